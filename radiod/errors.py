@@ -1,0 +1,101 @@
+"""Every way radiod refuses something, and what each side of the wire calls it.
+
+The pure core raises these; only the adapters turn them into bytes. Three families:
+
+* ``PeerError``: the peer broke the protocol; the session ends (ABORT, close code).
+* ``Refused``: one request is refused (ERROR with ``uri``, an HTTP status); the session goes on.
+* ``Denied``: nobody was let in (ABORT before WELCOME).
+
+Messages say what was expected and what came. They hold no payload and no secret.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "HTTP_STATUS",
+    "Denied",
+    "PeerError",
+    "RadiodError",
+    "Refused",
+    "http_status",
+]
+
+
+class RadiodError(Exception):
+    """Something a peer asked for that radiod will not do.
+
+    Args:
+        uri: the WAMP error URI that names the reason.
+        text: one sentence for a human; safe to send and to log.
+    """
+
+    def __init__(self, uri: str, text: str) -> None:
+        super().__init__(text)
+        self.uri: Final = uri
+        self.text: Final = text
+
+
+class PeerError(RadiodError):
+    """The peer broke the protocol: its session ends with ABORT."""
+
+    def __init__(self, text: str, uri: str = "wamp.error.protocol_violation") -> None:
+        super().__init__(uri, text)
+
+
+class Refused(RadiodError):
+    """One request is refused: the session goes on."""
+
+
+class Denied(RadiodError):
+    """The opening handshake ends in ABORT: no session came to be."""
+
+
+INVALID_URI: Final = "wamp.error.invalid_uri"
+INVALID_ARGUMENT: Final = "wamp.error.invalid_argument"
+NO_SUCH_PROCEDURE: Final = "wamp.error.no_such_procedure"
+PROCEDURE_ALREADY_EXISTS: Final = "wamp.error.procedure_already_exists"
+NO_SUCH_REGISTRATION: Final = "wamp.error.no_such_registration"
+NO_SUCH_SUBSCRIPTION: Final = "wamp.error.no_such_subscription"
+NO_SUCH_REALM: Final = "wamp.error.no_such_realm"
+NO_SUCH_ROLE: Final = "wamp.error.no_such_role"
+NO_MATCHING_AUTH_METHOD: Final = "wamp.error.no_matching_auth_method"
+AUTHENTICATION_FAILED: Final = "wamp.error.authentication_failed"
+AUTHENTICATION_REQUIRED: Final = "wamp.error.authentication_required"
+NOT_AUTHORIZED: Final = "wamp.error.not_authorized"
+FEATURE_NOT_SUPPORTED: Final = "wamp.error.feature_not_supported"
+CANCELED: Final = "wamp.error.canceled"
+TIMEOUT: Final = "wamp.error.timeout"
+UNAVAILABLE: Final = "wamp.error.unavailable"
+RUNTIME_ERROR: Final = "wamp.error.runtime_error"
+PAYLOAD_SIZE_EXCEEDED: Final = "wamp.error.payload_size_exceeded"
+PROTOCOL_VIOLATION: Final = "wamp.error.protocol_violation"
+CHANNEL_EXISTS: Final = "radiod.error.channel_exists"
+NO_SUCH_CHANNEL: Final = "radiod.error.no_such_channel"
+CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
+BAD_NAME: Final = "radiod.error.bad_name"
+BAD_KEY: Final = "radiod.error.bad_key"
+QUOTA: Final = "radiod.error.quota"
+
+CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
+CLOSE_NORMAL: Final = "wamp.close.normal"
+CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
+
+HTTP_STATUS: Final = {
+    INVALID_URI: 400,
+    INVALID_ARGUMENT: 400,
+    NOT_AUTHORIZED: 403,
+    NO_SUCH_CHANNEL: 404,
+    CHANNEL_CLOSED: 410,
+    PAYLOAD_SIZE_EXCEEDED: 413,
+    QUOTA: 429,
+    FEATURE_NOT_SUPPORTED: 501,
+    UNAVAILABLE: 503,
+}
+"""HTTP status for a refusal's URI, in radiod's own HTTP answers."""
+
+
+def http_status(error: RadiodError) -> int:
+    """The HTTP status that says the same as ``error``; 400 where nothing fits better."""
+    return HTTP_STATUS.get(error.uri, 400)

@@ -1,0 +1,70 @@
+"""Frames around serialized messages: WebSocket (RFC 6455) and WAMP RawSocket, server side.
+
+Only the plain case is handled here: one unfragmented, uncompressed data frame per message. Everything else
+(control frames, fragments, extensions, violations) is left to Autobahn, which receives the bytes untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["plain_frames", "rawsocket_frame", "unmask", "websocket_frame"]
+
+TEXT: Final = 0x81
+BINARY: Final = 0x82
+
+
+def websocket_frame(payload: bytes, first_byte: int) -> bytes:
+    """One unmasked, final frame around ``payload``; ``first_byte`` is ``TEXT`` or ``BINARY``."""
+    size = len(payload)
+    if size < 126:
+        return b"%c%c%b" % (first_byte, size, payload)
+    if size < 65536:
+        return b"%c\x7e%b%b" % (first_byte, size.to_bytes(2, "big"), payload)
+    return b"%c\x7f%b%b" % (first_byte, size.to_bytes(8, "big"), payload)
+
+
+def rawsocket_frame(payload: bytes) -> bytes:
+    """One RawSocket message frame: type 0 and a 24-bit length in front of ``payload`` (< 2**24 bytes)."""
+    return len(payload).to_bytes(4, "big") + payload
+
+
+def unmask(payload: bytes, mask: bytes) -> bytes:
+    """XOR ``payload`` with the repeated 4-byte ``mask``, as one long integer (much faster than a loop)."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
+
+
+def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes], int]:
+    """Take the plain client frames off the front of ``data``.
+
+    Args:
+        data: bytes received, beginning at a frame boundary.
+        first_byte: ``TEXT`` or ``BINARY``; a frame of the other kind is not plain.
+        limit: largest payload in bytes; a longer frame is not plain.
+
+    Returns:
+        the unmasked payloads, and the offset of the first byte that is not part of them: the end of
+        ``data``, an incomplete frame, or a frame that somebody else must look at.
+    """
+    payloads = []
+    start, end = 0, len(data)
+    while end - start >= 6 and data[start] == first_byte:
+        size = data[start + 1] - 0x80
+        if size < 0:
+            break
+        head = 6
+        if size > 125:
+            wide = 2 if size == 126 else 8
+            head += wide
+            size = int.from_bytes(data[start + 2 : start + 2 + wide], "big")
+            # A length in more bytes than it needs is a violation; an unfinished head is just short.
+            if size < (126 if wide == 2 else 65536):
+                break
+        stop = start + head + size
+        if size > limit or stop > end:
+            break
+        payloads.append(unmask(data[start + head : stop], data[start + head - 4 : start + head]))
+        start = stop
+    return payloads, start

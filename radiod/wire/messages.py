@@ -1,0 +1,352 @@
+"""Every WAMP message as one typed, array-like struct, tagged with its message code.
+
+A message that a client sends is validated by decoding it: a wrong type anywhere is refused there, and past
+the codec nobody checks types again. Payloads (``args``, ``kwargs``) stay raw bytes of the sender's
+serializer. A message that the router sends carries no payload fields: the codec appends the payload's
+bytes, since optional trailing elements must be left out and a struct encoder cannot do that.
+
+Source: WAMP specification, Basic Profile, "Messages"; option names from the Advanced Profile.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Raw, Struct
+
+__all__ = [
+    "Abort",
+    "Authenticate",
+    "Call",
+    "CallOptions",
+    "Challenge",
+    "ClientMessage",
+    "Error",
+    "Event",
+    "Goodbye",
+    "Hello",
+    "HelloDetails",
+    "Invocation",
+    "InvocationError",
+    "Message",
+    "Publish",
+    "PublishOptions",
+    "Published",
+    "Register",
+    "RegisterOptions",
+    "Registered",
+    "Result",
+    "RouterMessage",
+    "Subscribe",
+    "SubscribeOptions",
+    "Subscribed",
+    "Unregister",
+    "Unregistered",
+    "Unsubscribe",
+    "Unsubscribed",
+    "Welcome",
+    "Yield",
+]
+
+Id = Annotated[int, Meta(ge=1, le=2**53)]
+"""WAMP ids: integers from 1 to 2**53, both included."""
+
+Text = Annotated[str, Meta(max_length=1024)]
+"""URIs and names: long enough for anything sensible, short enough to index and to log."""
+
+Ids = Annotated[list[Id], Meta(max_length=10_000)]
+Texts = Annotated[list[Text], Meta(max_length=10_000)]
+
+EMPTY = Raw()
+"""An absent payload part."""
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A dictionary of options; keys that radiod does not know are ignored, as WAMP asks."""
+
+
+class PeerRole(Options):
+    """What a client announces about one of its roles."""
+
+    features: dict[str, Any] = {}
+
+
+class HelloDetails(Options):
+    """HELLO.Details."""
+
+    roles: Annotated[
+        dict[Literal["publisher", "subscriber", "caller", "callee"], PeerRole], Meta(min_length=1)
+    ]
+    agent: Text | None = None
+    authmethods: Annotated[list[Text], Meta(max_length=32)] | None = None
+    authid: Text | None = None
+    authextra: dict[str, Any] | None = None
+
+
+class PublishOptions(Options):
+    """PUBLISH.Options."""
+
+    acknowledge: bool = False
+    exclude_me: bool = True
+    retain: bool = False
+    exclude: Ids | None = None
+    exclude_authid: Texts | None = None
+    exclude_authrole: Texts | None = None
+    eligible: Ids | None = None
+    eligible_authid: Texts | None = None
+    eligible_authrole: Texts | None = None
+
+    def narrows(self) -> bool:
+        """True when some subscribers may not receive the event by its publisher's choice."""
+        return not (
+            self.exclude is None
+            and self.eligible is None
+            and self.exclude_authid is None
+            and self.eligible_authid is None
+            and self.exclude_authrole is None
+            and self.eligible_authrole is None
+        )
+
+
+class SubscribeOptions(Options):
+    """SUBSCRIBE.Options."""
+
+    match: Literal["exact", "prefix", "wildcard"] = "exact"
+    get_retained: bool = False
+
+
+class RegisterOptions(Options):
+    """REGISTER.Options."""
+
+    match: Literal["exact", "prefix", "wildcard"] = "exact"
+    invoke: Literal["single", "first", "last", "roundrobin", "random"] = "single"
+
+
+class CallOptions(Options):
+    """CALL.Options; ``timeout`` in milliseconds, 0 for the server's default."""
+
+    timeout: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One WAMP message; its first element on the wire is the tag."""
+
+
+# --- from the client ------------------------------------------------------------------------------------
+
+
+class Hello(Message, tag=1):
+    """Opens a session on a realm."""
+
+    realm: Text
+    details: HelloDetails
+
+
+class Authenticate(Message, tag=5):
+    """Answers a CHALLENGE."""
+
+    signature: Annotated[str, Meta(max_length=65_536)]
+    extra: dict[str, Any]
+
+
+class Publish(Message, tag=16):
+    """Publishes an event to a topic."""
+
+    request: Id
+    options: PublishOptions
+    topic: Text
+    args: Raw = EMPTY
+    kwargs: Raw = EMPTY
+
+
+class Subscribe(Message, tag=32):
+    """Subscribes to a topic."""
+
+    request: Id
+    options: SubscribeOptions
+    topic: Text
+
+
+class Unsubscribe(Message, tag=34):
+    """Ends a subscription."""
+
+    request: Id
+    subscription: Id
+
+
+class Call(Message, tag=48):
+    """Calls a procedure."""
+
+    request: Id
+    options: CallOptions
+    procedure: Text
+    args: Raw = EMPTY
+    kwargs: Raw = EMPTY
+
+
+class Register(Message, tag=64):
+    """Registers a procedure."""
+
+    request: Id
+    options: RegisterOptions
+    procedure: Text
+
+
+class Unregister(Message, tag=66):
+    """Ends a registration."""
+
+    request: Id
+    registration: Id
+
+
+class Yield(Message, tag=70):
+    """A callee's result."""
+
+    request: Id
+    options: dict[str, Any]
+    args: Raw = EMPTY
+    kwargs: Raw = EMPTY
+
+
+class InvocationError(Message, tag=8):
+    """ERROR as a client may send it: the answer of a callee to an INVOCATION."""
+
+    request_type: Literal[68]
+    request: Id
+    details: dict[str, Any]
+    error: Text
+    args: Raw = EMPTY
+    kwargs: Raw = EMPTY
+
+
+# --- in both directions ---------------------------------------------------------------------------------
+
+
+class Abort(Message, tag=3):
+    """Ends a handshake, or a session whose peer broke the protocol."""
+
+    details: dict[str, Any]
+    reason: Text
+
+
+class Goodbye(Message, tag=6):
+    """Closes a session, or confirms that."""
+
+    details: dict[str, Any]
+    reason: Text
+
+
+# --- from the router ------------------------------------------------------------------------------------
+
+
+class Welcome(Message, tag=2):
+    """The session is open."""
+
+    session: int
+    details: dict[str, Any]
+
+
+class Challenge(Message, tag=4):
+    """Asks for AUTHENTICATE."""
+
+    method: str
+    extra: dict[str, Any]
+
+
+class Error(Message, tag=8):
+    """ERROR as the router sends it; a payload may follow."""
+
+    request_type: int
+    request: int
+    details: dict[str, Any]
+    error: str
+
+
+class Published(Message, tag=17):
+    """Acknowledges a PUBLISH."""
+
+    request: int
+    publication: int
+
+
+class Subscribed(Message, tag=33):
+    """Acknowledges a SUBSCRIBE."""
+
+    request: int
+    subscription: int
+
+
+class Unsubscribed(Message, tag=35):
+    """Acknowledges an UNSUBSCRIBE."""
+
+    request: int
+
+
+class Event(Message, tag=36):
+    """Delivers an event; its payload follows."""
+
+    subscription: int
+    publication: int
+    details: dict[str, Any]
+
+
+class Result(Message, tag=50):
+    """Delivers a call's result; its payload follows."""
+
+    request: int
+    details: dict[str, Any]
+
+
+class Registered(Message, tag=65):
+    """Acknowledges a REGISTER."""
+
+    request: int
+    registration: int
+
+
+class Unregistered(Message, tag=67):
+    """Acknowledges an UNREGISTER."""
+
+    request: int
+
+
+class Invocation(Message, tag=68):
+    """Invokes a callee's procedure; its payload follows."""
+
+    request: int
+    registration: int
+    details: dict[str, Any]
+
+
+ClientMessage = (
+    Hello
+    | Authenticate
+    | Abort
+    | Goodbye
+    | Publish
+    | Subscribe
+    | Unsubscribe
+    | Call
+    | Register
+    | Unregister
+    | Yield
+    | InvocationError
+)
+"""What a router may receive."""
+
+RouterMessage = (
+    Welcome
+    | Abort
+    | Challenge
+    | Goodbye
+    | Error
+    | Published
+    | Subscribed
+    | Unsubscribed
+    | Event
+    | Result
+    | Registered
+    | Unregistered
+    | Invocation
+)
+"""What a router may send."""

@@ -1,0 +1,45 @@
+"""Packaging of radiod: one server package, one twistd plugin, one traffic simulator."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "radiod" / "__init__.py").read_text()).group(1)
+
+SIM = ["numpy>=1.26"]
+TEST = [
+    "pytest>=8.2",
+    "pytest-twisted>=1.14",
+    "hypothesis>=6.100",
+    "coverage>=7.5",
+    "mypy>=1.11",
+    "mypy-zope>=1.0.5",
+    "ruff>=0.6",
+    "requests>=2.32",
+    "websockets>=13",
+    "selenium>=4.24",
+    "types-requests>=2.32",
+]
+
+setup(
+    name="radiod",
+    version=VERSION,
+    description="Your own data radio: broadcast live samples over WAMP, WebSocket and HTTP from one process",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
+    package_data={"radiod": ["py.typed", "web/pages/*"]},
+    install_requires=[
+        "twisted>=24.7",
+        "autobahn>=24.4",
+        "msgspec>=0.19",
+        "cbor2>=5.6",
+        "service-identity>=24.1",
+        "pyopenssl>=24.2",
+    ],
+    extras_require={"sim": SIM, "dev": [*TEST, *SIM]},
+)
