@@ -37,7 +37,7 @@ setup(
         "twisted>=24.7",
         "autobahn>=24.4",
         "msgspec>=0.19",
-        "cbor2>=5.6",
+        "cbor2>=6.0",
         "service-identity>=24.1",
         "pyopenssl>=24.2",
     ],

@@ -94,7 +94,7 @@ class Codec(Protocol):
         """The message in ``data``. Raises: PeerError: whatever is wrong with it."""
 
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
-        """``message``, followed by ``payload`` when there is one. Raises: Undecodable: as ``Payload.parts``."""
+        """``message``, with ``payload`` behind it. Raises: Undecodable: as ``Payload.parts``."""
 
     def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw) -> Payload:
         """The payload of a decoded message. Raises: PeerError: args is no list or kwargs no dictionary."""
@@ -134,7 +134,7 @@ class _Base:
         raise NotImplementedError
 
     def _decode_lenient(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
-        """Second try for clients that write large ids as floats (JavaScript does, over binary serializers)."""
+        """Second try, for clients that write large ids as floats (JavaScript does in binary serializers)."""
         if "got `float`" in str(error):
             try:
                 return self._decode(self.dump(_integral(self.load(data))))
@@ -286,7 +286,7 @@ def _refuse_extension(code: int, data: memoryview) -> Any:
     raise ValueError(f"extension type {code} means nothing here")
 
 
-def _refuse_tag(decoder: Any) -> Any:
+def _refuse_tag(value: Any, is_immutable: bool) -> Any:
     raise ValueError("shared references mean nothing here")
 
 
@@ -298,7 +298,7 @@ class _Cbor(_Base):
     _empty_list = b"\x80"
 
     # References reach across the payload's borders and can build cycles; regular expressions are code.
-    _limits: Final = {
+    _limits: Final[dict[str, Any]] = {
         "max_depth": 400,
         "semantic_decoders": dict.fromkeys((25, 28, 29, 35, 256), _refuse_tag),
     }

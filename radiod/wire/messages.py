@@ -61,7 +61,7 @@ EMPTY = Raw()
 """An absent payload part."""
 
 
-class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Options(Struct, kw_only=True):
     """A dictionary of options; keys that radiod does not know are ignored, as WAMP asks."""
 
 
@@ -128,7 +128,7 @@ class CallOptions(Options):
     timeout: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
-class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Message(Struct, array_like=True, forbid_unknown_fields=True):
     """One WAMP message; its first element on the wire is the tag."""
 
 

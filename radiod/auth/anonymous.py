@@ -1,0 +1,31 @@
+"""Authentication method ``anonymous``: anybody, under a role of the realm's choice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from radiod.core.ports import Ids, Permissions, Principal
+from radiod.wire.messages import HelloDetails
+
+__all__ = ["Anonymous"]
+
+
+class Anonymous:
+    """Gives every session an authid of its own and one common role."""
+
+    method: Final = "anonymous"
+
+    def __init__(self, role: str, permissions: Permissions, ids: Ids) -> None:
+        self._role = role
+        self._permissions = permissions
+        self._ids = ids
+
+    def begin(self, details: HelloDetails) -> Principal:
+        """Let the client in; the authid it asks for is not taken, since it proves nothing."""
+        return Principal(
+            authid=self._ids.secret(),
+            authrole=self._role,
+            authmethod=self.method,
+            authprovider="static",
+            permissions=self._permissions,
+        )

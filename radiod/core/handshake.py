@@ -1,0 +1,125 @@
+"""HELLO to WELCOME or ABORT, for one connection.
+
+    waiting  --HELLO, identity clear-->  open
+    waiting  --HELLO, must ask-------->  asked  --AUTHENTICATE, right-->  open
+    anything else, or anything wrong --> ABORT
+
+Source: WAMP specification, Basic Profile, "Sessions"; Advanced Profile, "Authentication".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from radiod import __version__
+from radiod.core.ports import Authenticator, Principal, Question
+from radiod.core.realm import Realm
+from radiod.core.sessions import Session
+from radiod.core.uris import LOOSE
+from radiod.errors import (
+    AUTHENTICATION_REQUIRED,
+    INVALID_URI,
+    NO_MATCHING_AUTH_METHOD,
+    NO_SUCH_REALM,
+    Denied,
+    PeerError,
+)
+from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome
+
+__all__ = ["Gate", "Handshake"]
+
+FEATURES: dict[str, dict[str, Any]] = {
+    "broker": {
+        "features": {
+            "publisher_exclusion": True,
+            "subscriber_blackwhite_listing": True,
+            "event_retention": True,
+        }
+    },
+    "dealer": {"features": {"call_timeout": True}},
+}
+"""What WELCOME announces: exactly what is implemented."""
+
+
+class Gate(Struct, frozen=True):
+    """A realm, and the ways into it by method name."""
+
+    realm: Realm
+    authenticators: Mapping[str, Authenticator]
+
+
+class Handshake:
+    """The opening of one session; ``session`` and ``realm`` are set once it is open."""
+
+    __slots__ = ("_gate", "_gates", "_question", "session")
+
+    def __init__(self, gates: Mapping[str, Gate]) -> None:
+        self._gates = gates
+        self._gate: Gate | None = None
+        self._question: Question | None = None
+        self.session: Session | None = None
+
+    @property
+    def realm(self) -> Realm | None:
+        """The realm that HELLO named."""
+        return self._gate.realm if self._gate else None
+
+    def receive(self, message: Message, outlet: Any) -> Message:
+        """Take the client's next message; ``outlet`` is where the new session will be reached.
+
+        Returns: CHALLENGE or WELCOME.
+        Raises:
+            Denied: no session for this client.
+            PeerError: this message has no place in a handshake.
+        """
+        match message:
+            case Hello() if self._gate is None:
+                return self._hello(message, outlet)
+            case Authenticate() if self._question is not None:
+                question, self._question = self._question, None
+                return self._welcome(question.answer(message.signature, message.extra), outlet)
+        raise PeerError(f"{type(message).__name__.upper()} is not expected before WELCOME")
+
+    def _hello(self, hello: Hello, outlet: Any) -> Message:
+        if not LOOSE.fullmatch(hello.realm):
+            raise Denied(INVALID_URI, "HELLO.Realm is not a valid URI")
+        gate = self._gates.get(hello.realm)
+        if gate is None:
+            raise Denied(NO_SUCH_REALM, f"no realm {hello.realm}")
+        self._gate = gate
+        authenticator = _choose(gate.authenticators, hello.details.authmethods)
+        verdict = authenticator.begin(hello.details)
+        if isinstance(verdict, Question):
+            self._question = verdict
+            return Challenge(authenticator.method, verdict.extra)
+        return self._welcome(verdict, outlet)
+
+    def _welcome(self, principal: Principal, outlet: Any) -> Welcome:
+        assert self._gate is not None
+        session = self.session = self._gate.realm.join(principal, outlet)
+        return Welcome(
+            session.id,
+            {
+                "realm": self._gate.realm.name,
+                "authid": principal.authid,
+                "authrole": principal.authrole,
+                "authmethod": principal.authmethod,
+                "authprovider": principal.authprovider,
+                "agent": f"radiod-{__version__}",
+                "roles": FEATURES,
+                "x_radiod": {"version": __version__, "features": []},
+            },
+        )
+
+
+def _choose(authenticators: Mapping[str, Authenticator], methods: list[str] | None) -> Authenticator:
+    """The first of the client's methods, in its order, that the realm offers."""
+    for method in methods or ["anonymous"]:
+        if method in authenticators:
+            return authenticators[method]
+    if methods and methods != ["anonymous"]:
+        raise Denied(NO_MATCHING_AUTH_METHOD, "the realm offers none of the authentication methods asked for")
+    raise Denied(AUTHENTICATION_REQUIRED, "the realm does not admit anonymous sessions")

@@ -1,0 +1,138 @@
+"""What the core needs from outside, and what outside may offer it, as small contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from radiod.wire.codecs import Payload
+from radiod.wire.messages import HelloDetails, Message
+
+if TYPE_CHECKING:
+    from radiod.core.broker import Broadcast, Listener
+    from radiod.core.sessions import Session
+
+__all__ = [
+    "Action",
+    "Authenticator",
+    "Clock",
+    "Ids",
+    "Limits",
+    "Outbox",
+    "Permissions",
+    "Principal",
+    "Question",
+    "Waker",
+]
+
+
+class Action(Enum):
+    """What a principal may ask to do with a URI."""
+
+    SUBSCRIBE = "subscribe"
+    PUBLISH = "publish"
+    CALL = "call"
+    REGISTER = "register"
+
+
+class Permissions(Protocol):
+    """What one role, or one key, may do."""
+
+    def allows(self, action: Action, uri: str) -> bool:
+        """True when ``action`` on ``uri`` is permitted. Never blocks, never raises."""
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Somebody whose identity is established."""
+
+    authid: str
+    authrole: str
+    authmethod: str
+    authprovider: str
+    permissions: Permissions
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What an authenticator asks the client before it decides.
+
+    ``extra`` goes out with CHALLENGE; ``answer`` takes the signature and extra of AUTHENTICATE and returns
+    the principal or raises ``Denied``; it may be asked once.
+    """
+
+    extra: dict[str, Any]
+    answer: Callable[[str, dict[str, Any]], Principal]
+
+
+class Authenticator(Protocol):
+    """One authentication method of one realm."""
+
+    method: str
+
+    def begin(self, details: HelloDetails) -> Principal | Question:
+        """Decide on a HELLO at once, or ask.
+
+        Whether a principal exists must show neither in the answer nor in its timing.
+        Raises: Denied: these details can never lead to a session.
+        """
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def seconds(self) -> float:
+        """Monotonic seconds: for every duration and deadline."""
+
+    def time(self) -> float:
+        """Seconds since 1970, UTC: only to tell people and other programs a date."""
+
+
+class Waker(Protocol):
+    """The one timer outside the core that drives every deadline inside it."""
+
+    def wake_at(self, when: float) -> None:
+        """Call ``Timers.run`` at ``when`` (monotonic seconds) or soon after; replaces the last request."""
+
+
+class Ids(Protocol):
+    """Where random ids and secrets come from; deterministic in tests."""
+
+    def next(self) -> int:
+        """A random integer from 1 to 2**53."""
+
+    def secret(self) -> str:
+        """32 hexadecimal digits nobody can guess."""
+
+
+class Outbox(Protocol):
+    """Where the core's decisions go. Never blocks, never re-enters the core."""
+
+    def send(self, session: Session, message: Message, payload: Payload | None = None) -> None:
+        """Deliver one message to one session, in order with all others sent to it this way.
+
+        Raises: Refused: the session cannot take ``payload`` (its serializer cannot say it, or it is longer
+            than the session accepts); nothing was sent. Without a payload it never raises.
+        """
+
+    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+        """Deliver one event to many listeners.
+
+        Events of one publisher on one topic reach each listener in the order of these calls. A listener
+        that does not keep up gets its buffer's policy instead of a place in memory.
+        """
+
+    def close(self, session: Session, message: Message) -> None:
+        """Deliver a last message and close the session's transport once it is flushed."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of the core's own tables; the meaning of each is documented with the configuration."""
+
+    call_timeout_s: float = 60.0
+    max_pending_calls: int = 4096
+    max_subscriptions: int = 10_000
+    max_registrations: int = 10_000
+    max_channels: int = 10_000
+    max_retained_topics: int = 10_000

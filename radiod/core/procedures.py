@@ -1,0 +1,172 @@
+"""The procedures that the router itself answers: ``radiod.*``.
+
+Each takes its arguments by keyword, or by position in the order of its signature, and answers one
+dictionary. A wrong argument is refused with ``wamp.error.invalid_argument`` naming it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from radiod import __version__
+from radiod.core.channels import MAX_LIFETIME
+from radiod.core.ports import Action
+from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NO_SUCH_PROCEDURE, NOT_AUTHORIZED, Refused
+from radiod.wire.codecs import Payload, Undecodable
+
+if TYPE_CHECKING:
+    from radiod.core.realm import Realm
+    from radiod.core.sessions import Session
+
+__all__ = ["Procedures"]
+
+REQUIRED: Final = object()
+
+# procedure -> its parameters: name -> default
+SIGNATURES: Final[dict[str, dict[str, Any]]] = {
+    "radiod.channel.create": {
+        "name": REQUIRED,
+        "public": True,
+        "key": None,
+        "lifetime": None,
+        "single_writer": False,
+        "on_owner_leave": "delete",
+        "buffer": {},
+        "history": {},
+    },
+    "radiod.channel.delete": {"name": REQUIRED, "control_key": REQUIRED},
+    "radiod.channel.extend": {"name": REQUIRED, "lifetime": REQUIRED, "control_key": REQUIRED},
+    "radiod.channel.list": {"prefix": "", "limit": 100, "after": None},
+    "radiod.channel.get": {"name": REQUIRED},
+    "radiod.server.info": {},
+}
+
+
+class Procedures:
+    """Answers calls to ``radiod.*`` for one realm."""
+
+    def __init__(self, realm: Realm) -> None:
+        self._realm = realm
+        self._handlers: dict[str, Callable[..., dict[str, Any]]] = {
+            "radiod.channel.create": self.create,
+            "radiod.channel.delete": self.delete,
+            "radiod.channel.extend": self.extend,
+            "radiod.channel.list": self.list,
+            "radiod.channel.get": self.get,
+            "radiod.server.info": self.info,
+        }
+
+    def call(self, session: Session, procedure: str, payload: Payload) -> Payload:
+        """Answer one call. Raises: Refused: whatever the procedure, or its arguments, ask for."""
+        if procedure == "radiod.echo":
+            return payload
+        handler = self._handlers.get(procedure)
+        if handler is None:
+            raise Refused(NO_SUCH_PROCEDURE, f"radiod has no procedure {procedure}")
+        try:
+            args, kwargs = payload.values()
+        except Undecodable as error:
+            raise Refused(INVALID_ARGUMENT, str(error)) from None
+        return Payload.of(handler(session, **_bind(SIGNATURES[procedure], args, kwargs)))
+
+    def create(
+        self,
+        session: Session,
+        *,
+        name: Any,
+        public: Any,
+        key: Any,
+        lifetime: Any,
+        single_writer: Any,
+        on_owner_leave: Any,
+        buffer: Any,
+        history: Any,
+    ) -> dict[str, Any]:
+        """Open a channel → ``{name, control_key, expires, readers}``."""
+        _text("name", name)
+        seconds = _lifetime(lifetime)
+        unsupported = {
+            "public": public is not True,
+            "key": key is not None,
+            "single_writer": single_writer is not False,
+            "buffer": buffer != {},
+            "history": history != {},
+        }
+        for parameter, is_asked in unsupported.items():
+            if is_asked:
+                raise Refused(FEATURE_NOT_SUPPORTED, f"{parameter}: this version only has the default")
+        if on_owner_leave not in ("delete", "keep"):
+            raise Refused(FEATURE_NOT_SUPPORTED, "on_owner_leave: this version has 'delete' and 'keep'")
+        self._needs_publish(session, name)
+        return self._realm.create_channel(name, seconds, session if on_owner_leave == "delete" else None)
+
+    def delete(self, session: Session, *, name: Any, control_key: Any) -> dict[str, Any]:
+        """End a channel → ``{name}``."""
+        self._needs_publish(session, _text("name", name))
+        self._realm.channels.delete(name, _text("control_key", control_key))
+        return {"name": name}
+
+    def extend(self, session: Session, *, name: Any, lifetime: Any, control_key: Any) -> dict[str, Any]:
+        """Move a channel's end → ``{name, expires}``."""
+        self._needs_publish(session, _text("name", name))
+        channels = self._realm.channels
+        channel = channels.extend(name, _lifetime(lifetime), _text("control_key", control_key))
+        return {"name": name, "expires": channels.expires(channel)}
+
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
+        """Public channels by name → ``{channels: [description …], next}``; ``next`` continues the list."""
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
+            raise Refused(INVALID_ARGUMENT, "limit must be an integer from 1 to 1000")
+        if after is not None:
+            _text("after", after)
+        return self._realm.list_channels(_text("prefix", prefix), limit, after)
+
+    def get(self, session: Session, *, name: Any) -> dict[str, Any]:
+        """One channel's description → ``{name, public, readers, writers, events, expires}``."""
+        return self._realm.describe_channel(_text("name", name))
+
+    def info(self, session: Session) -> dict[str, Any]:
+        """What this server is → ``{name, version}``."""
+        return {"name": "radiod", "version": __version__}
+
+    def _needs_publish(self, session: Session, name: str) -> None:
+        if not session.principal.permissions.allows(Action.PUBLISH, name):
+            raise Refused(NOT_AUTHORIZED, f"creating and controlling {name} needs the right to publish on it")
+
+
+def _bind(signature: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Match arguments with parameters as a Python call does."""
+    names = list(signature)
+    if len(args) > len(names):
+        raise Refused(INVALID_ARGUMENT, f"at most {len(names)} arguments, not {len(args)}")
+    given = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        if name not in signature:
+            raise Refused(INVALID_ARGUMENT, f"no parameter {name[:64]!r}; there are {', '.join(names)}")
+        if name in given:
+            raise Refused(INVALID_ARGUMENT, f"{name} was given twice")
+        given[name] = value
+    bound = {**signature, **given}
+    for name, value in bound.items():
+        if value is REQUIRED:
+            raise Refused(INVALID_ARGUMENT, f"{name} is missing")
+    return bound
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Refused(INVALID_ARGUMENT, f"{name} must be a string")
+    return value
+
+
+def _lifetime(value: Any) -> float | None:
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not 0 < value <= MAX_LIFETIME:
+        raise Refused(
+            INVALID_ARGUMENT, f"lifetime must be a number of seconds above 0, up to {MAX_LIFETIME:.0f}"
+        )
+    return float(value)
