@@ -149,6 +149,8 @@ class Broker:
 
     def _drop(self, listener: Listener) -> None:
         subscription, session = listener.subscription, listener.session
+        # The outbox may still hold the listener among those it owes something: it is owed nothing now.
+        listener.buffer = None
         del session.subscriptions[subscription.id]
         del subscription.listeners[session]
         if not subscription.listeners:

@@ -171,7 +171,7 @@ class Realm:
         payload = codec.payload(message.args, message.kwargs)
         procedure = message.procedure
         try:
-            self._authorize(session, Action.CALL, procedure)
+            self._authorize(session.principal, Action.CALL, procedure)
             if procedure.startswith("radiod."):
                 result = self._procedures.call(session, procedure, payload)
                 self._outbox.send(session, Result(message.request, {}), result)
@@ -182,7 +182,7 @@ class Realm:
 
     def _on_register(self, session: Session, message: Register, codec: Codec) -> None:
         try:
-            self._authorize(session, Action.REGISTER, message.procedure)
+            self._authorize(session.principal, Action.REGISTER, message.procedure)
             self._not_reserved(message.procedure)
             registration = self.dealer.register(session, message.procedure, message.options)
         except Refused as refusal:
@@ -206,8 +206,8 @@ class Realm:
         self.dealer.fail(session, message.request, message.error, payload)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
+        self._outbox.send(session, Goodbye({}, CLOSE_GOODBYE))
         self.leave(session)
-        self._outbox.close(session, Goodbye({}, CLOSE_GOODBYE))
 
     # --- what messages and HTTP both ask for
 
@@ -219,7 +219,7 @@ class Realm:
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
             ``quota``.
         """
-        self._authorize(publisher, Action.PUBLISH, topic)
+        self._authorize(publisher.principal, Action.PUBLISH, topic)
         self._not_reserved(topic)
         channel = self.channels.admit(topic)
         publication = self.broker.publish(publisher, topic, payload, options)
@@ -233,16 +233,19 @@ class Realm:
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
             ``quota``.
         """
-        self._authorize(session, Action.SUBSCRIBE, message.topic)
-        if not is_reserved(message.topic):
-            self.channels.admit(message.topic)
+        self.may_subscribe(session.principal, message.topic)
         return self.broker.subscribe(session, message.topic, message.options)
 
-    def _authorize(self, session: Session, action: Action, uri: str) -> None:
+    def may_subscribe(self, principal: Principal, topic: str) -> None:
+        """Raises: Refused: as ``subscribe``, but for ``quota``."""
+        self._authorize(principal, Action.SUBSCRIBE, topic)
+        if not is_reserved(topic):
+            self.channels.admit(topic)
+
+    def _authorize(self, principal: Principal, action: Action, uri: str) -> None:
         check_uri(uri)
-        if not session.principal.permissions.allows(action, uri):
-            role = session.principal.authrole
-            raise Refused(NOT_AUTHORIZED, f"role {role} may not {action.value} {uri}")
+        if not principal.permissions.allows(action, uri):
+            raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not {action.value} {uri}")
 
     def _not_reserved(self, uri: str) -> None:
         if is_reserved(uri):

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["plain_frames", "rawsocket_frame", "unmask", "websocket_frame"]
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
+
+__all__ = ["PONG", "plain_frames", "rawsocket_frame", "rawsocket_frames", "unmask", "websocket_frame"]
 
 TEXT: Final = 0x81
 BINARY: Final = 0x82
+
+MESSAGE: Final = 0
+PING: Final = 1
+PONG: Final = 2
 
 
 def websocket_frame(payload: bytes, first_byte: int) -> bytes:
@@ -24,9 +30,31 @@ def websocket_frame(payload: bytes, first_byte: int) -> bytes:
     return b"%c\x7f%b%b" % (first_byte, size.to_bytes(8, "big"), payload)
 
 
-def rawsocket_frame(payload: bytes) -> bytes:
-    """One RawSocket message frame: type 0 and a 24-bit length in front of ``payload`` (< 2**24 bytes)."""
-    return len(payload).to_bytes(4, "big") + payload
+def rawsocket_frame(payload: bytes, kind: int = MESSAGE) -> bytes:
+    """One RawSocket frame: its kind and a 24-bit length in front of ``payload`` (< 2**24 bytes)."""
+    return (kind << 24 | len(payload)).to_bytes(4, "big") + payload
+
+
+def rawsocket_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], int]:
+    """Take the complete RawSocket frames off the front of ``data``.
+
+    Returns: (kind, payload) of each, and the offset of the first byte that belongs to none.
+    Raises: PeerError: a frame is longer than ``limit`` bytes, or of no known kind.
+    """
+    frames = []
+    start, end = 0, len(data)
+    while end - start >= 4:
+        kind, size = data[start], int.from_bytes(data[start + 1 : start + 4], "big")
+        if kind > PONG:
+            raise PeerError(f"RawSocket frame of unknown kind {kind}")
+        if size > limit:
+            raise PeerError(f"RawSocket frame of {size} bytes, {limit} are allowed", PAYLOAD_SIZE_EXCEEDED)
+        stop = start + 4 + size
+        if stop > end:
+            break
+        frames.append((kind, data[start + 4 : stop]))
+        start = stop
+    return frames, start
 
 
 def unmask(payload: bytes, mask: bytes) -> bytes:

@@ -1,0 +1,292 @@
+"""The only wiring: a ``Config`` becomes a tree of objects, and a Twisted service that starts and stops it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+
+from radiod import __version__, config
+from radiod.auth.anonymous import Anonymous
+from radiod.auth.roles import StaticPermissions
+from radiod.auth.ticket import Ticket, TicketUser
+from radiod.core.handshake import Gate
+from radiod.core.ids import RandomIds
+from radiod.core.ports import Action, Authenticator, Limits, Permissions, Principal
+from radiod.core.realm import Realm
+from radiod.core.sessions import Session
+from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
+from radiod.transport.clock import ReactorClock
+from radiod.transport.outbox import FanOut
+from radiod.transport.port import PortFactory
+from radiod.transport.rawsocket import RawSocketFactory
+from radiod.transport.settings import Settings
+from radiod.transport.streams import Streams
+from radiod.transport.websocket import RadioSocketFactory
+from radiod.web.channel import RadioSite
+from radiod.web.channels import ChannelsResource, HealthResource
+from radiod.web.listen import ListenResource
+from radiod.web.publish import PublishResource
+from radiod.web.site import Root
+
+__all__ = ["ListenError", "Radio", "RadioService"]
+
+SHUTDOWN_SECONDS = 4.0
+"""How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
+
+
+class ListenError(Exception):
+    """An endpoint cannot be listened on; the message is one line for a human."""
+
+
+class KeyHolder:
+    """Who an HTTP API key stands for: the realm, and a session that is never joined and only publishes."""
+
+    def __init__(self, secret: config.Secret, realm: Realm, publisher: Session, listener: Principal) -> None:
+        self.secret = secret
+        self.realm = realm
+        self.publisher = publisher
+        self.listener = listener
+
+
+class Radio:
+    """Everything behind the listening port, built from a ``Config`` on a reactor; nothing runs yet."""
+
+    def __init__(self, configuration: config.Config, reactor: Any) -> None:
+        self._config = configuration
+        self.ids = RandomIds()
+        self.clock = ReactorClock(reactor)
+        limits = configuration.limits
+        self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
+        self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
+        self._roles = {
+            name: {role: _role_permissions(rules) for role, rules in realm.roles.items()}
+            for name, realm in configuration.realms.items()
+        }
+        # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.
+        self._keys = dict(self._key_holders())
+        settings = _settings(limits)
+        streams = Streams(self.fan_out, self.clock, self.identify)
+        gates = {name: self._gate(name, realm) for name, realm in configuration.realms.items()}
+        aliases = dict(_aliases(configuration))
+        self.site = RadioSite(
+            self._root(streams, aliases),
+            reactor,
+            timeout=settings.http_timeout,
+            max_body_bytes=settings.max_message_bytes,
+        )
+        self.port = PortFactory(
+            self.clock,
+            settings,
+            websocket=RadioSocketFactory(
+                reactor, self.clock, self.fan_out, gates, streams, aliases, settings
+            ),
+            rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, settings),
+            http=self.site,
+        )
+
+    @property
+    def main_realm(self) -> Realm:
+        """The realm that HTTP requests without a key belong to: the first one configured."""
+        return next(iter(self.realms.values()))
+
+    def _realm(self, name: str, settings: config.Realm) -> Realm:
+        limits = self._config.limits
+        realm = Realm(
+            name,
+            outbox=self.fan_out,
+            clock=self.clock,
+            timers=self.clock.timers,
+            ids=self.ids,
+            limits=Limits(
+                call_timeout_s=limits.call_timeout_s,
+                max_pending_calls=limits.max_pending_calls,
+                max_subscriptions=limits.max_subscriptions,
+                max_registrations=limits.max_registrations,
+                max_channels=limits.max_channels,
+                max_retained_topics=limits.max_retained_topics,
+            ),
+            undeclared_topics=settings.undeclared_topics,
+        )
+        for channel in settings.channels:
+            realm.channels.declare(channel)
+        return realm
+
+    def _gate(self, name: str, settings: config.Realm) -> Gate:
+        roles = self._roles[name]
+        authenticators: dict[str, Authenticator] = {}
+        if settings.anonymous is not None:
+            role = settings.anonymous
+            authenticators["anonymous"] = Anonymous(role, roles[role], self.ids)
+        users = {
+            authid: TicketUser(user.role, roles[user.role], user.ticket.matches)
+            for authid, user in settings.users.items()
+            if user.ticket is not None
+        }
+        if users:
+            authenticators["ticket"] = Ticket(users)
+        return Gate(self.realms[name], authenticators)
+
+    def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
+        for name, settings in self._config.realms.items():
+            realm = self.realms[name]
+            for key_name, key in settings.keys.items():
+                permissions = StaticPermissions({Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen})
+                principal = _key_principal(key_name, permissions)
+                holder = KeyHolder(
+                    key.key, realm, Session(self.ids.next(), principal, outlet=None), principal
+                )
+                yield _digest(key.key.reveal()), holder
+
+    def _holder(self, key: str) -> KeyHolder | None:
+        holder = self._keys.get(_digest(key))
+        return holder if holder is not None and holder.secret.matches(key) else None
+
+    def writer(self, key: str) -> tuple[Realm, Session] | None:
+        """The realm and the publishing session of an API key; None: there is no such key."""
+        holder = self._holder(key)
+        return (holder.realm, holder.publisher) if holder else None
+
+    def identify(self, credential: str | None) -> tuple[Realm, Principal]:
+        """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
+        if credential is not None:
+            holder = self._holder(credential)
+            if holder is None:
+                raise Refused(NOT_AUTHORIZED, "API-KEY not valid")
+            return holder.realm, holder.listener
+        realm = self.main_realm
+        role = self._config.realms[realm.name].anonymous
+        if role is None:
+            raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
+        permissions = self._roles[realm.name][role]
+        return realm, Anonymous(role, permissions, self.ids).principal()
+
+    def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
+        publish = PublishResource(self.writer)
+        leaves: dict[str, Resource] = {
+            "publish": publish,
+            "listen": ListenResource(streams),
+            "channels": ChannelsResource(self.main_realm),
+            "healthz": HealthResource(),
+        }
+        by_path: dict[str, Resource] = {path: ListenResource(streams, name) for path, name in aliases.items()}
+        return Root(leaves, {"/api/publish": publish, **by_path})
+
+
+class RadioService(MultiService):
+    """Runs a ``Radio``: listens from ``bind`` on, and stops without losing what it accepted."""
+
+    log = Logger()
+
+    def __init__(self, configuration: config.Config, reactor: Any) -> None:
+        super().__init__()
+        self._config = configuration
+        self._reactor = reactor
+        self.radio = Radio(configuration, reactor)
+        self.ports: list[IListeningPort] = []
+
+    def bind(self) -> None:
+        """Listen on every endpoint now, before the service starts, so that a failure can be told at once.
+
+        Raises: ListenError: one endpoint cannot be listened on; the others are left as they are.
+        """
+        for listen in self._config.listen:
+            try:
+                endpoint = serverFromString(self._reactor, listen.endpoint)
+            except (ValueError, TypeError, OSError, ImportError) as error:
+                raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
+            failures: list[Failure] = []
+            endpoint.listen(self.radio.port).addCallbacks(self.ports.append, failures.append)
+            if failures:
+                raise ListenError(f"cannot listen on {listen.endpoint!r}: {failures[0].getErrorMessage()}")
+
+    def startService(self) -> None:
+        """Go on the air, and say so on one line."""
+        super().startService()
+        if not self.ports:
+            self.bind()
+        self.log.info(
+            "radiod {version} on the air: {where}; realms {realms}",
+            version=__version__,
+            where=", ".join(_address(port) for port in self.ports),
+            realms=", ".join(self.radio.realms),
+        )
+        for line in self._config.not_yet():
+            self.log.warn("configured but not implemented yet: {what}", what=line)
+
+    async def _stop(self) -> None:
+        await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
+        for realm in self.radio.realms.values():
+            realm.close(CLOSE_SHUTDOWN)
+        self.radio.fan_out.flush()
+        self.radio.site.wind_up()
+        await self._connections_gone()
+        self.radio.clock.stop()
+
+    def _connections_gone(self) -> Deferred[None]:
+        """Fires when the last connection has closed, at the latest after ``SHUTDOWN_SECONDS``."""
+        gone: Deferred[None] = Deferred()
+        self.radio.port.when_empty(lambda: gone.called or gone.callback(None))
+        clock = self.radio.clock
+        clock.timers.at(clock.seconds() + SHUTDOWN_SECONDS, lambda: gone.called or gone.callback(None))
+        return gone
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop accepting, say goodbye, let everything that is queued leave; done within 5 s."""
+        stopped = Deferred.fromCoroutine(self._stop())
+        others = super().stopService()
+        return stopped if others is None else DeferredList([stopped, others])
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _key_principal(name: str, permissions: Permissions) -> Principal:
+    return Principal(
+        authid=name, authrole=f"key:{name}", authmethod="key", authprovider="static", permissions=permissions
+    )
+
+
+def _role_permissions(role: config.Role) -> StaticPermissions:
+    allowed = {
+        Action.SUBSCRIBE: role.subscribe,
+        Action.PUBLISH: role.publish,
+        Action.CALL: role.call,
+        Action.REGISTER: role.register,
+    }
+    return StaticPermissions(allowed, role.deny)
+
+
+def _settings(limits: config.Limits) -> Settings:
+    return Settings(
+        max_message_bytes=limits.max_message_bytes,
+        max_connections=limits.max_connections,
+        max_fragments=limits.max_fragments,
+        handshake_seconds=limits.max_unauthenticated_seconds,
+        ping_interval=limits.ping_interval_s,
+        ping_timeout=limits.ping_timeout_s,
+        http_timeout=limits.http_timeout_s,
+    )
+
+
+def _aliases(configuration: config.Config) -> Iterator[tuple[str, str]]:
+    for realm in configuration.realms.values():
+        for name, channel in realm.channels.items():
+            for path in channel.aliases:
+                yield path, name
+
+
+def _address(port: IListeningPort) -> str:
+    host = port.getHost()
+    if hasattr(host, "port"):
+        return f"http://{host.host}:{host.port}/"
+    return str(getattr(host, "name", host))

@@ -1,0 +1,238 @@
+"""Fakes of everything the core needs from outside, for tests of radiod and of programs that embed it.
+
+Nothing here is imported by the server. The fakes keep the contracts of ``core/ports.py`` and fail loudly when
+the core does not: ``RecordingOutbox`` takes nothing for a session after its transport was closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from radiod.core.broker import Broadcast, Listener
+from radiod.core.ports import Action, Limits, Permissions, Principal
+from radiod.core.realm import Realm
+from radiod.core.sessions import Session
+from radiod.core.timers import Timers
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
+from radiod.wire.codecs import JSON, Codec, Payload
+from radiod.wire.messages import ClientMessage, Event, Message
+
+__all__ = [
+    "ALLOW_ALL",
+    "ALLOW_NONE",
+    "Allow",
+    "FakeClock",
+    "Peer",
+    "RecordingOutbox",
+    "Sent",
+    "SequentialIds",
+    "make_principal",
+    "make_realm",
+]
+
+
+class FakeClock:
+    """Time that moves only when it is told to: ``ports.Clock`` and ``ports.Waker`` in one.
+
+    ``timers`` is a heap driven by this clock. It runs at the moments the heap asked to be woken, and at no
+    others, so a deadline whose wake-up was forgotten never happens.
+    """
+
+    def __init__(self, start: float = 1000.0, epoch: float = 1_800_000_000.0) -> None:
+        self._now = start
+        self._epoch = epoch - start
+        self._wake_at: float | None = None
+        self.timers: Final = Timers(self)
+
+    def seconds(self) -> float:
+        return self._now
+
+    def time(self) -> float:
+        return self._epoch + self._now
+
+    def wake_at(self, when: float) -> None:
+        self._wake_at = when
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, running what falls due on the way, each at its own moment."""
+        until = self._now + seconds
+        while self._wake_at is not None and self._wake_at <= until:
+            self._now = max(self._now, self._wake_at)
+            self._wake_at = None
+            self.timers.run(self._now)
+        self._now = until
+
+
+class SequentialIds:
+    """``ports.Ids`` that can be told beforehand: 1, 2, 3 … and secrets of the same count."""
+
+    def __init__(self) -> None:
+        self._ids = 0
+        self._secrets = 0
+
+    def next(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    def secret(self) -> str:
+        self._secrets += 1
+        return f"{self._secrets:032x}"
+
+
+class Allow:
+    """``ports.Permissions`` by a fixed set: the actions given, on every URI."""
+
+    def __init__(self, *actions: Action) -> None:
+        self._actions = frozenset(actions)
+
+    def allows(self, action: Action, uri: str) -> bool:
+        return action in self._actions
+
+
+ALLOW_ALL: Final = Allow(*Action)
+ALLOW_NONE: Final = Allow()
+
+
+class Sent:
+    """One thing an outbox was given: a message, its payload, and whether the transport closes after it."""
+
+    __slots__ = ("is_last", "message", "payload", "session")
+
+    def __init__(
+        self, session: Session, message: Message, payload: Payload | None, *, is_last: bool = False
+    ) -> None:
+        self.session = session
+        self.message = message
+        self.payload = payload
+        self.is_last = is_last
+
+    def __repr__(self) -> str:
+        return f"<Sent to {self.session.id}: {self.message}>"
+
+
+class RecordingOutbox:
+    """``ports.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
+
+    Args:
+        max_payload: longest payload in bytes that any session takes in ``send``; None: any length.
+    """
+
+    def __init__(self, max_payload: int | None = None) -> None:
+        self.sent: list[Sent] = []
+        self._max_payload = max_payload
+        self._closed: set[Session] = set()
+
+    def is_closed(self, session: Session) -> bool:
+        """True once the session's transport was closed."""
+        return session in self._closed
+
+    def send(self, session: Session, message: Message, payload: Payload | None = None) -> None:
+        if payload is not None and self._max_payload is not None and len(payload) > self._max_payload:
+            raise Refused(PAYLOAD_SIZE_EXCEEDED, f"payload of {len(payload)} bytes")
+        self._record(Sent(session, message, payload))
+
+    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+        event = Event(broadcast.subscription, broadcast.publication, broadcast.details)
+        for listener in listeners:
+            self._record(Sent(listener.session, event, broadcast.payload))
+
+    def close(self, session: Session, message: Message) -> None:
+        self._record(Sent(session, message, None, is_last=True))
+        self._closed.add(session)
+
+    def take(self, session: Session | None = None) -> list[Sent]:
+        """Remove and return what was sent to ``session``, oldest first; None: to everybody."""
+        taken = [sent for sent in self.sent if session in (None, sent.session)]
+        self.sent = [sent for sent in self.sent if session not in (None, sent.session)]
+        return taken
+
+    def _record(self, sent: Sent) -> None:
+        if sent.session in self._closed:
+            raise AssertionError(f"{sent!r} after its transport was closed")
+        self.sent.append(sent)
+
+
+def make_principal(
+    authid: str = "somebody", authrole: str = "tester", permissions: Permissions = ALLOW_ALL
+) -> Principal:
+    """Somebody who may do everything, unless told otherwise."""
+    return Principal(
+        authid=authid,
+        authrole=authrole,
+        authmethod="anonymous",
+        authprovider="static",
+        permissions=permissions,
+    )
+
+
+def make_realm(
+    outbox: RecordingOutbox | None = None,
+    clock: FakeClock | None = None,
+    *,
+    name: str = "radio",
+    ids: SequentialIds | None = None,
+    limits: Limits | None = None,
+    undeclared_topics: bool = True,
+) -> Realm:
+    """A realm on fakes; pass your own outbox and clock to look at what leaves, and to move time."""
+    clock = clock or FakeClock()
+    return Realm(
+        name,
+        outbox=outbox or RecordingOutbox(),
+        clock=clock,
+        timers=clock.timers,
+        ids=ids or SequentialIds(),
+        limits=limits or Limits(),
+        undeclared_topics=undeclared_topics,
+    )
+
+
+class Peer:
+    """A client of a realm: it sends and receives WAMP messages as plain lists, through a real serializer."""
+
+    def __init__(
+        self,
+        realm: Realm,
+        outbox: RecordingOutbox,
+        authid: str = "somebody",
+        authrole: str = "tester",
+        *,
+        permissions: Permissions = ALLOW_ALL,
+        codec: Codec = JSON,
+    ) -> None:
+        self._realm = realm
+        self._outbox = outbox
+        self._codec = codec
+        self.session: Final = realm.join(make_principal(authid, authrole, permissions), None)
+
+    def send(self, *message: Any) -> None:
+        """Give the realm one message, say ``send(32, 1, {}, "a.topic")``. Raises: PeerError: as the realm."""
+        self.send_message(self._codec.decode(self._codec.dump(list(message))))
+
+    def send_message(self, message: ClientMessage) -> None:
+        """Give the realm a message that is decoded already."""
+        self._realm.receive(self.session, message, self._codec)
+
+    def received(self) -> list[list[Any]]:
+        """What has come for this peer since the last time it was asked, as lists, oldest first."""
+        return [
+            self._codec.load(self._codec.encode(sent.message, sent.payload))
+            for sent in self._outbox.take(self.session)
+        ]
+
+    def ask(self, *message: Any) -> list[Any]:
+        """Send one message and return the one answer; anything else received stays an error.
+
+        Raises: AssertionError: there was not exactly one answer.
+        """
+        self.received()
+        self.send(*message)
+        answers = self.received()
+        if len(answers) != 1:
+            raise AssertionError(f"expected one answer, got {answers}")
+        return answers[0]
+
+    def leave(self) -> None:
+        """Drop the connection without a word."""
+        self._realm.leave(self.session)

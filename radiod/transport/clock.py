@@ -1,0 +1,54 @@
+"""The reactor's time for the core: the only place that calls ``callLater``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from radiod.core.timers import Timers
+
+__all__ = ["ReactorClock"]
+
+
+class ReactorClock:
+    """``ports.Clock`` and ``ports.Waker`` over one reactor, with one delayed call for all deadlines."""
+
+    log = Logger()
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._call: IDelayedCall | None = None
+        self.timers = Timers(self)
+
+    def seconds(self) -> float:
+        """The reactor's monotonic seconds."""
+        return self._reactor.seconds()
+
+    def time(self) -> float:
+        """Seconds since 1970, UTC."""
+        return time.time()
+
+    def wake_at(self, when: float) -> None:
+        """Run the timers at ``when``; only the latest request counts."""
+        self.stop()
+        self._call = self._reactor.callLater(max(0.0, when - self.seconds()), self._wake)
+
+    def soon(self, what: Callable[[], None]) -> None:
+        """Call ``what`` once, after the input that is being handled now."""
+        self._reactor.callLater(0, what)
+
+    def stop(self) -> None:
+        """Forget the pending wake-up."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
+    def _wake(self) -> None:
+        self._call = None
+        try:
+            self.timers.run(self.seconds())
+        except Exception:
+            self.log.failure("a deadline failed")

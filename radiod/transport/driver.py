@@ -1,0 +1,163 @@
+"""One connection's WAMP session, whatever carries it: bytes in, messages to handshake or realm.
+
+The order for every message is: decode, state, then the core, which answers through the outbox. Nothing that
+a peer sends makes this raise: its faults end in ABORT and a closed connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from twisted.logger import Logger
+
+from radiod.core.handshake import Gate, Handshake
+from radiod.core.realm import Realm
+from radiod.core.sessions import Session
+from radiod.core.timers import Deadline
+from radiod.errors import RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
+from radiod.transport.outbox import Outlet
+from radiod.wire.codecs import Codec
+from radiod.wire.messages import Abort, ClientMessage, Goodbye
+
+__all__ = ["WampDriver"]
+
+# WebSocket close codes (RFC 6455, 7.4.1)
+NORMAL: Final = 1000
+PROTOCOL_ERROR: Final = 1002
+POLICY_VIOLATION: Final = 1008
+INTERNAL_ERROR: Final = 1011
+
+
+class WampDriver:
+    """Runs the WAMP sessions of one connection, one after the other, over one outlet.
+
+    States: opening (``_handshake`` set), open (``_session`` set), over (``is_over``). A client that said
+    GOODBYE is back in the opening state: it may join again, or close. ``close_code`` is the WebSocket close
+    code that says why it is over.
+
+    Args:
+        deadline: calls a function when an opening handshake has had all the time it gets.
+    """
+
+    __slots__ = (
+        "_codec",
+        "_deadline",
+        "_gates",
+        "_handshake",
+        "_outlet",
+        "_peer",
+        "_realm",
+        "_session",
+        "_start_deadline",
+        "close_code",
+        "is_over",
+    )
+
+    log = Logger()
+
+    def __init__(
+        self,
+        gates: Mapping[str, Gate],
+        codec: Codec,
+        outlet: Outlet,
+        peer: str,
+        deadline: Callable[[Callable[[], None]], Deadline],
+    ) -> None:
+        self._gates = gates
+        self._codec = codec
+        self._outlet = outlet
+        self._peer = peer
+        self._start_deadline = deadline
+        self._realm: Realm | None = None
+        self._session: Session | None = None
+        self.is_over = False
+        self.close_code = NORMAL
+        self._handshake: Handshake | None = Handshake(gates)
+        self._deadline = deadline(self._expire)
+
+    def receive(self, data: bytes) -> None:
+        """Take one serialized message; after the session is over, ignore it."""
+        if self.is_over:
+            return
+        try:
+            message = self._codec.decode(data)
+            if self._handshake is not None:
+                self._receive_opening(self._handshake, message)
+            else:
+                self._receive_open(message)
+        except RadiodError as error:
+            self.abort(error)
+        except Exception:
+            self.log.failure("a message of {peer} failed", peer=self._peer)
+            self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
+
+    def _receive_opening(self, handshake: Handshake, message: ClientMessage) -> None:
+        if isinstance(message, Abort | Goodbye):
+            self._finish(NORMAL)
+            return
+        reply = handshake.receive(message, self._outlet)
+        self._outlet.push(self._outlet.format.message(reply, None))
+        if handshake.session is not None:
+            self._deadline.cancel()
+            self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
+            principal = handshake.session.principal
+            self.log.info(
+                "session {session} joined: {authid} as {authrole} by {authmethod} from {peer}",
+                session=handshake.session.id,
+                authid=principal.authid,
+                authrole=principal.authrole,
+                authmethod=principal.authmethod,
+                peer=self._peer,
+            )
+
+    def _receive_open(self, message: ClientMessage) -> None:
+        assert self._realm is not None
+        assert self._session is not None
+        if isinstance(message, Abort):
+            self._finish(NORMAL)
+            return
+        self._realm.receive(self._session, message, self._codec)
+        if isinstance(message, Goodbye):
+            self._leave("said goodbye")
+            self._session = None
+            self._handshake = Handshake(self._gates)
+            self._deadline = self._start_deadline(self._expire)
+
+    def abort(self, error: RadiodError) -> None:
+        """End the session for a fault of the peer, and tell it."""
+        self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
+        self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
+        self._finish(_close_code(error))
+
+    def _expire(self) -> None:
+        if self._realm is not None:
+            # It had a session, said goodbye, and did not close.
+            self._finish(NORMAL)
+        else:
+            self.abort(Denied(TIMEOUT, "the handshake took too long"))
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if not self.is_over:
+            self._leave("connection lost")
+            self._deadline.cancel()
+            self.is_over = True
+
+    def _finish(self, close_code: int) -> None:
+        self._leave("closed")
+        self._deadline.cancel()
+        self.close_code = close_code
+        self.is_over = True
+        self._outlet.finish()
+
+    def _leave(self, reason: str) -> None:
+        if self._session is not None and self._realm is not None:
+            self._realm.leave(self._session)
+            self.log.info("session {session} left: {reason}", session=self._session.id, reason=reason)
+
+
+def _close_code(error: RadiodError) -> int:
+    if error.uri == RUNTIME_ERROR:
+        return INTERNAL_ERROR
+    return POLICY_VIOLATION if isinstance(error, Denied) else PROTOCOL_ERROR

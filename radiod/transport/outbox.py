@@ -1,0 +1,395 @@
+"""From the core's decisions to sockets: encode once, frame once, write once per connection and turn.
+
+``FanOut`` is the core's ``ports.Outbox``. Each connection has an ``Outlet``. While its socket takes what it
+is given, frames gather in the outlet's queue and leave with one ``send`` at the end of the reactor turn.
+When the socket is full the outlet is *blocked*: events wait in each listener's own buffer
+(``core.buffers``), whose policy decides what is dropped; everything else waits in a backlog that is
+bounded as well: above ``READ_PAUSE`` bytes the peer is no longer read, above ``max_backlog`` its
+connection is cut.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from radiod.core.broker import Broadcast, Listener
+from radiod.core.sessions import Session
+from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, Refused
+from radiod.transport.clock import ReactorClock
+from radiod.transport.formats import Format
+from radiod.wire.codecs import Payload, Undecodable
+from radiod.wire.messages import Error, Message
+
+__all__ = ["CHUNK", "FanOut", "Outlet", "SocketOutlet", "StreamOutlet"]
+
+CHUNK: Final = 1 << 16
+"""Bytes: queues are flushed before they hold more, so a stalled listener never costs much more."""
+
+READ_PAUSE: Final = 1 << 16
+"""Bytes of unsent answers above which a peer must read before it may ask on."""
+
+
+FINISH_SECONDS: Final = 2.0
+"""How long a blocked connection may take to read what it was sent before it is closed."""
+
+
+class Consumer(Protocol):
+    """The part of Twisted's transports, and of HTTP requests, that outlets use."""
+
+    def write(self, data: bytes) -> object: ...
+
+    def registerProducer(self, producer: object, streaming: bool) -> object: ...
+
+    def unregisterProducer(self) -> object: ...
+
+
+class FanOut:
+    """All outlets of one server, and the turn's list of those that have something to send.
+
+    ``max_backlog`` is in bytes.
+    Counters: ``dropped`` events lost by full buffers, ``unsayable`` events that a format could not express,
+    ``cut`` connections cut for their backlog.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: ReactorClock, max_backlog: int) -> None:
+        self._clock = clock
+        self.max_backlog = max_backlog
+        self._dirty: list[Outlet] = []
+        self._turn_bytes = 0
+        self.dropped = 0
+        self.unsayable = 0
+        self.cut = 0
+
+    def mark(self, outlet: Outlet) -> None:
+        """Have the outlet flushed at the end of this turn."""
+        if not self._dirty:
+            self._clock.soon(self.flush)
+        self._dirty.append(outlet)
+
+    def flush(self) -> None:
+        """Write everything that is queued."""
+        dirty, self._dirty = self._dirty, []
+        self._turn_bytes = 0
+        for outlet in dirty:
+            outlet.flush()
+
+    def give_up_later(self, outlet: Outlet) -> None:
+        """Cut an outlet that should finish if it has not done so in time."""
+        self._clock.timers.at(self._clock.seconds() + FINISH_SECONDS, outlet.give_up)
+
+    def _count(self, size: int) -> None:
+        self._turn_bytes += size
+        if self._turn_bytes > CHUNK:
+            self.flush()
+
+    # --- ports.Outbox
+
+    def send(self, session: Session, message: Message, payload: Payload | None = None) -> None:
+        """Queue one message. Raises: Refused: the session cannot take this payload; nothing was queued."""
+        outlet: Outlet = session.outlet
+        try:
+            data = outlet.format.message(message, payload)
+        except Undecodable as error:
+            if not isinstance(message, Error):
+                raise Refused(INVALID_ARGUMENT, str(error)) from None
+            data = outlet.format.message(message, None)
+        if len(data) > outlet.max_bytes and payload is not None:
+            if not isinstance(message, Error):
+                raise Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
+            data = outlet.format.message(message, None)
+        outlet.push(data)
+        self._count(len(data))
+
+    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+        """Queue one event for many listeners, or hold it for those that do not keep up."""
+        format: Format | None = None
+        frame = b""
+        for listener in listeners:
+            outlet: Outlet = listener.outlet
+            if outlet.blocked:
+                self.dropped += listener.hold(broadcast)
+                outlet.owed[listener] = None
+                continue
+            if outlet.format is not format:
+                format = outlet.format
+                frame = self._frame(broadcast, format)
+            if frame and len(frame) <= outlet.max_bytes:
+                queue = outlet.queue
+                if not queue:
+                    self.mark(outlet)
+                queue.append(frame)
+        self._count(len(frame))
+
+    def close(self, session: Session, message: Message) -> None:
+        """Queue a last message; the outlet's owner closes the connection once it has left."""
+        outlet: Outlet = session.outlet
+        outlet.push(outlet.format.message(message, None))
+        outlet.finish()
+
+    def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
+        """The event's bytes in one format, made at most once; empty when the format cannot say it."""
+        if lost:
+            return self._make(broadcast, format, lost)
+        frame = broadcast.frames.get(format)
+        if frame is None:
+            frame = broadcast.frames[format] = self._make(broadcast, format, 0)
+        return frame
+
+    def _make(self, broadcast: Broadcast, format: Format, lost: int) -> bytes:
+        try:
+            return format.event(broadcast, lost)
+        except Undecodable as error:
+            self.unsayable += 1
+            self.log.warn("event not delivered: {reason}", reason=str(error), topic=broadcast.topic)
+            return b""
+
+    def next_owed(self, outlet: Outlet) -> bytes | None:
+        """The next event that waits for this outlet, one listener after the other; None when none does."""
+        while outlet.owed:
+            listener = next(iter(outlet.owed))
+            del outlet.owed[listener]
+            # A listener that unsubscribed has no buffer any more.
+            if listener.buffer:
+                broadcast, lost = listener.buffer.take()
+                if listener.buffer:
+                    outlet.owed[listener] = None
+                frame = self._frame(broadcast, outlet.format, lost)
+                if frame and len(frame) <= outlet.max_bytes:
+                    return frame
+        return None
+
+
+@implementer(IPushProducer)
+class Outlet:
+    """One connection's way out.
+
+    Args:
+        fan_out: shared by all.
+        consumer: where the bytes go.
+        format: what they look like.
+        max_bytes: the longest frame the peer accepts.
+        on_cut: must cut the connection at once: its backlog is too long, or it will not finish.
+        on_finished: called once, when ``finish`` was asked for and everything has left.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_backlog_bytes",
+        "_consumer",
+        "_fan_out",
+        "_is_finishing",
+        "_on_cut",
+        "_on_finished",
+        "_reads_paused",
+        "blocked",
+        "format",
+        "max_bytes",
+        "owed",
+        "queue",
+    )
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        consumer: Consumer,
+        format: Format,
+        *,
+        max_bytes: int,
+        on_cut: Callable[[], None],
+        on_finished: Callable[[], None],
+    ) -> None:
+        self._fan_out = fan_out
+        self._consumer = consumer
+        self.format = format
+        self.max_bytes = max_bytes
+        self._on_cut = on_cut
+        self._on_finished = on_finished
+        self._is_finishing = False
+        self._reads_paused = False
+        self.blocked = False
+        # Frames to be written at the end of this turn, in order.
+        self.queue: list[bytes] = []
+        # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).
+        self._backlog: deque[bytes] = deque()
+        self._backlog_bytes = 0
+        self.owed: dict[Listener, None] = {}
+
+    def push(self, data: bytes) -> None:
+        """Queue bytes that may not be dropped."""
+        if self.blocked:
+            self._backlog.append(data)
+            self._backlog_bytes += len(data)
+            self._check_backlog()
+        elif data:
+            if not self.queue:
+                self._fan_out.mark(self)
+            self.queue.append(data)
+
+    def finish(self) -> None:
+        """Have the connection closed once everything queued so far has left; events held are given up."""
+        self._is_finishing = True
+        self.owed.clear()
+        if self.blocked:
+            self._fan_out.give_up_later(self)
+        elif not self.queue:
+            self._on_finished()
+
+    def give_up(self) -> None:
+        """Cut the connection unless it has finished."""
+        if self.blocked:
+            self.abandon()
+            self._on_cut()
+
+    def abandon(self) -> None:
+        """The connection is gone: hold nothing more."""
+        self.queue.clear()
+        self._backlog.clear()
+        self.owed.clear()
+
+    def _check_backlog(self) -> None:
+        if self._backlog_bytes > self._fan_out.max_backlog:
+            self._fan_out.cut += 1
+            self.abandon()
+            self._on_cut()
+        elif self._backlog_bytes > READ_PAUSE and not self._reads_paused:
+            self._reads_paused = True
+            self._pause_reads(True)
+
+    def flush(self) -> None:
+        """Write the queue; called by ``FanOut`` once a turn."""
+        queue = self.queue
+        if not queue:
+            return
+        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        queue.clear()
+        if not self.blocked:
+            self._write(data)
+        elif self._backlog or data:
+            # Queued before the connection was blocked by a write from elsewhere in the same turn.
+            self._backlog.appendleft(data)
+            self._backlog_bytes += len(data)
+        if self._is_finishing and not self.blocked:
+            self._on_finished()
+
+    def _drain(self) -> None:
+        """Write what waited, chunk by chunk, until the connection blocks again or nothing waits."""
+        while not self.blocked:
+            chunk: list[bytes] = []
+            size = 0
+            while size < CHUNK and (data := self._next_waiting()) is not None:
+                chunk.append(data)
+                size += len(data)
+            if not chunk:
+                break
+            self._write(b"".join(chunk))
+        if self._reads_paused and self._backlog_bytes <= READ_PAUSE:
+            self._reads_paused = False
+            self._pause_reads(False)
+        if self._is_finishing and not self.blocked:
+            self._on_finished()
+
+    def _next_waiting(self) -> bytes | None:
+        if self._backlog:
+            data = self._backlog.popleft()
+            self._backlog_bytes -= len(data)
+            return data
+        return self._fan_out.next_owed(self)
+
+    def _write(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _pause_reads(self, is_paused: bool) -> None:
+        raise NotImplementedError
+
+    # --- IPushProducer, towards the consumer
+
+    def pauseProducing(self) -> None:
+        """The consumer's own buffer is full."""
+        self.blocked = True
+
+    def resumeProducing(self) -> None:
+        """The consumer takes bytes again."""
+        if self.blocked:
+            self.blocked = False
+            self._drain()
+
+    def stopProducing(self) -> None:
+        """The consumer is gone."""
+        self.abandon()
+
+
+class SocketOutlet(Outlet):
+    """An outlet that sends straight into a plain socket, and lets Twisted wait when the socket is full."""
+
+    __slots__ = ("_is_registering", "_send", "_transport")
+
+    def __init__(self, fan_out: FanOut, transport: Any, format: Format, **kwargs: Any) -> None:
+        super().__init__(fan_out, transport, format, **kwargs)
+        self._transport = transport
+        self._send = transport.socket.send
+        self._is_registering = False
+
+    def _write(self, data: bytes) -> None:
+        transport = self._transport
+        # Bytes that Twisted holds (a handshake's end) must go first.
+        if transport.dataBuffer or transport._tempDataBuffer:
+            sent = 0
+        else:
+            try:
+                sent = self._send(data)
+            except OSError:
+                # Full, or broken: Twisted finds out which, and reports a broken connection as lost.
+                sent = 0
+        if sent < len(data):
+            self._block(data[sent:] if sent else data)
+
+    def _block(self, rest: bytes) -> None:
+        """Leave ``rest`` to Twisted and ask to be told when it has gone.
+
+        As a pull producer, which Twisted asks for more exactly when its buffer has run empty; registering
+        one asks at once, which is not yet the answer.
+        """
+        self.blocked = True
+        self._transport.write(rest)
+        self._is_registering = True
+        self._transport.registerProducer(self, False)
+        self._is_registering = False
+
+    def resumeProducing(self) -> None:
+        """Twisted has sent what it held."""
+        if not self._is_registering:
+            self._transport.unregisterProducer()
+            super().resumeProducing()
+
+    def _pause_reads(self, is_paused: bool) -> None:
+        if is_paused:
+            self._transport.pauseProducing()
+        else:
+            self._transport.resumeProducing()
+
+
+class StreamOutlet(Outlet):
+    """An outlet over any Twisted consumer (TLS, an HTTP response) that tells when its buffer is full."""
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """Ask the consumer to tell when it is full. Call once, before the first write."""
+        self._consumer.registerProducer(self, True)
+
+    def _write(self, data: bytes) -> None:
+        self._consumer.write(data)
+
+    def _pause_reads(self, is_paused: bool) -> None:
+        # The consumer is a producer too, where it reads from a peer at all.
+        method = getattr(self._consumer, "pauseProducing" if is_paused else "resumeProducing", None)
+        if method is not None:
+            method()

@@ -1,0 +1,166 @@
+"""One listening port for WebSocket, RawSocket and HTTP, told apart by the first bytes.
+
+A connection starts as ``Doorkeeper``: it reads the first byte, or a whole HTTP request head, within bounds of
+time and size, and hands the connection over to the protocol that it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.protocol import Factory, ServerFactory, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from radiod.core.timers import Deadline
+from radiod.transport.clock import ReactorClock
+from radiod.transport.settings import Settings
+
+__all__ = ["Doorkeeper", "PortFactory"]
+
+RAWSOCKET_MAGIC: Final = 0x7F
+MAX_HEAD_BYTES: Final = 16_384
+END_OF_HEAD: Final = b"\r\n\r\n"
+IS_UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
+
+# No place in a request head. Some HTTP parsers take the later ones, and 0x85, for line ends, and so see
+# headers that others do not (CVE-2026-44546 of Daphne).
+CONTROL_BYTES: Final = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+LINE_END_IN_LATIN_1: Final = b"\x85"
+
+
+class Inner(Protocol):
+    """A protocol that takes a connection over; ``on_lost`` must be called when the connection is lost."""
+
+    on_lost: Any
+
+    def makeConnection(self, transport: Any) -> None: ...
+
+    def dataReceived(self, data: bytes) -> None: ...
+
+
+class Doorkeeper(TwistedProtocol):
+    """Reads the beginning of one connection."""
+
+    log = Logger()
+    factory: PortFactory
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """Start the clock."""
+        self._received = b""
+        self._is_handed_over = False
+        self._deadline: Deadline = self.factory.head_deadline(self._expire)
+        if ITCPTransport.providedBy(self.transport):
+            # A sample must not wait for the acknowledgement of the last; a peer that died must be noticed.
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Collect until it is clear who takes over."""
+        received = self._received = self._received + data
+        if received[0] == RAWSOCKET_MAGIC:
+            self._hand_over(self.factory.rawsocket)
+        elif not 0x41 <= received[0] <= 0x5A:
+            # No HTTP method begins like this.
+            self._refuse(400, "Bad Request")
+        elif END_OF_HEAD in received:
+            self._take_head(received[: received.index(END_OF_HEAD) + len(END_OF_HEAD)])
+        elif len(received) > MAX_HEAD_BYTES:
+            self._refuse(431, "Request Header Fields Too Large")
+
+    def _take_head(self, head: bytes) -> None:
+        is_upgrade = IS_UPGRADE.search(head) is not None
+        forbidden = CONTROL_BYTES + LINE_END_IN_LATIN_1 if is_upgrade else CONTROL_BYTES
+        if len(head) > MAX_HEAD_BYTES:
+            self._refuse(431, "Request Header Fields Too Large")
+        elif len(head.translate(None, forbidden)) != len(head):
+            self._refuse(400, "Bad Request")
+        else:
+            self._hand_over(self.factory.websocket if is_upgrade else self.factory.http)
+
+    def _hand_over(self, factory: Factory) -> None:
+        """Put the right protocol into this one's place; nothing of this one remains behind it."""
+        self._is_handed_over = True
+        self._deadline.cancel()
+        transport = self.transport
+        inner: Any = factory.buildProtocol(transport.getPeer())
+        inner.on_lost = self.factory.connection_lost
+        # Under TLS the transport that reads from the socket is not the one we write to.
+        if hasattr(transport, "wrappedProtocol"):
+            transport.wrappedProtocol = inner
+        else:
+            transport.protocol = inner
+        inner.makeConnection(transport)
+        inner.dataReceived(self._received)
+
+    def _refuse(self, status: int, phrase: str) -> None:
+        self.log.info("refused {peer}: {phrase}", peer=str(self.transport.getPeer()), phrase=phrase)
+        answer = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        self.transport.write(answer.encode())
+        self.transport.loseConnection()
+
+    def _expire(self) -> None:
+        self.log.info("refused {peer}: no request in time", peer=str(self.transport.getPeer()))
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The peer left before it said anything useful."""
+        self._deadline.cancel()
+        self.factory.connection_lost()
+
+
+class PortFactory(ServerFactory):
+    """Accepts connections, up to the limit, for all listening endpoints together."""
+
+    noisy = False
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: ReactorClock,
+        settings: Settings,
+        *,
+        websocket: Factory,
+        rawsocket: Factory,
+        http: Factory,
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self.websocket = websocket
+        self.rawsocket = rawsocket
+        self.http = http
+        self.connections = 0
+        self.refused = 0
+        self._on_empty: Callable[[], object] = lambda: None
+
+    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
+        """Take one more connection; None, which closes it, when there are too many."""
+        if self.connections >= self._settings.max_connections:
+            self.refused += 1
+            self.log.warn("refused a connection: {limit} are open", limit=self._settings.max_connections)
+            return None
+        self.connections += 1
+        doorkeeper = Doorkeeper()
+        doorkeeper.factory = self
+        return doorkeeper
+
+    def connection_lost(self) -> None:
+        """One connection less."""
+        self.connections -= 1
+        if not self.connections:
+            self._on_empty()
+
+    def when_empty(self, what: Callable[[], object]) -> None:
+        """Call ``what`` when no connection is left, which may be now."""
+        self._on_empty = what
+        if not self.connections:
+            what()
+
+    def head_deadline(self, what: Any) -> Deadline:
+        """Call ``what`` when a connection has had all the time it gets for its first request head."""
+        return self._clock.timers.at(self._clock.seconds() + self._settings.handshake_seconds, what)

@@ -1,0 +1,175 @@
+"""WAMP over RawSocket (WAMP specification, "RawSocket Transport").
+
+Autobahn does the opening handshake; message frames, ping and pong are handled here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from autobahn.twisted.rawsocket import WampRawSocketServerProtocol
+from twisted.internet.protocol import ServerFactory
+from twisted.python.failure import Failure
+
+from radiod.core.handshake import Gate
+from radiod.errors import PeerError
+from radiod.transport.clock import ReactorClock
+from radiod.transport.driver import WampDriver
+from radiod.transport.formats import RAWSOCKET
+from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.quiet import QuietLogger
+from radiod.transport.settings import Settings
+from radiod.wire.codecs import CODECS, Codec
+from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames
+
+__all__ = ["RawSocket", "RawSocketFactory"]
+
+HANDSHAKE_BYTES: Final = 4
+SERIALIZER_UNSUPPORTED: Final = b"\x7f\x10\x00\x00"
+RESERVED_BITS_USED: Final = b"\x7f\x30\x00\x00"
+
+
+class _Serializer:
+    """What Autobahn's handshake wants to know of a serializer."""
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+        self.RAWSOCKET_SERIALIZER_ID = codec.rawsocket_id
+
+
+class _Opened:
+    """What Autobahn's handshake calls a session: it is told when the transport is open."""
+
+    def onOpen(self, protocol: RawSocket) -> None:
+        protocol.opened()
+
+    def onClose(self, wasClean: bool) -> None:
+        """``RawSocket.connectionLost`` does what there is to do."""
+
+
+class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn is not typed
+    """One RawSocket connection."""
+
+    log = QuietLogger()
+    factory: RawSocketFactory
+
+    _driver: WampDriver | None = None
+    _outlet: Outlet | None = None
+    _received = b""
+    on_lost: Callable[[], None]
+
+    # --- opening
+
+    def connectionMade(self) -> None:
+        """Start the clock: a handshake has to come."""
+        super().connectionMade()
+        self._max_message_size = self.factory.max_message_bytes
+        self._deadline = self.factory.handshake_deadline(self.transport.abortConnection)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Handshake first, frames then."""
+        if self._handshake_complete:
+            self._receive(data)
+            return
+        self._received += data
+        if len(self._received) >= HANDSHAKE_BYTES:
+            head, rest = self._received[:HANDSHAKE_BYTES], self._received[HANDSHAKE_BYTES:]
+            self._received = b""
+            refusal = self.factory.refusal(head)
+            if refusal is not None:
+                self.transport.write(refusal)
+                self.transport.loseConnection()
+                return
+            super().dataReceived(head)
+            if rest:
+                self._receive(rest)
+
+    def opened(self) -> None:
+        """The RawSocket handshake succeeded: begin the WAMP one."""
+        codec: Codec = self._serializer.codec
+        options: dict[str, Any] = {
+            "max_bytes": self._max_len_send + HANDSHAKE_BYTES,
+            "on_cut": self._cut,
+            "on_finished": self._finished,
+        }
+        format = RAWSOCKET[codec.name]
+        if hasattr(self.transport, "socket") and not hasattr(self.transport, "wrappedProtocol"):
+            self._outlet = SocketOutlet(self.factory.fan_out, self.transport, format, **options)
+        else:
+            self._outlet = outlet = StreamOutlet(self.factory.fan_out, self.transport, format, **options)
+            outlet.start()
+        self._deadline.cancel()
+        self._driver = WampDriver(
+            self.factory.gates, codec, self._outlet, self.peer, self.factory.handshake_deadline
+        )
+
+    # --- receiving
+
+    def _receive(self, data: bytes) -> None:
+        driver, outlet = self._driver, self._outlet
+        if driver is None or outlet is None or driver.is_over:
+            return
+        if self._received:
+            data = self._received + data
+        try:
+            frames, rest = rawsocket_frames(data, self.MAX_LENGTH)
+        except PeerError as error:
+            driver.abort(error)
+            return
+        self._received = data[rest:]
+        for kind, payload in frames:
+            if kind == MESSAGE:
+                driver.receive(payload)
+            elif kind == PING:
+                outlet.push(rawsocket_frame(payload, PONG))
+
+    # --- closing
+
+    def _finished(self) -> None:
+        self.transport.loseConnection()
+
+    def _cut(self) -> None:
+        self.log.warn("cut {peer}: it does not read what it is sent", peer=self.peer)
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Free everything the connection held."""
+        super().connectionLost(reason)
+        self._deadline.cancel()
+        if self._driver is not None:
+            self._driver.lost()
+        if self._outlet is not None:
+            self._outlet.abandon()
+        self.on_lost()
+
+
+class RawSocketFactory(ServerFactory):
+    """What all RawSocket connections share."""
+
+    protocol = RawSocket
+    noisy = False
+
+    def __init__(
+        self, clock: ReactorClock, fan_out: FanOut, gates: Mapping[str, Gate], settings: Settings
+    ) -> None:
+        self._clock = clock
+        self.fan_out = fan_out
+        self.gates = gates
+        # The handshake can only say powers of two: the next one below is what peers are told.
+        self.max_message_bytes = 1 << (settings.max_message_bytes.bit_length() - 1)
+        self._handshake_seconds = settings.handshake_seconds
+        self._serializers = {codec.rawsocket_id: _Serializer(codec) for codec in CODECS.values()}
+        self._factory = _Opened
+
+    def refusal(self, head: bytes) -> bytes | None:
+        """The error answer to an opening handshake, None when it is fine."""
+        if head[2:] != b"\x00\x00":
+            return RESERVED_BITS_USED
+        if head[1] & 0x0F not in self._serializers:
+            return SERIALIZER_UNSUPPORTED
+        return None
+
+    def handshake_deadline(self, what: Callable[[], None]) -> Any:
+        """Call ``what`` when an opening handshake has had all the time it gets."""
+        return self._clock.timers.at(self._clock.seconds() + self._handshake_seconds, what)

@@ -1,0 +1,1 @@
+"""HTTP: publishing, listening, the list of channels, and the live page."""

@@ -1,0 +1,46 @@
+"""How every HTTP resource answers: JSON bodies, allowed methods, the caller's key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+__all__ = ["JsonResource", "answer", "credential"]
+
+
+def answer(request: Request, status: int, body: Any) -> bytes:
+    """Set ``status`` and the JSON headers; returns ``body`` serialized."""
+    request.setResponseCode(status)
+    request.setHeader("Content-Type", "application/json")
+    request.setHeader("Cache-Control", "no-store")
+    return msgspec.json.encode(body)
+
+
+def credential(request: Request) -> str | None:
+    """The API key in ``API-KEY`` or ``Authorization: Bearer``; None: the request has none."""
+    key = request.getHeader("API-KEY")
+    if key is not None:
+        return str(key)
+    scheme, _, token = (request.getHeader("Authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+class JsonResource(Resource):
+    """A leaf that answers ``methods`` and refuses others with 405 and ``Allow``."""
+
+    isLeaf = True
+    methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
+
+    def render(self, request: Request) -> Any:
+        """Dispatch by method."""
+        method = request.method.decode("latin-1")
+        if method not in self.methods:
+            request.setHeader("Allow", ", ".join(self.methods))
+            return answer(request, 405, {"error": f"method {method[:16]} is not allowed here"})
+        if method == "OPTIONS":
+            request.setHeader("Allow", ", ".join(self.methods))
+            return answer(request, 200, {})
+        return super().render(request)

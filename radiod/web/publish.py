@@ -1,0 +1,139 @@
+"""``POST /publish``: one sample in, broadcast to everybody who listens.
+
+Two dialects, told apart by the body's keys. ``{"network", "data"}`` is that of the Django radio: statuses,
+texts and the order of checks are a compatibility contract (``docs/protocol.md``, "HTTP publish").
+``{"topic", "args", "kwargs", "options"}`` is that of Crossbar's bridge: WAMP's own refusals come back with
+status 200 and their URI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from twisted.web.server import Request
+
+from radiod.core.ports import Action
+from radiod.core.realm import Realm
+from radiod.core.sessions import Session
+from radiod.errors import Refused, http_status
+from radiod.web.answers import JsonResource, answer, credential
+from radiod.wire.codecs import JSON, Payload
+from radiod.wire.messages import PublishOptions
+
+__all__ = ["PublishResource"]
+
+_BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+
+
+class BridgePublish(msgspec.Struct):
+    """The body of Crossbar's dialect."""
+
+    topic: str
+    args: list[msgspec.Raw] = []
+    kwargs: dict[str, msgspec.Raw] = {}
+    options: PublishOptions = msgspec.field(default_factory=lambda: PublishOptions(acknowledge=True))
+
+
+_BRIDGE: Final = msgspec.json.Decoder(BridgePublish)
+
+
+class Rejected(Exception):
+    """The request is refused with this status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class PublishResource(JsonResource):
+    """Publishes for whoever has an API key.
+
+    ``writer(key)`` gives the realm and the session that publishes for a key; None: there is no such key.
+    """
+
+    methods = ("POST", "OPTIONS")
+
+    def __init__(self, writer: Callable[[str], tuple[Realm, Session] | None]) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def render_POST(self, request: Request) -> bytes:
+        """Check in the contract's order; publish; answer."""
+        try:
+            realm, session = self._authenticate(request)
+            body = request.content.read() if request.content else b""
+            fields = _parse(body)
+            if "topic" in fields and "network" not in fields:
+                return _publish_topic(request, realm, session, body)
+            return _publish_network(request, realm, session, fields)
+        except Rejected as rejection:
+            return answer(request, rejection.status, {"error": str(rejection)})
+
+    def _authenticate(self, request: Request) -> tuple[Realm, Session]:
+        key = credential(request)
+        if key is None:
+            raise Rejected(400, "API-KEY missing in headers")
+        found = self._writer(key)
+        if found is None:
+            raise Rejected(400, "API-KEY not valid")
+        return found
+
+
+def _parse(body: bytes) -> dict[str, msgspec.Raw]:
+    """The body's members, raw; empty where the body is JSON but no object."""
+    try:
+        body.decode()
+        return _BODY.decode(body)
+    except msgspec.ValidationError:
+        return {}
+    except (ValueError, RecursionError):
+        raise Rejected(400, "POST data is not JSON") from None
+
+
+def _publish_network(
+    request: Request, realm: Realm, session: Session, fields: dict[str, msgspec.Raw]
+) -> bytes:
+    if "network" not in fields:
+        raise Rejected(400, "*network* key missing")
+    network = _network(fields["network"])
+    if network is None or not session.principal.permissions.allows(Action.PUBLISH, network):
+        raise Rejected(403, "You cannot broadcast to this channel")
+    if "data" not in fields:
+        raise Rejected(400, "*data* key missing")
+    data = bytes(fields["data"])
+    if not data.startswith(b"{"):
+        raise Rejected(400, "Can only broadcast json data")
+    try:
+        publication = realm.publish(session, network, Payload(JSON, b"[%b]" % data, b""))
+    except Refused as refusal:
+        raise Rejected(http_status(refusal), refusal.text) from None
+    request.setHeader("X-Radiod-Readers", str(publication.readers))
+    return answer(request, 200, {"message": "OK"})
+
+
+def _network(raw: msgspec.Raw) -> str | None:
+    try:
+        return _TEXT.decode(raw)
+    except ValueError:
+        return None
+
+
+def _publish_topic(request: Request, realm: Realm, session: Session, body: bytes) -> bytes:
+    try:
+        asked = _BRIDGE.decode(body)
+    except ValueError as error:
+        return answer(request, 400, {"error": str(error).splitlines()[0][:200], "args": [], "kwargs": {}})
+    payload = Payload(JSON, _encode(asked.args), _encode(asked.kwargs))
+    try:
+        publication = realm.publish(session, asked.topic, payload, asked.options)
+    except Refused as refusal:
+        return answer(request, 200, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
+    request.setHeader("X-Radiod-Readers", str(publication.readers))
+    return answer(request, 200, {"id": publication.id})
+
+
+def _encode(part: Any) -> bytes:
+    return msgspec.json.encode(part) if part else b""
