@@ -117,7 +117,8 @@ class Radio:
             undeclared_topics=settings.undeclared_topics,
         )
         for channel in settings.channels:
-            realm.channels.declare(channel)
+            if not config.is_pattern(channel):
+                realm.channels.declare(channel)
         return realm
 
     def _gate(self, name: str, settings: config.Realm) -> Gate:
@@ -234,9 +235,14 @@ class RadioService(MultiService):
     def _connections_gone(self) -> Deferred[None]:
         """Fires when the last connection has closed, at the latest after ``SHUTDOWN_SECONDS``."""
         gone: Deferred[None] = Deferred()
-        self.radio.port.when_empty(lambda: gone.called or gone.callback(None))
+
+        def fire() -> None:
+            if not gone.called:
+                gone.callback(None)
+
         clock = self.radio.clock
-        clock.timers.at(clock.seconds() + SHUTDOWN_SECONDS, lambda: gone.called or gone.callback(None))
+        clock.timers.at(clock.seconds() + SHUTDOWN_SECONDS, fire)
+        self.radio.port.when_empty(fire)
         return gone
 
     def stopService(self) -> Deferred[Any]:
@@ -286,7 +292,7 @@ def _aliases(configuration: config.Config) -> Iterator[tuple[str, str]]:
 
 
 def _address(port: IListeningPort) -> str:
-    host = port.getHost()
+    host: Any = port.getHost()
     if hasattr(host, "port"):
         return f"http://{host.host}:{host.port}/"
     return str(getattr(host, "name", host))

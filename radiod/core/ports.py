@@ -69,7 +69,9 @@ class Question(Struct, frozen=True, kw_only=True):
 class Authenticator(Protocol):
     """One authentication method of one realm."""
 
-    method: str
+    @property
+    def method(self) -> str:
+        """Its name in HELLO, CHALLENGE and WELCOME."""
 
     def begin(self, details: HelloDetails) -> Principal | Question:
         """Decide on a HELLO at once, or ask.

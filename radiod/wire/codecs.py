@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from abc import ABC, abstractmethod
 from io import BytesIO
 from typing import Any, Final, Protocol, cast
 
@@ -22,6 +23,9 @@ __all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "Payload", "
 
 BINARY_MARK: Final = "\0"
 """In WAMP's JSON a string that begins with NUL is base64 of binary data."""
+
+ID_LISTS: Final = frozenset({"exclude", "eligible"})
+"""The options of PUBLISH that are lists of session ids."""
 
 
 class Undecodable(ValueError):
@@ -111,7 +115,7 @@ def _complaint(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
-class _Base:
+class _Base(ABC):
     """What the serializers share: splicing payloads behind an encoded head, and checking their kinds."""
 
     name: str
@@ -130,8 +134,9 @@ class _Base:
         except (ValueError, RecursionError, msgspec.MsgspecError, cbor2.CBORError) as error:
             raise PeerError(f"not a WAMP message in {self.name}: {_complaint(error)}") from None
 
+    @abstractmethod
     def _decode(self, data: bytes) -> ClientMessage:
-        raise NotImplementedError
+        """``decode``, with whatever exceptions the library raises."""
 
     def _decode_lenient(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
         """Second try, for clients that write large ids as floats (JavaScript does in binary serializers)."""
@@ -161,25 +166,38 @@ class _Base:
 
     _empty_list: bytes
 
+    @abstractmethod
     def _head(self, message: Message) -> bytes:
-        raise NotImplementedError
+        """``message`` as an array, without its payload."""
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
         """Append elements to an encoded array of fewer than 14: one byte in front holds the count."""
         return b"%c%b%b" % (head[0] + len(parts), head[1:], b"".join(parts))
 
+    @abstractmethod
     def dump(self, value: Any) -> bytes:
-        raise NotImplementedError
+        """As ``Codec.dump``."""
 
+    @abstractmethod
     def load(self, data: bytes) -> Any:
-        raise NotImplementedError
+        """As ``Codec.load``."""
 
 
 def _integral(message: Any) -> Any:
-    """The same list with whole floats in it, at the top level, made integers."""
+    """The same list with whole floats made integers wherever ids stand: at the top level, and in the
+    options' lists of sessions."""
     if not isinstance(message, list):
         return message
-    return [int(item) if isinstance(item, float) and item.is_integer() else item for item in message]
+    items = _whole(message)
+    if len(items) > 2 and isinstance(items[2], dict):
+        items[2] = {key: _whole(item) if key in ID_LISTS else item for key, item in items[2].items()}
+    return items
+
+
+def _whole(items: Any) -> Any:
+    if not isinstance(items, list):
+        return items
+    return [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
 
 
 class _Json(_Base):

@@ -1,0 +1,59 @@
+# radiod: `make run` shows it, `make test` tests it. Needs python3.11+ with venv, and make.
+
+PYTHON ?= python3
+PORT ?= 8080
+VENV := .venv
+BIN := $(VENV)/bin
+JS := tests/e2e/js
+PYTEST_FLAGS ?=
+
+.PHONY: help run test lint coverage bench soak clean
+
+help:
+	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
+	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
+	@echo "make lint      ruff and mypy"
+	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
+	@echo "make bench     reproduce the tables of docs/performance.md"
+	@echo "make soak      long runs: leaks, stalled listeners"
+
+run: $(VENV)/.run
+	@$(BIN)/python demo/run.py --port $(PORT)
+
+test: $(VENV)/.dev $(JS)/node_modules
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+coverage: $(VENV)/.dev
+	$(BIN)/coverage run -m pytest -q tests/wire tests/core
+	$(BIN)/coverage report --fail-under=100
+
+bench: $(VENV)/.dev
+	$(MAKE) -C benchmarks
+	$(BIN)/python benchmarks/run_peers.py --radiod $(BIN)
+
+soak: $(VENV)/.dev
+	$(BIN)/python benchmarks/stalled.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: setup.py $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[sim]'
+	touch $@
+
+$(VENV)/.dev: setup.py $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev]'
+	touch $@
+
+# Stock WAMP clients for the end-to-end tests; without npm those tests are skipped.
+$(JS)/node_modules: $(JS)/package.json
+	@if command -v npm >/dev/null; then cd $(JS) && npm install --no-audit --no-fund --silent && touch node_modules; \
+	else echo "npm is missing: the JavaScript clients' tests will be skipped"; fi
+
+clean:
+	rm -rf $(VENV) $(JS)/node_modules build *.egg-info

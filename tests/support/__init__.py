@@ -1,0 +1,1 @@
+"""What several test modules share: wires in memory, and real servers."""

@@ -1,0 +1,111 @@
+"""Real programs for end-to-end tests: twistd on a free port, and whatever else is started beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One running radiod."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+
+    @property
+    def url(self) -> str:
+        """Where it answers HTTP, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        """Where it speaks WebSocket, without a slash at the end."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def resident_kib(self) -> int:
+        """Resident memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    def stop(self) -> int:
+        """SIGTERM. Returns: the exit status."""
+        self.process.terminate()
+        return self.process.wait(STOP_SECONDS)
+
+
+@contextlib.contextmanager
+def radiod(folder: Path, config: str, port: int | None = None, *arguments: str) -> Iterator[Server]:
+    """Run ``twistd -n radiod`` with ``config`` (TOML without ``[[listen]]``) until the block ends."""
+    port = port or free_port()
+    file = folder / f"radiod-{port}.toml"
+    file.write_text(config)
+    listen = f"tcp:{port}:interface=127.0.0.1"
+    log = folder / f"radiod-{port}.log"
+    command = [*TWISTD, "-n", "--pidfile=", "radiod", "--config", str(file), "--listen", listen, *arguments]
+    with program(command, log) as process:
+        server = Server(process, port, log)
+        wait_until(lambda: _answers(server), process, log)
+        yield server
+
+
+@contextlib.contextmanager
+def program(command: list[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program of the checkout; whatever happens it has ended when the block ends."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=ROOT, env=environment(), **options
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, with the checkout importable."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def wait_until(is_so: Any, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Poll ``is_so`` until it is true. Raises: AssertionError: the program ended, or took too long."""
+    end = time.monotonic() + START_SECONDS
+    while not is_so():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.05)
+
+
+def _answers(server: Server) -> bool:
+    try:
+        with urllib.request.urlopen(f"{server.url}/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
