@@ -64,22 +64,22 @@ def _quoted(key: str) -> str:
 
 
 class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table."""
+    """One table; each kind repeats ``frozen`` because type checkers ask for it class by class."""
 
 
-class Listen(Node):
+class Listen(Node, frozen=True):
     """``[[listen]]``"""
 
     endpoint: Name
 
 
-class Store(Node):
+class Store(Node, frozen=True):
     """``[store]``"""
 
     path: str = ""
 
 
-class Limits(Node):
+class Limits(Node, frozen=True):
     """``[limits]``"""
 
     max_message_bytes: Bytes = 1_048_576
@@ -106,7 +106,7 @@ class Disclose(Enum):
     NEVER = "never"
 
 
-class Role(Node):
+class Role(Node, frozen=True):
     """``[realms.<realm>.roles.<role>]``"""
 
     subscribe: Patterns = ()
@@ -118,7 +118,7 @@ class Role(Node):
     disclosed: Patterns = ()
 
 
-class User(Node):
+class User(Node, frozen=True):
     """``[realms.<realm>.users.<authid>]``; a ticket is also given as ``ticket_file`` or ``ticket_env``."""
 
     role: str
@@ -128,7 +128,7 @@ class User(Node):
     cryptosign: tuple[str, ...] = ()
 
 
-class Key(Node):
+class Key(Node, frozen=True):
     """``[realms.<realm>.keys.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
 
     key: Secret
@@ -146,7 +146,7 @@ class Policy(Enum):
     RAISE = "raise"
 
 
-class Buffer(Node):
+class Buffer(Node, frozen=True):
     """``buffer`` of a channel."""
 
     size: Count = 100
@@ -158,7 +158,7 @@ class Buffer(Node):
     max_bytes: ManyBytes = 1_048_576
 
 
-class History(Node):
+class History(Node, frozen=True):
     """``history`` of a channel."""
 
     size: Count = 100
@@ -166,7 +166,7 @@ class History(Node):
     bytes: ManyBytes = 1 << 26
 
 
-class Channel(Node):
+class Channel(Node, frozen=True):
     """``[realms.<realm>.channels.<name>]``"""
 
     public: bool = True
@@ -180,7 +180,7 @@ LISTENER: Final = Role(subscribe=("*",), call=("*",))
 """The built-in role ``listener``: subscribe and call anything public."""
 
 
-class Realm(Node):
+class Realm(Node, frozen=True):
     """``[realms.<realm>]``"""
 
     anonymous: str | None = None
@@ -191,7 +191,7 @@ class Realm(Node):
     channels: dict[str, Channel] = {}
 
 
-class Config(Node):
+class Config(Node, frozen=True):
     """Everything. ``Config()`` is what radiod does without a file."""
 
     listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
@@ -257,17 +257,18 @@ class _Parser:
         self._base = base
 
     def config(self, document: dict[str, Any]) -> Config:
-        parts = {
+        parts: dict[str, Callable[[Any], Any]] = {
             "listen": lambda value: tuple(
                 self._node(Listen, item, ("listen", f"[{index}]"))
                 for index, item in enumerate(_list(value, ("listen",)))
             ),
-            "store": lambda value: self._store(value),
+            "store": self._store,
             "limits": lambda value: self._node(Limits, value, ("limits",)),
             "realms": lambda value: self._each(value, ("realms",), self._realm),
         }
         _known(document, parts, ())
-        return Config(**{key: parts[key](value) for key, value in document.items()})
+        parsed: dict[str, Any] = {key: parts[key](value) for key, value in document.items()}
+        return Config(**parsed)
 
     def _store(self, value: Any) -> Store:
         store = self._node(Store, value, ("store",))
@@ -305,7 +306,11 @@ class _Parser:
         self, table: dict[str, Any], name: str, path: tuple[str, ...]
     ) -> tuple[dict[str, Any], Secret | None]:
         """Take a secret out of its table. Returns: the rest of the table, and the secret."""
-        ways = {name: str, f"{name}_file": self._read_file, f"{name}_env": _read_env}
+        ways: dict[str, Callable[[str], str]] = {
+            name: str,
+            f"{name}_file": self._read_file,
+            f"{name}_env": _read_env,
+        }
         given = [key for key in ways if key in table]
         if len(given) > 1:
             raise ConfigError((*path, given[1]), f"given together with {given[0]}")
@@ -342,7 +347,7 @@ class _Parser:
             raise ConfigError((*path, *keys), text) from None
 
 
-class _KeyRest(Node):
+class _KeyRest(Node, frozen=True):
     """A key's table without the secret."""
 
     publish: Patterns = ()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, ITCPTransport
-from twisted.internet.protocol import Factory, ServerFactory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,16 +31,6 @@ IS_UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGN
 # headers that others do not (CVE-2026-44546 of Daphne).
 CONTROL_BYTES: Final = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
 LINE_END_IN_LATIN_1: Final = b"\x85"
-
-
-class Inner(Protocol):
-    """A protocol that takes a connection over; ``on_lost`` must be called when the connection is lost."""
-
-    on_lost: Any
-
-    def makeConnection(self, transport: Any) -> None: ...
-
-    def dataReceived(self, data: bytes) -> None: ...
 
 
 class Doorkeeper(TwistedProtocol):
@@ -83,7 +73,7 @@ class Doorkeeper(TwistedProtocol):
         else:
             self._hand_over(self.factory.websocket if is_upgrade else self.factory.http)
 
-    def _hand_over(self, factory: Factory) -> None:
+    def _hand_over(self, factory: Any) -> None:
         """Put the right protocol into this one's place; nothing of this one remains behind it."""
         self._is_handed_over = True
         self._deadline.cancel()
@@ -115,7 +105,11 @@ class Doorkeeper(TwistedProtocol):
 
 
 class PortFactory(ServerFactory):
-    """Accepts connections, up to the limit, for all listening endpoints together."""
+    """Accepts connections, up to the limit, for all listening endpoints together.
+
+    ``websocket``, ``rawsocket`` and ``http`` build the protocols that take over; each of those calls its
+    ``on_lost`` when its connection is lost.
+    """
 
     noisy = False
     log = Logger()
@@ -125,9 +119,9 @@ class PortFactory(ServerFactory):
         clock: ReactorClock,
         settings: Settings,
         *,
-        websocket: Factory,
-        rawsocket: Factory,
-        http: Factory,
+        websocket: Any,
+        rawsocket: Any,
+        http: Any,
     ) -> None:
         self._clock = clock
         self._settings = settings
