@@ -149,13 +149,18 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         else:
             self.transport.write(data)
 
+    def unregisterProducer(self) -> None:
+        """Autobahn asks for this when it closes; the transport's producer is the outlet's affair."""
+
     # --- closing
 
     def _finished(self) -> None:
         """Everything has been written: close, unless the peer did before."""
         code = self._driver.close_code if self._driver is not None else self.CLOSE_STATUS_CODE_GOING_AWAY
         self._outlet = None
-        self.sendClose(code)
+        if self.state == self.STATE_OPEN:
+            # sendClose would take codes for applications only.
+            self.sendCloseFrame(code)
 
     def _cut(self) -> None:
         self.log.warn("cut {peer}: it does not read what it is sent", peer=self.peer)

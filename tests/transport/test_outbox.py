@@ -1,0 +1,188 @@
+"""The outbox: one write a turn, and what happens when a connection does not read."""
+
+import msgspec
+import pytest
+from support.memory import WebSocketWire, make_radio
+
+from radiod.transport.outbox import CHUNK, READ_PAUSE
+
+
+@pytest.fixture
+def radio():
+    return make_radio()
+
+
+def joined(radio):
+    wire = WebSocketWire(*radio)
+    wire.join()
+    return wire
+
+
+def listening(radio, topic="a"):
+    wire = joined(radio)
+    wire.ask([32, 1, {}, topic])
+    return wire
+
+
+def stall(wire):
+    wire.transport.producer.pauseProducing()
+
+
+def read_again(wire):
+    wire.transport.producer.resumeProducing()
+    wire.settle()
+
+
+def publish(wire, count, topic="a", size=0):
+    for index in range(count):
+        wire.say([16, index + 1, {}, topic, [index, "x" * size]])
+
+
+def numbers(wire):
+    return [event[4][0] for event in wire.heard()]
+
+
+def test_everything_of_one_turn_leaves_in_one_write(radio):
+    listener, publisher = listening(radio), joined(radio)
+    writes = []
+    write = listener.transport.write
+    listener.transport.write = lambda data: (writes.append(data), write(data))
+    publisher.say(*([16, i + 1, {}, "a", [i]] for i in range(50)))
+    assert len(writes) == 1
+    assert numbers(listener) == list(range(50))
+
+
+def test_a_burst_is_written_in_chunks_so_that_no_queue_grows_with_it(radio):
+    listener, publisher = listening(radio), joined(radio)
+    sizes = []
+    write = listener.transport.write
+    listener.transport.write = lambda data: (sizes.append(len(data)), write(data))
+    publisher.say(*([16, i + 1, {}, "a", ["x" * 1000]] for i in range(500)))
+    assert max(sizes) < CHUNK + 2000
+    assert len(listener.heard()) == 500
+
+
+def test_a_stalled_listener_gets_the_newest_and_is_told_what_it_lost(radio):
+    listener, healthy, publisher = listening(radio), listening(radio), joined(radio)
+    stall(listener)
+    publish(publisher, 250)
+    assert listener.heard() == []
+    assert numbers(healthy) == list(range(250))
+    read_again(listener)
+    events = listener.heard()
+    assert [event[4][0] for event in events] == list(range(150, 250))
+    assert [event[3] for event in events] == [{"_lost": 150}] + [{}] * 99
+    assert radio[0].fan_out.dropped == 150
+
+
+def test_after_the_backlog_events_flow_again_in_order(radio):
+    listener, publisher = listening(radio), joined(radio)
+    stall(listener)
+    publish(publisher, 3)
+    read_again(listener)
+    publish(publisher, 2)
+    assert numbers(listener) == [0, 1, 2, 0, 1]
+
+
+def test_each_subscription_has_a_buffer_of_its_own(radio):
+    listener, publisher = listening(radio), joined(radio)
+    listener.ask([32, 2, {}, "b"])
+    stall(listener)
+    publish(publisher, 1, "b")
+    publish(publisher, 500)
+    read_again(listener)
+    events = listener.heard()
+    assert len(events) == 101
+    assert sum(event[3].get("_lost", 0) for event in events) == 400
+
+
+def test_a_stalled_listener_that_unsubscribes_is_owed_nothing(radio):
+    listener, publisher = listening(radio), joined(radio)
+    stall(listener)
+    publish(publisher, 5)
+    listener.say([34, 2, 1])
+    read_again(listener)
+    assert listener.heard() == [[35, 2]]
+
+
+def test_a_buffer_is_bounded_in_bytes_too(radio):
+    listener, publisher = listening(radio), joined(radio)
+    stall(listener)
+    publish(publisher, 60, size=50_000)
+    read_again(listener)
+    events = listener.heard()
+    assert len(events) == 20
+    assert events[-1][4][0] == 59
+    assert events[0][3] == {"_lost": 40}
+
+
+def test_answers_are_kept_in_order_while_a_peer_does_not_read(radio):
+    wire = joined(radio)
+    stall(wire)
+    wire.say(*([48, i + 1, {}, "radiod.echo", [i]] for i in range(10)))
+    assert wire.heard() == []
+    read_again(wire)
+    assert [answer[2:] for answer in wire.heard()] == [[{}, [i]] for i in range(10)]
+
+
+def test_a_peer_that_asks_without_reading_is_not_read_any_more(radio):
+    wire = joined(radio)
+    stall(wire)
+    while wire.transport.producerState == "producing":
+        wire.say([48, 1, {}, "radiod.echo", ["x" * 1000]])
+    read_again(wire)
+    assert wire.transport.producerState == "producing"
+    assert sum(len(str(answer)) for answer in wire.heard()) > READ_PAUSE
+
+
+def test_a_peer_whose_backlog_others_fill_is_cut_at_the_bound():
+    radio = make_radio(
+        "[limits]\nmax_backlog_bytes = 200000\n[realms.radio]\nanonymous = 'all'\n[realms.radio.roles.all]\n"
+        "call = ['*']\nregister = ['*']"
+    )
+    callee, caller = joined(radio), joined(radio)
+    callee.ask([64, 1, {}, "p"])
+    stall(callee)
+    for request in range(1, 30):
+        caller.say([48, request, {}, "p", ["x" * 10_000]])
+    assert callee.is_closed
+    assert radio[0].fan_out.cut == 1
+    assert {answer[4] for answer in caller.heard()} == {"wamp.error.canceled", "wamp.error.no_such_procedure"}
+
+
+def test_a_stalled_peer_that_was_told_goodbye_is_cut_in_the_end(radio):
+    wire = joined(radio)
+    stall(wire)
+    radio[0].realms["radio"].close("wamp.close.system_shutdown")
+    wire.settle()
+    assert not wire.is_closed
+    radio[1].advance(2.1)
+    assert wire.is_closed
+
+
+def test_pings_to_a_peer_that_does_not_read_are_bounded_as_well(radio):
+    wire = joined(radio)
+    stall(wire)
+    ping = b"\x89\x84\x00\x00\x00\x00ping"
+    for _ in range(20_000):
+        if wire.transport.producerState != "producing":
+            break
+        wire.send(ping)
+    assert wire.transport.producerState != "producing"
+
+
+def test_an_event_that_a_serializer_cannot_say_is_dropped_for_it_alone(radio):
+    plain, other = listening(radio), joined(radio)
+    realm = radio[0].realms["radio"]
+    session = next(iter(realm.sessions.values()))
+    from radiod.wire.codecs import MSGPACK, Payload
+
+    extension = bytes([0x91, 0xD4, 0x05, 0x00])  # a list with an extension type, which JSON has no word for
+    realm.publish(session, "b", Payload(MSGPACK, extension, b""))
+    other.ask([32, 1, {}, "b"])
+    realm.publish(session, "b", Payload(MSGPACK, extension, b""))
+    realm.publish(session, "b", Payload(MSGPACK, msgspec.msgpack.encode([1]), b""))
+    other.settle()
+    assert [event[4] for event in other.heard()] == [[1]]
+    assert radio[0].fan_out.unsayable == 1
+    assert plain.heard() == []

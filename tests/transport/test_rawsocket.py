@@ -1,0 +1,94 @@
+"""RawSocket at the byte level."""
+
+import msgspec
+import pytest
+from support.memory import HELLO, RawSocketWire, Wire, make_radio
+
+
+@pytest.fixture
+def radio():
+    return make_radio()
+
+
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        (b"\x7f\xf1\x00\x00", b"\x7f\xb1\x00\x00"),
+        (b"\x7f\x02\x00\x00", b"\x7f\xb2\x00\x00"),
+        (b"\x7f\xf3\x00\x00", b"\x7f\xb3\x00\x00"),
+    ],
+)
+def test_the_handshake_names_serializer_and_longest_message(radio, first, answer):
+    wire = Wire(*radio)
+    for byte in first:
+        assert wire.received() == b""
+        wire.send(bytes([byte]))
+    assert wire.received() == answer
+    assert not wire.is_closed
+
+
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [(b"\x7f\xf0\x00\x00", b"\x7f\x10\x00\x00"), (b"\x7f\xf1\x00\x01", b"\x7f\x30\x00\x00")],
+)
+def test_a_handshake_we_cannot_follow_gets_its_error_code(radio, first, answer):
+    wire = Wire(*radio)
+    wire.send(first)
+    assert wire.received() == answer
+    assert wire.is_closed
+
+
+def test_a_handshake_that_stops_half_way_is_cut(radio):
+    wire = Wire(*radio)
+    wire.send(b"\x7f\xf1")
+    radio[1].advance(10.1)
+    assert wire.is_closed
+
+
+def test_a_ping_is_answered_with_its_payload(radio):
+    wire = RawSocketWire(*radio)
+    wire.send(b"\x01\x00\x00\x05alive" + b"\x02\x00\x00\x04pong")
+    assert wire.received() == b"\x02\x00\x00\x05alive"
+
+
+@pytest.mark.parametrize(
+    ("frame", "uri"),
+    [
+        (b"\x03\x00\x00\x01x", "wamp.error.protocol_violation"),
+        (b"\x00\x10\x00\x01", "wamp.error.payload_size_exceeded"),
+        (b"\xff\xff\xff\xff", "wamp.error.protocol_violation"),
+    ],
+)
+def test_a_bad_frame_ends_the_session_before_its_payload_is_waited_for(radio, frame, uri):
+    wire = RawSocketWire(*radio)
+    wire.send(frame)
+    ((code, _, reason),) = wire.heard()
+    assert (code, reason) == (3, uri)
+    assert wire.is_closed
+
+
+def test_the_limit_that_is_announced_is_the_power_of_two_below_the_configured_one():
+    radio = make_radio("[limits]\nmax_message_bytes = 3000\n[realms.radio]\nanonymous = 'listener'")
+    wire = Wire(*radio)
+    wire.send(b"\x7f\xf1\x00\x00")
+    assert wire.received() == b"\x7f\x21\x00\x00"
+    wire.send(b"\x00\x00\x08\x01")
+    assert wire.is_closed
+
+
+def test_a_receiver_is_never_sent_more_than_it_said_it_takes(radio):
+    publisher, caller = RawSocketWire(*radio), RawSocketWire(*radio)
+    small = Wire(*radio)
+    small.send(b"\x7f\x01\x00\x00")
+    small.received()
+    for message in (HELLO, [32, 1, {}, "a"], [64, 2, {}, "p"]):
+        data = msgspec.json.encode(message)
+        small.send(len(data).to_bytes(4, "big") + data)
+    publisher.join()
+    caller.join()
+    small.received()
+    publisher.say([16, 1, {}, "a", ["x" * 600]], [16, 2, {}, "a", ["short"]])
+    assert b"short" in (received := small.received())
+    assert b"xxx" not in received
+    code, _, _, _, uri, _ = caller.ask([48, 1, {}, "p", ["x" * 600]])
+    assert (code, uri) == (8, "wamp.error.payload_size_exceeded")

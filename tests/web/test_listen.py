@@ -1,0 +1,153 @@
+"""Server-Sent Events, the list of channels, and the page's files."""
+
+import json
+
+import pytest
+from support.memory import WebSocketWire, Wire, make_radio
+
+SSE = "Accept: text/event-stream\r\n"
+
+
+@pytest.fixture
+def radio():
+    return make_radio()
+
+
+def get(radio, path, extra=""):
+    wire = Wire(*radio)
+    wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n{extra}\r\n".encode())
+    return wire
+
+
+def answer(radio, path, extra=""):
+    head, _, body = get(radio, path, extra).received().partition(b"\r\n\r\n")
+    return int(head.split()[1]), head.decode(), body
+
+
+def events(data):
+    """The chunks of an HTTP response body, joined."""
+    body = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        body, data = body + data[:length], data[length + 2 :]
+    return body.decode()
+
+
+def publisher(radio):
+    wire = WebSocketWire(*radio)
+    wire.join()
+    return wire
+
+
+@pytest.mark.parametrize("path", ["/listen/sample_net", "/macro/sample/"])
+def test_a_channel_is_served_as_server_sent_events(radio, path):
+    stream = get(radio, path, SSE)
+    head, _, body = stream.received().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"Content-Type: text/event-stream" in head
+    assert events(body) == ":\n\n"
+    publisher(radio).say([16, 1, {}, "sample_net", [{"a": 1}]], [16, 2, {}, "sample_net", [1], {"b": 2}])
+    assert events(stream.received()) == 'data: {"a":1}\n\ndata: {"args":[1],"kwargs":{"b":2}}\n\n'
+
+
+def test_a_sample_that_spreads_over_lines_stays_one_event(radio):
+    stream = get(radio, "/listen/sample_net", SSE)
+    stream.received()
+    wire = publisher(radio)
+    wire.send(wire.frame(b'[16,1,{},"sample_net",[{\r\n"a":\n1}]]'))
+    assert events(stream.received()) == 'data: {\ndata: "a":\ndata: 1}\n\n'
+
+
+def test_a_silent_channel_has_a_heartbeat(radio):
+    stream = get(radio, "/listen/sample_net", SSE)
+    stream.received()
+    radio[1].advance(15.1)
+    stream.settle()
+    assert events(stream.received()) == ":\n\n"
+
+
+def test_a_listener_that_does_not_read_is_told_what_it_lost(radio):
+    stream = get(radio, "/listen/sample_net", SSE)
+    stream.received()
+    stream.transport.producer.pauseProducing()
+    publisher(radio).say(*([16, i + 1, {}, "sample_net", [i]] for i in range(110)))
+    stream.transport.producer.resumeProducing()
+    text = events(stream.received())
+    assert text.startswith("event: lost\ndata: 10\n\ndata: 10\n\ndata: 11\n\n")
+    assert text.endswith("data: 109\n\n")
+
+
+def test_a_listener_that_hangs_up_leaves_nothing_behind(radio):
+    stream = get(radio, "/listen/sample_net", SSE)
+    realm = radio[0].realms["radio"]
+    assert realm.broker.readers("sample_net") == 1
+    stream.hang_up()
+    assert (realm.broker.readers("sample_net"), realm.sessions, len(radio[0].clock.timers)) == (0, {}, 0)
+
+
+def test_a_stream_ends_when_the_realm_closes(radio):
+    stream = get(radio, "/listen/sample_net", SSE)
+    stream.received()
+    radio[0].realms["radio"].close("wamp.close.system_shutdown")
+    stream.settle()
+    assert stream.received().endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "status"),
+    [
+        ("/listen/forbidden", SSE, 403),
+        ("/listen/sample_net", SSE + "API-KEY: wrong\r\n", 403),
+        ("/listen/wamp.x", SSE, 400),
+        ("/listen/a%20b", SSE, 400),
+        ("/listen/", SSE, 400),
+        ("/listen/sample_net", "", 406),
+        ("/nowhere", "", 404),
+        ("/api", "", 404),
+        ("/api/nowhere", "", 404),
+        ("/static/../service.py", "", 404),
+        ("/static/%2e%2e/site.py", "", 404),
+        ("/static/", "", 404),
+        ("/channels/nothing", "", 404),
+        ("/channels?limit=0", "", 400),
+        ("/channels?limit=1001", "", 400),
+        ("/channels?limit=-1", "", 400),
+        ("/channels?limit=x", "", 400),
+        ("/channels?limit=" + "9" * 5000, "", 400),
+    ],
+)
+def test_what_is_not_to_be_had_says_why(radio, path, extra, status):
+    got, _, body = answer(radio, path, extra)
+    assert got == status
+    assert json.loads(body)["error"]
+
+
+def test_the_list_of_channels_tells_readers_and_events(radio):
+    get(radio, "/listen/sample_net", SSE)
+    publisher(radio).say([16, 1, {}, "sample_net"])
+    channel = {"name": "sample_net", "public": True, "events": 1, "expires": None, "readers": 1}
+    assert json.loads(answer(radio, "/channels")[2]) == {"channels": [channel], "next": None}
+    assert json.loads(answer(radio, "/channels/sample_net")[2]) == channel
+
+
+def test_the_list_of_channels_comes_in_pages(radio):
+    owner = publisher(radio)
+    for name in ("b", "a", "c.x", "c.y"):
+        owner.ask([48, 1, {}, "radiod.channel.create", [name]])
+    page = json.loads(answer(radio, "/channels?limit=2")[2])
+    assert ([channel["name"] for channel in page["channels"]], page["next"]) == (["a", "b"], "b")
+    page = json.loads(answer(radio, "/channels?limit=2&after=b&prefix=c.")[2])
+    assert ([channel["name"] for channel in page["channels"]], page["next"]) == (["c.x", "c.y"], None)
+
+
+def test_the_page_is_served_with_a_policy_against_foreign_scripts(radio):
+    status, head, body = answer(radio, "/")
+    assert status == 200
+    assert b"<html" in body
+    assert "Content-Security-Policy: default-src 'self'" in head
+    assert "X-Content-Type-Options: nosniff" in head
+
+
+def test_the_servers_health_is_told(radio):
+    assert answer(radio, "/healthz")[0] == 200

@@ -1,0 +1,227 @@
+"""POST /publish: the article's contract row by row, and Crossbar's dialect."""
+
+import json
+
+import pytest
+from support.memory import CONFIG, WebSocketWire, Wire, make_radio
+
+GOOD = {"network": "sample_net", "data": {"speed": 1}}
+
+
+@pytest.fixture
+def radio():
+    return make_radio()
+
+
+@pytest.fixture
+def listener(radio):
+    wire = WebSocketWire(*radio)
+    wire.join()
+    wire.ask([32, 1, {}, "sample_net"])
+    return wire
+
+
+def request(radio, body=b"", headers=None, method="POST", path="/publish"):
+    """(status, headers, body) of one request; ``body`` is bytes or JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    fields = {"Host": "localhost", "Content-Length": str(len(data)), **(headers or {})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value is not None)
+    wire = Wire(*radio)
+    wire.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + data)
+    return parse(wire.received())
+
+
+def parse(answer):
+    head, _, content = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), content
+
+
+def publish(radio, body=GOOD, key="sample-key", **kwargs):
+    status, _, content = request(radio, body, {"API-KEY": key} if key is not None else {}, **kwargs)
+    return status, json.loads(content)
+
+
+ROWS = {
+    "missing key": (400, "API-KEY missing in headers"),
+    "wrong key": (400, "API-KEY not valid"),
+    "not json": (400, "POST data is not JSON"),
+    "no network": (400, "*network* key missing"),
+    "not allowed": (403, "You cannot broadcast to this channel"),
+    "no data": (400, "*data* key missing"),
+    "data no object": (400, "Can only broadcast json data"),
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "body"),
+    [
+        ("missing key", None, GOOD),
+        ("missing key", None, b"nonsense"),
+        ("wrong key", "wrong", GOOD),
+        ("wrong key", "", GOOD),
+        ("wrong key", "wrong", b"nonsense"),
+        ("not json", "sample-key", b""),
+        ("not json", "sample-key", b"nonsense"),
+        ("not json", "sample-key", b'{"network": "sample_net", "data": {"x": "\xff"}}'),
+        ("not json", "sample-key", b'{"network": "sample_net", "data": {"x": NaN}}'),
+        ("not json", "sample-key", b'{"network": "sample_net", "data": {"x": -Infinity}}'),
+        ("not json", "sample-key", b'{"network": "sample_net", "data": {}} trailing'),
+        ("not json", "sample-key", b'{"network": "sample_net", "data": ' + b"[" * 100_000),
+        ("no network", "sample-key", {}),
+        ("no network", "sample-key", {"data": 1}),
+        ("no network", "sample-key", b"[]"),
+        ("no network", "sample-key", b"3"),
+        ("no network", "sample-key", b'"network"'),
+        ("no network", "sample-key", b"null"),
+        ("not allowed", "sample-key", {"network": "secret_net", "data": {}}),
+        ("not allowed", "sample-key", {"network": "secret_net"}),
+        ("not allowed", "sample-key", {"network": "secret_net", "data": 3}),
+        ("not allowed", "sample-key", {"network": 3, "data": {}}),
+        ("not allowed", "sample-key", {"network": ["sample_net"], "data": {}}),
+        ("not allowed", "sample-key", {"network": {}, "data": {}}),
+        ("not allowed", "sample-key", {"network": None, "data": {}}),
+        ("no data", "sample-key", {"network": "sample_net"}),
+        ("data no object", "sample-key", {"network": "sample_net", "data": [1]}),
+        ("data no object", "sample-key", {"network": "sample_net", "data": "x"}),
+        ("data no object", "sample-key", {"network": "sample_net", "data": None}),
+    ],
+)
+def test_the_earliest_fault_is_answered_and_nobody_receives_anything(radio, listener, row, key, body):
+    status, text = ROWS[row]
+    assert publish(radio, body, key) == (status, {"error": text})
+    assert listener.heard() == []
+
+
+@pytest.mark.parametrize("path", ["/publish", "/api/publish"])
+def test_a_sample_is_acknowledged_and_received_as_it_was_sent(radio, listener, path):
+    assert publish(radio, path=path) == (200, {"message": "OK"})
+    assert [event[4] for event in listener.heard()] == [[{"speed": 1}]]
+
+
+def test_the_answer_tells_how_many_listen(radio, listener):
+    _, headers, _ = request(radio, GOOD, {"API-KEY": "sample-key"})
+    assert headers["X-Radiod-Readers"] == "1"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "FOO"])
+def test_other_methods_are_refused(radio, method):
+    status, headers, _ = request(radio, method=method)
+    assert (status, headers["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_options_tells_the_methods(radio):
+    status, headers, _ = request(radio, method="OPTIONS")
+    assert (status, headers["Allow"]) == (200, "POST, OPTIONS")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "nonsense", ""])
+def test_the_content_type_does_not_matter(radio, content_type):
+    headers = {"API-KEY": "sample-key", "Content-Type": content_type}
+    assert request(radio, GOOD, headers)[0] == 200
+
+
+def test_a_bearer_token_is_a_key_too(radio):
+    assert request(radio, GOOD, {"Authorization": "Bearer sample-key"})[0] == 200
+
+
+def test_the_last_of_duplicate_members_counts(radio, listener):
+    assert publish(radio, b'{"network":"x","network":"sample_net","data":3,"data":{"a":1}}')[0] == 200
+    assert listener.heard()[0][4] == [{"a": 1}]
+
+
+def test_a_closed_channel_is_gone(radio):
+    owner = WebSocketWire(*radio)
+    owner.join()
+    owner.ask([48, 1, {}, "radiod.channel.create", ["other"], {"lifetime": 0.25}])
+    assert publish(radio, {"network": "other", "data": {}})[0] == 200
+    radio[1].advance(0.25)
+    assert publish(radio, {"network": "other", "data": {}})[0] == 410
+
+
+def test_a_body_announced_too_long_is_refused_before_it_is_sent(radio):
+    wire = Wire(*radio)
+    wire.send(b"POST /publish HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n")
+    assert wire.received().startswith(b"HTTP/1.1 413 ")
+    assert wire.is_closed
+
+
+def test_a_body_that_grows_too_long_is_refused(radio):
+    wire = Wire(*radio)
+    wire.send(b"POST /publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(17):
+        if wire.is_closed:
+            break
+        wire.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    assert wire.received().startswith(b"HTTP/1.1 413 ")
+    assert wire.is_closed
+
+
+def test_continue_is_said_to_those_who_ask(radio):
+    body = json.dumps(GOOD).encode()
+    wire = Wire(*radio)
+    wire.send(
+        b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: sample-key\r\nExpect: 100-continue\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    )
+    assert wire.received() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    wire.send(body)
+    assert wire.received().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Content-Length: 3\r\nContent-Length: 4\r\n",
+        "Content-Length: 3\r\nContent-Length: 3\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: +3\r\n",
+        "Content-Length: three\r\n",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "No colon\r\n",
+    ],
+)
+def test_a_length_that_could_be_read_in_two_ways_is_refused(radio, lines):
+    wire = Wire(*radio)
+    wire.send(f"POST /publish HTTP/1.1\r\nHost: x\r\n{lines}\r\n{{}}\n".encode())
+    assert wire.received().startswith(b"HTTP/1.1 400 ")
+    assert wire.is_closed
+
+
+def test_crossbars_dialect_publishes_and_answers_the_publication(radio, listener):
+    body = {"topic": "sample_net", "args": [1, {"a": 2}], "kwargs": {"x": 3}}
+    status, answer = publish(radio, body)
+    assert status == 200
+    event = listener.heard()[0]
+    assert event[2] == answer["id"]
+    assert event[4:] == [[1, {"a": 2}], {"x": 3}]
+
+
+def test_crossbars_dialect_says_wamp_refusals_with_status_200(radio):
+    status, answer = publish(radio, {"topic": "secret_net", "args": []})
+    assert (status, answer["error"], answer["kwargs"]) == (200, "wamp.error.not_authorized", {})
+
+
+@pytest.mark.parametrize(
+    "change", [{"topic": 3}, {"args": {}}, {"kwargs": []}, {"options": 3}, {"options": {"exclude": ["x"]}}]
+)
+def test_crossbars_dialect_refuses_wrong_types(radio, listener, change):
+    status, answer = publish(radio, {"topic": "sample_net", **change})
+    assert (status, answer["args"], answer["kwargs"]) == (400, [], {})
+    assert listener.heard() == []
+
+
+def test_a_retained_event_awaits_late_listeners(radio):
+    assert publish(radio, {"topic": "other", "args": ["map"], "options": {"retain": True}})[0] == 200
+    late = WebSocketWire(*radio)
+    late.join()
+    late.say([32, 1, {"get_retained": True}, "other"])
+    subscribed, event = late.heard()
+    assert (subscribed[0], event[3], event[4]) == (33, {"retained": True}, ["map"])
+
+
+def test_publishing_only_reaches_declared_channels_where_the_realm_says_so():
+    radio = make_radio(CONFIG.replace('anonymous = "open"', 'anonymous = "open"\nundeclared_topics = false'))
+    assert publish(radio)[0] == 200
+    assert publish(radio, {"network": "other", "data": {}})[0] == 404
