@@ -1,14 +1,13 @@
-"""The tree of HTTP resources, and the live page's files."""
+"""The tree of HTTP resources, and the live page's files (read once, when the tree is built)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from twisted.web.resource import Resource
 from twisted.web.server import Request
-from twisted.web.static import File
 
 from radiod.web.answers import JsonResource, answer
 
@@ -26,27 +25,28 @@ SECURITY_HEADERS: Final = {
 }
 
 TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-    ".css": "text/css; charset=utf-8",
 }
 
 
-class PageFile(File):
-    """One of the live page's files."""
+class Page(JsonResource):
+    """One of the live page's files, held in memory: there are few, and they are small."""
 
-    contentTypes = {**File.contentTypes, **TYPES, ".html": "text/html; charset=utf-8"}
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._content = file.read_bytes()
+        self._type = TYPES[file.suffix]
 
-    def render_GET(self, request: Request) -> Any:
+    def render_GET(self, request: Request) -> bytes:
         """The file, to be asked for again each time: a new server may bring a new page."""
         for name, value in SECURITY_HEADERS.items():
             request.setHeader(name, value)
         request.setHeader("Cache-Control", "no-cache")
-        return super().render_GET(request)
-
-    def directoryListing(self) -> Resource:
-        """There is none."""
-        return NotFound()
+        request.setHeader("Content-Type", self._type)
+        return self._content
 
 
 class NotFound(JsonResource):
@@ -69,8 +69,7 @@ class Root(Resource):
         super().__init__()
         self._leaves = dict(leaves)
         self._aliases = dict(aliases)
-        self._page = PageFile(str(PAGES / "index.html"))
-        self._static = PageFile(str(PAGES))
+        self._pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
 
     def getChild(self, path: bytes, request: Request) -> Resource:
         """Find by alias, then by first segment."""
@@ -79,7 +78,7 @@ class Root(Resource):
             return alias
         name = path.decode("latin-1")
         if name == "" and not request.postpath:
-            return self._page
-        if name == "static":
-            return self._static
+            return self._pages["index.html"]
+        if name == "static" and len(request.postpath or ()) == 1:
+            return self._pages.get(request.postpath[0].decode("latin-1")) or NotFound()
         return self._leaves.get(name) or NotFound()

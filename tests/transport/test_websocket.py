@@ -103,6 +103,14 @@ def test_violations_of_the_protocol_get_their_close_code(radio, data, code):
     assert wire.is_closed
 
 
+def test_a_message_of_exactly_the_longest_length_is_taken(radio):
+    wire = WebSocketWire(*radio)
+    wire.join()
+    empty = b'[48,1,{},"radiod.echo",[""]]'
+    wire.send(wire.frame(empty.replace(b'""', b'"%b"' % (b"x" * (1_048_576 - len(empty))))))
+    assert wire.heard()[0][0] == 50
+
+
 def test_invalid_utf8_in_a_text_frame_ends_the_session(radio):
     wire = WebSocketWire(*radio)
     wire.send(wire.frame(b'[1,"radio",{"roles":{"subscriber":{}},"agent":"\xff"}]'))
