@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 JS := tests/e2e/js
 PYTEST_FLAGS ?=
+# What make bench compares; see benchmarks/peers/README.md for installing the others.
+PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 
 .PHONY: help run test lint coverage bench soak clean
 
@@ -34,7 +36,7 @@ coverage: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(MAKE) -C benchmarks
-	$(BIN)/python benchmarks/run_peers.py --radiod $(BIN)
+	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 
 soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/stalled.py

@@ -79,6 +79,7 @@ class Root(Resource):
         name = path.decode("latin-1")
         if name == "" and not request.postpath:
             return self._pages["index.html"]
-        if name == "static" and len(request.postpath or ()) == 1:
-            return self._pages.get(request.postpath[0].decode("latin-1")) or NotFound()
+        rest = request.postpath or []
+        if name == "static" and len(rest) == 1:
+            return self._pages.get(rest[0].decode("latin-1")) or NotFound()
         return self._leaves.get(name) or NotFound()
