@@ -36,6 +36,7 @@ __all__ = [
     "Secret",
     "Store",
     "User",
+    "from_tree",
     "is_pattern",
 ]
 
@@ -220,9 +221,7 @@ class Config(Node, frozen=True):
             document = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigError((), f"not TOML: {error}") from None
-        config = _Parser(base).config(document)
-        _Checker(config).check()
-        return config
+        return from_tree(document, base)
 
     def not_yet(self) -> list[str]:
         """The keys in use that this version accepts and does not act on, one line each."""
@@ -230,6 +229,13 @@ class Config(Node, frozen=True):
         for name, realm in self.realms.items():
             lines += [f"realms.{name}.{line}" for line in _not_yet(realm)]
         return lines
+
+
+def from_tree(document: dict[str, Any], base: Path) -> Config:
+    """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
+    config = _Parser(base).config(document)
+    _Checker(config).check()
+    return config
 
 
 def _not_yet(realm: Realm) -> Iterator[str]:
