@@ -51,16 +51,17 @@ class Registration:
 
 
 class PendingCall:
-    """A call that was invoked and is not answered yet."""
+    """A call that was invoked and is not answered yet; ``deadline`` is set once the callee was asked."""
 
     __slots__ = ("callee", "caller", "deadline", "invocation", "request")
+
+    deadline: Deadline
 
     def __init__(self, caller: Session, request: int, callee: Session, invocation: int) -> None:
         self.caller = caller
         self.request = request
         self.callee = callee
         self.invocation = invocation
-        self.deadline: Deadline | None = None
 
 
 class Dealer:
@@ -148,10 +149,11 @@ class Dealer:
         """Drop the session's registrations; end the calls it made and those it was answering."""
         for registration_id in list(session.registrations):
             self.unregister(session, registration_id)
-        for call in list(session.invocations.values()):
-            self._refuse(call, CANCELED, "the callee left before it answered")
+        # Its own calls first: what it asked of itself must not be answered any more.
         for call in list(session.calls.values()):
             self._end(call.callee, call.invocation)
+        for call in list(session.invocations.values()):
+            self._refuse(call, CANCELED, "the callee left before it answered")
 
     def _reply(self, call: PendingCall, message: Message, payload: Payload) -> None:
         try:
@@ -173,6 +175,5 @@ class Dealer:
         call = callee.invocations.pop(invocation, None)
         if call is not None:
             del call.caller.calls[call.request]
-            if call.deadline is not None:
-                call.deadline.cancel()
+            call.deadline.cancel()
         return call

@@ -6,7 +6,6 @@ dictionary. A wrong argument is refused with ``wamp.error.invalid_argument`` nam
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -164,7 +163,8 @@ def _text(name: str, value: Any) -> str:
 def _lifetime(value: Any) -> float | None:
     if value is None:
         return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Compared, never converted: NaN fails every comparison, and an integer may be too large for a float.
     if not is_number or not 0 < value <= MAX_LIFETIME:
         raise Refused(
             INVALID_ARGUMENT, f"lifetime must be a number of seconds above 0, up to {MAX_LIFETIME:.0f}"

@@ -126,8 +126,11 @@ class Realm:
     def receive(self, session: Session, message: Message, codec: Codec) -> None:
         """Do what one message of ``session`` asks for; ``codec`` is the serializer it came in.
 
+        A session that left, or was closed, while the message was on its way gets neither deed nor answer.
         Raises: PeerError: the message has no place here; the session must be ended.
         """
+        if not session.is_open:
+            return
         handler = self._handlers.get(type(message))
         if handler is None:
             raise PeerError(f"{type(message).__name__.upper()} is not expected in an open session")

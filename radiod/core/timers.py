@@ -60,13 +60,18 @@ class Timers:
             self._dead = 0
 
     def run(self, now: float) -> None:
-        """Run everything that is due at ``now``, and ask to be woken for the next."""
-        while self._heap and self._heap[0][0] <= now:
-            deadline = heapq.heappop(self._heap)[2]
-            what, deadline.what = deadline.what, None
-            if what is None:
-                self._dead -= 1
-            else:
-                what()
-        if self._heap:
-            self._waker.wake_at(self._heap[0][0])
+        """Run everything that is due at ``now``, and ask to be woken for the next.
+
+        What a deadline raises leaves this method; those behind it are due still, and woken for.
+        """
+        try:
+            while self._heap and self._heap[0][0] <= now:
+                deadline = heapq.heappop(self._heap)[2]
+                what, deadline.what = deadline.what, None
+                if what is None:
+                    self._dead -= 1
+                else:
+                    what()
+        finally:
+            if self._heap:
+                self._waker.wake_at(self._heap[0][0])

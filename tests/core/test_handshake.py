@@ -1,0 +1,233 @@
+"""The opening handshake: every message in every state, and what WELCOME says."""
+
+import pytest
+
+from radiod import __version__
+from radiod.core.handshake import Gate, Handshake
+from radiod.core.ports import Question
+from radiod.errors import (
+    AUTHENTICATION_FAILED,
+    AUTHENTICATION_REQUIRED,
+    INVALID_URI,
+    NO_MATCHING_AUTH_METHOD,
+    NO_SUCH_REALM,
+    PROTOCOL_VIOLATION,
+    Denied,
+    PeerError,
+)
+from radiod.testing import make_principal, make_realm
+from radiod.wire.codecs import JSON
+from radiod.wire.messages import Challenge, Welcome
+
+OUTLET = object()
+
+
+class LetIn:
+    """An authenticator that lets everybody in at once, and says by which method."""
+
+    def __init__(self, method):
+        self.method = method
+
+    def begin(self, details):
+        return make_principal(f"{details.authid} by {self.method}", "guest")
+
+
+class Ask:
+    """An authenticator that asks for a password, which is "sesame"."""
+
+    method = "ask"
+
+    def __init__(self):
+        self.extras = []
+
+    def begin(self, details):
+        return Question(extra={"for": details.authid}, answer=self.check)
+
+    def check(self, signature, extra):
+        self.extras.append(extra)
+        if signature != "sesame":
+            raise Denied(AUTHENTICATION_FAILED, "no")
+        return make_principal("asked", "member")
+
+
+class TurnAway:
+    method = "turn_away"
+
+    def begin(self, details):
+        raise Denied(AUTHENTICATION_FAILED, "never")
+
+
+class World:
+    """A handshake on a realm that admits by the methods given, in that order."""
+
+    def __init__(self, *authenticators):
+        self.realm = make_realm(name="radio")
+        gate = Gate(self.realm, {authenticator.method: authenticator for authenticator in authenticators})
+        self.handshake = Handshake({"radio": gate})
+
+    def send(self, *message):
+        return self.handshake.receive(JSON.decode(JSON.dump(list(message))), OUTLET)
+
+    def hello(self, realm="radio", **details):
+        return self.send(1, realm, {"roles": {"subscriber": {}}, **details})
+
+
+@pytest.fixture
+def world():
+    return World(LetIn("anonymous"), LetIn("first"), LetIn("second"), Ask(), TurnAway())
+
+
+OTHER_MESSAGES = {
+    "ABORT": [3, {}, "a.reason"],
+    "GOODBYE": [6, {}, "a.reason"],
+    "INVOCATIONERROR": [8, 68, 1, {}, "an.error"],
+    "PUBLISH": [16, 1, {}, "a.topic"],
+    "SUBSCRIBE": [32, 1, {}, "a.topic"],
+    "UNSUBSCRIBE": [34, 1, 2],
+    "CALL": [48, 1, {}, "a.procedure"],
+    "REGISTER": [64, 1, {}, "a.procedure"],
+    "UNREGISTER": [66, 1, 2],
+    "YIELD": [70, 1, {}],
+}
+AUTHENTICATE = [5, "sesame", {}]
+HELLO = [1, "radio", {"roles": {"caller": {}}}]
+
+
+def assert_denied(uri, function, *arguments, **keywords):
+    with pytest.raises(Denied) as denial:
+        function(*arguments, **keywords)
+    assert denial.value.uri == uri
+
+
+def assert_protocol_violation(world, *message):
+    before = len(world.realm.sessions)
+    with pytest.raises(PeerError) as refusal:
+        world.send(*message)
+    assert refusal.value.uri == PROTOCOL_VIOLATION
+    assert len(world.realm.sessions) == before
+
+
+class TestMessagesOutOfPlace:
+    @pytest.mark.parametrize("name", [*OTHER_MESSAGES, "AUTHENTICATE"])
+    def test_before_hello(self, world, name):
+        assert_protocol_violation(world, *(OTHER_MESSAGES.get(name) or AUTHENTICATE))
+        assert world.handshake.realm is None
+
+    @pytest.mark.parametrize("message", [*OTHER_MESSAGES.values(), HELLO], ids=[*OTHER_MESSAGES, "HELLO"])
+    def test_between_challenge_and_authenticate(self, world, message):
+        world.hello(authmethods=["ask"])
+        assert_protocol_violation(world, *message)
+        assert world.handshake.session is None
+
+    @pytest.mark.parametrize(
+        "message",
+        [*OTHER_MESSAGES.values(), HELLO, AUTHENTICATE],
+        ids=[*OTHER_MESSAGES, "HELLO", "AUTHENTICATE"],
+    )
+    def test_after_welcome(self, world, message):
+        world.hello()
+        assert_protocol_violation(world, *message)
+
+    def test_the_complaint_names_the_message(self, world):
+        with pytest.raises(PeerError, match="PUBLISH is not expected before WELCOME"):
+            world.send(*OTHER_MESSAGES["PUBLISH"])
+
+
+class TestRealms:
+    @pytest.mark.parametrize("realm", ["other", "Radio", "radio.x"])
+    def test_that_do_not_exist(self, world, realm):
+        assert_denied(NO_SUCH_REALM, world.hello, realm)
+        assert not world.realm.sessions
+
+    @pytest.mark.parametrize("realm", ["", "ra dio", "radio.", "ra#dio", "radio\0"])
+    def test_whose_name_is_no_uri(self, world, realm):
+        assert_denied(INVALID_URI, world.hello, realm)
+
+    def test_the_one_that_hello_named_is_known_afterwards(self, world):
+        assert world.handshake.realm is None
+        world.hello()
+        assert world.handshake.realm is world.realm
+
+
+class TestMethods:
+    @pytest.mark.parametrize(
+        ("asked", "taken"),
+        [
+            (["second", "first"], "second"),
+            (["first", "second"], "first"),
+            (["unknown", "second", "anonymous"], "second"),
+            (["anonymous", "first"], "anonymous"),
+            ([], "anonymous"),
+            (None, "anonymous"),
+        ],
+    )
+    def test_the_clients_order_decides(self, world, asked, taken):
+        world.hello(authmethods=asked, authid="x")
+        assert world.handshake.session.principal.authid == f"x by {taken}"
+
+    @pytest.mark.parametrize("asked", [["unknown"], ["unknown", "anonymous"], ["Anonymous"]])
+    def test_none_in_common(self, asked):
+        assert_denied(NO_MATCHING_AUTH_METHOD, World(LetIn("first")).hello, authmethods=asked)
+
+    @pytest.mark.parametrize("asked", [None, [], ["anonymous"]])
+    def test_anonymous_where_one_must_say_who_one_is(self, asked):
+        assert_denied(AUTHENTICATION_REQUIRED, World(LetIn("first")).hello, authmethods=asked)
+
+    def test_a_method_that_refuses_at_once(self, world):
+        assert_denied(AUTHENTICATION_FAILED, world.hello, authmethods=["turn_away", "anonymous"])
+        assert not world.realm.sessions
+        assert_protocol_violation(world, *HELLO)
+
+
+class TestQuestions:
+    def test_are_asked_and_the_right_answer_opens_the_session(self, world):
+        assert world.hello(authmethods=["ask"], authid="ann") == Challenge("ask", {"for": "ann"})
+        assert not world.realm.sessions
+        welcome = world.send(*AUTHENTICATE)
+        assert isinstance(welcome, Welcome)
+        assert welcome.details["authrole"] == "member"
+        assert list(world.realm.sessions) == [welcome.session]
+
+    def test_hand_the_extra_of_authenticate_on(self):
+        ask = Ask()
+        world = World(ask)
+        world.hello(authmethods=["ask"])
+        world.send(5, "sesame", {"nonce": 7})
+        assert ask.extras == [{"nonce": 7}]
+
+    def test_are_answered_wrongly_once_and_for_all(self, world):
+        world.hello(authmethods=["ask"])
+        assert_denied(AUTHENTICATION_FAILED, world.send, 5, "guess", {})
+        assert_protocol_violation(world, *AUTHENTICATE)
+        assert not world.realm.sessions
+        assert world.handshake.session is None
+
+
+class TestWelcome:
+    def test_says_who_the_client_is_now(self, world):
+        welcome = world.hello(authid="ann")
+        assert {name: welcome.details[name] for name in welcome.details if name.startswith("auth")} == {
+            "authid": "ann by anonymous",
+            "authrole": "guest",
+            "authmethod": "anonymous",
+            "authprovider": "static",
+        }
+        assert welcome.details["realm"] == "radio"
+
+    def test_says_what_the_router_is_and_can(self, world):
+        details = world.hello().details
+        assert details["agent"] == f"radiod-{__version__}"
+        assert details["x_radiod"] == {"version": __version__, "features": []}
+        assert set(details["roles"]) == {"broker", "dealer"}
+        features = {role: set(said["features"]) for role, said in details["roles"].items()}
+        assert features == {
+            "broker": {"publisher_exclusion", "subscriber_blackwhite_listing", "event_retention"},
+            "dealer": {"call_timeout"},
+        }
+
+    def test_names_the_session_that_the_realm_has(self, world):
+        welcome = world.hello()
+        session = world.handshake.session
+        assert world.realm.sessions == {welcome.session: session}
+        assert session.outlet is OUTLET
+        assert session.is_open

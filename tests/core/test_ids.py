@@ -1,0 +1,35 @@
+"""Ids of WAMP's scopes."""
+
+import re
+
+from radiod.core.ids import MAX_ID, Counter, RandomIds
+
+
+def test_a_counter_begins_at_1_and_leaves_no_gap():
+    counter = Counter()
+    assert [counter.next() for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_a_counter_reaches_two_to_the_53rd_and_begins_again():
+    counter = Counter(last=MAX_ID - 2)
+    assert [counter.next() for _ in range(4)] == [2**53 - 1, 2**53, 1, 2]
+
+
+def test_counters_do_not_share_their_count():
+    first, second = Counter(), Counter()
+    first.next()
+    assert second.next() == 1
+
+
+def test_random_ids_are_wamp_ids_and_use_the_whole_range():
+    ids = [RandomIds().next() for _ in range(1000)]
+    assert all(1 <= id <= 2**53 for id in ids)
+    assert len(set(ids)) == 1000
+    # The chance of a false alarm is 2**-1000.
+    assert max(ids) > 2**52
+
+
+def test_secrets_are_32_hexadecimal_digits_and_differ():
+    secrets = {RandomIds().secret() for _ in range(100)}
+    assert len(secrets) == 100
+    assert all(re.fullmatch("[0-9a-f]{32}", secret) for secret in secrets)

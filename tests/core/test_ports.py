@@ -1,0 +1,121 @@
+"""The contracts, and that the public fakes keep them."""
+
+import pytest
+
+from radiod.core.broker import Broadcast, Listener, Subscription
+from radiod.core.ids import RandomIds
+from radiod.core.ports import Action, Limits, Principal
+from radiod.core.sessions import Session
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
+from radiod.testing import (
+    ALLOW_ALL,
+    ALLOW_NONE,
+    Allow,
+    FakeClock,
+    RecordingOutbox,
+    SequentialIds,
+    make_principal,
+)
+from radiod.wire.codecs import Payload
+from radiod.wire.messages import Event, Goodbye, Unsubscribed
+
+
+@pytest.fixture
+def session():
+    return Session(1, make_principal(), None)
+
+
+def test_every_bound_has_a_default_that_is_a_bound():
+    limits = Limits()
+    assert all(0 < getattr(limits, name) < 10**6 for name in limits.__struct_fields__)
+
+
+def test_a_principal_cannot_be_changed_once_established():
+    principal = make_principal()
+    with pytest.raises(AttributeError):
+        principal.authrole = "admin"
+
+
+def test_a_principal_says_everything_by_name():
+    with pytest.raises(TypeError):
+        Principal("authid", "role", "method", "provider", ALLOW_ALL)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_fake_permissions_hold_for_every_uri(action):
+    assert ALLOW_ALL.allows(action, "a.b")
+    assert not ALLOW_NONE.allows(action, "a.b")
+    assert Allow(action).allows(action, "a.b")
+    assert not Allow(*set(Action) - {action}).allows(action, "a.b")
+
+
+@pytest.mark.parametrize("ids", [SequentialIds(), RandomIds()], ids=["sequential", "random"])
+def test_every_source_of_ids_keeps_the_contract(ids):
+    assert all(1 <= ids.next() <= 2**53 for _ in range(100))
+    secrets = [ids.secret() for _ in range(100)]
+    assert all(len(secret) == 32 and int(secret, 16) >= 0 for secret in secrets)
+    assert len(set(secrets)) == 100
+
+
+class TestFakeClock:
+    def test_stands_still_until_it_is_advanced(self):
+        clock = FakeClock(start=5.0)
+        assert clock.seconds() == clock.seconds() == 5.0
+        clock.advance(1.5)
+        assert clock.seconds() == 6.5
+
+    def test_keeps_both_times_in_step(self):
+        clock = FakeClock()
+        before = clock.time() - clock.seconds()
+        clock.advance(90)
+        assert clock.time() - clock.seconds() == before
+
+    def test_runs_each_deadline_at_its_own_moment(self):
+        clock, seen = FakeClock(start=0.0), []
+        for when in (3.0, 1.0, 2.0):
+            clock.timers.at(when, lambda: seen.append(clock.seconds()))
+        clock.advance(2.5)
+        assert seen == [1.0, 2.0]
+        clock.advance(0.5)
+        assert seen == [1.0, 2.0, 3.0]
+
+    def test_runs_what_was_due_already_without_going_back(self):
+        clock, seen = FakeClock(start=10.0), []
+        clock.timers.at(4.0, lambda: seen.append(clock.seconds()))
+        clock.advance(0)
+        assert seen == [10.0]
+
+
+class TestRecordingOutbox:
+    def test_keeps_messages_in_order_and_gives_them_out_once(self, session):
+        outbox, other = RecordingOutbox(), Session(2, make_principal(), None)
+        for request in (1, 2):
+            outbox.send(session, Unsubscribed(request))
+            outbox.send(other, Unsubscribed(request))
+        assert [sent.message.request for sent in outbox.take(session)] == [1, 2]
+        assert outbox.take(session) == []
+        assert [sent.session for sent in outbox.take()] == [other, other]
+
+    def test_makes_one_event_of_a_broadcast_for_each_listener(self, session):
+        outbox, payload = RecordingOutbox(), Payload.of("x")
+        listener = Listener(session, Subscription(7, "a"))
+        outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
+        assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
+        assert outbox.sent[0].payload is payload
+
+    def test_takes_nothing_after_the_transport_was_closed(self, session):
+        outbox = RecordingOutbox()
+        assert not outbox.is_closed(session)
+        outbox.close(session, Goodbye({}, "a.reason"))
+        assert outbox.is_closed(session)
+        assert outbox.sent[0].is_last
+        with pytest.raises(AssertionError, match="after its transport was closed"):
+            outbox.send(session, Unsubscribed(1))
+
+    def test_refuses_payloads_above_its_limit_and_sends_nothing(self, session):
+        outbox = RecordingOutbox(max_payload=10)
+        with pytest.raises(Refused) as refusal:
+            outbox.send(session, Event(1, 2, {}), Payload.of("longer than that"))
+        assert refusal.value.uri == PAYLOAD_SIZE_EXCEEDED
+        outbox.send(session, Event(1, 2, {}), Payload.of("short"))
+        assert len(outbox.sent) == 1

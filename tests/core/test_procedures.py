@@ -1,0 +1,389 @@
+"""The procedures that the router answers itself, called as a client calls them."""
+
+import math
+
+import pytest
+
+from radiod import __version__
+from radiod.core.channels import MAX_LIFETIME
+from radiod.core.ports import Action, Limits
+from radiod.core.procedures import SIGNATURES
+from radiod.errors import (
+    BAD_KEY,
+    BAD_NAME,
+    CHANNEL_CLOSED,
+    CHANNEL_EXISTS,
+    FEATURE_NOT_SUPPORTED,
+    INVALID_ARGUMENT,
+    NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
+    NOT_AUTHORIZED,
+    QUOTA,
+)
+from radiod.testing import Allow, FakeClock, Peer, RecordingOutbox, make_realm
+from radiod.wire.codecs import CBOR, CODECS
+
+CREATE = "radiod.channel.create"
+DELETE = "radiod.channel.delete"
+EXTEND = "radiod.channel.extend"
+LIST = "radiod.channel.list"
+GET = "radiod.channel.get"
+INFO = "radiod.server.info"
+ECHO = "radiod.echo"
+
+WRONG_TEXTS = [None, 1, 1.5, True, [], {}, b"a"]
+WRONG_LIFETIMES = [
+    0,
+    -1,
+    -0.5,
+    True,
+    False,
+    "60",
+    [],
+    {},
+    math.nan,
+    math.inf,
+    -math.inf,
+    MAX_LIFETIME + 1,
+    2**64,
+    10**400,
+    -(10**400),
+    1e308,
+]
+
+
+class Caller(Peer):
+    """A peer that calls procedures, and hands out answers or the error's URI."""
+
+    requests = 0
+
+    def call(self, procedure, /, *args, **kwargs):
+        self.requests += 1
+        payload = [list(args), kwargs] if kwargs else [list(args)] if args else []
+        answer = self.ask(48, self.requests, {}, procedure, *payload)
+        if answer[0] == 8:
+            assert answer[:4] == [8, 48, self.requests, {}]
+            (sentence,) = answer[5]
+            assert sentence.isprintable()
+            return answer[4]
+        assert answer[:3] == [50, self.requests, {}]
+        (value,) = answer[3]
+        return value
+
+
+class World:
+    def __init__(self, **options):
+        self.outbox, self.clock = RecordingOutbox(), FakeClock()
+        self.realm = make_realm(self.outbox, self.clock, **options)
+
+    def caller(self, **who):
+        return Caller(self.realm, self.outbox, **{"codec": CBOR, **who})
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def caller(world):
+    return world.caller()
+
+
+class TestArguments:
+    def test_go_by_position_in_the_documented_order_or_by_keyword(self, world, caller):
+        by_position = caller.call(CREATE, "a", True, None, 60, False, "keep", {}, {})
+        by_keyword = caller.call(
+            CREATE,
+            history={},
+            buffer={},
+            on_owner_leave="keep",
+            single_writer=False,
+            lifetime=60,
+            key=None,
+            public=True,
+            name="b",
+        )
+        mixed = caller.call(CREATE, "c", lifetime=60, on_owner_leave="keep")
+        assert by_position["expires"] == by_keyword["expires"] == mixed["expires"]
+        caller.leave()
+        assert {channel.name for channel in world.realm.channels} == {"a", "b", "c"}
+
+    @pytest.mark.parametrize("procedure", SIGNATURES)
+    def test_too_many_are_refused(self, caller, procedure):
+        assert caller.call(procedure, *["a"] * (len(SIGNATURES[procedure]) + 1)) == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize("procedure", SIGNATURES)
+    @pytest.mark.parametrize("name", ["unknown", "self", "session", "", "x" * 1000, "a\nb"])
+    def test_unknown_ones_are_refused(self, caller, procedure, name):
+        assert caller.call(procedure, **{name: 1}) == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize("procedure", [name for name, parameters in SIGNATURES.items() if parameters])
+    def test_one_given_twice_is_refused(self, caller, procedure):
+        first = next(iter(SIGNATURES[procedure]))
+        assert caller.call(procedure, "a", **{first: "a"}) == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize(
+        ("procedure", "arguments"),
+        [
+            (CREATE, {}),
+            (GET, {}),
+            (DELETE, {"name": "a"}),
+            (DELETE, {"control_key": "k"}),
+            (EXTEND, {"name": "a", "control_key": "k"}),
+            (EXTEND, {"name": "a", "lifetime": 1}),
+        ],
+    )
+    def test_a_missing_one_is_refused(self, caller, procedure, arguments):
+        assert caller.call(procedure, **arguments) == INVALID_ARGUMENT
+
+    def test_the_refusal_names_the_argument(self, caller):
+        answer = caller.ask(48, 1, {}, GET, [], {})
+        assert answer[5] == ["name is missing"]
+
+    @pytest.mark.parametrize("procedure", [CREATE, DELETE, EXTEND, GET])
+    @pytest.mark.parametrize("name", WRONG_TEXTS)
+    def test_a_name_that_is_no_string_is_refused(self, caller, procedure, name):
+        others = {
+            CREATE: {},
+            GET: {},
+            DELETE: {"control_key": "k"},
+            EXTEND: {"lifetime": 1, "control_key": "k"},
+        }
+        assert caller.call(procedure, name=name, **others[procedure]) == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize("key", WRONG_TEXTS)
+    def test_a_control_key_that_is_no_string_is_refused(self, caller, key):
+        caller.call(CREATE, "a")
+        assert caller.call(DELETE, "a", key) == INVALID_ARGUMENT
+        assert caller.call(EXTEND, "a", 1, key) == INVALID_ARGUMENT
+        assert caller.call(GET, "a")["name"] == "a"
+
+    @pytest.mark.parametrize("lifetime", WRONG_LIFETIMES, ids=lambda value: repr(value)[:12])
+    def test_a_lifetime_that_is_no_sensible_number_is_refused(self, world, caller, lifetime):
+        assert caller.call(CREATE, "a", lifetime=lifetime) == INVALID_ARGUMENT
+        assert len(world.realm.channels) == 0
+        key = caller.call(CREATE, "a")["control_key"]
+        assert caller.call(EXTEND, "a", lifetime, key) == INVALID_ARGUMENT
+        assert caller.call(GET, "a")["expires"] is None
+
+    @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+    def test_a_payload_that_cannot_be_parsed_is_refused(self, world, codec):
+        caller = world.caller(codec=codec)
+        malformed = {
+            # A keyword that is no string, a number out of range, a string that is not UTF-8.
+            "cbor": CBOR.dump([48, 1, {}, INFO, [], {1: 2}]),
+            "json": b'[48,1,{},"radiod.server.info",[1e999]]',
+            "msgpack": b"\x95\x30\x01\x80\xb2radiod.server.info\x91\xa1\xff",
+        }
+        message = malformed[codec.name]
+        caller.send_message(codec.decode(message))
+        (answer,) = caller.received()
+        assert answer[:5] == [8, 48, 1, {}, INVALID_ARGUMENT]
+
+
+class TestCreate:
+    def test_answers_what_its_creator_needs(self, world, caller):
+        world.caller().send(32, 1, {}, "a")
+        answer = caller.call(CREATE, "a", lifetime=1.5)
+        assert set(answer) == {"name", "control_key", "expires", "readers"}
+        assert (answer["name"], answer["readers"]) == ("a", 1)
+        assert answer["expires"] == world.clock.time() + 1.5
+        assert len(answer["control_key"]) == 32
+
+    @pytest.mark.parametrize("lifetime", [None, 1, 0.001, MAX_LIFETIME])
+    def test_takes_every_sensible_lifetime(self, world, caller, lifetime):
+        expires = caller.call(CREATE, "a", lifetime=lifetime)["expires"]
+        assert expires == (None if lifetime is None else pytest.approx(world.clock.time() + lifetime))
+
+    def test_ends_with_its_owner_unless_told_to_keep_it(self, world, caller):
+        caller.call(CREATE, "a")
+        caller.call(CREATE, "b", on_owner_leave="delete")
+        caller.call(CREATE, "c", on_owner_leave="keep")
+        caller.leave()
+        other = world.caller()
+        assert [other.call(GET, name) for name in "ab"] == [CHANNEL_CLOSED] * 2
+        assert other.call(GET, "c")["name"] == "c"
+
+    @pytest.mark.parametrize(
+        ("parameter", "values"),
+        [
+            ("public", [False, None, 1, "yes"]),
+            ("key", ["secret", 0, ""]),
+            ("single_writer", [True, None, 0]),
+            ("buffer", [{"size": 1}, None, [], "ring"]),
+            ("history", [{"size": 1}, None, 0]),
+            ("on_owner_leave", [None, 5, "Keep", [], {}, True]),
+        ],
+    )
+    def test_refuses_what_this_version_cannot_do_rather_than_ignoring_it(
+        self, world, caller, parameter, values
+    ):
+        for value in values:
+            assert caller.call(CREATE, "a", **{parameter: value}) == FEATURE_NOT_SUPPORTED
+        assert len(world.realm.channels) == 0
+
+    @pytest.mark.parametrize("name", ["", "a b", "a..b", "wamp.a", "radiod.channel.x", "x" * 300])
+    def test_refuses_names_that_cannot_be(self, caller, name):
+        assert caller.call(CREATE, name) == BAD_NAME
+
+    def test_refuses_what_exists(self, world, caller):
+        caller.call(CREATE, "a")
+        assert world.caller().call(CREATE, "a") == CHANNEL_EXISTS
+
+    def test_refuses_more_than_the_limit(self):
+        caller = World(limits=Limits(max_channels=1)).caller()
+        caller.call(CREATE, "a")
+        assert caller.call(CREATE, "b") == QUOTA
+
+
+class TestRights:
+    @pytest.mark.parametrize(
+        ("procedure", "arguments"), [(CREATE, ["a"]), (DELETE, ["a", "key"]), (EXTEND, ["a", 1, "key"])]
+    )
+    @pytest.mark.parametrize("exists", [True, False])
+    def test_creating_and_controlling_need_the_right_to_publish(
+        self, world, caller, procedure, arguments, exists
+    ):
+        """And whether the channel exists does not show."""
+        if exists:
+            caller.call(CREATE, "a")
+        mallory = world.caller(permissions=Allow(Action.CALL))
+        assert mallory.call(procedure, *arguments) == NOT_AUTHORIZED
+
+    @pytest.mark.parametrize("procedure", [*SIGNATURES, ECHO])
+    def test_every_procedure_needs_the_right_to_call_it(self, world, procedure):
+        mallory = world.caller(permissions=Allow(Action.PUBLISH, Action.SUBSCRIBE, Action.REGISTER))
+        assert mallory.call(procedure) == NOT_AUTHORIZED
+
+    def test_reading_needs_no_right_to_publish(self, world, caller):
+        caller.call(CREATE, "a")
+        listener = world.caller(permissions=Allow(Action.CALL))
+        assert listener.call(GET, "a")["name"] == "a"
+        assert len(listener.call(LIST)["channels"]) == 1
+
+
+class TestControl:
+    @pytest.mark.parametrize("forged", ["", "0" * 32, "not a key", "ключ"])
+    def test_a_forged_key_controls_nothing(self, world, caller, forged):
+        caller.call(CREATE, "a", lifetime=60)
+        before = caller.call(GET, "a")
+        assert caller.call(DELETE, "a", forged) == BAD_KEY
+        assert caller.call(EXTEND, "a", 1000, forged) == BAD_KEY
+        assert caller.call(GET, "a") == before
+
+    def test_the_key_of_another_channel_controls_nothing(self, caller):
+        key, _ = (caller.call(CREATE, name)["control_key"] for name in "ab")
+        assert caller.call(DELETE, "b", key) == BAD_KEY
+
+    def test_whoever_holds_the_key_controls_the_channel(self, world, caller):
+        key = caller.call(CREATE, "a")["control_key"]
+        assert world.caller().call(DELETE, "a", key) == {"name": "a"}
+        assert caller.call(GET, "a") == CHANNEL_CLOSED
+
+    def test_an_extension_counts_from_now(self, world, caller):
+        key = caller.call(CREATE, "a", lifetime=10)["control_key"]
+        world.clock.advance(9)
+        assert caller.call(EXTEND, "a", 10, key) == {"name": "a", "expires": world.clock.time() + 10}
+        assert caller.call(EXTEND, "a", None, key) == {"name": "a", "expires": None}
+        world.clock.advance(1e6)
+        assert caller.call(GET, "a")["expires"] is None
+
+    def test_an_extension_after_the_end_comes_too_late(self, world, caller):
+        key = caller.call(CREATE, "a", lifetime=10)["control_key"]
+        world.clock.advance(10)
+        assert caller.call(EXTEND, "a", 10, key) == CHANNEL_CLOSED
+        assert caller.call(DELETE, "a", key) == CHANNEL_CLOSED
+        assert caller.call(DELETE, "b", key) == NO_SUCH_CHANNEL
+
+
+class TestList:
+    @pytest.fixture
+    def caller(self, world):
+        caller = world.caller()
+        for name in ("b.y", "a", "b.x", "c", "b.z"):
+            caller.call(CREATE, name)
+        return caller
+
+    def names(self, answer):
+        assert set(answer) == {"channels", "next"}
+        return [channel["name"] for channel in answer["channels"]]
+
+    def test_is_sorted_and_described_as_by_get(self, caller):
+        answer = caller.call(LIST)
+        assert self.names(answer) == ["a", "b.x", "b.y", "b.z", "c"]
+        assert answer["next"] is None
+        assert answer["channels"] == [caller.call(GET, name) for name in self.names(answer)]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 1000])
+    def test_its_pages_together_are_the_whole(self, caller, limit):
+        names, after = [], None
+        while True:
+            page = caller.call(LIST, limit=limit, after=after)
+            names += self.names(page)
+            assert len(self.names(page)) <= limit
+            after = page["next"]
+            if after is None:
+                break
+        assert names == ["a", "b.x", "b.y", "b.z", "c"]
+
+    def test_goes_on_after_a_name_that_is_gone(self, caller):
+        assert self.names(caller.call(LIST, after="b.w")) == ["b.x", "b.y", "b.z", "c"]
+
+    def test_keeps_to_a_prefix_over_pages(self, caller):
+        page = caller.call(LIST, "b.", 2)
+        assert (self.names(page), page["next"]) == (["b.x", "b.y"], "b.y")
+        page = caller.call(LIST, "b.", 2, "b.y")
+        assert (self.names(page), page["next"]) == (["b.z"], None)
+        assert self.names(caller.call(LIST, "nothing")) == []
+
+    @pytest.mark.parametrize("limit", [0, -1, 1001, 10**400, 1.0, 1.5, math.nan, True, "5", None, []])
+    def test_a_limit_that_is_no_number_of_channels_is_refused(self, caller, limit):
+        assert caller.call(LIST, limit=limit) == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize("value", [1, True, [], {}, b"a"])
+    @pytest.mark.parametrize("parameter", ["prefix", "after"])
+    def test_texts_are_texts(self, caller, parameter, value):
+        assert caller.call(LIST, **{parameter: value}) == INVALID_ARGUMENT
+
+
+class TestGet:
+    def test_describes_a_channel_without_its_key(self, world, caller):
+        caller.call(CREATE, "a", lifetime=60)
+        world.caller().send(32, 1, {}, "a")
+        for request in (1, 2, 3):
+            caller.send(16, request, {}, "a", [])
+        assert caller.call(GET, "a") == {
+            "name": "a",
+            "public": True,
+            "events": 3,
+            "expires": world.clock.time() + 60,
+            "readers": 1,
+        }
+
+    def test_says_whether_a_channel_ever_was(self, world, caller):
+        assert caller.call(GET, "a") == NO_SUCH_CHANNEL
+        caller.call(CREATE, "a", lifetime=1)
+        world.clock.advance(1)
+        assert caller.call(GET, "a") == CHANNEL_CLOSED
+
+
+class TestOthers:
+    def test_info_says_what_this_server_is(self, caller):
+        assert caller.call(INFO) == {"name": "radiod", "version": __version__}
+
+    @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+    def test_echo_answers_with_what_it_got(self, world, codec):
+        echo = world.caller(codec=codec)
+        assert echo.ask(48, 1, {}, ECHO, [1, "x", [None]], {"k": b"\0"}) == [
+            50,
+            1,
+            {},
+            [1, "x", [None]],
+            {"k": b"\0"},
+        ]
+        assert echo.ask(48, 2, {}, ECHO) == [50, 2, {}]
+
+    @pytest.mark.parametrize("name", ["radiod.nothing", "radiod.channel.join", "radiod.channel.created"])
+    def test_what_is_not_there_is_no_such_procedure(self, caller, name):
+        assert caller.call(name, 1) == NO_SUCH_PROCEDURE

@@ -1,0 +1,30 @@
+"""Every module of the pure layers has its own test file, at the same place below ``tests``."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PURE = [
+    path.relative_to(ROOT / "radiod")
+    for layer in ("wire", "core")
+    for path in sorted((ROOT / "radiod" / layer).glob("**/*.py"))
+    if path.name != "__init__.py"
+]
+
+
+def test_the_pure_layers_were_found():
+    assert {"wire/codecs.py", "core/broker.py"} <= {path.as_posix() for path in PURE}
+
+
+@pytest.mark.parametrize("module", PURE, ids=str)
+def test_each_module_has_its_test_file(module):
+    mirror = ROOT / "tests" / module.with_name(f"test_{module.name}")
+    assert mirror.is_file(), f"radiod/{module} has no {mirror.relative_to(ROOT)}"
+    assert "def test_" in mirror.read_text() or "TestCase" in mirror.read_text()
+
+
+@pytest.mark.parametrize("layer", ["wire", "core"])
+def test_no_test_file_outlives_its_module(layer):
+    tested = {path.name.removeprefix("test_") for path in (ROOT / "tests" / layer).glob("test_*.py")}
+    assert tested <= {path.name for path in (ROOT / "radiod" / layer).glob("*.py")}

@@ -1,0 +1,670 @@
+"""Serializers, checked against ``json``, ``msgpack`` and ``cbor2`` used without radiod."""
+
+import base64
+import json
+import math
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import cbor2
+import msgpack
+import msgspec
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from radiod.errors import PeerError
+from radiod.wire import messages
+from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload, Undecodable
+from radiod.wire.messages import ClientMessage, Publish, PublishOptions
+
+# --- the reference: each serializer by a library of its own ---------------------------------------------
+
+
+class Json:
+    codec = JSON
+
+    @staticmethod
+    def dump(value):
+        return json.dumps(value).encode()
+
+    @staticmethod
+    def load(data):
+        return json.loads(data)
+
+    @staticmethod
+    def join(parts):
+        return b"[" + b", ".join(parts) + b"]"
+
+
+class Msgpack:
+    codec = MSGPACK
+    dump = staticmethod(msgpack.packb)
+
+    @staticmethod
+    def load(data):
+        return msgpack.unpackb(data, strict_map_key=False)
+
+    @staticmethod
+    def join(parts):
+        return bytes([0x90 + len(parts)]) + b"".join(parts)
+
+
+class Cbor:
+    codec = CBOR
+    dump = staticmethod(cbor2.dumps)
+    load = staticmethod(cbor2.loads)
+
+    @staticmethod
+    def join(parts):
+        return bytes([0x80 + len(parts)]) + b"".join(parts)
+
+
+REFERENCES = [Json, Msgpack, Cbor]
+
+every_codec = pytest.mark.parametrize("reference", REFERENCES, ids=lambda r: r.codec.name)
+every_pair = pytest.mark.parametrize(
+    ("source", "target"),
+    [(a.codec, b.codec) for a in REFERENCES for b in REFERENCES],
+    ids=lambda codec: codec.name,
+)
+
+# --- values ---------------------------------------------------------------------------------------------
+
+
+def is_ambiguous_in_json(text):
+    """A text that WAMP's JSON cannot tell from binary data."""
+    try:
+        base64.b64decode(text[1:], validate=True)
+    except ValueError:
+        return False
+    return text.startswith("\0")
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(max_size=12) | st.sampled_from(["", "é", "\u2028", "😀", "\0", "\0\0", "\0é", "a\0b", '"\\/'])
+plain_texts = texts.filter(lambda text: not is_ambiguous_in_json(text))
+integers = st.integers(-(2**63), 2**64 - 1) | st.sampled_from([0, -1, 2**53, 2**53 + 1, 2**64 - 1, -(2**63)])
+
+
+def nested(leaves):
+    return st.recursive(
+        leaves,
+        lambda children: st.lists(children, max_size=4) | st.dictionaries(texts, children, max_size=4),
+        max_leaves=12,
+    )
+
+
+json_values = nested(st.none() | st.booleans() | integers | floats | plain_texts)
+values = nested(st.none() | st.booleans() | integers | floats | plain_texts | st.binary(max_size=20))
+args_lists = st.lists(values, max_size=4)
+kwargs_dicts = st.dictionaries(texts, values, max_size=4)
+
+# --- messages as lists of elements, with their payload --------------------------------------------------
+
+ids = st.integers(1, 2**53)
+uris = st.text(max_size=40)
+details = st.dictionaries(st.text(max_size=8), json_values, max_size=3)
+payloads = st.sampled_from([0, 1, 2]).flatmap(
+    lambda count: st.tuples(*[st.lists(json_values), st.dictionaries(texts, json_values)][:count])
+)
+matches = st.sampled_from(["exact", "prefix", "wildcard"])
+id_lists = st.none() | st.lists(ids, max_size=4)
+name_lists = st.none() | st.lists(uris, max_size=4)
+
+
+def options(**fields):
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+publish_options = options(
+    acknowledge=st.booleans(),
+    exclude_me=st.booleans(),
+    retain=st.booleans(),
+    exclude=id_lists,
+    eligible=id_lists,
+    exclude_authid=name_lists,
+    eligible_authid=name_lists,
+    exclude_authrole=name_lists,
+    eligible_authrole=name_lists,
+)
+roles = st.dictionaries(
+    st.sampled_from(["publisher", "subscriber", "caller", "callee"]),
+    st.builds(dict, features=details),
+    min_size=1,
+)
+hello_details = st.fixed_dictionaries(
+    {"roles": roles},
+    optional={
+        "agent": st.none() | uris,
+        "authid": st.none() | uris,
+        "authmethods": st.none() | st.lists(uris, max_size=4),
+        "authextra": st.none() | details,
+    },
+)
+
+NO_PAYLOAD = st.just(())
+HEADS = {
+    messages.Hello: ((st.just(1), uris, hello_details), NO_PAYLOAD),
+    messages.Abort: ((st.just(3), details, uris), NO_PAYLOAD),
+    messages.Authenticate: ((st.just(5), st.text(max_size=80), details), NO_PAYLOAD),
+    messages.Goodbye: ((st.just(6), details, uris), NO_PAYLOAD),
+    messages.InvocationError: ((st.just(8), st.just(68), ids, details, uris), payloads),
+    messages.Publish: ((st.just(16), ids, publish_options, uris), payloads),
+    messages.Subscribe: (
+        (st.just(32), ids, options(match=matches, get_retained=st.booleans()), uris),
+        NO_PAYLOAD,
+    ),
+    messages.Unsubscribe: ((st.just(34), ids, ids), NO_PAYLOAD),
+    messages.Call: ((st.just(48), ids, options(timeout=st.integers(0, 2**53)), uris), payloads),
+    messages.Register: (
+        (st.just(64), ids, options(match=matches, invoke=st.sampled_from(["single", "random"])), uris),
+        NO_PAYLOAD,
+    ),
+    messages.Unregister: ((st.just(66), ids, ids), NO_PAYLOAD),
+    messages.Yield: ((st.just(70), ids, details), payloads),
+}
+
+
+def heads_and_payloads(kind):
+    head, payload = HEADS[kind]
+    return st.tuples(st.tuples(*head), payload)
+
+
+client_messages = st.sampled_from(list(HEADS)).flatmap(heads_and_payloads)
+
+router_details = st.dictionaries(st.text(max_size=8), json_values, max_size=3)
+counts = st.integers(0, 2**53)
+ROUTER = {
+    messages.Welcome: (2, [counts, router_details]),
+    messages.Abort: (3, [router_details, uris]),
+    messages.Challenge: (4, [uris, router_details]),
+    messages.Goodbye: (6, [router_details, uris]),
+    messages.Error: (8, [st.sampled_from([16, 32, 48]), counts, router_details, uris]),
+    messages.Published: (17, [counts, counts]),
+    messages.Subscribed: (33, [counts, counts]),
+    messages.Unsubscribed: (35, [counts]),
+    messages.Event: (36, [counts, counts, router_details]),
+    messages.Result: (50, [counts, router_details]),
+    messages.Registered: (65, [counts, counts]),
+    messages.Unregistered: (67, [counts]),
+    messages.Invocation: (68, [counts, counts, router_details]),
+}
+
+
+def plain(value):
+    """A struct as the dictionary it came from; only keys that were given can be compared."""
+    if isinstance(value, msgspec.Struct):
+        return {key: plain(item) for key, item in msgspec.structs.asdict(value).items()}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def assert_field(field, given):
+    """``field`` holds ``given``; options that were not given have defaults, which are not looked at here."""
+    found = plain(field)
+    if isinstance(given, dict):
+        assert {key: found[key] for key in given} == given
+    else:
+        assert found == given
+
+
+def assert_peer_error(codec, data):
+    with pytest.raises(PeerError) as refusal:
+        codec.decode(data)
+    assert refusal.value.uri == "wamp.error.protocol_violation"
+    return refusal.value
+
+
+def assert_undecodable(function, *arguments):
+    with pytest.raises(Undecodable):
+        function(*arguments)
+
+
+def assert_message_or_peer_error(codec, data):
+    """The contract of ``decode`` and all that may follow it: nothing else ever leaves the wire layer."""
+    try:
+        message = codec.decode(data)
+        payload = codec.payload(getattr(message, "args", b""), getattr(message, "kwargs", b""))
+    except PeerError:
+        return
+    assert isinstance(message, ClientMessage)
+    for other in CODECS.values():
+        with suppress(Undecodable):
+            payload.parts(other)
+    try:
+        args, kwargs = payload.values()
+    except Undecodable:
+        return
+    assert isinstance(args, list)
+    assert isinstance(kwargs, dict)
+
+
+# --- decoding -------------------------------------------------------------------------------------------
+
+
+@every_codec
+@pytest.mark.parametrize("kind", HEADS, ids=lambda kind: kind.__name__)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_every_message_keeps_its_fields_and_the_bytes_of_its_payload(reference, kind, data):
+    head, payload = data.draw(heads_and_payloads(kind))
+    raw = [reference.dump(part) for part in payload]
+    message = reference.codec.decode(reference.join([*map(reference.dump, head), *raw]))
+    assert type(message) is kind
+    for name, given_value in zip(kind.__struct_fields__, head[1:], strict=False):
+        assert_field(getattr(message, name), given_value)
+    if "args" in kind.__struct_fields__:
+        carried = reference.codec.payload(message.args, message.kwargs)
+        assert [carried.args, carried.kwargs] == [*raw, b"", b""][:2]
+        assert len(carried) == sum(map(len, raw))
+
+
+@every_codec
+@given(data=st.binary(max_size=80))
+def test_arbitrary_bytes_are_a_message_or_a_peer_error(reference, data):
+    assert_message_or_peer_error(reference.codec, data)
+
+
+@every_codec
+@given(
+    message=client_messages,
+    cuts=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    patch=st.binary(max_size=4),
+)
+def test_a_message_with_a_few_bytes_replaced_is_a_message_or_a_peer_error(reference, message, cuts, patch):
+    head, payload = message
+    data = reference.join([reference.dump(part) for part in [*head, *payload]])
+    start, stop = sorted(int(cut * len(data)) for cut in cuts)
+    assert_message_or_peer_error(reference.codec, data[:start] + patch + data[stop:])
+
+
+@every_codec
+@given(message=client_messages, flip=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255))
+def test_a_message_with_one_byte_changed_is_a_message_or_a_peer_error(reference, message, flip, bits):
+    head, payload = message
+    data = bytearray(reference.join([reference.dump(part) for part in [*head, *payload]]))
+    data[int(flip * len(data))] ^= bits
+    assert_message_or_peer_error(reference.codec, bytes(data))
+
+
+ODD = st.sampled_from(
+    [
+        math.nan,
+        math.inf,
+        -0.0,
+        1.0,
+        1e300,
+        2.0**53,
+        2**64,
+        -(2**70),
+        10**400,
+        "\ud7ff",
+        "\0",
+        [[[]]],
+        {"": {}},
+    ]
+)
+CBOR_ONLY = st.sampled_from(
+    [
+        cbor2.undefined,
+        cbor2.CBORSimpleValue(99),
+        datetime(2020, 1, 1, tzinfo=UTC),
+        Decimal("1e999999"),
+        Decimal("NaN"),
+        {1: 2, b"x": 3},
+        {(1, 2): "tuple"},
+        {frozenset([1])},
+    ]
+) | st.builds(cbor2.CBORTag, st.integers(0, 300), json_values)
+
+
+@every_codec
+@given(data=st.data())
+def test_any_structure_in_any_place_is_a_message_or_a_peer_error(reference, data):
+    oddities = values | ODD | CBOR_ONLY if reference is Cbor else json_values | ODD
+    head, payload = data.draw(client_messages)
+    message = [*head, *payload]
+    at = data.draw(st.integers(0, len(message)))
+    message[at : at + 1] = [data.draw(oddities)]
+    try:
+        encoded = reference.join([reference.dump(part) for part in message])
+    except (OverflowError, ValueError, TypeError):
+        # This serializer has no way to say it.
+        assume(False)
+    assert_message_or_peer_error(reference.codec, encoded)
+
+
+CBOR_PIECES = bytes.fromhex("8182a1c0c4c5d81e2000fb9fbf")
+
+
+@given(st.lists(st.sampled_from(CBOR_PIECES) | st.integers(0, 255), max_size=40))
+def test_cbor_made_of_tags_and_containers_is_a_message_or_a_peer_error(tail):
+    assert_message_or_peer_error(CBOR, b"\x85\x10\x01\xa0\x61a" + bytes(tail))
+    assert_message_or_peer_error(CBOR, b"\x84\x10\x01\xa1\x61x" + bytes(tail))
+
+
+@every_codec
+@given(value=json_values)
+def test_a_value_that_is_no_list_is_no_message(reference, value):
+    assume(not isinstance(value, list))
+    assert_peer_error(reference.codec, reference.dump(value))
+
+
+@every_codec
+@pytest.mark.parametrize("message", [[], [16], [[16]], [None, 1, {}, "a"], ["16", 1, {}, "a"]])
+def test_a_list_without_a_message_in_it_is_refused(reference, message):
+    assert_peer_error(reference.codec, reference.dump(message))
+
+
+@every_codec
+def test_bytes_behind_the_message_are_refused(reference):
+    data = reference.dump([16, 1, {}, "a.topic"])
+    assert_peer_error(reference.codec, data + data)
+
+
+@every_codec
+def test_an_empty_message_is_refused(reference):
+    assert_peer_error(reference.codec, b"")
+
+
+@pytest.mark.parametrize("depth", [500, 5_000, 100_000])
+@pytest.mark.parametrize(
+    ("codec", "head", "opening", "closing"),
+    [
+        (JSON, b'[16,1,{},"a",', b"[", b"]"),
+        (MSGPACK, b"\x95\x10\x01\x80\xa1a", b"\x91", b""),
+        (CBOR, b"\x85\x10\x01\xa0\x61a", b"\x81", b""),
+    ],
+    ids=["json", "msgpack", "cbor"],
+)
+def test_deep_nesting_ends_in_an_answer_and_not_in_the_interpreter(codec, head, opening, closing, depth):
+    end = b"]" if codec is JSON else b""
+    nest = opening * depth + (b"" if codec is JSON else {MSGPACK: b"\x90", CBOR: b"\x80"}[codec])
+    assert_message_or_peer_error(codec, head + nest + closing * depth + end)
+    # In the options, it is parsed at once.
+    before = {JSON: b'[16,1,{"x":', MSGPACK: b"\x94\x10\x01\x81\xa1x", CBOR: b"\x84\x10\x01\xa1\x61x"}[codec]
+    after = {JSON: b'},"a"]', MSGPACK: b"\xa1a", CBOR: b"\x61a"}[codec]
+    assert_message_or_peer_error(codec, before + nest + closing * depth + after)
+
+
+@pytest.mark.parametrize("at", [b'[16,1,{"x":"%b"},"a"]', b'[16,1,{},"a",["%b"]]', b'[16,1,{},"%b"]'])
+def test_json_that_is_not_utf_8_is_refused_even_where_it_is_not_parsed(at):
+    assert JSON.decode(at % "é".encode()) is not None
+    for bad in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"):
+        assert "utf-8" in assert_peer_error(JSON, at % bad).text
+
+
+@every_codec
+def test_a_complaint_is_one_short_line(reference):
+    secret = "sesame\n" * 200
+    for message in ([16, secret, {}, "a"], [16, 1, {"match": secret}], [secret]):
+        text = assert_peer_error(reference.codec, reference.dump(message)).text
+        assert len(text) < 260
+        assert "\n" not in text
+
+
+class TestIntegralFloats:
+    """JavaScript clients write ids as floats in the binary serializers."""
+
+    @every_codec
+    @pytest.mark.parametrize("id", [1.0, 7.0, 2.0**53])
+    def test_are_accepted_as_ids(self, reference, id):
+        message = reference.codec.decode(reference.dump([34, id, id]))
+        assert (message.request, message.subscription) == (int(id), int(id))
+        assert type(message.request) is int
+
+    @every_codec
+    @pytest.mark.parametrize("which", ["exclude", "eligible"])
+    def test_are_accepted_as_session_ids_in_the_options(self, reference, which):
+        sent = [16, 5.0, {which: [2.0**53, 1], "acknowledge": True}, "a.topic", [20.0], {"x": 3.0}]
+        message = reference.codec.decode(reference.dump(sent))
+        assert getattr(message.options, which) == [2**53, 1]
+        assert message.options.acknowledge
+        args, kwargs = reference.codec.payload(message.args, message.kwargs).values()
+        assert [type(args[0]), type(kwargs["x"])] == [float, float]
+
+    @every_codec
+    @pytest.mark.parametrize("id", [1.5, 0.0, -1.0, 2.0**53 + 2, math.inf, -math.inf, math.nan, 1e300])
+    def test_are_refused_when_they_are_no_id(self, reference, id):
+        assert_peer_error(reference.codec, reference.dump([34, 1, id]))
+        assert_peer_error(reference.codec, reference.dump([16, 1, {"exclude": [id]}, "a"]))
+
+    @every_codec
+    def test_are_not_accepted_in_place_of_something_else(self, reference):
+        assert_peer_error(reference.codec, reference.dump([16, 1.0, {}, 2.0]))
+        assert_peer_error(reference.codec, reference.dump([16, 1.0, 2.0, "a"]))
+        assert_peer_error(reference.codec, reference.dump([16, 1.0, {"exclude": 2.0}, "a"]))
+
+    def test_a_malformed_payload_beside_them_is_refused(self):
+        head = b"\x95\x10" + msgpack.packb(1.0) + b"\x80\xa1a"
+        assert_peer_error(MSGPACK, head + b"\x91\xa1\xff")
+        assert_peer_error(MSGPACK, head + b"\x91\xd4\x05\x00")
+
+    @pytest.mark.parametrize("payload", [[b"\0\1", 2**64 - 1, "\0", {"k": [1.0]}], [10**3, -0.5]])
+    def test_leave_the_payload_as_it_was(self, payload):
+        message = MSGPACK.decode(msgpack.packb([16, 1.0, {}, "a", payload]))
+        assert MSGPACK.payload(message.args, message.kwargs).values() == (payload, {})
+
+
+class TestCbor:
+    @pytest.mark.parametrize("tag", [25, 28, 29, 35, 256])
+    def test_refuses_references_and_code(self, tag):
+        assert_peer_error(CBOR, cbor2.dumps([16, 1, {}, "a", [cbor2.CBORTag(tag, 0)]]))
+        assert_undecodable(CBOR.load, cbor2.dumps([cbor2.CBORTag(tag, "x")]))
+
+    def test_cannot_be_made_to_build_a_cycle(self):
+        assert_undecodable(CBOR.load, bytes.fromhex("d81c81d81d00"))
+
+    @pytest.mark.parametrize("first", [0x98, 0x9F, 0xA0, 0x60, 0x00])
+    def test_a_message_is_a_short_definite_array(self, first):
+        assert_peer_error(CBOR, bytes([first]) + bytes(30))
+
+    def test_indefinite_containers_are_welcome_in_a_payload(self):
+        message = CBOR.decode(b"\x86\x10\x01\xa0\x61a\x9f\x01\x02\xff\xbf\x61k\x03\xff")
+        assert CBOR.payload(message.args, message.kwargs).values() == ([1, 2], {"k": 3})
+
+    def test_nesting_is_bounded(self):
+        assert CBOR.load(b"\x81" * 399 + b"\x80")
+        assert_undecodable(CBOR.load, b"\x81" * 401 + b"\x80")
+        assert_peer_error(CBOR, b"\x85\x10\x01\xa0\x61a" + b"\x81" * 401 + b"\x80")
+
+    def test_a_length_that_is_not_there_reserves_no_memory(self):
+        assert_peer_error(CBOR, b"\x85\x10\x01\xa0\x61a\x9b\x7f\xff\xff\xff\xff\xff\xff\xff")
+        assert_peer_error(CBOR, b"\x85\x10\x01\xa0\x61a\x81\x5b\x00\x00\x00\x7f\xff\xff\xff\xff")
+
+
+# --- payloads -------------------------------------------------------------------------------------------
+
+
+@every_codec
+@pytest.mark.parametrize("value", [None, 1, "[]", True, 1.5, {}])
+def test_args_that_are_no_list_are_refused(reference, value):
+    message = reference.codec.decode(reference.dump([16, 1, {}, "a", value]))
+    with pytest.raises(PeerError, match="args must be a list"):
+        reference.codec.payload(message.args, message.kwargs)
+
+
+@every_codec
+@pytest.mark.parametrize("value", [None, 1, "{}", True, 1.5, []])
+def test_kwargs_that_are_no_dictionary_are_refused(reference, value):
+    message = reference.codec.decode(reference.dump([16, 1, {}, "a", [], value]))
+    with pytest.raises(PeerError, match="kwargs must be a dictionary"):
+        reference.codec.payload(message.args, message.kwargs)
+
+
+@every_codec
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 300, 70_000])
+def test_lists_and_dictionaries_of_every_length_class_are_taken(reference, size):
+    args, kwargs = [0] * size, {str(n): n for n in range(size)}
+    message = reference.codec.decode(reference.dump([16, 1, {}, "a", args, kwargs]))
+    assert reference.codec.payload(message.args, message.kwargs).values() == (args, kwargs)
+
+
+@every_pair
+@given(args=args_lists, kwargs=kwargs_dicts)
+def test_a_payload_means_the_same_in_every_serializer(source, target, args, kwargs):
+    payload = Payload(source, source.dump(args), source.dump(kwargs))
+    moved = Payload(target, *payload.parts(target))
+    assert moved.values() == (args, kwargs)
+    assert _types(moved.values()) == _types((args, kwargs))
+
+
+def _types(value):
+    """The shape of a value in types: Python holds that 1 == 1.0 == True."""
+    if isinstance(value, dict):
+        return {key: _types(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_types(item) for item in value]
+    return type(value)
+
+
+@given(args_lists)
+def test_json_carries_binary_data_as_base64_behind_a_nul(args):
+    def reference(value):
+        if isinstance(value, bytes):
+            return "\0" + base64.b64encode(value).decode()
+        if isinstance(value, list):
+            return [reference(item) for item in value]
+        if isinstance(value, dict):
+            return {key: reference(item) for key, item in value.items()}
+        return value
+
+    assert json.loads(JSON.dump(args)) == reference(args)
+
+
+@pytest.mark.parametrize("text", ["\0é", "\0a", "\0====", "\0 YQ==", "\0YQ==\n", "\0YQ=", "\0-_-_"])
+def test_a_nul_string_that_is_no_base64_stays_a_string(text):
+    assert JSON.load(json.dumps([text, {"k": text}]).encode()) == [text, {"k": text}]
+
+
+def test_a_key_that_begins_with_nul_stays_a_string():
+    assert JSON.load(b'{"\\u0000YQ==": "\\u0000YQ=="}') == {"\0YQ==": b"a"}
+
+
+@pytest.mark.parametrize("number", [2**64, 2**200, -(2**63) - 1, -(10**60)])
+def test_integers_above_64_bits_pass_between_json_and_cbor_and_not_into_msgpack(number):
+    payload = Payload(CBOR, CBOR.dump([number]), b"")
+    assert json.loads(payload.parts(JSON)[0]) == [number]
+    assert_undecodable(payload.parts, MSGPACK)
+
+
+@pytest.mark.parametrize("value", [object(), iter([]), len])
+@every_codec
+def test_what_a_serializer_cannot_say_is_undecodable(reference, value):
+    assert_undecodable(reference.codec.dump, [value])
+
+
+@every_codec
+def test_a_value_nested_without_end_is_undecodable(reference):
+    cycle = []
+    cycle.append(cycle)
+    assert_undecodable(reference.codec.dump, cycle)
+
+
+@every_codec
+def test_lone_surrogates_are_undecodable(reference):
+    assert_undecodable(reference.codec.dump, ["\ud800"])
+
+
+@pytest.mark.parametrize(
+    ("codec", "data"),
+    [
+        (JSON, b'["\\ud800"]'),
+        (JSON, b"[1e999]"),
+        (JSON, b"[NaN]"),
+        (JSON, b"[1"),
+        (MSGPACK, b"\x91\xa1\xff"),
+        (MSGPACK, b"\x91\xd4\x05\x00"),
+        (MSGPACK, b"\x81\x90\x01" + b"\x00"),
+        (MSGPACK, b"\x92\x01"),
+        (CBOR, b"\x81\x61\xff"),
+        (CBOR, b"\x82\x01"),
+        (CBOR, b"\x81\xd8\x1e\x82\x01\x00"),
+    ],
+)
+def test_malformed_payloads_are_undecodable(codec, data):
+    payload = Payload(codec, data, b"")
+    assert_undecodable(codec.load, data)
+    assert_undecodable(payload.values)
+    for other in {JSON, MSGPACK, CBOR} - {codec}:
+        assert_undecodable(payload.parts, other)
+
+
+@pytest.mark.parametrize(("codec", "kwargs"), [(MSGPACK, b"\x81\x01\x02"), (CBOR, b"\xa1\x01\x02")])
+def test_keywords_are_strings(codec, kwargs):
+    with pytest.raises(Undecodable, match="keyword"):
+        Payload(codec, b"", kwargs).values()
+
+
+def test_a_payload_in_its_own_serializer_is_not_even_looked_at():
+    assert Payload(JSON, b"[not json", b"{").parts(JSON) == (b"[not json", b"{")
+
+
+def test_transcoding_happens_once_for_all_receivers():
+    payload = Payload(JSON, b'["a", 1]', b'{"k": null}')
+    assert payload.parts(CBOR) is payload.parts(CBOR)
+    assert payload.parts(MSGPACK) is payload.parts(MSGPACK)
+    assert payload.parts(CBOR) != payload.parts(MSGPACK)
+
+
+def test_an_absent_part_stays_absent_in_every_serializer():
+    for codec in (JSON, MSGPACK, CBOR):
+        assert NOTHING.parts(codec) == (b"", b"")
+        assert Payload(codec, b"", b"").values() == ([], {})
+    assert len(NOTHING) == 0
+
+
+def test_a_payload_of_ones_own_making():
+    assert Payload.of(1, b"\0", a="x").values() == ([1, b"\0"], {"a": "x"})
+    assert Payload.of("only").kwargs == b""
+
+
+# --- encoding -------------------------------------------------------------------------------------------
+
+
+@every_codec
+@pytest.mark.parametrize("kind", ROUTER, ids=lambda kind: kind.__name__)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_every_router_message_is_the_list_of_the_specification(reference, kind, data):
+    code, fields = ROUTER[kind]
+    drawn = [data.draw(field) for field in fields]
+    payload = data.draw(payloads)
+    origin = data.draw(st.sampled_from([JSON, MSGPACK, CBOR]))
+    carried = Payload(origin, *([origin.dump(part) for part in payload] + [b"", b""])[:2])
+    encoded = reference.codec.encode(kind(*drawn), carried)
+    assert reference.load(encoded) == [code, *drawn, *payload]
+    assert reference.load(reference.codec.encode(kind(*drawn))) == [code, *drawn]
+    assert reference.codec.encode(kind(*drawn), NOTHING) == reference.codec.encode(kind(*drawn))
+
+
+@every_codec
+@given(kwargs=st.dictionaries(texts, json_values, min_size=1))
+def test_kwargs_without_args_follow_an_empty_list(reference, kwargs):
+    payload = Payload(reference.codec, b"", reference.codec.dump(kwargs))
+    encoded = reference.codec.encode(messages.Result(9, {}), payload)
+    assert reference.load(encoded) == [50, 9, {}, [], kwargs]
+
+
+@every_codec
+def test_a_payload_that_cannot_be_transcoded_is_not_sent(reference):
+    other = MSGPACK if reference.codec is not MSGPACK else CBOR
+    malformed = Payload(other, b"\x91\xc1" if other is MSGPACK else b"\x81\x1c", b"")
+    assert_undecodable(reference.codec.encode, messages.Event(1, 2, {}), malformed)
+
+
+def test_codecs_are_listed_by_the_names_of_the_subprotocols():
+    assert list(CODECS) == ["json", "msgpack", "cbor"]
+    assert [codec.rawsocket_id for codec in CODECS.values()] == [1, 2, 3]
+    assert [codec.is_binary for codec in CODECS.values()] == [False, True, True]
+
+
+def test_defaults_of_options_are_not_shared_between_messages():
+    first, second = (JSON.decode(b'[1,"r",{"roles":{"caller":{}}}]') for _ in range(2))
+    first.details.roles["caller"].features["x"] = 1
+    assert second.details.roles["caller"].features == {}
+    assert isinstance(JSON.decode(b'[16,1,{},"a"]'), Publish)
+    assert PublishOptions() == JSON.decode(b'[16,1,{},"a"]').options
