@@ -1,0 +1,130 @@
+"""A running town: what a source of live data needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from simulator.demand import Demand
+from simulator.ltm import LinkTransmission
+from simulator.network import Town
+from simulator.signals import Signals
+
+__all__ = ["Simulator"]
+
+START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
+"""The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
+
+ENGINES: Final = {"ltm": LinkTransmission}
+
+
+class Simulator:
+    """A town whose state can be read, and advanced by one publish step at a time.
+
+    Args:
+        name: of the channel it feeds.
+        step: seconds between samples; a whole number of engine steps.
+        dt: seconds of one engine step.
+        engine: "ltm".
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds).
+    Raises: ValueError: ``step`` is no multiple of ``dt``, ``dt`` is too long for the town, no such engine.
+    """
+
+    def __init__(
+        self,
+        town: Town,
+        name: str = "sample_net",
+        step: float = 5.0,
+        seed: int = 0,
+        engine: str = "ltm",
+        *,
+        dt: float = 1.0,
+        signals: Signals | None = None,
+        demand: Demand | None = None,
+    ) -> None:
+        if engine not in ENGINES:
+            raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
+        steps = round(step / dt)
+        if steps < 1 or abs(steps * dt - step) > 1e-9:
+            raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
+        self.name = name
+        self.step = step
+        self.town = town
+        self.engine = ENGINES[engine](town, dt)
+        self.signals = signals or Signals.two_phase(town, seed=seed)
+        self.demand = demand or Demand(len(town.origins), seed=seed)
+        self._dt = dt
+        self._steps = steps
+        self._ticks = 0
+
+    @property
+    def time(self) -> float:
+        """Simulated seconds since the start."""
+        return self._ticks * self._dt
+
+    def next(self) -> None:
+        """Advance by ``step`` seconds."""
+        for _ in range(self._steps):
+            time = self.time
+            self.engine.step(self.signals.green(time), self.demand.rates(time))
+            self._ticks += 1
+
+    def run(self, seconds: float) -> None:
+        """Advance by whole steps until ``seconds`` more have passed."""
+        end = self.time + seconds
+        while self.time < end - 1e-9:
+            self.next()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        """Advance, and return the new state."""
+        self.next()
+        return self.dump_state()
+
+    def dump_state(self, format: str = "dense") -> dict[str, Any]:
+        """The state now, ready for JSON; changes nothing.
+
+        "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
+        where the light at the street's end is green. "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
+        Raises: ValueError: another format.
+        """
+        vehicles = self.engine.vehicles.clip(0.0)
+        timestamp = (START + timedelta(seconds=self.time)).isoformat()
+        counts = vehicles.round(2).tolist()
+        if format == "legacy":
+            return {"state": dict(zip(self.town.street_ids, counts, strict=True)), "timestamp": timestamp}
+        if format != "dense":
+            raise ValueError(f"no format {format!r}; there are dense, legacy")
+        return {
+            "name": self.name,
+            "time": self.time,
+            "timestamp": timestamp,
+            "step": self.step,
+            "n": counts,
+            "k": (vehicles / self.town.length).round(5).tolist(),
+            "green": self.signals.green(self.time).astype(int).tolist(),
+        }
+
+    def map(self) -> dict[str, Any]:
+        """What samples leave out because it never changes: the streets, in the samples' order, and units."""
+        low, high = self.town.positions.min(axis=0), self.town.positions.max(axis=0)
+        return {
+            "name": self.name,
+            "units": {"n": "vehicles", "k": "vehicles/m", "green": "1: green", "time": "s", "points": "m"},
+            "k_jam": self.town.jam_density,
+            "bounds": [*low.tolist(), *high.tolist()],
+            "streets": self.town.describe(),
+        }
+
+    def stats(self) -> dict[str, float]:
+        """Vehicles inside the town, entered, left, and waiting outside for room."""
+        waiting = float(self.engine.waiting.sum())
+        return {
+            "inside": float(self.engine.vehicles.sum()),
+            "entered": self.engine.generated - waiting,
+            "left": self.engine.gone,
+            "waiting": waiting,
+        }
