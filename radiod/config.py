@@ -92,6 +92,7 @@ class Limits(Node, frozen=True):
     max_registrations: Count = 10_000
     max_channels: Count = 10_000
     max_retained_topics: Count = 10_000
+    max_retained_bytes: ManyBytes = 67_108_864
     max_backlog_bytes: ManyBytes = 4_194_304
     max_fragments: Count = 1024
     ping_interval_s: Seconds = 30.0

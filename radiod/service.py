@@ -113,6 +113,7 @@ class Radio:
                 max_registrations=limits.max_registrations,
                 max_channels=limits.max_channels,
                 max_retained_topics=limits.max_retained_topics,
+                max_retained_bytes=limits.max_retained_bytes,
             ),
             undeclared_topics=settings.undeclared_topics,
         )

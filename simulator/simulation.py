@@ -88,7 +88,8 @@ class Simulator:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
-        where the light at the street's end is green. "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
+        where the light at the street's end is green.
+        "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         Raises: ValueError: another format.
         """
         vehicles = self.engine.vehicles.clip(0.0)

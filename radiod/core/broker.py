@@ -92,8 +92,9 @@ class Broker:
         self._subscription_ids = Counter()
         # topic -> subscription, exact match; the same objects by id are in each session's table.
         self._by_topic: dict[str, Subscription] = {}
-        # topic -> its retained event
+        # topic -> its retained event, and their payload bytes
         self._retained: dict[str, Retained] = {}
+        self._retained_bytes = 0
 
     def __len__(self) -> int:
         """Subscriptions with at least one listener."""
@@ -176,13 +177,22 @@ class Broker:
         return publication
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        if topic not in self._retained and len(self._retained) >= self._limits.max_retained_topics:
+        old = self._retained.get(topic)
+        if old is None and len(self._retained) >= self._limits.max_retained_topics:
             raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
+        size = self._retained_bytes + len(retained.payload) - (len(old.payload) if old else 0)
+        if size > self._limits.max_retained_bytes:
+            raise Refused(
+                QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
+            )
         self._retained[topic] = retained
+        self._retained_bytes = size
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
-        self._retained.pop(topic, None)
+        old = self._retained.pop(topic, None)
+        if old is not None:
+            self._retained_bytes -= len(old.payload)
 
 
 def _receivers(

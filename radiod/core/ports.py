@@ -138,3 +138,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_registrations: int = 10_000
     max_channels: int = 10_000
     max_retained_topics: int = 10_000
+    max_retained_bytes: int = 64 << 20

@@ -123,7 +123,7 @@ class Procedures:
         return self._realm.list_channels(_text("prefix", prefix), limit, after)
 
     def get(self, session: Session, *, name: Any) -> dict[str, Any]:
-        """One channel's description → ``{name, public, readers, writers, events, expires}``."""
+        """One channel's description → ``{name, public, readers, events, expires}``."""
         return self._realm.describe_channel(_text("name", name))
 
     def info(self, session: Session) -> dict[str, Any]:

@@ -112,17 +112,20 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             return
         if self._received:
             data = self._received + data
-        try:
-            frames, rest = rawsocket_frames(data, self.MAX_LENGTH)
-        except PeerError as error:
-            driver.abort(error)
-            return
-        self._received = data[rest:]
-        for kind, payload in frames:
-            if kind == MESSAGE:
-                driver.receive(payload)
-            elif kind == PING:
-                outlet.push(rawsocket_frame(payload, PONG))
+        frames: list[tuple[int, bytes]] = [(PONG, b"")]
+        while frames:
+            try:
+                frames, rest = rawsocket_frames(data, self.MAX_LENGTH)
+            except PeerError as error:
+                driver.abort(error)
+                return
+            for kind, payload in frames:
+                if kind == MESSAGE:
+                    driver.receive(payload)
+                elif kind == PING:
+                    outlet.push(rawsocket_frame(payload, PONG))
+            data = data[rest:]
+        self._received = data
 
     # --- closing
 

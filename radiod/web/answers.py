@@ -43,4 +43,11 @@ class JsonResource(Resource):
         if method == "OPTIONS":
             request.setHeader("Allow", ", ".join(self.methods))
             return answer(request, 200, {})
+        if method == "HEAD":
+            request.setHeader("Content-Length", str(len(self.render_GET(request))))
+            return b""
         return super().render(request)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer GET; a resource that has neither GET nor HEAD in ``methods`` need not override it."""
+        raise NotImplementedError

@@ -20,6 +20,12 @@ PING: Final = 1
 PONG: Final = 2
 
 
+def _bad_frame(kind: int, size: int, limit: int) -> PeerError:
+    if kind > PONG:
+        return PeerError(f"RawSocket frame of unknown kind {kind}")
+    return PeerError(f"RawSocket frame of {size} bytes, {limit} are allowed", PAYLOAD_SIZE_EXCEEDED)
+
+
 def websocket_frame(payload: bytes, first_byte: int) -> bytes:
     """One unmasked, final frame around ``payload``; ``first_byte`` is ``TEXT`` or ``BINARY``."""
     size = len(payload)
@@ -39,16 +45,17 @@ def rawsocket_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], 
     """Take the complete RawSocket frames off the front of ``data``.
 
     Returns: (kind, payload) of each, and the offset of the first byte that belongs to none.
-    Raises: PeerError: a frame is longer than ``limit`` bytes, or of no known kind.
+    Raises: PeerError: the first frame is longer than ``limit`` bytes, or of no known kind. A bad frame behind
+        good ones ends them, and raises when it is the first.
     """
-    frames = []
+    frames: list[tuple[int, bytes]] = []
     start, end = 0, len(data)
     while end - start >= 4:
         kind, size = data[start], int.from_bytes(data[start + 1 : start + 4], "big")
-        if kind > PONG:
-            raise PeerError(f"RawSocket frame of unknown kind {kind}")
-        if size > limit:
-            raise PeerError(f"RawSocket frame of {size} bytes, {limit} are allowed", PAYLOAD_SIZE_EXCEEDED)
+        if kind > PONG or size > limit:
+            if frames:
+                break
+            raise _bad_frame(kind, size, limit)
         stop = start + 4 + size
         if stop > end:
             break

@@ -9,8 +9,8 @@ from radiod.core.broker import BUFFER_SIZE, Broadcast, Broker, Listener, Subscri
 from radiod.core.ports import Limits
 from radiod.core.sessions import Session
 from radiod.errors import FEATURE_NOT_SUPPORTED, NO_SUCH_SUBSCRIPTION, QUOTA, Refused
-from radiod.testing import RecordingOutbox, SequentialIds, make_principal
-from radiod.wire.codecs import Payload
+from radiod.testing import RecordingOutbox, SequentialIds, make_principal, make_realm
+from radiod.wire.codecs import JSON, Payload
 from radiod.wire.messages import PublishOptions, SubscribeOptions
 
 DEFAULT = PublishOptions()
@@ -423,3 +423,15 @@ class BrokerMachine(RuleBasedStateMachine):
 
 BrokerMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=50)
 TestBrokerMachine = BrokerMachine.TestCase
+
+
+def test_retained_events_are_bounded_in_bytes_and_replacing_one_frees_its_own():
+    realm = make_realm(limits=Limits(max_retained_bytes=100))
+    broker, keep = realm.broker, PublishOptions(retain=True)
+    broker.publish(None, "a", Payload(JSON, b'["%b"]' % (b"x" * 76), b""), keep)
+    broker.publish(None, "a", Payload(JSON, b'["%b"]' % (b"y" * 96), b""), keep)
+    with pytest.raises(Refused) as refused:
+        broker.publish(None, "b", Payload(JSON, b"[1]", b""), keep)
+    assert refused.value.uri == "radiod.error.quota"
+    broker.forget("a")
+    broker.publish(None, "b", Payload(JSON, b"[1]", b""), keep)

@@ -67,6 +67,13 @@ def test_a_bad_frame_ends_the_session_before_its_payload_is_waited_for(radio, fr
     assert wire.is_closed
 
 
+def test_good_frames_before_a_bad_one_are_served(radio):
+    wire = RawSocketWire(*radio)
+    wire.send(b"\x01\x00\x00\x05alive" + b"\xff\xff\xff\xff")
+    assert wire.received().startswith(b"\x02\x00\x00\x05alive")
+    assert wire.is_closed
+
+
 def test_the_limit_that_is_announced_is_the_power_of_two_below_the_configured_one():
     radio = make_radio("[limits]\nmax_message_bytes = 3000\n[realms.radio]\nanonymous = 'listener'")
     wire = Wire(*radio)

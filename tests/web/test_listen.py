@@ -149,5 +149,13 @@ def test_the_page_is_served_with_a_policy_against_foreign_scripts(radio):
     assert "X-Content-Type-Options: nosniff" in head
 
 
+def test_head_tells_the_length_and_nothing_else(radio):
+    wire = Wire(*radio)
+    wire.send(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, _, body = wire.received().partition(b"\r\n\r\n")
+    assert b"Content-Length: 15" in head
+    assert body == b""
+
+
 def test_the_servers_health_is_told(radio):
     assert answer(radio, "/healthz")[0] == 200

@@ -1,0 +1,118 @@
+/** The live page: wires the WAMP client, the list of channels and the station together. */
+
+import { ChannelList } from "./channels.js";
+import { WampError } from "./messages.js";
+import { OnAir, keepChecking } from "./onair.js";
+import { element, onTheme, reveal, write } from "./page.js";
+import { copies, snippets, tabbed } from "./snippets.js";
+import { Station } from "./station.js";
+import { Scout, Tuner } from "./tuner.js";
+import { WampClient } from "./wamp.js";
+
+/** How long, at the start, channels may take to show that they have a map before the first is taken as it is. */
+const SCOUT_MS = 400;
+
+const station = new Station();
+const onAir = new OnAir();
+const scheme = location.protocol === "https:" ? "wss" : "ws";
+const client = new WampClient({
+  url: `${scheme}://${location.host}/ws`,
+  onState: (status) => {
+    onAir.show(status);
+    if (status.state === "open") {
+      channels.start();
+      introduce();
+    } else {
+      channels.stop();
+    }
+  },
+  // A refusal was shown where it matters; anything else is a mistake, ours or the server's.
+  onProblem: (problem) => problem instanceof WampError || console.error(problem),
+});
+const tuner = new Tuner(client, {
+  map: (map) => station.showMap(map),
+  data: (data) => station.showData(data),
+  refused: (error) => station.refuse(`Cannot listen here: ${error.message}`),
+});
+const scout = new Scout(client, (channel) => {
+  scouting = false;
+  tune(channel);
+});
+const channels = new ChannelList(
+  { list: element("channels"), empty: element("no-channels") },
+  { chosen: (name) => (location.hash = encodeURIComponent(name)), listed },
+);
+
+let tuned = "";
+/** Whether the page still looks for the channel to show by itself. */
+let scouting = true;
+
+/** @param {string} channel */
+function tune(channel) {
+  if (channel === tuned) return;
+  tuned = channel;
+  station.open(channel);
+  onAir.name(channel);
+  channels.select(channel);
+  tuner.tune(channel);
+  const programs = snippets(location, channel);
+  for (const [way, program] of Object.entries(programs)) write(`snippet-${way}`, program);
+  reveal(["listen"], []);
+}
+
+/** The channel the address asks for; "": none. */
+function wanted() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return location.hash.slice(1);
+  }
+}
+
+/** Nobody chose: take the first channel with a map, and until one shows, the first. @param {string[]} names */
+function listed(names) {
+  if (!scouting || wanted() !== "") return;
+  if (names.length === 0 && tuned === "") {
+    write("channel", "Nothing on the air yet");
+    write("waiting-text", "As soon as there is a public channel, it can be heard here.");
+  }
+  scout.watch(names);
+  setTimeout(() => {
+    if (tuned === "" && wanted() === "" && names.length > 0) tune(names[0]);
+  }, SCOUT_MS);
+}
+
+function follow() {
+  const channel = wanted();
+  if (channel === "") return;
+  scouting = false;
+  scout.stop();
+  tune(channel);
+}
+
+async function introduce() {
+  try {
+    const { args } = await client.call("radiod.server.info");
+    const version = args[0]?.version;
+    if (typeof version === "string") write("version", ` · ${version}`);
+  } catch {
+    // An older server, or one that lets nobody call: the page does without.
+  }
+}
+
+/** @param {string} selector @returns {any[]} */
+const all = (selector) => [...document.querySelectorAll(selector)];
+
+tabbed(all("[role=tab]"));
+for (const button of all("[data-copies]")) copies(button, element(button.dataset.copies));
+element("skip").addEventListener("click", () => element("stage").focus());
+element("retry").addEventListener("click", () => client.retry());
+addEventListener("online", () => client.retry());
+addEventListener("hashchange", follow);
+addEventListener("pagehide", () => client.stop());
+addEventListener("pageshow", () => client.start());
+onTheme(() => station.dress());
+station.dress();
+keepChecking(client, (milliseconds) => onAir.answered(milliseconds));
+follow();
+client.start();
