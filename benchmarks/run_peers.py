@@ -13,7 +13,9 @@ changes the next number several times over.  `cpu us` is server CPU per delivery
 was below 85 % of its CPU (so the rate is not its limit), n somebody else used more
 than 20 % of a CPU, "lost N" deliveries that never came.
 """
+
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -57,7 +59,15 @@ PEERS = {
         "port": 7171,
         "base": ["--port", "7171", "--path", "/ws", "--wamp", "json"],
         "pub": [],
-        "http": ["--pub", "http", *JSON_HDR, "--pub-header", "API-KEY: bench-key", "--pub-body", '{"topic":"bench.topic","args":["@PAYLOAD@"]}'],
+        "http": [
+            "--pub",
+            "http",
+            *JSON_HDR,
+            "--pub-header",
+            "API-KEY: bench-key",
+            "--pub-body",
+            '{"topic":"bench.topic","args":["@PAYLOAD@"]}',
+        ],
         "rpc": True,
         "idle": ["--subscribe"],
     },
@@ -74,7 +84,15 @@ PEERS = {
         "port": 7102,
         "base": ["--port", "7101", "--wamp", "json"],
         "pub": [],
-        "http": ["--pub", "http", "--pub-port", "7102", *JSON_HDR, "--pub-body", '{"topic":"bench.topic","args":["@PAYLOAD@"]}'],
+        "http": [
+            "--pub",
+            "http",
+            "--pub-port",
+            "7102",
+            *JSON_HDR,
+            "--pub-body",
+            '{"topic":"bench.topic","args":["@PAYLOAD@"]}',
+        ],
         "rpc": True,
         "idle": ["--subscribe"],
     },
@@ -97,15 +115,54 @@ PEERS = {
         "start": ["peers/channels/start.sh"],
         "port": 7131,
         "base": ["--port", "7131", "--path", "/ws/bench"],
-        "pub": ["--pub", "http", "--pub-conns", "8", *JSON_HDR, "--pub-header", "API-KEY: bench-key", "--pub-body", '{"network":"bench","data":"@PAYLOAD@"}'],
-        "http": ["--pub", "http", *JSON_HDR, "--pub-header", "API-KEY: bench-key", "--pub-body", '{"network":"bench","data":"@PAYLOAD@"}'],
+        "pub": [
+            "--pub",
+            "http",
+            "--pub-conns",
+            "8",
+            *JSON_HDR,
+            "--pub-header",
+            "API-KEY: bench-key",
+            "--pub-body",
+            '{"network":"bench","data":"@PAYLOAD@"}',
+        ],
+        "http": [
+            "--pub",
+            "http",
+            *JSON_HDR,
+            "--pub-header",
+            "API-KEY: bench-key",
+            "--pub-body",
+            '{"network":"bench","data":"@PAYLOAD@"}',
+        ],
         "slow": True,
     },
     "nats": {
         "start": ["peers/nats/start.sh"],
         "port": 7142,
-        "base": ["--port", "7142", "--greet", "1", "--binary", "--sub-msg", NATS_CONNECT, "--sub-msg", "SUB bench 1\r\n"],
-        "pub": ["--pub", "ws", "--pub-path", "/", "--pub-greet", "1", "--pub-msg", 'CONNECT {"verbose":false}\r\nPING\r\n', "--pub-body", "PUB bench {size}\r\n@PAYLOAD@\r\n"],
+        "base": [
+            "--port",
+            "7142",
+            "--greet",
+            "1",
+            "--binary",
+            "--sub-msg",
+            NATS_CONNECT,
+            "--sub-msg",
+            "SUB bench 1\r\n",
+        ],
+        "pub": [
+            "--pub",
+            "ws",
+            "--pub-path",
+            "/",
+            "--pub-greet",
+            "1",
+            "--pub-msg",
+            'CONNECT {"verbose":false}\r\nPING\r\n',
+            "--pub-body",
+            "PUB bench {size}\r\n@PAYLOAD@\r\n",
+        ],
     },
     "xconn": {
         "start": ["peers/xconn/start.sh"],
@@ -134,7 +191,11 @@ WORK = {
     "fanout-1000": ("fanout", ["--subs", "1000", "--window", "8"], ["--window", "2", "--warmup", "0.1"]),
     "fanout-1000-w1": ("fanout", ["--subs", "1000", "--window", "1"], ["--warmup", "0.1"]),
     "fanout-100-1k": ("fanout", ["--subs", "100", "--window", "16", "--size", "1024"], ["--window", "4"]),
-    "rate-1000x10": ("fanout", ["--subs", "1000", "--rate", "10", "--duration", "3"], ["--duration", "1", "--warmup", "0.1"]),
+    "rate-1000x10": (
+        "fanout",
+        ["--subs", "1000", "--rate", "10", "--duration", "3"],
+        ["--duration", "1", "--warmup", "0.1"],
+    ),
     "http-1": ("http", ["--subs", "1", "--pub-conns", "8", "--window", "64"], []),
     "rpc-1": ("rpc", ["--window", "1"], []),
     "rpc-64": ("rpc", ["--window", "64"], []),
@@ -153,8 +214,16 @@ class Server:
         pre = ["taskset", "-c", str(opts.server_cpu)]
         if opts.nice:
             pre = ["nice", "-n", str(opts.nice), *pre]
-        self.log = open(os.path.join(opts.logdir, name + ".log"), "ab")
-        self.p = subprocess.Popen(pre + cmd, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, cwd=HERE, start_new_session=True)
+        # Closed in stop(): the server writes to it as long as it lives.
+        self.log = open(os.path.join(opts.logdir, name + ".log"), "ab")  # noqa: SIM115
+        self.p = subprocess.Popen(
+            pre + cmd,
+            stdout=self.log,
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            cwd=HERE,
+            start_new_session=True,
+        )
         end = time.time() + 60
         while True:
             try:
@@ -163,7 +232,7 @@ class Server:
             except OSError:
                 if self.p.poll() is not None or time.time() > end:
                     self.stop()
-                    raise RuntimeError(f"{name} did not start, see {self.log.name}")
+                    raise RuntimeError(f"{name} did not start, see {self.log.name}") from None
                 time.sleep(0.2)
         time.sleep(1)
 
@@ -171,40 +240,35 @@ class Server:
         """End the session that we started: first politely, then all of it."""
         if self.p.poll() is None:
             self.p.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.p.wait(10)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.p.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.p.wait()
         self.log.close()
 
 
-def wsload(server, peer, work, opts):
+def wsload_command(server, peer, work, opts):
+    """The generator's command line for one workload against one server."""
     mode, args, slow = WORK[work]
     if peer.get("slow"):
         args = args + slow
     size = args[args.index("--size") + 1] if "--size" in args else "100"
-    cmd = [WSLOAD, "fanout" if mode == "http" else mode, "--label", server.name, "--server-pid", str(server.p.pid), "--quiet"]
-    cmd += peer["base"]
+    cmd = [WSLOAD, "fanout" if mode == "http" else mode, "--label", server.name]
+    cmd += ["--server-pid", str(server.p.pid), "--quiet", *peer["base"]]
     if mode in ("fanout", "rpc", "http"):
         cmd += ["--repeat", str(opts.repeat), "--duration", str(opts.duration)]
-    if mode == "fanout":
-        cmd += peer["pub"]
-    elif mode == "http":
-        cmd += peer["http"]
-    elif mode in ("idle", "connect"):
-        cmd += peer.get("idle", [])
-    cmd += args
-    cmd = [c.replace("{size}", size) for c in cmd]
+    cmd += peer.get({"fanout": "pub", "http": "http", "idle": "idle", "connect": "idle"}.get(mode, ""), [])
+    cmd = [c.replace("{size}", size) for c in cmd + args]
     pre = ["taskset", "-c", str(opts.load_cpu)]
-    if opts.nice:
-        pre = ["nice", "-n", str(opts.nice), *pre]
+    return [*(["nice", "-n", str(opts.nice)] if opts.nice else []), *pre, *cmd]
+
+
+def wsload(server, peer, work, opts):
+    """Run one workload; the medians of its repeats."""
+    cmd = wsload_command(server, peer, work, opts)
     try:
-        r = subprocess.run(pre + cmd, capture_output=True, text=True, timeout=240)
+        r = subprocess.run(cmd, capture_output=True, text=True, timeout=240)
     except subprocess.TimeoutExpired:
         return {"error": "timeout"}
     rows = [json.loads(x) for x in r.stdout.splitlines() if x.startswith("{")]
@@ -216,7 +280,14 @@ def wsload(server, peer, work, opts):
         out[k] = statistics.median(vals) if isinstance(v, (int, float)) and not isinstance(v, bool) else v
     out["gen_bound"] = any(x.get("gen_bound") for x in rows)
     out["runs"] = len(rows)
-    for k in ("deliveries_per_s", "calls_per_s", "cpu_us_per_delivery", "cpu_us_per_call", "other_cpu_pct", "lost"):
+    for k in (
+        "deliveries_per_s",
+        "calls_per_s",
+        "cpu_us_per_delivery",
+        "cpu_us_per_call",
+        "other_cpu_pct",
+        "lost",
+    ):
         if k in rows[0]:
             out["all_" + k] = [x[k] for x in rows]
     return out
@@ -233,16 +304,24 @@ def cell(r):
     """One table cell: rate, and in brackets the noise-robust CPU cost."""
     if r is None:
         return "-"
-    if r.get("error") and not r.get("delivered") and not r.get("calls") and not r.get("ready") and not r.get("conns"):
+    if (
+        r.get("error")
+        and not r.get("delivered")
+        and not r.get("calls")
+        and not r.get("ready")
+        and not r.get("conns")
+    ):
         return "failed"
-    mark = "".join((
-        " G" if r.get("gen_bound") else "",
-        " u" if not r.get("rate") and r.get("server_cpu_pct", 100) < 85 and r["mode"] != "idle" else "",
-        " n" if r.get("other_cpu_pct", 0) > 20 else "",
-        f" lost {r['lost']:.0f}" if r.get("lost") else "",
-        f" lost {r['lost_conns']:.0f} conns" if r.get("lost_conns") else "",
-        f" {r['http_errors']:.0f} http errors" if r.get("http_errors") else "",
-    ))
+    mark = "".join(
+        (
+            " G" if r.get("gen_bound") else "",
+            " u" if not r.get("rate") and r.get("server_cpu_pct", 100) < 85 and r["mode"] != "idle" else "",
+            " n" if r.get("other_cpu_pct", 0) > 20 else "",
+            f" lost {r['lost']:.0f}" if r.get("lost") else "",
+            f" lost {r['lost_conns']:.0f} conns" if r.get("lost_conns") else "",
+            f" {r['http_errors']:.0f} http errors" if r.get("http_errors") else "",
+        )
+    )
     if r["mode"] == "rpc":
         return f"{r['calls_per_s']:.0f}/s ({r['cpu_us_per_call']:.0f} us){mark}"
     if r["mode"] == "idle":
@@ -250,7 +329,8 @@ def cell(r):
     if r["mode"] == "connect":
         return f"{r['connects_per_s']:.0f}/s ({r['cpu_us_per_connect']:.0f} us){mark}"
     if r["rate"]:
-        return f"p50 {r['lat_p50_us'] / 1e3:.1f} p99 {r['lat_p99_us'] / 1e3:.1f} ms ({r['cpu_us_per_delivery']:.1f} us){mark}"
+        latency = f"p50 {r['lat_p50_us'] / 1e3:.1f} p99 {r['lat_p99_us'] / 1e3:.1f} ms"
+        return f"{latency} ({r['cpu_us_per_delivery']:.1f} us){mark}"
     return f"{r['deliveries_per_s']:.0f}/s ({r['cpu_us_per_delivery']:.2f} us){mark}"
 
 
@@ -288,37 +368,40 @@ def main():
     opts = ap.parse_args()
     peers = dict(PEERS)
     if opts.extra:
-        peers.update(json.load(open(opts.extra)))
+        with open(opts.extra) as file:
+            peers.update(json.load(file))
     names = opts.peers.split(",") if opts.peers else list(peers)
     works = opts.only.split(",") if opts.only else list(WORK)
     os.makedirs(os.path.dirname(opts.out), exist_ok=True)
     opts.logdir = os.path.dirname(opts.out)
     res = {}
     if os.path.exists(opts.out):
-        res = json.load(open(opts.out))  # later runs add to, and replace in, the same file
-    for name in names:
-        peer = peers[name]
-        server = None
-        row = res.setdefault(name, {})
-        try:
-            for work in works:
-                if not wanted(peer, work):
-                    continue
-                if server:
-                    server.stop()
-                    server = None
-                server = Server(name, peer, opts)
-                r = row[work] = wsload(server, peer, work, opts)
-                print(f"{name:16} {work:15} {cell(r)}  server {r.get('server_cpu_pct', 0):.0f}% gen {r.get('gen_cpu_pct', 0):.0f}% other {r.get('other_cpu_pct', 0):.0f}% {r.get('error') or ''}", flush=True)
-        except (RuntimeError, OSError) as e:
-            print(f"{name}: {e}", file=sys.stderr)
-            if not row:
-                del res[name]
-        finally:
-            if server:
-                server.stop()
-        json.dump(res, open(opts.out, "w"), indent=1)
+        with open(opts.out) as file:
+            res = json.load(file)  # later runs add to, and replace in, the same file
+    # Workload by workload, so that the servers to be compared are measured within minutes of each other.
+    for work in works:
+        for name in names:
+            if wanted(peers[name], work):
+                measure(name, peers[name], work, opts, res)
+        with open(opts.out, "w") as file:
+            json.dump(res, file, indent=1)
     table(res)
+
+
+def measure(name, peer, work, opts, res):
+    """One workload against one freshly started server, into ``res``."""
+    try:
+        server = Server(name, peer, opts)
+    except (RuntimeError, OSError) as e:
+        print(f"{name}: {e}", file=sys.stderr)
+        return
+    try:
+        r = wsload(server, peer, work, opts)
+    finally:
+        server.stop()
+    res.setdefault(name, {})[work] = r
+    busy = " ".join(f"{who} {r.get(who + '_cpu_pct', 0):.0f}%" for who in ("server", "gen", "other"))
+    print(f"{name:16} {work:15} {cell(r)}  {busy} {r.get('error') or ''}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ WSLOAD = ["--port", str(PORT), "--path", "/ws", "--wamp", "json", "--quiet"]
 def main() -> int:
     """Measure both, print one table."""
     options = arguments()
-    print("| stalled | events | resident before, KiB | after, KiB | growth per stalled, KiB | p50 ms | p99 ms |")
+    print(
+        "| stalled | events | resident before, KiB | after, KiB | growth per stalled, KiB | p50 ms | p99 ms |"
+    )
     print("|---|---|---|---|---|---|---|")
     for stalled in (0, options.stalled):
         print(measure(options, stalled), flush=True)
@@ -39,7 +41,9 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--stalled", type=int, default=100)
     parser.add_argument("--healthy", type=int, default=10)
     parser.add_argument("--events", type=int, default=100_000)
