@@ -37,6 +37,9 @@ class JsonResource(Resource):
     def render(self, request: Request) -> Any:
         """Dispatch by method."""
         method = request.method.decode("latin-1")
+        if "GET" in self.methods:
+            # What anybody may read, pages of other sites may read too; no answer depends on cookies.
+            request.setHeader("Access-Control-Allow-Origin", "*")
         if method not in self.methods:
             request.setHeader("Allow", ", ".join(self.methods))
             return answer(request, 405, {"error": f"method {method[:16]} is not allowed here"})

@@ -149,6 +149,11 @@ def test_the_page_is_served_with_a_policy_against_foreign_scripts(radio):
     assert "X-Content-Type-Options: nosniff" in head
 
 
+def test_pages_of_other_sites_may_listen(radio):
+    assert "Access-Control-Allow-Origin: *" in answer(radio, "/channels")[1]
+    assert b"Access-Control-Allow-Origin: *" in get(radio, "/listen/sample_net", SSE).received()
+
+
 def test_head_tells_the_length_and_nothing_else(radio):
     wire = Wire(*radio)
     wire.send(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

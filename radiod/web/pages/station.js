@@ -1,7 +1,7 @@
 /** The channel being listened to, shown: its map or its data, its figures and its chart. */
 
 import { Sparkline } from "./chart.js";
-import { gradient, scale } from "./colours.js";
+import { gradient, place, scale } from "./colours.js";
 import { showJson } from "./data.js";
 import { ago, amount, clock, count, rate, roundStep } from "./format.js";
 import { TownMap } from "./map.js";
@@ -79,10 +79,10 @@ export class Station {
   /** Round numbers below the scale, and the jam at its end. @param {number} jam vehicles per km */
   #label(jam) {
     const ticks = [];
-    for (let at = 0; at < jam * 0.78; at += roundStep(jam / 5)) {
+    for (let at = 0; at < jam * 0.85; at += roundStep(jam / 5)) {
       const tick = document.createElement("span");
       tick.textContent = amount(at);
-      tick.style.left = `${(100 * at) / jam}%`;
+      tick.style.left = `${100 * place(at / jam)}%`;
       ticks.push(tick);
     }
     const end = document.createElement("span");
