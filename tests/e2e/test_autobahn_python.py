@@ -1,0 +1,89 @@
+"""Autobahn|Python, unmodified: Twisted and asyncio, every serializer, both transports."""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.running import environment, radiod
+
+pytestmark = pytest.mark.e2e
+
+CLIENT = Path(__file__).parent / "clients" / "autobahn_client.py"
+SECONDS = 30
+
+CONFIG = """
+[realms.radio]
+anonymous = "open"
+
+[realms.radio.roles.open]
+subscribe = ["*"]
+publish = ["*"]
+call = ["*"]
+register = ["*"]
+deny = ["forbidden"]
+
+[realms.radio.users.joe]
+role = "open"
+ticket = "joes-ticket"
+"""
+
+COMBINATIONS = list(
+    itertools.product(("twisted", "asyncio"), ("websocket", "rawsocket"), ("json", "msgpack", "cbor"))
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with radiod(tmp_path_factory.mktemp("radiod"), CONFIG) as server:
+        yield server
+
+
+def run(server, *arguments):
+    command = [sys.executable, str(CLIENT), *arguments[:3], str(server.port), *arguments[3:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment())
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
+def test_a_stock_client_can_do_everything_the_basic_profile_has(server, combination):
+    seen = run(server, *combination)
+    assert seen.pop("joined")[1:] == ["open", "anonymous"]
+    assert seen == {
+        "client": list(combination),
+        "publication": True,
+        "payload": True,
+        "order": [2, 3],
+        "retained": "kept",
+        "call": [5, 9],
+        "application error": ["test.error", ["reason"], {"code": 7}],
+        "registered twice": "wamp.error.procedure_already_exists",
+        "unregistered": "wamp.error.no_such_procedure",
+        "echo": True,
+        "not authorized": ["wamp.error.not_authorized"] * 4,
+        "invalid uri": "wamp.error.invalid_uri",
+        "created": ["control_key", "expires", "name", "readers"],
+        "exists": "radiod.error.channel_exists",
+        "ended": "expired",
+        "closed": "radiod.error.channel_closed",
+        "left": "wamp.close.goodbye_and_out",
+    }
+
+
+@pytest.mark.parametrize("framework", ["twisted", "asyncio"])
+@pytest.mark.parametrize("transport", ["websocket", "rawsocket"])
+def test_a_ticket_opens_a_session(server, framework, transport):
+    seen = run(server, framework, transport, "json", "joe", "joes-ticket")
+    assert seen["joined"] == ["joe", "open", "ticket"]
+    assert seen["closed"] == "radiod.error.channel_closed"
+
+
+@pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joes-ticket")])
+@pytest.mark.parametrize("framework", ["twisted", "asyncio"])
+def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, framework, credentials):
+    seen = run(server, framework, "websocket", "json", *credentials)
+    assert "joined" not in seen
+    assert seen["left"] == "wamp.error.authentication_failed"
