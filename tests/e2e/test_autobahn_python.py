@@ -7,28 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.running import environment, radiod
+from support.running import OPEN, environment, radiod
 
 pytestmark = pytest.mark.e2e
 
 CLIENT = Path(__file__).parent / "clients" / "autobahn_client.py"
 SECONDS = 30
-
-CONFIG = """
-[realms.radio]
-anonymous = "open"
-
-[realms.radio.roles.open]
-subscribe = ["*"]
-publish = ["*"]
-call = ["*"]
-register = ["*"]
-deny = ["forbidden"]
-
-[realms.radio.users.joe]
-role = "open"
-ticket = "joes-ticket"
-"""
 
 COMBINATIONS = list(
     itertools.product(("twisted", "asyncio"), ("websocket", "rawsocket"), ("json", "msgpack", "cbor"))
@@ -37,7 +21,7 @@ COMBINATIONS = list(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("radiod"), CONFIG) as server:
+    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
         yield server
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,31 @@ ROOT = Path(__file__).resolve().parents[2]
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
+
+OPEN = """
+[realms.radio]
+anonymous = "open"
+
+[realms.radio.roles.open]
+subscribe = ["*"]
+publish = ["*"]
+call = ["*"]
+register = ["*"]
+deny = ["forbidden"]
+
+[realms.radio.users.joe]
+role = "open"
+ticket = "joes-ticket"
+
+[realms.radio.keys.sample]
+key = "sample-key"
+publish = ["sample_net", "other_net"]
+listen = ["*"]
+
+[realms.radio.channels.sample_net]
+aliases = ["/macro/sample/"]
+"""
+"""Anonymous sessions may do anything but with the URI ``forbidden``; one user, one key, one channel."""
 
 
 def free_port() -> int:
@@ -50,9 +76,14 @@ class Server:
         return int(status.split("VmRSS:")[1].split()[0])
 
     def stop(self) -> int:
-        """SIGTERM. Returns: the exit status."""
+        """SIGTERM. Returns: the exit status, 0 for the signal that twistd ends itself with."""
         self.process.terminate()
-        return self.process.wait(STOP_SECONDS)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for the end. Returns: as ``stop``."""
+        status = self.process.wait(STOP_SECONDS)
+        return 0 if status == -signal.SIGTERM else status
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """A stock Autobahn|Python client that does a bit of everything and prints what it saw as one JSON line.
 
-    autobahn_client.py twisted|asyncio websocket|rawsocket json|msgpack|cbor PORT [AUTHID TICKET]
+autobahn_client.py twisted|asyncio websocket|rawsocket json|msgpack|cbor PORT [AUTHID TICKET]
 """
 
 from __future__ import annotations

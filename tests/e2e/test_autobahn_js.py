@@ -1,0 +1,73 @@
+"""Autobahn|JS on Node, unmodified, with every serializer."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.running import OPEN, radiod
+
+HERE = Path(__file__).parent / "js"
+SECONDS = 30
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
+    pytest.mark.skipif(not (HERE / "node_modules" / "autobahn").is_dir(), reason="npm packages are missing"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
+        yield server
+
+
+def run(server, serializer, *credentials):
+    # Autobahn|JS wants the platform's WebSocket, which Node 20 has behind a flag.
+    command = [
+        "node",
+        "--experimental-websocket",
+        "--no-warnings",
+        "client.js",
+        serializer,
+        str(server.port),
+        *credentials,
+    ]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=SECONDS)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("serializer", ["json", "msgpack", "cbor"])
+def test_a_stock_client_can_do_everything_the_basic_profile_has(server, serializer):
+    seen = run(server, serializer)
+    assert seen.pop("joined")[1:] == ["open", "anonymous"]
+    assert seen == {
+        "client": serializer,
+        "publication": True,
+        "payload": True,
+        "order": [2, 3],
+        "retained": "kept",
+        "call": [5, 9],
+        "application error": ["test.error", ["reason"], {"code": 7}],
+        "registered twice": "wamp.error.procedure_already_exists",
+        "unregistered": "wamp.error.no_such_procedure",
+        "echo": True,
+        "not authorized": ["wamp.error.not_authorized"] * 4,
+        "invalid uri": "wamp.error.invalid_uri",
+        "created": ["control_key", "expires", "name", "readers"],
+        "ended": "expired",
+        "closed": "radiod.error.channel_closed",
+        "left": "wamp.close.goodbye_and_out",
+    }
+
+
+def test_a_ticket_opens_a_session(server):
+    assert run(server, "json", "joe", "joes-ticket")["joined"] == ["joe", "open", "ticket"]
+
+
+@pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joes-ticket")])
+def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, credentials):
+    assert run(server, "json", *credentials)["left"] == "wamp.error.authentication_failed"

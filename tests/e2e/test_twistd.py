@@ -1,0 +1,222 @@
+"""twistd: starting, refusing to start, stopping."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from support.running import OPEN, ROOT, TWISTD, environment, free_port, program, radiod, wait_until
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 20
+HELLO = json.dumps([1, "radio", {"roles": {"subscriber": {}, "publisher": {}}}])
+
+
+def run(*arguments):
+    return subprocess.run(
+        [*TWISTD, *arguments], capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment()
+    )
+
+
+def answers(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def joined(server):
+    client = connect(f"{server.ws}/ws", subprotocols=["wamp.2.json"], compression=None)
+    client.send(HELLO)
+    assert json.loads(client.recv(SECONDS))[0] == 2
+    return client
+
+
+@pytest.mark.parametrize("mode", [["-n"], []], ids=["foreground", "daemon"])
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "No such file or directory"),
+        ("a = [", "not TOML: Invalid value"),
+        ("port = 1", "port: unknown key"),
+        ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
+        ("[[listen]]\nendpoint = 'carrier:pigeon'", "cannot listen on 'carrier:pigeon'"),
+        ("[[listen]]\nendpoint = 'tcp:99999'", "cannot listen on 'tcp:99999'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_status_1(tmp_path, mode, config, message):
+    file = tmp_path / "radiod.toml"
+    if config is not None:
+        file.write_text(config)
+    done = run(
+        *mode, f"--pidfile={tmp_path}/pid", f"--logfile={tmp_path}/log", "radiod", "--config", str(file)
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.startswith("radiod: ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "pid").exists()
+
+
+@pytest.mark.parametrize("mode", [["-n"], []], ids=["foreground", "daemon"])
+def test_a_port_in_use_is_one_line_and_status_1(tmp_path, mode):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        done = run(
+            *mode, f"--pidfile={tmp_path}/pid", f"--logfile={tmp_path}/log", "radiod", "--listen", endpoint
+        )
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_daemon_answers_and_stops(tmp_path):
+    port, pidfile = free_port(), tmp_path / "pid"
+    endpoint = f"tcp:{port}:interface=127.0.0.1"
+    done = run(f"--pidfile={pidfile}", f"--logfile={tmp_path}/log", "radiod", "--listen", endpoint)
+    assert (done.returncode, done.stderr) == (0, "")
+    end = time.monotonic() + SECONDS
+    while not answers(port):
+        assert time.monotonic() < end, (tmp_path / "log").read_text()
+        time.sleep(0.05)
+    os.kill(int(pidfile.read_text()), signal.SIGTERM)
+    while pidfile.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not answers(port)
+
+
+def test_the_tac_file_runs_the_same_service(tmp_path):
+    port = free_port()
+    config = tmp_path / "radiod.toml"
+    config.write_text(f'[[listen]]\nendpoint = "tcp:{port}:interface=127.0.0.1"\n')
+    log = tmp_path / "log"
+    command = ["env", f"RADIOD_CONFIG={config}", *TWISTD, "-n", "--pidfile=", "-y", str(ROOT / "radiod.tac")]
+    with program(command, log) as process:
+        wait_until(lambda: answers(port), process, log)
+
+
+def test_the_start_is_one_line_that_says_what_is_served_where(tmp_path):
+    with radiod(tmp_path, OPEN) as server:
+        lines = [line for line in server.log.read_text().splitlines() if "on the air" in line]
+        assert len(lines) == 1
+        assert f"http://127.0.0.1:{server.port}/; realms radio" in lines[0]
+
+
+def test_sigterm_says_goodbye_after_what_is_queued_and_ends_soon(tmp_path):
+    with radiod(tmp_path, OPEN) as server:
+        client = joined(server)
+        client.send('[32,1,{},"a"]')
+        client.send('[16,2,{"exclude_me":false},"a",["last"]]')
+        # Once it has a listener more, the server has read all this; nobody has read the answers yet.
+        listener = connect(f"{server.ws}/listen/a", compression=None)
+        begin = time.monotonic()
+        server.process.terminate()
+        heard = [json.loads(client.recv(SECONDS)) for _ in range(3)]
+        assert [message[0] for message in heard] == [33, 36, 6]
+        assert heard[2][2] == "wamp.close.system_shutdown"
+        with pytest.raises(ConnectionClosed) as closed:
+            listener.recv(SECONDS)
+        assert closed.value.rcvd.code == 1001
+        assert server.ended() == 0
+        assert time.monotonic() - begin < 5
+
+
+def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path):
+    with radiod(tmp_path, OPEN) as server:
+        stalled, idle = joined(server), socket.create_connection(("127.0.0.1", server.port))
+        begin = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begin < 5
+        stalled.close_timeout = 0
+        stalled.close()
+        idle.close()
+
+
+def test_no_secret_is_ever_logged(tmp_path):
+    with radiod(tmp_path, OPEN) as server:
+        for ticket in ("joes-ticket", "wrong-ticket"):
+            with connect(f"{server.ws}/ws", subprotocols=["wamp.2.json"], compression=None) as client:
+                roles = {"roles": {"subscriber": {}}, "authmethods": ["ticket"], "authid": "joe"}
+                client.send(json.dumps([1, "radio", roles]))
+                client.recv(SECONDS)
+                client.send(json.dumps([5, ticket, {}]))
+                client.recv(SECONDS)
+        for key in ("sample-key", "wrong-key"):
+            with connect(f"{server.ws}/listen/a", additional_headers={"API-KEY": "sample-key"}):
+                pass
+            request = urllib.request.Request(f"{server.url}/publish", b"{}", {"API-KEY": key})
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(request, timeout=SECONDS)
+        assert server.stop() == 0
+        log = server.log.read_text()
+    assert "joined: joe as open by ticket" in log
+    for secret in ("joes-ticket", "wrong-ticket", "sample-key", "wrong-key"):
+        assert secret not in log
+    assert "Traceback" not in log
+
+
+def certificate(folder):
+    """A self-signed key and certificate for localhost, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
+    )
+    return file
+
+
+def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path):
+    file, tls, path = certificate(tmp_path), free_port(), tmp_path / "socket"
+    more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1", "--listen", f"unix:{path}"]
+    with radiod(tmp_path, OPEN, None, *more) as server:
+        context = ssl.create_default_context(cafile=str(file))
+        listener = connect(f"wss://localhost:{tls}/listen/sample_net", ssl=context, sock=dial(tls))
+        wamp = connect(f"wss://localhost:{tls}/ws", ssl=context, sock=dial(tls), subprotocols=["wamp.2.json"])
+        wamp.send(HELLO)
+        assert json.loads(wamp.recv(SECONDS))[0] == 2
+        with context.wrap_socket(dial(tls), server_hostname="localhost") as raw:
+            raw.sendall(b"\x7f\xf1\x00\x00")
+            assert raw.recv(4) == b"\x7f\xb1\x00\x00"
+        with socket.socket(socket.AF_UNIX) as local:
+            local.connect(str(path))
+            body = b'{"network":"sample_net","data":{"big":"%b"}}' % (b"x" * 500_000)
+            local.sendall(
+                b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: sample-key\r\nContent-Length: %d\r\n\r\n"
+                % len(body)
+            )
+            local.sendall(body)
+            assert local.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert len(json.loads(listener.recv(SECONDS))["big"]) == 500_000
+        assert server.stop() == 0
+
+
+def dial(port):
+    return socket.create_connection(("127.0.0.1", port), SECONDS)
