@@ -1,0 +1,64 @@
+"""A raw WAMP-over-WebSocket client on a real socket: it reads exactly when told to."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from support.memory import server_frames, upgrade
+
+SECONDS = 20
+
+
+class RawClient:
+    """One session; frames it sends have a mask of zeros, so that payloads need no masking."""
+
+    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+        self._socket = socket.socket()
+        self._socket.settimeout(SECONDS)
+        if receive_buffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.sendall(upgrade("/ws", "wamp.2.json"))
+        self._unread = b""
+        while b"\r\n\r\n" not in self._unread:
+            self._unread += self._socket.recv(65536)
+        self._unread = self._unread.partition(b"\r\n\r\n")[2]
+        self._messages: list[Any] = []
+        roles = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
+        assert self.ask([1, "radio", {"roles": roles}])[0] == 2
+
+    def say(self, *messages: Any) -> None:
+        """Send messages in one go."""
+        self._socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
+
+    def hear(self) -> Any:
+        """The next message."""
+        while not self._messages:
+            data = self._socket.recv(1 << 18)
+            assert data, "the server has hung up"
+            frames, self._unread = server_frames(self._unread + data)
+            self._messages = [json.loads(payload) for opcode, payload in frames if opcode == 1]
+        return self._messages.pop(0)
+
+    def ask(self, message: Any) -> Any:
+        """Send a message and return the next one received."""
+        self.say(message)
+        return self.hear()
+
+    def give_up_after(self, seconds: float) -> None:
+        """Let sending and receiving raise TimeoutError sooner."""
+        self._socket.settimeout(seconds)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def frame(data: bytes) -> bytes:
+    """A client frame whose mask is zero."""
+    size = len(data)
+    if size < 126:
+        return bytes([0x81, 0x80 | size]) + bytes(4) + data
+    return b"\x81\xfe" + size.to_bytes(2, "big") + bytes(4) + data
