@@ -62,6 +62,8 @@ def simulator_command(town: str, url: str) -> list[str]:
     return [
         *(sys.executable, "-m", "simulator", "--town", town, "--network", "sample_net"),
         *("--url", f"{url}/publish", "--key", KEY, "--speed", "10"),
+        # Begin shortly before a rush hour: an empty town is no sight.
+        *("--warm-up", "4500"),
     ]
 
 

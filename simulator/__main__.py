@@ -23,6 +23,9 @@ from simulator.simulation import Simulator
 MAX_PAUSE = 5.0
 """Seconds: the longest pause between attempts to reach the server."""
 
+MAX_STEP = 86400.0
+"""Simulated seconds: a longer step between samples would not be interruptible in reasonable time."""
+
 
 class Usage(Exception):
     """The command line is wrong; one line says how."""
@@ -36,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse(arguments)
         simulator = Simulator(town(options.town), options.network, options.step, options.seed)
+        simulator.run(options.warm_up)
         if options.dry_run:
             return print_samples(simulator, options, stopped)
         publisher = Publisher(options.url, key(options))
@@ -53,7 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line. Raises: Usage."""
     parser = argparse.ArgumentParser(
-        prog="python -m simulator", description="A simulated town as a source.", exit_on_error=False
+        prog="python -m simulator",
+        description="A simulated town as a source.",
+        exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument("--town", default="grid:10x10", help="grid:ROWSxCOLUMNS")
     parser.add_argument("--network", default="sample_net", help="channel to publish on")
@@ -62,6 +69,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--key-file", type=Path)
     parser.add_argument("--step", type=float, default=5.0, help="simulated seconds between samples")
     parser.add_argument("--speed", type=float, default=10.0, help="simulated seconds in one real second")
+    parser.add_argument(
+        "--warm-up", type=float, default=0.0, help="simulated seconds before the first sample"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=("dense", "legacy"), default="dense")
     parser.add_argument("--samples", type=int, default=0, help="stop after so many; 0: never")
@@ -74,6 +84,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         raise Usage(f"unknown argument {unknown[0]}")
     if not 0 < options.speed <= 1e6 or options.samples < 0 or options.seed < 0:
         raise Usage("--speed must be above 0, --samples and --seed at least 0")
+    if not 0 <= options.warm_up <= 1e6:
+        raise Usage("--warm-up must be from 0 to 1000000 seconds")
+    if not 0 < options.step <= MAX_STEP:
+        raise Usage(f"--step must be above 0 and at most {MAX_STEP:.0f}")
     return options
 
 
@@ -90,22 +104,27 @@ def key(options: argparse.Namespace) -> str:
     """The API key, from wherever it was given. Raises: Usage: nowhere, or unreadable."""
     if options.key_file is not None:
         try:
-            return str(options.key_file.read_text(encoding="utf-8")).removesuffix("\n")
+            found = options.key_file.read_text(encoding="utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise Usage(f"--key-file {options.key_file}: {type(error).__name__}") from None
-    found = options.key or os.environ.get("RADIOD_KEY")
+    else:
+        found = options.key or os.environ.get("RADIOD_KEY")
     if not found:
         raise Usage("an API key is needed: --key-file, RADIOD_KEY or --key")
     return str(found)
 
 
 def print_samples(simulator: Simulator, options: argparse.Namespace, stopped: threading.Event) -> int:
-    """Samples as JSON lines, as fast as they come."""
+    """Samples as JSON lines, as fast as they come; until nobody reads them any more."""
     printed = 0
-    while not stopped.is_set() and (not options.samples or printed < options.samples):
-        print(json.dumps(simulator.dump_state(options.format)), flush=True)
-        simulator.next()
-        printed += 1
+    try:
+        while not stopped.is_set() and (not options.samples or printed < options.samples):
+            print(json.dumps(simulator.dump_state(options.format)), flush=True)
+            simulator.next()
+            printed += 1
+    except BrokenPipeError:
+        # What is still buffered must not fail once more when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -126,6 +145,7 @@ class Broadcast:
         self._period = options.step / options.speed
         self._stopped = stopped
         self._failures = 0
+        self._has_map = False
 
     def run(self) -> None:
         """Until stopped, or all samples are out. Raises: PublishError: the server will not have them."""
@@ -145,9 +165,11 @@ class Broadcast:
         """True when the sample is out; after a failure, pause."""
         name = self._simulator.name
         try:
-            if not self._publisher.is_connected:
+            if not (self._has_map and self._publisher.is_connected):
                 # A server that was restarted has forgotten the map.
+                self._has_map = False
                 self._publisher.publish_topic(f"{name}.map", [self._simulator.map()])
+                self._has_map = True
             self._publisher.publish(name, self._simulator.dump_state(self._format))
         except PublishError as error:
             if error.is_final:
