@@ -8,7 +8,7 @@ import msgspec
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-__all__ = ["JsonResource", "answer", "credential"]
+__all__ = ["JsonResource", "answer", "credential", "rest_of_path"]
 
 
 def answer(request: Request, status: int, body: Any) -> bytes:
@@ -17,6 +17,11 @@ def answer(request: Request, status: int, body: Any) -> bytes:
     request.setHeader("Content-Type", "application/json")
     request.setHeader("Cache-Control", "no-store")
     return msgspec.json.encode(body)
+
+
+def rest_of_path(request: Request) -> str:
+    """What follows the resource's own path; twisted.web has undone its percent-encoding."""
+    return b"/".join(request.postpath or ()).decode("utf-8", "replace")
 
 
 def credential(request: Request) -> str | None:

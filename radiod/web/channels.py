@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from twisted.web.server import Request
 
 from radiod.core.realm import Realm
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer
+from radiod.web.answers import JsonResource, answer, rest_of_path
 
 __all__ = ["ChannelsResource", "HealthResource"]
 
@@ -25,7 +24,7 @@ class ChannelsResource(JsonResource):
 
     def render_GET(self, request: Request) -> bytes:
         """One page of channels, or one channel."""
-        name = unquote("/".join(part.decode("latin-1") for part in request.postpath or ()))
+        name = rest_of_path(request)
         try:
             if name:
                 return answer(request, 200, self._realm.describe_channel(name))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final, Protocol
-from urllib.parse import unquote
 
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential
+from radiod.web.answers import JsonResource, answer, credential, rest_of_path
 
 __all__ = ["ListenResource"]
 
@@ -43,8 +42,7 @@ class ListenResource(JsonResource):
 
     def render_GET(self, request: Request) -> Any:
         """Open the stream, or say which ways to listen there are."""
-        path = "/".join(part.decode("latin-1") for part in request.postpath or ())
-        channel = self._channel or unquote(path)
+        channel = self._channel or rest_of_path(request)
         if EVENT_STREAM not in (request.getHeader("Accept") or ""):
             ways = f"ask for it with 'Accept: {EVENT_STREAM}', or open a WebSocket"
             return answer(request, 406, {"error": ways})

@@ -154,6 +154,16 @@ def test_pages_of_other_sites_may_listen(radio):
     assert b"Access-Control-Allow-Origin: *" in get(radio, "/listen/sample_net", SSE).received()
 
 
+@pytest.mark.parametrize(("path", "topic"), [("caf%C3%A9", "café"), ("50%25", "50%"), ("a%2541b", "a%41b")])
+def test_names_are_utf8_and_percent_encoded_once(radio, path, topic):
+    stream, wire = get(radio, f"/listen/{path}", SSE), publisher(radio)
+    stream.received()
+    wire.ask([48, 1, {}, "radiod.channel.create", [topic]])
+    wire.say([16, 1, {}, topic, [1]])
+    assert events(stream.received()) == "data: 1\n\n"
+    assert json.loads(answer(radio, f"/channels/{path}")[2])["readers"] == 1
+
+
 def test_head_tells_the_length_and_nothing_else(radio):
     wire = Wire(*radio)
     wire.send(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

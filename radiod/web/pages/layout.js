@@ -70,7 +70,14 @@ function alongside(line, offset, wide) {
   return moved;
 }
 
-/** Move the point at `end` towards the one at `next`. @param {Float32Array} line @param {number} end @param {number} next @param {number} by */
+/**
+ * Move the point at `end` towards the one at `next`.
+ *
+ * @param {Float32Array} line
+ * @param {number} end
+ * @param {number} next
+ * @param {number} by pixels
+ */
 function shorten(line, end, next, by) {
   if (line.length < 4) return;
   const dx = line[next] - line[end];

@@ -198,6 +198,7 @@ export class TownMap {
   #tell() {
     const line = this.#layout?.lines[this.#pointed];
     if (!line?.length) return this.#on.pointed(-1, 0, 0);
-    this.#on.pointed(this.#pointed, (line[0] + line[line.length - 2]) / 2, (line[1] + line[line.length - 1]) / 2);
+    const [endX, endY] = [line[line.length - 2], line[line.length - 1]];
+    this.#on.pointed(this.#pointed, (line[0] + endX) / 2, Math.min(line[1], endY));
   }
 }

@@ -78,13 +78,13 @@ export class Station {
 
   /** Round numbers below the scale, and the jam at its end. @param {number} jam vehicles per km */
   #label(jam) {
-    const ticks = [];
-    for (let at = 0; at < jam * 0.85; at += roundStep(jam / 5)) {
+    const step = roundStep(jam / 5);
+    const ticks = [0, 0.4 * step, step, 2 * step, 3 * step].map((at) => {
       const tick = document.createElement("span");
       tick.textContent = amount(at);
       tick.style.left = `${100 * place(at / jam)}%`;
-      ticks.push(tick);
-    }
+      return tick;
+    });
     const end = document.createElement("span");
     end.textContent = amount(jam);
     end.className = "legend-jam";
@@ -191,7 +191,8 @@ export class Station {
     const { id } = this.#town.streets[street];
     const vehicles = this.#sample ? `${amount(this.#sample.vehicles[street])} vehicles` : "";
     const share = this.#sample?.share[street] ?? 0;
-    const density = this.#sample ? `${amount(share * this.#town.jam * 1000)} per km, ${count(share * 100)} % of jam` : "";
+    const perKm = amount(share * this.#town.jam * 1000);
+    const density = this.#sample ? `${perKm} per km, ${count(share * 100)} % of jam` : "";
     write("tip-street", id);
     write("tip-vehicles", vehicles);
     write("tip-density", density);

@@ -13,7 +13,8 @@ const MOST_STREETS = 100_000;
  *   twin: another street leads back, so this one keeps to its right
  * @typedef {{name: string, jam: number, streets: Street[], box: [number, number, number, number]}} Town
  *   jam: vehicles per metre
- * @typedef {{time: number | null, vehicles: Float64Array, share: Float64Array, green: Uint8Array, total: number}} Sample
+ * @typedef {{time: number | null, vehicles: Float64Array, share: Float64Array, green: Uint8Array,
+ *   total: number}} Sample
  *   per street: vehicles, density over jam density, 1 where the signal at its end is green, 2 where unknown
  */
 

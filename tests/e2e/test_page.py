@@ -1,0 +1,508 @@
+"""The live page in a real Chromium, fed by the real server and the real traffic simulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+from websockets.sync.server import Server, ServerConnection, serve
+
+ROOT = Path(__file__).parents[2]
+TWISTD = Path(sys.executable).with_name("twistd")
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+PATIENCE = 30
+"""Seconds after which something that has not happened on the page will not happen any more."""
+
+SWITCHES = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1440,900"
+)
+
+EVIL = "<img/src=x/onerror=document.title='taken'>"
+CONFIG = f"""
+[[listen]]
+endpoint = "tcp:PORT:interface=127.0.0.1"
+[realms.radio]
+anonymous = "listener"
+[realms.radio.keys.sample]
+key = "test-key"
+publish = ["*"]
+[realms.radio.channels.sample_net]
+[realms.radio.channels.plain]
+[realms.radio.channels."{EVIL}"]
+"""
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs the packages chromium and chromium-driver"
+    ),
+]
+
+
+class Program:
+    """A process of ours: ready once it has printed ``ready``, gone after ``stop``."""
+
+    def __init__(self, *command: str, directory: Path, ready: str = "") -> None:
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
+        self._process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.output: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
+        self._reader.start()
+        if not self._ready.wait(PATIENCE) or (ready and self._process.poll() is not None):
+            self.stop()
+            raise RuntimeError(f"{command[0]} did not start:\n{''.join(self.output)}")
+
+    def _read(self, ready: str) -> None:
+        if not ready:
+            self._ready.set()
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output.append(line)
+            if ready in line:
+                self._ready.set()
+        self._ready.set()
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for whatever does not hear it."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(5)
+
+
+class Radio:
+    """A radiod of our own on one port, started and stopped as often as wanted."""
+
+    def __init__(self, directory: Path) -> None:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._directory = directory
+        self._config = directory / "radiod.toml"
+        self._config.write_text(CONFIG.replace("PORT", str(self.port)))
+        self._program: Program | None = None
+
+    def start(self) -> None:
+        """Returns once it listens."""
+        self._program = Program(
+            *(str(TWISTD), "-n", "radiod", "--config", str(self._config)),
+            directory=self._directory,
+            ready="on the air",
+        )
+
+    def stop(self) -> None:
+        """Returns once it is gone."""
+        if self._program is not None:
+            self._program.stop()
+            self._program = None
+
+    def publish(self, topic: str, data: Any, *, retain: bool = False) -> None:
+        """Send one sample."""
+        answer = requests.post(
+            f"{self.url}/publish",
+            json={"topic": topic, "args": [data], "options": {"retain": retain}},
+            headers={"API-KEY": "test-key"},
+            timeout=10,
+        )
+        assert answer.status_code == 200, answer.text
+        assert "error" not in answer.json()
+
+    def readers(self, channel: str) -> int:
+        """How many listen to a public channel."""
+        channels = requests.get(f"{self.url}/channels", timeout=10).json()["channels"]
+        return next(int(each["readers"]) for each in channels if each["name"] == channel)
+
+
+class Page:
+    """The page in a browser, in the words of its reader."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def open(self, url: str) -> Page:
+        """Load it anew, whatever was open; what was logged before is forgotten."""
+        self.driver.get("about:blank")
+        self.log()
+        self.driver.get(url)
+        return self
+
+    def find(self, selector: str) -> Any:
+        """The element."""
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def script(self, text: str, *arguments: Any) -> Any:
+        """Run a script as the reader's own tools would."""
+        return self.driver.execute_script(text, *arguments)
+
+    def mark(self, name: str) -> str:
+        """A data attribute of the whole document; empty when it is not there."""
+        return str(self.script("return document.documentElement.dataset[arguments[0]] ?? ''", name))
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        """Wait until ``what`` gives something true, and return that."""
+        wait = WebDriverWait(
+            self.driver, PATIENCE, poll_frequency=0.1, ignored_exceptions=[StaleElementReferenceException]
+        )
+        return wait.until(lambda _: what())
+
+    def until_mark(self, name: str, value: str) -> None:
+        """Wait for a data attribute's value."""
+        self.until(lambda: self.mark(name) == value)
+
+    def until_samples(self, more_than: int = 0) -> int:
+        """Wait for samples of the channel being listened to; how many came."""
+        return int(self.until(lambda: (count := int(self.mark("samples") or 0)) > more_than and count))
+
+    def choose(self, channel: str) -> None:
+        """Click a channel in the list."""
+        row = f"#channels li[data-name={json.dumps(channel)}]"
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, row))
+        self.find(f"{row} button").click()
+        self.until_mark("channel", channel)
+
+    def picture(self) -> str:
+        """The map's pixels."""
+        return str(self.script("return document.querySelector('#map').toDataURL()"))
+
+    def log(self) -> list[dict[str, Any]]:
+        """What the browser logged since the last call."""
+        return list(self.driver.get_log("browser"))  # type: ignore[no-untyped-call]  # selenium's
+
+
+@pytest.fixture(scope="module")
+def radio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radio]:
+    """A server, and the simulator feeding it."""
+    directory = tmp_path_factory.mktemp("radio")
+    radio = Radio(directory)
+    radio.start()
+    try:
+        simulator = Program(
+            *(sys.executable, "-m", "simulator"),
+            *("--town", "grid:10x10", "--network", "sample_net", "--key", "test-key", "--speed", "20"),
+            *("--url", f"{radio.url}/publish"),
+            directory=directory,
+        )
+        yield radio
+        simulator.stop()
+    finally:
+        radio.stop()
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A Chromium with an empty profile."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for switch in [*SWITCHES.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(driver: webdriver.Chrome, radio: Radio) -> Iterator[Page]:
+    """The page, on the air; afterwards it must have logged nothing."""
+    page = Page(driver).open(f"{radio.url}/")
+    page.until_mark("state", "open")
+    yield page
+    assert page.log() == []
+
+
+def test_the_page_finds_the_town_by_itself_and_shows_it_moving(page: Page) -> None:
+    page.until_mark("channel", "sample_net")
+    page.until_mark("streets", "360")
+    count = page.until_samples()
+    picture = page.picture()
+    page.until_samples(more_than=count)
+    page.until(lambda: page.picture() != picture)
+    page.until(lambda: float(page.mark("total")) > 0)
+    assert page.find("#map-view").is_displayed()
+    assert not page.find("#data-view").is_displayed()
+    page.until(lambda: re.fullmatch(r"(day \d+, )?\d\d:\d\d:\d\d", page.find("#clock").text))
+    assert "sample_net" in page.driver.title
+
+
+def test_the_list_tells_listeners_and_rates_and_leaves_descriptions_out(page: Page) -> None:
+    row = "#channels li[data-name=sample_net] "
+    rates = page.until(
+        lambda: [
+            rate[1]
+            for element in page.driver.find_elements(By.CSS_SELECTOR, f"{row}.channel-rate")
+            if (rate := re.fullmatch(r"([\d.]+)/s", element.text))
+        ]
+    )
+    assert float(rates[0]) > 0
+    page.until(lambda: page.find(f"{row}.channel-readers").text == "1 listener")
+    names = page.script("return [...document.querySelectorAll('#channels li')].map(row => row.dataset.name)")
+    assert sorted(names) == sorted(["plain", "sample_net", EVIL])
+    assert page.find("#channels [aria-current=true]").text.startswith("sample_net")
+
+
+def test_a_street_tells_its_numbers_to_keyboard_and_pointer(page: Page) -> None:
+    page.until_samples()
+    street_map = page.find("#map")
+    street_map.send_keys(Keys.ARROW_RIGHT)
+    tip = page.find("#tip")
+    page.until(tip.is_displayed)
+    street = page.find("#tip-street").text
+    assert street
+    assert re.fullmatch(r"[\d.,]+ vehicles", page.find("#tip-vehicles").text)
+    assert re.fullmatch(r"[\d.,]+ per km, \d+ % of jam", page.find("#tip-density").text)
+    assert page.find("#said").get_attribute("textContent").startswith(street)
+    left, top = (float(tip.value_of_css_property(side)[:-2]) for side in ("left", "top"))
+    street_map.send_keys(Keys.ESCAPE)
+    page.until(lambda: not tip.is_displayed())
+    size = street_map.size
+    pointer = ActionChains(page.driver)
+    pointer.move_to_element_with_offset(
+        street_map, round(left - size["width"] / 2), round(top - size["height"] / 2)
+    ).perform()
+    page.until(tip.is_displayed)
+    assert page.find("#tip-street").text == street
+
+
+def test_a_channel_without_a_map_shows_its_latest_sample(page: Page, radio: Radio) -> None:
+    page.choose("plain")
+    assert page.find("#waiting").is_displayed()
+    page.until(lambda: radio.readers("plain") == 1)
+    radio.publish("plain", {"wind": 7.5, "ok": True, "where": ["harbour", None]})
+    page.until_samples()
+    page.until(lambda: '"wind": 7.5' in page.find("#data").text)
+    assert json.loads(page.find("#data").text) == {"wind": 7.5, "ok": True, "where": ["harbour", None]}
+    assert not page.find("#map-view").is_displayed()
+    assert page.driver.current_url.endswith("#plain")
+    page.driver.back()
+    page.choose("sample_net")
+    page.until_mark("streets", "360")
+
+
+def test_the_snippets_name_this_server_and_the_channel(page: Page, radio: Radio) -> None:
+    page.until_mark("channel", "sample_net")
+    address = f"127.0.0.1:{radio.port}/listen/sample_net"
+    curl = page.find("#snippet-curl")
+    page.until(lambda: curl.text == f"curl -N -H 'Accept: text/event-stream' http://{address}")
+    for way, expected in [("browser", f'"ws://{address}"'), ("python", f'"http://{address}"')]:
+        page.find(f"#tab-{way}").click()
+        assert expected in page.find(f"#snippet-{way}").text
+        assert not curl.is_displayed()
+    page.find("[data-copies=snippet-python]").click()
+    page.until(lambda: page.find("[data-copies=snippet-python]").text == "Copied")
+
+
+def test_the_python_snippet_prints_samples(page: Page, tmp_path: Path) -> None:
+    page.until_samples()
+    snippet = page.find("#snippet-python").get_attribute("textContent")
+    Program(sys.executable, "-u", "-c", snippet, directory=tmp_path, ready="'green': ").stop()
+
+
+def test_markup_from_the_network_stays_text(page: Page, radio: Radio) -> None:
+    script = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+    page.choose(EVIL)
+    assert page.find("#channel").text == EVIL
+    page.until(lambda: radio.readers(EVIL) == 1)
+    radio.publish(EVIL, {script: [script]})
+    page.until_samples()
+    page.until(lambda: page.find("#data").text)
+    assert json.loads(page.find("#data").text) == {script: [script]}
+    street = {"id": script, "from": "a", "to": "b", "length_m": 500, "points": [[0, 0], [500, 0]]}
+    radio.publish(f"{EVIL}.map", {"name": script, "k_jam": 0.1, "streets": [street]})
+    page.until_mark("streets", "1")
+    radio.publish(EVIL, {"time": 0, "n": [5], "k": [0.01], "green": [script]})
+    page.until_mark("total", "5.00")
+    page.find("#map").send_keys(Keys.ARROW_RIGHT)
+    page.until(lambda: page.find("#tip-street").text == script)
+    assert page.script("return document.querySelectorAll('img, script').length") == 2
+    assert "taken" not in page.driver.title.replace(EVIL, "")
+
+
+def test_a_refusal_is_told_with_its_reason(page: Page) -> None:
+    page.script("location.hash = '..no..name'")
+    page.until(lambda: "wamp.error.invalid_uri" in page.find("#waiting").text)
+    page.choose("sample_net")
+    page.until_samples()
+    assert not page.find("#waiting").is_displayed()
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [None, 7, "text", [], {"n": 7, "k": "x"}, {"n": [1]}, {"n": [None] * 360}, {"time": "", "k": [{}] * 360}],
+    ids=["null", "number", "text", "list", "no-lists", "too-short", "nulls", "objects"],
+)
+def test_a_sample_that_makes_no_sense_harms_nothing(page: Page, radio: Radio, sample: Any) -> None:
+    page.until_mark("streets", "360")
+    count = page.until_samples()
+    radio.publish("sample_net", sample)
+    page.until_samples(more_than=count + 3)
+    assert float(page.mark("total")) > 0
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1024])
+def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 2, "mobile": False}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page.until_samples()
+        assert page.script("return document.documentElement.scrollWidth") <= width
+        sharp = "const map = document.querySelector('#map'); return map.width === 2 * map.clientWidth"
+        page.until(lambda: page.script(sharp))
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_scale_of_densities_reads_in_grey(page: Page, theme: str) -> None:
+    lightness = page.driver.execute_async_script(
+        "const [theme, done] = arguments; import('/static/colours.js').then(({oklab, scale}) =>"
+        " done(scale(theme).map((colour) => oklab(colour)[0])))",
+        theme,
+    )
+    steps = [after - before for before, after in pairwise(lightness)]
+    assert all(step < 0 for step in steps) or all(step > 0 for step in steps)
+    assert abs(lightness[0] - lightness[-1]) > 0.4
+
+
+def test_the_page_goes_off_the_air_with_the_server_and_comes_back_with_it(
+    driver: webdriver.Chrome, radio: Radio
+) -> None:
+    page = Page(driver).open(f"{radio.url}/")
+    page.until_mark("channel", "sample_net")
+    count = page.until_samples()
+    assert page.log() == []
+    radio.stop()
+    page.until_mark("state", "closed")
+    page.until(lambda: re.search(r"Off air . retrying in \d+ s", page.find("#state").text))
+    assert page.find("#announce").get_attribute("textContent") == "Off air, retrying"
+    assert "(off air)" in page.driver.title
+    count = int(page.mark("samples"))
+    radio.start()
+    page.until_mark("state", "open")
+    page.until_samples(more_than=count)
+    picture = page.picture()
+    page.until(lambda: page.picture() != picture)
+    assert page.mark("streets") == "360"
+    # Chromium itself reports each connection that was refused; nothing else may be there.
+    assert [entry for entry in page.log() if entry["source"] != "network"] == []
+
+
+class Liar:
+    """A WAMP router that answers as told; ``answers``: a message's first two members -> what to send."""
+
+    def __init__(self, answers: dict[tuple[int, str], list[str | bytes]]) -> None:
+        self._answers = answers
+        self.heard: list[Any] = []
+        self._left = threading.Event()
+        self._server: Server = serve(self._talk, "127.0.0.1", 0, subprotocols=["wamp.2.json"])  # type: ignore[list-item]
+        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def _talk(self, connection: ServerConnection) -> None:
+        for text in connection:
+            message = json.loads(text)
+            self.heard.append(message)
+            for answer in self._answers.get((message[0], json.dumps(message[1])), []):
+                connection.send(answer)
+        self._left.set()
+
+    def stop(self) -> None:
+        """Returns once its client has left."""
+        self._left.wait(PATIENCE)
+        self._server.shutdown()
+
+
+def test_the_client_survives_what_no_router_should_send_and_rejects_with_the_uri(page: Page) -> None:
+    nonsense: list[str | bytes] = [
+        "",
+        "{",
+        "null",
+        "7",
+        "[]",
+        "[null]",
+        "[36]",
+        '[36,1,2,[],""]',
+        "[2]",
+        '[33,"1",2]',
+        "[8,32]",
+        b"\0",
+    ]
+    events: list[str | bytes] = [
+        "[36,9,1,{},[1]]",
+        '[36,9,1,{},null,{"a":1}]',
+        "[36,9,1,{}]",
+        "[36,9,1,{},{}]",
+        "[36,77,1,{}]",
+    ]
+    liar = Liar(
+        {
+            (1, '"radio"'): [*nonsense, "[36,9,1,{},[0]]", "[2,5,{}]", "[2,5,{}]", *nonsense],
+            (32, "1"): ["[33,1,9]", *events, "[33,99,99]"],
+            (32, "2"): ['[8,32,2,{},"wamp.error.not_authorized",["no"]]'],
+            (48, "3"): ["[50,99,{}]", '[8,48,3,{},"wamp.error.no_such_procedure"]'],
+            (48, "4"): ["[50,4,{},[7]]"],
+        }
+    )
+    try:
+        outcome = page.driver.execute_async_script(
+            """
+            const [url, done] = arguments;
+            import("/static/wamp.js").then(async ({ WampClient }) => {
+              const heard = [], states = [], problems = [];
+              const client = new WampClient({
+                url, onState: ({ state }) => states.push(state), onProblem: () => problems.push(1) });
+              const first = client.subscribe("a", ({ args, kwargs }) => heard.push([args, kwargs]));
+              client.start();
+              await first.ready;
+              const refused = await client.subscribe("b", () => {}).ready.catch((error) => error.uri);
+              const missing = await client.call("c").catch((error) => error.uri);
+              const result = await client.call("d");
+              client.stop();
+              const late = await client.call("e").catch((error) => error.uri);
+              done({ heard, states, refused, missing, late, result: result.args, problems: problems.length });
+            });
+            """,
+            liar.url,
+        )
+    finally:
+        liar.stop()
+    assert outcome["heard"] == [[[1], {}], [[], {"a": 1}], [[], {}]]
+    assert outcome["states"] == ["connecting", "open", "closed"]
+    assert outcome["refused"] == "wamp.error.not_authorized"
+    assert outcome["missing"] == "wamp.error.no_such_procedure"
+    assert outcome["late"] == "radiod.error.unavailable"
+    assert outcome["result"] == [7]
+    assert outcome["problems"] >= 2 * 12
+    assert liar.heard[0] == [1, "radio", {"roles": {"subscriber": {}, "caller": {}}}]
+    assert liar.heard[-1][0] == 6
