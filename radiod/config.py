@@ -7,18 +7,18 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 from __future__ import annotations
 
 import difflib
-import os
+import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, inspect
 
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_reserved
-from radiod.secret import Secret
+from radiod.secret import Secret, obtain, ways
 
 __all__ = [
     "Buffer",
@@ -27,20 +27,21 @@ __all__ = [
     "ConfigError",
     "Disclose",
     "History",
+    "Kdf",
     "Key",
     "Limits",
     "Listen",
     "Policy",
     "Realm",
     "Role",
+    "Scram",
     "Secret",
     "Store",
     "User",
+    "Wampcra",
     "from_tree",
     "is_pattern",
 ]
-
-T = TypeVar("T", bound=Struct)
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, Meta(ge=512, le=1 << 24)]
@@ -48,39 +49,47 @@ ManyBytes = Annotated[int, Meta(ge=512, le=1 << 40)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
+Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
+Hex32 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]
 Patterns = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 class ConfigError(Exception):
-    """Something in the configuration is wrong; ``path`` names the key, the message is one line."""
+    """Something in the configuration is wrong. ``path`` names the key; ``str`` is one line."""
 
-    def __init__(self, path: tuple[str, ...], text: str) -> None:
-        super().__init__(": ".join([".".join(_quoted(key) for key in path), text]) if path else text)
+    def __init__(self, path: KeyPath, message: str, file: Path | None = None) -> None:
+        super().__init__(": ".join(part for part in (str(file or ""), _dotted(path), message) if part))
         self.path = path
+        self.message = message
+
+
+def _dotted(path: Iterable[str]) -> str:
+    return ".".join(_quoted(key) for key in path)
 
 
 def _quoted(key: str) -> str:
-    """A key as TOML would write it in a path."""
+    """A key as TOML would write it in a path; never with a line's end."""
     return key if key and all(c.isalnum() or c in "-_[]" for c in key) else repr(key)
 
 
 class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table; each kind repeats ``frozen`` because type checkers ask for it class by class."""
+    """One table; each kind repeats ``kw_only`` (not inherited) and ``frozen`` (type checkers ask for it)."""
 
 
-class Listen(Node, frozen=True):
+class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
 
 
-class Store(Node, frozen=True):
+class Store(Node, frozen=True, kw_only=True):
     """``[store]``"""
 
     path: str = ""
 
 
-class Limits(Node, frozen=True):
+class Limits(Node, frozen=True, kw_only=True):
     """``[limits]``"""
 
     max_message_bytes: Bytes = 1_048_576
@@ -108,7 +117,7 @@ class Disclose(Enum):
     NEVER = "never"
 
 
-class Role(Node, frozen=True):
+class Role(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.roles.<role>]``"""
 
     subscribe: Patterns = ()
@@ -120,17 +129,44 @@ class Role(Node, frozen=True):
     disclosed: Patterns = ()
 
 
-class User(Node, frozen=True):
+class Wampcra(Node, frozen=True, kw_only=True):
+    """``wampcra`` of a user; the secret is also given as ``secret_file`` or ``secret_env``."""
+
+    secret: Secret
+    salt: str = ""
+    iterations: Count = 1000
+    keylen: Annotated[int, Meta(ge=16, le=64)] = 32
+
+
+class Kdf(Enum):
+    """How a SCRAM password was salted."""
+
+    ARGON2ID13 = "argon2id13"
+    PBKDF2 = "pbkdf2"
+
+
+class Scram(Node, frozen=True, kw_only=True):
+    """``scram`` of a user: what verifies a password without holding it; secret all the same."""
+
+    kdf: Kdf
+    salt: Hex
+    iterations: Count
+    memory: Annotated[int, Meta(ge=8, le=1 << 20)] | None = None
+    stored_key: Secret
+    server_key: Secret
+
+
+class User(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.users.<authid>]``; a ticket is also given as ``ticket_file`` or ``ticket_env``."""
 
     role: str
     ticket: Secret | None = None
-    wampcra: dict[str, Any] | None = None
-    scram: dict[str, Any] | None = None
-    cryptosign: tuple[str, ...] = ()
+    wampcra: Wampcra | None = None
+    scram: Scram | None = None
+    cryptosign: tuple[Hex32, ...] = ()
 
 
-class Key(Node, frozen=True):
+class Key(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.keys.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
 
     key: Secret
@@ -148,7 +184,7 @@ class Policy(Enum):
     RAISE = "raise"
 
 
-class Buffer(Node, frozen=True):
+class Buffer(Node, frozen=True, kw_only=True):
     """``buffer`` of a channel."""
 
     size: Count = 100
@@ -160,7 +196,7 @@ class Buffer(Node, frozen=True):
     max_bytes: ManyBytes = 1_048_576
 
 
-class History(Node, frozen=True):
+class History(Node, frozen=True, kw_only=True):
     """``history`` of a channel."""
 
     size: Count = 100
@@ -168,7 +204,7 @@ class History(Node, frozen=True):
     bytes: ManyBytes = 1 << 26
 
 
-class Channel(Node, frozen=True):
+class Channel(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.channels.<name>]``"""
 
     public: bool = True
@@ -182,7 +218,7 @@ LISTENER: Final = Role(subscribe=("*",), call=("*",))
 """The built-in role ``listener``: subscribe and call anything public."""
 
 
-class Realm(Node, frozen=True):
+class Realm(Node, frozen=True, kw_only=True):
     """``[realms.<realm>]``"""
 
     anonymous: str | None = None
@@ -193,7 +229,7 @@ class Realm(Node, frozen=True):
     channels: dict[str, Channel] = {}
 
 
-class Config(Node, frozen=True):
+class Config(Node, frozen=True, kw_only=True):
     """Everything. ``Config()`` is what radiod does without a file."""
 
     listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
@@ -205,198 +241,165 @@ class Config(Node, frozen=True):
     def load(cls, path: Path) -> Config:
         """The configuration in a file. Raises: ConfigError: it cannot be read, or is wrong."""
         try:
-            text = path.read_text(encoding="utf-8")
+            return cls.parse(path.read_text(encoding="utf-8"), path.parent)
         except OSError as error:
-            raise ConfigError((), f"{path}: {error.strerror}") from None
+            raise ConfigError((), str(error.strerror), path) from None
         except UnicodeDecodeError:
-            raise ConfigError((), f"{path}: not UTF-8") from None
-        try:
-            return cls.parse(text, path.parent)
+            raise ConfigError((), "not UTF-8", path) from None
         except ConfigError as error:
-            raise ConfigError((), f"{path}: {error}") from None
+            raise ConfigError(error.path, error.message, path) from None
 
     @classmethod
     def parse(cls, text: str, base: Path) -> Config:
         """The configuration in a text; files it names are relative to ``base``. Raises: ConfigError."""
         try:
             document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise ConfigError((), f"not TOML: {error}") from None
+        except tomllib.TOMLDecodeError as error:
+            end = f"(at line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))})"
+            raise ConfigError((), f"not TOML: {error}".replace("(at end of document)", end)) from None
+        except RecursionError:
+            raise ConfigError((), "not TOML: nested too deep") from None
+        except ValueError:  # Python's bound on the digits of an integer
+            raise ConfigError((), "not TOML: a number is too long") from None
         return from_tree(document, base)
 
     def not_yet(self) -> list[str]:
         """The keys in use that this version accepts and does not act on, one line each."""
         lines = ["store.path: nothing is stored"] if self.store.path else []
         for name, realm in self.realms.items():
-            lines += [f"realms.{name}.{line}" for line in _not_yet(realm)]
+            for kind, is_used, key, why in NOT_YET:
+                nodes: dict[str, Any] = getattr(realm, kind)
+                at = [("realms", name, kind, node, key) for node in nodes if is_used(node, nodes[node])]
+                lines += [f"{_dotted(part for part in path if part)}: {why}" for path in at]
         return lines
+
+
+NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
+    (
+        "roles",
+        lambda _, role: role.disclose is not Disclose.ASKED or bool(role.disclosed),
+        "disclose",
+        "identities are not revealed",
+    ),
+    ("users", lambda _, user: user.wampcra is not None, "wampcra", "this method is not offered"),
+    ("users", lambda _, user: user.scram is not None, "scram", "this method is not offered"),
+    ("users", lambda _, user: bool(user.cryptosign), "cryptosign", "this method is not offered"),
+    ("channels", lambda _, channel: channel.history is not None, "history", "has no effect"),
+    ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
+    ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
+    ("channels", lambda name, _: is_pattern(name), "", "a pattern has no effect"),
+)
+"""What ``not_yet`` looks for: table of a realm, is it in use, key within the table's entry, reason."""
 
 
 def from_tree(document: dict[str, Any], base: Path) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
-    config = _Parser(base).config(document)
+    config: Config = _Parser(base).value(inspect.type_info(Config), document, ())
     _Checker(config).check()
     return config
 
 
-def _not_yet(realm: Realm) -> Iterator[str]:
-    for name, role in realm.roles.items():
-        if role.disclose is not Disclose.ASKED or role.disclosed:
-            yield f"roles.{name}.disclose: identities are not revealed"
-    for name, user in realm.users.items():
-        for method in ("wampcra", "scram", "cryptosign"):
-            if getattr(user, method):
-                yield f"users.{name}.{method}: this method is not offered"
-    for name, channel in realm.channels.items():
-        missing = {
-            "history": channel.history is not None,
-            "durable": channel.durable,
-            "buffer": channel.buffer != Buffer(),
-            "(pattern)": is_pattern(name),
-        }
-        yield from (f"channels.{name}.{key}: has no effect" for key, is_used in missing.items() if is_used)
-
-
 class _Parser:
-    """Tables to nodes, one table at a time, so that every error can name its key."""
+    """Tables to nodes, innermost first and one at a time, so that every error can name its key."""
 
     def __init__(self, base: Path) -> None:
         self._base = base
 
-    def config(self, document: dict[str, Any]) -> Config:
-        parts: dict[str, Callable[[Any], Any]] = {
-            "listen": lambda value: tuple(
-                self._node(Listen, item, ("listen", f"[{index}]"))
-                for index, item in enumerate(_list(value, ("listen",)))
-            ),
-            "store": self._store,
-            "limits": lambda value: self._node(Limits, value, ("limits",)),
-            "realms": lambda value: self._each(value, ("realms",), self._realm),
-        }
-        _known(document, parts, ())
-        parsed: dict[str, Any] = {key: parts[key](value) for key, value in document.items()}
-        return Config(**parsed)
+    def value(self, kind: inspect.Type, value: Any, path: KeyPath) -> Any:
+        """A node, or nodes in an array or table, as ``kind`` says; anything else is left to its node."""
+        match kind:
+            case inspect.UnionType(types=(inspect.StructType() as inner, *_)):
+                return self.value(inner, value, path)
+            case inspect.StructType():
+                return self._node(kind, _table(value, path), path)
+            case inspect.DictType(value_type=inner):
+                return {
+                    key: self.value(inner, item, (*path, key)) for key, item in _table(value, path).items()
+                }
+            case inspect.VarTupleType(item_type=inspect.StructType() as inner):
+                return [
+                    self.value(inner, item, (*path, f"[{index}]"))
+                    for index, item in enumerate(_list(value, path))
+                ]
+        return value
 
-    def _store(self, value: Any) -> Store:
-        store = self._node(Store, value, ("store",))
-        return Store(path=str(self._base / store.path)) if store.path else store
+    def _node(self, kind: inspect.StructType, table: dict[str, Any], path: KeyPath) -> Any:
+        _known(table, [name for item in kind.fields for name in _names(item)], path)
+        parsed = {}
+        for item in kind.fields:
+            given = [name for name in _names(item) if name in table]
+            if given:
+                parsed[item.name] = self._field(item, given, table, path)
+            elif item.required:
+                hint = "; give {}, {} or {}".format(*_names(item)) if _is_secret(item.type) else ""
+                raise ConfigError((*path, item.name), f"missing{hint}")
+        return self._finish(_convert(parsed, kind.cls, path))
 
-    def _realm(self, value: Any, path: tuple[str, ...]) -> Realm:
-        nested: dict[str, Callable[[Any, tuple[str, ...]], Any]] = {
-            "roles": lambda item, at: self._node(Role, item, at),
-            "users": self._user,
-            "keys": self._key,
-            "channels": lambda item, at: self._node(Channel, item, at),
-        }
-        table = _table(value, path)
-        plain = {key: item for key, item in table.items() if key not in nested}
-        tables = {
-            key: self._each(table[key], (*path, key), parse) for key, parse in nested.items() if key in table
-        }
-        if "roles" in tables:
-            tables["roles"] = {"listener": LISTENER, **tables["roles"]}
-        _known(table, Realm.__struct_fields__, path)
-        return msgspec.structs.replace(self._node(Realm, plain, path), **tables)
-
-    def _user(self, value: Any, path: tuple[str, ...]) -> User:
-        table, ticket = self._secret(_table(value, path), "ticket", path)
-        return msgspec.structs.replace(self._node(User, table, path), ticket=ticket)
-
-    def _key(self, value: Any, path: tuple[str, ...]) -> Key:
-        table, key = self._secret(_table(value, path), "key", path)
-        if key is None:
-            raise ConfigError((*path, "key"), "missing; give key, key_file or key_env")
-        rest = self._node(_KeyRest, table, path)
-        return Key(key=key, publish=rest.publish, listen=rest.listen)
-
-    def _secret(
-        self, table: dict[str, Any], name: str, path: tuple[str, ...]
-    ) -> tuple[dict[str, Any], Secret | None]:
-        """Take a secret out of its table. Returns: the rest of the table, and the secret."""
-        ways: dict[str, Callable[[str], str]] = {
-            name: str,
-            f"{name}_file": self._read_file,
-            f"{name}_env": _read_env,
-        }
-        given = [key for key in ways if key in table]
+    def _field(self, item: inspect.Field, given: list[str], table: dict[str, Any], path: KeyPath) -> Any:
+        key, at = given[0], (*path, given[0])
+        if not _is_secret(item.type):
+            return self.value(item.type, table[key], at)
         if len(given) > 1:
-            raise ConfigError((*path, given[1]), f"given together with {given[0]}")
-        rest = {key: value for key, value in table.items() if key not in ways}
-        if not given:
-            return rest, None
-        at = (*path, given[0])
-        if not isinstance(table[given[0]], str):
-            raise ConfigError(at, "expected a string")
+            raise ConfigError((*path, given[1]), f"given together with {key}")
         try:
-            text = ways[given[0]](table[given[0]])
-        except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
-            raise ConfigError(at, f"cannot be read: {type(error).__name__}") from None
-        if not text:
-            raise ConfigError(at, "is empty")
-        return rest, Secret(text)
+            return obtain(key, table[key], self._base, item.name)
+        except ValueError as error:
+            raise ConfigError(at, str(error)) from None
 
-    def _read_file(self, name: str) -> str:
-        return (self._base / name).read_text(encoding="utf-8").removesuffix("\n")
-
-    def _each(
-        self, value: Any, path: tuple[str, ...], parse: Callable[[Any, tuple[str, ...]], Any]
-    ) -> dict[str, Any]:
-        return {key: parse(item, (*path, key)) for key, item in _table(value, path).items()}
-
-    def _node(self, kind: type[T], value: Any, path: tuple[str, ...]) -> T:
-        table = _table(value, path)
-        _known(table, kind.__struct_fields__, path)
-        try:
-            return msgspec.convert(table, kind)
-        except msgspec.ValidationError as error:
-            text, _, where = str(error).partition(" - at `$")
-            keys = tuple(key for key in where.strip("`").replace("[", ".[").split(".") if key)
-            raise ConfigError((*path, *keys), text) from None
+    def _finish(self, node: Any) -> Any:
+        """What a table leaves to its surroundings."""
+        if isinstance(node, Store) and node.path:
+            return Store(path=str(self._base / node.path))
+        if isinstance(node, Realm):
+            return msgspec.structs.replace(node, roles={"listener": LISTENER, **node.roles})
+        return node
 
 
-class _KeyRest(Node, frozen=True):
-    """A key's table without the secret."""
-
-    publish: Patterns = ()
-    listen: Patterns = ()
+def _is_secret(kind: inspect.Type) -> bool:
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return any(isinstance(one, inspect.CustomType) and one.cls is Secret for one in kinds)
 
 
-def _read_env(name: str) -> str:
-    return os.environ[name]
+def _names(item: inspect.Field) -> tuple[str, ...]:
+    return ways(item.name) if _is_secret(item.type) else (item.name,)
 
 
-def _table(value: Any, path: tuple[str, ...]) -> dict[str, Any]:
+def _convert(table: dict[str, Any], kind: type[Struct], path: KeyPath) -> Any:
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        # From the right: the text may quote a value that looks like a place.
+        text, found, where = str(error).rpartition(" - at `$")
+        keys = tuple(key for key in where.strip("`").replace("[", ".[").split(".") if key) if found else ()
+        raise ConfigError((*path, *keys), text if found else where) from None
+
+
+def _table(value: Any, path: KeyPath) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(path, "expected a table")
     return value
 
 
-def _list(value: Any, path: tuple[str, ...]) -> list[Any]:
+def _list(value: Any, path: KeyPath) -> list[Any]:
     if not isinstance(value, list):
         raise ConfigError(path, "expected an array of tables")
     return value
 
 
-def _known(table: dict[str, Any], known: Any, path: tuple[str, ...]) -> None:
+def _known(table: dict[str, Any], known: list[str], path: KeyPath) -> None:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, list(known), 1)
+            near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise ConfigError((*path, key), f"unknown key; {hint}")
 
 
-OWN_PATHS: Final = (
-    "/ws",
-    "/publish",
-    "/api",
-    "/call",
-    "/listen",
-    "/channels",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/static",
+# First segments of radiod's own paths; "/" is the live page.
+OWN_PATHS: Final = frozenset(
+    ("", "ws", "publish", "api", "call", "listen", "channels", "healthz", "readyz", "metrics", "static")
 )
+# What a request line can carry as it stands; "." and ".." are taken out by browsers.
+ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
 
 
 class _Checker:
@@ -404,8 +407,8 @@ class _Checker:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._aliases: dict[str, tuple[str, ...]] = {}
-        self._keys: dict[str, tuple[str, ...]] = {}
+        self._aliases: dict[str, KeyPath] = {}
+        self._keys: dict[str, KeyPath] = {}
 
     def check(self) -> None:
         if not self._config.listen:
@@ -414,15 +417,17 @@ class _Checker:
             raise ConfigError(("realms",), "at least one realm is needed")
         for name, realm in self._config.realms.items():
             path = ("realms", name)
-            if not LOOSE.fullmatch(name):
+            if len(name) > MAX_URI_LENGTH or not LOOSE.fullmatch(name):
                 raise ConfigError(path, "a realm's name must be a URI")
             self._realm(realm, path)
 
-    def _realm(self, realm: Realm, path: tuple[str, ...]) -> None:
+    def _realm(self, realm: Realm, path: KeyPath) -> None:
         if realm.anonymous is not None:
             _role_exists(realm, realm.anonymous, (*path, "anonymous"))
         for name, user in realm.users.items():
             _role_exists(realm, user.role, (*path, "users", name, "role"))
+            if user.scram is not None:
+                _check_scram(user.scram, (*path, "users", name, "scram"))
         for name, role in realm.roles.items():
             for action in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
                 _check_patterns(getattr(role, action), (*path, "roles", name, action))
@@ -431,36 +436,48 @@ class _Checker:
         for name, channel in realm.channels.items():
             self._channel(name, channel, (*path, "channels", name))
 
-    def _key(self, key: Key, path: tuple[str, ...]) -> None:
+    def _key(self, key: Key, path: KeyPath) -> None:
         _check_patterns(key.publish, (*path, "publish"))
         _check_patterns(key.listen, (*path, "listen"))
         other = self._keys.setdefault(key.key.reveal(), path)
-        if other != path:
-            raise ConfigError(path, f"the same key as {'.'.join(other)}")
+        if other is not path:
+            raise ConfigError(path, f"the same key as {_dotted(other)}")
 
-    def _channel(self, name: str, channel: Channel, path: tuple[str, ...]) -> None:
+    def _channel(self, name: str, channel: Channel, path: KeyPath) -> None:
         _check_patterns((name,), path)
-        if is_reserved(name) or name == "*":
+        if is_reserved(name):
             raise ConfigError(path, "names under wamp. and radiod. belong to the router")
         if not channel.public:
             # To accept this and not keep it would show private data to everybody.
             raise ConfigError((*path, "public"), "private channels are not supported by this version")
-        for alias in channel.aliases:
-            at = (*path, "aliases")
-            if not alias.startswith("/") or alias == "/" or _is_own(alias):
-                raise ConfigError(at, f"{alias!r} must be a path that is not radiod's own")
-            other = self._aliases.setdefault(alias, at)
-            if other != at:
-                raise ConfigError(at, f"{alias!r} is an alias in {'.'.join(other)} already")
+        if channel.aliases and path[1] != next(iter(self._config.realms)):
+            # Listeners without a key are the first realm's: the path would lead to its channel of this name.
+            raise ConfigError((*path, "aliases"), "only channels of the first realm have aliases")
+        if channel.aliases and is_pattern(name):
+            raise ConfigError((*path, "aliases"), "a path leads to one channel, not to a pattern")
+        for index, alias in enumerate(channel.aliases):
+            self._alias(alias, (*path, "aliases", f"[{index}]"))
+
+    def _alias(self, alias: str, path: KeyPath) -> None:
+        if not ALIAS.fullmatch(alias) or alias.split("/")[1] in OWN_PATHS:
+            raise ConfigError(path, f"{alias!r} must be a path that is not radiod's own")
+        other = self._aliases.setdefault(alias, path)
+        if other is not path:
+            raise ConfigError(path, f"{alias!r} is {_dotted(other)} already")
 
 
-def _is_own(path: str) -> bool:
-    return any(path == own or path.startswith(own + "/") for own in OWN_PATHS)
-
-
-def _role_exists(realm: Realm, role: str, path: tuple[str, ...]) -> None:
+def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:
     if role not in realm.roles:
-        raise ConfigError(path, f"no such role {role!r} (known: {', '.join(realm.roles)})")
+        known = ", ".join(_quoted(name) for name in realm.roles)
+        raise ConfigError(path, f"no such role {role!r} (known: {known})")
+
+
+def _check_scram(scram: Scram, path: KeyPath) -> None:
+    if (scram.memory is None) is (scram.kdf is Kdf.ARGON2ID13):
+        raise ConfigError((*path, "memory"), "goes with kdf argon2id13, and only with it")
+    for name, secret in (("stored_key", scram.stored_key), ("server_key", scram.server_key)):
+        if not re.fullmatch("[0-9a-fA-F]{64}", secret.reveal()):
+            raise ConfigError((*path, name), "must be 32 bytes in hex")
 
 
 def is_pattern(uri: str) -> bool:
@@ -468,12 +485,19 @@ def is_pattern(uri: str) -> bool:
     return uri.endswith("*") or "" in uri.split(".")
 
 
-def _check_patterns(patterns: Patterns, path: tuple[str, ...]) -> None:
+def _check_patterns(patterns: Patterns, path: KeyPath) -> None:
     for pattern in patterns:
-        # With its wildcards filled in, a pattern is a URI.
-        prefix = pattern[:-2] if pattern.endswith(".*") else pattern
-        filled = ".".join(part or "x" for part in prefix.split(".")) if prefix != "*" else "x"
-        if not pattern or len(pattern) > MAX_URI_LENGTH or "*" in prefix[:-1] or not LOOSE.fullmatch(filled):
-            raise ConfigError(path, f"{pattern!r} is no URI pattern")
-        if prefix.endswith("*") and prefix != "*":
-            raise ConfigError(path, f"{pattern!r} is no URI pattern; did you mean {prefix[:-1] + '.*'!r}?")
+        if not _is_well_formed(pattern):
+            dotted = pattern[:-1] + ".*"
+            hint = f"; did you mean {dotted!r}?" if pattern[-1:] == "*" and _is_well_formed(dotted) else ""
+            raise ConfigError(path, f"{pattern!r} is no URI pattern{hint}")
+
+
+def _is_well_formed(pattern: str) -> bool:
+    """Exact, prefix, wildcard or everything; prefix and wildcard at once would match nothing."""
+    if len(pattern) > MAX_URI_LENGTH or "*" in pattern.removesuffix("*"):
+        return False
+    if pattern.endswith("*"):
+        return pattern == "*" or (pattern.endswith(".*") and LOOSE.fullmatch(pattern[:-2]) is not None)
+    # With its empty components filled in, a wildcard is a URI.
+    return pattern != "" and LOOSE.fullmatch(".".join(part or "x" for part in pattern.split("."))) is not None

@@ -1,6 +1,7 @@
 """The configuration: defaults, every kind of mistake, secrets that stay secret."""
 
 import contextlib
+import datetime
 import re
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from radiod import config
-from radiod.config import Config, ConfigError, Policy
+from radiod.config import Config, ConfigError, Disclose, Kdf, Policy
 
 HERE = Path()
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -45,8 +47,16 @@ disclosed = ["who.*"]
 [realms.radio.users.generator]
 role = "writer"
 ticket = "very-secret-ticket"
-wampcra = { secret = "other", salt = "x" }
-cryptosign = ["ab"]
+wampcra = { secret = "very-secret-password", salt = "x", iterations = 2000, keylen = 32 }
+cryptosign = ["abababababababababababababababababababababababababababababababab"]
+
+[realms.radio.users.generator.scram]
+kdf = "argon2id13"
+salt = "00ff"
+iterations = 2
+memory = 64
+stored_key = "5ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3"
+server_key = "5ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3"
 
 [realms.radio.keys.sample]
 key = "very-secret-key"
@@ -63,6 +73,9 @@ durable = true
 """
 
 
+SECRETS = ("very-secret", "5ec3e7")
+
+
 def parse(text):
     return Config.parse(text, HERE)
 
@@ -70,7 +83,7 @@ def parse(text):
 def mistake(text):
     with pytest.raises(ConfigError) as caught:
         parse(text)
-    assert "\n" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
 
@@ -97,6 +110,13 @@ def test_every_key_is_parsed():
     assert realm.roles["writer"].publish == ("traffic.*", "a..c", "exact.name")
     assert realm.users["generator"].ticket.matches("very-secret-ticket")
     assert realm.keys["sample"].key.reveal() == "very-secret-key"
+    assert realm.roles["writer"].disclose is Disclose.ALWAYS
+    generator = realm.users["generator"]
+    assert generator.wampcra.secret.matches("very-secret-password")
+    assert (generator.wampcra.salt, generator.wampcra.iterations) == ("x", 2000)
+    assert (generator.scram.kdf, generator.scram.memory) == (Kdf.ARGON2ID13, 64)
+    assert realm.channels["sample_net"].history == config.History(size=1000, seconds=3600)
+    assert realm.channels["sample_net"].aliases == ("/macro/sample/",)
     buffer = realm.channels["sample_net"].buffer
     assert (buffer.policy, buffer.every, buffer.latest) == (Policy.SKIP, 2, True)
 
@@ -106,13 +126,21 @@ def test_what_has_no_effect_yet_is_named():
         "store.path: nothing is stored",
         "realms.radio.roles.writer.disclose: identities are not revealed",
         "realms.radio.users.generator.wampcra: this method is not offered",
+        "realms.radio.users.generator.scram: this method is not offered",
         "realms.radio.users.generator.cryptosign: this method is not offered",
         "realms.radio.channels.sample_net.history: has no effect",
+        "realms.radio.channels.'traffic.*'.durable: has no effect",
         "realms.radio.channels.sample_net.buffer: has no effect",
-        "realms.radio.channels.traffic.*.durable: has no effect",
-        "realms.radio.channels.traffic.*.(pattern): has no effect",
+        "realms.radio.channels.'traffic.*': a pattern has no effect",
     ]
     assert Config().not_yet() == []
+
+
+USER = "[realms.r.users.u]\nrole = 'listener'\n"
+SCRAM = (
+    "scram = {kdf = 'argon2id13', salt = '00', iterations = 2, memory = 8, "
+    "stored_key = 'very-secret', server_key = 'very-secret'}"
+)
 
 
 @pytest.mark.parametrize(
@@ -134,15 +162,15 @@ def test_what_has_no_effect_yet_is_named():
         ("[realms.'a b']", "realms.'a b': a realm's name must be a URI"),
         ("[realms.r]\nanonymous = 'x'", "realms.r.anonymous: no such role 'x' (known: listener)"),
         ("[realms.r.users.u]\nrole = 'x'", "realms.r.users.u.role: no such role 'x' (known: listener)"),
-        ("[realms.r.users.u]", "realms.r.users.u: Object missing required field `role`"),
+        ("[realms.r.users.u]", "realms.r.users.u.role: missing"),
         ("[realms.r.users.u]\nrole = 'listener'\nticket = ''", "realms.r.users.u.ticket: is empty"),
         ("[realms.r.keys.k]", "realms.r.keys.k.key: missing; give key, key_file or key_env"),
         ("[realms.r.keys.k]\nkey = 3", "realms.r.keys.k.key: expected a string"),
         ("[realms.r.keys.k]\nkey = 'a'\nkey_env = 'B'", "realms.r.keys.k.key_env: given together with key"),
-        ("[realms.r.keys.k]\nkey_env = 'NOT_SET'", "realms.r.keys.k.key_env: cannot be read: KeyError"),
+        ("[realms.r.keys.k]\nkey_env = 'NOT_SET'", "realms.r.keys.k.key_env: no such environment variable"),
         (
             "[realms.r.keys.k]\nkey_file = '/no'",
-            "realms.r.keys.k.key_file: cannot be read: FileNotFoundError",
+            "realms.r.keys.k.key_file: cannot be read: No such file or directory",
         ),
         ("[realms.r.keys.k]\nkey = 'a'\nlisten = ['a b']", "realms.r.keys.k.listen: 'a b' is no URI pattern"),
         (
@@ -166,25 +194,169 @@ def test_what_has_no_effect_yet_is_named():
         ),
         (
             "[realms.r.channels.a]\naliases = ['x']",
-            "realms.r.channels.a.aliases: 'x' must be a path that is not radiod's own",
+            "realms.r.channels.a.aliases.[0]: 'x' must be a path that is not radiod's own",
         ),
         (
             "[realms.r.channels.a]\naliases = ['/listen/x']",
-            "realms.r.channels.a.aliases: '/listen/x' must be a path that is not radiod's own",
+            "realms.r.channels.a.aliases.[0]: '/listen/x' must be a path that is not radiod's own",
         ),
         (
             "[realms.r.channels.a]\naliases = ['/x']\n[realms.r.channels.b]\naliases = ['/x']",
-            "realms.r.channels.b.aliases: '/x' is an alias in realms.r.channels.a.aliases already",
+            "realms.r.channels.b.aliases.[0]: '/x' is realms.r.channels.a.aliases.[0] already",
         ),
         (
             "[realms.r.channels.a]\nbuffer = {size = 0}",
             "realms.r.channels.a.buffer.size: Expected `int` >= 1",
         ),
-        ("a = [", "not TOML: Invalid value (at end of document)"),
+        ("a = [", "not TOML: Invalid value (at line 1, column 6)"),
+        ("[limits]\nx = 'ab", 'not TOML: Expected "\'" (at line 2, column 8)'),
+        ("[limits]\nx = \ny = 1", "not TOML: Invalid value (at line 2, column 5)"),
+        ("x = " + "9" * 5000, "not TOML: a number is too long"),
+        ("x = " + "[" * 5000, "not TOML: nested too deep"),
+        ("[[listen]]", "listen.[0].endpoint: missing"),
+        ("[[listen]]\nendpont = 'x'", "listen.[0].endpont: unknown key; did you mean endpoint?"),
+        ("[limits]\ncall_timeout_s = inf", "limits.call_timeout_s: Expected `float` <= 86400.0"),
+        (f"[limits]\ncall_timeout_s = {'9' * 400}", "limits.call_timeout_s: Number out of range"),
+        (
+            "[realms.r.channels.a]\nbuffer = {sise = 1}",
+            "realms.r.channels.a.buffer.sise: unknown key; did you mean size?",
+        ),
+        (
+            "[realms.r.channels.a]\naliases = ['/x', '/x']",
+            "realms.r.channels.a.aliases.[1]: '/x' is realms.r.channels.a.aliases.[0] already",
+        ),
+        (
+            "[realms.r.channels.'a.*']\naliases = ['/x']",
+            "realms.r.channels.'a.*'.aliases: a path leads to one channel, not to a pattern",
+        ),
+        (
+            "[realms.r.roles.\"a\\nb\"]\n[realms.r.users.u]\nrole = 'x'",
+            "realms.r.users.u.role: no such role 'x' (known: listener, 'a\\nb')",
+        ),
+        (
+            "[realms.r.keys.\"a\\nb\"]\nkey = 'x'\n[realms.r.keys.b]\nkey = 'x'",
+            "realms.r.keys.b: the same key as realms.r.keys.'a\\nb'",
+        ),
+        (
+            "[realms.r.roles.l]\ndisclose = 'x - at `$.y`'",
+            "realms.r.roles.l.disclose: Invalid enum value 'x - at `$.y`'",
+        ),
+        ("[realms.r]\nanonymous = 2020-01-01", "realms.r.anonymous: Expected `str | null`, got `date`"),
+        ("[realms.r.roles.l]\ndeny = ['a', 3]", "realms.r.roles.l.deny.[1]: Expected `str`, got `int`"),
+        ('[realms.r.keys.k]\nkey_file = "a\\u0000"', "realms.r.keys.k.key_file: no path"),
+        (
+            USER + "wampcra = {salt = 'x'}",
+            "realms.r.users.u.wampcra.secret: missing; give secret, secret_file or secret_env",
+        ),
+        (
+            USER + "wampcra = {secrt = 'x'}",
+            "realms.r.users.u.wampcra.secrt: unknown key; did you mean secret?",
+        ),
+        (
+            USER + "cryptosign = ['ab']",
+            "realms.r.users.u.cryptosign.[0]: Expected `str` matching regex '^[0-9a-fA-F]{64}$'",
+        ),
+        (
+            USER + SCRAM.replace("memory = 8, ", ""),
+            "realms.r.users.u.scram.memory: goes with kdf argon2id13, and only with it",
+        ),
+        (
+            USER + SCRAM.replace("argon2id13", "pbkdf2"),
+            "realms.r.users.u.scram.memory: goes with kdf argon2id13, and only with it",
+        ),
+        (
+            USER + SCRAM.replace("very", "nearly"),
+            "realms.r.users.u.scram.stored_key: must be 32 bytes in hex",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(text, message):
     assert mistake(text) == message
+
+
+PATTERNS = {
+    "*": True,
+    "a.b.c": True,
+    "a.b.*": True,
+    "a..c": True,
+    "..": True,
+    "ä.#": False,
+    "ä.ö-1_@/x": True,
+    "": False,
+    "a b": False,
+    "a\t": False,
+    "a\n": False,
+    "a\x01b": False,
+    "a*": False,
+    "*a": False,
+    "a.*.b": False,
+    "a.*.*": False,
+    "*.*": False,
+    ".*": False,
+    "a..*": False,
+    "x" * 255: True,
+    "x" * 256: False,
+}
+
+
+@pytest.mark.parametrize(("pattern", "is_right"), PATTERNS.items(), ids=repr)
+@pytest.mark.parametrize("table", ["roles", "keys", "channels"])
+def test_patterns_are_exact_or_a_prefix_or_a_wildcard_or_everything(pattern, is_right, table):
+    node = {
+        "roles": {"r": {"call": [pattern]}},
+        "keys": {"k": {"key": "very-secret", "listen": [pattern]}},
+        "channels": {pattern: {}},
+    }
+    tree = {"realms": {"r": {table: node[table]}}}
+    if is_right:
+        assert config.from_tree(tree, HERE)
+    else:
+        with pytest.raises(ConfigError, match="is no URI pattern"):
+            config.from_tree(tree, HERE)
+
+
+@pytest.mark.parametrize("name", ["radiod.x", "radiod.*", "wamp.x", "wamp..x"])
+def test_channels_stay_out_of_the_routers_own_names(name):
+    assert "belong to the router" in mistake(f"[realms.r.channels.'{name}']")
+
+
+@pytest.mark.parametrize(
+    "alias", ["/macro/sample/", "/x", "/x/", "/wsx", "/a/listen", "/.well-known", "/%C3%A4"]
+)
+def test_an_alias_is_any_path_of_its_own(alias):
+    assert parse(f"[realms.r.channels.a]\naliases = ['{alias}']")
+
+
+@pytest.mark.parametrize(
+    "alias",
+    ["/", "", "x", "//x", "/a//b", "/a/../b", "/.", "/a?b", "/a#b", "/a b", "/ä", "/ws", "/ws/"]
+    + [f"/{own}" for own in sorted(config.OWN_PATHS)]
+    + ["/api/publish", "/channels/x", "/listen/sample_net"],
+)
+def test_an_alias_that_no_request_reaches_or_radiod_answers_itself_is_refused(alias):
+    assert "must be a path that is not radiod's own" in mistake(
+        f"[realms.r.channels.a]\naliases = ['{alias}']"
+    )
+
+
+@pytest.mark.parametrize("realm", ["''", "'a b'", "'a..b'", "'a.'", "x" * 256])
+def test_a_realm_is_named_by_a_uri(realm):
+    assert mistake(f"[realms.{realm}]").endswith("a realm's name must be a URI")
+
+
+def test_an_error_carries_its_key_and_message(tmp_path):
+    file = tmp_path / "radiod.toml"
+    file.write_text("[realms.radio.users.'my user']\nrole = 'x'")
+    with pytest.raises(ConfigError) as caught:
+        Config.load(file)
+    assert caught.value.path == ("realms", "radio", "users", "my user", "role")
+    assert caught.value.message == "no such role 'x' (known: listener)"
+    assert str(caught.value) == f"{file}: realms.radio.users.'my user'.role: {caught.value.message}"
+
+
+def test_the_built_in_role_may_be_redefined():
+    realm = parse("[realms.r.roles.listener]\nsubscribe = ['a.*']").realms["r"]
+    assert realm.roles == {"listener": config.Role(subscribe=("a.*",))}
 
 
 def test_secrets_come_from_files_and_the_environment(tmp_path, monkeypatch):
@@ -199,22 +371,47 @@ def test_secrets_come_from_files_and_the_environment(tmp_path, monkeypatch):
     assert realm.users["u"].ticket.matches("from-environment")
 
 
+def is_silent(text):
+    return not any(secret in text for secret in SECRETS)
+
+
 def test_secrets_show_nowhere():
-    shown = repr(parse(EVERYTHING))
-    assert "very-secret" not in shown
-    assert "Secret('…')" in shown
+    parsed = parse(EVERYTHING)
+    assert is_silent(repr(parsed))
+    assert is_silent(str(parsed))
+    assert repr(parsed).count("Secret('…')") == 5
+    assert str(parsed.realms["radio"].keys["sample"].key) == "Secret('…')"
 
 
-def test_a_secret_matches_itself_alone():
-    secret = config.Secret("geheim-ß")
-    assert secret.matches("geheim-ß")
-    assert not secret.matches("geheim-s")
-    assert not secret.matches("\ud800")
+LINES = EVERYTHING.splitlines()
+HARM = {
+    "dropped": lambda line: "",
+    "doubled": lambda line: f"{line}\n{line}",
+    "cut": lambda line: line[: len(line) * 2 // 3],
+    "number": lambda line: re.sub("= .*", "= 0", line),
+    "misspelt": lambda line: "x" + line,
+    "unquoted": lambda line: line.replace('"', ""),
+    "wrong way": lambda line: re.sub(r"^(\w+|.*\bsecret) =", r"\1_file =", line),
+    "wrong variable": lambda line: re.sub(r"^(\w+|.*\bsecret) =", r"\1_env =", line),
+    "in a list": lambda line: re.sub("= (.*)", r"= [\1]", line),
+}
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
+@pytest.mark.parametrize("number", range(len(LINES)))
+def test_no_mistake_tells_a_secret(number, harm):
+    text = "\n".join([*LINES[:number], harm(LINES[number]), *LINES[number + 1 :]])
+    try:
+        told = repr(parse(text))
+    except ConfigError as error:
+        told = str(error)
+        assert len(told.splitlines()) == 1
+    assert is_silent(told)
 
 
 @pytest.mark.parametrize(
     ("content", "end"),
-    [(b"\xff\xfe", "not UTF-8"), (b"x = ", "not TOML: Invalid value (at end of document)"), (b"x=1", "")],
+    [(b"\xff\xfe", "not UTF-8"), (b"x = ", "not TOML: Invalid value (at line 1, column 5)"), (b"x=1", "")],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path, content, end):
     file = tmp_path / "radiod.toml"
@@ -238,47 +435,143 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert Config.load(file).store.path == str(tmp_path / "data.sqlite")
 
 
-KEYS = st.sampled_from(
-    ["listen", "store", "limits", "realms", "radio", "roles", "users", "keys", "channels", "role", "key", "x"]
+def fields_of(*kinds):
+    return [field.name for kind in kinds for field in msgspec.structs.fields(kind)]
+
+
+NODES = {
+    "The file": Config,
+    "`[[listen]]`": config.Listen,
+    "`[store]`": config.Store,
+    "`[limits]`": config.Limits,
+    "`[realms.<realm>]`": config.Realm,
+    "`roles`": config.Role,
+    "`users`": config.User,
+    "`wampcra`": config.Wampcra,
+    "`scram`": config.Scram,
+    "`keys`": config.Key,
+    "`channels`": config.Channel,
+    "`buffer`": config.Buffer,
+    "`history`": config.History,
+}
+
+KEYS = st.sampled_from([*fields_of(*NODES.values()), "ticket_file", "key_env"]) | st.text(max_size=3)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, 0, 1, "listener", "a.*", "/x", "ring", "/", "\0", "\u2028"])
+    | st.floats()
+    | st.text(max_size=5)
+    | st.just(datetime.date(2026, 1, 1))
+    | st.just(datetime.time(1))
 )
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    LEAVES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
 
 
-@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def tables(kind):
+    """Mostly what belongs into a table of this kind, so that mistakes are reached at every depth."""
+    match kind:
+        case inspect.StructType():
+            fields = {field.name: tables(field.type) for field in kind.fields}
+            return st.fixed_dictionaries({}, optional=fields) | st.dictionaries(KEYS, VALUES, max_size=2)
+        case inspect.UnionType():
+            return tables(kind.types[0])
+        case inspect.DictType():
+            return st.dictionaries(
+                st.sampled_from(["radio", "listener", "a.*", "\n", ""]), tables(kind.value_type), max_size=2
+            )
+        case inspect.VarTupleType():
+            return st.lists(tables(kind.item_type), max_size=2)
+        case inspect.EnumType():
+            return st.sampled_from([one.value for one in kind.cls]) | LEAVES
+        case inspect.IntType():
+            return st.integers(0, 1000) | LEAVES
+        case inspect.FloatType():
+            return st.floats(0, 1000) | LEAVES
+    return LEAVES
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=4) | tables(inspect.type_info(Config)))
 def test_any_tree_is_a_configuration_or_a_config_error(tree):
     # Anything but ConfigError fails the test by escaping.
+    try:
+        parsed = config.from_tree(tree, HERE)
+    except ConfigError as error:
+        lines = [str(error)]
+    else:
+        assert parsed.realms
+        assert parsed.listen
+        lines = parsed.not_yet()
+    assert all(len(line.splitlines()) == 1 for line in lines)
+
+
+@given(st.text() | st.text("[]={}'\"\\.,#\n\r a1-:"))
+def test_any_text_is_a_configuration_or_a_config_error(text):
     with contextlib.suppress(ConfigError):
-        assert config.from_tree(tree, HERE).realms
+        assert parse(text)
 
 
-NODES = {
-    "[limits]": config.Limits,
-    "[store]": config.Store,
-    "[[listen]]": config.Listen,
-    "[realms.&lt;realm&gt;]": config.Realm,
-    "roles": config.Role,
-    "users": config.User,
-    "keys": config.Key,
-    "channels": config.Channel,
-    "buffer": config.Buffer,
-    "history": config.History,
-}
+def documented(heading):
+    """The table below a heading. Returns: key -> (default, bounds)."""
+    sections = re.split(r"^## ", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (section,) = (part for part in sections if part.startswith(heading + "\n"))
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.+) \|$", section, flags=re.MULTILINE)
+    return {key: (default.strip("`"), bounds) for key, default, bounds, _ in rows}
 
 
-@pytest.mark.parametrize(("heading", "node"), NODES.items(), ids=str)
-def test_the_documentation_names_every_key_and_its_default(heading, node):
-    sections = re.split(r"^## ", DOCS.read_text(), flags=re.MULTILINE)
-    section = next(
-        part for part in sections if part.startswith(f"`{heading}`".replace("&lt;", "<").replace("&gt;", ">"))
-    )
-    documented = dict(re.findall(r"^\| `(\w+)` \| `?(.*?)`? \|", section, flags=re.MULTILINE))
-    for field in msgspec.structs.fields(node):
-        assert field.name in documented, f"{heading} {field.name} is not documented"
-        if isinstance(field.default, int | float | str | bool) and field.default != "":
-            default = documented[field.name].strip('"').replace(",", "")
-            expected = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
-            assert default == expected or float(default) == float(expected), field.name
+def default_of(field, kind):
+    if kind is Config and field.name in ("listen", "realms"):
+        return {"listen": "tcp:8080:interface=127.0.0.1", "realms": "radio"}[field.name]
+    if kind is config.Realm and field.name == "roles":
+        return "listener"
+    if field.required:
+        return "required"
+    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    if isinstance(default, msgspec.Struct):
+        return "as below"
+    if isinstance(default, config.Policy | Disclose):
+        default = default.value
+    if isinstance(default, str):
+        return f'"{default}"'
+    if isinstance(default, float):
+        return f"{default:g}"
+    return {"None": "absent", "()": "[]", "True": "true", "False": "false"}.get(str(default), str(default))
+
+
+@pytest.mark.parametrize(("heading", "kind"), NODES.items(), ids=NODES)
+def test_the_documentation_tells_every_key_and_its_default(heading, kind):
+    told = {key: default for key, (default, _) in documented(heading).items()}
+    assert told == {field.name: default_of(field, kind) for field in inspect.type_info(kind).fields}
+
+
+@pytest.mark.parametrize(("heading", "kind"), NODES.items(), ids=NODES)
+def test_the_documentation_tells_every_numbers_bounds(heading, kind):
+    told = documented(heading)
+    for field in inspect.type_info(kind).fields:
+        number = field.type.types[0] if isinstance(field.type, inspect.UnionType) else field.type
+        if isinstance(number, inspect.IntType | inspect.FloatType):
+            low = f"above {number.gt:.0f}" if number.gt is not None else f"{number.ge:.0f}"
+            assert told[field.name][1] == f"{low} … {number.le:.0f}", field.name
+
+
+def test_the_documentation_tells_every_policy_and_every_path_of_radiods_own():
+    assert documented("`buffer`")["policy"][1] == ", ".join(policy.value for policy in Policy)
+    assert documented("`roles`")["disclose"][1] == ", ".join(one.value for one in Disclose)
+    assert documented("`scram`")["kdf"][1] == ", ".join(one.value for one in Kdf)
+    own = re.search(r"radiod's own: (.*)\.", DOCS.read_text(encoding="utf-8"))
+    assert set(re.findall("`/(.*?)`", own[1])) == config.OWN_PATHS
+
+
+def test_the_documented_example_parses():
+    example = re.search(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
+    assert set(parse(example).realms["radio"].channels) == {"weather.harbour", "traffic.*"}
+
+
+def test_only_the_first_realms_channels_have_aliases():
+    text = "[realms.first]\n[realms.second.channels.a]\naliases = ['/x']"
+    assert mistake(text) == "realms.second.channels.a.aliases: only channels of the first realm have aliases"

@@ -1,0 +1,78 @@
+"""Secrets: where they come from, what they match, that they do not show."""
+
+from pathlib import Path
+
+import pytest
+
+from radiod.secret import Secret, obtain, ways
+
+
+def refusal(key, value, base=Path()):
+    with pytest.raises(ValueError) as caught:
+        obtain(key, value, base, "key")
+    return str(caught.value)
+
+
+def test_a_secret_matches_itself_alone():
+    secret = Secret("geheim-ß")
+    assert secret.matches("geheim-ß")
+    assert not secret.matches("geheim-s")
+    assert not secret.matches("")
+    assert not secret.matches("\ud800")
+
+
+def test_a_secret_does_not_show():
+    assert repr(Secret("geheim")) == str(Secret("geheim")) == f"{Secret('geheim')}" == "Secret('…')"
+    assert Secret("geheim").reveal() == "geheim"
+
+
+def test_secrets_are_not_compared_by_content():
+    # "==" takes longer the more characters agree.
+    assert Secret("geheim") != Secret("geheim")
+
+
+def test_a_secret_is_given_in_three_ways(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("from-file\n")
+    monkeypatch.setenv("RADIOD_TEST_KEY", "from-environment")
+    values = dict(zip(ways("key"), ["itself", "file", "RADIOD_TEST_KEY"], strict=True))
+    secrets = [obtain(key, value, tmp_path, "key").reveal() for key, value in values.items()]
+    assert secrets == ["itself", "from-file", "from-environment"]
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"), [(b"x\n", "x"), (b"x\r\n", "x"), (b"x\n\n", "x\n"), (b" x", " x")]
+)
+def test_one_newline_at_the_end_of_a_file_is_removed(tmp_path, content, secret):
+    (tmp_path / "file").write_bytes(content)
+    assert obtain("key_file", "file", tmp_path, "key").reveal() == secret
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "is empty"), (b"\n", "is empty"), (b"\xff", "not UTF-8")]
+)
+def test_a_file_without_a_secret_is_refused(tmp_path, content, message):
+    (tmp_path / "file").write_bytes(content)
+    assert refusal("key_file", "file", tmp_path) == message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("key", "", "is empty"),
+        ("key", 3, "expected a string"),
+        ("key", "\ud800", "not UTF-8"),
+        ("key_file", "very-secret", "cannot be read: No such file or directory"),
+        ("key_file", "/", "cannot be read: Is a directory"),
+        ("key_file", "very\0secret", "no path"),
+        ("key_env", "very-secret", "no such environment variable"),
+        ("key_env", "very\0secret", "no such environment variable"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_is_refused_without_its_text(key, value, message):
+    assert refusal(key, value) == message
+
+
+def test_an_environment_that_is_not_utf8_gives_no_secret(monkeypatch):
+    # Secret.matches would raise on it, with every login.
+    monkeypatch.setenv("RADIOD_TEST_KEY", "\udcff")
+    assert refusal("key_env", "RADIOD_TEST_KEY") == "not UTF-8"
