@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from simulator.network import Town
@@ -39,13 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse(arguments)
         simulator = Simulator(town(options.town), options.network, options.step, options.seed)
-        simulator.run(options.warm_up)
-        if options.dry_run:
-            return print_samples(simulator, options, stopped)
-        publisher = Publisher(options.url, key(options))
+        publisher = None if options.dry_run else Publisher(options.url, key(options))
     except (Usage, ValueError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
+    while simulator.time < options.warm_up and not stopped.is_set():
+        simulator.next()
+    if publisher is None:
+        return print_samples(simulator, options, stopped)
     try:
         Broadcast(simulator, publisher, options, stopped).run()
     except PublishError as error:
@@ -137,7 +139,9 @@ class Broadcast:
         publisher: Publisher,
         options: argparse.Namespace,
         stopped: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._simulator = simulator
         self._publisher = publisher
         self._format = options.format
@@ -149,16 +153,16 @@ class Broadcast:
 
     def run(self) -> None:
         """Until stopped, or all samples are out. Raises: PublishError: the server will not have them."""
-        due = time.monotonic()
+        due = self._clock()
         published = 0
-        while not self._stopped.wait(max(0.0, due - time.monotonic())):
+        while not self._stopped.wait(max(0.0, due - self._clock())):
             if self._publish():
                 published += 1
                 if published == self._samples:
                     return
             self._simulator.next()
             # The schedule stands whatever publishing took; what lies in the past is given up.
-            late = time.monotonic() - due
+            late = self._clock() - due
             due += self._period * max(1, -(-late // self._period))
 
     def _publish(self) -> bool:

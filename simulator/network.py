@@ -81,15 +81,15 @@ class Town:
             origins: junction id -> {street id: ratio}; an origin's ratios add up to 1.
             positions: junction id -> (x, y) in metres; for drawing only.
             priorities: street id -> weight in merges; default: its capacity.
-        Raises: ValueError: an id is unknown or used twice, or ratios add up to more than 1.
+        Raises: ValueError: an id is unknown or used twice, a turn leads elsewhere, ratios add up to more
+            than 1, or a street cannot be.
         """
         ids = [street.id for street in streets]
         index = {id: number for number, id in enumerate(ids)}
-        if len(index) != len(ids):
-            raise ValueError("street ids must differ")
+        _check(streets, priorities or {})
         junctions = list(dict.fromkeys(j for street in streets for j in (street.start, street.end)))
         at = {id: number for number, id in enumerate(junctions)}
-        movements = _movements(index, turns, list(origins.values()))
+        movements = _movements(streets, index, turns, origins)
         capacity = np.array([street.capacity for street in streets], float)
         jam = np.array([street.jam_density for street in streets], float)
         speed = np.array([street.speed for street in streets], float)
@@ -143,19 +143,25 @@ class Town:
 
     def describe(self) -> list[dict[str, Any]]:
         """The streets for a map: ids, ends, length in metres, and the line from end to end."""
-        points = self.positions.round(1).tolist()
+        points = [[_short(x), _short(y)] for x, y in self.positions.tolist()]
         return [
             {
                 "id": id,
                 "from": self.junction_ids[start],
                 "to": self.junction_ids[end],
-                "length_m": length,
+                "length_m": _short(length),
                 "points": [points[start], points[end]],
             }
             for id, start, end, length in zip(
                 self.street_ids, self.start.tolist(), self.end.tolist(), self.length.tolist(), strict=True
             )
         ]
+
+
+def _short(metres: float) -> float:
+    """To the decimetre, and without a decimal where there is none: the map of a large town is long."""
+    rounded = round(metres, 1)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _neighbours(row: int, column: int) -> list[tuple[int, int]]:
@@ -179,18 +185,61 @@ def _even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[
     return {id: 1 / len(out) for id in out}
 
 
+def _check(streets: Sequence[Street], priorities: Mapping[str, float]) -> None:
+    ids = {street.id for street in streets}
+    if not ids:
+        raise ValueError("a town has at least one street")
+    if len(ids) != len(streets):
+        raise ValueError("street ids must differ")
+    for street in streets:
+        sizes = (street.length, street.speed, street.capacity, street.jam_density)
+        if not all(0 < size < float("inf") for size in sizes):
+            raise ValueError(f"street {street.id}: length, speed, capacity and density must be above 0")
+        if street.capacity >= street.jam_density * street.speed:
+            raise ValueError(f"street {street.id}: no density below the jam's carries its capacity")
+    for id, weight in priorities.items():
+        if id not in ids:
+            raise ValueError(f"priority of the unknown street {id}")
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"the priority of {id} must be above 0")
+
+
 def _movements(
+    streets: Sequence[Street],
     index: Mapping[str, int],
     turns: Mapping[str, Mapping[str, float]],
-    origins: Sequence[Mapping[str, float]],
+    origins: Mapping[str, Mapping[str, float]],
 ) -> list[tuple[int, int, float]]:
+    """(feeder, street, ratio) in the order of the feeders."""
+    junctions = {junction for street in streets for junction in (street.start, street.end)}
     rows = []
-    named = [(index.get(id, -1), id, to) for id, to in turns.items()]
-    named += [(len(index) + number, f"origin {number}", to) for number, to in enumerate(origins)]
-    for feeder, name, to in named:
-        if feeder < 0 or any(id not in index for id in to):
-            raise ValueError(f"unknown street in the turns of {name}")
-        if min(to.values(), default=0) < 0 or sum(to.values()) > 1 + 1e-9:
-            raise ValueError(f"turning ratios of {name} must be positive and add up to at most 1")
-        rows += [(feeder, index[id], ratio) for id, ratio in to.items() if ratio > 0]
+    for id, to in turns.items():
+        if id not in index:
+            raise ValueError(f"unknown street in the turns of {id}")
+        rows += _fan(id, index[id], streets[index[id]].end, streets, index, to)
+    for number, (junction, to) in enumerate(origins.items(), len(index)):
+        if junction not in junctions:
+            raise ValueError(f"origin at the unknown junction {junction}")
+        if abs(sum(to.values()) - 1) > 1e-9:
+            raise ValueError(f"the ratios of the origin at {junction} must add up to 1")
+        rows += _fan(f"the origin at {junction}", number, junction, streets, index, to)
     return sorted(rows)
+
+
+def _fan(
+    name: str,
+    feeder: int,
+    junction: str,
+    streets: Sequence[Street],
+    index: Mapping[str, int],
+    to: Mapping[str, float],
+) -> list[tuple[int, int, float]]:
+    """The movements of one feeder, checked."""
+    if any(id not in index for id in to):
+        raise ValueError(f"unknown street in the turns of {name}")
+    for id in to:
+        if streets[index[id]].start != junction:
+            raise ValueError(f"{id} does not begin where {name} ends")
+    if not (min(to.values(), default=0) >= 0 and sum(to.values()) <= 1 + 1e-9):
+        raise ValueError(f"turning ratios of {name} must be positive and add up to at most 1")
+    return [(feeder, index[id], ratio) for id, ratio in to.items() if ratio > 0]

@@ -24,20 +24,24 @@ class PublishError(Exception):
     @property
     def is_final(self) -> bool:
         """True for the caller's own faults."""
-        return self.status == 200 or (400 <= self.status < 500 and self.status not in (408, 410, 429))
+        return self.status < 500 and self.status not in (408, 410, 429)
 
 
 class Publisher:
     """Publishes samples with an API key.
 
     Args: url: of the publish resource, http or https. timeout: seconds for one request.
-    Raises: ValueError: the URL is no HTTP URL.
+    Raises: ValueError: the URL is no HTTP URL, or the key cannot be sent in a header.
     """
 
     def __init__(self, url: str, key: str, timeout: float = 10.0) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an HTTP URL: {url}")
+        if not _is_visible(parts.path):
+            raise ValueError("the path of the URL must be ASCII without spaces")
+        if not _is_visible(key):
+            raise ValueError("the API key must be ASCII without spaces or line ends")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=timeout)
         self._path = parts.path or "/publish"
@@ -64,7 +68,9 @@ class Publisher:
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._connection.request("POST", self._path, json.dumps(body), self._headers)
+            self._connection.request(
+                "POST", self._path, json.dumps(body, separators=(",", ":")), self._headers
+            )
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException):
@@ -72,15 +78,24 @@ class Publisher:
             raise
         if response.status != 200:
             raise PublishError(response.status, _text(content), _seconds(response.getheader("Retry-After")))
-        answer = json.loads(content)
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            raise PublishError(200, "the answer is not JSON: is this the publish resource?") from None
         return answer if isinstance(answer, dict) else {}
 
 
+def _is_visible(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 def _text(content: bytes) -> str:
+    """The server's reason, on one line."""
     try:
-        return str(json.loads(content)["error"])
+        text = str(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):
-        return content[:200].decode("utf-8", "replace") or "refused"
+        text = content[:200].decode("utf-8", "replace")
+    return " ".join(text.split()) or "refused"
 
 
 def _seconds(header: str | None) -> float | None:

@@ -45,7 +45,7 @@ class Simulator:
     ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
-        steps = round(step / dt)
+        steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
         if steps < 1 or abs(steps * dt - step) > 1e-9:
             raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
         self.name = name

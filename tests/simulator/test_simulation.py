@@ -1,0 +1,254 @@
+"""The simulator as a source: samples, formats, repeatability; and a day in the default town."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator import Simulator, Town
+from simulator.demand import Demand
+from simulator.signals import Signals
+
+
+@pytest.fixture
+def town():
+    return Town.grid(4, 5)
+
+
+def plain(dump):
+    """The dump after a journey through strict JSON."""
+    return json.loads(json.dumps(dump, allow_nan=False))
+
+
+# --- Samples
+
+
+@pytest.mark.parametrize("format", ["dense", "legacy"])
+def test_dumping_changes_nothing_and_survives_json(town, format):
+    simulator = Simulator(town)
+    untouched = Simulator(town)
+    for _ in range(30):
+        first = simulator.dump_state(format)
+        assert simulator.dump_state(format) == first == plain(first)
+        simulator.next()
+        untouched.next()
+    assert simulator.dump_state() == untouched.dump_state()
+
+
+def test_a_dense_sample_has_numbers_in_the_order_of_the_map(town):
+    simulator = Simulator(town, "town", step=10)
+    simulator.run(600)
+    sample = simulator.dump_state()
+    assert set(sample) == {"name", "time", "timestamp", "step", "n", "k", "green"}
+    assert (sample["name"], sample["time"], sample["step"]) == ("town", 600, 10)
+    assert len(sample["n"]) == len(sample["k"]) == len(sample["green"]) == len(simulator.map()["streets"])
+    assert sample["n"] == pytest.approx(simulator.engine.vehicles, abs=0.0051)
+    assert sample["k"] == pytest.approx(simulator.engine.vehicles / town.length, abs=0.0000051)
+    assert sum(sample["n"]) > 10
+    assert set(sample["green"]) == {0, 1}
+
+
+def test_a_legacy_sample_has_the_articles_shape(town):
+    simulator = Simulator(town)
+    simulator.run(600)
+    sample = simulator.dump_state("legacy")
+    assert set(sample) == {"state", "timestamp"}
+    assert list(sample["state"]) == list(town.street_ids)
+    assert list(sample["state"].values()) == simulator.dump_state()["n"]
+    assert sample["timestamp"] == simulator.dump_state()["timestamp"]
+
+
+def test_timestamps_follow_simulated_time(town):
+    simulator = Simulator(town, step=15)
+    begin = datetime.fromisoformat(simulator.dump_state()["timestamp"])
+    assert begin.utcoffset() == timedelta(0)
+    simulator.run(90)
+    now = datetime.fromisoformat(simulator.dump_state()["timestamp"])
+    assert now - begin == timedelta(seconds=90)
+
+
+def test_samples_tell_which_lights_are_green(town):
+    simulator = Simulator(town)
+    seen = np.array([sample["green"] for sample, _ in zip(simulator, range(12), strict=False)])
+    has_light = simulator.signals.has_light
+    # Each light changes within a cycle; streets without one are always open.
+    assert (seen.min(axis=0)[has_light] == 0).all()
+    assert (seen.max(axis=0)[has_light] == 1).all()
+    assert (seen[:, ~has_light] == 1).all()
+
+
+def test_an_unknown_format_is_refused(town):
+    with pytest.raises(ValueError, match="no format 'xml'; there are dense, legacy"):
+        Simulator(town).dump_state("xml")
+
+
+# --- Advancing
+
+
+@pytest.mark.parametrize(("step", "dt"), [(5, 1), (2.5, 0.5), (0.3, 0.1), (30, 30)])
+def test_next_advances_by_one_step(town, step, dt):
+    simulator = Simulator(town, step=step, dt=dt)
+    assert simulator.time == 0
+    for n in range(1, 4):
+        simulator.next()
+        assert simulator.time == pytest.approx(n * step)
+
+
+def test_iterating_advances_and_yields_the_new_state(town):
+    simulator, other = Simulator(town), Simulator(town)
+    for n, sample in enumerate(simulator, 1):
+        other.next()
+        assert sample == other.dump_state()
+        assert sample["time"] == 5 * n
+        if n == 20:
+            break
+    assert simulator.time == 100
+
+
+def test_running_takes_whole_steps_until_the_time_has_passed(town):
+    simulator = Simulator(town, step=5)
+    simulator.run(12)
+    assert simulator.time == 15
+    simulator.run(5)
+    assert simulator.time == 20
+    simulator.run(0)
+    assert simulator.time == 20
+
+
+def test_samples_do_not_depend_on_the_step_between_them(town):
+    often, seldom = Simulator(town, step=5), Simulator(town, step=60)
+    often.run(600)
+    seldom.run(600)
+    assert often.dump_state()["n"] == seldom.dump_state()["n"]
+
+
+@pytest.mark.parametrize(
+    ("step", "dt"), [(5, 2), (0, 1), (-5, 1), (0.5, 1), (5, 0), (5, -1), (float("inf"), 1), (float("nan"), 1)]
+)
+def test_a_step_that_is_no_multiple_of_dt_is_refused(town, step, dt):
+    with pytest.raises(ValueError, match=r"step \(.* s\) must be a multiple of dt \(.* s\)"):
+        Simulator(town, step=step, dt=dt)
+
+
+def test_a_dt_too_long_for_the_town_is_refused(town):
+    with pytest.raises(ValueError, match=r"at most 36\.000 s"):
+        Simulator(town, step=40, dt=40)
+
+
+def test_an_unknown_engine_is_refused(town):
+    with pytest.raises(ValueError, match="no engine 'warp'; there are ltm"):
+        Simulator(town, engine="warp")
+
+
+def test_the_articles_loop_runs_verbatim(town):
+    """The loop of docs/simulator.md: dump, publish, sleep for the step, next."""
+    text = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    loop = text[text.index("while True:") :].partition("```")[0]
+    assert loop.splitlines()[-1].strip() == "simulator.next()"
+    simulator = Simulator(town, name="sample_net", step=5)
+    published, slept = [], []
+
+    class Radio:
+        def publish(self, network, data):
+            published.append((network, plain(data)))
+
+    class Enough(Exception):
+        pass
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 4:
+            raise Enough
+
+    with pytest.raises(Enough):
+        exec(loop, {"simulator": simulator, "radio": Radio(), "sleep": sleep})
+    assert [network for network, _ in published] == ["sample_net"] * 4
+    assert [data["time"] for _, data in published] == [0, 5, 10, 15]
+    assert slept == [5] * 4
+
+
+# --- Repeatability
+
+
+def test_the_same_seed_gives_the_same_samples(town):
+    one, two = Simulator(town, seed=7), Simulator(Town.grid(4, 5), seed=7)
+    for first, second, _ in zip(one, two, range(200), strict=False):
+        assert json.dumps(first) == json.dumps(second)
+
+
+def test_another_seed_gives_other_demand_and_other_lights(town):
+    one, two = Simulator(town, seed=1), Simulator(town, seed=2)
+    one.run(300)
+    two.run(300)
+    assert one.dump_state()["n"] != two.dump_state()["n"]
+    assert one.dump_state()["green"] != two.dump_state()["green"]
+
+
+def test_demand_and_lights_can_be_given(town):
+    rates = np.zeros(len(town.origins))
+    rates[0] = 0.1
+    simulator = Simulator(town, demand=Demand.constant(rates), signals=Signals.none(town))
+    simulator.run(100)
+    assert simulator.engine.generated == pytest.approx(10)
+    assert set(simulator.dump_state()["green"]) == {1}
+
+
+# --- Statistics
+
+
+def test_statistics_account_for_every_vehicle(town):
+    rates = np.full(len(town.origins), 1.2)
+    simulator = Simulator(town, demand=Demand.constant(rates))
+    assert simulator.stats() == {"inside": 0, "entered": 0, "left": 0, "waiting": 0}
+    simulator.run(600)
+    stats = simulator.stats()
+    assert all(value > 100 for value in stats.values())
+    assert stats["entered"] == pytest.approx(stats["inside"] + stats["left"], rel=1e-9)
+    assert stats["entered"] + stats["waiting"] == pytest.approx(rates.sum() * 600, rel=1e-9)
+    assert stats["inside"] == pytest.approx(sum(simulator.dump_state()["n"]), abs=0.005 * len(town.length))
+
+
+# --- The default town
+
+
+@pytest.fixture(scope="module")
+def days():
+    """Four simulated hours, two days, of the default town, by the minute: (density, wanting in, waiting)."""
+    simulator = Simulator(Town.grid(10, 10))
+    densities, generated, waiting = [], [], []
+    for _ in range(240):
+        before = simulator.engine.generated
+        simulator.run(60)
+        densities.append(simulator.engine.vehicles / simulator.town.length)
+        generated.append(simulator.engine.generated - before)
+        waiting.append(simulator.stats()["waiting"])
+    return np.array(densities), np.array(generated), np.array(waiting)
+
+
+def test_the_default_town_never_gridlocks(days):
+    densities, _, waiting = days
+    assert np.median(densities, axis=1).max() < 0.03
+    assert densities.max() <= 0.125
+    # A gridlock is a few rings of full streets, and leaves the median low; but it keeps everybody outside.
+    assert waiting.max() < 100
+    assert waiting[[119, 239]] == pytest.approx(0, abs=1)
+    # The town recovers: the second day ends as the first did, not fuller.
+    inside = densities.sum(axis=1)
+    assert inside[239] == pytest.approx(inside[119], rel=0.05)
+
+
+def test_some_streets_of_the_default_town_jam_and_clear_again(days):
+    worst = days[0].max(axis=1)
+    assert (worst > 0.05).sum() >= 10
+    assert (worst[20:] < 0.04).sum() >= 10
+
+
+def test_demand_in_the_default_town_rises_and_falls(days):
+    densities, generated, _ = days
+    assert generated.max() > 3 * generated.min()
+    steps = np.sign(np.diff(generated))
+    assert min((steps > 0).sum(), (steps < 0).sum()) > 80
+    inside = densities.sum(axis=1)
+    assert inside[10:].max() > 2 * inside[10:].min()
