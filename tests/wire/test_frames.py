@@ -195,3 +195,10 @@ class TestRawSocketFrames:
         except PeerError:
             return
         assert b"".join(rawsocket_frame(payload, kind) for kind, payload in taken) == data[:used]
+
+
+def test_a_bad_rawsocket_frame_behind_good_ones_waits_its_turn():
+    good, bad = b"\x00\x00\x00\x02ok", b"\x03\x00\x00\x00"
+    assert rawsocket_frames(good + bad, 10) == ([(0, b"ok")], len(good))
+    with pytest.raises(PeerError):
+        rawsocket_frames(bad, 10)
