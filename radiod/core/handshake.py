@@ -27,7 +27,7 @@ from radiod.errors import (
     Denied,
     PeerError,
 )
-from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome
+from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
 
 __all__ = ["Gate", "Handshake"]
 
@@ -81,7 +81,7 @@ class Handshake:
             case Authenticate() if self._question is not None:
                 question, self._question = self._question, None
                 return self._welcome(question.answer(message.signature, message.extra), outlet)
-        raise PeerError(f"{type(message).__name__.upper()} is not expected before WELCOME")
+        raise PeerError(f"{name_of(message)} is not expected before WELCOME")
 
     def _hello(self, hello: Hello, outlet: Any) -> Message:
         if not LOOSE.fullmatch(hello.realm):

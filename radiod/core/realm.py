@@ -38,6 +38,7 @@ from radiod.wire.messages import (
     Unsubscribe,
     Unsubscribed,
     Yield,
+    name_of,
 )
 
 __all__ = ["Publication", "Realm"]
@@ -133,7 +134,7 @@ class Realm:
             return
         handler = self._handlers.get(type(message))
         if handler is None:
-            raise PeerError(f"{type(message).__name__.upper()} is not expected in an open session")
+            raise PeerError(f"{name_of(message)} is not expected in an open session")
         handler(session, message, codec)
 
     def _refuse(self, session: Session, code: int, request: int, refusal: Refused) -> None:

@@ -89,13 +89,18 @@ class Doorkeeper(TwistedProtocol):
         inner.dataReceived(self._received)
 
     def _refuse(self, status: int, phrase: str) -> None:
-        self.log.info("refused {peer}: {phrase}", peer=str(self.transport.getPeer()), phrase=phrase)
+        self.log.info("refused {peer}: {phrase}", peer=self._peer(), phrase=phrase)
         answer = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         self.transport.write(answer.encode())
         self.transport.loseConnection()
 
+    def _peer(self) -> str:
+        """Where the connection comes from, as the other protocols log it."""
+        address = self.transport.getPeer()
+        return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+
     def _expire(self) -> None:
-        self.log.info("refused {peer}: no request in time", peer=str(self.transport.getPeer()))
+        self.log.info("refused {peer}: no request in time", peer=self._peer())
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -189,7 +189,9 @@ def _credential(headers: Mapping[str, str]) -> str | None:
     """The API key a request carries; None: none."""
     key = headers.get("api-key")
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return key or (token.strip() if scheme.lower() == "bearer" else None)
+    found = key or (token.strip() if scheme.lower() == "bearer" else None)
+    # Autobahn reads headers as latin-1; a key is UTF-8.
+    return None if found is None else found.encode("latin-1").decode("utf-8", "replace")
 
 
 class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autobahn is not typed

@@ -8,7 +8,7 @@ import msgspec
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-__all__ = ["JsonResource", "answer", "credential", "rest_of_path"]
+__all__ = ["JsonResource", "answer", "credential", "header", "rest_of_path"]
 
 
 def answer(request: Request, status: int, body: Any) -> bytes:
@@ -16,7 +16,11 @@ def answer(request: Request, status: int, body: Any) -> bytes:
     request.setResponseCode(status)
     request.setHeader("Content-Type", "application/json")
     request.setHeader("Cache-Control", "no-store")
-    return msgspec.json.encode(body)
+    content = msgspec.json.encode(body)
+    if request.method == b"HEAD":
+        request.setHeader("Content-Length", str(len(content)))
+        return b""
+    return content
 
 
 def rest_of_path(request: Request) -> str:
@@ -26,11 +30,17 @@ def rest_of_path(request: Request) -> str:
 
 def credential(request: Request) -> str | None:
     """The API key in ``API-KEY`` or ``Authorization: Bearer``; None: the request has none."""
-    key = request.getHeader("API-KEY")
+    key = header(request, b"API-KEY")
     if key is not None:
-        return str(key)
-    scheme, _, token = (request.getHeader("Authorization") or "").partition(" ")
+        return key
+    scheme, _, token = (header(request, b"Authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def header(request: Request, name: bytes) -> str | None:
+    """One request header; twisted.web's own decoding raises on what is not UTF-8."""
+    value: bytes | None = request.getHeader(name)
+    return None if value is None else value.decode("utf-8", "replace")
 
 
 class JsonResource(Resource):
@@ -52,7 +62,9 @@ class JsonResource(Resource):
             request.setHeader("Allow", ", ".join(self.methods))
             return answer(request, 200, {})
         if method == "HEAD":
-            request.setHeader("Content-Length", str(len(self.render_GET(request))))
+            content = self.render_GET(request)
+            if content:
+                request.setHeader("Content-Length", str(len(content)))
             return b""
         return super().render(request)
 

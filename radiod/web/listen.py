@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential, rest_of_path
+from radiod.web.answers import JsonResource, answer, credential, header, rest_of_path
 
 __all__ = ["ListenResource"]
 
@@ -43,7 +43,7 @@ class ListenResource(JsonResource):
     def render_GET(self, request: Request) -> Any:
         """Open the stream, or say which ways to listen there are."""
         channel = self._channel or rest_of_path(request)
-        if EVENT_STREAM not in (request.getHeader("Accept") or ""):
+        if EVENT_STREAM not in (header(request, b"Accept") or ""):
             ways = f"ask for it with 'Accept: {EVENT_STREAM}', or open a WebSocket"
             return answer(request, 406, {"error": ways})
         request.setHeader("Content-Type", f"{EVENT_STREAM}; charset=utf-8")

@@ -46,6 +46,7 @@ __all__ = [
     "Unsubscribed",
     "Welcome",
     "Yield",
+    "name_of",
 ]
 
 Id = Annotated[int, Meta(ge=1, le=2**53)]
@@ -316,6 +317,11 @@ class Invocation(Message, tag=68):
     request: int
     registration: int
     details: dict[str, Any]
+
+
+def name_of(message: Message) -> str:
+    """What WAMP calls the message."""
+    return "ERROR" if isinstance(message, InvocationError) else type(message).__name__.upper()
 
 
 ClientMessage = (

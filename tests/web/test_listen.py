@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.memory import WebSocketWire, Wire, make_radio
+from support.memory import WebSocketWire, Wire, make_radio, upgrade
 
 SSE = "Accept: text/event-stream\r\n"
 
@@ -174,3 +174,32 @@ def test_head_tells_the_length_and_nothing_else(radio):
 
 def test_the_servers_health_is_told(radio):
     assert answer(radio, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("header", [b"API-KEY: \xe9", b"Authorization: Bearer \xff\xfe", b"Accept: \xff"])
+@pytest.mark.parametrize("start", [b"GET /listen/sample_net", b"POST /publish"])
+def test_a_header_that_is_no_text_is_refused_like_any_wrong_one(radio, start, header):
+    wire = Wire(*radio)
+    wire.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n%b\r\n\r\n" % (start, header))
+    assert wire.received().split()[1] in (b"400", b"403", b"406")
+
+
+@pytest.mark.parametrize("path", ["/publish", "/nowhere", "/listen/sample_net"])
+def test_head_where_there_is_nothing_to_get_has_no_body(radio, path):
+    wire = Wire(*radio)
+    wire.send(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    head, _, body = wire.received().partition(b"\r\n\r\n")
+    assert head.split()[1] in (b"404", b"405")
+    assert body == b""
+
+
+def test_a_key_need_not_be_ascii():
+    radio = make_radio('[realms.radio]\n[realms.radio.keys.k]\nkey = "schlüssel"\nlisten = ["*"]')
+    wire = Wire(*radio)
+    wire.send(
+        "GET /listen/a HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAPI-KEY: schlüssel\r\n\r\n".encode()
+    )
+    assert wire.received().startswith(b"HTTP/1.1 200 ")
+    wire = Wire(*radio)
+    wire.send(upgrade("/listen/a", extra="API-KEY: schlüssel\r\n".encode().decode("latin-1")))
+    assert wire.received().startswith(b"HTTP/1.1 101 ")
