@@ -195,11 +195,10 @@ def test_head_where_there_is_nothing_to_get_has_no_body(radio, path):
 
 def test_a_key_need_not_be_ascii():
     radio = make_radio('[realms.radio]\n[realms.radio.keys.k]\nkey = "schlüssel"\nlisten = ["*"]')
-    wire = Wire(*radio)
-    wire.send(
-        "GET /listen/a HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAPI-KEY: schlüssel\r\n\r\n".encode()
-    )
-    assert wire.received().startswith(b"HTTP/1.1 200 ")
-    wire = Wire(*radio)
-    wire.send(upgrade("/listen/a", extra="API-KEY: schlüssel\r\n".encode().decode("latin-1")))
-    assert wire.received().startswith(b"HTTP/1.1 101 ")
+    key = "API-KEY: schlüssel\r\n".encode()
+    stream = Wire(*radio)
+    stream.send(b"GET /listen/a HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n%b\r\n" % key)
+    assert stream.received().startswith(b"HTTP/1.1 200 ")
+    socket = Wire(*radio)
+    socket.send(upgrade("/listen/a", extra=key.decode("latin-1")))
+    assert socket.received().startswith(b"HTTP/1.1 101 ")
