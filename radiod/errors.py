@@ -59,7 +59,6 @@ PROCEDURE_ALREADY_EXISTS: Final = "wamp.error.procedure_already_exists"
 NO_SUCH_REGISTRATION: Final = "wamp.error.no_such_registration"
 NO_SUCH_SUBSCRIPTION: Final = "wamp.error.no_such_subscription"
 NO_SUCH_REALM: Final = "wamp.error.no_such_realm"
-NO_SUCH_ROLE: Final = "wamp.error.no_such_role"
 NO_MATCHING_AUTH_METHOD: Final = "wamp.error.no_matching_auth_method"
 AUTHENTICATION_FAILED: Final = "wamp.error.authentication_failed"
 AUTHENTICATION_REQUIRED: Final = "wamp.error.authentication_required"
@@ -67,7 +66,6 @@ NOT_AUTHORIZED: Final = "wamp.error.not_authorized"
 FEATURE_NOT_SUPPORTED: Final = "wamp.error.feature_not_supported"
 CANCELED: Final = "wamp.error.canceled"
 TIMEOUT: Final = "wamp.error.timeout"
-UNAVAILABLE: Final = "wamp.error.unavailable"
 RUNTIME_ERROR: Final = "wamp.error.runtime_error"
 PAYLOAD_SIZE_EXCEEDED: Final = "wamp.error.payload_size_exceeded"
 PROTOCOL_VIOLATION: Final = "wamp.error.protocol_violation"
@@ -79,7 +77,6 @@ BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
-CLOSE_NORMAL: Final = "wamp.close.normal"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
 
 HTTP_STATUS: Final = {
@@ -91,7 +88,6 @@ HTTP_STATUS: Final = {
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
     FEATURE_NOT_SUPPORTED: 501,
-    UNAVAILABLE: 503,
 }
 """HTTP status for a refusal's URI, in radiod's own HTTP answers."""
 

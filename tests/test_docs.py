@@ -1,0 +1,59 @@
+"""The documentation says what the code does: error URIs, procedures, examples."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from radiod import errors
+from radiod.config import Config
+from radiod.core.handshake import FEATURES
+from radiod.core.procedures import SIGNATURES
+
+ROOT = Path(__file__).parents[1]
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+URIS = sorted(
+    value
+    for name, value in vars(errors).items()
+    if name.isupper() and isinstance(value, str) and value.startswith(("wamp.error.", "radiod.error."))
+)
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_every_error_uri_is_documented(uri):
+    family, _, name = uri.rpartition(".")
+    section = PROTOCOL.split("## Error URIs")[1].split("\n## ")[0]
+    paragraph = next(part for part in section.split("\n\n") if part.strip().startswith(f"`{family}.`"))
+    assert f"`{name}`" in paragraph
+
+
+@pytest.mark.parametrize(("procedure", "parameters"), SIGNATURES.items(), ids=str)
+def test_every_procedure_is_documented_with_its_parameters_in_order(procedure, parameters):
+    row = next(line for line in PROTOCOL.splitlines() if line.startswith(f"| `{procedure}` |"))
+    documented = re.findall(r"(\w+)(?:=[^,]+)?", row.split("|")[2].replace("`", ""))
+    assert [word for word in documented if word in parameters] == list(parameters)
+
+
+@pytest.mark.parametrize(
+    "feature", [name for role in FEATURES.values() for name in role["features"]], ids=str
+)
+def test_every_announced_feature_is_documented(feature):
+    assert f"`{feature}`" in PROTOCOL
+
+
+def test_the_readmes_configuration_is_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("STATION_KEY", "key")
+    (tmp_path / "model.ticket").write_text("ticket\n")
+    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert Config.parse(example, tmp_path).not_yet() == []
+
+
+def test_every_file_the_readme_links_to_is_there():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_demos_configuration_is_one():
+    assert Config.load(ROOT / "demo" / "radiod.toml").not_yet() == []
