@@ -1,5 +1,6 @@
 """twistd: starting, refusing to start, stopping."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,8 +39,17 @@ def answers(port):
         return False
 
 
-def joined(server):
-    client = connect(f"{server.ws}/ws", subprotocols=["wamp.2.json"], compression=None)
+@pytest.fixture
+def dial_ws():
+    """Opens WebSockets, and closes them when the test is over."""
+    with contextlib.ExitStack() as stack:
+        yield lambda url, **options: stack.enter_context(
+            connect(url, compression=None, close_timeout=0.5, **options)
+        )
+
+
+def joined(dial_ws, url, **options):
+    client = dial_ws(f"{url}/ws", subprotocols=["wamp.2.json"], **options)
     client.send(HELLO)
     assert json.loads(client.recv(SECONDS))[0] == 2
     return client
@@ -116,13 +126,13 @@ def test_the_start_is_one_line_that_says_what_is_served_where(tmp_path):
         assert f"http://127.0.0.1:{server.port}/; realms radio" in lines[0]
 
 
-def test_sigterm_says_goodbye_after_what_is_queued_and_ends_soon(tmp_path):
+def test_sigterm_says_goodbye_after_what_is_queued_and_ends_soon(tmp_path, dial_ws):
     with radiod(tmp_path, OPEN) as server:
-        client = joined(server)
+        client = joined(dial_ws, server.ws)
         client.send('[32,1,{},"a"]')
         client.send('[16,2,{"exclude_me":false},"a",["last"]]')
         # Once it has a listener more, the server has read all this; nobody has read the answers yet.
-        listener = connect(f"{server.ws}/listen/a", compression=None)
+        listener = dial_ws(f"{server.ws}/listen/a")
         begin = time.monotonic()
         server.process.terminate()
         heard = [json.loads(client.recv(SECONDS)) for _ in range(3)]
@@ -135,14 +145,13 @@ def test_sigterm_says_goodbye_after_what_is_queued_and_ends_soon(tmp_path):
         assert time.monotonic() - begin < 5
 
 
-def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path):
+def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path, dial_ws):
     with radiod(tmp_path, OPEN) as server:
-        stalled, idle = joined(server), socket.create_connection(("127.0.0.1", server.port))
+        joined(dial_ws, server.ws)
+        idle = dial(server.port)
         begin = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - begin < 5
-        stalled.close_timeout = 0
-        stalled.close()
         idle.close()
 
 
@@ -193,15 +202,14 @@ def certificate(folder):
     return file
 
 
-def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path):
+def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
     file, tls, path = certificate(tmp_path), free_port(), tmp_path / "socket"
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1", "--listen", f"unix:{path}"]
     with radiod(tmp_path, OPEN, None, *more) as server:
         context = ssl.create_default_context(cafile=str(file))
-        listener = connect(f"wss://localhost:{tls}/listen/sample_net", ssl=context, sock=dial(tls))
-        wamp = connect(f"wss://localhost:{tls}/ws", ssl=context, sock=dial(tls), subprotocols=["wamp.2.json"])
-        wamp.send(HELLO)
-        assert json.loads(wamp.recv(SECONDS))[0] == 2
+        url = f"wss://localhost:{tls}"
+        listener = dial_ws(f"{url}/listen/sample_net", ssl=context, sock=dial(tls))
+        joined(dial_ws, url, ssl=context, sock=dial(tls))
         with context.wrap_socket(dial(tls), server_hostname="localhost") as raw:
             raw.sendall(b"\x7f\xf1\x00\x00")
             assert raw.recv(4) == b"\x7f\xb1\x00\x00"
