@@ -34,12 +34,13 @@ setup(
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
     package_data={"radiod": ["py.typed", "web/pages/*"]},
     install_requires=[
-        "twisted>=24.7",
-        "autobahn>=24.4",
-        "msgspec>=0.19",
-        "cbor2>=6.0",
-        "service-identity>=24.1",
-        "pyopenssl>=24.2",
+        # The oldest versions that the tests have run with.
+        "twisted>=26.10",
+        "autobahn>=26.10.2",
+        "msgspec>=0.22",
+        "cbor2>=6.2",
+        "service-identity>=26.1",
+        "pyopenssl>=26.4",
     ],
     extras_require={"sim": SIM, "dev": [*TEST, *SIM]},
 )
