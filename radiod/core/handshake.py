@@ -4,22 +4,26 @@
     waiting  --HELLO, must ask-------->  asked  --AUTHENTICATE, right-->  open
     anything else, or anything wrong --> ABORT
 
+Each arrow may take its time when somebody else is asked who the client is.
+
 Source: WAMP specification, Basic Profile, "Sessions"; Advanced Profile, "Authentication".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from radiod import __version__
+from radiod.core.later import Later, after
 from radiod.core.ports import Authenticator, Principal, Question
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.uris import LOOSE
 from radiod.errors import (
+    AUTHENTICATION_FAILED,
     AUTHENTICATION_REQUIRED,
     INVALID_URI,
     NO_MATCHING_AUTH_METHOD,
@@ -27,9 +31,11 @@ from radiod.errors import (
     Denied,
     PeerError,
 )
-from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
+from radiod.wire.messages import Authenticate, Challenge, Hello, HelloDetails, Message, Welcome, name_of
 
 __all__ = ["Gate", "Handshake"]
+
+CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 
 FEATURES: dict[str, dict[str, Any]] = {
     "broker": {
@@ -54,12 +60,14 @@ class Gate(Struct, frozen=True):
 class Handshake:
     """The opening of one session; ``session`` and ``realm`` are set once it is open."""
 
-    __slots__ = ("_gate", "_gates", "_question", "session")
+    __slots__ = ("_details", "_gate", "_gates", "_is_abandoned", "_question", "session")
 
     def __init__(self, gates: Mapping[str, Gate]) -> None:
         self._gates = gates
         self._gate: Gate | None = None
+        self._details: HelloDetails | None = None
         self._question: Question | None = None
+        self._is_abandoned = False
         self.session: Session | None = None
 
     @property
@@ -67,10 +75,10 @@ class Handshake:
         """The realm that HELLO named."""
         return self._gate.realm if self._gate else None
 
-    def receive(self, message: Message, outlet: Any) -> Message:
+    def receive(self, message: Message, outlet: Any) -> Message | Later[Message]:
         """Take the client's next message; ``outlet`` is where the new session will be reached.
 
-        Returns: CHALLENGE or WELCOME.
+        Returns: CHALLENGE or WELCOME, perhaps later; until then no other message may be given.
         Raises:
             Denied: no session for this client.
             PeerError: this message has no place in a handshake.
@@ -80,25 +88,41 @@ class Handshake:
                 return self._hello(message, outlet)
             case Authenticate() if self._question is not None:
                 question, self._question = self._question, None
-                return self._welcome(question.answer(message.signature, message.extra), outlet)
+                principal = question.answer(message.signature, message.extra)
+                return after(principal, lambda known: self._welcome(known, outlet))
         raise PeerError(f"{name_of(message)} is not expected before WELCOME")
 
-    def _hello(self, hello: Hello, outlet: Any) -> Message:
+    def abandon(self) -> None:
+        """The connection is gone: an answer that is still awaited must not open a session."""
+        self._is_abandoned = True
+
+    def _hello(self, hello: Hello, outlet: Any) -> Message | Later[Message]:
+        if CLIENT_ROLES.isdisjoint(hello.details.roles):
+            raise PeerError(f"HELLO.Details.roles names none of {', '.join(sorted(CLIENT_ROLES))}")
         if not LOOSE.fullmatch(hello.realm):
             raise Denied(INVALID_URI, "HELLO.Realm is not a valid URI")
         gate = self._gates.get(hello.realm)
         if gate is None:
             raise Denied(NO_SUCH_REALM, f"no realm {hello.realm}")
         self._gate = gate
+        self._details = hello.details
         authenticator = _choose(gate.authenticators, hello.details.authmethods)
-        verdict = authenticator.begin(hello.details)
+
+        def proceed(verdict: Principal | Question) -> Message:
+            return self._proceed(authenticator.method, verdict, outlet)
+
+        return after(authenticator.begin(hello.details), proceed)
+
+    def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
         if isinstance(verdict, Question):
             self._question = verdict
-            return Challenge(authenticator.method, verdict.extra)
+            return Challenge(method, verdict.extra)
         return self._welcome(verdict, outlet)
 
     def _welcome(self, principal: Principal, outlet: Any) -> Welcome:
         assert self._gate is not None
+        if self._is_abandoned:
+            raise Denied(AUTHENTICATION_FAILED, "the client left")
         session = self.session = self._gate.realm.join(principal, outlet)
         return Welcome(
             session.id,
@@ -111,6 +135,7 @@ class Handshake:
                 "agent": f"radiod-{__version__}",
                 "roles": FEATURES,
                 "x_radiod": {"version": __version__, "features": []},
+                **({"authextra": principal.authextra} if principal.authextra else {}),
             },
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from radiod.core.later import Later
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import HelloDetails, Message
 
@@ -46,24 +47,25 @@ class Permissions(Protocol):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody whose identity is established."""
+    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME."""
 
     authid: str
     authrole: str
     authmethod: str
     authprovider: str
     permissions: Permissions
+    authextra: dict[str, Any] | None = None
 
 
 class Question(Struct, frozen=True, kw_only=True):
     """What an authenticator asks the client before it decides.
 
     ``extra`` goes out with CHALLENGE; ``answer`` takes the signature and extra of AUTHENTICATE and returns
-    the principal or raises ``Denied``; it may be asked once.
+    the principal, perhaps later, or raises ``Denied``; it may be asked once.
     """
 
     extra: dict[str, Any]
-    answer: Callable[[str, dict[str, Any]], Principal]
+    answer: Callable[[str, dict[str, Any]], Principal | Later[Principal]]
 
 
 class Authenticator(Protocol):
@@ -73,8 +75,8 @@ class Authenticator(Protocol):
     def method(self) -> str:
         """Its name in HELLO, CHALLENGE and WELCOME."""
 
-    def begin(self, details: HelloDetails) -> Principal | Question:
-        """Decide on a HELLO at once, or ask.
+    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
+        """Decide on a HELLO, or ask; perhaps later.
 
         Whether a principal exists must show neither in the answer nor in its timing.
         Raises: Denied: these details can never lead to a session.

@@ -6,19 +6,21 @@ a peer sends makes this raise: its faults end in ABORT and a closed connection.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from twisted.logger import Logger
 
 from radiod.core.handshake import Gate, Handshake
+from radiod.core.later import Later
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
 from radiod.errors import RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, ClientMessage, Goodbye
+from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message
 
 __all__ = ["WampDriver"]
 
@@ -50,6 +52,7 @@ class WampDriver:
         "_realm",
         "_session",
         "_start_deadline",
+        "_waiting",
         "close_code",
         "is_over",
     )
@@ -71,6 +74,8 @@ class WampDriver:
         self._start_deadline = deadline
         self._realm: Realm | None = None
         self._session: Session | None = None
+        # What came while the handshake waits for somebody else's answer; the peer is not read meanwhile.
+        self._waiting: deque[bytes] | None = None
         self.is_over = False
         self.close_code = NORMAL
         self._handshake: Handshake | None = Handshake(gates)
@@ -79,6 +84,9 @@ class WampDriver:
     def receive(self, data: bytes) -> None:
         """Take one serialized message; after the session is over, ignore it."""
         if self.is_over:
+            return
+        if self._waiting is not None:
+            self._waiting.append(data)
             return
         try:
             message = self._codec.decode(data)
@@ -97,6 +105,27 @@ class WampDriver:
             self._finish(NORMAL)
             return
         reply = handshake.receive(message, self._outlet)
+        if isinstance(reply, Later):
+            self._waiting = deque()
+            self._outlet.pause_reads(True)
+            reply.then(lambda outcome: self._proceed(handshake, outcome))
+        else:
+            self._reply(handshake, reply)
+
+    def _proceed(self, handshake: Handshake, outcome: Message | RadiodError) -> None:
+        """The handshake's next answer has come: send it, and take the messages that came meanwhile."""
+        if self.is_over:
+            return
+        waiting, self._waiting = self._waiting, None
+        self._outlet.pause_reads(False)
+        if isinstance(outcome, RadiodError):
+            self.abort(outcome)
+            return
+        self._reply(handshake, outcome)
+        for data in waiting or ():
+            self.receive(data)
+
+    def _reply(self, handshake: Handshake, reply: Message) -> None:
         self._outlet.push(self._outlet.format.message(reply, None))
         if handshake.session is not None:
             self._deadline.cancel()
@@ -152,6 +181,8 @@ class WampDriver:
         self._outlet.finish()
 
     def _leave(self, reason: str) -> None:
+        if self._handshake is not None:
+            self._handshake.abandon()
         if self._session is not None and self._realm is not None:
             self._realm.leave(self._session)
             self.log.info("session {session} left: {reason}", session=self._session.id, reason=reason)

@@ -185,7 +185,9 @@ class Outlet:
         "_backlog_bytes",
         "_consumer",
         "_fan_out",
+        "_is_backlogged",
         "_is_finishing",
+        "_is_waiting",
         "_on_cut",
         "_on_finished",
         "_reads_paused",
@@ -213,6 +215,9 @@ class Outlet:
         self._on_cut = on_cut
         self._on_finished = on_finished
         self._is_finishing = False
+        # Two reasons not to read from the peer, and whether it is read now.
+        self._is_backlogged = False
+        self._is_waiting = False
         self._reads_paused = False
         self.blocked = False
         # Frames to be written at the end of this turn, in order.
@@ -259,9 +264,9 @@ class Outlet:
             self._fan_out.cut += 1
             self.abandon()
             self._on_cut()
-        elif self._backlog_bytes > READ_PAUSE and not self._reads_paused:
-            self._reads_paused = True
-            self._pause_reads(True)
+        elif self._backlog_bytes > READ_PAUSE and not self._is_backlogged:
+            self._is_backlogged = True
+            self._update_reads()
 
     def flush(self) -> None:
         """Write the queue; called by ``FanOut`` once a turn."""
@@ -290,9 +295,9 @@ class Outlet:
             if not chunk:
                 break
             self._write(b"".join(chunk))
-        if self._reads_paused and self._backlog_bytes <= READ_PAUSE:
-            self._reads_paused = False
-            self._pause_reads(False)
+        if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
+            self._is_backlogged = False
+            self._update_reads()
         if self._is_finishing and not self.blocked:
             self._on_finished()
 
@@ -302,6 +307,17 @@ class Outlet:
             self._backlog_bytes -= len(data)
             return data
         return self._fan_out.next_owed(self)
+
+    def pause_reads(self, is_paused: bool) -> None:
+        """Stop reading from the peer while what it asked waits for somebody else, or read on."""
+        self._is_waiting = is_paused
+        self._update_reads()
+
+    def _update_reads(self) -> None:
+        is_paused = self._is_backlogged or self._is_waiting
+        if is_paused is not self._reads_paused:
+            self._reads_paused = is_paused
+            self._pause_reads(is_paused)
 
     def _write(self, data: bytes) -> None:
         raise NotImplementedError

@@ -74,10 +74,12 @@ class Payload:
     def values(self) -> tuple[list[Any], dict[str, Any]]:
         """``args`` and ``kwargs`` parsed.
 
-        Raises: Undecodable: the bytes are malformed, or a keyword is not a string.
+        Raises: Undecodable: the bytes are malformed, opaque, or a keyword is not a string.
         """
         args = self.codec.load(self.args) if self.args else []
         kwargs = self.codec.load(self.kwargs) if self.kwargs else {}
+        if not isinstance(args, list):
+            raise Undecodable("the payload is opaque")
         if not all(isinstance(key, str) for key in kwargs):
             raise Undecodable("every keyword must be a string")
         return args, kwargs
@@ -100,8 +102,13 @@ class Codec(Protocol):
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
         """``message``, with ``payload`` behind it. Raises: Undecodable: as ``Payload.parts``."""
 
-    def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw) -> Payload:
-        """The payload of a decoded message. Raises: PeerError: args is no list or kwargs no dictionary."""
+    def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw, is_opaque: bool = False) -> Payload:
+        """The payload of a decoded message.
+
+        Args:
+            is_opaque: in the place of a list, args may be one string (``Passthru.enc_algo``).
+        Raises: PeerError: args is no list or kwargs no dictionary.
+        """
 
     def dump(self, value: Any) -> bytes:
         """Any value as bytes. Raises: Undecodable: the serializer cannot express it."""
@@ -121,9 +128,10 @@ class _Base(ABC):
     name: str
     is_binary = True
     rawsocket_id: int
-    # First bytes that may open a list or a dictionary.
+    # First bytes that may open a list, a dictionary, or a string of text or bytes.
     _lists: frozenset[int]
     _maps: frozenset[int]
+    _strings: frozenset[int]
 
     def decode(self, data: bytes) -> ClientMessage:
         try:
@@ -147,10 +155,13 @@ class _Base(ABC):
                 pass
         raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
 
-    def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw) -> Payload:
+    def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw, is_opaque: bool = False) -> Payload:
         args_bytes, kwargs_bytes = bytes(args), bytes(kwargs)
         if args_bytes and args_bytes[0] not in self._lists:
-            raise PeerError("args must be a list")
+            if not is_opaque or args_bytes[0] not in self._strings:
+                raise PeerError("args must be a list")
+            if kwargs_bytes:
+                raise PeerError("nothing may follow an opaque payload")
         if kwargs_bytes and kwargs_bytes[0] not in self._maps:
             raise PeerError("kwargs must be a dictionary")
         return Payload(cast(Codec, self), args_bytes, kwargs_bytes)
@@ -206,6 +217,7 @@ class _Json(_Base):
     rawsocket_id = 1
     _lists = frozenset(b"[")
     _maps = frozenset(b"{")
+    _strings = frozenset(b'"')
     _empty_list = b"[]"
 
     def __init__(self) -> None:
@@ -275,6 +287,7 @@ class _Msgpack(_Base):
     rawsocket_id = 2
     _lists = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
     _maps = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
+    _strings = frozenset([*range(0xA0, 0xC0), 0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB])
     _empty_list = b"\x90"
 
     def __init__(self) -> None:
@@ -313,6 +326,7 @@ class _Cbor(_Base):
     rawsocket_id = 3
     _lists = frozenset(range(0x80, 0xA0))
     _maps = frozenset(range(0xA0, 0xC0))
+    _strings = frozenset(range(0x40, 0x80))
     _empty_list = b"\x80"
 
     # References reach across the payload's borders and can build cycles; regular expressions are code.

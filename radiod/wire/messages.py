@@ -19,6 +19,9 @@ __all__ = [
     "Authenticate",
     "Call",
     "CallOptions",
+    "Cancel",
+    "CancelMode",
+    "CancelOptions",
     "Challenge",
     "ClientMessage",
     "Error",
@@ -26,26 +29,33 @@ __all__ = [
     "Goodbye",
     "Hello",
     "HelloDetails",
+    "Interrupt",
     "Invocation",
     "InvocationError",
+    "InvocationPolicy",
+    "MatchPolicy",
     "Message",
+    "Passthru",
     "Publish",
     "PublishOptions",
     "Published",
     "Register",
     "RegisterOptions",
     "Registered",
+    "RegistrationRevoked",
     "Result",
     "RouterMessage",
     "Subscribe",
     "SubscribeOptions",
     "Subscribed",
+    "SubscriptionRevoked",
     "Unregister",
     "Unregistered",
     "Unsubscribe",
     "Unsubscribed",
     "Welcome",
     "Yield",
+    "YieldOptions",
     "name_of",
 ]
 
@@ -62,6 +72,11 @@ EMPTY = Raw()
 """An absent payload part."""
 
 
+MatchPolicy = Literal["exact", "prefix", "wildcard"]
+InvocationPolicy = Literal["single", "first", "last", "roundrobin", "random"]
+CancelMode = Literal["skip", "kill", "killnowait"]
+
+
 class Options(Struct, kw_only=True):
     """A dictionary of options; keys that radiod does not know are ignored, as WAMP asks."""
 
@@ -75,20 +90,44 @@ class PeerRole(Options):
 class HelloDetails(Options):
     """HELLO.Details."""
 
-    roles: Annotated[
-        dict[Literal["publisher", "subscriber", "caller", "callee"], PeerRole], Meta(min_length=1)
-    ]
+    roles: Annotated[dict[Text, PeerRole], Meta(min_length=1)]
     agent: Text | None = None
     authmethods: Annotated[list[Text], Meta(max_length=32)] | None = None
     authid: Text | None = None
     authextra: dict[str, Any] | None = None
 
 
-class PublishOptions(Options):
+class Passthru(Options):
+    """Payload passthru mode: what the sender says about a payload that only the receiver can read.
+
+    ``ppt_*`` as the specification has them; ``enc_*`` as Autobahn and Crossbar spell the same, with the
+    payload as one string in the place of ``args``.
+    """
+
+    ppt_scheme: Text | None = None
+    ppt_serializer: Text | None = None
+    ppt_cipher: Text | None = None
+    ppt_keyid: Text | None = None
+    enc_algo: Text | None = None
+    enc_key: Text | None = None
+    enc_serializer: Text | None = None
+
+    def passthru(self) -> dict[str, Any]:
+        """The attributes in use, as the receiver's details carry them."""
+        if self.ppt_scheme is None and self.enc_algo is None:
+            return {}
+        return {name: value for name in PASSTHRU if (value := getattr(self, name)) is not None}
+
+
+PASSTHRU = Passthru.__struct_fields__
+
+
+class PublishOptions(Passthru):
     """PUBLISH.Options."""
 
     acknowledge: bool = False
     exclude_me: bool = True
+    disclose_me: bool = False
     retain: bool = False
     exclude: Ids | None = None
     exclude_authid: Texts | None = None
@@ -112,21 +151,38 @@ class PublishOptions(Options):
 class SubscribeOptions(Options):
     """SUBSCRIBE.Options."""
 
-    match: Literal["exact", "prefix", "wildcard"] = "exact"
+    match: MatchPolicy = "exact"
     get_retained: bool = False
 
 
 class RegisterOptions(Options):
     """REGISTER.Options."""
 
-    match: Literal["exact", "prefix", "wildcard"] = "exact"
-    invoke: Literal["single", "first", "last", "roundrobin", "random"] = "single"
+    match: MatchPolicy = "exact"
+    invoke: InvocationPolicy = "single"
+    concurrency: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    forward_timeout: bool = False
 
 
-class CallOptions(Options):
+class CallOptions(Passthru):
     """CALL.Options; ``timeout`` in milliseconds, 0 for the server's default."""
 
     timeout: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    receive_progress: bool = False
+    progress: bool = False
+    disclose_me: bool = False
+
+
+class CancelOptions(Options):
+    """CANCEL.Options."""
+
+    mode: CancelMode = "killnowait"
+
+
+class YieldOptions(Passthru):
+    """YIELD.Options."""
+
+    progress: bool = False
 
 
 class Message(Struct, array_like=True, forbid_unknown_fields=True):
@@ -185,6 +241,13 @@ class Call(Message, tag=48):
     kwargs: Raw = EMPTY
 
 
+class Cancel(Message, tag=49):
+    """Cancels a call; ``request`` is the call's."""
+
+    request: Id
+    options: CancelOptions
+
+
 class Register(Message, tag=64):
     """Registers a procedure."""
 
@@ -204,7 +267,7 @@ class Yield(Message, tag=70):
     """A callee's result."""
 
     request: Id
-    options: dict[str, Any]
+    options: YieldOptions
     args: Raw = EMPTY
     kwargs: Raw = EMPTY
 
@@ -224,7 +287,7 @@ class InvocationError(Message, tag=8):
 
 
 class Abort(Message, tag=3):
-    """Ends a handshake, or a session whose peer broke the protocol."""
+    """Ends a handshake, or a session whose peer broke the protocol; arguments may follow and are ignored."""
 
     details: dict[str, Any]
     reason: Text
@@ -283,6 +346,13 @@ class Unsubscribed(Message, tag=35):
     request: int
 
 
+class SubscriptionRevoked(Message, tag=35):
+    """UNSUBSCRIBED that nobody asked for: ``request`` is 0, ``details`` name subscription and reason."""
+
+    request: int
+    details: dict[str, Any]
+
+
 class Event(Message, tag=36):
     """Delivers an event; its payload follows."""
 
@@ -311,12 +381,26 @@ class Unregistered(Message, tag=67):
     request: int
 
 
+class RegistrationRevoked(Message, tag=67):
+    """UNREGISTERED that nobody asked for: ``request`` is 0, ``details`` name registration and reason."""
+
+    request: int
+    details: dict[str, Any]
+
+
 class Invocation(Message, tag=68):
     """Invokes a callee's procedure; its payload follows."""
 
     request: int
     registration: int
     details: dict[str, Any]
+
+
+class Interrupt(Message, tag=69):
+    """Tells a callee that nobody waits for its answer any more, or not for long."""
+
+    request: int
+    options: dict[str, Any]
 
 
 def name_of(message: Message) -> str:
@@ -333,6 +417,7 @@ ClientMessage = (
     | Subscribe
     | Unsubscribe
     | Call
+    | Cancel
     | Register
     | Unregister
     | Yield
@@ -354,5 +439,6 @@ RouterMessage = (
     | Registered
     | Unregistered
     | Invocation
+    | Interrupt
 )
-"""What a router may send."""
+"""What a router may send; besides, the two revocations share their codes with answers."""

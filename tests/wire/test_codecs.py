@@ -118,7 +118,10 @@ def options(**fields):
     return st.fixed_dictionaries({}, optional=fields)
 
 
+passthru = {name: st.none() | uris for name in messages.Passthru.__struct_fields__}
 publish_options = options(
+    **passthru,
+    disclose_me=st.booleans(),
     acknowledge=st.booleans(),
     exclude_me=st.booleans(),
     retain=st.booleans(),
@@ -157,13 +160,41 @@ HEADS = {
         NO_PAYLOAD,
     ),
     messages.Unsubscribe: ((st.just(34), ids, ids), NO_PAYLOAD),
-    messages.Call: ((st.just(48), ids, options(timeout=st.integers(0, 2**53)), uris), payloads),
+    messages.Call: (
+        (
+            st.just(48),
+            ids,
+            options(
+                **passthru,
+                timeout=st.integers(0, 2**53),
+                receive_progress=st.booleans(),
+                progress=st.booleans(),
+                disclose_me=st.booleans(),
+            ),
+            uris,
+        ),
+        payloads,
+    ),
+    messages.Cancel: (
+        (st.just(49), ids, options(mode=st.sampled_from(["skip", "kill", "killnowait"]))),
+        NO_PAYLOAD,
+    ),
     messages.Register: (
-        (st.just(64), ids, options(match=matches, invoke=st.sampled_from(["single", "random"])), uris),
+        (
+            st.just(64),
+            ids,
+            options(
+                match=matches,
+                invoke=st.sampled_from(["single", "random"]),
+                concurrency=st.none() | st.integers(1, 2**53),
+                forward_timeout=st.booleans(),
+            ),
+            uris,
+        ),
         NO_PAYLOAD,
     ),
     messages.Unregister: ((st.just(66), ids, ids), NO_PAYLOAD),
-    messages.Yield: ((st.just(70), ids, details), payloads),
+    messages.Yield: ((st.just(70), ids, options(**passthru, progress=st.booleans())), payloads),
 }
 
 
@@ -190,6 +221,9 @@ ROUTER = {
     messages.Registered: (65, [counts, counts]),
     messages.Unregistered: (67, [counts]),
     messages.Invocation: (68, [counts, counts, router_details]),
+    messages.Interrupt: (69, [counts, router_details]),
+    messages.SubscriptionRevoked: (35, [counts, router_details]),
+    messages.RegistrationRevoked: (67, [counts, router_details]),
 }
 
 
@@ -668,3 +702,24 @@ def test_defaults_of_options_are_not_shared_between_messages():
     assert second.details.roles["caller"].features == {}
     assert isinstance(JSON.decode(b'[16,1,{},"a"]'), Publish)
     assert PublishOptions() == JSON.decode(b'[16,1,{},"a"]').options
+
+
+@every_codec
+@pytest.mark.parametrize("value", ["text", b"\x00\x01"])
+def test_an_opaque_payload_is_one_string_and_stays_that(reference, value):
+    codec = reference.codec
+    args = msgspec.Raw(codec.dump(value))
+    with pytest.raises(PeerError, match="args"):
+        codec.payload(args, msgspec.Raw())
+    payload = codec.payload(args, msgspec.Raw(), is_opaque=True)
+    assert all(other.load(payload.parts(other)[0]) == value for other in CODECS.values())
+    with pytest.raises(Undecodable, match="opaque"):
+        payload.values()
+
+
+@every_codec
+def test_an_opaque_payload_is_a_string_alone(reference):
+    codec = reference.codec
+    for args, kwargs in ((codec.dump(7), b""), (codec.dump("text"), codec.dump({}))):
+        with pytest.raises(PeerError):
+            codec.payload(msgspec.Raw(args), msgspec.Raw(kwargs), is_opaque=True)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from radiod.wire.messages import ClientMessage, Publish, PublishOptions, RouterMessage
+from radiod.wire.messages import ClientMessage, Passthru, Publish, PublishOptions, RouterMessage
 
 ROLES = {"roles": {"subscriber": {}}}
 
@@ -17,6 +17,7 @@ VALID = {
     "SUBSCRIBE": [32, 1, {}, "a.topic"],
     "UNSUBSCRIBE": [34, 1, 2],
     "CALL": [48, 1, {}, "a.procedure"],
+    "CANCEL": [49, 1, {}],
     "REGISTER": [64, 1, {}, "a.procedure"],
     "UNREGISTER": [66, 1, 2],
     "YIELD": [70, 1, {}],
@@ -31,6 +32,7 @@ ID_AT = {
     "SUBSCRIBE": [1],
     "UNSUBSCRIBE": [1, 2],
     "CALL": [1],
+    "CANCEL": [1],
     "REGISTER": [1],
     "UNREGISTER": [1, 2],
     "YIELD": [1],
@@ -55,6 +57,7 @@ DICT_AT = {
     "PUBLISH": 2,
     "SUBSCRIBE": 2,
     "CALL": 2,
+    "CANCEL": 2,
     "REGISTER": 2,
     "YIELD": 2,
 }
@@ -146,7 +149,7 @@ def test_an_error_answers_an_invocation_and_nothing_else(kind):
         {"roles": {}},
         {"roles": []},
         {"roles": None},
-        {"roles": {"broker": {}}},
+        {"roles": {"x" * 1025: {}}},
         {"roles": {"caller": {"features": []}}},
         {**ROLES, "authmethods": "ticket"},
         {**ROLES, "authmethods": ["a"] * 33},
@@ -213,3 +216,13 @@ def test_an_absent_payload_is_empty():
     message = parse(VALID["PUBLISH"])
     assert isinstance(message, Publish)
     assert (bytes(message.args), bytes(message.kwargs)) == (b"", b"")
+
+
+@pytest.mark.parametrize("attribute", Passthru.__struct_fields__)
+def test_what_a_sender_says_of_an_opaque_payload_is_passed_on(attribute):
+    given = {"ppt_scheme": "x_mine", attribute: "mine"}
+    assert PublishOptions(**given).passthru() == given
+
+
+def test_without_a_scheme_there_is_nothing_to_pass_on():
+    assert PublishOptions(ppt_cipher="aes256gcm").passthru() == {}

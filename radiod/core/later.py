@@ -1,0 +1,73 @@
+"""A value that is not known yet: how the pure core waits without knowing a reactor.
+
+Somebody outside settles it, once. Whoever needs the value says what to do ``then``; ``after`` does the same
+for values that may be known already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+
+from radiod.errors import RadiodError
+
+__all__ = ["Later", "after"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Later(Generic[T]):
+    """A value, or the ``RadiodError`` that came instead, once it is known."""
+
+    __slots__ = ("_callback", "_is_settled", "_outcome")
+
+    def __init__(self) -> None:
+        self._callback: Callable[[T | RadiodError], object] | None = None
+        self._is_settled = False
+        self._outcome: T | RadiodError | None = None
+
+    def settle(self, outcome: T | RadiodError) -> None:
+        """Make the value, or the error, known; only the first time counts."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        if self._callback is None:
+            self._outcome = outcome
+        else:
+            callback, self._callback = self._callback, None
+            callback(outcome)
+
+    def then(self, callback: Callable[[T | RadiodError], object]) -> None:
+        """Call ``callback`` with the outcome, at once if it is known. For one callback only."""
+        if self._is_settled:
+            callback(cast("T | RadiodError", self._outcome))
+        else:
+            self._callback = callback
+
+
+def after(value: T | Later[T], step: Callable[[T], U | Later[U]]) -> U | Later[U]:
+    """``step(value)``, now or when the value comes; an error skips the step, and one that it raises counts.
+
+    Raises: RadiodError: what ``step`` raises, if the value is known already.
+    """
+    if not isinstance(value, Later):
+        return step(value)
+    result: Later[U] = Later()
+
+    def proceed(outcome: T | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            result.settle(outcome)
+            return
+        try:
+            next_value: Any = step(outcome)
+        except RadiodError as error:
+            result.settle(error)
+            return
+        if isinstance(next_value, Later):
+            next_value.then(result.settle)
+        else:
+            result.settle(next_value)
+
+    value.then(proceed)
+    return result
