@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, field, inspect
 
-from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_reserved
+from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.secret import Secret, obtain, ways
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "User",
     "Wampcra",
     "from_tree",
-    "is_pattern",
 ]
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -102,6 +101,7 @@ class Limits(Node, frozen=True, kw_only=True):
     max_channels: Count = 10_000
     max_retained_topics: Count = 10_000
     max_retained_bytes: ManyBytes = 67_108_864
+    max_testaments: Count = 100
     max_backlog_bytes: ManyBytes = 4_194_304
     max_fragments: Count = 1024
     ping_interval_s: Seconds = 30.0
@@ -127,6 +127,7 @@ class Role(Node, frozen=True, kw_only=True):
     deny: Patterns = ()
     disclose: Disclose = Disclose.ASKED
     disclosed: Patterns = ()
+    trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
@@ -275,16 +276,9 @@ class Config(Node, frozen=True, kw_only=True):
 
 
 NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
-    (
-        "roles",
-        lambda _, role: role.disclose is not Disclose.ASKED or bool(role.disclosed),
-        "disclose",
-        "identities are not revealed",
-    ),
     ("users", lambda _, user: user.wampcra is not None, "wampcra", "this method is not offered"),
     ("users", lambda _, user: user.scram is not None, "scram", "this method is not offered"),
     ("users", lambda _, user: bool(user.cryptosign), "cryptosign", "this method is not offered"),
-    ("channels", lambda _, channel: channel.history is not None, "history", "has no effect"),
     ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
     ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
     ("channels", lambda name, _: is_pattern(name), "", "a pattern has no effect"),
@@ -478,11 +472,6 @@ def _check_scram(scram: Scram, path: KeyPath) -> None:
     for name, secret in (("stored_key", scram.stored_key), ("server_key", scram.server_key)):
         if not re.fullmatch("[0-9a-fA-F]{64}", secret.reveal()):
             raise ConfigError((*path, name), "must be 32 bytes in hex")
-
-
-def is_pattern(uri: str) -> bool:
-    """True for a channel's name that stands for every topic it matches."""
-    return uri.endswith("*") or "" in uri.split(".")
 
 
 def _check_patterns(patterns: Patterns, path: KeyPath) -> None:

@@ -19,10 +19,12 @@ from radiod.auth.anonymous import Anonymous
 from radiod.auth.roles import StaticPermissions
 from radiod.auth.ticket import Ticket, TicketUser
 from radiod.core.handshake import Gate
+from radiod.core.history import Keep
 from radiod.core.ids import RandomIds
-from radiod.core.ports import Action, Authenticator, Limits, Permissions, Principal
+from radiod.core.ports import Action, Authenticator, Disclose, Limits, Permissions, Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
+from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.outbox import FanOut
@@ -114,12 +116,16 @@ class Radio:
                 max_channels=limits.max_channels,
                 max_retained_topics=limits.max_retained_topics,
                 max_retained_bytes=limits.max_retained_bytes,
+                max_testaments=limits.max_testaments,
             ),
             undeclared_topics=settings.undeclared_topics,
         )
-        for channel in settings.channels:
-            if not config.is_pattern(channel):
+        for channel, rules in settings.channels.items():
+            if not is_pattern(channel):
                 realm.channels.declare(channel)
+            if rules.history is not None:
+                kept = rules.history
+                realm.histories.keep(channel, Keep(size=kept.size, seconds=kept.seconds, bytes=kept.bytes))
         return realm
 
     def _gate(self, name: str, settings: config.Realm) -> Gate:
@@ -270,7 +276,13 @@ def _role_permissions(role: config.Role) -> StaticPermissions:
         Action.CALL: role.call,
         Action.REGISTER: role.register,
     }
-    return StaticPermissions(allowed, role.deny)
+    return StaticPermissions(
+        allowed,
+        role.deny,
+        disclose=Disclose(role.disclose.value),
+        disclosed=role.disclosed,
+        trustlevel=role.trustlevel,
+    )
 
 
 def _settings(limits: config.Limits) -> Settings:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from radiod.core.broker import Broadcast, Listener
-from radiod.core.ports import Action, Limits, Permissions, Principal
+from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused
 from radiod.wire.codecs import JSON, Codec, Payload
-from radiod.wire.messages import ClientMessage, Event, Message
+from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message, Options
 
 __all__ = [
     "ALLOW_ALL",
@@ -86,8 +86,14 @@ class Allow:
     def __init__(self, *actions: Action) -> None:
         self._actions = frozenset(actions)
 
+    def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
+        return Verdict(is_allowed=action in self._actions)
+
     def allows(self, action: Action, uri: str) -> bool:
         return action in self._actions
+
+    def hides(self, topic: str) -> bool:
+        return Action.SUBSCRIBE not in self._actions
 
 
 ALLOW_ALL: Final = Allow(*Action)
@@ -114,12 +120,17 @@ class Sent:
 class RecordingOutbox:
     """``ports.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
 
+    A test that lets a session be aborted must let it leave, as a connection does.
+
     Args:
         max_payload: longest payload in bytes that any session takes in ``send``; None: any length.
     """
 
     def __init__(self, max_payload: int | None = None) -> None:
         self.sent: list[Sent] = []
+        # Sessions whose peers are not read at the moment, and those ended for a fault that was found late.
+        self.held: set[Session] = set()
+        self.aborted: list[Session] = []
         self._max_payload = max_payload
         self._closed: set[Session] = set()
 
@@ -137,9 +148,22 @@ class RecordingOutbox:
         for listener in listeners:
             self._record(Sent(listener.session, event, broadcast.payload))
 
+    def hold(self, session: Session, is_held: bool) -> None:
+        if is_held:
+            self.held.add(session)
+        else:
+            self.held.remove(session)
+
+    def confirm(self, session: Session, message: Goodbye) -> None:
+        self._record(Sent(session, message, None))
+
     def close(self, session: Session, message: Message) -> None:
         self._record(Sent(session, message, None, is_last=True))
         self._closed.add(session)
+
+    def abort(self, session: Session, error: PeerError) -> None:
+        self.close(session, Abort({"message": error.text}, error.uri))
+        self.aborted.append(session)
 
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""
@@ -189,7 +213,11 @@ def make_realm(
 
 
 class Peer:
-    """A client of a realm: it sends and receives WAMP messages as plain lists, through a real serializer."""
+    """A client of a realm: it sends and receives WAMP messages as plain lists, through a real serializer.
+
+    Args:
+        features: what it announced, as "role.feature" with spaces between.
+    """
 
     def __init__(
         self,
@@ -200,11 +228,15 @@ class Peer:
         *,
         permissions: Permissions = ALLOW_ALL,
         codec: Codec = JSON,
+        features: str = "",
+        is_revocable: bool = False,
     ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._codec = codec
-        self.session: Final = realm.join(make_principal(authid, authrole, permissions), None)
+        self.session: Final = realm.join(
+            make_principal(authid, authrole, permissions), None, frozenset(features.split()), is_revocable
+        )
 
     def send(self, *message: Any) -> None:
         """Give the realm one message, say ``send(32, 1, {}, "a.topic")``. Raises: PeerError: as the realm."""

@@ -5,35 +5,103 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from radiod.core.ports import Action
+from radiod.core.ports import Action, Disclose, Verdict
+from radiod.core.sessions import Session
 from radiod.core.uris import PatternSet
+from radiod.wire.messages import MatchPolicy, Options
 
 __all__ = ["StaticPermissions"]
 
 CACHE_SIZE: Final = 10_000
 """Decisions remembered for each role; when full it starts anew."""
 
+EVERYTHING: Final = "*"
+
+CONTROL: Final = ("wamp.session.kill", "wamp.subscription.remove_", "wamp.registration.remove_")
+"""Beginnings of the procedures that act on other sessions."""
+
+DENIED: Final = Verdict(is_allowed=False)
+
 
 class StaticPermissions:
-    """Decides by URI patterns: allowed where a pattern of the action matches and no ``deny`` pattern does."""
+    """Decides by URI patterns: allowed where a pattern of the action matches and no ``deny`` pattern does.
 
-    __slots__ = ("_allowed", "_cache", "_denied")
+    A pattern-based subscription or registration needs one pattern of the action that covers all of it; what
+    ``deny`` hides within a subscription is left out event by event, within a registration it is refused.
 
-    def __init__(self, allowed: Mapping[Action, tuple[str, ...]], denied: tuple[str, ...] = ()) -> None:
+    ``*`` does not include the procedures that act on other sessions, unless the role may do all four things
+    with everything: they must be named.
+
+    Args:
+        disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
+        trustlevel: what receivers are told; None: nothing.
+    """
+
+    __slots__ = (
+        "_allowed",
+        "_cache",
+        "_denied",
+        "_deny_patterns",
+        "_disclose",
+        "_disclosed",
+        "_is_sovereign",
+        "_named",
+        "_trustlevel",
+    )
+
+    def __init__(
+        self,
+        allowed: Mapping[Action, tuple[str, ...]],
+        denied: tuple[str, ...] = (),
+        *,
+        disclose: Disclose = Disclose.ASKED,
+        disclosed: tuple[str, ...] = (),
+        trustlevel: int | None = None,
+    ) -> None:
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
+        self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if p != EVERYTHING))
+        self._is_sovereign = all(EVERYTHING in allowed.get(action, ()) for action in Action)
         self._denied = PatternSet(denied)
-        self._cache: dict[tuple[Action, str], bool] = {}
+        self._deny_patterns = denied
+        self._disclose = disclose
+        self._disclosed = PatternSet(disclosed)
+        self._trustlevel = trustlevel
+        self._cache: dict[tuple[Action, MatchPolicy, str], Verdict] = {}
 
-    def allows(self, action: Action, uri: str) -> bool:
-        """True when ``action`` on ``uri`` is permitted. O(1) once asked, else O(patterns)."""
-        key = (action, uri)
-        decision = self._cache.get(key)
-        if decision is None:
+    def decide(self, session: Session | None, action: Action, uri: str, options: Options) -> Verdict:
+        """As ``Permissions.decide``, at once. O(1) once asked, else O(patterns)."""
+        match: MatchPolicy = getattr(options, "match", "exact")
+        key = (action, match, uri)
+        verdict = self._cache.get(key)
+        if verdict is None:
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()
-            decision = self._cache[key] = self._decide(action, uri)
-        return decision
+            verdict = self._cache[key] = self._decide(action, match, uri)
+        return verdict
 
-    def _decide(self, action: Action, uri: str) -> bool:
+    def allows(self, action: Action, uri: str) -> bool:
+        """True when ``action`` on ``uri`` is permitted."""
+        return self.decide(None, action, uri, NO_OPTIONS).is_allowed
+
+    def hides(self, topic: str) -> bool:
+        """True when the holder may not subscribe to ``topic`` itself."""
+        return not self.allows(Action.SUBSCRIBE, topic)
+
+    def _decide(self, action: Action, match: MatchPolicy, uri: str) -> Verdict:
         patterns = self._allowed.get(action)
-        return patterns is not None and uri in patterns and uri not in self._denied
+        if patterns is None or not self._is_allowed(patterns, action, match, uri):
+            return DENIED
+        disclose = Disclose.ALWAYS if uri in self._disclosed else self._disclose
+        return Verdict(is_allowed=True, disclose=disclose, trustlevel=self._trustlevel)
+
+    def _is_allowed(self, patterns: PatternSet, action: Action, match: MatchPolicy, uri: str) -> bool:
+        if match != "exact":
+            is_narrowed = action is Action.REGISTER and bool(self._deny_patterns)
+            return patterns.covers(match, uri) and not is_narrowed
+        if uri in self._denied or uri not in patterns:
+            return False
+        needs_name = action is Action.CALL and uri.startswith(CONTROL) and not self._is_sovereign
+        return not needs_name or uri in self._named
+
+
+NO_OPTIONS: Final = Options()

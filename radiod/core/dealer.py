@@ -1,161 +1,363 @@
-"""The dealer: registrations, and calls on their way from caller to callee and back.
+"""The dealer: calls on their way from caller to callee and back.
 
-Every call ends exactly once: with the callee's result or error, at its deadline, or when the callee leaves.
-A caller that leaves takes its calls along; what the callee answers to those afterwards is dropped.
+Every call ends exactly once: with the callee's result or error, by cancelling, at its deadline, or when the
+callee leaves. A caller that leaves takes its calls along; what the callee answers to those afterwards is
+dropped, and a callee that announced call canceling is told.
+
+Source: WAMP specification, "Remote Procedure Calls" and the chapters on RPC of its Advanced Profile.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from radiod.core.ids import Counter
-from radiod.core.ports import Clock, Limits, Outbox
+from radiod.core.ports import Clock, Ids, Limits, Outbox
+from radiod.core.registrations import Callee, Registration, Registrations
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline, Timers
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
-    NO_SUCH_PROCEDURE,
-    NO_SUCH_REGISTRATION,
-    PROCEDURE_ALREADY_EXISTS,
+    NO_AVAILABLE_CALLEE,
     QUOTA,
     TIMEOUT,
+    UNAVAILABLE,
     PeerError,
     Refused,
 )
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import (
     CallOptions,
+    CancelMode,
     Error,
+    Interrupt,
     Invocation,
     Message,
     RegisterOptions,
     Result,
+    YieldOptions,
 )
 
-__all__ = ["CALL", "Dealer", "PendingCall", "Registration"]
+__all__ = ["CALL", "Dealer", "PendingCall"]
 
 CALL: Final = 48
 """The message code of CALL, as ERROR names it."""
 
 
-class Registration:
-    """A procedure and the session that answers it."""
-
-    __slots__ = ("callee", "id", "procedure")
-
-    def __init__(self, id: int, procedure: str, callee: Session) -> None:
-        self.id = id
-        self.procedure = procedure
-        self.callee = callee
-
-
 class PendingCall:
-    """A call that was invoked and is not answered yet; ``deadline`` is set once the callee was asked."""
+    """A call that was invoked and is not answered yet.
 
-    __slots__ = ("callee", "caller", "deadline", "invocation", "request")
+    ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``details``: what
+    every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
+    the callee was told to end it; ``payload``: kept where another callee may have to be asked, whom
+    ``unavailable`` does not have; ``due``: monotonic seconds. What is not set at first is set once the callee
+    was asked.
+    """
 
+    __slots__ = (
+        "callee",
+        "caller",
+        "deadline",
+        "details",
+        "due",
+        "invocation",
+        "is_canceled",
+        "is_sending",
+        "on_end",
+        "options",
+        "payload",
+        "request",
+        "unavailable",
+    )
+
+    callee: Callee
+    invocation: int
+    due: float
     deadline: Deadline
 
-    def __init__(self, caller: Session, request: int, callee: Session, invocation: int) -> None:
+    def __init__(
+        self,
+        caller: Session | None,
+        request: int,
+        options: CallOptions,
+        details: dict[str, Any],
+        payload: Payload,
+        on_end: Callable[[Message, Payload], None] | None,
+    ) -> None:
         self.caller = caller
         self.request = request
-        self.callee = callee
-        self.invocation = invocation
+        self.options = options
+        self.details = details
+        self.payload: Payload | None = payload
+        self.on_end = on_end
+        self.is_sending = options.progress
+        self.is_canceled = False
+        self.unavailable: set[Session] = set()
 
 
 class Dealer:
     """Registrations and pending calls of one realm."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, timers: Timers, limits: Limits) -> None:
+    def __init__(self, outbox: Outbox, clock: Clock, timers: Timers, ids: Ids, limits: Limits) -> None:
         self._outbox = outbox
         self._clock = clock
         self._timers = timers
         self._limits = limits
-        self._registration_ids = Counter()
-        # procedure -> registration; the same objects by id are in each callee's table.
-        self._by_procedure: dict[str, Registration] = {}
+        self.registrations = Registrations(clock, ids, limits)
 
     def __len__(self) -> int:
-        """Procedures registered."""
-        return len(self._by_procedure)
+        """Registrations with at least one callee."""
+        return len(self.registrations)
 
-    def register(self, callee: Session, procedure: str, options: RegisterOptions) -> int:
-        """Let ``callee`` answer calls to ``procedure``.
+    # --- registering
 
-        Returns: the registration id.
-        Raises: Refused: ``procedure_already_exists``, ``feature_not_supported``, ``quota``.
-        """
-        if options.match != "exact" or options.invoke != "single":
-            raise Refused(FEATURE_NOT_SUPPORTED, "only exact, single registrations are supported")
-        if procedure in self._by_procedure:
-            raise Refused(PROCEDURE_ALREADY_EXISTS, f"{procedure} is registered already")
-        if len(callee.registrations) >= self._limits.max_registrations:
-            raise Refused(QUOTA, f"a session may hold {self._limits.max_registrations} registrations")
-        registration = Registration(self._registration_ids.next(), procedure, callee)
-        self._by_procedure[procedure] = registration
-        callee.registrations[registration.id] = registration
-        return registration.id
+    def register(
+        self, session: Session, procedure: str, options: RegisterOptions
+    ) -> tuple[Registration, bool]:
+        """As ``Registrations.add``."""
+        return self.registrations.add(session, procedure, options)
 
-    def unregister(self, callee: Session, registration_id: int) -> None:
-        """End one registration of ``callee``; calls that it is answering go on.
+    def unregister(self, session: Session, registration_id: int) -> Registration:
+        """As ``Registrations.remove``; calls that the session is answering go on."""
+        return self.registrations.remove(session, registration_id)
 
-        Raises: Refused: ``no_such_registration``.
-        """
-        registration = callee.registrations.pop(registration_id, None)
-        if registration is None:
-            raise Refused(NO_SUCH_REGISTRATION, f"no registration {registration_id} in this session")
-        del self._by_procedure[registration.procedure]
+    # --- calling
 
     def call(
-        self, caller: Session, request: int, procedure: str, options: CallOptions, payload: Payload
+        self,
+        caller: Session,
+        request: int,
+        procedure: str,
+        options: CallOptions,
+        payload: Payload,
+        details: dict[str, Any],
     ) -> None:
-        """Invoke the callee of ``procedure``.
+        """Invoke a callee of ``procedure``, or pass on the next chunk of a progressive call.
 
+        Args:
+            details: what the callee learns about the caller.
         Raises:
-            Refused: ``no_such_procedure``, ``quota`` (too many calls pending for this caller or callee), or
-                what ``Outbox.send`` says of a payload that the callee cannot take.
-            PeerError: ``request`` is the id of a call that is still pending.
+            Refused: ``no_such_procedure``, ``quota`` (too many calls pending for this caller or callee),
+                ``feature_not_supported`` (by the callee), ``max_concurrency``, or what ``Outbox.send`` says
+                of a payload that the callee cannot take.
+            PeerError: the call may not be continued, or uses what the caller did not announce.
         """
-        registration = self._by_procedure.get(procedure)
-        if registration is None:
-            raise Refused(NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
-        if request in caller.calls:
-            raise PeerError(f"CALL.Request {request} is still pending")
-        callee = registration.callee
-        if max(len(caller.calls), len(callee.invocations)) >= self._limits.max_pending_calls:
+        pending = caller.calls.get(request)
+        if pending is not None:
+            self._continue(pending, options, payload)
+            return
+        if caller.progressive.get(request):
+            # A chunk that was on its way when the call ended.
+            return
+        _check_announced("caller.progressive_call_invocations", caller, options.progress)
+        _check_announced("caller.payload_passthru_mode", caller, bool(options.passthru()))
+        if len(caller.calls) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
-        call = PendingCall(caller, request, callee, callee.invocation_ids.next())
-        self._outbox.send(callee, Invocation(call.invocation, registration.id, {}), payload)
+        call = PendingCall(caller, request, options, {**details, **options.passthru()}, payload, None)
+        self._begin(call, procedure)
         caller.calls[request] = call
-        callee.invocations[call.invocation] = call
-        seconds = options.timeout / 1000 if options.timeout else self._limits.call_timeout_s
-        when = self._clock.seconds() + min(seconds, self._limits.call_timeout_s)
-        call.deadline = self._timers.at(when, lambda: self._time_out(call))
+        if options.progress:
+            caller.remember_progressive(request, True)
 
-    def answer(self, callee: Session, invocation: int, payload: Payload) -> None:
-        """Return a callee's result to the caller; an answer that nobody waits for any more is dropped."""
-        call = self._end(callee, invocation)
-        if call is not None:
-            self._reply(call, Result(call.request, {}), payload)
+    def ask(
+        self,
+        procedure: str,
+        payload: Payload,
+        timeout_ms: int,
+        on_end: Callable[[Message, Payload], None],
+    ) -> None:
+        """Call ``procedure`` for the router itself; ``on_end`` gets RESULT or ERROR, and its payload.
 
-    def fail(self, callee: Session, invocation: int, error: str, payload: Payload) -> None:
-        """Return a callee's error to the caller; an answer that nobody waits for any more is dropped."""
-        call = self._end(callee, invocation)
-        if call is not None:
-            self._reply(call, Error(CALL, call.request, {}, error), payload)
+        Raises: Refused: as ``call``.
+        """
+        self._begin(PendingCall(None, 0, CallOptions(timeout=timeout_ms), {}, payload, on_end), procedure)
 
-    def leave(self, session: Session) -> None:
-        """Drop the session's registrations; end the calls it made and those it was answering."""
-        for registration_id in list(session.registrations):
-            self.unregister(session, registration_id)
+    def _begin(self, call: PendingCall, procedure: str) -> None:
+        registration = self.registrations.best(procedure)
+        if registration.match != "exact":
+            call.details["procedure"] = procedure
+        self._invoke(call, registration)
+        self._start_deadline(call)
+
+    def _invoke(self, call: PendingCall, registration: Registration) -> None:
+        """Give a call to the callee whose turn it is. Raises: Refused."""
+        assert call.payload is not None
+        callee = self.registrations.pick(registration, call.unavailable)
+        session, options = callee.session, call.options
+        if len(session.invocations) >= self._limits.max_pending_calls:
+            raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending for the callee already")
+        features = session.features
+        if options.progress and not {PROGRESSIVE_CALLS, CANCELING} <= features:
+            raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no progressive call invocations")
+        if options.passthru() and "callee.payload_passthru_mode" not in features:
+            raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no payload in passthru mode")
+        details = call.details
+        if options.receive_progress and {"callee.progressive_call_results", CANCELING} <= features:
+            details = {**details, "receive_progress": True}
+        if callee.wants_timeouts and options.timeout:
+            details = {**details, "timeout": options.timeout}
+        call.details = details
+        invocation = session.invocation_ids.upcoming
+        self._outbox.send(
+            session, Invocation(invocation, registration.id, _with_progress(call)), call.payload
+        )
+        session.invocation_ids.next()
+        session.invocations[invocation] = call
+        call.callee, call.invocation = callee, invocation
+        callee.running += 1
+        if options.progress or not (len(registration.callees) > 1 and "callee.call_reroute" in features):
+            call.payload = None
+
+    def _continue(self, call: PendingCall, options: CallOptions, payload: Payload) -> None:
+        if not call.is_sending:
+            raise PeerError(f"CALL.Request {call.request} is still pending")
+        call.is_sending = options.progress
+        if call.is_canceled:
+            return
+        callee = call.callee
+        invocation = Invocation(call.invocation, callee.registration.id, _with_progress(call))
+        try:
+            self._outbox.send(callee.session, invocation, payload)
+        except Refused as refusal:
+            # Without one chunk the rest means nothing.
+            self._interrupt(call, "killnowait")
+            self._refuse(call, refusal.uri, refusal.text)
+        else:
+            if not call.options.timeout:
+                self._restart_deadline(call)
+
+    def cancel(self, caller: Session, request: int, mode: CancelMode) -> None:
+        """End a call, or ask its callee to; a call that has ended meanwhile is left alone."""
+        call = caller.calls.get(request)
+        if call is None:
+            return
+        if mode == "skip" or CANCELING not in call.callee.session.features:
+            self._refuse(call, CANCELED, "the caller canceled the call")
+        elif mode == "killnowait":
+            self._interrupt(call, mode)
+            self._refuse(call, CANCELED, "the caller canceled the call")
+        elif not call.is_canceled:
+            call.is_canceled = True
+            self._interrupt(call, mode)
+
+    # --- answering
+
+    def answer(self, callee: Session, invocation: int, options: YieldOptions, payload: Payload) -> None:
+        """Return a callee's result to the caller; an answer that nobody waits for any more is dropped.
+
+        Raises: PeerError: it uses what the callee did not announce.
+        """
+        _check_announced("callee.payload_passthru_mode", callee, bool(options.passthru()))
+        call = callee.invocations.get(invocation)
+        if call is None:
+            return
+        details = options.passthru()
+        if details and call.caller is not None and "caller.payload_passthru_mode" not in call.caller.features:
+            self._refuse(call, FEATURE_NOT_SUPPORTED, "the caller takes no payload in passthru mode")
+        elif not options.progress:
+            self._end(call)
+            self._reply(call, Result(call.request, details), payload)
+        elif "receive_progress" in call.details:
+            self._restart_deadline(call)
+            self._progress(call, Result(call.request, {**details, "progress": True}), payload)
+
+    def _progress(self, call: PendingCall, result: Result, payload: Payload) -> None:
+        assert call.caller is not None
+        try:
+            self._outbox.send(call.caller, result, payload)
+        except Refused as refusal:
+            self._interrupt(call, "killnowait")
+            self._refuse(call, refusal.uri, refusal.text)
+
+    def fail(
+        self, callee: Session, invocation: int, error: str, payload: Payload, details: dict[str, Any]
+    ) -> None:
+        """Return a callee's error to the caller; an answer that nobody waits for any more is dropped.
+
+        ``wamp.error.unavailable`` makes the dealer ask another callee, if this one announced call rerouting.
+        """
+        call = callee.invocations.get(invocation)
+        if call is None:
+            return
+        self._end(call)
+        if error == UNAVAILABLE and "callee.call_reroute" in callee.features:
+            self._reroute(call, callee)
+        else:
+            self._reply(call, Error(CALL, call.request, details, error), payload)
+
+    def _reroute(self, call: PendingCall, callee: Session) -> None:
+        """Ask the next callee, within what is left of the call's time."""
+        call.unavailable.add(callee)
+        registration = call.callee.registration
+        # Options of this callee alone: the next one may have announced others.
+        for name in ("receive_progress", "timeout"):
+            call.details.pop(name, None)
+        try:
+            if call.payload is None or not registration.callees or call.is_canceled:
+                raise Refused(
+                    NO_AVAILABLE_CALLEE, f"no callee of {registration.procedure} can take this call"
+                )
+            self._invoke(call, registration)
+        except Refused as refusal:
+            self._reply(call, Error(CALL, call.request, {}, refusal.uri), Payload.of(refusal.text))
+        else:
+            if call.caller is not None:
+                call.caller.calls[call.request] = call
+            self._set_deadline(call, call.due)
+
+    # --- ending
+
+    def leave(self, session: Session) -> list[Registration]:
+        """End the calls that the session made and those it was answering, and its registrations.
+
+        Returns: the registrations it had.
+        """
+        registrations = [self.unregister(session, id) for id in list(session.registrations)]
         # Its own calls first: what it asked of itself must not be answered any more.
         for call in list(session.calls.values()):
-            self._end(call.callee, call.invocation)
+            self._end(call)
+            if call.callee.session is not session:
+                self._interrupt(call, "killnowait")
         for call in list(session.invocations.values()):
             self._refuse(call, CANCELED, "the callee left before it answered")
+        return registrations
+
+    def _start_deadline(self, call: PendingCall) -> None:
+        limit = self._limits.call_timeout_s
+        # A callee that ends its calls itself gets the caller's time; the server's own limit holds for all.
+        asked = 0 if "timeout" in call.details else call.options.timeout
+        seconds = min(asked / 1000, limit) if asked else limit
+        self._set_deadline(call, self._clock.seconds() + seconds)
+
+    def _set_deadline(self, call: PendingCall, due: float) -> None:
+        call.due = due
+        call.deadline = self._timers.at(due, lambda: self._time_out(call))
+
+    def _restart_deadline(self, call: PendingCall) -> None:
+        call.deadline.cancel()
+        self._start_deadline(call)
+
+    def _time_out(self, call: PendingCall) -> None:
+        self._interrupt(call, "killnowait", TIMEOUT)
+        self._refuse(call, TIMEOUT, "the callee did not answer in time")
+
+    def _interrupt(self, call: PendingCall, mode: CancelMode, reason: str = CANCELED) -> None:
+        """Tell the callee, if it announced that it listens."""
+        session = call.callee.session
+        if CANCELING in session.features:
+            self._outbox.send(session, Interrupt(call.invocation, {"mode": mode, "reason": reason}))
+
+    def _refuse(self, call: PendingCall, uri: str, text: str) -> None:
+        self._end(call)
+        self._reply(call, Error(CALL, call.request, {}, uri), Payload.of(text))
 
     def _reply(self, call: PendingCall, message: Message, payload: Payload) -> None:
+        """Give the last answer to whoever called."""
+        if call.caller is None:
+            assert call.on_end is not None
+            call.on_end(message, payload)
+            return
         try:
             self._outbox.send(call.caller, message, payload)
         except Refused as refusal:
@@ -163,17 +365,24 @@ class Dealer:
                 call.caller, Error(CALL, call.request, {}, refusal.uri), Payload.of(refusal.text)
             )
 
-    def _time_out(self, call: PendingCall) -> None:
-        self._refuse(call, TIMEOUT, "the callee did not answer in time")
-
-    def _refuse(self, call: PendingCall, uri: str, text: str) -> None:
-        self._end(call.callee, call.invocation)
-        self._outbox.send(call.caller, Error(CALL, call.request, {}, uri), Payload.of(text))
-
-    def _end(self, callee: Session, invocation: int) -> PendingCall | None:
-        """Take a call out of both tables; None when it has ended before."""
-        call = callee.invocations.pop(invocation, None)
-        if call is not None:
+    def _end(self, call: PendingCall) -> None:
+        """Take a call out of both tables."""
+        del call.callee.session.invocations[call.invocation]
+        call.callee.running -= 1
+        if call.caller is not None:
             del call.caller.calls[call.request]
-            call.deadline.cancel()
-        return call
+        call.deadline.cancel()
+
+
+CANCELING: Final = "callee.call_canceling"
+PROGRESSIVE_CALLS: Final = "callee.progressive_call_invocations"
+
+
+def _with_progress(call: PendingCall) -> dict[str, Any]:
+    return {**call.details, "progress": True} if call.is_sending else call.details
+
+
+def _check_announced(feature: str, session: Session, is_used: bool) -> None:
+    if is_used and feature not in session.features:
+        role, _, name = feature.partition(".")
+        raise PeerError(f"{name} was not announced for the role {role}")

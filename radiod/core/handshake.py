@@ -20,7 +20,7 @@ from radiod import __version__
 from radiod.core.later import Later, after
 from radiod.core.ports import Authenticator, Principal, Question
 from radiod.core.realm import Realm
-from radiod.core.sessions import Session
+from radiod.core.sessions import Session, announced
 from radiod.core.uris import LOOSE
 from radiod.errors import (
     AUTHENTICATION_FAILED,
@@ -37,15 +37,42 @@ __all__ = ["Gate", "Handshake"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 
-FEATURES: dict[str, dict[str, Any]] = {
+PASSTHRU: Final = {"payload_passthru_mode": True, "payload_transparency": True}
+
+FEATURES: Final[dict[str, dict[str, Any]]] = {
     "broker": {
         "features": {
+            "publisher_identification": True,
             "publisher_exclusion": True,
             "subscriber_blackwhite_listing": True,
+            "pattern_based_subscription": True,
+            "publication_trustlevels": True,
+            "subscription_meta_api": True,
+            "subscription_revocation": True,
+            "event_history": True,
             "event_retention": True,
+            "session_meta_api": True,
+            **PASSTHRU,
         }
     },
-    "dealer": {"features": {"call_timeout": True}},
+    "dealer": {
+        "features": {
+            "caller_identification": True,
+            "call_trustlevels": True,
+            "call_timeout": True,
+            "call_canceling": True,
+            "call_reroute": True,
+            "progressive_call_results": True,
+            "progressive_call_invocations": True,
+            "pattern_based_registration": True,
+            "shared_registration": True,
+            "registration_meta_api": True,
+            "registration_revocation": True,
+            "session_meta_api": True,
+            "testament_meta_api": True,
+            **PASSTHRU,
+        }
+    },
 }
 """What WELCOME announces: exactly what is implemented."""
 
@@ -111,7 +138,8 @@ class Handshake:
         def proceed(verdict: Principal | Question) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
 
-        return after(authenticator.begin(hello.details), proceed)
+        verdict: Any = authenticator.begin(hello.details)
+        return after(verdict, proceed)
 
     def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
         if isinstance(verdict, Question):
@@ -123,7 +151,11 @@ class Handshake:
         assert self._gate is not None
         if self._is_abandoned:
             raise Denied(AUTHENTICATION_FAILED, "the client left")
-        session = self.session = self._gate.realm.join(principal, outlet)
+        assert self._details is not None
+        session = self.session = self._gate.realm.join(
+            principal, outlet, announced(self._details.roles), _is_revocable(self._details)
+        )
+        self._details = None
         return Welcome(
             session.id,
             {
@@ -138,6 +170,14 @@ class Handshake:
                 **({"authextra": principal.authextra} if principal.authextra else {}),
             },
         )
+
+
+def _is_revocable(details: HelloDetails) -> bool:
+    """Whether the client asked to be told of revocations, in a way that stock clients can send as well.
+
+    The feature's announcement is not enough: Autobahn|Python announces it, and breaks on the message.
+    """
+    return details.is_revocable or (details.authextra or {}).get("_radiod_revocation") is True
 
 
 def _choose(authenticators: Mapping[str, Authenticator], methods: list[str] | None) -> Authenticator:

@@ -6,7 +6,7 @@ import secrets
 
 from radiod.core.ports import Ids
 
-__all__ = ["Counter", "RandomIds"]
+__all__ = ["MAX_ID", "Counter", "RandomIds"]
 
 MAX_ID = 2**53
 
@@ -29,7 +29,12 @@ class Counter:
     def __init__(self, last: int = 0) -> None:
         self._last = last
 
+    @property
+    def upcoming(self) -> int:
+        """The id that ``next`` will give."""
+        return self._last + 1 if self._last < MAX_ID else 1
+
     def next(self) -> int:
         """The next id in sequence."""
-        self._last = self._last + 1 if self._last < MAX_ID else 1
+        self._last = self.upcoming
         return self._last

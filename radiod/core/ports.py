@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from radiod.core.later import Later
+from radiod.errors import PeerError
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import HelloDetails, Message
+from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
     from radiod.core.broker import Broadcast, Listener
@@ -20,12 +21,14 @@ __all__ = [
     "Action",
     "Authenticator",
     "Clock",
+    "Disclose",
     "Ids",
     "Limits",
     "Outbox",
     "Permissions",
     "Principal",
     "Question",
+    "Verdict",
     "Waker",
 ]
 
@@ -39,11 +42,41 @@ class Action(Enum):
     REGISTER = "register"
 
 
+class Disclose(Enum):
+    """When an identity is revealed to callees and subscribers."""
+
+    ALWAYS = "always"
+    ASKED = "asked"
+    NEVER = "never"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What an authorizer decides: whether, and what receivers learn about the one who acts.
+
+    ``trustlevel``: as events and invocations carry it; None: not told.
+    """
+
+    is_allowed: bool
+    disclose: Disclose = Disclose.ASKED
+    trustlevel: int | None = None
+
+
 class Permissions(Protocol):
     """What one role, or one key, may do."""
 
+    def decide(
+        self, session: Session, action: Action, uri: str, options: Options
+    ) -> Verdict | Later[Verdict]:
+        """Decide on what ``session`` asks for; ``options`` are its message's, with their match policy.
+
+        Settles with ``Refused`` when there is no decision to be had.
+        """
+
     def allows(self, action: Action, uri: str) -> bool:
-        """True when ``action`` on ``uri`` is permitted. Never blocks, never raises."""
+        """True when it is known at once that ``action`` on ``uri`` is permitted. Never raises."""
+
+    def hides(self, topic: str) -> bool:
+        """True when events of ``topic`` may not reach the holder, whatever pattern it subscribed to."""
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -127,8 +160,17 @@ class Outbox(Protocol):
         that does not keep up gets its buffer's policy instead of a place in memory.
         """
 
+    def hold(self, session: Session, is_held: bool) -> None:
+        """Read no more from the session's peer while one of its messages waits for a decision; or read on."""
+
+    def confirm(self, session: Session, message: Goodbye) -> None:
+        """Deliver the answer to GOODBYE; the connection may open another session."""
+
     def close(self, session: Session, message: Message) -> None:
         """Deliver a last message and close the session's transport once it is flushed."""
+
+    def abort(self, session: Session, error: PeerError) -> None:
+        """End a session for a fault of its peer that was found while nobody was handling its input."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -141,3 +183,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_channels: int = 10_000
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
+    max_testaments: int = 100

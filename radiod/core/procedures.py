@@ -1,7 +1,7 @@
-"""The procedures that the router itself answers: ``radiod.*``.
+"""The procedures that the router itself answers: ``radiod.*`` here, ``wamp.*`` in ``meta``.
 
-Each takes its arguments by keyword, or by position in the order of its signature, and answers one
-dictionary. A wrong argument is refused with ``wamp.error.invalid_argument`` naming it.
+Each takes its arguments by keyword, or by position in the order of its signature; those of ``radiod.*``
+answer one dictionary. A wrong argument is refused with ``wamp.error.invalid_argument`` naming it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from radiod import __version__
+from radiod.core.arguments import REQUIRED, Signature, bind, text
 from radiod.core.channels import MAX_LIFETIME
+from radiod.core.later import Later
 from radiod.core.ports import Action
 from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NO_SUCH_PROCEDURE, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload, Undecodable
@@ -21,10 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Procedures"]
 
-REQUIRED: Final = object()
-
-# procedure -> its parameters: name -> default
-SIGNATURES: Final[dict[str, dict[str, Any]]] = {
+SIGNATURES: Final[dict[str, Signature]] = {
     "radiod.channel.create": {
         "name": REQUIRED,
         "public": True,
@@ -44,10 +43,11 @@ SIGNATURES: Final[dict[str, dict[str, Any]]] = {
 
 
 class Procedures:
-    """Answers calls to ``radiod.*`` for one realm."""
+    """Answers calls to ``radiod.*`` and ``wamp.*`` for one realm."""
 
     def __init__(self, realm: Realm) -> None:
         self._realm = realm
+        self._meta = realm.meta.procedures
         self._handlers: dict[str, Callable[..., dict[str, Any]]] = {
             "radiod.channel.create": self.create,
             "radiod.channel.delete": self.delete,
@@ -57,18 +57,17 @@ class Procedures:
             "radiod.server.info": self.info,
         }
 
-    def call(self, session: Session, procedure: str, payload: Payload) -> Payload:
+    def call(self, session: Session, procedure: str, payload: Payload) -> Payload | Later[Payload]:
         """Answer one call. Raises: Refused: whatever the procedure, or its arguments, ask for."""
         if procedure == "radiod.echo":
             return payload
+        if procedure in self._meta:
+            signature, meta_handler = self._meta[procedure]
+            return meta_handler(session, **_arguments(signature, payload))
         handler = self._handlers.get(procedure)
         if handler is None:
-            raise Refused(NO_SUCH_PROCEDURE, f"radiod has no procedure {procedure}")
-        try:
-            args, kwargs = payload.values()
-        except Undecodable as error:
-            raise Refused(INVALID_ARGUMENT, str(error)) from None
-        return Payload.of(handler(session, **_bind(SIGNATURES[procedure], args, kwargs)))
+            raise Refused(NO_SUCH_PROCEDURE, f"the router has no procedure {procedure}")
+        return Payload.of(handler(session, **_arguments(SIGNATURES[procedure], payload)))
 
     def create(
         self,
@@ -84,7 +83,7 @@ class Procedures:
         history: Any,
     ) -> dict[str, Any]:
         """Open a channel → ``{name, control_key, expires, readers}``."""
-        _text("name", name)
+        text("name", name)
         seconds = _lifetime(lifetime)
         unsupported = {
             "public": public is not True,
@@ -103,15 +102,15 @@ class Procedures:
 
     def delete(self, session: Session, *, name: Any, control_key: Any) -> dict[str, Any]:
         """End a channel → ``{name}``."""
-        self._needs_publish(session, _text("name", name))
-        self._realm.channels.delete(name, _text("control_key", control_key))
+        self._needs_publish(session, text("name", name))
+        self._realm.channels.delete(name, text("control_key", control_key))
         return {"name": name}
 
     def extend(self, session: Session, *, name: Any, lifetime: Any, control_key: Any) -> dict[str, Any]:
         """Move a channel's end → ``{name, expires}``."""
-        self._needs_publish(session, _text("name", name))
+        self._needs_publish(session, text("name", name))
         channels = self._realm.channels
-        channel = channels.extend(name, _lifetime(lifetime), _text("control_key", control_key))
+        channel = channels.extend(name, _lifetime(lifetime), text("control_key", control_key))
         return {"name": name, "expires": channels.expires(channel)}
 
     def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
@@ -119,12 +118,12 @@ class Procedures:
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
             raise Refused(INVALID_ARGUMENT, "limit must be an integer from 1 to 1000")
         if after is not None:
-            _text("after", after)
-        return self._realm.list_channels(_text("prefix", prefix), limit, after)
+            text("after", after)
+        return self._realm.list_channels(text("prefix", prefix), limit, after)
 
     def get(self, session: Session, *, name: Any) -> dict[str, Any]:
         """One channel's description → ``{name, public, readers, events, expires}``."""
-        return self._realm.describe_channel(_text("name", name))
+        return self._realm.describe_channel(text("name", name))
 
     def info(self, session: Session) -> dict[str, Any]:
         """What this server is → ``{name, version}``."""
@@ -135,29 +134,12 @@ class Procedures:
             raise Refused(NOT_AUTHORIZED, f"creating and controlling {name} needs the right to publish on it")
 
 
-def _bind(signature: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Match arguments with parameters as a Python call does."""
-    names = list(signature)
-    if len(args) > len(names):
-        raise Refused(INVALID_ARGUMENT, f"at most {len(names)} arguments, not {len(args)}")
-    given = dict(zip(names, args, strict=False))
-    for name, value in kwargs.items():
-        if name not in signature:
-            raise Refused(INVALID_ARGUMENT, f"no parameter {name[:64]!r}; there are {', '.join(names)}")
-        if name in given:
-            raise Refused(INVALID_ARGUMENT, f"{name} was given twice")
-        given[name] = value
-    bound = {**signature, **given}
-    for name, value in bound.items():
-        if value is REQUIRED:
-            raise Refused(INVALID_ARGUMENT, f"{name} is missing")
-    return bound
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise Refused(INVALID_ARGUMENT, f"{name} must be a string")
-    return value
+def _arguments(signature: Signature, payload: Payload) -> dict[str, Any]:
+    try:
+        args, kwargs = payload.values()
+    except Undecodable as error:
+        raise Refused(INVALID_ARGUMENT, str(error)) from None
+    return bind(signature, args, kwargs)
 
 
 def _lifetime(value: Any) -> float | None:

@@ -1,38 +1,60 @@
 """One realm: its sessions, broker, dealer and channels, and the entry point of every message.
 
-The order for each message is: rights, then one change that succeeds or fails as a whole, then the answers,
-then the events that tell others. A refusal becomes ERROR here, and nowhere else.
+The order for each message is: rights, which may take their time, then one change that succeeds or fails as a
+whole, then the answers, then the events that tell others. While a session waits for its rights, its later
+messages queue behind. A refusal becomes ERROR here, and nowhere else.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from radiod.core.broker import Broker
+from radiod.core.broker import Broker, Subscription
 from radiod.core.channels import Channels
 from radiod.core.dealer import Dealer
-from radiod.core.ports import Action, Clock, Ids, Limits, Outbox, Principal
+from radiod.core.history import Histories
+from radiod.core.later import Later
+from radiod.core.meta import MetaApi
+from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
-from radiod.core.sessions import Session
+from radiod.core.registrations import Registration
+from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
 from radiod.core.uris import check_uri, is_reserved
-from radiod.errors import CLOSE_GOODBYE, INVALID_URI, NOT_AUTHORIZED, PeerError, Refused
-from radiod.wire.codecs import Codec, Payload
+from radiod.errors import (
+    AUTHORIZATION_FAILED,
+    CLOSE_GOODBYE,
+    DISCLOSE_ME,
+    INVALID_ARGUMENT,
+    INVALID_URI,
+    NOT_AUTHORIZED,
+    PeerError,
+    RadiodError,
+    Refused,
+)
+from radiod.wire.codecs import Codec, Payload, Undecodable
 from radiod.wire.messages import (
     Call,
+    Cancel,
     Error,
     Goodbye,
     InvocationError,
     Message,
+    Passthru,
     Publish,
     Published,
     PublishOptions,
     Register,
     Registered,
+    RegistrationRevoked,
     Result,
     Subscribe,
     Subscribed,
+    SubscribeOptions,
+    SubscriptionRevoked,
     Unregister,
     Unregistered,
     Unsubscribe,
@@ -43,7 +65,9 @@ from radiod.wire.messages import (
 
 __all__ = ["Publication", "Realm"]
 
-DEFAULT_OPTIONS = PublishOptions()
+DEFAULT_OPTIONS: Final = PublishOptions()
+NO_DETAILS: Final[dict[str, Any]] = {}
+"""Shared by all events that tell nothing but their payload; never changed."""
 
 
 class Publication:
@@ -71,12 +95,14 @@ class Realm:
         undeclared_topics: bool = True,
     ) -> None:
         self.name = name
+        self.limits = limits
         self._outbox = outbox
         self._ids = ids
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = Broker(outbox, ids, limits)
-        self.dealer = Dealer(outbox, clock, timers, limits)
+        self.broker = Broker(outbox, clock, ids, limits)
+        self.dealer = Dealer(outbox, clock, timers, ids, limits)
+        self.histories = Histories(clock, limits.max_channels)
         self.channels = Channels(
             clock,
             timers,
@@ -85,14 +111,19 @@ class Realm:
             undeclared_topics=undeclared_topics,
             on_end=self._channel_ended,
         )
+        self.meta = MetaApi(self)
         self._procedures = Procedures(self)
-        self._handlers: dict[type, Callable[[Session, Any, Codec], None]] = {
-            Publish: self._on_publish,
-            Subscribe: self._on_subscribe,
+        # Messages that need a right, and what does them once it is there.
+        self._guarded: dict[type, tuple[Action, Callable[[Session, Any, Codec, Verdict], None]]] = {
+            Publish: (Action.PUBLISH, self._on_publish),
+            Subscribe: (Action.SUBSCRIBE, self._on_subscribe),
+            Call: (Action.CALL, self._on_call),
+            Register: (Action.REGISTER, self._on_register),
+        }
+        self._free: dict[type, Callable[[Session, Any, Codec], None]] = {
             Unsubscribe: self._on_unsubscribe,
-            Call: self._on_call,
-            Register: self._on_register,
             Unregister: self._on_unregister,
+            Cancel: self._on_cancel,
             Yield: self._on_yield,
             InvocationError: self._on_invocation_error,
             Goodbye: self._on_goodbye,
@@ -100,27 +131,53 @@ class Realm:
 
     # --- sessions
 
-    def join(self, principal: Principal, outlet: Any) -> Session:
+    def join(
+        self,
+        principal: Principal,
+        outlet: Any,
+        features: frozenset[str] = NO_FEATURES,
+        is_revocable: bool = False,
+    ) -> Session:
         """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
         id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
-        session = self.sessions[id] = Session(id, principal, outlet)
+        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable)
+        self.meta.joined(session)
         return session
 
     def leave(self, session: Session) -> None:
         """Remove every trace of ``session``; leaving twice does nothing."""
-        if self.sessions.pop(session.id, None) is not None:
-            session.is_open = False
-            self.broker.leave(session)
-            self.dealer.leave(session)
-            self.channels.owner_left(session.id)
+        if self.sessions.pop(session.id, None) is None:
+            return
+        session.is_open = False
+        session.waiting = None
+        subscriptions = self.broker.leave(session)
+        registrations = self.dealer.leave(session)
+        for testament in last_will(session):
+            try:
+                self._publish(
+                    session, testament.topic, testament.payload, testament.options, testament.verdict
+                )
+            except Refused:
+                # Its channel has ended, say; there is nobody left to tell.
+                continue
+        for subscription in subscriptions:
+            self.meta.unsubscribed(session, subscription)
+        for registration in registrations:
+            self.meta.unregistered(session, registration)
+        self.channels.owner_left(session.id)
+        self.meta.left(session)
+
+    def kill(self, session: Session, reason: str, details: dict[str, Any]) -> None:
+        """Say GOODBYE to a session, and end it."""
+        self._outbox.close(session, Goodbye(details, reason))
+        self.leave(session)
 
     def close(self, reason: str) -> None:
-        """Say GOODBYE to every session, and end it."""
+        """End every session."""
         for session in list(self.sessions.values()):
-            self._outbox.close(session, Goodbye({}, reason))
-            self.leave(session)
+            self.kill(session, reason, {})
 
     # --- messages
 
@@ -132,85 +189,151 @@ class Realm:
         """
         if not session.is_open:
             return
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            raise PeerError(f"{name_of(message)} is not expected in an open session")
-        handler(session, message, codec)
+        if session.waiting is not None:
+            session.waiting.append((message, codec))
+            return
+        guarded = self._guarded.get(type(message))
+        if guarded is None:
+            handler = self._free.get(type(message))
+            if handler is None:
+                raise PeerError(f"{name_of(message)} is not expected in an open session")
+            handler(session, message, codec)
+            return
+        action, _ = guarded
+        try:
+            verdict = self._decide(session, action, message)
+        except Refused as refusal:
+            self._refuse(session, message, refusal)
+            return
+        if isinstance(verdict, Later):
+            session.waiting = deque()
+            self._outbox.hold(session, True)
+            verdict.then(lambda outcome: self._resume(session, message, codec, outcome))
+        else:
+            self._perform(session, message, codec, verdict)
 
-    def _refuse(self, session: Session, code: int, request: int, refusal: Refused) -> None:
-        self._outbox.send(session, Error(code, request, {}, refusal.uri), Payload.of(refusal.text))
-
-    def _on_publish(self, session: Session, message: Publish, codec: Codec) -> None:
-        payload = codec.payload(message.args, message.kwargs)
+    def _decide(self, session: Session, action: Action, message: Any) -> Verdict | Later[Verdict]:
         options = message.options
-        try:
-            publication = self.publish(session, message.topic, payload, options)
-        except Refused as refusal:
-            # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
-            if options.acknowledge:
-                self._refuse(session, 16, message.request, refusal)
-        else:
-            if options.acknowledge:
-                self._outbox.send(session, Published(message.request, publication.id))
+        uri = message.uri
+        check_uri(uri, options.match if action in PATTERN_ACTIONS else "exact")
+        if action is Action.CALL and message.request in session.calls:
+            # One more chunk of a call that was allowed when it began.
+            return GO_ON
+        return session.principal.permissions.decide(session, action, uri, options)
 
-    def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec) -> None:
+    def _perform(self, session: Session, message: Any, codec: Codec, verdict: Verdict) -> None:
+        action, handler = self._guarded[type(message)]
         try:
-            subscription = self.subscribe(session, message)
+            if not verdict.is_allowed:
+                role = session.principal.authrole
+                raise Refused(NOT_AUTHORIZED, f"role {role} may not {action.value} {message.uri}")
+            handler(session, message, codec, verdict)
         except Refused as refusal:
-            self._refuse(session, 32, message.request, refusal)
-        else:
-            self._outbox.send(session, Subscribed(message.request, subscription))
-            if message.options.get_retained:
-                self.broker.send_retained(session, subscription)
+            self._refuse(session, message, refusal)
+
+    def _resume(self, session: Session, message: Any, codec: Codec, outcome: Verdict | RadiodError) -> None:
+        """An authorizer has decided: do what waited for it, and what came behind."""
+        if not session.is_open:
+            return
+        waiting, session.waiting = session.waiting or deque(), None
+        try:
+            if isinstance(outcome, RadiodError):
+                self._refuse(session, message, outcome)
+            else:
+                self._perform(session, message, codec, outcome)
+            for later_message, its_codec in waiting:
+                self.receive(session, later_message, its_codec)
+        except PeerError as error:
+            self._outbox.abort(session, error)
+            return
+        if session.is_open and session.waiting is None:
+            self._outbox.hold(session, False)
+
+    def _refuse(self, session: Session, message: Any, refusal: RadiodError) -> None:
+        # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
+        if type(message) is not Publish or message.options.acknowledge:
+            error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)
+            self._outbox.send(session, error, Payload.of(refusal.text))
+
+    def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
+        options = message.options
+        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
+        if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
+            raise PeerError("payload_passthru_mode was not announced for the role publisher")
+        publication = self._publish(session, message.topic, payload, options, verdict)
+        if options.acknowledge:
+            self._outbox.send(session, Published(message.request, publication.id))
+
+    def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
+        subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
+        self._outbox.send(session, Subscribed(message.request, subscription.id))
+        if message.options.get_retained:
+            self.broker.send_retained(session, subscription)
+        if is_added:
+            self.meta.subscribed(session, subscription, is_new)
 
     def _on_unsubscribe(self, session: Session, message: Unsubscribe, codec: Codec) -> None:
         try:
-            self.broker.unsubscribe(session, message.subscription)
+            subscription = self.broker.unsubscribe(session, message.subscription)
         except Refused as refusal:
-            self._refuse(session, 34, message.request, refusal)
+            self._refuse(session, message, refusal)
         else:
             self._outbox.send(session, Unsubscribed(message.request))
+            self.meta.unsubscribed(session, subscription)
 
-    def _on_call(self, session: Session, message: Call, codec: Codec) -> None:
-        payload = codec.payload(message.args, message.kwargs)
+    def _on_call(self, session: Session, message: Call, codec: Codec, verdict: Verdict) -> None:
+        options = message.options
+        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
         procedure = message.procedure
-        try:
-            self._authorize(session.principal, Action.CALL, procedure)
-            if procedure.startswith("radiod."):
-                result = self._procedures.call(session, procedure, payload)
-                self._outbox.send(session, Result(message.request, {}), result)
+        if is_reserved(procedure):
+            result = self._procedures.call(session, procedure, payload)
+            if isinstance(result, Later):
+                result.then(lambda outcome: self._answer(session, message, outcome))
             else:
-                self.dealer.call(session, message.request, procedure, message.options, payload)
-        except Refused as refusal:
-            self._refuse(session, 48, message.request, refusal)
-
-    def _on_register(self, session: Session, message: Register, codec: Codec) -> None:
-        try:
-            self._authorize(session.principal, Action.REGISTER, message.procedure)
-            self._not_reserved(message.procedure)
-            registration = self.dealer.register(session, message.procedure, message.options)
-        except Refused as refusal:
-            self._refuse(session, 64, message.request, refusal)
+                self._answer(session, message, result)
         else:
-            self._outbox.send(session, Registered(message.request, registration))
+            details = _disclosed(CALLER, session, options.disclose_me, verdict)
+            self.dealer.call(session, message.request, procedure, options, payload, details)
+
+    def _answer(self, session: Session, message: Call, result: Payload | RadiodError) -> None:
+        """Send the result of one of the router's own procedures."""
+        if not session.is_open:
+            return
+        if isinstance(result, RadiodError):
+            self._refuse(session, message, result)
+        else:
+            self._outbox.send(session, Result(message.request, {}), result)
+
+    def _on_cancel(self, session: Session, message: Cancel, codec: Codec) -> None:
+        self.dealer.cancel(session, message.request, message.options.mode)
+
+    def _on_register(self, session: Session, message: Register, codec: Codec, verdict: Verdict) -> None:
+        self._not_reserved(message.procedure)
+        registration, is_new = self.dealer.register(session, message.procedure, message.options)
+        self._outbox.send(session, Registered(message.request, registration.id))
+        self.meta.registered(session, registration, is_new)
 
     def _on_unregister(self, session: Session, message: Unregister, codec: Codec) -> None:
         try:
-            self.dealer.unregister(session, message.registration)
+            registration = self.dealer.unregister(session, message.registration)
         except Refused as refusal:
-            self._refuse(session, 66, message.request, refusal)
+            self._refuse(session, message, refusal)
         else:
             self._outbox.send(session, Unregistered(message.request))
+            self.meta.unregistered(session, registration)
 
     def _on_yield(self, session: Session, message: Yield, codec: Codec) -> None:
-        self.dealer.answer(session, message.request, codec.payload(message.args, message.kwargs))
+        options = message.options
+        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
+        self.dealer.answer(session, message.request, options, payload)
 
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
-        payload = codec.payload(message.args, message.kwargs)
-        self.dealer.fail(session, message.request, message.error, payload)
+        details = {name: message.details[name] for name in PASSTHRU if name in message.details}
+        payload = codec.payload(message.args, message.kwargs, "enc_algo" in details)
+        self.dealer.fail(session, message.request, message.error, payload, details)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
-        self._outbox.send(session, Goodbye({}, CLOSE_GOODBYE))
+        self._outbox.confirm(session, Goodbye({}, CLOSE_GOODBYE))
         self.leave(session)
 
     # --- what messages and HTTP both ask for
@@ -221,46 +344,107 @@ class Realm:
         """Publish for ``publisher``, whose session need not be joined.
 
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``.
+            ``quota``, ``authorization_failed`` (its rights cannot be known at once).
         """
-        self._authorize(publisher.principal, Action.PUBLISH, topic)
+        check_uri(topic)
+        verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
+        if isinstance(verdict, Later):
+            raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
+        if not verdict.is_allowed:
+            raise Refused(NOT_AUTHORIZED, f"role {publisher.principal.authrole} may not publish {topic}")
+        return self._publish(publisher, topic, payload, options, verdict)
+
+    def _publish(
+        self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication:
+        """Publish what is allowed."""
         self._not_reserved(topic)
         channel = self.channels.admit(topic)
-        publication = self.broker.publish(publisher, topic, payload, options)
+        details = _disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
+        passthru = options.passthru()
+        if passthru:
+            details = {**details, **passthru}
+        publication, readers = self.broker.publish(publisher, topic, payload, options, details)
+        self.histories.record(topic, publication, payload, options, details)
         if channel is not None:
             channel.events += 1
-        return Publication(publication, self.broker.readers(topic))
+        return Publication(publication, readers)
 
-    def subscribe(self, session: Session, message: Subscribe) -> int:
-        """Subscribe ``session``; returns the subscription id.
+    def subscribe(self, session: Session, topic: str) -> None:
+        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
+        self.may_subscribe(session.principal, topic)
+        subscription, is_new, _ = self._subscribe(session, topic, SubscribeOptions())
+        self.meta.subscribed(session, subscription, is_new)
 
-        Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``.
-        """
-        self.may_subscribe(session.principal, message.topic)
-        return self.broker.subscribe(session, message.topic, message.options)
+    def _subscribe(
+        self, session: Session, topic: str, options: SubscribeOptions
+    ) -> tuple[Subscription, bool, bool]:
+        if options.match == "exact" and not is_reserved(topic):
+            self.channels.admit(topic)
+        return self.broker.subscribe(session, topic, options)
 
     def may_subscribe(self, principal: Principal, topic: str) -> None:
-        """Raises: Refused: as ``subscribe``, but for ``quota``."""
-        self._authorize(principal, Action.SUBSCRIBE, topic)
+        """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""
+        check_uri(topic)
+        if not principal.permissions.allows(Action.SUBSCRIBE, topic):
+            raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
         if not is_reserved(topic):
             self.channels.admit(topic)
-
-    def _authorize(self, principal: Principal, action: Action, uri: str) -> None:
-        check_uri(uri)
-        if not principal.permissions.allows(action, uri):
-            raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not {action.value} {uri}")
 
     def _not_reserved(self, uri: str) -> None:
         if is_reserved(uri):
             raise Refused(INVALID_URI, f"{uri} belongs to the router")
+
+    # --- what the router itself does
+
+    def announce(self, topic: str, *args: Any) -> None:
+        """Publish an event of the router; costs next to nothing while nobody listens to the topic."""
+        if self.broker.matching(topic):
+            self.broker.publish(None, topic, Payload.of(*args), DEFAULT_OPTIONS, NO_DETAILS)
+
+    def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
+        """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
+        answer: Later[Any] = Later()
+
+        def end(message: Message, payload: Payload) -> None:
+            if isinstance(message, Error):
+                answer.settle(Refused(message.error, f"{procedure} failed: {message.error}"))
+                return
+            try:
+                values, _ = payload.values()
+            except Undecodable as error:
+                answer.settle(Refused(INVALID_ARGUMENT, f"{procedure} answered nonsense: {error}"))
+            else:
+                answer.settle(values[0] if values else None)
+
+        try:
+            self.dealer.ask(procedure, Payload.of(*args), int(timeout_s * 1000), end)
+        except Refused as refusal:
+            answer.settle(refusal)
+        return answer
+
+    def revoke_subscription(self, session: Session, subscription: Subscription, reason: str | None) -> None:
+        """Take a subscription away; the session is told if it asked for that."""
+        self.broker.unsubscribe(session, subscription.id)
+        if session.is_revocable:
+            details = {"subscription": subscription.id, **({"reason": reason} if reason else {})}
+            self._outbox.send(session, SubscriptionRevoked(0, details))
+        self.meta.unsubscribed(session, subscription)
+
+    def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
+        """Take a registration away; the session is told if it asked for that."""
+        self.dealer.unregister(session, registration.id)
+        if session.is_revocable:
+            details = {"registration": registration.id, **({"reason": reason} if reason else {})}
+            self._outbox.send(session, RegistrationRevoked(0, details))
+        self.meta.unregistered(session, registration)
 
     # --- channels
 
     def create_channel(self, name: str, lifetime: float | None, owner: Session | None) -> dict[str, Any]:
         """Open a channel, and tell. Raises: Refused: as ``Channels.create``."""
         channel = self.channels.create(name, lifetime, owner.id if owner else None)
-        self._announce("radiod.channel.on_create", {"name": name})
+        self.announce("radiod.channel.on_create", {"name": name})
         return {
             "name": name,
             "control_key": channel.control_key,
@@ -286,7 +470,30 @@ class Realm:
 
     def _channel_ended(self, name: str, reason: str) -> None:
         self.broker.forget(name)
-        self._announce("radiod.channel.on_delete", {"name": name, "reason": reason})
+        self.histories.forget(name)
+        self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 
-    def _announce(self, topic: str, event: dict[str, Any]) -> None:
-        self.broker.publish(None, topic, Payload.of(event), DEFAULT_OPTIONS)
+
+PASSTHRU: Final = Passthru.__struct_fields__
+PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
+GO_ON: Final = Verdict(is_allowed=True)
+PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
+CALLER: Final = ("caller", "caller_authid", "caller_authrole")
+
+
+def _disclosed(
+    names: tuple[str, str, str], session: Session, is_asked: bool, verdict: Verdict
+) -> dict[str, Any]:
+    """What receivers learn about the one who acts. Raises: Refused: ``option_disallowed.disclose_me``."""
+    disclose = verdict.disclose
+    if is_asked and disclose is Disclose.NEVER:
+        raise Refused(DISCLOSE_ME, f"role {session.principal.authrole} may not disclose itself")
+    is_told = disclose is Disclose.ALWAYS or is_asked
+    if not is_told and verdict.trustlevel is None:
+        return NO_DETAILS
+    principal = session.principal
+    identity = (session.id, principal.authid, principal.authrole) if is_told else ()
+    details: dict[str, Any] = dict(zip(names, identity, strict=False))
+    if verdict.trustlevel is not None:
+        details["trustlevel"] = verdict.trustlevel
+    return details

@@ -1,49 +1,156 @@
-"""One peer's session: who it is, and what it holds in broker and dealer."""
+"""One peer's session: who it is, what it announced, and what it holds in broker and dealer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-from radiod.core.ids import Counter
+from radiod.core.ids import MAX_ID, Counter
+from radiod.errors import PeerError
+from radiod.wire.messages import (
+    Call,
+    Message,
+    PeerRole,
+    Publish,
+    Register,
+    Subscribe,
+    Unregister,
+    Unsubscribe,
+    name_of,
+)
 
 if TYPE_CHECKING:
     from radiod.core.broker import Listener
-    from radiod.core.dealer import PendingCall, Registration
+    from radiod.core.dealer import PendingCall
     from radiod.core.ports import Principal
+    from radiod.core.registrations import Callee
+    from radiod.core.testaments import Testament
+    from radiod.wire.codecs import Codec
 
-__all__ = ["Session"]
+__all__ = ["NO_FEATURES", "Session", "announced"]
+
+REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
+"""The messages whose request ids count 1, 2, 3 … through a session (WAMP specification, "IDs")."""
+
+MAX_PROGRESSIVE: Final = 256
+"""Ids of progressive calls remembered after they ended, since their last chunks may still be on the way."""
+
+NO_FEATURES: Final[frozenset[str]] = frozenset()
+
+# What the router asks of its clients, as "role.feature".
+KNOWN_FEATURES: Final = frozenset(
+    {
+        "publisher.payload_passthru_mode",
+        "caller.payload_passthru_mode",
+        "caller.progressive_call_invocations",
+        "callee.payload_passthru_mode",
+        "callee.progressive_call_results",
+        "callee.progressive_call_invocations",
+        "callee.call_canceling",
+        "callee.call_timeout",
+        "callee.call_reroute",
+    }
+)
+SPELLINGS: Final = {"call_cancelling": "call_canceling", "payload_transparency": "payload_passthru_mode"}
+
+
+def announced(roles: Mapping[str, PeerRole]) -> frozenset[str]:
+    """The features of HELLO.Details.roles that matter to the router, as "role.feature"."""
+    return _shared(
+        frozenset(
+            f"{role}.{SPELLINGS.get(feature, feature)}"
+            for role, peer in roles.items()
+            for feature, is_announced in peer.features.items()
+            if is_announced is True
+        )
+        & KNOWN_FEATURES
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shared(features: frozenset[str]) -> frozenset[str]:
+    """The same object for the same features: most sessions announce what others do."""
+    return features
 
 
 class Session:
     """A session on a realm.
 
     ``outlet`` belongs to the outbox: the core never looks inside. ``subscriptions``: subscription id ->
-    listener; ``registrations``: registration id -> registration; ``calls``: this caller's request -> pending
-    call; ``invocations``: this callee's invocation request -> pending call.
+    listener; ``registrations``: registration id -> callee; ``calls``: this caller's request -> pending call;
+    ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
+    progressive calls -> has the dealer begun it; ``waiting``: messages behind one whose authorizer has not
+    decided yet, None when there is none; ``testaments``: what to publish when it leaves.
     """
 
     __slots__ = (
         "calls",
+        "features",
         "id",
         "invocation_ids",
         "invocations",
         "is_open",
+        "is_revocable",
+        "last_request",
         "outlet",
         "principal",
+        "progressive",
         "registrations",
         "subscriptions",
+        "testaments",
+        "waiting",
     )
 
-    def __init__(self, id: int, principal: Principal, outlet: Any) -> None:
+    def __init__(
+        self,
+        id: int,
+        principal: Principal,
+        outlet: Any,
+        features: frozenset[str] = NO_FEATURES,
+        is_revocable: bool = False,
+    ) -> None:
         self.id = id
         self.principal = principal
         self.outlet = outlet
+        self.features = features
+        # It asked to be told when the router takes a subscription or registration away.
+        self.is_revocable = is_revocable
         self.is_open = True
+        self.last_request = 0
         self.subscriptions: dict[int, Listener] = {}
-        self.registrations: dict[int, Registration] = {}
+        self.registrations: dict[int, Callee] = {}
         self.calls: dict[int, PendingCall] = {}
         self.invocations: dict[int, PendingCall] = {}
+        self.progressive: dict[int, bool] = {}
         self.invocation_ids = Counter()
+        self.waiting: deque[tuple[Message, Codec]] | None = None
+        self.testaments: list[Testament] | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"
+
+    def count(self, message: Any) -> None:
+        """Check the request id of a message that came in.
+
+        Raises: PeerError: it is not the one behind the last, nor the id of a progressive call.
+        """
+        if type(message) not in REQUESTS:
+            return
+        request = message.request
+        expected = self.last_request + 1 if self.last_request < MAX_ID else 1
+        if request == expected:
+            self.last_request = request
+            if type(message) is Call and message.options.progress:
+                self.remember_progressive(request, False)
+        elif type(message) is not Call or request not in self.progressive:
+            raise PeerError(f"{name_of(message)}.Request is {request}, the next one is {expected}")
+
+    def remember_progressive(self, request: int, has_begun: bool) -> None:
+        """Note the id of a progressive call; the oldest that have ended make room."""
+        self.progressive[request] = has_begun
+        if len(self.progressive) > MAX_PROGRESSIVE:
+            oldest = next(iter(self.progressive))
+            if oldest not in self.calls:
+                del self.progressive[oldest]

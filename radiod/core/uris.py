@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from radiod.errors import INVALID_URI, Refused
+from radiod.wire.messages import MatchPolicy
 
-__all__ = ["PatternSet", "check_uri", "is_reserved", "matches"]
+__all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches"]
 
 # The specification's loose rules: no whitespace, no "#", no empty component; control characters are ours.
-LOOSE: Final = re.compile(r"[^\s.#\x00-\x1f\x7f]+(\.[^\s.#\x00-\x1f\x7f]+)*")
+COMPONENT: Final = r"[^\s.#\x00-\x1f\x7f]"
+LOOSE: Final = re.compile(rf"{COMPONENT}+(\.{COMPONENT}+)*")
+FORMS: Final[dict[MatchPolicy, re.Pattern[str]]] = {
+    "exact": LOOSE,
+    "prefix": re.compile(rf"({COMPONENT}+\.)*{COMPONENT}*"),
+    "wildcard": re.compile(rf"{COMPONENT}*(\.{COMPONENT}*)*"),
+}
 
 MAX_URI_LENGTH: Final = 255
 """Characters: the length of a NATS subject or a file name, so that any store can hold one."""
 
 
-def check_uri(uri: str) -> None:
-    """Refuse what is no URI of a topic, procedure, error or realm.
+def check_uri(uri: str, policy: MatchPolicy = "exact") -> None:
+    """Refuse what is no URI of a topic, procedure, error or realm, or no pattern of such URIs.
 
+    A prefix may be empty, and may end within a component or behind a dot; a wildcard has empty components
+    where anything fits.
     Raises: Refused: ``wamp.error.invalid_uri``.
     """
-    if len(uri) > MAX_URI_LENGTH:
-        raise Refused(INVALID_URI, f"URI of {len(uri)} characters is longer than {MAX_URI_LENGTH}")
-    if not LOOSE.fullmatch(uri):
-        raise Refused(INVALID_URI, f"not a valid URI: {uri!r}")
+    if not _is_well_formed(uri, policy):
+        if len(uri) > MAX_URI_LENGTH:
+            raise Refused(INVALID_URI, f"URI of {len(uri)} characters is longer than {MAX_URI_LENGTH}")
+        kind = "URI" if policy == "exact" else f"{policy} of a URI"
+        raise Refused(INVALID_URI, f"not a valid {kind}: {uri!r}")
+
+
+@lru_cache(maxsize=10_000)
+def _is_well_formed(uri: str, policy: MatchPolicy) -> bool:
+    return len(uri) <= MAX_URI_LENGTH and FORMS[policy].fullmatch(uri) is not None
 
 
 def is_reserved(uri: str) -> bool:
     """True for URIs that only the router itself may publish to or register."""
     return uri.startswith(("wamp.", "radiod."))
+
+
+def is_pattern(uri: str) -> bool:
+    """True for a name that stands for every URI it matches."""
+    return uri.endswith("*") or "" in uri.split(".")
 
 
 def matches(pattern: str, uri: str) -> bool:
@@ -40,6 +61,21 @@ def matches(pattern: str, uri: str) -> bool:
         return uri.startswith(pattern[:-1])
     parts = pattern.split(".")
     return "" in parts and _wildcard(parts, uri.split("."))
+
+
+def covers(pattern: str, policy: MatchPolicy, uri: str) -> bool:
+    """True when everything that ``uri`` matches under ``policy`` falls under ``pattern``."""
+    if pattern == "*":
+        return True
+    components = uri.split(".")
+    if policy == "exact" or (policy == "wildcard" and "" not in components):
+        return matches(pattern, uri)
+    if pattern.endswith(".*"):
+        # Up to its first empty component, a wildcard is a prefix.
+        literal = uri if policy == "prefix" else "".join(f"{c}." for c in components[: components.index("")])
+        return literal.startswith(pattern[:-1])
+    parts = pattern.split(".")
+    return policy == "wildcard" and "" in parts and _wildcard(parts, components)
 
 
 def _wildcard(parts: list[str], components: list[str]) -> bool:
@@ -55,7 +91,11 @@ class PatternSet:
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self._exact = frozenset(patterns)
-        self._patterns = tuple(p for p in patterns if p.endswith("*") or "" in p.split("."))
+        self._patterns = tuple(pattern for pattern in patterns if is_pattern(pattern))
 
     def __contains__(self, uri: object) -> bool:
         return uri in self._exact or any(matches(pattern, str(uri)) for pattern in self._patterns)
+
+    def covers(self, policy: MatchPolicy, uri: str) -> bool:
+        """True when one of the patterns covers all that ``uri`` matches under ``policy``."""
+        return any(covers(pattern, policy, uri) for pattern in self._patterns)

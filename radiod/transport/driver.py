@@ -80,6 +80,7 @@ class WampDriver:
         self.close_code = NORMAL
         self._handshake: Handshake | None = Handshake(gates)
         self._deadline = deadline(self._expire)
+        outlet.driver = self
 
     def receive(self, data: bytes) -> None:
         """Take one serialized message; after the session is over, ignore it."""
@@ -146,12 +147,15 @@ class WampDriver:
         if isinstance(message, Abort):
             self._finish(NORMAL)
             return
+        self._session.count(message)
         self._realm.receive(self._session, message, self._codec)
-        if isinstance(message, Goodbye):
-            self._leave("said goodbye")
-            self._session = None
-            self._handshake = Handshake(self._gates)
-            self._deadline = self._start_deadline(self._expire)
+
+    def reopen(self) -> None:
+        """The client has said goodbye, and been answered: it may join again, or close."""
+        self._leave("said goodbye")
+        self._session = None
+        self._handshake = Handshake(self._gates)
+        self._deadline = self._start_deadline(self._expire)
 
     def abort(self, error: RadiodError) -> None:
         """End the session for a fault of the peer, and tell it."""

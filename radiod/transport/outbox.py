@@ -20,11 +20,11 @@ from zope.interface import implementer
 
 from radiod.core.broker import Broadcast, Listener
 from radiod.core.sessions import Session
-from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, Refused
+from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
 from radiod.wire.codecs import Payload, Undecodable
-from radiod.wire.messages import Error, Message
+from radiod.wire.messages import Error, Goodbye, Message
 
 __all__ = ["CHUNK", "FanOut", "Outlet", "SocketOutlet", "StreamOutlet"]
 
@@ -47,6 +47,16 @@ class Consumer(Protocol):
     def registerProducer(self, producer: object, streaming: bool) -> object: ...
 
     def unregisterProducer(self) -> object: ...
+
+
+class Driver(Protocol):
+    """Who runs the WAMP sessions of a connection (``driver``)."""
+
+    def reopen(self) -> None:
+        """The session has said goodbye: another one may begin."""
+
+    def abort(self, error: RadiodError) -> None:
+        """End the session for a fault of the peer."""
 
 
 class FanOut:
@@ -128,6 +138,23 @@ class FanOut:
                 queue.append(frame)
         self._count(len(frame))
 
+    def hold(self, session: Session, is_held: bool) -> None:
+        """Stop reading from the session's peer, or read on."""
+        session.outlet.pause_reads(is_held)
+
+    def confirm(self, session: Session, message: Goodbye) -> None:
+        """Queue the answer to GOODBYE, and tell whoever drives the session."""
+        outlet: Outlet = session.outlet
+        outlet.push(outlet.format.message(message, None))
+        if outlet.driver is not None:
+            outlet.driver.reopen()
+
+    def abort(self, session: Session, error: PeerError) -> None:
+        """Have the session ended by whoever drives it."""
+        outlet: Outlet = session.outlet
+        if outlet.driver is not None:
+            outlet.driver.abort(error)
+
     def close(self, session: Session, message: Message) -> None:
         """Queue a last message; the outlet's owner closes the connection once it has left."""
         outlet: Outlet = session.outlet
@@ -192,6 +219,7 @@ class Outlet:
         "_on_finished",
         "_reads_paused",
         "blocked",
+        "driver",
         "format",
         "max_bytes",
         "owed",
@@ -220,6 +248,7 @@ class Outlet:
         self._is_waiting = False
         self._reads_paused = False
         self.blocked = False
+        self.driver: Driver | None = None
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).

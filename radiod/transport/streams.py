@@ -17,7 +17,6 @@ from radiod.errors import INVALID_URI, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import SSE
 from radiod.transport.outbox import Consumer, FanOut, Outlet, StreamOutlet
-from radiod.wire.messages import Subscribe, SubscribeOptions
 
 __all__ = ["Stream", "Streams"]
 
@@ -42,7 +41,7 @@ class Stream:
         """Begin to listen. Raises: Refused: what ``Streams.admit`` found allowed is so no longer."""
         session = self._session = self._realm.join(self._principal, outlet)
         try:
-            self._realm.subscribe(session, _subscribe(self._channel))
+            self._realm.subscribe(session, self._channel)
         except Refused:
             self.close()
             raise
@@ -52,10 +51,6 @@ class Stream:
         if self._session is not None:
             self._realm.leave(self._session)
             self._session = None
-
-
-def _subscribe(channel: str) -> Subscribe:
-    return Subscribe(1, SubscribeOptions(), channel)
 
 
 class Streams:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 __all__ = [
     "Abort",
@@ -35,7 +35,9 @@ __all__ = [
     "InvocationPolicy",
     "MatchPolicy",
     "Message",
+    "Options",
     "Passthru",
+    "PeerRole",
     "Publish",
     "PublishOptions",
     "Published",
@@ -95,6 +97,7 @@ class HelloDetails(Options):
     authmethods: Annotated[list[Text], Meta(max_length=32)] | None = None
     authid: Text | None = None
     authextra: dict[str, Any] | None = None
+    is_revocable: bool = field(name="_radiod_revocation", default=False)
 
 
 class Passthru(Options):
@@ -215,6 +218,11 @@ class Publish(Message, tag=16):
     args: Raw = EMPTY
     kwargs: Raw = EMPTY
 
+    @property
+    def uri(self) -> str:
+        """What a right is needed for."""
+        return self.topic
+
 
 class Subscribe(Message, tag=32):
     """Subscribes to a topic."""
@@ -222,6 +230,11 @@ class Subscribe(Message, tag=32):
     request: Id
     options: SubscribeOptions
     topic: Text
+
+    @property
+    def uri(self) -> str:
+        """What a right is needed for."""
+        return self.topic
 
 
 class Unsubscribe(Message, tag=34):
@@ -240,6 +253,11 @@ class Call(Message, tag=48):
     args: Raw = EMPTY
     kwargs: Raw = EMPTY
 
+    @property
+    def uri(self) -> str:
+        """What a right is needed for."""
+        return self.procedure
+
 
 class Cancel(Message, tag=49):
     """Cancels a call; ``request`` is the call's."""
@@ -254,6 +272,11 @@ class Register(Message, tag=64):
     request: Id
     options: RegisterOptions
     procedure: Text
+
+    @property
+    def uri(self) -> str:
+        """What a right is needed for."""
+        return self.procedure
 
 
 class Unregister(Message, tag=66):
