@@ -1,0 +1,120 @@
+"""Dynamic authorization: a procedure that a client registered decides what a role may do.
+
+It is called as Crossbar.io calls its authorizers, with the session's details, the URI, the action and the
+message's options, and answers true, false or ``{allow, disclose, cache, trustlevel}``. Whatever else it
+answers, or when it does not answer at all, the session's request is refused with
+``wamp.error.authorization_failed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from radiod.core.later import Later, after
+from radiod.core.meta import describe_session
+from radiod.core.ports import Action, Clock, Disclose, Verdict
+from radiod.core.sessions import Session
+from radiod.errors import AUTHORIZATION_FAILED, RadiodError, Refused
+from radiod.wire.messages import Options
+
+__all__ = ["Authorizer"]
+
+
+class Answer(Struct, frozen=True):
+    """What an authorizer may say besides true and false.
+
+    ``disclose``: true reveals who acts, whatever is asked; ``cache``: the same question of the same session
+    need not be asked again for a while.
+    """
+
+    allow: bool
+    disclose: bool = False
+    cache: bool = False
+    trustlevel: int | None = None
+
+
+class Authorizer:
+    """``ports.Permissions`` of a role whose rights somebody else decides.
+
+    Pattern-based subscriptions are decided once, with the pattern and its match policy in the options; their
+    events are not asked about. Without a session there is nobody to ask about: listeners that speak no WAMP
+    are not admitted under such a role.
+
+    Args:
+        ask: calls the procedure with these arguments; settles with its first result, or an error.
+        clock: for the age of remembered decisions.
+        cache_s: seconds for which a decision holds that may be remembered.
+        max_cache: decisions remembered; the oldest make room.
+        complain: takes one line for the log when the authorizer fails.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[dict[str, Any], str, str, dict[str, Any]], Later[Any]],
+        clock: Clock,
+        *,
+        cache_s: float,
+        max_cache: int,
+        complain: Callable[[str], None],
+    ) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._cache_s = cache_s
+        self._max_cache = max_cache
+        self._complain = complain
+        # session id, action, match policy, URI -> decision, and until when it holds (monotonic seconds)
+        self._cache: dict[tuple[int, Action, str, str], tuple[Verdict, float]] = {}
+
+    def decide(
+        self, session: Session, action: Action, uri: str, options: Options
+    ) -> Verdict | Later[Verdict]:
+        """As ``Permissions.decide``: at once if it is remembered, else later."""
+        key = (session.id, action, getattr(options, "match", "exact"), uri)
+        remembered = self._cache.get(key)
+        if remembered is not None:
+            verdict, until = remembered
+            if self._clock.seconds() < until:
+                return verdict
+            del self._cache[key]
+        told: Later[Answer] = Later()
+        self._ask(describe_session(session), uri, action.value, _plain(options)).then(
+            lambda outcome: told.settle(self._checked(outcome, uri))
+        )
+        return after(told, lambda answer: self._conclude(key, answer))
+
+    def _checked(self, outcome: Any, uri: str) -> Answer | Refused:
+        try:
+            if isinstance(outcome, RadiodError):
+                raise ValueError(outcome.text)
+            return Answer(outcome) if isinstance(outcome, bool) else msgspec.convert(outcome, Answer)
+        except ValueError as error:
+            self._complain(f"the authorizer failed on {uri}: {error}")
+            return Refused(AUTHORIZATION_FAILED, f"the right to use {uri} could not be found out")
+
+    def _conclude(self, key: tuple[int, Action, str, str], answer: Answer) -> Verdict:
+        disclose = Disclose.ALWAYS if answer.disclose else Disclose.ASKED
+        verdict = Verdict(is_allowed=answer.allow, disclose=disclose, trustlevel=answer.trustlevel)
+        if answer.cache:
+            if len(self._cache) >= self._max_cache:
+                del self._cache[next(iter(self._cache))]
+            self._cache[key] = verdict, self._clock.seconds() + self._cache_s
+        return verdict
+
+    def allows(self, action: Action, uri: str) -> bool:
+        """False: nothing is known at once."""
+        return False
+
+    def hides(self, topic: str) -> bool:
+        """False: who was allowed a pattern gets its events."""
+        return False
+
+
+def _plain(options: Options) -> dict[str, Any]:
+    """The options that differ from their defaults, as the message had them."""
+    known: dict[str, Any] = msgspec.to_builtins(options)
+    defaults = msgspec.to_builtins(type(options)())
+    return {name: value for name, value in known.items() if value != defaults[name]}
