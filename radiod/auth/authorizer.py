@@ -84,7 +84,11 @@ class Authorizer:
         self._ask(describe_session(session), uri, action.value, _plain(options)).then(
             lambda outcome: told.settle(self._checked(outcome, uri))
         )
-        return after(told, lambda answer: self._conclude(key, answer))
+
+        def conclude(answer: Answer) -> Verdict:
+            return self._conclude(key, answer)
+
+        return after(told, conclude)
 
     def _checked(self, outcome: Any, uri: str) -> Answer | Refused:
         try:
