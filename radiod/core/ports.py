@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What a principal may ask to do with a URI."""
 
     SUBSCRIBE = "subscribe"
