@@ -7,7 +7,7 @@ from typing import Final
 
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.sessions import Session
-from radiod.core.uris import PatternSet
+from radiod.core.uris import PatternSet, is_reserved
 from radiod.wire.messages import MatchPolicy, Options
 
 __all__ = ["StaticPermissions"]
@@ -30,7 +30,7 @@ class StaticPermissions:
     ``deny`` hides within a subscription is left out event by event, within a registration it is refused.
 
     ``*`` does not include the procedures that act on other sessions, unless the role may do all four things
-    with everything: they must be named.
+    with everything: they must be named, by a pattern that begins with ``wamp.``.
 
     Args:
         disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
@@ -59,7 +59,7 @@ class StaticPermissions:
         trustlevel: int | None = None,
     ) -> None:
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
-        self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if p != EVERYTHING))
+        self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if is_reserved(p)))
         self._is_sovereign = all(EVERYTHING in allowed.get(action, ()) for action in Action)
         self._denied = PatternSet(denied)
         self._deny_patterns = denied

@@ -13,7 +13,7 @@ from radiod.core.ids import Counter
 from radiod.core.patterns import PatternIndex
 from radiod.core.ports import Clock, Ids, Limits, Outbox, Permissions
 from radiod.core.sessions import Session
-from radiod.core.uris import is_reserved
+from radiod.core.uris import is_reserved, selects
 from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
@@ -76,6 +76,11 @@ class Subscription:
         self.topic = topic
         self.created = created
         self.listeners: dict[Session, Listener] = {}
+
+    def takes(self, topic: str) -> bool:
+        """True when events on ``topic`` go to this subscription: ``Broker.matching`` asked of one."""
+        is_open = is_reserved(self.topic) or not is_reserved(topic)
+        return is_open and selects(self.match, self.topic, topic)
 
 
 class Retained:
@@ -184,11 +189,7 @@ class Broker:
         if subscription.match == "exact":
             retained = self._retained.get(subscription.topic)
             return [] if retained is None else [(subscription.topic, retained)]
-        return [
-            (topic, retained)
-            for topic, retained in self._retained.items()
-            if subscription in self.matching(topic)
-        ]
+        return [item for item in self._retained.items() if subscription.takes(item[0])]
 
     def unsubscribe(self, session: Session, subscription_id: int) -> Subscription:
         """End one subscription of ``session``. Raises: Refused: ``no_such_subscription``."""

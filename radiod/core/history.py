@@ -95,7 +95,7 @@ class Histories:
         self._patterns: dict[str, Keep] = {}
         # topic -> what is kept of it, for topics asked about lately
         self._wanted: dict[str, Keep | None] = {}
-        # topic -> its past, in order of last use
+        # topic -> its past, in order of the last event
         self._histories: dict[str, History] = {}
 
     def keep(self, pattern: str, keep: Keep) -> None:
@@ -127,11 +127,13 @@ class Histories:
         if keep is None or options.exclude is not None or options.eligible is not None:
             return
         history = self._histories.pop(topic, None) or History(keep)
-        self._histories[topic] = history
-        if len(self._histories) > self._max_topics:
-            del self._histories[next(iter(self._histories))]
         time = round(self._clock.time(), 3)
         history.add(Record(next(self._orders), time, topic, publication, payload, options, details))
+        # An event that is longer than all that may be kept leaves nothing.
+        if history.records:
+            self._histories[topic] = history
+            if len(self._histories) > self._max_topics:
+                del self._histories[next(iter(self._histories))]
 
     def of(self, topic: str) -> list[Record]:
         """What is held of one topic, oldest first."""
@@ -139,10 +141,12 @@ class Histories:
         if history is None:
             return []
         history.expire(self._clock.time())
+        if not history.records:
+            del self._histories[topic]
         return list(history.records)
 
     def topics(self) -> list[str]:
-        """The topics that hold events."""
+        """The topics that hold events; these may have grown too old since."""
         return list(self._histories)
 
     def forget(self, topic: str) -> None:

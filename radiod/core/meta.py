@@ -319,13 +319,13 @@ class MetaApi:
         return after(permissions.decide(caller, Action.SUBSCRIBE, found.topic, options), answer)
 
     def _records(self, subscription: Subscription, caller: Session, topic: str | None) -> list[Record]:
-        histories, broker = self._realm.histories, self._realm.broker
+        histories = self._realm.histories
         if subscription.match == "exact":
             if histories.wanted(subscription.topic) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {subscription.topic}")
             topics = [subscription.topic]
         else:
-            topics = [one for one in histories.topics() if subscription in broker.matching(one)]
+            topics = [one for one in histories.topics() if subscription.takes(one)]
         hides = caller.principal.permissions.hides
         records = [
             record

@@ -1,26 +1,28 @@
 """An index of exact, prefix and wildcard URIs: what falls under a URI is found without looking at the rest.
 
-Exact URIs and prefixes live in dictionaries; a look-up tries the lengths of prefix that occur (at most 255).
-Wildcards live in a tree of components, in which every node has at most one child that fits and one that is
-empty. Cost of a look-up: O(prefix lengths + tree nodes that match), whatever the number of patterns.
+All live in dictionaries. A look-up tries the lengths of prefix that occur (at most 256), and the shapes of
+wildcard that occur: which of so many components are empty. Cost of a look-up: O(lengths + shapes of as many
+components), whatever the number of patterns; their memory is that of their URIs.
 
 Source of the order: WAMP specification, "Pattern-based Registration".
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from radiod.wire.messages import MatchPolicy
 
 __all__ = ["PatternIndex"]
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Any)
 
-ITEM: Final = None
-"""The key under which a node of the tree holds the item whose pattern ends there."""
+Shape = tuple[bool, ...]
+"""For each component of a wildcard, whether it is empty. The more specific of two sorts first."""
 
 
 class PatternIndex(Generic[T]):
@@ -30,11 +32,11 @@ class PatternIndex(Generic[T]):
         self._by_policy: dict[MatchPolicy, dict[str, T]] = {"exact": {}, "prefix": {}, "wildcard": {}}
         self._exact = self._by_policy["exact"]
         self._prefixes = self._by_policy["prefix"]
-        # Length of prefix -> how many have it; and the lengths, longest first.
-        self._length_counts: Counter[int] = Counter()
-        self._lengths: list[int] = []
-        # component -> node … and ITEM -> item
-        self._tree: dict[Any, Any] = {}
+        self._wildcards = self._by_policy["wildcard"]
+        # Negative, so that the longest is first.
+        self._lengths: _Census[int] = _Census()
+        # number of components -> shapes
+        self._shapes: dict[int, _Census[Shape]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._by_policy.values()))
@@ -42,7 +44,7 @@ class PatternIndex(Generic[T]):
     @property
     def has_patterns(self) -> bool:
         """True when something else than exact URIs is there."""
-        return bool(self._prefixes or self._tree)
+        return bool(self._prefixes or self._wildcards)
 
     def get(self, policy: MatchPolicy, uri: str) -> T | None:
         """The item of exactly this policy and URI."""
@@ -56,36 +58,22 @@ class PatternIndex(Generic[T]):
         """Put an item where none is."""
         self._by_policy[policy][uri] = item
         if policy == "prefix":
-            self._length_counts[len(uri)] += 1
-            self._sort_lengths()
+            self._lengths.add(-len(uri))
         elif policy == "wildcard":
-            node = self._tree
-            for component in uri.split("."):
-                node = node.setdefault(component, {})
-            node[ITEM] = item
+            shape = _shape(uri)
+            self._shapes.setdefault(len(shape), _Census()).add(shape)
 
     def remove(self, policy: MatchPolicy, uri: str) -> None:
         """Take away the item of exactly this policy and URI. Raises: KeyError: there is none."""
         del self._by_policy[policy][uri]
         if policy == "prefix":
-            self._length_counts[len(uri)] -= 1
-            self._sort_lengths()
+            self._lengths.remove(-len(uri))
         elif policy == "wildcard":
-            self._prune(self._tree, [*uri.split("."), ITEM])
-
-    def _sort_lengths(self) -> None:
-        self._length_counts = +self._length_counts
-        self._lengths = sorted(self._length_counts, reverse=True)
-
-    def _prune(self, node: dict[Any, Any], path: list[str | None]) -> None:
-        """Remove the end of ``path``, and every node that has nothing under it then."""
-        nodes = [node]
-        for component in path[:-1]:
-            nodes.append(nodes[-1][component])
-        for parent, component in zip(reversed(nodes), reversed(path), strict=True):
-            del parent[component]
-            if parent:
-                break
+            shape = _shape(uri)
+            shapes = self._shapes[len(shape)]
+            shapes.remove(shape)
+            if not shapes.order:
+                del self._shapes[len(shape)]
 
     def matching(self, uri: str) -> list[T]:
         """Every item whose pattern ``uri`` falls under: exact, then prefixes from the longest to the
@@ -93,8 +81,8 @@ class PatternIndex(Generic[T]):
         found = [self._exact[uri]] if uri in self._exact else []
         if self._prefixes:
             found += (self._prefixes[prefix] for prefix in self._prefixes_of(uri))
-        if self._tree:
-            found += self._walk(self._tree, uri.split("."), 0)
+        if self._wildcards:
+            found += (self._wildcards[wildcard] for wildcard in self._wildcards_of(uri))
         return found
 
     def best(self, uri: str) -> T | None:
@@ -102,24 +90,50 @@ class PatternIndex(Generic[T]):
         item = self._exact.get(uri)
         if item is None and self._prefixes:
             item = next((self._prefixes[prefix] for prefix in self._prefixes_of(uri)), None)
-        if item is None and self._tree:
-            item = next(self._walk(self._tree, uri.split("."), 0), None)
+        if item is None and self._wildcards:
+            item = next((self._wildcards[wildcard] for wildcard in self._wildcards_of(uri)), None)
         return item
 
     def _prefixes_of(self, uri: str) -> Iterator[str]:
-        for length in self._lengths:
+        for negative in self._lengths.order:
             # Slicing a shorter URI would find its exact self under too long a length.
-            if length <= len(uri) and uri[:length] in self._prefixes:
-                yield uri[:length]
+            if -negative <= len(uri) and uri[:-negative] in self._prefixes:
+                yield uri[:-negative]
 
-    def _walk(self, node: dict[Any, Any], components: list[str], depth: int) -> Iterator[T]:
-        """Items below ``node``; a component that fits goes before an empty one, on every level."""
-        if depth == len(components):
-            if ITEM in node:
-                yield node[ITEM]
+    def _wildcards_of(self, uri: str) -> Iterator[str]:
+        components = uri.split(".")
+        shapes = self._shapes.get(len(components))
+        # With an empty component it is no URI, and would look like a pattern itself.
+        if shapes is None or "" in components:
             return
-        # A URI has no empty component, so the two children differ.
-        for component in (components[depth], ""):
-            child = node.get(component)
-            if child is not None:
-                yield from self._walk(child, components, depth + 1)
+        for shape in shapes.order:
+            wildcard = ".".join(
+                ["" if is_empty else part for is_empty, part in zip(shape, components, strict=True)]
+            )
+            if wildcard in self._wildcards:
+                yield wildcard
+
+
+def _shape(wildcard: str) -> Shape:
+    return tuple([component == "" for component in wildcard.split(".")])
+
+
+class _Census(Generic[K]):
+    """The kinds of pattern that occur, in ``order``, and how many are of each."""
+
+    __slots__ = ("_counts", "order")
+
+    def __init__(self) -> None:
+        self._counts: Counter[K] = Counter()
+        self.order: list[K] = []
+
+    def add(self, kind: K) -> None:
+        self._counts[kind] += 1
+        if self._counts[kind] == 1:
+            insort(self.order, kind)
+
+    def remove(self, kind: K) -> None:
+        self._counts[kind] -= 1
+        if not self._counts[kind]:
+            del self._counts[kind]
+            del self.order[bisect_left(self.order, kind)]

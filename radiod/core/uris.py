@@ -9,7 +9,7 @@ from typing import Final
 from radiod.errors import INVALID_URI, Refused
 from radiod.wire.messages import MatchPolicy
 
-__all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches"]
+__all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches", "selects"]
 
 # The specification's loose rules: no whitespace, no "#", no empty component; control characters are ours.
 COMPONENT: Final = r"[^\s.#\x00-\x1f\x7f]"
@@ -31,16 +31,17 @@ def check_uri(uri: str, policy: MatchPolicy = "exact") -> None:
     where anything fits.
     Raises: Refused: ``wamp.error.invalid_uri``.
     """
+    # First, since what is checked next is remembered.
+    if len(uri) > MAX_URI_LENGTH:
+        raise Refused(INVALID_URI, f"URI of {len(uri)} characters is longer than {MAX_URI_LENGTH}")
     if not _is_well_formed(uri, policy):
-        if len(uri) > MAX_URI_LENGTH:
-            raise Refused(INVALID_URI, f"URI of {len(uri)} characters is longer than {MAX_URI_LENGTH}")
         kind = "URI" if policy == "exact" else f"{policy} of a URI"
         raise Refused(INVALID_URI, f"not a valid {kind}: {uri!r}")
 
 
 @lru_cache(maxsize=10_000)
 def _is_well_formed(uri: str, policy: MatchPolicy) -> bool:
-    return len(uri) <= MAX_URI_LENGTH and FORMS[policy].fullmatch(uri) is not None
+    return FORMS[policy].fullmatch(uri) is not None
 
 
 def is_reserved(uri: str) -> bool:
@@ -61,6 +62,13 @@ def matches(pattern: str, uri: str) -> bool:
         return uri.startswith(pattern[:-1])
     parts = pattern.split(".")
     return "" in parts and _wildcard(parts, uri.split("."))
+
+
+def selects(policy: MatchPolicy, wanted: str, uri: str) -> bool:
+    """True when ``uri`` is among those that ``wanted`` stands for under ``policy``."""
+    if policy == "prefix":
+        return uri.startswith(wanted)
+    return wanted == uri or (policy == "wildcard" and _wildcard(wanted.split("."), uri.split(".")))
 
 
 def covers(pattern: str, policy: MatchPolicy, uri: str) -> bool:
@@ -87,15 +95,15 @@ def _wildcard(parts: list[str], components: list[str]) -> bool:
 class PatternSet:
     """A list of URI patterns, asked "does any of them match?"."""
 
-    __slots__ = ("_exact", "_patterns")
+    __slots__ = ("_all", "_patterns")
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._exact = frozenset(patterns)
+        self._all = frozenset(patterns)
         self._patterns = tuple(pattern for pattern in patterns if is_pattern(pattern))
 
     def __contains__(self, uri: object) -> bool:
-        return uri in self._exact or any(matches(pattern, str(uri)) for pattern in self._patterns)
+        return uri in self._all or any(matches(pattern, str(uri)) for pattern in self._patterns)
 
     def covers(self, policy: MatchPolicy, uri: str) -> bool:
         """True when one of the patterns covers all that ``uri`` matches under ``policy``."""
-        return any(covers(pattern, policy, uri) for pattern in self._patterns)
+        return any(covers(pattern, policy, uri) for pattern in self._all)
