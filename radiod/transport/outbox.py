@@ -223,20 +223,26 @@ class Outlet:
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).
-        self._backlog: deque[bytes] = deque()
+        # An empty deque has 600 bytes: the backlog is one only while there is something in it.
+        self._backlog: deque[bytes] | None = None
         self._backlog_bytes = 0
         self.owed: dict[Listener, None] = {}
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
         if self.blocked:
-            self._backlog.append(data)
+            self._held().append(data)
             self._backlog_bytes += len(data)
             self._check_backlog()
         elif data:
             if not self.queue:
                 self._fan_out.mark(self)
             self.queue.append(data)
+
+    def _held(self) -> deque[bytes]:
+        if self._backlog is None:
+            self._backlog = deque()
+        return self._backlog
 
     def finish(self) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up."""
@@ -256,7 +262,7 @@ class Outlet:
     def abandon(self) -> None:
         """The connection is gone: hold nothing more."""
         self.queue.clear()
-        self._backlog.clear()
+        self._backlog = None
         self.owed.clear()
 
     def _check_backlog(self) -> None:
@@ -277,9 +283,9 @@ class Outlet:
         queue.clear()
         if not self.blocked:
             self._write(data)
-        elif self._backlog or data:
+        else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
-            self._backlog.appendleft(data)
+            self._held().appendleft(data)
             self._backlog_bytes += len(data)
         if self._is_finishing and not self.blocked:
             self._on_finished()
@@ -302,9 +308,11 @@ class Outlet:
             self._on_finished()
 
     def _next_waiting(self) -> bytes | None:
-        if self._backlog:
+        if self._backlog is not None:
             data = self._backlog.popleft()
             self._backlog_bytes -= len(data)
+            if not self._backlog:
+                self._backlog = None
             return data
         return self._fan_out.next_owed(self)
 

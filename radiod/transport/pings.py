@@ -58,7 +58,7 @@ class Pinger:
         self._turns[self._turn].add(connection)
         self._count += 1
         if self._next is None:
-            self._wait()
+            self._wait(self._clock.seconds())
 
     def remove(self, connection: Pinged) -> None:
         """Leave ``connection`` alone; again and again does nothing."""
@@ -70,11 +70,13 @@ class Pinger:
                 self._next.cancel()
                 self._next = None
 
-    def _wait(self) -> None:
-        self._next = self._clock.timers.at(self._clock.seconds() + self._seconds_per_turn, self._ping)
+    def _wait(self, last: float) -> None:
+        """Plan the next turn; counted from when the last one was due, so that none slips when all are late."""
+        due = last + self._seconds_per_turn
+        self._next = self._clock.timers.at(due, lambda: self._ping(due))
 
-    def _ping(self) -> None:
-        self._wait()
+    def _ping(self, due: float) -> None:
+        self._wait(due)
         self._turn = (self._turn + 1) % TURNS
         now = self._clock.seconds()
         asked = [connection for connection in self._turns[self._turn] if connection.asked_at == NOTHING_ASKED]
