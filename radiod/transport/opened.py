@@ -148,7 +148,8 @@ class OpenSocket:
             reader = self._reader = self._reader or self._make_reader()
         if self._closing is None:
             self._read(reader, data)
-        elif reader.finds_close(data):
+            data = b""
+        if self._closing is not None and reader.finds_close(data):
             self._hang_up()
 
     def _make_reader(self) -> FrameReader:
@@ -216,9 +217,11 @@ class OpenSocket:
 
     def _hang_up(self) -> None:
         """Both sides have said that they close: hang up when everything queued has left."""
-        if self._outlet is not None:
-            self._outlet.flush()
-        self._transport.loseConnection()
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.flush()
+            outlet.let_go()
+            self._transport.loseConnection()
 
     def _leave(self) -> None:
         """End the session, or the listening, now."""

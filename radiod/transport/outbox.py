@@ -239,6 +239,9 @@ class Outlet:
                 self._fan_out.mark(self)
             self.queue.append(data)
 
+    def let_go(self) -> None:
+        """The connection is about to be closed: its transport need not wait for more."""
+
     def _held(self) -> deque[bytes]:
         if self._backlog is None:
             self._backlog = deque()
@@ -408,6 +411,11 @@ class StreamOutlet(Outlet):
     def start(self) -> None:
         """Ask the consumer to tell when it is full. Call once, before the first write."""
         self._consumer.registerProducer(self, True)
+
+    def let_go(self) -> None:
+        """TLS does not close while somebody is registered who might write."""
+        if not self.blocked:
+            self._consumer.unregisterProducer()
 
     def _write(self, data: bytes) -> None:
         self._consumer.write(data)

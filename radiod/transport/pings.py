@@ -71,7 +71,7 @@ class Pinger:
                 self._next = None
 
     def _wait(self, last: float) -> None:
-        """Plan the next turn; counted from when the last one was due, so that none slips when all are late."""
+        """Plan the next turn, counted from when the last one was due: a late one must not delay the rest."""
         due = last + self._seconds_per_turn
         self._next = self._clock.timers.at(due, lambda: self._ping(due))
 
