@@ -252,20 +252,29 @@ class Outlet:
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).
-        self._backlog: deque[bytes] = deque()
+        # An empty deque has 600 bytes: the backlog is one only while there is something in it.
+        self._backlog: deque[bytes] | None = None
         self._backlog_bytes = 0
         self.owed: dict[Listener, None] = {}
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
         if self.blocked:
-            self._backlog.append(data)
+            self._held().append(data)
             self._backlog_bytes += len(data)
             self._check_backlog()
         elif data:
             if not self.queue:
                 self._fan_out.mark(self)
             self.queue.append(data)
+
+    def let_go(self) -> None:
+        """The connection is about to be closed: its transport need not wait for more."""
+
+    def _held(self) -> deque[bytes]:
+        if self._backlog is None:
+            self._backlog = deque()
+        return self._backlog
 
     def finish(self) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up."""
@@ -285,7 +294,7 @@ class Outlet:
     def abandon(self) -> None:
         """The connection is gone: hold nothing more."""
         self.queue.clear()
-        self._backlog.clear()
+        self._backlog = None
         self.owed.clear()
 
     def _check_backlog(self) -> None:
@@ -306,9 +315,9 @@ class Outlet:
         queue.clear()
         if not self.blocked:
             self._write(data)
-        elif self._backlog or data:
+        else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
-            self._backlog.appendleft(data)
+            self._held().appendleft(data)
             self._backlog_bytes += len(data)
         if self._is_finishing and not self.blocked:
             self._on_finished()
@@ -331,9 +340,11 @@ class Outlet:
             self._on_finished()
 
     def _next_waiting(self) -> bytes | None:
-        if self._backlog:
+        if self._backlog is not None:
             data = self._backlog.popleft()
             self._backlog_bytes -= len(data)
+            if not self._backlog:
+                self._backlog = None
             return data
         return self._fan_out.next_owed(self)
 
@@ -429,6 +440,11 @@ class StreamOutlet(Outlet):
     def start(self) -> None:
         """Ask the consumer to tell when it is full. Call once, before the first write."""
         self._consumer.registerProducer(self, True)
+
+    def let_go(self) -> None:
+        """TLS does not close while somebody is registered who might write."""
+        if not self.blocked:
+            self._consumer.unregisterProducer()
 
     def _write(self, data: bytes) -> None:
         self._consumer.write(data)

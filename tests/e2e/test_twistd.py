@@ -226,5 +226,23 @@ def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
         assert server.stop() == 0
 
 
+def test_connections_over_tls_are_closed_without_delay(tmp_path, dial_ws):
+    file, tls = certificate(tmp_path), free_port()
+    context = ssl.create_default_context(cafile=str(file))
+    more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
+    with radiod(tmp_path, OPEN, None, *more):
+        started = time.monotonic()
+        for path in ("ws", "listen/sample_net"):
+            # Closing waits for the server's end of the connection.
+            url, options = f"wss://localhost:{tls}/{path}", {"ssl": context, "sock": dial(tls)}
+            with connect(url, subprotocols=["wamp.2.json"], close_timeout=5, **options):
+                pass
+        with context.wrap_socket(dial(tls), server_hostname="localhost") as raw:
+            raw.sendall(b"\x7f\xf1\x00\x00" + b"\x00\x00\x00\x02[]")
+            while raw.recv(1000):
+                pass
+        assert time.monotonic() - started < 1
+
+
 def dial(port):
     return socket.create_connection(("127.0.0.1", port), SECONDS)
