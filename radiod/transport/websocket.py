@@ -2,7 +2,8 @@
 
 Autobahn does the opening handshake and negotiation, and everything out of the ordinary afterwards (control
 frames, fragments, violations, closing). While nothing of that is going on, plain data frames are taken
-straight from the bytes received (``wire.frames``), which costs a twentieth.
+straight from the bytes received (``wire.frames``), which costs a twentieth. Compression is negotiated and
+done here as well (``wire.deflate``); Autobahn is not told of it but for what it inflates (``Inflating``).
 """
 
 from __future__ import annotations
@@ -17,20 +18,30 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
-from radiod.errors import RadiodError, http_status
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, http_status
+from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
-from radiod.transport.formats import PLAIN, WEBSOCKET
+from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, Format, websocket_format
+from radiod.transport.inflating import Inflating
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Stream, Streams
-from radiod.wire.codecs import CODECS
+from radiod.wire.codecs import CODECS, Codec
+from radiod.wire.deflate import COMPRESSED, accept, inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
-SUBPROTOCOLS: Final = {f"wamp.2.{name}": name for name in CODECS}
+BATCHED: Final = ".batched"
+SUBPROTOCOLS: Final = {
+    f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
+    for ending in ("", BATCHED)
+    for name, codec in CODECS.items()
+}
+"""The subprotocols of WAMP: serializer, and whether messages come in batches."""
+
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 CLOSE_SECONDS: Final = 2.0
@@ -50,6 +61,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _driver: WampDriver | None = None
     _stream: Stream | None = None
     _outlet: Outlet | None = None
+    _receive: Callable[[bytes], None]
+    _is_deflated = False
     _first_byte = 0
     _fragments = 0
     on_lost: Callable[[], None]
@@ -57,11 +70,23 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     # --- opening
 
     def onConnect(self, request: Any) -> Any:
-        """Choose by path; returns the subprotocol. Raises: ConnectionDeny: the HTTP status says why."""
+        """Choose by path; returns the subprotocol and more headers.
+
+        Raises: ConnectionDeny: the HTTP status says why.
+        """
+        subprotocol = self._choose(request)
+        answer = accept(request.extensions) if self.factory.compression else None
+        # Autobahn would refuse a connection whose offer is malformed, and cannot say all that we answer.
+        self.websocket_extensions: list[object] = []
+        self._is_deflated = answer is not None
+        return subprotocol, {"Sec-WebSocket-Extensions": answer} if answer else {}
+
+    def _choose(self, request: Any) -> str | None:
+        """The subprotocol: None, and ``_stream`` set, for listeners to a channel. Raises: ConnectionDeny."""
         if request.path == WAMP_PATH:
             for name in request.protocols:
                 if name in SUBPROTOCOLS:
-                    return name
+                    return str(name)
             raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
         channel = self.factory.channel_at(request.path)
         if channel is None:
@@ -75,18 +100,26 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def onOpen(self) -> None:
         """The handshake succeeded: build what the path asked for."""
         self._fragments = 0
+        if self._is_deflated:
+            self._perMessageCompress = Inflating(self.maxMessagePayloadSize)
         if self._stream is not None:
-            self._outlet = self._make_outlet(PLAIN)
+            self._outlet = self._make_outlet(PLAIN_DEFLATED if self._is_deflated else PLAIN)
             self._stream.open(self._outlet)
         else:
-            codec = CODECS[SUBPROTOCOLS[self.websocket_protocol_in_use]]
-            self._first_byte = BINARY if codec.is_binary else TEXT
-            self._outlet = self._make_outlet(WEBSOCKET[codec.name])
-            self._driver = WampDriver(
-                self.factory.gates, codec, self._outlet, self.peer, self.factory.handshake_deadline
-            )
+            self._open_wamp(*SUBPROTOCOLS[self.websocket_protocol_in_use])
 
-    def _make_outlet(self, format: Any) -> Outlet:
+    def _open_wamp(self, codec: Codec, is_batched: bool) -> None:
+        make_format = batched_format if is_batched else websocket_format
+        self._first_byte = BINARY if codec.is_binary else TEXT
+        self._outlet = outlet = self._make_outlet(make_format(codec.name, self._is_deflated))
+        self._driver = driver = WampDriver(
+            self.factory.gates, codec, outlet, self.peer, self.factory.handshake_deadline
+        )
+        self._receive = driver.receive
+        if is_batched:
+            self._receive = Unbatcher(driver, outlet, codec, self._is_deflated).receive
+
+    def _make_outlet(self, format: Format) -> Outlet:
         options: dict[str, Any] = {
             "max_bytes": 1 << 62,
             "on_cut": self._cut,
@@ -102,9 +135,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     def dataReceived(self, data: bytes) -> None:
         """Take plain frames at once; leave everything else to Autobahn."""
-        driver = self._driver
         is_plain = (
-            driver is not None
+            self._driver is not None
             and self.state == self.STATE_OPEN
             and not self.inside_message
             and self.current_frame is None
@@ -113,14 +145,40 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if not is_plain:
             self._dataReceived(data)
             return
-        assert driver is not None
-        payloads, rest = plain_frames(data, self._first_byte, self.maxMessagePayloadSize)
-        for payload in payloads:
-            driver.receive(payload)
-        if payloads and self.autoPingTimeoutCall:
+        rest = self._take_plain(data)
+        if rest and self.autoPingTimeoutCall:
             self._cancelAutoPingTimeoutCall()
         if rest < len(data):
             self._dataReceived(data[rest:])
+
+    def _take_plain(self, data: bytes) -> int:
+        """Receive the plain frames that ``data`` begins with. Returns: the offset of what follows them."""
+        limit = self.maxMessagePayloadSize
+        payloads, rest = plain_frames(data, self._first_byte, limit)
+        for payload in payloads:
+            self._receive(payload)
+        while self._is_deflated and rest < len(data):
+            start = rest
+            payloads, rest = plain_frames(data, self._first_byte | COMPRESSED, limit, start)
+            for payload in payloads:
+                try:
+                    self._receive(inflate(payload, limit))
+                except PeerError as error:
+                    self._refuse_compressed(error)
+                    return len(data)
+            payloads, rest = plain_frames(data, self._first_byte, limit, rest)
+            for payload in payloads:
+                self._receive(payload)
+            if rest == start:
+                break
+        return rest
+
+    def _refuse_compressed(self, error: PeerError) -> None:
+        is_too_long = error.uri == PAYLOAD_SIZE_EXCEEDED
+        self._fail_connection(
+            self.CLOSE_STATUS_CODE_MESSAGE_TOO_BIG if is_too_long else self.CLOSE_STATUS_CODE_INVALID_PAYLOAD,
+            error.text,
+        )
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """A message that came the long way; what listeners to a channel say is ignored."""
@@ -130,7 +188,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if isBinary != (self._first_byte == BINARY):
             self._fail_connection(self.CLOSE_STATUS_CODE_UNSUPPORTED_DATA, "wrong kind of frame")
             return
-        self._driver.receive(payload)
+        self._receive(payload)
 
     def onMessageFrameBegin(self, length: int) -> None:
         """Bound the number of fragments as well as their sum."""
@@ -222,6 +280,7 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         self._aliases = aliases
         self._handshake_seconds = settings.handshake_seconds
         self.max_fragments = settings.max_fragments
+        self.compression = settings.compression
         self.setProtocolOptions(
             webStatus=False,
             versions=[13],

@@ -1,7 +1,7 @@
 """Frames around serialized messages: WebSocket (RFC 6455) and WAMP RawSocket, server side.
 
-Only the plain case is handled here: one unfragmented, uncompressed data frame per message. Everything else
-(control frames, fragments, extensions, violations) is left to Autobahn, which receives the bytes untouched.
+Only the plain case is handled here: one unfragmented data frame per message. Everything else (control frames,
+fragments, violations) is left to Autobahn, which receives the bytes untouched.
 """
 
 from __future__ import annotations
@@ -71,20 +71,22 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
 
 
-def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes], int]:
+def plain_frames(data: bytes, first_byte: int, limit: int, start: int = 0) -> tuple[list[bytes], int]:
     """Take the plain client frames off the front of ``data``.
 
     Args:
-        data: bytes received, beginning at a frame boundary.
-        first_byte: ``TEXT`` or ``BINARY``; a frame of the other kind is not plain.
+        data: bytes received.
+        first_byte: ``TEXT`` or ``BINARY``, with ``deflate.COMPRESSED`` or without; frames of any other kind
+            are not plain.
         limit: largest payload in bytes; a longer frame is not plain.
+        start: where in ``data`` to begin, at a frame boundary.
 
     Returns:
         the unmasked payloads, and the offset of the first byte that is not part of them: the end of
         ``data``, an incomplete frame, or a frame that somebody else must look at.
     """
     payloads = []
-    start, end = 0, len(data)
+    end = len(data)
     while end - start >= 6 and data[start] == first_byte:
         size = data[start + 1] - 0x80
         if size < 0:

@@ -96,6 +96,11 @@ class TestPlainFrames:
             assert before + after == payloads
             assert used + rest == len(data)
 
+    def test_begin_where_they_are_told(self):
+        data = reference_frame(b"skipped") + reference_frame(b"payload")
+        start = len(reference_frame(b"skipped"))
+        assert plain_frames(data, TEXT, LIMIT, start) == ([b"payload"], len(data))
+
     @pytest.mark.parametrize("size", [126, 65_535, 65_536])
     def test_a_cut_inside_a_wide_head_waits_for_more(self, size):
         frame = reference_frame(bytes(size))
