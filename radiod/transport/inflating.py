@@ -15,9 +15,9 @@ __all__ = ["Inflating"]
 class Inflating:
     """Stands in for Autobahn's ``PerMessageDeflate``, for one connection; ``limit`` in bytes of one message.
 
-    Autobahn's own (26.10.2) truncates a message that is less than 258 bytes too long, keeps its inflater
-    between messages, and goes on inflating after it has failed the connection. This one is exact, holds nothing
-    between messages, and inflates nothing more once a message was refused.
+    Autobahn's own (26.10.2) cuts the end off messages that are up to 258 bytes too long when they end their
+    stream (BFINAL), keeps its inflater between messages, and goes on inflating after it has failed the
+    connection. This one is exact, holds nothing between messages, and inflates nothing once it refused one.
     """
 
     EXTENSION_NAME: Final = EXTENSION

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ def client_frame(first_byte: int, payload: bytes, mask: bytes = b"\x01\x02\x03\x
 
 
 def server_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """(opcode, payload) of the complete frames in ``data``, and the rest."""
+    """(opcode, payload) of the complete frames in ``data``, inflated if compressed, and the rest."""
     frames = []
     while len(data) >= 2:
         size, head = data[1] & 0x7F, 2
@@ -220,6 +221,9 @@ def server_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
             size, head = int.from_bytes(data[2 : 2 + wide], "big"), 2 + wide
         if len(data) < head + size:
             break
-        frames.append((data[0] & 0x0F, data[head : head + size]))
+        payload = data[head : head + size]
+        if data[0] & 0x40:
+            payload = zlib.decompressobj(-15).decompress(payload + b"\x00\x00\xff\xff")
+        frames.append((data[0] & 0x0F, payload))
         data = data[head + size :]
     return frames, data
