@@ -1,7 +1,8 @@
 """Compression of WebSocket messages: permessage-deflate (RFC 7692), server side.
 
 Neither side takes its context over from message to message. So a message is compressed on its own, once for
-all listeners that negotiated compression, and a connection holds no compressor: those cost 300 KiB each.
+all listeners that negotiated compression, and a connection holds neither compressor nor inflater: together
+these would be 300 KiB each.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ COMPRESSED: Final = 0x40
 COMPRESS_FROM: Final = 128
 """Bytes: shorter messages hardly shrink, and are sent as they are."""
 
-# With more memory, zlib's state is above malloc's threshold for mapping pages; mapping them for every message
-# costs several times what compressing 1 KiB does, for 1 % fewer bytes (docs/performance.md).
-_LEVEL: Final = 6
+# Half of level 6's time on long messages for 3 % more bytes. With more memory zlib makes no fewer bytes, and
+# malloc may hand it back to the system after every message, which costs several times what 1 KiB does.
+_LEVEL: Final = 4
 _MEMORY: Final = 5
 _WINDOW_BITS: Final = 15
 # Ends what a sender flushed; it is not sent (RFC 7692, 7.2.1).
