@@ -104,6 +104,7 @@ class Limits(Node, frozen=True, kw_only=True):
     max_testaments: Count = 100
     max_backlog_bytes: ManyBytes = 4_194_304
     max_fragments: Count = 1024
+    compression: bool = True
     ping_interval_s: Seconds = 30.0
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0

@@ -290,6 +290,7 @@ def _settings(limits: config.Limits) -> Settings:
         max_message_bytes=limits.max_message_bytes,
         max_connections=limits.max_connections,
         max_fragments=limits.max_fragments,
+        compression=limits.compression,
         handshake_seconds=limits.max_unauthenticated_seconds,
         ping_interval=limits.ping_interval_s,
         ping_timeout=limits.ping_timeout_s,

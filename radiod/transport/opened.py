@@ -15,6 +15,8 @@ from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
 from radiod.core.timers import Deadline
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
+from radiod.transport.batched import Unbatcher
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import Format
@@ -23,6 +25,7 @@ from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Stream
 from radiod.wire.codecs import Codec
+from radiod.wire.deflate import inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame
 from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Violation, close_code
 
@@ -40,6 +43,8 @@ PONG_FIRST_BYTE: Final = FINAL | PONG
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 UNSUPPORTED_DATA: Final = 1003
+INVALID_PAYLOAD: Final = 1007
+TOO_BIG: Final = 1009
 
 
 class Shared:
@@ -61,21 +66,32 @@ class Shared:
         """Call ``what`` when a closing handshake has had all the time it gets."""
         return self.clock.timers.at(self.clock.seconds() + CLOSE_SECONDS, what)
 
+    def inflate(self, data: bytes) -> bytes:
+        """One compressed message. Raises: Violation: it is malformed, or too big."""
+        try:
+            return inflate(data, self.max_message_bytes)
+        except PeerError as error:
+            code = TOO_BIG if error.uri == PAYLOAD_SIZE_EXCEEDED else INVALID_PAYLOAD
+            raise Violation(code, error.text) from None
+
 
 class OpenSocket:
     """One open connection: a Twisted protocol that is put in the place of the one that did the handshake.
 
-    It carries either a WAMP session (``serve``) or a listener to one channel (``stream``).
+    It carries either a WAMP session (``serve``) or a listener to one channel (``stream``). ``is_deflated``:
+    compression was negotiated.
     """
 
     __slots__ = (
         "_closing",
         "_driver",
         "_first_byte",
+        "_is_deflated",
         "_on_lost",
         "_outlet",
         "_peer",
         "_reader",
+        "_receiver",
         "_shared",
         "_stream",
         "_transport",
@@ -86,13 +102,22 @@ class OpenSocket:
     log = Logger()
 
     def __init__(
-        self, shared: Shared, transport: Any, peer: str, format: Format, on_lost: Callable[[], None]
+        self,
+        shared: Shared,
+        transport: Any,
+        peer: str,
+        format: Format,
+        on_lost: Callable[[], None],
+        is_deflated: bool = False,
     ) -> None:
         self._shared = shared
         self._transport = transport
         self._peer = peer
         self._on_lost = on_lost
+        self._is_deflated = is_deflated
         self._driver: WampDriver | None = None
+        # Who takes messages: the driver, or who takes batches apart for it.
+        self._receiver: WampDriver | Unbatcher | None = None
         self._stream: Stream | None = None
         # What plain frames begin with.
         self._first_byte = TEXT
@@ -117,11 +142,14 @@ class OpenSocket:
         outlet.start()
         return outlet
 
-    def serve(self, codec: Codec, gates: Mapping[str, Gate]) -> None:
+    def serve(self, codec: Codec, gates: Mapping[str, Gate], is_batched: bool = False) -> None:
         """Expect a WAMP client."""
         assert self._outlet is not None
         self._first_byte = BINARY if codec.is_binary else TEXT
-        self._driver = WampDriver(gates, codec, self._outlet, self._peer, self._shared.handshake_deadline)
+        driver = WampDriver(gates, codec, self._outlet, self._peer, self._shared.handshake_deadline)
+        self._driver = self._receiver = driver
+        if is_batched:
+            self._receiver = Unbatcher(driver, self._outlet, codec, self._is_deflated)
 
     def stream(self, stream: Stream) -> None:
         """Send one channel's data."""
@@ -137,11 +165,11 @@ class OpenSocket:
         self.asked_at = NOTHING_ASKED
         reader = self._reader
         if reader is None:
-            driver = self._driver
-            if driver is not None:
+            receiver = self._receiver
+            if receiver is not None:
                 payloads, rest = plain_frames(data, self._first_byte, self._shared.max_message_bytes)
                 for payload in payloads:
-                    driver.receive(payload)
+                    receiver.receive(payload)
                 if rest == len(data):
                     return
                 data = data[rest:]
@@ -153,7 +181,9 @@ class OpenSocket:
             self._hang_up()
 
     def _make_reader(self) -> FrameReader:
-        return FrameReader(self._shared.max_message_bytes, self._shared.max_fragments)
+        shared = self._shared
+        inflate = shared.inflate if self._is_deflated else None
+        return FrameReader(shared.max_message_bytes, shared.max_fragments, inflate)
 
     def _read(self, reader: FrameReader, data: bytes) -> None:
         """Take frames until the connection begins to close."""
@@ -176,11 +206,11 @@ class OpenSocket:
             self._leave()
             self._close(_answer_to_close(payload))
             self._hang_up()
-        elif opcode != PONG and self._driver is not None:
+        elif opcode != PONG and self._receiver is not None:
             # What listeners to a channel say is ignored.
             if opcode | FINAL != self._first_byte:
                 raise Violation(UNSUPPORTED_DATA, "the subprotocol has no messages of this kind")
-            self._driver.receive(payload)
+            self._receiver.receive(payload)
 
     # --- sending
 
@@ -239,7 +269,7 @@ class OpenSocket:
         if self._outlet is not None:
             self._outlet.abandon()
         # The outlet knows this object, which must not know the outlet any more to be freed at once.
-        self._outlet = self._driver = self._stream = None
+        self._outlet = self._driver = self._receiver = self._stream = None
         self._on_lost()
 
 

@@ -1,7 +1,8 @@
 """WebSocket handshakes: WAMP on ``/ws``, plain data on ``/listen/<channel>`` and alias paths.
 
-Autobahn does the opening handshake and negotiation. Then an ``OpenSocket`` takes its place, and the Autobahn
-protocol, with its hundred attributes, is freed.
+Autobahn does the opening handshake and the negotiation of subprotocols; that of compression is done here
+(``wire.deflate``). Then an ``OpenSocket`` takes its place, and the Autobahn protocol, with its hundred
+attributes, is freed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
 from radiod.errors import RadiodError, http_status
+from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import PLAIN, WEBSOCKET
+from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, Format, websocket_format
 from radiod.transport.handover import put_in_place
 from radiod.transport.opened import OpenSocket, Shared
 from radiod.transport.outbox import FanOut
@@ -26,10 +28,18 @@ from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Stream, Streams
 from radiod.wire.codecs import CODECS
+from radiod.wire.deflate import accept
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
-SUBPROTOCOLS: Final = {f"wamp.2.{name}": name for name in CODECS}
+BATCHED: Final = ".batched"
+SUBPROTOCOLS: Final = {
+    f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
+    for ending in ("", BATCHED)
+    for name, codec in CODECS.items()
+}
+"""The subprotocols of WAMP: serializer, and whether messages come in batches."""
+
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 
@@ -45,14 +55,27 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     data: bytes
     _stream: Stream | None = None
+    _is_deflated = False
     on_lost: Callable[[], None]
 
     def onConnect(self, request: Any) -> Any:
-        """Choose by path; returns the subprotocol. Raises: ConnectionDeny: the HTTP status says why."""
+        """Choose by path; returns the subprotocol and more headers.
+
+        Raises: ConnectionDeny: the HTTP status says why.
+        """
+        subprotocol = self._choose(request)
+        answer = accept(request.extensions) if self.factory.compression else None
+        # Autobahn would refuse a connection whose offer is malformed, and cannot say all that we answer.
+        self.websocket_extensions: list[object] = []
+        self._is_deflated = answer is not None
+        return subprotocol, {"Sec-WebSocket-Extensions": answer} if answer else {}
+
+    def _choose(self, request: Any) -> str | None:
+        """The subprotocol: None, and ``_stream`` set, for listeners to a channel. Raises: ConnectionDeny."""
         if request.path == WAMP_PATH:
             for name in request.protocols:
                 if name in SUBPROTOCOLS:
-                    return name
+                    return str(name)
             raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
         channel = self.factory.channel_at(request.path)
         if channel is None:
@@ -67,18 +90,22 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         """The handshake succeeded: what comes from now on is none of Autobahn's business."""
         # What the client sent together with its request.
         rest, self.data = self.data, b""
-        shared, transport = self.factory.shared, self.transport
         if self._stream is not None:
-            opened = OpenSocket(shared, transport, self.peer, PLAIN, self.on_lost)
-            put_in_place(transport, opened)
+            opened = self._hand_over(PLAIN_DEFLATED if self._is_deflated else PLAIN)
             opened.stream(self._stream)
         else:
-            codec = CODECS[SUBPROTOCOLS[self.websocket_protocol_in_use]]
-            opened = OpenSocket(shared, transport, self.peer, WEBSOCKET[codec.name], self.on_lost)
-            put_in_place(transport, opened)
-            opened.serve(codec, self.factory.gates)
+            codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
+            make_format = batched_format if is_batched else websocket_format
+            opened = self._hand_over(make_format(codec.name, self._is_deflated))
+            opened.serve(codec, self.factory.gates, is_batched)
         if rest:
             opened.dataReceived(rest)
+
+    def _hand_over(self, format: Format) -> OpenSocket:
+        shared, transport = self.factory.shared, self.transport
+        opened = OpenSocket(shared, transport, self.peer, format, self.on_lost, self._is_deflated)
+        put_in_place(transport, opened)
+        return opened
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """Write, without what Autobahn formats for its log."""
@@ -127,6 +154,7 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         self.gates = gates
         self.streams = streams
         self._aliases = aliases
+        self.compression = settings.compression
         # No timers of Autobahn's: a request is complete when it gets here, and is answered at once.
         self.setProtocolOptions(webStatus=False, versions=[13], openHandshakeTimeout=0, allowNullOrigin=True)
 

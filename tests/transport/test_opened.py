@@ -12,6 +12,7 @@ PING, PONG, CLOSE = 9, 10, 8
 INTERVAL, TIMEOUT = 30, 20
 PING_FRAME = b"\x89\x00"
 ECHO = b'[48,1,{},"radiod.echo",["x"]]'
+SECOND_ECHO = ECHO.replace(b"1", b"2")
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ class TestPeersPings:
 
     def test_in_order_with_messages_before_and_behind(self, radio):
         wire = joined(radio)
-        wire.send(client_frame(0x81, ECHO) + client_frame(0x89, b"?") + client_frame(0x81, ECHO))
+        wire.send(client_frame(0x81, ECHO) + client_frame(0x89, b"?") + client_frame(0x81, SECOND_ECHO))
         assert [opcode for opcode, _ in wire.frames()] == [1, PONG, 1]
 
     def test_in_two_segments(self, radio):
