@@ -13,10 +13,19 @@ import msgspec
 
 from radiod.core.broker import Broadcast
 from radiod.wire.codecs import CODECS, JSON, Codec, Payload
-from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
+from radiod.wire.frames import (
+    BINARY,
+    TEXT,
+    binary_batch,
+    in_binary_batch,
+    in_text_batch,
+    rawsocket_frame,
+    text_batch,
+    websocket_frame,
+)
 from radiod.wire.messages import Event, Message
 
-__all__ = ["PLAIN", "RAWSOCKET", "SSE", "WEBSOCKET", "Format"]
+__all__ = ["LONGPOLL", "PLAIN", "RAWSOCKET", "SSE", "WEBSOCKET", "Format", "PollFormat"]
 
 
 class Format(Protocol):
@@ -46,6 +55,29 @@ class _Wamp:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         return self._frame(self.codec.encode(event, broadcast.payload))
+
+
+class PollFormat(_Wamp):
+    """WAMP in HTTP bodies: one message in each, or batches.
+
+    ``protocol`` is its name in long-poll's ``open``; ``split`` gives the messages of one body, and raises
+    ``PeerError`` when it is no batch.
+    """
+
+    def __init__(self, codec: Codec, is_batched: bool) -> None:
+        self.is_batched = is_batched
+        self.protocol = f"wamp.2.{codec.name}.batched" if is_batched else f"wamp.2.{codec.name}"
+        self.content_type = "application/json" if codec.name == "json" else "application/octet-stream"
+        self.split: Callable[[bytes], list[bytes]]
+        if not is_batched:
+            super().__init__(codec, lambda data: data)
+            self.split = lambda data: [data]
+        elif codec.is_binary:
+            super().__init__(codec, in_binary_batch)
+            self.split = binary_batch
+        else:
+            super().__init__(codec, in_text_batch)
+            self.split = text_batch
 
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -90,5 +122,10 @@ def _websocket(codec: Codec) -> Format:
 
 WEBSOCKET: Final[dict[str, Format]] = {name: _websocket(codec) for name, codec in CODECS.items()}
 RAWSOCKET: Final[dict[str, Format]] = {name: _Wamp(codec, rawsocket_frame) for name, codec in CODECS.items()}
+LONGPOLL: Final[dict[str, PollFormat]] = {
+    format.protocol: format
+    for codec in CODECS.values()
+    for format in (PollFormat(codec, False), PollFormat(codec, True))
+}
 PLAIN: Final[Format] = _Plain()
 SSE: Final[Format] = _ServerSentEvents()

@@ -1,7 +1,8 @@
-"""Frames around serialized messages: WebSocket (RFC 6455) and WAMP RawSocket, server side.
+"""Frames around serialized messages: WebSocket (RFC 6455), WAMP RawSocket and WAMP batches, server side.
 
-Only the plain case is handled here: one unfragmented, uncompressed data frame per message. Everything else
-(control frames, fragments, extensions, violations) is left to Autobahn, which receives the bytes untouched.
+Of WebSocket only the plain case is handled here: one unfragmented, uncompressed data frame per message.
+Everything else (control frames, fragments, extensions, violations) is left to Autobahn, which receives the
+bytes untouched.
 """
 
 from __future__ import annotations
@@ -10,10 +11,25 @@ from typing import Final
 
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 
-__all__ = ["PONG", "plain_frames", "rawsocket_frame", "rawsocket_frames", "unmask", "websocket_frame"]
+__all__ = [
+    "PONG",
+    "binary_batch",
+    "in_binary_batch",
+    "in_text_batch",
+    "plain_frames",
+    "rawsocket_frame",
+    "rawsocket_frames",
+    "text_batch",
+    "unmask",
+    "websocket_frame",
+]
 
 TEXT: Final = 0x81
 BINARY: Final = 0x82
+
+# WAMP specification, "Message Batching"; no JSON text holds this byte.
+RECORD_SEPARATOR: Final = b"\x1e"
+LENGTH_BYTES: Final = 4
 
 MESSAGE: Final = 0
 PING: Final = 1
@@ -103,3 +119,34 @@ def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes],
         payloads.append(unmask(data[start + head : stop], data[start + head - 4 : start + head]))
         start = stop
     return payloads, start
+
+
+def in_text_batch(payload: bytes) -> bytes:
+    """``payload`` as one message of a batch in JSON."""
+    return payload + RECORD_SEPARATOR
+
+
+def in_binary_batch(payload: bytes) -> bytes:
+    """``payload`` as one message of a batch in a binary format: 32 bits of length in front."""
+    return len(payload).to_bytes(LENGTH_BYTES, "big") + payload
+
+
+def text_batch(data: bytes) -> list[bytes]:
+    """The messages of a batch in JSON. Raises: PeerError: ``data`` is no batch; an empty one is none."""
+    *messages, rest = data.split(RECORD_SEPARATOR)
+    if rest or not messages:
+        raise PeerError("a batch needs the byte 0x1e behind each of its messages, and at least one")
+    return messages
+
+
+def binary_batch(data: bytes) -> list[bytes]:
+    """The messages of a batch in a binary format. Raises: PeerError: as ``text_batch``."""
+    messages = []
+    start, end = 0, len(data)
+    while start < end:
+        first = start + LENGTH_BYTES
+        start = first + int.from_bytes(data[start:first], "big")
+        messages.append(data[first:start])
+    if start > end or not messages:
+        raise PeerError("a batch needs 32 bits of length before each of its messages, and at least one")
+    return messages
