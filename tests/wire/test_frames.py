@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 from radiod.wire import frames
-from radiod.wire.frames import plain_frames, rawsocket_frame, rawsocket_frames, unmask, websocket_frame
+from radiod.wire.frames import (
+    binary_batch,
+    in_binary_batch,
+    in_text_batch,
+    plain_frames,
+    rawsocket_frame,
+    rawsocket_frames,
+    text_batch,
+    unmask,
+    websocket_frame,
+)
 
 TEXT, BINARY = 0x81, 0x82
 LIMIT = 1 << 20
@@ -202,3 +212,29 @@ def test_a_bad_rawsocket_frame_behind_good_ones_waits_its_turn():
     assert rawsocket_frames(good + bad, 10) == ([(0, b"ok")], len(good))
     with pytest.raises(PeerError):
         rawsocket_frames(bad, 10)
+
+
+class TestBatches:
+    """WAMP specification, "Message Batching"."""
+
+    def test_are_what_the_specification_draws(self):
+        assert in_text_batch(b"[1]") == b"[1]\x1e"
+        assert in_binary_batch(b"abc") == b"\x00\x00\x00\x03abc"
+
+    @given(st.lists(st.binary().filter(lambda data: b"\x1e" not in data), min_size=1))
+    def test_of_texts_come_back(self, messages):
+        assert text_batch(b"".join(map(in_text_batch, messages))) == messages
+
+    @given(st.lists(st.binary(), min_size=1))
+    def test_of_bytes_come_back(self, messages):
+        assert binary_batch(b"".join(map(in_binary_batch, messages))) == messages
+
+    @pytest.mark.parametrize("data", [b"", b"[1]", b"[1]\x1e[2]", b"\x1e "])
+    def test_of_texts_need_a_separator_behind_each(self, data):
+        with pytest.raises(PeerError):
+            text_batch(data)
+
+    @pytest.mark.parametrize("data", [b"", b"\x00", b"\0\0\0\1", b"\0\0\0\1ab", b"\0\0\0\0\0", b"\xff" * 9])
+    def test_of_bytes_need_whole_lengths_and_messages(self, data):
+        with pytest.raises(PeerError):
+            binary_batch(data)
