@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import random
 
 import cbor2
 import msgspec
 import pytest
 from support.memory import CONFIG, HELLO, WebSocketWire, Wire, make_radio
 
+from radiod.core.later import Later
 from radiod.transport.longpoll import MAX_BATCH, MAX_HELD, WAIT_SECONDS
 
 PROTOCOLS = [
@@ -290,16 +292,29 @@ def test_a_receive_that_hangs_up_leaves_the_messages_to_the_next(radio):
     assert [message[4] for message in wire.heard()] == [[1]]
 
 
+def deliver(wire, message):
+    """Send without ending the reactor's turn."""
+    body = wire.frame(message)
+    head = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    Wire(*wire.radio).transport.protocol.dataReceived(head.encode() + body)
+
+
 def test_a_receive_that_hangs_up_in_the_turn_of_a_message_does_not_lose_it(radio):
     wire = joined(radio)
     waiting = wire.post("receive")
-    sender = Wire(*radio)
-    body = wire.frame([48, 1, {}, "radiod.echo", [1]])
-    head = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-    sender.transport.protocol.dataReceived(head.encode() + body)
+    deliver(wire, [48, 1, {}, "radiod.echo", [1]])
     waiting.hang_up()
+    deliver(wire, [48, 2, {}, "radiod.echo", [2]])
     radio[1].advance(0)
-    assert wire.receive() == [[50, 1, {}, [1]]]
+    assert wire.heard() == [[50, 1, {}, [1]], [50, 2, {}, [2]]]
+
+
+def test_nothing_is_answered_before_the_core_has_done_its_turn(radio):
+    wire = joined(radio)
+    waiting = wire.post("receive")
+    deliver(wire, [48, 1, {}, "radiod.echo", ["x" * 70_000]])
+    assert waiting.received() == b""
+    assert reply(waiting).status == 200
 
 
 def test_requests_may_follow_each_other_on_one_connection(radio):
@@ -377,6 +392,93 @@ def test_the_number_of_transports_is_bounded(radio):
     assert opening(radio, "wamp.2.json").status == 429
     reply(wires[0].post("close"))
     assert opening(radio, "wamp.2.json").status == 200
+
+
+class SlowAuthenticator:
+    """Lets everybody in, when told to."""
+
+    method = "anonymous"
+
+    def __init__(self, quick):
+        self.quick = quick
+        self.later = Later()
+
+    def begin(self, details):
+        return self.later
+
+
+def test_while_somebody_else_decides_on_a_hello_sends_wait(radio):
+    wire = PollWire(radio)
+    authenticators = radio[0].polls.gates["radio"].authenticators
+    slow = SlowAuthenticator(authenticators["anonymous"])
+    authenticators["anonymous"] = slow
+    wire.say(HELLO)
+    held = [wire.post("send", wire.frame([48, i, {}, "radiod.echo", [i]])) for i in (1, 2, 3)]
+    assert [reply(one).status for one in held] == [0, 0, 0]
+    slow.later.settle(slow.quick.principal())
+    assert all(reply(one).is_empty for one in held)
+    welcome, *results = wire.heard()
+    assert (welcome[0], results) == (2, [[50, i, {}, [i]] for i in (1, 2, 3)])
+
+
+def test_an_answer_handed_over_in_the_middle_of_a_fan_out_does_not_disturb_it(radio):
+    wires = [joined(radio, PollWire, "wamp.2.json.batched") for _ in range(3)]
+    listener, publisher = joined(radio, WebSocketWire), joined(radio, WebSocketWire)
+    for wire in wires:
+        wire.ask([32, 1, {}, "a"])
+    listener.ask([32, 1, {}, "b"])
+    connections = []
+    for i, wire in enumerate(wires):
+        # The send comes to be read the moment the receive before it is answered.
+        body = wire.frame([16, 1, {}, "b", [i]])
+        send = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        receive = f"POST {wire.base}/receive HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+        connections.append(Wire(*radio))
+        connections[-1].send(receive.encode() + send.encode() + body)
+    publisher.say([16, 1, {}, "a", ["x" * 70_000]], [16, 2, {}, "a", ["end"]])
+    for wire, connection in zip(wires, connections, strict=True):
+        assert connection.received().count(b"HTTP/1.1 20") == 2
+        assert [event[4] for event in wire.heard()] == [["end"]]
+    assert sorted(event[4][0] for event in listener.heard()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("seed", range(10))
+def test_whenever_a_client_receives_it_gets_everything_once_in_order(radio, protocol, seed):
+    chance = random.Random(f"{protocol}{seed}")
+    wire, publisher = joined(radio, PollWire, protocol), joined(radio, WebSocketWire)
+    wire.ask([32, 1, {}, "a"])
+    sent, asked, heard, waiting = 0, 0, [], []
+    for _ in range(150):
+        match chance.randrange(7):
+            case 0 | 1 if sent - sum(message[0] == 36 for message in heard) < 90:
+                count = chance.randrange(1, 5)
+                publisher.say(
+                    *([16, 1, {}, "a", [sent + i, "x" * chance.choice([0, 9000])]] for i in range(count))
+                )
+                sent += count
+            case 2:
+                asked += 1
+                wire.say([48, asked, {}, "radiod.echo"])
+            case 3 | 4:
+                waiting.append(wire.post("receive"))
+            case 5:
+                waiting.append(wire.post("receive"))
+                radio[1].advance(chance.choice([0, WAIT_SECONDS / 2, WAIT_SECONDS]))
+            case 6 if waiting and reply_to(waiting[-1], wire, heard) == 0:
+                waiting.pop().hang_up()
+        for one in waiting:
+            reply_to(one, wire, heard)
+    heard.extend(wire.heard())
+    assert [message[4][0] for message in heard if message[0] == 36] == list(range(sent))
+    assert [message[1] for message in heard if message[0] == 50] == list(range(1, asked + 1))
+
+
+def reply_to(waiting, wire, heard):
+    got = reply(waiting)
+    if got.status == 200:
+        heard.extend(wire.unframe(got.body))
+    return got.status
 
 
 # --- what is refused
