@@ -27,6 +27,7 @@ from radiod.core.sessions import Session
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.transport.clock import ReactorClock
+from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
@@ -36,6 +37,7 @@ from radiod.transport.websocket import RadioSocketFactory
 from radiod.web.channel import RadioSite
 from radiod.web.channels import ChannelsResource, HealthResource
 from radiod.web.listen import ListenResource
+from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root
 
@@ -78,6 +80,7 @@ class Radio:
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify)
         gates = {name: self._gate(name, realm) for name, realm in configuration.realms.items()}
+        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
         aliases = dict(_aliases(configuration))
         self.site = RadioSite(
             self._root(streams, aliases),
@@ -182,6 +185,7 @@ class Radio:
         leaves: dict[str, Resource] = {
             "publish": publish,
             "listen": ListenResource(streams),
+            "lp": LongPollResource(self.polls),
             "channels": ChannelsResource(self.main_realm),
             "healthz": HealthResource(),
         }
@@ -235,6 +239,7 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.close(CLOSE_SHUTDOWN)
         self.radio.fan_out.flush()
+        self.radio.polls.wind_up()
         self.radio.site.wind_up()
         await self._connections_gone()
         self.radio.clock.stop()
@@ -289,6 +294,7 @@ def _settings(limits: config.Limits) -> Settings:
     return Settings(
         max_message_bytes=limits.max_message_bytes,
         max_connections=limits.max_connections,
+        max_polls=max(1, limits.max_connections // 10),
         max_fragments=limits.max_fragments,
         compression=limits.compression,
         handshake_seconds=limits.max_unauthenticated_seconds,

@@ -18,7 +18,25 @@ from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
 from radiod.wire.messages import Event, Message
 
-__all__ = ["PLAIN", "PLAIN_DEFLATED", "RAWSOCKET", "SSE", "Format", "websocket_format"]
+__all__ = [
+    "PLAIN",
+    "PLAIN_DEFLATED",
+    "RAWSOCKET",
+    "SSE",
+    "SUBPROTOCOLS",
+    "Format",
+    "PollFormat",
+    "poll_format",
+    "websocket_format",
+]
+
+BATCHED: Final = ".batched"
+SUBPROTOCOLS: Final = {
+    f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
+    for ending in ("", BATCHED)
+    for name, codec in CODECS.items()
+}
+"""The subprotocols of WAMP: serializer, and whether messages come in batches."""
 
 
 class Format(Protocol):
@@ -48,6 +66,15 @@ class _Wamp:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         return self._frame(self.codec.encode(event, broadcast.payload))
+
+
+class PollFormat(_Wamp):
+    """WAMP in HTTP bodies: one message in each, or batches."""
+
+    def __init__(self, codec: Codec, batch: Callable[[bytes], bytes] | None) -> None:
+        super().__init__(codec, batch or (lambda data: data))
+        self.is_batched = batch is not None
+        self.content_type = "application/octet-stream" if codec.is_binary else "application/json"
 
 
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -105,6 +132,12 @@ def websocket_format(
     if batch is None:
         return _Wamp(codec, lambda data: frame(data, first_byte))
     return _Wamp(codec, lambda data: frame(batch(data), first_byte))
+
+
+@cache
+def poll_format(name: str, batch: Callable[[bytes], bytes] | None = None) -> PollFormat:
+    """WAMP over long-poll; arguments as for ``websocket_format``."""
+    return PollFormat(CODECS[name], batch)
 
 
 RAWSOCKET: Final[dict[str, Format]] = {name: _Wamp(codec, rawsocket_frame) for name, codec in CODECS.items()}

@@ -7,6 +7,7 @@ Tens of thousands of these are idle at any time, so each is a few slots: no time
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.protocol import connectionDone
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from radiod.core.handshake import Gate
 from radiod.core.timers import Deadline
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
-from radiod.transport.batched import Unbatcher
+from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import Format
@@ -149,7 +150,8 @@ class OpenSocket:
         driver = WampDriver(gates, codec, self._outlet, self._peer, self._shared.handshake_deadline)
         self._driver = self._receiver = driver
         if is_batched:
-            self._receiver = Unbatcher(driver, self._outlet, codec, self._is_deflated)
+            make_format = partial(batched_format, codec.name, self._is_deflated)
+            self._receiver = Unbatcher(driver, self._outlet, codec, make_format)
 
     def stream(self, stream: Stream) -> None:
         """Send one channel's data."""

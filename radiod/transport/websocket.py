@@ -20,25 +20,16 @@ from radiod.core.handshake import Gate
 from radiod.errors import RadiodError, http_status
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, Format, websocket_format
+from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
 from radiod.transport.opened import OpenSocket, Shared
 from radiod.transport.outbox import FanOut
 from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Stream, Streams
-from radiod.wire.codecs import CODECS
 from radiod.wire.deflate import accept
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
-
-BATCHED: Final = ".batched"
-SUBPROTOCOLS: Final = {
-    f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
-    for ending in ("", BATCHED)
-    for name, codec in CODECS.items()
-}
-"""The subprotocols of WAMP: serializer, and whether messages come in batches."""
 
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -143,6 +144,31 @@ def test_sigterm_says_goodbye_after_what_is_queued_and_ends_soon(tmp_path, dial_
         assert closed.value.rcvd.code == 1001
         assert server.ended() == 0
         assert time.monotonic() - begin < 5
+
+
+def test_sigterm_answers_every_long_poll_that_waits(tmp_path):
+    def post(server, path, body=b""):
+        request = urllib.request.Request(f"{server.url}/lp/{path}", body, method="POST")
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return answer.read()
+
+    with radiod(tmp_path, OPEN) as server, ThreadPoolExecutor() as threads:
+        member, stranger, absent = (
+            json.loads(post(server, "open", b'{"protocols": ["wamp.2.json"]}'))["transport"] for _ in range(3)
+        )
+        for transport in (member, absent):
+            post(server, f"{transport}/send", HELLO.encode())
+            assert json.loads(post(server, f"{transport}/receive"))[0] == 2
+        goodbye, nothing = (
+            threads.submit(post, server, f"{transport}/receive") for transport in (member, stranger)
+        )
+        time.sleep(0.2)
+        begin = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begin < 5
+        assert json.loads(goodbye.result())[::2] == [6, "wamp.close.system_shutdown"]
+        assert nothing.result() == b""
+        assert "Traceback" not in server.log.read_text()
 
 
 def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path, dial_ws):
