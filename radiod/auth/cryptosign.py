@@ -31,7 +31,7 @@ class Cryptosign:
         self._directory = directory
         self._ids = ids
 
-    def begin(self, details: HelloDetails) -> Question | Later[Question]:
+    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
         """Ask, whoever it is: unknown keys are refused only with their answer, in the same words.
 
         Raises: Denied: HELLO has no usable key, or asks for channel binding.

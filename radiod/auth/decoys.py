@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from radiod.auth.directory import Credentials, ScramVerifier, WampcraSecret
-from radiod.core.ports import Permissions
+from radiod.core.ports import Action
 
 __all__ = ["Decoys"]
 
@@ -23,10 +23,10 @@ COMMON_SCRAM: Final = ScramVerifier(
 """What unknown users look like where no user is known beforehand: Autobahn's parameters."""
 
 
-class Nothing(Permissions):
+class Nothing:
     """May do nothing: should a decoy ever get in."""
 
-    def allows(self, action: object, uri: str) -> bool:
+    def allows(self, action: Action, uri: str) -> bool:
         return False
 
 
@@ -74,9 +74,7 @@ class Decoys:
         )
 
     def _nobody(self, user: Credentials, authid: str) -> Credentials:
-        return Credentials(
-            authid=authid, role=user.role, provider=user.provider, permissions=Nothing()
-        )
+        return Credentials(authid=authid, role=user.role, provider=user.provider, permissions=Nothing())
 
     def _pick(self, users: list[Credentials], label: str, authid: str) -> Credentials:
         return users[int.from_bytes(self._noise(f"{label} pick", authid, 8), "big") % len(users)]

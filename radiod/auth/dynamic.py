@@ -5,7 +5,8 @@ such user, or what proves the user, as a dictionary:
 
     role                               required: one of the realm's
     authid                             if the user is to have another than it asked for
-    ticket                             ticket: what it must be; absent: ``details["ticket"]`` was checked
+    ticket                             ticket: what it must be; an answer that proves nothing at all says
+                                       that ``details["ticket"]`` was checked and is right
     secret, salt, iterations, keylen   wampcra: the password, as in the configuration
     scram: {kdf, salt, iterations, memory, stored_key, server_key}    both scrams; bytes in hex
     pubkeys or authorized_keys         cryptosign: list of keys, 64 hex digits each
@@ -199,6 +200,8 @@ class CallDirectory:
         self._end(inquiry, Denied(AUTHENTICATION_FAILED, "authentication is not possible now"))
 
     def _end(self, inquiry: Inquiry, outcome: Credentials | RadiodError | None) -> None:
+        if inquiry.is_over:
+            return
         inquiry.is_over = True
         if inquiry.deadline is not None:
             inquiry.deadline.cancel()
@@ -233,7 +236,10 @@ class CallDirectory:
             scram=answer.scram.verifier() if answer.scram is not None else None,
             cryptosign=tuple(bytes.fromhex(key) for key in (*answer.pubkeys, *answer.authorized_keys)),
         )
-        if inquiry.method != "ticket" and not getattr(user, PROOFS[inquiry.method]):
+        has_other_proofs = any(getattr(user, proof) for proof in PROOFS.values())
+        has_checked_ticket = inquiry.method == "ticket" and not has_other_proofs
+        if not has_checked_ticket and not getattr(user, PROOFS[inquiry.method]):
+            # Also for a ticket: who tells all it has of a user has not looked at the ticket.
             raise ValueError("the answer has nothing for this method")
         return user
 

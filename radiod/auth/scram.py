@@ -79,16 +79,14 @@ AUTOBAHN: Final = Dialect(
 class Scram:
     """Asks for the proof of the authid in HELLO, and proves in WELCOME that the server knows the user."""
 
-    def __init__(
-        self, directory: Directory, decoys: Decoys, ids: Ids, dialect: Dialect = SPECIFIED
-    ) -> None:
+    def __init__(self, directory: Directory, decoys: Decoys, ids: Ids, dialect: Dialect = SPECIFIED) -> None:
         self.method: Final = dialect.method
         self._directory = directory
         self._decoys = decoys
         self._ids = ids
         self._dialect = dialect
 
-    def begin(self, details: HelloDetails) -> Question | Later[Question]:
+    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
         """Ask, whoever it is: unknown users are refused only with their answer, in the same words.
 
         Raises: Denied: HELLO has no usable nonce, or asks for channel binding.
@@ -152,9 +150,7 @@ def auth_message(
     name = authid.replace("=", "=3D").replace(",", "=2C") if dialect.is_escaped else authid
     salt = base64.b64encode(verifier.salt).decode()
     text = (
-        f"n={name},r={client_nonce},"
-        f"r={nonce},s={salt},i={verifier.iterations},"
-        f"c={dialect.binding},r={nonce}"
+        f"n={name},r={client_nonce},r={nonce},s={salt},i={verifier.iterations},c={dialect.binding},r={nonce}"
     )
     return text.encode("utf-8", "surrogatepass")
 

@@ -46,7 +46,7 @@ class WampCra:
             if user.wampcra is not None:
                 self._key(user.wampcra)
 
-    def begin(self, details: HelloDetails) -> Question | Later[Question]:
+    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
         """Ask, whoever it is: unknown users are refused only with their answer, in the same words."""
         authid = details.authid or ""
         found = self._directory.find(self.method, authid, details.authextra or {}) if authid else None
@@ -106,9 +106,7 @@ def derive_key(secret: WampcraSecret) -> bytes:
     if not secret.salt:
         return password
     salt = secret.salt.encode("utf-8", "surrogatepass")
-    return base64.b64encode(
-        hashlib.pbkdf2_hmac("sha256", password, salt, secret.iterations, secret.keylen)
-    )
+    return base64.b64encode(hashlib.pbkdf2_hmac("sha256", password, salt, secret.iterations, secret.keylen))
 
 
 def sign(key: bytes, challenge: str) -> bytes:
