@@ -111,7 +111,8 @@ class Handshake:
         def proceed(verdict: Principal | Question) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
 
-        return after(authenticator.begin(hello.details), proceed)
+        begun: Any = authenticator.begin(hello.details)  # mypy makes of this union what both sides inherit
+        return after(begun, proceed)
 
     def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
         if isinstance(verdict, Question):
