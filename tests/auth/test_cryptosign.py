@@ -1,6 +1,7 @@
 """Key pairs: the specification's vectors, and Autobahn's client."""
 
 import pytest
+import txaio
 from autobahn.wamp import auth
 from autobahn.wamp.types import Challenge
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -84,6 +85,7 @@ def test_autobahns_client_gets_in(method):
         "autobahn.wamp.cryptosign", reason="needs pynacl, base58 and ecdsa", exc_type=ImportError
     )
     pytest.importorskip("nacl")
+    txaio.use_twisted()
     client = auth.create_authenticator("cryptosign", authid="ann", privkey=PRIVATE.hex())
     question = method.begin(details("ann", **client.authextra))
 

@@ -86,7 +86,7 @@ class TestRfc7677:
 
     CLIENT = "rOprNGfwEbeRWgbNEkqO"
     SERVER = CLIENT + "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-    VERIFIER = make_scram("pencil", "pbkdf2", base64.b64decode("W22ZaK0SNY7soEsUEjb6gQ=="), 4096)
+    VERIFIER = make_scram("pencil", "pbkdf2", base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096)
     PROOF = "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 
     def signed(self):
@@ -94,7 +94,7 @@ class TestRfc7677:
 
     def test_the_signed_text(self):
         assert self.signed().decode() == (
-            f"n=user,r={self.CLIENT},r={self.SERVER},s=W22ZaK0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={self.SERVER}"
+            f"n=user,r={self.CLIENT},r={self.SERVER},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={self.SERVER}"
         )
 
     def test_the_clients_proof(self):
