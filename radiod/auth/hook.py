@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -59,7 +59,12 @@ class HttpHook:
         """The answer, later: a dictionary, None for nobody, or why there is none as a ``Refused``."""
         later: Later[Any] = Later()
         asking = Deferred.fromCoroutine(self._post(msgspec.json.encode(question)))
-        deadline = self._timers.at(self._clock.seconds() + self._timeout, asking.cancel)
+
+        def give_up() -> None:
+            later.settle(Refused(TIMEOUT, "the hook did not answer in time"))
+            asking.cancel()
+
+        deadline = self._timers.at(self._clock.seconds() + self._timeout, give_up)
 
         def settle(outcome: Any) -> None:
             deadline.cancel()
@@ -89,8 +94,6 @@ def _error(failure: Failure) -> RadiodError:
     """What to tell instead of ``failure``, whose own text may hold the question."""
     if isinstance(failure.value, RadiodError):
         return failure.value
-    if failure.check(CancelledError):
-        return Refused(TIMEOUT, "the hook did not answer in time")
     return Refused(RUNTIME_ERROR, f"the hook cannot be asked: {type(failure.value).__name__}")
 
 

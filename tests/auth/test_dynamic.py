@@ -89,10 +89,10 @@ class TestQuestions:
         assert world.questions[0]["details"] == {"pubkey": KEY.hex()}
 
     def test_are_plain_json_whatever_the_client_sent(self, world):
-        world.find(x=b"\xff", y={1: float("nan")}, z=(1, 2))
+        world.find(x=b"\xff", y={"1": float("nan")}, z=(1, 2))
         assert json.loads(json.dumps(world.questions[0])) == world.questions[0]
 
-    @pytest.mark.parametrize("odd", [object(), {(): 1}, {1: {2, object()}}, 1 << 70])
+    @pytest.mark.parametrize("odd", [object(), {(): 1}, {1: 2}, {1: {2, object()}}, 1 << 70])
     def test_that_cannot_be_said_in_json_are_not_asked(self, world, odd):
         if odd == 1 << 70:
             world.find(x=odd)  # JSON has numbers of any length
