@@ -132,7 +132,7 @@ class Role(Node, frozen=True, kw_only=True):
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
-    """``wampcra`` of a user; the secret is also given as ``secret_file`` or ``secret_env``."""
+    """``wampcra`` of a user; the password ``secret`` is also given as ``secret_file`` or ``secret_env``."""
 
     secret: Secret
     salt: str = ""
@@ -277,9 +277,6 @@ class Config(Node, frozen=True, kw_only=True):
 
 
 NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
-    ("users", lambda _, user: user.wampcra is not None, "wampcra", "this method is not offered"),
-    ("users", lambda _, user: user.scram is not None, "scram", "this method is not offered"),
-    ("users", lambda _, user: bool(user.cryptosign), "cryptosign", "this method is not offered"),
     ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
     ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
     ("channels", lambda name, _: is_pattern(name), "", "a pattern has no effect"),

@@ -16,8 +16,13 @@ from twisted.web.resource import Resource
 
 from radiod import __version__, config
 from radiod.auth.anonymous import Anonymous
+from radiod.auth.cryptosign import Cryptosign
+from radiod.auth.decoys import Decoys
+from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, StaticDirectory, WampcraSecret
 from radiod.auth.roles import StaticPermissions
-from radiod.auth.ticket import Ticket, TicketUser
+from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
+from radiod.auth.ticket import Ticket
+from radiod.auth.wampcra import WampCra
 from radiod.core.handshake import Gate
 from radiod.core.history import Keep
 from radiod.core.ids import RandomIds
@@ -138,13 +143,24 @@ class Radio:
             role = settings.anonymous
             authenticators["anonymous"] = Anonymous(role, roles[role], self.ids)
         users = {
-            authid: TicketUser(user.role, roles[user.role], user.ticket.matches)
-            for authid, user in settings.users.items()
-            if user.ticket is not None
+            authid: _credentials(authid, user, roles[user.role]) for authid, user in settings.users.items()
         }
-        if users:
-            authenticators["ticket"] = Ticket(users)
+        for authenticator in self._methods(users):
+            proof = PROOFS[authenticator.method]
+            if any(getattr(user, proof) for user in users.values()):
+                authenticators[authenticator.method] = authenticator
         return Gate(self.realms[name], authenticators)
+
+    def _methods(self, users: Mapping[str, Credentials]) -> tuple[Authenticator, ...]:
+        directory = StaticDirectory(users)
+        decoys = Decoys(users.values(), self.ids.secret())
+        return (
+            Ticket(directory),
+            WampCra(directory, decoys, self.clock, self.ids),
+            Scram(directory, decoys, self.ids, SPECIFIED),
+            Scram(directory, decoys, self.ids, AUTOBAHN),
+            Cryptosign(directory, self.ids),
+        )
 
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
         for name, settings in self._config.realms.items():
@@ -287,6 +303,38 @@ def _role_permissions(role: config.Role) -> StaticPermissions:
         disclose=Disclose(role.disclose.value),
         disclosed=role.disclosed,
         trustlevel=role.trustlevel,
+    )
+
+
+def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
+    return Credentials(
+        authid=authid,
+        role=user.role,
+        permissions=permissions,
+        ticket=user.ticket.matches if user.ticket is not None else None,
+        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
+        scram=_scram(user.scram) if user.scram is not None else None,
+        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
+    )
+
+
+def _wampcra(settings: config.Wampcra) -> WampcraSecret:
+    return WampcraSecret(
+        secret=settings.secret.reveal(),
+        salt=settings.salt,
+        iterations=settings.iterations,
+        keylen=settings.keylen,
+    )
+
+
+def _scram(settings: config.Scram) -> ScramVerifier:
+    return ScramVerifier(
+        kdf=settings.kdf.value,
+        salt=bytes.fromhex(settings.salt),
+        iterations=settings.iterations,
+        memory=settings.memory,
+        stored_key=bytes.fromhex(settings.stored_key.reveal()),
+        server_key=bytes.fromhex(settings.server_key.reveal()),
     )
 
 
