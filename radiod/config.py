@@ -279,7 +279,12 @@ class Config(Node, frozen=True, kw_only=True):
 NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
     ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
     ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
-    ("channels", lambda name, _: is_pattern(name), "", "a pattern has no effect"),
+    (
+        "channels",
+        lambda name, channel: is_pattern(name) and channel.history is None,
+        "",
+        "a pattern has no effect",
+    ),
 )
 """What ``not_yet`` looks for: table of a realm, is it in use, key within the table's entry, reason."""
 
@@ -388,7 +393,7 @@ def _known(table: dict[str, Any], known: list[str], path: KeyPath) -> None:
 
 # First segments of radiod's own paths; "/" is the live page.
 OWN_PATHS: Final = frozenset(
-    ("", "ws", "publish", "api", "call", "listen", "channels", "healthz", "readyz", "metrics", "static")
+    ("", "ws", "publish", "api", "call", "lp", "listen", "channels", "healthz", "readyz", "metrics", "static")
 )
 # What a request line can carry as it stands; "." and ".." are taken out by browsers.
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
