@@ -21,6 +21,12 @@ TEST = [
     "websockets>=13",
     "selenium>=4.24",
     "types-requests>=2.32",
+    # For users' SCRAM verifiers, and what Autobahn's clients need for scram and cryptosign.
+    "argon2-cffi>=25.1",
+    "passlib>=1.7.4",
+    "pynacl>=1.6",
+    "base58>=2.1",
+    "ecdsa>=0.19",
 ]
 
 setup(
@@ -41,6 +47,8 @@ setup(
         "cbor2>=6.2",
         "service-identity>=26.1",
         "pyopenssl>=26.4",
+        "cryptography>=50.0",
+        "treq>=26.7",
     ],
     extras_require={"sim": SIM, "dev": [*TEST, *SIM]},
 )

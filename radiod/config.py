@@ -104,6 +104,7 @@ class Limits(Node, frozen=True, kw_only=True):
     max_testaments: Count = 100
     max_backlog_bytes: ManyBytes = 4_194_304
     max_fragments: Count = 1024
+    compression: bool = True
     ping_interval_s: Seconds = 30.0
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0
@@ -131,7 +132,7 @@ class Role(Node, frozen=True, kw_only=True):
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
-    """``wampcra`` of a user; the secret is also given as ``secret_file`` or ``secret_env``."""
+    """``wampcra`` of a user; the password ``secret`` is also given as ``secret_file`` or ``secret_env``."""
 
     secret: Secret
     salt: str = ""
@@ -276,12 +277,14 @@ class Config(Node, frozen=True, kw_only=True):
 
 
 NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
-    ("users", lambda _, user: user.wampcra is not None, "wampcra", "this method is not offered"),
-    ("users", lambda _, user: user.scram is not None, "scram", "this method is not offered"),
-    ("users", lambda _, user: bool(user.cryptosign), "cryptosign", "this method is not offered"),
     ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
     ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
-    ("channels", lambda name, _: is_pattern(name), "", "a pattern has no effect"),
+    (
+        "channels",
+        lambda name, channel: is_pattern(name) and channel.history is None,
+        "",
+        "a pattern has no effect",
+    ),
 )
 """What ``not_yet`` looks for: table of a realm, is it in use, key within the table's entry, reason."""
 
@@ -390,7 +393,7 @@ def _known(table: dict[str, Any], known: list[str], path: KeyPath) -> None:
 
 # First segments of radiod's own paths; "/" is the live page.
 OWN_PATHS: Final = frozenset(
-    ("", "ws", "publish", "api", "call", "listen", "channels", "healthz", "readyz", "metrics", "static")
+    ("", "ws", "publish", "api", "call", "lp", "listen", "channels", "healthz", "readyz", "metrics", "static")
 )
 # What a request line can carry as it stands; "." and ".." are taken out by browsers.
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")

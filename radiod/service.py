@@ -16,8 +16,13 @@ from twisted.web.resource import Resource
 
 from radiod import __version__, config
 from radiod.auth.anonymous import Anonymous
+from radiod.auth.cryptosign import Cryptosign
+from radiod.auth.decoys import Decoys
+from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, StaticDirectory, WampcraSecret
 from radiod.auth.roles import StaticPermissions
-from radiod.auth.ticket import Ticket, TicketUser
+from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
+from radiod.auth.ticket import Ticket
+from radiod.auth.wampcra import WampCra
 from radiod.core.handshake import Gate
 from radiod.core.history import Keep
 from radiod.core.ids import RandomIds
@@ -27,6 +32,7 @@ from radiod.core.sessions import Session
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.transport.clock import ReactorClock
+from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
@@ -36,6 +42,7 @@ from radiod.transport.websocket import RadioSocketFactory
 from radiod.web.channel import RadioSite
 from radiod.web.channels import ChannelsResource, HealthResource
 from radiod.web.listen import ListenResource
+from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root
 
@@ -78,6 +85,7 @@ class Radio:
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify)
         gates = {name: self._gate(name, realm) for name, realm in configuration.realms.items()}
+        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
         aliases = dict(_aliases(configuration))
         self.site = RadioSite(
             self._root(streams, aliases),
@@ -135,13 +143,24 @@ class Radio:
             role = settings.anonymous
             authenticators["anonymous"] = Anonymous(role, roles[role], self.ids)
         users = {
-            authid: TicketUser(user.role, roles[user.role], user.ticket.matches)
-            for authid, user in settings.users.items()
-            if user.ticket is not None
+            authid: _credentials(authid, user, roles[user.role]) for authid, user in settings.users.items()
         }
-        if users:
-            authenticators["ticket"] = Ticket(users)
+        for authenticator in self._methods(users):
+            proof = PROOFS[authenticator.method]
+            if any(getattr(user, proof) for user in users.values()):
+                authenticators[authenticator.method] = authenticator
         return Gate(self.realms[name], authenticators)
+
+    def _methods(self, users: Mapping[str, Credentials]) -> tuple[Authenticator, ...]:
+        directory = StaticDirectory(users)
+        decoys = Decoys(users.values(), self.ids.secret())
+        return (
+            Ticket(directory),
+            WampCra(directory, decoys, self.clock, self.ids),
+            Scram(directory, decoys, self.ids, SPECIFIED),
+            Scram(directory, decoys, self.ids, AUTOBAHN),
+            Cryptosign(directory, self.ids),
+        )
 
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
         for name, settings in self._config.realms.items():
@@ -182,6 +201,7 @@ class Radio:
         leaves: dict[str, Resource] = {
             "publish": publish,
             "listen": ListenResource(streams),
+            "lp": LongPollResource(self.polls),
             "channels": ChannelsResource(self.main_realm),
             "healthz": HealthResource(),
         }
@@ -235,6 +255,7 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.close(CLOSE_SHUTDOWN)
         self.radio.fan_out.flush()
+        self.radio.polls.wind_up()
         self.radio.site.wind_up()
         await self._connections_gone()
         self.radio.clock.stop()
@@ -285,11 +306,45 @@ def _role_permissions(role: config.Role) -> StaticPermissions:
     )
 
 
+def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
+    return Credentials(
+        authid=authid,
+        role=user.role,
+        permissions=permissions,
+        ticket=user.ticket.matches if user.ticket is not None else None,
+        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
+        scram=_scram(user.scram) if user.scram is not None else None,
+        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
+    )
+
+
+def _wampcra(settings: config.Wampcra) -> WampcraSecret:
+    return WampcraSecret(
+        secret=settings.secret.reveal(),
+        salt=settings.salt,
+        iterations=settings.iterations,
+        keylen=settings.keylen,
+    )
+
+
+def _scram(settings: config.Scram) -> ScramVerifier:
+    return ScramVerifier(
+        kdf=settings.kdf.value,
+        salt=bytes.fromhex(settings.salt),
+        iterations=settings.iterations,
+        memory=settings.memory,
+        stored_key=bytes.fromhex(settings.stored_key.reveal()),
+        server_key=bytes.fromhex(settings.server_key.reveal()),
+    )
+
+
 def _settings(limits: config.Limits) -> Settings:
     return Settings(
         max_message_bytes=limits.max_message_bytes,
         max_connections=limits.max_connections,
+        max_polls=max(1, limits.max_connections // 10),
         max_fragments=limits.max_fragments,
+        compression=limits.compression,
         handshake_seconds=limits.max_unauthenticated_seconds,
         ping_interval=limits.ping_interval_s,
         ping_timeout=limits.ping_timeout_s,

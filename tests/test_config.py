@@ -124,11 +124,6 @@ def test_every_key_is_parsed():
 def test_what_has_no_effect_yet_is_named():
     assert parse(EVERYTHING).not_yet() == [
         "store.path: nothing is stored",
-        "realms.radio.roles.writer.disclose: identities are not revealed",
-        "realms.radio.users.generator.wampcra: this method is not offered",
-        "realms.radio.users.generator.scram: this method is not offered",
-        "realms.radio.users.generator.cryptosign: this method is not offered",
-        "realms.radio.channels.sample_net.history: has no effect",
         "realms.radio.channels.'traffic.*'.durable: has no effect",
         "realms.radio.channels.sample_net.buffer: has no effect",
         "realms.radio.channels.'traffic.*': a pattern has no effect",

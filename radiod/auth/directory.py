@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
 from radiod.core.later import Later
-from radiod.core.ports import Permissions
+from radiod.core.ports import Permissions, Principal
 
 __all__ = ["Credentials", "Directory", "ScramVerifier", "StaticDirectory", "WampcraSecret"]
 
 
 class WampcraSecret(Struct, frozen=True, kw_only=True):
-    """What WAMP-CRA signs with: the password, or the key derived from it with PBKDF2 if ``salt`` is given."""
+    """What WAMP-CRA signs with: ``secret``, or the key that PBKDF2 makes of it if ``salt`` is given.
+
+    ``secret`` is the password itself, also with a salt: the server derives the key, as the client does.
+    """
 
     secret: str
     salt: str = ""
@@ -23,7 +26,10 @@ class WampcraSecret(Struct, frozen=True, kw_only=True):
 
 
 class ScramVerifier(Struct, frozen=True, kw_only=True):
-    """What verifies a SCRAM password without holding it (RFC 5802); ``kdf``: ``argon2id13`` or ``pbkdf2``."""
+    """What verifies a SCRAM password without holding it (RFC 5802); ``kdf``: ``argon2id13`` or ``pbkdf2``.
+
+    ``memory`` in KiB, for argon2id13 alone; keys of 32 bytes. Made by ``scram.make_scram`` for one dialect.
+    """
 
     kdf: str
     salt: bytes
@@ -36,7 +42,8 @@ class ScramVerifier(Struct, frozen=True, kw_only=True):
 class Credentials(Struct, frozen=True, kw_only=True):
     """One user: the role, and for each method what proves the identity (None or empty: not that method).
 
-    ``ticket`` compares a candidate in constant time; ``cryptosign``: 32-byte Ed25519 public keys.
+    ``ticket`` compares a candidate in constant time; ``cryptosign``: 32-byte Ed25519 public keys. A directory
+    that was asked for method ``ticket`` and answers without ``ticket`` has checked the ticket itself.
     """
 
     authid: str
@@ -48,6 +55,27 @@ class Credentials(Struct, frozen=True, kw_only=True):
     scram: ScramVerifier | None = None
     cryptosign: tuple[bytes, ...] = ()
 
+    def principal(self, method: str, authextra: dict[str, Any] | None = None) -> Principal:
+        """This user, who has proved to be it by ``method``."""
+        return Principal(
+            authid=self.authid,
+            authrole=self.role,
+            authmethod=method,
+            authprovider=self.provider,
+            permissions=self.permissions,
+            authextra=authextra,
+        )
+
+
+PROOFS: Final = {
+    "ticket": "ticket",
+    "wampcra": "wampcra",
+    "wamp-scram": "scram",
+    "scram": "scram",
+    "cryptosign": "cryptosign",
+}
+"""Authentication method -> the field of ``Credentials`` that it needs."""
+
 
 class Directory(Protocol):
     """Knows users."""
@@ -57,8 +85,9 @@ class Directory(Protocol):
     ) -> Credentials | Later[Credentials | None] | None:
         """The user ``authid`` if there is one who may use ``method``.
 
-        ``authid`` None: look for the owner of ``details["pubkey"]`` (cryptosign). ``details`` is what the
-        client told about itself, for directories that ask somebody else.
+        ``authid`` None, for cryptosign alone: look for the owner of ``details["pubkey"]`` (32 bytes).
+        ``details`` is what the client told about itself, for directories that ask somebody else.
+        Raises: Denied: nobody can be found at the moment.
         """
 
 
@@ -70,8 +99,8 @@ class StaticDirectory:
         self._by_pubkey = {key: user for user in users.values() for key in user.cryptosign}
 
     def find(self, method: str, authid: str | None, details: Mapping[str, Any]) -> Credentials | None:
-        """As ``Directory.find``, at once."""
+        """As ``Directory.find``, at once. Nobody is found without a proof to compare with."""
         if authid is None:
-            return self._by_pubkey.get(details.get("pubkey", b""))
+            return self._by_pubkey.get(details["pubkey"]) if method == "cryptosign" else None
         user = self._users.get(authid)
-        return user if user is not None and getattr(user, method.replace("wamp-", "")) else None
+        return user if user is not None and getattr(user, PROOFS[method]) else None

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hmac
 from typing import Any, Final
 
-from msgspec import Struct
-
-from radiod.core.ports import Permissions, Principal, Question
+from radiod.auth.directory import Credentials, Directory
+from radiod.core.later import Later, after
+from radiod.core.ports import Principal, Question
 from radiod.errors import AUTHENTICATION_FAILED, Denied
 from radiod.wire.messages import HelloDetails
 
-__all__ = ["Ticket", "TicketUser"]
+__all__ = ["Ticket"]
 
-
-class TicketUser(Struct, frozen=True):
-    """A user who has a ticket. ``matches`` compares a candidate with it in constant time."""
-
-    role: str
-    permissions: Permissions
-    matches: Callable[[str], bool]
+NOBODYS_TICKET: Final = b"What is compared with when there is nobody."
 
 
 class Ticket:
@@ -27,28 +21,33 @@ class Ticket:
 
     method: Final = "ticket"
 
-    def __init__(self, users: Mapping[str, TicketUser]) -> None:
-        self._users = users
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
 
     def begin(self, details: HelloDetails) -> Question:
         """Ask, whoever it is: unknown users are refused only with their answer, in the same words."""
-        authid = details.authid or ""
 
-        def answer(signature: str, extra: dict[str, Any]) -> Principal:
-            return self._check(authid, signature)
+        def answer(ticket: str, extra: dict[str, Any]) -> Principal | Later[Principal]:
+            if not details.authid:
+                return self._check(None, ticket)
+            # Looked up with the ticket, so that a directory may check it itself. Ours is the last word: no
+            # member of the client's extra can stand in its place.
+            told = {**(details.authextra or {}), **extra, "ticket": ticket}
+            found = self._directory.find(self.method, details.authid, told)
+            return after(found, lambda user: self._check(user, ticket))
 
         return Question(extra={}, answer=answer)
 
-    def _check(self, authid: str, ticket: str) -> Principal:
-        user = self._users.get(authid)
-        # Somebody's ticket is compared even for nobody, so that both answers take as long.
-        candidate = user or next(iter(self._users.values()))
-        if not candidate.matches(ticket) or user is None:
+    def _check(self, user: Credentials | None, ticket: str) -> Principal:
+        # Something is compared even for nobody, so that both answers take as long.
+        if user is None:
+            is_right = _is_nobodys(ticket)
+        else:
+            is_right = user.ticket is None or user.ticket(ticket)
+        if not is_right or user is None:
             raise Denied(AUTHENTICATION_FAILED, "unknown authid or wrong ticket")
-        return Principal(
-            authid=authid,
-            authrole=user.role,
-            authmethod=self.method,
-            authprovider="static",
-            permissions=user.permissions,
-        )
+        return user.principal(self.method)
+
+
+def _is_nobodys(ticket: str) -> bool:
+    return hmac.compare_digest(NOBODYS_TICKET, ticket.encode("utf-8", "surrogatepass"))

@@ -174,15 +174,19 @@ class WampDriver:
         """The connection is gone."""
         if not self.is_over:
             self._leave("connection lost")
-            self._deadline.cancel()
-            self.is_over = True
+            self._end()
 
     def _finish(self, close_code: int) -> None:
         self._leave("closed")
-        self._deadline.cancel()
         self.close_code = close_code
-        self.is_over = True
+        self._end()
         self._outlet.finish()
+
+    def _end(self) -> None:
+        self._deadline.cancel()
+        self.is_over = True
+        # Each knows the other: without this only the cyclic collector would free them.
+        self._outlet.driver = None
 
     def _leave(self, reason: str) -> None:
         if self._handshake is not None:

@@ -7,16 +7,36 @@ event's bytes are made once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final, Protocol
 
 import msgspec
 
 from radiod.core.broker import Broadcast
 from radiod.wire.codecs import CODECS, JSON, Codec, Payload
+from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
 from radiod.wire.messages import Event, Message
 
-__all__ = ["PLAIN", "RAWSOCKET", "SSE", "WEBSOCKET", "Format"]
+__all__ = [
+    "PLAIN",
+    "PLAIN_DEFLATED",
+    "RAWSOCKET",
+    "SSE",
+    "SUBPROTOCOLS",
+    "Format",
+    "PollFormat",
+    "poll_format",
+    "websocket_format",
+]
+
+BATCHED: Final = ".batched"
+SUBPROTOCOLS: Final = {
+    f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
+    for ending in ("", BATCHED)
+    for name, codec in CODECS.items()
+}
+"""The subprotocols of WAMP: serializer, and whether messages come in batches."""
 
 
 class Format(Protocol):
@@ -48,6 +68,15 @@ class _Wamp:
         return self._frame(self.codec.encode(event, broadcast.payload))
 
 
+class PollFormat(_Wamp):
+    """WAMP in HTTP bodies: one message in each, or batches."""
+
+    def __init__(self, codec: Codec, batch: Callable[[bytes], bytes] | None) -> None:
+        super().__init__(codec, batch or (lambda data: data))
+        self.is_batched = batch is not None
+        self.content_type = "application/octet-stream" if codec.is_binary else "application/json"
+
+
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -63,11 +92,14 @@ def _data(payload: Payload) -> bytes:
 class _Plain:
     """Text frames that hold only the data."""
 
+    def __init__(self, frame: Callable[[bytes, int], bytes]) -> None:
+        self._frame = frame
+
     def message(self, message: Message, payload: Payload | None) -> bytes:
         return b""
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
-        return websocket_frame(_data(broadcast.payload), TEXT)
+        return self._frame(_data(broadcast.payload), TEXT)
 
 
 class _ServerSentEvents:
@@ -83,12 +115,32 @@ class _ServerSentEvents:
         return b"%bdata: %b\n\n" % (told, lines)
 
 
-def _websocket(codec: Codec) -> Format:
+@cache
+def websocket_format(
+    name: str, is_deflated: bool = False, batch: Callable[[bytes], bytes] | None = None
+) -> Format:
+    """WAMP over WebSocket; the same object for the same arguments.
+
+    Args:
+        name: the serializer's.
+        is_deflated: the connections have negotiated compression.
+        batch: makes a batch of one message, in a batched subprotocol.
+    """
+    codec = CODECS[name]
     first_byte = BINARY if codec.is_binary else TEXT
-    return _Wamp(codec, lambda data: websocket_frame(data, first_byte))
+    frame = deflated_frame if is_deflated else websocket_frame
+    if batch is None:
+        return _Wamp(codec, lambda data: frame(data, first_byte))
+    return _Wamp(codec, lambda data: frame(batch(data), first_byte))
 
 
-WEBSOCKET: Final[dict[str, Format]] = {name: _websocket(codec) for name, codec in CODECS.items()}
+@cache
+def poll_format(name: str, batch: Callable[[bytes], bytes] | None = None) -> PollFormat:
+    """WAMP over long-poll; arguments as for ``websocket_format``."""
+    return PollFormat(CODECS[name], batch)
+
+
 RAWSOCKET: Final[dict[str, Format]] = {name: _Wamp(codec, rawsocket_frame) for name, codec in CODECS.items()}
-PLAIN: Final[Format] = _Plain()
+PLAIN: Final[Format] = _Plain(websocket_frame)
+PLAIN_DEFLATED: Final[Format] = _Plain(deflated_frame)
 SSE: Final[Format] = _ServerSentEvents()

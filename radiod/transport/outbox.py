@@ -200,7 +200,6 @@ class Outlet:
 
     Args:
         fan_out: shared by all.
-        consumer: where the bytes go.
         format: what they look like.
         max_bytes: the longest frame the peer accepts.
         on_cut: must cut the connection at once: its backlog is too long, or it will not finish.
@@ -210,9 +209,9 @@ class Outlet:
     __slots__ = (
         "_backlog",
         "_backlog_bytes",
-        "_consumer",
         "_fan_out",
         "_is_backlogged",
+        "_is_cut",
         "_is_finishing",
         "_is_waiting",
         "_on_cut",
@@ -229,7 +228,6 @@ class Outlet:
     def __init__(
         self,
         fan_out: FanOut,
-        consumer: Consumer,
         format: Format,
         *,
         max_bytes: int,
@@ -237,11 +235,11 @@ class Outlet:
         on_finished: Callable[[], None],
     ) -> None:
         self._fan_out = fan_out
-        self._consumer = consumer
         self.format = format
         self.max_bytes = max_bytes
         self._on_cut = on_cut
         self._on_finished = on_finished
+        self._is_cut = False
         self._is_finishing = False
         # Two reasons not to read from the peer, and whether it is read now.
         self._is_backlogged = False
@@ -252,14 +250,18 @@ class Outlet:
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).
-        self._backlog: deque[bytes] = deque()
+        # An empty deque has 600 bytes: the backlog is one only while there is something in it.
+        self._backlog: deque[bytes] | None = None
         self._backlog_bytes = 0
         self.owed: dict[Listener, None] = {}
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
+        if self._is_cut:
+            # The connection will be gone with this turn.
+            return
         if self.blocked:
-            self._backlog.append(data)
+            self._held().append(data)
             self._backlog_bytes += len(data)
             self._check_backlog()
         elif data:
@@ -267,14 +269,26 @@ class Outlet:
                 self._fan_out.mark(self)
             self.queue.append(data)
 
+    def let_go(self) -> None:
+        """The connection is about to be closed: its transport need not wait for more."""
+
+    def _held(self) -> deque[bytes]:
+        if self._backlog is None:
+            self._backlog = deque()
+        return self._backlog
+
     def finish(self) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up."""
         self._is_finishing = True
         self.owed.clear()
-        if self.blocked:
-            self._fan_out.give_up_later(self)
-        elif not self.queue:
+        if self._has_all_left():
             self._on_finished()
+        elif self.blocked:
+            self._fan_out.give_up_later(self)
+
+    def _has_all_left(self) -> bool:
+        """True when nothing more need be written before the connection is closed."""
+        return not self.blocked and not self.queue
 
     def give_up(self) -> None:
         """Cut the connection unless it has finished."""
@@ -285,12 +299,13 @@ class Outlet:
     def abandon(self) -> None:
         """The connection is gone: hold nothing more."""
         self.queue.clear()
-        self._backlog.clear()
+        self._backlog = None
         self.owed.clear()
 
     def _check_backlog(self) -> None:
         if self._backlog_bytes > self._fan_out.max_backlog:
             self._fan_out.cut += 1
+            self._is_cut = True
             self.abandon()
             self._on_cut()
         elif self._backlog_bytes > READ_PAUSE and not self._is_backlogged:
@@ -306,34 +321,41 @@ class Outlet:
         queue.clear()
         if not self.blocked:
             self._write(data)
-        elif self._backlog or data:
+        else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
-            self._backlog.appendleft(data)
+            self._held().appendleft(data)
             self._backlog_bytes += len(data)
-        if self._is_finishing and not self.blocked:
+        if self._is_finishing and self._has_all_left():
             self._on_finished()
 
     def _drain(self) -> None:
         """Write what waited, chunk by chunk, until the connection blocks again or nothing waits."""
         while not self.blocked:
-            chunk: list[bytes] = []
-            size = 0
-            while size < CHUNK and (data := self._next_waiting()) is not None:
-                chunk.append(data)
-                size += len(data)
+            chunk = self._next_chunk()
             if not chunk:
                 break
             self._write(b"".join(chunk))
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
             self._update_reads()
-        if self._is_finishing and not self.blocked:
+        if self._is_finishing and self._has_all_left():
             self._on_finished()
 
+    def _next_chunk(self) -> list[bytes]:
+        """What the next write holds; empty when nothing waits."""
+        chunk: list[bytes] = []
+        size = 0
+        while size < CHUNK and (data := self._next_waiting()) is not None:
+            chunk.append(data)
+            size += len(data)
+        return chunk
+
     def _next_waiting(self) -> bytes | None:
-        if self._backlog:
+        if self._backlog is not None:
             data = self._backlog.popleft()
             self._backlog_bytes -= len(data)
+            if not self._backlog:
+                self._backlog = None
             return data
         return self._fan_out.next_owed(self)
 
@@ -377,7 +399,7 @@ class SocketOutlet(Outlet):
     __slots__ = ("_is_registering", "_send", "_transport")
 
     def __init__(self, fan_out: FanOut, transport: Any, format: Format, **kwargs: Any) -> None:
-        super().__init__(fan_out, transport, format, **kwargs)
+        super().__init__(fan_out, format, **kwargs)
         self._transport = transport
         self._send = transport.socket.send
         self._is_registering = False
@@ -424,11 +446,20 @@ class SocketOutlet(Outlet):
 class StreamOutlet(Outlet):
     """An outlet over any Twisted consumer (TLS, an HTTP response) that tells when its buffer is full."""
 
-    __slots__ = ()
+    __slots__ = ("_consumer",)
+
+    def __init__(self, fan_out: FanOut, consumer: Consumer, format: Format, **kwargs: Any) -> None:
+        super().__init__(fan_out, format, **kwargs)
+        self._consumer = consumer
 
     def start(self) -> None:
         """Ask the consumer to tell when it is full. Call once, before the first write."""
         self._consumer.registerProducer(self, True)
+
+    def let_go(self) -> None:
+        """TLS does not close while somebody is registered who might write."""
+        if not self.blocked:
+            self._consumer.unregisterProducer()
 
     def _write(self, data: bytes) -> None:
         self._consumer.write(data)

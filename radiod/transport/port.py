@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
+from radiod.transport.handover import put_in_place
 from radiod.transport.settings import Settings
 
 __all__ = ["Doorkeeper", "PortFactory"]
@@ -80,11 +81,7 @@ class Doorkeeper(TwistedProtocol):
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
         inner.on_lost = self.factory.connection_lost
-        # Under TLS the transport that reads from the socket is not the one we write to.
-        if hasattr(transport, "wrappedProtocol"):
-            transport.wrappedProtocol = inner
-        else:
-            transport.protocol = inner
+        put_in_place(transport, inner)
         inner.makeConnection(transport)
         inner.dataReceived(self._received)
 

@@ -130,6 +130,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     # --- closing
 
     def _finished(self) -> None:
+        if self._outlet is not None:
+            self._outlet.let_go()
         self.transport.loseConnection()
 
     def _cut(self) -> None:

@@ -12,7 +12,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     max_message_bytes: int = 1 << 20
     max_connections: int = 50_000
+    max_polls: int = 5_000
     max_fragments: int = 1024
+    compression: bool = True
     handshake_seconds: float = 10.0
     ping_interval: float = 30.0
     ping_timeout: float = 20.0

@@ -1,8 +1,8 @@
-"""WebSocket connections: WAMP on ``/ws``, plain data on ``/listen/<channel>`` and alias paths.
+"""WebSocket handshakes: WAMP on ``/ws``, plain data on ``/listen/<channel>`` and alias paths.
 
-Autobahn does the opening handshake and negotiation, and everything out of the ordinary afterwards (control
-frames, fragments, violations, closing). While nothing of that is going on, plain data frames are taken
-straight from the bytes received (``wire.frames``), which costs a twentieth.
+Autobahn does the opening handshake and the negotiation of subprotocols; that of compression is done here
+(``wire.deflate``). Then an ``OpenSocket`` takes its place, and the Autobahn protocol, with its hundred
+attributes, is freed.
 """
 
 from __future__ import annotations
@@ -18,50 +18,55 @@ from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
 from radiod.errors import RadiodError, http_status
+from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
-from radiod.transport.driver import WampDriver
-from radiod.transport.formats import PLAIN, WEBSOCKET
-from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
+from radiod.transport.handover import put_in_place
+from radiod.transport.opened import OpenSocket, Shared
+from radiod.transport.outbox import FanOut
 from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Stream, Streams
-from radiod.wire.codecs import CODECS
-from radiod.wire.frames import BINARY, TEXT, plain_frames
+from radiod.wire.deflate import accept
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
-SUBPROTOCOLS: Final = {f"wamp.2.{name}": name for name in CODECS}
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
-CLOSE_SECONDS: Final = 2.0
-"""How long a peer may take over the closing handshake."""
 
 
 class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is not typed
-    """One WebSocket connection.
+    """One WebSocket connection during its opening handshake.
 
-    What follows the handshake is either a WAMP session (``_driver``) or a listener to one channel
-    (``_stream``), decided in ``onConnect``.
+    What follows is a WAMP session or a listener to one channel (``_stream``), decided in ``onConnect``.
     """
 
     log = QuietLogger()
     factory: RadioSocketFactory
 
-    _driver: WampDriver | None = None
+    data: bytes
     _stream: Stream | None = None
-    _outlet: Outlet | None = None
-    _first_byte = 0
-    _fragments = 0
+    _is_deflated = False
     on_lost: Callable[[], None]
 
-    # --- opening
-
     def onConnect(self, request: Any) -> Any:
-        """Choose by path; returns the subprotocol. Raises: ConnectionDeny: the HTTP status says why."""
+        """Choose by path; returns the subprotocol and more headers.
+
+        Raises: ConnectionDeny: the HTTP status says why.
+        """
+        subprotocol = self._choose(request)
+        answer = accept(request.extensions) if self.factory.compression else None
+        # Autobahn would refuse a connection whose offer is malformed, and cannot say all that we answer.
+        self.websocket_extensions: list[object] = []
+        self._is_deflated = answer is not None
+        return subprotocol, {"Sec-WebSocket-Extensions": answer} if answer else {}
+
+    def _choose(self, request: Any) -> str | None:
+        """The subprotocol: None, and ``_stream`` set, for listeners to a channel. Raises: ConnectionDeny."""
         if request.path == WAMP_PATH:
             for name in request.protocols:
                 if name in SUBPROTOCOLS:
-                    return name
+                    return str(name)
             raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
         channel = self.factory.channel_at(request.path)
         if channel is None:
@@ -73,115 +78,36 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         return None
 
     def onOpen(self) -> None:
-        """The handshake succeeded: build what the path asked for."""
-        self._fragments = 0
+        """The handshake succeeded: what comes from now on is none of Autobahn's business."""
+        # What the client sent together with its request.
+        rest, self.data = self.data, b""
         if self._stream is not None:
-            self._outlet = self._make_outlet(PLAIN)
-            self._stream.open(self._outlet)
+            opened = self._hand_over(PLAIN_DEFLATED if self._is_deflated else PLAIN)
+            opened.stream(self._stream)
         else:
-            codec = CODECS[SUBPROTOCOLS[self.websocket_protocol_in_use]]
-            self._first_byte = BINARY if codec.is_binary else TEXT
-            self._outlet = self._make_outlet(WEBSOCKET[codec.name])
-            self._driver = WampDriver(
-                self.factory.gates, codec, self._outlet, self.peer, self.factory.handshake_deadline
-            )
+            codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
+            make_format = batched_format if is_batched else websocket_format
+            opened = self._hand_over(make_format(codec.name, self._is_deflated))
+            opened.serve(codec, self.factory.gates, is_batched)
+        if rest:
+            opened.dataReceived(rest)
 
-    def _make_outlet(self, format: Any) -> Outlet:
-        options: dict[str, Any] = {
-            "max_bytes": 1 << 62,
-            "on_cut": self._cut,
-            "on_finished": self._finished,
-        }
-        if hasattr(self.transport, "socket") and not hasattr(self.transport, "wrappedProtocol"):
-            return SocketOutlet(self.factory.fan_out, self.transport, format, **options)
-        outlet = StreamOutlet(self.factory.fan_out, self.transport, format, **options)
-        outlet.start()
-        return outlet
-
-    # --- receiving
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take plain frames at once; leave everything else to Autobahn."""
-        driver = self._driver
-        is_plain = (
-            driver is not None
-            and self.state == self.STATE_OPEN
-            and not self.inside_message
-            and self.current_frame is None
-            and not self.data
-        )
-        if not is_plain:
-            self._dataReceived(data)
-            return
-        assert driver is not None
-        payloads, rest = plain_frames(data, self._first_byte, self.maxMessagePayloadSize)
-        for payload in payloads:
-            driver.receive(payload)
-        if payloads and self.autoPingTimeoutCall:
-            self._cancelAutoPingTimeoutCall()
-        if rest < len(data):
-            self._dataReceived(data[rest:])
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """A message that came the long way; what listeners to a channel say is ignored."""
-        self._fragments = 0
-        if self._driver is None:
-            return
-        if isBinary != (self._first_byte == BINARY):
-            self._fail_connection(self.CLOSE_STATUS_CODE_UNSUPPORTED_DATA, "wrong kind of frame")
-            return
-        self._driver.receive(payload)
-
-    def onMessageFrameBegin(self, length: int) -> None:
-        """Bound the number of fragments as well as their sum."""
-        self._fragments += 1
-        if self._fragments > self.factory.max_fragments:
-            self._fail_connection(self.CLOSE_STATUS_CODE_POLICY_VIOLATION, "too many fragments")
-            return
-        super().onMessageFrameBegin(length)
-
-    # --- sending
+    def _hand_over(self, format: Format) -> OpenSocket:
+        shared, transport = self.factory.shared, self.transport
+        opened = OpenSocket(shared, transport, self.peer, format, self.on_lost, self._is_deflated)
+        put_in_place(transport, opened)
+        return opened
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        """Everything Autobahn writes goes the same way as messages, so that the bounds hold for it too."""
-        if self._outlet is not None and self.state != self.STATE_CLOSED:
-            self._outlet.push(data)
-        else:
-            self.transport.write(data)
+        """Write, without what Autobahn formats for its log."""
+        self.transport.write(data)
 
     def unregisterProducer(self) -> None:
-        """Autobahn asks for this when it closes; the transport's producer is the outlet's affair."""
-
-    # --- closing
-
-    def _finished(self) -> None:
-        """Everything has been written: close, unless the peer did before."""
-        code = self._driver.close_code if self._driver is not None else self.CLOSE_STATUS_CODE_GOING_AWAY
-        self._outlet = None
-        if self.state == self.STATE_OPEN:
-            # sendClose would take codes for applications only.
-            self.sendCloseFrame(code)
-
-    def _cut(self) -> None:
-        self.log.warn("cut {peer}: it does not read what it is sent", peer=self.peer)
-        self.transport.abortConnection()
-
-    def dropConnection(self, abort: bool = False) -> None:
-        """Autobahn is done with the connection: what is queued must leave before it closes."""
-        outlet, self._outlet = self._outlet, None
-        if outlet is not None and not abort:
-            outlet.flush()
-        super().dropConnection(abort)
+        """Autobahn asks for this when it refuses; there is none yet."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Free everything the connection held."""
+        """The connection was refused, or lost during the handshake."""
         super().connectionLost(reason)
-        if self._driver is not None:
-            self._driver.lost()
-        if self._stream is not None:
-            self._stream.close()
-        if self._outlet is not None:
-            self._outlet.abandon()
         self.on_lost()
 
 
@@ -215,25 +141,13 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         settings: Settings,
     ) -> None:
         super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
-        self._clock = clock
-        self.fan_out = fan_out
+        self.shared = Shared(clock, fan_out, settings)
         self.gates = gates
         self.streams = streams
         self._aliases = aliases
-        self._handshake_seconds = settings.handshake_seconds
-        self.max_fragments = settings.max_fragments
-        self.setProtocolOptions(
-            webStatus=False,
-            versions=[13],
-            maxFramePayloadSize=settings.max_message_bytes,
-            maxMessagePayloadSize=settings.max_message_bytes,
-            failByDrop=False,
-            openHandshakeTimeout=settings.handshake_seconds,
-            closeHandshakeTimeout=CLOSE_SECONDS,
-            autoPingInterval=settings.ping_interval,
-            autoPingTimeout=settings.ping_timeout,
-            allowNullOrigin=True,
-        )
+        self.compression = settings.compression
+        # No timers of Autobahn's: a request is complete when it gets here, and is answered at once.
+        self.setProtocolOptions(webStatus=False, versions=[13], openHandshakeTimeout=0, allowNullOrigin=True)
 
     def channel_at(self, path: str) -> str | None:
         """The channel that ``path`` listens to; None: it is no such path."""
@@ -241,7 +155,3 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
             return self._aliases[path]
         name = unquote(path[len(LISTEN_PATH) :]) if path.startswith(LISTEN_PATH) else ""
         return name or None
-
-    def handshake_deadline(self, what: Callable[[], None]) -> Any:
-        """Call ``what`` when an opening WAMP handshake has had all the time it gets."""
-        return self._clock.timers.at(self._clock.seconds() + self._handshake_seconds, what)

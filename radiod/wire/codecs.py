@@ -335,7 +335,7 @@ class _Cbor(_Base):
         "semantic_decoders": dict.fromkeys((25, 28, 29, 35, 256), _refuse_tag),
     }
     # Where args stands in the messages that have a payload.
-    _payload_at: Final = {8: 5, 16: 4, 48: 4, 70: 3}
+    _payload_at: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
 
     def _decode(self, data: bytes) -> ClientMessage:
         if not data or not 0x80 <= data[0] <= 0x97:

@@ -1,7 +1,7 @@
 """Frames around serialized messages: WebSocket (RFC 6455) and WAMP RawSocket, server side.
 
-Only the plain case is handled here: one unfragmented, uncompressed data frame per message. Everything else
-(control frames, fragments, extensions, violations) is left to Autobahn, which receives the bytes untouched.
+Of WebSocket only the plain case is taken here: one unfragmented, uncompressed data frame per message. The
+rest (control frames, fragments, compressed messages, violations) is left to ``reader``.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ __all__ = [
     "CancelMode",
     "CancelOptions",
     "Challenge",
+    "ClientAbort",
     "ClientMessage",
     "Error",
     "Event",
@@ -310,10 +311,17 @@ class InvocationError(Message, tag=8):
 
 
 class Abort(Message, tag=3):
-    """Ends a handshake, or a session whose peer broke the protocol; arguments may follow and are ignored."""
+    """Ends a handshake, or a session whose peer broke the protocol."""
 
     details: dict[str, Any]
     reason: Text
+
+
+class ClientAbort(Abort, tag=3):
+    """ABORT as a client may send it: with arguments, which nobody reads."""
+
+    args: Raw = EMPTY
+    kwargs: Raw = EMPTY
 
 
 class Goodbye(Message, tag=6):
@@ -428,13 +436,16 @@ class Interrupt(Message, tag=69):
 
 def name_of(message: Message) -> str:
     """What WAMP calls the message."""
-    return "ERROR" if isinstance(message, InvocationError) else type(message).__name__.upper()
+    return CLIENTS_OWN.get(type(message)) or type(message).__name__.upper()
 
+
+CLIENTS_OWN = {InvocationError: "ERROR", ClientAbort: "ABORT"}
+"""Messages that a client may send in another form than the router."""
 
 ClientMessage = (
     Hello
     | Authenticate
-    | Abort
+    | ClientAbort
     | Goodbye
     | Publish
     | Subscribe

@@ -1,4 +1,7 @@
-"""Autobahn|JS on Node, unmodified, with every serializer."""
+"""Autobahn|JS on Node, unmodified, with every serializer over WebSocket, and over long-poll.
+
+Its long-poll is made for browsers: ``js/xhr.js`` gives Node the one thing that it misses.
+"""
 
 import json
 import shutil
@@ -24,7 +27,11 @@ def server(tmp_path_factory):
         yield server
 
 
-def run(server, serializer, *credentials):
+WAYS = [("json", "websocket"), ("msgpack", "websocket"), ("cbor", "websocket"), ("json", "longpoll")]
+TRANSPORTS = ["websocket", "longpoll"]
+
+
+def run(server, serializer, transport, *credentials):
     # Autobahn|JS wants the platform's WebSocket, which Node 20 has behind a flag.
     command = [
         "node",
@@ -32,6 +39,7 @@ def run(server, serializer, *credentials):
         "--no-warnings",
         "client.js",
         serializer,
+        transport,
         str(server.port),
         *credentials,
     ]
@@ -40,12 +48,13 @@ def run(server, serializer, *credentials):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("serializer", ["json", "msgpack", "cbor"])
-def test_a_stock_client_can_do_everything_the_basic_profile_has(server, serializer):
-    seen = run(server, serializer)
+@pytest.mark.parametrize(("serializer", "transport"), WAYS)
+def test_a_stock_client_can_do_everything_the_basic_profile_has(server, serializer, transport):
+    seen = run(server, serializer, transport)
     assert seen.pop("joined")[1:] == ["open", "anonymous"]
     assert seen == {
         "client": serializer,
+        "transport": transport,
         "publication": True,
         "payload": True,
         "order": [2, 3],
@@ -64,10 +73,12 @@ def test_a_stock_client_can_do_everything_the_basic_profile_has(server, serializ
     }
 
 
-def test_a_ticket_opens_a_session(server):
-    assert run(server, "json", "joe", "joes-ticket")["joined"] == ["joe", "open", "ticket"]
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_ticket_opens_a_session(server, transport):
+    assert run(server, "json", transport, "joe", "joes-ticket")["joined"] == ["joe", "open", "ticket"]
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joes-ticket")])
-def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, credentials):
-    assert run(server, "json", *credentials)["left"] == "wamp.error.authentication_failed"
+def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, transport, credentials):
+    assert run(server, "json", transport, *credentials)["left"] == "wamp.error.authentication_failed"

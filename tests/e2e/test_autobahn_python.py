@@ -1,4 +1,4 @@
-"""Autobahn|Python, unmodified: Twisted and asyncio, every serializer, both transports."""
+"""Autobahn|Python, unmodified: Twisted, asyncio, every serializer, both transports, compression, batches."""
 
 import itertools
 import json
@@ -14,9 +14,12 @@ pytestmark = pytest.mark.e2e
 CLIENT = Path(__file__).parent / "clients" / "autobahn_client.py"
 SECONDS = 30
 
-COMBINATIONS = list(
-    itertools.product(("twisted", "asyncio"), ("websocket", "rawsocket"), ("json", "msgpack", "cbor"))
-)
+FRAMEWORKS, SERIALIZERS = ("twisted", "asyncio"), ("json", "msgpack", "cbor")
+BATCHED = tuple(f"{name}.batched" for name in SERIALIZERS)
+COMBINATIONS = [
+    *itertools.product(FRAMEWORKS, ("websocket", "rawsocket"), SERIALIZERS),
+    *itertools.product(FRAMEWORKS, ("websocket",), BATCHED),
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def test_a_stock_client_can_do_everything_the_basic_profile_has(server, combinat
         "client": list(combination),
         "publication": True,
         "payload": True,
-        "order": [2, 3],
+        "order": True,
+        "extensions": ["permessage-deflate"] if "websocket" in combination else [],
         "retained": "kept",
         "call": [5, 9],
         "application error": ["test.error", ["reason"], {"code": 7}],

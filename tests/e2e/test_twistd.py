@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -145,6 +146,31 @@ def test_sigterm_says_goodbye_after_what_is_queued_and_ends_soon(tmp_path, dial_
         assert time.monotonic() - begin < 5
 
 
+def test_sigterm_answers_every_long_poll_that_waits(tmp_path):
+    def post(server, path, body=b""):
+        request = urllib.request.Request(f"{server.url}/lp/{path}", body, method="POST")
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return answer.read()
+
+    with radiod(tmp_path, OPEN) as server, ThreadPoolExecutor() as threads:
+        member, stranger, absent = (
+            json.loads(post(server, "open", b'{"protocols": ["wamp.2.json"]}'))["transport"] for _ in range(3)
+        )
+        for transport in (member, absent):
+            post(server, f"{transport}/send", HELLO.encode())
+            assert json.loads(post(server, f"{transport}/receive"))[0] == 2
+        goodbye, nothing = (
+            threads.submit(post, server, f"{transport}/receive") for transport in (member, stranger)
+        )
+        time.sleep(0.2)
+        begin = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begin < 5
+        assert json.loads(goodbye.result())[::2] == [6, "wamp.close.system_shutdown"]
+        assert nothing.result() == b""
+        assert "Traceback" not in server.log.read_text()
+
+
 def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path, dial_ws):
     with radiod(tmp_path, OPEN) as server:
         joined(dial_ws, server.ws)
@@ -224,6 +250,24 @@ def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
             assert local.recv(100).startswith(b"HTTP/1.1 200 ")
         assert len(json.loads(listener.recv(SECONDS))["big"]) == 500_000
         assert server.stop() == 0
+
+
+def test_connections_over_tls_are_closed_without_delay(tmp_path, dial_ws):
+    file, tls = certificate(tmp_path), free_port()
+    context = ssl.create_default_context(cafile=str(file))
+    more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
+    with radiod(tmp_path, OPEN, None, *more):
+        started = time.monotonic()
+        for path in ("ws", "listen/sample_net"):
+            # Closing waits for the server's end of the connection.
+            url, options = f"wss://localhost:{tls}/{path}", {"ssl": context, "sock": dial(tls)}
+            with connect(url, subprotocols=["wamp.2.json"], close_timeout=5, **options):
+                pass
+        with context.wrap_socket(dial(tls), server_hostname="localhost") as raw:
+            raw.sendall(b"\x7f\xf1\x00\x00" + b"\x00\x00\x00\x02[]")
+            while raw.recv(1000):
+                pass
+        assert time.monotonic() - started < 1
 
 
 def dial(port):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,28 @@ ticket = "joes-ticket"
 HELLO = [1, "radio", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}}]
 
 
+HELLO_CODE = 1
+REQUESTS = frozenset({16, 32, 34, 48, 64, 66})
+"""Codes of the messages whose request ids a session counts: PUBLISH, SUBSCRIBE … UNREGISTER."""
+
+
+class Requests:
+    """Counts one session's requests, for tests that do not care about their ids."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def number(self, message: Any) -> Any:
+        """``message``, with the next request id where it has None."""
+        if message and message[0] == HELLO_CODE:
+            self.last = 0
+        elif len(message) > 1 and message[0] in REQUESTS:
+            if message[1] is None:
+                message = [message[0], self.last + 1, *message[2:]]
+            self.last = message[1]
+        return message
+
+
 class Wire:
     """One connection to a ``Radio`` in memory."""
 
@@ -94,6 +117,7 @@ class WampWire(Wire):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._unread = b""
+        self.requests = Requests()
         self.open()
 
     def open(self) -> None:
@@ -109,8 +133,9 @@ class WampWire(Wire):
         raise NotImplementedError
 
     def say(self, *messages: Any) -> None:
-        """Send messages, all in one segment."""
-        self.send(b"".join(self.frame(msgspec.json.encode(message)) for message in messages))
+        """Send messages, all in one segment; a request whose id is None gets the next one."""
+        numbered = [self.requests.number(message) for message in messages]
+        self.send(b"".join(self.frame(msgspec.json.encode(message)) for message in numbered))
 
     def heard(self) -> list[Any]:
         """Messages received since the last call."""
@@ -211,7 +236,7 @@ def client_frame(first_byte: int, payload: bytes, mask: bytes = b"\x01\x02\x03\x
 
 
 def server_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """(opcode, payload) of the complete frames in ``data``, and the rest."""
+    """(opcode, payload) of the complete frames in ``data``, inflated if compressed, and the rest."""
     frames = []
     while len(data) >= 2:
         size, head = data[1] & 0x7F, 2
@@ -220,6 +245,9 @@ def server_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
             size, head = int.from_bytes(data[2 : 2 + wide], "big"), 2 + wide
         if len(data) < head + size:
             break
-        frames.append((data[0] & 0x0F, data[head : head + size]))
+        payload = data[head : head + size]
+        if data[0] & 0x40:
+            payload = zlib.decompressobj(-15).decompress(payload + b"\x00\x00\xff\xff")
+        frames.append((data[0] & 0x0F, payload))
         data = data[head + size :]
     return frames, data

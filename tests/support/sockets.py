@@ -6,7 +6,7 @@ import json
 import socket
 from typing import Any
 
-from support.memory import server_frames, upgrade
+from support.memory import Requests, server_frames, upgrade
 
 SECONDS = 20
 
@@ -26,12 +26,14 @@ class RawClient:
             self._unread += self._socket.recv(65536)
         self._unread = self._unread.partition(b"\r\n\r\n")[2]
         self._messages: list[Any] = []
+        self._requests = Requests()
         roles = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
         assert self.ask([1, "radio", {"roles": roles}])[0] == 2
 
     def say(self, *messages: Any) -> None:
-        """Send messages in one go."""
-        self._socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
+        """Send messages in one go; a request whose id is None gets the next one."""
+        numbered = [self._requests.number(message) for message in messages]
+        self._socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in numbered))
 
     def hear(self) -> Any:
         """The next message."""

@@ -26,7 +26,7 @@ def joined(connect):
 def assert_aborted(wire, uri="wamp.error.protocol_violation"):
     last = wire.heard()[-1]
     assert (last[0], last[2]) == (3, uri), last
-    wire.say([32, 99, {}, "after.abort"])
+    wire.say([32, None, {}, "after.abort"])
     assert wire.heard() == []
 
 
@@ -41,8 +41,8 @@ def test_welcome_announces_roles_and_version(connect):
 def test_publish_reaches_subscribers_and_is_acknowledged(connect):
     publisher, subscriber = joined(connect), joined(connect)
     _, _, subscription = subscriber.ask([32, 1, {}, "a.b"])
-    _, request, publication = publisher.ask([16, 7, {"acknowledge": True}, "a.b", [1, "zwei"], {"x": 3.5}])
-    assert request == 7
+    _, request, publication = publisher.ask([16, 1, {"acknowledge": True}, "a.b", [1, "zwei"], {"x": 3.5}])
+    assert request == 1
     assert subscriber.heard() == [[36, subscription, publication, {}, [1, "zwei"], {"x": 3.5}]]
     assert publisher.heard() == []
 
@@ -59,6 +59,7 @@ def test_messages_arrive_whole_however_they_are_cut(connect):
     subscriber.ask([32, 1, {}, "a"])
     data = publisher.frame(b'[16,1,{},"a",["one"]]') + publisher.frame(b'[16,2,{},"a",["two"]]')
     for cut in range(1, len(data)):
+        publisher = joined(connect)
         publisher.send(data[:cut])
         publisher.send(data[cut:])
         assert [event[4] for event in subscriber.heard()] == [["one"], ["two"]]
@@ -67,27 +68,27 @@ def test_messages_arrive_whole_however_they_are_cut(connect):
 def test_a_call_goes_to_the_callee_and_back(connect):
     caller, callee = joined(connect), joined(connect)
     _, _, registration = callee.ask([64, 1, {}, "add"])
-    caller.say([48, 5, {}, "add", [2, 3]])
+    caller.say([48, 1, {}, "add", [2, 3]])
     ((_, invocation, *rest),) = callee.heard()
     assert rest == [registration, {}, [2, 3]]
     callee.say([70, invocation, {}, [5]])
-    assert caller.heard() == [[50, 5, {}, [5]]]
+    assert caller.heard() == [[50, 1, {}, [5]]]
 
 
 def test_a_callee_that_hangs_up_ends_its_calls_at_once(connect):
     caller, callee = joined(connect), joined(connect)
     callee.ask([64, 1, {}, "add"])
-    caller.say([48, 5, {}, "add"])
+    caller.say([48, 1, {}, "add"])
     callee.hang_up()
     caller.settle()
     ((code, kind, request, _, uri, *_),) = caller.heard()
-    assert (code, kind, request, uri) == (8, 48, 5, "wamp.error.canceled")
+    assert (code, kind, request, uri) == (8, 48, 1, "wamp.error.canceled")
 
 
 def test_a_callee_that_never_answers_costs_the_caller_its_timeout(connect):
     caller, callee = joined(connect), joined(connect)
     callee.ask([64, 1, {}, "slow"])
-    caller.say([48, 5, {"timeout": 250}, "slow"])
+    caller.say([48, 1, {"timeout": 250}, "slow"])
     connect.reactor.advance(0.24)
     assert caller.heard() == []
     connect.reactor.advance(0.02)
@@ -236,8 +237,8 @@ def test_rights_are_those_of_the_role(connect):
     wire = connect()
     wire.ask(ticket_hello("joe"))
     wire.ask([5, "joes-ticket", {}])
-    for message in ([16, 2, {"acknowledge": True}, "a"], [64, 3, {}, "p"]):
+    for message in ([16, None, {"acknowledge": True}, "a"], [64, None, {}, "p"]):
         code, kind, _, _, uri, _ = wire.ask(message)
         assert (code, kind, uri) == (8, message[0], "wamp.error.not_authorized")
-    wire.say([16, 4, {}, "a"])
+    wire.say([16, None, {}, "a"])
     assert wire.heard() == []

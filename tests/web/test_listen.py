@@ -134,7 +134,7 @@ def test_the_list_of_channels_tells_readers_and_events(radio):
 def test_the_list_of_channels_comes_in_pages(radio):
     owner = publisher(radio)
     for name in ("b", "a", "c.x", "c.y"):
-        owner.ask([48, 1, {}, "radiod.channel.create", [name]])
+        owner.ask([48, None, {}, "radiod.channel.create", [name]])
     page = json.loads(answer(radio, "/channels?limit=2")[2])
     assert ([channel["name"] for channel in page["channels"]], page["next"]) == (["a", "b"], "b")
     page = json.loads(answer(radio, "/channels?limit=2&after=b&prefix=c.")[2])
@@ -159,7 +159,7 @@ def test_names_are_utf8_and_percent_encoded_once(radio, path, topic):
     stream, wire = get(radio, f"/listen/{path}", SSE), publisher(radio)
     stream.received()
     wire.ask([48, 1, {}, "radiod.channel.create", [topic]])
-    wire.say([16, 1, {}, topic, [1]])
+    wire.say([16, None, {}, topic, [1]])
     assert events(stream.received()) == "data: 1\n\n"
     assert json.loads(answer(radio, f"/channels/{path}")[2])["readers"] == 1
 

@@ -150,7 +150,7 @@ hello_details = st.fixed_dictionaries(
 NO_PAYLOAD = st.just(())
 HEADS = {
     messages.Hello: ((st.just(1), uris, hello_details), NO_PAYLOAD),
-    messages.Abort: ((st.just(3), details, uris), NO_PAYLOAD),
+    messages.ClientAbort: ((st.just(3), details, uris), payloads),
     messages.Authenticate: ((st.just(5), st.text(max_size=80), details), NO_PAYLOAD),
     messages.Goodbye: ((st.just(6), details, uris), NO_PAYLOAD),
     messages.InvocationError: ((st.just(8), st.just(68), ids, details, uris), payloads),

@@ -3,7 +3,15 @@
 import msgspec
 import pytest
 
-from radiod.wire.messages import ClientMessage, Passthru, Publish, PublishOptions, RouterMessage
+from radiod.wire.messages import (
+    Abort,
+    ClientMessage,
+    Passthru,
+    Publish,
+    PublishOptions,
+    RouterMessage,
+    name_of,
+)
 
 ROLES = {"roles": {"subscriber": {}}}
 
@@ -23,7 +31,7 @@ VALID = {
     "YIELD": [70, 1, {}],
 }
 
-WITH_PAYLOAD = {"ERROR", "PUBLISH", "CALL", "YIELD"}
+WITH_PAYLOAD = {"ABORT", "ERROR", "PUBLISH", "CALL", "YIELD"}
 
 # Where each message has an id of the session scope, and where a URI or name.
 ID_AT = {
@@ -82,6 +90,15 @@ def assert_refused(message):
 @pytest.mark.parametrize("name", VALID)
 def test_the_shortest_form_of_each_message_is_accepted(name):
     assert parse(VALID[name]).__struct_config__.tag == VALID[name][0]
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_each_message_is_called_what_wamp_calls_it(name):
+    assert name_of(parse(VALID[name])) == name
+
+
+def test_an_abort_with_arguments_is_one():
+    assert isinstance(parse([3, {}, "a.reason", ["why"], {"code": 7}]), Abort)
 
 
 @pytest.mark.parametrize("name", VALID)

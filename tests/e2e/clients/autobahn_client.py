@@ -1,6 +1,6 @@
 """A stock Autobahn|Python client that does a bit of everything and prints what it saw as one JSON line.
 
-autobahn_client.py twisted|asyncio websocket|rawsocket json|msgpack|cbor PORT [AUTHID TICKET]
+autobahn_client.py twisted|asyncio websocket|rawsocket json|msgpack|cbor[.batched] PORT [AUTHID TICKET]
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ from autobahn.wamp.exception import ApplicationError  # noqa: E402
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer  # noqa: E402
 from autobahn.wamp.types import PublishOptions, SubscribeOptions  # noqa: E402
 
-SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBORSerializer}
+KINDS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBORSerializer}
+SERIALIZERS = {
+    f"{name}{ending}": kind(batched=bool(ending))
+    for name, kind in KINDS.items()
+    for ending in ("", ".batched")
+}
 PAYLOAD = [1, -(2**40), 2.5, "Grüße 🚦", None, True, [1, [2, {"a": []}]], b"\x00\xffbytes"]
+LONG = "compressed " * 1000
 
 seen: dict[str, Any] = {"client": [framework, transport, serializer]}
 
@@ -61,6 +67,9 @@ class Client(ApplicationSession):
 
     async def onJoin(self, details: Any) -> None:
         seen["joined"] = [details.authid, details.authrole, details.authmethod]
+        # ApplicationRunner offers compression on every WebSocket.
+        extensions = getattr(self._transport, "websocket_extensions_in_use", [])
+        seen["extensions"] = [extension.EXTENSION_NAME for extension in extensions]
         try:
             await self.exercise()
         except Exception as error:
@@ -81,12 +90,12 @@ class Client(ApplicationSession):
         options = PublishOptions(acknowledge=True, exclude_me=False)
         publication = await self.publish(topic, *PAYLOAD, options=options, key="value")
         seen["publication"] = isinstance(publication.id, int)
-        for number in (2, 3):
+        for number in (2, LONG):
             await self.publish(topic, number, options=options)
         await complete
         (args, kwargs), *rest = received
         seen["payload"] = list(args) == PAYLOAD and kwargs == {"key": "value"}
-        seen["order"] = [args[0] for args, _ in rest]
+        seen["order"] = [args[0] for args, _ in rest] == [2, LONG]
         await subscription.unsubscribe()
 
         retained = txaio.create_future()
@@ -145,7 +154,7 @@ class Client(ApplicationSession):
 
 scheme, path = ("ws", "/ws") if transport == "websocket" else ("rs", "")
 runner = ApplicationRunner(
-    f"{scheme}://127.0.0.1:{port}{path}", "radio", serializers=[SERIALIZERS[serializer]()]
+    f"{scheme}://127.0.0.1:{port}{path}", "radio", serializers=[SERIALIZERS[serializer]]
 )
 try:
     runner.run(Client, log_level="error")

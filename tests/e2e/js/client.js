@@ -1,22 +1,29 @@
 // A stock Autobahn|JS client that does a bit of everything and prints what it saw as one JSON line.
 //
-//     node client.js json|msgpack|cbor PORT [AUTHID TICKET]
+//     node client.js json|msgpack|cbor websocket|longpoll PORT [AUTHID TICKET]
+//
+// Autobahn|JS's long-poll speaks JSON whatever it is given.
 
 "use strict";
 
+require("./xhr.js");
 const autobahn = require("autobahn");
 
-const [serializer, port, authid, ticket] = process.argv.slice(2);
+const [serializer, transport, port, authid, ticket] = process.argv.slice(2);
 const SERIALIZERS = {
   json: () => new autobahn.serializer.JSONSerializer(),
   msgpack: () => new autobahn.serializer.MsgpackSerializer(),
   cbor: () => new autobahn.serializer.CBORSerializer(),
 };
+const URLS = {
+  websocket: `ws://127.0.0.1:${port}/ws`,
+  longpoll: `http://127.0.0.1:${port}/lp`,
+};
 const PAYLOAD = [1, -(2 ** 40), 2.5, "Grüße 🚦", null, true, [1, [2, { a: [] }]]];
 const seen = { client: serializer };
 
 const connection = new autobahn.Connection({
-  url: `ws://127.0.0.1:${port}/ws`,
+  transports: [{ type: transport, url: URLS[transport] }],
   realm: "radio",
   serializers: [SERIALIZERS[serializer]()],
   max_retries: 0,
@@ -84,6 +91,7 @@ async function exercise(session) {
 
 connection.onopen = async (session, details) => {
   seen.joined = [details.authid, details.authrole, details.authmethod];
+  seen.transport = details.transport.type;
   try {
     await exercise(session);
   } catch (error) {

@@ -1,0 +1,100 @@
+"""Authentication method ``cookie``: somebody who has logged in by another method comes back.
+
+This module only remembers. Whoever speaks HTTP gives each client that has none a cookie from ``issue``, with
+``HttpOnly``, ``SameSite`` and, under TLS, ``Secure``; lets ``authenticator`` take part in a handshake whose
+request had the cookie; and calls ``remember`` once the session is open. It must take only ids from ``issue``
+of the same request or of the request's own cookie, never from a URL or a message, where somebody else may
+have put one that he knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from radiod.core.ports import Clock, Ids, Principal
+from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.wire.messages import HelloDetails
+
+__all__ = ["Cookie", "CookieJar"]
+
+
+class Cookie:
+    """Lets in who comes with one cookie. An ``Authenticator``, for one handshake."""
+
+    method: Final = "cookie"
+
+    def __init__(self, jar: CookieJar, cookie_id: str) -> None:
+        self._jar = jar
+        self._cookie_id = cookie_id
+
+    def begin(self, details: HelloDetails) -> Principal:
+        """The principal of the cookie. Raises: Denied: it has been forgotten, or is another authid's."""
+        principal = self._jar.recall(self._cookie_id)
+        if principal is None or details.authid not in (None, "", principal.authid):
+            raise Denied(AUTHENTICATION_FAILED, "the cookie is not valid any more")
+        return replace(principal, authmethod=self.method, authextra=None)
+
+
+class Entry(Struct, frozen=True):
+    """Who has a cookie, and until when (monotonic seconds)."""
+
+    principal: Principal
+    until: float
+
+
+class CookieJar:
+    """The cookies of one realm: in another, a principal's permissions would mean something else.
+
+    Args:
+        lifetime_s: seconds from ``remember`` on; coming back does not prolong them.
+        max_entries: cookies remembered; the oldest goes first.
+    """
+
+    def __init__(self, clock: Clock, ids: Ids, lifetime_s: float, max_entries: int) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._lifetime = lifetime_s
+        self._max_entries = max_entries
+        # SHA-256 of the id -> entry, oldest first: the look-up's timing tells nothing about the ids.
+        self._entries: dict[bytes, Entry] = {}
+
+    def __len__(self) -> int:
+        """Cookies in memory, expired ones among them until the next ``remember``."""
+        return len(self._entries)
+
+    def issue(self) -> str:
+        """A new cookie's id, for the transport to send; nobody is behind it yet."""
+        return self._ids.secret()
+
+    def remember(self, cookie_id: str, principal: Principal) -> None:
+        """``principal`` has logged in on a connection with this cookie; replaces whom it stood for."""
+        now = self._clock.seconds()
+        self._entries.pop(_digest(cookie_id), None)
+        # All live equally long, so the oldest end first.
+        while self._entries:
+            oldest = next(iter(self._entries))
+            if self._entries[oldest].until > now and len(self._entries) < self._max_entries:
+                break
+            del self._entries[oldest]
+        self._entries[_digest(cookie_id)] = Entry(principal, now + self._lifetime)
+
+    def forget(self, cookie_id: str) -> None:
+        """Whoever has this cookie must log in again; unknown ids do nothing."""
+        self._entries.pop(_digest(cookie_id), None)
+
+    def recall(self, cookie_id: str) -> Principal | None:
+        """Who logged in with this cookie, as then; None: nobody, or too long ago."""
+        entry = self._entries.get(_digest(cookie_id))
+        return entry.principal if entry is not None and entry.until > self._clock.seconds() else None
+
+    def authenticator(self, cookie_id: str) -> Cookie | None:
+        """What lets the cookie's owner in; None: method ``cookie`` is not to be offered to this client."""
+        return Cookie(self, cookie_id) if self.recall(cookie_id) is not None else None
+
+
+def _digest(cookie_id: str) -> bytes:
+    return hashlib.sha256(cookie_id.encode("utf-8", "surrogatepass")).digest()

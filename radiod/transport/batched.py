@@ -1,0 +1,72 @@
+"""WAMP's batched subprotocols: between what one connection's peer sends at once and its driver.
+
+What comes in may be many messages. What goes out are batches of one: listeners share their frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from radiod.errors import PeerError
+from radiod.transport.driver import WampDriver
+from radiod.transport.formats import Format, PollFormat, poll_format, websocket_format
+from radiod.transport.outbox import Outlet
+from radiod.wire.batches import RECORD_SEPARATOR, SEPARATED, sized, split_separated, split_sized
+from radiod.wire.codecs import CODECS, Codec
+
+__all__ = ["Unbatcher", "batched_format", "batched_poll_format"]
+
+
+def batched_format(name: str, is_deflated: bool, separator: int = RECORD_SEPARATOR) -> Format:
+    """The format of one batched subprotocol; ``separator`` is what stands behind JSON messages."""
+    return websocket_format(name, is_deflated, _batch(name, separator))
+
+
+def batched_poll_format(name: str, separator: int = RECORD_SEPARATOR) -> PollFormat:
+    """The same over long-poll."""
+    return poll_format(name, _batch(name, separator))
+
+
+def _batch(name: str, separator: int) -> Callable[[bytes], bytes]:
+    return sized if CODECS[name].is_binary else SEPARATED[separator]
+
+
+class Unbatcher:
+    """Splits one connection's batches.
+
+    Args:
+        format: the outlet's format for a separator, chosen again when the first batch is there.
+    """
+
+    __slots__ = ("_driver", "_format", "_is_binary", "_outlet")
+
+    def __init__(
+        self, driver: WampDriver, outlet: Outlet, codec: Codec, format: Callable[[int], Format]
+    ) -> None:
+        self._driver = driver
+        self._outlet = outlet
+        self._is_binary = codec.is_binary
+        # None: it has been chosen.
+        self._format: Callable[[int], Format] | None = format
+
+    def receive(self, batch: bytes) -> None:
+        """Take one batch; a malformed one ends the session."""
+        if self._driver.is_over:
+            return
+        try:
+            messages = self.split(batch)
+        except PeerError as error:
+            self._driver.abort(error)
+            return
+        for message in messages:
+            self._driver.receive(message)
+
+    def split(self, batch: bytes) -> list[bytes]:
+        """The messages of one batch. Raises: PeerError: it is malformed."""
+        if self._is_binary:
+            return split_sized(batch)
+        messages, separator = split_separated(batch)
+        if self._format is not None:
+            self._outlet.format = self._format(separator)
+            self._format = None
+        return messages

@@ -1,0 +1,322 @@
+"""WAMP over HTTP long-poll (WAMP specification, "HTTP Longpoll Transport"): sessions without a connection.
+
+A client opens a transport, sends with one kind of request and receives with another, which waits until there
+is something. Between two receives the transport's outlet is *blocked*, as if its socket were full: events
+wait in the listeners' buffers, answers in the backlog, and all bounds are those of any connection. What was
+handed to a receive whose connection breaks on the way is lost, as with any socket.
+
+This module knows no HTTP: ``web.longpoll`` does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from radiod.core.handshake import Gate
+from radiod.core.ports import Ids
+from radiod.core.timers import Deadline
+from radiod.errors import INVALID_ARGUMENT, QUOTA, PeerError, Refused
+from radiod.transport.batched import Unbatcher, batched_poll_format
+from radiod.transport.clock import ReactorClock
+from radiod.transport.driver import INTERNAL_ERROR, PROTOCOL_ERROR, WampDriver
+from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
+from radiod.transport.outbox import FanOut, Outlet
+from radiod.transport.settings import Settings
+
+__all__ = ["Poll", "PollOutlet", "Polls"]
+
+WAIT_SECONDS: Final = 10.0
+"""How long a receive waits before it is answered with nothing: Autobahn|JS gives up after 12 s."""
+
+MAX_HELD: Final = 64
+"""Sends of one transport that may wait until it is read again."""
+
+Received = Callable[[bytes | None], None]
+"""Takes what a receive is answered with: messages; ``b""``: none came; None: a later receive took over."""
+
+Sent = Callable[[str | None], None]
+"""Takes what became of a send: None: it was taken; else what was wrong with it."""
+
+
+class PollOutlet(Outlet):
+    """An outlet that is blocked whenever no receive waits; ``hand_over`` answers the one that does."""
+
+    __slots__ = ("_hand_over", "_is_batched", "_pause")
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        format: PollFormat,
+        *,
+        hand_over: Callable[[bytes], None],
+        pause: Callable[[bool], None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(fan_out, format, max_bytes=1 << 62, **kwargs)
+        self._is_batched = format.is_batched
+        self._hand_over = hand_over
+        self._pause = pause
+        self.blocked = True
+
+    def block(self) -> None:
+        """No receive waits any more: what was queued for it waits for the next."""
+        self.blocked = True
+        if self.queue:
+            self._hold_queue()
+
+    def flush(self) -> None:
+        """Hand over what one answer may hold; the rest waits."""
+        if self.queue:
+            self._hold_queue()
+            self._drain()
+
+    def _hold_queue(self) -> None:
+        # Nothing can be in the backlog yet: while a receive waits, nothing else does.
+        self._held().extend(self.queue)
+        self._backlog_bytes += sum(map(len, self.queue))
+        self.queue.clear()
+
+    def _next_chunk(self) -> list[bytes]:
+        if self._is_batched:
+            return super()._next_chunk()
+        data = self._next_waiting()
+        return [] if data is None else [data]
+
+    def _has_all_left(self) -> bool:
+        return not self._backlog and not self.queue
+
+    def _write(self, data: bytes) -> None:
+        self.blocked = True
+        self._hand_over(data)
+
+    def _pause_reads(self, is_paused: bool) -> None:
+        self._pause(is_paused)
+
+
+class Poll:
+    """One transport. ``is_over``: nothing more will be received; it is only remembered to be closed.
+
+    Args:
+        polls: the table that it leaves when it is closed.
+        peer: whoever opened it, for the log.
+    """
+
+    log = Logger()
+
+    def __init__(self, polls: Polls, id: str, protocol: str, peer: str) -> None:
+        codec, is_batched = SUBPROTOCOLS[protocol]
+        format = batched_poll_format(codec.name) if is_batched else poll_format(codec.name)
+        self._polls = polls
+        self.id = id
+        self.protocol = protocol
+        self.content_type = format.content_type
+        self._peer = peer
+        self.is_over = False
+        self._receiver: Received | None = None
+        # Sends that wait until the transport is read again.
+        self._is_paused = False
+        self._held: deque[tuple[bytes, Sent]] = deque()
+        self._outlet = PollOutlet(
+            polls.fan_out,
+            format,
+            hand_over=self._answer,
+            pause=self._pause,
+            on_cut=self._cut,
+            on_finished=self._finished,
+        )
+        self._deadline = polls.idle_deadline(self._expire)
+        self._driver = WampDriver(polls.gates, codec, self._outlet, peer, polls.handshake_deadline)
+        self._unbatcher: Unbatcher | None = None
+        if is_batched:
+            make_format = partial(batched_poll_format, codec.name)
+            self._unbatcher = Unbatcher(self._driver, self._outlet, codec, make_format)
+
+    # --- receiving, as the client sees it
+
+    def receive(self, answer: Received) -> Callable[[], None]:
+        """Answer as soon as there is something, at the latest after ``WAIT_SECONDS``.
+
+        Of two receives that wait, the older one is answered with None.
+
+        Returns: what must be called when the request that asked is lost.
+        """
+        older, self._receiver = self._receiver, answer
+        self._deadline.cancel()
+        self._deadline = self._polls.clock.timers.at(self._polls.clock.seconds() + WAIT_SECONDS, self.release)
+        self._outlet.resumeProducing()
+        if older is not None:
+            older(None)
+        return lambda: self._receiver_lost(answer)
+
+    def release(self) -> None:
+        """Answer the receive that waits, if one does, with nothing."""
+        if self._receiver is not None:
+            self._outlet.block()
+            self._answer(b"")
+
+    def _answer(self, data: bytes) -> None:
+        receiver = self._receiver
+        assert receiver is not None
+        self._wait_for_next()
+        # Not now: the core may be in the middle of something, and HTTP may have the next request at hand.
+        self._polls.clock.soon(lambda: receiver(data))
+
+    def _wait_for_next(self) -> None:
+        self._receiver = None
+        self._deadline.cancel()
+        self._deadline = self._polls.idle_deadline(self._expire)
+
+    def _receiver_lost(self, receiver: Received) -> None:
+        if self._receiver is receiver:
+            self._outlet.block()
+            self._wait_for_next()
+
+    # --- sending, as the client sees it
+
+    def send(self, data: bytes, done: Sent) -> Callable[[], None]:
+        """Take one body; perhaps later, while the client has to read what it was sent first.
+
+        Returns: what must be called when the request is lost.
+        Raises: Refused: too many wait already.
+        """
+        if not self._is_paused and not self._held:
+            done(self._take(data))
+            return lambda: None
+        if len(self._held) >= MAX_HELD:
+            raise Refused(QUOTA, f"{MAX_HELD} requests wait already: receive first")
+        held = (data, done)
+        self._held.append(held)
+        return lambda: self._forget_held(held)
+
+    def _forget_held(self, held: tuple[bytes, Sent]) -> None:
+        if held in self._held:
+            self._held.remove(held)
+
+    def _take(self, data: bytes) -> str | None:
+        driver = self._driver
+        if driver.is_over:
+            # A peer's last words, as on any connection that is being closed.
+            return None
+        try:
+            messages = [data] if self._unbatcher is None else self._unbatcher.split(data)
+        except PeerError as error:
+            driver.abort(error)
+            return error.text
+        for message in messages:
+            driver.receive(message)
+        if driver.is_over and driver.close_code in (PROTOCOL_ERROR, INTERNAL_ERROR):
+            return "the session was aborted; the next receive says why"
+        return None
+
+    def _pause(self, is_paused: bool) -> None:
+        self._is_paused = is_paused
+        if not is_paused and self._held:
+            # Not now: whoever reads on has something to say before.
+            self._polls.clock.soon(self._take_held)
+
+    def _take_held(self) -> None:
+        while self._held and not self._is_paused:
+            data, done = self._held.popleft()
+            done(self._take(data))
+
+    # --- closing
+
+    def close(self) -> None:
+        """The client has closed it, or is gone: free everything it held."""
+        self._polls.forget(self)
+        self._end()
+        self._deadline.cancel()
+        self._outlet.abandon()
+
+    def _end(self) -> None:
+        if self.is_over:
+            return
+        self.is_over = True
+        self._driver.lost()
+        self.release()
+        while self._held:
+            self._held.popleft()[1](None)
+
+    def _finished(self) -> None:
+        """The last message was handed over. A client still wants to close, and be told that it may."""
+        self._polls.clock.soon(self._end)
+
+    def _cut(self) -> None:
+        # Like a connection that breaks off: not while the core is at work.
+        self._polls.clock.soon(self._cut_off)
+
+    def _cut_off(self) -> None:
+        if not self.is_over:
+            self.log.warn("cut {peer}: it does not receive what it is sent", peer=self._peer)
+            self.close()
+
+    def _expire(self) -> None:
+        if not self.is_over:
+            self.log.info("lost {peer}: no receive in time", peer=self._peer)
+        self.close()
+
+
+class Polls:
+    """All open transports, at most ``settings.max_polls``."""
+
+    def __init__(
+        self,
+        clock: ReactorClock,
+        fan_out: FanOut,
+        gates: Mapping[str, Gate],
+        ids: Ids,
+        settings: Settings,
+    ) -> None:
+        self.clock = clock
+        self.fan_out = fan_out
+        self.gates = gates
+        self._ids = ids
+        self._max_polls = settings.max_polls
+        self._handshake_seconds = settings.handshake_seconds
+        self._idle_seconds = settings.ping_timeout
+        # id -> transport
+        self._polls: dict[str, Poll] = {}
+
+    def __len__(self) -> int:
+        """Transports in the table."""
+        return len(self._polls)
+
+    def open(self, protocols: Iterable[str], peer: str) -> Poll:
+        """Open a transport in the first of the client's ``protocols`` that is known here.
+
+        Raises: Refused: none is known, or too many transports are open.
+        """
+        protocol = next((name for name in protocols if name in SUBPROTOCOLS), None)
+        if protocol is None:
+            raise Refused(INVALID_ARGUMENT, f"offer one of the protocols {', '.join(SUBPROTOCOLS)}")
+        if len(self._polls) >= self._max_polls:
+            raise Refused(QUOTA, f"{self._max_polls} transports are open")
+        poll = Poll(self, self._ids.secret(), protocol, peer)
+        self._polls[poll.id] = poll
+        return poll
+
+    def find(self, id: str) -> Poll | None:
+        """The transport of this id; None: there is none any more, or never was."""
+        return self._polls.get(id)
+
+    def forget(self, poll: Poll) -> None:
+        """A transport was closed."""
+        self._polls.pop(poll.id, None)
+
+    def wind_up(self) -> None:
+        """Answer every receive that waits: the server stops."""
+        for poll in list(self._polls.values()):
+            poll.release()
+
+    def idle_deadline(self, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when a transport without a waiting receive has had all the time it gets."""
+        return self.clock.timers.at(self.clock.seconds() + self._idle_seconds, what)
+
+    def handshake_deadline(self, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when an opening WAMP handshake has had all the time it gets."""
+        return self.clock.timers.at(self.clock.seconds() + self._handshake_seconds, what)

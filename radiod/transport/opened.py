@@ -1,0 +1,283 @@
+"""A WebSocket connection from the end of its opening handshake on (RFC 6455, 5 to 7).
+
+Tens of thousands of these are idle at any time, so each is a few slots: no timers, no buffers, and a
+``FrameReader`` only while something other than plain frames is coming in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from radiod.core.handshake import Gate
+from radiod.core.timers import Deadline
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
+from radiod.transport.batched import Unbatcher, batched_format
+from radiod.transport.clock import ReactorClock
+from radiod.transport.driver import WampDriver
+from radiod.transport.formats import Format
+from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.pings import NOTHING_ASKED, Pinger
+from radiod.transport.settings import Settings
+from radiod.transport.streams import Stream
+from radiod.wire.codecs import Codec
+from radiod.wire.deflate import inflate
+from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame
+from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Violation, close_code
+
+__all__ = ["OpenSocket", "Shared"]
+
+CLOSE_SECONDS: Final = 2.0
+"""How long a peer may take over the closing handshake."""
+
+FINAL: Final = 0x80
+CLOSE_FIRST_BYTE: Final = FINAL | CLOSE
+PING_FIRST_BYTE: Final = FINAL | PING
+PONG_FIRST_BYTE: Final = FINAL | PONG
+
+# Close codes (RFC 6455, 7.4.1)
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+UNSUPPORTED_DATA: Final = 1003
+INVALID_PAYLOAD: Final = 1007
+TOO_BIG: Final = 1009
+
+
+class Shared:
+    """What all open connections share."""
+
+    def __init__(self, clock: ReactorClock, fan_out: FanOut, settings: Settings) -> None:
+        self.clock = clock
+        self.fan_out = fan_out
+        self.max_message_bytes = settings.max_message_bytes
+        self.max_fragments = settings.max_fragments
+        self._handshake_seconds = settings.handshake_seconds
+        self.pinger = Pinger(clock, settings.ping_interval, settings.ping_timeout)
+
+    def handshake_deadline(self, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when an opening WAMP handshake has had all the time it gets."""
+        return self.clock.timers.at(self.clock.seconds() + self._handshake_seconds, what)
+
+    def close_deadline(self, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when a closing handshake has had all the time it gets."""
+        return self.clock.timers.at(self.clock.seconds() + CLOSE_SECONDS, what)
+
+    def inflate(self, data: bytes) -> bytes:
+        """One compressed message. Raises: Violation: it is malformed, or too big."""
+        try:
+            return inflate(data, self.max_message_bytes)
+        except PeerError as error:
+            code = TOO_BIG if error.uri == PAYLOAD_SIZE_EXCEEDED else INVALID_PAYLOAD
+            raise Violation(code, error.text) from None
+
+
+class OpenSocket:
+    """One open connection: a Twisted protocol that is put in the place of the one that did the handshake.
+
+    It carries either a WAMP session (``serve``) or a listener to one channel (``stream``). ``is_deflated``:
+    compression was negotiated.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_driver",
+        "_first_byte",
+        "_is_deflated",
+        "_on_lost",
+        "_outlet",
+        "_peer",
+        "_reader",
+        "_receiver",
+        "_shared",
+        "_stream",
+        "_transport",
+        "asked_at",
+        "turn",
+    )
+
+    log = Logger()
+
+    def __init__(
+        self,
+        shared: Shared,
+        transport: Any,
+        peer: str,
+        format: Format,
+        on_lost: Callable[[], None],
+        is_deflated: bool = False,
+    ) -> None:
+        self._shared = shared
+        self._transport = transport
+        self._peer = peer
+        self._on_lost = on_lost
+        self._is_deflated = is_deflated
+        self._driver: WampDriver | None = None
+        # Who takes messages: the driver, or who takes batches apart for it.
+        self._receiver: WampDriver | Unbatcher | None = None
+        self._stream: Stream | None = None
+        # What plain frames begin with.
+        self._first_byte = TEXT
+        self._outlet: Outlet | None = self._make_outlet(format)
+        self._reader: FrameReader | None = None
+        # When a peer that takes long over the closing handshake is cut; None: the connection is open.
+        self._closing: Deadline | None = None
+        self.asked_at = NOTHING_ASKED
+        self.turn = 0
+        shared.pinger.add(self)
+
+    def _make_outlet(self, format: Format) -> Outlet:
+        transport = self._transport
+        options: dict[str, Any] = {
+            "max_bytes": 1 << 62,
+            "on_cut": self._cut,
+            "on_finished": self._finished,
+        }
+        if hasattr(transport, "socket") and not hasattr(transport, "wrappedProtocol"):
+            return SocketOutlet(self._shared.fan_out, transport, format, **options)
+        outlet = StreamOutlet(self._shared.fan_out, transport, format, **options)
+        outlet.start()
+        return outlet
+
+    def serve(self, codec: Codec, gates: Mapping[str, Gate], is_batched: bool = False) -> None:
+        """Expect a WAMP client."""
+        assert self._outlet is not None
+        self._first_byte = BINARY if codec.is_binary else TEXT
+        driver = WampDriver(gates, codec, self._outlet, self._peer, self._shared.handshake_deadline)
+        self._driver = self._receiver = driver
+        if is_batched:
+            make_format = partial(batched_format, codec.name, self._is_deflated)
+            self._receiver = Unbatcher(driver, self._outlet, codec, make_format)
+
+    def stream(self, stream: Stream) -> None:
+        """Send one channel's data."""
+        assert self._outlet is not None
+        self._stream = stream
+        stream.open(self._outlet)
+
+    # --- receiving
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take plain frames at once; leave everything else to a reader."""
+        # Whatever it is, the peer is alive.
+        self.asked_at = NOTHING_ASKED
+        reader = self._reader
+        if reader is None:
+            receiver = self._receiver
+            if receiver is not None:
+                payloads, rest = plain_frames(data, self._first_byte, self._shared.max_message_bytes)
+                for payload in payloads:
+                    receiver.receive(payload)
+                if rest == len(data):
+                    return
+                data = data[rest:]
+            reader = self._reader = self._reader or self._make_reader()
+        if self._closing is None:
+            self._read(reader, data)
+            data = b""
+        if self._closing is not None and reader.finds_close(data):
+            self._hang_up()
+
+    def _make_reader(self) -> FrameReader:
+        shared = self._shared
+        inflate = shared.inflate if self._is_deflated else None
+        return FrameReader(shared.max_message_bytes, shared.max_fragments, inflate)
+
+    def _read(self, reader: FrameReader, data: bytes) -> None:
+        """Take frames until the connection begins to close."""
+        try:
+            for opcode, payload in reader.read(data):
+                self._take(opcode, payload)
+                if self._closing is not None:
+                    return
+            if reader.is_idle:
+                self._reader = None
+        except Violation as violation:
+            self.log.info("failed {peer}: {reason}", peer=self._peer, reason=violation.reason)
+            self._leave()
+            self._close(violation.code, violation.reason)
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if opcode == PING:
+            self._push(payload, PONG_FIRST_BYTE)
+        elif opcode == CLOSE:
+            self._leave()
+            self._close(_answer_to_close(payload))
+            self._hang_up()
+        elif opcode != PONG and self._receiver is not None:
+            # What listeners to a channel say is ignored.
+            if opcode | FINAL != self._first_byte:
+                raise Violation(UNSUPPORTED_DATA, "the subprotocol has no messages of this kind")
+            self._receiver.receive(payload)
+
+    # --- sending
+
+    def _push(self, payload: bytes, first_byte: int) -> None:
+        if self._outlet is not None:
+            self._outlet.push(websocket_frame(payload, first_byte))
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life."""
+        self._push(b"", PING_FIRST_BYTE)
+
+    # --- closing
+
+    def give_up(self) -> None:
+        """There was no sign of life."""
+        self.log.info("cut {peer}: it does not answer pings", peer=self._peer)
+        self._transport.abortConnection()
+
+    def _cut(self) -> None:
+        self.log.warn("cut {peer}: it does not read what it is sent", peer=self._peer)
+        self._transport.abortConnection()
+
+    def _finished(self) -> None:
+        """Everything has been written: close, unless the peer did before."""
+        self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
+
+    def _close(self, code: int, reason: str = "") -> None:
+        """Send a close frame, once; from now on only the peer's is waited for."""
+        if self._closing is None:
+            self._closing = self._shared.close_deadline(self._transport.abortConnection)
+            self._shared.pinger.remove(self)
+            self._reader = self._reader or self._make_reader()
+            self._push(code.to_bytes(2, "big") + reason.encode(), CLOSE_FIRST_BYTE)
+
+    def _hang_up(self) -> None:
+        """Both sides have said that they close: hang up when everything queued has left."""
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.flush()
+            outlet.let_go()
+            self._transport.loseConnection()
+
+    def _leave(self) -> None:
+        """End the session, or the listening, now."""
+        if self._driver is not None:
+            self._driver.lost()
+        if self._stream is not None:
+            self._stream.close()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Free everything the connection held."""
+        self._shared.pinger.remove(self)
+        if self._closing is not None:
+            self._closing.cancel()
+        self._leave()
+        if self._outlet is not None:
+            self._outlet.abandon()
+        # The outlet knows this object, which must not know the outlet any more to be freed at once.
+        self._outlet = self._driver = self._receiver = self._stream = None
+        self._on_lost()
+
+
+def _answer_to_close(payload: bytes) -> int:
+    try:
+        code = close_code(payload)
+    except Violation as violation:
+        return violation.code
+    return NORMAL if code == NO_CODE else code

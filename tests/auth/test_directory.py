@@ -1,0 +1,98 @@
+"""Users known from the start, and the made up ones that stand in for those who are not."""
+
+import pytest
+from support.logins import user
+
+from radiod.auth.decoys import Decoys
+from radiod.auth.directory import PROOFS, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.core.ports import Action
+
+KEY, OTHER_KEY = bytes(range(32)), bytes(32)
+SCRAM = ScramVerifier(
+    kdf="pbkdf2", salt=b"12345678", iterations=5000, memory=None, stored_key=bytes(32), server_key=bytes(32)
+)
+ANN = user("ann", ticket=lambda candidate: candidate == "t", wampcra=WampcraSecret(secret="s"))
+BOB = user("bob", scram=SCRAM, cryptosign=(KEY,))
+DIRECTORY = StaticDirectory({"ann": ANN, "bob": BOB})
+
+
+@pytest.mark.parametrize(
+    ("method", "authid", "found"),
+    [
+        ("ticket", "ann", ANN),
+        ("wampcra", "ann", ANN),
+        ("wamp-scram", "ann", None),
+        ("scram", "ann", None),
+        ("cryptosign", "ann", None),
+        ("ticket", "bob", None),
+        ("wampcra", "bob", None),
+        ("wamp-scram", "bob", BOB),
+        ("scram", "bob", BOB),
+        ("cryptosign", "bob", BOB),
+        ("ticket", "nobody", None),
+        ("ticket", "", None),
+    ],
+)
+def test_finds_users_by_authid_who_have_the_method(method, authid, found):
+    assert DIRECTORY.find(method, authid, {"pubkey": KEY}) is found
+
+
+def test_finds_the_owner_of_a_key():
+    assert DIRECTORY.find("cryptosign", None, {"pubkey": KEY}) is BOB
+    assert DIRECTORY.find("cryptosign", None, {"pubkey": OTHER_KEY}) is None
+
+
+@pytest.mark.parametrize("method", sorted(set(PROOFS) - {"cryptosign"}))
+@pytest.mark.parametrize("details", [{}, {"pubkey": KEY}, {"pubkey": []}])
+def test_a_key_finds_nobody_for_another_method(method, details):
+    assert DIRECTORY.find(method, None, details) is None
+
+
+def test_a_user_becomes_a_principal():
+    principal = ANN.principal("ticket", {"a": 1})
+    assert (principal.authid, principal.authrole, principal.authmethod) == ("ann", "member", "ticket")
+    assert (principal.authprovider, principal.authextra) == ("static", {"a": 1})
+
+
+class TestDecoys:
+    SALTED = user("s", "salty", wampcra=WampcraSecret(secret="p", salt="NaCl", iterations=7, keylen=20))
+    USERS = (ANN, BOB, SALTED)
+
+    def test_are_the_same_each_time(self):
+        decoys = Decoys(self.USERS, "pepper")
+        for authid in ("x", "", "é", "\ud800"):
+            assert decoys.wampcra(authid)[1] == Decoys(self.USERS, "pepper").wampcra(authid)[1]
+            assert decoys.scram(authid)[1] == Decoys(self.USERS, "pepper").scram(authid)[1]
+
+    def test_differ_with_authid_and_pepper(self):
+        decoys = Decoys(self.USERS, "pepper")
+        salts = {decoys.scram(authid)[1].salt for authid in ("x", "y", "z")}
+        assert len(salts | {Decoys(self.USERS, "salt").scram("x")[1].salt}) == 4
+
+    def test_look_like_the_users_who_have_the_method(self):
+        decoys = Decoys(self.USERS, "pepper")
+        shown = [decoys.wampcra(str(number)) for number in range(50)]
+        shapes = {(user.role, len(one.salt), one.iterations, one.keylen) for user, one in shown}
+        assert shapes == {("member", 0, 1000, 32), ("salty", 4, 7, 20)}
+        assert {letter for _, one in shown for letter in one.salt} <= set("NaCl")
+        verifier = decoys.scram("x")[1]
+        assert (verifier.kdf, len(verifier.salt), verifier.iterations, verifier.memory) == (
+            "pbkdf2",
+            8,
+            5000,
+            None,
+        )
+        assert verifier.salt != SCRAM.salt
+        assert verifier.stored_key != SCRAM.stored_key
+
+    def test_may_do_nothing(self):
+        decoys = Decoys(self.USERS, "pepper")
+        for somebody in (decoys.wampcra("x")[0], decoys.scram("x")[0]):
+            assert somebody.authid == "x"
+            assert not any(somebody.permissions.allows(action, "a.b") for action in Action)
+
+    def test_exist_where_no_user_is_known(self):
+        decoys = Decoys((), "pepper", role="guest")
+        somebody, secret = decoys.wampcra("x")
+        assert (somebody.role, somebody.provider, secret.salt) == ("guest", "dynamic", "")
+        assert len(decoys.scram("x")[1].salt) == 16
