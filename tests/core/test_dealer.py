@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 
 from radiod.core.dealer import CALL, Dealer
 from radiod.core.ports import Limits
-from radiod.core.sessions import Session
+from radiod.core.sessions import MAX_PROGRESSIVE, Session
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
@@ -568,6 +568,18 @@ class TestProgressiveInvocations:
         assert world.sent() == []
         assert_idle(world, caller, callee)
 
+    def test_also_when_many_others_came_and_went_before_it_ended(self, world, caller, callee):
+        world.call(caller, 1, "p", progress=True)
+        for request in range(2, MAX_PROGRESSIVE + 3):
+            world.call(caller, request, "p", progress=True)
+            world.answer(callee, request)
+        world.call(caller, 1, "p", progress=True)
+        world.answer(callee, 1)
+        world.sent()
+        world.call(caller, 1, "p")
+        assert world.sent() == []
+        assert len(caller.progressive) == MAX_PROGRESSIVE
+
     def test_a_call_whose_first_chunk_was_refused_is_refused_once(self, world, caller):
         assert_refused(NO_SUCH_PROCEDURE, world.call, caller, 7, "q", progress=True)
         world.callee("q", features=(CHUNKS, CANCELING))
@@ -1081,23 +1093,24 @@ class TestLeaving:
         assert len(world.dealer) == 0
 
 
+EVERYTHING = {CANCELING, RESULTS, CHUNKS, REROUTE, TIMES}
 FEATURES = st.sampled_from(
     [
-        {CANCELING, RESULTS, CHUNKS, REROUTE, TIMES},
-        {CANCELING, RESULTS, CHUNKS},
-        {CANCELING, REROUTE},
-        {RESULTS, CHUNKS, REROUTE},
-        {TIMES, REROUTE},
+        EVERYTHING,
+        EVERYTHING - {CANCELING},
+        EVERYTHING - {REROUTE},
+        EVERYTHING - {TIMES},
+        {REROUTE},
         set(),
     ]
 )
-PROCEDURES = st.sampled_from(["a.b.c", "a.b.d", "a.x.c", "z"])
+PROCEDURES = st.sampled_from(["a.b.c", "a.b.d", "a.x.c", "a.z", "z"])
 PATTERNS = st.sampled_from(
     [("exact", "a.b.c"), ("exact", "z")]
     + [("prefix", "a"), ("prefix", "a.b")]
     + [("wildcard", uri) for uri in ("a..c", ".b.c", "..", "a.b.", "")]
 )
-POLICIES = st.sampled_from(["single", "first", "last", "roundrobin", "random"])
+SHARED = st.sampled_from(["first", "last", "roundrobin", "random"])
 # Milliseconds, in halves of a second, so that the fake clock meets each deadline exactly.
 TIMEOUTS = st.integers(0, 14).map(lambda n: n * 500)
 RARELY = st.integers(0, 7).map(lambda n: n == 0)
@@ -1157,6 +1170,8 @@ class ModelCall:
         self.is_sending = options.get("progress", False)
         self.is_killed = False
         self.unavailable = set()
+        # A call that the router cancels when it hears of the end of this one.
+        self.next_to_end = None
 
 
 class DealerMachine(RuleBasedStateMachine):
@@ -1202,6 +1217,9 @@ class DealerMachine(RuleBasedStateMachine):
             self.late.append((call.caller, call.request))
         if kind:
             self.expect(call.caller, kind, call.request, what)
+        if call.next_to_end in self.pending:
+            self.interrupt(call.next_to_end)
+            self.end(call.next_to_end, "error", CANCELED)
 
     def interrupt(self, call, mode="killnowait", reason=CANCELED):
         if CANCELING in call.callee.session.features:
@@ -1282,9 +1300,18 @@ class DealerMachine(RuleBasedStateMachine):
 
     # --- sessions
 
-    @initialize(target=sessions)
-    def begin(self):
-        return multiple(*(self.join({CANCELING, RESULTS, CHUNKS, REROUTE}) for _ in range(3)))
+    @initialize(
+        target=sessions,
+        features=st.lists(FEATURES, min_size=4, max_size=4),
+        invoke=SHARED,
+        concurrency=st.sampled_from([None, 1, 2]),
+    )
+    def begin(self, features, invoke, concurrency):
+        """Something is going on already."""
+        sessions = [self.join(some) for some in features]
+        for session in sessions[:3]:
+            self.register(session, ("prefix", "a"), invoke, True, concurrency, True)
+        return multiple(*sessions)
 
     @precondition(lambda self: len(self.alive) < 5)
     @rule(target=sessions, features=FEATURES)
@@ -1309,8 +1336,8 @@ class DealerMachine(RuleBasedStateMachine):
             self.end(call)
             if call.callee.session is not session:
                 self.interrupt(call)
-        for call in self.asked_of(session):
-            self.end(call, "error", CANCELED)
+        while asked := self.asked_of(session):
+            self.end(asked[0], "error", CANCELED)
         left = self.dealer.leave(session)
         assert sorted(registration.procedure for registration in left) == sorted(held)
 
@@ -1319,7 +1346,7 @@ class DealerMachine(RuleBasedStateMachine):
     @rule(
         session=sessions,
         pattern=PATTERNS,
-        invoke=POLICIES,
+        invoke=st.just("single") | SHARED,
         follows=st.booleans(),
         concurrency=st.sampled_from([None, None, 1, 2]),
         forwards=st.booleans(),
@@ -1397,15 +1424,25 @@ class DealerMachine(RuleBasedStateMachine):
             lambda: refusal(self.world.call, caller, call.request, procedure, *args, **options),
         )
 
-    @rule(procedure=PROCEDURES, timeout=TIMEOUTS, is_long=RARELY)
-    def ask(self, procedure, timeout, is_long):
+    @rule(procedure=PROCEDURES, timeout=TIMEOUTS, is_long=RARELY, pick=PICKS)
+    def ask(self, procedure, timeout, is_long, pick):
         self.calls_made += 1
         call = ModelCall(None, self.calls_made, {"timeout": timeout}, is_long)
         args = [LONG] if is_long else [call.request]
+        others = [other for other in self.pending if other.caller]
+        if pick < len(others):
+            call.next_to_end = others[pick]
+
+        def on_end():
+            if call.next_to_end:
+                self.dealer.cancel(call.next_to_end.caller, call.next_to_end.request, "killnowait")
+
         self.make(
             call,
             procedure,
-            lambda: refusal(self.world.ask, call.request, procedure, *args, timeout_ms=timeout),
+            lambda: refusal(
+                self.world.ask, call.request, procedure, *args, timeout_ms=timeout, on_end=on_end
+            ),
         )
 
     @precondition(lambda self: any(call.is_progressive for call in self.pending))
@@ -1508,17 +1545,18 @@ class DealerMachine(RuleBasedStateMachine):
             self.world.fail(*arguments)
             return
         self.pending.remove(call)
+        before = len(self.world.outbox.sent)
 
         def act():
             self.world.fail(*arguments)
-            message = self.world.outbox.sent[-1].message
+            message = self.world.outbox.sent[before].message
             return message.error if isinstance(message, Error) else None
 
         if self.invoke(call, registration, act):
             self.set_due(call, is_forwarded=False)
         else:
             self.pending.append(call)
-            self.end(call, "error", self.world.outbox.sent[-1].message.error)
+            self.end(call, "error", self.world.outbox.sent[before].message.error)
 
     @rule(callee=sessions, progress=st.booleans())
     def answer_again_what_has_ended(self, callee, progress):
@@ -1531,7 +1569,7 @@ class DealerMachine(RuleBasedStateMachine):
     def advance(self, halves):
         until = self.clock.seconds() + halves / 2
         for call in sorted(self.pending, key=lambda call: (call.due, call.order)):
-            if call.due <= until:
+            if call.due <= until and call in self.pending:
                 self.interrupt(call, reason=TIMEOUT)
                 self.end(call, "error", TIMEOUT)
         self.clock.advance(halves / 2)
