@@ -1,5 +1,7 @@
 """The dealer, case by case and against a model of who waits for whom."""
 
+from functools import partial
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -1321,6 +1323,7 @@ class DealerMachine(RuleBasedStateMachine):
         self.invocations[session] = 0
         return session
 
+    @precondition(lambda self: len(self.alive) > 3)
     @rule(session=consumes(sessions))
     def leave(self, session):
         self.alive.remove(session)
@@ -1412,17 +1415,16 @@ class DealerMachine(RuleBasedStateMachine):
         streams=st.booleans(),
         sends=RARELY | st.booleans(),
         is_long=RARELY,
+        times=st.integers(1, 3),
     )
-    def call(self, caller, procedure, timeout, streams, sends, is_long):
-        self.calls_made += 1
+    def call(self, caller, procedure, timeout, streams, sends, is_long, times):
         options = {"timeout": timeout, "receive_progress": streams, "progress": sends}
-        call = ModelCall(caller, self.calls_made, options, is_long)
-        args = [LONG] if is_long else [call.request]
-        self.make(
-            call,
-            procedure,
-            lambda: refusal(self.world.call, caller, call.request, procedure, *args, **options),
-        )
+        for _ in range(times):
+            self.calls_made += 1
+            call = ModelCall(caller, self.calls_made, options, is_long)
+            args = [LONG] if is_long else [call.request]
+            arguments = (self.world.call, caller, call.request, procedure, *args)
+            self.make(call, procedure, partial(refusal, *arguments, **options))
 
     @rule(procedure=PROCEDURES, timeout=TIMEOUTS, is_long=RARELY, pick=PICKS)
     def ask(self, procedure, timeout, is_long, pick):
@@ -1437,24 +1439,15 @@ class DealerMachine(RuleBasedStateMachine):
             if call.next_to_end:
                 self.dealer.cancel(call.next_to_end.caller, call.next_to_end.request, "killnowait")
 
-        self.make(
-            call,
-            procedure,
-            lambda: refusal(
-                self.world.ask, call.request, procedure, *args, timeout_ms=timeout, on_end=on_end
-            ),
-        )
+        arguments = (self.world.ask, call.request, procedure, *args)
+        self.make(call, procedure, partial(refusal, *arguments, timeout_ms=timeout, on_end=on_end))
 
-    @precondition(lambda self: any(call.is_progressive for call in self.pending))
+    @precondition(lambda self: any(call.is_sending for call in self.pending))
     @rule(data=st.data(), is_last=st.booleans(), is_long=RARELY)
     def send_another_chunk(self, data, is_last, is_long):
-        call = data.draw(st.sampled_from([call for call in self.pending if call.is_progressive]))
+        call = data.draw(st.sampled_from([call for call in self.pending if call.is_sending]))
         args = [LONG] if is_long else [call.request]
         arguments = (call.caller, call.request, "z", *args)
-        if not call.is_sending:
-            with pytest.raises(PeerError):
-                self.world.call(*arguments, progress=not is_last)
-            return
         call.is_sending = not is_last
         if not call.is_killed and is_long:
             self.interrupt(call)
@@ -1466,52 +1459,33 @@ class DealerMachine(RuleBasedStateMachine):
                 self.restart(call)
         self.world.call(*arguments, progress=not is_last, timeout=1, receive_progress=True)
 
-    @precondition(lambda self: any(not call.is_progressive and call.caller for call in self.pending))
-    @rule(data=st.data(), progress=st.booleans())
-    def call_again_what_is_pending(self, data, progress):
-        whole = [call for call in self.pending if not call.is_progressive and call.caller]
-        call = data.draw(st.sampled_from(whole))
-        with pytest.raises(PeerError):
-            self.world.call(call.caller, call.request, "z", progress=progress)
-
-    @precondition(lambda self: self.late)
-    @rule(data=st.data(), progress=st.booleans())
-    def send_a_late_chunk(self, data, progress):
-        caller, request = data.draw(st.sampled_from(self.late))
-        self.world.call(caller, request, "z", LONG, progress=progress)
-
-    @rule(caller=sessions, pick=PICKS, mode=st.sampled_from(["skip", "kill", "killnowait"]))
-    def cancel(self, caller, pick, mode):
-        mine = self.made_by(caller)
-        # Past the end: a call that never was.
-        request = mine[pick].request if pick < len(mine) else self.calls_made + 1
-        if pick < len(mine):
-            call = mine[pick]
-            if mode == "kill" and CANCELING in call.callee.session.features:
-                if not call.is_killed:
-                    self.interrupt(call, mode)
-                call.is_killed = True
-            else:
-                if mode == "killnowait":
-                    self.interrupt(call)
-                self.end(call, "error", CANCELED)
-        self.dealer.cancel(caller, request, mode)
+    @precondition(lambda self: any(call.caller for call in self.pending))
+    @rule(data=st.data(), mode=st.sampled_from(["skip", "kill", "kill", "killnowait"]))
+    def cancel(self, data, mode):
+        call = data.draw(st.sampled_from([call for call in self.pending if call.caller]))
+        if mode == "kill" and CANCELING in call.callee.session.features:
+            if not call.is_killed:
+                self.interrupt(call, mode)
+            call.is_killed = True
+        else:
+            if mode == "killnowait":
+                self.interrupt(call)
+            self.end(call, "error", CANCELED)
+        self.dealer.cancel(call.caller, call.request, mode)
 
     # --- answers
 
-    @rule(callee=sessions, pick=PICKS, is_long=RARELY)
-    def answer(self, callee, pick, is_long):
-        mine = self.asked_of(callee)
-        # Past the end: an answer to something that is pending no more, or never was.
-        invocation = mine[pick].invocation if pick < len(mine) else self.invocations[callee] + 1
-        args = [LONG] if is_long else [invocation]
-        if pick < len(mine):
-            # The router takes any length.
-            if is_long and mine[pick].caller:
-                self.end(mine[pick], "error", PAYLOAD_SIZE_EXCEEDED)
-            else:
-                self.end(mine[pick], "result", args)
-        self.world.answer(callee, invocation, *args)
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data(), is_long=RARELY)
+    def answer(self, data, is_long):
+        call = data.draw(st.sampled_from(self.pending))
+        args = [LONG] if is_long else [call.invocation]
+        # The router takes any length.
+        if is_long and call.caller:
+            self.end(call, "error", PAYLOAD_SIZE_EXCEEDED)
+        else:
+            self.end(call, "result", args)
+        self.world.answer(call.callee.session, call.invocation, *args)
 
     @precondition(lambda self: self.pending)
     @rule(data=st.data(), is_long=RARELY)
@@ -1558,14 +1532,24 @@ class DealerMachine(RuleBasedStateMachine):
             self.pending.append(call)
             self.end(call, "error", self.world.outbox.sent[before].message.error)
 
-    @rule(callee=sessions, progress=st.booleans())
-    def answer_again_what_has_ended(self, callee, progress):
-        pending = {call.invocation for call in self.asked_of(callee)}
-        for invocation in set(range(1, self.invocations[callee] + 1)) - pending:
-            self.world.answer(callee, invocation, "again", progress=progress)
-            self.world.fail(callee, invocation, UNAVAILABLE)
+    @rule(session=sessions, progress=st.booleans())
+    def say_again_what_is_over_or_never_was(self, session, progress):
+        pending = {call.invocation for call in self.asked_of(session)}
+        for invocation in set(range(1, self.invocations[session] + 2)) - pending:
+            self.world.answer(session, invocation, "again", progress=progress)
+            self.world.fail(session, invocation, UNAVAILABLE)
+        pending = {call.request for call in self.made_by(session)}
+        for request in set(range(1, self.calls_made + 2)) - pending:
+            for mode in ("skip", "kill", "killnowait"):
+                self.dealer.cancel(session, request, mode)
+        for caller, request in self.late:
+            self.world.call(caller, request, "z", LONG, progress=progress)
+        for call in self.made_by(session):
+            if not call.is_sending:
+                with pytest.raises(PeerError):
+                    self.world.call(session, call.request, "z", progress=progress)
 
-    @rule(halves=st.integers(0, 9))
+    @rule(halves=st.integers(0, 4) | st.integers(0, 12))
     def advance(self, halves):
         until = self.clock.seconds() + halves / 2
         for call in sorted(self.pending, key=lambda call: (call.due, call.order)):
@@ -1637,5 +1621,5 @@ def refusal(function, *arguments, **keywords):
     return None
 
 
-DealerMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=50)
+DealerMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=80)
 TestDealerMachine = DealerMachine.TestCase
