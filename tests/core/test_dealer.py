@@ -1621,5 +1621,5 @@ def refusal(function, *arguments, **keywords):
     return None
 
 
-DealerMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=80)
+DealerMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=80)
 TestDealerMachine = DealerMachine.TestCase
