@@ -51,8 +51,8 @@ class PendingCall:
     ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``details``: what
     every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
     the callee was told to end it; ``payload``: kept where another callee may have to be asked, whom
-    ``unavailable`` does not have; ``due``: monotonic seconds. What is not set at first is set once the callee
-    was asked.
+    ``unavailable`` does not have; ``since``: monotonic seconds, what its time is counted from. What is not
+    set at first is set once the callee was asked.
     """
 
     __slots__ = (
@@ -60,7 +60,6 @@ class PendingCall:
         "caller",
         "deadline",
         "details",
-        "due",
         "invocation",
         "is_canceled",
         "is_sending",
@@ -68,12 +67,13 @@ class PendingCall:
         "options",
         "payload",
         "request",
+        "since",
         "unavailable",
     )
 
     callee: Callee
     invocation: int
-    due: float
+    since: float
     deadline: Deadline
 
     def __init__(
@@ -148,8 +148,10 @@ class Dealer:
             self._continue(pending, options, payload)
             return
         if caller.progressive.get(request):
-            # A chunk that was on its way when the call ended.
+            # A chunk that was on its way when the call ended, or was refused.
             return
+        if options.progress:
+            caller.remember_progressive(request, True)
         _check_announced("caller.progressive_call_invocations", caller, options.progress)
         _check_announced("caller.payload_passthru_mode", caller, bool(options.passthru()))
         if len(caller.calls) >= self._limits.max_pending_calls:
@@ -157,8 +159,6 @@ class Dealer:
         call = PendingCall(caller, request, options, {**details, **options.passthru()}, payload, None)
         self._begin(call, procedure)
         caller.calls[request] = call
-        if options.progress:
-            caller.remember_progressive(request, True)
 
     def ask(
         self,
@@ -195,7 +195,7 @@ class Dealer:
         details = call.details
         if options.receive_progress and {"callee.progressive_call_results", CANCELING} <= features:
             details = {**details, "receive_progress": True}
-        if callee.wants_timeouts and options.timeout:
+        if callee.wants_timeouts and options.timeout and call.caller is not None:
             details = {**details, "timeout": options.timeout}
         call.details = details
         invocation = session.invocation_ids.upcoming
@@ -221,10 +221,10 @@ class Dealer:
             self._outbox.send(callee.session, invocation, payload)
         except Refused as refusal:
             # Without one chunk the rest means nothing.
-            self._interrupt(call, "killnowait")
-            self._refuse(call, refusal.uri, refusal.text)
+            self._stop(call, refusal.uri, refusal.text)
         else:
-            if not call.options.timeout:
+            # The caller's own time runs from result to result, whatever it sends.
+            if not call.options.timeout or "timeout" in call.details:
                 self._restart_deadline(call)
 
     def cancel(self, caller: Session, request: int, mode: CancelMode) -> None:
@@ -235,8 +235,7 @@ class Dealer:
         if mode == "skip" or CANCELING not in call.callee.session.features:
             self._refuse(call, CANCELED, "the caller canceled the call")
         elif mode == "killnowait":
-            self._interrupt(call, mode)
-            self._refuse(call, CANCELED, "the caller canceled the call")
+            self._stop(call, CANCELED, "the caller canceled the call")
         elif not call.is_canceled:
             call.is_canceled = True
             self._interrupt(call, mode)
@@ -253,12 +252,18 @@ class Dealer:
         if call is None:
             return
         details = options.passthru()
-        if details and call.caller is not None and "caller.payload_passthru_mode" not in call.caller.features:
-            self._refuse(call, FEATURE_NOT_SUPPORTED, "the caller takes no payload in passthru mode")
+        if details and not _takes_passthru(call):
+            text = "the caller takes no payload in passthru mode"
+            if options.progress:
+                self._stop(call, FEATURE_NOT_SUPPORTED, text)
+            else:
+                self._refuse(call, FEATURE_NOT_SUPPORTED, text)
         elif not options.progress:
             self._end(call)
             self._reply(call, Result(call.request, details), payload)
         elif "receive_progress" in call.details:
+            # Nobody else can go on where this callee began.
+            call.payload = None
             self._restart_deadline(call)
             self._progress(call, Result(call.request, {**details, "progress": True}), payload)
 
@@ -267,8 +272,7 @@ class Dealer:
         try:
             self._outbox.send(call.caller, result, payload)
         except Refused as refusal:
-            self._interrupt(call, "killnowait")
-            self._refuse(call, refusal.uri, refusal.text)
+            self._stop(call, refusal.uri, refusal.text)
 
     def fail(
         self, callee: Session, invocation: int, error: str, payload: Payload, details: dict[str, Any]
@@ -283,6 +287,9 @@ class Dealer:
         self._end(call)
         if error == UNAVAILABLE and "callee.call_reroute" in callee.features:
             self._reroute(call, callee)
+        elif details and not _takes_passthru(call):
+            # What went wrong matters more than a payload that the caller cannot read.
+            self._reply(call, Error(CALL, call.request, {}, error), Payload.of())
         else:
             self._reply(call, Error(CALL, call.request, details, error), payload)
 
@@ -290,9 +297,8 @@ class Dealer:
         """Ask the next callee, within what is left of the call's time."""
         call.unavailable.add(callee)
         registration = call.callee.registration
-        # Options of this callee alone: the next one may have announced others.
-        for name in ("receive_progress", "timeout"):
-            call.details.pop(name, None)
+        # The next callee may have announced others.
+        call.details = {name: call.details[name] for name in call.details if name not in CALLEES_OWN}
         try:
             if call.payload is None or not registration.callees or call.is_canceled:
                 raise Refused(
@@ -304,7 +310,7 @@ class Dealer:
         else:
             if call.caller is not None:
                 call.caller.calls[call.request] = call
-            self._set_deadline(call, call.due)
+            self._set_deadline(call, is_forwarded=False)
 
     # --- ending
 
@@ -319,28 +325,34 @@ class Dealer:
             self._end(call)
             if call.callee.session is not session:
                 self._interrupt(call, "killnowait")
-        for call in list(session.invocations.values()):
+        # Whoever hears of an end may end others.
+        while session.invocations:
+            call = next(iter(session.invocations.values()))
             self._refuse(call, CANCELED, "the callee left before it answered")
         return registrations
 
     def _start_deadline(self, call: PendingCall) -> None:
-        limit = self._limits.call_timeout_s
-        # A callee that ends its calls itself gets the caller's time; the server's own limit holds for all.
-        asked = 0 if "timeout" in call.details else call.options.timeout
-        seconds = min(asked / 1000, limit) if asked else limit
-        self._set_deadline(call, self._clock.seconds() + seconds)
+        call.since = self._clock.seconds()
+        self._set_deadline(call, "timeout" in call.details)
 
-    def _set_deadline(self, call: PendingCall, due: float) -> None:
-        call.due = due
-        call.deadline = self._timers.at(due, lambda: self._time_out(call))
+    def _set_deadline(self, call: PendingCall, is_forwarded: bool) -> None:
+        # A callee that ends its calls itself gets the caller's time; the server's own limit holds for all.
+        seconds = self._limits.call_timeout_s
+        if call.options.timeout and not is_forwarded:
+            seconds = min(call.options.timeout / 1000, seconds)
+        call.deadline = self._timers.at(call.since + seconds, lambda: self._time_out(call))
 
     def _restart_deadline(self, call: PendingCall) -> None:
         call.deadline.cancel()
         self._start_deadline(call)
 
     def _time_out(self, call: PendingCall) -> None:
-        self._interrupt(call, "killnowait", TIMEOUT)
-        self._refuse(call, TIMEOUT, "the callee did not answer in time")
+        self._stop(call, TIMEOUT, "the callee did not answer in time", TIMEOUT)
+
+    def _stop(self, call: PendingCall, uri: str, text: str, reason: str = CANCELED) -> None:
+        """End a call whose callee is still at work."""
+        self._interrupt(call, "killnowait", reason)
+        self._refuse(call, uri, text)
 
     def _interrupt(self, call: PendingCall, mode: CancelMode, reason: str = CANCELED) -> None:
         """Tell the callee, if it announced that it listens."""
@@ -371,15 +383,23 @@ class Dealer:
         call.callee.running -= 1
         if call.caller is not None:
             del call.caller.calls[call.request]
+            if call.options.progress:
+                call.caller.remember_progressive(call.request, True)
         call.deadline.cancel()
 
 
 CANCELING: Final = "callee.call_canceling"
 PROGRESSIVE_CALLS: Final = "callee.progressive_call_invocations"
+CALLEES_OWN: Final = ("receive_progress", "timeout")
+"""Details of an INVOCATION that depend on what its callee announced."""
 
 
 def _with_progress(call: PendingCall) -> dict[str, Any]:
     return {**call.details, "progress": True} if call.is_sending else call.details
+
+
+def _takes_passthru(call: PendingCall) -> bool:
+    return call.caller is None or "caller.payload_passthru_mode" in call.caller.features
 
 
 def _check_announced(feature: str, session: Session, is_used: bool) -> None:

@@ -35,7 +35,7 @@ REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Un
 """The messages whose request ids count 1, 2, 3 … through a session (WAMP specification, "IDs")."""
 
 MAX_PROGRESSIVE: Final = 256
-"""Ids of progressive calls remembered after they ended, since their last chunks may still be on the way."""
+"""Ids of progressive calls remembered after they ended: their last chunks may still be on the way."""
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
 
@@ -81,8 +81,9 @@ class Session:
     ``outlet`` belongs to the outbox: the core never looks inside. ``subscriptions``: subscription id ->
     listener; ``registrations``: registration id -> callee; ``calls``: this caller's request -> pending call;
     ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
-    progressive calls -> has the dealer begun it; ``waiting``: messages behind one whose authorizer has not
-    decided yet, None when there is none; ``testaments``: what to publish when it leaves.
+    latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
+    ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
+    ``testaments``: what to publish when it leaves.
     """
 
     __slots__ = (
@@ -144,13 +145,16 @@ class Session:
             self.last_request = request
             if type(message) is Call and message.options.progress:
                 self.remember_progressive(request, False)
-        elif type(message) is not Call or request not in self.progressive:
+        elif type(message) is not Call or not self._is_progressive(request):
             raise PeerError(f"{name_of(message)}.Request is {request}, the next one is {expected}")
 
-    def remember_progressive(self, request: int, has_begun: bool) -> None:
-        """Note the id of a progressive call; the oldest that have ended make room."""
-        self.progressive[request] = has_begun
+    def _is_progressive(self, request: int) -> bool:
+        call = self.calls.get(request)
+        return request in self.progressive if call is None else call.options.progress
+
+    def remember_progressive(self, request: int, is_begun: bool) -> None:
+        """Note the id of a progressive call that began or ended; the oldest makes room."""
+        self.progressive.pop(request, None)
+        self.progressive[request] = is_begun
         if len(self.progressive) > MAX_PROGRESSIVE:
-            oldest = next(iter(self.progressive))
-            if oldest not in self.calls:
-                del self.progressive[oldest]
+            del self.progressive[next(iter(self.progressive))]

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from radiod.core.ids import MAX_ID, Counter, RandomIds
 
 
@@ -13,6 +15,14 @@ def test_a_counter_begins_at_1_and_leaves_no_gap():
 def test_a_counter_reaches_two_to_the_53rd_and_begins_again():
     counter = Counter(last=MAX_ID - 2)
     assert [counter.next() for _ in range(4)] == [2**53 - 1, 2**53, 1, 2]
+
+
+@pytest.mark.parametrize(("last", "upcoming"), [(0, 1), (41, 42), (MAX_ID - 1, MAX_ID), (MAX_ID, 1)])
+def test_what_comes_can_be_known_without_taking_it(last, upcoming):
+    counter = Counter(last)
+    assert counter.upcoming == counter.upcoming == upcoming
+    assert counter.next() == upcoming
+    assert counter.upcoming == upcoming + 1 or upcoming == MAX_ID
 
 
 def test_counters_do_not_share_their_count():
