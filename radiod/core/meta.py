@@ -456,11 +456,13 @@ def _texts(name: str, value: Any) -> frozenset[str]:
 
 
 def _payload(args: list[Any], kwargs: dict[str, Any]) -> Payload:
-    """In the serializer that says everything the others can."""
+    """In the serializer that says everything the others can, but for what is nested too deep for it."""
+    payload = Payload(CBOR, CBOR.dump(args), CBOR.dump(kwargs) if kwargs else b"")
     try:
-        return Payload(CBOR, CBOR.dump(args), CBOR.dump(kwargs) if kwargs else b"")
+        payload.values()
     except Undecodable as error:
         raise Refused(INVALID_ARGUMENT, str(error)) from None
+    return payload
 
 
 def _scope(value: Any) -> Scope:
