@@ -976,44 +976,35 @@ class TestAsking:
         assert world.realm.sessions == {}
 
 
-PATTERNS = st.sampled_from(
-    [
-        ("a", "exact"),
-        ("b", "exact"),
-        ("a", "prefix"),
-        ("", "prefix"),
-        (".b", "wildcard"),
-        ("wamp.", "prefix"),
-        ("radiod.channel.on_delete", "exact"),
-        ("wamp.session.on_leave", "exact"),
-        ("bad uri", "exact"),
-    ]
-)
-URIS = st.sampled_from(["a", "b", "a.b", "nobody", "wamp.x", "bad uri"])
-PROCEDURES = st.sampled_from(
-    ["a", "a", "b", "a.b", "nobody", "radiod.echo", "radiod.nothing", "wamp.session.list"]
-)
+TOPICS = [("a", "exact"), ("b", "exact"), ("a", "prefix"), ("", "prefix"), (".b", "wildcard")]
+META = [("wamp.", "prefix"), ("radiod.channel.on_delete", "exact"), ("wamp.session.on_leave", "exact")]
+WRONG = [("bad uri", "exact")]
+PROCEDURES = ["a", "a", "a.b", "b", "nobody", "radiod.echo", "wamp.session.list", "wamp.session.get"]
 FEATURES = (
     "caller.progressive_call_invocations callee.call_canceling callee.progressive_call_results"
     " callee.progressive_call_invocations callee.call_reroute"
 )
-CLIENT_FEATURES = st.sampled_from(["", "callee.call_canceling", FEATURES, FEATURES])
-ERRORS = st.sampled_from(["an.error", "wamp.error.unavailable"])
 ANSWERS = {33: 32, 35: 34, 50: 48, 65: 64, 67: 66, 17: 16}
 """Code of an answer -> of what it answers."""
 
 
-def client_rule(**strategies):
-    """A rule for one of the clients whose session is open."""
+def chance(*values):
+    return st.sampled_from(values)
+
+
+def client_rule(has=lambda session: True, **strategies):
+    """A rule for one of the clients whose session is open and ``has`` what the rule is about."""
+
+    def able(machine):
+        return [peer for peer in machine.clients if peer.session.is_open and has(peer.session)]
 
     def of(act):
         def run(self, who, **values):
-            clients = [client for client in self.clients if client.session.is_open]
+            clients = able(self)
             act(self, clients[who % len(clients)], **values)
 
         run.__name__ = act.__name__
-        is_anybody_there = precondition(lambda self: self.world.realm.sessions)
-        return is_anybody_there(rule(who=st.integers(0, 9), **strategies)(run))
+        return precondition(able)(rule(who=st.integers(0, 9), **strategies)(run))
 
     return of
 
@@ -1021,7 +1012,8 @@ def client_rule(**strategies):
 class Sessions(RuleBasedStateMachine):
     """Whole sessions of several clients, as their connections drive them.
 
-    ``owed``: (session, request) of what is not finally answered yet -> its code.
+    ``owed``: (session, request) of what is not finally answered yet -> its code; ``chunked``: session -> its
+    last progressive call.
     """
 
     @initialize()
@@ -1031,7 +1023,10 @@ class Sessions(RuleBasedStateMachine):
         self.slow = Slow(*Action)
         self.owed = {}
         self.chunked = {}
-        self.clients = [self.world.join(codec=CBOR, features=FEATURES) for _ in range(2)]
+        self.clients = []
+        for _ in range(3):
+            self.join(FEATURES, False, True)
+            self.request(self.clients[-1], 64, {"invoke": "roundrobin"}, "a")
 
     # --- as a connection does it
 
@@ -1047,12 +1042,11 @@ class Sessions(RuleBasedStateMachine):
             self.world.realm.leave(session)
         self.collect()
 
-    def request(self, client, code, options, *rest):
+    def request(self, client, code, *rest):
         request = client.session.last_request + 1
-        if code != 16 or options.get("acknowledge"):
+        if code != 16 or rest[0].get("acknowledge"):
             self.owed[client.session, request] = code
-        message = [code, request, *([] if options is None else [options]), *rest]
-        self.give(client, *message)
+        self.give(client, code, request, *rest)
 
     def collect(self):
         """Take note of every answer: each to something asked, and the last one to it."""
@@ -1067,124 +1061,118 @@ class Sessions(RuleBasedStateMachine):
                 else:
                     assert self.owed.pop((session, message[1])) == ANSWERS[code]
 
-    def open_sessions(self):
-        return list(self.world.realm.sessions.values())
+    # --- what clients ask of broker and dealer
 
-    # --- what clients do
-
-    @rule(features=CLIENT_FEATURES, is_slow=st.booleans(), is_revocable=st.booleans())
+    @rule(
+        features=chance("", "callee.call_canceling", FEATURES, FEATURES),
+        is_slow=chance(False, False, True),
+        is_revocable=st.booleans(),
+    )
     def join(self, features, is_slow, is_revocable):
         permissions = {"permissions": self.slow} if is_slow else {}
         self.clients.append(
             self.world.join(codec=CBOR, features=features, is_revocable=is_revocable, **permissions)
         )
 
-    @client_rule(pattern=PATTERNS, get_retained=st.booleans())
+    @client_rule(pattern=chance(*TOPICS, *META, *WRONG), get_retained=st.booleans())
     def subscribe(self, client, pattern, get_retained):
         topic, match = pattern
         self.request(client, 32, {"match": match, "get_retained": get_retained}, topic)
 
-    @client_rule(id=st.integers(1, 8))
-    def unsubscribe(self, client, id):
-        self.request(client, 34, None, id)
+    @client_rule(lambda session: session.subscriptions)
+    def unsubscribe(self, client):
+        self.request(client, 34, next(iter(client.session.subscriptions)))
 
-    @client_rule(pattern=PATTERNS, invoke=st.sampled_from(["single", "roundrobin", "last"]))
+    @client_rule(pattern=chance(*TOPICS, *WRONG), invoke=chance("single", "roundrobin", "last"))
     def register(self, client, pattern, invoke):
         procedure, match = pattern
         self.request(client, 64, {"match": match, "invoke": invoke, "concurrency": 2}, procedure)
 
-    @client_rule(id=st.integers(1, 5))
-    def unregister(self, client, id):
-        self.request(client, 66, None, id)
+    @client_rule(lambda session: session.registrations)
+    def unregister(self, client):
+        self.request(client, 66, next(iter(client.session.registrations)))
 
-    @client_rule(topic=URIS, acknowledge=st.booleans(), retain=st.booleans())
-    def publish(self, client, topic, acknowledge, retain):
-        options = {"acknowledge": acknowledge, "retain": retain, "exclude_me": False}
+    @client_rule(topic=chance("a", "b", "a.b", "wamp.x", "bad uri"), acknowledge=st.booleans())
+    def publish(self, client, topic, acknowledge):
+        options = {"acknowledge": acknowledge, "retain": acknowledge, "exclude_me": False}
         self.request(client, 16, options, topic, [1])
 
-    @client_rule(
-        procedure=PROCEDURES,
-        timeout=st.sampled_from([0, 500]),
-        receive_progress=st.booleans(),
-        progress=st.booleans(),
-    )
-    def call(self, client, procedure, timeout, receive_progress, progress):
-        options = {"timeout": timeout, "receive_progress": receive_progress, "progress": progress}
-        if progress:
-            self.chunked[client.session] = client.session.last_request + 1
+    @client_rule(procedure=chance(*PROCEDURES), timeout=chance(0, 0, 500), receive_progress=st.booleans())
+    def call(self, client, procedure, timeout, receive_progress):
+        options = {"timeout": timeout, "receive_progress": receive_progress}
         self.request(client, 48, options, procedure, [1])
 
-    @client_rule(procedure=PROCEDURES, progress=st.booleans())
-    def send_a_chunk(self, client, procedure, progress):
-        if client.session in self.chunked:
-            self.give(client, 48, self.chunked[client.session], {"progress": progress}, procedure, [2])
+    @client_rule(lambda session: len(session.features) > 1, procedure=chance(*PROCEDURES))
+    def begin_a_progressive_call(self, client, procedure):
+        self.chunked[client.session] = client.session.last_request + 1
+        self.request(client, 48, {"progress": True}, procedure, [1])
 
-    @client_rule(back=st.integers(0, 3), mode=st.sampled_from(["skip", "kill", "killnowait"]))
-    def cancel(self, client, back, mode):
-        self.give(client, 49, max(1, client.session.last_request - back), {"mode": mode})
+    @precondition(lambda self: any(session.is_open for session in self.chunked))
+    @rule(data=st.data(), procedure=chance(*PROCEDURES), is_more=chance(True, True, False))
+    def send_a_chunk(self, data, procedure, is_more):
+        sending = [client for client in self.clients if client.session in self.chunked]
+        client = data.draw(st.sampled_from([client for client in sending if client.session.is_open]))
+        self.give(client, 48, self.chunked[client.session], {"progress": is_more}, procedure, [2])
 
-    @client_rule(progress=st.booleans(), index=st.integers(0, 2))
-    def answer(self, client, progress, index):
-        invocations = [*client.session.invocations, 99]
-        self.give(client, 70, invocations[index % len(invocations)], {"progress": progress}, [1])
+    @client_rule(lambda session: session.calls, mode=chance("skip", "kill", "killnowait"))
+    def cancel(self, client, mode):
+        self.give(client, 49, next(iter(client.session.calls)), {"mode": mode})
 
-    @client_rule(error=ERRORS, index=st.integers(0, 2))
-    def fail(self, client, error, index):
-        invocations = [*client.session.invocations, 99]
-        self.give(client, 8, 68, invocations[index % len(invocations)], {}, error)
+    @client_rule(lambda session: session.invocations, progress=chance(True, False, False))
+    def answer(self, client, progress):
+        self.give(client, 70, next(iter(client.session.invocations)), {"progress": progress}, [1])
 
-    # --- what ends sessions
+    @client_rule(lambda session: session.invocations, error=chance("an.error", "wamp.error.unavailable"))
+    def fail(self, client, error):
+        self.give(client, 8, 68, next(iter(client.session.invocations)), {}, error)
 
-    @client_rule()
-    def say_goodbye(self, client):
-        self.give(client, 6, {}, "wamp.close.normal")
+    # --- what clients ask of the router's own procedures
 
-    @client_rule()
-    def lose_the_connection(self, client):
-        client.leave()
-        self.collect()
+    @client_rule(is_callee=st.booleans(), data=st.data())
+    def revoke(self, client, is_callee, data):
+        other = data.draw(st.sampled_from(list(self.world.realm.sessions.values())))
+        held = list(other.registrations if is_callee else other.subscriptions) or [999]
+        kind, name = ("registration", "remove_callee") if is_callee else ("subscription", "remove_subscriber")
+        self.request(client, 48, {}, f"wamp.{kind}.{name}", [held[0], other.id])
 
-    @client_rule()
-    def break_the_protocol(self, client):
-        self.give(client, 3, {}, "a.reason")
-
-    @client_rule(index=st.integers(0, 9))
-    def kill_one(self, client, index):
-        ids = [*self.world.realm.sessions, 999]
-        self.request(client, 48, {}, "wamp.session.kill", [ids[index % len(ids)]])
-
-    @client_rule()
-    def kill_all(self, client):
-        self.request(client, 48, {}, "wamp.session.kill_all")
-
-    # --- the router's own procedures
-
-    @client_rule(index=st.integers(0, 9), kind=st.sampled_from(["subscription", "registration"]))
-    def revoke(self, client, index, kind):
-        ids = [*self.world.realm.sessions, 999]
-        name = "remove_subscriber" if kind == "subscription" else "remove_callee"
-        self.request(client, 48, {}, f"wamp.{kind}.{name}", [index % 4 + 1, ids[index % len(ids)]])
-
-    @client_rule(scope=st.sampled_from(["detached", "destroyed"]), is_added=st.booleans())
+    @client_rule(scope=chance("detached", "destroyed"), is_added=st.booleans())
     def testament(self, client, scope, is_added):
         if is_added:
             self.request(client, 48, {}, "wamp.session.add_testament", ["a", [1], {}], {"scope": scope})
         else:
             self.request(client, 48, {}, "wamp.session.flush_testaments", [scope])
 
-    @client_rule(name=st.sampled_from("ab"), lifetime=st.sampled_from([None, 2]))
+    @client_rule(name=chance("a", "c"), lifetime=chance(None, 2))
     def create_a_channel(self, client, name, lifetime):
         self.request(client, 48, {}, "radiod.channel.create", [name], {"lifetime": lifetime})
+
+    # --- what ends sessions
+
+    @client_rule(how=chance("goodbye", "lost", "fault", "kill", "kill", "kill_all"), data=st.data())
+    def end(self, client, how, data):
+        match how:
+            case "goodbye":
+                self.give(client, 6, {}, "wamp.close.normal")
+            case "lost":
+                client.leave()
+                self.collect()
+            case "fault":
+                self.give(client, 3, {}, "a.reason")
+            case "kill":
+                id = data.draw(st.sampled_from([*self.world.realm.sessions, 999]))
+                self.request(client, 48, {}, "wamp.session.kill", [id])
+            case "kill_all":
+                self.request(client, 48, {}, "wamp.session.kill_all")
 
     # --- what happens by itself
 
     @precondition(lambda self: self.slow.pending)
-    @rule(outcome=st.sampled_from([YES, YES, NO, Refused("an.error", "nobody knows")]))
+    @rule(outcome=chance(YES, YES, YES, NO, Refused("an.error", "nobody knows")))
     def decide(self, outcome):
         self.slow.settle(outcome)
         self.collect()
 
-    @rule(seconds=st.sampled_from([0.5, 2, 61]))
+    @rule(seconds=chance(0.5, 2, 61))
     def wait(self, seconds):
         self.world.clock.advance(seconds)
         self.collect()
@@ -1193,12 +1181,12 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def only_waiting_sessions_are_held(self):
-        waiting = {session for session in self.open_sessions() if session.waiting is not None}
-        assert self.world.outbox.held == waiting
+        sessions = self.world.realm.sessions.values()
+        assert self.world.outbox.held == {one for one in sessions if one.waiting is not None}
 
     @invariant()
-    def closed_sessions_hold_nothing(self):
-        for session, _ in list(self.owed):
+    def sessions_that_left_hold_nothing(self):
+        for session in (client.session for client in self.clients):
             if not session.is_open:
                 assert session.subscriptions == session.registrations == {}
                 assert session.calls == session.invocations == {}
@@ -1213,8 +1201,8 @@ class Sessions(RuleBasedStateMachine):
             world.clock.advance(61)
         self.collect()
         assert [(session, request) for session, request in self.owed if session.is_open] == []
-        for session in self.open_sessions():
-            realm.leave(session)
+        for client in self.clients:
+            client.leave()
         self.collect()
         assert realm.sessions == {}
         assert (len(realm.broker), len(realm.dealer), len(realm.channels)) == (0, 0, 0)
@@ -1225,5 +1213,5 @@ class Sessions(RuleBasedStateMachine):
         assert all(not session.is_open for session, _ in self.owed)
 
 
-Sessions.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
+Sessions.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
 TestWholeSessions = Sessions.TestCase
