@@ -120,8 +120,6 @@ class Sent:
 class RecordingOutbox:
     """``ports.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
 
-    A test that lets a session be aborted must let it leave, as a connection does.
-
     Args:
         max_payload: longest payload in bytes that any session takes in ``send``; None: any length.
     """

@@ -86,7 +86,8 @@ def struct(name: str, value: Any, kind: type[S]) -> S:
     try:
         return msgspec.convert({} if value is None else value, kind)
     except msgspec.ValidationError as error:
-        raise Refused(INVALID_ARGUMENT, f"{name}: {error}") from None
+        # It may quote what was given.
+        raise Refused(INVALID_ARGUMENT, f"{name}: {str(error)[:200]!r}") from None
 
 
 def optional(check: Callable[[str, Any], T], name: str, value: Any) -> T | None:

@@ -9,9 +9,12 @@ Source: WAMP specification, "Session Meta API", "Subscription Meta API", "Regist
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from radiod.core.arguments import (
     REQUIRED,
@@ -26,22 +29,24 @@ from radiod.core.arguments import (
 from radiod.core.broker import Audience, Subscription
 from radiod.core.history import Record
 from radiod.core.later import Later, after
-from radiod.core.ports import Action, Verdict
+from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Registration
 from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     CLOSE_NORMAL,
+    DISCLOSE_ME,
     HISTORY_UNAVAILABLE,
     INVALID_ARGUMENT,
+    INVALID_URI,
     NO_SUCH_REGISTRATION,
     NO_SUCH_SESSION,
     NO_SUCH_SUBSCRIPTION,
     NOT_AUTHORIZED,
     Refused,
 )
-from radiod.wire.codecs import Payload, Undecodable
+from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload, Undecodable
 from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
 
 if TYPE_CHECKING:
@@ -53,6 +58,10 @@ MAX_EVENTS: Final = 1000
 """Events in one answer of ``get_events``; with fewer asked for, or more there, paging goes on."""
 
 WHY: Final[Signature] = {"reason": CLOSE_NORMAL, "message": None}
+# RFC 3339; ``datetime`` reads much more than that as a date.
+DATE: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 TIMES: Final = ("from_time", "after_time", "before_time", "until_time")
 PUBLICATIONS: Final = (
     "from_publication",
@@ -166,7 +175,7 @@ class MetaApi:
     # --- sessions
 
     def _sessions(self, filter_authroles: Any) -> list[Session]:
-        roles = optional(a_list, "filter_authroles", filter_authroles)
+        roles = optional(_texts, "filter_authroles", filter_authroles)
         return [
             session
             for session in self._realm.sessions.values()
@@ -212,17 +221,19 @@ class MetaApi:
         return Payload.of(len(self._kill(victims, reason, message)))
 
     def kill_all(self, caller: Session, *, reason: Any, message: Any) -> Payload:
-        """Close all other sessions → how many."""
-        return Payload.of(len(self._kill(self._others(caller), reason, message)))
+        """Close all other sessions → how many. Nobody is told of their leaving, as the specification asks."""
+        return Payload.of(len(self._kill(self._others(caller), reason, message, is_everybody=True)))
 
     def _others(self, caller: Session) -> list[Session]:
         return [session for session in self._realm.sessions.values() if session is not caller]
 
-    def _kill(self, victims: list[Session], reason: Any, message: Any) -> list[Session]:
+    def _kill(
+        self, victims: list[Session], reason: Any, message: Any, *, is_everybody: bool = False
+    ) -> list[Session]:
         check_uri(text("reason", reason))
         details = {} if message is None else {"message": text("message", message)}
         for victim in victims:
-            self._realm.kill(victim, reason, details)
+            self._realm.kill(victim, reason, details, is_realm_closing=is_everybody)
         return victims
 
     def add_testament(
@@ -231,14 +242,19 @@ class MetaApi:
         """Have an event published when the session has gone → nothing."""
         check_uri(text("topic", topic))
         if is_reserved(topic):
-            raise Refused(NOT_AUTHORIZED, f"{topic} belongs to the router")
-        payload = Payload.of(*a_list("args", args or []), **dictionary("kwargs", kwargs or {}))
+            raise Refused(INVALID_URI, f"{topic} belongs to the router")
+        payload = _payload(
+            a_list("args", [] if args is None else args),
+            dictionary("kwargs", {} if kwargs is None else kwargs),
+        )
         options = struct("publish_options", publish_options, PublishOptions)
         known = _scope(scope)
 
         def add(verdict: Verdict) -> Payload:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"a testament needs the right to publish on {topic}")
+            if options.disclose_me and verdict.disclose is Disclose.NEVER:
+                raise Refused(DISCLOSE_ME, "this session may not disclose itself, in a testament neither")
             testament = Testament(known, topic, payload, options, verdict)
             add_testament(caller, testament, self._realm.limits.max_testaments)
             return Payload.of()
@@ -309,7 +325,11 @@ class MetaApi:
         def answer(verdict: Verdict) -> Payload:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, "event history needs the right to subscribe to its topic")
-            records = window.within(self._records(found, caller, topic))
+            records = [
+                record
+                for record in window.within(self._records(found, caller))
+                if topic in (None, record.topic)
+            ]
             chosen = (records[::-1] if reverse else records)[:most]
             events = [_event(found.id, record) for record in chosen]
             return Payload.of(*events, is_limit_reached=len(chosen) < len(records))
@@ -318,7 +338,7 @@ class MetaApi:
         options = SubscribeOptions(match=found.match)
         return after(permissions.decide(caller, Action.SUBSCRIBE, found.topic, options), answer)
 
-    def _records(self, subscription: Subscription, caller: Session, topic: str | None) -> list[Record]:
+    def _records(self, subscription: Subscription, caller: Session) -> list[Record]:
         histories = self._realm.histories
         if subscription.match == "exact":
             if histories.wanted(subscription.topic) is None:
@@ -330,7 +350,7 @@ class MetaApi:
         records = [
             record
             for one in topics
-            if topic in (None, one) and not hides(one)
+            if not hides(one)
             for record in histories.of(one)
             if caller in Audience(record.options)
         ]
@@ -350,7 +370,9 @@ class MetaApi:
 
     def match_registration(self, caller: Session, *, procedure: Any) -> Payload:
         """→ the id of the registration that would answer a call, or null."""
-        text("procedure", procedure)
+        if is_reserved(text("procedure", procedure)):
+            # The router answers, whatever pattern this falls under.
+            return Payload.of(None)
         try:
             return Payload.of(self._realm.dealer.registrations.best(procedure).id)
         except Refused:
@@ -434,6 +456,20 @@ def _ids_by_policy(
     }
 
 
+def _texts(name: str, value: Any) -> frozenset[str]:
+    return frozenset(text(name, item) for item in a_list(name, value))
+
+
+def _payload(args: list[Any], kwargs: dict[str, Any]) -> Payload:
+    """In the serializer that says everything the others can, but for what is nested too deep for it."""
+    payload = Payload(CBOR, CBOR.dump(args), CBOR.dump(kwargs) if kwargs else b"")
+    try:
+        payload.values()
+    except Undecodable as error:
+        raise Refused(INVALID_ARGUMENT, str(error)) from None
+    return payload
+
+
 def _scope(value: Any) -> Scope:
     if value == "detached" or value == "destroyed":
         return value  # type: ignore[no-any-return] # narrowed by the comparison
@@ -441,11 +477,13 @@ def _scope(value: Any) -> Scope:
 
 
 def _event(subscription: int, record: Record) -> dict[str, Any]:
+    """One event as ``get_events`` tells it."""
     try:
-        args, kwargs = record.payload.values()
+        args, kwargs = map(_raw, record.payload.values())
     except Undecodable:
-        # Opaque, or malformed inside: the event happened, but its payload cannot be told in this way.
-        args, kwargs = [], {}
+        # Opaque, malformed inside, or beyond some serializer: the event happened, but telling its payload
+        # would spoil the answer with all the others.
+        args, kwargs = msgspec.Raw(b"[]"), msgspec.Raw(b"{}")
     return {
         "timestamp": _date(record.time),
         "subscription": subscription,
@@ -455,6 +493,13 @@ def _event(subscription: int, record: Record) -> dict[str, Any]:
         "args": args,
         "kwargs": kwargs,
     }
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    """JSON that every serializer can be made of. Raises: Undecodable."""
+    data = JSON.dump(value)
+    MSGPACK.dump(JSON.load(data))
+    return msgspec.Raw(data)
 
 
 class _Window:
@@ -495,9 +540,8 @@ class _Window:
 def _time(name: str, value: Any) -> float:
     """Seconds since 1970 of an RFC 3339 date."""
     try:
-        date = datetime.fromisoformat(text(name, value))
-        if date.tzinfo is None:
+        if not DATE.fullmatch(text(name, value)):
             raise ValueError
-        return date.timestamp()
-    except (ValueError, OverflowError):
+        return datetime.fromisoformat(value.upper()).timestamp()
+    except ValueError:
         raise Refused(INVALID_ARGUMENT, f"{name} must be a date as RFC 3339 has it, with its zone") from None

@@ -3,13 +3,16 @@
 The order for each message is: rights, which may take their time, then one change that succeeds or fails as a
 whole, then the answers, then the events that tell others. While a session waits for its rights, its later
 messages queue behind. A refusal becomes ERROR here, and nowhere else.
+
+Only the end of a call that the router made (``ask``) sets others going in the middle of something: who waited
+for it acts at once, or, when a session that leaves ended it, as soon as that session has left.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from radiod.core.broker import Broker, Subscription
 from radiod.core.channels import Channels
@@ -65,6 +68,8 @@ from radiod.wire.messages import (
 
 __all__ = ["Publication", "Realm"]
 
+T = TypeVar("T")
+
 DEFAULT_OPTIONS: Final = PublishOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
@@ -111,6 +116,8 @@ class Realm:
             undeclared_topics=undeclared_topics,
             on_end=self._channel_ended,
         )
+        # While a session leaves: the router's own calls that ended by it, and how.
+        self._unsettled: list[tuple[Later[Any], Any]] | None = None
         self.meta = MetaApi(self)
         self._procedures = Procedures(self)
         # Messages that need a right, and what does them once it is there.
@@ -146,15 +153,28 @@ class Realm:
         self.meta.joined(session)
         return session
 
-    def leave(self, session: Session) -> None:
-        """Remove every trace of ``session``; leaving twice does nothing."""
+    def leave(self, session: Session, *, is_realm_closing: bool = False) -> None:
+        """Remove every trace of ``session``; leaving twice does nothing.
+
+        Args:
+            is_realm_closing: everybody leaves: testaments and the event of leaving are for nobody.
+        """
         if self.sessions.pop(session.id, None) is None:
             return
         session.is_open = False
-        session.waiting = None
+        if session.waiting is not None:
+            session.waiting = None
+            self._outbox.hold(session, False)
+        unsettled = self._unsettled = []
+        self._remove(session, is_realm_closing)
+        self._unsettled = None
+        for answer, outcome in unsettled:
+            answer.settle(outcome)
+
+    def _remove(self, session: Session, is_realm_closing: bool) -> None:
         subscriptions = self.broker.leave(session)
         registrations = self.dealer.leave(session)
-        for testament in last_will(session):
+        for testament in () if is_realm_closing else last_will(session):
             try:
                 self._publish(
                     session, testament.topic, testament.payload, testament.options, testament.verdict
@@ -167,17 +187,21 @@ class Realm:
         for registration in registrations:
             self.meta.unregistered(session, registration)
         self.channels.owner_left(session.id)
-        self.meta.left(session)
+        if not is_realm_closing:
+            self.meta.left(session)
 
-    def kill(self, session: Session, reason: str, details: dict[str, Any]) -> None:
-        """Say GOODBYE to a session, and end it."""
-        self._outbox.close(session, Goodbye(details, reason))
-        self.leave(session)
+    def kill(
+        self, session: Session, reason: str, details: dict[str, Any], *, is_realm_closing: bool = False
+    ) -> None:
+        """Say GOODBYE to a session, and end it; one that has left already is left alone."""
+        if session.is_open:
+            self._outbox.close(session, Goodbye(details, reason))
+            self.leave(session, is_realm_closing=is_realm_closing)
 
     def close(self, reason: str) -> None:
         """End every session."""
         for session in list(self.sessions.values()):
-            self.kill(session, reason, {})
+            self.kill(session, reason, {}, is_realm_closing=True)
 
     # --- messages
 
@@ -206,9 +230,7 @@ class Realm:
             self._refuse(session, message, refusal)
             return
         if isinstance(verdict, Later):
-            session.waiting = deque()
-            self._outbox.hold(session, True)
-            verdict.then(lambda outcome: self._resume(session, message, codec, outcome))
+            self._wait(session, verdict, lambda outcome: self._proceed(session, message, codec, outcome))
         else:
             self._perform(session, message, codec, verdict)
 
@@ -216,8 +238,7 @@ class Realm:
         options = message.options
         uri = message.uri
         check_uri(uri, options.match if action in PATTERN_ACTIONS else "exact")
-        if action is Action.CALL and message.request in session.calls:
-            # One more chunk of a call that was allowed when it began.
+        if action is Action.CALL and _is_chunk(session, message):
             return GO_ON
         return session.principal.permissions.decide(session, action, uri, options)
 
@@ -231,25 +252,36 @@ class Realm:
         except Refused as refusal:
             self._refuse(session, message, refusal)
 
-    def _resume(self, session: Session, message: Any, codec: Codec, outcome: Verdict | RadiodError) -> None:
-        """An authorizer has decided: do what waited for it, and what came behind."""
+    def _wait(self, session: Session, value: Later[T], proceed: Callable[[T | RadiodError], None]) -> None:
+        """Have ``proceed`` go on with ``value`` when it comes; the session's later messages stay behind."""
+        session.waiting = deque()
+        self._outbox.hold(session, True)
+        value.then(lambda outcome: self._resume(session, outcome, proceed))
+
+    def _resume(
+        self, session: Session, outcome: T | RadiodError, proceed: Callable[[T | RadiodError], None]
+    ) -> None:
+        """Do what waited for ``outcome``, and what came behind, unless the session has left."""
         if not session.is_open:
             return
-        waiting, session.waiting = session.waiting or deque(), None
+        waiting, session.waiting = session.waiting or (), None
+        self._outbox.hold(session, False)
         try:
-            if isinstance(outcome, RadiodError):
-                self._refuse(session, message, outcome)
-            else:
-                self._perform(session, message, codec, outcome)
-            for later_message, its_codec in waiting:
-                self.receive(session, later_message, its_codec)
+            proceed(outcome)
+            for message, codec in waiting:
+                self.receive(session, message, codec)
         except PeerError as error:
             self._outbox.abort(session, error)
-            return
-        if session.is_open and session.waiting is None:
-            self._outbox.hold(session, False)
+            self.leave(session)
+
+    def _proceed(self, session: Session, message: Any, codec: Codec, outcome: Verdict | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        else:
+            self._perform(session, message, codec, outcome)
 
     def _refuse(self, session: Session, message: Any, refusal: RadiodError) -> None:
+        _note_chunks(session, message)
         # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
         if type(message) is not Publish or message.options.acknowledge:
             error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)
@@ -285,10 +317,10 @@ class Realm:
         options = message.options
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
         procedure = message.procedure
-        if is_reserved(procedure):
+        if is_reserved(procedure) and not _is_chunk(session, message):
             result = self._procedures.call(session, procedure, payload)
             if isinstance(result, Later):
-                result.then(lambda outcome: self._answer(session, message, outcome))
+                self._wait(session, result, lambda outcome: self._answer(session, message, outcome))
             else:
                 self._answer(session, message, result)
         else:
@@ -298,11 +330,17 @@ class Realm:
     def _answer(self, session: Session, message: Call, result: Payload | RadiodError) -> None:
         """Send the result of one of the router's own procedures."""
         if not session.is_open:
+            # Somebody killed it because of what it did just now.
             return
         if isinstance(result, RadiodError):
             self._refuse(session, message, result)
-        else:
+            return
+        try:
             self._outbox.send(session, Result(message.request, {}), result)
+        except Refused as refusal:
+            self._refuse(session, message, refusal)
+        else:
+            _note_chunks(session, message)
 
     def _on_cancel(self, session: Session, message: Cancel, codec: Codec) -> None:
         self.dealer.cancel(session, message.request, message.options.mode)
@@ -328,7 +366,9 @@ class Realm:
         self.dealer.answer(session, message.request, options, payload)
 
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
-        details = {name: message.details[name] for name in PASSTHRU if name in message.details}
+        # The decoder does not check these; what is no string might not be said to the caller.
+        said = message.details
+        details = {name: said[name] for name in PASSTHRU if isinstance(said.get(name), str)}
         payload = codec.payload(message.args, message.kwargs, "enc_algo" in details)
         self.dealer.fail(session, message.request, message.error, payload, details)
 
@@ -373,8 +413,9 @@ class Realm:
     def subscribe(self, session: Session, topic: str) -> None:
         """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
         self.may_subscribe(session.principal, topic)
-        subscription, is_new, _ = self._subscribe(session, topic, SubscribeOptions())
-        self.meta.subscribed(session, subscription, is_new)
+        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions())
+        if is_added:
+            self.meta.subscribed(session, subscription, is_new)
 
     def _subscribe(
         self, session: Session, topic: str, options: SubscribeOptions
@@ -407,15 +448,11 @@ class Realm:
         answer: Later[Any] = Later()
 
         def end(message: Message, payload: Payload) -> None:
-            if isinstance(message, Error):
-                answer.settle(Refused(message.error, f"{procedure} failed: {message.error}"))
-                return
-            try:
-                values, _ = payload.values()
-            except Undecodable as error:
-                answer.settle(Refused(INVALID_ARGUMENT, f"{procedure} answered nonsense: {error}"))
+            outcome = _outcome(procedure, message, payload)
+            if self._unsettled is None:
+                answer.settle(outcome)
             else:
-                answer.settle(values[0] if values else None)
+                self._unsettled.append((answer, outcome))
 
         try:
             self.dealer.ask(procedure, Payload.of(*args), int(timeout_s * 1000), end)
@@ -479,6 +516,28 @@ PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
 GO_ON: Final = Verdict(is_allowed=True)
 PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
 CALLER: Final = ("caller", "caller_authid", "caller_authrole")
+
+
+def _is_chunk(session: Session, message: Call) -> bool:
+    """Whether a CALL goes on with a call that was allowed when it began, or has ended meanwhile."""
+    return message.request in session.calls or session.progressive.get(message.request, False)
+
+
+def _note_chunks(session: Session, message: Any) -> None:
+    """A call has been answered before it reached a callee: more chunks of it are answered by nothing."""
+    if type(message) is Call and message.options.progress:
+        session.remember_progressive(message.request, True)
+
+
+def _outcome(procedure: str, message: Message, payload: Payload) -> Any:
+    """The first positional result of a call that the router made, or ``Refused``."""
+    if isinstance(message, Error):
+        return Refused(message.error, f"{procedure} failed: {message.error}")
+    try:
+        values, _ = payload.values()
+    except Undecodable as error:
+        return Refused(INVALID_ARGUMENT, f"{procedure} answered nonsense: {error}")
+    return values[0] if values else None
 
 
 def _disclosed(

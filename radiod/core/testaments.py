@@ -46,4 +46,4 @@ def flush_testaments(session: Session, scope: Scope) -> None:
 
 def last_will(session: Session) -> list[Testament]:
     """What is to be published, in order."""
-    return sorted(session.testaments or (), key=lambda testament: testament.scope)
+    return sorted(session.testaments or (), key=lambda testament: testament.scope != "detached")

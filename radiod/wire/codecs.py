@@ -47,7 +47,7 @@ class Payload:
         self._other: dict[str, tuple[bytes, bytes]] = {}
 
     @classmethod
-    def of(cls, *args: Any, **kwargs: Any) -> Payload:
+    def of(cls, /, *args: Any, **kwargs: Any) -> Payload:
         """A payload of radiod's own making."""
         return cls(JSON, JSON.dump(args), JSON.dump(kwargs) if kwargs else b"")
 

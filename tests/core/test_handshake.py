@@ -4,7 +4,8 @@ import pytest
 
 from radiod import __version__
 from radiod.core.handshake import Gate, Handshake
-from radiod.core.ports import Question
+from radiod.core.later import Later
+from radiod.core.ports import Principal, Question
 from radiod.errors import (
     AUTHENTICATION_FAILED,
     AUTHENTICATION_REQUIRED,
@@ -48,6 +49,22 @@ class Ask:
         if signature != "sesame":
             raise Denied(AUTHENTICATION_FAILED, "no")
         return make_principal("asked", "member")
+
+
+class TakeTime:
+    """An authenticator that decides when the test says so: on HELLO, and on what it then asked."""
+
+    method = "slow"
+
+    def __init__(self):
+        self.first = Later()
+        self.second = Later()
+
+    def begin(self, details):
+        return self.first
+
+    def ask(self):
+        self.first.settle(Question(extra={"n": 1}, answer=lambda signature, extra: self.second))
 
 
 class TurnAway:
@@ -219,10 +236,37 @@ class TestWelcome:
         assert details["agent"] == f"radiod-{__version__}"
         assert details["x_radiod"] == {"version": __version__, "features": []}
         assert set(details["roles"]) == {"broker", "dealer"}
+        assert all(value is True for said in details["roles"].values() for value in said["features"].values())
         features = {role: set(said["features"]) for role, said in details["roles"].items()}
+        both = {"session_meta_api", "payload_passthru_mode", "payload_transparency"}
         assert features == {
-            "broker": {"publisher_exclusion", "subscriber_blackwhite_listing", "event_retention"},
-            "dealer": {"call_timeout"},
+            "broker": {
+                *both,
+                "publisher_identification",
+                "publisher_exclusion",
+                "subscriber_blackwhite_listing",
+                "pattern_based_subscription",
+                "publication_trustlevels",
+                "subscription_meta_api",
+                "subscription_revocation",
+                "event_history",
+                "event_retention",
+            },
+            "dealer": {
+                *both,
+                "caller_identification",
+                "call_trustlevels",
+                "call_timeout",
+                "call_canceling",
+                "call_reroute",
+                "progressive_call_results",
+                "progressive_call_invocations",
+                "pattern_based_registration",
+                "shared_registration",
+                "registration_meta_api",
+                "registration_revocation",
+                "testament_meta_api",
+            },
         }
 
     def test_names_the_session_that_the_realm_has(self, world):
@@ -231,3 +275,107 @@ class TestWelcome:
         assert world.realm.sessions == {welcome.session: session}
         assert session.outlet is OUTLET
         assert session.is_open
+
+    def test_tells_authextra_to_this_client_alone(self, world):
+        class Extra:
+            method = "extra"
+
+            def begin(self, details):
+                return Principal(
+                    authid="x",
+                    authrole="y",
+                    authmethod="extra",
+                    authprovider="z",
+                    permissions=make_principal().permissions,
+                    authextra={"nonce": 1},
+                )
+
+        assert World(Extra()).hello(authmethods=["extra"]).details["authextra"] == {"nonce": 1}
+        assert "authextra" not in world.hello().details
+
+
+class TestHello:
+    @pytest.mark.parametrize("roles", [{"router": {}}, {"broker": {}, "dealer": {}}])
+    def test_names_a_role_of_clients(self, world, roles):
+        assert_protocol_violation(world, 1, "radio", {"roles": roles})
+
+    def test_announces_what_the_client_can(self, world):
+        roles = {
+            "callee": {"features": {"call_canceling": True, "call_reroute": False, "unknown": True}},
+            "publisher": {"features": {"payload_transparency": True}},
+            "subscriber": {},
+        }
+        world.hello(roles=roles)
+        assert world.handshake.session.features == {
+            "callee.call_canceling",
+            "publisher.payload_passthru_mode",
+        }
+
+    @pytest.mark.parametrize(
+        ("details", "is_revocable"),
+        [
+            ({}, False),
+            ({"_radiod_revocation": True}, True),
+            ({"_radiod_revocation": False}, False),
+            ({"authextra": {"_radiod_revocation": True}}, True),
+            ({"authextra": {"_radiod_revocation": 1}}, False),
+            ({"authextra": {}}, False),
+            ({"roles": {"subscriber": {"features": {"subscription_revocation": True}}}}, False),
+        ],
+    )
+    def test_asks_to_be_told_of_revocations(self, world, details, is_revocable):
+        world.hello(**details)
+        assert world.handshake.session.is_revocable is is_revocable
+
+
+class TestDecisionsThatTakeTime:
+    @pytest.fixture
+    def slow(self):
+        return TakeTime()
+
+    @pytest.fixture
+    def world(self, slow):
+        return World(slow)
+
+    @pytest.fixture
+    def replies(self, world):
+        """What has come for HELLO."""
+        replies = []
+        world.hello(authmethods=["slow"]).then(replies.append)
+        return replies
+
+    def test_open_the_session_when_they_come(self, world, slow, replies):
+        assert replies == []
+        assert not world.realm.sessions
+        slow.first.settle(make_principal("late"))
+        (welcome,) = replies
+        assert welcome.details["authid"] == "late"
+        assert list(world.realm.sessions) == [welcome.session]
+
+    def test_may_ask_and_take_time_again(self, world, slow, replies):
+        slow.ask()
+        assert replies == [Challenge("slow", {"n": 1})]
+        world.send(5, "x", {}).then(replies.append)
+        assert len(replies) == 1
+        # There is one answer, and one try.
+        assert_protocol_violation(world, *AUTHENTICATE)
+        slow.second.settle(make_principal("late"))
+        assert isinstance(replies[1], Welcome)
+
+    def test_may_be_no(self, world, slow, replies):
+        denial = Denied(AUTHENTICATION_FAILED, "no")
+        slow.first.settle(denial)
+        assert replies == [denial]
+        assert not world.realm.sessions
+        assert_protocol_violation(world, *HELLO)
+
+    def test_open_nothing_for_a_client_that_left(self, world, slow, replies):
+        world.handshake.abandon()
+        slow.first.settle(make_principal("late"))
+        assert [reply.uri for reply in replies] == [AUTHENTICATION_FAILED]
+        assert not world.realm.sessions
+        assert world.handshake.session is None
+
+    def test_allow_nothing_meanwhile(self, world, replies):
+        for message in (HELLO, AUTHENTICATE, *OTHER_MESSAGES.values()):
+            assert_protocol_violation(world, *message)

@@ -1,15 +1,26 @@
 """One realm through the eyes of its clients: every message of an open session, as lists on the wire."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from support import realms
+from support.realms import NO, YES, Slow
 
-from radiod.core.ports import Action, Limits
-from radiod.core.realm import Realm
+from radiod.core.later import after
+from radiod.core.ports import Action, Disclose, Limits, Verdict
 from radiod.errors import (
+    AUTHORIZATION_FAILED,
     CANCELED,
     CHANNEL_CLOSED,
-    FEATURE_NOT_SUPPORTED,
+    DISCLOSE_ME,
+    INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_CHANNEL,
     NO_SUCH_PROCEDURE,
@@ -24,23 +35,16 @@ from radiod.errors import (
     PeerError,
     Refused,
 )
-from radiod.testing import ALLOW_NONE, Allow, FakeClock, Peer, RecordingOutbox, make_principal, make_realm
+from radiod.testing import ALLOW_NONE, Allow, make_principal, make_realm
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, Payload
-from radiod.wire.messages import PublishOptions, Subscribe, SubscribeOptions
+from radiod.wire.messages import PublishOptions
 
 INVALID_URIS = ["", "a..b", "a b", ".a", "a.", "a#b", "a\n", "x" * 256]
 RESERVED = ["wamp.session.on_join", "radiod.channel.on_create", "wamp.x", "radiod.x"]
 ACKNOWLEDGE = {"acknowledge": True}
 
 
-class World:
-    def __init__(self, *, max_payload=None, **options):
-        self.outbox, self.clock = RecordingOutbox(max_payload), FakeClock()
-        self.realm = make_realm(self.outbox, self.clock, **options)
-
-    def join(self, authid="somebody", authrole="tester", **options):
-        return Peer(self.realm, self.outbox, authid, authrole, **options)
-
+class World(realms.World):
     def listener(self, topic, **options):
         peer = self.join(**options)
         peer.ask(32, 1, {}, topic)
@@ -318,9 +322,20 @@ class TestSubscribe:
         assert_error(world.join(**peer_options).ask(32, 9, {}, topic), 32, 9, uri)
         assert len(world.realm.broker) == 0
 
-    @pytest.mark.parametrize("match", ["prefix", "wildcard"])
-    def test_by_pattern_is_refused(self, alice, match):
-        assert_error(alice.ask(32, 1, {"match": match}, "a"), 32, 1, FEATURE_NOT_SUPPORTED)
+    @pytest.mark.parametrize(("match", "topic"), [("prefix", "a."), ("prefix", ""), ("wildcard", "a..c")])
+    def test_by_pattern_brings_the_topic_along(self, alice, bob, match, topic):
+        subscription = alice.ask(32, 1, {"match": match}, topic)[2]
+        bob.send(16, 1, {}, "a.b.c", [1])
+        (event,) = alice.received()
+        assert (event[:2], event[3:]) == ([36, subscription], [{"topic": "a.b.c"}, [1]])
+
+    @pytest.mark.parametrize(("match", "topic"), [("prefix", "a..b"), ("wildcard", "a b"), ("prefix", " ")])
+    def test_by_what_is_no_pattern_is_refused(self, alice, match, topic):
+        assert_error(alice.ask(32, 1, {"match": match}, topic), 32, 1, INVALID_URI)
+
+    def test_by_pattern_needs_no_channel(self):
+        world = World(undeclared_topics=False)
+        assert world.join().ask(32, 1, {"match": "prefix"}, "a")[0] == 33
 
     def test_beyond_the_sessions_share_is_refused(self):
         alice = World(limits=Limits(max_subscriptions=1)).join()
@@ -354,9 +369,10 @@ class TestSubscribe:
         assert_refused(INVALID_URI, world.realm.may_subscribe, make_principal(), "a..b")
         assert len(world.realm.broker) == 0
 
-    def test_from_outside_a_message_returns_the_id(self, world, alice):
-        subscription = world.realm.subscribe(alice.session, Subscribe(1, SubscribeOptions(), "a"))
-        assert subscription in alice.session.subscriptions
+    def test_from_outside_a_message_needs_the_same_rights(self, world, alice):
+        world.realm.subscribe(alice.session, "a")
+        assert [listener.subscription.topic for listener in alice.session.subscriptions.values()] == ["a"]
+        assert_refused(NOT_AUTHORIZED, world.realm.subscribe, world.join(permissions=ALLOW_NONE).session, "a")
         assert_silent(alice)
 
 
@@ -397,9 +413,16 @@ class TestRegister:
         alice.ask(64, 1, {}, "p")
         assert_error(bob.ask(64, 1, {}, "p"), 64, 1, PROCEDURE_ALREADY_EXISTS)
 
-    @pytest.mark.parametrize("options", [{"invoke": "roundrobin"}, {"match": "prefix"}])
-    def test_of_what_this_version_cannot_do_is_refused(self, alice, options):
-        assert_error(alice.ask(64, 1, options, "p"), 64, 1, FEATURE_NOT_SUPPORTED)
+    def test_may_be_shared_and_by_pattern(self, alice, bob):
+        options = {"match": "prefix", "invoke": "roundrobin"}
+        registration = alice.ask(64, 1, options, "p")[2]
+        assert bob.ask(64, 1, options, "p") == [65, 1, registration]
+        assert_error(bob.ask(64, 2, {"match": "prefix"}, "p"), 64, 2, PROCEDURE_ALREADY_EXISTS)
+
+    @pytest.mark.parametrize("match", ["prefix", "wildcard"])
+    @pytest.mark.parametrize("procedure", ["wamp.", "radiod.x"])
+    def test_of_patterns_of_the_routers_own_is_refused(self, alice, match, procedure):
+        assert_error(alice.ask(64, 1, {"match": match}, procedure), 64, 1, INVALID_URI)
 
     def test_beyond_the_sessions_share_is_refused(self):
         alice = World(limits=Limits(max_registrations=1)).join()
@@ -449,7 +472,7 @@ class TestCall:
             *[(INVALID_URI, {}, procedure) for procedure in INVALID_URIS],
             *[
                 (NO_SUCH_PROCEDURE, {}, procedure)
-                for procedure in ("p", "wamp.session.count", "radiod.nothing")
+                for procedure in ("p", "wamp.session.nothing", "radiod.nothing")
             ],
             (NOT_AUTHORIZED, {"permissions": Allow(Action.REGISTER)}, "p"),
             (NOT_AUTHORIZED, {"permissions": Allow(Action.REGISTER)}, "radiod.echo"),
@@ -567,48 +590,628 @@ class TestChannelsFromOutside:
         assert (len(page["channels"]), page["next"]) == (100, "c099")
 
 
-requests = st.integers(1, 5)
-topics = st.sampled_from(["a", "b", "radiod.channel.on_create", "wamp.x", "bad uri", "radiod.echo"])
-small = st.integers(1, 6)
-values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just([])
-payloads = st.lists(st.lists(values, max_size=3), max_size=1)
-procedure_names = ["create", "delete", "extend", "list", "get"]
-MESSAGES = st.one_of(
-    st.builds(
-        lambda r, o, t, p: [16, r, o, t, *p], requests, st.sampled_from([{}, ACKNOWLEDGE]), topics, payloads
-    ),
-    st.builds(lambda r, t: [32, r, {"get_retained": True}, t], requests, topics),
-    st.builds(lambda r, s: [34, r, s], requests, small),
-    st.builds(lambda r, t, p: [48, r, {}, t, *p], requests, topics, payloads),
-    st.builds(
-        lambda r, name, p: [48, r, {}, f"radiod.channel.{name}", *p],
-        requests,
-        st.sampled_from(procedure_names),
-        payloads,
-    ),
-    st.builds(lambda r, t: [64, r, {}, t], requests, topics),
-    st.builds(lambda r, s: [66, r, s], requests, small),
-    st.builds(lambda r, p: [70, r, {}, *p], small, payloads),
-    st.builds(lambda r: [8, 68, r, {}, "an.error"], small),
+class TestDisclosure:
+    def verdict(self, disclose, trustlevel=None):
+        slow = Slow(Action.PUBLISH, Action.CALL)
+        return slow, Verdict(is_allowed=True, disclose=disclose, trustlevel=trustlevel)
+
+    @pytest.mark.parametrize(
+        ("disclose", "is_asked", "is_told"),
+        [
+            (Disclose.ASKED, False, False),
+            (Disclose.ASKED, True, True),
+            (Disclose.ALWAYS, False, True),
+            (Disclose.ALWAYS, True, True),
+            (Disclose.NEVER, False, False),
+        ],
+    )
+    @pytest.mark.parametrize("trustlevel", [None, 0, 3])
+    def test_is_as_the_verdict_says(self, world, disclose, is_asked, is_told, trustlevel):
+        slow, verdict = self.verdict(disclose, trustlevel)
+        bob = world.join("bob", "member", permissions=slow)
+        alice = world.join()
+        alice.ask(32, 1, {}, "a")
+        alice.ask(64, 2, {}, "p")
+        bob.send(16, 1, {"disclose_me": is_asked}, "a")
+        slow.settle(verdict)
+        bob.send(48, 2, {"disclose_me": is_asked}, "p")
+        slow.settle(verdict)
+        event, invocation = alice.received()
+        for message, role in ((event, "publisher"), (invocation, "caller")):
+            identity = {role: bob.id, f"{role}_authid": "bob", f"{role}_authrole": "member"}
+            trust = {} if trustlevel is None else {"trustlevel": trustlevel}
+            assert message[3] == {**(identity if is_told else {}), **trust}
+
+    @pytest.mark.parametrize(("code", "uri"), [(16, "a"), (48, "p")])
+    def test_that_is_forbidden_is_refused(self, world, code, uri):
+        slow, verdict = self.verdict(Disclose.NEVER)
+        alice, bob = world.join(), world.join(permissions=slow)
+        alice.ask(32, 1, {}, "a")
+        alice.ask(64, 2, {}, "p")
+        bob.send(code, 1, {"disclose_me": True, "acknowledge": True}, uri)
+        slow.settle(verdict)
+        assert_error(bob.received()[0], code, 1, DISCLOSE_ME)
+        assert_silent(alice)
+
+
+class TestPassthru:
+    def test_goes_from_publisher_to_subscriber(self, world, alice):
+        bob = world.join(features="publisher.payload_passthru_mode")
+        alice.ask(32, 1, {}, "a")
+        bob.send(16, 1, {"ppt_scheme": "x_mine", "ppt_keyid": "k"}, "a", ["sealed"])
+        assert alice.received()[0][3:] == [{"ppt_scheme": "x_mine", "ppt_keyid": "k"}, ["sealed"]]
+
+    def test_that_was_not_announced_breaks_the_protocol(self, alice):
+        assert_protocol_violation(alice, 16, 1, {"ppt_scheme": "x_mine"}, "a", ["sealed"])
+
+    def test_of_an_error_tells_only_what_is_a_string(self, world):
+        alice = world.join(features="callee.payload_passthru_mode", codec=CBOR)
+        bob = world.join(features="caller.payload_passthru_mode")
+        alice.ask(64, 1, {}, "p")
+        bob.send(48, 1, {}, "p")
+        details = {"ppt_scheme": "x_mine", "ppt_keyid": 10**40, "ppt_cipher": None, "other": "x"}
+        alice.send(8, 68, 1, details, "an.error", ["sealed"])
+        assert bob.received() == [[8, 48, 1, {"ppt_scheme": "x_mine"}, "an.error", ["sealed"]]]
+
+
+class TestWaiting:
+    """A session whose authorizer has not decided yet."""
+
+    @pytest.fixture
+    def slow(self):
+        return Slow(*Action)
+
+    @pytest.fixture
+    def late(self, world, slow):
+        return world.join("late", permissions=slow)
+
+    MESSAGES = [
+        [16, 1, ACKNOWLEDGE, "a"],
+        [32, 1, {}, "a"],
+        [48, 1, {}, "radiod.echo"],
+        [64, 1, {}, "p"],
+    ]
+
+    @pytest.mark.parametrize("message", MESSAGES)
+    def test_is_answered_when_the_decision_comes(self, world, slow, late, message):
+        late.send(*message)
+        assert_silent(late)
+        assert world.outbox.held == {late.session}
+        slow.settle()
+        assert late.received()[0][:2] == [message[0] + (2 if message[0] == 48 else 1), 1]
+        assert world.outbox.held == set()
+
+    @pytest.mark.parametrize("message", MESSAGES)
+    @pytest.mark.parametrize(
+        ("outcome", "uri"), [(NO, NOT_AUTHORIZED), (Refused("an.error", "nobody knows"), "an.error")]
+    )
+    def test_is_refused_when_the_decision_is_no(self, world, slow, late, message, outcome, uri):
+        late.send(*message)
+        slow.settle(outcome)
+        assert_error(late.received()[0], message[0], 1, uri)
+        assert world.outbox.held == set()
+        assert (len(world.realm.broker), len(world.realm.dealer)) == (0, 0)
+
+    def test_keeps_the_order_of_what_it_sends(self, world, slow, late):
+        late.send(32, 1, {}, "a")
+        late.send(34, 2, 1)
+        late.send(16, 3, ACKNOWLEDGE, "a b")
+        late.send(64, 4, {}, "p")
+        late.send(66, 5, 1)
+        assert len(slow.pending) == 1
+        slow.settle()
+        assert [message[:3] for message in late.received()] == [[33, 1, 1], [35, 2], [8, 16, 3]]
+        assert world.outbox.held == {late.session}
+        slow.settle()
+        assert [message[:2] for message in late.received()] == [[65, 4], [67, 5]]
+        assert world.outbox.held == set()
+
+    def test_delays_nobody_else(self, slow, late, alice, bob):
+        late.send(16, 1, {}, "a")
+        alice.ask(32, 1, {}, "a")
+        alice.ask(64, 2, {}, "p")
+        bob.send(48, 1, {}, "p")
+        alice.send(70, 1, {}, [1])
+        assert bob.received() == [[50, 1, {}, [1]]]
+        slow.settle()
+        assert [message[0] for message in alice.received()] == [68, 36]
+
+    def test_hears_what_others_say_meanwhile(self, slow, late, alice):
+        late.send(32, 1, {}, "a")
+        slow.settle()
+        late.received()
+        late.send(32, 2, {}, "b")
+        alice.send(16, 1, {}, "a")
+        assert late.received()[0][0] == 36
+
+    @pytest.mark.parametrize("message", MESSAGES)
+    @pytest.mark.parametrize("outcome", [YES, NO, Refused("an.error", "nobody knows")])
+    def test_does_nothing_after_it_left(self, world, slow, late, message, outcome):
+        late.send(*message)
+        late.send(*message)
+        late.leave()
+        assert world.outbox.held == set()
+        slow.settle(outcome)
+        assert_silent(late)
+        assert (len(world.realm.broker), len(world.realm.dealer)) == (0, 0)
+        assert late.session.waiting is None
+
+    def test_that_is_killed_leaves_nothing(self, world, slow, late, alice):
+        late.send(32, 1, {}, "a")
+        late.send(64, 2, {}, "p")
+        alice.ask(48, 1, {}, "wamp.session.kill", [late.id])
+        slow.settle()
+        assert [message[0] for message in late.received()] == [6]
+        assert world.outbox.held == set()
+        assert (len(world.realm.broker), len(world.realm.dealer)) == (0, 0)
+
+    def test_may_say_goodbye_behind(self, world, slow, late):
+        late.send(32, 1, {}, "a")
+        late.send(6, {}, "wamp.close.normal")
+        late.send(32, 2, {}, "b")
+        slow.settle()
+        assert [message[0] for message in late.received()] == [33, 6]
+        assert world.outbox.held == set()
+        assert list(world.realm.sessions) == []
+        assert slow.pending == []
+
+    @pytest.mark.parametrize(
+        "fault",
+        [[3, {}, "a.reason"], [16, 2, {}, "a", {}], [1, "radio", {"roles": {"caller": {}}}]],
+        ids=["ABORT", "payload", "HELLO"],
+    )
+    def test_is_ended_for_a_fault_found_late(self, world, slow, late, fault):
+        late.send(64, 1, {}, "p")
+        late.send(*fault)
+        late.send(6, {}, "wamp.close.normal")
+        while slow.pending:
+            slow.settle()
+        assert [message[0] for message in late.received()] == [65, 3]
+        assert world.outbox.aborted == [late.session]
+        assert world.outbox.held == set()
+        assert world.realm.sessions == {}
+        assert len(world.realm.dealer) == 0
+
+    def test_is_ended_for_the_fault_of_the_message_that_waited(self, world, slow, late):
+        late.send(16, 1, {}, "a", {})
+        slow.settle()
+        assert [message[::2] for message in late.received()] == [[3, PROTOCOL_VIOLATION]]
+        assert world.realm.sessions == {}
+
+    def test_asks_nobody_about_what_can_never_be(self, slow, late):
+        assert_error(late.ask(32, 1, {}, "a b"), 32, 1, INVALID_URI)
+        assert slow.asked == []
+
+    def test_takes_decisions_that_were_there_already(self, world):
+        class Ready(Slow):
+            def decide(self, session, action, uri, options):
+                super().decide(session, action, uri, options).settle(YES)
+                return self.pending.pop()
+
+        ready, slow = Ready(*Action), Slow(Action.PUBLISH)
+        alice = world.join(permissions=ready)
+        assert alice.ask(32, 1, {}, "a")[0] == 33
+        # In the middle of what came behind a message that waited, too.
+        late = world.join(permissions=slow)
+        late.send(16, 1, ACKNOWLEDGE, "b")
+        slow.decide = ready.decide
+        for request in (2, 3, 4):
+            late.send(16, request, ACKNOWLEDGE, "b")
+        slow.settle()
+        assert [message[:2] for message in late.received()] == [[17, 1], [17, 2], [17, 3], [17, 4]]
+        assert world.outbox.held == set()
+
+    def test_is_not_possible_outside_a_message(self, world, slow, late):
+        assert_refused(AUTHORIZATION_FAILED, world.realm.publish, late.session, "a", Payload.of())
+        assert_refused(NOT_AUTHORIZED, world.realm.may_subscribe, late.session.principal, "a")
+        nobody = world.join(permissions=ALLOW_NONE)
+        assert_refused(NOT_AUTHORIZED, world.realm.publish, nobody.session, "a", Payload.of())
+
+    def test_cancelling_a_call_that_waits_keeps_its_place(self, slow, late, alice):
+        alice.ask(64, 1, {}, "p")
+        late.send(48, 1, {}, "p")
+        late.send(49, 1, {"mode": "skip"})
+        slow.settle()
+        assert [message[0] for message in alice.received()] == [68]
+        assert_error(late.received()[0], 48, 1, CANCELED)
+
+
+PROGRESSIVE = "caller.progressive_call_invocations"
+TAKES_CHUNKS = "callee.progressive_call_invocations callee.call_canceling"
+
+
+class TestChunksOfOneCall:
+    @pytest.fixture
+    def callee(self, world):
+        callee = world.join(features=TAKES_CHUNKS)
+        callee.ask(64, 1, {}, "p")
+        return callee
+
+    def test_need_a_right_once(self, world, callee):
+        slow = Slow(Action.CALL)
+        caller = world.join(features=PROGRESSIVE, permissions=slow)
+        caller.send(48, 1, {"progress": True}, "p", [1])
+        caller.send(48, 1, {"progress": True}, "p", [2])
+        slow.settle()
+        caller.send(48, 1, {}, "p", [3])
+        assert slow.pending == []
+        assert [message[4] for message in callee.received()] == [[1], [2], [3]]
+
+    @pytest.mark.parametrize("procedure", ["wamp.session.kill_all", "radiod.echo", "q"])
+    def test_go_where_the_first_went_whatever_they_name(self, world, callee, procedure):
+        """Another procedure would be called without the right to call it."""
+
+        class OnlyP(Allow):
+            def decide(self, session, action, uri, options):
+                return YES if uri == "p" else NO
+
+        caller = world.join(features=PROGRESSIVE, permissions=OnlyP())
+        caller.send(48, 1, {"progress": True}, "p", [1])
+        caller.send(48, 1, {}, procedure, [2])
+        assert [message[4] for message in callee.received()] == [[1], [2]]
+        assert_silent(caller)
+        callee.send(70, 1, {}, [3])
+        assert caller.received() == [[50, 1, {}, [3]]]
+        # And when it has ended, nowhere.
+        caller.send(48, 1, {}, procedure, [4])
+        assert_silent(caller, callee)
+        assert callee.session.is_open
+
+    @pytest.mark.parametrize("procedure", ["p", "q", "radiod.echo", "radiod.nothing", "wamp.session.get"])
+    @pytest.mark.parametrize("verdict", [YES, NO])
+    def test_are_answered_once(self, world, callee, procedure, verdict):
+        slow = Slow(Action.CALL)
+        caller = world.join(features=PROGRESSIVE, permissions=slow)
+        caller.send(48, 1, {"progress": True}, procedure, [1])
+        caller.send(48, 1, {"progress": True}, procedure, [2])
+        caller.send(48, 1, {}, procedure, [3])
+        slow.settle(verdict)
+        if procedure == "p" and verdict is YES:
+            callee.send(70, 1, {}, [4])
+        assert len(caller.received()) == 1
+        assert slow.pending == []
+
+
+class TestAsking:
+    """Calls of the router itself."""
+
+    @pytest.fixture
+    def oracle(self, world):
+        oracle = world.join("oracle")
+        oracle.ask(64, 1, {}, "p")
+        return oracle
+
+    def ask(self, world, timeout_s=5.0):
+        outcomes = []
+        world.realm.ask("p", 1, {"k": [2]}, timeout_s=timeout_s).then(outcomes.append)
+        return outcomes
+
+    @pytest.mark.parametrize(
+        ("payload", "outcome"), [([], None), ([[]], None), ([[{"allow": True}, 2]], {"allow": True})]
+    )
+    def test_come_to_the_first_result(self, world, oracle, payload, outcome):
+        outcomes = self.ask(world)
+        assert oracle.received() == [[68, 1, 1, {}, [1, {"k": [2]}]]]
+        assert outcomes == []
+        oracle.send(70, 1, {}, *payload)
+        assert outcomes == [outcome]
+        assert len(world.clock.timers) == 0
+
+    def refusal(self, outcomes):
+        (outcome,) = outcomes
+        assert isinstance(outcome, Refused)
+        assert outcome.text.isprintable()
+        return outcome.uri
+
+    def test_come_to_the_error(self, world, oracle):
+        outcomes = self.ask(world)
+        oracle.send(8, 68, 1, {}, "an.error", ["text"])
+        assert self.refusal(outcomes) == "an.error"
+
+    def test_come_to_nothing_in_nonsense(self, world):
+        oracle = world.join(codec=CBOR)
+        oracle.ask(64, 1, {}, "p")
+        outcomes = self.ask(world)
+        oracle.send(70, 1, {}, [], {1: 2})
+        assert self.refusal(outcomes) == INVALID_ARGUMENT
+
+    def test_come_to_nothing_where_nobody_answers(self, world):
+        assert self.refusal(self.ask(world)) == NO_SUCH_PROCEDURE
+
+    def test_end_in_time(self, world, oracle):
+        outcomes = self.ask(world, timeout_s=1.5)
+        world.clock.advance(1.5)
+        assert self.refusal(outcomes) == TIMEOUT
+
+    def test_end_when_the_callee_has_left(self, world, oracle):
+        outcomes = []
+        world.realm.ask("p", timeout_s=5.0).then(
+            lambda outcome: outcomes.append((outcome.uri, list(world.realm.sessions)))
+        )
+        watcher = world.watch("wamp.registration.on_delete", "wamp.session.on_leave")
+        oracle.leave()
+        assert outcomes == [(CANCELED, [watcher.peer.id])]
+        told = [topic for topic, *_ in watcher.told()]
+        assert told == ["wamp.registration.on_delete", "wamp.session.on_leave"]
+
+    def test_that_end_with_a_session_let_others_go_on_when_it_has_left(self, world, oracle):
+        """Who waited may do anything, even end the calls that the leaving session was to answer."""
+
+        class Asks(Slow):
+            def decide(self, session, action, uri, options):
+                if action is not Action.PUBLISH:
+                    return YES
+                return after(world.realm.ask("p", timeout_s=5.0), lambda outcome: YES)
+
+        late, caller, admin = world.join(permissions=Asks()), world.join(), world.join()
+        oracle.ask(64, 2, {}, "q")
+        late.send(16, 1, ACKNOWLEDGE, "a")
+        late.send(48, 2, {}, "wamp.session.kill", [caller.id])
+        late.send(16, 3, ACKNOWLEDGE, "a")
+        caller.send(48, 1, {}, "q")
+        oracle.received()
+        admin.send(48, 1, {}, "wamp.session.kill", [oracle.id])
+        assert [message[0] for message in oracle.received()] == [6]
+        assert [message[0] for message in caller.received()] == [8, 6]
+        assert [message[:2] for message in admin.received()] == [[50, 1]]
+        assert [message[:3] for message in late.received()] == [[8, 16, 1], [50, 2, {}], [8, 16, 3]]
+        assert set(world.realm.sessions) == {late.id, admin.id}
+        assert len(world.clock.timers) == 0
+
+    def test_that_end_with_a_kill_may_end_who_killed(self, world, oracle):
+        class Asks(Slow):
+            def decide(self, session, action, uri, options):
+                if action is not Action.PUBLISH:
+                    return YES
+                return after(world.realm.ask("p", timeout_s=5.0), lambda outcome: YES)
+
+        late, admin, other = world.join(permissions=Asks()), world.join(), world.join()
+        late.send(16, 1, {}, "a")
+        late.send(48, 2, {}, "wamp.session.kill_all")
+        admin.send(48, 1, {}, "wamp.session.kill_by_authrole", ["tester"])
+        assert [message[0] for message in admin.received()] == [6]
+        assert [message[0] for message in other.received()] == [6]
+        # The killer is dead, but what it had begun goes on.
+        assert [message[0] for message in late.received()] == [50, 6]
+        assert world.realm.sessions == {}
+
+
+TOPICS = [("a", "exact"), ("b", "exact"), ("a", "prefix"), ("", "prefix"), (".b", "wildcard")]
+META = [("wamp.", "prefix"), ("radiod.channel.on_delete", "exact"), ("wamp.session.on_leave", "exact")]
+WRONG = [("bad uri", "exact")]
+PROCEDURES = ["a", "a", "a.b", "b", "nobody", "radiod.echo", "wamp.session.list", "wamp.session.get"]
+FEATURES = (
+    "caller.progressive_call_invocations callee.call_canceling callee.progressive_call_results"
+    " callee.progressive_call_invocations callee.call_reroute"
 )
+ANSWERS = {33: 32, 35: 34, 50: 48, 65: 64, 67: 66, 17: 16}
+"""Code of an answer -> of what it answers."""
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(st.integers(0, 2), MESSAGES), max_size=25))
-def test_whatever_clients_send_the_realm_answers_or_ends_the_session(script):
-    """Each message that asks for an answer gets one at most, and in the end nothing is left behind."""
-    world = World(limits=Limits(max_pending_calls=2, max_channels=2, max_subscriptions=2))
-    peers = [world.join(codec=CBOR) for _ in range(3)]
-    for index, message in script:
-        peer = peers[index]
+def chance(*values):
+    return st.sampled_from(values)
+
+
+def client_rule(has=lambda session: True, **strategies):
+    """A rule for one of the clients whose session is open and ``has`` what the rule is about."""
+
+    def able(machine):
+        return [peer for peer in machine.clients if peer.session.is_open and has(peer.session)]
+
+    def of(act):
+        def run(self, who, **values):
+            clients = able(self)
+            act(self, clients[who % len(clients)], **values)
+
+        run.__name__ = act.__name__
+        return precondition(able)(rule(who=st.integers(0, 9), **strategies)(run))
+
+    return of
+
+
+class Sessions(RuleBasedStateMachine):
+    """Whole sessions of several clients, as their connections drive them.
+
+    ``owed``: (session, request) of what is not finally answered yet -> its code; ``chunked``: session -> its
+    last progressive call.
+    """
+
+    @initialize()
+    def begin(self):
+        limits = Limits(max_pending_calls=3, max_channels=2, max_subscriptions=4, max_testaments=2)
+        self.world = World(limits=limits)
+        self.slow = Slow(*Action)
+        self.owed = {}
+        self.chunked = {}
+        self.clients = []
+        for _ in range(3):
+            self.join(FEATURES, False, True)
+            self.request(self.clients[-1], 64, {"invoke": "roundrobin"}, "a")
+
+    # --- as a connection does it
+
+    def give(self, client, *message):
+        """Decode, count and receive a message, and end the session for a fault."""
+        session = client.session
+        decoded = CBOR.decode(CBOR.dump(list(message)))
         try:
-            peer.send(*message)
-        except PeerError:
-            peer.leave()
-            peers[index] = world.join(codec=CBOR)
-    for peer in peers:
-        peer.leave()
-    realm: Realm = world.realm
-    assert realm.sessions == {}
-    assert (len(realm.broker), len(realm.dealer)) == (0, 0)
-    assert (len(realm.channels), len(world.clock.timers)) == (0, 0)
+            session.count(decoded)
+            self.world.realm.receive(session, decoded, CBOR)
+        except PeerError as error:
+            self.world.outbox.abort(session, error)
+            self.world.realm.leave(session)
+        self.collect()
+
+    def request(self, client, code, *rest):
+        request = client.session.last_request + 1
+        if code != 16 or rest[0].get("acknowledge"):
+            self.owed[client.session, request] = code
+        self.give(client, code, request, *rest)
+
+    def collect(self):
+        """Take note of every answer: each to something asked, and the last one to it."""
+        for sent in self.world.outbox.take():
+            message = CBOR.load(CBOR.encode(sent.message, sent.payload))
+            code, session = message[0], sent.session
+            if code == 8:
+                assert self.owed.pop((session, message[2])) == message[1]
+            elif code in ANSWERS and message[1] != 0:
+                if code == 50 and message[2].get("progress"):
+                    assert (session, message[1]) in self.owed
+                else:
+                    assert self.owed.pop((session, message[1])) == ANSWERS[code]
+
+    # --- what clients ask of broker and dealer
+
+    @rule(
+        features=chance("", "callee.call_canceling", FEATURES, FEATURES),
+        is_slow=chance(False, False, True),
+        is_revocable=st.booleans(),
+    )
+    def join(self, features, is_slow, is_revocable):
+        permissions = {"permissions": self.slow} if is_slow else {}
+        self.clients.append(
+            self.world.join(codec=CBOR, features=features, is_revocable=is_revocable, **permissions)
+        )
+
+    @client_rule(pattern=chance(*TOPICS, *META, *WRONG), get_retained=st.booleans())
+    def subscribe(self, client, pattern, get_retained):
+        topic, match = pattern
+        self.request(client, 32, {"match": match, "get_retained": get_retained}, topic)
+
+    @client_rule(lambda session: session.subscriptions)
+    def unsubscribe(self, client):
+        self.request(client, 34, next(iter(client.session.subscriptions)))
+
+    @client_rule(pattern=chance(*TOPICS, *WRONG), invoke=chance("single", "roundrobin", "last"))
+    def register(self, client, pattern, invoke):
+        procedure, match = pattern
+        self.request(client, 64, {"match": match, "invoke": invoke, "concurrency": 2}, procedure)
+
+    @client_rule(lambda session: session.registrations)
+    def unregister(self, client):
+        self.request(client, 66, next(iter(client.session.registrations)))
+
+    @client_rule(topic=chance("a", "b", "a.b", "wamp.x", "bad uri"), acknowledge=st.booleans())
+    def publish(self, client, topic, acknowledge):
+        options = {"acknowledge": acknowledge, "retain": acknowledge, "exclude_me": False}
+        self.request(client, 16, options, topic, [1])
+
+    @client_rule(procedure=chance(*PROCEDURES), timeout=chance(0, 0, 500), receive_progress=st.booleans())
+    def call(self, client, procedure, timeout, receive_progress):
+        options = {"timeout": timeout, "receive_progress": receive_progress}
+        self.request(client, 48, options, procedure, [1])
+
+    @client_rule(lambda session: len(session.features) > 1, procedure=chance(*PROCEDURES))
+    def begin_a_progressive_call(self, client, procedure):
+        self.chunked[client.session] = client.session.last_request + 1
+        self.request(client, 48, {"progress": True}, procedure, [1])
+
+    @precondition(lambda self: any(session.is_open for session in self.chunked))
+    @rule(data=st.data(), procedure=chance(*PROCEDURES), is_more=chance(True, True, False))
+    def send_a_chunk(self, data, procedure, is_more):
+        sending = [client for client in self.clients if client.session in self.chunked]
+        client = data.draw(st.sampled_from([client for client in sending if client.session.is_open]))
+        self.give(client, 48, self.chunked[client.session], {"progress": is_more}, procedure, [2])
+
+    @client_rule(lambda session: session.calls, mode=chance("skip", "kill", "killnowait"))
+    def cancel(self, client, mode):
+        self.give(client, 49, next(iter(client.session.calls)), {"mode": mode})
+
+    @client_rule(lambda session: session.invocations, progress=chance(True, False, False))
+    def answer(self, client, progress):
+        self.give(client, 70, next(iter(client.session.invocations)), {"progress": progress}, [1])
+
+    @client_rule(lambda session: session.invocations, error=chance("an.error", "wamp.error.unavailable"))
+    def fail(self, client, error):
+        self.give(client, 8, 68, next(iter(client.session.invocations)), {}, error)
+
+    # --- what clients ask of the router's own procedures
+
+    @client_rule(is_callee=st.booleans(), data=st.data())
+    def revoke(self, client, is_callee, data):
+        other = data.draw(st.sampled_from(list(self.world.realm.sessions.values())))
+        held = list(other.registrations if is_callee else other.subscriptions) or [999]
+        kind, name = ("registration", "remove_callee") if is_callee else ("subscription", "remove_subscriber")
+        self.request(client, 48, {}, f"wamp.{kind}.{name}", [held[0], other.id])
+
+    @client_rule(scope=chance("detached", "destroyed"), is_added=st.booleans())
+    def testament(self, client, scope, is_added):
+        if is_added:
+            self.request(client, 48, {}, "wamp.session.add_testament", ["a", [1], {}], {"scope": scope})
+        else:
+            self.request(client, 48, {}, "wamp.session.flush_testaments", [scope])
+
+    @client_rule(name=chance("a", "c"), lifetime=chance(None, 2))
+    def create_a_channel(self, client, name, lifetime):
+        self.request(client, 48, {}, "radiod.channel.create", [name], {"lifetime": lifetime})
+
+    # --- what ends sessions
+
+    @client_rule(how=chance("goodbye", "lost", "fault", "kill", "kill", "kill_all"), data=st.data())
+    def end(self, client, how, data):
+        match how:
+            case "goodbye":
+                self.give(client, 6, {}, "wamp.close.normal")
+            case "lost":
+                client.leave()
+                self.collect()
+            case "fault":
+                self.give(client, 3, {}, "a.reason")
+            case "kill":
+                id = data.draw(st.sampled_from([*self.world.realm.sessions, 999]))
+                self.request(client, 48, {}, "wamp.session.kill", [id])
+            case "kill_all":
+                self.request(client, 48, {}, "wamp.session.kill_all")
+
+    # --- what happens by itself
+
+    @precondition(lambda self: self.slow.pending)
+    @rule(outcome=chance(YES, YES, YES, NO, Refused("an.error", "nobody knows")))
+    def decide(self, outcome):
+        self.slow.settle(outcome)
+        self.collect()
+
+    @rule(seconds=chance(0.5, 2, 61))
+    def wait(self, seconds):
+        self.world.clock.advance(seconds)
+        self.collect()
+
+    # --- what always holds
+
+    @invariant()
+    def only_waiting_sessions_are_held(self):
+        sessions = self.world.realm.sessions.values()
+        assert self.world.outbox.held == {one for one in sessions if one.waiting is not None}
+
+    @invariant()
+    def sessions_that_left_hold_nothing(self):
+        for session in (client.session for client in self.clients):
+            if not session.is_open:
+                assert session.subscriptions == session.registrations == {}
+                assert session.calls == session.invocations == {}
+                assert session.waiting is None
+
+    def teardown(self):
+        """Everything is decided and answered in the end; then everybody leaves."""
+        world, realm = self.world, self.world.realm
+        while self.slow.pending:
+            self.slow.settle()
+        for _ in range(3):
+            world.clock.advance(61)
+        self.collect()
+        assert [(session, request) for session, request in self.owed if session.is_open] == []
+        for client in self.clients:
+            client.leave()
+        self.collect()
+        assert realm.sessions == {}
+        assert (len(realm.broker), len(realm.dealer), len(realm.channels)) == (0, 0, 0)
+        for policy in ("exact", "prefix", "wildcard"):
+            assert list(realm.broker.subscriptions(policy)) == []
+            assert list(realm.dealer.registrations.of_policy(policy)) == []
+        assert (len(world.clock.timers), world.outbox.held) == (0, set())
+        assert all(not session.is_open for session, _ in self.owed)
+
+
+Sessions.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
+TestWholeSessions = Sessions.TestCase
