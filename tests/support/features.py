@@ -145,10 +145,11 @@ SEEN = {
     },
     # A session is detached before it is destroyed.
     "testaments": [
-        [[["detached"], {"who": "left"}], [["destroyed"], {"who": "left"}], [["only survivor"], {}]],
+        [[["detached"], {"who": "left"}], [["destroyed"], {"who": "left"}], [["lost"], {}]],
         "wamp.error.not_authorized",
     ],
-    "payload passthru mode": [[[[1, "two"], {"key": [3]}]], 5, "test.error", 0, None],
+    "options of testaments": [[1, 2], [2]],
+    "payload passthru mode": [[[[1, "two"], {"key": [3]}]], 5, [0, 1], "test.error", 0, None],
 }
 """Feature -> what a client that can use all of it sees."""
 

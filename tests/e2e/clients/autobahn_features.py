@@ -650,8 +650,7 @@ async def testaments() -> Any:
     add = "wamp.session.add_testament"
     await left.call(add, "testament", ["destroyed"], {"who": "left"})
     await left.call(add, "testament", ["detached"], {"who": "left"}, scope="detached")
-    await lost.call(add, "testament", ["only survivor"], {}, publish_options={"eligible": [survivor.id]})
-    await lost.call(add, "testament", ["nobody"], {}, publish_options={"exclude": [survivor.id]})
+    await lost.call(add, "testament", ["lost"], {})
     await flushed.call(add, "testament", ["flushed"], {})
     await flushed.call("wamp.session.flush_testaments")
     await go(flushed)
@@ -660,6 +659,22 @@ async def testaments() -> Any:
     lost.disconnect()
     await until(lambda: len(events) >= 3)
     return [events, await error_of(survivor.call(add, "wamp.forbidden", [], {}))]
+
+
+@feature("options of testaments")
+async def options_of_testaments() -> Any:
+    survivor, left = await join_all(None, None)
+    events = await survivor.listen("testament", get_retained=True)
+    add = "wamp.session.add_testament"
+    for number, options in enumerate(
+        ({"exclude": [survivor.id]}, {"eligible": [survivor.id]}, {"retain": True})
+    ):
+        await left.call(add, "testament", [number], {}, publish_options=options)
+    await go(left)
+    await until(lambda: len(events) >= 2)
+    late = await survivor.listen("testament", match="prefix", get_retained=True)
+    await until(lambda: late)
+    return [[args[0] for args, _ in events], [args[0] for args, _ in late]]
 
 
 # --- payloads that only clients can read
@@ -694,9 +709,19 @@ async def payload_passthru_mode() -> Any:
 
     await subscriber.offer("opaque.add", lambda a, b: a + b)
     await subscriber.offer("opaque.fail", fail)
+    await subscriber.offer("opaque.count", count_up, details=True)
     sum_ = await publisher.call("opaque.add", 2, 3)
+    progress: list[Any] = []
+    await publisher.call("opaque.count", 2, options=CallOptions(on_progress=progress.append))
     error = await error_of(publisher.call("opaque.fail"))
-    return [events, sum_, error, len(unread), await stranger.call("wamp.subscription.match", "unheard")]
+    return [
+        events,
+        sum_,
+        progress,
+        error,
+        len(unread),
+        await stranger.call("wamp.subscription.match", "unheard"),
+    ]
 
 
 # --- running
