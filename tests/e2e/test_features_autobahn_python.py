@@ -1,6 +1,6 @@
 """The advanced profile, driven by Autobahn|Python, unmodified: all of ``support.features.SEEN``.
 
-Autobahn|JS and wampy.js drive the same features in ``test_features_js``; its ``EXPECTED`` says which of them what.
+Autobahn|JS and wampy.js drive the same in ``test_features_js``; its ``EXPECTED`` says which of them what.
 What Autobahn|Python cannot do: ask for disclosure (the router's configuration discloses instead), choose the
 mode of a cancel, see trust levels, send chunks of a call, be told of revocations, announce call rerouting.
 """
