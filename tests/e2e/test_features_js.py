@@ -133,7 +133,7 @@ def seen(server):
     return see
 
 
-@pytest.mark.parametrize(("client", "serializer", "feature"), cases())
+@pytest.mark.parametrize(("client", "serializer", "feature"), list(cases()))
 def test_a_stock_client_can_use_the_feature(server, seen, client, serializer, feature):
     assert seen((client, serializer))[feature] == EXPECTED[client][feature]
     assert log_is_clean(server.log.read_text())
