@@ -1,0 +1,62 @@
+"""Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR."""
+
+import pytest
+from support.peers import SERIALIZERS, TRANSPORTS, Router
+
+ROLE = """
+[realms.radio.roles.{0}]
+subscribe = ["*"]
+publish = ["*"]
+call = ["*"]
+register = ["*"]
+deny = ["forbidden.*"]
+{1}
+
+[realms.radio.users.{0}]
+role = "{0}"
+ticket = "{0}-ticket"
+"""
+
+CONFIG = """
+[realms.radio]
+anonymous = "open"
+
+[realms.radio.channels.kept]
+history = { size = 10 }
+
+[realms.radio.channels."kept.several.*"]
+history = { size = 10 }
+
+[realms.radio.roles.listener]
+subscribe = ["*"]
+call = ["*"]
+deny = ["kept.several.secret", "forbidden.*"]
+
+[realms.radio.users.listener]
+role = "listener"
+ticket = "listener-ticket"
+
+[realms.radio.roles.mute]
+call = ["*"]
+
+[realms.radio.users.mute]
+role = "mute"
+ticket = "mute-ticket"
+""" + "".join(
+    ROLE.format(*role)
+    for role in (
+        ("open", ""),
+        ("trusted", "trustlevel = 5"),
+        ("public", 'disclose = "always"'),
+        ("hidden", 'disclose = "never"'),
+        ("partly", 'disclosed = ["named.*"]'),
+    )
+)
+
+WIRES = [(transport, serializer) for transport in TRANSPORTS for serializer in SERIALIZERS]
+
+
+@pytest.fixture(params=WIRES, ids=["-".join(wire) for wire in WIRES])
+def router(request):
+    """A radiod in memory, and clients of one transport and serializer for it."""
+    return Router(CONFIG, *request.param)
