@@ -9,7 +9,6 @@ subscribe = ["*"]
 publish = ["*"]
 call = ["*"]
 register = ["*"]
-deny = ["forbidden.*"]
 {1}
 
 [realms.radio.users.{0}]
@@ -30,7 +29,7 @@ history = { size = 10 }
 [realms.radio.roles.listener]
 subscribe = ["*"]
 call = ["*"]
-deny = ["kept.several.secret", "forbidden.*"]
+deny = ["kept.several.secret"]
 
 [realms.radio.users.listener]
 role = "listener"
@@ -46,6 +45,7 @@ ticket = "mute-ticket"
     ROLE.format(*role)
     for role in (
         ("open", ""),
+        ("limited", 'deny = ["forbidden.*"]'),
         ("trusted", "trustlevel = 5"),
         ("public", 'disclose = "always"'),
         ("hidden", 'disclose = "never"'),

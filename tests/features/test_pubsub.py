@@ -209,7 +209,7 @@ def test_acknowledge(router):
 
 @pytest.mark.parametrize("options", [{}, {"acknowledge": False}], ids=str)
 def test_acknowledge_unasked_means_no_answer_not_even_an_error(router, options):
-    (peer,) = router.peers(1)
+    peer = router.join("limited")
     for topic in ("a.topic", "no topic", "forbidden.topic"):
         peer.say([PUBLISH, peer.next(), options, topic])
     assert peer.heard() == []
@@ -217,7 +217,7 @@ def test_acknowledge_unasked_means_no_answer_not_even_an_error(router, options):
 
 
 def test_acknowledge_makes_refusals_heard(router):
-    (peer,) = router.peers(1)
+    peer = router.join("limited")
     assert peer.publish("forbidden.topic")[4] == "wamp.error.not_authorized"
     assert peer.publish("no topic")[4] == "wamp.error.invalid_uri"
     assert peer.publish("wamp.session.on_join")[4] == "wamp.error.invalid_uri"

@@ -33,6 +33,9 @@ REGISTER, REGISTERED, UNREGISTER, UNREGISTERED, INVOCATION, INTERRUPT, YIELD = 6
 
 VIOLATION = "wamp.error.protocol_violation"
 
+EPOCH = 1_790_000_000.0
+"""The date at which time begins here, in seconds since 1970."""
+
 
 class Serializer:
     """One serializer as a client has it."""
@@ -194,6 +197,7 @@ class Peer:
     def hang_up(self) -> None:
         """Lose the connection."""
         self.wire.hang_up()
+        self.wire.settle()
 
     def binary(self, data: bytes) -> Any:
         """What stands for binary data in a payload of this client."""
@@ -294,6 +298,8 @@ class Router:
 
     def __init__(self, config: str, transport: str, serializer: str) -> None:
         self.radio, self.reactor = make_radio(config)
+        # Dates go with the clock that the test turns.
+        self.radio.clock.time = lambda: EPOCH + self.reactor.seconds()
         self.transport = transport
         self.serializer = SERIALIZERS[serializer]
 
