@@ -2,6 +2,7 @@
 
 import pytest
 from support.peers import SERIALIZERS, TRANSPORTS, Router
+from twisted.logger import globalLogPublisher
 
 ROLE = """
 [realms.radio.roles.{0}]
@@ -60,3 +61,18 @@ WIRES = [(transport, serializer) for transport in TRANSPORTS for serializer in S
 def router(request):
     """A radiod in memory, and clients of one transport and serializer for it."""
     return Router(CONFIG, *request.param)
+
+
+@pytest.fixture(autouse=True)
+def no_failures():
+    """Whatever clients send, nothing in the server may fail: not even where it goes on afterwards."""
+    failures = []
+
+    def observe(event):
+        if "log_failure" in event:
+            failures.append(event["log_failure"].getTraceback())
+
+    globalLogPublisher.addObserver(observe)
+    yield
+    globalLogPublisher.removeObserver(observe)
+    assert not failures, failures[0]

@@ -82,7 +82,7 @@ def test_session_kill(router):
     killer, victim = router.peers(2)
     assert killer.result("wamp.session.kill", victim.session) is None
     assert victim.hears() == [GOODBYE, {}, NORMAL]
-    assert victim.wire.is_closed
+    assert victim.is_ended
     assert [args[0] for _, args in watch.seen()] == [victim.session]
     assert killer.refusal("wamp.session.kill", victim.session) == "wamp.error.no_such_session"
 

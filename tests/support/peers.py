@@ -84,6 +84,8 @@ class _Serialized(WampWire):
 class SerializedWebSocketWire(_Serialized, WebSocketWire):
     """WAMP over WebSocket: JSON in text frames, the others in binary ones."""
 
+    is_closing = False
+
     def open(self) -> None:
         """Upgrade with the serializer's subprotocol."""
         self.subprotocol = f"wamp.2.{self.serializer.name}"
@@ -95,13 +97,20 @@ class SerializedWebSocketWire(_Serialized, WebSocketWire):
 
     def unframe(self) -> list[bytes]:
         """The messages; data of the wrong kind is an error of the server."""
-        frames = [(opcode, payload) for opcode, payload in self.frames() if opcode < 8]
+        frames = self.frames()
+        self.is_closing = self.is_closing or 8 in {opcode for opcode, _ in frames}
+        frames = [(opcode, payload) for opcode, payload in frames if opcode < 8]
         assert {opcode for opcode, _ in frames} <= {self.serializer.opcode}
         return [payload for _, payload in frames]
 
 
 class SerializedRawSocketWire(_Serialized, RawSocketWire):
     """WAMP over RawSocket."""
+
+    @property
+    def is_closing(self) -> bool:
+        """True once the server has hung up."""
+        return self.is_closed
 
     def open(self) -> None:
         """The four bytes there and back."""
@@ -193,6 +202,11 @@ class Peer:
         messages = self.heard()
         assert len(messages) == 1, messages
         return messages[0]
+
+    @property
+    def is_ended(self) -> bool:
+        """True once the server ended the connection; look after ``heard``."""
+        return bool(self.wire.is_closing)
 
     def hang_up(self) -> None:
         """Lose the connection."""
