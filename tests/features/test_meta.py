@@ -188,7 +188,8 @@ def test_testament_scopes(router):
 
 
 @pytest.mark.parametrize(
-    ("flushed", "left"), [({}, ["detached"]), ({"scope": "destroyed"}, ["detached"]), ({"scope": "detached"}, ["destroyed"])]
+    ("flushed", "left"),
+    [({}, ["detached"]), ({"scope": "destroyed"}, ["detached"]), ({"scope": "detached"}, ["destroyed"])],
 )
 def test_testament_flush(router, flushed, left):
     subscriber, peer = router.peers(2)

@@ -180,7 +180,14 @@ def test_pattern_based_subscription_leaves_out_what_a_role_may_not_hear(router):
 
 @pytest.mark.parametrize(
     ("match", "pattern"),
-    [("exact", "a..b"), ("exact", "a."), ("exact", ""), ("prefix", "a..b"), ("wildcard", "a.b c"), ("exact", "a#")],
+    [
+        ("exact", "a..b"),
+        ("exact", "a."),
+        ("exact", ""),
+        ("prefix", "a..b"),
+        ("wildcard", "a.b c"),
+        ("exact", "a#"),
+    ],
 )
 def test_pattern_based_subscription_refuses_what_is_no_pattern(router, match, pattern):
     (peer,) = router.peers(1)
@@ -274,7 +281,9 @@ def test_get_retained_of_a_pattern_brings_each_topics_last_event(router):
 
 
 @pytest.mark.parametrize(
-    "options", [{"exclude_authrole": ["listener"]}, {"eligible_authid": ["trusted"]}, {"eligible": []}], ids=str
+    "options",
+    [{"exclude_authrole": ["listener"]}, {"eligible_authid": ["trusted"]}, {"eligible": []}],
+    ids=str,
 )
 def test_get_retained_keeps_to_black_and_whitelists(router, options):
     publisher, subscriber = router.join(), router.join("listener")

@@ -587,7 +587,13 @@ def test_shared_registration_by_chance(router):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("single", "single"), ("single", "first"), ("first", "last"), ("roundrobin", "random"), ("last", "single")],
+    [
+        ("single", "single"),
+        ("single", "first"),
+        ("first", "last"),
+        ("roundrobin", "random"),
+        ("last", "single"),
+    ],
 )
 def test_shared_registration_needs_one_policy(router, first, second):
     one, two = router.peers(2)

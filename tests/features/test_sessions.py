@@ -225,7 +225,22 @@ def test_request_ids_may_be_whole_floats(router):
 
 # --- URIs
 
-BAD_URIS = ["", ".", "a..b", ".a", "a.", "a b", "a\tb", "a\nb", "#", "a.#.b", "a\u00a0b", "a\u2003b", "\0", "a" * 256]
+BAD_URIS = [
+    "",
+    ".",
+    "a..b",
+    ".a",
+    "a.",
+    "a b",
+    "a\tb",
+    "a\nb",
+    "#",
+    "a.#.b",
+    "a\u00a0b",
+    "a\u2003b",
+    "\0",
+    "a" * 256,
+]
 
 
 @pytest.mark.parametrize("uri", BAD_URIS, ids=lambda uri: ascii(uri)[:12])
@@ -233,7 +248,11 @@ def test_invalid_uri(router, uri):
     """An ERROR for each request; the session goes on."""
     (peer,) = router.peers(1)
     for answer in (peer.subscribe(uri), peer.publish(uri), peer.register(uri)):
-        assert (answer[0], answer[2], answer[4]) == (ERROR, peer.request - 2 + [32, 16, 64].index(answer[1]), INVALID_URI)
+        assert (answer[0], answer[2], answer[4]) == (
+            ERROR,
+            peer.request - 2 + [32, 16, 64].index(answer[1]),
+            INVALID_URI,
+        )
     request = peer.call(uri)
     assert peer.hears()[:5] == [ERROR, 48, request, {}, INVALID_URI]
     assert peer.register("a.procedure")[0] == REGISTERED
@@ -292,7 +311,20 @@ def test_unknown_message_code(router, code):
 
 @pytest.mark.parametrize(
     "message",
-    [[], {}, "16", 16, None, True, [[16, 1, {}, "a"]], {"16": 1}, [16], [16, 1], [16, 1, {}], [32, 1, {}, "a", []]],
+    [
+        [],
+        {},
+        "16",
+        16,
+        None,
+        True,
+        [[16, 1, {}, "a"]],
+        {"16": 1},
+        [16],
+        [16, 1],
+        [16, 1, {}],
+        [32, 1, {}, "a", []],
+    ],
     ids=str,
 )
 def test_what_is_no_message_ends_the_session(router, message):

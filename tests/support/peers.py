@@ -54,11 +54,20 @@ class Serializer:
         return "\0" + base64.b64encode(data).decode() if self.name == "json" else data
 
 
+def _unpack(data: bytes) -> Any:
+    # Lists may be keys in MessagePack, but not in Python.
+    return msgpack.unpackb(data, strict_map_key=False, object_pairs_hook=lambda pairs: dict(_hashable(pairs)))
+
+
+def _hashable(pairs: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    return [(tuple(key) if isinstance(key, list) else key, value) for key, value in pairs]
+
+
 SERIALIZERS = {
     serializer.name: serializer
     for serializer in (
         Serializer("json", 1, lambda value: json.dumps(value).encode(), json.loads),
-        Serializer("msgpack", 2, msgpack.packb, msgpack.unpackb),
+        Serializer("msgpack", 2, msgpack.packb, _unpack),
         Serializer("cbor", 3, cbor2.dumps, cbor2.loads),
     )
 }
