@@ -1,8 +1,12 @@
 """Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR."""
 
+from pathlib import Path
+
 import pytest
 from support.peers import SERIALIZERS, TRANSPORTS, Router
 from twisted.logger import globalLogPublisher
+
+from radiod.config import Config
 
 ROLE = """
 [realms.radio.roles.{0}]
@@ -17,9 +21,12 @@ role = "{0}"
 ticket = "{0}-ticket"
 """
 
-CONFIG = """
+TEXT = """
 [realms.radio]
 anonymous = "open"
+
+[realms.other]
+anonymous = "listener"
 
 [realms.radio.channels.kept]
 history = { size = 10 }
@@ -53,6 +60,8 @@ ticket = "mute-ticket"
         ("partly", 'disclosed = ["named.*"]'),
     )
 )
+
+CONFIG = Config.parse(TEXT, Path())
 
 WIRES = [(transport, serializer) for transport in TRANSPORTS for serializer in SERIALIZERS]
 

@@ -154,12 +154,14 @@ def test_session_kill_needs_a_right_of_its_own(router):
     assert killer.result("wamp.session.count") == 2
 
 
-def test_meta_events_stay_in_their_realm(router):
-    """Clients of another realm would not even know the topic's events."""
-    assert set(router.radio.realms) == {"radio"}
-    watch = Watch(router, "session.on_join")
-    stranger = router.connect()
-    stranger.say([1, "other", {"roles": {"subscriber": {}}}])
+def test_meta_api_stays_in_its_realm(router):
+    watch = Watch(router, "session.on_join", "session.on_leave", "subscription.on_create")
+    stranger = router.join(realm="other")
+    stranger.listen("a.topic")
+    assert stranger.result("wamp.session.list") == [stranger.session]
+    assert watch.peer.refusal("wamp.session.get", stranger.session) == "wamp.error.no_such_session"
+    assert watch.peer.result("wamp.session.count") == 1
+    stranger.hang_up()
     assert watch.seen() == []
 
 
@@ -247,7 +249,7 @@ def test_testament_refuses_wrong_arguments(router, args, kwargs):
 def test_testament_keywords_may_have_any_name(router):
     subscriber, peer = router.peers(2)
     subscriber.listen("a.topic")
-    kwargs = {name: 1 for name in ("cls", "self", "args", "kwargs", "codec", "")}
+    kwargs = dict.fromkeys(("cls", "self", "args", "kwargs", "codec", ""), 1)
     peer.result("wamp.session.add_testament", "a.topic", [], kwargs)
     peer.hang_up()
     assert subscriber.hears()[5] == kwargs

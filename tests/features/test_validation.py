@@ -461,8 +461,23 @@ def test_exotic_details_of_sessions(router):
 
 
 BYTES = {
-    "json": [b"", b"\xff", b"[", b"[16,1,{},\"a\",[\xff]]", b"[" * 100_000, b"[16,1,{},\"a\",NaN]", b"[16,1,{},\"a\"] x"],
-    "msgpack": [b"", b"\xc1", b"\x94\x10", b"\xdd\xff\xff\xff\xff", b"\x91" * 100_000, b"\x94\x10\x01\x80\xa1a\x90"],
+    "json": [
+        b"",
+        b"\xff",
+        b"[",
+        b'[16,1,{},"a",[\xff]]',
+        b"[" * 100_000,
+        b'[16,1,{},"a",NaN]',
+        b'[16,1,{},"a"] x',
+    ],
+    "msgpack": [
+        b"",
+        b"\xc1",
+        b"\x94\x10",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x91" * 100_000,
+        b"\x94\x10\x01\x80\xa1a\x90",
+    ],
     "cbor": [
         b"",
         b"\xff",
@@ -474,7 +489,7 @@ BYTES = {
         b"\x84\x10\x01\xa0\x61a\x80",
         b"\x85\x10\x01\xa0\x61a" + cyclic(),
     ],
-}  # fmt: skip
+}
 
 
 def test_malformed_bytes(router):

@@ -13,8 +13,11 @@ from typing import Any
 
 import cbor2
 import msgpack
+from twisted.internet.testing import MemoryReactorClock
 
-from support.memory import RawSocketWire, WampWire, WebSocketWire, client_frame, make_radio
+from radiod.config import Config
+from radiod.service import Radio
+from support.memory import RawSocketWire, WampWire, WebSocketWire, client_frame
 
 __all__ = [
     "SERIALIZERS",
@@ -319,8 +322,9 @@ class Peer:
 class Router:
     """A whole radiod in memory, and clients of one kind for it."""
 
-    def __init__(self, config: str, transport: str, serializer: str) -> None:
-        self.radio, self.reactor = make_radio(config)
+    def __init__(self, config: Config, transport: str, serializer: str) -> None:
+        self.reactor = MemoryReactorClock()
+        self.radio = Radio(config, self.reactor)
         # Dates go with the clock that the test turns.
         self.radio.clock.time = lambda: EPOCH + self.reactor.seconds()
         self.transport = transport
@@ -335,6 +339,7 @@ class Router:
         self,
         authid: str | None = None,
         *,
+        realm: str = "radio",
         without: Iterable[str] = (),
         serializer: str | None = None,
         **details: Any,
@@ -348,7 +353,7 @@ class Router:
         if authid is not None:
             hello |= {"authmethods": ["ticket"], "authid": authid}
             ticket = f"{authid}-ticket"
-        return Peer(self.connect(serializer), [HELLO, "radio", hello], ticket)
+        return Peer(self.connect(serializer), [HELLO, realm, hello], ticket)
 
     def peers(self, count: int, **kwargs: Any) -> list[Peer]:
         """That many anonymous clients."""
