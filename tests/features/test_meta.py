@@ -87,6 +87,26 @@ def test_session_kill(router):
     assert killer.refusal("wamp.session.kill", victim.session) == "wamp.error.no_such_session"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        [GOODBYE, {}, "wamp.close.goodbye_and_out"],
+        [32, 1, {}, "a.topic"],
+        [32, 99, {}, "a.topic"],
+        ["nonsense"],
+    ],
+    ids=str,
+)
+def test_session_kill_makes_deaf(router, message):
+    killer, victim = router.peers(2)
+    killer.result("wamp.session.kill", victim.session)
+    assert victim.hears()[0] == GOODBYE
+    if victim.wire.transport.connected:
+        victim.say(message)
+    assert victim.heard() == []
+    assert killer.result("wamp.subscription.list")["exact"] == []
+
+
 def test_session_kill_with_a_reason(router):
     killer, victim = router.peers(2)
     killer.result("wamp.session.kill", victim.session, reason="a.reason", message="sorry")

@@ -312,6 +312,17 @@ def test_event_history(router):
     assert all(event["details"] == {} and event["timestamp"].endswith("Z") for event in events)
 
 
+@pytest.mark.parametrize("other", ["json", "msgpack", "cbor"])
+def test_event_history_tells_what_the_event_told(router, other):
+    publisher, reader = router.join(), router.join(serializer=other)
+    subscription = reader.listen("kept")
+    publisher.tell("kept", [1, 0.5, "zwei", None, {"a": [1]}, publisher.binary(b"\xff")], {"x": {}})
+    event = reader.hears()
+    reader.call("wamp.subscription.get_events", [subscription])
+    (record,) = reader.hears()[3]
+    assert [record["args"], record["kwargs"]] == event[4:]
+
+
 def history(peer, subscription, **filters):
     """The first argument of each event in a history."""
     peer.heard()

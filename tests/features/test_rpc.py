@@ -15,6 +15,7 @@ from support.peers import (
     UNREGISTERED,
     VIOLATION,
     YIELD,
+    hello_roles,
 )
 
 CANCELED = "wamp.error.canceled"
@@ -479,6 +480,30 @@ def test_progressive_call_invocations_are_interrupted_when_the_caller_leaves(pai
     interrupt = callee.hears()
     assert interrupt[:2] == [INTERRUPT, invocation]
     assert interrupt[2]["mode"] == "killnowait"
+
+
+def test_progressive_call_invocations_know_both_spellings_of_canceling(router):
+    """The specification's chapter on them spells it "call_cancelling"."""
+    roles = hello_roles(NO_CANCELING)
+    roles["callee"]["features"]["call_cancelling"] = True
+    caller, callee = router.join(), router.join(roles=roles)
+    callee.serve("a.procedure")
+    caller.call("a.procedure", progress=True)
+    assert callee.hears()[3] == {"progress": True}
+
+
+@pytest.mark.parametrize("end", ["answered", "refused"])
+def test_progressive_call_invocations_are_not_remembered_without_end(pair, router, end):
+    """Not even while one of them goes on and on."""
+    caller, callee, _ = pair
+    caller.call("a.procedure", progress=True)
+    callee.heard()
+    for invocation in range(2, 602):
+        caller.call("a.procedure" if end == "answered" else "no.such.procedure", progress=True)
+        callee.answer(invocation)
+    session = router.radio.realms["radio"].sessions[caller.session]
+    assert len(session.calls) == 1
+    assert len(session.progressive) < 300
 
 
 def test_a_pending_call_may_not_be_made_again(pair):
