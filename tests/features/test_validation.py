@@ -72,7 +72,7 @@ OPTIONS = {
 EACH_OPTION = [(code, name, kind) for code, (_, options) in OPTIONS.items() for name, kind in options.items()]
 
 
-def assert_refused(router, message, hello=None):
+def assert_refused(router, message):
     """The message ends a fresh session, or the handshake, as a violation of the protocol."""
     wire = router.connect()
     if message[0] != 1:
@@ -135,6 +135,32 @@ def test_options_of_hello(router):
         assert_refused(router, [1, "radio", details])
     for realm in (None, 1, True, [], {}, LONG):
         assert_refused(router, [1, realm, {"roles": roles}])
+    assert_alive(router)
+
+
+def test_details_of_goodbye_and_abort(router):
+    for value in (None, 1, True, "x", [], [{}]):
+        assert_refused(router, [3, value, "a.reason"])
+        assert_refused(router, [6, value, "a.reason"])
+
+
+def test_types_of_authenticate(router):
+    hello = [1, "radio", {"roles": hello_roles(), "authmethods": ["ticket"], "authid": "trusted"}]
+    for signature, extra in (
+        (5, {}),
+        (None, {}),
+        (["x"], {}),
+        ("x" * 65_537, {}),
+        ("x", None),
+        ("x", []),
+        ("x", 1),
+    ):
+        wire = router.connect()
+        assert wire.ask(hello)[0] == 4
+        wire.say([5, signature, extra])
+        ((code, _, reason),) = wire.heard()
+        assert (code, reason) == (ABORT, VIOLATION), (signature, extra)
+        assert wire.is_closing
     assert_alive(router)
 
 
