@@ -1,0 +1,376 @@
+"""Sessions and the Basic Profile's rules for messages, by raw frames."""
+
+import pytest
+from support.peers import (
+    ABORT,
+    ERROR,
+    EVENT,
+    GOODBYE,
+    HELLO,
+    PUBLISH,
+    REGISTERED,
+    RESULT,
+    SUBSCRIBED,
+    VIOLATION,
+    WELCOME,
+    hello_roles,
+)
+
+from radiod.core.handshake import FEATURES
+
+INVALID_URI = "wamp.error.invalid_uri"
+
+
+def assert_aborted(peer, uri=VIOLATION):
+    """The last message is ABORT, the connection ends, and nothing more is answered."""
+    messages = peer.heard()
+    assert messages, "no answer"
+    code, details, reason = messages[-1]
+    assert (code, reason) == (ABORT, uri), messages
+    assert isinstance(details["message"], str)
+    assert peer.is_ended
+    peer.wire.say([32, 1, {}, "after.abort"])
+    assert peer.heard() == []
+
+
+class Raw:
+    """A connection without a session, with the verbs that ``assert_aborted`` uses."""
+
+    def __init__(self, wire):
+        self.wire = wire
+
+    def heard(self):
+        return self.wire.heard()
+
+    @property
+    def is_ended(self):
+        return self.wire.is_closing
+
+
+# --- opening
+
+
+def test_welcome(router):
+    wire = router.connect()
+    code, session, details = wire.ask([HELLO, "radio", {"roles": hello_roles()}])
+    assert code == WELCOME
+    assert 1 <= session <= 2**53
+    assert details["realm"] == "radio"
+    assert (details["authrole"], details["authmethod"]) == ("open", "anonymous")
+    assert details["roles"] == FEATURES
+
+
+def test_sharded_features_are_not_announced(router):
+    (peer,) = router.peers(1)
+    names = {name for role in peer.welcome["roles"].values() for name in role["features"]}
+    assert not any(name.startswith(("sharded", "shareded")) for name in names)
+
+
+def test_ticket(router):
+    peer = router.join("trusted")
+    details = {name: peer.welcome[name] for name in ("authid", "authrole", "authmethod")}
+    assert details == {"authid": "trusted", "authrole": "trusted", "authmethod": "ticket"}
+
+
+def test_hello_twice(router):
+    (peer,) = router.peers(1)
+    peer.say([HELLO, "radio", {"roles": hello_roles()}])
+    assert_aborted(peer)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [5, "signature", {}],
+        [16, 1, {}, "a"],
+        [32, 1, {}, "a"],
+        [34, 1, 1],
+        [48, 1, {}, "a"],
+        [49, 1, {}],
+        [64, 1, {}, "a"],
+        [66, 1, 1],
+        [70, 1, {}],
+        [8, 68, 1, {}, "a.error"],
+    ],
+    ids=lambda message: str(message[0]),
+)
+def test_nothing_goes_before_hello(router, message):
+    wire = router.connect()
+    wire.say(message)
+    assert_aborted(Raw(wire))
+
+
+def test_authenticate_without_a_challenge(router):
+    (peer,) = router.peers(1)
+    peer.say([5, "signature", {}])
+    assert_aborted(peer)
+
+
+# --- closing
+
+
+@pytest.mark.parametrize("reason", ["wamp.close.close_realm", "wamp.close.normal", "my.own"])
+def test_goodbye(router, reason):
+    peer, other = router.peers(2)
+    peer.listen("a.topic")
+    peer.say([GOODBYE, {"message": "so long"}, reason])
+    assert peer.hears() == [GOODBYE, {}, "wamp.close.goodbye_and_out"]
+    other.tell("a.topic")
+    assert peer.heard() == []
+    assert other.result("wamp.session.count") == 1
+
+
+def test_goodbye_and_join_again(router):
+    (peer,) = router.peers(1)
+    first = peer.session
+    peer.listen("a.topic")
+    peer.say([GOODBYE, {}, "wamp.close.normal"])
+    peer.heard()
+    welcome = peer.wire.ask([HELLO, "radio", {"roles": hello_roles()}])
+    assert welcome[0] == WELCOME
+    assert welcome[1] != first
+    peer.request = 0
+    assert peer.listen("a.topic")
+
+
+@pytest.mark.parametrize("message", [[32, 2, {}, "a"], [70, 1, {}], [49, 1, {}]], ids=str)
+def test_goodbye_ends_the_session_for_what_comes_behind(router, message):
+    (peer,) = router.peers(1)
+    peer.listen("a.topic")
+    peer.say([GOODBYE, {}, "wamp.close.normal"], message)
+    answers = peer.heard()
+    assert answers[0] == [GOODBYE, {}, "wamp.close.goodbye_and_out"]
+    assert [answer[0] for answer in answers[1:]] == [ABORT]
+
+
+def test_abort(router):
+    peer, other = router.peers(2)
+    peer.say([ABORT, {"message": "I give up"}, "wamp.error.no_such_role"])
+    assert peer.heard() == []
+    assert peer.is_ended
+    assert other.result("wamp.session.count") == 1
+
+
+def test_abort_before_welcome(router):
+    wire = router.connect()
+    wire.say([ABORT, {}, "wamp.close.normal"])
+    assert wire.heard() == []
+    assert wire.is_closing
+
+
+# --- request ids
+
+
+def requests(request):
+    return [
+        [16, request, {"acknowledge": True}, "a"],
+        [16, request, {}, "a"],
+        [32, request, {}, "a"],
+        [34, request, 1],
+        [48, request, {}, "radiod.echo"],
+        [64, request, {}, "a"],
+        [66, request, 1],
+    ]
+
+
+KINDS = pytest.mark.parametrize("kind", range(7), ids=["16a", "16", "32", "34", "48", "64", "66"])
+
+
+def test_request_ids_count_through_all_kinds_of_requests(router):
+    (peer,) = router.peers(1)
+    for request in range(1, 15):
+        peer.say(requests(request)[request % 7])
+        answers = [message for message in peer.heard() if message[0] != EVENT]
+        if request % 7 != 1:
+            (answer,) = answers
+            assert answer[2 if answer[0] == ERROR else 1] == request
+
+
+@KINDS
+def test_request_ids_begin_with_one(router, kind):
+    (peer,) = router.peers(1)
+    peer.say(requests(2)[kind])
+    assert_aborted(peer)
+
+
+@KINDS
+def test_request_ids_are_used_once(router, kind):
+    (peer,) = router.peers(1)
+    peer.listen("a.topic")
+    peer.say(requests(1)[kind])
+    assert_aborted(peer)
+
+
+@KINDS
+def test_request_ids_leave_nothing_out(router, kind):
+    (peer,) = router.peers(1)
+    peer.listen("a.topic")
+    peer.say(requests(3)[kind])
+    assert_aborted(peer)
+
+
+def test_request_ids_count_what_was_refused(router):
+    (peer,) = router.peers(1)
+    assert peer.subscribe("no topic")[4] == INVALID_URI
+    assert peer.request == 1
+    assert peer.subscribe("a.topic")[:2] == [SUBSCRIBED, 2]
+
+
+def test_request_ids_may_be_whole_floats(router):
+    """JavaScript clients write large numbers so in binary serializers."""
+    (peer,) = router.peers(1)
+    peer.say([32, 1.0, {}, "a.topic"])
+    assert peer.hears()[:2] == [SUBSCRIBED, 1]
+
+
+# --- URIs
+
+BAD_URIS = [
+    "",
+    ".",
+    "a..b",
+    ".a",
+    "a.",
+    "a b",
+    "a\tb",
+    "a\nb",
+    "#",
+    "a.#.b",
+    "a\u00a0b",
+    "a\u2003b",
+    "\0",
+    "a" * 256,
+]
+
+
+@pytest.mark.parametrize("uri", BAD_URIS, ids=lambda uri: ascii(uri)[:12])
+def test_invalid_uri(router, uri):
+    """An ERROR for each request; the session goes on."""
+    (peer,) = router.peers(1)
+    for answer in (peer.subscribe(uri), peer.publish(uri), peer.register(uri)):
+        assert (answer[0], answer[2], answer[4]) == (
+            ERROR,
+            peer.request - 2 + [32, 16, 64].index(answer[1]),
+            INVALID_URI,
+        )
+    request = peer.call(uri)
+    assert peer.hears()[:5] == [ERROR, 48, request, {}, INVALID_URI]
+    assert peer.register("a.procedure")[0] == REGISTERED
+
+
+@pytest.mark.parametrize(
+    "uri", ["a", "a.b", "a-b_c.D", "\u00e4.\u00f6", "\U0001f4fb.on", "http://example.org/a", "1.2", "a" * 255]
+)
+def test_valid_uris(router, uri):
+    (peer,) = router.peers(1)
+    assert peer.subscribe(uri)[0] == SUBSCRIBED
+    assert peer.publish(uri)[0] == 17
+    assert peer.register(uri)[0] == REGISTERED
+
+
+def test_invalid_uri_of_a_realm(router):
+    wire = router.connect()
+    wire.say([HELLO, "no realm", {"roles": hello_roles()}])
+    assert_aborted(Raw(wire), INVALID_URI)
+
+
+# --- messages that have no place here
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [2, 1, {"roles": {}}],
+        [4, "ticket", {}],
+        [17, 1, 1],
+        [33, 1, 1],
+        [35, 1],
+        [36, 1, 1, {}],
+        [50, 1, {}],
+        [65, 1, 1],
+        [67, 1],
+        [68, 1, 1, {}],
+        [69, 1, {}],
+        [8, 48, 1, {}, "a.error"],
+        [8, 32, 1, {}, "a.error"],
+    ],
+    ids=str,
+)
+def test_messages_of_routers_end_the_session(router, message):
+    (peer,) = router.peers(1)
+    peer.say(message)
+    assert_aborted(peer)
+
+
+@pytest.mark.parametrize("code", [0, 7, 9, 99, -1, 2**31, 2**53, "16", None, 16.5, True, []], ids=str)
+def test_unknown_message_code(router, code):
+    (peer,) = router.peers(1)
+    peer.say([code, 1, {}, "a"])
+    assert_aborted(peer)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [],
+        {},
+        "16",
+        16,
+        None,
+        True,
+        [[16, 1, {}, "a"]],
+        {"16": 1},
+        [16],
+        [16, 1],
+        [16, 1, {}],
+        [32, 1, {}, "a", []],
+    ],
+    ids=str,
+)
+def test_what_is_no_message_ends_the_session(router, message):
+    (peer,) = router.peers(1)
+    peer.say(message)
+    assert_aborted(peer)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [16, 1, {}, "a", [], {}, 1],
+        [34, 1, 1, 1],
+        [48, 1, {}, "a", [], {}, 1],
+        [49, 1, {}, 1],
+        [64, 1, {}, "a", 1],
+        [66, 1, 1, 1],
+        [70, 1, {}, [], {}, 1],
+        [8, 68, 1, {}, "a", [], {}, 1],
+        [6, {}, "a", 1],
+    ],
+    ids=str,
+)
+def test_messages_that_are_too_long_end_the_session(router, message):
+    (peer,) = router.peers(1)
+    peer.say(message)
+    assert_aborted(peer)
+
+
+def test_answers_to_nothing_are_dropped(router):
+    """They may have crossed the end of their call on the way."""
+    (peer,) = router.peers(1)
+    peer.say([70, 7, {}, ["late"]], [8, 68, 7, {}, "a.error"], [49, 7, {}])
+    assert peer.heard() == []
+    assert peer.result("radiod.echo", 1) == 1
+    assert peer.request == 1
+    assert peer.publish("a.topic")[0] == 17
+
+
+def test_a_session_that_is_aborted_leaves_nothing_behind(router):
+    peer, other = router.peers(2)
+    peer.listen("a.topic")
+    peer.serve("a.procedure")
+    peer.say([PUBLISH, 99, {}, "a.topic"])
+    assert_aborted(peer)
+    assert other.result("wamp.subscription.match", "a.topic") is None
+    assert other.result("wamp.registration.match", "a.procedure") is None
+    other.call("wamp.session.count")
+    assert other.hears()[0] == RESULT
