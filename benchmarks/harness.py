@@ -63,7 +63,7 @@ class Server:
         self._process = subprocess.Popen(
             ["taskset", "-c", str(cpu), str(twistd), *options],
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
