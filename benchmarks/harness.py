@@ -1,7 +1,8 @@
-"""What growth.py and leak.py share: a server process, its accounts, and a lean RawSocket client."""
+"""What the scripts share: a server process, its accounts, a lean RawSocket client and a WebSocket one."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -292,3 +293,80 @@ class Session:
 
 
 SCRATCH = bytearray(1 << 20)
+
+
+class WebSocket:
+    """One WAMP session over WebSocket and JSON, blocking; for servers that speak no RawSocket.
+
+    ``receive_buffer`` is SO_RCVBUF: the smaller, the sooner a client that does not read stops its server.
+    """
+
+    def __init__(self, port: int, path: str = "/", *, receive_buffer: int = 0) -> None:
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(30)
+        self.socket.connect(("127.0.0.1", port))
+        self._rest = b""
+        self._last_id = 0
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n".encode()
+        )
+        while b"\r\n\r\n" not in self._rest:
+            self._more()
+        head, _, self._rest = self._rest.partition(b"\r\n\r\n")
+        assert head.split(b" ", 2)[1] == b"101", head
+        self.send(HELLO, "realm1", {"roles": {"subscriber": {}, "publisher": {}}})
+        self.expect(WELCOME)
+
+    def send(self, *message: Any) -> None:
+        """Send one message."""
+        data = json.dumps(message, separators=(",", ":")).encode()
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+        # A mask of zeros leaves the payload as it is.
+        self.socket.sendall(b"\x81" + size + bytes(4) + data)
+
+    def request(self, kind: int, *rest: Any) -> int:
+        """Send a request with the next id. Returns: the id."""
+        self._last_id += 1
+        self.send(kind, self._last_id, *rest)
+        return self._last_id
+
+    def expect(self, kind: int) -> list[Any]:
+        """The next message, of this kind."""
+        while (message := self._message()) is None:
+            self._more()
+        if message[0] != kind:
+            raise RuntimeError(f"expected message type {kind}, got {message}")
+        return message
+
+    def _message(self) -> list[Any] | None:
+        """The next message, None until it is complete; control frames are not looked at."""
+        while len(self._rest) >= 4:
+            size, at = self._rest[1], 2
+            if size == 126:
+                size, at = int.from_bytes(self._rest[2:4], "big"), 4
+            if len(self._rest) < at + size:
+                break
+            kind, data, self._rest = self._rest[0], self._rest[at : at + size], self._rest[at + size :]
+            if kind == 0x81:
+                return list(json.loads(data))
+        return None
+
+    def _more(self) -> None:
+        data = self.socket.recv(1 << 16)
+        if not data:
+            raise RuntimeError("the server hung up")
+        self._rest += data
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether neither side has closed, by the kernel's account; nothing is read for it."""
+        return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\1"
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()
