@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import shutil
 import socket
 import subprocess
@@ -59,10 +60,9 @@ class Server:
         self.port = free_port()
         config = self._folder / "radiod.toml"
         config.write_text(CONFIG.format(port=self.port, limits=limits))
-        twistd = Path(sys.executable).with_name("twistd")
         options = ["--nodaemon", "--pidfile=", f"--logfile={self.log}", "radiod", "--config", str(config)]
         self._process = subprocess.Popen(
-            ["taskset", "-c", str(cpu), str(twistd), *options],
+            ["taskset", "-c", str(cpu), twistd(), *options],
             cwd=self._folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             stdout=subprocess.DEVNULL,
@@ -100,6 +100,12 @@ class Server:
     def resident_kib(self) -> int:
         """Resident memory."""
         return resident_kib(self.pid)
+
+
+def twistd() -> str:
+    """$RADIOD, else the one beside this Python, else the one that the Makefile installed."""
+    beside = Path(sys.executable).with_name("twistd")
+    return os.environ.get("RADIOD") or str(beside if beside.exists() else ROOT / ".venv/bin/twistd")
 
 
 def free_port() -> int:
@@ -269,6 +275,10 @@ class Session:
                 self._drop(at - len(data))
                 data, at = b"", 0
         self._rest = data[at:]
+
+    def has_nothing_more(self, seconds: float = 0.1) -> bool:
+        """Whether all that came has been read, and nothing comes for a moment."""
+        return not self._rest and not select.select([self.socket], [], [], seconds)[0]
 
     def _drop(self, size: int) -> None:
         scratch = memoryview(SCRATCH)
