@@ -39,7 +39,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 
 soak: $(VENV)/.dev
+	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
+	$(BIN)/python benchmarks/leak.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

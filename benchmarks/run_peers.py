@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run the same workloads against every peer server, in one session.
 
-    ./run_peers.py                       all installed peers, all workloads
+    ./run_peers.py                       all installed peers, all workloads; others are skipped
     ./run_peers.py --peers crossbar,floor-send --only fanout-100,rpc-64
     ./run_peers.py --extra mine.json     add servers (format: see README.md)
 
@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -27,11 +28,16 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WSLOAD = os.path.join(HERE, "wsload")
+PEERS_HOME = os.environ.get("PEERS_HOME") or os.path.expanduser("~/.cache/bench-peers")
+
+RADIOD = os.environ.get("RADIOD") or os.path.join(HERE, "..", ".venv", "bin", "twistd")
+NGINX = os.environ.get("NGINX") or "/usr/sbin/nginx"
 
 JSON_HDR = ["--pub-header", "Content-Type: application/json"]
 NATS_CONNECT = 'CONNECT {"verbose":true,"pedantic":false}\r\n'
 
 # start   command, relative to this folder, that stays in the foreground
+# needs   what must be there to start it, files or commands; see peers/README.md
 # port    where to wait for the listener
 # base    wsload options for every mode (a subscriber's view of the server)
 # pub     wsload options for the publisher that drives the fan-out
@@ -42,6 +48,7 @@ NATS_CONNECT = 'CONNECT {"verbose":true,"pedantic":false}\r\n'
 PEERS = {
     "floor-send": {
         "start": ["./floor", "7001", "send"],
+        "needs": [os.path.join(HERE, "floor")],
         "port": 7001,
         "base": ["--port", "7001"],
         "pub": ["--pub", "ws", "--pub-path", "/pub"],
@@ -49,6 +56,7 @@ PEERS = {
     },
     "floor-batch": {
         "start": ["./floor", "7002", "batch"],
+        "needs": [os.path.join(HERE, "floor")],
         "port": 7002,
         "base": ["--port", "7002"],
         "pub": ["--pub", "ws", "--pub-path", "/pub"],
@@ -56,6 +64,7 @@ PEERS = {
     },
     "radiod": {
         "start": ["peers/radiod/start.sh"],
+        "needs": [RADIOD],
         "port": 7171,
         "base": ["--port", "7171", "--path", "/ws", "--wamp", "json"],
         "pub": [],
@@ -73,6 +82,7 @@ PEERS = {
     },
     "radiod-msgpack": {
         "start": ["peers/radiod/start.sh"],
+        "needs": [RADIOD],
         "port": 7171,
         "base": ["--port", "7171", "--path", "/ws", "--wamp", "msgpack"],
         "pub": [],
@@ -81,6 +91,7 @@ PEERS = {
     },
     "crossbar": {
         "start": ["peers/crossbar/start.sh"],
+        "needs": [PEERS_HOME + "/crossbar/bin/crossbar"],
         "port": 7102,
         "base": ["--port", "7101", "--wamp", "json"],
         "pub": [],
@@ -98,6 +109,7 @@ PEERS = {
     },
     "crossbar-msgpack": {
         "start": ["peers/crossbar/start.sh"],
+        "needs": [PEERS_HOME + "/crossbar/bin/crossbar"],
         "port": 7102,
         "base": ["--port", "7101", "--wamp", "msgpack"],
         "pub": [],
@@ -106,6 +118,7 @@ PEERS = {
     },
     "nchan": {
         "start": ["peers/nchan/start.sh"],
+        "needs": [NGINX, "/usr/lib/nginx/modules/ngx_nchan_module.so"],
         "port": 7121,
         "base": ["--port", "7121", "--path", "/sub"],
         "pub": ["--pub", "ws", "--pub-path", "/pub"],
@@ -113,6 +126,7 @@ PEERS = {
     },
     "channels": {
         "start": ["peers/channels/start.sh"],
+        "needs": [PEERS_HOME + "/channels/bin/daphne", "redis-server"],
         "port": 7131,
         "base": ["--port", "7131", "--path", "/ws/bench"],
         "pub": [
@@ -139,6 +153,7 @@ PEERS = {
     },
     "nats": {
         "start": ["peers/nats/start.sh"],
+        "needs": ["nats-server"],
         "port": 7142,
         "base": [
             "--port",
@@ -166,6 +181,7 @@ PEERS = {
     },
     "xconn": {
         "start": ["peers/xconn/start.sh"],
+        "needs": [PEERS_HOME + "/xconn/bin/python"],
         "port": 7151,
         "base": ["--port", "7151", "--path", "/ws", "--wamp", "json"],
         "pub": [],
@@ -174,6 +190,7 @@ PEERS = {
     },
     "fox-wamp": {
         "start": ["peers/fox-wamp/start.sh"],
+        "needs": ["node", PEERS_HOME + "/fox/node_modules/fox-wamp"],
         "port": 7161,
         "base": ["--port", "7161", "--wamp", "json"],
         "pub": [],
@@ -293,6 +310,23 @@ def wsload(server, peer, work, opts):
     return out
 
 
+def missing(peer):
+    """What the peer needs and this machine has not; nothing when it can start."""
+    return [x for x in peer.get("needs", []) if not (os.path.exists(x) or shutil.which(x))]
+
+
+def installed(names, peers):
+    """The names whose servers can start; one line on each of the others."""
+    for name in names:
+        if name not in peers:
+            sys.exit(f"no peer {name}; there are {', '.join(peers)}")
+        lacking = missing(peers[name])
+        if lacking:
+            print(f"{name}: skipped, not installed ({', '.join(lacking)}; see peers/README.md)", flush=True)
+        else:
+            yield name
+
+
 def wanted(peer, work):
     if peer.get("only") and work not in peer["only"]:
         return False
@@ -370,7 +404,9 @@ def main():
     if opts.extra:
         with open(opts.extra) as file:
             peers.update(json.load(file))
-    names = opts.peers.split(",") if opts.peers else list(peers)
+    if not os.path.exists(WSLOAD):
+        sys.exit("wsload is missing: run make in this folder")
+    names = list(installed(opts.peers.split(",") if opts.peers else list(peers), peers))
     works = opts.only.split(",") if opts.only else list(WORK)
     os.makedirs(os.path.dirname(opts.out), exist_ok=True)
     opts.logdir = os.path.dirname(opts.out)
