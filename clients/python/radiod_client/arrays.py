@@ -116,7 +116,8 @@ def _dtype(name: object) -> np.dtype[Any]:
 def _shape(shape: object, itemsize: int) -> tuple[int, ...]:
     if not isinstance(shape, list | tuple) or len(shape) > MAX_DIMENSIONS:
         raise ValueError(f"shape: expected a list of at most {MAX_DIMENSIONS} integers")
-    # By type: True is an int too, but no extent.
+    # By type: True is an int too, but no extent. Each by itself first: CBOR has integers of megabytes, and
+    # their product would take minutes.
     if not all(type(extent) is int and 0 <= extent < ADDRESSABLE for extent in shape):
         raise ValueError("shape: expected integers of 0 or more that a machine can address")
     # An empty array has strides too: NumPy wants them to fit even where another extent is 0.
