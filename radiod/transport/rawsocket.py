@@ -146,6 +146,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             self._driver.lost()
         if self._outlet is not None:
             self._outlet.abandon()
+        # The outlet knows this object, which must not know the outlet any more to be freed at once.
+        self._outlet = self._driver = None
         self.on_lost()
 
 
