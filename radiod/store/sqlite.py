@@ -5,8 +5,8 @@ The writer takes all that is queued, writes it in one transaction, and only when
 share the next one. Before ``start`` the main thread may read; after it the database belongs to the writer.
 
 A transaction that fails fails everything in it, by ``done``; the next is tried as if nothing had happened.
-An event whose ``done`` told an error is not stored, but for one case: the process dies before the next success
-and the disk had written the event nevertheless.
+An event whose ``done`` told an error is not stored, but for one case: the process dies before the next
+success, and the disk had written the event nevertheless.
 
 Figures: docs/performance.md, "Store".
 """
@@ -168,14 +168,14 @@ class SqliteStore:
         expires: float | None,
         done: Done = _ignore,
     ) -> None:
-        """Add a channel (see ``StoredChannel``) or replace what is stored of it. ``done`` as in ``append``."""
+        """Add a channel (see ``StoredChannel``), or replace what is stored of it. ``done``: see ``append``."""
         if control_key_hash is not None and len(control_key_hash) != SHA256_BYTES:
             raise ValueError("a control key is stored as its SHA-256 only")
         encoded = msgspec.json.encode(settings).decode()
         self._ask(SaveChannel(realm, name, encoded, control_key_hash, expires), len(encoded), done)
 
     def delete_channel(self, realm: str, name: str, done: Done = _ignore) -> None:
-        """Forget a channel, its history and its position. ``done`` as in ``append``."""
+        """Forget a channel, its history and its position. ``done``: see ``append``."""
         self._ask(DeleteChannel(realm, name), 0, done)
 
     def trim(self, realm: str, channel: str, epoch: str, first_seq: int) -> None:
