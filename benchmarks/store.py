@@ -4,9 +4,9 @@
     ./store.py [--folder .] [--seconds 3] [--size 200] [--keep 1000]
 
 Appends to one channel as fast as acknowledgements come, and trims its history to ``--keep`` events, on the
-disk that holds ``--folder``. In the rows marked "busy" the main thread is a loaded reactor's: it polls, computes
-for a turn of 50 microseconds, and never sleeps. The first row is the disk alone: 4 KiB written and synced over
-and over.
+disk that holds ``--folder``. In the rows marked "busy" the main thread is a loaded reactor's: it polls,
+computes for a turn of 50 microseconds, and never sleeps. The first row is the disk alone: 4 KiB written and
+synced over and over.
 """
 
 from __future__ import annotations

@@ -168,14 +168,14 @@ class SqliteStore:
         expires: float | None,
         done: Done = _ignore,
     ) -> None:
-        """Add a channel (see ``StoredChannel``), or replace what is stored of it. ``done``: see ``append``."""
+        """Add a channel (see ``StoredChannel``), or replace what is stored of it. ``done``: as ``append``."""
         if control_key_hash is not None and len(control_key_hash) != SHA256_BYTES:
             raise ValueError("a control key is stored as its SHA-256 only")
         encoded = msgspec.json.encode(settings).decode()
         self._ask(SaveChannel(realm, name, encoded, control_key_hash, expires), len(encoded), done)
 
     def delete_channel(self, realm: str, name: str, done: Done = _ignore) -> None:
-        """Forget a channel, its history and its position. ``done``: see ``append``."""
+        """Forget a channel, its history and its position. ``done``: as ``append``."""
         self._ask(DeleteChannel(realm, name), 0, done)
 
     def trim(self, realm: str, channel: str, epoch: str, first_seq: int) -> None:

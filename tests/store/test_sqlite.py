@@ -3,15 +3,16 @@
 import hashlib
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 from twisted.logger import globalLogPublisher
 
-from radiod.store import sqlite
 from radiod.store.records import Position, StoredChannel, StoredEvent, StoreError, StoreFull
 from radiod.store.sqlite import SqliteStore
 
@@ -303,12 +304,11 @@ class TestGroups:
         assert list(answers) == []
         # As after kill -9 at this moment: the files alone.
         copies = [path, f"{path}-wal"]
-        data = [open(copy, "rb").read() for copy in copies]
+        data = [Path(copy).read_bytes() for copy in copies]
         call()
         assert list(answers) == [(1, None)]
         for copy, content in zip(copies, data, strict=True):
-            with open(copy.replace("store.sqlite", "copy.sqlite"), "wb") as file:
-                file.write(content)
+            Path(copy.replace("store.sqlite", "copy.sqlite")).write_bytes(content)
         copy = SqliteStore(path.replace("store.sqlite", "copy.sqlite"), main)
         copy.open()
         assert seqs_of(copy) == [1]
@@ -504,7 +504,7 @@ class TestClosing:
         with pytest.raises(StoreError, match="not closed in 0 seconds"):
             store.close(0)
         # The first was written before; of the second nobody knows.
-        assert list(answers)[0] == (1, None)
+        assert answers[0] == (1, None)
         assert answers.errors == {2: "the store did not finish in time"}
         main.go_on.set()
         call()
@@ -529,7 +529,7 @@ class TestOpening:
         return text.removeprefix(f"store {path}: ")
 
     def sql(self, path, *statements):
-        connection = sqlite3_connect(path)
+        connection = connect(path)
         for statement in statements:
             connection.execute(statement)
         connection.close()
@@ -554,7 +554,7 @@ class TestOpening:
 
     def test_a_file_that_somebody_reads_is_refused(self, store, path, main):
         store.close()
-        reader = sqlite3_connect(path)
+        reader = connect(path)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM events").fetchall()
         assert "in use" in self.refused(path, main)
@@ -565,9 +565,9 @@ class TestOpening:
 
     def test_another_programs_database_is_refused_and_left_alone(self, path, main):
         self.sql(path, "CREATE TABLE precious (x)")
-        before = open(path, "rb").read()
+        before = Path(path).read_bytes()
         assert self.refused(path, main) == "a SQLite database of another program"
-        assert open(path, "rb").read() == before
+        assert Path(path).read_bytes() == before
         assert os.listdir(os.path.dirname(path)) == ["store.sqlite"]
 
     def test_a_newer_file_is_refused(self, store, path, main):
@@ -576,8 +576,7 @@ class TestOpening:
         assert self.refused(path, main) == "written by another radiod: schema 7, not 1"
 
     def test_something_else_is_refused(self, path, main):
-        with open(path, "wb") as file:
-            file.write(b"not a database, " * 100)
+        Path(path).write_bytes(b"not a database, " * 100)
         assert self.refused(path, main) == "not a SQLite database"
 
     def test_a_damaged_file_is_refused(self, store, path, main, answers):
@@ -595,7 +594,7 @@ class TestOpening:
         assert self.refused(str(tmp_path), main) == "unable to open database file"
 
     def test_an_empty_file_is_new(self, path, main):
-        open(path, "wb").close()
+        Path(path).touch()
         store = SqliteStore(path, main)
         store.open()
         assert store.channels() == []
@@ -604,13 +603,13 @@ class TestOpening:
     def test_damaged_settings_are_an_error_of_the_store(self, store, path, main):
         store.save_channel("radio", "a", {}, None, None)
         store.close()
-        self.sql(path, "UPDATE channels SET settings = '['")
+        self.sql(path, "UPDATE channels SET settings = '[]'")
         again = SqliteStore(path, main)
         again.open()
-        with pytest.raises(StoreError, match="truncated"):
+        with pytest.raises(StoreError, match="Expected `object`"):
             again.channels()
         again.close()
 
 
-def sqlite3_connect(path):
-    return sqlite.sqlite3.connect(path, isolation_level=None, timeout=0)
+def connect(path):
+    return sqlite3.connect(path, isolation_level=None, timeout=0)
