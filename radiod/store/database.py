@@ -7,8 +7,9 @@ truncated, because overwriting a file syncs faster than growing it.
 
 A stream is one count of a channel's events: a new epoch is a new stream, and the old one's events go.
 
-Statements are few and large on purpose. Python's sqlite3 gives up the interpreter lock several times in each,
-and while the reactor is busy every return of it can take 5 ms (``sys.getswitchinterval``).
+Statements are few and large on purpose: a batch of events is one INSERT without BEGIN and COMMIT. Python's
+sqlite3 gives up the interpreter lock several times in each statement, and while the reactor is busy every
+return of it can take 5 ms (``sys.getswitchinterval``), or more if the reactor polls often.
 
 Source: https://sqlite.org/wal.html, https://sqlite.org/pragma.html.
 """
@@ -20,7 +21,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -65,11 +66,13 @@ SCHEMA: Final = (
 )
 COLUMNS: Final = "seq, time, publication, codec, args, kwargs, details, options"
 MARKS: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+NO_ROW: Final = (None,) * 9
 LAST_SEQ: Final = "max(seq, ifnull((SELECT max(seq) FROM events WHERE stream = id), 0))"
 BEYOND_ALL: Final = 2**63 - 1
 
 MAX_ROWS: Final = 256
-"""Rows of one INSERT. Fewer are inserted by powers of two, so that nine statements stay prepared."""
+"""Rows of one INSERT, a power of two. Fewer are filled up to the next power, so that few statements are prepared
+once and for all."""
 
 
 class Append(Struct, frozen=True):
@@ -120,9 +123,30 @@ class Cuts:
         self.befores = older.befores | self.befores
 
 
-class _Stream(NamedTuple):
-    id: int
-    epoch: str
+class _Stream:
+    """``last``: the highest seq that is stored, or was before it was cut off."""
+
+    __slots__ = ("epoch", "id", "last")
+
+    def __init__(self, id_: int, epoch: str, last: int) -> None:
+        self.id = id_
+        self.epoch = epoch
+        self.last = last
+
+    def row(self, event: StoredEvent) -> tuple[Any, ...]:
+        """The event as it is inserted, and counted."""
+        self.last = max(self.last, event.seq)
+        return (
+            self.id,
+            event.seq,
+            event.time,
+            event.publication,
+            event.codec_name,
+            event.args,
+            event.kwargs,
+            event.details_json,
+            event.options_json,
+        )
 
 
 # Index of the request, values of the row.
@@ -135,7 +159,7 @@ class Database:
     def __init__(self, path: str) -> None:
         """Open or create the file. Raises: StoreError: it cannot be opened, or is not ours."""
         self._connection: sqlite3.Connection
-        # realm, channel -> its stream, of channels written to
+        # realm, channel -> its stream, of channels used since the last failure
         self._streams: dict[tuple[str, str], _Stream] = {}
         try:
             _create_private(path)
@@ -199,6 +223,12 @@ class Database:
         Raises: Exception: and nothing was done.
         """
         try:
+            rows = None if cuts else self._events_only(requests)
+            if rows is not None:
+                # SQLite makes a single statement a transaction of its own.
+                with contextlib.suppress(sqlite3.IntegrityError):
+                    self._insert_together(rows)
+                    return {}
             self._connection.execute("BEGIN IMMEDIATE")
             errors = self._apply(requests)
             self._cut(cuts)
@@ -258,17 +288,34 @@ class Database:
             raise StoreError(f"written by another radiod: schema {version}, not {SCHEMA_VERSION}")
         return False
 
+    def _events_only(self, requests: Sequence[Request]) -> list[_Row] | None:
+        """The rows of requests that one INSERT can do; None if there is more to it."""
+        if not 0 < len(requests) <= MAX_ROWS:
+            return None
+        rows: list[_Row] = []
+        for index, request in enumerate(requests):
+            stream = self._stream_for(request) if isinstance(request, Append) else None
+            if stream is None:
+                return None
+            rows.append((index, stream.row(request.event)))
+        return rows
+
+    def _stream_for(self, request: Append) -> _Stream | None:
+        """The stream that the event belongs to, if it is known."""
+        stream = self._streams.get((request.realm, request.channel))
+        return stream if stream is not None and stream.epoch == request.event.epoch else None
+
     def _apply(self, requests: Iterable[Request]) -> dict[int, Exception]:
         errors: dict[int, Exception] = {}
         # Events are gathered, and written before anything else happens.
         rows: list[_Row] = []
         for index, request in enumerate(requests):
             if isinstance(request, Append):
-                stream = self._streams.get((request.realm, request.channel))
-                if stream is None or stream.epoch != request.event.epoch:
+                stream = self._stream_for(request)
+                if stream is None:
                     self._insert(rows, errors)
                     stream = self._begin(request.realm, request.channel, request.event.epoch)
-                rows.append((index, _values(stream.id, request.event)))
+                rows.append((index, stream.row(request.event)))
                 continue
             self._insert(rows, errors)
             if isinstance(request, SaveChannel):
@@ -280,24 +327,27 @@ class Database:
 
     def _insert(self, rows: list[_Row], errors: dict[int, Exception]) -> None:
         """Write and clear ``rows``."""
-        done = 0
-        while done < len(rows):
-            size = min(MAX_ROWS, 1 << ((len(rows) - done).bit_length() - 1))
-            some = rows[done : done + size]
-            done += size
+        for start in range(0, len(rows), MAX_ROWS):
+            some = rows[start : start + MAX_ROWS]
             try:
-                self._connection.execute(_insert_statement(size), _flat(some))
+                self._insert_together(some)
             except sqlite3.IntegrityError:
                 # It left nothing behind; one of the rows is to blame.
                 self._insert_singly(some, errors)
         rows.clear()
 
     def _insert_singly(self, rows: Iterable[_Row], errors: dict[int, Exception]) -> None:
-        for index, values in rows:
+        for row in rows:
             try:
-                self._connection.execute(_insert_statement(1), values)
+                self._insert_together([row])
             except sqlite3.IntegrityError as error:
-                errors[index] = StoreError(f"this event is stored already: {explain(error)}")
+                errors[row[0]] = StoreError(f"not stored: {explain(error)}")
+
+    def _insert_together(self, rows: Sequence[_Row]) -> None:
+        size = 1 << (len(rows) - 1).bit_length()
+        values = list(chain.from_iterable(values for _, values in rows))
+        values += NO_ROW * (size - len(rows))
+        self._connection.execute(_insert_statement(size), values)
 
     def _save(self, request: SaveChannel) -> None:
         self._connection.execute(
@@ -315,10 +365,14 @@ class Database:
         )
 
     def _find(self, realm: str, channel: str) -> _Stream | None:
-        row = self._connection.execute(
-            "SELECT id, epoch FROM streams WHERE realm = ? AND channel = ?", (realm, channel)
-        ).fetchone()
-        return None if row is None else _Stream(*row)
+        stream = self._streams.get((realm, channel))
+        if stream is None:
+            row = self._connection.execute(
+                f"SELECT id, epoch, {LAST_SEQ} FROM streams WHERE realm = ? AND channel = ?", (realm, channel)
+            ).fetchone()
+            if row is not None:
+                stream = self._streams[realm, channel] = _Stream(*row)
+        return stream
 
     def _begin(self, realm: str, channel: str, epoch: str) -> _Stream:
         """The channel's stream of that epoch, in place of one of another epoch."""
@@ -331,8 +385,8 @@ class Database:
                 "INSERT INTO streams (realm, channel, epoch) VALUES (?, ?, ?)", (realm, channel, epoch)
             )
             assert row.lastrowid is not None
-            stream = _Stream(row.lastrowid, epoch)
-        self._streams[realm, channel] = stream
+            stream = _Stream(row.lastrowid, epoch, 0)
+            self._streams[realm, channel] = stream
         return stream
 
     def _end(self, stream: _Stream) -> None:
@@ -357,11 +411,9 @@ class Database:
         return BEYOND_ALL if row is None else int(row[0])
 
     def _cut_stream(self, stream: _Stream, first: int) -> None:
-        self._connection.execute(
-            f"UPDATE streams SET seq = {LAST_SEQ} WHERE id = ? "
-            "AND NOT EXISTS (SELECT 1 FROM events WHERE stream = id AND seq >= ?)",
-            (stream.id, first),
-        )
+        if first > stream.last:
+            # No event will be left to tell how far the channel has counted.
+            self._connection.execute("UPDATE streams SET seq = ? WHERE id = ?", (stream.last, stream.id))
         self._connection.execute("DELETE FROM events WHERE stream = ? AND seq < ?", (stream.id, first))
 
 
@@ -388,23 +440,6 @@ def _create_private(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _values(stream: int, event: StoredEvent) -> tuple[Any, ...]:
-    return (
-        stream,
-        event.seq,
-        event.time,
-        event.publication,
-        event.codec_name,
-        event.args,
-        event.kwargs,
-        event.details_json,
-        event.options_json,
-    )
-
-
-def _flat(rows: Iterable[_Row]) -> list[Any]:
-    return list(chain.from_iterable(values for _, values in rows))
-
-
 def _insert_statement(size: int) -> str:
-    return f"INSERT INTO events (stream, {COLUMNS}) VALUES {', '.join([MARKS] * size)}"
+    rows = ", ".join([MARKS] * size)
+    return f"INSERT INTO events (stream, {COLUMNS}) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -31,6 +32,7 @@ __all__ = ["SqliteStore"]
 MAX_WAITING: Final = 10_000
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 CLOSE_SECONDS: Final = 10.0
+CUT_SECONDS: Final = 1.0
 SHA256_BYTES: Final = 32
 
 Done = Callable[[Exception | None], None]
@@ -52,6 +54,7 @@ class SqliteStore:
         call_in_main: runs a function in the main thread, soon: ``reactor.callFromThread``.
         max_waiting: how many requests may be unanswered.
         max_waiting_bytes: how many bytes they may hold, exceeded by one request at most.
+        cut_seconds: histories are trimmed no more often than this.
     """
 
     log = Logger()
@@ -63,11 +66,13 @@ class SqliteStore:
         *,
         max_waiting: int = MAX_WAITING,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
+        cut_seconds: float = CUT_SECONDS,
     ) -> None:
         self._path = path
         self._call_in_main = call_in_main
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
+        self._cut_seconds = cut_seconds
         self._database: Database | None = None
         self._thread: threading.Thread | None = None
 
@@ -89,7 +94,7 @@ class SqliteStore:
     def open(self) -> None:
         """Open the file, which is ours alone until ``close``.
 
-        Raises: StoreError: it is locked, damaged, of another program or a newer radiod, or inaccessible.
+        Raises: StoreError: it is locked, damaged, of another program or a all_cuts radiod, or inaccessible.
         """
         self._database = Database(self._path)
 
@@ -179,9 +184,10 @@ class SqliteStore:
         self._ask(DeleteChannel(realm, name), 0, done)
 
     def trim(self, realm: str, channel: str, epoch: str, first_seq: int) -> None:
-        """Let events before ``first_seq`` go, with the next transaction: this alone wakes nobody.
+        """Let events of that epoch before ``first_seq`` go, with some later transaction.
 
-        Cheap: however often it is called in between, each transaction deletes once for each channel.
+        Cheap: this alone wakes nobody, and however often it is called, ``cut_seconds`` passes between two
+        deletions. ``close`` and ``expire`` do not leave it undone.
         """
         with self._changed:
             self._cuts.firsts[realm, channel, epoch] = first_seq
@@ -259,6 +265,7 @@ class SqliteStore:
     def _write_until_closed(self, database: Database) -> None:
         """The writer thread."""
         is_closing = False
+        next_cut = 0.0
         while not is_closing:
             with self._changed:
                 while not (self._queue or self._must_cut or self._is_closing):
@@ -266,14 +273,22 @@ class SqliteStore:
                 # Nothing is queued once this is true.
                 is_closing = self._is_closing
                 requests, self._queue = self._queue, []
-                cuts, self._cuts = self._cuts, Cuts()
-                self._must_cut = False
+                cuts = Cuts()
+                if self._must_cut or is_closing or time.monotonic() >= next_cut:
+                    cuts = self._take_cuts()
+                    next_cut = time.monotonic() + self._cut_seconds
             if requests or cuts:
                 self._write(database, requests, cuts)
         try:
             database.close()
         except sqlite3.Error as error:
             self._call_in_main(partial(self._after_transaction, StoreError(explain(error))))
+
+    def _take_cuts(self) -> Cuts:
+        """All that is to be cut; under the lock."""
+        cuts, self._cuts = self._cuts, Cuts()
+        self._must_cut = False
+        return cuts
 
     def _write(self, database: Database, requests: Sequence[Request], cuts: Cuts) -> None:
         failure: Exception | None = None
@@ -288,8 +303,13 @@ class SqliteStore:
 
     def _cut_alone(self, database: Database, cuts: Cuts) -> None:
         """Perhaps a full disk is why the transaction failed, and this makes room."""
+        with self._changed:
+            all_cuts = self._take_cuts()
+        all_cuts.add_older(cuts)
+        if not all_cuts:
+            return
         try:
-            database.write((), cuts)
+            database.write((), all_cuts)
         except Exception:
             with self._changed:
-                self._cuts.add_older(cuts)
+                self._cuts.add_older(all_cuts)

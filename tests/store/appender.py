@@ -31,7 +31,7 @@ def event_of(seq):
 
 def main(path, outstanding, keep):
     calls = SimpleQueue()
-    store = SqliteStore(path, calls.put)
+    store = SqliteStore(path, calls.put, cut_seconds=0.0)
     store.open()
     position = store.positions().get((REALM, CHANNEL))
     seq = 0 if position is None else position.seq

@@ -185,7 +185,7 @@ class TestHistory:
         again = reopened(store, opened, main)
         assert [seq for seq, _ in answers] == [1, 2, 3, 2, 4]
         assert [error is None for _, error in answers] == [True, True, True, False, True]
-        assert "stored already" in answers.errors[2]
+        assert answers.errors[2].startswith("not stored: UNIQUE")
         assert seqs_of(again) == [1, 2, 3, 4]
 
 
@@ -218,6 +218,29 @@ class TestTrimming:
         append(store, answers, 2)
         main.run(store)
         assert main.calls.empty()
+
+    def test_comes_in_time_without_close(self, opened, main, answers):
+        store = opened(main, cut_seconds=0.0)
+        store.start()
+        for seq in range(1, 11):
+            append(store, answers, seq)
+            store.trim("radio", "news", "e1", seq - 2)
+            main.run(store)
+        store.expire("radio", "unknown", 0.0)
+        main.turn()
+        # The writer sleeps now, so that the test may look.
+        events = store._database.recent("radio", "news", ALL)
+        assert [event.seq for event in events] == [8, 9, 10]
+
+    def test_waits_while_another_was_just_done(self, opened, main, answers):
+        store = opened(main, cut_seconds=3600.0)
+        store.start()
+        for seq in range(1, 11):
+            append(store, answers, seq)
+            store.trim("radio", "news", "e1", seq - 2)
+            main.run(store)
+        assert store._cuts.firsts == {("radio", "news", "e1"): 8}
+        assert seqs_of(reopened(store, opened, main)) == [8, 9, 10]
 
     def test_by_age_takes_the_oldest_up_to_the_first_that_is_young(self, store, main, opened, answers):
         append(store, answers, *range(1, 11))
@@ -372,6 +395,21 @@ class TestBounds:
 
 
 class TestFailure:
+    @pytest.mark.parametrize("count", [1, 2, 3, 200, 256, 257, 700])
+    def test_one_event_that_is_there_already_spares_the_others(self, opened, answers, count):
+        main = HeldMainThread()
+        store = opened(main)
+        store.start()
+        append(store, answers, 1)
+        call = main.calls.get(timeout=SECONDS)
+        append(store, answers, *range(2, count + 1), 1, *range(count + 1, 2 * count))
+        main.go_on.set()
+        call()
+        main.run(store)
+        assert len(answers) == 2 * count
+        assert list(answers.errors) == [1]
+        assert seqs_of(reopened(store, opened, main)) == list(range(1, max(2, 2 * count)))
+
     def fill(self, store, main, answers):
         """Append until the file may not grow any more; returns how many events it holds."""
         seq = 0
