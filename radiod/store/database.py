@@ -71,8 +71,7 @@ LAST_SEQ: Final = "max(seq, ifnull((SELECT max(seq) FROM events WHERE stream = i
 BEYOND_ALL: Final = 2**63 - 1
 
 MAX_ROWS: Final = 256
-"""Rows of one INSERT, a power of two. Fewer are filled up to the next power, so that few statements are prepared
-once and for all."""
+"""Rows of one INSERT, a power of two. Fewer are filled up to the next: nine statements do for all."""
 
 
 class Append(Struct, frozen=True):
@@ -294,7 +293,9 @@ class Database:
             return None
         rows: list[_Row] = []
         for index, request in enumerate(requests):
-            stream = self._stream_for(request) if isinstance(request, Append) else None
+            if not isinstance(request, Append):
+                return None
+            stream = self._stream_for(request)
             if stream is None:
                 return None
             rows.append((index, stream.row(request.event)))
