@@ -1,0 +1,1 @@
+"""What outlives the process: durable channels and their history, in one SQLite file."""

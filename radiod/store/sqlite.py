@@ -1,0 +1,315 @@
+"""The store as the reactor sees it: everything is queued, one thread writes it, and the caller hears of it.
+
+The writer takes all that is queued, writes it in one transaction, and only when that is on disk are the
+``done`` callbacks called, in order, in the main thread: as many events as arrive during one sync of the disk
+share the next one. Before ``start`` the main thread may read; after it the database belongs to the writer.
+
+A transaction that fails fails everything in it, by ``done``; the next is tried as if nothing had happened.
+An event whose ``done`` told an error is not stored, but for one case: the process dies before the next
+success, and the disk had written the event nevertheless.
+
+Figures: docs/performance.md, "Store".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import msgspec
+from twisted.logger import Logger
+
+from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel, explain
+from radiod.store.records import Position, StoredChannel, StoredEvent, StoreError, StoreFull
+
+__all__ = ["SqliteStore"]
+
+MAX_WAITING: Final = 10_000
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+CLOSE_SECONDS: Final = 10.0
+CUT_SECONDS: Final = 1.0
+SHA256_BYTES: Final = 32
+
+Done = Callable[[Exception | None], None]
+T = TypeVar("T")
+
+
+def _ignore(error: Exception | None) -> None:
+    """Nobody waits for this; failures are in the log."""
+
+
+class SqliteStore:
+    """Durable channels and their history in one file.
+
+    Every method is for the main thread. ``open``, then ``channels``, ``positions`` and ``recent``, then
+    ``start``; what is asked for before ``start`` waits for it.
+
+    Args:
+        path: of the file; it is created if it is not there, readable for its owner only.
+        call_in_main: runs a function in the main thread, soon: ``reactor.callFromThread``.
+        max_waiting: how many requests may be unanswered.
+        max_waiting_bytes: how many bytes they may hold, exceeded by one request at most.
+        cut_seconds: histories are trimmed no more often than this.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        path: str,
+        call_in_main: Callable[[Callable[[], None]], None],
+        *,
+        max_waiting: int = MAX_WAITING,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        cut_seconds: float = CUT_SECONDS,
+    ) -> None:
+        self._path = path
+        self._call_in_main = call_in_main
+        self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
+        self._cut_seconds = cut_seconds
+        self._database: Database | None = None
+        self._thread: threading.Thread | None = None
+
+        # The main thread's: callbacks and sizes of what is unanswered, in the order of asking.
+        self._unanswered: deque[tuple[Done, int]] = deque()
+        self._waiting_bytes = 0
+        self._is_failing = False
+
+        # Shared, under the lock.
+        self._changed = threading.Condition()
+        self._queue: list[Request] = []
+        self._cuts = Cuts()
+        self._must_cut = False
+        self._is_closing = False
+
+        # From the writer to the main thread: answers in the order of asking.
+        self._answers: deque[Exception | None] = deque()
+
+    def open(self) -> None:
+        """Open the file, which is ours alone until ``close``.
+
+        Raises: StoreError: it is locked, damaged, of another program or a all_cuts radiod, or inaccessible.
+        """
+        self._database = Database(self._path)
+
+    def channels(self) -> list[StoredChannel]:
+        """The stored channels, also those that have expired since. Raises: StoreError: as ``open``."""
+        return self._read(Database.channels)
+
+    def positions(self) -> dict[tuple[str, str], Position]:
+        """Realm and channel -> where its count goes on. Raises: StoreError: as ``open``."""
+        return self._read(Database.positions)
+
+    def recent(self, realm: str, channel: str, limit: int) -> list[StoredEvent]:
+        """The last ``limit`` events of a channel, oldest first. Raises: StoreError: as ``open``."""
+        return self._read(lambda database: database.recent(realm, channel, limit))
+
+    def start(self) -> None:
+        """Begin to write; from here on nothing can be read."""
+        assert self._database is not None
+        assert self._thread is None
+        # A daemon: a disk that hangs shall not keep the process from ending.
+        self._thread = threading.Thread(
+            target=self._write_until_closed, args=(self._database,), name="store", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request would be refused."""
+        return len(self._unanswered) >= self._max_waiting or self._waiting_bytes >= self._max_waiting_bytes
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are unanswered."""
+        return len(self._unanswered)
+
+    def append(
+        self,
+        realm: str,
+        channel: str,
+        epoch: str,
+        seq: int,
+        time: float,
+        publication: int,
+        codec_name: str,
+        args: bytes,
+        kwargs: bytes,
+        details_json: bytes,
+        options_json: bytes,
+        done: Done,
+    ) -> None:
+        """Keep one event (see ``StoredEvent``), and call ``done(None)`` once it is on disk.
+
+        Another ``epoch`` than the channel's last begins its history anew. ``done`` is given ``StoreFull`` at
+        once if too much waits, and ``StoreError`` if the event could not be written or is there already.
+        """
+        event = StoredEvent(
+            epoch=epoch,
+            seq=seq,
+            time=time,
+            publication=publication,
+            codec_name=codec_name,
+            args=args,
+            kwargs=kwargs,
+            details_json=details_json,
+            options_json=options_json,
+        )
+        size = len(args) + len(kwargs) + len(details_json) + len(options_json)
+        self._ask(Append(realm, channel, event), size, done)
+
+    def save_channel(
+        self,
+        realm: str,
+        name: str,
+        settings: dict[str, Any],
+        control_key_hash: bytes | None,
+        expires: float | None,
+        done: Done = _ignore,
+    ) -> None:
+        """Add a channel (see ``StoredChannel``), or replace what is stored of it. ``done``: as ``append``."""
+        if control_key_hash is not None and len(control_key_hash) != SHA256_BYTES:
+            raise ValueError("a control key is stored as its SHA-256 only")
+        encoded = msgspec.json.encode(settings).decode()
+        self._ask(SaveChannel(realm, name, encoded, control_key_hash, expires), len(encoded), done)
+
+    def delete_channel(self, realm: str, name: str, done: Done = _ignore) -> None:
+        """Forget a channel, its history and its position. ``done``: as ``append``."""
+        self._ask(DeleteChannel(realm, name), 0, done)
+
+    def trim(self, realm: str, channel: str, epoch: str, first_seq: int) -> None:
+        """Let events of that epoch before ``first_seq`` go, with some later transaction.
+
+        Cheap: this alone wakes nobody, and however often it is called, ``cut_seconds`` passes between two
+        deletions. ``close`` and ``expire`` do not leave it undone.
+        """
+        with self._changed:
+            self._cuts.firsts[realm, channel, epoch] = first_seq
+
+    def expire(self, realm: str, channel: str, before: float) -> None:
+        """Let the oldest events go up to the first from ``before`` (seconds since 1970) or later, soon."""
+        with self._changed:
+            self._cuts.befores[realm, channel] = before
+            self._must_cut = True
+            self._changed.notify()
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write all that waits, and let go of the file. Every ``done`` has been called when this returns.
+
+        Raises: StoreError: the writer did not finish in ``seconds``; who still waited was told an error,
+            though their requests may be carried out yet.
+        """
+        if self._database is None:
+            return
+        if self._thread is None:
+            self.start()
+        assert self._thread is not None
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join(seconds)
+        # Answers may be on their way already, but the reactor need not run any more.
+        self._deliver()
+        self._answers.extend([StoreError("the store did not finish in time")] * len(self._unanswered))
+        self._deliver()
+        if self._thread.is_alive():
+            raise StoreError(f"store {self._path}: not closed in {seconds:g} seconds")
+        self._database = None
+
+    def _read(self, read: Callable[[Database], T]) -> T:
+        assert self._database is not None
+        assert self._thread is None
+        try:
+            return read(self._database)
+        except (sqlite3.Error, msgspec.MsgspecError) as error:
+            raise StoreError(f"store {self._path}: {explain(error)}") from error
+
+    def _ask(self, request: Request, size: int, done: Done) -> None:
+        if self._is_closing:
+            done(StoreError("the store is closed"))
+            return
+        if self.is_full:
+            done(StoreFull("too much waits to be stored"))
+            return
+        self._unanswered.append((done, size))
+        self._waiting_bytes += size
+        with self._changed:
+            self._queue.append(request)
+            self._changed.notify()
+
+    def _deliver(self) -> None:
+        """Pass on the answers that came; in the main thread."""
+        while self._answers and self._unanswered:
+            error = self._answers.popleft()
+            done, size = self._unanswered.popleft()
+            self._waiting_bytes -= size
+            try:
+                done(error)
+            except Exception:
+                self.log.failure("what waited for the store failed")
+
+    def _after_transaction(self, failure: Exception | None) -> None:
+        if failure is not None and not self._is_failing:
+            self.log.error("store {path}: cannot write: {error}", path=self._path, error=failure)
+        elif failure is None and self._is_failing:
+            self.log.info("store {path}: writes again", path=self._path)
+        self._is_failing = failure is not None
+        self._deliver()
+
+    def _write_until_closed(self, database: Database) -> None:
+        """The writer thread."""
+        is_closing = False
+        next_cut = 0.0
+        while not is_closing:
+            with self._changed:
+                while not (self._queue or self._must_cut or self._is_closing):
+                    self._changed.wait()
+                # Nothing is queued once this is true.
+                is_closing = self._is_closing
+                requests, self._queue = self._queue, []
+                cuts = Cuts()
+                if self._must_cut or is_closing or time.monotonic() >= next_cut:
+                    cuts = self._take_cuts()
+                    next_cut = time.monotonic() + self._cut_seconds
+            if requests or cuts:
+                self._write(database, requests, cuts)
+        try:
+            database.close()
+        except sqlite3.Error as error:
+            self._call_in_main(partial(self._after_transaction, StoreError(explain(error))))
+
+    def _take_cuts(self) -> Cuts:
+        """All that is to be cut; under the lock."""
+        cuts, self._cuts = self._cuts, Cuts()
+        self._must_cut = False
+        return cuts
+
+    def _write(self, database: Database, requests: Sequence[Request], cuts: Cuts) -> None:
+        failure: Exception | None = None
+        try:
+            errors = database.write(requests, cuts)
+            self._answers.extend(errors.get(index) for index in range(len(requests)))
+        except Exception as error:
+            failure = StoreError(f"not stored: {explain(error)}")
+            self._answers.extend([failure] * len(requests))
+            self._cut_alone(database, cuts)
+        self._call_in_main(partial(self._after_transaction, failure))
+
+    def _cut_alone(self, database: Database, cuts: Cuts) -> None:
+        """Perhaps a full disk is why the transaction failed, and this makes room."""
+        with self._changed:
+            all_cuts = self._take_cuts()
+        all_cuts.add_older(cuts)
+        if not all_cuts:
+            return
+        try:
+            database.write((), all_cuts)
+        except Exception:
+            with self._changed:
+                self._cuts.add_older(all_cuts)

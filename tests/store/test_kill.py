@@ -1,0 +1,110 @@
+"""What was acknowledged survives kill -9, and the count goes on behind it."""
+
+import contextlib
+import os
+import random
+import runpy
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from radiod.store.database import Database
+from radiod.store.records import StoredEvent
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+REALM, CHANNEL, EPOCH = "radio", "news", "first"
+ALL = 10**9
+
+
+def run_and_kill(path, lines, outstanding=64, keep=ALL, pause=0.0):
+    """Let a child append until it acknowledged ``lines`` events, kill it ``pause`` seconds later.
+
+    Returns: what it acknowledged.
+    """
+    command = [sys.executable, str(HERE / "appender.py"), str(path), str(outstanding), str(keep)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as child:
+        try:
+            acknowledged = [next(child.stdout) for _ in range(lines)]
+            time.sleep(pause)
+        finally:
+            child.send_signal(signal.SIGKILL)
+        # What it said until it died counts too, but for half a line.
+        acknowledged += [line for line in child.stdout if line.endswith(b"\n")]
+    return [int(line) for line in acknowledged]
+
+
+def read(path):
+    """Position and events of the file; closing it must not repair anything that opening did not."""
+    database = Database(str(path))
+    try:
+        return database.positions()[REALM, CHANNEL], database.recent(REALM, CHANNEL, ALL)
+    finally:
+        database.close()
+
+
+def assert_whole(path, events):
+    """``events`` count without gap or repeat and hold what was appended; the file is sound."""
+    from_child = runpy.run_path(str(HERE / "appender.py"))
+    first = events[0].seq
+    expected = [StoredEvent(**from_child["event_of"](first + n)) for n in range(len(events))]
+    assert events == expected
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_acknowledged_event_is_there_once_and_in_order_after_each_of_ten_kills(tmp_path, seed):
+    path, chance = tmp_path / "store.sqlite", random.Random(seed)
+    total = 0
+    for _ in range(10):
+        outstanding = chance.choice([1, 16, 64])
+        # Not to wait for anything: the pause lets the kill fall into every phase of a transaction.
+        lines, pause = chance.randint(1, 4 * outstanding), chance.uniform(0, 0.008)
+        acknowledged = run_and_kill(path, lines, outstanding, pause=pause)
+        assert acknowledged == list(range(total + 1, total + 1 + len(acknowledged)))
+        position, events = read(path)
+        total = position.seq
+        assert position.epoch == EPOCH
+        assert total >= acknowledged[-1]
+        assert [event.seq for event in events] == list(range(1, total + 1))
+    assert_whole(path, events)
+
+
+def test_trimming_takes_the_oldest_only(tmp_path):
+    path = tmp_path / "store.sqlite"
+    for _ in range(3):
+        acknowledged = run_and_kill(path, 300, keep=100)
+        position, events = read(path)
+        assert position.seq == events[-1].seq >= acknowledged[-1]
+        assert len(events) >= 100
+    assert_whole(path, events)
+    assert len(events) < position.seq
+
+
+def test_a_log_cut_short_anywhere_is_read_up_to_its_last_whole_transaction(tmp_path):
+    """As after a power cut that came before the last sync."""
+    path, chance = tmp_path / "store.sqlite", random.Random(1)
+    run_and_kill(path, 100, outstanding=1)
+    log = Path(f"{path}-wal").read_bytes()
+    lengths = []
+    for size in sorted(chance.sample(range(len(log)), 40)):
+        copy = tmp_path / "copy.sqlite"
+        shutil.copy(path, copy)
+        Path(f"{copy}-wal").write_bytes(log[:size])
+        database = Database(str(copy))
+        events = database.recent(REALM, CHANNEL, ALL)
+        database.close()
+        lengths.append(len(events))
+        if events:
+            assert events[0].seq == 1
+            assert_whole(copy, events)
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > lengths[0]
