@@ -129,6 +129,8 @@ class RecordingOutbox:
         # Sessions whose peers are not read at the moment, and those ended for a fault that was found late.
         self.held: set[Session] = set()
         self.aborted: list[Session] = []
+        # Listeners whose channels ended; for those that speak WAMP this means nothing.
+        self.ended: list[Session] = []
         self._max_payload = max_payload
         self._closed: set[Session] = set()
 
@@ -162,6 +164,9 @@ class RecordingOutbox:
     def abort(self, session: Session, error: PeerError) -> None:
         self.close(session, Abort({"message": error.text}, error.uri))
         self.aborted.append(session)
+
+    def end(self, session: Session) -> None:
+        self.ended.append(session)
 
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""

@@ -12,16 +12,18 @@ from radiod.core.buffers import Buffer
 from radiod.core.ids import Counter
 from radiod.core.patterns import PatternIndex
 from radiod.core.ports import Clock, Ids, Limits, Outbox, Permissions
+from radiod.core.presence import watched
 from radiod.core.sessions import Session
 from radiod.core.uris import is_reserved, selects
 from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Audience", "Broadcast", "Broker", "Listener", "Subscription"]
+__all__ = ["Audience", "Broadcast", "Broker", "Listener", "Retention", "Subscription"]
 
 BUFFER_SIZE: Final = 100
 BUFFER_BYTES: Final = 1 << 20
+HALF_OF_IDS: Final = 1 << 52
 
 
 class Broadcast:
@@ -68,9 +70,10 @@ class Subscription:
     ``listeners``: session -> listener, in order of subscribing; ``created``: seconds since 1970.
     """
 
-    __slots__ = ("created", "id", "listeners", "match", "topic")
+    __slots__ = ("broker", "created", "id", "listeners", "match", "topic")
 
-    def __init__(self, id: int, match: MatchPolicy, topic: str, created: float) -> None:
+    def __init__(self, broker: Broker, id: int, match: MatchPolicy, topic: str, created: float) -> None:
+        self.broker = broker
         self.id = id
         self.match: MatchPolicy = match
         self.topic = topic
@@ -97,10 +100,45 @@ class Retained:
         self.details = details
 
 
-class Broker:
-    """Subscriptions of one realm."""
+class Retention:
+    """How much the retained events of one realm may take; its brokers share it."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._topics = 0
+        self._bytes = 0
+
+    def change(self, topics: int, size: int) -> None:
+        """So many topics and payload bytes come, or go. Raises: Refused: ``quota``; nothing has changed."""
+        limits = self._limits
+        if topics > 0 and self._topics + topics > limits.max_retained_topics:
+            raise Refused(QUOTA, f"{limits.max_retained_topics} topics hold a retained event already")
+        if size > 0 and self._bytes + size > limits.max_retained_bytes:
+            raise Refused(QUOTA, f"retained events would hold more than {limits.max_retained_bytes} bytes")
+        self._topics += topics
+        self._bytes += size
+
+
+class Broker:
+    """Subscriptions of one realm, or of one private channel in it.
+
+    Args:
+        retention: shared by all brokers of a realm.
+        is_private: its subscriptions are for nobody else to know of.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
+        retention: Retention | None = None,
+        *,
+        is_private: bool = False,
+    ) -> None:
+        self.is_private = is_private
+        self._retention = retention or Retention(limits)
         self._outbox = outbox
         self._clock = clock
         self._ids = ids
@@ -108,9 +146,8 @@ class Broker:
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
         self._by_id: dict[int, Subscription] = {}
-        # topic -> its retained event, and their payload bytes
+        # topic -> its retained event
         self._retained: dict[str, Retained] = {}
-        self._retained_bytes = 0
 
     def __len__(self) -> int:
         """Subscriptions with at least one listener."""
@@ -166,8 +203,8 @@ class Broker:
             raise Refused(QUOTA, f"a session may hold {self._limits.max_subscriptions} subscriptions")
         is_new = subscription is None
         if subscription is None:
-            id = self._subscription_ids.next()
-            subscription = Subscription(id, options.match, topic, self._clock.time())
+            id = self._new_id()
+            subscription = Subscription(self, id, options.match, topic, self._clock.time())
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
         listener = Listener(session, subscription)
@@ -175,15 +212,33 @@ class Broker:
         session.subscriptions[subscription.id] = listener
         return subscription, is_new, True
 
+    def _new_id(self) -> int:
+        """A subscription's id: consecutive, but at random for a private channel.
+
+        There, consecutive ids would tell how many have subscribed. They have the highest bit of an id set, so
+        that the others, counted from 1, stay apart from them.
+        """
+        return (self._ids.next() - 1) | HALF_OF_IDS if self.is_private else self._subscription_ids.next()
+
     def send_retained(self, session: Session, subscription: Subscription) -> None:
         """Send the retained events of the subscription's topics that the session may have to it alone."""
         listener = session.subscriptions[subscription.id]
-        permissions = session.principal.permissions
         for topic, retained in self._retained_for(subscription):
-            if session in Audience(retained.options) and not permissions.hides(topic):
-                details = _details(subscription, topic, {**retained.details, "retained": True})
-                broadcast = Broadcast(subscription.id, retained.publication, topic, details, retained.payload)
-                self._outbox.fan_out((listener,), broadcast)
+            if session in Audience(retained.options):
+                self._send_late(listener, topic, retained.publication, retained.payload, retained.details)
+
+    def send_state(self, session: Session, subscription: Subscription, topic: str, state: Payload) -> None:
+        """Send what one of the subscription's topics tells late listeners in place of its last event."""
+        self._send_late(session.subscriptions[subscription.id], topic, self._ids.next(), state, {})
+
+    def _send_late(
+        self, listener: Listener, topic: str, publication: int, payload: Payload, details: dict[str, Any]
+    ) -> None:
+        if not _hides(listener.session.principal.permissions, topic):
+            subscription = listener.subscription
+            told = _details(subscription, topic, {**details, "retained": True})
+            broadcast = Broadcast(subscription.id, publication, topic, told, payload)
+            self._outbox.fan_out((listener,), broadcast)
 
     def _retained_for(self, subscription: Subscription) -> list[tuple[str, Retained]]:
         if subscription.match == "exact":
@@ -192,7 +247,10 @@ class Broker:
         return [item for item in self._retained.items() if subscription.takes(item[0])]
 
     def unsubscribe(self, session: Session, subscription_id: int) -> Subscription:
-        """End one subscription of ``session``. Raises: Refused: ``no_such_subscription``."""
+        """End one subscription of ``session``, whichever broker has it.
+
+        Raises: Refused: ``no_such_subscription``.
+        """
         listener = session.subscriptions.get(subscription_id)
         if listener is None:
             raise Refused(NO_SUCH_SUBSCRIPTION, f"no subscription {subscription_id} in this session")
@@ -200,7 +258,7 @@ class Broker:
         return listener.subscription
 
     def leave(self, session: Session) -> list[Subscription]:
-        """End every subscription of ``session``. Returns: those it had."""
+        """End every subscription of ``session``, whichever brokers have them. Returns: those it had."""
         listeners = list(session.subscriptions.values())
         for listener in listeners:
             self._drop(listener)
@@ -213,8 +271,11 @@ class Broker:
         del session.subscriptions[subscription.id]
         del subscription.listeners[session]
         if not subscription.listeners:
-            self._by_pattern.remove(subscription.match, subscription.topic)
-            del self._by_id[subscription.id]
+            subscription.broker._forget_subscription(subscription)
+
+    def _forget_subscription(self, subscription: Subscription) -> None:
+        self._by_pattern.remove(subscription.match, subscription.topic)
+        del self._by_id[subscription.id]
 
     # --- publishing
 
@@ -249,21 +310,17 @@ class Broker:
 
     def _retain(self, topic: str, retained: Retained) -> None:
         old = self._retained.get(topic)
-        if old is None and len(self._retained) >= self._limits.max_retained_topics:
-            raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        size = self._retained_bytes + len(retained.payload) - (len(old.payload) if old else 0)
-        if size > self._limits.max_retained_bytes:
-            raise Refused(
-                QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
-            )
+        if old is None:
+            self._retention.change(1, len(retained.payload))
+        else:
+            self._retention.change(0, len(retained.payload) - len(old.payload))
         self._retained[topic] = retained
-        self._retained_bytes = size
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
         if old is not None:
-            self._retained_bytes -= len(old.payload)
+            self._retention.change(-1, -len(old.payload))
 
 
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:
@@ -295,8 +352,14 @@ def _is_hidden(session: Session, topic: str, known: dict[Permissions, bool]) -> 
     permissions = session.principal.permissions
     is_hidden = known.get(permissions)
     if is_hidden is None:
-        is_hidden = known[permissions] = permissions.hides(topic)
+        is_hidden = known[permissions] = _hides(permissions, topic)
     return is_hidden
+
+
+def _hides(permissions: Permissions, topic: str) -> bool:
+    """Whether a role may not have events of ``topic``; who is present where it may not listen is one."""
+    channel = watched(topic)
+    return permissions.hides(topic) or (channel is not None and permissions.hides(channel))
 
 
 class Audience:

@@ -149,6 +149,11 @@ class Histories:
         """The topics that hold events; these may have grown too old since."""
         return list(self._histories)
 
+    def drop(self, topic: str) -> None:
+        """Drop the past of one topic, and keep no more of it than a pattern asks for."""
+        self._exact.pop(topic, None)
+        self.forget(topic)
+
     def forget(self, topic: str) -> None:
         """Drop the past of one topic."""
         self._histories.pop(topic, None)

@@ -80,7 +80,10 @@ class Permissions(Protocol):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME."""
+    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME.
+
+    ``memberships``: names of the configuration's private channels that its sessions are members of.
+    """
 
     authid: str
     authrole: str
@@ -88,6 +91,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     authprovider: str
     permissions: Permissions
     authextra: dict[str, Any] | None = None
+    memberships: tuple[str, ...] = ()
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -172,6 +176,12 @@ class Outbox(Protocol):
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
 
+    def end(self, session: Session) -> None:
+        """Finish the stream of a listener that speaks no WAMP: its channel has ended.
+
+        Other sessions go on. What was sent before reaches the listener first.
+        """
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of the core's own tables; the meaning of each is documented with the configuration."""
@@ -181,6 +191,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_subscriptions: int = 10_000
     max_registrations: int = 10_000
     max_channels: int = 10_000
+    max_channels_per_session: int = 100
+    max_memberships: int = 1000
+    demand_hold_s: float = 1.0
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100

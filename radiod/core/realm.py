@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from radiod.core.broker import Broker, Subscription
-from radiod.core.channels import Channels
+from radiod.core.broker import Broker, Retention, Subscription
 from radiod.core.dealer import Dealer
+from radiod.core.desk import Desk
 from radiod.core.history import Histories
 from radiod.core.later import Later
 from radiod.core.meta import MetaApi
@@ -24,6 +24,7 @@ from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Prin
 from radiod.core.procedures import Procedures
 from radiod.core.registrations import Registration
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.spaces import Space
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
 from radiod.core.uris import check_uri, is_reserved
@@ -102,20 +103,26 @@ class Realm:
         self.name = name
         self.limits = limits
         self._outbox = outbox
+        self._clock = clock
         self._ids = ids
+        self._retention = Retention(limits)
+        self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = Broker(outbox, clock, ids, limits)
+        self.broker = self.make_broker()
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, limits.max_channels)
-        self.channels = Channels(
-            clock,
-            timers,
-            ids,
-            max_channels=limits.max_channels,
+        self.desk = Desk(
+            self,
+            Space(self.broker, self.histories),
+            outbox=outbox,
+            clock=clock,
+            timers=timers,
+            ids=ids,
+            limits=limits,
             undeclared_topics=undeclared_topics,
-            on_end=self._channel_ended,
         )
+        self.channels = self.desk.channels
         # While a session leaves: the router's own calls that ended by it, and how.
         self._unsettled: list[tuple[Later[Any], Any]] | None = None
         self.meta = MetaApi(self)
@@ -136,6 +143,12 @@ class Realm:
             Goodbye: self._on_goodbye,
         }
 
+    def make_broker(self, *, is_private: bool = False) -> Broker:
+        """One more broker on the same ports and limits."""
+        return Broker(
+            self._outbox, self._clock, self._ids, self.limits, self._retention, is_private=is_private
+        )
+
     # --- sessions
 
     def join(
@@ -150,6 +163,7 @@ class Realm:
         while id in self.sessions:
             id = self._ids.next()
         session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable)
+        self.desk.grant(session)
         self.meta.joined(session)
         return session
 
@@ -183,10 +197,10 @@ class Realm:
                 # Its channel has ended, say; there is nobody left to tell.
                 continue
         for subscription in subscriptions:
-            self.meta.unsubscribed(session, subscription)
+            self._unsubscribed(session, subscription)
         for registration in registrations:
             self.meta.unregistered(session, registration)
-        self.channels.owner_left(session.id)
+        self.desk.left(session, is_realm_closing=self._is_closing)
         if not is_realm_closing:
             self.meta.left(session)
 
@@ -199,7 +213,8 @@ class Realm:
             self.leave(session, is_realm_closing=is_realm_closing)
 
     def close(self, reason: str) -> None:
-        """End every session."""
+        """End every session; the channels stay."""
+        self._is_closing = True
         for session in list(self.sessions.values()):
             self.kill(session, reason, {}, is_realm_closing=True)
 
@@ -300,9 +315,9 @@ class Realm:
         subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
         if message.options.get_retained:
-            self.broker.send_retained(session, subscription)
+            self.desk.send_late(session, subscription)
         if is_added:
-            self.meta.subscribed(session, subscription, is_new)
+            self._subscribed(session, subscription, is_new)
 
     def _on_unsubscribe(self, session: Session, message: Unsubscribe, codec: Codec) -> None:
         try:
@@ -311,7 +326,7 @@ class Realm:
             self._refuse(session, message, refusal)
         else:
             self._outbox.send(session, Unsubscribed(message.request))
-            self.meta.unsubscribed(session, subscription)
+            self._unsubscribed(session, subscription)
 
     def _on_call(self, session: Session, message: Call, codec: Codec, verdict: Verdict) -> None:
         options = message.options
@@ -384,7 +399,7 @@ class Realm:
         """Publish for ``publisher``, whose session need not be joined.
 
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``authorization_failed`` (its rights cannot be known at once).
+            ``bad_key``, ``quota``, ``authorization_failed`` (its rights cannot be known at once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -399,37 +414,60 @@ class Realm:
     ) -> Publication:
         """Publish what is allowed."""
         self._not_reserved(topic)
-        channel = self.channels.admit(topic)
+        channel = self.desk.find(publisher, topic, options.key)
+        if channel is not None:
+            self.desk.check_writer(channel, publisher)
+        # It has done what it is for; what is kept of the event must not hold it.
+        options.key = None
+        space = self.desk.space_of(channel)
         details = _disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
-        publication, readers = self.broker.publish(publisher, topic, payload, options, details)
-        self.histories.record(topic, publication, payload, options, details)
+        publication, readers = space.broker.publish(publisher, topic, payload, options, details)
+        space.histories.record(topic, publication, payload, options, details)
         if channel is not None:
             channel.events += 1
         return Publication(publication, readers)
 
-    def subscribe(self, session: Session, topic: str) -> None:
+    def subscribe(self, session: Session, topic: str, key: str | None = None) -> None:
         """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
-        self.may_subscribe(session.principal, topic)
-        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions())
+        self.may_subscribe(session.principal, topic, key)
+        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions(key=key))
         if is_added:
-            self.meta.subscribed(session, subscription, is_new)
+            self._subscribed(session, subscription, is_new)
 
     def _subscribe(
         self, session: Session, topic: str, options: SubscribeOptions
     ) -> tuple[Subscription, bool, bool]:
-        if options.match == "exact" and not is_reserved(topic):
-            self.channels.admit(topic)
-        return self.broker.subscribe(session, topic, options)
+        if options.match == "exact":
+            broker = self.desk.broker_for(session, topic, options.key)
+        elif options.key is not None:
+            raise Refused(INVALID_ARGUMENT, "_radiod_key goes with the exact name of a private channel")
+        else:
+            broker = self.broker
+        return broker.subscribe(session, topic, options)
 
-    def may_subscribe(self, principal: Principal, topic: str) -> None:
-        """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""
+    def _subscribed(self, session: Session, subscription: Subscription, is_new: bool) -> None:
+        self.meta.subscribed(session, subscription, is_new)
+        self.desk.heard(session, subscription)
+
+    def _unsubscribed(self, session: Session, subscription: Subscription) -> None:
+        self.meta.unsubscribed(session, subscription)
+        self.desk.unheard(session, subscription)
+
+    def may_subscribe(self, principal: Principal, topic: str, key: str | None = None) -> None:
+        """Whether a listener that speaks no WAMP may subscribe to a topic.
+
+        Raises: Refused: ``not_authorized``, ``invalid_uri``, ``bad_key``, ``channel_closed``,
+            ``no_such_channel``.
+        """
         check_uri(topic)
         if not principal.permissions.allows(Action.SUBSCRIBE, topic):
             raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
-        if not is_reserved(topic):
+        if key is not None:
+            self.channels.unlock(topic, key)
+        elif not is_reserved(topic) and topic not in principal.memberships:
             self.channels.admit(topic)
 
     def _not_reserved(self, uri: str) -> None:
@@ -438,10 +476,22 @@ class Realm:
 
     # --- what the router itself does
 
-    def announce(self, topic: str, *args: Any) -> None:
-        """Publish an event of the router; costs next to nothing while nobody listens to the topic."""
-        if self.broker.matching(topic):
-            self.broker.publish(None, topic, Payload.of(*args), DEFAULT_OPTIONS, NO_DETAILS)
+    def announce(
+        self,
+        topic: str,
+        *args: Any,
+        options: PublishOptions = DEFAULT_OPTIONS,
+        broker: Broker | None = None,
+    ) -> None:
+        """Publish an event of the router; costs next to nothing while nobody listens to the topic.
+
+        Args:
+            options: to whom; everybody, unless they say otherwise.
+            broker: whose listeners; those of everything public, unless it is given.
+        """
+        broker = self.broker if broker is None else broker
+        if broker.matching(topic):
+            broker.publish(None, topic, Payload.of(*args), options, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
         """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
@@ -466,7 +516,7 @@ class Realm:
         if session.is_revocable:
             details = {"subscription": subscription.id, **({"reason": reason} if reason else {})}
             self._outbox.send(session, SubscriptionRevoked(0, details))
-        self.meta.unsubscribed(session, subscription)
+        self._unsubscribed(session, subscription)
 
     def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
         """Take a registration away; the session is told if it asked for that."""
@@ -475,40 +525,6 @@ class Realm:
             details = {"registration": registration.id, **({"reason": reason} if reason else {})}
             self._outbox.send(session, RegistrationRevoked(0, details))
         self.meta.unregistered(session, registration)
-
-    # --- channels
-
-    def create_channel(self, name: str, lifetime: float | None, owner: Session | None) -> dict[str, Any]:
-        """Open a channel, and tell. Raises: Refused: as ``Channels.create``."""
-        channel = self.channels.create(name, lifetime, owner.id if owner else None)
-        self.announce("radiod.channel.on_create", {"name": name})
-        return {
-            "name": name,
-            "control_key": channel.control_key,
-            "expires": self.channels.expires(channel),
-            "readers": self.broker.readers(name),
-        }
-
-    def list_channels(self, prefix: str = "", limit: int = 100, after: str | None = None) -> dict[str, Any]:
-        """One page of the public channels: ``{channels, next}``."""
-        page = self.channels.page(prefix, limit + 1, after)
-        shown = page[:limit]
-        return {
-            "channels": [self.describe_channel(channel.name) for channel in shown],
-            "next": shown[-1].name if len(page) > limit else None,
-        }
-
-    def describe_channel(self, name: str) -> dict[str, Any]:
-        """What anybody may know of a channel. Raises: Refused: as ``Channels.get``."""
-        return {
-            **self.channels.describe(self.channels.get(name)),
-            "readers": self.broker.readers(name),
-        }
-
-    def _channel_ended(self, name: str, reason: str) -> None:
-        self.broker.forget(name)
-        self.histories.forget(name)
-        self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 
 
 PASSTHRU: Final = Passthru.__struct_fields__

@@ -23,9 +23,11 @@ from radiod.wire.messages import (
 
 if TYPE_CHECKING:
     from radiod.core.broker import Listener
+    from radiod.core.channels import Channel
     from radiod.core.dealer import PendingCall
     from radiod.core.ports import Principal
     from radiod.core.registrations import Callee
+    from radiod.core.spaces import Place
     from radiod.core.testaments import Testament
     from radiod.wire.codecs import Codec
 
@@ -83,7 +85,8 @@ class Session:
     ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
-    ``testaments``: what to publish when it leaves.
+    ``testaments``: what to publish when it leaves; ``memberships``: name -> private channel that it joined;
+    ``writing``: what it has opened for writing, in order. The last three are None until there is something.
     """
 
     __slots__ = (
@@ -95,6 +98,7 @@ class Session:
         "is_open",
         "is_revocable",
         "last_request",
+        "memberships",
         "outlet",
         "principal",
         "progressive",
@@ -102,6 +106,7 @@ class Session:
         "subscriptions",
         "testaments",
         "waiting",
+        "writing",
     )
 
     def __init__(
@@ -128,6 +133,8 @@ class Session:
         self.invocation_ids = Counter()
         self.waiting: deque[tuple[Message, Codec]] | None = None
         self.testaments: list[Testament] | None = None
+        self.memberships: dict[str, Channel] | None = None
+        self.writing: dict[Place, None] | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"

@@ -155,6 +155,12 @@ class FanOut:
         if outlet.driver is not None:
             outlet.driver.abort(error)
 
+    def end(self, session: Session) -> None:
+        """Finish a stream at the end of this turn, so that its end does not re-enter the core."""
+        outlet: Outlet = session.outlet
+        if outlet.driver is None:
+            self._clock.soon(lambda: outlet.finish() if session.is_open else None)
+
     def close(self, session: Session, message: Message) -> None:
         """Queue a last message; the outlet's owner closes the connection once it has left."""
         outlet: Outlet = session.outlet

@@ -29,19 +29,20 @@ HEARTBEAT: Final = b":\n\n"
 class Stream:
     """One admitted listener, open from ``open`` to ``close``."""
 
-    __slots__ = ("_channel", "_principal", "_realm", "_session")
+    __slots__ = ("_channel", "_key", "_principal", "_realm", "_session")
 
-    def __init__(self, realm: Realm, principal: Principal, channel: str) -> None:
+    def __init__(self, realm: Realm, principal: Principal, channel: str, key: str | None) -> None:
         self._realm = realm
         self._principal = principal
         self._channel = channel
+        self._key = key
         self._session: Session | None = None
 
     def open(self, outlet: Outlet) -> None:
         """Begin to listen. Raises: Refused: what ``Streams.admit`` found allowed is so no longer."""
         session = self._session = self._realm.join(self._principal, outlet)
         try:
-            self._realm.subscribe(session, self._channel)
+            self._realm.subscribe(session, self._channel, self._key)
         except Refused:
             self.close()
             raise
@@ -70,13 +71,18 @@ class Streams:
         self._clock = clock
         self._identify = identify
 
-    def admit(self, credential: str | None, channel: str) -> Stream:
-        """Check everything that can be checked before the connection is accepted. Raises: Refused."""
+    def admit(self, credential: str | None, channel: str, key: str | None = None) -> Stream:
+        """Check everything that can be checked before the connection is accepted.
+
+        Args:
+            key: of a private channel.
+        Raises: Refused.
+        """
         realm, principal = self._identify(credential)
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
-        realm.may_subscribe(principal, channel)
-        return Stream(realm, principal, channel)
+        realm.may_subscribe(principal, channel, key)
+        return Stream(realm, principal, channel, key)
 
     def serve_events(
         self,
@@ -84,6 +90,7 @@ class Streams:
         channel: str,
         consumer: Consumer,
         *,
+        key: str | None = None,
         cut: Callable[[], None],
         finish: Callable[[], None],
     ) -> Callable[[], None]:
@@ -94,7 +101,7 @@ class Streams:
         Returns: what must be called when the connection is lost.
         Raises: Refused: as ``admit``.
         """
-        stream = self.admit(credential, channel)
+        stream = self.admit(credential, channel, key)
         outlet = StreamOutlet(self._fan_out, consumer, SSE, max_bytes=1 << 62, on_cut=cut, on_finished=finish)
         stream.open(outlet)
         outlet.start()

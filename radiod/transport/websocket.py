@@ -72,7 +72,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if channel is None:
             raise ConnectionDeny(404, "no such path")
         try:
-            self._stream = self.factory.streams.admit(_credential(request.headers), channel)
+            self._stream = self.factory.streams.admit(
+                _credential(request.headers), channel, _channel_key(request)
+            )
         except RadiodError as error:
             raise ConnectionDeny(http_status(error), error.text) from None
         return None
@@ -118,6 +120,15 @@ def _credential(headers: Mapping[str, str]) -> str | None:
     found = key or (token.strip() if scheme.lower() == "bearer" else None)
     # Autobahn reads headers as latin-1; a key is UTF-8.
     return None if found is None else found.encode("latin-1").decode("utf-8", "replace")
+
+
+def _channel_key(request: Any) -> str | None:
+    """The key of a private channel, in a header or, since browsers cannot set one here, in the query."""
+    header = request.headers.get("channel-key")
+    if header is not None:
+        return str(header.encode("latin-1").decode("utf-8", "replace"))
+    values = request.params.get("key", ())
+    return str(values[0]) if values else None
 
 
 class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autobahn is not typed

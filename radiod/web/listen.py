@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential, header, rest_of_path
+from radiod.web.answers import JsonResource, answer, channel_key, credential, header, rest_of_path
 
 __all__ = ["ListenResource"]
 
@@ -24,6 +24,7 @@ class EventStreams(Protocol):
         channel: str,
         consumer: Any,
         *,
+        key: str | None,
         cut: Callable[[], None],
         finish: Callable[[], None],
     ) -> Callable[[], None]:
@@ -55,6 +56,7 @@ class ListenResource(JsonResource):
                 credential(request),
                 channel,
                 request,
+                key=channel_key(request),
                 cut=request.channel.forceAbortClient,
                 finish=request.finish,
             )

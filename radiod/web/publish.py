@@ -18,7 +18,7 @@ from radiod.core.ports import Action
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential
+from radiod.web.answers import JsonResource, answer, credential, header
 from radiod.wire.codecs import JSON, Payload
 from radiod.wire.messages import PublishOptions
 
@@ -107,7 +107,8 @@ def _publish_network(
     if not data.startswith(b"{"):
         raise Rejected(400, "Can only broadcast json data")
     try:
-        publication = realm.publish(session, network, Payload(JSON, b"[%b]" % data, b""))
+        options = PublishOptions(key=header(request, b"Channel-Key"))
+        publication = realm.publish(session, network, Payload(JSON, b"[%b]" % data, b""), options)
     except Refused as refusal:
         raise Rejected(http_status(refusal), refusal.text) from None
     request.setHeader("X-Radiod-Readers", str(publication.readers))

@@ -139,6 +139,7 @@ class PublishOptions(Passthru):
     eligible: Ids | None = None
     eligible_authid: Texts | None = None
     eligible_authrole: Texts | None = None
+    key: Text | None = field(name="_radiod_key", default=None)
 
     def narrows(self) -> bool:
         """True when some subscribers may not receive the event by its publisher's choice."""
@@ -157,6 +158,7 @@ class SubscribeOptions(Options):
 
     match: MatchPolicy = "exact"
     get_retained: bool = False
+    key: Text | None = field(name="_radiod_key", default=None)
 
 
 class RegisterOptions(Options):

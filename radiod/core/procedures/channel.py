@@ -1,12 +1,15 @@
-"""``radiod.channel.*``: making, ending and looking at channels."""
+"""``radiod.channel.*``: making, joining, writing to, ending and looking at channels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from radiod.core.arguments import REQUIRED, Signature, text
-from radiod.core.channels import MAX_LIFETIME
+from msgspec import Meta, Struct
+
+from radiod.core.arguments import REQUIRED, Signature, optional, struct, text
+from radiod.core.channels import MAX_LIFETIME, OwnerLeaves
+from radiod.core.history import Keep
 from radiod.core.ports import Action
 from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
 
@@ -14,14 +17,25 @@ if TYPE_CHECKING:
     from radiod.core.realm import Realm
     from radiod.core.sessions import Session
 
-__all__ = ["ChannelProcedures"]
+__all__ = ["ChannelProcedures", "page_size"]
+
+MAX_KEY: Final = 1024
+"""Characters of a private channel's key: what the options of SUBSCRIBE and PUBLISH take."""
+
+
+class HistoryOptions(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a channel keeps of its past: the newest events, by number, age in seconds and payload bytes."""
+
+    size: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    seconds: Annotated[float, Meta(gt=0, le=MAX_LIFETIME)] = 3600.0
+    bytes: Annotated[int, Meta(ge=512, le=1 << 26)] = 1 << 20
 
 
 class ChannelProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
     def __init__(self, realm: Realm) -> None:
-        self._realm = realm
+        self._desk = realm.desk
         self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
             "radiod.channel.create": (
                 {
@@ -33,6 +47,7 @@ class ChannelProcedures:
                     "on_owner_leave": "delete",
                     "buffer": {},
                     "history": {},
+                    "presence": False,
                 },
                 self.create,
             ),
@@ -43,6 +58,13 @@ class ChannelProcedures:
             ),
             "radiod.channel.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
             "radiod.channel.get": ({"name": REQUIRED}, self.get),
+            "radiod.channel.join": ({"name": REQUIRED, "key": REQUIRED}, self.join),
+            "radiod.channel.leave": ({"name": REQUIRED}, self.leave),
+            "radiod.channel.open_write": (
+                {"name": REQUIRED, "key": None, "control_key": None},
+                self.open_write,
+            ),
+            "radiod.channel.close_write": ({"name": REQUIRED}, self.close_write),
         }
 
     def create(
@@ -57,62 +79,119 @@ class ChannelProcedures:
         on_owner_leave: Any,
         buffer: Any,
         history: Any,
+        presence: Any,
     ) -> dict[str, Any]:
-        """Open a channel → ``{name, control_key, expires, readers}``."""
+        """Open a channel → ``{name, control_key, expires, readers}``, and ``key`` if it is private."""
         text("name", name)
-        seconds = _lifetime(lifetime)
-        unsupported = {
-            "public": public is not True,
-            "key": key is not None,
-            "single_writer": single_writer is not False,
-            "buffer": buffer != {},
-            "history": history != {},
-        }
-        for parameter, is_asked in unsupported.items():
-            if is_asked:
-                raise Refused(FEATURE_NOT_SUPPORTED, f"{parameter}: this version only has the default")
-        if on_owner_leave not in ("delete", "keep"):
-            raise Refused(FEATURE_NOT_SUPPORTED, "on_owner_leave: this version has 'delete' and 'keep'")
+        if buffer != {}:
+            raise Refused(FEATURE_NOT_SUPPORTED, "buffer: this version only has the default")
+        key = _key("key", key)
+        if _boolean("public", public):
+            if key is not None:
+                raise Refused(INVALID_ARGUMENT, "key goes with public=False")
+        elif key is None:
+            key = self._desk.channels.make_key()
         self._needs_publish(session, name)
-        return self._realm.create_channel(name, seconds, session if on_owner_leave == "delete" else None)
+        return self._desk.create(
+            session,
+            name,
+            key=key,
+            lifetime=_lifetime(lifetime),
+            on_owner_leave=_owner_leaves(on_owner_leave),
+            single_writer=_boolean("single_writer", single_writer),
+            presence=_boolean("presence", presence),
+            history=_history(history),
+        )
 
     def delete(self, session: Session, *, name: Any, control_key: Any) -> dict[str, Any]:
         """End a channel → ``{name}``."""
         self._needs_publish(session, text("name", name))
-        self._realm.channels.delete(name, text("control_key", control_key))
-        return {"name": name}
+        return self._desk.delete(session, name, text("control_key", control_key))
 
     def extend(self, session: Session, *, name: Any, lifetime: Any, control_key: Any) -> dict[str, Any]:
         """Move a channel's end → ``{name, expires}``."""
         self._needs_publish(session, text("name", name))
-        channels = self._realm.channels
-        channel = channels.extend(name, _lifetime(lifetime), text("control_key", control_key))
-        return {"name": name, "expires": channels.expires(channel)}
+        return self._desk.extend(session, name, _lifetime(lifetime), text("control_key", control_key))
 
     def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
         """Public channels by name → ``{channels: [description …], next}``; ``next`` continues the list."""
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
-            raise Refused(INVALID_ARGUMENT, "limit must be an integer from 1 to 1000")
-        if after is not None:
-            text("after", after)
-        return self._realm.list_channels(text("prefix", prefix), limit, after)
+        return self._desk.page(text("prefix", prefix), page_size(limit), optional(text, "after", after))
 
     def get(self, session: Session, *, name: Any) -> dict[str, Any]:
-        """One channel's description → ``{name, public, readers, events, expires}``."""
-        return self._realm.describe_channel(text("name", name))
+        """One channel's description → ``{name, public, readers, writers, events, expires}``."""
+        return self._desk.get(session, text("name", name))
+
+    def join(self, session: Session, *, name: Any, key: Any) -> dict[str, Any]:
+        """Become a member of a private channel → its description."""
+        return self._desk.join(session, text("name", name), text("key", key))
+
+    def leave(self, session: Session, *, name: Any) -> dict[str, Any]:
+        """Be a member no longer → ``{name}``; the session's subscriptions to it end."""
+        self._desk.quit(session, text("name", name))
+        return {"name": name}
+
+    def open_write(self, session: Session, *, name: Any, key: Any, control_key: Any) -> dict[str, Any]:
+        """Become a writer → ``{name, active, readers}``; with the control key, the owner as well."""
+        self._needs_publish(session, text("name", name))
+        return self._desk.open_write(
+            session, name, _key("key", key), optional(text, "control_key", control_key)
+        )
+
+    def close_write(self, session: Session, *, name: Any) -> dict[str, Any]:
+        """Be a writer no longer → ``{name}``."""
+        return self._desk.close_write(session, text("name", name))
 
     def _needs_publish(self, session: Session, name: str) -> None:
         if not session.principal.permissions.allows(Action.PUBLISH, name):
-            raise Refused(NOT_AUTHORIZED, f"creating and controlling {name} needs the right to publish on it")
+            raise Refused(
+                NOT_AUTHORIZED, f"writing to and controlling {name} needs the right to publish on it"
+            )
 
 
-def _lifetime(value: Any) -> float | None:
-    if value is None:
-        return None
+def page_size(value: Any) -> int:
+    """How many entries of a list are wanted at once. Raises: Refused: ``invalid_argument``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
+        raise Refused(INVALID_ARGUMENT, "limit must be an integer from 1 to 1000")
+    return value
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(INVALID_ARGUMENT, f"{name} must be a boolean")
+    return value
+
+
+def _key(name: str, value: Any) -> str | None:
+    key = optional(text, name, value)
+    if key is not None and not 1 <= len(key) <= MAX_KEY:
+        raise Refused(INVALID_ARGUMENT, f"{name} must have 1 to {MAX_KEY} characters")
+    return key
+
+
+def _seconds(name: str, value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     # Compared, never converted: NaN fails every comparison, and an integer may be too large for a float.
     if not is_number or not 0 < value <= MAX_LIFETIME:
         raise Refused(
-            INVALID_ARGUMENT, f"lifetime must be a number of seconds above 0, up to {MAX_LIFETIME:.0f}"
+            INVALID_ARGUMENT, f"{name} must be a number of seconds above 0, up to {MAX_LIFETIME:.0f}"
         )
     return float(value)
+
+
+def _lifetime(value: Any) -> float | None:
+    return optional(_seconds, "lifetime", value)
+
+
+def _owner_leaves(value: Any) -> OwnerLeaves:
+    if value == "delete" or value == "keep":
+        return value  # type: ignore[no-any-return] # narrowed by the comparison
+    if isinstance(value, str):
+        raise Refused(INVALID_ARGUMENT, "on_owner_leave must be 'delete', 'keep' or a number of seconds")
+    return _seconds("on_owner_leave", value)
+
+
+def _history(value: Any) -> Keep | None:
+    if value == {}:
+        return None
+    asked = struct("history", value, HistoryOptions)
+    return Keep(size=asked.size, seconds=asked.seconds, bytes=asked.bytes)
