@@ -122,6 +122,9 @@ class Radio:
                 max_subscriptions=limits.max_subscriptions,
                 max_registrations=limits.max_registrations,
                 max_channels=limits.max_channels,
+                max_channels_per_session=limits.max_channels_per_session,
+                max_memberships=limits.max_memberships,
+                demand_hold_s=limits.demand_hold_s,
                 max_retained_topics=limits.max_retained_topics,
                 max_retained_bytes=limits.max_retained_bytes,
                 max_testaments=limits.max_testaments,
@@ -130,10 +133,17 @@ class Radio:
         )
         for channel, rules in settings.channels.items():
             if not is_pattern(channel):
-                realm.channels.declare(channel)
-            if rules.history is not None:
-                kept = rules.history
-                realm.histories.keep(channel, Keep(size=kept.size, seconds=kept.seconds, bytes=kept.bytes))
+                realm.desk.declare(
+                    channel,
+                    key=rules.key.reveal() if rules.key is not None else None,
+                    single_writer=rules.single_writer,
+                    presence=rules.presence,
+                    history=_keep(rules.history),
+                )
+            elif (keep := _keep(rules.history)) is not None:
+                realm.histories.keep(channel, keep)
+        patterns = (name for name, rules in settings.channels.items() if is_pattern(name) and rules.presence)
+        realm.desk.show_presence(tuple(patterns))
         return realm
 
     def _gate(self, name: str, settings: config.Realm) -> Gate:
@@ -167,10 +177,12 @@ class Radio:
             realm = self.realms[name]
             for key_name, key in settings.keys.items():
                 permissions = StaticPermissions({Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen})
-                principal = _key_principal(key_name, permissions)
-                holder = KeyHolder(
-                    key.key, realm, Session(self.ids.next(), principal, outlet=None), principal
-                )
+                named = {*key.publish, *key.listen}
+                private = tuple(n for n, c in settings.channels.items() if not c.public and n in named)
+                principal = _key_principal(key_name, permissions, private)
+                publisher = Session(self.ids.next(), principal, outlet=None)
+                realm.desk.grant(publisher)
+                holder = KeyHolder(key.key, realm, publisher, principal)
                 yield _digest(key.key.reveal()), holder
 
     def _holder(self, key: str) -> KeyHolder | None:
@@ -284,9 +296,21 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-def _key_principal(name: str, permissions: Permissions) -> Principal:
+def _keep(history: config.History | None) -> Keep | None:
+    if history is None:
+        return None
+    return Keep(size=history.size, seconds=history.seconds, bytes=history.bytes)
+
+
+def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, ...]) -> Principal:
+    """``memberships``: the private channels that the key names."""
     return Principal(
-        authid=name, authrole=f"key:{name}", authmethod="key", authprovider="static", permissions=permissions
+        authid=name,
+        authrole=f"key:{name}",
+        authmethod="key",
+        authprovider="static",
+        permissions=permissions,
+        memberships=memberships,
     )
 
 

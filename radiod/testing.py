@@ -181,7 +181,10 @@ class RecordingOutbox:
 
 
 def make_principal(
-    authid: str = "somebody", authrole: str = "tester", permissions: Permissions = ALLOW_ALL
+    authid: str = "somebody",
+    authrole: str = "tester",
+    permissions: Permissions = ALLOW_ALL,
+    memberships: tuple[str, ...] = (),
 ) -> Principal:
     """Somebody who may do everything, unless told otherwise."""
     return Principal(
@@ -190,6 +193,7 @@ def make_principal(
         authmethod="anonymous",
         authprovider="static",
         permissions=permissions,
+        memberships=memberships,
     )
 
 
@@ -233,12 +237,16 @@ class Peer:
         codec: Codec = JSON,
         features: str = "",
         is_revocable: bool = False,
+        memberships: tuple[str, ...] = (),
     ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._codec = codec
         self.session: Final = realm.join(
-            make_principal(authid, authrole, permissions), None, frozenset(features.split()), is_revocable
+            make_principal(authid, authrole, permissions, memberships),
+            None,
+            frozenset(features.split()),
+            is_revocable,
         )
 
     def send(self, *message: Any) -> None:

@@ -71,9 +71,7 @@ class _Checker:
         _check_patterns((name,), path)
         if is_reserved(name):
             raise ConfigError(path, "names under wamp. and radiod. belong to the router")
-        if not channel.public:
-            # To accept this and not keep it would show private data to everybody.
-            raise ConfigError((*path, "public"), "private channels are not supported by this version")
+        _check_private(name, channel, path)
         if channel.aliases and path[1] != self._main:
             # Listeners without a key are the first realm's: the path would lead to its channel of this name.
             raise ConfigError((*path, "aliases"), "only channels of the first realm have aliases")
@@ -102,6 +100,24 @@ def _check_scram(scram: Scram, path: KeyPath) -> None:
     for name, secret in (("stored_key", scram.stored_key), ("server_key", scram.server_key)):
         if not re.fullmatch("[0-9a-fA-F]{64}", secret.reveal()):
             raise ConfigError((*path, name), "must be 32 bytes in hex")
+
+
+def _check_private(name: str, channel: Channel, path: KeyPath) -> None:
+    if is_pattern(name):
+        for key, is_used in (
+            ("public", not channel.public),
+            ("key", channel.key is not None),
+            ("single_writer", channel.single_writer),
+        ):
+            if is_used:
+                # To accept this and not keep it would show private data to everybody.
+                raise ConfigError((*path, key), "goes with one channel, not with a pattern")
+    if channel.public and channel.key is not None:
+        raise ConfigError((*path, "key"), "goes with public = false")
+    if not channel.public and channel.key is None:
+        raise ConfigError(
+            (*path, "key"), "missing: a private channel needs one; give key, key_file or key_env"
+        )
 
 
 def _check_patterns(patterns: Patterns, path: KeyPath) -> None:

@@ -57,7 +57,7 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
     ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
     (
         "channels",
-        lambda name, channel: is_pattern(name) and channel.history is None,
+        lambda name, channel: is_pattern(name) and channel.history is None and not channel.presence,
         "",
         "a pattern has no effect",
     ),

@@ -67,12 +67,13 @@ class Listener:
 class Subscription:
     """A topic, or pattern of topics, that somebody listens to.
 
-    ``listeners``: session -> listener, in order of subscribing; ``created``: seconds since 1970.
+    ``listeners``: session -> listener, in order of subscribing; ``created``: seconds since 1970; ``broker``:
+    the one that has it.
     """
 
     __slots__ = ("broker", "created", "id", "listeners", "match", "topic")
 
-    def __init__(self, broker: Broker, id: int, match: MatchPolicy, topic: str, created: float) -> None:
+    def __init__(self, id: int, match: MatchPolicy, topic: str, created: float, broker: Broker) -> None:
         self.broker = broker
         self.id = id
         self.match: MatchPolicy = match
@@ -204,7 +205,7 @@ class Broker:
         is_new = subscription is None
         if subscription is None:
             id = self._new_id()
-            subscription = Subscription(self, id, options.match, topic, self._clock.time())
+            subscription = Subscription(id, options.match, topic, self._clock.time(), self)
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
         listener = Listener(session, subscription)

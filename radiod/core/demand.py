@@ -66,7 +66,7 @@ class Demand(Generic[Place, Writer]):
         watch = self._watches.get(place)
         return [] if watch is None else list(watch.writers)
 
-    def open(self, place: Place, writer: Writer) -> bool:
+    def add(self, place: Place, writer: Writer) -> bool:
         """Add a writer; twice is the same. Returns: whether the channel is active."""
         watch = self._watches.get(place)
         if watch is None:
@@ -74,7 +74,7 @@ class Demand(Generic[Place, Writer]):
         watch.writers[writer] = None
         return watch.is_active
 
-    def close(self, place: Place, writer: Writer) -> None:
+    def remove(self, place: Place, writer: Writer) -> None:
         """Remove a writer; one that is none is left alone."""
         watch = self._watches.get(place)
         if watch is not None:

@@ -308,12 +308,12 @@ class Desk:
             self._check_writing(session)
             session.writing = writing
             writing[place] = None
-        return self._demand.open(place, session)
+        return self._demand.add(place, session)
 
     def _close(self, session: Session, place: Place) -> None:
         if session.writing is not None:
             session.writing.pop(place, None)
-        self._demand.close(place, session)
+        self._demand.remove(place, session)
 
     def _close_all(self, place: Place) -> None:
         for writer in self._demand.writers(place):

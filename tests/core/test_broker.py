@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from radiod.core.broker import BUFFER_SIZE, Audience, Broadcast, Broker, Listener, Subscription
+from radiod.core.broker import BUFFER_SIZE, Audience, Broadcast, Broker, Listener
 from radiod.core.ports import Action, Limits
 from radiod.core.sessions import Session
 from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
@@ -462,7 +462,7 @@ class TestRetaining:
 class TestListeners:
     def test_hold_what_their_session_cannot_take_within_a_bound(self):
         session = Session(1, make_principal(), "outlet")
-        listener = Listener(session, Subscription(1, "exact", "a", 0.0))
+        listener = Listener(session, World().broker.subscribe(session, "a", SubscribeOptions())[0])
         assert listener.outlet == "outlet"
         assert listener.buffer is None
         dropped = [listener.hold(Broadcast(1, n, "a", {}, Payload.of())) for n in range(BUFFER_SIZE + 2)]
@@ -683,7 +683,8 @@ class BrokerMachine(RuleBasedStateMachine):
     def retained_bytes_are_those_of_the_retained_events(self):
         retained = self.broker._retained
         assert set(retained) == set(self.retained)
-        assert self.broker._retained_bytes == sum(len(one.payload) for one in retained.values())
+        assert self.broker._retention._bytes == sum(len(one.payload) for one in retained.values())
+        assert self.broker._retention._topics == len(retained)
 
     def teardown(self):
         for session in self.alive:
@@ -692,7 +693,7 @@ class BrokerMachine(RuleBasedStateMachine):
         for topic in self.retained:
             self.broker.forget(topic)
         index = self.broker._by_pattern
-        assert len(self.broker) == len(index) == self.broker._retained_bytes == 0
+        assert len(self.broker) == len(index) == self.broker._retention._bytes == 0
         assert not index.has_patterns
         assert not index._lengths.order
         assert not index._shapes

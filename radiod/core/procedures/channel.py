@@ -191,7 +191,7 @@ def _owner_leaves(value: Any) -> OwnerLeaves:
 
 
 def _history(value: Any) -> Keep | None:
-    if value == {}:
+    if value is None or value == {}:
         return None
     asked = struct("history", value, HistoryOptions)
     return Keep(size=asked.size, seconds=asked.seconds, bytes=asked.bytes)
