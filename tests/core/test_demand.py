@@ -90,6 +90,18 @@ def test_nobody_is_told_once_the_channel_has_no_writer(world):
     assert world.told == []
 
 
+def test_a_change_that_is_none_is_not_told(world):
+    world.demand.add("a", 1)
+    world.demand.update("a")
+    world.read("a", 1)
+    world.read("a", -1)
+    world.clock.advance(0.5)
+    world.demand.update("a")
+    world.demand.update("b")
+    world.clock.advance(0.5)
+    assert [told[-1] for told in world.told] == [True, False]
+
+
 def test_what_has_ended_is_forgotten(world):
     world.readers["a"] = 1
     for writer in (1, 2):
