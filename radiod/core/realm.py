@@ -414,11 +414,14 @@ class Realm:
     ) -> Publication:
         """Publish what is allowed."""
         self._not_reserved(topic)
-        channel = self.desk.find(publisher, topic, options.key)
+        if options.key is None and publisher.memberships is None:
+            channel = self.channels.admit(topic)
+        else:
+            channel = self.desk.find(publisher, topic, options.key)
+            # It has done what it is for; what is kept of the event must not hold it.
+            options.key = None
         if channel is not None:
             self.desk.check_writer(channel, publisher)
-        # It has done what it is for; what is kept of the event must not hold it.
-        options.key = None
         space = self.desk.space_of(channel)
         details = _disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         passthru = options.passthru()
