@@ -228,12 +228,17 @@ class Peer:
         codec: Codec = JSON,
         features: str = "",
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._codec = codec
         self.session: Final = realm.join(
-            make_principal(authid, authrole, permissions), None, frozenset(features.split()), is_revocable
+            make_principal(authid, authrole, permissions),
+            None,
+            frozenset(features.split()),
+            is_revocable,
+            agent,
         )
 
     def send(self, *message: Any) -> None:

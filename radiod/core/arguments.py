@@ -20,6 +20,7 @@ __all__ = [
     "optional",
     "struct",
     "text",
+    "whole",
 ]
 
 REQUIRED: Final = object()
@@ -64,6 +65,13 @@ def identifier(name: str, value: Any) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ID:
         raise Refused(INVALID_ARGUMENT, f"{name} must be an id, an integer from 1 to 2**53")
+    return value
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """An integer from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be an integer from {low} to {high}")
     return value
 
 

@@ -144,12 +144,13 @@ class Realm:
         outlet: Any,
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> Session:
         """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
         id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
-        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable)
+        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable, agent)
         self.meta.joined(session)
         return session
 

@@ -83,10 +83,12 @@ class Session:
     ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
-    ``testaments``: what to publish when it leaves.
+    ``testaments``: what to publish when it leaves; ``signature_bytes``: length of what it tells about its
+    registrations.
     """
 
     __slots__ = (
+        "agent",
         "calls",
         "features",
         "id",
@@ -99,6 +101,7 @@ class Session:
         "principal",
         "progressive",
         "registrations",
+        "signature_bytes",
         "subscriptions",
         "testaments",
         "waiting",
@@ -111,6 +114,7 @@ class Session:
         outlet: Any,
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> None:
         self.id = id
         self.principal = principal
@@ -118,6 +122,8 @@ class Session:
         self.features = features
         # It asked to be told when the router takes a subscription or registration away.
         self.is_revocable = is_revocable
+        # What it calls itself: anybody may say anything.
+        self.agent = agent
         self.is_open = True
         self.last_request = 0
         self.subscriptions: dict[int, Listener] = {}
@@ -128,6 +134,7 @@ class Session:
         self.invocation_ids = Counter()
         self.waiting: deque[tuple[Message, Codec]] | None = None
         self.testaments: list[Testament] | None = None
+        self.signature_bytes = 0
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"
