@@ -23,6 +23,7 @@ from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
 from radiod.core.registrations import Registration
+from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
@@ -187,6 +188,7 @@ class Realm:
             self.meta.unsubscribed(session, subscription)
         for registration in registrations:
             self.meta.unregistered(session, registration)
+        session.runs = None
         self.channels.owner_left(session.id)
         if not is_realm_closing:
             self.meta.left(session)
@@ -405,7 +407,12 @@ class Realm:
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
+        run = None if options.stream is None else step(publisher, topic, options.stream)
+        if run is not None:
+            details = {**details, "_stream": run.place}
         publication, readers = self.broker.publish(publisher, topic, payload, options, details)
+        if run is not None:
+            run.take()
         self.histories.record(topic, publication, payload, options, details)
         if channel is not None:
             channel.events += 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from radiod.core.dealer import PendingCall
     from radiod.core.ports import Principal
     from radiod.core.registrations import Callee
+    from radiod.core.runs import Runs
     from radiod.core.testaments import Testament
     from radiod.wire.codecs import Codec
 
@@ -84,7 +85,7 @@ class Session:
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
     ``testaments``: what to publish when it leaves; ``signature_bytes``: length of what it tells about its
-    registrations.
+    registrations; ``runs``: its open runs of samples, None when it never marked any.
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Session:
         "principal",
         "progressive",
         "registrations",
+        "runs",
         "signature_bytes",
         "subscriptions",
         "testaments",
@@ -135,6 +137,7 @@ class Session:
         self.waiting: deque[tuple[Message, Codec]] | None = None
         self.testaments: list[Testament] | None = None
         self.signature_bytes = 0
+        self.runs: Runs | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"

@@ -139,6 +139,8 @@ class PublishOptions(Passthru):
     eligible: Ids | None = None
     eligible_authid: Texts | None = None
     eligible_authrole: Texts | None = None
+    # Checked by the core, which refuses it by name and lets the session go on.
+    stream: Any = field(name="_radiod_stream", default=None)
 
     def narrows(self) -> bool:
         """True when some subscribers may not receive the event by its publisher's choice."""
