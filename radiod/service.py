@@ -29,6 +29,7 @@ from radiod.core.ids import RandomIds
 from radiod.core.ports import Action, Authenticator, Disclose, Limits, Permissions, Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
+from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.transport.clock import ReactorClock
@@ -75,6 +76,7 @@ class Radio:
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
+        self.statistics = Statistics(self.fan_out, self.clock, self.clock.timers, limits.stats_interval_s)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._roles = {
             name: {role: _role_permissions(rules) for role, rules in realm.roles.items()}
@@ -127,6 +129,7 @@ class Radio:
                 max_testaments=limits.max_testaments,
             ),
             undeclared_topics=settings.undeclared_topics,
+            statistics=self.statistics,
         )
         for channel, rules in settings.channels.items():
             if not is_pattern(channel):
@@ -241,6 +244,7 @@ class RadioService(MultiService):
         super().startService()
         if not self.ports:
             self.bind()
+        self.radio.statistics.start()
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
@@ -254,6 +258,7 @@ class RadioService(MultiService):
         await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.close(CLOSE_SHUTDOWN)
+        self.radio.statistics.stop()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
         self.radio.site.wind_up()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +24,7 @@ __all__ = [
     "Disclose",
     "Ids",
     "Limits",
+    "Load",
     "Outbox",
     "Permissions",
     "Principal",
@@ -143,6 +144,16 @@ class Ids(Protocol):
         """32 hexadecimal digits nobody can guess."""
 
 
+class Load(Struct, frozen=True, kw_only=True):
+    """What an outbox has done since it began.
+
+    ``delivered``: events given to connections, one for each receiver; ``bytes_out``: bytes, of everything.
+    """
+
+    delivered: int = 0
+    bytes_out: int = 0
+
+
 class Outbox(Protocol):
     """Where the core's decisions go. Never blocks, never re-enters the core."""
 
@@ -153,7 +164,7 @@ class Outbox(Protocol):
             than the session accepts); nothing was sent. Without a payload it never raises.
         """
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast) -> None:
         """Deliver one event to many listeners.
 
         Events of one publisher on one topic reach each listener in the order of these calls. A listener
@@ -171,6 +182,9 @@ class Outbox(Protocol):
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+    def load(self) -> Load:
+        """What it has done so far."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from radiod.core.procedures import Procedures
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
 from radiod.core.uris import check_uri, is_reserved
@@ -99,6 +100,7 @@ class Realm:
         ids: Ids,
         limits: Limits,
         undeclared_topics: bool = True,
+        statistics: Statistics | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -117,6 +119,10 @@ class Realm:
             undeclared_topics=undeclared_topics,
             on_end=self._channel_ended,
         )
+        self.statistics = statistics or Statistics(outbox, clock, timers)
+        self.statistics.watch(self._round_ended)
+        self._published = 0
+        self._publish_rate = Rate()
         # While a session leaves: the router's own calls that ended by it, and how.
         self._unsettled: list[tuple[Later[Any], Any]] | None = None
         self.meta = MetaApi(self)
@@ -411,6 +417,7 @@ class Realm:
         if run is not None:
             details = {**details, "_stream": run.place}
         publication, readers = self.broker.publish(publisher, topic, payload, options, details)
+        self._published += 1
         if run is not None:
             run.take()
         self.histories.record(topic, publication, payload, options, details)
@@ -484,6 +491,25 @@ class Realm:
             self._outbox.send(session, RegistrationRevoked(0, details))
         self.meta.unregistered(session, registration)
 
+    # --- statistics
+
+    def describe_load(self) -> dict[str, Any]:
+        """Statistics of this realm, and of the whole server; ``Statistics.describe`` says which are those."""
+        return {
+            "sessions": len(self.sessions),
+            "subscriptions": len(self.broker),
+            "registrations": len(self.dealer),
+            "channels": len(self.channels),
+            "published": self._published,
+            "published_per_s": self._publish_rate.per_s,
+            **self.statistics.describe(),
+        }
+
+    def _round_ended(self, seconds: float) -> None:
+        self._publish_rate.turn(self._published, seconds)
+        if self.broker.matching(ON_STATS):
+            self.announce(ON_STATS, self.describe_load())
+
     # --- channels
 
     def create_channel(self, name: str, lifetime: float | None, owner: Session | None) -> dict[str, Any]:
@@ -519,6 +545,7 @@ class Realm:
         self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 
 
+ON_STATS: Final = "radiod.server.on_stats"
 PASSTHRU: Final = Passthru.__struct_fields__
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
 GO_ON: Final = Verdict(is_allowed=True)

@@ -11,7 +11,7 @@ connection is cut.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IPushProducer
@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from radiod.core.broker import Broadcast, Listener
+from radiod.core.ports import Load
 from radiod.core.sessions import Session
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
@@ -63,7 +64,8 @@ class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes.
-    Counters: ``dropped`` events lost by full buffers, ``unsayable`` events that a format could not express,
+    Counters: ``delivered`` events given to connections, ``bytes_out`` of everything written, ``dropped``
+    events lost by full buffers, ``unsayable`` events that a format could not express,
     ``cut`` connections cut for their backlog.
     """
 
@@ -74,6 +76,8 @@ class FanOut:
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
         self._turn_bytes = 0
+        self.delivered = 0
+        self.bytes_out = 0
         self.dropped = 0
         self.unsayable = 0
         self.cut = 0
@@ -118,15 +122,18 @@ class FanOut:
         outlet.push(data)
         self._count(len(data))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast) -> None:
         """Queue one event for many listeners, or hold it for those that do not keep up."""
         format: Format | None = None
         frame = b""
+        # Those that get it not or not now are few: counting them costs the others nothing.
+        left_out = 0
         for listener in listeners:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 self.dropped += listener.hold(broadcast)
                 outlet.owed[listener] = None
+                left_out += 1
                 continue
             if outlet.format is not format:
                 format = outlet.format
@@ -136,6 +143,9 @@ class FanOut:
                 if not queue:
                     self.mark(outlet)
                 queue.append(frame)
+            else:
+                left_out += 1
+        self.delivered += len(listeners) - left_out
         self._count(len(frame))
 
     def hold(self, session: Session, is_held: bool) -> None:
@@ -160,6 +170,10 @@ class FanOut:
         outlet: Outlet = session.outlet
         outlet.push(outlet.format.message(message, None))
         outlet.finish()
+
+    def load(self) -> Load:
+        """What has been delivered and written so far."""
+        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; empty when the format cannot say it."""
@@ -190,6 +204,7 @@ class FanOut:
                     outlet.owed[listener] = None
                 frame = self._frame(broadcast, outlet.format, lost)
                 if frame and len(frame) <= outlet.max_bytes:
+                    self.delivered += 1
                     return frame
         return None
 
@@ -320,6 +335,7 @@ class Outlet:
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         queue.clear()
         if not self.blocked:
+            self._fan_out.bytes_out += len(data)
             self._write(data)
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
@@ -334,7 +350,9 @@ class Outlet:
             chunk = self._next_chunk()
             if not chunk:
                 break
-            self._write(b"".join(chunk))
+            data = b"".join(chunk)
+            self._fan_out.bytes_out += len(data)
+            self._write(data)
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
             self._update_reads()

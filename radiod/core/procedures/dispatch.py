@@ -39,7 +39,7 @@ class Procedures:
             **ChannelProcedures(realm).procedures,
             **ClientProcedures(realm).procedures,
             **RpcProcedures(realm).procedures,
-            **ServerProcedures().procedures,
+            **ServerProcedures(realm).procedures,
         }
 
     def call(self, session: Session, procedure: str, payload: Payload) -> Payload | Later[Payload]:
