@@ -14,14 +14,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from radiod.core.broker import Broker, Subscription
+from radiod.core.broker import Broker
 from radiod.core.channels import Channels
 from radiod.core.dealer import Dealer
 from radiod.core.history import Histories
 from radiod.core.later import Later
+from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
+from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.testaments import last_will
@@ -66,23 +68,13 @@ from radiod.wire.messages import (
     name_of,
 )
 
-__all__ = ["Publication", "Realm"]
+__all__ = ["Realm"]
 
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
-
-
-class Publication:
-    """What became of a publish: its id, and how many sessions listened to the topic."""
-
-    __slots__ = ("id", "readers")
-
-    def __init__(self, id: int, readers: int) -> None:
-        self.id = id
-        self.readers = readers
 
 
 class Realm:
@@ -105,7 +97,7 @@ class Realm:
         self._ids = ids
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = Broker(outbox, clock, ids, limits)
+        self.broker = Broker(outbox, clock, timers, limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, limits.max_channels)
         self.channels = Channels(
@@ -293,8 +285,20 @@ class Realm:
         if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
             raise PeerError("payload_passthru_mode was not announced for the role publisher")
         publication = self._publish(session, message.topic, payload, options, verdict)
-        if options.acknowledge:
+        if isinstance(publication, Later):
+            # Only the answer waits: the session goes on.
+            publication.then(lambda outcome: self._acknowledge(session, message, outcome))
+        elif options.acknowledge:
             self._outbox.send(session, Published(message.request, publication.id))
+
+    def _acknowledge(self, session: Session, message: Publish, outcome: Publication | RadiodError) -> None:
+        """Answer a publish whose receipt was kept back, unless its session has left meanwhile."""
+        if not session.is_open:
+            return
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        else:
+            self._outbox.send(session, Published(message.request, outcome.id))
 
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
         subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
@@ -380,11 +384,13 @@ class Realm:
 
     def publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions = DEFAULT_OPTIONS
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish for ``publisher``, whose session need not be joined.
 
+        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``), where ``options`` ask for an
+            acknowledgement.
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``authorization_failed`` (its rights cannot be known at once).
+            ``quota``, ``overrun``, ``authorization_failed`` (its rights cannot be known at once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -396,7 +402,7 @@ class Realm:
 
     def _publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish what is allowed."""
         self._not_reserved(topic)
         channel = self.channels.admit(topic)
@@ -404,11 +410,13 @@ class Realm:
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
-        publication, readers = self.broker.publish(publisher, topic, payload, options, details)
+        self.broker.check(publisher, topic, payload, options)
+        publication = self._ids.next()
+        published = self.broker.publish(publication, publisher, topic, payload, options, details)
         self.histories.record(topic, publication, payload, options, details)
         if channel is not None:
             channel.events += 1
-        return Publication(publication, readers)
+        return published
 
     def subscribe(self, session: Session, topic: str) -> None:
         """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
@@ -441,7 +449,8 @@ class Realm:
     def announce(self, topic: str, *args: Any) -> None:
         """Publish an event of the router; costs next to nothing while nobody listens to the topic."""
         if self.broker.matching(topic):
-            self.broker.publish(None, topic, Payload.of(*args), DEFAULT_OPTIONS, NO_DETAILS)
+            payload = Payload.of(*args)
+            self.broker.publish(self._ids.next(), None, topic, payload, DEFAULT_OPTIONS, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
         """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
