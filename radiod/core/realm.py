@@ -28,6 +28,7 @@ from radiod.core.registrations import Registration
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
+from radiod.core.tuning import Tuning
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     AUTHORIZATION_FAILED,
@@ -73,6 +74,7 @@ __all__ = ["Realm"]
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
+DEFAULT_SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
 
@@ -98,6 +100,7 @@ class Realm:
         # session id -> session
         self.sessions: dict[int, Session] = {}
         self.broker = Broker(outbox, clock, timers, limits)
+        self.tuning = Tuning(limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, limits.max_channels)
         self.channels = Channels(
@@ -418,10 +421,15 @@ class Realm:
             channel.events += 1
         return published
 
-    def subscribe(self, session: Session, topic: str) -> None:
-        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
+    def subscribe(
+        self, session: Session, topic: str, options: SubscribeOptions = DEFAULT_SUBSCRIBE_OPTIONS
+    ) -> None:
+        """Subscribe a listener that speaks no WAMP.
+
+        Raises: Refused: as ``may_subscribe``; ``quota``; ``invalid_argument``: no such buffer.
+        """
         self.may_subscribe(session.principal, topic)
-        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions())
+        subscription, is_new, is_added = self._subscribe(session, topic, options)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -430,7 +438,11 @@ class Realm:
     ) -> tuple[Subscription, bool, bool]:
         if options.match == "exact" and not is_reserved(topic):
             self.channels.admit(topic)
-        return self.broker.subscribe(session, topic, options)
+        settings = self.tuning.settings(session, options.match, topic, options.buffer)
+        subscription, is_new, is_added = self.broker.subscribe(session, topic, options, settings)
+        if options.buffer is not None and not is_added:
+            session.subscriptions[subscription.id].tune(settings)
+        return subscription, is_new, is_added
 
     def may_subscribe(self, principal: Principal, topic: str) -> None:
         """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""
@@ -516,6 +528,7 @@ class Realm:
 
     def _channel_ended(self, name: str, reason: str) -> None:
         self.broker.forget(name)
+        self.tuning.forget(name)
         self.histories.forget(name)
         self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 
