@@ -83,8 +83,8 @@ class Session:
     ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
-    ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for, None when it
-    asked for none.
+    ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for
+    (None: none).
     """
 
     __slots__ = (
