@@ -81,6 +81,7 @@ CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
 BAD_NAME: Final = "radiod.error.bad_name"
 BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
+OVERRUN: Final = "radiod.error.overrun"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
@@ -95,6 +96,7 @@ HTTP_STATUS: Final = {
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
+    OVERRUN: 503,
     FEATURE_NOT_SUPPORTED: 501,
 }
 """HTTP status for a refusal's URI, in radiod's own HTTP answers."""

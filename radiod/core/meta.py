@@ -26,9 +26,10 @@ from radiod.core.arguments import (
     struct,
     text,
 )
-from radiod.core.broker import Audience, Subscription
+from radiod.core.broker import Audience
 from radiod.core.history import Record
 from radiod.core.later import Later, after
+from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Registration
 from radiod.core.sessions import Session

@@ -14,20 +14,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from radiod.core.broker import Broker, Subscription
+from radiod.core.broker import Broker
 from radiod.core.channels import Channels
 from radiod.core.dealer import Dealer
 from radiod.core.history import Histories
 from radiod.core.later import Later
+from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
+from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
+from radiod.core.tuning import Tuning
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     AUTHORIZATION_FAILED,
@@ -68,23 +71,14 @@ from radiod.wire.messages import (
     name_of,
 )
 
-__all__ = ["Publication", "Realm"]
+__all__ = ["Realm"]
 
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
+DEFAULT_SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
-
-
-class Publication:
-    """What became of a publish: its id, and how many sessions listened to the topic."""
-
-    __slots__ = ("id", "readers")
-
-    def __init__(self, id: int, readers: int) -> None:
-        self.id = id
-        self.readers = readers
 
 
 class Realm:
@@ -108,7 +102,8 @@ class Realm:
         self._ids = ids
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = Broker(outbox, clock, ids, limits)
+        self.broker = Broker(outbox, clock, timers, limits)
+        self.tuning = Tuning(limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, limits.max_channels)
         self.channels = Channels(
@@ -302,8 +297,20 @@ class Realm:
         if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
             raise PeerError("payload_passthru_mode was not announced for the role publisher")
         publication = self._publish(session, message.topic, payload, options, verdict)
-        if options.acknowledge:
+        if isinstance(publication, Later):
+            # Only the answer waits: the session goes on.
+            publication.then(lambda outcome: self._acknowledge(session, message, outcome))
+        elif options.acknowledge:
             self._outbox.send(session, Published(message.request, publication.id))
+
+    def _acknowledge(self, session: Session, message: Publish, outcome: Publication | RadiodError) -> None:
+        """Answer a publish whose receipt was kept back, unless its session has left meanwhile."""
+        if not session.is_open:
+            return
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        else:
+            self._outbox.send(session, Published(message.request, outcome.id))
 
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
         subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
@@ -389,11 +396,13 @@ class Realm:
 
     def publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions = DEFAULT_OPTIONS
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish for ``publisher``, whose session need not be joined.
 
+        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``), where ``options`` ask for an
+            acknowledgement.
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``authorization_failed`` (its rights cannot be known at once).
+            ``quota``, ``overrun``, ``authorization_failed`` (its rights cannot be known at once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -405,7 +414,7 @@ class Realm:
 
     def _publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish what is allowed."""
         self._not_reserved(topic)
         channel = self.channels.admit(topic)
@@ -414,21 +423,29 @@ class Realm:
         if passthru:
             details = {**details, **passthru}
         run = None if options.stream is None else step(publisher, topic, options.stream)
+        is_mark = run is not None and run.is_end
         if run is not None:
             details = {**details, "_stream": run.place}
-        publication, readers = self.broker.publish(publisher, topic, payload, options, details)
+        self.broker.check(publisher, topic, payload, options, is_mark)
+        publication = self._ids.next()
+        published = self.broker.publish(publication, publisher, topic, payload, options, details, is_mark)
         self._published += 1
         if run is not None:
             run.take()
         self.histories.record(topic, publication, payload, options, details)
         if channel is not None:
             channel.events += 1
-        return Publication(publication, readers)
+        return published
 
-    def subscribe(self, session: Session, topic: str) -> None:
-        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
+    def subscribe(
+        self, session: Session, topic: str, options: SubscribeOptions = DEFAULT_SUBSCRIBE_OPTIONS
+    ) -> None:
+        """Subscribe a listener that speaks no WAMP.
+
+        Raises: Refused: as ``may_subscribe``; ``quota``; ``invalid_argument``: no such buffer.
+        """
         self.may_subscribe(session.principal, topic)
-        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions())
+        subscription, is_new, is_added = self._subscribe(session, topic, options)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -437,7 +454,11 @@ class Realm:
     ) -> tuple[Subscription, bool, bool]:
         if options.match == "exact" and not is_reserved(topic):
             self.channels.admit(topic)
-        return self.broker.subscribe(session, topic, options)
+        settings = self.tuning.settings(session, options.match, topic, options.buffer)
+        subscription, is_new, is_added = self.broker.subscribe(session, topic, options, settings)
+        if options.buffer is not None and not is_added:
+            session.subscriptions[subscription.id].tune(settings)
+        return subscription, is_new, is_added
 
     def may_subscribe(self, principal: Principal, topic: str) -> None:
         """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""
@@ -456,7 +477,8 @@ class Realm:
     def announce(self, topic: str, *args: Any) -> None:
         """Publish an event of the router; costs next to nothing while nobody listens to the topic."""
         if self.broker.matching(topic):
-            self.broker.publish(None, topic, Payload.of(*args), DEFAULT_OPTIONS, NO_DETAILS)
+            payload = Payload.of(*args)
+            self.broker.publish(self._ids.next(), None, topic, payload, DEFAULT_OPTIONS, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
         """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
@@ -541,6 +563,7 @@ class Realm:
 
     def _channel_ended(self, name: str, reason: str) -> None:
         self.broker.forget(name)
+        self.tuning.forget(name)
         self.histories.forget(name)
         self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 

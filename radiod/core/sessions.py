@@ -22,8 +22,8 @@ from radiod.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from radiod.core.broker import Listener
     from radiod.core.dealer import PendingCall
+    from radiod.core.listeners import Listener
     from radiod.core.ports import Principal
     from radiod.core.registrations import Callee
     from radiod.core.runs import Runs
@@ -84,8 +84,9 @@ class Session:
     ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
-    ``testaments``: what to publish when it leaves; ``signature_bytes``: length of what it tells about its
-    registrations; ``runs``: its open runs of samples, None when it never marked any.
+    ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for
+    (None: none); ``signature_bytes``: length of what it tells about its registrations; ``runs``: its open
+    runs of samples, None when it never marked any.
     """
 
     __slots__ = (
@@ -106,6 +107,7 @@ class Session:
         "signature_bytes",
         "subscriptions",
         "testaments",
+        "tuned",
         "waiting",
     )
 
@@ -138,6 +140,7 @@ class Session:
         self.testaments: list[Testament] | None = None
         self.signature_bytes = 0
         self.runs: Runs | None = None
+        self.tuned: dict[str, dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"

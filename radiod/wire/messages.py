@@ -159,6 +159,8 @@ class SubscribeOptions(Options):
 
     match: MatchPolicy = "exact"
     get_retained: bool = False
+    # Looked at where it is used: a wrong one is refused, and no violation of the protocol.
+    buffer: Any = field(name="_radiod_buffer", default=None)
 
 
 class RegisterOptions(Options):

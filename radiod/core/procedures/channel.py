@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from radiod.core.arguments import REQUIRED, Signature, text
+from radiod.core.buffers import BufferSettings
 from radiod.core.channels import MAX_LIFETIME
 from radiod.core.ports import Action
 from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
@@ -43,6 +44,10 @@ class ChannelProcedures:
             ),
             "radiod.channel.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
             "radiod.channel.get": ({"name": REQUIRED}, self.get),
+            "radiod.channel.tune": (
+                {"channel": REQUIRED, **dict.fromkeys(BufferSettings.__struct_fields__)},
+                self.tune,
+            ),
         }
 
     def create(
@@ -100,6 +105,12 @@ class ChannelProcedures:
     def get(self, session: Session, *, name: Any) -> dict[str, Any]:
         """One channel's description → ``{name, public, readers, events, expires}``."""
         return self._realm.describe_channel(text("name", name))
+
+    def tune(self, session: Session, *, channel: Any, **buffer: Any) -> dict[str, Any]:
+        """Ask for another buffer for a channel, or pattern → ``{channel, …}`` with all values in effect."""
+        given = {name: value for name, value in buffer.items() if value is not None}
+        realm = self._realm
+        return realm.tuning.tune(realm.broker, session, text("channel", channel), given)
 
     def _needs_publish(self, session: Session, name: str) -> None:
         if not session.principal.permissions.allows(Action.PUBLISH, name):

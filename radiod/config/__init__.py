@@ -1,0 +1,50 @@
+"""The configuration: one frozen tree, parsed once from TOML, past which nobody sees a dictionary.
+
+Every key, its default, bounds and risk is documented in ``docs/configuration.md``; a test keeps both equal.
+A mistake is a ``ConfigError`` that names the key; no message holds a secret.
+"""
+
+from radiod.config.checking import OWN_PATHS
+from radiod.config.nodes import (
+    Buffer,
+    Channel,
+    Disclose,
+    History,
+    Kdf,
+    Key,
+    Limits,
+    Listen,
+    Policy,
+    Realm,
+    Role,
+    Scram,
+    Store,
+    User,
+    Wampcra,
+)
+from radiod.config.reading import ConfigError
+from radiod.config.tree import Config, from_tree
+from radiod.secret import Secret
+
+__all__ = [
+    "OWN_PATHS",
+    "Buffer",
+    "Channel",
+    "Config",
+    "ConfigError",
+    "Disclose",
+    "History",
+    "Kdf",
+    "Key",
+    "Limits",
+    "Listen",
+    "Policy",
+    "Realm",
+    "Role",
+    "Scram",
+    "Secret",
+    "Store",
+    "User",
+    "Wampcra",
+    "from_tree",
+]

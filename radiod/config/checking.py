@@ -1,0 +1,126 @@
+"""What the types of a configuration cannot say: references, patterns, names, things that must differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from radiod.config.nodes import Channel, Kdf, Key, Limits, Listen, Patterns, Realm, Scram
+from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
+from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
+
+__all__ = ["OWN_PATHS", "check"]
+
+# First segments of radiod's own paths; "/" is the live page.
+OWN_PATHS: Final = frozenset(
+    ("", "ws", "publish", "api", "call", "lp", "listen", "channels", "healthz", "readyz", "metrics", "static")
+)
+# What a request line can carry as it stands; "." and ".." are taken out by browsers.
+ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
+
+
+def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limits) -> None:
+    """Check a configuration's realms and all below them. Raises: ConfigError."""
+    if not listen:
+        raise ConfigError(("listen",), "at least one endpoint is needed")
+    if not realms:
+        raise ConfigError(("realms",), "at least one realm is needed")
+    checker = _Checker(next(iter(realms)), limits)
+    for name, realm in realms.items():
+        checker.check(name, realm)
+
+
+class _Checker:
+    """Checks realms one after the other; ``main`` is the name of the first."""
+
+    def __init__(self, main: str, limits: Limits) -> None:
+        self._main = main
+        self._limits = limits
+        self._aliases: dict[str, KeyPath] = {}
+        self._keys: dict[str, KeyPath] = {}
+
+    def check(self, name: str, realm: Realm) -> None:
+        path = ("realms", name)
+        if len(name) > MAX_URI_LENGTH or not LOOSE.fullmatch(name):
+            raise ConfigError(path, "a realm's name must be a URI")
+        self._realm(realm, path)
+
+    def _realm(self, realm: Realm, path: KeyPath) -> None:
+        if realm.anonymous is not None:
+            _role_exists(realm, realm.anonymous, (*path, "anonymous"))
+        for name, user in realm.users.items():
+            _role_exists(realm, user.role, (*path, "users", name, "role"))
+            if user.scram is not None:
+                _check_scram(user.scram, (*path, "users", name, "scram"))
+        for name, role in realm.roles.items():
+            for action in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
+                _check_patterns(getattr(role, action), (*path, "roles", name, action))
+        for name, key in realm.keys.items():
+            self._key(key, (*path, "keys", name))
+        for name, channel in realm.channels.items():
+            self._channel(name, channel, (*path, "channels", name))
+
+    def _key(self, key: Key, path: KeyPath) -> None:
+        _check_patterns(key.publish, (*path, "publish"))
+        _check_patterns(key.listen, (*path, "listen"))
+        other = self._keys.setdefault(key.key.reveal(), path)
+        if other is not path:
+            raise ConfigError(path, f"the same key as {dotted(other)}")
+
+    def _channel(self, name: str, channel: Channel, path: KeyPath) -> None:
+        _check_patterns((name,), path)
+        if is_reserved(name):
+            raise ConfigError(path, "names under wamp. and radiod. belong to the router")
+        if not channel.public:
+            # To accept this and not keep it would show private data to everybody.
+            raise ConfigError((*path, "public"), "private channels are not supported by this version")
+        if channel.buffer.max_bytes > self._limits.max_buffer_bytes:
+            bound = self._limits.max_buffer_bytes
+            raise ConfigError((*path, "buffer", "max_bytes"), f"above limits.max_buffer_bytes, {bound}")
+        if channel.aliases and path[1] != self._main:
+            # Listeners without a key are the first realm's: the path would lead to its channel of this name.
+            raise ConfigError((*path, "aliases"), "only channels of the first realm have aliases")
+        if channel.aliases and is_pattern(name):
+            raise ConfigError((*path, "aliases"), "a path leads to one channel, not to a pattern")
+        for index, alias in enumerate(channel.aliases):
+            self._alias(alias, (*path, "aliases", f"[{index}]"))
+
+    def _alias(self, alias: str, path: KeyPath) -> None:
+        if not ALIAS.fullmatch(alias) or alias.split("/")[1] in OWN_PATHS:
+            raise ConfigError(path, f"{alias!r} must be a path that is not radiod's own")
+        other = self._aliases.setdefault(alias, path)
+        if other is not path:
+            raise ConfigError(path, f"{alias!r} is {dotted(other)} already")
+
+
+def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:
+    if role not in realm.roles:
+        known = ", ".join(quoted(name) for name in realm.roles)
+        raise ConfigError(path, f"no such role {role!r} (known: {known})")
+
+
+def _check_scram(scram: Scram, path: KeyPath) -> None:
+    if (scram.memory is None) is (scram.kdf is Kdf.ARGON2ID13):
+        raise ConfigError((*path, "memory"), "goes with kdf argon2id13, and only with it")
+    for name, secret in (("stored_key", scram.stored_key), ("server_key", scram.server_key)):
+        if not re.fullmatch("[0-9a-fA-F]{64}", secret.reveal()):
+            raise ConfigError((*path, name), "must be 32 bytes in hex")
+
+
+def _check_patterns(patterns: Patterns, path: KeyPath) -> None:
+    for pattern in patterns:
+        if not _is_well_formed(pattern):
+            dotted = pattern[:-1] + ".*"
+            hint = f"; did you mean {dotted!r}?" if pattern[-1:] == "*" and _is_well_formed(dotted) else ""
+            raise ConfigError(path, f"{pattern!r} is no URI pattern{hint}")
+
+
+def _is_well_formed(pattern: str) -> bool:
+    """Exact, prefix, wildcard or everything; prefix and wildcard at once would match nothing."""
+    if len(pattern) > MAX_URI_LENGTH or "*" in pattern.removesuffix("*"):
+        return False
+    if pattern.endswith("*"):
+        return pattern == "*" or (pattern.endswith(".*") and LOOSE.fullmatch(pattern[:-2]) is not None)
+    # With its empty components filled in, a wildcard is a URI.
+    return pattern != "" and LOOSE.fullmatch(".".join(part or "x" for part in pattern.split("."))) is not None

@@ -1,0 +1,211 @@
+"""The tables of a configuration file, as frozen structs: their keys, defaults and bounds."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta, field
+from msgspec.structs import replace
+
+from radiod.config.reading import Node
+from radiod.core.buffers import MAX_SIZE
+from radiod.core.uris import MAX_URI_LENGTH
+from radiod.secret import Secret
+
+__all__ = [
+    "LISTENER",
+    "Buffer",
+    "Channel",
+    "Disclose",
+    "History",
+    "Kdf",
+    "Key",
+    "Limits",
+    "Listen",
+    "Patterns",
+    "Policy",
+    "Realm",
+    "Role",
+    "Scram",
+    "Store",
+    "User",
+    "Wampcra",
+]
+
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Bytes = Annotated[int, Meta(ge=512, le=1 << 24)]
+ManyBytes = Annotated[int, Meta(ge=512, le=1 << 40)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
+Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
+Hex32 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]
+Patterns = tuple[str, ...]
+
+
+class Listen(Node, frozen=True, kw_only=True):
+    """``[[listen]]``"""
+
+    endpoint: Name
+
+
+class Store(Node, frozen=True, kw_only=True):
+    """``[store]``"""
+
+    path: str = ""
+
+    def placed(self, base: Path) -> Store:
+        """With the whole path."""
+        return Store(path=str(base / self.path)) if self.path else self
+
+
+class Limits(Node, frozen=True, kw_only=True):
+    """``[limits]``"""
+
+    max_message_bytes: Bytes = 1_048_576
+    max_connections: Count = 50_000
+    max_unauthenticated_seconds: Seconds = 10.0
+    call_timeout_s: Seconds = 60.0
+    max_pending_calls: Count = 4096
+    max_subscriptions: Count = 10_000
+    max_registrations: Count = 10_000
+    max_channels: Count = 10_000
+    max_retained_topics: Count = 10_000
+    max_retained_bytes: ManyBytes = 67_108_864
+    max_testaments: Count = 100
+    max_buffer_bytes: ManyBytes = 16_777_216
+    wait_timeout_s: Seconds = 5.0
+    max_backlog_bytes: ManyBytes = 4_194_304
+    max_fragments: Count = 1024
+    compression: bool = True
+    ping_interval_s: Seconds = 30.0
+    ping_timeout_s: Seconds = 20.0
+    http_timeout_s: Seconds = 30.0
+    stats_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 5.0
+
+
+class Disclose(Enum):
+    """When a role's identity is revealed."""
+
+    ALWAYS = "always"
+    ASKED = "asked"
+    NEVER = "never"
+
+
+class Role(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.roles.<role>]``"""
+
+    subscribe: Patterns = ()
+    publish: Patterns = ()
+    call: Patterns = ()
+    register: Patterns = ()
+    deny: Patterns = ()
+    disclose: Disclose = Disclose.ASKED
+    disclosed: Patterns = ()
+    trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+
+
+class Wampcra(Node, frozen=True, kw_only=True):
+    """``wampcra`` of a user; the password ``secret`` is also given as ``secret_file`` or ``secret_env``."""
+
+    secret: Secret
+    salt: str = ""
+    iterations: Count = 1000
+    keylen: Annotated[int, Meta(ge=16, le=64)] = 32
+
+
+class Kdf(Enum):
+    """How a SCRAM password was salted."""
+
+    ARGON2ID13 = "argon2id13"
+    PBKDF2 = "pbkdf2"
+
+
+class Scram(Node, frozen=True, kw_only=True):
+    """``scram`` of a user: what verifies a password without holding it; secret all the same."""
+
+    kdf: Kdf
+    salt: Hex
+    iterations: Count
+    memory: Annotated[int, Meta(ge=8, le=1 << 20)] | None = None
+    stored_key: Secret
+    server_key: Secret
+
+
+class User(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.users.<authid>]``; a ticket is also given as ``ticket_file`` or ``ticket_env``."""
+
+    role: str
+    ticket: Secret | None = None
+    wampcra: Wampcra | None = None
+    scram: Scram | None = None
+    cryptosign: tuple[Hex32, ...] = ()
+
+
+class Key(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.keys.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
+
+    key: Secret
+    publish: Patterns = ()
+    listen: Patterns = ()
+
+
+class Policy(Enum):
+    """What a full buffer does."""
+
+    RING = "ring"
+    SKIP = "skip"
+    CLEAR = "clear"
+    WAIT = "wait"
+    RAISE = "raise"
+
+
+class Buffer(Node, frozen=True, kw_only=True):
+    """``buffer`` of a channel."""
+
+    size: Annotated[int, Meta(ge=0, le=MAX_SIZE)] = 100
+    policy: Policy = Policy.RING
+    every: Annotated[int, Meta(ge=1, le=2**53)] = 1
+    min_interval: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    latest: bool = False
+    weight: Annotated[int, Meta(ge=1, le=100)] = 1
+    max_bytes: ManyBytes = 1_048_576
+
+
+class History(Node, frozen=True, kw_only=True):
+    """``history`` of a channel."""
+
+    size: Count = 100
+    seconds: LongSeconds = 3600.0
+    bytes: ManyBytes = 1 << 26
+
+
+class Channel(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.channels.<name>]``"""
+
+    public: bool = True
+    history: History | None = None
+    durable: bool = False
+    buffer: Buffer = Buffer()
+    aliases: tuple[str, ...] = ()
+
+
+LISTENER: Final = Role(subscribe=("*",), call=("*",))
+"""The built-in role ``listener``: subscribe and call anything public."""
+
+
+class Realm(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>]``"""
+
+    anonymous: str | None = None
+    undeclared_topics: bool = True
+    roles: dict[str, Role] = field(default_factory=lambda: {"listener": LISTENER})
+    users: dict[str, User] = {}
+    keys: dict[str, Key] = {}
+    channels: dict[str, Channel] = {}
+
+    def placed(self, base: Path) -> Realm:
+        """With the built-in role."""
+        return replace(self, roles={"listener": LISTENER, **self.roles})

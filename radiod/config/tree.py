@@ -1,0 +1,71 @@
+"""The root of the configuration, and the ways to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import field, inspect
+
+from radiod.config.checking import check
+from radiod.config.nodes import Buffer, Limits, Listen, Realm, Store
+from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
+from radiod.core.uris import is_pattern
+
+__all__ = ["Config", "from_tree"]
+
+
+class Config(Node, frozen=True, kw_only=True):
+    """Everything. ``Config()`` is what radiod does without a file."""
+
+    listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
+    store: Store = Store()
+    limits: Limits = Limits()
+    realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """The configuration in a file. Raises: ConfigError: it cannot be read, or is wrong."""
+        try:
+            return cls.parse(path.read_text(encoding="utf-8"), path.parent)
+        except OSError as error:
+            raise ConfigError((), str(error.strerror), path) from None
+        except UnicodeDecodeError:
+            raise ConfigError((), "not UTF-8", path) from None
+        except ConfigError as error:
+            raise ConfigError(error.path, error.message, path) from None
+
+    @classmethod
+    def parse(cls, text: str, base: Path) -> Config:
+        """The configuration in a text; files it names are relative to ``base``. Raises: ConfigError."""
+        return from_tree(load_toml(text), base)
+
+    def not_yet(self) -> list[str]:
+        """The keys in use that this version accepts and does not act on, one line each."""
+        lines = ["store.path: nothing is stored"] if self.store.path else []
+        for name, realm in self.realms.items():
+            for kind, is_used, key, why in NOT_YET:
+                nodes: dict[str, Any] = getattr(realm, kind)
+                at = [("realms", name, kind, node, key) for node in nodes if is_used(node, nodes[node])]
+                lines += [f"{dotted(part for part in path if part)}: {why}" for path in at]
+        return lines
+
+
+NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
+    ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
+    (
+        "channels",
+        lambda name, channel: is_pattern(name) and channel.history is None and channel.buffer == Buffer(),
+        "",
+        "a pattern has no effect",
+    ),
+)
+"""What ``not_yet`` looks for: table of a realm, is it in use, key within the table's entry, reason."""
+
+
+def from_tree(document: dict[str, Any], base: Path) -> Config:
+    """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
+    config: Config = Reader(base).value(inspect.type_info(Config), document, ())
+    check(config.listen, config.realms, config.limits)
+    return config
