@@ -517,6 +517,7 @@ class Realm:
 
     def describe_load(self) -> dict[str, Any]:
         """Statistics of this realm, and of the whole server; ``Statistics.describe`` says which are those."""
+        drops = self.broker.drops
         return {
             "sessions": len(self.sessions),
             "subscriptions": len(self.broker),
@@ -524,6 +525,11 @@ class Realm:
             "channels": len(self.channels),
             "published": self._published,
             "published_per_s": self._publish_rate.per_s,
+            "queued": drops.queued,
+            "queued_bytes": drops.queued_bytes,
+            "dropped": dict(drops.by_policy),
+            "conflated": drops.conflated,
+            "skipped": drops.skipped,
             **self.statistics.describe(),
         }
 

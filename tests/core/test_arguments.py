@@ -236,6 +236,7 @@ RIGHT = {
     "args": [],
     "kwargs": {},
     "id": 1,
+    "channel": "a",
     "signature": {"parameters": []},
 }
 

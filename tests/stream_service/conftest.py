@@ -10,6 +10,7 @@ from support.running import radiod
 CONFIG = """
 [limits]
 stats_interval_s = 1
+wait_timeout_s = 2
 
 [realms.radio]
 anonymous = "open"

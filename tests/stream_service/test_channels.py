@@ -239,24 +239,31 @@ class TestRow05Subscribe:
 
     def test_a_buffer_is_asked_for_when_subscribing(self, program, channel):
         reader = program()
-        reader.listen(channel, _radiod_buffer=self.SETTINGS)
-        assert reader.call(TUNE, channel) == {"channel": channel, **self.SETTINGS}
+        reader.listen(channel, _radiod_buffer={"every": 2})
+        program().send(channel, *range(1, 5))
+        assert reader.events(2) == [2, 4]
 
-    def test_or_by_a_procedure_before_or_after(self, program, channel):
-        before, after = program(), program()
-        before.call(TUNE, channel, **self.SETTINGS)
+    def test_or_by_a_procedure_before_or_after_which_answers_with_what_holds(self, program, channel):
+        before, after, writer = program(), program(), program()
+        told = before.call(TUNE, channel, **self.SETTINGS)
+        assert told == {"channel": channel, **self.SETTINGS}
+        before.call(TUNE, channel, every=2)
         before.listen(channel)
         after.listen(channel)
-        after.call(TUNE, channel, **self.SETTINGS)
-        for reader in (before, after):
-            assert reader.call(TUNE, channel) == {"channel": channel, **self.SETTINGS}
+        assert after.call(TUNE, channel, every=2)["size"] == 100
+        writer.send(channel, *range(1, 5))
+        assert [before.events(2), after.events(2)] == [[2, 4], [2, 4]]
 
     def test_or_the_channel_has_a_default(self, program, channel):
         owner, reader = program(), program()
         owner.call(CREATE, channel, buffer={"size": 5, "every": 2})
-        reader.listen(channel, _radiod_buffer={"size": 6})
-        told = reader.call(TUNE, channel)
+        told = reader.call(TUNE, channel, size=6)
         assert (told["size"], told["every"]) == (6, 2)
+
+    def test_what_is_no_buffer_is_refused_by_name(self, program, channel):
+        reader = program()
+        assert reader.listen_refusal(channel, _radiod_buffer={"size": -1}) == INVALID_ARGUMENT
+        assert reader.refusal(TUNE, channel, policy="explode") == INVALID_ARGUMENT
 
     def test_twice_is_the_same_subscription(self, program, channel):
         owner, reader = program(), program()

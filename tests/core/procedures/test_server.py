@@ -1,6 +1,7 @@
 """What the server tells about itself."""
 
 from radiod import __version__
+from radiod.wire.codecs import CBOR
 
 
 def test_info_says_what_this_server_is(caller):
@@ -19,6 +20,21 @@ class TestStats:
         counted = ("sessions", "subscriptions", "registrations", "channels", "published", "delivered")
         assert [told[name] for name in counted] == [2, 2, 1, 1, 1, 2]
         assert told["uptime"] == 0.0
+
+    def test_what_waits_and_what_was_lost_is_counted(self, world, caller):
+        listener = world.join()
+        listener.subscribe("a", _radiod_buffer={"size": 2})
+        listener.subscribe("b", _radiod_buffer={"every": 2, "latest": True})
+        world.outbox.block(listener.session)
+        for _ in range(5):
+            caller.request(16, {}, "a", ["sample"])
+            caller.request(16, {}, "b", ["sample"])
+        told = caller.call("radiod.server.stats")
+        counted = ("queued", "queued_bytes", "conflated", "skipped")
+        assert [told[name] for name in counted] == [3, 3 * len(CBOR.dump(["sample"])), 1, 3]
+        assert told["dropped"] == {"ring": 3, "skip": 0, "clear": 0, "wait": 0, "raise": 0}
+        listener.leave()
+        assert caller.call("radiod.server.stats")["queued"] == 0
 
     def test_what_the_router_publishes_is_not_counted(self, world, caller):
         world.watch("wamp.session.on_join")
