@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from support.realms import SIGNATURES
 
 from radiod import errors
 from radiod.config import Config
 from radiod.core.handshake import FEATURES
-from radiod.core.procedures import SIGNATURES
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()

@@ -28,5 +28,11 @@ def test_each_module_has_its_test_file(module):
 
 @pytest.mark.parametrize("layer", ["wire", "core"])
 def test_no_test_file_outlives_its_module(layer):
-    tested = {path.name.removeprefix("test_") for path in (ROOT / "tests" / layer).glob("test_*.py")}
-    assert tested - OF_NO_MODULE <= {path.name for path in (ROOT / "radiod" / layer).glob("*.py")}
+    modules = {_below(path, "radiod", layer) for path in (ROOT / "radiod" / layer).glob("**/*.py")}
+    for path in (ROOT / "tests" / layer).glob("**/test_*.py"):
+        tested = path.with_name(path.name.removeprefix("test_"))
+        assert tested.name in OF_NO_MODULE or _below(tested, "tests", layer) in modules
+
+
+def _below(path, folder, layer):
+    return path.relative_to(ROOT / folder / layer)

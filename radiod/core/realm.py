@@ -119,7 +119,7 @@ class Realm:
         # While a session leaves: the router's own calls that ended by it, and how.
         self._unsettled: list[tuple[Later[Any], Any]] | None = None
         self.meta = MetaApi(self)
-        self._procedures = Procedures(self)
+        self.procedures = Procedures(self)
         # Messages that need a right, and what does them once it is there.
         self._guarded: dict[type, tuple[Action, Callable[[Session, Any, Codec, Verdict], None]]] = {
             Publish: (Action.PUBLISH, self._on_publish),
@@ -318,7 +318,7 @@ class Realm:
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
         procedure = message.procedure
         if is_reserved(procedure) and not _is_chunk(session, message):
-            result = self._procedures.call(session, procedure, payload)
+            result = self.procedures.call(session, procedure, payload)
             if isinstance(result, Later):
                 self._wait(session, result, lambda outcome: self._answer(session, message, outcome))
             else:

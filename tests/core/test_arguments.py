@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.realms import World
+from support.realms import SIGNATURES, World
 
 from radiod.core.arguments import (
     REQUIRED,
@@ -18,7 +18,6 @@ from radiod.core.arguments import (
     text,
 )
 from radiod.core.history import Keep
-from radiod.core.procedures import SIGNATURES
 from radiod.errors import (
     BAD_KEY,
     BAD_NAME,

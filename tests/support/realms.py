@@ -3,6 +3,10 @@
 from radiod.core.later import Later
 from radiod.core.ports import Verdict
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_realm
+from radiod.wire.codecs import CBOR
+
+SIGNATURES = {name: signature for name, (signature, _) in make_realm().procedures.table.items()}
+"""Parameters of the router's own procedures under ``radiod.``."""
 
 YES = Verdict(is_allowed=True)
 NO = Verdict(is_allowed=False)
@@ -81,6 +85,18 @@ class Client(Peer):
         return self.session.id
 
 
+class Caller(Client):
+    """A client of the procedures under ``radiod.``: they answer one value."""
+
+    def call(self, procedure, /, *args, **kwargs):
+        """What a procedure answers: the one result, or the error's URI."""
+        answer = super().call(procedure, *args, **kwargs)
+        if isinstance(answer, str):
+            return answer
+        (value,) = answer
+        return value
+
+
 class World:
     """One realm, what left it, and its time."""
 
@@ -90,6 +106,10 @@ class World:
 
     def join(self, authid="somebody", authrole="tester", **options):
         return Client(self.realm, self.outbox, authid, authrole, **options)
+
+    def caller(self, authid="somebody", authrole="tester", **options):
+        """A client of ``radiod.*``; its serializer says what JSON cannot."""
+        return Caller(self.realm, self.outbox, authid, authrole, **{"codec": CBOR, **options})
 
     def watch(self, *topics):
         """A listener to events; ``told`` hands them out."""

@@ -1,13 +1,12 @@
-"""The procedures that the router answers itself, called as a client calls them."""
+"""Channels, as a client makes, ends and looks at them."""
 
 import math
 
 import pytest
+from support.realms import World
 
-from radiod import __version__
 from radiod.core.channels import MAX_LIFETIME
 from radiod.core.ports import Action, Limits
-from radiod.core.procedures import SIGNATURES
 from radiod.errors import (
     BAD_KEY,
     BAD_NAME,
@@ -16,20 +15,16 @@ from radiod.errors import (
     FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
-    NO_SUCH_PROCEDURE,
     NOT_AUTHORIZED,
     QUOTA,
 )
-from radiod.testing import Allow, FakeClock, Peer, RecordingOutbox, make_realm
-from radiod.wire.codecs import CBOR, CODECS
+from radiod.testing import Allow
 
 CREATE = "radiod.channel.create"
 DELETE = "radiod.channel.delete"
 EXTEND = "radiod.channel.extend"
 LIST = "radiod.channel.list"
 GET = "radiod.channel.get"
-INFO = "radiod.server.info"
-ECHO = "radiod.echo"
 
 WRONG_TEXTS = [None, 1, 1.5, True, [], {}, b"a"]
 WRONG_LIFETIMES = [
@@ -52,44 +47,6 @@ WRONG_LIFETIMES = [
 ]
 
 
-class Caller(Peer):
-    """A peer that calls procedures, and hands out answers or the error's URI."""
-
-    requests = 0
-
-    def call(self, procedure, /, *args, **kwargs):
-        self.requests += 1
-        payload = [list(args), kwargs] if kwargs else [list(args)] if args else []
-        answer = self.ask(48, self.requests, {}, procedure, *payload)
-        if answer[0] == 8:
-            assert answer[:4] == [8, 48, self.requests, {}]
-            (sentence,) = answer[5]
-            assert sentence.isprintable()
-            return answer[4]
-        assert answer[:3] == [50, self.requests, {}]
-        (value,) = answer[3]
-        return value
-
-
-class World:
-    def __init__(self, **options):
-        self.outbox, self.clock = RecordingOutbox(), FakeClock()
-        self.realm = make_realm(self.outbox, self.clock, **options)
-
-    def caller(self, **who):
-        return Caller(self.realm, self.outbox, **{"codec": CBOR, **who})
-
-
-@pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
-def caller(world):
-    return world.caller()
-
-
 class TestArguments:
     def test_go_by_position_in_the_documented_order_or_by_keyword(self, world, caller):
         by_position = caller.call(CREATE, "a", True, None, 60, False, "keep", {}, {})
@@ -108,20 +65,6 @@ class TestArguments:
         assert by_position["expires"] == by_keyword["expires"] == mixed["expires"]
         caller.leave()
         assert {channel.name for channel in world.realm.channels} == {"a", "b", "c"}
-
-    @pytest.mark.parametrize("procedure", SIGNATURES)
-    def test_too_many_are_refused(self, caller, procedure):
-        assert caller.call(procedure, *["a"] * (len(SIGNATURES[procedure]) + 1)) == INVALID_ARGUMENT
-
-    @pytest.mark.parametrize("procedure", SIGNATURES)
-    @pytest.mark.parametrize("name", ["unknown", "self", "session", "", "x" * 1000, "a\nb"])
-    def test_unknown_ones_are_refused(self, caller, procedure, name):
-        assert caller.call(procedure, **{name: 1}) == INVALID_ARGUMENT
-
-    @pytest.mark.parametrize("procedure", [name for name, parameters in SIGNATURES.items() if parameters])
-    def test_one_given_twice_is_refused(self, caller, procedure):
-        first = next(iter(SIGNATURES[procedure]))
-        assert caller.call(procedure, "a", **{first: "a"}) == INVALID_ARGUMENT
 
     @pytest.mark.parametrize(
         ("procedure", "arguments"),
@@ -166,20 +109,6 @@ class TestArguments:
         key = caller.call(CREATE, "a")["control_key"]
         assert caller.call(EXTEND, "a", lifetime, key) == INVALID_ARGUMENT
         assert caller.call(GET, "a")["expires"] is None
-
-    @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
-    def test_a_payload_that_cannot_be_parsed_is_refused(self, world, codec):
-        caller = world.caller(codec=codec)
-        malformed = {
-            # A keyword that is no string, a number out of range, a string that is not UTF-8.
-            "cbor": CBOR.dump([48, 1, {}, INFO, [], {1: 2}]),
-            "json": b'[48,1,{},"radiod.server.info",[1e999]]',
-            "msgpack": b"\x95\x30\x01\x80\xb2radiod.server.info\x91\xa1\xff",
-        }
-        message = malformed[codec.name]
-        caller.send_message(codec.decode(message))
-        (answer,) = caller.received()
-        assert answer[:5] == [8, 48, 1, {}, INVALID_ARGUMENT]
 
 
 class TestCreate:
@@ -250,11 +179,6 @@ class TestRights:
             caller.call(CREATE, "a")
         mallory = world.caller(permissions=Allow(Action.CALL))
         assert mallory.call(procedure, *arguments) == NOT_AUTHORIZED
-
-    @pytest.mark.parametrize("procedure", [*SIGNATURES, ECHO])
-    def test_every_procedure_needs_the_right_to_call_it(self, world, procedure):
-        mallory = world.caller(permissions=Allow(Action.PUBLISH, Action.SUBSCRIBE, Action.REGISTER))
-        assert mallory.call(procedure) == NOT_AUTHORIZED
 
     def test_reading_needs_no_right_to_publish(self, world, caller):
         caller.call(CREATE, "a")
@@ -366,31 +290,3 @@ class TestGet:
         caller.call(CREATE, "a", lifetime=1)
         world.clock.advance(1)
         assert caller.call(GET, "a") == CHANNEL_CLOSED
-
-
-class TestOthers:
-    def test_info_says_what_this_server_is(self, caller):
-        assert caller.call(INFO) == {"name": "radiod", "version": __version__}
-
-    @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
-    def test_echo_answers_with_what_it_got(self, world, codec):
-        echo = world.caller(codec=codec)
-        assert echo.ask(48, 1, {}, ECHO, [1, "x", [None]], {"k": b"\0"}) == [
-            50,
-            1,
-            {},
-            [1, "x", [None]],
-            {"k": b"\0"},
-        ]
-        assert echo.ask(48, 2, {}, ECHO) == [50, 2, {}]
-
-    @pytest.mark.parametrize("name", ["radiod.nothing", "radiod.channel.join", "radiod.channel.created"])
-    def test_what_is_not_there_is_no_such_procedure(self, caller, name):
-        assert caller.call(name, 1) == NO_SUCH_PROCEDURE
-
-    def test_echo_answers_nothing_to_chunks_that_come_behind(self, world):
-        caller = world.caller()
-        assert caller.ask(48, 1, {"progress": True}, ECHO, [1]) == [50, 1, {}, [1]]
-        caller.send(48, 1, {"progress": True}, ECHO, [2])
-        caller.send(48, 1, {}, ECHO, [3])
-        assert caller.received() == []

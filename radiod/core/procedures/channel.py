@@ -1,73 +1,49 @@
-"""The procedures that the router itself answers: ``radiod.*`` here, ``wamp.*`` in ``meta``.
-
-Each takes its arguments by keyword, or by position in the order of its signature; those of ``radiod.*``
-answer one dictionary. A wrong argument is refused with ``wamp.error.invalid_argument`` naming it.
-"""
+"""``radiod.channel.*``: making, ending and looking at channels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from radiod import __version__
-from radiod.core.arguments import REQUIRED, Signature, bind, text
+from radiod.core.arguments import REQUIRED, Signature, text
 from radiod.core.channels import MAX_LIFETIME
-from radiod.core.later import Later
 from radiod.core.ports import Action
-from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NO_SUCH_PROCEDURE, NOT_AUTHORIZED, Refused
-from radiod.wire.codecs import Payload, Undecodable
+from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
 
 if TYPE_CHECKING:
     from radiod.core.realm import Realm
     from radiod.core.sessions import Session
 
-__all__ = ["Procedures"]
-
-SIGNATURES: Final[dict[str, Signature]] = {
-    "radiod.channel.create": {
-        "name": REQUIRED,
-        "public": True,
-        "key": None,
-        "lifetime": None,
-        "single_writer": False,
-        "on_owner_leave": "delete",
-        "buffer": {},
-        "history": {},
-    },
-    "radiod.channel.delete": {"name": REQUIRED, "control_key": REQUIRED},
-    "radiod.channel.extend": {"name": REQUIRED, "lifetime": REQUIRED, "control_key": REQUIRED},
-    "radiod.channel.list": {"prefix": "", "limit": 100, "after": None},
-    "radiod.channel.get": {"name": REQUIRED},
-    "radiod.server.info": {},
-}
+__all__ = ["ChannelProcedures"]
 
 
-class Procedures:
-    """Answers calls to ``radiod.*`` and ``wamp.*`` for one realm."""
+class ChannelProcedures:
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
     def __init__(self, realm: Realm) -> None:
         self._realm = realm
-        self._meta = realm.meta.procedures
-        self._handlers: dict[str, Callable[..., dict[str, Any]]] = {
-            "radiod.channel.create": self.create,
-            "radiod.channel.delete": self.delete,
-            "radiod.channel.extend": self.extend,
-            "radiod.channel.list": self.list,
-            "radiod.channel.get": self.get,
-            "radiod.server.info": self.info,
+        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+            "radiod.channel.create": (
+                {
+                    "name": REQUIRED,
+                    "public": True,
+                    "key": None,
+                    "lifetime": None,
+                    "single_writer": False,
+                    "on_owner_leave": "delete",
+                    "buffer": {},
+                    "history": {},
+                },
+                self.create,
+            ),
+            "radiod.channel.delete": ({"name": REQUIRED, "control_key": REQUIRED}, self.delete),
+            "radiod.channel.extend": (
+                {"name": REQUIRED, "lifetime": REQUIRED, "control_key": REQUIRED},
+                self.extend,
+            ),
+            "radiod.channel.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
+            "radiod.channel.get": ({"name": REQUIRED}, self.get),
         }
-
-    def call(self, session: Session, procedure: str, payload: Payload) -> Payload | Later[Payload]:
-        """Answer one call. Raises: Refused: whatever the procedure, or its arguments, ask for."""
-        if procedure == "radiod.echo":
-            return payload
-        if procedure in self._meta:
-            signature, meta_handler = self._meta[procedure]
-            return meta_handler(session, **_arguments(signature, payload))
-        handler = self._handlers.get(procedure)
-        if handler is None:
-            raise Refused(NO_SUCH_PROCEDURE, f"the router has no procedure {procedure}")
-        return Payload.of(handler(session, **_arguments(SIGNATURES[procedure], payload)))
 
     def create(
         self,
@@ -125,21 +101,9 @@ class Procedures:
         """One channel's description → ``{name, public, readers, events, expires}``."""
         return self._realm.describe_channel(text("name", name))
 
-    def info(self, session: Session) -> dict[str, Any]:
-        """What this server is → ``{name, version}``."""
-        return {"name": "radiod", "version": __version__}
-
     def _needs_publish(self, session: Session, name: str) -> None:
         if not session.principal.permissions.allows(Action.PUBLISH, name):
             raise Refused(NOT_AUTHORIZED, f"creating and controlling {name} needs the right to publish on it")
-
-
-def _arguments(signature: Signature, payload: Payload) -> dict[str, Any]:
-    try:
-        args, kwargs = payload.values()
-    except Undecodable as error:
-        raise Refused(INVALID_ARGUMENT, str(error)) from None
-    return bind(signature, args, kwargs)
 
 
 def _lifetime(value: Any) -> float | None:

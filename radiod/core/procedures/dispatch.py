@@ -1,0 +1,59 @@
+"""Finds what answers a call to one of the router's own procedures, and binds its arguments.
+
+Each takes its arguments by keyword, or by position in the order of its signature; those of ``radiod.*``
+answer one dictionary. A wrong argument is refused with ``wamp.error.invalid_argument`` naming it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from radiod.core.arguments import Signature, bind
+from radiod.core.later import Later, after
+from radiod.core.procedures.channel import ChannelProcedures
+from radiod.core.procedures.server import ServerProcedures
+from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
+from radiod.wire.codecs import Payload, Undecodable
+
+if TYPE_CHECKING:
+    from radiod.core.realm import Realm
+    from radiod.core.sessions import Session
+
+__all__ = ["Procedures"]
+
+Answer = dict[str, Any] | Later[dict[str, Any]]
+
+
+class Procedures:
+    """Answers calls to ``radiod.*`` and ``wamp.*`` for one realm.
+
+    ``table``: name -> parameters and handler, of all of ``radiod.*`` but ``radiod.echo``.
+    """
+
+    def __init__(self, realm: Realm) -> None:
+        self._meta = realm.meta.procedures
+        self.table: dict[str, tuple[Signature, Callable[..., Answer]]] = {
+            **ChannelProcedures(realm).procedures,
+            **ServerProcedures().procedures,
+        }
+
+    def call(self, session: Session, procedure: str, payload: Payload) -> Payload | Later[Payload]:
+        """Answer one call. Raises: Refused: whatever the procedure, or its arguments, ask for."""
+        if procedure == "radiod.echo":
+            return payload
+        if procedure in self._meta:
+            signature, meta_handler = self._meta[procedure]
+            return meta_handler(session, **_arguments(signature, payload))
+        if procedure not in self.table:
+            raise Refused(NO_SUCH_PROCEDURE, f"the router has no procedure {procedure}")
+        signature, handler = self.table[procedure]
+        return after(handler(session, **_arguments(signature, payload)), Payload.of)
+
+
+def _arguments(signature: Signature, payload: Payload) -> dict[str, Any]:
+    try:
+        args, kwargs = payload.values()
+    except Undecodable as error:
+        raise Refused(INVALID_ARGUMENT, str(error)) from None
+    return bind(signature, args, kwargs)
