@@ -81,6 +81,7 @@ CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
 BAD_NAME: Final = "radiod.error.bad_name"
 BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
+OUT_OF_SERVICE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
@@ -96,6 +97,7 @@ HTTP_STATUS: Final = {
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
     FEATURE_NOT_SUPPORTED: 501,
+    OUT_OF_SERVICE: 503,
 }
 """HTTP status for a refusal's URI, in radiod's own HTTP answers."""
 

@@ -27,10 +27,15 @@ from radiod.core.handshake import Gate
 from radiod.core.history import Keep
 from radiod.core.ids import RandomIds
 from radiod.core.ports import Action, Authenticator, Disclose, Limits, Permissions, Principal
+from radiod.core.positions import Position
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
+from radiod.store.journal import RealmJournal, restored
+from radiod.store.records import StoreError
+from radiod.store.sqlite import SqliteStore
+from radiod.transport.channelpolls import ChannelPolls
 from radiod.transport.clock import ReactorClock
 from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
@@ -46,14 +51,21 @@ from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root
 
-__all__ = ["ListenError", "Radio", "RadioService"]
+__all__ = ["ListenError", "Radio", "RadioService", "StartError"]
+
+STORE_SECONDS = 2.0
+"""How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
 
 
-class ListenError(Exception):
-    """An endpoint cannot be listened on; the message is one line for a human."""
+class StartError(Exception):
+    """The service cannot start; the message is one line for a human."""
+
+
+class ListenError(StartError):
+    """An endpoint cannot be listened on."""
 
 
 class KeyHolder:
@@ -84,6 +96,7 @@ class Radio:
         self._keys = dict(self._key_holders())
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify)
+        self.channel_polls = ChannelPolls(self.fan_out, self.clock, settings.max_polls)
         gates = {name: self._gate(name, realm) for name, realm in configuration.realms.items()}
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
         aliases = dict(_aliases(configuration))
@@ -102,6 +115,20 @@ class Radio:
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, settings),
             http=self.site,
         )
+
+    def remember(self, store: SqliteStore) -> None:
+        """Go on where the store says that its channels had come, and write to it from now on.
+
+        Raises: StoreError: it cannot be read.
+        """
+        positions = store.positions()
+        for name, realm in self.realms.items():
+            for (of, topic), at in positions.items():
+                keep = realm.histories.wanted(topic) if of == name else None
+                if keep is not None and keep.is_durable:
+                    events = store.recent(name, topic, keep.size)
+                    realm.histories.restore(topic, Position(at.epoch, at.seq), restored(events, topic))
+            realm.histories.journal = RealmJournal(store, name)
 
     @property
     def main_realm(self) -> Realm:
@@ -131,9 +158,8 @@ class Radio:
         for channel, rules in settings.channels.items():
             if not is_pattern(channel):
                 realm.channels.declare(channel)
-            if rules.history is not None:
-                kept = rules.history
-                realm.histories.keep(channel, Keep(size=kept.size, seconds=kept.seconds, bytes=kept.bytes))
+            if rules.history is not None or rules.durable:
+                realm.histories.keep(channel, _keep(rules.history, rules.durable))
         return realm
 
     def _gate(self, name: str, settings: config.Realm) -> Gate:
@@ -200,12 +226,14 @@ class Radio:
         publish = PublishResource(self.writer)
         leaves: dict[str, Resource] = {
             "publish": publish,
-            "listen": ListenResource(streams),
+            "listen": ListenResource(streams, self.channel_polls),
             "lp": LongPollResource(self.polls),
             "channels": ChannelsResource(self.main_realm),
             "healthz": HealthResource(),
         }
-        by_path: dict[str, Resource] = {path: ListenResource(streams, name) for path, name in aliases.items()}
+        by_path: dict[str, Resource] = {
+            path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()
+        }
         return Root(leaves, {"/api/publish": publish, **by_path})
 
 
@@ -220,12 +248,18 @@ class RadioService(MultiService):
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
         self.ports: list[IListeningPort] = []
+        self._store: SqliteStore | None = None
 
     def bind(self) -> None:
-        """Listen on every endpoint now, before the service starts, so that a failure can be told at once.
+        """Try the store, and listen on every endpoint now, before the service starts, so that a failure can be
+        told at once.
 
-        Raises: ListenError: one endpoint cannot be listened on; the others are left as they are.
+        Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
+            the store cannot be used.
         """
+        self._open_store()
+        # twistd detaches after this: neither a lock of the file nor a thread would live through it.
+        self._close_store()
         for listen in self._config.listen:
             try:
                 endpoint = serverFromString(self._reactor, listen.endpoint)
@@ -241,6 +275,10 @@ class RadioService(MultiService):
         super().startService()
         if not self.ports:
             self.bind()
+        self._open_store()
+        if self._store is not None:
+            self.radio.remember(self._store)
+            self._store.start()
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
@@ -250,6 +288,24 @@ class RadioService(MultiService):
         for line in self._config.not_yet():
             self.log.warn("configured but not implemented yet: {what}", what=line)
 
+    def _open_store(self) -> None:
+        path = self._config.store.path
+        if path:
+            store = SqliteStore(path, self._reactor.callFromThread)
+            try:
+                store.open()
+            except StoreError as error:
+                raise StartError(str(error)) from None
+            self._store = store
+
+    def _close_store(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            try:
+                store.close(STORE_SECONDS)
+            except StoreError as error:
+                self.log.error("{error}", error=error)
+
     async def _stop(self) -> None:
         await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
@@ -258,6 +314,7 @@ class RadioService(MultiService):
         self.radio.polls.wind_up()
         self.radio.site.wind_up()
         await self._connections_gone()
+        self._close_store()
         self.radio.clock.stop()
 
     def _connections_gone(self) -> Deferred[None]:
@@ -278,6 +335,11 @@ class RadioService(MultiService):
         stopped = Deferred.fromCoroutine(self._stop())
         others = super().stopService()
         return stopped if others is None else DeferredList([stopped, others])
+
+
+def _keep(history: config.History | None, is_durable: bool) -> Keep:
+    kept = history or config.History()
+    return Keep(size=kept.size, seconds=kept.seconds, bytes=kept.bytes, is_durable=is_durable)
 
 
 def _digest(key: str) -> bytes:

@@ -20,6 +20,7 @@ __all__ = [
     "optional",
     "struct",
     "text",
+    "whole",
 ]
 
 REQUIRED: Final = object()
@@ -64,6 +65,15 @@ def identifier(name: str, value: Any) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ID:
         raise Refused(INVALID_ARGUMENT, f"{name} must be an id, an integer from 1 to 2**53")
+    return value
+
+
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be an integer from {least} to {most}")
     return value
 
 

@@ -225,17 +225,21 @@ class Broker:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
+        publication: int | None = None,
     ) -> tuple[int, int]:
         """Give one event to everybody who listens to ``topic``.
 
         Args:
             publisher: excluded from receiving, unless the options say otherwise; None: the router itself.
             details: what every receiver learns about the event.
+            publication: its id, where it has one already.
         Returns: the publication id, and how many listeners the topic has.
         Raises: Refused: ``quota``: too many topics have a retained event already; nothing was delivered.
         """
-        publication = self._ids.next()
+        if publication is None:
+            publication = self._ids.next()
         if options.retain:
+            self.may_retain(topic, payload)
             self._retain(topic, Retained(publication, payload, options, details))
         readers = 0
         for subscription in self.matching(topic):
@@ -247,17 +251,21 @@ class Broker:
             self._outbox.fan_out(receivers, broadcast)
         return publication, readers
 
-    def _retain(self, topic: str, retained: Retained) -> None:
+    def may_retain(self, topic: str, payload: Payload) -> None:
+        """Raises: Refused: ``quota``: the topic's retained event would be one, or would be longer, than may be."""
         old = self._retained.get(topic)
         if old is None and len(self._retained) >= self._limits.max_retained_topics:
             raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        size = self._retained_bytes + len(retained.payload) - (len(old.payload) if old else 0)
+        size = self._retained_bytes + len(payload) - (len(old.payload) if old else 0)
         if size > self._limits.max_retained_bytes:
             raise Refused(
                 QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
             )
+
+    def _retain(self, topic: str, retained: Retained) -> None:
+        self.forget(topic)
         self._retained[topic] = retained
-        self._retained_bytes = size
+        self._retained_bytes += len(retained.payload)
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from radiod.core.later import Later
-from radiod.errors import PeerError
+from radiod.errors import PeerError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
     from radiod.core.broker import Broadcast, Listener
+    from radiod.core.history import Record
     from radiod.core.sessions import Session
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Clock",
     "Disclose",
     "Ids",
+    "Journal",
     "Limits",
     "Outbox",
     "Permissions",
@@ -171,6 +173,25 @@ class Outbox(Protocol):
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+
+class Journal(Protocol):
+    """Where the events of one realm's durable channels are written before anybody gets them.
+
+    What was written is there after any crash of the process, in the order of asking. Never blocks.
+    """
+
+    def append(self, record: Record, done: Callable[[Refused | None], None]) -> None:
+        """Write an event, and call ``done``, in the order of asking: with None once it is on disk.
+
+        Raises: Refused: ``unavailable``: too much waits to be written; ``done`` will not be called.
+        """
+
+    def trim(self, topic: str, epoch: str, first: int) -> None:
+        """Let events before number ``first`` go, some time. Called for every event: cheap."""
+
+    def forget(self, topic: str) -> None:
+        """Let the topic's events and its count go."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -21,8 +21,11 @@ from radiod.core.history import Histories
 from radiod.core.later import Later
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
+from radiod.core.positions import Position, position
 from radiod.core.procedures import Procedures
+from radiod.core.publishing import Publication, Publishing
 from radiod.core.registrations import Registration
+from radiod.core.replay import Page, Replay, read
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
@@ -71,18 +74,9 @@ __all__ = ["Publication", "Realm"]
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
+DEFAULT_SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
-
-
-class Publication:
-    """What became of a publish: its id, and how many sessions listened to the topic."""
-
-    __slots__ = ("id", "readers")
-
-    def __init__(self, id: int, readers: int) -> None:
-        self.id = id
-        self.readers = readers
 
 
 class Realm:
@@ -107,7 +101,8 @@ class Realm:
         self.sessions: dict[int, Session] = {}
         self.broker = Broker(outbox, clock, ids, limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
-        self.histories = Histories(clock, limits.max_channels)
+        self.histories = Histories(clock, ids, limits.max_channels)
+        self._publishing = Publishing(self.broker, self.histories, ids)
         self.channels = Channels(
             clock,
             timers,
@@ -293,14 +288,29 @@ class Realm:
         if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
             raise PeerError("payload_passthru_mode was not announced for the role publisher")
         publication = self._publish(session, message.topic, payload, options, verdict)
-        if options.acknowledge:
-            self._outbox.send(session, Published(message.request, publication.id))
+        if not isinstance(publication, Later):
+            self._acknowledge(session, message, publication)
+        elif options.acknowledge:
+            publication.then(lambda outcome: self._acknowledge(session, message, outcome))
+
+    def _acknowledge(self, session: Session, message: Publish, outcome: Publication | RadiodError) -> None:
+        """Tell what became of a publish, to whoever asked and is still there."""
+        if not session.is_open:
+            return
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        elif message.options.acknowledge:
+            self._outbox.send(session, Published(message.request, outcome.id))
 
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
-        subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
+        options = message.options
+        behind = self._behind(session, message.topic, options)
+        subscription, is_new, is_added = self._subscribe(session, message.topic, options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
-        if message.options.get_retained:
+        if options.get_retained:
             self.broker.send_retained(session, subscription)
+        if behind is not None:
+            self._go_on(session, subscription, behind)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -380,11 +390,11 @@ class Realm:
 
     def publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions = DEFAULT_OPTIONS
-    ) -> Publication:
-        """Publish for ``publisher``, whose session need not be joined.
+    ) -> Publication | Later[Publication]:
+        """Publish for ``publisher``, whose session need not be joined; on a durable channel that takes a while.
 
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``authorization_failed`` (its rights cannot be known at once).
+            ``quota``, ``unavailable``, ``authorization_failed`` (its rights cannot be known at once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -396,7 +406,7 @@ class Realm:
 
     def _publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish what is allowed."""
         self._not_reserved(topic)
         channel = self.channels.admit(topic)
@@ -404,16 +414,17 @@ class Realm:
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
-        publication, readers = self.broker.publish(publisher, topic, payload, options, details)
-        self.histories.record(topic, publication, payload, options, details)
-        if channel is not None:
-            channel.events += 1
-        return Publication(publication, readers)
+        return self._publishing.publish(topic, channel, publisher, payload, options, details)
 
-    def subscribe(self, session: Session, topic: str) -> None:
-        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
+    def subscribe(
+        self, session: Session, topic: str, options: SubscribeOptions = DEFAULT_SUBSCRIBE_OPTIONS
+    ) -> None:
+        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``; options."""
         self.may_subscribe(session.principal, topic)
-        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions())
+        behind = self._behind(session, topic, options)
+        subscription, is_new, is_added = self._subscribe(session, topic, options)
+        if behind is not None:
+            self._go_on(session, subscription, behind)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -422,7 +433,54 @@ class Realm:
     ) -> tuple[Subscription, bool, bool]:
         if options.match == "exact" and not is_reserved(topic):
             self.channels.admit(topic)
-        return self.broker.subscribe(session, topic, options)
+        subscribed = self.broker.subscribe(session, topic, options)
+        if options.wants_position:
+            self.histories.count(topic)
+        return subscribed
+
+    def _behind(self, session: Session, topic: str, options: SubscribeOptions) -> Position | None:
+        """The position to go on behind. Raises: Refused: options about positions that make no sense."""
+        if not isinstance(options.wants_position, bool):
+            raise Refused(INVALID_ARGUMENT, "_radiod_position must be true or false")
+        if options.after is None and not options.wants_position:
+            return None
+        if options.match != "exact" or is_reserved(topic):
+            raise Refused(INVALID_ARGUMENT, "only single topics of clients have positions")
+        behind = None if options.after is None else position("_radiod_after", options.after)
+        subscription = self.broker.lookup("exact", topic)
+        if behind is not None and subscription is not None and session in subscription.listeners:
+            raise Refused(INVALID_ARGUMENT, f"_radiod_after: the session listens to {topic} already")
+        return behind
+
+    def _go_on(self, session: Session, subscription: Subscription, behind: Position) -> None:
+        """Have a new listener get first what came after a position."""
+        history = self.histories.count(subscription.topic)
+        self.histories.expire(history)
+        index, is_recovered = history.after(behind)
+        listener = session.subscriptions[subscription.id]
+        listener.is_recovered = is_recovered
+        if index < history.end:
+            listener.replay = Replay(self.histories, history, index, listener)
+            self._outbox.release(listener)
+
+    def page(self, session: Session, topic: str, after: Position | None, limit: int) -> Page | None:
+        """A part of a topic's past, for ``session``, which may subscribe to it and need not be joined.
+
+        None: the topic's events are not even counted.
+        """
+        history = self.histories.find(topic)
+        if history is None:
+            return None
+        self.histories.expire(history)
+        return read(history, session, after, limit)
+
+    def before_last(self, topic: str, count: int) -> Position | None:
+        """The position behind which a topic's last ``count`` events come; None: it has no positions."""
+        history = self.histories.find(topic)
+        if history is None:
+            return None
+        self.histories.expire(history)
+        return history.before_last(count)
 
     def may_subscribe(self, principal: Principal, topic: str) -> None:
         """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""

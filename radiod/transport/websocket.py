@@ -72,7 +72,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if channel is None:
             raise ConnectionDeny(404, "no such path")
         try:
-            self._stream = self.factory.streams.admit(_credential(request.headers), channel)
+            query = {name: values[-1] for name, values in request.params.items()}
+            self._stream = self.factory.streams.admit(_credential(request.headers), channel, query)
         except RadiodError as error:
             raise ConnectionDeny(http_status(error), error.text) from None
         return None

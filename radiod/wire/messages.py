@@ -153,10 +153,12 @@ class PublishOptions(Passthru):
 
 
 class SubscribeOptions(Options):
-    """SUBSCRIBE.Options."""
+    """SUBSCRIBE.Options; radiod's own are checked where they are used, since a wrong one ends no session."""
 
     match: MatchPolicy = "exact"
     get_retained: bool = False
+    wants_position: Any = field(name="_radiod_position", default=False)
+    after: Any = field(name="_radiod_after", default=None)
 
 
 class RegisterOptions(Options):
