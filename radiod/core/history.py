@@ -282,7 +282,8 @@ class Histories:
 
     def count(self, topic: str) -> History:
         """Where events of ``topic`` are counted, from now on at the latest."""
-        return self.find(topic) or self._track(topic, NOTHING, self._counted)
+        history = self.find(topic)
+        return self._track(topic, NOTHING, self._counted) if history is None else history
 
     def wanted(self, topic: str) -> Keep | None:
         """What is kept of ``topic``; None: nothing."""
