@@ -81,6 +81,7 @@ CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
 BAD_NAME: Final = "radiod.error.bad_name"
 BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
+OVERRUN: Final = "radiod.error.overrun"
 OUT_OF_SERVICE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
@@ -96,6 +97,7 @@ HTTP_STATUS: Final = {
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
+    OVERRUN: 503,
     FEATURE_NOT_SUPPORTED: 501,
     OUT_OF_SERVICE: 503,
 }

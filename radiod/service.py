@@ -251,8 +251,7 @@ class RadioService(MultiService):
         self._store: SqliteStore | None = None
 
     def bind(self) -> None:
-        """Try the store, and listen on every endpoint now, before the service starts, so that a failure can be
-        told at once.
+        """Try the store, and listen on every endpoint, so that a failure can be told before the start.
 
         Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
             the store cannot be used.

@@ -6,10 +6,11 @@ the core does not: ``RecordingOutbox`` takes nothing for a session after its tra
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
-from radiod.core.broker import Broadcast, Listener
+from radiod.core.listeners import Broadcast, Listener
 from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
@@ -120,6 +121,9 @@ class Sent:
 class RecordingOutbox:
     """``ports.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
 
+    ``block`` a session to have its events wait in their buffers. What was released is sent by ``turn``, one
+    event of each listener after the other; ``take`` and ``unblock`` include that.
+
     Args:
         max_payload: longest payload in bytes that any session takes in ``send``; None: any length.
     """
@@ -131,6 +135,8 @@ class RecordingOutbox:
         self.aborted: list[Session] = []
         self._max_payload = max_payload
         self._closed: set[Session] = set()
+        self._blocked: set[Session] = set()
+        self._owed: deque[Listener] = deque()
 
     def is_closed(self, session: Session) -> bool:
         """True once the session's transport was closed."""
@@ -141,10 +147,51 @@ class RecordingOutbox:
             raise Refused(PAYLOAD_SIZE_EXCEEDED, f"payload of {len(payload)} bytes")
         self._record(Sent(session, message, payload))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
-        event = Event(broadcast.subscription, broadcast.publication, broadcast.details)
+    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         for listener in listeners:
-            self._record(Sent(listener.session, event, broadcast.payload))
+            if listener.session in self._blocked:
+                listener.hold(broadcast)
+                self.release(listener)
+            else:
+                self._record_event(listener, broadcast, lost)
+
+    def release(self, listener: Listener) -> None:
+        if not listener.is_owed:
+            listener.is_owed = True
+            self._owed.append(listener)
+
+    def is_blocked(self, session: Session) -> bool:
+        return session in self._blocked
+
+    def block(self, session: Session) -> None:
+        """Let the session's connection take nothing."""
+        self._blocked.add(session)
+
+    def unblock(self, session: Session) -> None:
+        """Let it take what waited, and whatever comes."""
+        self._blocked.remove(session)
+        self.turn()
+
+    def turn(self) -> None:
+        """Send what is due and was released to sessions that are not blocked."""
+        kept: deque[Listener] = deque()
+        while self._owed:
+            listener = self._owed.popleft()
+            if listener.session in self._blocked:
+                kept.append(listener)
+                continue
+            taken = listener.take()
+            if taken is None:
+                listener.is_owed = False
+            else:
+                self._record_event(listener, *taken)
+                self._owed.append(listener)
+        self._owed = kept
+
+    def _record_event(self, listener: Listener, broadcast: Broadcast, lost: int) -> None:
+        details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
+        event = Event(broadcast.subscription, broadcast.publication, details)
+        self._record(Sent(listener.session, event, broadcast.payload))
 
     def hold(self, session: Session, is_held: bool) -> None:
         if is_held:
@@ -165,6 +212,7 @@ class RecordingOutbox:
 
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""
+        self.turn()
         taken = [sent for sent in self.sent if session in (None, sent.session)]
         self.sent = [sent for sent in self.sent if session not in (None, sent.session)]
         return taken

@@ -6,81 +6,24 @@ Every public method does all of its work or, raising, none of it. Rights are che
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
-from radiod.core.buffers import Buffer
+from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
 from radiod.core.ids import Counter
+from radiod.core.later import Later
+from radiod.core.listeners import Broadcast, Listener, Subscription
+from radiod.core.pacing import Flow, Pacer
 from radiod.core.patterns import PatternIndex
-from radiod.core.ports import Clock, Ids, Limits, Outbox, Permissions
+from radiod.core.ports import Clock, Limits, Outbox, Permissions
+from radiod.core.receipts import Publication, Receipt
 from radiod.core.sessions import Session
-from radiod.core.uris import is_reserved, selects
-from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
+from radiod.core.timers import Timers
+from radiod.core.uris import is_reserved
+from radiod.errors import NO_SUCH_SUBSCRIPTION, OVERRUN, QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Audience", "Broadcast", "Broker", "Listener", "Subscription"]
-
-BUFFER_SIZE: Final = 100
-BUFFER_BYTES: Final = 1 << 20
-
-
-class Broadcast:
-    """One publication on its way to the listeners of one subscription.
-
-    ``frames`` is the outbox's: wire format -> bytes, so that each format is made once for all receivers.
-    """
-
-    __slots__ = ("details", "frames", "payload", "publication", "subscription", "topic")
-
-    def __init__(
-        self, subscription: int, publication: int, topic: str, details: dict[str, Any], payload: Payload
-    ) -> None:
-        self.subscription = subscription
-        self.publication = publication
-        self.topic = topic
-        self.details = details
-        self.payload = payload
-        self.frames: dict[Any, bytes] = {}
-
-
-class Listener:
-    """One session's part in one subscription, with the buffer that holds what it could not take yet."""
-
-    __slots__ = ("buffer", "outlet", "session", "subscription")
-
-    def __init__(self, session: Session, subscription: Subscription) -> None:
-        self.session = session
-        self.subscription = subscription
-        # Copied here because fan-out reads it once for every listener and event.
-        self.outlet = session.outlet
-        self.buffer: Buffer | None = None
-
-    def hold(self, broadcast: Broadcast) -> int:
-        """Keep an event until the session reads again. Returns: how many events were dropped for it."""
-        if self.buffer is None:
-            self.buffer = Buffer(BUFFER_SIZE, BUFFER_BYTES)
-        return self.buffer.offer(broadcast)
-
-
-class Subscription:
-    """A topic, or pattern of topics, that somebody listens to.
-
-    ``listeners``: session -> listener, in order of subscribing; ``created``: seconds since 1970.
-    """
-
-    __slots__ = ("created", "id", "listeners", "match", "topic")
-
-    def __init__(self, id: int, match: MatchPolicy, topic: str, created: float) -> None:
-        self.id = id
-        self.match: MatchPolicy = match
-        self.topic = topic
-        self.created = created
-        self.listeners: dict[Session, Listener] = {}
-
-    def takes(self, topic: str) -> bool:
-        """True when events on ``topic`` go to this subscription: ``Broker.matching`` asked of one."""
-        is_open = is_reserved(self.topic) or not is_reserved(topic)
-        return is_open and selects(self.match, self.topic, topic)
+__all__ = ["Audience", "Broker"]
 
 
 class Retained:
@@ -98,12 +41,21 @@ class Retained:
 
 
 class Broker:
-    """Subscriptions of one realm."""
+    """Subscriptions of one realm. ``drops`` counts what its listeners did not get."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        timers: Timers,
+        limits: Limits,
+        *,
+        drops: Drops | None = None,
+    ) -> None:
         self._outbox = outbox
         self._clock = clock
-        self._ids = ids
+        self.drops = drops or Drops()
+        self._flow = Flow(outbox, clock, timers, self.drops, limits.wait_timeout_s)
         self._limits = limits
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
@@ -151,9 +103,15 @@ class Broker:
     # --- subscribing
 
     def subscribe(
-        self, session: Session, topic: str, options: SubscribeOptions
+        self,
+        session: Session,
+        topic: str,
+        options: SubscribeOptions,
+        settings: BufferSettings = DEFAULTS,
     ) -> tuple[Subscription, bool, bool]:
         """Let ``session`` listen to ``topic``; again and again is the same subscription.
+
+        ``settings`` are those of a new listener; one that is there keeps its own.
 
         Returns: the subscription, shared by all who asked for the same; whether it is new; whether the
             session is new in it.
@@ -167,10 +125,12 @@ class Broker:
         is_new = subscription is None
         if subscription is None:
             id = self._subscription_ids.next()
-            subscription = Subscription(id, options.match, topic, self._clock.time())
+            subscription = Subscription(id, options.match, topic, self._clock.time(), self._flow)
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
-        listener = Listener(session, subscription)
+        listener = Listener(session, subscription, settings)
+        if settings.is_paced:
+            listener.pace()
         subscription.listeners[session] = listener
         session.subscriptions[subscription.id] = listener
         return subscription, is_new, True
@@ -209,7 +169,7 @@ class Broker:
     def _drop(self, listener: Listener) -> None:
         subscription, session = listener.subscription, listener.session
         # The outbox may still hold the listener among those it owes something: it is owed nothing now.
-        listener.buffer = None
+        listener.stop()
         del session.subscriptions[subscription.id]
         del subscription.listeners[session]
         if not subscription.listeners:
@@ -218,54 +178,86 @@ class Broker:
 
     # --- publishing
 
+    def check(self, publisher: Session | None, topic: str, payload: Payload, options: PublishOptions) -> None:
+        """Find out what stands against a publication, before anything is done for it.
+
+        Raises: Refused: ``quota``: too many topics, or bytes, are retained already; ``overrun``: a listener
+            of policy ``raise`` has no room for an event that asks for an acknowledgement.
+        """
+        if options.retain:
+            self._check_retained(topic, payload)
+        if options.acknowledge and self._flow.paced:
+            probe = Broadcast(0, 0, topic, {}, payload)
+            for subscription in self.matching(topic):
+                if subscription.paced:
+                    receivers = _receivers(subscription, publisher, options, topic)
+                    if any(pacer.refuses(probe) for pacer in _pacers(receivers)):
+                        raise Refused(OVERRUN, "a listener refuses events that it has no room for")
+
     def publish(
         self,
+        publication: int,
         publisher: Session | None,
         topic: str,
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
-        publication: int | None = None,
-    ) -> tuple[int, int]:
-        """Give one event to everybody who listens to ``topic``.
+        is_mark: bool = False,
+    ) -> Publication | Later[Publication]:
+        """Give one event, which ``check`` has found nothing against, to everybody who listens to ``topic``.
 
         Args:
+            publication: its id.
             publisher: excluded from receiving, unless the options say otherwise; None: the router itself.
             details: what every receiver learns about the event.
-            publication: its id, where it has one already.
-        Returns: the publication id, and how many listeners the topic has.
-        Raises: Refused: ``quota``: too many topics have a retained event already; nothing was delivered.
+            is_mark: it marks the end of something, and passes rates and full buffers.
+        Returns: what became of it; later, where an acknowledgement was asked for and a listener of policy
+            ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
-        if publication is None:
-            publication = self._ids.next()
         if options.retain:
-            self.may_retain(topic, payload)
             self._retain(topic, Retained(publication, payload, options, details))
         readers = 0
+        paced: list[tuple[list[Pacer], Broadcast]] = []
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
             receivers = _receivers(subscription, publisher, options, topic)
             broadcast = Broadcast(
-                subscription.id, publication, topic, _details(subscription, topic, details), payload
+                subscription.id, publication, topic, _details(subscription, topic, details), payload, is_mark
             )
+            if subscription.paced:
+                paced.append((_pacers(receivers), broadcast))
+                receivers = [listener for listener in receivers if listener.pacer is None]
             self._outbox.fan_out(receivers, broadcast)
-        return publication, readers
+        published = Publication(publication, readers)
+        return self._offer(paced, options, published) if paced else published
 
-    def may_retain(self, topic: str, payload: Payload) -> None:
-        """Raises: Refused: ``quota``: the topic's retained event would be one, or would be longer, than may be."""
+    def _offer(
+        self, paced: list[tuple[list[Pacer], Broadcast]], options: PublishOptions, publication: Publication
+    ) -> Publication | Later[Publication]:
+        """Give an event to those who do not simply get every one."""
+        receipt = Receipt(self._flow) if options.acknowledge else None
+        for pacers, broadcast in paced:
+            for pacer in pacers:
+                pacer.offer(broadcast, receipt)
+        return publication if receipt is None else receipt.issue(publication)
+
+    def _check_retained(self, topic: str, payload: Payload) -> None:
         old = self._retained.get(topic)
         if old is None and len(self._retained) >= self._limits.max_retained_topics:
             raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        size = self._retained_bytes + len(payload) - (len(old.payload) if old else 0)
-        if size > self._limits.max_retained_bytes:
+        if self._bytes_with(topic, payload) > self._limits.max_retained_bytes:
             raise Refused(
                 QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
             )
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        self.forget(topic)
+        self._retained_bytes = self._bytes_with(topic, retained.payload)
         self._retained[topic] = retained
-        self._retained_bytes += len(retained.payload)
+
+    def _bytes_with(self, topic: str, payload: Payload) -> int:
+        """Payload bytes retained when this one is, instead of what the topic has."""
+        old = self._retained.get(topic)
+        return self._retained_bytes + len(payload) - (len(old.payload) if old else 0)
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
@@ -277,6 +269,11 @@ class Broker:
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:
     """EVENT.Details for one subscription: with a pattern, only they tell the topic."""
     return details if subscription.match == "exact" else {**details, "topic": topic}
+
+
+def _pacers(listeners: Iterable[Listener]) -> list[Pacer]:
+    """Those of the listeners that have one."""
+    return [listener.pacer for listener in listeners if listener.pacer is not None]
 
 
 def _receivers(

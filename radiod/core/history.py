@@ -1,11 +1,11 @@
-"""Event history: how topics count their events, and the last events of those that are configured to keep them.
+"""Event history: how topics count their events, and the last events of those configured to keep them.
 
-A topic that is *tracked* counts its events from 1, and each event tells its place (``positions``). What is kept
-is bounded for each topic by number, age and bytes; the oldest go first. Who asks to go on behind a position gets
-everything that came after it, or is told that this is not to be had any more.
+A topic that is *tracked* counts its events from 1, and each event tells its place (``positions``). What is
+kept is bounded for each topic by number, age and bytes; the oldest go first. Who asks to go on behind a
+position gets everything that came after it, or is told that this is not to be had any more.
 
-Events that were published to, or kept from, certain sessions are kept with these lists; since session ids mean
-nothing later, only ``replay`` goes by them, and no other answer holds such events.
+Events that were published to, or kept from, certain sessions are kept with these lists; since session ids
+mean nothing later, only ``replay`` goes by them, and no other answer holds such events.
 
 Source: WAMP specification, "Event History"; positions as in Mercure and Centrifugo.
 """
@@ -90,7 +90,7 @@ class Record:
         self.seq = seq
         self.publication = publication
         self.publisher = publisher
-        # Its own, though of the same bytes: the live one is transcoded for whoever listens, and would stay so.
+        # Its own, though of the same bytes: the live one keeps what it is transcoded to.
         self.payload = Payload(payload.codec, payload.args, payload.kwargs)
         self.options = options
         self.details = details
@@ -116,10 +116,10 @@ _SEQ: Final = attrgetter("seq")
 class History:
     """The count of one topic's events, and its past.
 
-    Records have an index that never changes: the first one ever had 0, ``first`` is that of the oldest one held,
-    ``end`` that of the next one to come. ``seq`` is that of the last event, kept or not; ``assigned`` may be
-    ahead of it where events are on their way to the journal. Numbers of those that fail there are never used
-    again.
+    Records have an index that never changes: the first one ever had 0, ``first`` is that of the oldest one
+    held, ``end`` that of the next one to come. ``seq`` is that of the last event, kept or not; ``assigned``
+    may be ahead of it where events are on their way to the journal. Numbers of those that fail there are
+    never used again.
     """
 
     __slots__ = (
@@ -236,8 +236,8 @@ class History:
 class Histories:
     """The histories of one realm.
 
-    Topics configured by name, or counted because somebody asked, or of a configured pattern: of the last two kinds
-    at most ``max_topics`` each are tracked; the one that was silent longest makes room.
+    Topics are configured by name or by a pattern, or counted because somebody asked. Of the last two kinds at
+    most ``max_topics`` each are tracked; the one that was silent longest makes room.
     """
 
     def __init__(self, clock: Clock, ids: Ids, max_topics: int) -> None:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from radiod.core.arguments import (
     REQUIRED,
     Signature,
@@ -26,9 +24,10 @@ from radiod.core.arguments import (
     struct,
     text,
 )
-from radiod.core.broker import Audience, Subscription
+from radiod.core.broker import Audience
 from radiod.core.history import Record
 from radiod.core.later import Later, after
+from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Registration
 from radiod.core.replay import parts
@@ -47,7 +46,7 @@ from radiod.errors import (
     NOT_AUTHORIZED,
     Refused,
 )
-from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload, Undecodable
+from radiod.wire.codecs import CBOR, Payload, Undecodable
 from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
-    from radiod.core.broker import Broadcast, Listener
     from radiod.core.history import Record
+    from radiod.core.listeners import Broadcast, Listener
     from radiod.core.sessions import Session
 
 __all__ = [
@@ -155,12 +155,21 @@ class Outbox(Protocol):
             than the session accepts); nothing was sent. Without a payload it never raises.
         """
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
-        """Deliver one event to many listeners.
+    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
+        """Deliver one event to many listeners, telling them that ``lost`` were dropped before it.
 
         Events of one publisher on one topic reach each listener in the order of these calls. A listener
-        that does not keep up gets its buffer's policy instead of a place in memory.
+        that does not keep up gets its buffer's policy (``Listener.hold``) instead of a place in memory.
         """
+
+    def release(self, listener: Listener) -> None:
+        """Something waits for the listener, and is due: ask for it with ``Listener.take`` until that is None.
+
+        That happens soon, when its connection takes it; never before this returns.
+        """
+
+    def is_blocked(self, session: Session) -> bool:
+        """True while the session's connection takes nothing, and events go to its listeners' buffers."""
 
     def hold(self, session: Session, is_held: bool) -> None:
         """Read no more from the session's peer while one of its messages waits for a decision; or read on."""
@@ -205,3 +214,5 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100
+    max_buffer_bytes: int = 16 << 20
+    wait_timeout_s: float = 5.0

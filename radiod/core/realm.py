@@ -14,16 +14,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from radiod.core.broker import Broker, Subscription
+from radiod.core.broker import Broker
 from radiod.core.channels import Channels
 from radiod.core.dealer import Dealer
 from radiod.core.history import Histories
 from radiod.core.later import Later
+from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.positions import Position, position
 from radiod.core.procedures import Procedures
-from radiod.core.publishing import Publication, Publishing
+from radiod.core.publishing import Publishing
+from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.replay import Page, Replay, read
 from radiod.core.sessions import NO_FEATURES, Session
@@ -69,7 +71,7 @@ from radiod.wire.messages import (
     name_of,
 )
 
-__all__ = ["Publication", "Realm"]
+__all__ = ["Realm"]
 
 T = TypeVar("T")
 
@@ -99,7 +101,7 @@ class Realm:
         self._ids = ids
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = Broker(outbox, clock, ids, limits)
+        self.broker = Broker(outbox, clock, timers, limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, ids, limits.max_channels)
         self._publishing = Publishing(self.broker, self.histories, ids)
@@ -288,13 +290,14 @@ class Realm:
         if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
             raise PeerError("payload_passthru_mode was not announced for the role publisher")
         publication = self._publish(session, message.topic, payload, options, verdict)
-        if not isinstance(publication, Later):
-            self._acknowledge(session, message, publication)
-        elif options.acknowledge:
+        if isinstance(publication, Later):
+            # Only the answer waits: the session goes on.
             publication.then(lambda outcome: self._acknowledge(session, message, outcome))
+        elif options.acknowledge:
+            self._outbox.send(session, Published(message.request, publication.id))
 
     def _acknowledge(self, session: Session, message: Publish, outcome: Publication | RadiodError) -> None:
-        """Tell what became of a publish, to whoever asked and is still there."""
+        """Answer a publish whose receipt was kept back, unless its session has left meanwhile."""
         if not session.is_open:
             return
         if isinstance(outcome, RadiodError):
@@ -391,10 +394,13 @@ class Realm:
     def publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions = DEFAULT_OPTIONS
     ) -> Publication | Later[Publication]:
-        """Publish for ``publisher``, whose session need not be joined; on a durable channel that takes a while.
+        """Publish for ``publisher``, whose session need not be joined.
 
+        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``, ``unavailable``), where
+            ``options`` ask for an acknowledgement, or the channel is durable.
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``unavailable``, ``authorization_failed`` (its rights cannot be known at once).
+            ``quota``, ``overrun``, ``unavailable``, ``authorization_failed`` (its rights cannot be known at
+            once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -419,7 +425,10 @@ class Realm:
     def subscribe(
         self, session: Session, topic: str, options: SubscribeOptions = DEFAULT_SUBSCRIBE_OPTIONS
     ) -> None:
-        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``; options."""
+        """Subscribe a listener that speaks no WAMP.
+
+        Raises: Refused: as ``may_subscribe``; ``quota``; ``invalid_argument``: of the options.
+        """
         self.may_subscribe(session.principal, topic)
         behind = self._behind(session, topic, options)
         subscription, is_new, is_added = self._subscribe(session, topic, options)
@@ -458,10 +467,10 @@ class Realm:
         self.histories.expire(history)
         index, is_recovered = history.after(behind)
         listener = session.subscriptions[subscription.id]
-        listener.is_recovered = is_recovered
+        if not is_recovered:
+            listener.tell_next({"_recovered": False})
         if index < history.end:
-            listener.replay = Replay(self.histories, history, index, listener)
-            self._outbox.release(listener)
+            listener.replay(Replay(self.histories, history, index, listener))
 
     def page(self, session: Session, topic: str, after: Position | None, limit: int) -> Page | None:
         """A part of a topic's past, for ``session``, which may subscribe to it and need not be joined.
@@ -499,7 +508,8 @@ class Realm:
     def announce(self, topic: str, *args: Any) -> None:
         """Publish an event of the router; costs next to nothing while nobody listens to the topic."""
         if self.broker.matching(topic):
-            self.broker.publish(None, topic, Payload.of(*args), DEFAULT_OPTIONS, NO_DETAILS)
+            payload = Payload.of(*args)
+            self.broker.publish(self._ids.next(), None, topic, payload, DEFAULT_OPTIONS, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
         """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""

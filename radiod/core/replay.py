@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from radiod.core.broker import Audience, Broadcast, Listener
+from radiod.core.broker import Audience
 from radiod.core.history import Histories, History, Record
+from radiod.core.listeners import Broadcast, Listener
 from radiod.core.positions import Position
 from radiod.core.sessions import Session
 from radiod.wire.codecs import JSON, MSGPACK, Payload, Undecodable
@@ -24,25 +25,24 @@ MAX_PAGE_BYTES: Final = 1 << 20
 class Replay:
     """A cursor of one listener in its topic's history: events are read one at a time, as the socket drains.
 
-    What happens meanwhile goes into the history, and is read there. When nothing more is to be read the replay
-    is done, and the listener goes on with live events: nothing comes between the two.
+    What happens meanwhile goes into the history, and is read there. When nothing more is to be read the
+    replay is done, and the listener goes on with live events: nothing comes between the two.
     """
 
-    __slots__ = ("_histories", "_history", "_lost", "_next", "_session", "_subscription", "is_done")
+    __slots__ = ("_histories", "_history", "_listener", "_lost", "_next", "is_done")
 
     def __init__(self, histories: Histories, history: History, index: int, listener: Listener) -> None:
         self._histories = histories
         self._history = history
         self._next = index
         self._lost = 0
-        self._session = listener.session
-        self._subscription = listener.subscription.id
+        self._listener = listener
         self.is_done = False
 
     def take(self) -> tuple[Broadcast, int] | None:
         """The next event, and how many before it went out of the history before they were read.
 
-        None: there is none, if ``is_done``; else ask again in the next turn.
+        None: there is none, if ``is_done``; else the outbox is told to ask again in the next turn.
         """
         for _ in range(MAX_EXAMINED):
             record = self._read()
@@ -52,7 +52,13 @@ class Replay:
             if self._is_for(record):
                 lost, self._lost = self._lost, 0
                 return self._broadcast(record), lost
+        else:
+            flow = self._listener.subscription.flow
+            flow.timers.at(flow.clock.seconds(), self._ask_again)
         return None
+
+    def _ask_again(self) -> None:
+        self._listener.subscription.flow.outbox.release(self._listener)
 
     def _read(self) -> Record | None:
         history = self._history
@@ -69,16 +75,17 @@ class Replay:
         return self._read()
 
     def _is_for(self, record: Record) -> bool:
-        if record.publisher == self._session.id and record.options.exclude_me:
+        session = self._listener.session
+        if record.publisher == session.id and record.options.exclude_me:
             return False
-        return may_have(self._session, record)
+        return may_have(session, record)
 
     def _broadcast(self, record: Record) -> Broadcast:
         payload = record.payload
         # Of its own, so that what it is transcoded to goes with it.
         payload = Payload(payload.codec, payload.args, payload.kwargs)
         details = record.told()
-        return Broadcast(self._subscription, record.publication, record.topic, details, payload)
+        return Broadcast(self._listener.subscription.id, record.publication, record.topic, details, payload)
 
 
 class Page(NamedTuple):
@@ -115,8 +122,8 @@ def read(history: History, session: Session, after: Position | None, limit: int)
 def parts(payload: Payload) -> tuple[msgspec.Raw, msgspec.Raw]:
     """``args`` and ``kwargs`` as JSON that every serializer can be made of.
 
-    Both are empty where that cannot be (opaque, malformed inside, or beyond some serializer): the event happened,
-    but telling its payload would spoil the answer with all the others.
+    Both are empty where that cannot be (opaque, malformed inside, or beyond some serializer): the event
+    happened, but telling its payload would spoil the answer with all the others.
     """
     try:
         args, kwargs = map(_raw, payload.values())

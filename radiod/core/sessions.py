@@ -22,8 +22,8 @@ from radiod.wire.messages import (
 )
 
 if TYPE_CHECKING:
-    from radiod.core.broker import Listener
     from radiod.core.dealer import PendingCall
+    from radiod.core.listeners import Listener
     from radiod.core.ports import Principal
     from radiod.core.registrations import Callee
     from radiod.core.testaments import Testament

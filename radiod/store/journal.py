@@ -66,7 +66,7 @@ def _options(options: PublishOptions) -> bytes:
 
 
 def restored(events: Iterable[StoredEvent], topic: str) -> list[Record]:
-    """What the core keeps of stored events, oldest first. Raises: StoreError: radiod has not written these."""
+    """What the core keeps of stored events, oldest first. Raises: StoreError: they are none of radiod's."""
     try:
         return [_record(event, topic, order) for order, event in enumerate(events, 1)]
     except (KeyError, msgspec.MsgspecError) as error:

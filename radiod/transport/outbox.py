@@ -6,19 +6,26 @@ When the socket is full the outlet is *blocked*: events wait in each listener's 
 (``core.buffers``), whose policy decides what is dropped; everything else waits in a backlog that is
 bounded as well: above ``READ_PAUSE`` bytes the peer is no longer read, above ``max_backlog`` its
 connection is cut.
+
+What waited is written when the socket takes it again, ``TURN_BYTES`` in one turn; until the last of it has
+been written the outlet stays blocked, so that nothing new overtakes it. The listeners of one connection share
+it by fair queueing: each event is put off by its length over the listener's weight, and the one that is due
+first goes next. That shares like deficit round robin, without a round to go through for each event.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush, heapreplace
+from itertools import count
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from radiod.core.broker import Broadcast, Listener
+from radiod.core.listeners import Broadcast, Listener
 from radiod.core.sessions import Session
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
@@ -34,6 +41,8 @@ CHUNK: Final = 1 << 16
 READ_PAUSE: Final = 1 << 16
 """Bytes of unsent answers above which a peer must read before it may ask on."""
 
+TURN_BYTES: Final = 1 << 18
+"""Bytes of what waited that one outlet writes in a turn: others have their turn too."""
 
 FINISH_SECONDS: Final = 2.0
 """How long a blocked connection may take to read what it was sent before it is closed."""
@@ -73,6 +82,8 @@ class FanOut:
         self._clock = clock
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
+        self._due: list[Outlet] = []
+        self._order = count()
         self._turn_bytes = 0
         self.dropped = 0
         self.unsayable = 0
@@ -90,6 +101,15 @@ class FanOut:
         self._turn_bytes = 0
         for outlet in dirty:
             outlet.flush()
+
+    def rest(self, outlet: Outlet) -> None:
+        """Have the outlet go on writing what waits in the next turn."""
+        self._clock.soon(outlet.go_on)
+
+    def _write_due(self) -> None:
+        due, self._due = self._due, []
+        for outlet in due:
+            outlet.write_waiting()
 
     def give_up_later(self, outlet: Outlet) -> None:
         """Cut an outlet that should finish if it has not done so in time."""
@@ -118,7 +138,7 @@ class FanOut:
         outlet.push(data)
         self._count(len(data))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         """Queue one event for many listeners, or hold it for those that do not keep up."""
         format: Format | None = None
         frame = b""
@@ -126,17 +146,38 @@ class FanOut:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 self.dropped += listener.hold(broadcast)
-                outlet.owed[listener] = None
+                if not listener.is_owed:
+                    self._owe(outlet, listener)
                 continue
             if outlet.format is not format:
                 format = outlet.format
-                frame = self._frame(broadcast, format)
+                frame = self._frame(broadcast, format, lost)
             if frame and len(frame) <= outlet.max_bytes:
                 queue = outlet.queue
                 if not queue:
                     self.mark(outlet)
                 queue.append(frame)
         self._count(len(frame))
+
+    def release(self, listener: Listener) -> None:
+        """Take what is due for the listener at the end of this turn, or as soon as it reads."""
+        outlet: Outlet = listener.outlet
+        if not listener.is_owed:
+            self._owe(outlet, listener)
+        if not outlet.blocked:
+            if not self._due:
+                self._clock.soon(self._write_due)
+            self._due.append(outlet)
+
+    def is_blocked(self, session: Session) -> bool:
+        """True while events for the session go to buffers."""
+        blocked: bool = session.outlet.blocked
+        return blocked
+
+    def _owe(self, outlet: Outlet, listener: Listener) -> None:
+        listener.is_owed = True
+        listener.share = max(listener.share, outlet.shared)
+        heappush(outlet.owed, (listener.share, next(self._order), listener))
 
     def hold(self, session: Session, is_held: bool) -> None:
         """Stop reading from the session's peer, or read on."""
@@ -179,18 +220,23 @@ class FanOut:
             return b""
 
     def next_owed(self, outlet: Outlet) -> bytes | None:
-        """The next event that waits for this outlet, one listener after the other; None when none does."""
-        while outlet.owed:
-            listener = next(iter(outlet.owed))
-            del outlet.owed[listener]
-            # A listener that unsubscribed has no buffer any more.
-            if listener.buffer:
-                broadcast, lost = listener.buffer.take()
-                if listener.buffer:
-                    outlet.owed[listener] = None
-                frame = self._frame(broadcast, outlet.format, lost)
-                if frame and len(frame) <= outlet.max_bytes:
-                    return frame
+        """The next event that waits for this outlet, shared fairly among its listeners; None: none is due."""
+        owed = outlet.owed
+        while owed:
+            share, _, listener = owed[0]
+            taken = listener.take()
+            if taken is None:
+                heappop(owed)
+                listener.is_owed = False
+                continue
+            broadcast, lost = taken
+            frame = self._frame(broadcast, outlet.format, lost)
+            outlet.shared = share
+            listener.share = share + len(frame) / listener.settings.weight
+            heapreplace(owed, (listener.share, next(self._order), listener))
+            if frame and len(frame) <= outlet.max_bytes:
+                return frame
+            listener.put_back(lost)
         return None
 
 
@@ -213,6 +259,7 @@ class Outlet:
         "_is_backlogged",
         "_is_cut",
         "_is_finishing",
+        "_is_resting",
         "_is_waiting",
         "_on_cut",
         "_on_finished",
@@ -223,6 +270,7 @@ class Outlet:
         "max_bytes",
         "owed",
         "queue",
+        "shared",
     )
 
     def __init__(
@@ -245,15 +293,20 @@ class Outlet:
         self._is_backlogged = False
         self._is_waiting = False
         self._reads_paused = False
+        # Blocked by itself, with more to write in the next turn.
+        self._is_resting = False
         self.blocked = False
         self.driver: Driver | None = None
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
-        # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).
+        # Listeners whose buffers hold events: a heap of (when it is due, order, listener), where time is
+        # the bytes written so far over the weights; and the time of what was written last.
+        self.owed: list[tuple[float, int, Listener]] = []
+        self.shared = 0.0
+        # While blocked: answers in order.
         # An empty deque has 600 bytes: the backlog is one only while there is something in it.
         self._backlog: deque[bytes] | None = None
         self._backlog_bytes = 0
-        self.owed: dict[Listener, None] = {}
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
@@ -282,13 +335,13 @@ class Outlet:
         self._is_finishing = True
         self.owed.clear()
         if self._has_all_left():
-            self._on_finished()
+            self._finish_if_done()
         elif self.blocked:
             self._fan_out.give_up_later(self)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
-        return not self.blocked and not self.queue
+        return not self.blocked and not self.queue and not self._backlog
 
     def give_up(self) -> None:
         """Cut the connection unless it has finished."""
@@ -325,20 +378,39 @@ class Outlet:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
             self._held().appendleft(data)
             self._backlog_bytes += len(data)
-        if self._is_finishing and self._has_all_left():
-            self._on_finished()
+        self._finish_if_done()
+
+    def write_waiting(self) -> None:
+        """Write what waits, unless the connection is blocked."""
+        # What was queued before goes first.
+        self.flush()
+        if not self.blocked:
+            self._drain()
+
+    def go_on(self) -> None:
+        """Write on after a rest."""
+        if self._is_resting:
+            self._is_resting = self.blocked = False
+            self._drain()
 
     def _drain(self) -> None:
         """Write what waited, chunk by chunk, until the connection blocks again or nothing waits."""
-        while not self.blocked:
-            chunk = self._next_chunk()
-            if not chunk:
-                break
-            self._write(b"".join(chunk))
+        written = 0
+        while not self.blocked and (chunk := self._next_chunk()):
+            data = b"".join(chunk)
+            self._write(data)
+            written += len(data)
+            if written >= TURN_BYTES and not self.blocked:
+                self._is_resting = self.blocked = True
+                self._fan_out.rest(self)
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
             self._update_reads()
+        self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
         if self._is_finishing and self._has_all_left():
+            self._is_finishing = False
             self._on_finished()
 
     def _next_chunk(self) -> list[bytes]:
@@ -380,13 +452,14 @@ class Outlet:
 
     def pauseProducing(self) -> None:
         """The consumer's own buffer is full."""
+        self._is_resting = False
         self.blocked = True
 
     def resumeProducing(self) -> None:
         """The consumer takes bytes again."""
         if self.blocked:
-            self.blocked = False
-            self._drain()
+            self._is_resting = self.blocked = False
+            self.write_waiting()
 
     def stopProducing(self) -> None:
         """The consumer is gone."""

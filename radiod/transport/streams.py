@@ -1,4 +1,4 @@
-"""Listeners that speak no WAMP: one channel's data on a plain WebSocket, as a stream over HTTP, or poll by poll.
+"""Listeners that speak no WAMP: one channel's data on a plain WebSocket, as a stream over HTTP, or polled.
 
 Each is a session like any other, with one subscription made for it.
 """

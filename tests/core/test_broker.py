@@ -5,7 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from radiod.core.broker import BUFFER_SIZE, Audience, Broadcast, Broker, Listener, Subscription
+from radiod.core.broker import Audience, Broker
+from radiod.core.listeners import Broadcast
 from radiod.core.ports import Action, Limits
 from radiod.core.sessions import Session
 from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
@@ -37,7 +38,8 @@ class World:
     def __init__(self, **limits):
         self.outbox = RecordingOutbox()
         self.clock = FakeClock()
-        self.broker = Broker(self.outbox, self.clock, SequentialIds(), Limits(**limits))
+        self.broker = Broker(self.outbox, self.clock, self.clock.timers, Limits(**limits))
+        self._ids = SequentialIds()
         self._sessions = 0
 
     def join(self, authid="somebody", authrole="tester", permissions=ALLOW_ALL):
@@ -54,8 +56,12 @@ class World:
         return session
 
     def publish(self, publisher, topic, *args, **options):
-        payload, options = Payload.of(*args), PublishOptions(**options)
-        return self.broker.publish(publisher, topic, payload, options, {})[0]
+        return self.give(publisher, topic, Payload.of(*args), PublishOptions(**options), {}).id
+
+    def give(self, publisher, topic, payload, options, details):
+        """Publish as a realm does: nothing is done if there is something against it."""
+        self.broker.check(publisher, topic, payload, options)
+        return self.broker.publish(self._ids.next(), publisher, topic, payload, options, details)
 
     def receivers(self):
         """Sessions that got an event since the last time asked, in order, as often as they got one."""
@@ -216,15 +222,14 @@ class TestPublishing:
         publisher = world.listener("a")
         world.listener("a", "prefix", permissions=Hiding("a"))
         options = PublishOptions(eligible=[])
-        _, readers = world.broker.publish(publisher, "a", Payload.of(), options, {})
-        assert readers == 2
+        assert world.give(publisher, "a", Payload.of(), options, {}).readers == 2
         assert world.receivers() == []
 
     def test_passes_on_what_every_receiver_learns(self, world):
         world.listener("a")
         world.listener("a", "prefix")
         details = {"publisher": 7, "publisher_authid": "p", "trustlevel": 3}
-        world.broker.publish(None, "a", Payload.of(), DEFAULT, details)
+        world.give(None, "a", Payload.of(), DEFAULT, details)
         exact, prefix = (sent.message.details for sent in world.outbox.take())
         assert exact == details == {"publisher": 7, "publisher_authid": "p", "trustlevel": 3}
         assert prefix == {**details, "topic": "a"}
@@ -409,7 +414,7 @@ class TestRetaining:
 
     def test_it_still_tells_who_published_it(self, world):
         payload, options = Payload.of(), PublishOptions(retain=True)
-        world.broker.publish(None, "a", payload, options, details := {"publisher": 7})
+        world.give(None, "a", payload, options, details := {"publisher": 7})
         self.subscribe(world)
         self.subscribe(world, "", "prefix")
         exact, prefix = (sent.message.details for sent in world.outbox.take())
@@ -438,12 +443,12 @@ class TestRetaining:
         assert world.receivers() == []
 
     def test_they_are_bounded_in_bytes_and_replacing_one_frees_its_own(self):
-        broker, keep = World(max_retained_bytes=100).broker, PublishOptions(retain=True)
-        broker.publish(None, "a", Payload(JSON, b'["%b"]' % (b"x" * 76), b""), keep, {})
-        broker.publish(None, "a", Payload(JSON, b'["%b"]' % (b"y" * 96), b""), keep, {})
-        assert_refused(QUOTA, broker.publish, None, "b", Payload(JSON, b"[1]", b""), keep, {})
-        broker.forget("a")
-        broker.publish(None, "b", Payload(JSON, b"[1]", b""), keep, {})
+        world, keep = World(max_retained_bytes=100), PublishOptions(retain=True)
+        world.give(None, "a", Payload(JSON, b'["%b"]' % (b"x" * 76), b""), keep, {})
+        world.give(None, "a", Payload(JSON, b'["%b"]' % (b"y" * 96), b""), keep, {})
+        assert_refused(QUOTA, world.give, None, "b", Payload(JSON, b"[1]", b""), keep, {})
+        world.broker.forget("a")
+        world.give(None, "b", Payload(JSON, b"[1]", b""), keep, {})
 
     def test_so_many_topics_hold_an_event_and_no_more(self):
         world = World(max_retained_topics=2)
@@ -457,19 +462,6 @@ class TestRetaining:
         world.broker.forget("a")
         world.publish(None, "c", retain=True)
         assert world.receivers() == [listener]
-
-
-class TestListeners:
-    def test_hold_what_their_session_cannot_take_within_a_bound(self):
-        session = Session(1, make_principal(), "outlet")
-        listener = Listener(session, Subscription(1, "exact", "a", 0.0))
-        assert listener.outlet == "outlet"
-        assert listener.buffer is None
-        dropped = [listener.hold(Broadcast(1, n, "a", {}, Payload.of())) for n in range(BUFFER_SIZE + 2)]
-        assert dropped == [0] * BUFFER_SIZE + [1, 1]
-        assert len(listener.buffer) == BUFFER_SIZE
-        broadcast, lost = listener.buffer.take()
-        assert (broadcast.publication, lost) == (2, 2)
 
 
 TOPICS = ("a", "a.b", "b.b", "ab", "wamp.b")
@@ -616,8 +608,8 @@ class BrokerMachine(RuleBasedStateMachine):
                     if may_receive(session, options) and not is_own:
                         self.expect(session, pattern, topic, event, by="somebody")
         payload, details = Payload.of(event), {"by": "somebody"}
-        _, told = self.broker.publish(publisher, topic, payload, PublishOptions(**options), details)
-        assert told == readers
+        told = self.world.give(publisher, topic, payload, PublishOptions(**options), details)
+        assert told.readers == readers
         assert details == {"by": "somebody"}
 
     @rule(topic=topics)

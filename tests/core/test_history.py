@@ -305,7 +305,9 @@ class TestCounting:
 
     def test_an_unlisted_history_is_found_by_nobody(self, world):
         history = world.histories.unlisted("a", PLENTY)
-        world.histories.add(history, world.histories.next(history, 1, 7, Payload(JSON, b"", b""), DEFAULT, {}))
+        world.histories.add(
+            history, world.histories.next(history, 1, 7, Payload(JSON, b"", b""), DEFAULT, {})
+        )
         assert (history.seq, world.of("a"), world.histories.find("a")) == (1, [], None)
         assert world.histories.unlisted("a", None).keep.size == 0
 

@@ -39,7 +39,10 @@ class HistoryProcedures:
     def history(
         self, session: Session, *, name: Any, after: Any, limit: Any
     ) -> dict[str, Any] | Later[dict[str, Any]]:
-        """What came after a position → ``{events: [{position, time, args, kwargs}], position, recovered}``."""
+        """What came after a position → ``{events, position, recovered}``.
+
+        Each event is ``{position, time, args, kwargs}``, oldest first; ``position`` is where to go on.
+        """
         check_uri(text("name", name))
         behind = optional(position, "after", after)
         most = whole("limit", limit, 1, MAX_EVENTS)
