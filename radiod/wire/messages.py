@@ -26,6 +26,7 @@ __all__ = [
     "ClientAbort",
     "ClientMessage",
     "Error",
+    "ErrorDetails",
     "Event",
     "Goodbye",
     "Hello",
@@ -189,6 +190,10 @@ class YieldOptions(Passthru):
     progress: bool = False
 
 
+class ErrorDetails(Passthru):
+    """ERROR.Details, as a callee may send them."""
+
+
 class Message(Struct, array_like=True, forbid_unknown_fields=True):
     """One WAMP message; its first element on the wire is the tag."""
 
@@ -301,7 +306,7 @@ class InvocationError(Message, tag=8):
 
     request_type: Literal[68]
     request: Id
-    details: dict[str, Any]
+    details: ErrorDetails
     error: Text
     args: Raw = EMPTY
     kwargs: Raw = EMPTY

@@ -153,7 +153,7 @@ HEADS = {
     messages.ClientAbort: ((st.just(3), details, uris), payloads),
     messages.Authenticate: ((st.just(5), st.text(max_size=80), details), NO_PAYLOAD),
     messages.Goodbye: ((st.just(6), details, uris), NO_PAYLOAD),
-    messages.InvocationError: ((st.just(8), st.just(68), ids, details, uris), payloads),
+    messages.InvocationError: ((st.just(8), st.just(68), ids, options(**passthru), uris), payloads),
     messages.Publish: ((st.just(16), ids, publish_options, uris), payloads),
     messages.Subscribe: (
         (st.just(32), ids, options(match=matches, get_retained=st.booleans()), uris),
