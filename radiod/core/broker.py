@@ -84,17 +84,30 @@ class Subscription:
 
 
 class Retained:
-    """The last event of a topic that was published to be kept."""
+    """The last event of a topic that was published to be kept.
 
-    __slots__ = ("details", "options", "payload", "publication")
+    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions.
+    """
+
+    __slots__ = ("_audience", "details", "excluded", "payload", "publication")
 
     def __init__(
-        self, publication: int, payload: Payload, options: PublishOptions, details: dict[str, Any]
+        self,
+        publication: int,
+        publisher: Session | None,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
     ) -> None:
         self.publication = publication
+        self.excluded = publisher.id if publisher is not None and options.exclude_me else None
         self.payload = payload
-        self.options = options
+        self._audience = Audience(options)
         self.details = details
+
+    def is_for(self, session: Session) -> bool:
+        """Whether ``session`` would have received it, had it listened then."""
+        return session.id != self.excluded and session in self._audience
 
 
 class Broker:
@@ -180,7 +193,7 @@ class Broker:
         listener = session.subscriptions[subscription.id]
         permissions = session.principal.permissions
         for topic, retained in self._retained_for(subscription):
-            if session in Audience(retained.options) and not permissions.hides(topic):
+            if retained.is_for(session) and not permissions.hides(topic):
                 details = _details(subscription, topic, {**retained.details, "retained": True})
                 broadcast = Broadcast(subscription.id, retained.publication, topic, details, retained.payload)
                 self._outbox.fan_out((listener,), broadcast)
@@ -236,7 +249,7 @@ class Broker:
         """
         publication = self._ids.next()
         if options.retain:
-            self._retain(topic, Retained(publication, payload, options, details))
+            self._retain(topic, Retained(publication, publisher, payload, options, details))
         readers = 0
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
