@@ -146,7 +146,7 @@ SEEN = {
     # A session is detached before it is destroyed.
     "testaments": [
         [[["detached"], {"who": "left"}], [["destroyed"], {"who": "left"}], [["lost"], {}]],
-        "wamp.error.not_authorized",
+        "wamp.error.invalid_uri",
     ],
     "options of testaments": [[1, 2], [2]],
     "payload passthru mode": [[[[1, "two"], {"key": [3]}]], 5, [0, 1], "test.error", 0, None],
