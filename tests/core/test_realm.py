@@ -366,6 +366,7 @@ class TestSubscribe:
 
     def test_may_be_asked_about_beforehand(self, world):
         world.realm.may_subscribe(make_principal(), "a")
+        world.realm.may_subscribe(make_principal(), "radiod.channel.on_create")
         assert_refused(NOT_AUTHORIZED, world.realm.may_subscribe, make_principal(permissions=ALLOW_NONE), "a")
         assert_refused(INVALID_URI, world.realm.may_subscribe, make_principal(), "a..b")
         assert len(world.realm.broker) == 0
