@@ -374,9 +374,14 @@ class Realm:
         self.dealer.answer(session, message.request, options, payload)
 
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
-        details = message.details
-        payload = codec.payload(message.args, message.kwargs, details.enc_algo is not None)
-        self.dealer.fail(session, message.request, message.error, payload, details.passthru())
+        payload = codec.payload(message.args, message.kwargs, message.details.enc_algo is not None)
+        error, details = message.error, message.details.passthru()
+        try:
+            check_uri(error)
+        except Refused as refusal:
+            # There are clients that take it for the router's fault, and leave.
+            error, payload, details = refusal.uri, Payload.of(refusal.text), {}
+        self.dealer.fail(session, message.request, error, payload, details)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
         self._outbox.confirm(session, Goodbye({}, CLOSE_GOODBYE))

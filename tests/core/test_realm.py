@@ -660,6 +660,23 @@ class TestPassthru:
         assert bob.received() == [[8, 48, 1, {"ppt_scheme": "x_mine"}, "an.error", ["sealed"]]]
 
 
+class TestErrorsOfCallees:
+    @pytest.mark.parametrize("uri", INVALID_URIS)
+    def test_that_are_no_uri_are_not_passed_on_as_one(self, world, alice, uri):
+        """Autobahn|Python closes its connection when it gets such an ERROR."""
+        alice.ask(64, 1, {}, "p")
+        bob = world.join()
+        bob.send(48, 1, {}, "p")
+        alice.received()
+        alice.send(8, 68, 1, {}, uri, ["secret"], {"k": "secret"})
+        (answer,) = bob.received()
+        assert_error(answer, 48, 1, INVALID_URI)
+        assert "secret" not in str(answer)
+        assert_silent(alice)
+        alice.send(8, 68, 1, {}, uri)
+        assert_silent(alice, bob)
+
+
 class TestWaiting:
     """A session whose authorizer has not decided yet."""
 
