@@ -86,10 +86,11 @@ class Subscription:
 class Retained:
     """The last event of a topic that was published to be kept.
 
-    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions.
+    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions;
+    ``size``: what it counts for, in bytes.
     """
 
-    __slots__ = ("_audience", "details", "excluded", "payload", "publication")
+    __slots__ = ("_audience", "details", "excluded", "payload", "publication", "size")
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Retained:
         self.payload = payload
         self._audience = Audience(options)
         self.details = details
+        self.size = len(payload) + options.lists_size()
 
     def is_for(self, session: Session) -> bool:
         """Whether ``session`` would have received it, had it listened then."""
@@ -121,7 +123,7 @@ class Broker:
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
         self._by_id: dict[int, Subscription] = {}
-        # topic -> its retained event, and their payload bytes
+        # topic -> its retained event, and the bytes of all
         self._retained: dict[str, Retained] = {}
         self._retained_bytes = 0
 
@@ -264,7 +266,7 @@ class Broker:
         old = self._retained.get(topic)
         if old is None and len(self._retained) >= self._limits.max_retained_topics:
             raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        size = self._retained_bytes + len(retained.payload) - (len(old.payload) if old else 0)
+        size = self._retained_bytes + retained.size - (old.size if old else 0)
         if size > self._limits.max_retained_bytes:
             raise Refused(
                 QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
@@ -276,7 +278,7 @@ class Broker:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
         if old is not None:
-            self._retained_bytes -= len(old.payload)
+            self._retained_bytes -= old.size
 
 
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:

@@ -455,6 +455,14 @@ class TestRetaining:
         broker.forget("a")
         broker.publish(None, "b", Payload(JSON, b"[1]", b""), keep, {})
 
+    def test_their_black_and_whitelists_count(self):
+        broker = World(max_retained_bytes=1000).broker
+        options = PublishOptions(retain=True, eligible=list(range(1, 11)))
+        assert_refused(QUOTA, broker.publish, None, "a", Payload(JSON, b"[1]", b""), options, {})
+        broker.publish(None, "a", Payload(JSON, b"", b""), options, {})
+        broker.forget("a")
+        broker.publish(None, "b", Payload(JSON, b"[1]", b""), PublishOptions(retain=True), {})
+
     def test_so_many_topics_hold_an_event_and_no_more(self):
         world = World(max_retained_topics=2)
         listener = world.listener("c")
@@ -695,7 +703,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def retained_bytes_are_those_of_the_retained_events(self):
         retained = self.broker._retained
         assert set(retained) == set(self.retained)
-        assert self.broker._retained_bytes == sum(len(one.payload) for one in retained.values())
+        assert self.broker._retained_bytes == sum(one.size for one in retained.values())
 
     def teardown(self):
         for session in self.alive:
