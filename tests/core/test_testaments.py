@@ -219,6 +219,15 @@ class TestArguments:
         assert alice.received()[0][:5] == [8, 48, 1, {}, INVALID_ARGUMENT]
         assert alice.session.testaments is None
 
+    def test_no_more_bytes_than_the_limit(self, alice):
+        assert alice.call(ADD, "a", ["x" * (testaments.MAX_BYTES - 100)], {}) == []
+        assert alice.call(ADD, "a", ["x" * 100], {}) == QUOTA
+        assert alice.call(ADD, "a", [], {}, {"eligible": [1]}) == QUOTA
+        assert alice.call(ADD, "a", [], {}) == []
+        alice.call(FLUSH)
+        assert alice.call(ADD, "a", ["x" * testaments.MAX_BYTES], {}) == QUOTA
+        assert alice.call(ADD, "a", ["x" * 100], {}, {"eligible": [1]}) == []
+
     def test_no_more_than_the_limit(self):
         alice = World(limits=Limits(max_testaments=1)).join()
         assert alice.call(ADD, "a", [], {}) == []
