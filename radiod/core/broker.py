@@ -84,17 +84,32 @@ class Subscription:
 
 
 class Retained:
-    """The last event of a topic that was published to be kept."""
+    """The last event of a topic that was published to be kept.
 
-    __slots__ = ("details", "options", "payload", "publication")
+    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions;
+    ``size``: what it counts for, in bytes.
+    """
+
+    __slots__ = ("_audience", "details", "excluded", "payload", "publication", "size")
 
     def __init__(
-        self, publication: int, payload: Payload, options: PublishOptions, details: dict[str, Any]
+        self,
+        publication: int,
+        publisher: Session | None,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
     ) -> None:
         self.publication = publication
+        self.excluded = publisher.id if publisher is not None and options.exclude_me else None
         self.payload = payload
-        self.options = options
+        self._audience = Audience(options)
         self.details = details
+        self.size = len(payload) + options.lists_size()
+
+    def is_for(self, session: Session) -> bool:
+        """Whether ``session`` would have received it, had it listened then."""
+        return session.id != self.excluded and session in self._audience
 
 
 class Broker:
@@ -108,7 +123,7 @@ class Broker:
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
         self._by_id: dict[int, Subscription] = {}
-        # topic -> its retained event, and their payload bytes
+        # topic -> its retained event, and the bytes of all
         self._retained: dict[str, Retained] = {}
         self._retained_bytes = 0
 
@@ -180,7 +195,7 @@ class Broker:
         listener = session.subscriptions[subscription.id]
         permissions = session.principal.permissions
         for topic, retained in self._retained_for(subscription):
-            if session in Audience(retained.options) and not permissions.hides(topic):
+            if retained.is_for(session) and not permissions.hides(topic):
                 details = _details(subscription, topic, {**retained.details, "retained": True})
                 broadcast = Broadcast(subscription.id, retained.publication, topic, details, retained.payload)
                 self._outbox.fan_out((listener,), broadcast)
@@ -236,7 +251,7 @@ class Broker:
         """
         publication = self._ids.next()
         if options.retain:
-            self._retain(topic, Retained(publication, payload, options, details))
+            self._retain(topic, Retained(publication, publisher, payload, options, details))
         readers = 0
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
@@ -251,7 +266,7 @@ class Broker:
         old = self._retained.get(topic)
         if old is None and len(self._retained) >= self._limits.max_retained_topics:
             raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        size = self._retained_bytes + len(retained.payload) - (len(old.payload) if old else 0)
+        size = self._retained_bytes + retained.size - (old.size if old else 0)
         if size > self._limits.max_retained_bytes:
             raise Refused(
                 QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
@@ -263,7 +278,7 @@ class Broker:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
         if old is not None:
-            self._retained_bytes -= len(old.payload)
+            self._retained_bytes -= old.size
 
 
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:

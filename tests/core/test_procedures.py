@@ -387,10 +387,3 @@ class TestOthers:
     @pytest.mark.parametrize("name", ["radiod.nothing", "radiod.channel.join", "radiod.channel.created"])
     def test_what_is_not_there_is_no_such_procedure(self, caller, name):
         assert caller.call(name, 1) == NO_SUCH_PROCEDURE
-
-    def test_echo_answers_nothing_to_chunks_that_come_behind(self, world):
-        caller = world.caller()
-        assert caller.ask(48, 1, {"progress": True}, ECHO, [1]) == [50, 1, {}, [1]]
-        caller.send(48, 1, {"progress": True}, ECHO, [2])
-        caller.send(48, 1, {}, ECHO, [3])
-        assert caller.received() == []
