@@ -254,7 +254,7 @@ class TestViolations:
         assert payload[:2] == code(1009)
         for _ in range(10):
             wire.send(b"x" * 100_000)
-        assert len(wire.transport.protocol._reader._data) == 0
+        assert wire.transport.protocol._reader._pieces.size == 0
 
     def test_are_closed_on_though_the_peer_says_nothing(self, radio):
         wire = joined(radio)
