@@ -166,8 +166,8 @@ class Outbox(Protocol):
     def confirm(self, session: Session, message: Goodbye) -> None:
         """Deliver the answer to GOODBYE; the connection may open another session."""
 
-    def close(self, session: Session, message: Message) -> None:
-        """Deliver a last message and close the session's transport once it is flushed."""
+    def close(self, session: Session, message: Goodbye) -> None:
+        """Deliver GOODBYE; close the transport once the peer has answered, or has had time to."""
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""

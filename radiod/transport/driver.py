@@ -30,13 +30,17 @@ PROTOCOL_ERROR: Final = 1002
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
 
+GOODBYE_SECONDS: Final = 2.0
+"""How long a client may take to answer the router's GOODBYE."""
+
 
 class WampDriver:
     """Runs the WAMP sessions of one connection, one after the other, over one outlet.
 
-    States: opening (``_handshake`` set), open (``_session`` set), over (``is_over``). A client that said
-    GOODBYE is back in the opening state: it may join again, or close. ``close_code`` is the WebSocket close
-    code that says why it is over.
+    States: opening (``_handshake`` set), open (``_session`` set), closing (``_is_closing``: it was told
+    GOODBYE, and only its answer counts), over (``is_over``). A client that said GOODBYE itself is back in the
+    opening state: it may join again, or close. ``close_code`` is the WebSocket close code that says why it is
+    over.
 
     Args:
         deadline: calls a function when an opening handshake has had all the time it gets.
@@ -47,6 +51,7 @@ class WampDriver:
         "_deadline",
         "_gates",
         "_handshake",
+        "_is_closing",
         "_outlet",
         "_peer",
         "_realm",
@@ -76,6 +81,7 @@ class WampDriver:
         self._session: Session | None = None
         # What came while the handshake waits for somebody else's answer; the peer is not read meanwhile.
         self._waiting: deque[bytes] | None = None
+        self._is_closing = False
         self.is_over = False
         self.close_code = NORMAL
         self._handshake: Handshake | None = Handshake(gates)
@@ -88,6 +94,9 @@ class WampDriver:
             return
         if self._waiting is not None:
             self._waiting.append(data)
+            return
+        if self._is_closing:
+            self._receive_closing(data)
             return
         try:
             message = self._codec.decode(data)
@@ -150,6 +159,15 @@ class WampDriver:
         self._session.count(message)
         self._realm.receive(self._session, message, self._codec)
 
+    def _receive_closing(self, data: bytes) -> None:
+        try:
+            message = self._codec.decode(data)
+        except RadiodError:
+            # Whatever it was, the client's session has ended already.
+            return
+        if isinstance(message, Abort | Goodbye):
+            self._finish(NORMAL)
+
     def reopen(self) -> None:
         """The client has said goodbye, and been answered: it may join again, or close."""
         self._leave("said goodbye")
@@ -157,14 +175,32 @@ class WampDriver:
         self._handshake = Handshake(self._gates)
         self._deadline = self._start_deadline(self._expire)
 
+    def close(self, reason: str) -> None:
+        """The session has been told GOODBYE: close the connection when the client has answered."""
+        assert self._session is not None
+        self.log.info("session {session} left: told {reason}", session=self._session.id, reason=reason)
+        self._session = None
+        self._is_closing = True
+        self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
+
     def abort(self, error: RadiodError) -> None:
-        """End the session for a fault of the peer, and tell it."""
+        """End the session for a fault of the peer, and tell it, unless it was told GOODBYE already."""
+        if self.is_over:
+            return
+        if self._is_closing:
+            self._finish(NORMAL)
+            return
         self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
         self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
         self._finish(_close_code(error))
 
     def _expire(self) -> None:
-        if self._realm is not None:
+        if self._is_closing:
+            # A client that has not even read the GOODBYE by now will not.
+            self._outlet.give_up()
+            if not self.is_over:
+                self._finish(NORMAL)
+        elif self._realm is not None:
             # It had a session, said goodbye, and did not close.
             self._finish(NORMAL)
         else:

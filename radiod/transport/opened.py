@@ -32,7 +32,7 @@ from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Violatio
 
 __all__ = ["OpenSocket", "Shared"]
 
-CLOSE_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 1.5
 """How long a peer may take over the closing handshake."""
 
 FINAL: Final = 0x80

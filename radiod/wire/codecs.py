@@ -183,7 +183,8 @@ class _Base(ABC):
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
         """Append elements to an encoded array of fewer than 14: one byte in front holds the count."""
-        return b"%c%b%b" % (head[0] + len(parts), head[1:], b"".join(parts))
+        # Formatting would copy a long payload several times.
+        return b"".join((bytes((head[0] + len(parts),)), head[1:], *parts))
 
     @abstractmethod
     def dump(self, value: Any) -> bytes:
@@ -235,7 +236,7 @@ class _Json(_ByMsgspec):
         return self._encoder.encode(message)
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
-        return b"%b,%b]" % (head[:-1], b",".join(parts))
+        return b"".join((head[:-1], b",", b",".join(parts), b"]"))
 
     def dump(self, value: Any) -> bytes:
         try:
