@@ -44,6 +44,11 @@ deny = ["traffic.private"]
 disclose = "always"
 disclosed = ["who.*"]
 
+[realms.radio.roles.guest]
+authorizer = "com.example.authorize"
+authorizer_timeout_s = 2.5
+authorizer_cache_s = 0
+
 [realms.radio.users.generator]
 role = "writer"
 ticket = "very-secret-ticket"
@@ -106,7 +111,10 @@ def test_every_key_is_parsed():
     assert [listen.endpoint for listen in parsed.listen][1] == "unix:/run/radiod.sock"
     assert parsed.limits.call_timeout_s == 2.5
     realm = parsed.realms["radio"]
-    assert set(realm.roles) == {"listener", "writer"}
+    assert set(realm.roles) == {"listener", "writer", "guest"}
+    guest = realm.roles["guest"]
+    assert (guest.authorizer, guest.authorizer_timeout_s) == ("com.example.authorize", 2.5)
+    assert guest.authorizer_cache_s == 0
     assert realm.roles["writer"].publish == ("traffic.*", "a..c", "exact.name")
     assert realm.users["generator"].ticket.matches("very-secret-ticket")
     assert realm.keys["sample"].key.reveal() == "very-secret-key"
@@ -132,6 +140,16 @@ def test_what_has_no_effect_yet_is_named():
 
 
 USER = "[realms.r.users.u]\nrole = 'listener'\n"
+DECIDED_BY_THE_AUTHORIZER = {
+    "subscribe": "['*']",
+    "publish": "['a']",
+    "call": "['a']",
+    "register": "['a']",
+    "deny": "['a']",
+    "disclose": "'never'",
+    "disclosed": "['a']",
+    "trustlevel": "0",
+}
 SCRAM = (
     "scram = {kdf = 'argon2id13', salt = '00', iterations = 2, memory = 8, "
     "stored_key = 'very-secret', server_key = 'very-secret'}"
@@ -258,6 +276,20 @@ SCRAM = (
         (
             USER + SCRAM.replace("argon2id13", "pbkdf2"),
             "realms.r.users.u.scram.memory: goes with kdf argon2id13, and only with it",
+        ),
+        *(
+            (
+                f"[realms.r.roles.l]\nauthorizer = 'a.b'\n{key} = {value}",
+                f"realms.r.roles.l.{key}: the authorizer decides this: leave out one of the two",
+            )
+            for key, value in DECIDED_BY_THE_AUTHORIZER.items()
+        ),
+        *(
+            (
+                f"[realms.r.roles.l]\nauthorizer = '{procedure}'",
+                f"realms.r.roles.l.authorizer: '{procedure}' is no procedure that a client may register",
+            )
+            for procedure in ("a b", "a..b", "a.*", "*", "wamp.authorize", "radiod.x")
         ),
         (
             USER + SCRAM.replace("very", "nearly"),

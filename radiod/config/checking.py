@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from radiod.config.nodes import Channel, Kdf, Key, Listen, Patterns, Realm, Scram
+from radiod.config.nodes import Channel, Kdf, Key, Listen, Patterns, Realm, Role, Scram
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 
@@ -31,6 +31,11 @@ def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm]) -> None:
         checker.check(name, realm)
 
 
+NO_RIGHTS: Final = Role()
+DECIDED: Final = ("subscribe", "publish", "call", "register", "deny", "disclose", "disclosed", "trustlevel")
+"""What an authorizer says instead of its role's table."""
+
+
 class _Checker:
     """Checks realms one after the other; ``main`` is the name of the first."""
 
@@ -53,8 +58,7 @@ class _Checker:
             if user.scram is not None:
                 _check_scram(user.scram, (*path, "users", name, "scram"))
         for name, role in realm.roles.items():
-            for action in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
-                _check_patterns(getattr(role, action), (*path, "roles", name, action))
+            _check_role(role, (*path, "roles", name))
         for name, key in realm.keys.items():
             self._key(key, (*path, "keys", name))
         for name, channel in realm.channels.items():
@@ -94,6 +98,22 @@ def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:
     if role not in realm.roles:
         known = ", ".join(quoted(name) for name in realm.roles)
         raise ConfigError(path, f"no such role {role!r} (known: {known})")
+
+
+def _check_role(role: Role, path: KeyPath) -> None:
+    for key in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
+        _check_patterns(getattr(role, key), (*path, key))
+    if role.authorizer is None:
+        return
+    _check_procedure(role.authorizer, (*path, "authorizer"))
+    for key in DECIDED:
+        if getattr(role, key) != getattr(NO_RIGHTS, key):
+            raise ConfigError((*path, key), "the authorizer decides this: leave out one of the two")
+
+
+def _check_procedure(procedure: str, path: KeyPath) -> None:
+    if not LOOSE.fullmatch(procedure) or is_pattern(procedure) or is_reserved(procedure):
+        raise ConfigError(path, f"{procedure!r} is no procedure that a client may register")
 
 
 def _check_scram(scram: Scram, path: KeyPath) -> None:

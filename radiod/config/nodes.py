@@ -37,6 +37,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, Meta(ge=512, le=1 << 24)]
 ManyBytes = Annotated[int, Meta(ge=512, le=1 << 40)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
 Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
@@ -101,6 +102,9 @@ class Role(Node, frozen=True, kw_only=True):
     disclose: Disclose = Disclose.ASKED
     disclosed: Patterns = ()
     trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    authorizer: Name | None = None
+    authorizer_timeout_s: Seconds = 5.0
+    authorizer_cache_s: SomeSeconds = 60.0
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
@@ -164,7 +168,7 @@ class Buffer(Node, frozen=True, kw_only=True):
     size: Count = 100
     policy: Policy = Policy.RING
     every: Count = 1
-    min_interval: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    min_interval: SomeSeconds = 0.0
     latest: bool = False
     weight: Annotated[int, Meta(ge=1, le=100)] = 1
     max_bytes: ManyBytes = 1_048_576

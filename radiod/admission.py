@@ -1,0 +1,149 @@
+"""Who may come in, and what they may do: a realm's configuration becomes permissions and a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from radiod import config
+from radiod.auth.anonymous import Anonymous
+from radiod.auth.authorizer import Authorizer
+from radiod.auth.cryptosign import Cryptosign
+from radiod.auth.decoys import Decoys
+from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.auth.roles import StaticPermissions
+from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
+from radiod.auth.ticket import Ticket
+from radiod.auth.wampcra import WampCra
+from radiod.core.handshake import Gate
+from radiod.core.later import Later
+from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
+from radiod.core.realm import Realm
+from radiod.transport.clock import ReactorClock
+
+__all__ = ["Admission"]
+
+MAX_DECISIONS: Final = 10_000
+"""Decisions of an authorizer that are remembered, for each role."""
+
+MIN_TIMEOUT_S: Final = 0.001
+"""Timeouts of calls are milliseconds, and 0 would be none."""
+
+
+class Admission:
+    """Everything about one realm that decides on rights.
+
+    ``roles``: permissions by name; ``anonymous``: who lets anybody in, None: nobody does; ``gate``: all the
+    ways in.
+    """
+
+    log = Logger()
+
+    def __init__(self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids) -> None:
+        self._realm = realm
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self.roles: Final = {name: self._permissions(role) for name, role in settings.roles.items()}
+        role = settings.anonymous
+        self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
+        self.gate: Final = Gate(realm, self._authenticators())
+
+    def _complain(self, text: str) -> None:
+        self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
+
+    # --- rights
+
+    def _permissions(self, role: config.Role) -> Permissions:
+        return _static(role) if role.authorizer is None else self._authorizer(role, role.authorizer)
+
+    def _authorizer(self, role: config.Role, procedure: str) -> Authorizer:
+        timeout_s = max(role.authorizer_timeout_s, MIN_TIMEOUT_S)
+
+        def ask(*question: Any) -> Later[Any]:
+            return self._realm.ask(procedure, *question, timeout_s=timeout_s)
+
+        return Authorizer(
+            ask,
+            self._clock,
+            cache_s=role.authorizer_cache_s,
+            max_cache=MAX_DECISIONS,
+            complain=self._complain,
+        )
+
+    # --- ways in
+
+    def _authenticators(self) -> dict[str, Authenticator]:
+        users = {
+            authid: _credentials(authid, user, self.roles[user.role])
+            for authid, user in self._settings.users.items()
+        }
+        found: dict[str, Authenticator] = {}
+        if self.anonymous is not None:
+            found["anonymous"] = self.anonymous
+        for authenticator in self._methods(users):
+            proof = PROOFS[authenticator.method]
+            if any(getattr(user, proof) for user in users.values()):
+                found[authenticator.method] = authenticator
+        return found
+
+    def _methods(self, users: Mapping[str, Credentials]) -> tuple[Authenticator, ...]:
+        directory = StaticDirectory(users)
+        decoys = Decoys(users.values(), self._ids.secret())
+        return (
+            Ticket(directory),
+            WampCra(directory, decoys, self._clock, self._ids),
+            Scram(directory, decoys, self._ids, SPECIFIED),
+            Scram(directory, decoys, self._ids, AUTOBAHN),
+            Cryptosign(directory, self._ids),
+        )
+
+
+def _static(role: config.Role) -> StaticPermissions:
+    allowed = {
+        Action.SUBSCRIBE: role.subscribe,
+        Action.PUBLISH: role.publish,
+        Action.CALL: role.call,
+        Action.REGISTER: role.register,
+    }
+    return StaticPermissions(
+        allowed,
+        role.deny,
+        disclose=Disclose(role.disclose.value),
+        disclosed=role.disclosed,
+        trustlevel=role.trustlevel,
+    )
+
+
+def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
+    return Credentials(
+        authid=authid,
+        role=user.role,
+        permissions=permissions,
+        ticket=user.ticket.matches if user.ticket is not None else None,
+        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
+        scram=_scram(user.scram) if user.scram is not None else None,
+        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
+    )
+
+
+def _wampcra(settings: config.Wampcra) -> WampcraSecret:
+    return WampcraSecret(
+        secret=settings.secret.reveal(),
+        salt=settings.salt,
+        iterations=settings.iterations,
+        keylen=settings.keylen,
+    )
+
+
+def _scram(settings: config.Scram) -> ScramVerifier:
+    return ScramVerifier(
+        kdf=settings.kdf.value,
+        salt=bytes.fromhex(settings.salt),
+        iterations=settings.iterations,
+        memory=settings.memory,
+        stored_key=bytes.fromhex(settings.stored_key.reveal()),
+        server_key=bytes.fromhex(settings.server_key.reveal()),
+    )
