@@ -1,7 +1,7 @@
 """Who may come in and what they may do, from the configuration to the bytes."""
 
 import pytest
-from support.memory import HELLO, RawSocketWire, WebSocketWire, make_radio
+from support.memory import HELLO, RawSocketWire, WebSocketWire, Wire, client_frame, make_radio, upgrade
 
 FAILED = "wamp.error.authorization_failed"
 DENIED = "wamp.error.not_authorized"
@@ -128,4 +128,73 @@ class TestAuthorizer:
     def test_does_not_decide_for_other_roles(self, radio, authorizer):
         other = login(WebSocketWire(*radio))
         assert other.ask(REQUESTS["publish"])[0] == 17
+        assert authorizer.heard() == []
+
+
+SSE = b"GET /listen/a.b HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+LISTEN = {"events": SSE, "websocket": upgrade("/listen/a.b")}
+STARTED = {"events": b"HTTP/1.1 200 ", "websocket": b"HTTP/1.1 101 "}
+
+
+@pytest.mark.parametrize("way", LISTEN)
+class TestListenersWithoutWamp:
+    """``/listen`` for a role whose rights somebody else decides."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(RIGHTS)
+
+    @pytest.fixture
+    def authorizer(self, radio):
+        return serving(login(WebSocketWire(*radio)), AUTHORIZE)
+
+    @pytest.fixture
+    def listener(self, radio, authorizer, way):
+        wire = Wire(*radio)
+        wire.send(LISTEN[way])
+        assert wire.received() == b""
+        return wire
+
+    def decide(self, authorizer, listener, answer):
+        authorizer.say([70, asked(authorizer)[0], {}, [answer]])
+        listener.settle()
+
+    def test_wait_for_the_decision(self, authorizer, listener, way):
+        request, (details, *question) = asked(authorizer)
+        assert (details["authrole"], question) == ("guest", ["a.b", "subscribe", {}])
+        authorizer.say([70, request, {}, [True]])
+        assert listener.received().startswith(STARTED[way])
+        authorizer.say([16, None, {}, "a.b", [{"x": 1}]])
+        assert b'{"x":1}' in listener.received()
+
+    def test_are_refused(self, authorizer, listener, way):
+        self.decide(authorizer, listener, False)
+        answer = listener.received()
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"may not subscribe a.b" in answer
+
+    def test_are_refused_when_there_is_no_decision(self, radio, authorizer, listener, way):
+        radio[1].advance(2.1)
+        assert listener.received().startswith(b"HTTP/1.1 503 ")
+
+    def test_are_refused_at_once_where_nobody_decides(self, radio, way):
+        wire = Wire(*radio)
+        wire.send(LISTEN[way])
+        assert wire.received().startswith(b"HTTP/1.1 503 ")
+
+    @pytest.mark.parametrize("answer", [True, False])
+    def test_that_leave_before_the_decision_leave_nothing_behind(
+        self, radio, authorizer, listener, way, answer
+    ):
+        listener.hang_up()
+        self.decide(authorizer, listener, answer)
+        assert listener.received() == b""
+        assert list(radio[0].realms["radio"].sessions.values())[1:] == []
+        assert radio[0].port.connections == 1
+
+    def test_may_not_say_anything_meanwhile_that_is_taken_for_a_request(self, authorizer, listener, way):
+        listener.send(LISTEN[way])
+        listener.send(client_frame(0x89, b"alive?"))
+        self.decide(authorizer, listener, True)
+        assert listener.received().count(STARTED[way]) == 1
         assert authorizer.heard() == []
