@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from treq.client import HTTPClient
 from twisted.logger import Logger
+from twisted.web.client import Agent
 
 from radiod import config
 from radiod.auth.anonymous import Anonymous
 from radiod.auth.authorizer import Authorizer
 from radiod.auth.cryptosign import Cryptosign
 from radiod.auth.decoys import Decoys
-from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.auth.directory import (
+    PROOFS,
+    Credentials,
+    Directory,
+    DynamicDirectory,
+    ScramVerifier,
+    StaticDirectory,
+    WampcraSecret,
+)
+from radiod.auth.dynamic import CallDirectory
+from radiod.auth.hook import HttpHook
 from radiod.auth.roles import StaticPermissions
 from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
 from radiod.auth.ticket import Ticket
 from radiod.auth.wampcra import WampCra
+from radiod.auth.withheld import Withheld
 from radiod.core.handshake import Gate
 from radiod.core.later import Later
 from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
@@ -24,6 +37,8 @@ from radiod.core.realm import Realm
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["Admission"]
+
+Ask = Callable[[dict[str, Any]], Later[Any]]
 
 MAX_DECISIONS: Final = 10_000
 """Decisions of an authorizer that are remembered, for each role."""
@@ -41,11 +56,14 @@ class Admission:
 
     log = Logger()
 
-    def __init__(self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids) -> None:
+    def __init__(
+        self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids, reactor: Any
+    ) -> None:
         self._realm = realm
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._reactor = reactor
         self.roles: Final = {name: self._permissions(role) for name, role in settings.roles.items()}
         role = settings.anonymous
         self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
@@ -57,7 +75,11 @@ class Admission:
     # --- rights
 
     def _permissions(self, role: config.Role) -> Permissions:
-        return _static(role) if role.authorizer is None else self._authorizer(role, role.authorizer)
+        permissions = _static(role) if role.authorizer is None else self._authorizer(role, role.authorizer)
+        dynamic = self._settings.dynamic
+        if dynamic is None or dynamic.procedure is None:
+            return permissions
+        return Withheld(permissions, dynamic.procedure)
 
     def _authorizer(self, role: config.Role, procedure: str) -> Authorizer:
         timeout_s = max(role.authorizer_timeout_s, MIN_TIMEOUT_S)
@@ -83,15 +105,23 @@ class Admission:
         found: dict[str, Authenticator] = {}
         if self.anonymous is not None:
             found["anonymous"] = self.anonymous
-        for authenticator in self._methods(users):
-            proof = PROOFS[authenticator.method]
-            if any(getattr(user, proof) for user in users.values()):
-                found[authenticator.method] = authenticator
+        dynamic = self._settings.dynamic
+        elsewhere = frozenset(method.value for method in dynamic.methods) if dynamic else frozenset()
+        for authenticator in self._methods(users, elsewhere):
+            method = authenticator.method
+            if method in elsewhere or any(getattr(user, PROOFS[method]) for user in users.values()):
+                found[method] = authenticator
         return found
 
-    def _methods(self, users: Mapping[str, Credentials]) -> tuple[Authenticator, ...]:
-        directory = StaticDirectory(users)
-        decoys = Decoys(users.values(), self._ids.secret())
+    def _methods(
+        self, users: Mapping[str, Credentials], elsewhere: frozenset[str]
+    ) -> tuple[Authenticator, ...]:
+        decoys = Decoys(users.values(), self._ids.secret(), elsewhere=elsewhere)
+        known = StaticDirectory(users)
+        directory: Directory = known
+        if self._settings.dynamic is not None:
+            others = self._others(self._settings.dynamic)
+            directory = DynamicDirectory(known, others, elsewhere, decoys.learn)
         return (
             Ticket(directory),
             WampCra(directory, decoys, self._clock, self._ids),
@@ -99,6 +129,36 @@ class Admission:
             Scram(directory, decoys, self._ids, AUTOBAHN),
             Cryptosign(directory, self._ids),
         )
+
+    def _others(self, dynamic: config.Dynamic) -> CallDirectory:
+        """Users whom somebody else knows."""
+        return CallDirectory(
+            self._hook(dynamic, dynamic.hook) if dynamic.hook is not None else self._procedure(dynamic),
+            self._realm.name,
+            self.roles,
+            self._clock,
+            self._clock.timers,
+            timeout_s=dynamic.timeout_s,
+            cache_s=dynamic.cache_s,
+            max_cache=dynamic.max_cache,
+            complain=self._complain,
+        )
+
+    def _procedure(self, dynamic: config.Dynamic) -> Ask:
+        procedure, timeout_s = dynamic.procedure, max(dynamic.timeout_s, MIN_TIMEOUT_S)
+        assert procedure is not None
+        return lambda question: self._realm.ask(procedure, question, timeout_s=timeout_s)
+
+    def _hook(self, dynamic: config.Dynamic, url: str) -> Ask:
+        token = dynamic.hook_token
+        return HttpHook(
+            HTTPClient(Agent(self._reactor)),
+            url,
+            self._clock,
+            self._clock.timers,
+            headers={"Authorization": f"Bearer {token.reveal()}"} if token is not None else {},
+            timeout_s=dynamic.timeout_s,
+        ).ask
 
 
 def _static(role: config.Role) -> StaticPermissions:

@@ -73,7 +73,7 @@ class Radio:
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
-            name: Admission(self.realms[name], realm, self.clock, self.ids)
+            name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
             for name, realm in configuration.realms.items()
         }
         # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.

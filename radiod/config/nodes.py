@@ -18,11 +18,13 @@ __all__ = [
     "Buffer",
     "Channel",
     "Disclose",
+    "Dynamic",
     "History",
     "Kdf",
     "Key",
     "Limits",
     "Listen",
+    "Method",
     "Patterns",
     "Policy",
     "Realm",
@@ -144,6 +146,28 @@ class User(Node, frozen=True, kw_only=True):
     cryptosign: tuple[Hex32, ...] = ()
 
 
+class Method(Enum):
+    """Ways to prove who one is that need to know the user."""
+
+    TICKET = "ticket"
+    WAMPCRA = "wampcra"
+    WAMP_SCRAM = "wamp-scram"
+    SCRAM = "scram"
+    CRYPTOSIGN = "cryptosign"
+
+
+class Dynamic(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.dynamic]``; the token is also given as ``hook_token_file`` or ``hook_token_env``."""
+
+    methods: tuple[Method, ...]
+    procedure: Name | None = None
+    hook: Name | None = None
+    hook_token: Secret | None = None
+    timeout_s: Seconds = 5.0
+    cache_s: SomeSeconds = 60.0
+    max_cache: Count = 10_000
+
+
 class Key(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.keys.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
 
@@ -203,6 +227,7 @@ class Realm(Node, frozen=True, kw_only=True):
     undeclared_topics: bool = True
     roles: dict[str, Role] = field(default_factory=lambda: {"listener": LISTENER})
     users: dict[str, User] = {}
+    dynamic: Dynamic | None = None
     keys: dict[str, Key] = {}
     channels: dict[str, Channel] = {}
 
