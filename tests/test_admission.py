@@ -1,6 +1,10 @@
 """Who may come in and what they may do, from the configuration to the bytes."""
 
+import json
+
 import pytest
+from autobahn.wamp import auth
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.memory import HELLO, RawSocketWire, WebSocketWire, Wire, client_frame, make_radio, upgrade
 
 FAILED = "wamp.error.authorization_failed"
@@ -198,3 +202,152 @@ class TestListenersWithoutWamp:
         self.decide(authorizer, listener, True)
         assert listener.received().count(STARTED[way]) == 1
         assert authorizer.heard() == []
+
+
+AUTHENTICATE = "com.example.authenticate"
+USERS = f"""
+[realms.radio]
+anonymous = "listener"
+
+[realms.radio.dynamic]
+methods = ["ticket", "wampcra", "scram", "cryptosign"]
+procedure = "{AUTHENTICATE}"
+timeout_s = 2
+cache_s = 30
+
+[realms.radio.roles.member]
+publish = ["*"]
+
+[realms.radio.roles.service]
+register = ["com.example.*"]
+call = ["*"]
+
+[realms.radio.users.joe]
+role = "service"
+ticket = "joes-ticket"
+wampcra = {{ secret = "joes-password", salt = "abc" }}
+"""
+ANN = {"role": "member", "secret": "anns-password", "salt": "xyz", "iterations": 20}
+PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBKEY = PRIVATE.public_key().public_bytes_raw().hex()
+
+
+def hello(method, authid, **authextra):
+    return [*HELLO[:2], {**HELLO[2], "authmethods": [method], "authid": authid, "authextra": authextra}]
+
+
+class TestDynamicUsers:
+    """``dynamic`` of a realm, with a procedure."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(USERS)
+
+    @pytest.fixture
+    def service(self, radio):
+        return serving(login(WebSocketWire(*radio)), AUTHENTICATE)
+
+    @pytest.fixture
+    def client(self, radio, connect):
+        return connect(radio)
+
+    def answer(self, service, answer):
+        """Answer the question that has come; returns it."""
+        request, (question,) = asked(service)
+        service.say([70, request, {}, [answer]])
+        return question
+
+    def ask(self, service, client, message, answer):
+        """What ``client`` is answered to a message that leads to a question."""
+        client.say(message)
+        assert client.heard() == []
+        question = self.answer(service, answer)
+        client.settle()
+        (reply,) = client.heard()
+        return question, reply
+
+    @pytest.mark.parametrize("is_right", [True, False])
+    def test_log_in_with_wampcra(self, service, client, is_right):
+        question, (kind, method, extra) = self.ask(service, client, hello("wampcra", "ann"), ANN)
+        assert question == {"method": "wampcra", "authid": "ann", "realm": "radio", "details": {}}
+        assert (kind, method, extra["salt"]) == (4, "wampcra", "xyz")
+        key = auth.derive_key("anns-password", "xyz", 20, 32)
+        signature = auth.compute_wcs(key if is_right else b"?", extra["challenge"]).decode()
+        answer = client.ask([5, signature, {}])
+        assert answer[0] == (2 if is_right else 3)
+        if is_right:
+            who = {name: answer[2][f"auth{name}"] for name in ("id", "role", "method", "provider")}
+            assert who == {"id": "ann", "role": "member", "method": "wampcra", "provider": "dynamic"}
+            assert client.ask([16, None, {"acknowledge": True}, "a"])[0] == 17
+
+    @pytest.mark.parametrize(("answer", "kind"), [({"role": "member"}, 2), (None, 3), (False, 3)])
+    def test_log_in_with_a_ticket_that_the_procedure_checks(self, service, client, answer, kind):
+        assert client.ask(hello("ticket", "ann"))[:2] == [4, "ticket"]
+        question, reply = self.ask(service, client, [5, "anns-ticket", {}], answer)
+        assert (question["method"], question["details"]) == ("ticket", {"ticket": "anns-ticket"})
+        assert reply[0] == kind
+
+    def test_log_in_with_a_key_without_a_name(self, service, client):
+        answer = {"role": "member", "authid": "kay", "pubkeys": [PUBKEY]}
+        question, reply = self.ask(service, client, hello("cryptosign", None, pubkey=PUBKEY), answer)
+        assert (question["authid"], question["details"]) == (None, {"pubkey": PUBKEY})
+        challenge = reply[2]["challenge"]
+        welcome = client.ask([5, PRIVATE.sign(bytes.fromhex(challenge)).hex() + challenge, {}])
+        assert (welcome[0], welcome[2]["authid"]) == (2, "kay")
+
+    def test_unknown_ones_get_the_answers_of_known_ones_with_a_wrong_secret(self, radio, service, connect):
+        seen = []
+        for authid, known in (("ann", ANN), ("eve", {**ANN, "role": "service"}), ("nobody", None)):
+            client = connect(radio)
+            _, (kind, method, extra) = self.ask(service, client, hello("wampcra", authid), known)
+            challenge = json.loads(extra.pop("challenge"))
+            assert challenge.pop("authid") == authid
+            for random in ("nonce", "session", "timestamp"):
+                challenge.pop(random)
+            salt = extra.pop("salt")
+            seen.append((kind, method, extra, len(salt), challenge, client.ask([5, "wrong", {}])))
+        assert seen[0] == seen[1] == seen[2]
+
+    def test_are_refused_while_nobody_answers(self, radio, client):
+        answer = client.ask(hello("wampcra", "ann"))
+        assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
+
+    def test_are_refused_when_the_answer_takes_too_long(self, radio, service, client):
+        client.say(hello("wampcra", "ann"))
+        radio[1].advance(2.1)
+        (answer,) = client.heard()
+        assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
+
+    @pytest.mark.parametrize("answer", [1, "ann", {"role": "nobody", "secret": "s"}, {"role": "member"}, []])
+    def test_are_refused_when_the_answer_is_nonsense(self, service, client, answer):
+        reply = self.ask(service, client, hello("wampcra", "ann"), answer)[1]
+        assert (reply[0], reply[2]) == (3, "wamp.error.authentication_failed")
+
+    def test_are_remembered(self, radio, service, client, connect):
+        self.ask(service, client, hello("wampcra", "ann"), ANN)
+        assert connect(radio).ask(hello("wampcra", "ann"))[0] == 4
+        assert service.heard() == []
+
+    @pytest.mark.parametrize("method", ["wampcra", "ticket", "scram"])
+    def test_names_of_the_configuration_are_not_asked_about(self, service, client, method):
+        assert client.ask(hello(method, "joe", nonce="abcd"))[0] == 4
+        client.say([5, "wrong", {}])
+        assert client.heard()[0][0] == 3
+        assert service.heard() == []
+
+    def test_methods_that_are_not_asked_about_are_not_offered(self, service, client):
+        assert client.ask(hello("wamp-scram", "ann", nonce="abcd"))[2] == "wamp.error.no_matching_auth_method"
+
+    def test_are_told_to_nobody_but_the_router(self, radio, service, connect):
+        listener = connect(radio)
+        listener.join()
+        for wire in (listener, service):
+            answer = wire.ask([48, None, {}, AUTHENTICATE, [{"method": "wampcra", "authid": "ann"}]])
+            assert (answer[0], answer[4]) == (8, DENIED)
+
+    def test_who_hangs_up_while_it_is_asked_leaves_nothing_behind(self, radio, service, client):
+        client.say(hello("wampcra", "ann"))
+        client.hang_up()
+        self.answer(service, ANN)
+        assert len(radio[0].realms["radio"].sessions) == 1
+        assert radio[0].port.connections == 1
