@@ -12,6 +12,7 @@ from twisted.web.client import Agent
 from radiod import config
 from radiod.auth.anonymous import Anonymous
 from radiod.auth.authorizer import Authorizer
+from radiod.auth.cookie import CookieJar
 from radiod.auth.cryptosign import Cryptosign
 from radiod.auth.decoys import Decoys
 from radiod.auth.directory import (
@@ -43,6 +44,9 @@ Ask = Callable[[dict[str, Any]], Later[Any]]
 MAX_DECISIONS: Final = 10_000
 """Decisions of an authorizer that are remembered, for each role."""
 
+MAX_COOKIES: Final = 10_000
+"""Logins of one realm that are remembered by their cookies."""
+
 MIN_TIMEOUT_S: Final = 0.001
 """Timeouts of calls are milliseconds, and 0 would be none."""
 
@@ -67,7 +71,9 @@ class Admission:
         self.roles: Final = {name: self._permissions(role) for name, role in settings.roles.items()}
         role = settings.anonymous
         self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
-        self.gate: Final = Gate(realm, self._authenticators())
+        lifetime_s = settings.cookie_lifetime_s
+        cookies = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
+        self.gate: Final = Gate(realm, self._authenticators(), cookies)
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)

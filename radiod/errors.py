@@ -84,6 +84,7 @@ QUOTA: Final = "radiod.error.quota"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
+CLOSE_LOGOUT: Final = "wamp.close.logout"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
 CLOSE_NORMAL: Final = "wamp.close.normal"
 

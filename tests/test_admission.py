@@ -1,11 +1,21 @@
 """Who may come in and what they may do, from the configuration to the bytes."""
 
 import json
+import re
 
 import pytest
 from autobahn.wamp import auth
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.memory import HELLO, RawSocketWire, WebSocketWire, Wire, client_frame, make_radio, upgrade
+from support.memory import (
+    HELLO,
+    RawSocketWire,
+    Requests,
+    WebSocketWire,
+    Wire,
+    client_frame,
+    make_radio,
+    upgrade,
+)
 
 FAILED = "wamp.error.authorization_failed"
 DENIED = "wamp.error.not_authorized"
@@ -351,3 +361,133 @@ class TestDynamicUsers:
         self.answer(service, ANN)
         assert len(radio[0].realms["radio"].sessions) == 1
         assert radio[0].port.connections == 1
+
+
+COOKIES = """
+[realms.radio]
+anonymous = "listener"
+cookie_lifetime_s = 100
+
+[realms.radio.users.joe]
+role = "listener"
+ticket = "joes-ticket"
+
+[realms.radio.users.ann]
+role = "listener"
+ticket = "anns-ticket"
+
+[realms.other]
+
+[realms.other.users.joe]
+role = "listener"
+ticket = "joes-ticket"
+"""
+
+
+class Browser(Wire):
+    """A WebSocket whose opening request may bring a cookie; ``given``: the one it is answered with."""
+
+    def __init__(self, radio, cookie=None, extra=""):
+        super().__init__(*radio)
+        self.requests, self._unread = Requests(), b""
+        brought = f"Cookie: radiod={cookie}\r\n" if cookie else ""
+        self.send(upgrade("/ws", "wamp.2.json", extra=brought + extra))
+        head = self.received().decode()
+        assert head.startswith("HTTP/1.1 101 ")
+        self.given = next(iter(re.findall(r"\r\nSet-Cookie: radiod=(\w+);", head)), None)
+
+    say, heard, ask, frame = WebSocketWire.say, WebSocketWire.heard, WebSocketWire.ask, WebSocketWire.frame
+    frames, unframe = WebSocketWire.frames, WebSocketWire.unframe
+
+
+class TestCookies:
+    """``cookie_lifetime_s`` of a realm."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(COOKIES)
+
+    @pytest.fixture
+    def cookie(self, radio):
+        """That of a browser in which joe has logged in, which then hung up."""
+        browser = Browser(radio)
+        login(browser)
+        browser.hang_up()
+        return browser.given
+
+    def come_back(self, radio, cookie, *methods, **options):
+        """(the answer to HELLO, the browser)"""
+        browser = Browser(radio, cookie, **options)
+        return browser.ask([1, "radio", {**HELLO[2], "authmethods": [*methods]}]), browser
+
+    def test_who_logged_in_comes_back_without_a_question(self, radio, cookie):
+        for _ in range(2):
+            welcome, browser = self.come_back(radio, cookie, "cookie", "ticket")
+            assert welcome[0] == 2
+            who = [welcome[2][f"auth{what}"] for what in ("id", "role", "method", "provider")]
+            assert who == ["joe", "listener", "cookie", "static"]
+            assert browser.given is None
+
+    def test_who_did_not_log_in_is_asked(self, radio):
+        browser = Browser(radio)
+        browser.ask(HELLO)
+        challenge, _ = self.come_back(radio, browser.given, "cookie", "ticket")
+        assert challenge[:2] == [4, "ticket"]
+
+    def test_who_failed_to_log_in_is_asked(self, radio):
+        browser = Browser(radio)
+        browser.ask(hello("ticket", "joe"))
+        assert browser.ask([5, "wrong", {}])[0] == 3
+        assert self.come_back(radio, browser.given, "cookie", "ticket")[0][0] == 4
+
+    def test_it_is_over_after_a_while(self, radio, cookie):
+        radio[1].advance(101)
+        challenge, browser = self.come_back(radio, cookie, "cookie", "ticket")
+        assert challenge[0] == 4
+        assert browser.given not in (None, cookie)
+
+    def test_it_is_over_after_a_logout(self, radio, cookie):
+        _, browser = self.come_back(radio, cookie, "cookie")
+        assert browser.ask([6, {}, "wamp.close.logout"])[0] == 6
+        assert self.come_back(radio, cookie, "cookie", "ticket")[0][0] == 4
+
+    def test_a_goodbye_is_no_logout(self, radio, cookie):
+        _, browser = self.come_back(radio, cookie, "cookie")
+        browser.ask([6, {}, "wamp.close.normal"])
+        assert self.come_back(radio, cookie, "cookie")[0][0] == 2
+
+    def test_another_realm_does_not_know_it(self, radio, cookie):
+        browser = Browser(radio, cookie)
+        answer = browser.ask([1, "other", {**HELLO[2], "authmethods": ["cookie"]}])
+        assert (answer[0], answer[2]) == (3, "wamp.error.no_matching_auth_method")
+
+    def test_nobody_else_logs_in_with_it(self, radio, cookie):
+        """Who put his own cookie into somebody's browser does not become that somebody."""
+        login(Browser(radio, cookie), "anns-ticket", "ann")
+        assert self.come_back(radio, cookie, "cookie", "ticket")[0][0] == 4
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+    def test_pages_of_other_sites_do_not_have_it(self, radio, cookie, origin):
+        answer, browser = self.come_back(radio, cookie, "cookie", "ticket", extra=f"Origin: {origin}\r\n")
+        assert answer[0] == 4
+        assert browser.given is None
+
+    def test_pages_of_this_server_have_it(self, radio, cookie):
+        assert self.come_back(radio, cookie, "cookie", extra="Origin: http://localhost\r\n")[0][0] == 2
+
+    def test_it_comes_with_what_protects_it(self, radio):
+        wire = Wire(*radio)
+        wire.send(upgrade("/ws", "wamp.2.json", extra="Origin: https://localhost\r\n"))
+        pattern = (
+            rb"Set-Cookie: __Host-radiod=\w{32}; Max-Age=100; Path=/; HttpOnly; SameSite=Strict; Secure\r\n"
+        )
+        assert re.search(pattern, wire.received())
+
+    def test_listeners_and_refused_requests_get_none(self, radio):
+        for request in (upgrade("/listen/a"), upgrade("/ws", "chat"), upgrade("/nowhere")):
+            wire = Wire(*radio)
+            wire.send(request)
+            assert b"Set-Cookie" not in wire.received()
+
+    def test_there_are_none_where_nobody_wants_them(self):
+        assert Browser(make_radio()).given is None

@@ -225,6 +225,7 @@ class Realm(Node, frozen=True, kw_only=True):
 
     anonymous: str | None = None
     undeclared_topics: bool = True
+    cookie_lifetime_s: LongSeconds | None = None
     roles: dict[str, Role] = field(default_factory=lambda: {"listener": LISTENER})
     users: dict[str, User] = {}
     dynamic: Dynamic | None = None

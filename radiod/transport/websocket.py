@@ -14,14 +14,17 @@ from urllib.parse import unquote
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
 from radiod.core.later import Later
+from radiod.core.ports import BrowserCookie
 from radiod.errors import RadiodError, http_status
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
+from radiod.transport.cookies import CookieCounter
 from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
 from radiod.transport.opened import OpenSocket, Shared
@@ -48,6 +51,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     data: bytes
     _stream: Stream | None = None
+    _cookie: BrowserCookie | None = None
     _is_deflated = False
     _is_waiting = False
     _is_lost = False
@@ -64,7 +68,10 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         self._is_deflated = answer is not None
         headers = {"Sec-WebSocket-Extensions": answer} if answer else {}
         if request.path == WAMP_PATH:
-            return _subprotocol(request.protocols), headers
+            subprotocol = _subprotocol(request.protocols)
+            is_tls = INegotiated.providedBy(self.transport)
+            self._cookie, issued = self.factory.cookies.take(request.headers, is_tls)
+            return subprotocol, {**headers, "Set-Cookie": issued} if issued else headers
         channel = self.factory.channel_at(request.path)
         if channel is None:
             raise ConnectionDeny(404, "no such path")
@@ -115,7 +122,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
             make_format = batched_format if is_batched else websocket_format
             opened = self._hand_over(make_format(codec.name, self._is_deflated))
-            opened.serve(codec, self.factory.gates, is_batched)
+            opened.serve(codec, self.factory.gates, is_batched, self._cookie)
         if rest:
             opened.dataReceived(rest)
 
@@ -183,6 +190,7 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
         self.shared = Shared(clock, fan_out, settings)
         self.gates = gates
+        self.cookies = CookieCounter(gate.cookies for gate in gates.values() if gate.cookies is not None)
         self.streams = streams
         self._aliases = aliases
         self.compression = settings.compression
