@@ -34,6 +34,7 @@ call_timeout_s = 2.5
 [realms.radio]
 anonymous = "listener"
 undeclared_topics = false
+cookie_lifetime_s = 3600
 
 [realms.radio.roles.writer]
 subscribe = ["*"]
@@ -119,6 +120,7 @@ def test_every_key_is_parsed():
     assert [listen.endpoint for listen in parsed.listen][1] == "unix:/run/radiod.sock"
     assert parsed.limits.call_timeout_s == 2.5
     realm = parsed.realms["radio"]
+    assert realm.cookie_lifetime_s == 3600
     assert set(realm.roles) == {"listener", "writer", "guest"}
     guest = realm.roles["guest"]
     assert (guest.authorizer, guest.authorizer_timeout_s) == ("com.example.authorize", 2.5)
