@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "Authenticator",
+    "BrowserCookie",
     "Clock",
+    "Cookies",
     "Disclose",
     "Ids",
     "Limits",
@@ -114,6 +116,33 @@ class Authenticator(Protocol):
         Whether a principal exists must show neither in the answer nor in its timing.
         Raises: Denied: these details can never lead to a session.
         """
+
+
+class BrowserCookie(Struct, frozen=True):
+    """The cookie of one connection; ``is_new``: this connection's own answer brought it to the client."""
+
+    id: str
+    is_new: bool
+
+
+class Cookies(Protocol):
+    """Who has logged in with which cookie on one realm."""
+
+    @property
+    def lifetime_s(self) -> float:
+        """Seconds for which a login is remembered."""
+
+    def issue(self) -> str:
+        """A new cookie's id: 32 hexadecimal digits nobody can guess."""
+
+    def authenticator(self, cookie_id: str) -> Authenticator | None:
+        """What lets a cookie's owner in again; None: nobody is behind it."""
+
+    def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
+        """``principal`` has got in on a connection with this cookie."""
+
+    def forget(self, cookie_id: str) -> None:
+        """Nobody shall be behind this cookie any more."""
 
 
 class Clock(Protocol):

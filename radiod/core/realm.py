@@ -18,7 +18,7 @@ from radiod.core.broker import Broker, Subscription
 from radiod.core.channels import Channels
 from radiod.core.dealer import Dealer
 from radiod.core.history import Histories
-from radiod.core.later import Later
+from radiod.core.later import Later, after
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
@@ -71,6 +71,7 @@ __all__ = ["Publication", "Realm"]
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
+SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
 
@@ -422,9 +423,11 @@ class Realm:
         return Publication(publication, readers)
 
     def subscribe(self, session: Session, topic: str) -> None:
-        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
-        self.may_subscribe(session.principal, topic)
-        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions())
+        """Subscribe a listener that speaks no WAMP and ``may_subscribe``.
+
+        Raises: Refused: ``quota``, ``channel_closed``, ``no_such_channel``.
+        """
+        subscription, is_new, is_added = self._subscribe(session, topic, SUBSCRIBE_OPTIONS)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -435,13 +438,24 @@ class Realm:
             self.channels.admit(topic)
         return self.broker.subscribe(session, topic, options)
 
-    def may_subscribe(self, principal: Principal, topic: str) -> None:
-        """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""
+    def may_subscribe(self, principal: Principal, topic: str) -> Later[None] | None:
+        """Find out, perhaps later, whether a listener that speaks no WAMP may listen to ``topic``.
+
+        Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``,
+            ``no_such_channel``, ``authorization_failed``.
+        """
         check_uri(topic)
-        if not principal.permissions.allows(Action.SUBSCRIBE, topic):
-            raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
-        if not is_reserved(topic):
-            self.channels.admit(topic)
+
+        def proceed(verdict: Verdict) -> None:
+            if not verdict.is_allowed:
+                raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
+            if not is_reserved(topic):
+                self.channels.admit(topic)
+
+        # Whoever decides is told of a session, which does not exist before the decision.
+        asking = Session(self._ids.next(), principal, None)
+        verdict = principal.permissions.decide(asking, Action.SUBSCRIBE, topic, SUBSCRIBE_OPTIONS)
+        return after(verdict, proceed)
 
     def _not_reserved(self, uri: str) -> None:
         if is_reserved(uri):

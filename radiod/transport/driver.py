@@ -14,10 +14,11 @@ from twisted.logger import Logger
 
 from radiod.core.handshake import Gate, Handshake
 from radiod.core.later import Later
+from radiod.core.ports import BrowserCookie
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
-from radiod.errors import RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
+from radiod.errors import CLOSE_LOGOUT, RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
 from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message
@@ -44,10 +45,12 @@ class WampDriver:
 
     Args:
         deadline: calls a function when an opening handshake has had all the time it gets.
+        cookie: the connection's, None: it has none.
     """
 
     __slots__ = (
         "_codec",
+        "_cookie",
         "_deadline",
         "_gates",
         "_handshake",
@@ -71,8 +74,10 @@ class WampDriver:
         outlet: Outlet,
         peer: str,
         deadline: Callable[[Callable[[], None]], Deadline],
+        cookie: BrowserCookie | None = None,
     ) -> None:
         self._gates = gates
+        self._cookie = cookie
         self._codec = codec
         self._outlet = outlet
         self._peer = peer
@@ -84,7 +89,7 @@ class WampDriver:
         self._is_closing = False
         self.is_over = False
         self.close_code = NORMAL
-        self._handshake: Handshake | None = Handshake(gates)
+        self._handshake: Handshake | None = Handshake(gates, cookie)
         self._deadline = deadline(self._expire)
         outlet.driver = self
 
@@ -156,6 +161,8 @@ class WampDriver:
         if isinstance(message, Abort):
             self._finish(NORMAL)
             return
+        if type(message) is Goodbye and message.reason == CLOSE_LOGOUT:
+            self._gates[self._realm.name].forget(self._cookie)
         self._session.count(message)
         self._realm.receive(self._session, message, self._codec)
 
@@ -172,7 +179,7 @@ class WampDriver:
         """The client has said goodbye, and been answered: it may join again, or close."""
         self._leave("said goodbye")
         self._session = None
-        self._handshake = Handshake(self._gates)
+        self._handshake = Handshake(self._gates, self._cookie)
         self._deadline = self._start_deadline(self._expire)
 
     def close(self, reason: str) -> None:

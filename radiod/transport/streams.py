@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from radiod.core.later import Later, after
 from radiod.core.ports import Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
@@ -38,7 +39,7 @@ class Stream:
         self._session: Session | None = None
 
     def open(self, outlet: Outlet) -> None:
-        """Begin to listen. Raises: Refused: what ``Streams.admit`` found allowed is so no longer."""
+        """Begin to listen. Raises: Refused: the channel has ended since ``Streams.admit``, say."""
         session = self._session = self._realm.join(self._principal, outlet)
         try:
             self._realm.subscribe(session, self._channel)
@@ -70,31 +71,31 @@ class Streams:
         self._clock = clock
         self._identify = identify
 
-    def admit(self, credential: str | None, channel: str) -> Stream:
-        """Check everything that can be checked before the connection is accepted. Raises: Refused."""
+    def admit(self, credential: str | None, channel: str) -> Stream | Later[Stream]:
+        """Check everything that can be checked before the connection is accepted.
+
+        Raises, or settles with: Refused: it must not be accepted.
+        """
         realm, principal = self._identify(credential)
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
-        realm.may_subscribe(principal, channel)
-        return Stream(realm, principal, channel)
+        return after(realm.may_subscribe(principal, channel), lambda _: Stream(realm, principal, channel))
 
     def serve_events(
         self,
-        credential: str | None,
-        channel: str,
+        stream: Stream,
         consumer: Consumer,
         *,
         cut: Callable[[], None],
         finish: Callable[[], None],
     ) -> Callable[[], None]:
-        """Write a channel's events to ``consumer`` as Server-Sent Events, with heartbeats.
+        """Write an admitted listener's events to ``consumer`` as Server-Sent Events, with heartbeats.
 
         ``cut`` breaks the connection off, ``finish`` ends the response.
 
         Returns: what must be called when the connection is lost.
-        Raises: Refused: as ``admit``.
+        Raises: Refused: as ``Stream.open``.
         """
-        stream = self.admit(credential, channel)
         outlet = StreamOutlet(self._fan_out, consumer, SSE, max_bytes=1 << 62, on_cut=cut, on_finished=finish)
         stream.open(outlet)
         outlet.start()

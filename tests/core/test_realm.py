@@ -369,12 +369,32 @@ class TestSubscribe:
         world.realm.may_subscribe(make_principal(), "radiod.channel.on_create")
         assert_refused(NOT_AUTHORIZED, world.realm.may_subscribe, make_principal(permissions=ALLOW_NONE), "a")
         assert_refused(INVALID_URI, world.realm.may_subscribe, make_principal(), "a..b")
+        world.realm.may_subscribe(make_principal(), "wamp.session.on_join")
         assert len(world.realm.broker) == 0
 
-    def test_from_outside_a_message_needs_the_same_rights(self, world, alice):
+    @pytest.mark.parametrize(
+        ("outcome", "uri"),
+        [(YES, None), (NO, NOT_AUTHORIZED), (Refused(AUTHORIZATION_FAILED, ""), AUTHORIZATION_FAILED)],
+        ids=["allowed", "refused", "unknown"],
+    )
+    def test_whether_it_is_allowed_may_be_known_later(self, world, outcome, uri):
+        rights, seen = Slow(Action.SUBSCRIBE), []
+        world.realm.may_subscribe(make_principal(permissions=rights), "a").then(seen.append)
+        assert seen == []
+        rights.settle(outcome)
+        assert [getattr(error, "uri", error) for error in seen] == [uri]
+
+    def test_a_channel_that_ends_during_the_decision_is_not_listened_to(self, world, alice):
+        world.realm.create_channel("a", 10, None)
+        rights, seen = Slow(Action.SUBSCRIBE), []
+        world.realm.may_subscribe(make_principal(permissions=rights), "a").then(seen.append)
+        world.clock.advance(11)
+        rights.settle()
+        assert [error.uri for error in seen] == [CHANNEL_CLOSED]
+
+    def test_from_outside_a_message_is_told_to_nobody(self, world, alice):
         world.realm.subscribe(alice.session, "a")
         assert [listener.subscription.topic for listener in alice.session.subscriptions.values()] == ["a"]
-        assert_refused(NOT_AUTHORIZED, world.realm.subscribe, world.join(permissions=ALLOW_NONE).session, "a")
         assert_silent(alice)
 
 
@@ -826,7 +846,6 @@ class TestWaiting:
 
     def test_is_not_possible_outside_a_message(self, world, slow, late):
         assert_refused(AUTHORIZATION_FAILED, world.realm.publish, late.session, "a", Payload.of())
-        assert_refused(NOT_AUTHORIZED, world.realm.may_subscribe, late.session.principal, "a")
         nobody = world.join(permissions=ALLOW_NONE)
         assert_refused(NOT_AUTHORIZED, world.realm.publish, nobody.session, "a", Payload.of())
 
