@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import cbor2
+from cbor2 import undefined as UNDEFINED
 from msgspec.msgpack import Ext
 
 __all__ = ["is_undefined", "mend_message", "mend_options"]
@@ -32,7 +32,7 @@ def mend_options(options: dict[Any, Any]) -> dict[Any, Any]:
 
 def is_undefined(value: Any) -> bool:
     """Whether it stands for JavaScript's ``undefined``, in MessagePack or CBOR."""
-    return value is cbor2.undefined or value == UNDEFINED_EXT
+    return value is UNDEFINED or (type(value) is Ext and value == UNDEFINED_EXT)
 
 
 def _defined(options: dict[Any, Any], levels: int) -> dict[Any, Any]:
