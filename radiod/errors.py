@@ -86,6 +86,7 @@ OUT_OF_SERVICE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
+CLOSE_LOGOUT: Final = "wamp.close.logout"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
 CLOSE_NORMAL: Final = "wamp.close.normal"
 
@@ -93,6 +94,7 @@ HTTP_STATUS: Final = {
     INVALID_URI: 400,
     INVALID_ARGUMENT: 400,
     NOT_AUTHORIZED: 403,
+    AUTHORIZATION_FAILED: 503,
     NO_SUCH_CHANNEL: 404,
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,

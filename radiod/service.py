@@ -1,4 +1,7 @@
-"""The only wiring: a ``Config`` becomes a tree of objects, and a Twisted service that starts and stops it."""
+"""The wiring: a ``Config`` becomes a tree of objects, and a Twisted service that starts and stops it.
+
+What decides on rights is wired in ``admission``.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,11 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
 from radiod import __version__, config
-from radiod.auth.anonymous import Anonymous
-from radiod.auth.cryptosign import Cryptosign
-from radiod.auth.decoys import Decoys
-from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.admission import Admission
 from radiod.auth.roles import StaticPermissions
-from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
-from radiod.auth.ticket import Ticket
-from radiod.auth.wampcra import WampCra
-from radiod.core.handshake import Gate
 from radiod.core.history import Keep
 from radiod.core.ids import RandomIds
-from radiod.core.ports import Action, Authenticator, Disclose, Limits, Permissions, Principal
+from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
@@ -88,8 +84,8 @@ class Radio:
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
-        self._roles = {
-            name: {role: _role_permissions(rules) for role, rules in realm.roles.items()}
+        self._admissions = {
+            name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
             for name, realm in configuration.realms.items()
         }
         # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.
@@ -97,7 +93,7 @@ class Radio:
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify)
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, settings.max_polls)
-        gates = {name: self._gate(name, realm) for name, realm in configuration.realms.items()}
+        gates = {name: admission.gate for name, admission in self._admissions.items()}
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
         aliases = dict(_aliases(configuration))
         self.site = RadioSite(
@@ -162,32 +158,6 @@ class Radio:
                 realm.histories.keep(channel, _keep(rules.history, rules.durable))
         return realm
 
-    def _gate(self, name: str, settings: config.Realm) -> Gate:
-        roles = self._roles[name]
-        authenticators: dict[str, Authenticator] = {}
-        if settings.anonymous is not None:
-            role = settings.anonymous
-            authenticators["anonymous"] = Anonymous(role, roles[role], self.ids)
-        users = {
-            authid: _credentials(authid, user, roles[user.role]) for authid, user in settings.users.items()
-        }
-        for authenticator in self._methods(users):
-            proof = PROOFS[authenticator.method]
-            if any(getattr(user, proof) for user in users.values()):
-                authenticators[authenticator.method] = authenticator
-        return Gate(self.realms[name], authenticators)
-
-    def _methods(self, users: Mapping[str, Credentials]) -> tuple[Authenticator, ...]:
-        directory = StaticDirectory(users)
-        decoys = Decoys(users.values(), self.ids.secret())
-        return (
-            Ticket(directory),
-            WampCra(directory, decoys, self.clock, self.ids),
-            Scram(directory, decoys, self.ids, SPECIFIED),
-            Scram(directory, decoys, self.ids, AUTOBAHN),
-            Cryptosign(directory, self.ids),
-        )
-
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
         for name, settings in self._config.realms.items():
             realm = self.realms[name]
@@ -216,11 +186,10 @@ class Radio:
                 raise Refused(NOT_AUTHORIZED, "API-KEY not valid")
             return holder.realm, holder.listener
         realm = self.main_realm
-        role = self._config.realms[realm.name].anonymous
-        if role is None:
+        anonymous = self._admissions[realm.name].anonymous
+        if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        permissions = self._roles[realm.name][role]
-        return realm, Anonymous(role, permissions, self.ids).principal()
+        return realm, anonymous.principal()
 
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
         publish = PublishResource(self.writer)
@@ -348,54 +317,6 @@ def _digest(key: str) -> bytes:
 def _key_principal(name: str, permissions: Permissions) -> Principal:
     return Principal(
         authid=name, authrole=f"key:{name}", authmethod="key", authprovider="static", permissions=permissions
-    )
-
-
-def _role_permissions(role: config.Role) -> StaticPermissions:
-    allowed = {
-        Action.SUBSCRIBE: role.subscribe,
-        Action.PUBLISH: role.publish,
-        Action.CALL: role.call,
-        Action.REGISTER: role.register,
-    }
-    return StaticPermissions(
-        allowed,
-        role.deny,
-        disclose=Disclose(role.disclose.value),
-        disclosed=role.disclosed,
-        trustlevel=role.trustlevel,
-    )
-
-
-def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
-    return Credentials(
-        authid=authid,
-        role=user.role,
-        permissions=permissions,
-        ticket=user.ticket.matches if user.ticket is not None else None,
-        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
-        scram=_scram(user.scram) if user.scram is not None else None,
-        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
-    )
-
-
-def _wampcra(settings: config.Wampcra) -> WampcraSecret:
-    return WampcraSecret(
-        secret=settings.secret.reveal(),
-        salt=settings.salt,
-        iterations=settings.iterations,
-        keylen=settings.keylen,
-    )
-
-
-def _scram(settings: config.Scram) -> ScramVerifier:
-    return ScramVerifier(
-        kdf=settings.kdf.value,
-        salt=bytes.fromhex(settings.salt),
-        iterations=settings.iterations,
-        memory=settings.memory,
-        stored_key=bytes.fromhex(settings.stored_key.reveal()),
-        server_key=bytes.fromhex(settings.server_key.reveal()),
     )
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "Authenticator",
+    "BrowserCookie",
     "Clock",
+    "Cookies",
     "Disclose",
     "Ids",
     "Journal",
@@ -118,6 +120,33 @@ class Authenticator(Protocol):
         """
 
 
+class BrowserCookie(Struct, frozen=True):
+    """The cookie of one connection; ``is_new``: this connection's own answer brought it to the client."""
+
+    id: str
+    is_new: bool
+
+
+class Cookies(Protocol):
+    """Who has logged in with which cookie on one realm."""
+
+    @property
+    def lifetime_s(self) -> float:
+        """Seconds for which a login is remembered."""
+
+    def issue(self) -> str:
+        """A new cookie's id: 32 hexadecimal digits nobody can guess."""
+
+    def authenticator(self, cookie_id: str) -> Authenticator | None:
+        """What lets a cookie's owner in again; None: nobody is behind it."""
+
+    def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
+        """``principal`` has got in on a connection with this cookie."""
+
+    def forget(self, cookie_id: str) -> None:
+        """Nobody shall be behind this cookie any more."""
+
+
 class Clock(Protocol):
     """Time."""
 
@@ -177,8 +206,8 @@ class Outbox(Protocol):
     def confirm(self, session: Session, message: Goodbye) -> None:
         """Deliver the answer to GOODBYE; the connection may open another session."""
 
-    def close(self, session: Session, message: Message) -> None:
-        """Deliver a last message and close the session's transport once it is flushed."""
+    def close(self, session: Session, message: Goodbye) -> None:
+        """Deliver GOODBYE; close the transport once the peer has answered, or has had time to."""
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import structs
 
+from radiod.core.later import Later, after
 from radiod.core.ports import Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
@@ -49,7 +50,7 @@ class Stream:
     def open(self, outlet: Outlet, *, is_live: bool = False) -> None:
         """Begin to listen where it was asked for, or at the next event.
 
-        Raises: Refused: what ``Streams.admit`` found allowed is so no longer.
+        Raises: Refused: the channel has ended since ``Streams.admit``, say.
         """
         session = self._session = self.realm.join(self.principal, outlet)
         after = None if is_live else self.wishes.after
@@ -90,19 +91,23 @@ class Streams:
         channel: str,
         query: Mapping[str, str],
         last_event_id: str | None = None,
-    ) -> Stream:
+    ) -> Stream | Later[Stream]:
         """Check everything that can be checked before the connection is accepted.
 
-        ``query`` and ``last_event_id``: as ``wishes_from``. Raises: Refused.
+        ``query`` and ``last_event_id``: as ``wishes_from``.
+        Raises, or settles with: Refused: it must not be accepted.
         """
         realm, principal = self._identify(credential)
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
-        realm.may_subscribe(principal, channel)
         wishes = wishes_from(query, last_event_id)
-        if wishes.last is not None:
-            wishes = structs.replace(wishes, after=realm.before_last(channel, wishes.last))
-        return Stream(realm, principal, channel, wishes)
+
+        def admitted(_: None) -> Stream:
+            # Not before: how far a channel has come is for those who may listen.
+            after = realm.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
+            return Stream(realm, principal, channel, structs.replace(wishes, after=after))
+
+        return after(realm.may_subscribe(principal, channel), admitted)
 
     def serve_events(
         self,
@@ -118,7 +123,7 @@ class Streams:
         ``cut`` breaks the connection off, ``finish`` ends the response.
 
         Returns: what must be called when the connection is lost.
-        Raises: Refused: as ``admit``.
+        Raises: Refused: as ``Stream.open``.
         """
         format, heartbeat = MEDIA[media_type]
         outlet = StreamOutlet(

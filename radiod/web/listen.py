@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.errors import CHANNEL_CLOSED, QUOTA, Refused, http_status
+from radiod.core.later import Later, after
+from radiod.errors import CHANNEL_CLOSED, QUOTA, RadiodError, Refused, http_status
 from radiod.web.answers import JsonResource, answer, credential, header, rest_of_path
 
 __all__ = ["ListenResource"]
 
-EVENT_STREAM: Final = "text/event-stream"
-ND_JSON: Final = "application/x-ndjson"
-
-
-class Polled(Protocol):
-    """What a poll comes to; ``transport.channelpolls.Polled`` is one."""
-
-    samples: bytes
-    position: str | None
-    is_recovered: bool
-    is_over: bool
+STREAMS: Final = ("text/event-stream", "application/x-ndjson")
+"""Media types that are streamed to whoever accepts them; everybody else polls."""
 
 
 class ChannelStreams(Protocol):
-    """What admits listeners and serves streams; ``transport.streams.Streams`` is one."""
+    """What admits listeners and serves streams; ``transport.streams.Streams`` is one, and documents it."""
 
     def admit(
-        self,
-        credential: str | None,
-        channel: str,
-        query: Mapping[str, str],
-        last_event_id: str | None = None,
-    ) -> Any:
-        """One listener, admitted. Raises: Refused."""
+        self, credential: str | None, channel: str, query: dict[str, str], last_event_id: str | None = None
+    ) -> Any: ...
 
     def serve_events(
         self,
@@ -45,15 +32,13 @@ class ChannelStreams(Protocol):
         *,
         cut: Callable[[], None],
         finish: Callable[[], None],
-    ) -> Callable[[], None]:
-        """Write a channel's events to ``consumer``; returns what must be called when it is lost."""
+    ) -> Callable[[], None]: ...
 
 
 class Polls(Protocol):
-    """What answers polls; ``transport.channelpolls.ChannelPolls`` is one."""
+    """What answers polls; ``transport.channelpolls.ChannelPolls`` is one, and documents it."""
 
-    def poll(self, stream: Any, answer: Callable[[Any], None]) -> Callable[[], None]:
-        """Call ``answer`` once, perhaps at once; returns what must be called when nobody waits any more."""
+    def poll(self, stream: Any, answer: Callable[[Any], None]) -> Callable[[], None]: ...
 
 
 class ListenResource(JsonResource):
@@ -68,38 +53,80 @@ class ListenResource(JsonResource):
         self._channel = channel
 
     def render_GET(self, request: Request) -> Any:
-        """Open the stream that the client accepts, or answer its poll."""
+        """Open the stream that the client accepts, or answer its poll, perhaps later."""
         channel = self._channel or rest_of_path(request)
-        accepted = header(request, b"Accept") or ""
-        media_type = next((one for one in (EVENT_STREAM, ND_JSON) if one in accepted), None)
+        listener = Listener(request, self._streams, self._polls)
         try:
-            stream = self._streams.admit(
+            admitted: Any = self._streams.admit(
                 credential(request), channel, _query(request), header(request, b"Last-Event-ID")
             )
-            if media_type is None:
-                return self._poll(request, stream)
-            return self._stream(request, media_type, stream)
+            begun = after(admitted, listener.begin)
         except Refused as refusal:
-            if refusal.uri == QUOTA:
-                request.setHeader("Retry-After", "1")
-            return answer(request, http_status(refusal), {"error": refusal.text})
+            return _refusal(request, refusal)
+        if isinstance(begun, Later):
+            begun.then(listener.conclude)
+        return NOT_DONE_YET
 
-    def _stream(self, request: Request, media_type: str, stream: Any) -> Any:
-        request.setHeader("Content-Type", f"{media_type}; charset=utf-8")
+
+class Listener:
+    """The answer to one request: a stream, samples, an error, or nothing if the client has gone before."""
+
+    def __init__(self, request: Request, streams: ChannelStreams, polls: Polls) -> None:
+        self._request = request
+        self._streams = streams
+        self._polls = polls
+        self._stop: Callable[[], None] = lambda: None
+        self._is_lost = False
+        request.notifyFinish().addBoth(self._lost)
+
+    def _lost(self, _reason: object) -> None:
+        self._is_lost = True
+        self._stop()
+
+    def begin(self, stream: Any) -> None:
+        """Serve an admitted listener. Raises: Refused: it cannot listen after all."""
+        if self._is_lost:
+            return
+        request = self._request
+        accepted = header(request, b"Accept") or ""
+        media_type = next((one for one in STREAMS if one in accepted), None)
         request.setHeader("Cache-Control", "no-store")
+        if media_type is None:
+            self._stop = self._polls.poll(stream, self._tell)
+            return
+        request.setHeader("Content-Type", f"{media_type}; charset=utf-8")
         # Proxies that collect answers would collect this one for ever.
         request.setHeader("X-Accel-Buffering", "no")
-        stop = self._streams.serve_events(
+        self._stop = self._streams.serve_events(
             media_type, stream, request, cut=request.channel.forceAbortClient, finish=request.finish
         )
-        request.notifyFinish().addBoth(lambda _: stop())
-        return NOT_DONE_YET
 
-    def _poll(self, request: Request, stream: Any) -> Any:
-        lost = request.notifyFinish()
-        stop = self._polls.poll(stream, lambda polled: _tell(request, polled))
-        lost.addBoth(lambda _: stop())
-        return NOT_DONE_YET
+    def _tell(self, polled: Any) -> None:
+        """Answer a poll."""
+        request = self._request
+        request.setHeader("Access-Control-Expose-Headers", "X-Radiod-Position, X-Radiod-Recovered")
+        if polled.position is not None:
+            request.setHeader("X-Radiod-Position", polled.position)
+        if not polled.is_recovered:
+            request.setHeader("X-Radiod-Recovered", "false")
+        if polled.samples:
+            request.setHeader("Content-Type", "application/json")
+            self._answer(polled.samples)
+        elif polled.is_over:
+            self.conclude(Refused(CHANNEL_CLOSED, "the channel is closed"))
+        else:
+            request.setResponseCode(204)
+            request.finish()
+
+    def conclude(self, outcome: RadiodError | None) -> None:
+        """Answer with the error, if one came after a while."""
+        if outcome is not None and not self._is_lost:
+            self._answer(_refusal(self._request, outcome))
+
+    def _answer(self, content: bytes) -> None:
+        self._request.setHeader("Content-Length", str(len(content)))
+        self._request.write(content)
+        self._request.finish()
 
 
 def _query(request: Request) -> dict[str, str]:
@@ -111,20 +138,7 @@ def _query(request: Request) -> dict[str, str]:
     }
 
 
-def _tell(request: Request, polled: Polled) -> None:
-    request.setHeader("Cache-Control", "no-store")
-    request.setHeader("Access-Control-Expose-Headers", "X-Radiod-Position, X-Radiod-Recovered")
-    if polled.position is not None:
-        request.setHeader("X-Radiod-Position", polled.position)
-    if not polled.is_recovered:
-        request.setHeader("X-Radiod-Recovered", "false")
-    if polled.samples:
-        request.setHeader("Content-Type", "application/json")
-        request.setHeader("Content-Length", str(len(polled.samples)))
-        request.write(polled.samples)
-    elif polled.is_over:
-        gone = Refused(CHANNEL_CLOSED, "the channel is closed")
-        request.write(answer(request, http_status(gone), {"error": gone.text}))
-    else:
-        request.setResponseCode(204)
-    request.finish()
+def _refusal(request: Request, refusal: RadiodError) -> bytes:
+    if refusal.uri == QUOTA:
+        request.setHeader("Retry-After", "1")
+    return answer(request, http_status(refusal), {"error": refusal.text})
