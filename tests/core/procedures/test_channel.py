@@ -222,11 +222,6 @@ class TestRights:
         rights.settle()
         assert list(world.realm.channels) == []
 
-    @pytest.mark.parametrize("procedure", [*SIGNATURES, ECHO])
-    def test_every_procedure_needs_the_right_to_call_it(self, world, procedure):
-        mallory = world.caller(permissions=Allow(Action.PUBLISH, Action.SUBSCRIBE, Action.REGISTER))
-        assert mallory.call(procedure) == NOT_AUTHORIZED
-
     def test_reading_needs_no_right_to_publish(self, world, caller):
         caller.call(CREATE, "a")
         listener = world.caller(permissions=Allow(Action.CALL))
