@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import structs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
@@ -148,12 +149,17 @@ class Radio:
                 max_retained_topics=limits.max_retained_topics,
                 max_retained_bytes=limits.max_retained_bytes,
                 max_testaments=limits.max_testaments,
+                max_buffer_bytes=limits.max_buffer_bytes,
+                wait_timeout_s=limits.wait_timeout_s,
             ),
             undeclared_topics=settings.undeclared_topics,
         )
         for channel, rules in settings.channels.items():
             if not is_pattern(channel):
                 realm.channels.declare(channel)
+            if rules.buffer != config.Buffer():
+                given = structs.asdict(rules.buffer)
+                realm.tuning.declare(channel, {**given, "policy": rules.buffer.policy.value})
             if rules.history is not None or rules.durable:
                 realm.histories.keep(channel, _keep(rules.history, rules.durable))
         return realm

@@ -146,7 +146,6 @@ def test_what_has_no_effect_yet_is_named():
     assert parse(EVERYTHING).not_yet() == [
         "store.path: nothing is stored",
         "realms.radio.channels.'traffic.*'.durable: has no effect",
-        "realms.radio.channels.sample_net.buffer: has no effect",
         "realms.radio.channels.'traffic.*': a pattern has no effect",
     ]
     assert Config().not_yet() == []
@@ -232,8 +231,8 @@ SCRAM = (
             "realms.r.channels.b.aliases.[0]: '/x' is realms.r.channels.a.aliases.[0] already",
         ),
         (
-            "[realms.r.channels.a]\nbuffer = {size = 0}",
-            "realms.r.channels.a.buffer.size: Expected `int` >= 1",
+            "[realms.r.channels.a]\nbuffer = {size = -1}",
+            "realms.r.channels.a.buffer.size: Expected `int` >= 0",
         ),
         ("a = [", "not TOML: Invalid value (at line 1, column 6)"),
         ("[limits]\nx = 'ab", 'not TOML: Expected "\'" (at line 2, column 8)'),
@@ -680,6 +679,11 @@ def test_the_documentation_tells_every_policy_and_every_path_of_radiods_own():
 def test_the_documented_example_parses():
     example = re.search(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
     assert set(parse(example).realms["radio"].channels) == {"weather.harbour", "traffic.*"}
+
+
+def test_a_channels_buffer_keeps_within_the_servers_bound():
+    text = "[limits]\nmax_buffer_bytes = 1000\n[realms.r.channels.a]\nbuffer = {max_bytes = 1001}"
+    assert mistake(text) == "realms.r.channels.a.buffer.max_bytes: above limits.max_buffer_bytes, 1000"
 
 
 def test_only_the_first_realms_channels_have_aliases():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from radiod.config.nodes import Channel, Dynamic, Kdf, Key, Listen, Patterns, Realm, Role, Scram
+from radiod.config.nodes import Channel, Dynamic, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 
@@ -21,13 +21,13 @@ OWN_PATHS: Final = frozenset(
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
 
 
-def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm]) -> None:
+def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limits) -> None:
     """Check a configuration's realms and all below them. Raises: ConfigError."""
     if not listen:
         raise ConfigError(("listen",), "at least one endpoint is needed")
     if not realms:
         raise ConfigError(("realms",), "at least one realm is needed")
-    checker = _Checker(next(iter(realms)))
+    checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
 
@@ -43,8 +43,9 @@ DECIDED: Final = ("subscribe", "publish", "call", "register", "deny", "disclose"
 class _Checker:
     """Checks realms one after the other; ``main`` is the name of the first."""
 
-    def __init__(self, main: str) -> None:
+    def __init__(self, main: str, limits: Limits) -> None:
         self._main = main
+        self._limits = limits
         self._aliases: dict[str, KeyPath] = {}
         self._keys: dict[str, KeyPath] = {}
 
@@ -84,6 +85,9 @@ class _Checker:
         if not channel.public:
             # To accept this and not keep it would show private data to everybody.
             raise ConfigError((*path, "public"), "private channels are not supported by this version")
+        if channel.buffer.max_bytes > self._limits.max_buffer_bytes:
+            bound = self._limits.max_buffer_bytes
+            raise ConfigError((*path, "buffer", "max_bytes"), f"above limits.max_buffer_bytes, {bound}")
         if channel.aliases and path[1] != self._main:
             # Listeners without a key are the first realm's: the path would lead to its channel of this name.
             raise ConfigError((*path, "aliases"), "only channels of the first realm have aliases")

@@ -10,6 +10,7 @@ from msgspec import Meta, field
 from msgspec.structs import replace
 
 from radiod.config.reading import Node
+from radiod.core.buffers import MAX_SIZE
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret
 
@@ -77,6 +78,8 @@ class Limits(Node, frozen=True, kw_only=True):
     max_retained_topics: Count = 10_000
     max_retained_bytes: ManyBytes = 67_108_864
     max_testaments: Count = 100
+    max_buffer_bytes: ManyBytes = 16_777_216
+    wait_timeout_s: Seconds = 5.0
     max_backlog_bytes: ManyBytes = 4_194_304
     max_fragments: Count = 1024
     compression: bool = True
@@ -189,9 +192,9 @@ class Policy(Enum):
 class Buffer(Node, frozen=True, kw_only=True):
     """``buffer`` of a channel."""
 
-    size: Count = 100
+    size: Annotated[int, Meta(ge=0, le=MAX_SIZE)] = 100
     policy: Policy = Policy.RING
-    every: Count = 1
+    every: Annotated[int, Meta(ge=1, le=2**53)] = 1
     min_interval: SomeSeconds = 0.0
     latest: bool = False
     weight: Annotated[int, Meta(ge=1, le=100)] = 1

@@ -22,15 +22,15 @@ from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
-from radiod.core.positions import Position, position
 from radiod.core.procedures import Procedures
 from radiod.core.publishing import Publishing
 from radiod.core.receipts import Publication
+from radiod.core.recovery import Recovery
 from radiod.core.registrations import Registration
-from radiod.core.replay import Page, Replay, read
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
+from radiod.core.tuning import Tuning
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     AUTHORIZATION_FAILED,
@@ -102,8 +102,10 @@ class Realm:
         # session id -> session
         self.sessions: dict[int, Session] = {}
         self.broker = Broker(outbox, clock, timers, limits)
+        self.tuning = Tuning(limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, ids, limits.max_channels)
+        self.recovery = Recovery(self.broker, self.histories)
         self._publishing = Publishing(self.broker, self.histories, ids)
         self.channels = Channels(
             clock,
@@ -307,13 +309,13 @@ class Realm:
 
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
         options = message.options
-        behind = self._behind(session, message.topic, options)
+        behind = self.recovery.behind(session, message.topic, options)
         subscription, is_new, is_added = self._subscribe(session, message.topic, options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
         if options.get_retained:
             self.broker.send_retained(session, subscription)
         if behind is not None:
-            self._go_on(session, subscription, behind)
+            self.recovery.go_on(session, subscription, behind)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -438,10 +440,10 @@ class Realm:
 
         Raises: Refused: ``channel_closed``, ``no_such_channel``, ``quota``, ``invalid_argument``.
         """
-        behind = self._behind(session, topic, options)
+        behind = self.recovery.behind(session, topic, options)
         subscription, is_new, is_added = self._subscribe(session, topic, options)
         if behind is not None:
-            self._go_on(session, subscription, behind)
+            self.recovery.go_on(session, subscription, behind)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -450,54 +452,13 @@ class Realm:
     ) -> tuple[Subscription, bool, bool]:
         if options.match == "exact" and not is_reserved(topic):
             self.channels.admit(topic)
-        subscribed = self.broker.subscribe(session, topic, options)
+        settings = self.tuning.settings(session, options.match, topic, options.buffer)
+        subscription, is_new, is_added = self.broker.subscribe(session, topic, options, settings)
+        if options.buffer is not None and not is_added:
+            session.subscriptions[subscription.id].tune(settings)
         if options.wants_position:
             self.histories.count(topic)
-        return subscribed
-
-    def _behind(self, session: Session, topic: str, options: SubscribeOptions) -> Position | None:
-        """The position to go on behind. Raises: Refused: options about positions that make no sense."""
-        if not isinstance(options.wants_position, bool):
-            raise Refused(INVALID_ARGUMENT, "_radiod_position must be true or false")
-        if options.after is None and not options.wants_position:
-            return None
-        if options.match != "exact" or is_reserved(topic):
-            raise Refused(INVALID_ARGUMENT, "only single topics of clients have positions")
-        behind = None if options.after is None else position("_radiod_after", options.after)
-        subscription = self.broker.lookup("exact", topic)
-        if behind is not None and subscription is not None and session in subscription.listeners:
-            raise Refused(INVALID_ARGUMENT, f"_radiod_after: the session listens to {topic} already")
-        return behind
-
-    def _go_on(self, session: Session, subscription: Subscription, behind: Position) -> None:
-        """Have a new listener get first what came after a position."""
-        history = self.histories.count(subscription.topic)
-        self.histories.expire(history)
-        index, is_recovered = history.after(behind)
-        listener = session.subscriptions[subscription.id]
-        if not is_recovered:
-            listener.tell_next({"_recovered": False})
-        if index < history.end:
-            listener.replay(Replay(self.histories, history, index, listener))
-
-    def page(self, session: Session, topic: str, after: Position | None, limit: int) -> Page | None:
-        """A part of a topic's past, for ``session``, which may subscribe to it and need not be joined.
-
-        None: the topic's events are not even counted.
-        """
-        history = self.histories.find(topic)
-        if history is None:
-            return None
-        self.histories.expire(history)
-        return read(history, session, after, limit)
-
-    def before_last(self, topic: str, count: int) -> Position | None:
-        """The position behind which a topic's last ``count`` events come; None: it has no positions."""
-        history = self.histories.find(topic)
-        if history is None:
-            return None
-        self.histories.expire(history)
-        return history.before_last(count)
+        return subscription, is_new, is_added
 
     def may_subscribe(self, principal: Principal, topic: str) -> Later[None] | None:
         """Find out, perhaps later, whether a listener that speaks no WAMP may listen to ``topic``.
@@ -594,6 +555,7 @@ class Realm:
 
     def _channel_ended(self, name: str, reason: str) -> None:
         self.broker.forget(name)
+        self.tuning.forget(name)
         self.histories.forget(name)
         self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 

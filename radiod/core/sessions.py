@@ -83,7 +83,8 @@ class Session:
     ``invocations``: this callee's invocation request -> pending call; ``progressive``: ids of this caller's
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
-    ``testaments``: what to publish when it leaves.
+    ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for
+    (None: none).
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Session:
         "registrations",
         "subscriptions",
         "testaments",
+        "tuned",
         "waiting",
     )
 
@@ -128,6 +130,7 @@ class Session:
         self.invocation_ids = Counter()
         self.waiting: deque[tuple[Message, Codec]] | None = None
         self.testaments: list[Testament] | None = None
+        self.tuned: dict[str, dict[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"

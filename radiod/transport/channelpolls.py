@@ -137,7 +137,7 @@ def _read(stream: Stream) -> Polled:
     """What is held already."""
     after = stream.wishes.after
     visitor = Session(0, stream.principal, None)
-    page = None if after is None else stream.realm.page(visitor, stream.channel, after, MAX_EVENTS)
+    page = None if after is None else stream.realm.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
     if page is None:
         return Polled(b"", _position(stream), after is None)
     return Polled(_array(list(_told(page.records))), str(page.position), page.is_recovered)

@@ -104,7 +104,9 @@ class Streams:
 
         def admitted(_: None) -> Stream:
             # Not before: how far a channel has come is for those who may listen.
-            after = realm.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
+            after = (
+                realm.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
+            )
             return Stream(realm, principal, channel, structs.replace(wishes, after=after))
 
         return after(realm.may_subscribe(principal, channel), admitted)

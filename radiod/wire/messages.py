@@ -174,6 +174,7 @@ class SubscribeOptions(Options):
 
     match: MatchPolicy = "exact"
     get_retained: bool = False
+    buffer: Any = field(name="_radiod_buffer", default=None)
     wants_position: Any = field(name="_radiod_position", default=False)
     after: Any = field(name="_radiod_after", default=None)
 

@@ -461,12 +461,12 @@ class TestRetaining:
         world.give(None, "b", Payload(JSON, b"[1]", b""), keep, {})
 
     def test_their_black_and_whitelists_count(self):
-        broker = World(max_retained_bytes=1000).broker
+        world = World(max_retained_bytes=1000)
         options = PublishOptions(retain=True, eligible=list(range(1, 11)))
-        assert_refused(QUOTA, broker.publish, None, "a", Payload(JSON, b"[1]", b""), options, {})
-        broker.publish(None, "a", Payload(JSON, b"", b""), options, {})
-        broker.forget("a")
-        broker.publish(None, "b", Payload(JSON, b"[1]", b""), PublishOptions(retain=True), {})
+        assert_refused(QUOTA, world.give, None, "a", Payload(JSON, b"[1]", b""), options, {})
+        world.give(None, "a", Payload(JSON, b"", b""), options, {})
+        world.broker.forget("a")
+        world.give(None, "b", Payload(JSON, b"[1]", b""), PublishOptions(retain=True), {})
 
     def test_so_many_topics_hold_an_event_and_no_more(self):
         world = World(max_retained_topics=2)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.arguments import REQUIRED, Signature, text
+from radiod.core.buffers import BufferSettings
 from radiod.core.channels import MAX_LIFETIME
 from radiod.core.later import Later, after
 from radiod.core.ports import Action, Verdict
@@ -49,6 +50,10 @@ class ChannelProcedures:
             ),
             "radiod.channel.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
             "radiod.channel.get": ({"name": REQUIRED}, self.get),
+            "radiod.channel.tune": (
+                {"channel": REQUIRED, **dict.fromkeys(BufferSettings.__struct_fields__)},
+                self.tune,
+            ),
         }
 
     def create(
@@ -114,6 +119,12 @@ class ChannelProcedures:
     def get(self, session: Session, *, name: Any) -> Answer:
         """One channel's description → ``{name, public, readers, events, expires}``."""
         return self._realm.describe_channel(text("name", name))
+
+    def tune(self, session: Session, *, channel: Any, **buffer: Any) -> dict[str, Any]:
+        """Ask for another buffer for a channel, or pattern → ``{channel, …}`` with all values in effect."""
+        given = {name: value for name, value in buffer.items() if value is not None}
+        realm = self._realm
+        return realm.tuning.tune(realm.broker, session, text("channel", channel), given)
 
     def _as_writer(self, session: Session, name: str, act: Callable[[], Answer]) -> Answer | Later[Answer]:
         """Do ``act``, once it is known that ``session`` may publish on ``name``.

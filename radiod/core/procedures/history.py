@@ -51,7 +51,7 @@ class HistoryProcedures:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"the past of {name} needs the right to subscribe to it")
             self._realm.channels.admit(name)
-            page = self._realm.page(session, name, behind, most)
+            page = self._realm.recovery.page(session, name, behind, most)
             if page is None or self._realm.histories.wanted(name) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
             return {
