@@ -9,6 +9,7 @@ import msgspec
 
 from radiod.core.ids import MAX_ID
 from radiod.errors import INVALID_ARGUMENT, Refused
+from radiod.wire.lenient import mend_options
 
 __all__ = [
     "REQUIRED",
@@ -68,10 +69,12 @@ def identifier(name: str, value: Any) -> int:
     return value
 
 
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    """An integer from ``low`` to ``high``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise Refused(INVALID_ARGUMENT, f"{name} must be an integer from {low} to {high}")
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be an integer from {least} to {most}")
     return value
 
 
@@ -90,9 +93,10 @@ def dictionary(name: str, value: Any) -> dict[str, Any]:
 
 
 def struct(name: str, value: Any, kind: type[S]) -> S:
-    """A dictionary of options, as the messages have them; None: the defaults."""
+    """A dictionary of options, as lenient as where messages have them; None: the defaults."""
+    given = {} if value is None else value
     try:
-        return msgspec.convert({} if value is None else value, kind)
+        return msgspec.convert(mend_options(given) if isinstance(given, dict) else given, kind)
     except msgspec.ValidationError as error:
         # It may quote what was given.
         raise Refused(INVALID_ARGUMENT, f"{name}: {str(error)[:200]!r}") from None

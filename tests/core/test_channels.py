@@ -249,7 +249,7 @@ class TestListing:
 
     def test_describes_what_anybody_may_know_and_no_key(self, world, channels):
         channel = world.create("a", lifetime=60.0, owner=1)
-        channel.events = 3
+        channel.traffic.events = 3
         assert channels.describe(channel) == {
             "name": "a",
             "public": True,

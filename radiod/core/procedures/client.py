@@ -36,7 +36,7 @@ class ClientProcedures:
 
         ``next`` is the ``after`` of the next page. Cost: O(n) in the sessions, for one page.
         """
-        whole("limit", limit, 1, MAX_PAGE)
+        limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(identifier, "after", after) or 0
         page = heapq.nsmallest(limit + 1, (id for id in self._sessions if id > start))
         shown = page[:limit]

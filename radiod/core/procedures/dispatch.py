@@ -13,6 +13,7 @@ from radiod.core.arguments import Signature, bind
 from radiod.core.later import Later, after
 from radiod.core.procedures.channel import ChannelProcedures
 from radiod.core.procedures.client import ClientProcedures
+from radiod.core.procedures.history import HistoryProcedures
 from radiod.core.procedures.rpc import RpcProcedures
 from radiod.core.procedures.server import ServerProcedures
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
@@ -38,6 +39,7 @@ class Procedures:
         self.table: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             **ChannelProcedures(realm).procedures,
             **ClientProcedures(realm).procedures,
+            **HistoryProcedures(realm).procedures,
             **RpcProcedures(realm).procedures,
             **ServerProcedures(realm).procedures,
         }

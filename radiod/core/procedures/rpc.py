@@ -40,7 +40,7 @@ class RpcProcedures:
         procedure, is enough to continue. Cost: O(n log n) in the registrations below ``prefix``.
         """
         text("prefix", prefix)
-        whole("limit", limit, 1, MAX_PAGE)
+        limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(text, "after", after)
         found = _below(self._registrations, prefix, start)
         end = limit
