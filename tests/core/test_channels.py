@@ -345,7 +345,7 @@ class ChannelsMachine(RuleBasedStateMachine):
     def publish(self, name):
         if name in self.open:
             self.open[name]["events"] += 1
-            self.channels.admit(name).events += 1
+            self.channels.admit(name).traffic.add(1, 0)
         elif name in self.closed:
             assert_refused(CHANNEL_CLOSED, self.channels.admit, name)
         elif self.undeclared_topics:
