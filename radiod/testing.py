@@ -6,11 +6,12 @@ the core does not: ``RecordingOutbox`` takes nothing for a session after its tra
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection
 from typing import Any, Final
 
-from radiod.core.broker import Broadcast, Listener
-from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
+from radiod.core.listeners import Broadcast, Listener
+from radiod.core.ports import Action, Limits, Load, Permissions, Principal, Verdict
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
@@ -120,6 +121,9 @@ class Sent:
 class RecordingOutbox:
     """``ports.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
 
+    ``block`` a session to have its events wait in their buffers. What was released is sent by ``turn``, one
+    event of each listener after the other; ``take`` and ``unblock`` include that.
+
     Args:
         max_payload: longest payload in bytes that any session takes in ``send``; None: any length.
     """
@@ -131,8 +135,13 @@ class RecordingOutbox:
         self.aborted: list[Session] = []
         # Listeners whose channels ended; for those that speak WAMP this means nothing.
         self.ended: list[Session] = []
+        # What ``load`` says: events are counted here, bytes by tests.
+        self.delivered = 0
+        self.bytes_out = 0
         self._max_payload = max_payload
         self._closed: set[Session] = set()
+        self._blocked: set[Session] = set()
+        self._owed: deque[Listener] = deque()
 
     def is_closed(self, session: Session) -> bool:
         """True once the session's transport was closed."""
@@ -143,10 +152,52 @@ class RecordingOutbox:
             raise Refused(PAYLOAD_SIZE_EXCEEDED, f"payload of {len(payload)} bytes")
         self._record(Sent(session, message, payload))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
-        event = Event(broadcast.subscription, broadcast.publication, broadcast.details)
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         for listener in listeners:
-            self._record(Sent(listener.session, event, broadcast.payload))
+            if listener.session in self._blocked:
+                listener.hold(broadcast)
+                self.release(listener)
+            else:
+                self._record_event(listener, broadcast, lost)
+
+    def release(self, listener: Listener) -> None:
+        if not listener.is_owed:
+            listener.is_owed = True
+            self._owed.append(listener)
+
+    def is_blocked(self, session: Session) -> bool:
+        return session in self._blocked
+
+    def block(self, session: Session) -> None:
+        """Let the session's connection take nothing."""
+        self._blocked.add(session)
+
+    def unblock(self, session: Session) -> None:
+        """Let it take what waited, and whatever comes."""
+        self._blocked.remove(session)
+        self.turn()
+
+    def turn(self) -> None:
+        """Send what is due and was released to sessions that are not blocked."""
+        kept: deque[Listener] = deque()
+        while self._owed:
+            listener = self._owed.popleft()
+            if listener.session in self._blocked:
+                kept.append(listener)
+                continue
+            taken = listener.take()
+            if taken is None:
+                listener.is_owed = False
+            else:
+                self._record_event(listener, *taken)
+                self._owed.append(listener)
+        self._owed = kept
+
+    def _record_event(self, listener: Listener, broadcast: Broadcast, lost: int) -> None:
+        details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
+        event = Event(broadcast.subscription, broadcast.publication, details)
+        self._record(Sent(listener.session, event, broadcast.payload))
+        self.delivered += 1
 
     def hold(self, session: Session, is_held: bool) -> None:
         if is_held:
@@ -168,8 +219,12 @@ class RecordingOutbox:
     def end(self, session: Session) -> None:
         self.ended.append(session)
 
+    def load(self) -> Load:
+        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
+
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""
+        self.turn()
         taken = [sent for sent in self.sent if session in (None, sent.session)]
         self.sent = [sent for sent in self.sent if session not in (None, sent.session)]
         return taken
@@ -237,6 +292,7 @@ class Peer:
         codec: Codec = JSON,
         features: str = "",
         is_revocable: bool = False,
+        agent: str | None = None,
         memberships: tuple[str, ...] = (),
     ) -> None:
         self._realm = realm
@@ -247,6 +303,7 @@ class Peer:
             None,
             frozenset(features.split()),
             is_revocable,
+            agent,
         )
 
     def send(self, *message: Any) -> None:

@@ -54,10 +54,14 @@ class Config(Node, frozen=True, kw_only=True):
 
 NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
     ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
-    ("channels", lambda _, channel: channel.buffer != Buffer(), "buffer", "has no effect"),
     (
         "channels",
-        lambda name, channel: is_pattern(name) and channel.history is None and not channel.presence,
+        lambda name, channel: (
+            is_pattern(name)
+            and channel.history is None
+            and not channel.presence
+            and channel.buffer == Buffer()
+        ),
         "",
         "a pattern has no effect",
     ),
@@ -68,5 +72,5 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
 def from_tree(document: dict[str, Any], base: Path) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
     config: Config = Reader(base).value(inspect.type_info(Config), document, ())
-    check(config.listen, config.realms)
+    check(config.listen, config.realms, config.limits)
     return config

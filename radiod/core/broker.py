@@ -5,144 +5,113 @@ Every public method does all of its work or, raising, none of it. Rights are che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
-from radiod.core.buffers import Buffer
+from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
 from radiod.core.ids import Counter
+from radiod.core.later import Later
+from radiod.core.listeners import Broadcast, Listener, Subscription
+from radiod.core.pacing import Flow, Pacer
 from radiod.core.patterns import PatternIndex
 from radiod.core.ports import Clock, Ids, Limits, Outbox, Permissions
 from radiod.core.presence import watched
+from radiod.core.receipts import Publication, Receipt
 from radiod.core.sessions import Session
-from radiod.core.uris import is_reserved, selects
-from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
+from radiod.core.timers import Timers
+from radiod.core.uris import is_reserved
+from radiod.errors import NO_SUCH_SUBSCRIPTION, OVERRUN, QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Audience", "Broadcast", "Broker", "Listener", "Retention", "Subscription"]
+__all__ = ["Audience", "Broker", "Retention"]
 
-BUFFER_SIZE: Final = 100
-BUFFER_BYTES: Final = 1 << 20
 HALF_OF_IDS: Final = 1 << 52
 
 
-class Broadcast:
-    """One publication on its way to the listeners of one subscription.
-
-    ``frames`` is the outbox's: wire format -> bytes, so that each format is made once for all receivers.
-    """
-
-    __slots__ = ("details", "frames", "payload", "publication", "subscription", "topic")
-
-    def __init__(
-        self, subscription: int, publication: int, topic: str, details: dict[str, Any], payload: Payload
-    ) -> None:
-        self.subscription = subscription
-        self.publication = publication
-        self.topic = topic
-        self.details = details
-        self.payload = payload
-        self.frames: dict[Any, bytes] = {}
-
-
-class Listener:
-    """One session's part in one subscription, with the buffer that holds what it could not take yet."""
-
-    __slots__ = ("buffer", "outlet", "session", "subscription")
-
-    def __init__(self, session: Session, subscription: Subscription) -> None:
-        self.session = session
-        self.subscription = subscription
-        # Copied here because fan-out reads it once for every listener and event.
-        self.outlet = session.outlet
-        self.buffer: Buffer | None = None
-
-    def hold(self, broadcast: Broadcast) -> int:
-        """Keep an event until the session reads again. Returns: how many events were dropped for it."""
-        if self.buffer is None:
-            self.buffer = Buffer(BUFFER_SIZE, BUFFER_BYTES)
-        return self.buffer.offer(broadcast)
-
-
-class Subscription:
-    """A topic, or pattern of topics, that somebody listens to.
-
-    ``listeners``: session -> listener, in order of subscribing; ``created``: seconds since 1970; ``broker``:
-    the one that has it.
-    """
-
-    __slots__ = ("broker", "created", "id", "listeners", "match", "topic")
-
-    def __init__(self, id: int, match: MatchPolicy, topic: str, created: float, broker: Broker) -> None:
-        self.broker = broker
-        self.id = id
-        self.match: MatchPolicy = match
-        self.topic = topic
-        self.created = created
-        self.listeners: dict[Session, Listener] = {}
-
-    def takes(self, topic: str) -> bool:
-        """True when events on ``topic`` go to this subscription: ``Broker.matching`` asked of one."""
-        is_open = is_reserved(self.topic) or not is_reserved(topic)
-        return is_open and selects(self.match, self.topic, topic)
-
-
 class Retained:
-    """The last event of a topic that was published to be kept."""
+    """The last event of a topic that was published to be kept.
 
-    __slots__ = ("details", "options", "payload", "publication")
+    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions;
+    ``size``: what it counts for, in bytes.
+    """
+
+    __slots__ = ("_audience", "details", "excluded", "payload", "publication", "size")
 
     def __init__(
-        self, publication: int, payload: Payload, options: PublishOptions, details: dict[str, Any]
+        self,
+        publication: int,
+        publisher: Session | None,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
     ) -> None:
         self.publication = publication
+        self.excluded = publisher.id if publisher is not None and options.exclude_me else None
         self.payload = payload
-        self.options = options
+        self._audience = Audience(options)
         self.details = details
+        self.size = retained_size(payload, options)
+
+    def is_for(self, session: Session) -> bool:
+        """Whether ``session`` would have received it, had it listened then."""
+        return session.id != self.excluded and session in self._audience
+
+
+def retained_size(payload: Payload, options: PublishOptions) -> int:
+    """What a retained event counts for, in bytes."""
+    return len(payload) + options.lists_size()
 
 
 class Retention:
-    """How much the retained events of one realm may take; its brokers share it."""
+    """How much the retained events of one realm take; its brokers share it."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._topics = 0
-        self._bytes = 0
+        self.topics = 0
+        self.bytes = 0
+
+    def check(self, topics: int, size: int) -> None:
+        """Whether so many topics and bytes may come. Raises: Refused: ``quota``."""
+        limits = self._limits
+        if topics > 0 and self.topics + topics > limits.max_retained_topics:
+            raise Refused(QUOTA, f"{limits.max_retained_topics} topics hold a retained event already")
+        if self.bytes + size > limits.max_retained_bytes:
+            raise Refused(QUOTA, f"retained events would hold more than {limits.max_retained_bytes} bytes")
 
     def change(self, topics: int, size: int) -> None:
-        """So many topics and payload bytes come, or go. Raises: Refused: ``quota``; nothing has changed."""
-        limits = self._limits
-        if topics > 0 and self._topics + topics > limits.max_retained_topics:
-            raise Refused(QUOTA, f"{limits.max_retained_topics} topics hold a retained event already")
-        if size > 0 and self._bytes + size > limits.max_retained_bytes:
-            raise Refused(QUOTA, f"retained events would hold more than {limits.max_retained_bytes} bytes")
-        self._topics += topics
-        self._bytes += size
+        """So many come, or go."""
+        self.topics += topics
+        self.bytes += size
 
 
 class Broker:
     """Subscriptions of one realm, or of one private channel in it.
 
+    ``drops`` counts what its listeners did not get.
+
     Args:
         retention: shared by all brokers of a realm.
-        is_private: its subscriptions are for nobody else to know of.
+        private_ids: where the ids of a private channel's subscriptions come from; None: it is not private.
     """
 
     def __init__(
         self,
         outbox: Outbox,
         clock: Clock,
-        ids: Ids,
+        timers: Timers,
         limits: Limits,
-        retention: Retention | None = None,
         *,
-        is_private: bool = False,
+        drops: Drops | None = None,
+        retention: Retention | None = None,
+        private_ids: Ids | None = None,
     ) -> None:
-        self.is_private = is_private
-        self._retention = retention or Retention(limits)
         self._outbox = outbox
+        self._private_ids = private_ids
+        self._retention = retention or Retention(limits)
         self._clock = clock
-        self._ids = ids
+        self.drops = drops or Drops()
+        self._flow = Flow(outbox, clock, timers, self.drops, limits.wait_timeout_s)
         self._limits = limits
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
@@ -153,6 +122,11 @@ class Broker:
     def __len__(self) -> int:
         """Subscriptions with at least one listener."""
         return len(self._by_id)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its subscriptions are for nobody else to know of."""
+        return self._private_ids is not None
 
     # --- who listens
 
@@ -189,9 +163,15 @@ class Broker:
     # --- subscribing
 
     def subscribe(
-        self, session: Session, topic: str, options: SubscribeOptions
+        self,
+        session: Session,
+        topic: str,
+        options: SubscribeOptions,
+        settings: BufferSettings = DEFAULTS,
     ) -> tuple[Subscription, bool, bool]:
         """Let ``session`` listen to ``topic``; again and again is the same subscription.
+
+        ``settings`` are those of a new listener; one that is there keeps its own.
 
         Returns: the subscription, shared by all who asked for the same; whether it is new; whether the
             session is new in it.
@@ -205,13 +185,32 @@ class Broker:
         is_new = subscription is None
         if subscription is None:
             id = self._new_id()
-            subscription = Subscription(id, options.match, topic, self._clock.time(), self)
+            subscription = Subscription(id, options.match, topic, self._clock.time(), self._flow, self)
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
-        listener = Listener(session, subscription)
+        listener = Listener(session, subscription, settings)
+        if settings.is_paced:
+            listener.pace()
         subscription.listeners[session] = listener
         session.subscriptions[subscription.id] = listener
         return subscription, is_new, True
+
+    def send_retained(self, session: Session, subscription: Subscription) -> None:
+        """Send the retained events of the subscription's topics that the session may have to it alone."""
+        listener = session.subscriptions[subscription.id]
+        for topic, retained in self._retained_for(subscription):
+            if retained.is_for(session):
+                self.send_late(listener, topic, retained.publication, retained.payload, retained.details)
+
+    def send_late(
+        self, listener: Listener, topic: str, publication: int, payload: Payload, details: dict[str, Any]
+    ) -> None:
+        """Send what a topic tells late listeners, as retained, to one that may have it."""
+        if not _hides(listener.session.principal.permissions, topic):
+            subscription = listener.subscription
+            told = _details(subscription, topic, {**details, "retained": True})
+            broadcast = Broadcast(subscription.id, publication, topic, told, payload)
+            self._outbox.fan_out((listener,), broadcast)
 
     def _new_id(self) -> int:
         """A subscription's id: consecutive, but at random for a private channel.
@@ -219,27 +218,9 @@ class Broker:
         There, consecutive ids would tell how many have subscribed. They have the highest bit of an id set, so
         that the others, counted from 1, stay apart from them.
         """
-        return (self._ids.next() - 1) | HALF_OF_IDS if self.is_private else self._subscription_ids.next()
-
-    def send_retained(self, session: Session, subscription: Subscription) -> None:
-        """Send the retained events of the subscription's topics that the session may have to it alone."""
-        listener = session.subscriptions[subscription.id]
-        for topic, retained in self._retained_for(subscription):
-            if session in Audience(retained.options):
-                self._send_late(listener, topic, retained.publication, retained.payload, retained.details)
-
-    def send_state(self, session: Session, subscription: Subscription, topic: str, state: Payload) -> None:
-        """Send what one of the subscription's topics tells late listeners in place of its last event."""
-        self._send_late(session.subscriptions[subscription.id], topic, self._ids.next(), state, {})
-
-    def _send_late(
-        self, listener: Listener, topic: str, publication: int, payload: Payload, details: dict[str, Any]
-    ) -> None:
-        if not _hides(listener.session.principal.permissions, topic):
-            subscription = listener.subscription
-            told = _details(subscription, topic, {**details, "retained": True})
-            broadcast = Broadcast(subscription.id, publication, topic, told, payload)
-            self._outbox.fan_out((listener,), broadcast)
+        if self._private_ids is None:
+            return self._subscription_ids.next()
+        return (self._private_ids.next() - 1) | HALF_OF_IDS
 
     def _retained_for(self, subscription: Subscription) -> list[tuple[str, Retained]]:
         if subscription.match == "exact":
@@ -268,7 +249,7 @@ class Broker:
     def _drop(self, listener: Listener) -> None:
         subscription, session = listener.subscription, listener.session
         # The outbox may still hold the listener among those it owes something: it is owed nothing now.
-        listener.buffer = None
+        listener.stop()
         del session.subscriptions[subscription.id]
         del subscription.listeners[session]
         if not subscription.listeners:
@@ -280,48 +261,90 @@ class Broker:
 
     # --- publishing
 
-    def publish(
+    def check(
         self,
         publisher: Session | None,
         topic: str,
         payload: Payload,
         options: PublishOptions,
+        is_mark: bool = False,
+    ) -> None:
+        """Find out what stands against a publication, before anything is done for it.
+
+        Raises: Refused: ``quota``: too many topics, or bytes, are retained already; ``overrun``: a listener
+            of policy ``raise`` has no room for an event that asks for an acknowledgement.
+        """
+        if options.retain:
+            self._check_retained(topic, retained_size(payload, options))
+        if options.acknowledge and self._flow.paced:
+            probe = Broadcast(0, 0, topic, {}, payload, is_mark)
+            for subscription in self.matching(topic):
+                if subscription.paced:
+                    receivers = _receivers(subscription, publisher, options, topic)
+                    if any(pacer.refuses(probe) for pacer in _pacers(receivers)):
+                        raise Refused(OVERRUN, "a listener refuses events that it has no room for")
+
+    def publish(
+        self,
+        publication: int,
+        publisher: Session | None,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
         details: dict[str, Any],
-    ) -> tuple[int, int]:
-        """Give one event to everybody who listens to ``topic``.
+        is_mark: bool = False,
+    ) -> Publication | Later[Publication]:
+        """Give one event, which ``check`` has found nothing against, to everybody who listens to ``topic``.
 
         Args:
+            publication: its id.
             publisher: excluded from receiving, unless the options say otherwise; None: the router itself.
             details: what every receiver learns about the event.
-        Returns: the publication id, and how many listeners the topic has.
-        Raises: Refused: ``quota``: too many topics have a retained event already; nothing was delivered.
+            is_mark: it marks the end of something, and passes rates and full buffers.
+        Returns: what became of it; later, where an acknowledgement was asked for and a listener of policy
+            ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
-        publication = self._ids.next()
         if options.retain:
-            self._retain(topic, Retained(publication, payload, options, details))
+            self._retain(topic, Retained(publication, publisher, payload, options, details))
         readers = 0
+        paced: list[tuple[list[Pacer], Broadcast]] = []
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
             receivers = _receivers(subscription, publisher, options, topic)
             broadcast = Broadcast(
-                subscription.id, publication, topic, _details(subscription, topic, details), payload
+                subscription.id, publication, topic, _details(subscription, topic, details), payload, is_mark
             )
+            if subscription.paced:
+                paced.append((_pacers(receivers), broadcast))
+                receivers = [listener for listener in receivers if listener.pacer is None]
             self._outbox.fan_out(receivers, broadcast)
-        return publication, readers
+        published = Publication(publication, readers)
+        return self._offer(paced, options, published) if paced else published
+
+    def _offer(
+        self, paced: list[tuple[list[Pacer], Broadcast]], options: PublishOptions, publication: Publication
+    ) -> Publication | Later[Publication]:
+        """Give an event to those who do not simply get every one."""
+        receipt = Receipt(self._flow) if options.acknowledge else None
+        for pacers, broadcast in paced:
+            for pacer in pacers:
+                pacer.offer(broadcast, receipt)
+        return publication if receipt is None else receipt.issue(publication)
+
+    def _check_retained(self, topic: str, size: int) -> None:
+        old = self._retained.get(topic)
+        self._retention.check(0 if old else 1, size - (old.size if old else 0))
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        old = self._retained.get(topic)
-        if old is None:
-            self._retention.change(1, len(retained.payload))
-        else:
-            self._retention.change(0, len(retained.payload) - len(old.payload))
+        self.forget(topic)
+        self._retention.change(1, retained.size)
         self._retained[topic] = retained
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
         if old is not None:
-            self._retention.change(-1, -len(old.payload))
+            self._retention.change(-1, -old.size)
 
 
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:
@@ -329,9 +352,14 @@ def _details(subscription: Subscription, topic: str, details: dict[str, Any]) ->
     return details if subscription.match == "exact" else {**details, "topic": topic}
 
 
+def _pacers(listeners: Iterable[Listener]) -> list[Pacer]:
+    """Those of the listeners that have one."""
+    return [listener.pacer for listener in listeners if listener.pacer is not None]
+
+
 def _receivers(
     subscription: Subscription, publisher: Session | None, options: PublishOptions, topic: str
-) -> Iterable[Listener]:
+) -> Collection[Listener]:
     listeners = subscription.listeners
     leave_out = options.exclude_me and publisher in listeners
     is_pattern = subscription.match != "exact"

@@ -18,6 +18,7 @@ from radiod.core.history import Keep
 from radiod.core.memberships import private_channel
 from radiod.core.ports import Clock, Ids
 from radiod.core.spaces import Place, Space
+from radiod.core.statistics import Traffic
 from radiod.core.timers import Deadline, Timers
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.errors import (
@@ -59,7 +60,6 @@ class Channel:
         "control_hash",
         "deadline",
         "ends_at",
-        "events",
         "grace",
         "history",
         "is_ended",
@@ -71,6 +71,7 @@ class Channel:
         "presence",
         "single_writer",
         "space",
+        "traffic",
     )
 
     def __init__(
@@ -98,7 +99,7 @@ class Channel:
         self.ends_at: float | None = None
         self.deadline: Deadline | None = None
         self.grace: Deadline | None = None
-        self.events = 0
+        self.traffic = Traffic()
         self.is_ended = False
         self.members: dict[Session, None] = {}
 
@@ -161,6 +162,11 @@ class Channels:
 
     def __len__(self) -> int:
         return len(self._public) + len(self._private)
+
+    @property
+    def public(self) -> int:
+        """How many of them are public."""
+        return len(self._public)
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a public one of this name."""

@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.channels import Channel, Channels, OwnerLeaves
 from radiod.core.demand import Demand
-from radiod.core.history import Histories, Keep
+from radiod.core.history import Keep
 from radiod.core.memberships import check_entry, enter, quit_all, withdraw
-from radiod.core.ports import Action, Clock, Ids, Limits, Outbox
+from radiod.core.ports import Action, Clock, Ids, Outbox, Principal
 from radiod.core.presence import PAGE, PRESENCE, Presence, watched
 from radiod.core.spaces import Place, Space
 from radiod.core.timers import Timers
 from radiod.core.uris import PatternSet, is_reserved
 from radiod.errors import (
     CHANNEL_CLOSED,
+    INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
     NOT_AUTHORIZED,
     QUOTA,
     Refused,
 )
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import PublishOptions
+from radiod.wire.messages import PublishOptions, SubscribeOptions
 
 if TYPE_CHECKING:
-    from radiod.core.broker import Broker, Subscription
+    from radiod.core.listeners import Subscription
     from radiod.core.realm import Realm
     from radiod.core.sessions import Session
 
@@ -40,35 +41,29 @@ ON_DEMAND: Final = "radiod.channel.on_demand"
 
 
 class Desk:
-    """The channels of one realm, as its sessions use them.
-
-    ``space``: of everything public; ``channels``: the registry.
-    """
+    """The channels of one realm, as its sessions use them; ``channels`` is the registry."""
 
     def __init__(
         self,
         realm: Realm,
-        space: Space,
         *,
         outbox: Outbox,
         clock: Clock,
         timers: Timers,
         ids: Ids,
-        limits: Limits,
         undeclared_topics: bool,
     ) -> None:
         self._realm = realm
         self._outbox = outbox
-        self._clock = clock
         self._ids = ids
-        self._limits = limits
-        self.space = space
+        self._limits = limits = realm.limits
+        self.space = realm.space
         self.channels = Channels(
             clock,
             timers,
             ids,
-            space=space,
-            make_space=self._make_space,
+            space=self.space,
+            make_space=lambda: realm.make_space(is_private=True),
             max_channels=limits.max_channels,
             max_per_session=limits.max_channels_per_session,
             undeclared_topics=undeclared_topics,
@@ -81,10 +76,6 @@ class Desk:
         # The channels that tell who listens, and patterns of topics that do so without being channels.
         self._showing: set[Place] = set()
         self._presence_patterns = PatternSet(())
-
-    def _make_space(self) -> Space:
-        broker = self._realm.make_broker(is_private=True)
-        return Space(broker, Histories(self._clock, 1))
 
     # --- the configuration's
 
@@ -127,11 +118,13 @@ class Desk:
         single_writer: bool,
         presence: bool,
         history: Keep | None,
+        buffer: dict[str, Any],
     ) -> dict[str, Any]:
         """Open a channel, private with a ``key``, with ``session`` as owner and first writer; tell of it.
 
-        Raises: Refused: as ``Channels.create`` and ``enter``; ``quota``.
+        Raises: Refused: as ``Channels.create``, ``enter`` and ``Tuning.check``; ``quota``.
         """
+        self.space.tuning.check(buffer)
         check_entry(session, name, self._limits.max_memberships, is_public=key is None)
         self._check_writing(session)
         channel, control_key = self.channels.create(
@@ -145,6 +138,8 @@ class Desk:
             history=history,
         )
         self._set_up(channel)
+        if buffer:
+            channel.space.tuning.declare(name, buffer)
         place = channel.place
         if channel.is_public:
             # It may have been in use before it was a channel.
@@ -194,7 +189,8 @@ class Desk:
         self._presence.forget(place)
         self._showing.discard(place)
         broker.forget(name)
-        channel.space.histories.drop(name)
+        channel.space.histories.forget(name)
+        channel.space.tuning.forget(name)
         self._announce(channel, ON_DELETE, {"name": name, "reason": reason})
         channel.members.clear()
         subscription = broker.lookup("exact", name)
@@ -332,21 +328,43 @@ class Desk:
     def _place(self, channel: Channel | None, topic: str) -> Place:
         return self.space_of(channel).at(topic)
 
-    def broker_for(self, session: Session, topic: str, key: str | None) -> Broker:
-        """The broker that the session's exact subscription to ``topic`` belongs to.
+    def space_for(self, session: Session, topic: str, options: SubscribeOptions) -> Space:
+        """The space of a subscription that the session asks for.
 
-        Raises: Refused: as ``find``; ``not_authorized``: it tells who listens where the session may not.
+        Raises: Refused: as ``find``; ``not_authorized``: it tells who listens where the session may not;
+            ``invalid_argument``: a key goes with an exact name.
         """
+        key = options.key
+        if options.match != "exact":
+            if key is not None:
+                raise Refused(INVALID_ARGUMENT, "_radiod_key goes with the exact name of a private channel")
+            return self.space
         name = watched(topic)
         if name is None and is_reserved(topic):
-            return self.space.broker
+            return self.space
         if name is not None and not session.principal.permissions.allows(Action.SUBSCRIBE, name):
             raise Refused(NOT_AUTHORIZED, f"who listens to {name} is for those who may listen, too")
-        return self.space_of(self.find(session, name or topic, key)).broker
+        return self.space_of(self.find(session, name or topic, key))
+
+    def space_of_visitor(self, principal: Principal, topic: str, key: str | None) -> Space:
+        """The space of a topic for somebody who has no session.
+
+        Raises: Refused: as ``Channels.unlock`` and ``Channels.admit``.
+        """
+        if key is not None:
+            return self.channels.unlock(topic, key).space
+        if topic in principal.memberships:
+            return self.channels.declared_private(topic).space
+        return self.space if is_reserved(topic) else self.space_of(self.channels.admit(topic))
+
+    def space_known_to(self, session: Session, name: str) -> Space:
+        """The space of a private channel that the session is in; for every other name, that of the public."""
+        channel = session.memberships.get(name) if session.memberships is not None else None
+        return self.space if channel is None or channel.is_ended else channel.space
 
     def send_late(self, session: Session, subscription: Subscription) -> None:
         """Send what a late listener missed: retained events, and who is present."""
-        broker = subscription.broker
+        broker, listener = subscription.broker, session.subscriptions[subscription.id]
         broker.send_retained(session, subscription)
         if subscription.match == "exact":
             name = watched(subscription.topic)
@@ -359,7 +377,7 @@ class Desk:
             ]
         for place in places:
             state = Payload.of({"name": place.topic, **self._presence.snapshot(place)})
-            broker.send_state(session, subscription, PRESENCE + place.topic, state)
+            broker.send_late(listener, PRESENCE + place.topic, self._ids.next(), state, {})
 
     def heard(self, session: Session, subscription: Subscription) -> None:
         """A session was added to a subscription."""
@@ -432,16 +450,18 @@ class Desk:
     def describe(self, channel: Channel) -> dict[str, Any]:
         """What those who may know of a channel are told.
 
-        ``{name, public, readers, writers, events, expires}``
+        ``{name, public, readers, writers, events, expires, position}``
         """
         place = channel.place
+        history = channel.space.histories.find(channel.name)
         return {
             "name": channel.name,
             "public": channel.is_public,
             "readers": _readers(place),
             "writers": len(self._demand.writers(place)),
-            "events": channel.events,
+            "events": channel.traffic.events,
             "expires": self.channels.expires(channel),
+            "position": None if history is None else str(history.position),
         }
 
     def get(self, session: Session | None, name: str) -> dict[str, Any]:

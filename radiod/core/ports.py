@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
 from radiod.core.later import Later
-from radiod.errors import PeerError
+from radiod.errors import PeerError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
-    from radiod.core.broker import Broadcast, Listener
+    from radiod.core.history import Record
+    from radiod.core.listeners import Broadcast, Listener
     from radiod.core.sessions import Session
 
 __all__ = [
     "Action",
     "Authenticator",
+    "BrowserCookie",
     "Clock",
+    "Cookies",
     "Disclose",
     "Ids",
+    "Journal",
     "Limits",
+    "Load",
     "Outbox",
     "Permissions",
     "Principal",
@@ -120,6 +125,33 @@ class Authenticator(Protocol):
         """
 
 
+class BrowserCookie(Struct, frozen=True):
+    """The cookie of one connection; ``is_new``: this connection's own answer brought it to the client."""
+
+    id: str
+    is_new: bool
+
+
+class Cookies(Protocol):
+    """Who has logged in with which cookie on one realm."""
+
+    @property
+    def lifetime_s(self) -> float:
+        """Seconds for which a login is remembered."""
+
+    def issue(self) -> str:
+        """A new cookie's id: 32 hexadecimal digits nobody can guess."""
+
+    def authenticator(self, cookie_id: str) -> Authenticator | None:
+        """What lets a cookie's owner in again; None: nobody is behind it."""
+
+    def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
+        """``principal`` has got in on a connection with this cookie."""
+
+    def forget(self, cookie_id: str) -> None:
+        """Nobody shall be behind this cookie any more."""
+
+
 class Clock(Protocol):
     """Time."""
 
@@ -147,6 +179,16 @@ class Ids(Protocol):
         """32 hexadecimal digits nobody can guess."""
 
 
+class Load(Struct, frozen=True, kw_only=True):
+    """What an outbox has done since it began.
+
+    ``delivered``: events given to connections, one for each receiver; ``bytes_out``: bytes, of everything.
+    """
+
+    delivered: int = 0
+    bytes_out: int = 0
+
+
 class Outbox(Protocol):
     """Where the core's decisions go. Never blocks, never re-enters the core."""
 
@@ -157,12 +199,21 @@ class Outbox(Protocol):
             than the session accepts); nothing was sent. Without a payload it never raises.
         """
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
-        """Deliver one event to many listeners.
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
+        """Deliver one event to many listeners, telling them that ``lost`` were dropped before it.
 
         Events of one publisher on one topic reach each listener in the order of these calls. A listener
-        that does not keep up gets its buffer's policy instead of a place in memory.
+        that does not keep up gets its buffer's policy (``Listener.hold``) instead of a place in memory.
         """
+
+    def release(self, listener: Listener) -> None:
+        """Something waits for the listener, and is due: ask for it with ``Listener.take`` until that is None.
+
+        That happens soon, when its connection takes it; never before this returns.
+        """
+
+    def is_blocked(self, session: Session) -> bool:
+        """True while the session's connection takes nothing, and events go to its listeners' buffers."""
 
     def hold(self, session: Session, is_held: bool) -> None:
         """Read no more from the session's peer while one of its messages waits for a decision; or read on."""
@@ -170,8 +221,8 @@ class Outbox(Protocol):
     def confirm(self, session: Session, message: Goodbye) -> None:
         """Deliver the answer to GOODBYE; the connection may open another session."""
 
-    def close(self, session: Session, message: Message) -> None:
-        """Deliver a last message and close the session's transport once it is flushed."""
+    def close(self, session: Session, message: Goodbye) -> None:
+        """Deliver GOODBYE; close the transport once the peer has answered, or has had time to."""
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
@@ -181,6 +232,28 @@ class Outbox(Protocol):
 
         Other sessions go on. What was sent before reaches the listener first.
         """
+
+    def load(self) -> Load:
+        """What it has done so far."""
+
+
+class Journal(Protocol):
+    """Where the events of one realm's durable channels are written before anybody gets them.
+
+    What was written is there after any crash of the process, in the order of asking. Never blocks.
+    """
+
+    def append(self, record: Record, done: Callable[[Refused | None], None]) -> None:
+        """Write an event, and call ``done``, in the order of asking: with None once it is on disk.
+
+        Raises: Refused: ``unavailable``: too much waits to be written; ``done`` will not be called.
+        """
+
+    def trim(self, topic: str, epoch: str, first: int) -> None:
+        """Let events before number ``first`` go, some time. Called for every event: cheap."""
+
+    def forget(self, topic: str) -> None:
+        """Let the topic's events and its count go."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -197,3 +270,5 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100
+    max_buffer_bytes: int = 16 << 20
+    wait_timeout_s: float = 5.0

@@ -14,17 +14,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from radiod.core.broker import Broker, Retention, Subscription
+from radiod.core.broker import Broker, Retention
 from radiod.core.dealer import Dealer
 from radiod.core.desk import Desk
 from radiod.core.history import Histories
-from radiod.core.later import Later
+from radiod.core.later import Later, after
+from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
+from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
+from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.spaces import Space
+from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
 from radiod.core.uris import check_uri, is_reserved
@@ -32,6 +36,7 @@ from radiod.errors import (
     AUTHORIZATION_FAILED,
     CLOSE_GOODBYE,
     DISCLOSE_ME,
+    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     INVALID_URI,
     NOT_AUTHORIZED,
@@ -47,7 +52,6 @@ from radiod.wire.messages import (
     Goodbye,
     InvocationError,
     Message,
-    Passthru,
     Publish,
     Published,
     PublishOptions,
@@ -67,23 +71,14 @@ from radiod.wire.messages import (
     name_of,
 )
 
-__all__ = ["Publication", "Realm"]
+__all__ = ["Realm"]
 
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
+SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
-
-
-class Publication:
-    """What became of a publish: its id, and how many sessions listened to the topic."""
-
-    __slots__ = ("id", "readers")
-
-    def __init__(self, id: int, readers: int) -> None:
-        self.id = id
-        self.readers = readers
 
 
 class Realm:
@@ -99,27 +94,32 @@ class Realm:
         ids: Ids,
         limits: Limits,
         undeclared_topics: bool = True,
+        statistics: Statistics | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
         self._outbox = outbox
         self._clock = clock
+        self._timers = timers
         self._ids = ids
         self._retention = Retention(limits)
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = self.make_broker()
+        self.statistics = statistics or Statistics(outbox, clock, timers)
+        self.statistics.watch(self._round_ended)
+        self.space = self.make_space()
+        self.broker = self.space.broker
+        self.histories = self.space.histories
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
-        self.histories = Histories(clock, limits.max_channels)
+        self._published = 0
+        self._publish_rate = Rate()
         self.desk = Desk(
             self,
-            Space(self.broker, self.histories),
             outbox=outbox,
             clock=clock,
             timers=timers,
             ids=ids,
-            limits=limits,
             undeclared_topics=undeclared_topics,
         )
         self.channels = self.desk.channels
@@ -143,11 +143,18 @@ class Realm:
             Goodbye: self._on_goodbye,
         }
 
-    def make_broker(self, *, is_private: bool = False) -> Broker:
-        """One more broker on the same ports and limits."""
-        return Broker(
-            self._outbox, self._clock, self._ids, self.limits, self._retention, is_private=is_private
+    def make_space(self, *, is_private: bool = False) -> Space:
+        """Room for topics on this realm's ports and limits."""
+        broker = Broker(
+            self._outbox,
+            self._clock,
+            self._timers,
+            self.limits,
+            retention=self._retention,
+            private_ids=self._ids if is_private else None,
         )
+        histories = Histories(self._clock, self._ids, 1 if is_private else self.limits.max_channels)
+        return Space(broker, histories, self._ids, self.limits, self.statistics)
 
     # --- sessions
 
@@ -157,12 +164,13 @@ class Realm:
         outlet: Any,
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> Session:
         """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
         id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
-        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable)
+        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable, agent)
         self.desk.grant(session)
         self.meta.joined(session)
         return session
@@ -200,6 +208,7 @@ class Realm:
             self._unsubscribed(session, subscription)
         for registration in registrations:
             self.meta.unregistered(session, registration)
+        session.runs = None
         self.desk.left(session, is_realm_closing=self._is_closing)
         if not is_realm_closing:
             self.meta.left(session)
@@ -238,6 +247,10 @@ class Realm:
                 raise PeerError(f"{name_of(message)} is not expected in an open session")
             handler(session, message, codec)
             return
+        _check_announced(session, message)
+        if _is_chunk(session, message):
+            self._on_chunk(session, message, codec)
+            return
         action, _ = guarded
         try:
             verdict = self._decide(session, action, message)
@@ -253,8 +266,6 @@ class Realm:
         options = message.options
         uri = message.uri
         check_uri(uri, options.match if action in PATTERN_ACTIONS else "exact")
-        if action is Action.CALL and _is_chunk(session, message):
-            return GO_ON
         return session.principal.permissions.decide(session, action, uri, options)
 
     def _perform(self, session: Session, message: Any, codec: Codec, verdict: Verdict) -> None:
@@ -305,17 +316,32 @@ class Realm:
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
-        if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
-            raise PeerError("payload_passthru_mode was not announced for the role publisher")
         publication = self._publish(session, message.topic, payload, options, verdict)
-        if options.acknowledge:
+        if isinstance(publication, Later):
+            # Only the answer waits: the session goes on.
+            publication.then(lambda outcome: self._acknowledge(session, message, outcome))
+        elif options.acknowledge:
             self._outbox.send(session, Published(message.request, publication.id))
 
+    def _acknowledge(self, session: Session, message: Publish, outcome: Publication | RadiodError) -> None:
+        """Answer a publish whose receipt was kept back, unless its session has left meanwhile."""
+        if not session.is_open:
+            return
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        elif message.options.acknowledge:
+            self._outbox.send(session, Published(message.request, outcome.id))
+
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
-        subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
+        options = message.options
+        space = self.desk.space_for(session, message.topic, options)
+        behind = space.recovery.behind(session, message.topic, options)
+        subscription, is_new, is_added = _subscribe(space, session, message.topic, options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
-        if message.options.get_retained:
+        if options.get_retained:
             self.desk.send_late(session, subscription)
+        if behind is not None:
+            space.recovery.go_on(session, subscription, behind)
         if is_added:
             self._subscribed(session, subscription, is_new)
 
@@ -332,7 +358,9 @@ class Realm:
         options = message.options
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
         procedure = message.procedure
-        if is_reserved(procedure) and not _is_chunk(session, message):
+        if is_reserved(procedure):
+            if options.progress:
+                raise Refused(FEATURE_NOT_SUPPORTED, "the router takes no progressive call invocations")
             result = self.procedures.call(session, procedure, payload)
             if isinstance(result, Later):
                 self._wait(session, result, lambda outcome: self._answer(session, message, outcome))
@@ -341,6 +369,14 @@ class Realm:
         else:
             details = _disclosed(CALLER, session, options.disclose_me, verdict)
             self.dealer.call(session, message.request, procedure, options, payload, details)
+
+    def _on_chunk(self, session: Session, message: Any, codec: Codec) -> None:
+        """Pass on more of a call; it goes where the first part went, under the first part's options."""
+        call = session.calls.get(message.request)
+        # A call that has ended is not known any more, and what is late is dropped, whatever it is.
+        is_opaque = call is None or call.options.enc_algo is not None
+        payload = codec.payload(message.args, message.kwargs, is_opaque)
+        self.dealer.call(session, message.request, message.procedure, message.options, payload, NO_DETAILS)
 
     def _answer(self, session: Session, message: Call, result: Payload | RadiodError) -> None:
         """Send the result of one of the router's own procedures."""
@@ -354,8 +390,6 @@ class Realm:
             self._outbox.send(session, Result(message.request, {}), result)
         except Refused as refusal:
             self._refuse(session, message, refusal)
-        else:
-            _note_chunks(session, message)
 
     def _on_cancel(self, session: Session, message: Cancel, codec: Codec) -> None:
         self.dealer.cancel(session, message.request, message.options.mode)
@@ -381,11 +415,14 @@ class Realm:
         self.dealer.answer(session, message.request, options, payload)
 
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
-        # The decoder does not check these; what is no string might not be said to the caller.
-        said = message.details
-        details = {name: said[name] for name in PASSTHRU if isinstance(said.get(name), str)}
-        payload = codec.payload(message.args, message.kwargs, "enc_algo" in details)
-        self.dealer.fail(session, message.request, message.error, payload, details)
+        payload = codec.payload(message.args, message.kwargs, message.details.enc_algo is not None)
+        error, details = message.error, message.details.passthru()
+        try:
+            check_uri(error)
+        except Refused as refusal:
+            # There are clients that take it for the router's fault, and leave.
+            error, payload, details = refusal.uri, Payload.of(refusal.text), {}
+        self.dealer.fail(session, message.request, error, payload, details)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
         self._outbox.confirm(session, Goodbye({}, CLOSE_GOODBYE))
@@ -395,11 +432,14 @@ class Realm:
 
     def publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions = DEFAULT_OPTIONS
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish for ``publisher``, whose session need not be joined.
 
+        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``, ``unavailable``), where
+            ``options`` ask for an acknowledgement, or the channel is durable.
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``bad_key``, ``quota``, ``authorization_failed`` (its rights cannot be known at once).
+            ``bad_key``, ``quota``, ``overrun``, ``unavailable``, ``authorization_failed`` (its rights cannot
+            be known at once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -411,7 +451,7 @@ class Realm:
 
     def _publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
-    ) -> Publication:
+    ) -> Publication | Later[Publication]:
         """Publish what is allowed."""
         self._not_reserved(topic)
         if options.key is None and publisher.memberships is None:
@@ -427,29 +467,33 @@ class Realm:
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
-        publication, readers = space.broker.publish(publisher, topic, payload, options, details)
-        space.histories.record(topic, publication, payload, options, details)
-        if channel is not None:
-            channel.events += 1
-        return Publication(publication, readers)
+        run = None if options.stream is None else step(publisher, topic, options.stream)
+        if run is None:
+            published = space.publishing.publish(topic, channel, publisher, payload, options, details)
+        else:
+            details = {**details, "_stream": run.place}
+            published = space.publishing.publish(
+                topic, channel, publisher, payload, options, details, run.is_end
+            )
+            run.take()
+        if space is self.space:
+            # Of private channels, statistics that everybody may read tell nothing.
+            self._published += 1
+        return published
 
-    def subscribe(self, session: Session, topic: str, key: str | None = None) -> None:
-        """Subscribe a listener that speaks no WAMP. Raises: Refused: as ``may_subscribe``; ``quota``."""
-        self.may_subscribe(session.principal, topic, key)
-        subscription, is_new, is_added = self._subscribe(session, topic, SubscribeOptions(key=key))
+    def subscribe(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> None:
+        """Subscribe a listener that speaks no WAMP, and that ``may_subscribe`` has found to be allowed.
+
+        Raises: Refused: ``channel_closed``, ``no_such_channel``, ``bad_key``, ``quota``,
+            ``invalid_argument``.
+        """
+        space = self.desk.space_for(session, topic, options)
+        behind = space.recovery.behind(session, topic, options)
+        subscription, is_new, is_added = _subscribe(space, session, topic, options)
+        if behind is not None:
+            space.recovery.go_on(session, subscription, behind)
         if is_added:
             self._subscribed(session, subscription, is_new)
-
-    def _subscribe(
-        self, session: Session, topic: str, options: SubscribeOptions
-    ) -> tuple[Subscription, bool, bool]:
-        if options.match == "exact":
-            broker = self.desk.broker_for(session, topic, options.key)
-        elif options.key is not None:
-            raise Refused(INVALID_ARGUMENT, "_radiod_key goes with the exact name of a private channel")
-        else:
-            broker = self.broker
-        return broker.subscribe(session, topic, options)
 
     def _subscribed(self, session: Session, subscription: Subscription, is_new: bool) -> None:
         self.meta.subscribed(session, subscription, is_new)
@@ -459,19 +503,26 @@ class Realm:
         self.meta.unsubscribed(session, subscription)
         self.desk.unheard(session, subscription)
 
-    def may_subscribe(self, principal: Principal, topic: str, key: str | None = None) -> None:
-        """Whether a listener that speaks no WAMP may subscribe to a topic.
+    def may_subscribe(self, principal: Principal, topic: str, key: str | None = None) -> Later[Space] | Space:
+        """Find out, perhaps later, whether a listener that speaks no WAMP may listen to ``topic``.
 
-        Raises: Refused: ``not_authorized``, ``invalid_uri``, ``bad_key``, ``channel_closed``,
-            ``no_such_channel``.
+        Args:
+            key: of a private channel.
+        Returns: where that topic is.
+        Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``bad_key``,
+            ``channel_closed``, ``no_such_channel``, ``authorization_failed``.
         """
         check_uri(topic)
-        if not principal.permissions.allows(Action.SUBSCRIBE, topic):
-            raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
-        if key is not None:
-            self.channels.unlock(topic, key)
-        elif not is_reserved(topic) and topic not in principal.memberships:
-            self.channels.admit(topic)
+
+        def proceed(verdict: Verdict) -> Space:
+            if not verdict.is_allowed:
+                raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
+            return self.desk.space_of_visitor(principal, topic, key)
+
+        # Whoever decides is told of a session, which does not exist before the decision.
+        asking = Session(self._ids.next(), principal, None)
+        verdict = principal.permissions.decide(asking, Action.SUBSCRIBE, topic, SUBSCRIBE_OPTIONS)
+        return after(verdict, proceed)
 
     def _not_reserved(self, uri: str) -> None:
         if is_reserved(uri):
@@ -494,7 +545,7 @@ class Realm:
         """
         broker = self.broker if broker is None else broker
         if broker.matching(topic):
-            broker.publish(None, topic, Payload.of(*args), options, NO_DETAILS)
+            broker.publish(self._ids.next(), None, topic, Payload.of(*args), options, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
         """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
@@ -529,17 +580,66 @@ class Realm:
             self._outbox.send(session, RegistrationRevoked(0, details))
         self.meta.unregistered(session, registration)
 
+    # --- statistics
 
-PASSTHRU: Final = Passthru.__struct_fields__
+    def describe_load(self) -> dict[str, Any]:
+        """Statistics of this realm, and of the whole server; ``Statistics.describe`` says which are those."""
+        drops = self.broker.drops
+        return {
+            "sessions": len(self.sessions),
+            "subscriptions": len(self.broker),
+            "registrations": len(self.dealer),
+            "channels": self.channels.public,
+            "published": self._published,
+            "published_per_s": self._publish_rate.per_s,
+            "queued": drops.queued,
+            "queued_bytes": drops.queued_bytes,
+            "dropped": dict(drops.by_policy),
+            "conflated": drops.conflated,
+            "skipped": drops.skipped,
+            **self.statistics.describe(),
+        }
+
+    def _round_ended(self, seconds: float) -> None:
+        self._publish_rate.turn(self._published, seconds)
+        if self.broker.matching(ON_STATS):
+            self.announce(ON_STATS, self.describe_load())
+
+
+ON_STATS: Final = "radiod.server.on_stats"
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
-GO_ON: Final = Verdict(is_allowed=True)
 PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
 CALLER: Final = ("caller", "caller_authid", "caller_authrole")
 
 
-def _is_chunk(session: Session, message: Call) -> bool:
-    """Whether a CALL goes on with a call that was allowed when it began, or has ended meanwhile."""
-    return message.request in session.calls or session.progressive.get(message.request, False)
+def _subscribe(
+    space: Space, session: Session, topic: str, options: SubscribeOptions
+) -> tuple[Subscription, bool, bool]:
+    """As ``Broker.subscribe``, with the buffer and the count that the options ask for."""
+    settings = space.tuning.settings(session, options.match, topic, options.buffer)
+    subscription, is_new, is_added = space.broker.subscribe(session, topic, options, settings)
+    if options.buffer is not None and not is_added:
+        session.subscriptions[subscription.id].tune(settings)
+    if options.wants_position:
+        space.histories.count(topic)
+    return subscription, is_new, is_added
+
+
+def _check_announced(session: Session, message: Any) -> None:
+    """Raises: PeerError: the message uses a feature that the session did not announce."""
+    kind = type(message)
+    if kind is Call:
+        session.check_announced("caller.progressive_call_invocations", message.options.progress)
+        session.check_announced("caller.payload_passthru_mode", bool(message.options.passthru()))
+    elif kind is Publish:
+        session.check_announced("publisher.payload_passthru_mode", bool(message.options.passthru()))
+
+
+def _is_chunk(session: Session, message: Any) -> bool:
+    """Whether it is a CALL that goes on with one that was allowed, or refused, when it began."""
+    return type(message) is Call and (
+        message.request in session.calls or session.progressive.get(message.request, False)
+    )
 
 
 def _note_chunks(session: Session, message: Any) -> None:

@@ -10,18 +10,28 @@ from typing import NamedTuple
 
 from radiod.core.broker import Broker
 from radiod.core.history import Histories
+from radiod.core.ports import Ids, Limits
+from radiod.core.publishing import Publishing
+from radiod.core.recovery import Recovery
+from radiod.core.statistics import Statistics
+from radiod.core.tuning import Tuning
 
 __all__ = ["Place", "Space"]
 
 
 class Space:
-    """The broker and the histories of some topics."""
+    """The broker of some topics, with their histories, their buffers and the ways to all of these."""
 
-    __slots__ = ("broker", "histories")
+    __slots__ = ("broker", "histories", "publishing", "recovery", "tuning")
 
-    def __init__(self, broker: Broker, histories: Histories) -> None:
+    def __init__(
+        self, broker: Broker, histories: Histories, ids: Ids, limits: Limits, statistics: Statistics
+    ) -> None:
         self.broker = broker
         self.histories = histories
+        self.publishing = Publishing(broker, histories, ids, statistics)
+        self.recovery = Recovery(broker, histories)
+        self.tuning = Tuning(limits)
 
     def at(self, topic: str) -> Place:
         """One of its topics."""

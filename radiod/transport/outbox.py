@@ -6,20 +6,29 @@ When the socket is full the outlet is *blocked*: events wait in each listener's 
 (``core.buffers``), whose policy decides what is dropped; everything else waits in a backlog that is
 bounded as well: above ``READ_PAUSE`` bytes the peer is no longer read, above ``max_backlog`` its
 connection is cut.
+
+What waited is written when the socket takes it again, ``TURN_BYTES`` in one turn; until the last of it has
+been written the outlet stays blocked, so that nothing new overtakes it. The listeners of one connection share
+it by fair queueing: each event is put off by its length over the listener's weight, and the one that is due
+first goes next. That shares like deficit round robin, without a round to go through for each event.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
+from heapq import heappop, heappush, heapreplace
+from itertools import count
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from radiod.core.broker import Broadcast, Listener
+from radiod.core.listeners import Broadcast, Listener
+from radiod.core.ports import Load
 from radiod.core.sessions import Session
+from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
@@ -34,6 +43,8 @@ CHUNK: Final = 1 << 16
 READ_PAUSE: Final = 1 << 16
 """Bytes of unsent answers above which a peer must read before it may ask on."""
 
+TURN_BYTES: Final = 1 << 18
+"""Bytes of what waited that one outlet writes in a turn: others have their turn too."""
 
 FINISH_SECONDS: Final = 2.0
 """How long a blocked connection may take to read what it was sent before it is closed."""
@@ -55,6 +66,9 @@ class Driver(Protocol):
     def reopen(self) -> None:
         """The session has said goodbye: another one may begin."""
 
+    def close(self, reason: str) -> None:
+        """The session has been told GOODBYE: have the outlet finish once the peer has answered."""
+
     def abort(self, error: RadiodError) -> None:
         """End the session for a fault of the peer."""
 
@@ -63,7 +77,8 @@ class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes.
-    Counters: ``dropped`` events lost by full buffers, ``unsayable`` events that a format could not express,
+    Counters: ``delivered`` events given to connections, ``bytes_out`` of everything written, ``dropped``
+    events lost by full buffers, ``unsayable`` events that a format could not express,
     ``cut`` connections cut for their backlog.
     """
 
@@ -73,7 +88,11 @@ class FanOut:
         self._clock = clock
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
+        self._due: list[Outlet] = []
+        self._order = count()
         self._turn_bytes = 0
+        self.delivered = 0
+        self.bytes_out = 0
         self.dropped = 0
         self.unsayable = 0
         self.cut = 0
@@ -91,9 +110,18 @@ class FanOut:
         for outlet in dirty:
             outlet.flush()
 
-    def give_up_later(self, outlet: Outlet) -> None:
-        """Cut an outlet that should finish if it has not done so in time."""
-        self._clock.timers.at(self._clock.seconds() + FINISH_SECONDS, outlet.give_up)
+    def rest(self, outlet: Outlet) -> None:
+        """Have the outlet go on writing what waits in the next turn."""
+        self._clock.soon(outlet.go_on)
+
+    def _write_due(self) -> None:
+        due, self._due = self._due, []
+        for outlet in due:
+            outlet.write_waiting()
+
+    def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when so much time has passed."""
+        return self._clock.timers.at(self._clock.seconds() + seconds, what)
 
     def _count(self, size: int) -> None:
         self._turn_bytes += size
@@ -118,25 +146,52 @@ class FanOut:
         outlet.push(data)
         self._count(len(data))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         """Queue one event for many listeners, or hold it for those that do not keep up."""
         format: Format | None = None
         frame = b""
+        # Those that get it not or not now are few: counting them costs the others nothing.
+        left_out = 0
         for listener in listeners:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 self.dropped += listener.hold(broadcast)
-                outlet.owed[listener] = None
+                left_out += 1
+                if not listener.is_owed:
+                    self._owe(outlet, listener)
                 continue
             if outlet.format is not format:
                 format = outlet.format
-                frame = self._frame(broadcast, format)
+                frame = self._frame(broadcast, format, lost)
             if frame and len(frame) <= outlet.max_bytes:
                 queue = outlet.queue
                 if not queue:
                     self.mark(outlet)
                 queue.append(frame)
+            else:
+                left_out += 1
+        self.delivered += len(listeners) - left_out
         self._count(len(frame))
+
+    def release(self, listener: Listener) -> None:
+        """Take what is due for the listener at the end of this turn, or as soon as it reads."""
+        outlet: Outlet = listener.outlet
+        if not listener.is_owed:
+            self._owe(outlet, listener)
+        if not outlet.blocked:
+            if not self._due:
+                self._clock.soon(self._write_due)
+            self._due.append(outlet)
+
+    def is_blocked(self, session: Session) -> bool:
+        """True while events for the session go to buffers."""
+        blocked: bool = session.outlet.blocked
+        return blocked
+
+    def _owe(self, outlet: Outlet, listener: Listener) -> None:
+        listener.is_owed = True
+        listener.share = max(listener.share, outlet.shared)
+        heappush(outlet.owed, (listener.share, next(self._order), listener))
 
     def hold(self, session: Session, is_held: bool) -> None:
         """Stop reading from the session's peer, or read on."""
@@ -161,11 +216,20 @@ class FanOut:
         if outlet.driver is None:
             self._clock.soon(lambda: outlet.finish() if session.is_open else None)
 
-    def close(self, session: Session, message: Message) -> None:
-        """Queue a last message; the outlet's owner closes the connection once it has left."""
+    def close(self, session: Session, message: Goodbye) -> None:
+        """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
         outlet: Outlet = session.outlet
+        outlet.owed.clear()
         outlet.push(outlet.format.message(message, None))
-        outlet.finish()
+        if outlet.driver is None:
+            # A listener that speaks no WAMP has nothing to answer.
+            outlet.finish()
+        else:
+            outlet.driver.close(message.reason)
+
+    def load(self) -> Load:
+        """What has been delivered and written so far."""
+        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; empty when the format cannot say it."""
@@ -185,18 +249,24 @@ class FanOut:
             return b""
 
     def next_owed(self, outlet: Outlet) -> bytes | None:
-        """The next event that waits for this outlet, one listener after the other; None when none does."""
-        while outlet.owed:
-            listener = next(iter(outlet.owed))
-            del outlet.owed[listener]
-            # A listener that unsubscribed has no buffer any more.
-            if listener.buffer:
-                broadcast, lost = listener.buffer.take()
-                if listener.buffer:
-                    outlet.owed[listener] = None
-                frame = self._frame(broadcast, outlet.format, lost)
-                if frame and len(frame) <= outlet.max_bytes:
-                    return frame
+        """The next event that waits for this outlet, shared fairly among its listeners; None: none is due."""
+        owed = outlet.owed
+        while owed:
+            share, _, listener = owed[0]
+            taken = listener.take()
+            if taken is None:
+                heappop(owed)
+                listener.is_owed = False
+                continue
+            broadcast, lost = taken
+            frame = self._frame(broadcast, outlet.format, lost)
+            outlet.shared = share
+            listener.share = share + len(frame) / listener.settings.weight
+            heapreplace(owed, (listener.share, next(self._order), listener))
+            if frame and len(frame) <= outlet.max_bytes:
+                self.delivered += 1
+                return frame
+            listener.put_back(lost)
         return None
 
 
@@ -217,8 +287,9 @@ class Outlet:
         "_backlog_bytes",
         "_fan_out",
         "_is_backlogged",
-        "_is_cut",
         "_is_finishing",
+        "_is_gone",
+        "_is_resting",
         "_is_waiting",
         "_on_cut",
         "_on_finished",
@@ -229,6 +300,7 @@ class Outlet:
         "max_bytes",
         "owed",
         "queue",
+        "shared",
     )
 
     def __init__(
@@ -245,26 +317,30 @@ class Outlet:
         self.max_bytes = max_bytes
         self._on_cut = on_cut
         self._on_finished = on_finished
-        self._is_cut = False
+        self._is_gone = False
         self._is_finishing = False
         # Two reasons not to read from the peer, and whether it is read now.
         self._is_backlogged = False
         self._is_waiting = False
         self._reads_paused = False
+        # Blocked by itself, with more to write in the next turn.
+        self._is_resting = False
         self.blocked = False
         self.driver: Driver | None = None
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
-        # While blocked: answers in order, and the listeners whose buffers hold events (an ordered set).
+        # Listeners whose buffers hold events: a heap of (when it is due, order, listener), where time is
+        # the bytes written so far over the weights; and the time of what was written last.
+        self.owed: list[tuple[float, int, Listener]] = []
+        self.shared = 0.0
+        # While blocked: answers in order.
         # An empty deque has 600 bytes: the backlog is one only while there is something in it.
         self._backlog: deque[bytes] | None = None
         self._backlog_bytes = 0
-        self.owed: dict[Listener, None] = {}
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
-        if self._is_cut:
-            # The connection will be gone with this turn.
+        if self._is_gone:
             return
         if self.blocked:
             self._held().append(data)
@@ -285,25 +361,32 @@ class Outlet:
 
     def finish(self) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up."""
+        if self._is_gone:
+            return
         self._is_finishing = True
         self.owed.clear()
         if self._has_all_left():
-            self._on_finished()
+            self._finish_if_done()
         elif self.blocked:
-            self._fan_out.give_up_later(self)
+            self.after(FINISH_SECONDS, self.give_up)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
-        return not self.blocked and not self.queue
+        return not self.blocked and not self.queue and not self._backlog
 
     def give_up(self) -> None:
-        """Cut the connection unless it has finished."""
-        if self.blocked:
+        """Cut the connection if its peer has not read everything."""
+        if self.blocked and not self._is_gone and not self._has_all_left():
             self.abandon()
             self._on_cut()
 
+    def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when so much time has passed."""
+        return self._fan_out.after(seconds, what)
+
     def abandon(self) -> None:
-        """The connection is gone: hold nothing more."""
+        """The connection is gone, or about to be: hold nothing more."""
+        self._is_gone = True
         self.queue.clear()
         self._backlog = None
         self.owed.clear()
@@ -311,7 +394,6 @@ class Outlet:
     def _check_backlog(self) -> None:
         if self._backlog_bytes > self._fan_out.max_backlog:
             self._fan_out.cut += 1
-            self._is_cut = True
             self.abandon()
             self._on_cut()
         elif self._backlog_bytes > READ_PAUSE and not self._is_backlogged:
@@ -326,25 +408,46 @@ class Outlet:
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         queue.clear()
         if not self.blocked:
+            self._fan_out.bytes_out += len(data)
             self._write(data)
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
             self._held().appendleft(data)
             self._backlog_bytes += len(data)
-        if self._is_finishing and self._has_all_left():
-            self._on_finished()
+        self._finish_if_done()
+
+    def write_waiting(self) -> None:
+        """Write what waits, unless the connection is blocked."""
+        # What was queued before goes first.
+        self.flush()
+        if not self.blocked:
+            self._drain()
+
+    def go_on(self) -> None:
+        """Write on after a rest."""
+        if self._is_resting:
+            self._is_resting = self.blocked = False
+            self._drain()
 
     def _drain(self) -> None:
         """Write what waited, chunk by chunk, until the connection blocks again or nothing waits."""
-        while not self.blocked:
-            chunk = self._next_chunk()
-            if not chunk:
-                break
-            self._write(b"".join(chunk))
+        written = 0
+        while not self.blocked and (chunk := self._next_chunk()):
+            data = b"".join(chunk)
+            self._fan_out.bytes_out += len(data)
+            self._write(data)
+            written += len(data)
+            if written >= TURN_BYTES and not self.blocked:
+                self._is_resting = self.blocked = True
+                self._fan_out.rest(self)
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
             self._update_reads()
+        self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
         if self._is_finishing and self._has_all_left():
+            self._is_finishing = False
             self._on_finished()
 
     def _next_chunk(self) -> list[bytes]:
@@ -386,13 +489,14 @@ class Outlet:
 
     def pauseProducing(self) -> None:
         """The consumer's own buffer is full."""
+        self._is_resting = False
         self.blocked = True
 
     def resumeProducing(self) -> None:
         """The consumer takes bytes again."""
         if self.blocked:
-            self.blocked = False
-            self._drain()
+            self._is_resting = self.blocked = False
+            self.write_waiting()
 
     def stopProducing(self) -> None:
         """The consumer is gone."""

@@ -8,7 +8,7 @@ import msgspec
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-__all__ = ["JsonResource", "answer", "argument", "channel_key", "credential", "header", "rest_of_path"]
+__all__ = ["JsonResource", "answer", "argument", "credential", "header", "rest_of_path"]
 
 
 def answer(request: Request, status: int, body: Any) -> bytes:
@@ -35,12 +35,6 @@ def credential(request: Request) -> str | None:
         return key
     scheme, _, token = (header(request, b"Authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-def channel_key(request: Request) -> str | None:
-    """The key of a private channel in ``Channel-Key``, or ``?key=`` for clients that set no headers."""
-    key = header(request, b"Channel-Key")
-    return argument(request, b"key") if key is None else key
 
 
 def argument(request: Request, name: bytes) -> str | None:

@@ -3,7 +3,7 @@
 Two dialects, told apart by the body's keys. ``{"network", "data"}`` is that of the Django radio: statuses,
 texts and the order of checks are a compatibility contract (``docs/protocol.md``, "HTTP publish").
 ``{"topic", "args", "kwargs", "options"}`` is that of Crossbar's bridge: WAMP's own refusals come back with
-status 200 and their URI.
+status 200 and their URI. In both, what may succeed a little later is refused with status 503.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from twisted.web.server import Request
+from twisted.web.server import NOT_DONE_YET, Request
 
+from radiod.core.later import Later
 from radiod.core.ports import Action
 from radiod.core.realm import Realm
+from radiod.core.receipts import Publication
 from radiod.core.sessions import Session
-from radiod.errors import Refused, http_status
+from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import JsonResource, answer, credential, header
 from radiod.wire.codecs import JSON, Payload
 from radiod.wire.messages import PublishOptions
@@ -26,6 +28,10 @@ __all__ = ["PublishResource"]
 
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
+
+UNAVAILABLE: Final = 503
+RETRY_AFTER: Final = "1"
+"""Seconds."""
 
 
 class BridgePublish(msgspec.Struct):
@@ -60,7 +66,7 @@ class PublishResource(JsonResource):
         super().__init__()
         self._writer = writer
 
-    def render_POST(self, request: Request) -> bytes:
+    def render_POST(self, request: Request) -> bytes | int:
         """Check in the contract's order; publish; answer."""
         try:
             realm, session = self._authenticate(request)
@@ -95,7 +101,7 @@ def _parse(body: bytes) -> dict[str, msgspec.Raw]:
 
 def _publish_network(
     request: Request, realm: Realm, session: Session, fields: dict[str, msgspec.Raw]
-) -> bytes:
+) -> bytes | int:
     if "network" not in fields:
         raise Rejected(400, "*network* key missing")
     network = _network(fields["network"])
@@ -106,13 +112,16 @@ def _publish_network(
     data = bytes(fields["data"])
     if not data.startswith(b"{"):
         raise Rejected(400, "Can only broadcast json data")
-    try:
-        options = PublishOptions(key=header(request, b"Channel-Key"))
-        publication = realm.publish(session, network, Payload(JSON, b"[%b]" % data, b""), options)
-    except Refused as refusal:
-        raise Rejected(http_status(refusal), refusal.text) from None
-    request.setHeader("X-Radiod-Readers", str(publication.readers))
-    return answer(request, 200, {"message": "OK"})
+
+    def say(outcome: Publication | RadiodError) -> bytes:
+        if isinstance(outcome, RadiodError):
+            return _refuse(request, http_status(outcome), {"error": outcome.text})
+        return _accept(request, outcome, {"message": "OK"})
+
+    payload = Payload(JSON, b"[%b]" % data, b"")
+    # An HTTP answer is an acknowledgement.
+    options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
+    return _answer(request, say, lambda: realm.publish(session, network, payload, options))
 
 
 def _network(raw: msgspec.Raw) -> str | None:
@@ -122,18 +131,56 @@ def _network(raw: msgspec.Raw) -> str | None:
         return None
 
 
-def _publish_topic(request: Request, realm: Realm, session: Session, body: bytes) -> bytes:
+def _publish_topic(request: Request, realm: Realm, session: Session, body: bytes) -> bytes | int:
     try:
         asked = _BRIDGE.decode(body)
     except ValueError as error:
         return answer(request, 400, {"error": str(error).splitlines()[0][:200], "args": [], "kwargs": {}})
+
+    def say(outcome: Publication | RadiodError) -> bytes:
+        if not isinstance(outcome, RadiodError):
+            return _accept(request, outcome, {"id": outcome.id})
+        status = http_status(outcome)
+        body = {"error": outcome.uri, "args": [outcome.text], "kwargs": {}}
+        return _refuse(request, status if status == UNAVAILABLE else 200, body)
+
     payload = Payload(JSON, _encode(asked.args), _encode(asked.kwargs))
+    return _answer(request, say, lambda: realm.publish(session, asked.topic, payload, asked.options))
+
+
+def _answer(
+    request: Request,
+    say: Callable[[Publication | RadiodError], bytes],
+    publish: Callable[[], Publication | Later[Publication]],
+) -> bytes | int:
+    """What became of ``publish``, as ``say`` puts it: at once, or when a slow listener has found room."""
     try:
-        publication = realm.publish(session, asked.topic, payload, asked.options)
+        outcome = publish()
     except Refused as refusal:
-        return answer(request, 200, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
+        return say(refusal)
+    if not isinstance(outcome, Later):
+        return say(outcome)
+    gone: list[object] = []
+    request.notifyFinish().addBoth(gone.append)
+
+    def finish(late: Publication | RadiodError) -> None:
+        if not gone:
+            request.write(say(late))
+            request.finish()
+
+    outcome.then(finish)
+    return NOT_DONE_YET
+
+
+def _accept(request: Request, publication: Publication, body: dict[str, Any]) -> bytes:
     request.setHeader("X-Radiod-Readers", str(publication.readers))
-    return answer(request, 200, {"id": publication.id})
+    return answer(request, 200, body)
+
+
+def _refuse(request: Request, status: int, body: dict[str, Any]) -> bytes:
+    if status == UNAVAILABLE:
+        request.setHeader("Retry-After", RETRY_AFTER)
+    return answer(request, status, body)
 
 
 def _encode(part: Any) -> bytes:

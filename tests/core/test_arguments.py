@@ -2,6 +2,7 @@
 
 import math
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from radiod.core.arguments import (
     optional,
     struct,
     text,
+    whole,
 )
 from radiod.core.history import Keep
 from radiod.errors import (
@@ -28,6 +30,7 @@ from radiod.errors import (
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
     NO_SUCH_REGISTRATION,
     NO_SUCH_SESSION,
     NO_SUCH_SUBSCRIPTION,
@@ -35,7 +38,7 @@ from radiod.errors import (
 )
 from radiod.testing import make_realm
 from radiod.wire.codecs import CBOR
-from radiod.wire.messages import PublishOptions, SubscribeOptions
+from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
 
 
 def refused(function, *arguments):
@@ -116,7 +119,19 @@ class TestKinds:
         assert struct("x", {"match": "prefix", "y": 1}, SubscribeOptions).match == "prefix"
         for value in (0, "", [], True, {1: 1}, {"match": 1}, {"match": None}, {"match": "\n" * 1000}):
             assert refused(struct, "x", value, SubscribeOptions).startswith("x: ")
-        for value in ({"retain": 1}, {"exclude": [0]}, {"exclude": [2**54]}, {"eligible_authid": "x"}):
+        assert struct("x", {"exclude": [7.0, 8]}, PublishOptions).exclude == [7, 8]
+        assert struct("x", {"concurrency": 7.0}, RegisterOptions).concurrency == 7
+        assert struct("x", {"match": cbor2.undefined}, RegisterOptions) == RegisterOptions()
+        for value in (7.5, 0.0, 1e300, math.inf, math.nan, [7.0]):
+            assert refused(struct, "x", {"concurrency": value}, RegisterOptions).startswith("x: ")
+        for value in ({"retain": 1}, {"retain": 1.0}, {"exclude": [0]}, {"exclude": [1.5]}):
+            assert refused(struct, "x", value, PublishOptions).startswith("x: ")
+        for value in (
+            {"exclude": 7.0},
+            {"eligible_authrole": [1.0]},
+            {"exclude": [2**54]},
+            {"eligible_authid": "x"},
+        ):
             assert refused(struct, "x", value, PublishOptions).startswith("x: ")
 
     def test_optional(self):
@@ -138,6 +153,7 @@ FAIR = {
     BAD_NAME,
     BAD_KEY,
     NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
     FEATURE_NOT_SUPPORTED,
@@ -194,6 +210,7 @@ class Populated(World):
             peer.register("a", invoke="random")
             peer.register("b", match="prefix", invoke="last")
             peer.call("wamp.session.add_testament", "a", [1], {})
+        self.caller.register("a", invoke="random")
         (created,) = self.others[0].call("radiod.channel.create", "c", lifetime=60)
         self.control_key = created["control_key"]
         self.others[0].call("radiod.channel.create", "p", public=False, key="key")
@@ -214,11 +231,11 @@ class Populated(World):
                 for one in realm.broker.subscriptions(match)
             ],
             [
-                (one.id, one.procedure, list(one.callees))
+                (one.id, one.procedure, [(callee, callee.signature) for callee in one.callees])
                 for match in ("exact", "prefix", "wildcard")
                 for one in realm.dealer.registrations.of_policy(match)
             ],
-            [(channel.name, channel.ends_at, channel.events) for channel in realm.channels],
+            [(channel.name, channel.ends_at, channel.traffic.events) for channel in realm.channels],
             [record.publication for record in realm.histories.of("a")],
             len(self.clock.timers),
         )
@@ -237,6 +254,9 @@ RIGHT = {
     "procedure": "a",
     "args": [],
     "kwargs": {},
+    "id": 1,
+    "channel": "a",
+    "signature": {"parameters": []},
 }
 
 
@@ -273,3 +293,13 @@ def test_each_parameter_takes_anything_without_failing(procedure, data):
             assert world.state() == before
         else:
             assert answer[:3] == [50, world.caller.requests, {}]
+
+
+@pytest.mark.parametrize("value", [1, 7, 7.0, 10])
+def test_a_whole_number_within_its_bounds(value):
+    assert whole("n", value, 1, 10) == int(value)
+
+
+@pytest.mark.parametrize("value", [0, 11, 1.5, math.nan, math.inf, True, "1", None, [], 10**400])
+def test_what_is_no_whole_number_within_its_bounds(value):
+    assert refused(whole, "n", value, 1, 10) == "n must be an integer from 1 to 10"

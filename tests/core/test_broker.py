@@ -5,7 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from radiod.core.broker import BUFFER_SIZE, Audience, Broadcast, Broker, Listener
+from radiod.core.broker import Audience, Broker
+from radiod.core.listeners import Broadcast
 from radiod.core.ports import Action, Limits
 from radiod.core.sessions import Session
 from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
@@ -37,7 +38,8 @@ class World:
     def __init__(self, **limits):
         self.outbox = RecordingOutbox()
         self.clock = FakeClock()
-        self.broker = Broker(self.outbox, self.clock, SequentialIds(), Limits(**limits))
+        self.broker = Broker(self.outbox, self.clock, self.clock.timers, Limits(**limits))
+        self._ids = SequentialIds()
         self._sessions = 0
 
     def join(self, authid="somebody", authrole="tester", permissions=ALLOW_ALL):
@@ -54,8 +56,12 @@ class World:
         return session
 
     def publish(self, publisher, topic, *args, **options):
-        payload, options = Payload.of(*args), PublishOptions(**options)
-        return self.broker.publish(publisher, topic, payload, options, {})[0]
+        return self.give(publisher, topic, Payload.of(*args), PublishOptions(**options), {}).id
+
+    def give(self, publisher, topic, payload, options, details):
+        """Publish as a realm does: nothing is done if there is something against it."""
+        self.broker.check(publisher, topic, payload, options)
+        return self.broker.publish(self._ids.next(), publisher, topic, payload, options, details)
 
     def receivers(self):
         """Sessions that got an event since the last time asked, in order, as often as they got one."""
@@ -216,15 +222,14 @@ class TestPublishing:
         publisher = world.listener("a")
         world.listener("a", "prefix", permissions=Hiding("a"))
         options = PublishOptions(eligible=[])
-        _, readers = world.broker.publish(publisher, "a", Payload.of(), options, {})
-        assert readers == 2
+        assert world.give(publisher, "a", Payload.of(), options, {}).readers == 2
         assert world.receivers() == []
 
     def test_passes_on_what_every_receiver_learns(self, world):
         world.listener("a")
         world.listener("a", "prefix")
         details = {"publisher": 7, "publisher_authid": "p", "trustlevel": 3}
-        world.broker.publish(None, "a", Payload.of(), DEFAULT, details)
+        world.give(None, "a", Payload.of(), DEFAULT, details)
         exact, prefix = (sent.message.details for sent in world.outbox.take())
         assert exact == details == {"publisher": 7, "publisher_authid": "p", "trustlevel": 3}
         assert prefix == {**details, "topic": "a"}
@@ -393,6 +398,16 @@ class TestRetaining:
         alice = self.subscribe(world, authid="alice")
         assert world.receivers() == [alice]
 
+    def test_its_publisher_gets_it_only_if_it_was_not_excluded(self, world):
+        publisher = world.join()
+        for topic, options in (("a.out", {}), ("a.in", {"exclude_me": False})):
+            world.publish(publisher, topic, retain=True, **options)
+        for pattern in (("a.out", "exact"), ("a.in", "exact"), ("a", "prefix")):
+            world.broker.send_retained(publisher, world.subscribe(publisher, *pattern))
+        assert [sent.message.details.get("topic", "a.in") for sent in world.outbox.take()] == ["a.in"] * 2
+        self.subscribe(world, "a.out")
+        assert len(world.receivers()) == 1
+
     def test_a_pattern_brings_the_last_event_of_each_of_its_topics(self, world):
         publications = {topic: world.publish(None, topic, retain=True) for topic in ("a.b", "c", "a.c")}
         session = self.subscribe(world, "a.", "prefix")
@@ -409,7 +424,7 @@ class TestRetaining:
 
     def test_it_still_tells_who_published_it(self, world):
         payload, options = Payload.of(), PublishOptions(retain=True)
-        world.broker.publish(None, "a", payload, options, details := {"publisher": 7})
+        world.give(None, "a", payload, options, details := {"publisher": 7})
         self.subscribe(world)
         self.subscribe(world, "", "prefix")
         exact, prefix = (sent.message.details for sent in world.outbox.take())
@@ -438,12 +453,20 @@ class TestRetaining:
         assert world.receivers() == []
 
     def test_they_are_bounded_in_bytes_and_replacing_one_frees_its_own(self):
-        broker, keep = World(max_retained_bytes=100).broker, PublishOptions(retain=True)
-        broker.publish(None, "a", Payload(JSON, b'["%b"]' % (b"x" * 76), b""), keep, {})
-        broker.publish(None, "a", Payload(JSON, b'["%b"]' % (b"y" * 96), b""), keep, {})
-        assert_refused(QUOTA, broker.publish, None, "b", Payload(JSON, b"[1]", b""), keep, {})
-        broker.forget("a")
-        broker.publish(None, "b", Payload(JSON, b"[1]", b""), keep, {})
+        world, keep = World(max_retained_bytes=100), PublishOptions(retain=True)
+        world.give(None, "a", Payload(JSON, b'["%b"]' % (b"x" * 76), b""), keep, {})
+        world.give(None, "a", Payload(JSON, b'["%b"]' % (b"y" * 96), b""), keep, {})
+        assert_refused(QUOTA, world.give, None, "b", Payload(JSON, b"[1]", b""), keep, {})
+        world.broker.forget("a")
+        world.give(None, "b", Payload(JSON, b"[1]", b""), keep, {})
+
+    def test_their_black_and_whitelists_count(self):
+        world = World(max_retained_bytes=1000)
+        options = PublishOptions(retain=True, eligible=list(range(1, 11)))
+        assert_refused(QUOTA, world.give, None, "a", Payload(JSON, b"[1]", b""), options, {})
+        world.give(None, "a", Payload(JSON, b"", b""), options, {})
+        world.broker.forget("a")
+        world.give(None, "b", Payload(JSON, b"[1]", b""), PublishOptions(retain=True), {})
 
     def test_so_many_topics_hold_an_event_and_no_more(self):
         world = World(max_retained_topics=2)
@@ -457,19 +480,6 @@ class TestRetaining:
         world.broker.forget("a")
         world.publish(None, "c", retain=True)
         assert world.receivers() == [listener]
-
-
-class TestListeners:
-    def test_hold_what_their_session_cannot_take_within_a_bound(self):
-        session = Session(1, make_principal(), "outlet")
-        listener = Listener(session, World().broker.subscribe(session, "a", SubscribeOptions())[0])
-        assert listener.outlet == "outlet"
-        assert listener.buffer is None
-        dropped = [listener.hold(Broadcast(1, n, "a", {}, Payload.of())) for n in range(BUFFER_SIZE + 2)]
-        assert dropped == [0] * BUFFER_SIZE + [1, 1]
-        assert len(listener.buffer) == BUFFER_SIZE
-        broadcast, lost = listener.buffer.take()
-        assert (broadcast.publication, lost) == (2, 2)
 
 
 TOPICS = ("a", "a.b", "b.b", "ab", "wamp.b")
@@ -579,9 +589,11 @@ class BrokerMachine(RuleBasedStateMachine):
         self.listening.setdefault(pattern, set()).add(session)
         assert set(subscription.listeners) == self.listening[pattern]
         if get_retained:
-            for topic, (event, options) in self.retained.items():
+            for topic, (event, options, publisher) in self.retained.items():
                 is_hidden = session.principal.permissions.hides(topic)
-                if falls_under(topic, *pattern) and may_receive(session, options) and not is_hidden:
+                is_own = options["exclude_me"] and session is publisher
+                is_meant = may_receive(session, options) and not is_own
+                if falls_under(topic, *pattern) and is_meant and not is_hidden:
                     self.expect(session, pattern, topic, event, by="somebody", retained=True)
             self.broker.send_retained(session, subscription)
 
@@ -606,7 +618,7 @@ class BrokerMachine(RuleBasedStateMachine):
             assert refusal.value.uri == QUOTA
             return
         if options["retain"]:
-            self.retained[topic] = (event, options)
+            self.retained[topic] = (event, options, publisher)
         readers = 0
         for pattern, sessions in self.listening.items():
             if falls_under(topic, *pattern):
@@ -616,8 +628,8 @@ class BrokerMachine(RuleBasedStateMachine):
                     if may_receive(session, options) and not is_own:
                         self.expect(session, pattern, topic, event, by="somebody")
         payload, details = Payload.of(event), {"by": "somebody"}
-        _, told = self.broker.publish(publisher, topic, payload, PublishOptions(**options), details)
-        assert told == readers
+        told = self.world.give(publisher, topic, payload, PublishOptions(**options), details)
+        assert told.readers == readers
         assert details == {"by": "somebody"}
 
     @rule(topic=topics)
@@ -683,8 +695,8 @@ class BrokerMachine(RuleBasedStateMachine):
     def retained_bytes_are_those_of_the_retained_events(self):
         retained = self.broker._retained
         assert set(retained) == set(self.retained)
-        assert self.broker._retention._bytes == sum(len(one.payload) for one in retained.values())
-        assert self.broker._retention._topics == len(retained)
+        assert self.broker._retention.bytes == sum(one.size for one in retained.values())
+        assert self.broker._retention.topics == len(retained)
 
     def teardown(self):
         for session in self.alive:
@@ -693,7 +705,7 @@ class BrokerMachine(RuleBasedStateMachine):
         for topic in self.retained:
             self.broker.forget(topic)
         index = self.broker._by_pattern
-        assert len(self.broker) == len(index) == self.broker._retention._bytes == 0
+        assert len(self.broker) == len(index) == self.broker._retention.bytes == 0
         assert not index.has_patterns
         assert not index._lengths.order
         assert not index._shapes

@@ -5,13 +5,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from radiod.core.broker import Broker
 from radiod.core.channels import Channel, Channels, digest
-from radiod.core.history import Histories
 from radiod.core.memberships import enter
-from radiod.core.ports import Limits
 from radiod.core.sessions import Session
-from radiod.core.spaces import Space
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.errors import (
     BAD_KEY,
@@ -22,7 +18,7 @@ from radiod.errors import (
     QUOTA,
     Refused,
 )
-from radiod.testing import FakeClock, RecordingOutbox, SequentialIds, make_principal
+from radiod.testing import FakeClock, SequentialIds, make_principal, make_realm
 
 
 def session(id):
@@ -54,8 +50,7 @@ class World:
         )
 
     def make_space(self):
-        broker = Broker(RecordingOutbox(), self.clock, SequentialIds(), Limits())
-        return Space(broker, Histories(self.clock, 1))
+        return make_realm(clock=self.clock).make_space()
 
     def create(self, name, lifetime=None, owner=None, **options):
         """Returns: the channel; its control key is in ``keys`` of the world."""

@@ -12,6 +12,7 @@ from radiod.errors import (
     BAD_KEY,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
+    HISTORY_UNAVAILABLE,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
     NOT_AUTHORIZED,
@@ -122,6 +123,7 @@ class TestPrivate:
         description = owner.call(GET, "a")
         assert description == {
             "name": "a", "public": False, "readers": 0, "writers": 1, "events": 1, "expires": None,
+            "position": None,
         }  # fmt: skip
         assert world.caller().call(GET, "a") == NO_SUCH_CHANNEL
         assert owner.call(LIST)["channels"] == []
@@ -209,6 +211,23 @@ class TestPrivate:
         channel = owner.session.memberships["a"]
         assert len(channel.space.histories.of("a")) == 1
         assert world.realm.histories.of("a") == []
+        assert owner.call(GET, "a")["position"].endswith(":1")
+        assert len(owner.call("radiod.channel.history", "a")["events"]) == 1
+        assert world.caller().call("radiod.channel.history", "a") == HISTORY_UNAVAILABLE
+
+    def test_recovers_from_its_own_history(self, world, owner):
+        private(owner, history={"size": 5})
+        stranger = world.caller()
+        publish(stranger, "a", "public")
+        for n in range(4):
+            publish(owner, "a", n)
+        position = owner.call("radiod.channel.history", "a", limit=2)["position"]
+        member = world.caller()
+        assert subscribe(member, "a", _radiod_key="secret", _radiod_after=position) is None
+        publish(owner, "a", 4)
+        late = world.caller()
+        late.request(32, {"_radiod_key": "secret", "_radiod_after": position}, "a")
+        assert samples(late) == [2, 3, 4]
 
     def test_may_have_a_public_channel_beside_it(self, world, owner):
         private(owner)

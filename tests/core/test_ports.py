@@ -2,8 +2,8 @@
 
 import pytest
 
-from radiod.core.broker import Broadcast, Listener, Subscription
 from radiod.core.ids import RandomIds
+from radiod.core.listeners import Broadcast, Listener, Subscription
 from radiod.core.ports import Action, Limits, Principal
 from radiod.core.sessions import Session
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
@@ -15,7 +15,6 @@ from radiod.testing import (
     RecordingOutbox,
     SequentialIds,
     make_principal,
-    make_realm,
 )
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Event, Goodbye, Unsubscribed
@@ -99,7 +98,7 @@ class TestRecordingOutbox:
 
     def test_makes_one_event_of_a_broadcast_for_each_listener(self, session):
         outbox, payload = RecordingOutbox(), Payload.of("x")
-        listener = Listener(session, Subscription(7, "exact", "a", 0.0, make_realm().broker))
+        listener = Listener(session, Subscription(7, "exact", "a", 0.0, None, None))
         outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
         assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
         assert outbox.sent[0].payload is payload

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from radiod.core.arguments import REQUIRED, Signature, optional, struct, text
+from radiod.core.arguments import REQUIRED, Signature, dictionary, optional, struct, text
+from radiod.core.buffers import BufferSettings
 from radiod.core.channels import MAX_LIFETIME, OwnerLeaves
 from radiod.core.history import Keep
-from radiod.core.ports import Action
-from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
+from radiod.core.later import Later, after
+from radiod.core.ports import Action, Verdict
+from radiod.errors import CANCELED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
+from radiod.wire.messages import PublishOptions
 
 if TYPE_CHECKING:
     from radiod.core.realm import Realm
     from radiod.core.sessions import Session
 
 __all__ = ["ChannelProcedures", "page_size"]
+
+Answer = dict[str, Any]
+
+PUBLISH_OPTIONS: Final = PublishOptions()
 
 MAX_KEY: Final = 1024
 """Characters of a private channel's key: what the options of SUBSCRIBE and PUBLISH take."""
@@ -36,7 +44,7 @@ class ChannelProcedures:
 
     def __init__(self, realm: Realm) -> None:
         self._desk = realm.desk
-        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+        self.procedures: dict[str, tuple[Signature, Callable[..., Answer | Later[Answer]]]] = {
             "radiod.channel.create": (
                 {
                     "name": REQUIRED,
@@ -65,6 +73,10 @@ class ChannelProcedures:
                 self.open_write,
             ),
             "radiod.channel.close_write": ({"name": REQUIRED}, self.close_write),
+            "radiod.channel.tune": (
+                {"channel": REQUIRED, **dict.fromkeys(BufferSettings.__struct_fields__)},
+                self.tune,
+            ),
         }
 
     def create(
@@ -80,19 +92,17 @@ class ChannelProcedures:
         buffer: Any,
         history: Any,
         presence: Any,
-    ) -> dict[str, Any]:
+    ) -> Answer | Later[Answer]:
         """Open a channel → ``{name, control_key, expires, readers}``, and ``key`` if it is private."""
         text("name", name)
-        if buffer != {}:
-            raise Refused(FEATURE_NOT_SUPPORTED, "buffer: this version only has the default")
         key = _key("key", key)
         if _boolean("public", public):
             if key is not None:
                 raise Refused(INVALID_ARGUMENT, "key goes with public=False")
         elif key is None:
             key = self._desk.channels.make_key()
-        self._needs_publish(session, name)
-        return self._desk.create(
+        create = partial(
+            self._desk.create,
             session,
             name,
             key=key,
@@ -101,24 +111,29 @@ class ChannelProcedures:
             single_writer=_boolean("single_writer", single_writer),
             presence=_boolean("presence", presence),
             history=_history(history),
+            buffer=dictionary("buffer", buffer),
         )
+        return self._as_writer(session, name, create)
 
-    def delete(self, session: Session, *, name: Any, control_key: Any) -> dict[str, Any]:
+    def delete(self, session: Session, *, name: Any, control_key: Any) -> Answer | Later[Answer]:
         """End a channel → ``{name}``."""
-        self._needs_publish(session, text("name", name))
-        return self._desk.delete(session, name, text("control_key", control_key))
+        delete = partial(self._desk.delete, session, name, text("control_key", control_key))
+        return self._as_writer(session, text("name", name), delete)
 
-    def extend(self, session: Session, *, name: Any, lifetime: Any, control_key: Any) -> dict[str, Any]:
+    def extend(
+        self, session: Session, *, name: Any, lifetime: Any, control_key: Any
+    ) -> Answer | Later[Answer]:
         """Move a channel's end → ``{name, expires}``."""
-        self._needs_publish(session, text("name", name))
-        return self._desk.extend(session, name, _lifetime(lifetime), text("control_key", control_key))
+        control_key = text("control_key", control_key)
+        extend = partial(self._desk.extend, session, name, _lifetime(lifetime), control_key)
+        return self._as_writer(session, text("name", name), extend)
 
     def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
         """Public channels by name → ``{channels: [description …], next}``; ``next`` continues the list."""
         return self._desk.page(text("prefix", prefix), page_size(limit), optional(text, "after", after))
 
     def get(self, session: Session, *, name: Any) -> dict[str, Any]:
-        """One channel's description → ``{name, public, readers, writers, events, expires}``."""
+        """One channel's description → ``{name, public, readers, writers, events, expires, position}``."""
         return self._desk.get(session, text("name", name))
 
     def join(self, session: Session, *, name: Any, key: Any) -> dict[str, Any]:
@@ -130,22 +145,41 @@ class ChannelProcedures:
         self._desk.quit(session, text("name", name))
         return {"name": name}
 
-    def open_write(self, session: Session, *, name: Any, key: Any, control_key: Any) -> dict[str, Any]:
+    def open_write(
+        self, session: Session, *, name: Any, key: Any, control_key: Any
+    ) -> Answer | Later[Answer]:
         """Become a writer → ``{name, active, readers}``; with the control key, the owner as well."""
-        self._needs_publish(session, text("name", name))
-        return self._desk.open_write(
-            session, name, _key("key", key), optional(text, "control_key", control_key)
-        )
+        control_key = optional(text, "control_key", control_key)
+        open_write = partial(self._desk.open_write, session, name, _key("key", key), control_key)
+        return self._as_writer(session, text("name", name), open_write)
 
     def close_write(self, session: Session, *, name: Any) -> dict[str, Any]:
         """Be a writer no longer → ``{name}``."""
         return self._desk.close_write(session, text("name", name))
 
-    def _needs_publish(self, session: Session, name: str) -> None:
-        if not session.principal.permissions.allows(Action.PUBLISH, name):
-            raise Refused(
-                NOT_AUTHORIZED, f"writing to and controlling {name} needs the right to publish on it"
-            )
+    def tune(self, session: Session, *, channel: Any, **buffer: Any) -> Answer:
+        """Ask for another buffer for a channel, or pattern → ``{channel, …}`` with all values in effect."""
+        given = {name: value for name, value in buffer.items() if value is not None}
+        space = self._desk.space_known_to(session, text("channel", channel))
+        return space.tuning.tune(space.broker, session, channel, given)
+
+    def _as_writer(self, session: Session, name: str, act: Callable[[], Answer]) -> Answer | Later[Answer]:
+        """Do ``act``, once it is known that ``session`` may publish on ``name``.
+
+        Raises: Refused: it may not.
+        """
+
+        def proceed(verdict: Verdict) -> Answer:
+            if not verdict.is_allowed:
+                needed = "needs the right to publish on it"
+                raise Refused(NOT_AUTHORIZED, f"writing to and controlling {name} {needed}")
+            if not session.is_open:
+                # It left while somebody else decided: what it owned now would never end.
+                raise Refused(CANCELED, "the caller left")
+            return act()
+
+        permissions = session.principal.permissions
+        return after(permissions.decide(session, Action.PUBLISH, name, PUBLISH_OPTIONS), proceed)
 
 
 def page_size(value: Any) -> int:

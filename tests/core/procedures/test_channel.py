@@ -3,20 +3,21 @@
 import math
 
 import pytest
-from support.realms import World
+from support.realms import NO, YES, Slow, World
 
 from radiod.core.channels import MAX_LIFETIME
 from radiod.core.ports import Action, Limits
 from radiod.errors import (
+    AUTHORIZATION_FAILED,
     BAD_KEY,
     BAD_NAME,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
-    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
     NOT_AUTHORIZED,
     QUOTA,
+    Refused,
 )
 from radiod.testing import Allow
 
@@ -25,6 +26,7 @@ DELETE = "radiod.channel.delete"
 EXTEND = "radiod.channel.extend"
 LIST = "radiod.channel.list"
 GET = "radiod.channel.get"
+TUNE = "radiod.channel.tune"
 
 WRONG_TEXTS = [None, 1, 1.5, True, [], {}, b"a"]
 WRONG_LIFETIMES = [
@@ -162,10 +164,22 @@ class TestCreate:
     def test_refuses_a_key_for_what_is_public(self, caller):
         assert caller.call(CREATE, "a", key="secret") == INVALID_ARGUMENT
 
-    @pytest.mark.parametrize("buffer", [{"size": 1}, None, [], "ring"])
-    def test_refuses_what_this_version_cannot_do_rather_than_ignoring_it(self, world, caller, buffer):
-        assert caller.call(CREATE, "a", buffer=buffer) == FEATURE_NOT_SUPPORTED
+    @pytest.mark.parametrize(
+        "buffer", [{"size": -1}, {"sizes": 1}, {"policy": "x"}, None, [], "ring", {1: 2}]
+    )
+    def test_refuses_buffers_that_make_no_sense(self, world, caller, buffer):
+        assert caller.call(CREATE, "a", buffer=buffer) == INVALID_ARGUMENT
         assert len(world.realm.channels) == 0
+
+    @pytest.mark.parametrize("public", [True, False])
+    def test_gives_its_listeners_a_buffer_if_asked(self, world, caller, public):
+        key = caller.call(CREATE, "a", public=public, buffer={"size": 7})["control_key"]
+        assert caller.call(TUNE, "a")["size"] == 7
+        assert world.caller().call(TUNE, "a")["size"] == (7 if public else 100)
+        id = caller.subscribe("a")
+        assert caller.session.subscriptions[id].settings.size == 7
+        caller.call(DELETE, "a", key)
+        assert caller.call(TUNE, "a")["size"] == 100
 
     def test_keeps_a_history_if_asked(self, world, caller):
         for name, history, size in (("a", {"size": 2}, 2), ("b", {"seconds": 5}, 100), ("c", None, 0)):
@@ -200,6 +214,46 @@ class TestRights:
             caller.call(CREATE, "a")
         mallory = world.caller(permissions=Allow(Action.CALL))
         assert mallory.call(procedure, *arguments) == NOT_AUTHORIZED
+
+    @pytest.mark.parametrize(("verdict", "name"), [(YES, "a"), (NO, None)], ids=["allowed", "refused"])
+    def test_the_right_to_publish_may_take_its_time_to_decide(self, world, verdict, name):
+        rights = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=rights)
+        caller.send(48, 1, {}, CREATE, ["a"])
+        assert caller.received() == []
+        assert rights.asked[-1] == (Action.PUBLISH, "a")
+        rights.settle(verdict)
+        ((*_, answer),) = caller.received()
+        assert answer[0]["name"] == "a" if name else "right to publish" in answer[0]
+        assert [channel.name for channel in world.realm.channels] == ([name] if name else [])
+
+    @pytest.mark.parametrize(("procedure", "rest"), [(DELETE, []), (EXTEND, [60])])
+    def test_controlling_waits_for_the_decision_as_well(self, world, caller, procedure, rest):
+        key = caller.call(CREATE, "a", lifetime=10)["control_key"]
+        rights = Slow(Action.PUBLISH)
+        other = world.caller(permissions=rights)
+        other.send(48, 1, {}, procedure, ["a", *rest, key])
+        world.clock.advance(1)
+        assert "a" in {channel.name for channel in world.realm.channels}
+        rights.settle()
+        assert other.received()[0][0] == 50
+        world.clock.advance(20)
+        assert [channel.name for channel in world.realm.channels] == (["a"] if rest else [])
+
+    def test_a_decision_that_cannot_be_had_refuses(self, world):
+        rights = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=rights)
+        caller.send(48, 1, {}, CREATE, ["a"])
+        rights.settle(Refused(AUTHORIZATION_FAILED, "nobody knows"))
+        assert caller.received()[0][4] == AUTHORIZATION_FAILED
+
+    def test_who_left_before_the_decision_owns_no_channel(self, world):
+        rights = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=rights)
+        caller.send(48, 1, {}, CREATE, ["a"])
+        caller.leave()
+        rights.settle()
+        assert list(world.realm.channels) == []
 
     def test_reading_needs_no_right_to_publish(self, world, caller):
         caller.call(CREATE, "a")
@@ -305,6 +359,7 @@ class TestGet:
             "expires": world.clock.time() + 60,
             "readers": 1,
             "writers": 1,
+            "position": None,
         }
 
     def test_says_whether_a_channel_ever_was(self, world, caller):

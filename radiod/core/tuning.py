@@ -1,0 +1,83 @@
+"""Which buffer a listener gets: what its session asked for, over the channel's default, over the server's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import structs
+
+from radiod.core.broker import Broker
+from radiod.core.buffers import DEFAULTS, BufferSettings, settings_from
+from radiod.core.ports import Limits
+from radiod.core.sessions import Session
+from radiod.core.uris import check_uri, is_pattern, matches
+from radiod.errors import QUOTA, Refused
+from radiod.wire.messages import MatchPolicy
+
+__all__ = ["Tuning"]
+
+POLICIES: tuple[MatchPolicy, ...] = ("exact", "prefix", "wildcard")
+
+
+class Tuning:
+    """The buffers of one realm's channels, and of the sessions that tuned them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._max_bytes = limits.max_buffer_bytes
+        self._max_tuned = limits.max_subscriptions
+        # channel, and pattern of channels -> its default
+        self._exact: dict[str, BufferSettings] = {}
+        self._patterns: dict[str, BufferSettings] = {}
+
+    def check(self, given: Any) -> BufferSettings:
+        """What is given, over the server's default. Raises: Refused: ``invalid_argument``."""
+        return settings_from(given, DEFAULTS, self._max_bytes)
+
+    def declare(self, pattern: str, given: Any) -> None:
+        """Set the default of a channel, or of all that a pattern matches and no exact name does.
+
+        Raises: Refused: as ``check``.
+        """
+        (self._patterns if is_pattern(pattern) else self._exact)[pattern] = self.check(given)
+
+    def forget(self, channel: str) -> None:
+        """The channel has no default of its own any more."""
+        self._exact.pop(channel, None)
+
+    def default(self, topic: str) -> BufferSettings:
+        """What a listener of ``topic`` gets that asks for nothing."""
+        own = self._exact.get(topic)
+        if own is not None:
+            return own
+        return next((default for name, default in self._patterns.items() if matches(name, topic)), DEFAULTS)
+
+    def settings(self, session: Session, match: MatchPolicy, topic: str, given: Any = None) -> BufferSettings:
+        """What a listener gets that asks for ``given``; None: what its session tuned before, if it did.
+
+        A pattern of topics has the server's default. Raises: Refused: ``invalid_argument``.
+        """
+        default = self.default(topic) if match == "exact" else DEFAULTS
+        if given is None:
+            given = session.tuned.get(topic) if session.tuned is not None else None
+        return default if given is None else settings_from(given, default, self._max_bytes)
+
+    def tune(self, broker: Broker, session: Session, channel: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Give the session's listeners of ``channel``, a topic or pattern, other buffers, now and later.
+
+        Returns: all values in effect, and ``channel``.
+        Raises: Refused: ``invalid_argument``, ``invalid_uri``; ``quota``: it tuned too many.
+        """
+        # Wildcards include whatever else may be subscribed to.
+        check_uri(channel, "wildcard")
+        effective = self.settings(session, "exact", channel, given)
+        tuned = session.tuned if session.tuned is not None else {}
+        if channel not in tuned and len(tuned) >= self._max_tuned:
+            raise Refused(QUOTA, f"a session may tune {self._max_tuned} channels")
+        tuned[channel] = given
+        session.tuned = tuned
+        for match in POLICIES:
+            subscription = broker.lookup(match, channel)
+            if subscription is not None and session in subscription.listeners:
+                effective = self.settings(session, match, channel, given)
+                subscription.listeners[session].tune(effective)
+        return {"channel": channel, **structs.asdict(effective)}
