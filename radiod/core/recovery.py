@@ -32,9 +32,7 @@ class Recovery:
         if options.after is None and not options.wants_position:
             return None
         if options.match != "exact" or is_reserved(topic):
-            raise Refused(
-                INVALID_ARGUMENT, "only single topics, and not the router's, have positions"
-            )
+            raise Refused(INVALID_ARGUMENT, "only single topics, and not the router's, have positions")
         if options.after is None:
             return None
         behind = position("_radiod_after", options.after)
