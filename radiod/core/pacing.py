@@ -263,12 +263,12 @@ class Pacer:
         """Move the first in line into the buffer, whose policy holds if there is no room."""
         lost, broadcast, receipt = line.pop()
         buffer.lose(lost)
-        is_lost = self._listener.hold(broadcast)
+        self._listener.hold(broadcast)
         if receipt is not None:
-            if is_lost:
-                receipt.overrun()
-            else:
+            if buffer.ends_with(broadcast):
                 receipt.release()
+            else:
+                receipt.overrun()
 
     def _watch_line(self) -> None:
         """Have the first in line given up in time; with nobody in line there is none."""

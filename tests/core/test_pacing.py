@@ -295,6 +295,15 @@ class TestWaiting:
         assert world.unblock() == [0, 1]
         assert world.listener.lost == 1
 
+    def test_who_waited_is_not_overrun_when_the_new_policy_drops_others(self):
+        world = World(policy="wait", size=1)
+        world.block()
+        world.some(2, ack=True)
+        world.listener.tune(BufferSettings(size=1))
+        world.clock.advance(0)
+        assert world.receipts == {0: "published", 1: "published"}
+        assert world.unblock() == [(1, 1)]
+
     def test_marks_wait_in_order_and_are_not_given_up(self):
         world = World(policy="wait", size=1)
         world.block()
