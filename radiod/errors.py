@@ -82,9 +82,11 @@ BAD_NAME: Final = "radiod.error.bad_name"
 BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
 OVERRUN: Final = "radiod.error.overrun"
+OUT_OF_SERVICE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
+CLOSE_LOGOUT: Final = "wamp.close.logout"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
 CLOSE_NORMAL: Final = "wamp.close.normal"
 
@@ -92,12 +94,14 @@ HTTP_STATUS: Final = {
     INVALID_URI: 400,
     INVALID_ARGUMENT: 400,
     NOT_AUTHORIZED: 403,
+    AUTHORIZATION_FAILED: 503,
     NO_SUCH_CHANNEL: 404,
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
     OVERRUN: 503,
     FEATURE_NOT_SUPPORTED: 501,
+    OUT_OF_SERVICE: 503,
 }
 """HTTP status for a refusal's URI, in radiod's own HTTP answers."""
 

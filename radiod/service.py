@@ -1,4 +1,7 @@
-"""The only wiring: a ``Config`` becomes a tree of objects, and a Twisted service that starts and stops it."""
+"""The wiring: a ``Config`` becomes a tree of objects, and a Twisted service that starts and stops it.
+
+What decides on rights is wired in ``admission``.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,20 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
 from radiod import __version__, config
-from radiod.auth.anonymous import Anonymous
-from radiod.auth.cryptosign import Cryptosign
-from radiod.auth.decoys import Decoys
-from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.admission import Admission
 from radiod.auth.roles import StaticPermissions
-from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
-from radiod.auth.ticket import Ticket
-from radiod.auth.wampcra import WampCra
-from radiod.core.handshake import Gate
 from radiod.core.history import Keep
 from radiod.core.ids import RandomIds
-from radiod.core.ports import Action, Authenticator, Disclose, Limits, Permissions, Principal
+from radiod.core.ports import Action, Limits, Permissions, Principal
+from radiod.core.positions import Position
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
+from radiod.store.journal import RealmJournal, restored
+from radiod.store.records import StoreError
+from radiod.store.sqlite import SqliteStore
+from radiod.transport.channelpolls import ChannelPolls
 from radiod.transport.clock import ReactorClock
 from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
@@ -47,14 +48,21 @@ from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root
 
-__all__ = ["ListenError", "Radio", "RadioService"]
+__all__ = ["ListenError", "Radio", "RadioService", "StartError"]
+
+STORE_SECONDS = 2.0
+"""How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
 
 
-class ListenError(Exception):
-    """An endpoint cannot be listened on; the message is one line for a human."""
+class StartError(Exception):
+    """The service cannot start; the message is one line for a human."""
+
+
+class ListenError(StartError):
+    """An endpoint cannot be listened on."""
 
 
 class KeyHolder:
@@ -77,15 +85,16 @@ class Radio:
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
-        self._roles = {
-            name: {role: _role_permissions(rules) for role, rules in realm.roles.items()}
+        self._admissions = {
+            name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
             for name, realm in configuration.realms.items()
         }
         # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.
         self._keys = dict(self._key_holders())
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify)
-        gates = {name: self._gate(name, realm) for name, realm in configuration.realms.items()}
+        self.channel_polls = ChannelPolls(self.fan_out, self.clock, settings.max_polls)
+        gates = {name: admission.gate for name, admission in self._admissions.items()}
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
         aliases = dict(_aliases(configuration))
         self.site = RadioSite(
@@ -103,6 +112,20 @@ class Radio:
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, settings),
             http=self.site,
         )
+
+    def remember(self, store: SqliteStore) -> None:
+        """Go on where the store says that its channels had come, and write to it from now on.
+
+        Raises: StoreError: it cannot be read.
+        """
+        positions = store.positions()
+        for name, realm in self.realms.items():
+            for (of, topic), at in positions.items():
+                keep = realm.histories.wanted(topic) if of == name else None
+                if keep is not None and keep.is_durable:
+                    events = store.recent(name, topic, keep.size)
+                    realm.histories.restore(topic, Position(at.epoch, at.seq), restored(events, topic))
+            realm.histories.journal = RealmJournal(store, name)
 
     @property
     def main_realm(self) -> Realm:
@@ -137,36 +160,9 @@ class Radio:
             if rules.buffer != config.Buffer():
                 given = structs.asdict(rules.buffer)
                 realm.tuning.declare(channel, {**given, "policy": rules.buffer.policy.value})
-            if rules.history is not None:
-                kept = rules.history
-                realm.histories.keep(channel, Keep(size=kept.size, seconds=kept.seconds, bytes=kept.bytes))
+            if rules.history is not None or rules.durable:
+                realm.histories.keep(channel, _keep(rules.history, rules.durable))
         return realm
-
-    def _gate(self, name: str, settings: config.Realm) -> Gate:
-        roles = self._roles[name]
-        authenticators: dict[str, Authenticator] = {}
-        if settings.anonymous is not None:
-            role = settings.anonymous
-            authenticators["anonymous"] = Anonymous(role, roles[role], self.ids)
-        users = {
-            authid: _credentials(authid, user, roles[user.role]) for authid, user in settings.users.items()
-        }
-        for authenticator in self._methods(users):
-            proof = PROOFS[authenticator.method]
-            if any(getattr(user, proof) for user in users.values()):
-                authenticators[authenticator.method] = authenticator
-        return Gate(self.realms[name], authenticators)
-
-    def _methods(self, users: Mapping[str, Credentials]) -> tuple[Authenticator, ...]:
-        directory = StaticDirectory(users)
-        decoys = Decoys(users.values(), self.ids.secret())
-        return (
-            Ticket(directory),
-            WampCra(directory, decoys, self.clock, self.ids),
-            Scram(directory, decoys, self.ids, SPECIFIED),
-            Scram(directory, decoys, self.ids, AUTOBAHN),
-            Cryptosign(directory, self.ids),
-        )
 
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
         for name, settings in self._config.realms.items():
@@ -196,22 +192,23 @@ class Radio:
                 raise Refused(NOT_AUTHORIZED, "API-KEY not valid")
             return holder.realm, holder.listener
         realm = self.main_realm
-        role = self._config.realms[realm.name].anonymous
-        if role is None:
+        anonymous = self._admissions[realm.name].anonymous
+        if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        permissions = self._roles[realm.name][role]
-        return realm, Anonymous(role, permissions, self.ids).principal()
+        return realm, anonymous.principal()
 
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
         publish = PublishResource(self.writer)
         leaves: dict[str, Resource] = {
             "publish": publish,
-            "listen": ListenResource(streams),
+            "listen": ListenResource(streams, self.channel_polls),
             "lp": LongPollResource(self.polls),
             "channels": ChannelsResource(self.main_realm),
             "healthz": HealthResource(),
         }
-        by_path: dict[str, Resource] = {path: ListenResource(streams, name) for path, name in aliases.items()}
+        by_path: dict[str, Resource] = {
+            path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()
+        }
         return Root(leaves, {"/api/publish": publish, **by_path})
 
 
@@ -226,12 +223,17 @@ class RadioService(MultiService):
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
         self.ports: list[IListeningPort] = []
+        self._store: SqliteStore | None = None
 
     def bind(self) -> None:
-        """Listen on every endpoint now, before the service starts, so that a failure can be told at once.
+        """Try the store, and listen on every endpoint, so that a failure can be told before the start.
 
-        Raises: ListenError: one endpoint cannot be listened on; the others are left as they are.
+        Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
+            the store cannot be used.
         """
+        self._open_store()
+        # twistd detaches after this: neither a lock of the file nor a thread would live through it.
+        self._close_store()
         for listen in self._config.listen:
             try:
                 endpoint = serverFromString(self._reactor, listen.endpoint)
@@ -247,6 +249,10 @@ class RadioService(MultiService):
         super().startService()
         if not self.ports:
             self.bind()
+        self._open_store()
+        if self._store is not None:
+            self.radio.remember(self._store)
+            self._store.start()
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
@@ -256,6 +262,24 @@ class RadioService(MultiService):
         for line in self._config.not_yet():
             self.log.warn("configured but not implemented yet: {what}", what=line)
 
+    def _open_store(self) -> None:
+        path = self._config.store.path
+        if path:
+            store = SqliteStore(path, self._reactor.callFromThread)
+            try:
+                store.open()
+            except StoreError as error:
+                raise StartError(str(error)) from None
+            self._store = store
+
+    def _close_store(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            try:
+                store.close(STORE_SECONDS)
+            except StoreError as error:
+                self.log.error("{error}", error=error)
+
     async def _stop(self) -> None:
         await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
@@ -264,6 +288,7 @@ class RadioService(MultiService):
         self.radio.polls.wind_up()
         self.radio.site.wind_up()
         await self._connections_gone()
+        self._close_store()
         self.radio.clock.stop()
 
     def _connections_gone(self) -> Deferred[None]:
@@ -286,6 +311,11 @@ class RadioService(MultiService):
         return stopped if others is None else DeferredList([stopped, others])
 
 
+def _keep(history: config.History | None, is_durable: bool) -> Keep:
+    kept = history or config.History()
+    return Keep(size=kept.size, seconds=kept.seconds, bytes=kept.bytes, is_durable=is_durable)
+
+
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
@@ -293,54 +323,6 @@ def _digest(key: str) -> bytes:
 def _key_principal(name: str, permissions: Permissions) -> Principal:
     return Principal(
         authid=name, authrole=f"key:{name}", authmethod="key", authprovider="static", permissions=permissions
-    )
-
-
-def _role_permissions(role: config.Role) -> StaticPermissions:
-    allowed = {
-        Action.SUBSCRIBE: role.subscribe,
-        Action.PUBLISH: role.publish,
-        Action.CALL: role.call,
-        Action.REGISTER: role.register,
-    }
-    return StaticPermissions(
-        allowed,
-        role.deny,
-        disclose=Disclose(role.disclose.value),
-        disclosed=role.disclosed,
-        trustlevel=role.trustlevel,
-    )
-
-
-def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
-    return Credentials(
-        authid=authid,
-        role=user.role,
-        permissions=permissions,
-        ticket=user.ticket.matches if user.ticket is not None else None,
-        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
-        scram=_scram(user.scram) if user.scram is not None else None,
-        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
-    )
-
-
-def _wampcra(settings: config.Wampcra) -> WampcraSecret:
-    return WampcraSecret(
-        secret=settings.secret.reveal(),
-        salt=settings.salt,
-        iterations=settings.iterations,
-        keylen=settings.keylen,
-    )
-
-
-def _scram(settings: config.Scram) -> ScramVerifier:
-    return ScramVerifier(
-        kdf=settings.kdf.value,
-        salt=bytes.fromhex(settings.salt),
-        iterations=settings.iterations,
-        memory=settings.memory,
-        stored_key=bytes.fromhex(settings.stored_key.reveal()),
-        server_key=bytes.fromhex(settings.server_key.reveal()),
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from twisted.python import usage
 
 from radiod.config import Config, ConfigError, Listen, Store
-from radiod.service import ListenError, RadioService
+from radiod.service import RadioService, StartError
 
 __all__ = ["Options", "makeService"]
 
@@ -55,6 +55,6 @@ def makeService(options: Options, reactor: Any = None) -> RadioService:
     try:
         service = RadioService(configuration(options), reactor)
         service.bind()
-    except (ConfigError, ListenError) as error:
+    except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
     return service

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from radiod import config
-from radiod.config import Config, ConfigError, Disclose, Kdf, Policy
+from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
 
 HERE = Path()
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -34,6 +34,7 @@ call_timeout_s = 2.5
 [realms.radio]
 anonymous = "listener"
 undeclared_topics = false
+cookie_lifetime_s = 3600
 
 [realms.radio.roles.writer]
 subscribe = ["*"]
@@ -43,6 +44,19 @@ register = ["town.*"]
 deny = ["traffic.private"]
 disclose = "always"
 disclosed = ["who.*"]
+
+[realms.radio.roles.guest]
+authorizer = "com.example.authorize"
+authorizer_timeout_s = 2.5
+authorizer_cache_s = 0
+
+[realms.radio.dynamic]
+methods = ["ticket", "wampcra", "wamp-scram", "scram", "cryptosign"]
+hook = "https://example.com/authenticate"
+hook_token = "very-secret-token"
+timeout_s = 2
+cache_s = 0
+max_cache = 10
 
 [realms.radio.users.generator]
 role = "writer"
@@ -106,11 +120,18 @@ def test_every_key_is_parsed():
     assert [listen.endpoint for listen in parsed.listen][1] == "unix:/run/radiod.sock"
     assert parsed.limits.call_timeout_s == 2.5
     realm = parsed.realms["radio"]
-    assert set(realm.roles) == {"listener", "writer"}
+    assert realm.cookie_lifetime_s == 3600
+    assert set(realm.roles) == {"listener", "writer", "guest"}
+    guest = realm.roles["guest"]
+    assert (guest.authorizer, guest.authorizer_timeout_s) == ("com.example.authorize", 2.5)
+    assert guest.authorizer_cache_s == 0
     assert realm.roles["writer"].publish == ("traffic.*", "a..c", "exact.name")
     assert realm.users["generator"].ticket.matches("very-secret-ticket")
     assert realm.keys["sample"].key.reveal() == "very-secret-key"
     assert realm.roles["writer"].disclose is Disclose.ALWAYS
+    assert [method.value for method in realm.dynamic.methods] == documented_methods()
+    assert realm.dynamic.hook == "https://example.com/authenticate"
+    assert realm.dynamic.hook_token.matches("very-secret-token")
     generator = realm.users["generator"]
     assert generator.wampcra.secret.matches("very-secret-password")
     assert (generator.wampcra.salt, generator.wampcra.iterations) == ("x", 2000)
@@ -131,6 +152,17 @@ def test_what_has_no_effect_yet_is_named():
 
 
 USER = "[realms.r.users.u]\nrole = 'listener'\n"
+DYNAMIC = "[realms.r.dynamic]\nmethods = ['ticket']\n"
+DECIDED_BY_THE_AUTHORIZER = {
+    "subscribe": "['*']",
+    "publish": "['a']",
+    "call": "['a']",
+    "register": "['a']",
+    "deny": "['a']",
+    "disclose": "'never'",
+    "disclosed": "['a']",
+    "trustlevel": "0",
+}
 SCRAM = (
     "scram = {kdf = 'argon2id13', salt = '00', iterations = 2, memory = 8, "
     "stored_key = 'very-secret', server_key = 'very-secret'}"
@@ -258,6 +290,50 @@ SCRAM = (
             USER + SCRAM.replace("argon2id13", "pbkdf2"),
             "realms.r.users.u.scram.memory: goes with kdf argon2id13, and only with it",
         ),
+        *(
+            (
+                f"[realms.r.roles.l]\nauthorizer = 'a.b'\n{key} = {value}",
+                f"realms.r.roles.l.{key}: the authorizer decides this: leave out one of the two",
+            )
+            for key, value in DECIDED_BY_THE_AUTHORIZER.items()
+        ),
+        *(
+            (
+                f"[realms.r.roles.l]\nauthorizer = '{procedure}'",
+                f"realms.r.roles.l.authorizer: '{procedure}' is no procedure that a client may register",
+            )
+            for procedure in ("a b", "a..b", "a.*", "*", "wamp.authorize", "radiod.x")
+        ),
+        ("[realms.r.dynamic]\nprocedure = 'a'", "realms.r.dynamic.methods: missing"),
+        (
+            "[realms.r.dynamic]\nmethods = []\nprocedure = 'a'",
+            "realms.r.dynamic.methods: at least one method is needed",
+        ),
+        (
+            "[realms.r.dynamic]\nmethods = ['anonymous']",
+            "realms.r.dynamic.methods.[0]: Invalid enum value 'anonymous'",
+        ),
+        (DYNAMIC, "realms.r.dynamic: give one of procedure and hook"),
+        (
+            DYNAMIC + "procedure = 'a'\nhook = 'https://a'",
+            "realms.r.dynamic: give one of procedure and hook",
+        ),
+        (
+            DYNAMIC + "procedure = 'wamp.a'",
+            "realms.r.dynamic.procedure: 'wamp.a' is no procedure that a client may register",
+        ),
+        (
+            DYNAMIC + "procedure = 'a'\nhook_token = 'very-secret'",
+            "realms.r.dynamic.hook_token: goes with hook, and only with it",
+        ),
+        (
+            DYNAMIC + "hook = 'https://a'\nhook_token = 'very-secret\u00e9'",
+            "realms.r.dynamic.hook_token: must be printable ASCII without spaces",
+        ),
+        (
+            DYNAMIC + "hook = 'https://a'\nhook_token = 'a'\nhook_token_env = 'A'",
+            "realms.r.dynamic.hook_token_env: given together with hook_token",
+        ),
         (
             USER + SCRAM.replace("very", "nearly"),
             "realms.r.users.u.scram.stored_key: must be 32 bytes in hex",
@@ -266,6 +342,39 @@ SCRAM = (
 )
 def test_a_mistake_is_one_line_that_names_the_key(text, message):
     assert mistake(text) == message
+
+
+HOOKS = {
+    "https://example.com/auth": True,
+    "https://example.com:8443/auth?realm=1": True,
+    "http://localhost:9000/": True,
+    "http://127.0.0.1:9000/auth": True,
+    "http://[::1]:9000/auth": True,
+    "http://example.com/auth": False,
+    "http://127.0.0.1.example.com/": False,
+    "http://localhost@example.com/": False,
+    "https://user:secret@example.com/": False,
+    "https://": False,
+    "https://:443/": False,
+    "https://example.com:0/": False,
+    "https://example.com:99999/": False,
+    "https://example.com:x/": False,
+    "https://[::1/": False,
+    "https://exa mple.com/": False,
+    "https://exämple.com/": False,
+    "ftp://example.com/": False,
+    "example.com": False,
+    "/auth": False,
+}
+
+
+@pytest.mark.parametrize(("hook", "is_right"), HOOKS.items())
+def test_a_hook_is_asked_where_nobody_else_reads_it(hook, is_right):
+    text = f"{DYNAMIC}hook = '{hook}'"
+    if is_right:
+        assert parse(text).realms["r"].dynamic.hook == hook
+    else:
+        assert mistake(text).endswith("hook: must be an https: URL, or an http: URL of this machine")
 
 
 PATTERNS = {
@@ -373,7 +482,7 @@ def test_secrets_show_nowhere():
     parsed = parse(EVERYTHING)
     assert is_silent(repr(parsed))
     assert is_silent(str(parsed))
-    assert repr(parsed).count("Secret('…')") == 5
+    assert repr(parsed).count("Secret('…')") == 6
     assert str(parsed.realms["radio"].keys["sample"].key) == "Secret('…')"
 
 
@@ -441,6 +550,7 @@ NODES = {
     "`[realms.<realm>]`": config.Realm,
     "`roles`": config.Role,
     "`users`": config.User,
+    "`dynamic`": config.Dynamic,
     "`wampcra`": config.Wampcra,
     "`scram`": config.Scram,
     "`keys`": config.Key,
@@ -537,6 +647,10 @@ def default_of(field, kind):
     return {"None": "absent", "()": "[]", "True": "true", "False": "false"}.get(str(default), str(default))
 
 
+def documented_methods():
+    return documented("`dynamic`")["methods"][1].split(", ")
+
+
 @pytest.mark.parametrize(("heading", "kind"), NODES.items(), ids=NODES)
 def test_the_documentation_tells_every_key_and_its_default(heading, kind):
     told = {key: default for key, (default, _) in documented(heading).items()}
@@ -557,6 +671,7 @@ def test_the_documentation_tells_every_policy_and_every_path_of_radiods_own():
     assert documented("`buffer`")["policy"][1] == ", ".join(policy.value for policy in Policy)
     assert documented("`roles`")["disclose"][1] == ", ".join(one.value for one in Disclose)
     assert documented("`scram`")["kdf"][1] == ", ".join(one.value for one in Kdf)
+    assert documented_methods() == [method.value for method in Method]
     own = re.search(r"radiod's own: (.*)\.", DOCS.read_text(encoding="utf-8"))
     assert set(re.findall("`/(.*?)`", own[1])) == config.OWN_PATHS
 

@@ -47,7 +47,7 @@ class Authorizer:
     Args:
         ask: calls the procedure with these arguments; settles with its first result, or an error.
         clock: for the age of remembered decisions.
-        cache_s: seconds for which a decision holds that may be remembered.
+        cache_s: seconds for which a decision holds that may be remembered; 0: none is.
         max_cache: decisions remembered; the oldest make room.
         complain: takes one line for the log when the authorizer fails.
     """
@@ -102,7 +102,7 @@ class Authorizer:
     def _conclude(self, key: tuple[int, Action, str, str], answer: Answer) -> Verdict:
         disclose = Disclose.ALWAYS if answer.disclose else Disclose.ASKED
         verdict = Verdict(is_allowed=answer.allow, disclose=disclose, trustlevel=answer.trustlevel)
-        if answer.cache:
+        if answer.cache and self._cache_s > 0:
             if len(self._cache) >= self._max_cache:
                 del self._cache[next(iter(self._cache))]
             self._cache[key] = verdict, self._clock.seconds() + self._cache_s

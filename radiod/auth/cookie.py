@@ -1,10 +1,10 @@
 """Authentication method ``cookie``: somebody who has logged in by another method comes back.
 
 This module only remembers. Whoever speaks HTTP gives each client that has none a cookie from ``issue``, with
-``HttpOnly``, ``SameSite`` and, under TLS, ``Secure``; lets ``authenticator`` take part in a handshake whose
-request had the cookie; and calls ``remember`` once the session is open. It must take only ids from ``issue``
-of the same request or of the request's own cookie, never from a URL or a message, where somebody else may
-have put one that he knows.
+``HttpOnly``, ``SameSite`` and, under TLS, ``Secure``; the handshake lets ``authenticator`` take part if the
+request had the cookie, and calls ``bind`` once the session is open. Ids come only from ``issue`` for the same
+connection or from the request's own cookie, never from a URL or a message, where somebody else may have put
+one that he knows.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from radiod.core.ports import Clock, Ids, Principal
+from radiod.core.ports import BrowserCookie, Clock, Ids, Principal
 from radiod.errors import AUTHENTICATION_FAILED, Denied
 from radiod.wire.messages import HelloDetails
 
 __all__ = ["Cookie", "CookieJar"]
+
+NO_LOGIN: Final = ("anonymous", "cookie")
+"""Methods that prove nothing new about who somebody is."""
 
 
 class Cookie:
@@ -57,7 +60,7 @@ class CookieJar:
     def __init__(self, clock: Clock, ids: Ids, lifetime_s: float, max_entries: int) -> None:
         self._clock = clock
         self._ids = ids
-        self._lifetime = lifetime_s
+        self.lifetime_s: Final = lifetime_s
         self._max_entries = max_entries
         # SHA-256 of the id -> entry, oldest first: the look-up's timing tells nothing about the ids.
         self._entries: dict[bytes, Entry] = {}
@@ -80,7 +83,21 @@ class CookieJar:
             if self._entries[oldest].until > now and len(self._entries) < self._max_entries:
                 break
             del self._entries[oldest]
-        self._entries[_digest(cookie_id)] = Entry(principal, now + self._lifetime)
+        self._entries[_digest(cookie_id)] = Entry(principal, now + self.lifetime_s)
+
+    def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
+        """Remember who has logged in, if nobody else can know the cookie.
+
+        A cookie that a client came with may have been put there by somebody who knows it, and waits for
+        another to log in with it: it only ever stands for whom it stood for, and else is forgotten.
+        """
+        if principal.authmethod in NO_LOGIN:
+            return
+        known = self.recall(cookie.id)
+        if (known is None and cookie.is_new) or (known is not None and known.authid == principal.authid):
+            self.remember(cookie.id, principal)
+        else:
+            self.forget(cookie.id)
 
     def forget(self, cookie_id: str) -> None:
         """Whoever has this cookie must log in again; unknown ids do nothing."""

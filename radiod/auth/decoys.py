@@ -7,12 +7,12 @@ always the same one, or asking twice would tell (WAMP specification, "WAMP-SCRAM
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from msgspec.structs import replace
 
-from radiod.auth.directory import Credentials, ScramVerifier, WampcraSecret
+from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, WampcraSecret
 from radiod.core.ports import Action, Verdict
 from radiod.core.sessions import Session
 from radiod.wire.messages import Options
@@ -47,26 +47,53 @@ class Decoys:
         users: those that the made up ones shall look like, for each method those who have it.
         pepper: unknown to clients; makes the salts. Decoys of one realm share it, across its methods.
         role: which the made up ones have if there are no users to look like.
+        elsewhere: methods whose users somebody else knows. Unknown ones look like the first of those.
     """
 
-    def __init__(self, users: Iterable[Credentials], pepper: str, role: str = "user") -> None:
+    def __init__(
+        self,
+        users: Iterable[Credentials],
+        pepper: str,
+        role: str = "user",
+        elsewhere: Collection[str] = (),
+    ) -> None:
         self.users: Final = tuple(users)
         self._pepper = pepper.encode()
+        # What is to be learned, by the field of Credentials.
+        self._awaited = {PROOFS[method] for method in elsewhere}
+        self._hides_roles = "wampcra" in self._awaited
         anybody = Credentials(authid="", role=role, permissions=Nothing(), provider="dynamic")
-        self._wampcra = [user for user in self.users if user.wampcra] or [
-            replace(anybody, wampcra=WampcraSecret(secret=""))
-        ]
-        self._scram = [user for user in self.users if user.scram] or [replace(anybody, scram=COMMON_SCRAM)]
-        salts = "".join(user.wampcra.salt for user in self._wampcra if user.wampcra)
-        self._alphabet = sorted(set(salts))
+        self._anybody = anybody
+        self._wampcra = [] if "wampcra" in self._awaited else [user for user in self.users if user.wampcra]
+        self._scram = [] if "scram" in self._awaited else [user for user in self.users if user.scram]
+        self._wampcra = self._wampcra or [replace(anybody, wampcra=WampcraSecret(secret=""))]
+        self._scram = self._scram or [replace(anybody, scram=COMMON_SCRAM)]
+
+    def learn(self, user: Credentials) -> None:
+        """Somebody else knows ``user``: the first such user of a method is what unknown ones look like."""
+        if "wampcra" in self._awaited and user.wampcra:
+            self._awaited.remove("wampcra")
+            self._wampcra = [user]
+        if "scram" in self._awaited and user.scram:
+            self._awaited.remove("scram")
+            self._scram = [user]
+
+    def told(self, user: Credentials) -> tuple[str, str]:
+        """The role and the provider that a challenge tells of a user.
+
+        Users whom somebody else knows may have any role; to tell it would tell that they exist.
+        """
+        shown = self._anybody if self._hides_roles else user
+        return shown.role, shown.provider
 
     def wampcra(self, authid: str) -> tuple[Credentials, WampcraSecret]:
         """Somebody with a secret that nobody knows."""
         user = self._pick(self._wampcra, "wampcra", authid)
         assert user.wampcra is not None
+        alphabet = sorted({letter for one in self._wampcra if one.wampcra for letter in one.wampcra.salt})
         noise = self._noise("wampcra salt", authid, 4 * len(user.wampcra.salt))
         salt = "".join(
-            self._alphabet[int.from_bytes(noise[at : at + 4], "big") % len(self._alphabet)]
+            alphabet[int.from_bytes(noise[at : at + 4], "big") % len(alphabet)]
             for at in range(0, len(noise), 4)
         )
         secret = self._noise("wampcra secret", authid, 32).hex()

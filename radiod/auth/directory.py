@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from radiod.core.later import Later
+from radiod.core.later import Later, after
 from radiod.core.ports import Permissions, Principal
 
-__all__ = ["Credentials", "Directory", "ScramVerifier", "StaticDirectory", "WampcraSecret"]
+__all__ = [
+    "Credentials",
+    "Directory",
+    "DynamicDirectory",
+    "ScramVerifier",
+    "StaticDirectory",
+    "WampcraSecret",
+]
 
 
 class WampcraSecret(Struct, frozen=True, kw_only=True):
@@ -95,12 +102,50 @@ class StaticDirectory:
     """Users known from the start."""
 
     def __init__(self, users: Mapping[str, Credentials]) -> None:
-        self._users = users
+        self.users: Final = users
         self._by_pubkey = {key: user for user in users.values() for key in user.cryptosign}
 
     def find(self, method: str, authid: str | None, details: Mapping[str, Any]) -> Credentials | None:
         """As ``Directory.find``, at once. Nobody is found without a proof to compare with."""
         if authid is None:
             return self._by_pubkey.get(details["pubkey"]) if method == "cryptosign" else None
-        user = self._users.get(authid)
+        user = self.users.get(authid)
         return user if user is not None and getattr(user, PROOFS[method]) else None
+
+
+class DynamicDirectory:
+    """Users known from the start, and those whom somebody else knows.
+
+    The authid of a user known from the start is nobody else's, by whatever method.
+
+    Args:
+        methods: those for which somebody else is asked.
+        learn: is shown each user who was found there.
+    """
+
+    def __init__(
+        self,
+        known: StaticDirectory,
+        others: Directory,
+        methods: Collection[str],
+        learn: Callable[[Credentials], None],
+    ) -> None:
+        self._known = known
+        self._others = others
+        self._methods = methods
+        self._learn = learn
+
+    def find(
+        self, method: str, authid: str | None, details: Mapping[str, Any]
+    ) -> Credentials | Later[Credentials | None] | None:
+        """As ``Directory.find``."""
+        known = self._known.find(method, authid, details)
+        if known is not None or authid in self._known.users or method not in self._methods:
+            return known
+        found: Any = self._others.find(method, authid, details)
+        return after(found, self._show)
+
+    def _show(self, user: Credentials | None) -> Credentials | None:
+        if user is not None:
+            self._learn(user)
+        return user

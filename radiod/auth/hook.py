@@ -20,12 +20,14 @@ from twisted.web.iweb import IResponse
 from radiod.core.later import Later
 from radiod.core.ports import Clock
 from radiod.core.timers import Timers
-from radiod.errors import RUNTIME_ERROR, TIMEOUT, RadiodError, Refused
+from radiod.errors import QUOTA, RUNTIME_ERROR, TIMEOUT, RadiodError, Refused
 
 __all__ = ["HttpHook"]
 
 MAX_ANSWER: Final = 65_536
 """Bytes of an answer."""
+MAX_PENDING: Final = 256
+"""Questions that wait for their answer: each is a connection."""
 NOBODY: Final = (403, 404)
 
 
@@ -54,9 +56,16 @@ class HttpHook:
         self._timers = timers
         self._headers = {**(headers or {}), "Content-Type": "application/json", "Accept": "application/json"}
         self._timeout = timeout_s
+        self._pending = 0
 
     def ask(self, question: dict[str, Any]) -> Later[Any]:
-        """The answer, later: a dictionary, None for nobody, or why there is none as a ``Refused``."""
+        """The answer, later: a dictionary, None for nobody, or why there is none as a ``Refused``.
+
+        Raises: Refused: too many questions wait already.
+        """
+        if self._pending >= MAX_PENDING:
+            raise Refused(QUOTA, f"{MAX_PENDING} questions wait for the hook already")
+        self._pending += 1
         later: Later[Any] = Later()
         asking = Deferred.fromCoroutine(self._post(msgspec.json.encode(question)))
 
@@ -68,6 +77,7 @@ class HttpHook:
 
         def settle(outcome: Any) -> None:
             deadline.cancel()
+            self._pending -= 1
             later.settle(_error(outcome) if isinstance(outcome, Failure) else outcome)
 
         asking.addBoth(settle)

@@ -72,13 +72,14 @@ class WampCra:
 
     def _challenge(self, user: Credentials) -> str:
         """The text to sign. Its session id is made up: the real one does not exist before WELCOME."""
+        role, provider = self._decoys.told(user)
         moment = datetime.fromtimestamp(self._clock.time(), UTC)
         return json.dumps(
             {
                 "authid": user.authid,
-                "authrole": user.role,
+                "authrole": role,
                 "authmethod": self.method,
-                "authprovider": user.provider,
+                "authprovider": provider,
                 "session": self._ids.next(),
                 "nonce": self._ids.secret(),
                 "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
-from radiod.config.nodes import Channel, Kdf, Key, Limits, Listen, Patterns, Realm, Scram
+from radiod.config.nodes import Channel, Dynamic, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 
@@ -29,6 +30,14 @@ def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limit
     checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
+
+
+TOKEN: Final = re.compile("[!-~]+")
+THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+
+NO_RIGHTS: Final = Role()
+DECIDED: Final = ("subscribe", "publish", "call", "register", "deny", "disclose", "disclosed", "trustlevel")
+"""What an authorizer says instead of its role's table."""
 
 
 class _Checker:
@@ -54,8 +63,9 @@ class _Checker:
             if user.scram is not None:
                 _check_scram(user.scram, (*path, "users", name, "scram"))
         for name, role in realm.roles.items():
-            for action in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
-                _check_patterns(getattr(role, action), (*path, "roles", name, action))
+            _check_role(role, (*path, "roles", name))
+        if realm.dynamic is not None:
+            _check_dynamic(realm.dynamic, (*path, "dynamic"))
         for name, key in realm.keys.items():
             self._key(key, (*path, "keys", name))
         for name, channel in realm.channels.items():
@@ -98,6 +108,52 @@ def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:
     if role not in realm.roles:
         known = ", ".join(quoted(name) for name in realm.roles)
         raise ConfigError(path, f"no such role {role!r} (known: {known})")
+
+
+def _check_role(role: Role, path: KeyPath) -> None:
+    for key in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
+        _check_patterns(getattr(role, key), (*path, key))
+    if role.authorizer is None:
+        return
+    _check_procedure(role.authorizer, (*path, "authorizer"))
+    for key in DECIDED:
+        if getattr(role, key) != getattr(NO_RIGHTS, key):
+            raise ConfigError((*path, key), "the authorizer decides this: leave out one of the two")
+
+
+def _check_procedure(procedure: str, path: KeyPath) -> None:
+    if not LOOSE.fullmatch(procedure) or is_pattern(procedure) or is_reserved(procedure):
+        raise ConfigError(path, f"{procedure!r} is no procedure that a client may register")
+
+
+def _check_dynamic(dynamic: Dynamic, path: KeyPath) -> None:
+    if not dynamic.methods:
+        raise ConfigError((*path, "methods"), "at least one method is needed")
+    if (dynamic.procedure is None) is (dynamic.hook is None):
+        raise ConfigError(path, "give one of procedure and hook")
+    if dynamic.procedure is not None:
+        _check_procedure(dynamic.procedure, (*path, "procedure"))
+    if dynamic.hook is not None and not _is_safe_to_ask(dynamic.hook):
+        raise ConfigError((*path, "hook"), "must be an https: URL, or an http: URL of this machine")
+    if dynamic.hook_token is not None:
+        if dynamic.hook is None:
+            raise ConfigError((*path, "hook_token"), "goes with hook, and only with it")
+        if not TOKEN.fullmatch(dynamic.hook_token.reveal()):
+            raise ConfigError((*path, "hook_token"), "must be printable ASCII without spaces")
+
+
+def _is_safe_to_ask(url: str) -> bool:
+    """True for a URL of a service that may be told secrets."""
+    if not TOKEN.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        is_somewhere = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    if "@" in parts.netloc or not is_somewhere:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
 
 
 def _check_scram(scram: Scram, path: KeyPath) -> None:

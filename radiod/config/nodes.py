@@ -19,11 +19,13 @@ __all__ = [
     "Buffer",
     "Channel",
     "Disclose",
+    "Dynamic",
     "History",
     "Kdf",
     "Key",
     "Limits",
     "Listen",
+    "Method",
     "Patterns",
     "Policy",
     "Realm",
@@ -38,6 +40,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, Meta(ge=512, le=1 << 24)]
 ManyBytes = Annotated[int, Meta(ge=512, le=1 << 40)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
 Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
@@ -104,6 +107,9 @@ class Role(Node, frozen=True, kw_only=True):
     disclose: Disclose = Disclose.ASKED
     disclosed: Patterns = ()
     trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    authorizer: Name | None = None
+    authorizer_timeout_s: Seconds = 5.0
+    authorizer_cache_s: SomeSeconds = 60.0
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
@@ -143,6 +149,28 @@ class User(Node, frozen=True, kw_only=True):
     cryptosign: tuple[Hex32, ...] = ()
 
 
+class Method(Enum):
+    """Ways to prove who one is that need to know the user."""
+
+    TICKET = "ticket"
+    WAMPCRA = "wampcra"
+    WAMP_SCRAM = "wamp-scram"
+    SCRAM = "scram"
+    CRYPTOSIGN = "cryptosign"
+
+
+class Dynamic(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.dynamic]``; the token is also given as ``hook_token_file`` or ``hook_token_env``."""
+
+    methods: tuple[Method, ...]
+    procedure: Name | None = None
+    hook: Name | None = None
+    hook_token: Secret | None = None
+    timeout_s: Seconds = 5.0
+    cache_s: SomeSeconds = 60.0
+    max_cache: Count = 10_000
+
+
 class Key(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.keys.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
 
@@ -167,7 +195,7 @@ class Buffer(Node, frozen=True, kw_only=True):
     size: Annotated[int, Meta(ge=0, le=MAX_SIZE)] = 100
     policy: Policy = Policy.RING
     every: Annotated[int, Meta(ge=1, le=2**53)] = 1
-    min_interval: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    min_interval: SomeSeconds = 0.0
     latest: bool = False
     weight: Annotated[int, Meta(ge=1, le=100)] = 1
     max_bytes: ManyBytes = 1_048_576
@@ -200,8 +228,10 @@ class Realm(Node, frozen=True, kw_only=True):
 
     anonymous: str | None = None
     undeclared_topics: bool = True
+    cookie_lifetime_s: LongSeconds | None = None
     roles: dict[str, Role] = field(default_factory=lambda: {"listener": LISTENER})
     users: dict[str, User] = {}
+    dynamic: Dynamic | None = None
     keys: dict[str, Key] = {}
     channels: dict[str, Channel] = {}
 

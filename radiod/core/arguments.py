@@ -9,6 +9,7 @@ import msgspec
 
 from radiod.core.ids import MAX_ID
 from radiod.errors import INVALID_ARGUMENT, Refused
+from radiod.wire.lenient import mend_options
 
 __all__ = [
     "REQUIRED",
@@ -20,6 +21,7 @@ __all__ = [
     "optional",
     "struct",
     "text",
+    "whole",
 ]
 
 REQUIRED: Final = object()
@@ -67,6 +69,15 @@ def identifier(name: str, value: Any) -> int:
     return value
 
 
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be an integer from {least} to {most}")
+    return value
+
+
 def a_list(name: str, value: Any) -> list[Any]:
     """A list."""
     if not isinstance(value, list):
@@ -82,9 +93,10 @@ def dictionary(name: str, value: Any) -> dict[str, Any]:
 
 
 def struct(name: str, value: Any, kind: type[S]) -> S:
-    """A dictionary of options, as the messages have them; None: the defaults."""
+    """A dictionary of options, as lenient as where messages have them; None: the defaults."""
+    given = {} if value is None else value
     try:
-        return msgspec.convert({} if value is None else value, kind)
+        return msgspec.convert(mend_options(given) if isinstance(given, dict) else given, kind)
     except msgspec.ValidationError as error:
         # It may quote what was given.
         raise Refused(INVALID_ARGUMENT, f"{name}: {str(error)[:200]!r}") from None

@@ -27,17 +27,37 @@ __all__ = ["Audience", "Broker"]
 
 
 class Retained:
-    """The last event of a topic that was published to be kept."""
+    """The last event of a topic that was published to be kept.
 
-    __slots__ = ("details", "options", "payload", "publication")
+    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions;
+    ``size``: what it counts for, in bytes.
+    """
+
+    __slots__ = ("_audience", "details", "excluded", "payload", "publication", "size")
 
     def __init__(
-        self, publication: int, payload: Payload, options: PublishOptions, details: dict[str, Any]
+        self,
+        publication: int,
+        publisher: Session | None,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
     ) -> None:
         self.publication = publication
+        self.excluded = publisher.id if publisher is not None and options.exclude_me else None
         self.payload = payload
-        self.options = options
+        self._audience = Audience(options)
         self.details = details
+        self.size = retained_size(payload, options)
+
+    def is_for(self, session: Session) -> bool:
+        """Whether ``session`` would have received it, had it listened then."""
+        return session.id != self.excluded and session in self._audience
+
+
+def retained_size(payload: Payload, options: PublishOptions) -> int:
+    """What a retained event counts for, in bytes."""
+    return len(payload) + options.lists_size()
 
 
 class Broker:
@@ -60,7 +80,7 @@ class Broker:
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
         self._by_id: dict[int, Subscription] = {}
-        # topic -> its retained event, and their payload bytes
+        # topic -> its retained event, and the bytes of all
         self._retained: dict[str, Retained] = {}
         self._retained_bytes = 0
 
@@ -140,7 +160,7 @@ class Broker:
         listener = session.subscriptions[subscription.id]
         permissions = session.principal.permissions
         for topic, retained in self._retained_for(subscription):
-            if session in Audience(retained.options) and not permissions.hides(topic):
+            if retained.is_for(session) and not permissions.hides(topic):
                 details = _details(subscription, topic, {**retained.details, "retained": True})
                 broadcast = Broadcast(subscription.id, retained.publication, topic, details, retained.payload)
                 self._outbox.fan_out((listener,), broadcast)
@@ -192,7 +212,7 @@ class Broker:
             of policy ``raise`` has no room for an event that asks for an acknowledgement.
         """
         if options.retain:
-            self._check_retained(topic, payload)
+            self._check_retained(topic, retained_size(payload, options))
         if options.acknowledge and self._flow.paced:
             probe = Broadcast(0, 0, topic, {}, payload, is_mark)
             for subscription in self.matching(topic):
@@ -222,7 +242,7 @@ class Broker:
             ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
         if options.retain:
-            self._retain(topic, Retained(publication, payload, options, details))
+            self._retain(topic, Retained(publication, publisher, payload, options, details))
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
         for subscription in self.matching(topic):
@@ -248,29 +268,29 @@ class Broker:
                 pacer.offer(broadcast, receipt)
         return publication if receipt is None else receipt.issue(publication)
 
-    def _check_retained(self, topic: str, payload: Payload) -> None:
+    def _check_retained(self, topic: str, size: int) -> None:
         old = self._retained.get(topic)
         if old is None and len(self._retained) >= self._limits.max_retained_topics:
             raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        if self._bytes_with(topic, payload) > self._limits.max_retained_bytes:
+        if self._bytes_with(topic, size) > self._limits.max_retained_bytes:
             raise Refused(
                 QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
             )
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        self._retained_bytes = self._bytes_with(topic, retained.payload)
+        self._retained_bytes = self._bytes_with(topic, retained.size)
         self._retained[topic] = retained
 
-    def _bytes_with(self, topic: str, payload: Payload) -> int:
-        """Payload bytes retained when this one is, instead of what the topic has."""
+    def _bytes_with(self, topic: str, size: int) -> int:
+        """Bytes retained when an event of that size is, instead of what the topic has."""
         old = self._retained.get(topic)
-        return self._retained_bytes + len(payload) - (len(old.payload) if old else 0)
+        return self._retained_bytes + size - (old.size if old else 0)
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
         if old is not None:
-            self._retained_bytes -= len(old.payload)
+            self._retained_bytes -= old.size
 
 
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Dealer:
             Refused: ``no_such_procedure``, ``quota`` (too many calls pending for this caller or callee),
                 ``feature_not_supported`` (by the callee), ``max_concurrency``, or what ``Outbox.send`` says
                 of a payload that the callee cannot take.
-            PeerError: the call may not be continued, or uses what the caller did not announce.
+            PeerError: the call may not be continued.
         """
         pending = caller.calls.get(request)
         if pending is not None:
@@ -152,8 +152,6 @@ class Dealer:
             return
         if options.progress:
             caller.remember_progressive(request, True)
-        _check_announced("caller.progressive_call_invocations", caller, options.progress)
-        _check_announced("caller.payload_passthru_mode", caller, bool(options.passthru()))
         if len(caller.calls) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
         call = PendingCall(caller, request, options, {**details, **options.passthru()}, payload, None)
@@ -190,7 +188,7 @@ class Dealer:
         features = session.features
         if options.progress and not {PROGRESSIVE_CALLS, CANCELING} <= features:
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no progressive call invocations")
-        if options.passthru() and "callee.payload_passthru_mode" not in features:
+        if options.passthru() and PASSTHRU not in features:
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no payload in passthru mode")
         details = call.details
         if options.receive_progress and {"callee.progressive_call_results", CANCELING} <= features:
@@ -247,11 +245,11 @@ class Dealer:
 
         Raises: PeerError: it uses what the callee did not announce.
         """
-        _check_announced("callee.payload_passthru_mode", callee, bool(options.passthru()))
+        details = options.passthru()
+        callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
             return
-        details = options.passthru()
         if details and not _takes_passthru(call):
             text = "the caller takes no payload in passthru mode"
             if options.progress:
@@ -280,7 +278,12 @@ class Dealer:
         """Return a callee's error to the caller; an answer that nobody waits for any more is dropped.
 
         ``wamp.error.unavailable`` makes the dealer ask another callee, if this one announced call rerouting.
+
+        Args:
+            details: what the error says about a payload in passthru mode.
+        Raises: PeerError: it uses what the callee did not announce.
         """
+        callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
             return
@@ -390,6 +393,7 @@ class Dealer:
 
 CANCELING: Final = "callee.call_canceling"
 PROGRESSIVE_CALLS: Final = "callee.progressive_call_invocations"
+PASSTHRU: Final = "callee.payload_passthru_mode"
 CALLEES_OWN: Final = ("receive_progress", "timeout")
 """Details of an INVOCATION that depend on what its callee announced."""
 
@@ -400,9 +404,3 @@ def _with_progress(call: PendingCall) -> dict[str, Any]:
 
 def _takes_passthru(call: PendingCall) -> bool:
     return call.caller is None or "caller.payload_passthru_mode" in call.caller.features
-
-
-def _check_announced(feature: str, session: Session, is_used: bool) -> None:
-    if is_used and feature not in session.features:
-        role, _, name = feature.partition(".")
-        raise PeerError(f"{name} was not announced for the role {role}")

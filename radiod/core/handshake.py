@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from radiod import __version__
 from radiod.core.later import Later, after
-from radiod.core.ports import Authenticator, Principal, Question
+from radiod.core.ports import Authenticator, BrowserCookie, Cookies, Principal, Question
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session, announced
 from radiod.core.uris import LOOSE
@@ -78,19 +78,41 @@ FEATURES: Final[dict[str, dict[str, Any]]] = {
 
 
 class Gate(Struct, frozen=True):
-    """A realm, and the ways into it by method name."""
+    """A realm, and the ways into it by method name; ``cookies``: who may come back, None: nobody."""
 
     realm: Realm
     authenticators: Mapping[str, Authenticator]
+    cookies: Cookies | None = None
+
+    def offers(self, cookie: BrowserCookie | None) -> Mapping[str, Authenticator]:
+        """The ways in for a client with this cookie."""
+        if self.cookies is None or cookie is None:
+            return self.authenticators
+        owner = self.cookies.authenticator(cookie.id)
+        return self.authenticators if owner is None else {**self.authenticators, owner.method: owner}
+
+    def bind(self, cookie: BrowserCookie | None, principal: Principal) -> None:
+        """``principal`` has got in with this cookie."""
+        if self.cookies is not None and cookie is not None:
+            self.cookies.bind(cookie, principal)
+
+    def forget(self, cookie: BrowserCookie | None) -> None:
+        """Whoever has this cookie must log in again."""
+        if self.cookies is not None and cookie is not None:
+            self.cookies.forget(cookie.id)
 
 
 class Handshake:
-    """The opening of one session; ``session`` and ``realm`` are set once it is open."""
+    """The opening of one session; ``session`` and ``realm`` are set once it is open.
 
-    __slots__ = ("_details", "_gate", "_gates", "_is_abandoned", "_question", "session")
+    ``cookie``: the connection's.
+    """
 
-    def __init__(self, gates: Mapping[str, Gate]) -> None:
+    __slots__ = ("_cookie", "_details", "_gate", "_gates", "_is_abandoned", "_question", "session")
+
+    def __init__(self, gates: Mapping[str, Gate], cookie: BrowserCookie | None = None) -> None:
         self._gates = gates
+        self._cookie = cookie
         self._gate: Gate | None = None
         self._details: HelloDetails | None = None
         self._question: Question | None = None
@@ -133,7 +155,7 @@ class Handshake:
             raise Denied(NO_SUCH_REALM, f"no realm {hello.realm}")
         self._gate = gate
         self._details = hello.details
-        authenticator = _choose(gate.authenticators, hello.details.authmethods)
+        authenticator = _choose(gate.offers(self._cookie), hello.details.authmethods)
 
         def proceed(verdict: Principal | Question) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
@@ -156,6 +178,7 @@ class Handshake:
             principal, outlet, announced(self._details.roles), _is_revocable(self._details)
         )
         self._details = None
+        self._gate.bind(self._cookie, principal)
         return Welcome(
             session.id,
             {

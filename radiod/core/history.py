@@ -1,49 +1,84 @@
-"""Event history: the last events of the topics that are configured to keep them.
+"""Event history: how topics count their events, and the last events of those configured to keep them.
 
-Each topic's events are bounded by number, age and bytes; the oldest go first. Events that were published to,
-or kept from, certain sessions are never kept: session ids mean nothing later.
+A topic that is *tracked* counts its events from 1, and each event tells its place (``positions``). What is
+kept is bounded for each topic by number, age and bytes; the oldest go first. Who asks to go on behind a
+position gets everything that came after it, or is told that this is not to be had any more.
 
-Source: WAMP specification, "Event History".
+Events that were published to, or kept from, certain sessions are kept with these lists; since session ids
+mean nothing later, only ``replay`` goes by them, and no other answer holds such events.
+
+Source: WAMP specification, "Event History"; positions as in Mercure and Centrifugo.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import count
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from msgspec import Struct
 
-from radiod.core.ports import Clock
+from radiod.core.ports import Clock, Ids, Journal
+from radiod.core.positions import Position
 from radiod.core.uris import is_pattern, matches
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import PublishOptions
 
-__all__ = ["Histories", "Keep", "Record"]
+__all__ = ["Histories", "History", "Keep", "Record"]
+
+EPOCH_CHARACTERS: Final = 12
+COMPACT_ABOVE: Final = 64
+"""Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
 
 
 class Keep(Struct, frozen=True, kw_only=True):
-    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, ``bytes`` of payload."""
+    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, ``bytes`` of payload.
+
+    ``is_durable``: in the journal too; nobody gets an event, and its publisher no answer, before it is there.
+    """
 
     size: int
     seconds: float
     bytes: int
+    is_durable: bool = False
+
+
+NOTHING: Final = Keep(size=0, seconds=0.0, bytes=0)
+"""Events are counted only."""
 
 
 class Record:
     """One event that was kept.
 
-    ``time``: seconds since 1970 in whole milliseconds, as it is told; ``order`` counts the realm's records.
+    ``time``: seconds since 1970 in whole milliseconds, as it is told; ``order`` counts the realm's records;
+    ``publisher``: the session's id, 0 when it means nothing any more.
     """
 
-    __slots__ = ("details", "options", "order", "payload", "publication", "time", "topic")
+    __slots__ = (
+        "details",
+        "epoch",
+        "options",
+        "order",
+        "payload",
+        "publication",
+        "publisher",
+        "seq",
+        "time",
+        "topic",
+    )
 
     def __init__(
         self,
+        *,
         order: int,
         time: float,
         topic: str,
+        epoch: str,
+        seq: int,
         publication: int,
+        publisher: int,
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
@@ -51,62 +86,226 @@ class Record:
         self.order = order
         self.time = time
         self.topic = topic
+        self.epoch = epoch
+        self.seq = seq
         self.publication = publication
-        self.payload = payload
+        self.publisher = publisher
+        # Its own, though of the same bytes: the live one keeps what it is transcoded to.
+        self.payload = Payload(payload.codec, payload.args, payload.kwargs)
         self.options = options
         self.details = details
 
+    @property
+    def position(self) -> Position:
+        """The event's own: who has received it is there."""
+        return Position(self.epoch, self.seq)
+
+    def told(self) -> dict[str, Any]:
+        """EVENT.Details, with the position of the event."""
+        return {**self.details, "_seq": self.seq, "_epoch": self.epoch}
+
+    @property
+    def names_sessions(self) -> bool:
+        """Whether it was published to, or kept from, certain sessions."""
+        return self.options.exclude is not None or self.options.eligible is not None
+
+
+_SEQ: Final = attrgetter("seq")
+
 
 class History:
-    """The past of one topic, oldest first."""
+    """The count of one topic's events, and its past.
 
-    def __init__(self, keep: Keep) -> None:
-        self._keep = keep
+    Records have an index that never changes: the first one ever had 0, ``first`` is that of the oldest one
+    held, ``end`` that of the next one to come. ``seq`` is that of the last event, kept or not; ``assigned``
+    may be ahead of it where events are on their way to the journal. Numbers of those that fail there are
+    never used again.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_hole",
+        "_records",
+        "assigned",
+        "epoch",
+        "first",
+        "is_dropped",
+        "keep",
+        "seq",
+        "topic",
+        "unheld",
+    )
+
+    def __init__(self, topic: str, keep: Keep, epoch: str) -> None:
+        self.topic = topic
+        self.keep = keep
+        self.epoch = epoch
+        self.seq = 0
+        self.assigned = 0
+        # No event up to this one is held: who has come as far has missed none that is not.
+        self.unheld = 0
+        self.first = 0
+        self.is_dropped = False
         self._bytes = 0
-        self.records: deque[Record] = deque()
+        # How many records in front of the list are gone.
+        self._hole = 0
+        self._records: list[Any] = []
+
+    @property
+    def position(self) -> Position:
+        """That of the last event."""
+        return Position(self.epoch, self.seq)
+
+    @property
+    def end(self) -> int:
+        """Index of the next record to come."""
+        return self.first + len(self._records) - self._hole
+
+    def __len__(self) -> int:
+        return len(self._records) - self._hole
+
+    def at(self, index: int) -> Record:
+        """The record of that index, ``first`` up to but not including ``end``."""
+        record: Record = self._records[self._hole + index - self.first]
+        return record
+
+    def since(self, index: int) -> Iterator[Record]:
+        """The records held from that index on, oldest first."""
+        for at in range(max(index, self.first), self.end):
+            yield self.at(at)
+
+    def after(self, position: Position) -> tuple[int, bool]:
+        """Where to go on behind ``position``.
+
+        Returns: the index of the next record, and whether nothing that came between is missing; without that
+            it is the oldest one held.
+        """
+        if position.epoch != self.epoch or not self.unheld <= position.seq <= self.seq:
+            return self.first, False
+        at = bisect_right(self._records, position.seq, self._hole, key=_SEQ)
+        return self.first + at - self._hole, True
+
+    def begin(self, at: Position, records: list[Record]) -> None:
+        """Go on behind ``at``; ``records`` are the latest events up to there, oldest first."""
+        self.epoch = at.epoch
+        self.seq = self.assigned = at.seq
+        self.unheld = records[0].seq - 1 if records else at.seq
+        self._records = list(records)
+        self._bytes = sum(len(record.payload) for record in records)
+
+    def before_last(self, count: int) -> Position:
+        """The position behind which the last ``count`` records come, or as many as are held."""
+        first = self.end - count
+        return Position(self.epoch, self.at(first - 1).seq if first > self.first else self.unheld)
 
     def add(self, record: Record) -> None:
-        """Keep one more event."""
-        self.records.append(record)
+        """Count one more event, and keep it as far as the bounds allow."""
+        self.seq = record.seq
+        self.assigned = max(self.assigned, record.seq)
+        self._records.append(record)
         self._bytes += len(record.payload)
         self.expire(record.time)
 
     def expire(self, now: float) -> None:
         """Drop what is beyond the bounds."""
-        records, keep = self.records, self._keep
-        while records and (
-            len(records) > keep.size or self._bytes > keep.bytes or records[0].time < now - keep.seconds
+        keep = self.keep
+        while len(self) and (
+            len(self) > keep.size
+            or self._bytes > keep.bytes
+            or self._records[self._hole].time < now - keep.seconds
         ):
-            self._bytes -= len(records.popleft().payload)
+            self._drop_first()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        while len(self):
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        record = self._records[self._hole]
+        self._bytes -= len(record.payload)
+        self.unheld = record.seq
+        self._records[self._hole] = None
+        self._hole += 1
+        self.first += 1
+        if self._hole > COMPACT_ABOVE and self._hole * 2 > len(self._records):
+            del self._records[: self._hole]
+            self._hole = 0
 
 
 class Histories:
     """The histories of one realm.
 
-    ``max_topics`` bounds their number; the topic that was silent longest makes room.
+    Topics are configured by name or by a pattern, or counted because somebody asked. Of the last two kinds at
+    most ``max_topics`` each are tracked; the one that was silent longest makes room.
     """
 
-    def __init__(self, clock: Clock, max_topics: int) -> None:
+    def __init__(self, clock: Clock, ids: Ids, max_topics: int) -> None:
         self._clock = clock
+        self._ids = ids
         self._max_topics = max_topics
+        # Set when there is a store.
+        self.journal: Journal | None = None
         self._orders = count(1)
-        # topic, and pattern of topics -> what is kept
-        self._exact: dict[str, Keep] = {}
         self._patterns: dict[str, Keep] = {}
-        # topic -> what is kept of it, for topics asked about lately
+        # topic -> what is kept of it by a pattern, for topics asked about lately
         self._wanted: dict[str, Keep | None] = {}
-        # topic -> its past, in order of the last event
+        # topic -> its history: of all, then of those that make room, in order of the last event
         self._histories: dict[str, History] = {}
+        self._matched: dict[str, History] = {}
+        self._counted: dict[str, History] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no topic can be tracked."""
+        return not (self._histories or self._patterns)
+
+    # --- which topics
 
     def keep(self, pattern: str, keep: Keep) -> None:
         """Keep events of a topic, or of every topic that a pattern matches and no exact name does."""
-        (self._patterns if is_pattern(pattern) else self._exact)[pattern] = keep
-        self._wanted.clear()
+        if is_pattern(pattern):
+            self._patterns[pattern] = keep
+            self._wanted.clear()
+        else:
+            self.forget(pattern)
+            self._track(pattern, keep)
+
+    def find(self, topic: str) -> History | None:
+        """Where events of ``topic`` are counted; None: nowhere."""
+        history = self._histories.get(topic)
+        if history is None and self._patterns:
+            keep = self._wanted_by_pattern(topic)
+            if keep is not None:
+                history = self._track(topic, keep, self._matched)
+        return history
+
+    def count(self, topic: str) -> History:
+        """Where events of ``topic`` are counted, from now on at the latest."""
+        history = self.find(topic)
+        return self._track(topic, NOTHING, self._counted) if history is None else history
 
     def wanted(self, topic: str) -> Keep | None:
         """What is kept of ``topic``; None: nothing."""
-        if topic in self._exact or not self._patterns:
-            return self._exact.get(topic)
+        history = self.find(topic)
+        return None if history is None or history.keep is NOTHING else history.keep
+
+    def topics(self) -> list[str]:
+        """The topics that hold events; these may have grown too old since."""
+        return [topic for topic, history in self._histories.items() if len(history)]
+
+    def forget(self, topic: str) -> None:
+        """Drop the past of one topic, and its count."""
+        history = self._histories.pop(topic, None)
+        if history is not None:
+            self._matched.pop(topic, None)
+            self._counted.pop(topic, None)
+            history.is_dropped = True
+            history.clear()
+            if history.keep.is_durable and self.journal is not None:
+                self.journal.forget(topic)
+
+    def _wanted_by_pattern(self, topic: str) -> Keep | None:
         if topic not in self._wanted:
             if len(self._wanted) >= self._max_topics:
                 self._wanted.clear()
@@ -114,41 +313,77 @@ class Histories:
             self._wanted[topic] = next(keeps, None)
         return self._wanted[topic]
 
-    def record(
+    def _track(self, topic: str, keep: Keep, pool: dict[str, History] | None = None) -> History:
+        history = self._histories[topic] = self.unlisted(topic, keep)
+        if pool is not None:
+            pool[topic] = history
+            if len(pool) > self._max_topics:
+                self.forget(next(iter(pool)))
+        return history
+
+    def unlisted(self, topic: str, keep: Keep | None) -> History:
+        """A history that nobody finds but its owner; None: events are counted only."""
+        return History(topic, keep or NOTHING, self._ids.secret()[-EPOCH_CHARACTERS:])
+
+    # --- their events
+
+    def next(
         self,
-        topic: str,
+        history: History,
         publication: int,
+        publisher: int,
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
-    ) -> None:
-        """Note an event, if its topic keeps any and it may be kept."""
-        keep = self.wanted(topic)
-        if keep is None or options.exclude is not None or options.eligible is not None:
-            return
-        history = self._histories.pop(topic, None) or History(keep)
-        time = round(self._clock.time(), 3)
-        history.add(Record(next(self._orders), time, topic, publication, payload, options, details))
-        # An event that is longer than all that may be kept leaves nothing.
-        if history.records:
-            self._histories[topic] = history
-            if len(self._histories) > self._max_topics:
-                del self._histories[next(iter(self._histories))]
+    ) -> Record:
+        """The next event of a topic, which is to be added as soon as it has happened.
+
+        Args:
+            publisher: id of the session; 0: the router itself.
+            details: what every receiver learns about it, but for its position.
+        """
+        return Record(
+            order=next(self._orders),
+            time=round(self._clock.time(), 3),
+            topic=history.topic,
+            epoch=history.epoch,
+            seq=history.assigned + 1,
+            publication=publication,
+            publisher=publisher,
+            payload=payload,
+            options=options,
+            details=details,
+        )
+
+    def restore(self, topic: str, at: Position, records: list[Record]) -> None:
+        """Go on with a durable topic where the journal says that it had come; others begin anew.
+
+        ``records``: what the journal holds, oldest first.
+        """
+        history = self.find(topic)
+        if history is not None and history.keep.is_durable:
+            history.begin(at, records)
+            self.expire(history)
+
+    def add(self, history: History, record: Record) -> None:
+        """Count an event, and keep it as far as its topic does."""
+        history.add(record)
+        if history.keep.is_durable and self.journal is not None:
+            self.journal.trim(history.topic, history.epoch, history.unheld + 1)
+        for pool in (self._matched, self._counted):
+            if pool.pop(history.topic, None) is not None:
+                pool[history.topic] = history
 
     def of(self, topic: str) -> list[Record]:
         """What is held of one topic, oldest first."""
         history = self._histories.get(topic)
-        if history is None:
-            return []
+        return [] if history is None else self.held(history)
+
+    def expire(self, history: History) -> None:
+        """Drop what has grown too old since the last event."""
         history.expire(self._clock.time())
-        if not history.records:
-            del self._histories[topic]
-        return list(history.records)
 
-    def topics(self) -> list[str]:
-        """The topics that hold events; these may have grown too old since."""
-        return list(self._histories)
-
-    def forget(self, topic: str) -> None:
-        """Drop the past of one topic."""
-        self._histories.pop(topic, None)
+    def held(self, history: History) -> list[Record]:
+        """What a history holds now, oldest first."""
+        self.expire(history)
+        return list(history.since(history.first))

@@ -44,6 +44,11 @@ class Broadcast:
         self.is_mark = is_mark
         self.frames: dict[Any, bytes] = {}
 
+    def telling(self, details: dict[str, Any]) -> Broadcast:
+        """The same event, for one listener that is told more about it."""
+        told = {**self.details, **details}
+        return Broadcast(self.subscription, self.publication, self.topic, told, self.payload, self.is_mark)
+
 
 class Listener:
     """One session's part in one subscription, with the buffer that holds what it could not take yet.
@@ -141,6 +146,10 @@ class Listener:
     def replay(self, replay: Replay) -> None:
         """Read what comes next from ``replay`` until it is done; live events are not offered meanwhile."""
         self.pace().begin(replay)
+
+    def tell_next(self, details: dict[str, Any]) -> None:
+        """Have the next event that the listener gets carry these ``details`` besides its own."""
+        self.pace().tell_next(details)
 
     def stop(self) -> None:
         """The session does not listen any more: nothing is owed to it, and nobody waits for it."""

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from radiod.core.arguments import (
     REQUIRED,
     Signature,
@@ -32,6 +30,7 @@ from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Registration
+from radiod.core.replay import parts
 from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
@@ -47,7 +46,7 @@ from radiod.errors import (
     NOT_AUTHORIZED,
     Refused,
 )
-from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload, Undecodable
+from radiod.wire.codecs import CBOR, Payload, Undecodable
 from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
 
 if TYPE_CHECKING:
@@ -353,9 +352,9 @@ class MetaApi:
             for one in topics
             if not hides(one)
             for record in histories.of(one)
-            if caller in Audience(record.options)
+            if not record.names_sessions and caller in Audience(record.options)
         ]
-        return sorted(records, key=lambda record: record.order)
+        return sorted(records, key=lambda record: (record.time, record.order))
 
     # --- registrations
 
@@ -479,28 +478,16 @@ def _scope(value: Any) -> Scope:
 
 def _event(subscription: int, record: Record) -> dict[str, Any]:
     """One event as ``get_events`` tells it."""
-    try:
-        args, kwargs = map(_raw, record.payload.values())
-    except Undecodable:
-        # Opaque, malformed inside, or beyond some serializer: the event happened, but telling its payload
-        # would spoil the answer with all the others.
-        args, kwargs = msgspec.Raw(b"[]"), msgspec.Raw(b"{}")
+    args, kwargs = parts(record.payload)
     return {
         "timestamp": _date(record.time),
         "subscription": subscription,
         "publication": record.publication,
         "topic": record.topic,
-        "details": record.details,
+        "details": record.told(),
         "args": args,
         "kwargs": kwargs,
     }
-
-
-def _raw(value: Any) -> msgspec.Raw:
-    """JSON that every serializer can be made of. Raises: Undecodable."""
-    data = JSON.dump(value)
-    MSGPACK.dump(JSON.load(data))
-    return msgspec.Raw(data)
 
 
 class _Window:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from radiod.core.buffers import MAX_MARKS, MAX_SIZE, Buffer, BufferSettings, Drops
 from radiod.core.ports import Clock, Outbox
@@ -109,7 +109,17 @@ class Pacer:
     everything else goes through the listener's buffer, from which the outbox takes it.
     """
 
-    __slots__ = ("_deadline", "_flow", "_last", "_line", "_listener", "_offered", "_replay", "_timeout")
+    __slots__ = (
+        "_deadline",
+        "_flow",
+        "_last",
+        "_line",
+        "_listener",
+        "_next_tells",
+        "_offered",
+        "_replay",
+        "_timeout",
+    )
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -122,6 +132,8 @@ class Pacer:
         self._timeout: Deadline | None = None
         self._line: Line | None = None
         self._replay: Replay | None = None
+        # What the next event tells besides.
+        self._next_tells: dict[str, Any] | None = None
 
     # --- events that come
 
@@ -138,6 +150,7 @@ class Pacer:
         listener = self._listener
         if self._replay is not None or not self._is_wanted(broadcast):
             return
+        broadcast = self._telling(broadcast)
         if self._passes(broadcast):
             self._note(broadcast)
             lost = listener.buffer.take_lost() if listener.buffer is not None else 0
@@ -213,7 +226,7 @@ class Pacer:
         if self._replay is not None:
             taken = self._replay.take()
             if taken is not None:
-                return taken
+                return self._telling(taken[0]), taken[1]
             if self._replay.is_done:
                 self._replay = None
         self._relax()
@@ -301,6 +314,14 @@ class Pacer:
         self._replay = replay
         self._flow.outbox.release(self._listener)
 
+    def tell_next(self, details: dict[str, Any]) -> None:
+        """As ``Listener.tell_next``."""
+        self._next_tells = details
+
+    def _telling(self, broadcast: Broadcast) -> Broadcast:
+        details, self._next_tells = self._next_tells, None
+        return broadcast if details is None else broadcast.telling(details)
+
     def tuned(self, before: BufferSettings) -> None:
         """The listener's settings have changed."""
         listener = self._listener
@@ -323,7 +344,8 @@ class Pacer:
         listener = self._listener
         buffer = listener.buffer
         is_clear = buffer is None or buffer.is_clear
-        if is_clear and self._replay is None and not listener.settings.is_paced:
+        has_duty = self._replay is not None or self._next_tells is not None
+        if is_clear and not has_duty and not listener.settings.is_paced:
             listener.be_ordinary()
 
     def stop(self) -> None:

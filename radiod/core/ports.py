@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from radiod.core.later import Later
-from radiod.errors import PeerError
+from radiod.errors import PeerError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
+    from radiod.core.history import Record
     from radiod.core.listeners import Broadcast, Listener
     from radiod.core.sessions import Session
 
 __all__ = [
     "Action",
     "Authenticator",
+    "BrowserCookie",
     "Clock",
+    "Cookies",
     "Disclose",
     "Ids",
+    "Journal",
     "Limits",
     "Outbox",
     "Permissions",
@@ -116,6 +120,33 @@ class Authenticator(Protocol):
         """
 
 
+class BrowserCookie(Struct, frozen=True):
+    """The cookie of one connection; ``is_new``: this connection's own answer brought it to the client."""
+
+    id: str
+    is_new: bool
+
+
+class Cookies(Protocol):
+    """Who has logged in with which cookie on one realm."""
+
+    @property
+    def lifetime_s(self) -> float:
+        """Seconds for which a login is remembered."""
+
+    def issue(self) -> str:
+        """A new cookie's id: 32 hexadecimal digits nobody can guess."""
+
+    def authenticator(self, cookie_id: str) -> Authenticator | None:
+        """What lets a cookie's owner in again; None: nobody is behind it."""
+
+    def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
+        """``principal`` has got in on a connection with this cookie."""
+
+    def forget(self, cookie_id: str) -> None:
+        """Nobody shall be behind this cookie any more."""
+
+
 class Clock(Protocol):
     """Time."""
 
@@ -175,11 +206,30 @@ class Outbox(Protocol):
     def confirm(self, session: Session, message: Goodbye) -> None:
         """Deliver the answer to GOODBYE; the connection may open another session."""
 
-    def close(self, session: Session, message: Message) -> None:
-        """Deliver a last message and close the session's transport once it is flushed."""
+    def close(self, session: Session, message: Goodbye) -> None:
+        """Deliver GOODBYE; close the transport once the peer has answered, or has had time to."""
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+
+class Journal(Protocol):
+    """Where the events of one realm's durable channels are written before anybody gets them.
+
+    What was written is there after any crash of the process, in the order of asking. Never blocks.
+    """
+
+    def append(self, record: Record, done: Callable[[Refused | None], None]) -> None:
+        """Write an event, and call ``done``, in the order of asking: with None once it is on disk.
+
+        Raises: Refused: ``unavailable``: too much waits to be written; ``done`` will not be called.
+        """
+
+    def trim(self, topic: str, epoch: str, first: int) -> None:
+        """Let events before number ``first`` go, some time. Called for every event: cheap."""
+
+    def forget(self, topic: str) -> None:
+        """Let the topic's events and its count go."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

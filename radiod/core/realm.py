@@ -18,12 +18,14 @@ from radiod.core.broker import Broker
 from radiod.core.channels import Channels
 from radiod.core.dealer import Dealer
 from radiod.core.history import Histories
-from radiod.core.later import Later
+from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
+from radiod.core.publishing import Publishing
 from radiod.core.receipts import Publication
+from radiod.core.recovery import Recovery
 from radiod.core.registrations import Registration
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.testaments import last_will
@@ -34,6 +36,7 @@ from radiod.errors import (
     AUTHORIZATION_FAILED,
     CLOSE_GOODBYE,
     DISCLOSE_ME,
+    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     INVALID_URI,
     NOT_AUTHORIZED,
@@ -49,7 +52,6 @@ from radiod.wire.messages import (
     Goodbye,
     InvocationError,
     Message,
-    Passthru,
     Publish,
     Published,
     PublishOptions,
@@ -74,7 +76,7 @@ __all__ = ["Realm"]
 T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
-DEFAULT_SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
+SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events that tell nothing but their payload; never changed."""
 
@@ -102,7 +104,9 @@ class Realm:
         self.broker = Broker(outbox, clock, timers, limits)
         self.tuning = Tuning(limits)
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
-        self.histories = Histories(clock, limits.max_channels)
+        self.histories = Histories(clock, ids, limits.max_channels)
+        self.recovery = Recovery(self.broker, self.histories)
+        self._publishing = Publishing(self.broker, self.histories, ids)
         self.channels = Channels(
             clock,
             timers,
@@ -218,6 +222,10 @@ class Realm:
                 raise PeerError(f"{name_of(message)} is not expected in an open session")
             handler(session, message, codec)
             return
+        _check_announced(session, message)
+        if _is_chunk(session, message):
+            self._on_chunk(session, message, codec)
+            return
         action, _ = guarded
         try:
             verdict = self._decide(session, action, message)
@@ -233,8 +241,6 @@ class Realm:
         options = message.options
         uri = message.uri
         check_uri(uri, options.match if action in PATTERN_ACTIONS else "exact")
-        if action is Action.CALL and _is_chunk(session, message):
-            return GO_ON
         return session.principal.permissions.decide(session, action, uri, options)
 
     def _perform(self, session: Session, message: Any, codec: Codec, verdict: Verdict) -> None:
@@ -285,8 +291,6 @@ class Realm:
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
-        if options.passthru() and "publisher.payload_passthru_mode" not in session.features:
-            raise PeerError("payload_passthru_mode was not announced for the role publisher")
         publication = self._publish(session, message.topic, payload, options, verdict)
         if isinstance(publication, Later):
             # Only the answer waits: the session goes on.
@@ -300,14 +304,18 @@ class Realm:
             return
         if isinstance(outcome, RadiodError):
             self._refuse(session, message, outcome)
-        else:
+        elif message.options.acknowledge:
             self._outbox.send(session, Published(message.request, outcome.id))
 
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
-        subscription, is_new, is_added = self._subscribe(session, message.topic, message.options)
+        options = message.options
+        behind = self.recovery.behind(session, message.topic, options)
+        subscription, is_new, is_added = self._subscribe(session, message.topic, options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
-        if message.options.get_retained:
+        if options.get_retained:
             self.broker.send_retained(session, subscription)
+        if behind is not None:
+            self.recovery.go_on(session, subscription, behind)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -324,7 +332,9 @@ class Realm:
         options = message.options
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
         procedure = message.procedure
-        if is_reserved(procedure) and not _is_chunk(session, message):
+        if is_reserved(procedure):
+            if options.progress:
+                raise Refused(FEATURE_NOT_SUPPORTED, "the router takes no progressive call invocations")
             result = self.procedures.call(session, procedure, payload)
             if isinstance(result, Later):
                 self._wait(session, result, lambda outcome: self._answer(session, message, outcome))
@@ -333,6 +343,14 @@ class Realm:
         else:
             details = _disclosed(CALLER, session, options.disclose_me, verdict)
             self.dealer.call(session, message.request, procedure, options, payload, details)
+
+    def _on_chunk(self, session: Session, message: Any, codec: Codec) -> None:
+        """Pass on more of a call; it goes where the first part went, under the first part's options."""
+        call = session.calls.get(message.request)
+        # A call that has ended is not known any more, and what is late is dropped, whatever it is.
+        is_opaque = call is None or call.options.enc_algo is not None
+        payload = codec.payload(message.args, message.kwargs, is_opaque)
+        self.dealer.call(session, message.request, message.procedure, message.options, payload, NO_DETAILS)
 
     def _answer(self, session: Session, message: Call, result: Payload | RadiodError) -> None:
         """Send the result of one of the router's own procedures."""
@@ -346,8 +364,6 @@ class Realm:
             self._outbox.send(session, Result(message.request, {}), result)
         except Refused as refusal:
             self._refuse(session, message, refusal)
-        else:
-            _note_chunks(session, message)
 
     def _on_cancel(self, session: Session, message: Cancel, codec: Codec) -> None:
         self.dealer.cancel(session, message.request, message.options.mode)
@@ -373,11 +389,14 @@ class Realm:
         self.dealer.answer(session, message.request, options, payload)
 
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
-        # The decoder does not check these; what is no string might not be said to the caller.
-        said = message.details
-        details = {name: said[name] for name in PASSTHRU if isinstance(said.get(name), str)}
-        payload = codec.payload(message.args, message.kwargs, "enc_algo" in details)
-        self.dealer.fail(session, message.request, message.error, payload, details)
+        payload = codec.payload(message.args, message.kwargs, message.details.enc_algo is not None)
+        error, details = message.error, message.details.passthru()
+        try:
+            check_uri(error)
+        except Refused as refusal:
+            # There are clients that take it for the router's fault, and leave.
+            error, payload, details = refusal.uri, Payload.of(refusal.text), {}
+        self.dealer.fail(session, message.request, error, payload, details)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
         self._outbox.confirm(session, Goodbye({}, CLOSE_GOODBYE))
@@ -390,10 +409,11 @@ class Realm:
     ) -> Publication | Later[Publication]:
         """Publish for ``publisher``, whose session need not be joined.
 
-        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``), where ``options`` ask for an
-            acknowledgement.
+        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``, ``unavailable``), where
+            ``options`` ask for an acknowledgement, or the channel is durable.
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``overrun``, ``authorization_failed`` (its rights cannot be known at once).
+            ``quota``, ``overrun``, ``unavailable``, ``authorization_failed`` (its rights cannot be known at
+            once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -413,23 +433,17 @@ class Realm:
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
-        self.broker.check(publisher, topic, payload, options)
-        publication = self._ids.next()
-        published = self.broker.publish(publication, publisher, topic, payload, options, details)
-        self.histories.record(topic, publication, payload, options, details)
-        if channel is not None:
-            channel.events += 1
-        return published
+        return self._publishing.publish(topic, channel, publisher, payload, options, details)
 
-    def subscribe(
-        self, session: Session, topic: str, options: SubscribeOptions = DEFAULT_SUBSCRIBE_OPTIONS
-    ) -> None:
-        """Subscribe a listener that speaks no WAMP.
+    def subscribe(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> None:
+        """Subscribe a listener that speaks no WAMP, and that ``may_subscribe`` has found to be allowed.
 
-        Raises: Refused: as ``may_subscribe``; ``quota``; ``invalid_argument``: no such buffer.
+        Raises: Refused: ``channel_closed``, ``no_such_channel``, ``quota``, ``invalid_argument``.
         """
-        self.may_subscribe(session.principal, topic)
+        behind = self.recovery.behind(session, topic, options)
         subscription, is_new, is_added = self._subscribe(session, topic, options)
+        if behind is not None:
+            self.recovery.go_on(session, subscription, behind)
         if is_added:
             self.meta.subscribed(session, subscription, is_new)
 
@@ -442,15 +456,28 @@ class Realm:
         subscription, is_new, is_added = self.broker.subscribe(session, topic, options, settings)
         if options.buffer is not None and not is_added:
             session.subscriptions[subscription.id].tune(settings)
+        if options.wants_position:
+            self.histories.count(topic)
         return subscription, is_new, is_added
 
-    def may_subscribe(self, principal: Principal, topic: str) -> None:
-        """Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``."""
+    def may_subscribe(self, principal: Principal, topic: str) -> Later[None] | None:
+        """Find out, perhaps later, whether a listener that speaks no WAMP may listen to ``topic``.
+
+        Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``,
+            ``no_such_channel``, ``authorization_failed``.
+        """
         check_uri(topic)
-        if not principal.permissions.allows(Action.SUBSCRIBE, topic):
-            raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
-        if not is_reserved(topic):
-            self.channels.admit(topic)
+
+        def proceed(verdict: Verdict) -> None:
+            if not verdict.is_allowed:
+                raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
+            if not is_reserved(topic):
+                self.channels.admit(topic)
+
+        # Whoever decides is told of a session, which does not exist before the decision.
+        asking = Session(self._ids.next(), principal, None)
+        verdict = principal.permissions.decide(asking, Action.SUBSCRIBE, topic, SUBSCRIBE_OPTIONS)
+        return after(verdict, proceed)
 
     def _not_reserved(self, uri: str) -> None:
         if is_reserved(uri):
@@ -533,16 +560,26 @@ class Realm:
         self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 
 
-PASSTHRU: Final = Passthru.__struct_fields__
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
-GO_ON: Final = Verdict(is_allowed=True)
 PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
 CALLER: Final = ("caller", "caller_authid", "caller_authrole")
 
 
-def _is_chunk(session: Session, message: Call) -> bool:
-    """Whether a CALL goes on with a call that was allowed when it began, or has ended meanwhile."""
-    return message.request in session.calls or session.progressive.get(message.request, False)
+def _check_announced(session: Session, message: Any) -> None:
+    """Raises: PeerError: the message uses a feature that the session did not announce."""
+    kind = type(message)
+    if kind is Call:
+        session.check_announced("caller.progressive_call_invocations", message.options.progress)
+        session.check_announced("caller.payload_passthru_mode", bool(message.options.passthru()))
+    elif kind is Publish:
+        session.check_announced("publisher.payload_passthru_mode", bool(message.options.passthru()))
+
+
+def _is_chunk(session: Session, message: Any) -> bool:
+    """Whether it is a CALL that goes on with one that was allowed, or refused, when it began."""
+    return type(message) is Call and (
+        message.request in session.calls or session.progressive.get(message.request, False)
+    )
 
 
 def _note_chunks(session: Session, message: Any) -> None:

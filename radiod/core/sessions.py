@@ -135,6 +135,12 @@ class Session:
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"
 
+    def check_announced(self, feature: str, is_used: bool) -> None:
+        """Raises: PeerError: ``feature``, given as "role.feature", is used and was not announced."""
+        if is_used and feature not in self.features:
+            role, _, name = feature.partition(".")
+            raise PeerError(f"{name} was not announced for the role {role}")
+
     def count(self, message: Any) -> None:
         """Check the request id of a message that came in.
 

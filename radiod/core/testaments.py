@@ -6,7 +6,7 @@ Source: WAMP specification, "Testament".
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from radiod.wire.codecs import Payload
 from radiod.wire.messages import PublishOptions
 
 __all__ = ["Scope", "Testament", "add_testament", "flush_testaments", "last_will"]
+
+MAX_BYTES: Final = 1 << 20
+"""Bytes that the testaments of one session may have together: payloads, black- and whitelists."""
 
 Scope = Literal["detached", "destroyed"]
 
@@ -30,13 +33,24 @@ class Testament(Struct, frozen=True):
     options: PublishOptions
     verdict: Verdict
 
+    @property
+    def size(self) -> int:
+        """Bytes that it counts for."""
+        return len(self.payload) + self.options.lists_size()
+
 
 def add_testament(session: Session, testament: Testament, limit: int) -> None:
-    """Add to what the session leaves behind. Raises: Refused: ``quota``: ``limit`` are there already."""
-    testaments = session.testaments = session.testaments or []
+    """Add to what the session leaves behind.
+
+    Raises: Refused: ``quota``: ``limit`` are there already, or all together would be too long.
+    """
+    testaments = session.testaments or []
     if len(testaments) >= limit:
         raise Refused(QUOTA, f"a session may leave {limit} testaments")
+    if sum(one.size for one in testaments) + testament.size > MAX_BYTES:
+        raise Refused(QUOTA, f"a session's testaments may have {MAX_BYTES} bytes")
     testaments.append(testament)
+    session.testaments = testaments
 
 
 def flush_testaments(session: Session, scope: Scope) -> None:

@@ -14,10 +14,11 @@ from twisted.logger import Logger
 
 from radiod.core.handshake import Gate, Handshake
 from radiod.core.later import Later
+from radiod.core.ports import BrowserCookie
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
-from radiod.errors import RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
+from radiod.errors import CLOSE_LOGOUT, RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
 from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message
@@ -30,23 +31,30 @@ PROTOCOL_ERROR: Final = 1002
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
 
+GOODBYE_SECONDS: Final = 2.0
+"""How long a client may take to answer the router's GOODBYE."""
+
 
 class WampDriver:
     """Runs the WAMP sessions of one connection, one after the other, over one outlet.
 
-    States: opening (``_handshake`` set), open (``_session`` set), over (``is_over``). A client that said
-    GOODBYE is back in the opening state: it may join again, or close. ``close_code`` is the WebSocket close
-    code that says why it is over.
+    States: opening (``_handshake`` set), open (``_session`` set), closing (``_is_closing``: it was told
+    GOODBYE, and only its answer counts), over (``is_over``). A client that said GOODBYE itself is back in the
+    opening state: it may join again, or close. ``close_code`` is the WebSocket close code that says why it is
+    over.
 
     Args:
         deadline: calls a function when an opening handshake has had all the time it gets.
+        cookie: the connection's, None: it has none.
     """
 
     __slots__ = (
         "_codec",
+        "_cookie",
         "_deadline",
         "_gates",
         "_handshake",
+        "_is_closing",
         "_outlet",
         "_peer",
         "_realm",
@@ -66,8 +74,10 @@ class WampDriver:
         outlet: Outlet,
         peer: str,
         deadline: Callable[[Callable[[], None]], Deadline],
+        cookie: BrowserCookie | None = None,
     ) -> None:
         self._gates = gates
+        self._cookie = cookie
         self._codec = codec
         self._outlet = outlet
         self._peer = peer
@@ -76,9 +86,10 @@ class WampDriver:
         self._session: Session | None = None
         # What came while the handshake waits for somebody else's answer; the peer is not read meanwhile.
         self._waiting: deque[bytes] | None = None
+        self._is_closing = False
         self.is_over = False
         self.close_code = NORMAL
-        self._handshake: Handshake | None = Handshake(gates)
+        self._handshake: Handshake | None = Handshake(gates, cookie)
         self._deadline = deadline(self._expire)
         outlet.driver = self
 
@@ -88,6 +99,9 @@ class WampDriver:
             return
         if self._waiting is not None:
             self._waiting.append(data)
+            return
+        if self._is_closing:
+            self._receive_closing(data)
             return
         try:
             message = self._codec.decode(data)
@@ -147,24 +161,53 @@ class WampDriver:
         if isinstance(message, Abort):
             self._finish(NORMAL)
             return
+        if type(message) is Goodbye and message.reason == CLOSE_LOGOUT:
+            self._gates[self._realm.name].forget(self._cookie)
         self._session.count(message)
         self._realm.receive(self._session, message, self._codec)
+
+    def _receive_closing(self, data: bytes) -> None:
+        try:
+            message = self._codec.decode(data)
+        except RadiodError:
+            # Whatever it was, the client's session has ended already.
+            return
+        if isinstance(message, Abort | Goodbye):
+            self._finish(NORMAL)
 
     def reopen(self) -> None:
         """The client has said goodbye, and been answered: it may join again, or close."""
         self._leave("said goodbye")
         self._session = None
-        self._handshake = Handshake(self._gates)
+        self._handshake = Handshake(self._gates, self._cookie)
         self._deadline = self._start_deadline(self._expire)
 
+    def close(self, reason: str) -> None:
+        """The session has been told GOODBYE: close the connection when the client has answered."""
+        assert self._session is not None
+        self.log.info("session {session} left: told {reason}", session=self._session.id, reason=reason)
+        self._session = None
+        self._is_closing = True
+        self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
+
     def abort(self, error: RadiodError) -> None:
-        """End the session for a fault of the peer, and tell it."""
+        """End the session for a fault of the peer, and tell it, unless it was told GOODBYE already."""
+        if self.is_over:
+            return
+        if self._is_closing:
+            self._finish(NORMAL)
+            return
         self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
         self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
         self._finish(_close_code(error))
 
     def _expire(self) -> None:
-        if self._realm is not None:
+        if self._is_closing:
+            # A client that has not even read the GOODBYE by now will not.
+            self._outlet.give_up()
+            if not self.is_over:
+                self._finish(NORMAL)
+        elif self._realm is not None:
             # It had a session, said goodbye, and did not close.
             self._finish(NORMAL)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -19,14 +19,17 @@ from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
 from radiod.wire.messages import Event, Message
 
 __all__ = [
+    "ND_JSON",
     "PLAIN",
     "PLAIN_DEFLATED",
+    "POLLED",
     "RAWSOCKET",
     "SSE",
     "SUBPROTOCOLS",
     "Format",
     "PollFormat",
     "poll_format",
+    "sample",
     "websocket_format",
 ]
 
@@ -103,16 +106,63 @@ class _Plain:
 
 
 class _ServerSentEvents:
-    """Server-Sent Events (WHATWG HTML, "Server-sent events"): a loss is told as an event of type ``lost``."""
+    """Server-Sent Events (WHATWG HTML, "Server-sent events"), whose ids are positions.
+
+    A loss is told as an event of type ``lost``, a position that is gone as one of type ``recovered``.
+    """
 
     def message(self, message: Message, payload: Payload | None) -> bytes:
         return b""
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
+        details = broadcast.details
         # A sender's JSON may be spread over lines; each is a data line of its own.
         lines = _data(broadcast.payload).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
+        gone = b"event: recovered\ndata: false\n\n" if "_recovered" in details else b""
         told = b"event: lost\ndata: %d\n\n" % lost if lost else b""
-        return b"%bdata: %b\n\n" % (told, lines)
+        id = b"id: %b\n" % _position(details) if "_epoch" in details else b""
+        return b"%b%b%bdata: %b\n\n" % (gone, told, id, lines)
+
+
+class _NdJson:
+    """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
+
+    ``"lost": n`` and ``"recovered": false`` stand in the line they apply to.
+    """
+
+    def message(self, message: Message, payload: Payload | None) -> bytes:
+        return b""
+
+    def event(self, broadcast: Broadcast, lost: int) -> bytes:
+        details = broadcast.details
+        gone = b',"recovered":false' if "_recovered" in details else b""
+        told = b',"lost":%d' % lost if lost else b""
+        position = _position(details) if "_epoch" in details else None
+        return sample(position, broadcast.payload, gone + told) + b"\n\n"
+
+
+class _Polled:
+    """Elements of a JSON array, each with a comma behind it."""
+
+    def message(self, message: Message, payload: Payload | None) -> bytes:
+        return b""
+
+    def event(self, broadcast: Broadcast, lost: int) -> bytes:
+        details = broadcast.details
+        position = _position(details) if "_epoch" in details else None
+        return sample(position, broadcast.payload) + b","
+
+
+def _position(details: dict[str, Any]) -> bytes:
+    return b"%b:%d" % (details["_epoch"].encode(), details["_seq"])
+
+
+def sample(position: bytes | None, payload: Payload, more: bytes = b"") -> bytes:
+    """``{"position", "data"}`` on one line. Raises: Undecodable: JSON cannot say the payload."""
+    # Only white space between tokens can be a line's end here: inside of strings JSON escapes it.
+    data = _data(payload).replace(b"\r", b"").replace(b"\n", b"")
+    told = b"null" if position is None else b'"%b"' % position
+    return b'{"position":%b,"data":%b%b}' % (told, data, more)
 
 
 @cache
@@ -144,3 +194,5 @@ RAWSOCKET: Final[dict[str, Format]] = {name: _Wamp(codec, rawsocket_frame) for n
 PLAIN: Final[Format] = _Plain(websocket_frame)
 PLAIN_DEFLATED: Final[Format] = _Plain(deflated_frame)
 SSE: Final[Format] = _ServerSentEvents()
+ND_JSON: Final[Format] = _NdJson()
+POLLED: Final[Format] = _Polled()

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
+from radiod.core.ports import BrowserCookie
 from radiod.core.timers import Deadline
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 from radiod.transport.batched import Unbatcher, batched_format
@@ -32,7 +33,7 @@ from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Violatio
 
 __all__ = ["OpenSocket", "Shared"]
 
-CLOSE_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 1.5
 """How long a peer may take over the closing handshake."""
 
 FINAL: Final = 0x80
@@ -143,11 +144,18 @@ class OpenSocket:
         outlet.start()
         return outlet
 
-    def serve(self, codec: Codec, gates: Mapping[str, Gate], is_batched: bool = False) -> None:
-        """Expect a WAMP client."""
+    def serve(
+        self,
+        codec: Codec,
+        gates: Mapping[str, Gate],
+        is_batched: bool = False,
+        cookie: BrowserCookie | None = None,
+    ) -> None:
+        """Expect a WAMP client, who came with this cookie."""
         assert self._outlet is not None
         self._first_byte = BINARY if codec.is_binary else TEXT
-        driver = WampDriver(gates, codec, self._outlet, self._peer, self._shared.handshake_deadline)
+        deadline = self._shared.handshake_deadline
+        driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie)
         self._driver = self._receiver = driver
         if is_batched:
             make_format = partial(batched_format, codec.name, self._is_deflated)

@@ -27,6 +27,7 @@ from zope.interface import implementer
 
 from radiod.core.listeners import Broadcast, Listener
 from radiod.core.sessions import Session
+from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
@@ -63,6 +64,9 @@ class Driver(Protocol):
 
     def reopen(self) -> None:
         """The session has said goodbye: another one may begin."""
+
+    def close(self, reason: str) -> None:
+        """The session has been told GOODBYE: have the outlet finish once the peer has answered."""
 
     def abort(self, error: RadiodError) -> None:
         """End the session for a fault of the peer."""
@@ -111,9 +115,9 @@ class FanOut:
         for outlet in due:
             outlet.write_waiting()
 
-    def give_up_later(self, outlet: Outlet) -> None:
-        """Cut an outlet that should finish if it has not done so in time."""
-        self._clock.timers.at(self._clock.seconds() + FINISH_SECONDS, outlet.give_up)
+    def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when so much time has passed."""
+        return self._clock.timers.at(self._clock.seconds() + seconds, what)
 
     def _count(self, size: int) -> None:
         self._turn_bytes += size
@@ -196,11 +200,16 @@ class FanOut:
         if outlet.driver is not None:
             outlet.driver.abort(error)
 
-    def close(self, session: Session, message: Message) -> None:
-        """Queue a last message; the outlet's owner closes the connection once it has left."""
+    def close(self, session: Session, message: Goodbye) -> None:
+        """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
         outlet: Outlet = session.outlet
+        outlet.owed.clear()
         outlet.push(outlet.format.message(message, None))
-        outlet.finish()
+        if outlet.driver is None:
+            # A listener that speaks no WAMP has nothing to answer.
+            outlet.finish()
+        else:
+            outlet.driver.close(message.reason)
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; empty when the format cannot say it."""
@@ -257,8 +266,8 @@ class Outlet:
         "_backlog_bytes",
         "_fan_out",
         "_is_backlogged",
-        "_is_cut",
         "_is_finishing",
+        "_is_gone",
         "_is_resting",
         "_is_waiting",
         "_on_cut",
@@ -287,7 +296,7 @@ class Outlet:
         self.max_bytes = max_bytes
         self._on_cut = on_cut
         self._on_finished = on_finished
-        self._is_cut = False
+        self._is_gone = False
         self._is_finishing = False
         # Two reasons not to read from the peer, and whether it is read now.
         self._is_backlogged = False
@@ -310,8 +319,7 @@ class Outlet:
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
-        if self._is_cut:
-            # The connection will be gone with this turn.
+        if self._is_gone:
             return
         if self.blocked:
             self._held().append(data)
@@ -332,25 +340,32 @@ class Outlet:
 
     def finish(self) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up."""
+        if self._is_gone:
+            return
         self._is_finishing = True
         self.owed.clear()
         if self._has_all_left():
             self._finish_if_done()
         elif self.blocked:
-            self._fan_out.give_up_later(self)
+            self.after(FINISH_SECONDS, self.give_up)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
         return not self.blocked and not self.queue and not self._backlog
 
     def give_up(self) -> None:
-        """Cut the connection unless it has finished."""
-        if self.blocked:
+        """Cut the connection if its peer has not read everything."""
+        if self.blocked and not self._is_gone and not self._has_all_left():
             self.abandon()
             self._on_cut()
 
+    def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when so much time has passed."""
+        return self._fan_out.after(seconds, what)
+
     def abandon(self) -> None:
-        """The connection is gone: hold nothing more."""
+        """The connection is gone, or about to be: hold nothing more."""
+        self._is_gone = True
         self.queue.clear()
         self._backlog = None
         self.owed.clear()
@@ -358,7 +373,6 @@ class Outlet:
     def _check_backlog(self) -> None:
         if self._backlog_bytes > self._fan_out.max_backlog:
             self._fan_out.cut += 1
-            self._is_cut = True
             self.abandon()
             self._on_cut()
         elif self._backlog_bytes > READ_PAUSE and not self._is_backlogged:

@@ -21,7 +21,8 @@ from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.wire.codecs import CODECS, Codec
-from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames
+from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames, rawsocket_wanted
+from radiod.wire.pieces import Pieces
 
 __all__ = ["RawSocket", "RawSocketFactory"]
 
@@ -57,6 +58,9 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     _driver: WampDriver | None = None
     _outlet: Outlet | None = None
     _received = b""
+    # A frame that has begun, and how many bytes it has.
+    _unfinished: Pieces | None = None
+    _wanted = 0
     on_lost: Callable[[], None]
 
     # --- opening
@@ -110,8 +114,12 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         driver, outlet = self._driver, self._outlet
         if driver is None or outlet is None or driver.is_over:
             return
-        if self._received:
-            data = self._received + data
+        unfinished = self._unfinished
+        if unfinished is not None:
+            unfinished.add(data)
+            if unfinished.size < self._wanted:
+                return
+            self._unfinished, data = None, unfinished.take()
         frames: list[tuple[int, bytes]] = [(PONG, b"")]
         while frames:
             try:
@@ -125,7 +133,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
                 elif kind == PING:
                     outlet.push(rawsocket_frame(payload, PONG))
             data = data[rest:]
-        self._received = data
+        if data:
+            self._unfinished, self._wanted = Pieces(data), rawsocket_wanted(data)
 
     # --- closing
 

@@ -1,13 +1,16 @@
-"""Listeners that speak no WAMP: one channel's data on a plain WebSocket or as Server-Sent Events.
+"""Listeners that speak no WAMP: one channel's data on a plain WebSocket, as a stream over HTTP, or polled.
 
 Each is a session like any other, with one subscription made for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec import structs
+
+from radiod.core.later import Later, after
 from radiod.core.ports import Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
@@ -15,33 +18,46 @@ from radiod.core.timers import Deadline
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_URI, Refused
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import SSE
+from radiod.transport.formats import ND_JSON, SSE, Format
 from radiod.transport.outbox import Consumer, FanOut, Outlet, StreamOutlet
+from radiod.transport.wishes import Wishes, wishes_from
+from radiod.wire.messages import SubscribeOptions
 
 __all__ = ["Stream", "Streams"]
 
 HEARTBEAT_SECONDS: Final = 15.0
 """Proxies close connections that are silent for long; half of the usual 30 s."""
 
-HEARTBEAT: Final = b":\n\n"
+MEDIA: Final[dict[str, tuple[Format, bytes]]] = {
+    "text/event-stream": (SSE, b":\n\n"),
+    "application/x-ndjson": (ND_JSON, b"\n"),
+}
+"""Media type -> what events look like, and what is written when there are none."""
 
 
 class Stream:
     """One admitted listener, open from ``open`` to ``close``."""
 
-    __slots__ = ("_channel", "_principal", "_realm", "_session")
+    __slots__ = ("_session", "channel", "principal", "realm", "wishes")
 
-    def __init__(self, realm: Realm, principal: Principal, channel: str) -> None:
-        self._realm = realm
-        self._principal = principal
-        self._channel = channel
+    def __init__(self, realm: Realm, principal: Principal, channel: str, wishes: Wishes) -> None:
+        self.realm = realm
+        self.principal = principal
+        self.channel = channel
+        self.wishes = wishes
         self._session: Session | None = None
 
-    def open(self, outlet: Outlet) -> None:
-        """Begin to listen. Raises: Refused: what ``Streams.admit`` found allowed is so no longer."""
-        session = self._session = self._realm.join(self._principal, outlet)
+    def open(self, outlet: Outlet, *, is_live: bool = False) -> None:
+        """Begin to listen where it was asked for, or at the next event.
+
+        Raises: Refused: the channel has ended since ``Streams.admit``, say.
+        """
+        session = self._session = self.realm.join(self.principal, outlet)
+        wishes = self.wishes
+        behind = None if is_live or wishes.after is None else str(wishes.after)
+        options = SubscribeOptions(after=behind, buffer=wishes.buffer)
         try:
-            self._realm.subscribe(session, self._channel)
+            self.realm.subscribe(session, self.channel, options)
         except Refused:
             self.close()
             raise
@@ -49,7 +65,7 @@ class Stream:
     def close(self) -> None:
         """Stop listening."""
         if self._session is not None:
-            self._realm.leave(self._session)
+            self.realm.leave(self._session)
             self._session = None
 
 
@@ -70,35 +86,56 @@ class Streams:
         self._clock = clock
         self._identify = identify
 
-    def admit(self, credential: str | None, channel: str) -> Stream:
-        """Check everything that can be checked before the connection is accepted. Raises: Refused."""
-        realm, principal = self._identify(credential)
-        if is_reserved(channel):
-            raise Refused(INVALID_URI, f"{channel} is no channel")
-        realm.may_subscribe(principal, channel)
-        return Stream(realm, principal, channel)
-
-    def serve_events(
+    def admit(
         self,
         credential: str | None,
         channel: str,
+        query: Mapping[str, str],
+        last_event_id: str | None = None,
+    ) -> Stream | Later[Stream]:
+        """Check everything that can be checked before the connection is accepted.
+
+        ``query`` and ``last_event_id``: as ``wishes_from``.
+        Raises, or settles with: Refused: it must not be accepted.
+        """
+        realm, principal = self._identify(credential)
+        if is_reserved(channel):
+            raise Refused(INVALID_URI, f"{channel} is no channel")
+        wishes = wishes_from(query, last_event_id)
+        realm.tuning.check(wishes.buffer or {})
+
+        def admitted(_: None) -> Stream:
+            # Not before: how far a channel has come is for those who may listen.
+            after = (
+                realm.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
+            )
+            return Stream(realm, principal, channel, structs.replace(wishes, after=after))
+
+        return after(realm.may_subscribe(principal, channel), admitted)
+
+    def serve_events(
+        self,
+        media_type: str,
+        stream: Stream,
         consumer: Consumer,
         *,
         cut: Callable[[], None],
         finish: Callable[[], None],
     ) -> Callable[[], None]:
-        """Write a channel's events to ``consumer`` as Server-Sent Events, with heartbeats.
+        """Write an admitted channel's events to ``consumer``, with heartbeats.
 
         ``cut`` breaks the connection off, ``finish`` ends the response.
 
         Returns: what must be called when the connection is lost.
-        Raises: Refused: as ``admit``.
+        Raises: Refused: as ``Stream.open``.
         """
-        stream = self.admit(credential, channel)
-        outlet = StreamOutlet(self._fan_out, consumer, SSE, max_bytes=1 << 62, on_cut=cut, on_finished=finish)
+        format, heartbeat = MEDIA[media_type]
+        outlet = StreamOutlet(
+            self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finish
+        )
         stream.open(outlet)
         outlet.start()
-        heart = _Heart(self._clock, outlet)
+        heart = _Heart(self._clock, outlet, heartbeat)
 
         def stop() -> None:
             heart.stop()
@@ -109,17 +146,18 @@ class Streams:
 
 
 class _Heart:
-    """Writes a comment at regular intervals, unless the listener is blocked anyhow."""
+    """Writes something without meaning at regular intervals, unless the listener is blocked anyhow."""
 
-    def __init__(self, clock: ReactorClock, outlet: Outlet) -> None:
+    def __init__(self, clock: ReactorClock, outlet: Outlet, beat: bytes) -> None:
         self._clock = clock
         self._outlet = outlet
+        self._heartbeat = beat
         self._deadline: Deadline | None = None
         self._beat()
 
     def _beat(self) -> None:
         if not self._outlet.blocked:
-            self._outlet.push(HEARTBEAT)
+            self._outlet.push(self._heartbeat)
         self._deadline = self._clock.timers.at(self._clock.seconds() + HEARTBEAT_SECONDS, self._beat)
 
     def stop(self) -> None:

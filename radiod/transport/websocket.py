@@ -7,19 +7,24 @@ attributes, is freed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
+from radiod.core.later import Later
+from radiod.core.ports import BrowserCookie
 from radiod.errors import RadiodError, http_status
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
+from radiod.transport.cookies import CookieCounter
 from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
 from radiod.transport.opened import OpenSocket, Shared
@@ -46,36 +51,66 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     data: bytes
     _stream: Stream | None = None
+    _cookie: BrowserCookie | None = None
     _is_deflated = False
+    _is_waiting = False
+    _is_lost = False
     on_lost: Callable[[], None]
 
     def onConnect(self, request: Any) -> Any:
-        """Choose by path; returns the subprotocol and more headers.
+        """Choose by path; returns the subprotocol and more headers, perhaps later.
 
         Raises: ConnectionDeny: the HTTP status says why.
         """
-        subprotocol = self._choose(request)
         answer = accept(request.extensions) if self.factory.compression else None
         # Autobahn would refuse a connection whose offer is malformed, and cannot say all that we answer.
         self.websocket_extensions: list[object] = []
         self._is_deflated = answer is not None
-        return subprotocol, {"Sec-WebSocket-Extensions": answer} if answer else {}
-
-    def _choose(self, request: Any) -> str | None:
-        """The subprotocol: None, and ``_stream`` set, for listeners to a channel. Raises: ConnectionDeny."""
+        headers = {"Sec-WebSocket-Extensions": answer} if answer else {}
         if request.path == WAMP_PATH:
-            for name in request.protocols:
-                if name in SUBPROTOCOLS:
-                    return str(name)
-            raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+            subprotocol = _subprotocol(request.protocols)
+            is_tls = INegotiated.providedBy(self.transport)
+            self._cookie, issued = self.factory.cookies.take(request.headers, is_tls)
+            return subprotocol, {**headers, "Set-Cookie": issued} if issued else headers
         channel = self.factory.channel_at(request.path)
         if channel is None:
             raise ConnectionDeny(404, "no such path")
         try:
-            self._stream = self.factory.streams.admit(_credential(request.headers), channel)
+            query = {name: values[-1] for name, values in request.params.items()}
+            admitted = self.factory.streams.admit(_credential(request.headers), channel, query)
         except RadiodError as error:
-            raise ConnectionDeny(http_status(error), error.text) from None
-        return None
+            raise _denial(error) from None
+        if isinstance(admitted, Later):
+            return self._wait(admitted, headers)
+        self._stream = admitted
+        return None, headers
+
+    def _wait(self, admitted: Later[Stream], headers: dict[str, str]) -> Deferred[Any]:
+        """What ``onConnect`` returns for a listener to a channel, once somebody else has decided on it."""
+        decided: Deferred[Any] = Deferred()
+        self._is_waiting = True
+        self.transport.pauseProducing()
+
+        def conclude(outcome: Stream | RadiodError) -> None:
+            if self._is_lost:
+                return
+            self._is_waiting = False
+            self.transport.resumeProducing()
+            if isinstance(outcome, RadiodError):
+                decided.errback(_denial(outcome))
+            else:
+                self._stream = outcome
+                decided.callback((None, headers))
+
+        admitted.then(conclude)
+        return decided
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep what comes during a decision for later: Autobahn would take it for another request."""
+        if self._is_waiting:
+            self.data += data
+        else:
+            super().dataReceived(data)
 
     def onOpen(self) -> None:
         """The handshake succeeded: what comes from now on is none of Autobahn's business."""
@@ -88,7 +123,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
             make_format = batched_format if is_batched else websocket_format
             opened = self._hand_over(make_format(codec.name, self._is_deflated))
-            opened.serve(codec, self.factory.gates, is_batched)
+            opened.serve(codec, self.factory.gates, is_batched, self._cookie)
         if rest:
             opened.dataReceived(rest)
 
@@ -107,8 +142,21 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection was refused, or lost during the handshake."""
+        self._is_lost = True
         super().connectionLost(reason)
         self.on_lost()
+
+
+def _subprotocol(offered: Iterable[str]) -> str:
+    """The client's first subprotocol that is known. Raises: ConnectionDeny: none is."""
+    for name in offered:
+        if name in SUBPROTOCOLS:
+            return name
+    raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+
+
+def _denial(error: RadiodError) -> ConnectionDeny:
+    return ConnectionDeny(http_status(error), error.text)
 
 
 def _credential(headers: Mapping[str, str]) -> str | None:
@@ -143,6 +191,7 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
         self.shared = Shared(clock, fan_out, settings)
         self.gates = gates
+        self.cookies = CookieCounter(gate.cookies for gate in gates.values() if gate.cookies is not None)
         self.streams = streams
         self._aliases = aliases
         self.compression = settings.compression

@@ -1,4 +1,4 @@
-"""``GET /listen/<channel>`` without a WebSocket: Server-Sent Events."""
+"""``GET /listen/<channel>`` without a WebSocket: Server-Sent Events, lines of JSON, or long-poll."""
 
 from __future__ import annotations
 
@@ -7,58 +7,138 @@ from typing import Any, Final, Protocol
 
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.errors import Refused, http_status
+from radiod.core.later import Later, after
+from radiod.errors import CHANNEL_CLOSED, QUOTA, RadiodError, Refused, http_status
 from radiod.web.answers import JsonResource, answer, credential, header, rest_of_path
 
 __all__ = ["ListenResource"]
 
-EVENT_STREAM: Final = "text/event-stream"
+STREAMS: Final = ("text/event-stream", "application/x-ndjson")
+"""Media types that are streamed to whoever accepts them; everybody else polls."""
 
 
-class EventStreams(Protocol):
-    """What serves the streams; ``transport.streams.Streams`` is one."""
+class ChannelStreams(Protocol):
+    """What admits listeners and serves streams; ``transport.streams.Streams`` is one, and documents it."""
+
+    def admit(
+        self, credential: str | None, channel: str, query: dict[str, str], last_event_id: str | None = None
+    ) -> Any: ...
 
     def serve_events(
         self,
-        credential: str | None,
-        channel: str,
+        media_type: str,
+        stream: Any,
         consumer: Any,
         *,
         cut: Callable[[], None],
         finish: Callable[[], None],
-    ) -> Callable[[], None]:
-        """Write a channel's events to ``consumer``; returns what must be called when it is lost."""
+    ) -> Callable[[], None]: ...
+
+
+class Polls(Protocol):
+    """What answers polls; ``transport.channelpolls.ChannelPolls`` is one, and documents it."""
+
+    def poll(self, stream: Any, answer: Callable[[Any], None]) -> Callable[[], None]: ...
 
 
 class ListenResource(JsonResource):
-    """Serves a channel's samples; ``aliases``: path -> channel."""
+    """Serves a channel's samples: ``channel``, or the one that the path names."""
 
     methods = ("GET", "OPTIONS")
 
-    def __init__(self, streams: EventStreams, channel: str | None = None) -> None:
+    def __init__(self, streams: ChannelStreams, polls: Polls, channel: str | None = None) -> None:
         super().__init__()
         self._streams = streams
+        self._polls = polls
         self._channel = channel
 
     def render_GET(self, request: Request) -> Any:
-        """Open the stream, or say which ways to listen there are."""
+        """Open the stream that the client accepts, or answer its poll, perhaps later."""
         channel = self._channel or rest_of_path(request)
-        if EVENT_STREAM not in (header(request, b"Accept") or ""):
-            ways = f"ask for it with 'Accept: {EVENT_STREAM}', or open a WebSocket"
-            return answer(request, 406, {"error": ways})
-        request.setHeader("Content-Type", f"{EVENT_STREAM}; charset=utf-8")
+        listener = Listener(request, self._streams, self._polls)
+        try:
+            admitted: Any = self._streams.admit(
+                credential(request), channel, _query(request), header(request, b"Last-Event-ID")
+            )
+            begun = after(admitted, listener.begin)
+        except Refused as refusal:
+            return _refusal(request, refusal)
+        if isinstance(begun, Later):
+            begun.then(listener.conclude)
+        return NOT_DONE_YET
+
+
+class Listener:
+    """The answer to one request: a stream, samples, an error, or nothing if the client has gone before."""
+
+    def __init__(self, request: Request, streams: ChannelStreams, polls: Polls) -> None:
+        self._request = request
+        self._streams = streams
+        self._polls = polls
+        self._stop: Callable[[], None] = lambda: None
+        self._is_lost = False
+        request.notifyFinish().addBoth(self._lost)
+
+    def _lost(self, _reason: object) -> None:
+        self._is_lost = True
+        self._stop()
+
+    def begin(self, stream: Any) -> None:
+        """Serve an admitted listener. Raises: Refused: it cannot listen after all."""
+        if self._is_lost:
+            return
+        request = self._request
+        accepted = header(request, b"Accept") or ""
+        media_type = next((one for one in STREAMS if one in accepted), None)
         request.setHeader("Cache-Control", "no-store")
+        if media_type is None:
+            self._stop = self._polls.poll(stream, self._tell)
+            return
+        request.setHeader("Content-Type", f"{media_type}; charset=utf-8")
         # Proxies that collect answers would collect this one for ever.
         request.setHeader("X-Accel-Buffering", "no")
-        try:
-            stop = self._streams.serve_events(
-                credential(request),
-                channel,
-                request,
-                cut=request.channel.forceAbortClient,
-                finish=request.finish,
-            )
-        except Refused as refusal:
-            return answer(request, http_status(refusal), {"error": refusal.text})
-        request.notifyFinish().addBoth(lambda _: stop())
-        return NOT_DONE_YET
+        self._stop = self._streams.serve_events(
+            media_type, stream, request, cut=request.channel.forceAbortClient, finish=request.finish
+        )
+
+    def _tell(self, polled: Any) -> None:
+        """Answer a poll."""
+        request = self._request
+        request.setHeader("Access-Control-Expose-Headers", "X-Radiod-Position, X-Radiod-Recovered")
+        if polled.position is not None:
+            request.setHeader("X-Radiod-Position", polled.position)
+        if not polled.is_recovered:
+            request.setHeader("X-Radiod-Recovered", "false")
+        if polled.samples:
+            request.setHeader("Content-Type", "application/json")
+            self._answer(polled.samples)
+        elif polled.is_over:
+            self.conclude(Refused(CHANNEL_CLOSED, "the channel is closed"))
+        else:
+            request.setResponseCode(204)
+            request.finish()
+
+    def conclude(self, outcome: RadiodError | None) -> None:
+        """Answer with the error, if one came after a while."""
+        if outcome is not None and not self._is_lost:
+            self._answer(_refusal(self._request, outcome))
+
+    def _answer(self, content: bytes) -> None:
+        self._request.setHeader("Content-Length", str(len(content)))
+        self._request.write(content)
+        self._request.finish()
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Parameters by name, the last one of each."""
+    arguments: dict[bytes, list[bytes]] = request.args or {}
+    return {
+        name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
+        for name, values in arguments.items()
+    }
+
+
+def _refusal(request: Request, refusal: RadiodError) -> bytes:
+    if refusal.uri == QUOTA:
+        request.setHeader("Retry-After", "1")
+    return answer(request, http_status(refusal), {"error": refusal.text})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from abc import ABC, abstractmethod
 from io import BytesIO
 from typing import Any, Final, Protocol, cast
@@ -17,6 +18,7 @@ import cbor2
 import msgspec
 
 from radiod.errors import PeerError
+from radiod.wire.lenient import is_undefined, mend_message
 from radiod.wire.messages import ClientMessage, Message
 
 __all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "Payload", "Undecodable"]
@@ -24,8 +26,11 @@ __all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "Payload", "
 BINARY_MARK: Final = "\0"
 """In WAMP's JSON a string that begins with NUL is base64 of binary data."""
 
-ID_LISTS: Final = frozenset({"exclude", "eligible"})
-"""The options of PUBLISH that are lists of session ids."""
+PAYLOAD_AT: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
+"""Message code -> where its payload begins."""
+
+MENDABLE: Final = re.compile("got `(float|ext)`")
+"""What msgspec says of the values that ``lenient`` may mend."""
 
 
 class Undecodable(ValueError):
@@ -137,7 +142,7 @@ class _Base(ABC):
         try:
             return self._decode(data)
         except msgspec.ValidationError as error:
-            return self._decode_lenient(data, error)
+            return self._decode_mended(data, error)
         # RecursionError: nested deeper than the interpreter's stack; every other one: malformed.
         except (ValueError, RecursionError, msgspec.MsgspecError, cbor2.CBORError) as error:
             raise PeerError(f"not a WAMP message in {self.name}: {_complaint(error)}") from None
@@ -146,13 +151,8 @@ class _Base(ABC):
     def _decode(self, data: bytes) -> ClientMessage:
         """``decode``, with whatever exceptions the library raises."""
 
-    def _decode_lenient(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
-        """Second try, for clients that write large ids as floats (JavaScript does in binary serializers)."""
-        if "got `float`" in str(error):
-            try:
-                return self._decode(self.dump(_integral(self.load(data))))
-            except (ValueError, RecursionError, msgspec.MsgspecError, cbor2.CBORError):
-                pass
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+        """Second try, for serializers that need one. Raises: PeerError."""
         raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
 
     def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw, is_opaque: bool = False) -> Payload:
@@ -183,7 +183,8 @@ class _Base(ABC):
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
         """Append elements to an encoded array of fewer than 14: one byte in front holds the count."""
-        return b"%c%b%b" % (head[0] + len(parts), head[1:], b"".join(parts))
+        # Formatting would copy a long payload several times.
+        return b"".join((bytes((head[0] + len(parts),)), head[1:], *parts))
 
     @abstractmethod
     def dump(self, value: Any) -> bytes:
@@ -194,25 +195,26 @@ class _Base(ABC):
         """As ``Codec.load``."""
 
 
-def _integral(message: Any) -> Any:
-    """The same list with whole floats made integers wherever ids stand: at the top level, and in the
-    options' lists of sessions."""
-    if not isinstance(message, list):
-        return message
-    items = _whole(message)
-    if len(items) > 2 and isinstance(items[2], dict):
-        items[2] = {key: _whole(item) if key in ID_LISTS else item for key, item in items[2].items()}
-    return items
+class _ByMsgspec(_Base):
+    """What JSON and MessagePack share: ``_library`` is msgspec's module for each."""
+
+    _library: Any
+
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+        if MENDABLE.search(str(error)):
+            try:
+                items = self._library.decode(data, type=list[msgspec.Raw])
+                payload_at = PAYLOAD_AT.get(self._library.decode(items[0]), len(items))
+                head = mend_message([self._library.decode(item) for item in items[:payload_at]])
+                return self._decode(self.dump([*head, *items[payload_at:]]))
+            except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+                pass
+        return super()._decode_mended(data, error)
 
 
-def _whole(items: Any) -> Any:
-    if not isinstance(items, list):
-        return items
-    return [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
-
-
-class _Json(_Base):
+class _Json(_ByMsgspec):
     name = "json"
+    _library = msgspec.json
     is_binary = False
     rawsocket_id = 1
     _lists = frozenset(b"[")
@@ -234,7 +236,7 @@ class _Json(_Base):
         return self._encoder.encode(message)
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
-        return b"%b,%b]" % (head[:-1], b",".join(parts))
+        return b"".join((head[:-1], b",", b",".join(parts), b"]"))
 
     def dump(self, value: Any) -> bytes:
         try:
@@ -282,8 +284,9 @@ def _unmark(text: str) -> str | bytes:
         return text
 
 
-class _Msgpack(_Base):
+class _Msgpack(_ByMsgspec):
     name = "msgpack"
+    _library = msgspec.msgpack
     rawsocket_id = 2
     _lists = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
     _maps = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])
@@ -291,7 +294,7 @@ class _Msgpack(_Base):
     _empty_list = b"\x90"
 
     def __init__(self) -> None:
-        self._decoder: Any = msgspec.msgpack.Decoder(ClientMessage)
+        self._decoder: Any = msgspec.msgpack.Decoder(ClientMessage, ext_hook=_undefined_to_none)
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_refuse)
 
     def _decode(self, data: bytes) -> ClientMessage:
@@ -311,6 +314,12 @@ class _Msgpack(_Base):
             return msgspec.msgpack.decode(data, ext_hook=_refuse_extension)
         except (TypeError, ValueError, RecursionError) as error:
             raise Undecodable(f"malformed MessagePack: {_complaint(error)}") from None
+
+
+def _undefined_to_none(code: int, data: memoryview) -> Any:
+    """For what stands where any value may, say in HELLO.Details.authextra."""
+    value = msgspec.msgpack.Ext(code, bytes(data))
+    return None if is_undefined(value) else value
 
 
 def _refuse_extension(code: int, data: memoryview) -> Any:
@@ -334,8 +343,6 @@ class _Cbor(_Base):
         "max_depth": 400,
         "semantic_decoders": dict.fromkeys((25, 28, 29, 35, 256), _refuse_tag),
     }
-    # Where args stands in the messages that have a payload.
-    _payload_at: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
 
     def _decode(self, data: bytes) -> ClientMessage:
         if not data or not 0x80 <= data[0] <= 0x97:
@@ -349,14 +356,11 @@ class _Cbor(_Base):
             start = stream.tell()
             item = decoder.decode()
             if index == 0 and isinstance(item, int):
-                first_payload = self._payload_at.get(item, first_payload)
+                first_payload = PAYLOAD_AT.get(item, first_payload)
             items.append(msgspec.Raw(data[start : stream.tell()]) if index >= first_payload else item)
         if stream.tell() != len(data):
             raise ValueError("trailing bytes")
-        return cast(ClientMessage, msgspec.convert(_integral(items), ClientMessage))
-
-    def _decode_lenient(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
-        raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
+        return cast(ClientMessage, msgspec.convert(mend_message(items), ClientMessage))
 
     def _head(self, message: Message) -> bytes:
         return cbor2.dumps(msgspec.to_builtins(message))

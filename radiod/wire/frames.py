@@ -6,11 +6,20 @@ rest (control frames, fragments, compressed messages, violations) is left to ``r
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 
-__all__ = ["PONG", "plain_frames", "rawsocket_frame", "rawsocket_frames", "unmask", "websocket_frame"]
+__all__ = [
+    "PONG",
+    "plain_frames",
+    "rawsocket_frame",
+    "rawsocket_frames",
+    "rawsocket_wanted",
+    "unmask",
+    "websocket_frame",
+]
 
 TEXT: Final = 0x81
 BINARY: Final = 0x82
@@ -18,6 +27,11 @@ BINARY: Final = 0x82
 MESSAGE: Final = 0
 PING: Final = 1
 PONG: Final = 2
+
+RAWSOCKET_HEAD: Final = 4
+
+LONG: Final = 4096
+"""Bytes from which unmasking as one integer is the slower way: six times slower at 1 MiB."""
 
 
 def _bad_frame(kind: int, size: int, limit: int) -> PeerError:
@@ -50,23 +64,40 @@ def rawsocket_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], 
     """
     frames: list[tuple[int, bytes]] = []
     start, end = 0, len(data)
-    while end - start >= 4:
+    while end - start >= RAWSOCKET_HEAD:
         kind, size = data[start], int.from_bytes(data[start + 1 : start + 4], "big")
         if kind > PONG or size > limit:
             if frames:
                 break
             raise _bad_frame(kind, size, limit)
-        stop = start + 4 + size
+        stop = start + RAWSOCKET_HEAD + size
         if stop > end:
             break
-        frames.append((kind, data[start + 4 : stop]))
+        frames.append((kind, data[start + RAWSOCKET_HEAD : stop]))
         start = stop
     return frames, start
 
 
+def rawsocket_wanted(data: bytes) -> int:
+    """How many bytes there must be, from the first of ``data`` on, before looking again is of use."""
+    if len(data) < RAWSOCKET_HEAD:
+        return RAWSOCKET_HEAD
+    return RAWSOCKET_HEAD + int.from_bytes(data[1:RAWSOCKET_HEAD], "big")
+
+
+@cache
+def _xor_table(byte: int) -> bytes:
+    return bytes(other ^ byte for other in range(256))
+
+
 def unmask(payload: bytes, mask: bytes) -> bytes:
-    """XOR ``payload`` with the repeated 4-byte ``mask``, as one long integer (much faster than a loop)."""
+    """XOR ``payload`` with the repeated 4-byte ``mask``, without a loop over its bytes."""
     size = len(payload)
+    if size >= LONG:
+        unmasked = bytearray(size)
+        for at, byte in enumerate(mask):
+            unmasked[at::4] = payload[at::4].translate(_xor_table(byte))
+        return bytes(unmasked)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
 

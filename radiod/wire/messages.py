@@ -26,6 +26,7 @@ __all__ = [
     "ClientAbort",
     "ClientMessage",
     "Error",
+    "ErrorDetails",
     "Event",
     "Goodbye",
     "Hello",
@@ -70,6 +71,9 @@ Text = Annotated[str, Meta(max_length=1024)]
 
 Ids = Annotated[list[Id], Meta(max_length=10_000)]
 Texts = Annotated[list[Text], Meta(max_length=10_000)]
+
+ITEM_BYTES = 100
+"""What one item of a list takes in memory, and again in a set of the same; measured with CPython 3.11."""
 
 EMPTY = Raw()
 """An absent payload part."""
@@ -151,14 +155,28 @@ class PublishOptions(Passthru):
             and self.eligible_authrole is None
         )
 
+    def lists_size(self) -> int:
+        """About how many bytes the black- and whitelists take: for bounds on what is kept with them."""
+        ids = (self.exclude, self.eligible)
+        texts = (
+            self.exclude_authid,
+            self.eligible_authid,
+            self.exclude_authrole,
+            self.eligible_authrole,
+        )
+        return sum(ITEM_BYTES * len(one) for one in ids if one) + sum(
+            ITEM_BYTES + len(item) for one in texts if one for item in one
+        )
+
 
 class SubscribeOptions(Options):
-    """SUBSCRIBE.Options."""
+    """SUBSCRIBE.Options; radiod's own are checked where they are used, since a wrong one ends no session."""
 
     match: MatchPolicy = "exact"
     get_retained: bool = False
-    # Looked at where it is used: a wrong one is refused, and no violation of the protocol.
     buffer: Any = field(name="_radiod_buffer", default=None)
+    wants_position: Any = field(name="_radiod_position", default=False)
+    after: Any = field(name="_radiod_after", default=None)
 
 
 class RegisterOptions(Options):
@@ -189,6 +207,10 @@ class YieldOptions(Passthru):
     """YIELD.Options."""
 
     progress: bool = False
+
+
+class ErrorDetails(Passthru):
+    """ERROR.Details, as a callee may send them."""
 
 
 class Message(Struct, array_like=True, forbid_unknown_fields=True):
@@ -303,7 +325,7 @@ class InvocationError(Message, tag=8):
 
     request_type: Literal[68]
     request: Id
-    details: dict[str, Any]
+    details: ErrorDetails
     error: Text
     args: Raw = EMPTY
     kwargs: Raw = EMPTY

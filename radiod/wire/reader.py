@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from radiod.wire.frames import unmask
+from radiod.wire.pieces import Pieces
 
 __all__ = ["CLOSE", "NO_CODE", "PING", "PONG", "FrameReader", "Violation", "close_code"]
 
@@ -63,18 +64,18 @@ class _Head(NamedTuple):
         return self.first & OPCODE
 
 
-def _head(data: bytearray) -> _Head | None:
-    """The frame head ``data`` begins with; None: it is not complete."""
-    if len(data) < 2:
+def _head(data: bytes, at: int) -> _Head | None:
+    """The frame head at ``data[at]``; None: it is not complete."""
+    if len(data) < at + 2:
         return None
-    is_masked, size = data[1] >= 0x80, data[1] & 0x7F
+    is_masked, size = data[at + 1] >= 0x80, data[at + 1] & 0x7F
     wide, least = WIDE_LENGTHS.get(size, (0, 0))
-    payload_at = 2 + wide + (4 if is_masked else 0)
+    payload_at = at + 2 + wide + (4 if is_masked else 0)
     if len(data) < payload_at:
         return None
     if wide:
-        size = int.from_bytes(data[2 : 2 + wide], "big")
-    return _Head(data[0], is_masked, size, least, payload_at)
+        size = int.from_bytes(data[at + 2 : at + 2 + wide], "big")
+    return _Head(data[at], is_masked, size, least, payload_at)
 
 
 class FrameReader:
@@ -87,12 +88,14 @@ class FrameReader:
     """
 
     __slots__ = (
+        "_at",
         "_data",
         "_first",
         "_fragments",
         "_inflate",
         "_limit",
         "_max_fragments",
+        "_pieces",
         "_size",
         "_skip",
         "_wanted",
@@ -102,8 +105,11 @@ class FrameReader:
         self._limit = limit
         self._max_fragments = max_fragments
         self._inflate = inflate
-        self._data = bytearray()
-        # Bytes below which looking at _data again is of no use.
+        # What ``read`` is taking apart, and where it is; empty unless it was left in the middle.
+        self._data = b""
+        self._at = 0
+        # What belongs to a frame that is not complete, and how many bytes are needed to say more about it.
+        self._pieces = Pieces()
         self._wanted = 2
         # The message that has begun and not ended: its first byte, what has come of it, and how many bytes.
         self._first = 0
@@ -115,7 +121,7 @@ class FrameReader:
     @property
     def is_idle(self) -> bool:
         """True: everything has been taken, no message is unfinished; the reader is no longer needed."""
-        return not self._data and not self._fragments
+        return not self._pieces.size and not self._fragments
 
     def read(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Take more bytes.
@@ -123,24 +129,30 @@ class FrameReader:
         Yields: (opcode, payload): whole messages as ``TEXT`` or ``BINARY``, and control frames.
         Raises: Violation: after the frames before it; only ``finds_close`` makes sense from then on.
         """
-        self._data += data
-        while len(self._data) >= self._wanted:
-            head = _head(self._data)
-            if head is None:
-                break
+        self._pieces.add(data)
+        if self._pieces.size < self._wanted:
+            return
+        self._data, self._at, self._wanted = self._pieces.take(), 0, 2
+        while (head := _head(self._data, self._at)) is not None:
             self._check(head)
             end = head.payload_at + head.size
             if len(self._data) < end:
-                self._wanted = end
+                self._wanted = end - self._at
                 break
-            mask = bytes(self._data[head.payload_at - 4 : head.payload_at])
-            payload = unmask(bytes(self._data[head.payload_at : end]), mask)
-            del self._data[:end]
-            self._wanted = 2
+            mask = self._data[head.payload_at - 4 : head.payload_at]
+            payload = unmask(self._data[head.payload_at : end], mask)
+            self._at = end
             if head.opcode >= CLOSE:
                 yield head.opcode, payload
             elif (message := self._add(head, payload)) is not None:
                 yield message
+        self._pieces.add(self._unread())
+
+    def _unread(self) -> bytes:
+        """Take what ``read`` has not looked at."""
+        rest = self._data[self._at :]
+        self._data, self._at = b"", 0
+        return rest
 
     def _check(self, head: _Head) -> None:
         reserved = head.first & RESERVED
@@ -188,17 +200,19 @@ class FrameReader:
 
     def finds_close(self, data: bytes) -> bool:
         """Throw away what comes, violations too, until a close frame comes. Returns: whether it has."""
-        self._data += data
+        data = self._unread() + self._pieces.take() + data
+        at = 0
         while True:
-            skipped = min(self._skip, len(self._data))
-            del self._data[:skipped]
+            skipped = min(self._skip, len(data) - at)
+            at += skipped
             self._skip -= skipped
-            head = None if self._skip else _head(self._data)
+            head = None if self._skip else _head(data, at)
             if head is None:
+                self._pieces.add(data[at:])
                 return False
             if head.opcode == CLOSE:
                 return True
-            self._skip = head.payload_at + head.size
+            self._skip = head.payload_at - at + head.size
 
 
 def close_code(payload: bytes) -> int:

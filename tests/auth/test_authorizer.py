@@ -105,6 +105,13 @@ def test_what_may_not_be_remembered_is_asked_each_time(world):
     assert isinstance(world.decide(), Later)
 
 
+def test_without_a_lifetime_nothing_is_remembered():
+    world = World(cache_s=0)
+    world.answer({"allow": True, "cache": True})
+    assert isinstance(world.decide(), Later)
+    assert world.authorizer._cache == {}
+
+
 def test_a_memory_is_of_one_session_action_uri_and_policy(world):
     world.answer({"allow": True, "cache": True})
     others = [

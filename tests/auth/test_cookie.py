@@ -1,9 +1,11 @@
 """Cookies: who comes back, for how long, and how many."""
 
 import pytest
+from msgspec.structs import replace
 from support.logins import details, refusal
 
 from radiod.auth.cookie import CookieJar
+from radiod.core.ports import BrowserCookie
 from radiod.errors import AUTHENTICATION_FAILED
 from radiod.testing import FakeClock, SequentialIds, make_principal
 
@@ -32,10 +34,7 @@ def test_who_logged_in_comes_back_as_the_same(jar, authid):
 
 
 def test_what_was_told_to_the_first_session_is_not_told_again(jar):
-    jar.remember(
-        "c",
-        type(ANN)(**{name: getattr(ANN, name) for name in ANN.__struct_fields__[:-1]}, authextra={"v": 1}),
-    )
+    jar.remember("c", replace(ANN, authextra={"v": 1}))
     assert jar.authenticator("c").begin(details()).authextra is None
 
 
@@ -98,3 +97,51 @@ def test_ids_are_issued_and_nobody_is_behind_them(jar):
     assert first != second
     assert jar.authenticator(first) is None
     assert len(jar) == 0
+
+
+OLD, NEW = BrowserCookie("c", False), BrowserCookie("c", True)
+
+
+def who(authid, method="ticket"):
+    return replace(make_principal(authid), authmethod=method)
+
+
+def owner(jar):
+    return getattr(jar.recall("c"), "authid", None)
+
+
+def test_a_login_is_bound_to_the_cookie_that_came_with_its_connection(jar):
+    jar.bind(NEW, who("ann"))
+    assert owner(jar) == "ann"
+
+
+@pytest.mark.parametrize("method", ["anonymous", "cookie"])
+def test_only_a_proof_is_a_login(jar, clock, method):
+    jar.bind(NEW, who("ann", method))
+    assert owner(jar) is None
+    jar.bind(NEW, who("ann"))
+    clock.advance(60.0)
+    jar.bind(OLD, who("ann", method))
+    clock.advance(60.0)
+    assert owner(jar) is None
+
+
+def test_a_cookie_that_somebody_else_may_have_put_there_is_not_bound(jar):
+    jar.bind(OLD, who("ann"))
+    assert owner(jar) is None
+
+
+@pytest.mark.parametrize("cookie", [OLD, NEW])
+def test_a_cookie_never_changes_its_owner(jar, cookie):
+    """Or who knew it, since it was his, would become the other."""
+    jar.bind(NEW, who("mallory"))
+    jar.bind(cookie, who("ann"))
+    assert owner(jar) is None
+
+
+def test_a_new_proof_of_the_owner_begins_a_new_life(jar, clock):
+    jar.bind(NEW, who("ann"))
+    clock.advance(60.0)
+    jar.bind(OLD, who("ann"))
+    clock.advance(60.0)
+    assert owner(jar) == "ann"

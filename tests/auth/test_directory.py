@@ -1,10 +1,11 @@
 """Users known from the start, and the made up ones that stand in for those who are not."""
 
 import pytest
-from support.logins import user
+from msgspec.structs import replace
+from support.logins import LateDirectory, outcome_of, user
 
 from radiod.auth.decoys import Decoys
-from radiod.auth.directory import PROOFS, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.auth.directory import PROOFS, DynamicDirectory, ScramVerifier, StaticDirectory, WampcraSecret
 from radiod.core.ports import Action
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -54,6 +55,51 @@ def test_a_user_becomes_a_principal():
     assert (principal.authprovider, principal.authextra) == ("static", {"a": 1})
 
 
+class TestDynamicDirectory:
+    """Some users known from the start, others whom somebody else knows."""
+
+    @pytest.fixture
+    def others(self):
+        return LateDirectory()
+
+    @pytest.fixture
+    def learned(self):
+        return []
+
+    @pytest.fixture
+    def directory(self, others, learned):
+        return DynamicDirectory(DIRECTORY, others, {"wampcra", "cryptosign"}, learned.append)
+
+    @pytest.mark.parametrize(
+        ("method", "authid", "found"),
+        [
+            ("wampcra", "ann", ANN),
+            ("wampcra", "bob", None),
+            ("cryptosign", "bob", BOB),
+            ("cryptosign", None, BOB),
+            ("cryptosign", "ann", None),
+            ("ticket", "nobody", None),
+        ],
+    )
+    def test_nobody_is_asked_about_known_names_and_by_other_methods(
+        self, directory, others, method, authid, found
+    ):
+        assert directory.find(method, authid, {"pubkey": KEY}) is found
+        assert others.asked == []
+
+    @pytest.mark.parametrize(
+        ("method", "authid"),
+        [("wampcra", "joe"), ("wampcra", ""), ("cryptosign", None), ("cryptosign", "joe")],
+    )
+    @pytest.mark.parametrize("found", [user("joe"), None], ids=["found", "unknown"])
+    def test_others_are_asked_about(self, directory, others, learned, method, authid, found):
+        later = directory.find(method, authid, {"pubkey": OTHER_KEY})
+        assert others.asked == [(method, authid, {"pubkey": OTHER_KEY})]
+        others.settle(found)
+        assert outcome_of(later) is found
+        assert learned == ([found] if found else [])
+
+
 class TestDecoys:
     SALTED = user("s", "salty", wampcra=WampcraSecret(secret="p", salt="NaCl", iterations=7, keylen=20))
     USERS = (ANN, BOB, SALTED)
@@ -90,6 +136,25 @@ class TestDecoys:
         for somebody in (decoys.wampcra("x")[0], decoys.scram("x")[0]):
             assert somebody.authid == "x"
             assert not any(somebody.permissions.allows(action, "a.b") for action in Action)
+
+    def test_look_like_the_first_user_whom_somebody_else_knows(self):
+        decoys = Decoys(self.USERS, "pepper", elsewhere={"wampcra", "scram"})
+        somebody, secret = decoys.wampcra("x")
+        assert (somebody.provider, secret.salt) == ("dynamic", "")
+        assert decoys.scram("x")[1].kdf == "argon2id13"
+        decoys.learn(user("t", ticket=lambda ticket: True))
+        decoys.learn(self.SALTED)
+        decoys.learn(user("s", scram=SCRAM))
+        for later in (ANN, user("s", scram=replace(SCRAM, iterations=1))):
+            decoys.learn(later)
+        assert {len(decoys.wampcra(str(number))[1].salt) for number in range(20)} == {4}
+        assert {decoys.scram(str(number))[1].iterations for number in range(20)} == {5000}
+
+    @pytest.mark.parametrize(
+        ("elsewhere", "told"), [((), ("member", "static")), (("wampcra",), ("user", "dynamic"))]
+    )
+    def test_hide_the_roles_of_all_where_somebody_else_knows_users(self, elsewhere, told):
+        assert Decoys(self.USERS, "pepper", elsewhere=elsewhere).told(ANN) == told
 
     def test_exist_where_no_user_is_known(self):
         decoys = Decoys((), "pepper", role="guest")

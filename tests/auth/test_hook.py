@@ -11,9 +11,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from radiod.auth.dynamic import CallDirectory
-from radiod.auth.hook import MAX_ANSWER, HttpHook
-from radiod.errors import RUNTIME_ERROR, TIMEOUT, Refused
-from radiod.testing import ALLOW_ALL
+from radiod.auth.hook import MAX_ANSWER, MAX_PENDING, HttpHook
+from radiod.errors import QUOTA, RUNTIME_ERROR, TIMEOUT, Refused
+from radiod.testing import ALLOW_ALL, FakeClock
 from radiod.transport.clock import ReactorClock
 
 QUESTION = {"method": "ticket", "authid": "jöe", "realm": "radio", "details": {"ticket": "very-secret"}}
@@ -164,3 +164,24 @@ async def test_a_directory_can_ask_it(world):
         "realm": "radio",
         "details": {"ticket": "t"},
     }
+
+
+@pytest_twisted.ensureDeferred
+async def test_questions_that_wait_are_bounded(world):
+    class Silent:
+        """A client whose requests end when they are cancelled."""
+
+        async def post(self, *_args, **_kwargs):
+            await Deferred()
+
+    clock = FakeClock()
+    hook = HttpHook(Silent(), world.url, clock, clock.timers, timeout_s=5.0)
+    outcomes = []
+    for _ in range(MAX_PENDING):
+        hook.ask(QUESTION).then(outcomes.append)
+    with pytest.raises(Refused) as refusal:
+        hook.ask(QUESTION)
+    assert refusal.value.uri == QUOTA
+    clock.advance(5.1)
+    assert [outcome.uri for outcome in outcomes] == [TIMEOUT] * MAX_PENDING
+    hook.ask(QUESTION)

@@ -2,6 +2,7 @@
 
 import math
 
+import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from radiod.errors import (
 )
 from radiod.testing import make_realm
 from radiod.wire.codecs import CBOR
-from radiod.wire.messages import PublishOptions, SubscribeOptions
+from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
 
 
 def refused(function, *arguments):
@@ -116,7 +117,19 @@ class TestKinds:
         assert struct("x", {"match": "prefix", "y": 1}, SubscribeOptions).match == "prefix"
         for value in (0, "", [], True, {1: 1}, {"match": 1}, {"match": None}, {"match": "\n" * 1000}):
             assert refused(struct, "x", value, SubscribeOptions).startswith("x: ")
-        for value in ({"retain": 1}, {"exclude": [0]}, {"exclude": [2**54]}, {"eligible_authid": "x"}):
+        assert struct("x", {"exclude": [7.0, 8]}, PublishOptions).exclude == [7, 8]
+        assert struct("x", {"concurrency": 7.0}, RegisterOptions).concurrency == 7
+        assert struct("x", {"match": cbor2.undefined}, RegisterOptions) == RegisterOptions()
+        for value in (7.5, 0.0, 1e300, math.inf, math.nan, [7.0]):
+            assert refused(struct, "x", {"concurrency": value}, RegisterOptions).startswith("x: ")
+        for value in ({"retain": 1}, {"retain": 1.0}, {"exclude": [0]}, {"exclude": [1.5]}):
+            assert refused(struct, "x", value, PublishOptions).startswith("x: ")
+        for value in (
+            {"exclude": 7.0},
+            {"eligible_authrole": [1.0]},
+            {"exclude": [2**54]},
+            {"eligible_authid": "x"},
+        ):
             assert refused(struct, "x", value, PublishOptions).startswith("x: ")
 
     def test_optional(self):

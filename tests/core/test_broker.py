@@ -398,6 +398,16 @@ class TestRetaining:
         alice = self.subscribe(world, authid="alice")
         assert world.receivers() == [alice]
 
+    def test_its_publisher_gets_it_only_if_it_was_not_excluded(self, world):
+        publisher = world.join()
+        for topic, options in (("a.out", {}), ("a.in", {"exclude_me": False})):
+            world.publish(publisher, topic, retain=True, **options)
+        for pattern in (("a.out", "exact"), ("a.in", "exact"), ("a", "prefix")):
+            world.broker.send_retained(publisher, world.subscribe(publisher, *pattern))
+        assert [sent.message.details.get("topic", "a.in") for sent in world.outbox.take()] == ["a.in"] * 2
+        self.subscribe(world, "a.out")
+        assert len(world.receivers()) == 1
+
     def test_a_pattern_brings_the_last_event_of_each_of_its_topics(self, world):
         publications = {topic: world.publish(None, topic, retain=True) for topic in ("a.b", "c", "a.c")}
         session = self.subscribe(world, "a.", "prefix")
@@ -449,6 +459,14 @@ class TestRetaining:
         assert_refused(QUOTA, world.give, None, "b", Payload(JSON, b"[1]", b""), keep, {})
         world.broker.forget("a")
         world.give(None, "b", Payload(JSON, b"[1]", b""), keep, {})
+
+    def test_their_black_and_whitelists_count(self):
+        world = World(max_retained_bytes=1000)
+        options = PublishOptions(retain=True, eligible=list(range(1, 11)))
+        assert_refused(QUOTA, world.give, None, "a", Payload(JSON, b"[1]", b""), options, {})
+        world.give(None, "a", Payload(JSON, b"", b""), options, {})
+        world.broker.forget("a")
+        world.give(None, "b", Payload(JSON, b"[1]", b""), PublishOptions(retain=True), {})
 
     def test_so_many_topics_hold_an_event_and_no_more(self):
         world = World(max_retained_topics=2)
@@ -571,9 +589,11 @@ class BrokerMachine(RuleBasedStateMachine):
         self.listening.setdefault(pattern, set()).add(session)
         assert set(subscription.listeners) == self.listening[pattern]
         if get_retained:
-            for topic, (event, options) in self.retained.items():
+            for topic, (event, options, publisher) in self.retained.items():
                 is_hidden = session.principal.permissions.hides(topic)
-                if falls_under(topic, *pattern) and may_receive(session, options) and not is_hidden:
+                is_own = options["exclude_me"] and session is publisher
+                is_meant = may_receive(session, options) and not is_own
+                if falls_under(topic, *pattern) and is_meant and not is_hidden:
                     self.expect(session, pattern, topic, event, by="somebody", retained=True)
             self.broker.send_retained(session, subscription)
 
@@ -598,7 +618,7 @@ class BrokerMachine(RuleBasedStateMachine):
             assert refusal.value.uri == QUOTA
             return
         if options["retain"]:
-            self.retained[topic] = (event, options)
+            self.retained[topic] = (event, options, publisher)
         readers = 0
         for pattern, sessions in self.listening.items():
             if falls_under(topic, *pattern):
@@ -675,7 +695,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def retained_bytes_are_those_of_the_retained_events(self):
         retained = self.broker._retained
         assert set(retained) == set(self.retained)
-        assert self.broker._retained_bytes == sum(len(one.payload) for one in retained.values())
+        assert self.broker._retained_bytes == sum(one.size for one in retained.values())
 
     def teardown(self):
         for session in self.alive:

@@ -597,11 +597,6 @@ class TestProgressiveInvocations:
             with pytest.raises(PeerError):
                 world.call(caller, 7, "p", progress=is_more)
 
-    def test_what_the_caller_did_not_announce_breaks_the_protocol(self, world, callee):
-        with pytest.raises(PeerError, match=r"progressive_call_invocations .* caller"):
-            world.call(world.join(), 7, "p", progress=True)
-        assert world.sent() == []
-
     @pytest.mark.parametrize("features", [(), (CHUNKS,), (CANCELING,)])
     def test_what_the_callee_did_not_announce_is_refused(self, world, caller, features):
         callee = world.callee("q", features=features)
@@ -904,13 +899,13 @@ class TestPassthru:
             self.OPAQUE,
         ]
 
-    def test_what_its_sender_did_not_announce_breaks_the_protocol(self, world, caller, callee):
-        with pytest.raises(PeerError, match=r"payload_passthru_mode .* caller"):
-            world.call(caller, 7, "p", **self.OPAQUE)
+    def test_what_the_callee_did_not_announce_breaks_the_protocol(self, world, caller, callee):
         world.call(caller, 7, "p")
         world.sent()
         with pytest.raises(PeerError, match=r"payload_passthru_mode .* callee"):
             world.answer(callee, 1, **self.OPAQUE)
+        with pytest.raises(PeerError, match=r"payload_passthru_mode .* callee"):
+            world.fail(callee, 1, "an.error", **self.OPAQUE)
         assert world.sent() == []
 
     def test_a_callee_that_cannot_read_it_is_not_asked(self, world, callee):
@@ -932,7 +927,8 @@ class TestPassthru:
         ]
         assert_idle(world, caller, callee)
 
-    def test_and_of_an_error_its_name(self, world, caller, callee):
+    def test_and_of_an_error_its_name(self, world, caller):
+        callee = world.callee("p", features=[TAKES_OPAQUE])
         world.call(caller, 7, "p")
         world.outbox.take()
         world.fail(callee, 1, "an.error", "secret", **self.OPAQUE)

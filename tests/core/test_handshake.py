@@ -5,7 +5,7 @@ import pytest
 from radiod import __version__
 from radiod.core.handshake import Gate, Handshake
 from radiod.core.later import Later
-from radiod.core.ports import Principal, Question
+from radiod.core.ports import BrowserCookie, Principal, Question
 from radiod.errors import (
     AUTHENTICATION_FAILED,
     AUTHENTICATION_REQUIRED,
@@ -21,6 +21,7 @@ from radiod.wire.codecs import JSON
 from radiod.wire.messages import Challenge, Welcome
 
 OUTLET = object()
+OLD, NEW = BrowserCookie("old", False), BrowserCookie("new", True)
 
 
 class LetIn:
@@ -379,3 +380,64 @@ class TestDecisionsThatTakeTime:
     def test_allow_nothing_meanwhile(self, world, replies):
         for message in (HELLO, AUTHENTICATE, *OTHER_MESSAGES.values()):
             assert_protocol_violation(world, *message)
+
+
+class Cookies:
+    """Knows the cookie "old"; keeps what it is told."""
+
+    def __init__(self):
+        self.bound, self.forgotten = [], []
+
+    def authenticator(self, cookie_id):
+        return LetIn("cookie") if cookie_id == "old" else None
+
+    def bind(self, cookie, principal):
+        self.bound.append((cookie, principal.authid))
+
+    def forget(self, cookie_id):
+        self.forgotten.append(cookie_id)
+
+
+class TestCookies:
+    @pytest.fixture
+    def cookies(self):
+        return Cookies()
+
+    def open(self, cookies, cookie, *methods):
+        """The authid that a client with this cookie gets in with."""
+        gate = Gate(make_realm(), {"ask": Ask(), "easy": LetIn("easy")}, cookies)
+        hello = JSON.decode(
+            JSON.dump([1, "radio", {"roles": {"caller": {}}, "authid": "ann", "authmethods": [*methods]}])
+        )
+        return Handshake({"radio": gate}, cookie).receive(hello, OUTLET).details["authid"]
+
+    def test_the_owner_gets_in_without_a_question(self, cookies):
+        assert self.open(cookies, OLD, "cookie", "ask") == "ann by cookie"
+
+    @pytest.mark.parametrize("cookie", [NEW, None])
+    def test_others_take_their_next_method(self, cookies, cookie):
+        assert self.open(cookies, cookie, "cookie", "easy") == "ann by easy"
+
+    def test_the_methods_order_is_the_clients(self, cookies):
+        assert self.open(cookies, OLD, "easy", "cookie") == "ann by easy"
+
+    def test_a_realm_without_cookies_offers_no_such_method(self):
+        with pytest.raises(Denied) as denial:
+            self.open(None, OLD, "cookie")
+        assert denial.value.uri == NO_MATCHING_AUTH_METHOD
+        assert self.open(None, OLD, "easy") == "ann by easy"
+
+    @pytest.mark.parametrize("cookie", [OLD, NEW])
+    def test_who_got_in_is_told(self, cookies, cookie):
+        self.open(cookies, cookie, "easy")
+        assert cookies.bound == [(cookie, "ann by easy")]
+
+    def test_who_has_no_cookie_is_not(self, cookies):
+        self.open(cookies, None, "easy")
+        assert cookies.bound == []
+
+    def test_may_be_forgotten(self, cookies):
+        Gate(make_realm(), {}, cookies).forget(OLD)
+        Gate(make_realm(), {}, cookies).forget(None)
+        Gate(make_realm(), {}).forget(OLD)
+        assert cookies.forgotten == ["old"]

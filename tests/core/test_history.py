@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radiod.core.history import Histories, Keep
-from radiod.testing import FakeClock
-from radiod.wire.codecs import JSON, Payload
+from radiod.core.positions import Position
+from radiod.testing import FakeClock, SequentialIds
+from radiod.wire.codecs import JSON, MSGPACK, Payload
 from radiod.wire.messages import PublishOptions
 
 DEFAULT = PublishOptions()
@@ -16,15 +17,18 @@ PLENTY = Keep(size=1000, seconds=1e9, bytes=1 << 30)
 class World:
     """Histories, and events numbered by their publication."""
 
-    def __init__(self, max_topics=100, **keeps):
+    def __init__(self, max_topics=100):
         self.clock = FakeClock()
-        self.histories = Histories(self.clock, max_topics)
+        self.histories = Histories(self.clock, SequentialIds(), max_topics)
         self.publications = 0
 
     def record(self, topic, size=2, options=DEFAULT, details=None):
         self.publications += 1
         payload = Payload(JSON, b"[" + b" " * (size - 2) + b"]", b"")
-        self.histories.record(topic, self.publications, payload, options, details or {})
+        history = self.histories.find(topic)
+        if history is not None:
+            event = self.histories.next(history, self.publications, 7, payload, options, details or {})
+            self.histories.add(history, event)
         return self.publications
 
     def of(self, topic):
@@ -53,6 +57,9 @@ class TestWhatIsKept:
         record, later = world.histories.of("a")
         assert (record.publication, later.publication) == (first, second)
         assert (record.topic, record.details, record.options) == ("a", {"publisher": 1}, options)
+        assert (record.publisher, record.seq, later.seq) == (7, 1, 2)
+        assert str(record.position) == f"{record.epoch}:1"
+        assert record.told() == {"publisher": 1, "_seq": 1, "_epoch": record.epoch}
         assert record.payload.values() == ([], {})
         assert record.time == world.clock.time()
         assert record.order < later.order
@@ -78,11 +85,20 @@ class TestWhatIsKept:
 
     @pytest.mark.parametrize("name", ["exclude", "eligible"])
     @pytest.mark.parametrize("ids", [[], [1]])
-    def test_never_an_event_that_names_sessions(self, world, name, ids):
+    def test_an_event_that_names_sessions_can_be_told_from_others(self, world, name, ids):
         world.histories.keep("a", PLENTY)
+        world.record("a")
         world.record("a", options=PublishOptions(**{name: ids}))
-        assert world.of("a") == []
-        assert world.histories.topics() == []
+        assert [record.names_sessions for record in world.histories.of("a")] == [False, True]
+
+    def test_what_an_event_is_transcoded_to_is_not_kept_with_it(self, world):
+        world.histories.keep("a", PLENTY)
+        payload = Payload(JSON, b"[1]", b"")
+        history = world.histories.find("a")
+        world.histories.add(history, world.histories.next(history, 1, 7, payload, DEFAULT, {}))
+        payload.parts(MSGPACK)
+        (record,) = world.histories.of("a")
+        assert (record.payload.args, record.payload._other) == (b"[1]", {})
 
     @pytest.mark.parametrize(
         "name", ["exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole"]
@@ -188,12 +204,14 @@ class TestBounds:
         assert world.histories.topics() == ["a", "c"]
         assert (world.of("a"), world.of("b"), world.of("c")) == ([1, 3], [], [4])
 
-    def test_an_event_too_long_to_keep_displaces_nobody(self):
-        world = World(max_topics=1)
-        world.histories.keep("*", Keep(size=9, seconds=10, bytes=10))
+    def test_an_event_too_long_to_keep_is_counted(self, world):
+        world.histories.keep("a", Keep(size=9, seconds=10, bytes=10))
         world.record("a")
-        world.record("b", 11)
-        assert world.of("a") == [1]
+        world.record("a", 11)
+        history = world.histories.find("a")
+        assert (history.seq, world.of("a")) == (2, [])
+        assert not history.after(Position(history.epoch, 1))[1]
+        assert history.after(Position(history.epoch, 2))[1]
 
 
 events = st.tuples(st.sampled_from("abc"), st.integers(2, 12), st.sampled_from([0, 0, 0.5, 1, 3, 10]))
@@ -217,25 +235,186 @@ def kept(past, keep, now):
 
 @given(keeps, keeps, st.lists(events, max_size=30))
 def test_the_past_is_the_longest_end_within_all_bounds(pattern_keep, exact_keep, published):
-    world = World(max_topics=2)
+    world = World(max_topics=1)
     world.histories.keep("*", pattern_keep)
     world.histories.keep("a", exact_keep)
-    model = {}
+    # topic -> its past; of those that only the pattern matches, the one that was silent longest is forgotten
+    model = {"a": []}
     for topic, size, pause in published:
         world.clock.advance(pause)
         now = world.clock.time()
         keep = exact_keep if topic == "a" else pattern_keep
         publication = world.record(topic, size)
-        past = kept([*model.pop(topic, []), (publication, now, size)], keep, now)
-        if past:
-            model[topic] = past
-        if len(model) > 2:
-            del model[next(iter(model))]
-        assert world.histories.topics() == list(model)
-        for other in ("a", "b", "c"):
-            held = kept(model.get(other, []), exact_keep if other == "a" else pattern_keep, now)
-            if not held:
-                model.pop(other, None)
-            assert world.of(other) == [number for number, _, _ in held]
+        model = {name: past for name, past in model.items() if "a" in (name, topic) or name == topic}
+        model[topic] = kept([*model.get(topic, []), (publication, now, size)], keep, now)
+        for name, past in model.items():
+            model[name] = kept(past, exact_keep if name == "a" else pattern_keep, now)
+        for name in "abc":
+            assert world.of(name) == [number for number, _, _ in model.get(name, [])]
+        assert set(world.histories.topics()) == {name for name, past in model.items() if past}
     for history in world.histories._histories.values():
-        assert history._bytes == sum(len(record.payload) for record in history.records)
+        assert history._bytes == sum(len(record.payload) for record in history.since(0))
+
+
+class TestCounting:
+    def test_a_topic_that_nobody_asked_about_has_no_positions(self, world):
+        assert world.histories.is_idle
+        assert world.histories.find("a") is None
+        world.histories.keep("b", PLENTY)
+        assert not world.histories.is_idle
+        assert world.histories.find("a") is None
+
+    def test_a_pattern_alone_is_a_reason_to_look(self, world):
+        world.histories.keep("b.*", PLENTY)
+        assert not world.histories.is_idle
+
+    def test_counting_keeps_nothing(self, world):
+        history = world.histories.count("a")
+        assert world.histories.count("a") is history is world.histories.find("a")
+        world.record("a")
+        world.record("a")
+        assert (history.seq, len(history), world.of("a")) == (2, 0, [])
+        assert world.histories.wanted("a") is None
+
+    def test_each_topic_has_an_epoch_of_its_own(self, world):
+        first, second = world.histories.count("a"), world.histories.count("b")
+        assert first.epoch != second.epoch
+        assert len(first.epoch) == 12
+
+    def test_a_count_begins_anew_when_the_topic_is_forgotten_or_kept_otherwise(self, world):
+        epochs = [world.histories.count("a").epoch]
+        world.histories.forget("a")
+        epochs.append(world.histories.count("a").epoch)
+        world.histories.keep("a", PLENTY)
+        epochs.append(world.histories.find("a").epoch)
+        assert len(set(epochs)) == 3
+
+    def test_counted_topics_make_room_for_each_other_but_never_take_that_of_kept_ones(self):
+        world = World(max_topics=2)
+        world.histories.keep("kept.*", PLENTY)
+        world.histories.keep("named", PLENTY)
+        for topic in ("kept.1", "kept.2", "named"):
+            world.record(topic)
+        dropped = world.histories.count("a")
+        held = world.histories.count("b")
+        world.record("a")
+        world.histories.count("c")
+        assert held.is_dropped
+        assert not dropped.is_dropped
+        assert world.histories.topics() == ["named", "kept.1", "kept.2"]
+
+    def test_an_unlisted_history_is_found_by_nobody(self, world):
+        history = world.histories.unlisted("a", PLENTY)
+        world.histories.add(
+            history, world.histories.next(history, 1, 7, Payload(JSON, b"", b""), DEFAULT, {})
+        )
+        assert (history.seq, world.of("a"), world.histories.find("a")) == (1, [], None)
+        assert world.histories.unlisted("a", None).keep.size == 0
+
+
+class TestGoingOn:
+    @pytest.fixture
+    def history(self, world):
+        world.histories.keep("a", Keep(size=3, seconds=100, bytes=1000))
+        history = world.histories.find("a")
+        for _ in range(5):
+            world.record("a")
+        return history
+
+    @pytest.mark.parametrize(("seq", "index"), [(2, 2), (3, 3), (4, 4), (5, 5)])
+    def test_behind_what_was_received_while_nothing_is_missing(self, history, seq, index):
+        assert history.after(Position(history.epoch, seq)) == (index, True)
+        assert [record.seq for record in history.since(index)] == list(range(seq + 1, 6))
+
+    @pytest.mark.parametrize("seq", [0, 1, 6, 2**53])
+    def test_with_all_that_is_held_when_the_position_is_gone_or_never_was(self, history, seq):
+        assert history.after(Position(history.epoch, seq)) == (2, False)
+
+    def test_with_all_that_is_held_when_the_count_has_begun_anew(self, history):
+        assert history.after(Position("another", 4)) == (2, False)
+
+    def test_from_the_beginning_while_that_is_held(self, world):
+        world.histories.keep("b", PLENTY)
+        history = world.histories.find("b")
+        assert history.after(Position(history.epoch, 0)) == (0, True)
+        world.record("b")
+        assert history.after(Position(history.epoch, 0)) == (0, True)
+
+    @pytest.mark.parametrize(("count", "seq"), [(1, 4), (2, 3), (3, 2), (4, 2), (1000, 2)])
+    def test_before_the_last_ones(self, history, count, seq):
+        assert history.before_last(count) == Position(history.epoch, seq)
+
+    def test_numbers_that_were_given_away_are_not_given_again(self, world, history):
+        history.assigned = 7
+        world.record("a")
+        assert (history.seq, [record.seq for record in history.since(0)]) == (8, [4, 5, 8])
+        assert history.after(Position(history.epoch, 6)) == (5, True)
+
+
+class Journal:
+    """``ports.Journal`` that writes down what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def trim(self, *args):
+        self.told.append(("trim", *args))
+
+    def forget(self, *args):
+        self.told.append(("forget", *args))
+
+
+class TestDurable:
+    @pytest.fixture
+    def history(self, world):
+        world.histories.keep("a", Keep(size=2, seconds=100, bytes=1000, is_durable=True))
+        world.histories.keep("b", PLENTY)
+        return world.histories.find("a")
+
+    def test_the_journal_is_told_what_goes(self, world, history):
+        journal = world.histories.journal = Journal()
+        for _ in range(3):
+            world.record("a")
+            world.record("b")
+        world.histories.forget("b")
+        world.histories.forget("a")
+        trims = [("trim", "a", history.epoch, first) for first in (1, 1, 2)]
+        assert journal.told == [*trims, ("forget", "a")]
+
+    def test_without_a_journal_there_is_nobody_to_tell(self, world, history):
+        world.record("a")
+        world.histories.forget("a")
+        assert history.is_dropped
+
+    @pytest.mark.parametrize("numbers", [[4, 5], [3, 5], [3, 4, 5], []])
+    def test_it_goes_on_where_the_journal_ends(self, world, history, numbers):
+        kept = world.histories.unlisted("a", PLENTY)
+        records = []
+        for number in numbers:
+            kept.assigned = number - 1
+            records.append(world.histories.next(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {}))
+        world.histories.restore("a", Position("before", 5), records)
+        assert history.position == Position("before", 5)
+        assert world.of("a") == numbers[-2:]
+        oldest = 5 if not numbers else numbers[-2] - 1 if len(numbers) < 3 else numbers[0]
+        assert history.after(Position("before", oldest))[1]
+        assert not history.after(Position("before", oldest - 1))[1]
+        world.record("a")
+        assert history.position == Position("before", 6)
+
+    def test_a_topic_that_is_durable_no_longer_begins_anew(self, world, history):
+        for topic in ("b", "c"):
+            world.histories.restore(topic, Position("before", 5), [])
+        assert world.histories.find("b").seq == 0
+        assert world.histories.find("c") is None
+
+
+def test_holes_in_front_are_closed():
+    world = World()
+    world.histories.keep("a", Keep(size=10, seconds=100, bytes=1000))
+    for _ in range(500):
+        world.record("a")
+    history = world.histories.find("a")
+    assert (history.first, history.end, len(history)) == (490, 500, 10)
+    assert len(history._records) < 100
+    assert [record.seq for record in history.since(495)] == [496, 497, 498, 499, 500]

@@ -585,7 +585,7 @@ class TestHistory:
                 "subscription": reader.prefix,
                 "publication": ids[number],
                 "topic": "log.b" if number % 2 else "log.a",
-                "details": {},
+                "details": {"_seq": number // 2 + 1, "_epoch": events[number % 2]["details"]["_epoch"]},
                 "args": [number],
                 "kwargs": {"n": number},
             }
@@ -694,7 +694,14 @@ class TestHistory:
             "publisher": alice.id,
             "publisher_authid": "alice",
             "publisher_authrole": "member",
+            "_seq": 1,
+            "_epoch": event["details"]["_epoch"],
         }
+
+    @pytest.mark.parametrize("options", [{"exclude": [1]}, {"eligible": [1, 2, 3, 4, 5]}])
+    def test_tells_nothing_of_events_that_named_sessions(self, alice, reader, options):
+        alice.request(16, options, "log.a", [1])
+        assert reader.call(GET_EVENTS, reader.exact) == []
 
     def test_needs_the_right_to_subscribe(self, world, reader, ids):
         mallory = world.join(permissions=Allow(Action.CALL))

@@ -20,6 +20,7 @@ from radiod.errors import (
     CANCELED,
     CHANNEL_CLOSED,
     DISCLOSE_ME,
+    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_CHANNEL,
@@ -36,7 +37,7 @@ from radiod.errors import (
     PeerError,
     Refused,
 )
-from radiod.testing import ALLOW_NONE, Allow, make_principal, make_realm
+from radiod.testing import ALLOW_ALL, ALLOW_NONE, Allow, make_principal, make_realm
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, Payload
 from radiod.wire.messages import PublishOptions
 
@@ -432,14 +433,35 @@ class TestSubscribe:
 
     def test_may_be_asked_about_beforehand(self, world):
         world.realm.may_subscribe(make_principal(), "a")
+        world.realm.may_subscribe(make_principal(), "radiod.channel.on_create")
         assert_refused(NOT_AUTHORIZED, world.realm.may_subscribe, make_principal(permissions=ALLOW_NONE), "a")
         assert_refused(INVALID_URI, world.realm.may_subscribe, make_principal(), "a..b")
+        world.realm.may_subscribe(make_principal(), "wamp.session.on_join")
         assert len(world.realm.broker) == 0
 
-    def test_from_outside_a_message_needs_the_same_rights(self, world, alice):
+    @pytest.mark.parametrize(
+        ("outcome", "uri"),
+        [(YES, None), (NO, NOT_AUTHORIZED), (Refused(AUTHORIZATION_FAILED, ""), AUTHORIZATION_FAILED)],
+        ids=["allowed", "refused", "unknown"],
+    )
+    def test_whether_it_is_allowed_may_be_known_later(self, world, outcome, uri):
+        rights, seen = Slow(Action.SUBSCRIBE), []
+        world.realm.may_subscribe(make_principal(permissions=rights), "a").then(seen.append)
+        assert seen == []
+        rights.settle(outcome)
+        assert [getattr(error, "uri", error) for error in seen] == [uri]
+
+    def test_a_channel_that_ends_during_the_decision_is_not_listened_to(self, world, alice):
+        world.realm.create_channel("a", 10, None)
+        rights, seen = Slow(Action.SUBSCRIBE), []
+        world.realm.may_subscribe(make_principal(permissions=rights), "a").then(seen.append)
+        world.clock.advance(11)
+        rights.settle()
+        assert [error.uri for error in seen] == [CHANNEL_CLOSED]
+
+    def test_from_outside_a_message_is_told_to_nobody(self, world, alice):
         world.realm.subscribe(alice.session, "a")
         assert [listener.subscription.topic for listener in alice.session.subscriptions.values()] == ["a"]
-        assert_refused(NOT_AUTHORIZED, world.realm.subscribe, world.join(permissions=ALLOW_NONE).session, "a")
         assert_silent(alice)
 
 
@@ -708,17 +730,38 @@ class TestPassthru:
         bob.send(16, 1, {"ppt_scheme": "x_mine", "ppt_keyid": "k"}, "a", ["sealed"])
         assert alice.received()[0][3:] == [{"ppt_scheme": "x_mine", "ppt_keyid": "k"}, ["sealed"]]
 
-    def test_that_was_not_announced_breaks_the_protocol(self, alice):
-        assert_protocol_violation(alice, 16, 1, {"ppt_scheme": "x_mine"}, "a", ["sealed"])
+    @pytest.mark.parametrize("code", [16, 48])
+    @pytest.mark.parametrize("uri", ["a", "a..b", "wamp.session.count"])
+    @pytest.mark.parametrize("permissions", [ALLOW_ALL, ALLOW_NONE])
+    def test_that_was_not_announced_breaks_the_protocol(self, world, code, uri, permissions):
+        alice = world.join(permissions=permissions)
+        assert_protocol_violation(alice, code, 1, {"ppt_scheme": "x_mine"}, uri, ["sealed"])
 
-    def test_of_an_error_tells_only_what_is_a_string(self, world):
+    def test_of_an_error_goes_to_the_caller_and_nothing_else_does(self, world):
         alice = world.join(features="callee.payload_passthru_mode", codec=CBOR)
         bob = world.join(features="caller.payload_passthru_mode")
         alice.ask(64, 1, {}, "p")
         bob.send(48, 1, {}, "p")
-        details = {"ppt_scheme": "x_mine", "ppt_keyid": 10**40, "ppt_cipher": None, "other": "x"}
+        details = {"ppt_scheme": "x_mine", "ppt_cipher": None, "other": 10**40}
         alice.send(8, 68, 1, details, "an.error", ["sealed"])
         assert bob.received() == [[8, 48, 1, {"ppt_scheme": "x_mine"}, "an.error", ["sealed"]]]
+
+
+class TestErrorsOfCallees:
+    @pytest.mark.parametrize("uri", INVALID_URIS)
+    def test_that_are_no_uri_are_not_passed_on_as_one(self, world, alice, uri):
+        """Autobahn|Python closes its connection when it gets such an ERROR."""
+        alice.ask(64, 1, {}, "p")
+        bob = world.join()
+        bob.send(48, 1, {}, "p")
+        alice.received()
+        alice.send(8, 68, 1, {}, uri, ["secret"], {"k": "secret"})
+        (answer,) = bob.received()
+        assert_error(answer, 48, 1, INVALID_URI)
+        assert "secret" not in str(answer)
+        assert_silent(alice)
+        alice.send(8, 68, 1, {}, uri)
+        assert_silent(alice, bob)
 
 
 class TestWaiting:
@@ -870,7 +913,6 @@ class TestWaiting:
 
     def test_is_not_possible_outside_a_message(self, world, slow, late):
         assert_refused(AUTHORIZATION_FAILED, world.realm.publish, late.session, "a", Payload.of())
-        assert_refused(NOT_AUTHORIZED, world.realm.may_subscribe, late.session.principal, "a")
         nobody = world.join(permissions=ALLOW_NONE)
         assert_refused(NOT_AUTHORIZED, world.realm.publish, nobody.session, "a", Payload.of())
 
@@ -924,7 +966,62 @@ class TestChunksOfOneCall:
         assert_silent(caller, callee)
         assert callee.session.is_open
 
-    @pytest.mark.parametrize("procedure", ["p", "q", "radiod.echo", "radiod.nothing", "wamp.session.get"])
+    @pytest.mark.parametrize("uri", ["p", "a..b", "", "x" * 256, "wamp.session.count"])
+    def test_are_not_refused_for_what_they_name(self, world, callee, uri):
+        caller = world.join(features=PROGRESSIVE)
+        caller.send(48, 1, {"progress": True}, "p", [1])
+        caller.send(48, 1, {"progress": True}, uri, [2])
+        caller.send(48, 1, {"disclose_me": True}, uri, [3])
+        assert_silent(caller)
+        assert [message[4] for message in callee.received()] == [[1], [2], [3]]
+
+    def test_are_not_asked_for_rights_that_the_first_had(self, world, callee):
+        slow = Slow()
+        caller = world.join(features=PROGRESSIVE, permissions=slow)
+        caller.send(48, 1, {"progress": True}, "p", [1])
+        caller.send(48, 1, {}, "p", [2])
+        assert slow.asked == [(Action.CALL, "p")]
+
+    @pytest.mark.parametrize("options", [{}, {"enc_algo": "cryptobox"}], ids=["left out", "repeated"])
+    def test_are_as_opaque_as_the_first(self, world, options):
+        callee = world.join(features=f"{TAKES_CHUNKS} callee.payload_passthru_mode")
+        callee.ask(64, 1, {}, "p")
+        caller = world.join(features=f"{PROGRESSIVE} caller.payload_passthru_mode")
+        caller.send(48, 1, {"progress": True, "enc_algo": "cryptobox"}, "p", "sealed")
+        caller.send(48, 1, {"progress": True, **options}, "p", "more")
+        assert [message[3:] for message in callee.received()] == [
+            [{"progress": True, "enc_algo": "cryptobox"}, "sealed"],
+            [{"progress": True, "enc_algo": "cryptobox"}, "more"],
+        ]
+        callee.send(70, 1, {}, [])
+        caller.received()
+        caller.send(48, 1, options, "p", "late")
+        assert_silent(caller, callee)
+
+    def test_of_a_plain_call_may_not_be_opaque(self, world, callee):
+        caller = world.join(features=f"{PROGRESSIVE} caller.payload_passthru_mode")
+        caller.send(48, 1, {"progress": True}, "p", [1])
+        assert_protocol_violation(caller, 48, 1, {"enc_algo": "cryptobox"}, "p", "sealed")
+
+    @pytest.mark.parametrize("procedure", ["radiod.echo", "radiod.nothing", "wamp.session.count"])
+    def test_are_nothing_for_the_routers_own_procedures(self, world, procedure):
+        caller = world.join(features=PROGRESSIVE)
+        assert_error(caller.ask(48, 1, {"progress": True}, procedure), 48, 1, FEATURE_NOT_SUPPORTED)
+        caller.send(48, 1, {"progress": True}, procedure)
+        caller.send(48, 1, {}, procedure)
+        assert_silent(caller)
+        assert caller.ask(48, 2, {}, "radiod.echo", ["x"]) == [50, 2, {}, ["x"]]
+
+    @pytest.mark.parametrize("procedure", ["p", "q", "a..b", "radiod.echo", "wamp.session.count"])
+    @pytest.mark.parametrize("permissions", [ALLOW_ALL, ALLOW_NONE])
+    def test_that_were_not_announced_break_the_protocol(self, world, callee, procedure, permissions):
+        caller = world.join(permissions=permissions)
+        assert_protocol_violation(caller, 48, 1, {"progress": True}, procedure)
+        assert_silent(callee)
+
+    @pytest.mark.parametrize(
+        "procedure", ["p", "q", "a..b", "radiod.echo", "radiod.nothing", "wamp.session.get"]
+    )
     @pytest.mark.parametrize("verdict", [YES, NO])
     def test_are_answered_once(self, world, callee, procedure, verdict):
         slow = Slow(Action.CALL)
@@ -932,7 +1029,8 @@ class TestChunksOfOneCall:
         caller.send(48, 1, {"progress": True}, procedure, [1])
         caller.send(48, 1, {"progress": True}, procedure, [2])
         caller.send(48, 1, {}, procedure, [3])
-        slow.settle(verdict)
+        if slow.pending:
+            slow.settle(verdict)
         if procedure == "p" and verdict is YES:
             callee.send(70, 1, {}, [4])
         assert len(caller.received()) == 1

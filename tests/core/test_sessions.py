@@ -129,6 +129,16 @@ class TestFeatures:
         assert first is second
 
 
+class TestAnnouncing:
+    def test_is_needed_for_what_is_used(self, session):
+        session.features = frozenset({"caller.a"})
+        session.check_announced("caller.a", True)
+        session.check_announced("callee.a", False)
+        for feature in ("callee.a", "caller.b"):
+            with pytest.raises(PeerError, match=r"[ab] was not announced for the role calle[re]"):
+                session.check_announced(feature, True)
+
+
 class TestRequestIds:
     @given(kinds=st.lists(st.sampled_from(sorted(COUNTED)), max_size=20))
     def test_count_from_1_through_all_kinds_of_requests(self, kinds):

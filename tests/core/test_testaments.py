@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from support.realms import NO, YES, Slow, World
 
@@ -17,8 +18,8 @@ from radiod.errors import (
     Refused,
 )
 from radiod.testing import Allow, make_principal, make_realm
-from radiod.wire.codecs import CBOR, CODECS, NOTHING
-from radiod.wire.messages import PublishOptions
+from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING
+from radiod.wire.messages import Call, CallOptions, PublishOptions
 
 ADD = "wamp.session.add_testament"
 FLUSH = "wamp.session.flush_testaments"
@@ -208,12 +209,24 @@ class TestArguments:
         assert alice.call(FLUSH, scope) == INVALID_ARGUMENT
         assert len(alice.session.testaments) == 1
 
-    def test_nested_too_deep_to_be_said_in_every_serializer_are_refused(self, alice):
-        nested = []
-        for _ in range(500):
-            nested = [nested]
-        assert alice.call(ADD, "a", nested, {}) == INVALID_ARGUMENT
+    @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=["json", "msgpack"])
+    def test_nested_too_deep_to_be_said_in_every_serializer_are_refused(self, world, codec):
+        alice = world.join(codec=codec)
+        # Bytes made by hand: how deep the client itself could nest depends on the stack it runs on.
+        begin, end, inside = {JSON: (b"[", b"]", b""), MSGPACK: (b"\x91", b"", b"\x90")}[codec]
+        nested = msgspec.Raw(begin * 500 + inside + end * 500)
+        alice.send_message(Call(1, CallOptions(), ADD, msgspec.Raw(codec.dump(["a", nested, {}]))))
+        assert alice.received()[0][:5] == [8, 48, 1, {}, INVALID_ARGUMENT]
         assert alice.session.testaments is None
+
+    def test_no_more_bytes_than_the_limit(self, alice):
+        assert alice.call(ADD, "a", ["x" * (testaments.MAX_BYTES - 100)], {}) == []
+        assert alice.call(ADD, "a", ["x" * 100], {}) == QUOTA
+        assert alice.call(ADD, "a", [], {}, {"eligible": [1]}) == QUOTA
+        assert alice.call(ADD, "a", [], {}) == []
+        alice.call(FLUSH)
+        assert alice.call(ADD, "a", ["x" * testaments.MAX_BYTES], {}) == QUOTA
+        assert alice.call(ADD, "a", ["x" * 100], {}, {"eligible": [1]}) == []
 
     def test_no_more_than_the_limit(self):
         alice = World(limits=Limits(max_testaments=1)).join()

@@ -84,16 +84,7 @@ ALONE = {
 """Features that one stock client has and no other."""
 
 RUNS = [(client, serializer) for client in EXPECTED for serializer in ("json", "msgpack", "cbor")]
-UNDEFINED = pytest.mark.xfail(
-    reason="wampy.js sends the options it was not given as undefined, which has a wrong type", strict=True
-)
-
-
-def cases():
-    for client, serializer in RUNS:
-        for feature in EXPECTED[client]:
-            is_undefined = client == "wampy" and serializer != "json" and feature == "plain subscription"
-            yield pytest.param(client, serializer, feature, marks=UNDEFINED if is_undefined else ())
+CASES = [(client, serializer, feature) for client, serializer in RUNS for feature in EXPECTED[client]]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +124,7 @@ def seen(server):
     return see
 
 
-@pytest.mark.parametrize(("client", "serializer", "feature"), list(cases()))
+@pytest.mark.parametrize(("client", "serializer", "feature"), CASES)
 def test_a_stock_client_can_use_the_feature(server, seen, client, serializer, feature):
     assert seen((client, serializer))[feature] == EXPECTED[client][feature]
     assert log_is_clean(server.log.read_text())

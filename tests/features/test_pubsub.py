@@ -334,13 +334,13 @@ def history(peer, subscription, **filters):
 
 @pytest.fixture
 def past(router):
-    """A reader, its subscription, and four events a minute apart: (publication, timestamp) of each."""
+    """A reader, its subscription, and four events a second apart: (publication, timestamp) of each."""
     publisher, reader = router.peers(2)
     subscription = reader.listen("kept")
     publications = []
     for place in range(4):
         publications.append(publisher.tell("kept", [place]))
-        router.wait(60)
+        router.wait(1)
     reader.heard()
     reader.call("wamp.subscription.get_events", [subscription])
     times = [event["timestamp"] for event in reader.hears()[3]]

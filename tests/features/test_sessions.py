@@ -258,6 +258,17 @@ def test_invalid_uri(router, uri):
     assert peer.register("a.procedure")[0] == REGISTERED
 
 
+@pytest.mark.parametrize("uri", BAD_URIS)
+def test_invalid_uri_of_a_callees_error(router, uri):
+    """The caller hears of it, under a URI that its client can take."""
+    caller, callee = router.peers(2)
+    callee.serve("a.procedure")
+    request = caller.call("a.procedure")
+    callee.fail(callee.invoked(), uri, ["why"])
+    assert caller.hears()[:5] == [ERROR, 48, request, {}, INVALID_URI]
+    assert callee.heard() == []
+
+
 @pytest.mark.parametrize(
     "uri", ["a", "a.b", "a-b_c.D", "\u00e4.\u00f6", "\U0001f4fb.on", "http://example.org/a", "1.2", "a" * 255]
 )

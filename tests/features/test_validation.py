@@ -113,6 +113,27 @@ def test_unknown_options_are_ignored(router, code):
     assert [answer[0] for answer in peer.heard() if answer[0] == ABORT] == []
 
 
+UNDEFINED = {"msgpack": msgpack.ExtType(0, b"\0"), "cbor": cbor2.undefined}
+
+
+@pytest.mark.parametrize("code", OPTIONS, ids=NAMES.get)
+def test_undefined_options_are_absent(router, code):
+    """Some clients in JavaScript send all options that they know; JSON has no way to."""
+    (peer,) = router.peers(1)
+    rest, options = OPTIONS[code]
+    if router.serializer.name != "json":
+        peer.say([code, 1, dict.fromkeys(options, UNDEFINED[router.serializer.name]), *rest])
+    assert [answer[0] for answer in peer.heard() if answer[0] == ABORT] == []
+
+
+def test_integer_options_may_be_whole_floats(router):
+    caller, callee = router.peers(2)
+    callee.serve("a.procedure", concurrency=1.0, forward_timeout=True)
+    caller.call("a.procedure", timeout=5000.0)
+    timeout = callee.hears()[3]["timeout"]
+    assert (timeout, type(timeout)) == (5000, int)
+
+
 def test_options_of_hello(router):
     roles = hello_roles()
     wrong = [

@@ -28,7 +28,9 @@ class RawClient:
         self._messages: list[Any] = []
         self._requests = Requests()
         roles = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
-        assert self.ask([1, "radio", {"roles": roles}])[0] == 2
+        welcome = self.ask([1, "radio", {"roles": roles}])
+        assert welcome[0] == 2
+        self.session = welcome[1]
 
     def say(self, *messages: Any) -> None:
         """Send messages in one go; a request whose id is None gets the next one."""
@@ -43,6 +45,20 @@ class RawClient:
             frames, self._unread = server_frames(self._unread + data)
             self._messages = [json.loads(payload) for opcode, payload in frames if opcode == 1]
         return self._messages.pop(0)
+
+    def hear_close(self) -> int:
+        """The code of the close frame that comes next; answers it, and sees the server hang up."""
+        assert self._messages == []
+        frames: list[tuple[int, bytes]] = []
+        while not frames:
+            data = self._socket.recv(1 << 18)
+            assert data, "the server has hung up without a close frame"
+            frames, self._unread = server_frames(self._unread + data)
+        ((opcode, payload),) = frames
+        assert opcode == 8, frames
+        self._socket.sendall(b"\x88\x82" + bytes(4) + payload[:2])
+        assert self._socket.recv(1) == b""
+        return int.from_bytes(payload[:2], "big")
 
     def ask(self, message: Any) -> Any:
         """Send a message and return the next one received."""

@@ -188,8 +188,7 @@ def test_everybody_gets_goodbye_when_the_realm_closes(radio):
     wamp.join()
     radio[0].realms["radio"].close("wamp.close.system_shutdown")
     wamp.settle()
-    (_, goodbye), (opcode, code) = wamp.frames()
+    ((_, goodbye),) = wamp.frames()
     assert msgspec.json.decode(goodbye) == [6, {}, "wamp.close.system_shutdown"]
-    assert (opcode, code) == (8, b"\x03\xe8")
     frames, _ = server_frames(listener.received())
     assert frames == [(8, b"\x03\xe9")]

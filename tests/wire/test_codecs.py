@@ -153,7 +153,7 @@ HEADS = {
     messages.ClientAbort: ((st.just(3), details, uris), payloads),
     messages.Authenticate: ((st.just(5), st.text(max_size=80), details), NO_PAYLOAD),
     messages.Goodbye: ((st.just(6), details, uris), NO_PAYLOAD),
-    messages.InvocationError: ((st.just(8), st.just(68), ids, details, uris), payloads),
+    messages.InvocationError: ((st.just(8), st.just(68), ids, options(**passthru), uris), payloads),
     messages.Publish: ((st.just(16), ids, publish_options, uris), payloads),
     messages.Subscribe: (
         (st.just(32), ids, options(match=matches, get_retained=st.booleans()), uris),
@@ -472,15 +472,130 @@ class TestIntegralFloats:
         assert_peer_error(reference.codec, reference.dump([16, 1.0, 2.0, "a"]))
         assert_peer_error(reference.codec, reference.dump([16, 1.0, {"exclude": 2.0}, "a"]))
 
+    @every_codec
+    def test_are_accepted_as_numbers_in_the_options(self, reference):
+        call = reference.codec.decode(reference.dump([48, 1, {"timeout": 1000.0}, "a"]))
+        assert (call.options.timeout, type(call.options.timeout)) == (1000, int)
+        register = reference.codec.decode(reference.dump([64, 1, {"concurrency": 2.0}, "a"]))
+        assert (register.options.concurrency, type(register.options.concurrency)) == (2, int)
+
+    @every_codec
+    @pytest.mark.parametrize("value", [1.5, -1.0, 2.0**53 + 2, 1e300, 1e20, math.inf, math.nan, [1.0], {}])
+    def test_are_refused_as_numbers_that_they_are_not(self, reference, value):
+        assert_peer_error(reference.codec, reference.dump([48, 1, {"timeout": value}, "a"]))
+        assert_peer_error(reference.codec, reference.dump([64, 1, {"concurrency": value}, "a"]))
+
     def test_a_malformed_payload_beside_them_is_refused(self):
         head = b"\x95\x10" + msgpack.packb(1.0) + b"\x80\xa1a"
-        assert_peer_error(MSGPACK, head + b"\x91\xa1\xff")
-        assert_peer_error(MSGPACK, head + b"\x91\xd4\x05\x00")
+        for payload in (b"\x91", b"\xc1", b"\x90\x90", b""):
+            assert_peer_error(MSGPACK, head + payload)
+        for payload in (b"[", b"[}", b"[]]", b""):
+            assert_peer_error(JSON, b'[16,1,{"exclude":[1.5]},"a",%b]' % payload)
+            assert_peer_error(JSON, b'[48,1,{"timeout":1.0},"a",%b]' % payload)
+
+    @pytest.mark.parametrize("payload", [b"\x91\xd4\x05\x00", b"\x91\xa1\xff", b"\x91\xcb" + bytes(8)])
+    def test_what_the_router_could_not_read_beside_them_is_passed_on(self, payload):
+        message = MSGPACK.decode(b"\x95\x10" + msgpack.packb(1.0) + b"\x80\xa1a" + payload)
+        assert MSGPACK.payload(message.args, message.kwargs).args == payload
+
+    def test_numbers_beside_them_keep_their_digits(self):
+        message = JSON.decode(b'[48, 1, {"timeout": 1e3}, "a", [1.10, 1E5, "\\u0000"]]')
+        assert message.options.timeout == 1000
+        assert JSON.payload(message.args, message.kwargs).args == b'[1.10, 1E5, "\\u0000"]'
 
     @pytest.mark.parametrize("payload", [[b"\0\1", 2**64 - 1, "\0", {"k": [1.0]}], [10**3, -0.5]])
     def test_leave_the_payload_as_it_was(self, payload):
         message = MSGPACK.decode(msgpack.packb([16, 1.0, {}, "a", payload]))
         assert MSGPACK.payload(message.args, message.kwargs).values() == (payload, {})
+
+
+class TestUndefined:
+    """JavaScript clients send options that they were not given: no value, rather than a wrong one."""
+
+    UNDEFINED = pytest.mark.parametrize(
+        ("reference", "undefined"),
+        [(Msgpack, msgpack.ExtType(0, b"\0")), (Cbor, cbor2.undefined)],
+        ids=["msgpack", "cbor"],
+    )
+
+    @UNDEFINED
+    @pytest.mark.parametrize(
+        "message",
+        [
+            [16, 1, {"acknowledge": ..., "exclude": ..., "ppt_scheme": ..., "retain": True}, "a", [5.0]],
+            [32, 1, {"match": ..., "get_retained": ...}, "a"],
+            [48, 1, {"timeout": ..., "progress": True, "receive_progress": ..., "disclose_me": ...}, "a"],
+            [49, 1, {"mode": ...}],
+            [64, 1, {"match": ..., "invoke": "last", "concurrency": ..., "forward_timeout": ...}, "a"],
+            [70, 1, {"progress": ..., "enc_algo": ...}, [1], {"x": 1}],
+            [8, 68, 1, {"ppt_cipher": ...}, "a"],
+            [1, "radio", {"roles": {"caller": {"features": ...}}, "authid": ..., "authextra": ...}],
+        ],
+        ids=lambda message: message[0],
+    )
+    def test_is_absent_from_options(self, reference, undefined, message):
+        sent, meant = ([change(item) for item in message] for change in (with_value(undefined), without))
+        codec = reference.codec
+        decoded, expected = codec.decode(reference.dump(sent)), codec.decode(reference.dump(meant))
+        assert type(decoded) is type(expected)
+        for name in decoded.__struct_fields__:
+            values = getattr(decoded, name), getattr(expected, name)
+            assert values[0] == values[1] or [*map(bytes, values)] == [bytes(values[1])] * 2
+
+    @UNDEFINED
+    def test_is_nothing_where_anything_may_stand(self, reference, undefined):
+        hello = [
+            1,
+            "radio",
+            {"roles": {"caller": {"features": {"x": undefined}}}, "authextra": {"y": undefined}},
+        ]
+        details = reference.codec.decode(reference.dump(hello)).details
+        assert details.roles["caller"].features.get("x") is None
+        assert details.authextra.get("y") is None
+
+    @UNDEFINED
+    @pytest.mark.parametrize(
+        "message",
+        [
+            [16, 1, {}, ...],
+            [16, 1, ..., "a"],
+            [16, 1, {"exclude": [...]}, "a"],
+            [34, 1, ...],
+            [1, "radio", ...],
+        ],
+        ids=str,
+    )
+    def test_is_wrong_elsewhere(self, reference, undefined, message):
+        sent = [with_value(undefined)(item) for item in message]
+        assert_peer_error(reference.codec, reference.dump(sent))
+
+    @pytest.mark.parametrize("other", [msgpack.ExtType(1, b"\0"), msgpack.ExtType(0, b"\1")])
+    def test_other_extensions_are_wrong(self, other):
+        assert_peer_error(MSGPACK, msgpack.packb([48, 1, {"timeout": other}, "a"]))
+        hello = MSGPACK.decode(
+            msgpack.packb([1, "radio", {"roles": {"caller": {}}, "authextra": {"x": other}}])
+        )
+        assert hello.details.authextra["x"] == msgspec.msgpack.Ext(other.code, other.data)
+
+
+def with_value(value):
+    """A function that puts ``value`` where an ellipsis stands, inside of lists and dictionaries too."""
+
+    def change(item):
+        if isinstance(item, dict):
+            return {key: change(inner) for key, inner in item.items()}
+        if isinstance(item, list):
+            return [change(inner) for inner in item]
+        return value if item is ... else item
+
+    return change
+
+
+def without(item):
+    """The same without what an ellipsis stands for."""
+    if not isinstance(item, dict):
+        return item
+    return {key: without(inner) for key, inner in item.items() if inner is not ...}
 
 
 class TestCbor:

@@ -223,6 +223,16 @@ def test_what_does_not_list_receivers_does_not_narrow():
     assert not PublishOptions(acknowledge=True, exclude_me=False, retain=True).narrows()
 
 
+def test_black_and_whitelists_have_a_size():
+    assert PublishOptions().lists_size() == PublishOptions(eligible=[], exclude_authid=[]).lists_size() == 0
+    ids = PublishOptions(eligible=[1, 2], exclude=[3]).lists_size()
+    assert ids == 3 * PublishOptions(exclude=[2**53]).lists_size() > 3 * 32
+    for which in ("eligible_authid", "exclude_authid", "eligible_authrole", "exclude_authrole"):
+        short, long = (PublishOptions(**{which: [text]}).lists_size() for text in ("", "x" * 1000))
+        assert long - short == 1000
+        assert short > 49
+
+
 def test_no_two_messages_of_one_direction_share_a_code():
     for union in (ClientMessage, RouterMessage):
         codes = [kind.__struct_config__.tag for kind in union.__args__]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.arguments import REQUIRED, Signature, text
 from radiod.core.buffers import BufferSettings
 from radiod.core.channels import MAX_LIFETIME
-from radiod.core.ports import Action
-from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
+from radiod.core.later import Later, after
+from radiod.core.ports import Action, Verdict
+from radiod.errors import CANCELED, FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
+from radiod.wire.messages import PublishOptions
 
 if TYPE_CHECKING:
     from radiod.core.realm import Realm
@@ -17,13 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ChannelProcedures"]
 
+Answer = dict[str, Any]
+
+PUBLISH_OPTIONS: Final = PublishOptions()
+
 
 class ChannelProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
     def __init__(self, realm: Realm) -> None:
         self._realm = realm
-        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+        self.procedures: dict[str, tuple[Signature, Callable[..., Answer | Later[Answer]]]] = {
             "radiod.channel.create": (
                 {
                     "name": REQUIRED,
@@ -62,7 +68,7 @@ class ChannelProcedures:
         on_owner_leave: Any,
         buffer: Any,
         history: Any,
-    ) -> dict[str, Any]:
+    ) -> Answer | Later[Answer]:
         """Open a channel → ``{name, control_key, expires, readers}``."""
         text("name", name)
         seconds = _lifetime(lifetime)
@@ -78,23 +84,31 @@ class ChannelProcedures:
                 raise Refused(FEATURE_NOT_SUPPORTED, f"{parameter}: this version only has the default")
         if on_owner_leave not in ("delete", "keep"):
             raise Refused(FEATURE_NOT_SUPPORTED, "on_owner_leave: this version has 'delete' and 'keep'")
-        self._needs_publish(session, name)
-        return self._realm.create_channel(name, seconds, session if on_owner_leave == "delete" else None)
+        owner = session if on_owner_leave == "delete" else None
+        return self._as_writer(session, name, lambda: self._realm.create_channel(name, seconds, owner))
 
-    def delete(self, session: Session, *, name: Any, control_key: Any) -> dict[str, Any]:
+    def delete(self, session: Session, *, name: Any, control_key: Any) -> Answer | Later[Answer]:
         """End a channel → ``{name}``."""
-        self._needs_publish(session, text("name", name))
-        self._realm.channels.delete(name, text("control_key", control_key))
-        return {"name": name}
 
-    def extend(self, session: Session, *, name: Any, lifetime: Any, control_key: Any) -> dict[str, Any]:
+        def delete() -> Answer:
+            self._realm.channels.delete(name, text("control_key", control_key))
+            return {"name": name}
+
+        return self._as_writer(session, text("name", name), delete)
+
+    def extend(
+        self, session: Session, *, name: Any, lifetime: Any, control_key: Any
+    ) -> Answer | Later[Answer]:
         """Move a channel's end → ``{name, expires}``."""
-        self._needs_publish(session, text("name", name))
-        channels = self._realm.channels
-        channel = channels.extend(name, _lifetime(lifetime), text("control_key", control_key))
-        return {"name": name, "expires": channels.expires(channel)}
 
-    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
+        def extend() -> Answer:
+            channels = self._realm.channels
+            channel = channels.extend(name, _lifetime(lifetime), text("control_key", control_key))
+            return {"name": name, "expires": channels.expires(channel)}
+
+        return self._as_writer(session, text("name", name), extend)
+
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer:
         """Public channels by name → ``{channels: [description …], next}``; ``next`` continues the list."""
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
             raise Refused(INVALID_ARGUMENT, "limit must be an integer from 1 to 1000")
@@ -102,7 +116,7 @@ class ChannelProcedures:
             text("after", after)
         return self._realm.list_channels(text("prefix", prefix), limit, after)
 
-    def get(self, session: Session, *, name: Any) -> dict[str, Any]:
+    def get(self, session: Session, *, name: Any) -> Answer:
         """One channel's description → ``{name, public, readers, events, expires}``."""
         return self._realm.describe_channel(text("name", name))
 
@@ -112,9 +126,23 @@ class ChannelProcedures:
         realm = self._realm
         return realm.tuning.tune(realm.broker, session, text("channel", channel), given)
 
-    def _needs_publish(self, session: Session, name: str) -> None:
-        if not session.principal.permissions.allows(Action.PUBLISH, name):
-            raise Refused(NOT_AUTHORIZED, f"creating and controlling {name} needs the right to publish on it")
+    def _as_writer(self, session: Session, name: str, act: Callable[[], Answer]) -> Answer | Later[Answer]:
+        """Do ``act``, once it is known that ``session`` may publish on ``name``.
+
+        Raises: Refused: it may not.
+        """
+
+        def proceed(verdict: Verdict) -> Answer:
+            if not verdict.is_allowed:
+                needed = "needs the right to publish on it"
+                raise Refused(NOT_AUTHORIZED, f"creating and controlling {name} {needed}")
+            if not session.is_open:
+                # It left while somebody else decided: what it owned now would never end.
+                raise Refused(CANCELED, "the caller left")
+            return act()
+
+        permissions = session.principal.permissions
+        return after(permissions.decide(session, Action.PUBLISH, name, PUBLISH_OPTIONS), proceed)
 
 
 def _lifetime(value: Any) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from radiod.core.arguments import Signature, bind
 from radiod.core.later import Later, after
 from radiod.core.procedures.channel import ChannelProcedures
+from radiod.core.procedures.history import HistoryProcedures
 from radiod.core.procedures.server import ServerProcedures
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
 from radiod.wire.codecs import Payload, Undecodable
@@ -35,6 +36,7 @@ class Procedures:
         self._meta = realm.meta.procedures
         self.table: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             **ChannelProcedures(realm).procedures,
+            **HistoryProcedures(realm).procedures,
             **ServerProcedures().procedures,
         }
 

@@ -3,11 +3,12 @@
 import math
 
 import pytest
-from support.realms import World
+from support.realms import NO, YES, Slow, World
 
 from radiod.core.channels import MAX_LIFETIME
 from radiod.core.ports import Action, Limits
 from radiod.errors import (
+    AUTHORIZATION_FAILED,
     BAD_KEY,
     BAD_NAME,
     CHANNEL_CLOSED,
@@ -17,6 +18,7 @@ from radiod.errors import (
     NO_SUCH_CHANNEL,
     NOT_AUTHORIZED,
     QUOTA,
+    Refused,
 )
 from radiod.testing import Allow
 
@@ -179,6 +181,46 @@ class TestRights:
             caller.call(CREATE, "a")
         mallory = world.caller(permissions=Allow(Action.CALL))
         assert mallory.call(procedure, *arguments) == NOT_AUTHORIZED
+
+    @pytest.mark.parametrize(("verdict", "name"), [(YES, "a"), (NO, None)], ids=["allowed", "refused"])
+    def test_the_right_to_publish_may_take_its_time_to_decide(self, world, verdict, name):
+        rights = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=rights)
+        caller.send(48, 1, {}, CREATE, ["a"])
+        assert caller.received() == []
+        assert rights.asked[-1] == (Action.PUBLISH, "a")
+        rights.settle(verdict)
+        ((*_, answer),) = caller.received()
+        assert answer[0]["name"] == "a" if name else "right to publish" in answer[0]
+        assert [channel.name for channel in world.realm.channels] == ([name] if name else [])
+
+    @pytest.mark.parametrize(("procedure", "rest"), [(DELETE, []), (EXTEND, [60])])
+    def test_controlling_waits_for_the_decision_as_well(self, world, caller, procedure, rest):
+        key = caller.call(CREATE, "a", lifetime=10)["control_key"]
+        rights = Slow(Action.PUBLISH)
+        other = world.caller(permissions=rights)
+        other.send(48, 1, {}, procedure, ["a", *rest, key])
+        world.clock.advance(1)
+        assert "a" in {channel.name for channel in world.realm.channels}
+        rights.settle()
+        assert other.received()[0][0] == 50
+        world.clock.advance(20)
+        assert [channel.name for channel in world.realm.channels] == (["a"] if rest else [])
+
+    def test_a_decision_that_cannot_be_had_refuses(self, world):
+        rights = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=rights)
+        caller.send(48, 1, {}, CREATE, ["a"])
+        rights.settle(Refused(AUTHORIZATION_FAILED, "nobody knows"))
+        assert caller.received()[0][4] == AUTHORIZATION_FAILED
+
+    def test_who_left_before_the_decision_owns_no_channel(self, world):
+        rights = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=rights)
+        caller.send(48, 1, {}, CREATE, ["a"])
+        caller.leave()
+        rights.settle()
+        assert list(world.realm.channels) == []
 
     def test_reading_needs_no_right_to_publish(self, world, caller):
         caller.call(CREATE, "a")

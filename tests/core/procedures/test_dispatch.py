@@ -67,10 +67,3 @@ class TestEcho:
             {"k": b"\0"},
         ]
         assert echo.ask(48, 2, {}, ECHO) == [50, 2, {}]
-
-    def test_echo_answers_nothing_to_chunks_that_come_behind(self, world):
-        caller = world.caller()
-        assert caller.ask(48, 1, {"progress": True}, ECHO, [1]) == [50, 1, {}, [1]]
-        caller.send(48, 1, {"progress": True}, ECHO, [2])
-        caller.send(48, 1, {}, ECHO, [3])
-        assert caller.received() == []

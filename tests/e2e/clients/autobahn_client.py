@@ -99,7 +99,7 @@ class Client(ApplicationSession):
         await subscription.unsubscribe()
 
         retained = txaio.create_future()
-        keep = PublishOptions(acknowledge=True, retain=True)
+        keep = PublishOptions(acknowledge=True, retain=True, exclude_me=False)
         await self.publish(f"{topic}.map", "kept", options=keep)
         late = SubscribeOptions(get_retained=True)
         await self.subscribe(lambda value: txaio.resolve(retained, value), f"{topic}.map", options=late)

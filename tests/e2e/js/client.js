@@ -54,7 +54,7 @@ async function exercise(session) {
   seen.order = received.slice(1).map(([args]) => args[0]);
   await session.unsubscribe(subscription);
 
-  await session.publish(`${topic}.map`, ["kept"], {}, { acknowledge: true, retain: true });
+  await session.publish(`${topic}.map`, ["kept"], {}, { acknowledge: true, retain: true, exclude_me: false });
   seen.retained = await new Promise((resolve) =>
     session.subscribe(`${topic}.map`, ([value]) => resolve(value), { get_retained: true }),
   );

@@ -1,0 +1,215 @@
+"""Who may come in, and what they may do: a realm's configuration becomes permissions and a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from treq.client import HTTPClient
+from twisted.logger import Logger
+from twisted.web.client import Agent
+
+from radiod import config
+from radiod.auth.anonymous import Anonymous
+from radiod.auth.authorizer import Authorizer
+from radiod.auth.cookie import CookieJar
+from radiod.auth.cryptosign import Cryptosign
+from radiod.auth.decoys import Decoys
+from radiod.auth.directory import (
+    PROOFS,
+    Credentials,
+    Directory,
+    DynamicDirectory,
+    ScramVerifier,
+    StaticDirectory,
+    WampcraSecret,
+)
+from radiod.auth.dynamic import CallDirectory
+from radiod.auth.hook import HttpHook
+from radiod.auth.roles import StaticPermissions
+from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
+from radiod.auth.ticket import Ticket
+from radiod.auth.wampcra import WampCra
+from radiod.auth.withheld import Withheld
+from radiod.core.handshake import Gate
+from radiod.core.later import Later
+from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
+from radiod.core.realm import Realm
+from radiod.transport.clock import ReactorClock
+
+__all__ = ["Admission"]
+
+Ask = Callable[[dict[str, Any]], Later[Any]]
+
+MAX_DECISIONS: Final = 10_000
+"""Decisions of an authorizer that are remembered, for each role."""
+
+MAX_COOKIES: Final = 10_000
+"""Logins of one realm that are remembered by their cookies."""
+
+MIN_TIMEOUT_S: Final = 0.001
+"""Timeouts of calls are milliseconds, and 0 would be none."""
+
+
+class Admission:
+    """Everything about one realm that decides on rights.
+
+    ``roles``: permissions by name; ``anonymous``: who lets anybody in, None: nobody does; ``gate``: all the
+    ways in.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids, reactor: Any
+    ) -> None:
+        self._realm = realm
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._reactor = reactor
+        self.roles: Final = {name: self._permissions(role) for name, role in settings.roles.items()}
+        role = settings.anonymous
+        self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
+        lifetime_s = settings.cookie_lifetime_s
+        cookies = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
+        self.gate: Final = Gate(realm, self._authenticators(), cookies)
+
+    def _complain(self, text: str) -> None:
+        self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
+
+    # --- rights
+
+    def _permissions(self, role: config.Role) -> Permissions:
+        permissions = _static(role) if role.authorizer is None else self._authorizer(role, role.authorizer)
+        dynamic = self._settings.dynamic
+        if dynamic is None or dynamic.procedure is None:
+            return permissions
+        return Withheld(permissions, dynamic.procedure)
+
+    def _authorizer(self, role: config.Role, procedure: str) -> Authorizer:
+        timeout_s = max(role.authorizer_timeout_s, MIN_TIMEOUT_S)
+
+        def ask(*question: Any) -> Later[Any]:
+            return self._realm.ask(procedure, *question, timeout_s=timeout_s)
+
+        return Authorizer(
+            ask,
+            self._clock,
+            cache_s=role.authorizer_cache_s,
+            max_cache=MAX_DECISIONS,
+            complain=self._complain,
+        )
+
+    # --- ways in
+
+    def _authenticators(self) -> dict[str, Authenticator]:
+        users = {
+            authid: _credentials(authid, user, self.roles[user.role])
+            for authid, user in self._settings.users.items()
+        }
+        found: dict[str, Authenticator] = {}
+        if self.anonymous is not None:
+            found["anonymous"] = self.anonymous
+        dynamic = self._settings.dynamic
+        elsewhere = frozenset(method.value for method in dynamic.methods) if dynamic else frozenset()
+        for authenticator in self._methods(users, elsewhere):
+            method = authenticator.method
+            if method in elsewhere or any(getattr(user, PROOFS[method]) for user in users.values()):
+                found[method] = authenticator
+        return found
+
+    def _methods(
+        self, users: Mapping[str, Credentials], elsewhere: frozenset[str]
+    ) -> tuple[Authenticator, ...]:
+        decoys = Decoys(users.values(), self._ids.secret(), elsewhere=elsewhere)
+        known = StaticDirectory(users)
+        directory: Directory = known
+        if self._settings.dynamic is not None:
+            others = self._others(self._settings.dynamic)
+            directory = DynamicDirectory(known, others, elsewhere, decoys.learn)
+        return (
+            Ticket(directory),
+            WampCra(directory, decoys, self._clock, self._ids),
+            Scram(directory, decoys, self._ids, SPECIFIED),
+            Scram(directory, decoys, self._ids, AUTOBAHN),
+            Cryptosign(directory, self._ids),
+        )
+
+    def _others(self, dynamic: config.Dynamic) -> CallDirectory:
+        """Users whom somebody else knows."""
+        return CallDirectory(
+            self._hook(dynamic, dynamic.hook) if dynamic.hook is not None else self._procedure(dynamic),
+            self._realm.name,
+            self.roles,
+            self._clock,
+            self._clock.timers,
+            timeout_s=dynamic.timeout_s,
+            cache_s=dynamic.cache_s,
+            max_cache=dynamic.max_cache,
+            complain=self._complain,
+        )
+
+    def _procedure(self, dynamic: config.Dynamic) -> Ask:
+        procedure, timeout_s = dynamic.procedure, max(dynamic.timeout_s, MIN_TIMEOUT_S)
+        assert procedure is not None
+        return lambda question: self._realm.ask(procedure, question, timeout_s=timeout_s)
+
+    def _hook(self, dynamic: config.Dynamic, url: str) -> Ask:
+        token = dynamic.hook_token
+        return HttpHook(
+            HTTPClient(Agent(self._reactor)),
+            url,
+            self._clock,
+            self._clock.timers,
+            headers={"Authorization": f"Bearer {token.reveal()}"} if token is not None else {},
+            timeout_s=dynamic.timeout_s,
+        ).ask
+
+
+def _static(role: config.Role) -> StaticPermissions:
+    allowed = {
+        Action.SUBSCRIBE: role.subscribe,
+        Action.PUBLISH: role.publish,
+        Action.CALL: role.call,
+        Action.REGISTER: role.register,
+    }
+    return StaticPermissions(
+        allowed,
+        role.deny,
+        disclose=Disclose(role.disclose.value),
+        disclosed=role.disclosed,
+        trustlevel=role.trustlevel,
+    )
+
+
+def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
+    return Credentials(
+        authid=authid,
+        role=user.role,
+        permissions=permissions,
+        ticket=user.ticket.matches if user.ticket is not None else None,
+        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
+        scram=_scram(user.scram) if user.scram is not None else None,
+        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
+    )
+
+
+def _wampcra(settings: config.Wampcra) -> WampcraSecret:
+    return WampcraSecret(
+        secret=settings.secret.reveal(),
+        salt=settings.salt,
+        iterations=settings.iterations,
+        keylen=settings.keylen,
+    )
+
+
+def _scram(settings: config.Scram) -> ScramVerifier:
+    return ScramVerifier(
+        kdf=settings.kdf.value,
+        salt=bytes.fromhex(settings.salt),
+        iterations=settings.iterations,
+        memory=settings.memory,
+        stored_key=bytes.fromhex(settings.stored_key.reveal()),
+        server_key=bytes.fromhex(settings.server_key.reveal()),
+    )

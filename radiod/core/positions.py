@@ -1,0 +1,34 @@
+"""Positions: how far a listener has come on a channel, as one text that is valid on every transport.
+
+``epoch:seq``: seq counts the channel's events from 1, and the epoch changes when that count starts anew.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from radiod.core.ids import MAX_ID
+from radiod.errors import INVALID_ARGUMENT, Refused
+
+__all__ = ["Position", "position"]
+
+FORM: Final = re.compile(r"([0-9A-Za-z]{1,64}):(0|[1-9][0-9]{0,15})", re.ASCII)
+
+
+class Position(NamedTuple):
+    """The event that was received last; seq 0: none yet."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.seq}"
+
+
+def position(name: str, value: Any) -> Position:
+    """The position that a text says. Raises: Refused: ``invalid_argument``, naming the parameter."""
+    found = FORM.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found[2]) > MAX_ID:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be a position, as in 'epoch:seq'")
+    return Position(found[1], int(found[2]))

@@ -1,0 +1,69 @@
+"""``radiod.channel.history``: a channel's past, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
+from radiod.core.history import Record
+from radiod.core.later import Later
+from radiod.core.later import after as later
+from radiod.core.ports import Action, Verdict
+from radiod.core.positions import position
+from radiod.core.replay import parts
+from radiod.core.uris import check_uri
+from radiod.errors import HISTORY_UNAVAILABLE, NOT_AUTHORIZED, Refused
+from radiod.wire.messages import SubscribeOptions
+
+if TYPE_CHECKING:
+    from radiod.core.realm import Realm
+    from radiod.core.sessions import Session
+
+__all__ = ["HistoryProcedures"]
+
+MAX_EVENTS: Final = 1000
+
+
+class HistoryProcedures:
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
+
+    def __init__(self, realm: Realm) -> None:
+        self._realm = realm
+        self.procedures: dict[
+            str, tuple[Signature, Callable[..., dict[str, Any] | Later[dict[str, Any]]]]
+        ] = {
+            "radiod.channel.history": ({"name": REQUIRED, "after": None, "limit": 100}, self.history),
+        }
+
+    def history(
+        self, session: Session, *, name: Any, after: Any, limit: Any
+    ) -> dict[str, Any] | Later[dict[str, Any]]:
+        """What came after a position → ``{events, position, recovered}``.
+
+        Each event is ``{position, time, args, kwargs}``, oldest first; ``position`` is where to go on.
+        """
+        check_uri(text("name", name))
+        behind = optional(position, "after", after)
+        most = whole("limit", limit, 1, MAX_EVENTS)
+
+        def answer(verdict: Verdict) -> dict[str, Any]:
+            if not verdict.is_allowed:
+                raise Refused(NOT_AUTHORIZED, f"the past of {name} needs the right to subscribe to it")
+            self._realm.channels.admit(name)
+            page = self._realm.recovery.page(session, name, behind, most)
+            if page is None or self._realm.histories.wanted(name) is None:
+                raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
+            return {
+                "events": [_event(record) for record in page.records],
+                "position": str(page.position),
+                "recovered": page.is_recovered,
+            }
+
+        permissions = session.principal.permissions
+        return later(permissions.decide(session, Action.SUBSCRIBE, name, SubscribeOptions()), answer)
+
+
+def _event(record: Record) -> dict[str, Any]:
+    args, kwargs = parts(record.payload)
+    return {"position": str(record.position), "time": record.time, "args": args, "kwargs": kwargs}

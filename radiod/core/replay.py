@@ -1,0 +1,143 @@
+"""The past told once more: to a listener before it goes live, or page by page to whoever asks."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from radiod.core.broker import Audience
+from radiod.core.history import Histories, History, Record
+from radiod.core.listeners import Broadcast, Listener
+from radiod.core.positions import Position
+from radiod.core.sessions import Session
+from radiod.wire.codecs import JSON, MSGPACK, Payload, Undecodable
+
+__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "parts", "read"]
+
+MAX_EXAMINED: Final = 1000
+"""Records looked at in one go; many may be for others."""
+
+MAX_PAGE_BYTES: Final = 1 << 20
+"""Payload bytes of a page, exceeded by one event at most."""
+
+
+class Replay:
+    """A cursor of one listener in its topic's history: events are read one at a time, as the socket drains.
+
+    What happens meanwhile goes into the history, and is read there. When nothing more is to be read the
+    replay is done, and the listener goes on with live events: nothing comes between the two.
+    """
+
+    __slots__ = ("_histories", "_history", "_listener", "_lost", "_next", "is_done")
+
+    def __init__(self, histories: Histories, history: History, index: int, listener: Listener) -> None:
+        self._histories = histories
+        self._history = history
+        self._next = index
+        self._lost = 0
+        self._listener = listener
+        self.is_done = False
+
+    def take(self) -> tuple[Broadcast, int] | None:
+        """The next event, and how many before it went out of the history before they were read.
+
+        None: there is none, if ``is_done``; else the outbox is told to ask again in the next turn.
+        """
+        for _ in range(MAX_EXAMINED):
+            record = self._read()
+            if record is None:
+                self.is_done = True
+                break
+            if self._is_for(record):
+                lost, self._lost = self._lost, 0
+                return self._broadcast(record), lost
+        else:
+            flow = self._listener.subscription.flow
+            flow.timers.at(flow.clock.seconds(), self._ask_again)
+        return None
+
+    def _ask_again(self) -> None:
+        self._listener.subscription.flow.outbox.release(self._listener)
+
+    def _read(self) -> Record | None:
+        history = self._history
+        if history.first > self._next:
+            self._lost += history.first - self._next
+            self._next = history.first
+        if self._next < history.end:
+            self._next += 1
+            return history.at(self._next - 1)
+        successor = self._histories.find(history.topic) if history.is_dropped else None
+        if successor is None:
+            return None
+        self._history, self._next = successor, 0
+        return self._read()
+
+    def _is_for(self, record: Record) -> bool:
+        session = self._listener.session
+        if record.publisher == session.id and record.options.exclude_me:
+            return False
+        return may_have(session, record)
+
+    def _broadcast(self, record: Record) -> Broadcast:
+        payload = record.payload
+        # Of its own, so that what it is transcoded to goes with it.
+        payload = Payload(payload.codec, payload.args, payload.kwargs)
+        details = record.told()
+        return Broadcast(self._listener.subscription.id, record.publication, record.topic, details, payload)
+
+
+class Page(NamedTuple):
+    """A part of a topic's past, oldest first.
+
+    ``position``: behind which the next page, or the live events, begin; ``is_recovered``: whether nothing is
+    missing between the position that was asked for and this page.
+    """
+
+    records: list[Record]
+    position: Position
+    is_recovered: bool
+
+
+def read(history: History, session: Session, after: Position | None, limit: int) -> Page:
+    """The events behind ``after`` that ``session`` may have; None: all that are held.
+
+    At most ``limit``, and ``MAX_PAGE_BYTES``; perhaps fewer, or none, though there are more behind them.
+    """
+    index, is_recovered = (history.first, True) if after is None else history.after(after)
+    records: list[Record] = []
+    size = 0
+    end = min(history.end, index + MAX_EXAMINED)
+    while index < end and len(records) < limit and size < MAX_PAGE_BYTES:
+        record = history.at(index)
+        index += 1
+        if may_have(session, record):
+            records.append(record)
+            size += len(record.payload)
+    position = history.position if index == history.end else history.at(index - 1).position
+    return Page(records, position, is_recovered)
+
+
+def parts(payload: Payload) -> tuple[msgspec.Raw, msgspec.Raw]:
+    """``args`` and ``kwargs`` as JSON that every serializer can be made of.
+
+    Both are empty where that cannot be (opaque, malformed inside, or beyond some serializer): the event
+    happened, but telling its payload would spoil the answer with all the others.
+    """
+    try:
+        args, kwargs = map(_raw, payload.values())
+    except Undecodable:
+        args, kwargs = msgspec.Raw(b"[]"), msgspec.Raw(b"{}")
+    return args, kwargs
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    data = JSON.dump(value)
+    MSGPACK.dump(JSON.load(data))
+    return msgspec.Raw(data)
+
+
+def may_have(session: Session, record: Record) -> bool:
+    """Whether its publisher let ``session`` have the event."""
+    return not record.options.narrows() or session in Audience(record.options)

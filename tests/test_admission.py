@@ -1,0 +1,491 @@
+"""Who may come in and what they may do, from the configuration to the bytes."""
+
+import json
+import re
+
+import pytest
+from autobahn.wamp import auth
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.memory import (
+    HELLO,
+    RawSocketWire,
+    Requests,
+    WebSocketWire,
+    Wire,
+    client_frame,
+    make_radio,
+    upgrade,
+)
+
+FAILED = "wamp.error.authorization_failed"
+DENIED = "wamp.error.not_authorized"
+AUTHORIZE = "com.example.authorize"
+RIGHTS = f"""
+[realms.radio]
+anonymous = "guest"
+
+[realms.radio.roles.guest]
+authorizer = "{AUTHORIZE}"
+authorizer_timeout_s = 2
+authorizer_cache_s = 30
+
+[realms.radio.roles.service]
+register = ["com.example.*"]
+publish = ["*"]
+subscribe = ["*"]
+call = ["*"]
+
+[realms.radio.users.joe]
+role = "service"
+ticket = "joes-ticket"
+"""
+REQUESTS = {
+    "subscribe": [32, None, {}, "a.b"],
+    "publish": [16, None, {"acknowledge": True}, "a.b", [1]],
+    "call": [48, None, {}, "radiod.echo", [1]],
+    "register": [64, None, {}, "a.b"],
+}
+ANSWERS = {"subscribe": 33, "publish": 17, "call": 50, "register": 65}
+
+
+@pytest.fixture(params=[WebSocketWire, RawSocketWire], ids=["websocket", "rawsocket"])
+def connect(request):
+    def connect(radio):
+        return request.param(*radio)
+
+    return connect
+
+
+def login(wire, ticket="joes-ticket", authid="joe"):
+    challenge = wire.ask([*HELLO[:2], {**HELLO[2], "authmethods": ["ticket"], "authid": authid}])
+    assert challenge[:2] == [4, "ticket"]
+    welcome = wire.ask([5, ticket, {}])
+    assert welcome[0] == 2
+    return wire
+
+
+def serving(wire, procedure):
+    """``wire``, which answers ``procedure`` from now on."""
+    answer = wire.ask([64, None, {}, procedure])
+    assert answer[0] == 65, answer
+    return wire
+
+
+def asked(wire):
+    """(request id, arguments) of the one INVOCATION that came."""
+    (invocation,) = wire.heard()
+    assert invocation[0] == 68
+    return invocation[1], invocation[4]
+
+
+class TestAuthorizer:
+    """``authorizer`` of a role."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(RIGHTS)
+
+    @pytest.fixture
+    def authorizer(self, radio):
+        return serving(login(WebSocketWire(*radio)), AUTHORIZE)
+
+    @pytest.fixture
+    def guest(self, radio, connect):
+        wire = connect(radio)
+        wire.join()
+        return wire
+
+    @pytest.mark.parametrize("action", REQUESTS)
+    @pytest.mark.parametrize("is_allowed", [True, False])
+    def test_decides_on_every_action(self, authorizer, guest, action, is_allowed):
+        guest.say(REQUESTS[action])
+        assert guest.heard() == []
+        request, (details, uri, asked_action, options) = asked(authorizer)
+        assert (details["authrole"], details["authmethod"]) == ("guest", "anonymous")
+        assert (uri, asked_action) == (REQUESTS[action][3], action)
+        assert options == REQUESTS[action][2]
+        authorizer.say([70, request, {}, [is_allowed]])
+        guest.settle()
+        (answer,) = guest.heard()
+        assert answer[0] == (ANSWERS[action] if is_allowed else 8)
+        assert is_allowed or answer[4] == DENIED
+
+    @pytest.mark.parametrize("action", REQUESTS)
+    def test_refuses_while_nobody_has_registered_it(self, guest, action):
+        answer = guest.ask(REQUESTS[action])
+        assert (answer[0], answer[4]) == (8, FAILED)
+
+    def test_refuses_when_it_takes_too_long(self, radio, authorizer, guest):
+        guest.say(REQUESTS["call"])
+        radio[1].advance(2.1)
+        (answer,) = guest.heard()
+        assert (answer[0], answer[4]) == (8, FAILED)
+
+    def test_refuses_what_waits_when_the_authorizer_leaves(self, authorizer, guest):
+        guest.say(REQUESTS["call"])
+        authorizer.hang_up()
+        guest.settle()
+        (answer,) = guest.heard()
+        assert (answer[0], answer[4]) == (8, FAILED)
+
+    def test_is_asked_again_when_its_answer_has_expired(self, radio, authorizer, guest):
+        guest.say(REQUESTS["call"])
+        authorizer.say([70, asked(authorizer)[0], {}, [{"allow": True, "cache": True}]])
+        guest.settle()
+        assert guest.heard()[0][0] == 50
+        assert guest.ask(REQUESTS["call"])[0] == 50
+        radio[1].advance(30)
+        guest.heard()
+        guest.say(REQUESTS["call"])
+        assert asked(authorizer)[1][1] == "radiod.echo"
+
+    def test_does_not_decide_for_other_roles(self, radio, authorizer):
+        other = login(WebSocketWire(*radio))
+        assert other.ask(REQUESTS["publish"])[0] == 17
+        assert authorizer.heard() == []
+
+
+SSE = b"GET /listen/a.b HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+LISTEN = {"events": SSE, "websocket": upgrade("/listen/a.b")}
+STARTED = {"events": b"HTTP/1.1 200 ", "websocket": b"HTTP/1.1 101 "}
+
+
+@pytest.mark.parametrize("way", LISTEN)
+class TestListenersWithoutWamp:
+    """``/listen`` for a role whose rights somebody else decides."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(RIGHTS)
+
+    @pytest.fixture
+    def authorizer(self, radio):
+        return serving(login(WebSocketWire(*radio)), AUTHORIZE)
+
+    @pytest.fixture
+    def listener(self, radio, authorizer, way):
+        wire = Wire(*radio)
+        wire.send(LISTEN[way])
+        assert wire.received() == b""
+        return wire
+
+    def decide(self, authorizer, listener, answer):
+        authorizer.say([70, asked(authorizer)[0], {}, [answer]])
+        listener.settle()
+
+    def test_wait_for_the_decision(self, authorizer, listener, way):
+        request, (details, *question) = asked(authorizer)
+        assert (details["authrole"], question) == ("guest", ["a.b", "subscribe", {}])
+        authorizer.say([70, request, {}, [True]])
+        assert listener.received().startswith(STARTED[way])
+        authorizer.say([16, None, {}, "a.b", [{"x": 1}]])
+        assert b'{"x":1}' in listener.received()
+
+    def test_are_refused(self, authorizer, listener, way):
+        self.decide(authorizer, listener, False)
+        answer = listener.received()
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"may not subscribe a.b" in answer
+
+    def test_are_refused_when_there_is_no_decision(self, radio, authorizer, listener, way):
+        radio[1].advance(2.1)
+        assert listener.received().startswith(b"HTTP/1.1 503 ")
+
+    def test_are_refused_at_once_where_nobody_decides(self, radio, way):
+        wire = Wire(*radio)
+        wire.send(LISTEN[way])
+        assert wire.received().startswith(b"HTTP/1.1 503 ")
+
+    @pytest.mark.parametrize("answer", [True, False])
+    def test_that_leave_before_the_decision_leave_nothing_behind(
+        self, radio, authorizer, listener, way, answer
+    ):
+        listener.hang_up()
+        self.decide(authorizer, listener, answer)
+        assert listener.received() == b""
+        assert list(radio[0].realms["radio"].sessions.values())[1:] == []
+        assert radio[0].port.connections == 1
+
+    def test_may_not_say_anything_meanwhile_that_is_taken_for_a_request(self, authorizer, listener, way):
+        listener.send(LISTEN[way])
+        listener.send(client_frame(0x89, b"alive?"))
+        self.decide(authorizer, listener, True)
+        assert listener.received().count(STARTED[way]) == 1
+        assert authorizer.heard() == []
+
+
+AUTHENTICATE = "com.example.authenticate"
+USERS = f"""
+[realms.radio]
+anonymous = "listener"
+
+[realms.radio.dynamic]
+methods = ["ticket", "wampcra", "scram", "cryptosign"]
+procedure = "{AUTHENTICATE}"
+timeout_s = 2
+cache_s = 30
+
+[realms.radio.roles.member]
+publish = ["*"]
+
+[realms.radio.roles.service]
+register = ["com.example.*"]
+call = ["*"]
+
+[realms.radio.users.joe]
+role = "service"
+ticket = "joes-ticket"
+wampcra = {{ secret = "joes-password", salt = "abc" }}
+"""
+ANN = {"role": "member", "secret": "anns-password", "salt": "xyz", "iterations": 20}
+PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBKEY = PRIVATE.public_key().public_bytes_raw().hex()
+
+
+def hello(method, authid, **authextra):
+    return [*HELLO[:2], {**HELLO[2], "authmethods": [method], "authid": authid, "authextra": authextra}]
+
+
+class TestDynamicUsers:
+    """``dynamic`` of a realm, with a procedure."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(USERS)
+
+    @pytest.fixture
+    def service(self, radio):
+        return serving(login(WebSocketWire(*radio)), AUTHENTICATE)
+
+    @pytest.fixture
+    def client(self, radio, connect):
+        return connect(radio)
+
+    def answer(self, service, answer):
+        """Answer the question that has come; returns it."""
+        request, (question,) = asked(service)
+        service.say([70, request, {}, [answer]])
+        return question
+
+    def ask(self, service, client, message, answer):
+        """What ``client`` is answered to a message that leads to a question."""
+        client.say(message)
+        assert client.heard() == []
+        question = self.answer(service, answer)
+        client.settle()
+        (reply,) = client.heard()
+        return question, reply
+
+    @pytest.mark.parametrize("is_right", [True, False])
+    def test_log_in_with_wampcra(self, service, client, is_right):
+        question, (kind, method, extra) = self.ask(service, client, hello("wampcra", "ann"), ANN)
+        assert question == {"method": "wampcra", "authid": "ann", "realm": "radio", "details": {}}
+        assert (kind, method, extra["salt"]) == (4, "wampcra", "xyz")
+        key = auth.derive_key("anns-password", "xyz", 20, 32)
+        signature = auth.compute_wcs(key if is_right else b"?", extra["challenge"]).decode()
+        answer = client.ask([5, signature, {}])
+        assert answer[0] == (2 if is_right else 3)
+        if is_right:
+            who = {name: answer[2][f"auth{name}"] for name in ("id", "role", "method", "provider")}
+            assert who == {"id": "ann", "role": "member", "method": "wampcra", "provider": "dynamic"}
+            assert client.ask([16, None, {"acknowledge": True}, "a"])[0] == 17
+
+    @pytest.mark.parametrize(("answer", "kind"), [({"role": "member"}, 2), (None, 3), (False, 3)])
+    def test_log_in_with_a_ticket_that_the_procedure_checks(self, service, client, answer, kind):
+        assert client.ask(hello("ticket", "ann"))[:2] == [4, "ticket"]
+        question, reply = self.ask(service, client, [5, "anns-ticket", {}], answer)
+        assert (question["method"], question["details"]) == ("ticket", {"ticket": "anns-ticket"})
+        assert reply[0] == kind
+
+    def test_log_in_with_a_key_without_a_name(self, service, client):
+        answer = {"role": "member", "authid": "kay", "pubkeys": [PUBKEY]}
+        question, reply = self.ask(service, client, hello("cryptosign", None, pubkey=PUBKEY), answer)
+        assert (question["authid"], question["details"]) == (None, {"pubkey": PUBKEY})
+        challenge = reply[2]["challenge"]
+        welcome = client.ask([5, PRIVATE.sign(bytes.fromhex(challenge)).hex() + challenge, {}])
+        assert (welcome[0], welcome[2]["authid"]) == (2, "kay")
+
+    def test_unknown_ones_get_the_answers_of_known_ones_with_a_wrong_secret(self, radio, service, connect):
+        seen = []
+        for authid, known in (("ann", ANN), ("eve", {**ANN, "role": "service"}), ("nobody", None)):
+            client = connect(radio)
+            _, (kind, method, extra) = self.ask(service, client, hello("wampcra", authid), known)
+            challenge = json.loads(extra.pop("challenge"))
+            assert challenge.pop("authid") == authid
+            for random in ("nonce", "session", "timestamp"):
+                challenge.pop(random)
+            salt = extra.pop("salt")
+            seen.append((kind, method, extra, len(salt), challenge, client.ask([5, "wrong", {}])))
+        assert seen[0] == seen[1] == seen[2]
+
+    def test_are_refused_while_nobody_answers(self, radio, client):
+        answer = client.ask(hello("wampcra", "ann"))
+        assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
+
+    def test_are_refused_when_the_answer_takes_too_long(self, radio, service, client):
+        client.say(hello("wampcra", "ann"))
+        radio[1].advance(2.1)
+        (answer,) = client.heard()
+        assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
+
+    @pytest.mark.parametrize("answer", [1, "ann", {"role": "nobody", "secret": "s"}, {"role": "member"}, []])
+    def test_are_refused_when_the_answer_is_nonsense(self, service, client, answer):
+        reply = self.ask(service, client, hello("wampcra", "ann"), answer)[1]
+        assert (reply[0], reply[2]) == (3, "wamp.error.authentication_failed")
+
+    def test_are_remembered(self, radio, service, client, connect):
+        self.ask(service, client, hello("wampcra", "ann"), ANN)
+        assert connect(radio).ask(hello("wampcra", "ann"))[0] == 4
+        assert service.heard() == []
+
+    @pytest.mark.parametrize("method", ["wampcra", "ticket", "scram"])
+    def test_names_of_the_configuration_are_not_asked_about(self, service, client, method):
+        assert client.ask(hello(method, "joe", nonce="abcd"))[0] == 4
+        client.say([5, "wrong", {}])
+        assert client.heard()[0][0] == 3
+        assert service.heard() == []
+
+    def test_methods_that_are_not_asked_about_are_not_offered(self, service, client):
+        assert client.ask(hello("wamp-scram", "ann", nonce="abcd"))[2] == "wamp.error.no_matching_auth_method"
+
+    def test_are_told_to_nobody_but_the_router(self, radio, service, connect):
+        listener = connect(radio)
+        listener.join()
+        for wire in (listener, service):
+            answer = wire.ask([48, None, {}, AUTHENTICATE, [{"method": "wampcra", "authid": "ann"}]])
+            assert (answer[0], answer[4]) == (8, DENIED)
+
+    def test_who_hangs_up_while_it_is_asked_leaves_nothing_behind(self, radio, service, client):
+        client.say(hello("wampcra", "ann"))
+        client.hang_up()
+        self.answer(service, ANN)
+        assert len(radio[0].realms["radio"].sessions) == 1
+        assert radio[0].port.connections == 1
+
+
+COOKIES = """
+[realms.radio]
+anonymous = "listener"
+cookie_lifetime_s = 100
+
+[realms.radio.users.joe]
+role = "listener"
+ticket = "joes-ticket"
+
+[realms.radio.users.ann]
+role = "listener"
+ticket = "anns-ticket"
+
+[realms.other]
+
+[realms.other.users.joe]
+role = "listener"
+ticket = "joes-ticket"
+"""
+
+
+class Browser(Wire):
+    """A WebSocket whose opening request may bring a cookie; ``given``: the one it is answered with."""
+
+    def __init__(self, radio, cookie=None, extra=""):
+        super().__init__(*radio)
+        self.requests, self._unread = Requests(), b""
+        brought = f"Cookie: radiod={cookie}\r\n" if cookie else ""
+        self.send(upgrade("/ws", "wamp.2.json", extra=brought + extra))
+        head = self.received().decode()
+        assert head.startswith("HTTP/1.1 101 ")
+        self.given = next(iter(re.findall(r"\r\nSet-Cookie: radiod=(\w+);", head)), None)
+
+    say, heard, ask, frame = WebSocketWire.say, WebSocketWire.heard, WebSocketWire.ask, WebSocketWire.frame
+    frames, unframe = WebSocketWire.frames, WebSocketWire.unframe
+
+
+class TestCookies:
+    """``cookie_lifetime_s`` of a realm."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(COOKIES)
+
+    @pytest.fixture
+    def cookie(self, radio):
+        """That of a browser in which joe has logged in, which then hung up."""
+        browser = Browser(radio)
+        login(browser)
+        browser.hang_up()
+        return browser.given
+
+    def come_back(self, radio, cookie, *methods, **options):
+        """(the answer to HELLO, the browser)"""
+        browser = Browser(radio, cookie, **options)
+        return browser.ask([1, "radio", {**HELLO[2], "authmethods": [*methods]}]), browser
+
+    def test_who_logged_in_comes_back_without_a_question(self, radio, cookie):
+        for _ in range(2):
+            welcome, browser = self.come_back(radio, cookie, "cookie", "ticket")
+            assert welcome[0] == 2
+            who = [welcome[2][f"auth{what}"] for what in ("id", "role", "method", "provider")]
+            assert who == ["joe", "listener", "cookie", "static"]
+            assert browser.given is None
+
+    def test_who_did_not_log_in_is_asked(self, radio):
+        browser = Browser(radio)
+        browser.ask(HELLO)
+        challenge, _ = self.come_back(radio, browser.given, "cookie", "ticket")
+        assert challenge[:2] == [4, "ticket"]
+
+    def test_who_failed_to_log_in_is_asked(self, radio):
+        browser = Browser(radio)
+        browser.ask(hello("ticket", "joe"))
+        assert browser.ask([5, "wrong", {}])[0] == 3
+        assert self.come_back(radio, browser.given, "cookie", "ticket")[0][0] == 4
+
+    def test_it_is_over_after_a_while(self, radio, cookie):
+        radio[1].advance(101)
+        challenge, browser = self.come_back(radio, cookie, "cookie", "ticket")
+        assert challenge[0] == 4
+        assert browser.given not in (None, cookie)
+
+    def test_it_is_over_after_a_logout(self, radio, cookie):
+        _, browser = self.come_back(radio, cookie, "cookie")
+        assert browser.ask([6, {}, "wamp.close.logout"])[0] == 6
+        assert self.come_back(radio, cookie, "cookie", "ticket")[0][0] == 4
+
+    def test_a_goodbye_is_no_logout(self, radio, cookie):
+        _, browser = self.come_back(radio, cookie, "cookie")
+        browser.ask([6, {}, "wamp.close.normal"])
+        assert self.come_back(radio, cookie, "cookie")[0][0] == 2
+
+    def test_another_realm_does_not_know_it(self, radio, cookie):
+        browser = Browser(radio, cookie)
+        answer = browser.ask([1, "other", {**HELLO[2], "authmethods": ["cookie"]}])
+        assert (answer[0], answer[2]) == (3, "wamp.error.no_matching_auth_method")
+
+    def test_nobody_else_logs_in_with_it(self, radio, cookie):
+        """Who put his own cookie into somebody's browser does not become that somebody."""
+        login(Browser(radio, cookie), "anns-ticket", "ann")
+        assert self.come_back(radio, cookie, "cookie", "ticket")[0][0] == 4
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+    def test_pages_of_other_sites_do_not_have_it(self, radio, cookie, origin):
+        answer, browser = self.come_back(radio, cookie, "cookie", "ticket", extra=f"Origin: {origin}\r\n")
+        assert answer[0] == 4
+        assert browser.given is None
+
+    def test_pages_of_this_server_have_it(self, radio, cookie):
+        assert self.come_back(radio, cookie, "cookie", extra="Origin: http://localhost\r\n")[0][0] == 2
+
+    def test_it_comes_with_what_protects_it(self, radio):
+        wire = Wire(*radio)
+        wire.send(upgrade("/ws", "wamp.2.json", extra="Origin: https://localhost\r\n"))
+        protection = rb"Max-Age=100; Path=/; HttpOnly; SameSite=Strict; Secure\r\n"
+        assert re.search(rb"\r\nSet-Cookie: __Host-radiod=\w{32}; " + protection, wire.received())
+
+    def test_listeners_and_refused_requests_get_none(self, radio):
+        for request in (upgrade("/listen/a"), upgrade("/ws", "chat"), upgrade("/nowhere")):
+            wire = Wire(*radio)
+            wire.send(request)
+            assert b"Set-Cookie" not in wire.received()
+
+    def test_there_are_none_where_nobody_wants_them(self):
+        assert Browser(make_radio()).given is None

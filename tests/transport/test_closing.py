@@ -1,0 +1,176 @@
+"""Sessions that the router ends: GOODBYE there and back, and only then the end of the connection."""
+
+import msgspec
+import pytest
+from support.memory import RawSocketWire, WebSocketWire, client_frame, make_radio
+
+REPLY = [6, {}, "wamp.close.goodbye_and_out"]
+KILLED = "wamp.close.killed"
+NOTHING_COUNTS = [
+    [16, 1, {"acknowledge": True}, "a"],
+    [48, 7, {}, "radiod.echo"],
+    [1, "radio", {"roles": {"caller": {}}}],
+    [6, {}],
+    [2, 1, {}],
+    {},
+]
+
+
+class WebSocket(WebSocketWire):
+    """Ends with a closing handshake."""
+
+    @property
+    def is_ending(self):
+        """True once the server has closed cleanly; consumes what was received."""
+        frames = self.frames()
+        assert [frame for frame in frames if frame != (8, b"\x03\xe8")] == []
+        return frames != []
+
+
+class RawSocket(RawSocketWire):
+    """Ends by hanging up."""
+
+    @property
+    def is_ending(self):
+        """True once the server has hung up; consumes what was received."""
+        assert self.received() == b""
+        return self.is_closed
+
+
+@pytest.fixture
+def radio():
+    return make_radio()
+
+
+@pytest.fixture(params=[WebSocket, RawSocket], ids=["websocket", "rawsocket"])
+def wire(request, radio):
+    wire = request.param(*radio)
+    wire.session = wire.join()
+    return wire
+
+
+def realm(radio):
+    return radio[0].realms["radio"]
+
+
+def kill(radio, wire):
+    session = realm(radio).sessions[wire.session]
+    realm(radio).kill(session, KILLED, {})
+    wire.settle()
+
+
+def killed(radio, wire):
+    kill(radio, wire)
+    assert wire.heard() == [[6, {}, KILLED]]
+
+
+def test_the_connection_is_closed_when_the_client_has_answered(radio, wire):
+    killed(radio, wire)
+    assert not wire.is_ending
+    wire.say(REPLY)
+    assert wire.is_ending
+
+
+@pytest.mark.parametrize("message", NOTHING_COUNTS, ids=str)
+def test_nothing_but_goodbye_counts_meanwhile(radio, wire, message):
+    killed(radio, wire)
+    wire.say(message)
+    assert not wire.is_ending
+    wire.say(message, REPLY, message)
+    assert wire.is_ending
+
+
+def test_a_client_may_abort_instead(radio, wire):
+    killed(radio, wire)
+    wire.say([3, {}, "wamp.close.normal"])
+    assert wire.is_ending
+
+
+def test_a_client_that_said_goodbye_at_the_same_time_gets_one(radio, wire):
+    killed(radio, wire)
+    wire.say([6, {}, "wamp.close.close_realm"])
+    assert wire.is_ending
+
+
+def test_a_client_that_never_answers_is_closed_after_two_seconds(radio, wire):
+    killed(radio, wire)
+    radio[1].advance(1.9)
+    assert not wire.is_ending
+    radio[1].advance(0.2)
+    assert wire.is_ending
+
+
+def test_a_client_that_does_not_even_read_is_cut_after_two_seconds(radio, wire):
+    wire.transport.producer.pauseProducing()
+    kill(radio, wire)
+    radio[1].advance(1.9)
+    assert not wire.is_closed
+    radio[1].advance(0.2)
+    assert wire.is_closed
+    assert (radio[0].port.connections, len(radio[0].clock.timers)) == (0, 0)
+
+
+def test_a_client_that_hangs_up_instead_leaves_nothing_behind(radio, wire):
+    killed(radio, wire)
+    wire.hang_up()
+    assert (radio[0].port.connections, len(radio[0].clock.timers)) == (0, 0)
+
+
+def test_no_event_comes_behind_the_goodbye(radio, wire):
+    wire.ask([32, 1, {}, "a"])
+    publisher = WebSocketWire(*radio)
+    publisher.join()
+    wire.transport.producer.pauseProducing()
+    publisher.say([16, 1, {}, "a", ["held"]])
+    kill(radio, wire)
+    publisher.say([16, 2, {}, "a", ["late"]])
+    wire.transport.producer.resumeProducing()
+    wire.settle()
+    assert wire.heard() == [[6, {}, KILLED]]
+
+
+def test_a_frame_that_is_none_ends_it_without_an_abort(radio):
+    wire = RawSocket(*radio)
+    wire.session = wire.join()
+    killed(radio, wire)
+    wire.send(b"\xff\xff\xff\xff")
+    assert wire.is_ending
+
+
+def test_a_violation_of_websocket_is_told_all_the_same(radio):
+    wire = WebSocket(*radio)
+    wire.session = wire.join()
+    killed(radio, wire)
+    wire.send(b"\x81\x02hi")
+    ((opcode, payload),) = wire.frames()
+    assert (opcode, payload[:2]) == (8, b"\x03\xea")
+
+
+def test_goodbye_and_close_in_one_segment_are_a_clean_end(radio):
+    wire = WebSocket(*radio)
+    wire.session = wire.join()
+    killed(radio, wire)
+    wire.send(wire.frame(msgspec.json.encode(REPLY)) + client_frame(0x88, b"\x03\xe8"))
+    assert wire.is_ending
+    assert wire.is_closed
+
+
+def test_a_malformed_batch_ends_it_without_an_abort(radio):
+    class Batched(WebSocket):
+        subprotocol = "wamp.2.json.batched"
+
+    wire = Batched(*radio)
+    wire.send(client_frame(0x81, b'[1,"radio",{"roles":{"caller":{}}}]\x1e'))
+    ((_, welcome),) = wire.frames()
+    wire.session = msgspec.json.decode(welcome[:-1])[1]
+    kill(radio, wire)
+    assert wire.frames() == [(1, b'[6,{},"wamp.close.killed"]\x1e')]
+    wire.send(client_frame(0x81, b"no batch"))
+    assert wire.is_ending
+
+
+def test_every_end_is_logged_once(radio, wire, logged):
+    killed(radio, wire)
+    wire.say(REPLY)
+    wire.hang_up()
+    assert [line for line in logged if "left" in line] == [f"session {wire.session} left: told {KILLED}"]
