@@ -657,17 +657,22 @@ class PacingMachine(RuleBasedStateMachine):
 
     @invariant()
     def publishers_are_told_what_the_model_says(self):
+        self.pump()
+        self.world.outbox.turn()
         self.world.clock.advance(0)
         assert self.world.receipts == self.receipts
 
     @invariant()
     def what_waits_is_what_the_model_says(self):
+        self.pump()
         self.world.outbox.turn()
         assert self.world.listener.queued == len(self.those("buffer"))
 
     @invariant()
     def an_ordinary_listener_has_no_pacer_unless_something_waits(self):
         subscription = self.world.subscription
+        self.pump()
+        self.world.outbox.turn()
         is_paced = self.world.listener.pacer is not None
         assert is_paced == (self.world.session in subscription.paced)
         assert self.world.broker._flow.paced == is_paced
