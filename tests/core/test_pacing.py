@@ -280,6 +280,7 @@ class TestWaiting:
         world = World(policy="wait", size=1)
         world.block()
         world.some(2, ack=True)
+        world.publish(is_mark=True)
         world.broker.leave(world.session)
         world.clock.advance(0)
         assert world.receipts == {0: "published", 1: "published"}
