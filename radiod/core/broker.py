@@ -198,7 +198,14 @@ class Broker:
 
     # --- publishing
 
-    def check(self, publisher: Session | None, topic: str, payload: Payload, options: PublishOptions) -> None:
+    def check(
+        self,
+        publisher: Session | None,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
+        is_mark: bool = False,
+    ) -> None:
         """Find out what stands against a publication, before anything is done for it.
 
         Raises: Refused: ``quota``: too many topics, or bytes, are retained already; ``overrun``: a listener
@@ -207,7 +214,7 @@ class Broker:
         if options.retain:
             self._check_retained(topic, retained_size(payload, options))
         if options.acknowledge and self._flow.paced:
-            probe = Broadcast(0, 0, topic, {}, payload)
+            probe = Broadcast(0, 0, topic, {}, payload, is_mark)
             for subscription in self.matching(topic):
                 if subscription.paced:
                     receivers = _receivers(subscription, publisher, options, topic)
