@@ -10,13 +10,10 @@ import subprocess
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from support.running import OPEN, ROOT, TWISTD, environment, free_port, program, radiod, wait_until
+from support.tls import certificate
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -202,30 +199,6 @@ def test_no_secret_is_ever_logged(tmp_path):
     for secret in ("joes-ticket", "wrong-ticket", "sample-key", "wrong-key"):
         assert secret not in log
     assert "Traceback" not in log
-
-
-def certificate(folder):
-    """A self-signed key and certificate for localhost, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
-    )
-    return file
 
 
 def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
