@@ -17,6 +17,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from radiod.core.handshake import Gate
+from radiod.core.timers import Deadline
 from radiod.errors import RadiodError, http_status
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
@@ -34,6 +35,9 @@ __all__ = ["RadioSocket", "RadioSocketFactory"]
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 
+MOST_LOGGED: Final = 200
+"""Characters of a reason for a refusal, which may quote a whole header."""
+
 
 class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is not typed
     """One WebSocket connection during its opening handshake.
@@ -47,6 +51,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     data: bytes
     _stream: Stream | None = None
     _is_deflated = False
+    _deadline: Deadline | None = None
     on_lost: Callable[[], None]
 
     def onConnect(self, request: Any) -> Any:
@@ -98,6 +103,16 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         put_in_place(transport, opened)
         return opened
 
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        """Refuse the connection, and say so on one line."""
+        self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
+        self.sendHttpErrorResponse(code, reason, responseHeaders)
+        # Under TLS closing needs the peer.
+        self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
+        # Or Autobahn would warn of it as well.
+        self.wasClean = True
+        self.dropConnection(abort=False)
+
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """Write, without what Autobahn formats for its log."""
         self.transport.write(data)
@@ -108,6 +123,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection was refused, or lost during the handshake."""
         super().connectionLost(reason)
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.on_lost()
 
 

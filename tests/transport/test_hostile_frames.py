@@ -147,10 +147,10 @@ class TestBombs:
         data = deflated(HELLO_BYTES.replace(b"radio", b"\xff\xfe"))
         wire = DeflatedWire(*radio)
         wire.send(client_frame(FINAL | DEFLATED | TEXT, data))
-        assert wire.close_code() == 1002  # after ABORT, as for frames that are not compressed
+        assert wire.close_code() == 1007  # after ABORT, as for frames that are not compressed
         wire = DeflatedWire(*radio)
         wire.send(client_frame(DEFLATED | TEXT, data[:9]) + client_frame(FINAL, data[9:]))
-        assert wire.close_code() == 1002
+        assert wire.close_code() == 1007
 
 
 class TestCompressedMessages:
