@@ -28,6 +28,7 @@ __all__ = ["WampDriver"]
 # WebSocket close codes (RFC 6455, 7.4.1)
 NORMAL: Final = 1000
 PROTOCOL_ERROR: Final = 1002
+INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
 
@@ -110,7 +111,7 @@ class WampDriver:
             else:
                 self._receive_open(message)
         except RadiodError as error:
-            self.abort(error)
+            self.abort(error, None if self._is_text(data) else INVALID_PAYLOAD)
         except Exception:
             self.log.failure("a message of {peer} failed", peer=self._peer)
             self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
@@ -190,8 +191,20 @@ class WampDriver:
         self._is_closing = True
         self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
 
-    def abort(self, error: RadiodError) -> None:
-        """End the session for a fault of the peer, and tell it, unless it was told GOODBYE already."""
+    def _is_text(self, data: bytes) -> bool:
+        """True unless ``data`` should be text and is none."""
+        if not self._codec.is_binary:
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                return False
+        return True
+
+    def abort(self, error: RadiodError, close_code: int | None = None) -> None:
+        """End the session for a fault of the peer, and tell it, unless it was told GOODBYE already.
+
+        ``close_code``: None: what fits the error.
+        """
         if self.is_over:
             return
         if self._is_closing:
@@ -199,7 +212,7 @@ class WampDriver:
             return
         self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
         self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
-        self._finish(_close_code(error))
+        self._finish(close_code or _close_code(error))
 
     def _expire(self) -> None:
         if self._is_closing:

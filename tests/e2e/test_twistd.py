@@ -243,5 +243,29 @@ def test_connections_over_tls_are_closed_without_delay(tmp_path, dial_ws):
         assert time.monotonic() - started < 1
 
 
+def test_what_comes_over_tls_behind_a_refusal_is_ignored(tmp_path):
+    file, tls = certificate(tmp_path), free_port()
+    context = ssl.create_default_context(cafile=str(file))
+    more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
+    refused = {
+        b"FOO\r\n\r\n": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x01": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"\x7f\xf0\x00\x00": b"\x7f\x10\x00\x00",
+    }
+    with radiod(tmp_path, OPEN, None, *more) as server:
+        for data, answer in refused.items():
+            with context.wrap_socket(dial(tls), server_hostname="localhost") as client:
+                client.sendall(data)
+                assert client.recv(1000) == answer
+                # Written although the server has closed its end; it must take it for nothing.
+                for again in (b"\r\n\r\n", b"\x7f\xf1\x00\x00", data):
+                    client.sendall(again)
+                assert client.recv(1000) == b""
+        assert server.stop() == 0
+        log = server.log.read_text()
+    assert "Traceback" not in log
+    assert log.count(": Bad Request") == log.count("RawSocket handshake 7f100000") == 1
+
+
 def dial(port):
     return socket.create_connection(("127.0.0.1", port), SECONDS)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.memory import HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
 
-from radiod.transport.pings import TURNS
+from radiod.transport.pings import CROWD, TURNS
 
 PING, PONG, CLOSE = 9, 10, 8
 INTERVAL, TIMEOUT = 30, 20
@@ -131,6 +131,15 @@ class TestPings:
         for wire in wires:
             wire.hang_up()
         assert (len(timers), len(pinger(radio))) == (0, 0)
+
+    def test_many_that_came_together_are_not_pinged_together(self, radio):
+        wires = [joined(radio) for _ in range(CROWD + 100)]
+        pinged = []
+        for _ in range(INTERVAL):
+            radio[1].advance(1)
+            pinged.append(sum(wire.received() == PING_FRAME for wire in wires))
+        assert sum(pinged) == len(wires)
+        assert max(pinged) == CROWD
 
     def test_a_turn_is_short(self):
         assert INTERVAL / TURNS <= 1
