@@ -36,6 +36,10 @@ GOODBYE_SECONDS: Final = 2.0
 """How long a client may take to answer the router's GOODBYE."""
 
 
+OPENING_BYTES: Final = 1 << 17
+"""The longest message before a session is open: an AUTHENTICATE is at most half of that."""
+
+
 class WampDriver:
     """Runs the WAMP sessions of one connection, one after the other, over one outlet.
 
@@ -93,6 +97,13 @@ class WampDriver:
         self._handshake: Handshake | None = Handshake(gates, cookie)
         self._deadline = deadline(self._expire)
         outlet.driver = self
+
+    def longest(self, limit: int) -> int:
+        """How long a message of the peer may be now, where ``limit`` is the most that a session may send.
+
+        Strangers are not trusted with as much: each could leave nearly that much unfinished.
+        """
+        return limit if self._session is not None else min(limit, OPENING_BYTES)
 
     def receive(self, data: bytes) -> None:
         """Take one serialized message; after the session is over, ignore it."""

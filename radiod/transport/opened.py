@@ -177,7 +177,7 @@ class OpenSocket:
         if reader is None:
             receiver = self._receiver
             if receiver is not None:
-                payloads, rest = plain_frames(data, self._first_byte, self._shared.max_message_bytes)
+                payloads, rest = plain_frames(data, self._first_byte, self._longest())
                 for payload in payloads:
                     receiver.receive(payload)
                 if rest == len(data):
@@ -196,7 +196,11 @@ class OpenSocket:
         if self._is_deflated:
             # What listeners to a channel say is ignored: a KiB of it must not cost inflating a MiB.
             inflate = shared.inflate if self._receiver is not None else _leave_deflated
-        return FrameReader(shared.max_message_bytes, shared.max_fragments, inflate)
+        return FrameReader(self._longest(), shared.max_fragments, inflate)
+
+    def _longest(self) -> int:
+        limit = self._shared.max_message_bytes
+        return limit if self._driver is None else self._driver.longest(limit)
 
     def _read(self, reader: FrameReader, data: bytes) -> None:
         """Take frames until the connection begins to close."""

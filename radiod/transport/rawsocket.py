@@ -145,7 +145,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         frames: list[tuple[int, bytes]] = [(PONG, b"")]
         while frames:
             try:
-                frames, rest = rawsocket_frames(data, self.MAX_LENGTH)
+                frames, rest = rawsocket_frames(data, driver.longest(self.MAX_LENGTH))
             except PeerError as error:
                 driver.abort(error)
                 return

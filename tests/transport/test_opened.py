@@ -265,6 +265,15 @@ class TestViolations:
             wire.send(b"x" * 100_000)
         assert wire.transport.protocol._reader._pieces.size == 0
 
+    @pytest.mark.parametrize(("size", "is_taken"), [(131_072, True), (131_073, False)])
+    def test_a_stranger_may_send_less_than_a_session(self, radio, size, is_taken):
+        wire = WebSocketWire(*radio)
+        wire.send(client_frame(0x81, b" " * size)[:100])
+        assert [payload[:2] for _, payload in wire.frames()] == ([] if is_taken else [code(1009)])
+        member = joined(radio)
+        member.send(client_frame(0x81, b" " * size)[:100])
+        assert member.frames() == []
+
     def test_are_closed_on_though_the_peer_says_nothing(self, radio):
         wire = joined(radio)
         wire.send(b"\x81\x02hi")

@@ -111,7 +111,7 @@ VIOLATIONS = {
 
 
 @pytest.mark.parametrize(
-    ("data", "code"), zip(VIOLATIONS.values(), (1002, 1009, 1003, 1007, 1002), strict=True)
+    ("data", "code"), list(zip(VIOLATIONS.values(), (1002, 1009, 1003, 1007, 1002), strict=True))
 )
 def test_a_violation_is_one_line_and_a_close_code(radio, logged, data, code):
     wire = WebSocketWire(*radio)
