@@ -58,8 +58,9 @@ class Stream:
         Raises: Refused: the channel has ended since ``Streams.admit``, say.
         """
         session = self._session = self._realm.join(self.principal, outlet)
-        after = None if is_live else self.wishes.after
-        options = SubscribeOptions(after=None if after is None else str(after), key=self._key)
+        wishes = self.wishes
+        behind = None if is_live or wishes.after is None else str(wishes.after)
+        options = SubscribeOptions(after=behind, buffer=wishes.buffer, key=self._key)
         try:
             self._realm.subscribe(session, self.channel, options)
         except Refused:
@@ -108,6 +109,7 @@ class Streams:
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
         wishes = wishes_from(query, last_event_id)
+        realm.space.tuning.check(wishes.buffer or {})
         key = query.get("key") if key is None else key
 
         def admitted(space: Space) -> Stream:
