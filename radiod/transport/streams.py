@@ -53,8 +53,9 @@ class Stream:
         Raises: Refused: the channel has ended since ``Streams.admit``, say.
         """
         session = self._session = self.realm.join(self.principal, outlet)
-        after = None if is_live else self.wishes.after
-        options = SubscribeOptions(after=None if after is None else str(after))
+        wishes = self.wishes
+        behind = None if is_live or wishes.after is None else str(wishes.after)
+        options = SubscribeOptions(after=behind, buffer=wishes.buffer)
         try:
             self.realm.subscribe(session, self.channel, options)
         except Refused:
@@ -101,6 +102,7 @@ class Streams:
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
         wishes = wishes_from(query, last_event_id)
+        realm.tuning.check(wishes.buffer or {})
 
         def admitted(_: None) -> Stream:
             # Not before: how far a channel has come is for those who may listen.

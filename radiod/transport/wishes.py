@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
+from radiod.core.buffers import from_query
 from radiod.core.positions import Position, position
 from radiod.errors import INVALID_ARGUMENT, Refused
 
@@ -19,12 +20,13 @@ MAX_WAIT_SECONDS: Final = 60.0
 
 class Wishes(Struct, frozen=True, kw_only=True):
     """``after``: the position to go on behind; ``last``: how many events to begin with, in place of that;
-    ``wait``: for how many seconds a poll waits for the first event.
+    ``wait``: for how many seconds a poll waits for the first event; ``buffer``: the settings given, if any.
     """
 
     after: Position | None = None
     last: int | None = None
     wait: float = WAIT_SECONDS
+    buffer: dict[str, Any] | None = None
 
 
 def wishes_from(query: Mapping[str, str], last_event_id: str | None = None) -> Wishes:
@@ -42,7 +44,8 @@ def wishes_from(query: Mapping[str, str], last_event_id: str | None = None) -> W
     if after is not None and last is not None:
         raise Refused(INVALID_ARGUMENT, "after and last exclude each other")
     wait = _number("wait", query.get("wait", f"{WAIT_SECONDS}"), 0, MAX_WAIT_SECONDS)
-    return Wishes(after=behind, last=None if behind is not None else last, wait=wait)
+    last = None if behind is not None else last
+    return Wishes(after=behind, last=last, wait=wait, buffer=from_query(query) or None)
 
 
 def _number(name: str, text: str, least: int, most: float) -> float:

@@ -1,0 +1,175 @@
+"""Publishing: the order of counting, writing, delivering and keeping; what is refused happens for nobody."""
+
+import pytest
+from support.realms import World
+
+from radiod.core.history import Keep
+from radiod.core.ports import Limits
+from radiod.core.sessions import Session
+from radiod.errors import CHANNEL_CLOSED, OUT_OF_SERVICE, QUOTA, Refused
+from radiod.testing import make_principal
+from radiod.wire.codecs import Payload
+
+PUBLISH, PUBLISHED, SUBSCRIBE, EVENT, ERROR = 16, 17, 32, 36, 8
+DURABLE = Keep(size=10, seconds=100, bytes=1000, is_durable=True)
+ACKNOWLEDGE = {"acknowledge": True}
+
+
+class Journal:
+    """``ports.Journal`` whose disk is as slow as the test wants it."""
+
+    def __init__(self):
+        self.waiting = []
+        self.written = []
+        self.is_full = False
+        self.forgotten = []
+
+    def append(self, record, done):
+        if self.is_full:
+            raise Refused(OUT_OF_SERVICE, "full")
+        self.waiting.append((record, done))
+
+    def trim(self, topic, epoch, first):
+        pass
+
+    def forget(self, topic):
+        self.forgotten.append(topic)
+
+    def sync(self, count=None, error=None):
+        """Answer the oldest ``count`` requests, or all."""
+        answered, self.waiting = self.waiting[:count], self.waiting[count:] if count else []
+        for record, done in answered:
+            if error is None:
+                self.written.append(record.seq)
+            done(error)
+
+
+class Radio(World):
+    """A realm with one durable topic, a publisher and a listener."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.journal = self.realm.histories.journal = Journal()
+        self.realm.histories.keep("a", DURABLE)
+        self.alice, self.bob = self.join("alice"), self.join("bob")
+        self.bob.request(SUBSCRIBE, {}, "a")
+        self.bob.received()
+
+    def heard(self):
+        return [message[3].get("_seq") for message in self.bob.received() if message[0] == EVENT]
+
+    def held(self):
+        return [record.seq for record in self.realm.histories.of("a")]
+
+
+@pytest.fixture
+def radio():
+    return Radio()
+
+
+class TestDurable:
+    def test_nothing_happens_before_the_event_is_on_disk(self, radio):
+        radio.alice.request(PUBLISH, ACKNOWLEDGE, "a", [1])
+        assert (radio.alice.received(), radio.heard(), radio.held()) == ([], [], [])
+        radio.journal.sync()
+        ((code, request, publication),) = radio.alice.received()
+        assert (code, request) == (PUBLISHED, 1)
+        assert (radio.heard(), radio.held()) == ([1], [1])
+        assert radio.realm.histories.of("a")[0].publication == publication
+
+    def test_events_happen_in_order_however_they_are_written(self, radio):
+        for _ in range(4):
+            radio.alice.request(PUBLISH, {}, "a")
+        radio.journal.sync(1)
+        assert radio.heard() == [1]
+        radio.alice.request(PUBLISH, {}, "a")
+        radio.journal.sync()
+        assert radio.heard() == [2, 3, 4, 5] == radio.journal.written[1:]
+
+    def test_the_session_goes_on_meanwhile(self, radio):
+        radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
+        radio.alice.request(PUBLISH, ACKNOWLEDGE, "b")
+        assert [message[:2] for message in radio.alice.received()] == [[PUBLISHED, 2]]
+
+    def test_who_asked_for_no_answer_gets_none(self, radio):
+        radio.alice.request(PUBLISH, {}, "a")
+        radio.alice.request(PUBLISH, {}, "a")
+        radio.journal.sync(1)
+        radio.journal.sync(1, Refused(OUT_OF_SERVICE, "disk"))
+        assert radio.alice.received() == []
+
+    def test_who_left_meanwhile_is_not_answered_and_the_event_happens(self, radio):
+        radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
+        radio.alice.leave()
+        radio.journal.sync()
+        assert radio.heard() == [1]
+
+    def test_a_store_that_fails_refuses_and_its_number_is_not_used_again(self, radio):
+        for _ in range(2):
+            radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
+        radio.journal.sync(1, Refused(OUT_OF_SERVICE, "disk"))
+        assert [message[4] for message in radio.alice.received()] == [OUT_OF_SERVICE]
+        radio.journal.sync()
+        radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
+        radio.journal.sync()
+        assert radio.heard() == [2, 3]
+
+    def test_a_store_that_takes_no_more_refuses_at_once_and_uses_no_number(self, radio):
+        radio.journal.is_full = True
+        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "a")[4] == OUT_OF_SERVICE
+        radio.journal.is_full = False
+        radio.alice.request(PUBLISH, {}, "a")
+        radio.journal.sync()
+        assert radio.heard() == [1]
+
+    def test_a_channel_that_ended_meanwhile_is_closed(self, radio):
+        radio.realm.channels.create("b", 1, None)
+        radio.realm.histories.keep("b", DURABLE)
+        radio.alice.request(PUBLISH, ACKNOWLEDGE, "b")
+        radio.clock.advance(1)
+        assert radio.journal.forgotten == ["b"]
+        radio.journal.sync()
+        assert [message[4] for message in radio.alice.received()] == [CHANNEL_CLOSED]
+
+    def test_what_can_be_refused_is_refused_before_it_is_written(self):
+        radio = Radio(limits=Limits(max_retained_topics=1))
+        radio.alice.request(PUBLISH, {"retain": True}, "b")
+        assert radio.alice.answer(PUBLISH, {"retain": True, **ACKNOWLEDGE}, "a")[4] == QUOTA
+        assert radio.journal.waiting == []
+
+    def test_a_listener_that_must_not_lose_events_holds_the_answer_back_too(self, radio):
+        carol = radio.join("carol")
+        carol.request(SUBSCRIBE, {"_radiod_buffer": {"policy": "wait", "size": 1}}, "a")
+        radio.outbox.block(carol.session)
+        for _ in range(2):
+            radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
+        radio.journal.sync()
+        assert [message[:2] for message in radio.alice.received()] == [[PUBLISHED, 1]]
+        radio.outbox.unblock(carol.session)
+        radio.clock.advance(0)
+        assert [message[:2] for message in radio.alice.received()] == [[PUBLISHED, 2]]
+
+    def test_without_a_journal_nothing_is_durable(self, radio):
+        radio.realm.histories.journal = None
+        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "a")[0] == PUBLISHED
+
+    def test_publishing_without_a_session_comes_to_its_answer_later(self, radio):
+        session = Session(99, make_principal("key"), None)
+        later = radio.realm.publish(session, "a", Payload.of(1))
+        outcomes = []
+        later.then(outcomes.append)
+        assert outcomes == []
+        radio.journal.sync()
+        assert outcomes[0].readers == 1
+
+
+class TestCounting:
+    def test_a_channel_counts_its_events_when_they_happen(self, radio):
+        channel = radio.realm.channels.declare("a")
+        radio.alice.request(PUBLISH, {}, "a")
+        assert channel.events == 0
+        radio.journal.sync()
+        assert channel.events == 1
+        other = radio.realm.channels.declare("b")
+        radio.alice.request(PUBLISH, {}, "b")
+        assert other.events == 1
