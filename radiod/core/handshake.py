@@ -87,11 +87,11 @@ class Gate(Struct, frozen=True):
     authenticators: Mapping[str, Authenticator]
     cookies: Cookies | None = None
 
-    def offers(self, cookie: BrowserCookie | None) -> Mapping[str, Authenticator]:
-        """The ways in for a client with this cookie."""
+    def offers(self, cookie: BrowserCookie | None, authid: str | None) -> Mapping[str, Authenticator]:
+        """The ways in for a client with this cookie who wants to be ``authid``."""
         if self.cookies is None or cookie is None:
             return self.authenticators
-        owner = self.cookies.authenticator(cookie.id)
+        owner = self.cookies.authenticator(cookie.id, authid)
         return self.authenticators if owner is None else {**self.authenticators, owner.method: owner}
 
     def bind(self, cookie: BrowserCookie | None, principal: Principal) -> None:
@@ -158,7 +158,8 @@ class Handshake:
             raise Denied(NO_SUCH_REALM, f"no realm {hello.realm}")
         self._gate = gate
         self._details = hello.details
-        authenticator = _choose(gate.offers(self._cookie), hello.details.authmethods)
+        offered = gate.offers(self._cookie, hello.details.authid)
+        authenticator = _choose(offered, hello.details.authmethods)
 
         def proceed(verdict: Principal | Question) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)

@@ -138,8 +138,8 @@ class Cookies(Protocol):
     def issue(self) -> str:
         """A new cookie's id: 32 hexadecimal digits nobody can guess."""
 
-    def authenticator(self, cookie_id: str) -> Authenticator | None:
-        """What lets a cookie's owner in again; None: nobody is behind it."""
+    def authenticator(self, cookie_id: str, authid: str | None = None) -> Authenticator | None:
+        """What lets a cookie's owner in again; None: there is none, or it is not ``authid``."""
 
     def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
         """``principal`` has got in on a connection with this cookie."""
