@@ -232,8 +232,9 @@ class RadioService(MultiService):
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
 
         Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
-            the store cannot be used.
+            the store cannot be used. ConfigError: there is none, and it is needed.
         """
+        self._check_durable()
         self._open_store()
         # twistd detaches after this: neither a lock of the file nor a thread would live through it.
         self._close_store()
@@ -254,7 +255,6 @@ class RadioService(MultiService):
             self.bind()
         self._open_store()
         if self._store is not None:
-            self.radio.remember(self._store)
             self._store.start()
         self.radio.statistics.start()
         self.log.info(
@@ -266,15 +266,24 @@ class RadioService(MultiService):
         for line in self._config.not_yet():
             self.log.warn("configured but not implemented yet: {what}", what=line)
 
+    def _check_durable(self) -> None:
+        """Only here, since the command line may give or take the store. Raises: ConfigError."""
+        for realm, settings in self._config.realms.items():
+            for channel, rules in settings.channels.items():
+                if rules.durable and not self._config.store.path:
+                    key = ("realms", realm, "channels", channel, "durable")
+                    raise config.ConfigError(key, "needs a store: give store.path, or --store")
+
     def _open_store(self) -> None:
+        """Open the store, and go on where it ends. Raises: StartError."""
         path = self._config.store.path
         if path:
-            store = SqliteStore(path, self._reactor.callFromThread)
+            self._store = SqliteStore(path, self._reactor.callFromThread)
             try:
-                store.open()
+                self._store.open()
+                self.radio.remember(self._store)
             except StoreError as error:
                 raise StartError(str(error)) from None
-            self._store = store
 
     def _close_store(self) -> None:
         store, self._store = self._store, None
