@@ -217,6 +217,10 @@ class Buffer:
         first = next((item for item in self._queue if type(item) is not int), None)
         return first is not None and cast("Broadcast", first).is_mark
 
+    def ends_with(self, broadcast: Broadcast) -> bool:
+        """True when this event waits behind all others."""
+        return bool(self._queue) and self._queue[-1] is broadcast
+
     def fits(self, broadcast: Broadcast) -> bool:
         """True when ``offer`` would take the event without dropping any."""
         size = len(broadcast.payload)

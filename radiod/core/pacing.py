@@ -188,22 +188,25 @@ class Pacer:
         return is_held and not listener.made_buffer().fits(broadcast)
 
     def _line_up(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
-        settings = self._listener.settings
-        line = self._line = self._line or Line()
-        if receipt is None and not broadcast.is_mark:
-            self._lose_behind(line)
-        elif not line.has_room(broadcast, settings):
-            self._lose_behind(line)
+        line = self._line if self._line is not None else Line()
+        is_hopeless = receipt is None and not broadcast.is_mark
+        if is_hopeless or not line.has_room(broadcast, self._listener.settings):
+            self._lose_newest()
             if receipt is not None:
                 receipt.overrun()
-        else:
-            if receipt is not None:
-                receipt.hold()
-            line.add(broadcast, receipt, self._flow.clock.seconds() + self._flow.wait_timeout)
-            self._watch_line()
+            return
+        if receipt is not None:
+            receipt.hold()
+        line.add(broadcast, receipt, self._flow.clock.seconds() + self._flow.wait_timeout)
+        self._line = line
+        self._watch_line()
 
-    def _lose_behind(self, line: Line) -> None:
-        line.lost += 1
+    def _lose_newest(self) -> None:
+        """Drop an event behind everything that waits."""
+        if self._line:
+            self._line.lost += 1
+        else:
+            self._listener.made_buffer().lose(1)
         self._listener.lost += 1
         self._flow.drops.by_policy["wait"] += 1
 
@@ -273,12 +276,12 @@ class Pacer:
         """Move the first in line into the buffer, whose policy holds if there is no room."""
         lost, broadcast, receipt = line.pop()
         buffer.lose(lost)
-        is_lost = self._listener.hold(broadcast)
+        self._listener.hold(broadcast)
         if receipt is not None:
-            if is_lost:
-                receipt.overrun()
-            else:
+            if buffer.ends_with(broadcast):
                 receipt.release()
+            else:
+                receipt.overrun()
 
     def _watch_line(self) -> None:
         """Have the first in line given up in time; with nobody in line there is none."""
@@ -324,24 +327,17 @@ class Pacer:
         listener = self._listener
         if listener.settings.every != before.every:
             self._offered = 0
+        if not listener.settings.min_interval:
+            self._last = NEVER
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if self._line is not None and listener.settings.policy != "wait":
-            self._dissolve_line(self._line)
+        while self._line and listener.settings.policy != "wait":
+            # Nobody waits any more: what was in line is for the new policy.
+            self._admit(self._line, listener.made_buffer())
         self._let_in()
         self._wake()
         self._relax()
-
-    def _dissolve_line(self, line: Line) -> None:
-        """Nobody waits any more: what was in line is for the buffer's new policy."""
-        buffer = self._listener.made_buffer()
-        while line:
-            lost, broadcast, receipt = line.pop()
-            buffer.lose(lost)
-            self._listener.hold(broadcast)
-            if receipt is not None:
-                receipt.release()
 
     def _relax(self) -> None:
         """Let the listener be an ordinary one if nothing keeps it from that."""

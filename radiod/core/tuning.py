@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -16,7 +16,8 @@ from radiod.wire.messages import MatchPolicy
 
 __all__ = ["Tuning"]
 
-POLICIES: tuple[MatchPolicy, ...] = ("exact", "prefix", "wildcard")
+# The exact one last: its buffer is the answer, if there are several.
+POLICIES: Final[tuple[MatchPolicy, ...]] = ("wildcard", "prefix", "exact")
 
 
 class Tuning:

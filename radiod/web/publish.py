@@ -167,7 +167,9 @@ def _answer(
 
     def finish(late: Publication | RadiodError) -> None:
         if not gone:
-            request.write(say(late))
+            content = say(late)
+            request.setHeader("Content-Length", str(len(content)))
+            request.write(content)
             request.finish()
 
     outcome.then(finish)

@@ -238,6 +238,7 @@ class Populated(World):
 
 RIGHT = {
     "name": "c",
+    "channel": "a",
     "lifetime": 5,
     "session": 2,
     "subscription": 1,

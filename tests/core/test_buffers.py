@@ -272,6 +272,33 @@ def test_taking_from_an_empty_buffer_is_an_index_error():
         make(1, 1).take()
 
 
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        ("ring", [(3, 3), (4, 0)]),
+        ("skip", [(0, 0), (1, 0)]),
+        ("clear", [(4, 4)]),
+        ("wait", [(0, 0), (1, 0)]),
+        ("raise", [(0, 0), (1, 0)]),
+    ],
+)
+def test_a_buffer_made_smaller_drops_as_its_policy_says(policy, kept):
+    buffer = make(5, 100, policy=policy)
+    for n in range(5):
+        buffer.offer(event(n))
+    lost = buffer.tune(BufferSettings(size=2, policy=policy))
+    assert lost == buffer._drops.lost == 5 - len(kept)
+    assert drain(buffer) == kept
+
+
+def test_a_buffer_tuned_to_the_latest_loses_nothing():
+    buffer = make(5, 100)
+    for n in range(5):
+        buffer.offer(event(n))
+    assert buffer.tune(BufferSettings(latest=True)) == 0
+    assert drain(buffer) == [(4, 0)]
+
+
 def test_what_is_dropped_is_counted_by_policy():
     drops = Drops()
     for policy in POLICIES:

@@ -28,6 +28,7 @@ from radiod.errors import (
     NO_SUCH_REGISTRATION,
     NO_SUCH_SUBSCRIPTION,
     NOT_AUTHORIZED,
+    OVERRUN,
     PAYLOAD_SIZE_EXCEEDED,
     PROCEDURE_ALREADY_EXISTS,
     PROTOCOL_VIOLATION,
@@ -302,6 +303,72 @@ class TestPublish:
         expected = [[publisher, topic, number] for number, (publisher, topic, _) in enumerate(sent)]
         for listener in listeners:
             assert [event[4] for event in listener.received()] == expected
+
+
+def waiting(world, size=1):
+    """A listener that reads nothing, and that publishers of ``a`` have to wait for."""
+    listener = world.join("slow")
+    listener.subscribe("a", _radiod_buffer={"policy": "wait", "size": size})
+    world.outbox.block(listener.session)
+    return listener
+
+
+class TestWaitingAcknowledgements:
+    def test_only_the_answer_waits(self, world, alice, bob):
+        listener = waiting(world)
+        bob.subscribe("a")
+        bob.received()
+        alice.send(16, 1, ACKNOWLEDGE, "a", [1])
+        alice.send(16, 2, ACKNOWLEDGE, "a", [2])
+        alice.send(16, 3, ACKNOWLEDGE, "b", [3])
+        alice.send(48, 4, {}, "radiod.echo", [4])
+        assert [answer[:2] for answer in alice.received()] == [[17, 1], [17, 3], [50, 4]]
+        assert [event[4] for event in bob.received()] == [[1], [2]]
+        world.outbox.unblock(listener.session)
+        world.clock.advance(0)
+        (answer,) = alice.received()
+        events = listener.received()
+        assert answer == [17, 2, events[1][2]]
+        assert [event[4] for event in events] == [[1], [2]]
+
+    def test_ends_in_an_error_when_the_listener_is_too_slow(self, world, alice):
+        waiting(world)
+        alice.send(16, 1, ACKNOWLEDGE, "a", [1])
+        alice.received()
+        alice.send(16, 2, ACKNOWLEDGE, "a", [2])
+        world.clock.advance(4.9)
+        assert_silent(alice)
+        world.clock.advance(0.2)
+        (answer,) = alice.received()
+        assert_error(answer, 16, 2, OVERRUN)
+
+    def test_is_forgotten_with_the_session_that_asked(self, world, alice):
+        listener = waiting(world)
+        for request in (1, 2):
+            alice.send(16, request, ACKNOWLEDGE, "a", [request])
+        alice.received()
+        alice.leave()
+        world.outbox.unblock(listener.session)
+        world.clock.advance(10)
+        assert_silent(alice)
+
+    def test_is_refused_at_once_by_a_listener_that_raises_and_nothing_is_kept(self, world, alice, bob):
+        listener = bob
+        bob.subscribe("a", _radiod_buffer={"policy": "raise", "size": 1})
+        world.outbox.block(listener.session)
+        alice.send(16, 1, ACKNOWLEDGE, "a", [1])
+        alice.received()
+        assert_error(alice.ask(16, 2, {"acknowledge": True, "retain": True}, "a", [2]), 16, 2, OVERRUN)
+        late = world.join()
+        late.subscribe("a", get_retained=True)
+        assert_silent(late)
+
+    def test_of_an_unacknowledged_publish_is_nothing_to_wait_for(self, world, alice):
+        waiting(world)
+        for request in (1, 2):
+            alice.send(16, request, {}, "a", [request])
+        world.clock.advance(10)
+        assert_silent(alice)
 
 
 class TestSubscribe:

@@ -225,3 +225,72 @@ def test_publishing_only_reaches_declared_channels_where_the_realm_says_so():
     radio = make_radio(CONFIG.replace('anonymous = "open"', 'anonymous = "open"\nundeclared_topics = false'))
     assert publish(radio)[0] == 200
     assert publish(radio, {"network": "other", "data": {}})[0] == 404
+
+
+class TestSlowListeners:
+    """Listeners for whom a publisher waits, or is refused."""
+
+    @pytest.fixture
+    def slow(self, radio):
+        def listen(policy):
+            wire = WebSocketWire(*radio)
+            wire.join()
+            wire.ask([32, 1, {"_radiod_buffer": {"policy": policy, "size": 1}}, "sample_net"])
+            wire.transport.producer.pauseProducing()
+            return wire
+
+        return listen
+
+    def ask(self, radio, body):
+        wire = Wire(*radio)
+        data = json.dumps(body).encode()
+        head = f"Host: x\r\nAPI-KEY: sample-key\r\nContent-Length: {len(data)}\r\n"
+        wire.send(f"POST /publish HTTP/1.1\r\n{head}\r\n".encode() + data)
+        return wire
+
+    BRIDGE = {"topic": "sample_net", "args": [1]}
+
+    @pytest.mark.parametrize("body", [GOOD, BRIDGE])
+    def test_hold_the_answer_back_until_there_is_room(self, radio, slow, body):
+        listener = slow("wait")
+        assert parse(self.ask(radio, body).received())[0] == 200
+        held = self.ask(radio, body)
+        assert held.received() == b""
+        assert parse(self.ask(radio, {"network": "other", "data": {}}).received())[0] == 200
+        listener.transport.producer.resumeProducing()
+        held.settle()
+        status, headers, _ = parse(held.received())
+        assert (status, headers["X-Radiod-Readers"]) == (200, "1")
+
+    @pytest.mark.parametrize("body", [GOOD, BRIDGE])
+    def test_that_are_too_slow_are_a_503_that_asks_to_try_again(self, radio, slow, body):
+        slow("wait")
+        self.ask(radio, body)
+        held = self.ask(radio, body)
+        radio[1].advance(5.1)
+        status, headers, content = parse(held.received())
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert "error" in json.loads(content)
+
+    @pytest.mark.parametrize("body", [GOOD, BRIDGE])
+    def test_that_refuse_are_a_503_at_once(self, radio, slow, body):
+        slow("raise")
+        self.ask(radio, body)
+        status, headers, content = parse(self.ask(radio, body).received())
+        assert (status, headers["Retry-After"]) == (503, "1")
+        if body is self.BRIDGE:
+            assert json.loads(content)["error"] == "radiod.error.overrun"
+
+    def test_do_not_hold_who_asked_for_no_acknowledgement(self, radio, slow):
+        slow("wait")
+        body = {**self.BRIDGE, "options": {"acknowledge": False}}
+        assert [parse(self.ask(radio, body).received())[0] for _ in range(3)] == [200] * 3
+
+    def test_may_outlast_the_request_that_waits_for_them(self, radio, slow):
+        listener = slow("wait")
+        self.ask(radio, GOOD)
+        held = self.ask(radio, GOOD)
+        held.hang_up()
+        listener.transport.producer.resumeProducing()
+        held.settle()
+        assert [event[0] for event in listener.heard()] == [36, 36]

@@ -1,0 +1,96 @@
+"""A listener: what it holds, what it gives, and when it is an ordinary one."""
+
+import pytest
+
+from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
+from radiod.core.listeners import Broadcast, Listener, Subscription
+from radiod.core.pacing import Flow
+from radiod.core.sessions import Session
+from radiod.testing import FakeClock, RecordingOutbox, make_principal
+from radiod.wire.codecs import JSON, Payload
+
+
+@pytest.fixture
+def listener():
+    clock = FakeClock()
+    flow = Flow(RecordingOutbox(), clock, clock.timers, Drops(), 5.0)
+    session = Session(1, make_principal(), "outlet")
+    return Listener(session, Subscription(1, "exact", "a", 0.0, flow))
+
+
+def event(number, size=1):
+    return Broadcast(1, number, "a", {}, Payload(JSON, b"x" * size, b""))
+
+
+def test_holds_what_its_session_cannot_take_within_a_bound(listener):
+    assert listener.outlet == "outlet"
+    assert listener.settings is DEFAULTS
+    assert listener.buffer is None
+    assert listener.queued == 0
+    assert [listener.hold(event(n)) for n in range(102)] == [0] * 100 + [1, 1]
+    assert listener.queued == 100
+    assert listener.lost == 2
+    broadcast, lost = listener.take()
+    assert (broadcast.publication, lost) == (2, 2)
+
+
+def test_gives_nothing_when_it_holds_nothing(listener):
+    assert listener.take() is None
+    listener.hold(event(1))
+    listener.take()
+    assert listener.take() is None
+    assert listener.pacer is None
+
+
+def test_a_loss_that_nothing_was_held_to_tell_with_makes_it_a_paced_one_until_it_is_told(listener):
+    listener.tune(BufferSettings(policy="skip", max_bytes=10))
+    listener.hold(event(1, size=11))
+    assert listener.take() is None
+    subscription = listener.subscription
+    assert subscription.paced == {listener.session: listener}
+    listener.pacer.offer(event(2), None)
+    (sent,) = subscription.flow.outbox.take()
+    assert (sent.message.publication, sent.message.details) == (2, {"_lost": 1})
+    assert listener.pacer is None
+    assert subscription.paced == {}
+
+
+def test_a_loss_that_could_not_be_told_is_told_with_the_next_event(listener):
+    listener.put_back(0)
+    assert listener.buffer is None
+    listener.put_back(3)
+    listener.hold(event(1))
+    assert listener.take()[1] == 3
+
+
+def test_tuning_drops_what_has_no_room_any_more(listener):
+    for n in range(5):
+        listener.hold(event(n))
+    listener.tune(BufferSettings(size=2))
+    assert (listener.queued, listener.lost) == (2, 3)
+    assert listener.pacer is None
+    listener.tune(BufferSettings(size=2, every=2))
+    assert listener.pacer is not None
+    assert listener.subscription.flow.paced == 1
+
+
+def test_one_that_stops_is_owed_nothing(listener):
+    listener.tune(BufferSettings(min_interval=5))
+    listener.hold(event(1))
+    listener.stop()
+    assert listener.take() is None
+    assert listener.subscription.paced == {}
+    assert listener.subscription.flow.paced == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topic", "takes"),
+    [
+        ("", "a", True),
+        ("", "radiod.a", False),
+        ("radiod.", "radiod.a", True),
+        ("b", "a", False),
+    ],
+)
+def test_a_subscription_knows_the_topics_it_takes(pattern, topic, takes):
+    assert Subscription(1, "prefix", pattern, 0.0, None).takes(topic) is takes
