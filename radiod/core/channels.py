@@ -44,6 +44,11 @@ class Channel:
         self.deadline: Deadline | None = None
         self.traffic = Traffic()
 
+    @property
+    def events(self) -> int:
+        """How many were published on it."""
+        return self.traffic.events
+
 
 class Channels:
     """The channels of one realm.
@@ -163,7 +168,7 @@ class Channels:
         return {
             "name": channel.name,
             "public": True,
-            "events": channel.traffic.events,
+            "events": channel.events,
             "expires": self.expires(channel),
         }
 

@@ -250,7 +250,6 @@ RIGHT = {
     "args": [],
     "kwargs": {},
     "id": 1,
-    "channel": "a",
     "signature": {"parameters": []},
 }
 
