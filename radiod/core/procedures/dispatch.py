@@ -14,6 +14,7 @@ from radiod.core.later import Later, after
 from radiod.core.procedures.channel import ChannelProcedures
 from radiod.core.procedures.client import ClientProcedures
 from radiod.core.procedures.history import HistoryProcedures
+from radiod.core.procedures.presence import PresenceProcedures
 from radiod.core.procedures.rpc import RpcProcedures
 from radiod.core.procedures.server import ServerProcedures
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
@@ -40,6 +41,7 @@ class Procedures:
             **ChannelProcedures(realm).procedures,
             **ClientProcedures(realm).procedures,
             **HistoryProcedures(realm).procedures,
+            **PresenceProcedures(realm).procedures,
             **RpcProcedures(realm).procedures,
             **ServerProcedures(realm).procedures,
         }
