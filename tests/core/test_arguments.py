@@ -243,8 +243,8 @@ class Populated(World):
 
 RIGHT = {
     "name": "c",
-    "channel": "a",
     "key": "key",
+    "channel": "a",
     "lifetime": 5,
     "session": 2,
     "subscription": 1,

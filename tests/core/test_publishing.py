@@ -123,7 +123,7 @@ class TestDurable:
         assert radio.heard() == [1]
 
     def test_a_channel_that_ended_meanwhile_is_closed(self, radio):
-        radio.realm.channels.create("b", 1, None)
+        radio.realm.channels.create("b", lifetime=1)
         radio.realm.histories.keep("b", DURABLE)
         radio.alice.request(PUBLISH, ACKNOWLEDGE, "b")
         radio.clock.advance(1)
@@ -167,9 +167,9 @@ class TestCounting:
     def test_a_channel_counts_its_events_when_they_happen(self, radio):
         channel = radio.realm.channels.declare("a")
         radio.alice.request(PUBLISH, {}, "a")
-        assert channel.events == 0
+        assert channel.traffic.events == 0
         radio.journal.sync()
-        assert channel.events == 1
+        assert channel.traffic.events == 1
         other = radio.realm.channels.declare("b")
         radio.alice.request(PUBLISH, {}, "b")
-        assert other.events == 1
+        assert other.traffic.events == 1
