@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +28,7 @@ __all__ = [
     "Ids",
     "Journal",
     "Limits",
+    "Load",
     "Outbox",
     "Permissions",
     "Principal",
@@ -84,7 +85,10 @@ class Permissions(Protocol):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME."""
+    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME.
+
+    ``memberships``: names of the configuration's private channels that its sessions are members of.
+    """
 
     authid: str
     authrole: str
@@ -92,6 +96,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     authprovider: str
     permissions: Permissions
     authextra: dict[str, Any] | None = None
+    memberships: tuple[str, ...] = ()
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -174,6 +179,16 @@ class Ids(Protocol):
         """32 hexadecimal digits nobody can guess."""
 
 
+class Load(Struct, frozen=True, kw_only=True):
+    """What an outbox has done since it began.
+
+    ``delivered``: events given to connections, one for each receiver; ``bytes_out``: bytes, of everything.
+    """
+
+    delivered: int = 0
+    bytes_out: int = 0
+
+
 class Outbox(Protocol):
     """Where the core's decisions go. Never blocks, never re-enters the core."""
 
@@ -184,7 +199,7 @@ class Outbox(Protocol):
             than the session accepts); nothing was sent. Without a payload it never raises.
         """
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         """Deliver one event to many listeners, telling them that ``lost`` were dropped before it.
 
         Events of one publisher on one topic reach each listener in the order of these calls. A listener
@@ -211,6 +226,15 @@ class Outbox(Protocol):
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+    def end(self, session: Session) -> None:
+        """Finish the stream of a listener that speaks no WAMP: its channel has ended.
+
+        Other sessions go on. What was sent before reaches the listener first.
+        """
+
+    def load(self) -> Load:
+        """What it has done so far."""
 
 
 class Journal(Protocol):
@@ -240,6 +264,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_subscriptions: int = 10_000
     max_registrations: int = 10_000
     max_channels: int = 10_000
+    max_channels_per_session: int = 100
+    max_memberships: int = 1000
+    demand_hold_s: float = 1.0
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100

@@ -17,6 +17,7 @@ from radiod.core.arguments import (
     optional,
     struct,
     text,
+    whole,
 )
 from radiod.core.history import Keep
 from radiod.errors import (
@@ -29,6 +30,7 @@ from radiod.errors import (
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
     NO_SUCH_REGISTRATION,
     NO_SUCH_SESSION,
     NO_SUCH_SUBSCRIPTION,
@@ -151,6 +153,7 @@ FAIR = {
     BAD_NAME,
     BAD_KEY,
     NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
     FEATURE_NOT_SUPPORTED,
@@ -207,7 +210,10 @@ class Populated(World):
             peer.register("a", invoke="random")
             peer.register("b", match="prefix", invoke="last")
             peer.call("wamp.session.add_testament", "a", [1], {})
-        self.others[0].call("radiod.channel.create", "c", lifetime=60)
+        self.caller.register("a", invoke="random")
+        (created,) = self.others[0].call("radiod.channel.create", "c", lifetime=60)
+        self.control_key = created["control_key"]
+        self.others[0].call("radiod.channel.create", "p", public=False, key="key")
         self.others[0].request(16, {"retain": True}, "a", [1])
         self.caller.call("wamp.session.add_testament", "a", [1], {}, scope="detached")
         self.outbox.take()
@@ -215,18 +221,21 @@ class Populated(World):
     def state(self):
         realm = self.realm
         return (
-            [(id, session.testaments, session.waiting) for id, session in realm.sessions.items()],
+            [
+                (id, one.testaments, one.waiting, dict(one.memberships or {}), list(one.writing or ()))
+                for id, one in realm.sessions.items()
+            ],
             [
                 (one.id, one.topic, list(one.listeners))
                 for match in ("exact", "prefix", "wildcard")
                 for one in realm.broker.subscriptions(match)
             ],
             [
-                (one.id, one.procedure, list(one.callees))
+                (one.id, one.procedure, [(callee, callee.signature) for callee in one.callees])
                 for match in ("exact", "prefix", "wildcard")
                 for one in realm.dealer.registrations.of_policy(match)
             ],
-            [(channel.name, channel.ends_at, channel.events) for channel in realm.channels],
+            [(channel.name, channel.ends_at, channel.traffic.events) for channel in realm.channels],
             [record.publication for record in realm.histories.of("a")],
             len(self.clock.timers),
         )
@@ -234,7 +243,7 @@ class Populated(World):
 
 RIGHT = {
     "name": "c",
-    "channel": "a",
+    "key": "key",
     "lifetime": 5,
     "session": 2,
     "subscription": 1,
@@ -245,6 +254,9 @@ RIGHT = {
     "procedure": "a",
     "args": [],
     "kwargs": {},
+    "id": 1,
+    "channel": "a",
+    "signature": {"parameters": []},
 }
 
 
@@ -272,7 +284,7 @@ def test_each_parameter_takes_anything_without_failing(procedure, data):
     """One parameter at a time, with all others right."""
     for name in ALL[procedure]:
         world = Populated()
-        right = {**RIGHT, "control_key": next(iter(world.realm.channels)).control_key}
+        right = {**RIGHT, "control_key": world.control_key}
         required = {other: right[other] for other, default in ALL[procedure].items() if default is REQUIRED}
         before = world.state()
         answer = world.caller.answer(48, {}, procedure, [], {**required, name: data.draw(ANYTHING)})
@@ -281,3 +293,13 @@ def test_each_parameter_takes_anything_without_failing(procedure, data):
             assert world.state() == before
         else:
             assert answer[:3] == [50, world.caller.requests, {}]
+
+
+@pytest.mark.parametrize("value", [1, 7, 7.0, 10])
+def test_a_whole_number_within_its_bounds(value):
+    assert whole("n", value, 1, 10) == int(value)
+
+
+@pytest.mark.parametrize("value", [0, 11, 1.5, math.nan, math.inf, True, "1", None, [], 10**400])
+def test_what_is_no_whole_number_within_its_bounds(value):
+    assert refused(whole, "n", value, 1, 10) == "n must be an integer from 1 to 10"

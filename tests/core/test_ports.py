@@ -98,7 +98,7 @@ class TestRecordingOutbox:
 
     def test_makes_one_event_of_a_broadcast_for_each_listener(self, session):
         outbox, payload = RecordingOutbox(), Payload.of("x")
-        listener = Listener(session, Subscription(7, "exact", "a", 0.0, None))
+        listener = Listener(session, Subscription(7, "exact", "a", 0.0, None, None))
         outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
         assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
         assert outbox.sent[0].payload is payload
