@@ -17,7 +17,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
 	@echo "make bench     reproduce the tables of docs/performance.md"
-	@echo "make soak      long runs: leaks, stalled listeners"
+	@echo "make soak      long runs: leaks, stalled listeners, kill -9 under durable publishes"
 
 run: $(VENV)/.run
 	@$(BIN)/python demo/run.py --port $(PORT)
@@ -42,6 +42,8 @@ soak: $(VENV)/.dev
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
 	$(BIN)/python benchmarks/leak.py
+	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/durable.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -27,6 +27,7 @@ from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
+from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.store.journal import RealmJournal, restored
@@ -84,6 +85,7 @@ class Radio:
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
+        self.statistics = Statistics(self.fan_out, self.clock, self.clock.timers, limits.stats_interval_s)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
             name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
@@ -153,6 +155,7 @@ class Radio:
                 wait_timeout_s=limits.wait_timeout_s,
             ),
             undeclared_topics=settings.undeclared_topics,
+            statistics=self.statistics,
         )
         for channel, rules in settings.channels.items():
             if not is_pattern(channel):
@@ -229,8 +232,9 @@ class RadioService(MultiService):
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
 
         Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
-            the store cannot be used.
+            the store cannot be used. ConfigError: there is none, and it is needed.
         """
+        self._check_durable()
         self._open_store()
         # twistd detaches after this: neither a lock of the file nor a thread would live through it.
         self._close_store()
@@ -251,8 +255,8 @@ class RadioService(MultiService):
             self.bind()
         self._open_store()
         if self._store is not None:
-            self.radio.remember(self._store)
             self._store.start()
+        self.radio.statistics.start()
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
@@ -262,15 +266,24 @@ class RadioService(MultiService):
         for line in self._config.not_yet():
             self.log.warn("configured but not implemented yet: {what}", what=line)
 
+    def _check_durable(self) -> None:
+        """Only here, since the command line may give or take the store. Raises: ConfigError."""
+        for realm, settings in self._config.realms.items():
+            for channel, rules in settings.channels.items():
+                if rules.durable and not self._config.store.path:
+                    key = ("realms", realm, "channels", channel, "durable")
+                    raise config.ConfigError(key, "needs a store: give store.path, or --store")
+
     def _open_store(self) -> None:
+        """Open the store, and go on where it ends. Raises: StartError."""
         path = self._config.store.path
         if path:
-            store = SqliteStore(path, self._reactor.callFromThread)
+            self._store = SqliteStore(path, self._reactor.callFromThread)
             try:
-                store.open()
+                self._store.open()
+                self.radio.remember(self._store)
             except StoreError as error:
                 raise StartError(str(error)) from None
-            self._store = store
 
     def _close_store(self) -> None:
         store, self._store = self._store, None
@@ -284,6 +297,7 @@ class RadioService(MultiService):
         await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.close(CLOSE_SHUTDOWN)
+        self.radio.statistics.stop()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
         self.radio.site.wind_up()

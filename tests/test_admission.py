@@ -440,6 +440,12 @@ class TestCookies:
         assert browser.ask([5, "wrong", {}])[0] == 3
         assert self.come_back(radio, browser.given, "cookie", "ticket")[0][0] == 4
 
+    def test_who_wants_to_be_somebody_else_is_asked(self, radio, cookie):
+        browser = Browser(radio, cookie)
+        message = hello("cookie", "ann")
+        message[2]["authmethods"].append("ticket")
+        assert browser.ask(message)[:2] == [4, "ticket"]
+
     def test_it_is_over_after_a_while(self, radio, cookie):
         radio[1].advance(101)
         challenge, browser = self.come_back(radio, cookie, "cookie", "ticket")

@@ -43,10 +43,11 @@ def test_every_announced_feature_is_documented(feature):
     assert f"`{feature}`" in PROTOCOL
 
 
-def test_the_readmes_configuration_is_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))
+def test_the_readmes_configurations_are_some(tmp_path, monkeypatch, example):
     monkeypatch.setenv("STATION_KEY", "key")
+    monkeypatch.setenv("HOOK_TOKEN", "token")
     (tmp_path / "model.ticket").write_text("ticket\n")
-    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     assert Config.parse(example, tmp_path).not_yet() == []
 
 

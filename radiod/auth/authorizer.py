@@ -96,8 +96,8 @@ class Authorizer:
                 raise ValueError(outcome.text)
             return Answer(outcome) if isinstance(outcome, bool) else msgspec.convert(outcome, Answer)
         except ValueError as error:
-            self._complain(f"the authorizer failed on {uri}: {error}")
-            return Refused(AUTHORIZATION_FAILED, f"the right to use {uri} could not be found out")
+            self._complain(f"the authorizer failed on {uri!r}: {error}")
+            return Refused(AUTHORIZATION_FAILED, f"the right to use {uri!r} could not be found out")
 
     def _conclude(self, key: tuple[int, Action, str, str], answer: Answer) -> Verdict:
         disclose = Disclose.ALWAYS if answer.disclose else Disclose.ASKED

@@ -108,9 +108,14 @@ class CookieJar:
         entry = self._entries.get(_digest(cookie_id))
         return entry.principal if entry is not None and entry.until > self._clock.seconds() else None
 
-    def authenticator(self, cookie_id: str) -> Cookie | None:
-        """What lets the cookie's owner in; None: method ``cookie`` is not to be offered to this client."""
-        return Cookie(self, cookie_id) if self.recall(cookie_id) is not None else None
+    def authenticator(self, cookie_id: str, authid: str | None = None) -> Cookie | None:
+        """What lets the cookie's owner in; None: method ``cookie`` is not to be offered to this client.
+
+        ``authid``: who it wants to be; None or empty: whoever the cookie stands for.
+        """
+        principal = self.recall(cookie_id)
+        is_owner = principal is not None and authid in (None, "", principal.authid)
+        return Cookie(self, cookie_id) if is_owner else None
 
 
 def _digest(cookie_id: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check
-from radiod.config.nodes import Buffer, Limits, Listen, Realm, Store
+from radiod.config.nodes import Channel, Limits, Listen, Realm, Store
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
 
@@ -43,7 +43,7 @@ class Config(Node, frozen=True, kw_only=True):
 
     def not_yet(self) -> list[str]:
         """The keys in use that this version accepts and does not act on, one line each."""
-        lines = ["store.path: nothing is stored"] if self.store.path else []
+        lines = []
         for name, realm in self.realms.items():
             for kind, is_used, key, why in NOT_YET:
                 nodes: dict[str, Any] = getattr(realm, kind)
@@ -53,10 +53,9 @@ class Config(Node, frozen=True, kw_only=True):
 
 
 NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
-    ("channels", lambda _, channel: channel.durable, "durable", "has no effect"),
     (
         "channels",
-        lambda name, channel: is_pattern(name) and channel.history is None and channel.buffer == Buffer(),
+        lambda name, channel: is_pattern(name) and channel == Channel(),
         "",
         "a pattern has no effect",
     ),

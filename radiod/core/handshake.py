@@ -37,6 +37,9 @@ __all__ = ["Gate", "Handshake"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 
+MAX_AGENT: Final = 128
+"""Characters kept of what a client calls itself."""
+
 PASSTHRU: Final = {"payload_passthru_mode": True, "payload_transparency": True}
 
 FEATURES: Final[dict[str, dict[str, Any]]] = {
@@ -84,11 +87,11 @@ class Gate(Struct, frozen=True):
     authenticators: Mapping[str, Authenticator]
     cookies: Cookies | None = None
 
-    def offers(self, cookie: BrowserCookie | None) -> Mapping[str, Authenticator]:
-        """The ways in for a client with this cookie."""
+    def offers(self, cookie: BrowserCookie | None, authid: str | None) -> Mapping[str, Authenticator]:
+        """The ways in for a client with this cookie who wants to be ``authid``."""
         if self.cookies is None or cookie is None:
             return self.authenticators
-        owner = self.cookies.authenticator(cookie.id)
+        owner = self.cookies.authenticator(cookie.id, authid)
         return self.authenticators if owner is None else {**self.authenticators, owner.method: owner}
 
     def bind(self, cookie: BrowserCookie | None, principal: Principal) -> None:
@@ -155,7 +158,8 @@ class Handshake:
             raise Denied(NO_SUCH_REALM, f"no realm {hello.realm}")
         self._gate = gate
         self._details = hello.details
-        authenticator = _choose(gate.offers(self._cookie), hello.details.authmethods)
+        offered = gate.offers(self._cookie, hello.details.authid)
+        authenticator = _choose(offered, hello.details.authmethods)
 
         def proceed(verdict: Principal | Question) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
@@ -174,8 +178,9 @@ class Handshake:
         if self._is_abandoned:
             raise Denied(AUTHENTICATION_FAILED, "the client left")
         assert self._details is not None
+        details = self._details
         session = self.session = self._gate.realm.join(
-            principal, outlet, announced(self._details.roles), _is_revocable(self._details)
+            principal, outlet, announced(details.roles), _is_revocable(details), _agent(details)
         )
         self._details = None
         self._gate.bind(self._cookie, principal)
@@ -193,6 +198,10 @@ class Handshake:
                 **({"authextra": principal.authextra} if principal.authextra else {}),
             },
         )
+
+
+def _agent(details: HelloDetails) -> str | None:
+    return None if details.agent is None else details.agent[:MAX_AGENT]
 
 
 def _is_revocable(details: HelloDetails) -> bool:

@@ -28,11 +28,16 @@ __all__ = ["WampDriver"]
 # WebSocket close codes (RFC 6455, 7.4.1)
 NORMAL: Final = 1000
 PROTOCOL_ERROR: Final = 1002
+INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
 
 GOODBYE_SECONDS: Final = 2.0
 """How long a client may take to answer the router's GOODBYE."""
+
+
+OPENING_BYTES: Final = 1 << 17
+"""The longest message before a session is open: an AUTHENTICATE is at most half of that."""
 
 
 class WampDriver:
@@ -93,6 +98,13 @@ class WampDriver:
         self._deadline = deadline(self._expire)
         outlet.driver = self
 
+    def longest(self, limit: int) -> int:
+        """How long a message of the peer may be now, where ``limit`` is the most that a session may send.
+
+        Strangers are not trusted with as much: each could leave nearly that much unfinished.
+        """
+        return limit if self._session is not None else min(limit, OPENING_BYTES)
+
     def receive(self, data: bytes) -> None:
         """Take one serialized message; after the session is over, ignore it."""
         if self.is_over:
@@ -110,7 +122,7 @@ class WampDriver:
             else:
                 self._receive_open(message)
         except RadiodError as error:
-            self.abort(error)
+            self.abort(error, None if self._is_text(data) else INVALID_PAYLOAD)
         except Exception:
             self.log.failure("a message of {peer} failed", peer=self._peer)
             self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
@@ -190,8 +202,20 @@ class WampDriver:
         self._is_closing = True
         self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
 
-    def abort(self, error: RadiodError) -> None:
-        """End the session for a fault of the peer, and tell it, unless it was told GOODBYE already."""
+    def _is_text(self, data: bytes) -> bool:
+        """True unless ``data`` should be text and is none."""
+        if not self._codec.is_binary:
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                return False
+        return True
+
+    def abort(self, error: RadiodError, close_code: int | None = None) -> None:
+        """End the session for a fault of the peer, and tell it, unless it was told GOODBYE already.
+
+        ``close_code``: None: what fits the error.
+        """
         if self.is_over:
             return
         if self._is_closing:
@@ -199,7 +223,7 @@ class WampDriver:
             return
         self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
         self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
-        self._finish(_close_code(error))
+        self._finish(close_code or _close_code(error))
 
     def _expire(self) -> None:
         if self._is_closing:

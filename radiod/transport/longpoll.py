@@ -23,7 +23,7 @@ from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, QUOTA, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_poll_format
 from radiod.transport.clock import ReactorClock
-from radiod.transport.driver import INTERNAL_ERROR, PROTOCOL_ERROR, WampDriver
+from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
 from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
 from radiod.transport.outbox import FanOut, Outlet
 from radiod.transport.settings import Settings
@@ -35,6 +35,9 @@ WAIT_SECONDS: Final = 10.0
 
 MAX_HELD: Final = 64
 """Sends of one transport that may wait until it is read again."""
+
+FAULTS: Final = (PROTOCOL_ERROR, INVALID_PAYLOAD, INTERNAL_ERROR)
+"""How a session is over that was aborted for what was sent."""
 
 Received = Callable[[bytes | None], None]
 """Takes what a receive is answered with: messages; ``b""``: none came; None: a later receive took over."""
@@ -121,6 +124,7 @@ class Poll:
         # Sends that wait until the transport is read again.
         self._is_paused = False
         self._held: deque[tuple[bytes, Sent]] = deque()
+        self._held_bytes = 0
         self._outlet = PollOutlet(
             polls.fan_out,
             format,
@@ -187,15 +191,17 @@ class Poll:
         if not self._is_paused and not self._held:
             done(self._take(data))
             return lambda: None
-        if len(self._held) >= MAX_HELD:
-            raise Refused(QUOTA, f"{MAX_HELD} requests wait already: receive first")
+        if len(self._held) >= MAX_HELD or self._held_bytes > self._polls.max_held_bytes:
+            raise Refused(QUOTA, "too many requests wait already: receive first")
         held = (data, done)
         self._held.append(held)
+        self._held_bytes += len(data)
         return lambda: self._forget_held(held)
 
     def _forget_held(self, held: tuple[bytes, Sent]) -> None:
         if held in self._held:
             self._held.remove(held)
+            self._held_bytes -= len(held[0])
 
     def _take(self, data: bytes) -> str | None:
         driver = self._driver
@@ -209,7 +215,7 @@ class Poll:
             return error.text
         for message in messages:
             driver.receive(message)
-        if driver.is_over and driver.close_code in (PROTOCOL_ERROR, INTERNAL_ERROR):
+        if driver.is_over and driver.close_code in FAULTS:
             return "the session was aborted; the next receive says why"
         return None
 
@@ -222,6 +228,7 @@ class Poll:
     def _take_held(self) -> None:
         while self._held and not self._is_paused:
             data, done = self._held.popleft()
+            self._held_bytes -= len(data)
             done(self._take(data))
 
     # --- closing
@@ -277,6 +284,8 @@ class Polls:
         self.gates = gates
         self._ids = ids
         self._max_polls = settings.max_polls
+        # Bytes of one transport's waiting sends above which no more may wait: one send of the longest kind.
+        self.max_held_bytes = settings.max_message_bytes
         self._handshake_seconds = settings.handshake_seconds
         self._idle_seconds = settings.ping_timeout
         # id -> transport

@@ -29,7 +29,7 @@ from radiod.transport.streams import Stream
 from radiod.wire.codecs import Codec
 from radiod.wire.deflate import inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame
-from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Violation, close_code
+from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Inflate, Violation, close_code
 
 __all__ = ["OpenSocket", "Shared"]
 
@@ -177,7 +177,7 @@ class OpenSocket:
         if reader is None:
             receiver = self._receiver
             if receiver is not None:
-                payloads, rest = plain_frames(data, self._first_byte, self._shared.max_message_bytes)
+                payloads, rest = plain_frames(data, self._first_byte, self._longest())
                 for payload in payloads:
                     receiver.receive(payload)
                 if rest == len(data):
@@ -192,8 +192,15 @@ class OpenSocket:
 
     def _make_reader(self) -> FrameReader:
         shared = self._shared
-        inflate = shared.inflate if self._is_deflated else None
-        return FrameReader(shared.max_message_bytes, shared.max_fragments, inflate)
+        inflate: Inflate | None = None
+        if self._is_deflated:
+            # What listeners to a channel say is ignored: a KiB of it must not cost inflating a MiB.
+            inflate = shared.inflate if self._receiver is not None else _leave_deflated
+        return FrameReader(self._longest(), shared.max_fragments, inflate)
+
+    def _longest(self) -> int:
+        limit = self._shared.max_message_bytes
+        return limit if self._driver is None else self._driver.longest(limit)
 
     def _read(self, reader: FrameReader, data: bytes) -> None:
         """Take frames until the connection begins to close."""
@@ -281,6 +288,10 @@ class OpenSocket:
         # The outlet knows this object, which must not know the outlet any more to be freed at once.
         self._outlet = self._driver = self._receiver = self._stream = None
         self._on_lost()
+
+
+def _leave_deflated(data: bytes) -> bytes:
+    return data
 
 
 def _answer_to_close(payload: bytes) -> int:

@@ -44,7 +44,7 @@ class Doorkeeper(TwistedProtocol):
     def connectionMade(self) -> None:
         """Start the clock."""
         self._received = b""
-        self._is_handed_over = False
+        self._is_refused = False
         self._deadline: Deadline = self.factory.head_deadline(self._expire)
         if ITCPTransport.providedBy(self.transport):
             # A sample must not wait for the acknowledgement of the last; a peer that died must be noticed.
@@ -53,6 +53,9 @@ class Doorkeeper(TwistedProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Collect until it is clear who takes over."""
+        if self._is_refused:
+            # Under TLS bytes come until the peer has closed its end.
+            return
         received = self._received = self._received + data
         if received[0] == RAWSOCKET_MAGIC:
             self._hand_over(self.factory.rawsocket)
@@ -76,7 +79,6 @@ class Doorkeeper(TwistedProtocol):
 
     def _hand_over(self, factory: Any) -> None:
         """Put the right protocol into this one's place; nothing of this one remains behind it."""
-        self._is_handed_over = True
         self._deadline.cancel()
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
@@ -86,6 +88,7 @@ class Doorkeeper(TwistedProtocol):
         inner.dataReceived(self._received)
 
     def _refuse(self, status: int, phrase: str) -> None:
+        self._is_refused = True
         self.log.info("refused {peer}: {phrase}", peer=self._peer(), phrase=phrase)
         answer = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         self.transport.write(answer.encode())
@@ -97,7 +100,8 @@ class Doorkeeper(TwistedProtocol):
         return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
 
     def _expire(self) -> None:
-        self.log.info("refused {peer}: no request in time", peer=self._peer())
+        if not self._is_refused:
+            self.log.info("refused {peer}: no request in time", peer=self._peer())
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

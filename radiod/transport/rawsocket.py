@@ -27,6 +27,10 @@ from radiod.wire.pieces import Pieces
 __all__ = ["RawSocket", "RawSocketFactory"]
 
 HANDSHAKE_BYTES: Final = 4
+
+CLOSE_SECONDS: Final = 1.5
+"""How long a peer may take to close its end."""
+
 SERIALIZER_UNSUPPORTED: Final = b"\x7f\x10\x00\x00"
 RESERVED_BITS_USED: Final = b"\x7f\x30\x00\x00"
 
@@ -58,6 +62,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     _driver: WampDriver | None = None
     _outlet: Outlet | None = None
     _received = b""
+    _is_refused = False
     # A frame that has begun, and how many bytes it has.
     _unfinished: Pieces | None = None
     _wanted = 0
@@ -69,12 +74,18 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         """Start the clock: a handshake has to come."""
         super().connectionMade()
         self._max_message_size = self.factory.max_message_bytes
-        self._deadline = self.factory.handshake_deadline(self.transport.abortConnection)
+        self._deadline = self.factory.handshake_deadline(self._expire)
+
+    def _expire(self) -> None:
+        self.log.info("refused {peer}: no RawSocket handshake in time", peer=self.peer)
+        self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """Handshake first, frames then."""
         if self._handshake_complete:
             self._receive(data)
+            return
+        if self._is_refused:
             return
         self._received += data
         if len(self._received) >= HANDSHAKE_BYTES:
@@ -82,12 +93,23 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             self._received = b""
             refusal = self.factory.refusal(head)
             if refusal is not None:
-                self.transport.write(refusal)
-                self.transport.loseConnection()
+                self._refuse(refusal)
                 return
             super().dataReceived(head)
             if rest:
                 self._receive(rest)
+
+    def _refuse(self, answer: bytes) -> None:
+        self.log.info("refused {peer}: RawSocket handshake {answer}", peer=self.peer, answer=answer.hex())
+        self._is_refused = True
+        self.transport.write(answer)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._deadline.cancel()
+        # Under TLS closing needs the peer.
+        self._deadline = self.factory.close_deadline(self.transport.abortConnection)
+        self.transport.loseConnection()
 
     def opened(self) -> None:
         """The RawSocket handshake succeeded: begin the WAMP one."""
@@ -123,7 +145,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         frames: list[tuple[int, bytes]] = [(PONG, b"")]
         while frames:
             try:
-                frames, rest = rawsocket_frames(data, self.MAX_LENGTH)
+                frames, rest = rawsocket_frames(data, driver.longest(self.MAX_LENGTH))
             except PeerError as error:
                 driver.abort(error)
                 return
@@ -141,7 +163,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     def _finished(self) -> None:
         if self._outlet is not None:
             self._outlet.let_go()
-        self.transport.loseConnection()
+        self._hang_up()
 
     def _cut(self) -> None:
         self.log.warn("cut {peer}: it does not read what it is sent", peer=self.peer)
@@ -189,3 +211,7 @@ class RawSocketFactory(ServerFactory):
     def handshake_deadline(self, what: Callable[[], None]) -> Any:
         """Call ``what`` when an opening handshake has had all the time it gets."""
         return self._clock.timers.at(self._clock.seconds() + self._handshake_seconds, what)
+
+    def close_deadline(self, what: Callable[[], None]) -> Any:
+        """Call ``what`` when a peer has had all the time it gets to close its end."""
+        return self._clock.timers.at(self._clock.seconds() + CLOSE_SECONDS, what)

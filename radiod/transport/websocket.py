@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from radiod.core.handshake import Gate
 from radiod.core.later import Later
 from radiod.core.ports import BrowserCookie
+from radiod.core.timers import Deadline
 from radiod.errors import RadiodError, http_status
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
@@ -39,6 +40,9 @@ __all__ = ["RadioSocket", "RadioSocketFactory"]
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 
+MOST_LOGGED: Final = 200
+"""Characters of a reason for a refusal, which may quote a whole header."""
+
 
 class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is not typed
     """One WebSocket connection during its opening handshake.
@@ -55,6 +59,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _is_deflated = False
     _is_waiting = False
     _is_lost = False
+    _deadline: Deadline | None = None
     on_lost: Callable[[], None]
 
     def onConnect(self, request: Any) -> Any:
@@ -133,6 +138,16 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         put_in_place(transport, opened)
         return opened
 
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        """Refuse the connection, and say so on one line."""
+        self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
+        self.sendHttpErrorResponse(code, reason, responseHeaders)
+        # Under TLS closing needs the peer.
+        self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
+        # Or Autobahn would warn of it as well.
+        self.wasClean = True
+        self.dropConnection(abort=False)
+
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """Write, without what Autobahn formats for its log."""
         self.transport.write(data)
@@ -144,6 +159,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         """The connection was refused, or lost during the handshake."""
         self._is_lost = True
         super().connectionLost(reason)
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.on_lost()
 
 

@@ -26,10 +26,17 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
     factory: RadioSite
     on_lost: Callable[[], None]
     max_body_bytes = 0
+    _is_closing = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Parse, without granting more time."""
-        LineReceiver.dataReceived(self, data)
+        """Parse, without granting more time; ignore what comes when the connection is being closed."""
+        if not self._is_closing:
+            LineReceiver.dataReceived(self, data)
+
+    def loseConnection(self) -> None:
+        """Close. Under TLS bytes come until the peer has closed its end."""
+        self._is_closing = True
+        super().loseConnection()
 
     def allHeadersReceived(self) -> None:
         """Refuse a body that is announced too large before asking for it (100-continue)."""

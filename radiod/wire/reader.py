@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from radiod.wire.frames import unmask
 from radiod.wire.pieces import Pieces
 
-__all__ = ["CLOSE", "NO_CODE", "PING", "PONG", "FrameReader", "Violation", "close_code"]
+__all__ = ["CLOSE", "NO_CODE", "PING", "PONG", "FrameReader", "Inflate", "Violation", "close_code"]
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1

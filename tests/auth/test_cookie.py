@@ -49,6 +49,12 @@ def test_another_authid_is_not_let_in(jar):
     assert refusal(jar.authenticator("c").begin, details("bob")) == REFUSED
 
 
+def test_who_wants_to_be_somebody_else_is_not_offered_the_cookie(jar):
+    jar.remember("c", ANN)
+    assert all(jar.authenticator("c", one) for one in ("ann", "", None))
+    assert jar.authenticator("c", "bob") is None
+
+
 def test_a_forgotten_cookie_opens_nothing(jar):
     jar.remember("c", ANN)
     cookie = jar.authenticator("c")

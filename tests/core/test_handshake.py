@@ -388,8 +388,8 @@ class Cookies:
     def __init__(self):
         self.bound, self.forgotten = [], []
 
-    def authenticator(self, cookie_id):
-        return LetIn("cookie") if cookie_id == "old" else None
+    def authenticator(self, cookie_id, authid):
+        return LetIn("cookie") if (cookie_id, authid) == ("old", "ann") else None
 
     def bind(self, cookie, principal):
         self.bound.append((cookie, principal.authid))

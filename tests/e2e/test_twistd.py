@@ -10,13 +10,10 @@ import subprocess
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from support.running import OPEN, ROOT, TWISTD, environment, free_port, program, radiod, wait_until
+from support.tls import certificate
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -204,30 +201,6 @@ def test_no_secret_is_ever_logged(tmp_path):
     assert "Traceback" not in log
 
 
-def certificate(folder):
-    """A self-signed key and certificate for localhost, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
-    )
-    return file
-
-
 def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
     file, tls, path = certificate(tmp_path), free_port(), tmp_path / "socket"
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1", "--listen", f"unix:{path}"]
@@ -268,6 +241,30 @@ def test_connections_over_tls_are_closed_without_delay(tmp_path, dial_ws):
             while raw.recv(1000):
                 pass
         assert time.monotonic() - started < 1
+
+
+def test_what_comes_over_tls_behind_a_refusal_is_ignored(tmp_path):
+    file, tls = certificate(tmp_path), free_port()
+    context = ssl.create_default_context(cafile=str(file))
+    more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
+    refused = {
+        b"FOO\r\n\r\n": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x01": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"\x7f\xf0\x00\x00": b"\x7f\x10\x00\x00",
+    }
+    with radiod(tmp_path, OPEN, None, *more) as server:
+        for data, answer in refused.items():
+            with context.wrap_socket(dial(tls), server_hostname="localhost") as client:
+                client.sendall(data)
+                assert client.recv(1000) == answer
+                # Written although the server has closed its end; it must take it for nothing.
+                for again in (b"\r\n\r\n", b"\x7f\xf1\x00\x00", data):
+                    client.sendall(again)
+                assert client.recv(1000) == b""
+        assert server.stop() == 0
+        log = server.log.read_text()
+    assert "Traceback" not in log
+    assert log.count(": Bad Request") == log.count("RawSocket handshake 7f100000") == 1
 
 
 def dial(port):

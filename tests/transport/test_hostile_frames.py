@@ -147,10 +147,10 @@ class TestBombs:
         data = deflated(HELLO_BYTES.replace(b"radio", b"\xff\xfe"))
         wire = DeflatedWire(*radio)
         wire.send(client_frame(FINAL | DEFLATED | TEXT, data))
-        assert wire.close_code() == 1002  # after ABORT, as for frames that are not compressed
+        assert wire.close_code() == 1007  # after ABORT, as for frames that are not compressed
         wire = DeflatedWire(*radio)
         wire.send(client_frame(DEFLATED | TEXT, data[:9]) + client_frame(FINAL, data[9:]))
-        assert wire.close_code() == 1002
+        assert wire.close_code() == 1007
 
 
 class TestCompressedMessages:
@@ -333,3 +333,15 @@ class TestBatches:
         wire = self.opened(radio, name)
         wire.send(client_frame(FINAL | 2, batch))
         assert wire.close_code() == 1002
+
+
+class TestListeners:
+    def test_what_they_say_is_not_even_inflated(self, radio):
+        wire = Wire(*radio)
+        wire.send(upgrade("/listen/a", extra="Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+        assert b"permessage-deflate" in wire.received()
+        bomb = deflated(bytes(10_000_000))
+        wire.send(client_frame(FINAL | DEFLATED | 2, bomb) * 3)
+        assert not wire.is_closed
+        wire.send(client_frame(FINAL | 9, b"?"))
+        assert wire.received() == b"\x8a\x01?"

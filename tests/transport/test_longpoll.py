@@ -368,6 +368,17 @@ def test_no_more_than_some_sends_wait(radio):
     assert all(reply(one).is_empty for one in held)
 
 
+def test_no_more_than_some_bytes_of_sends_wait(radio):
+    wire = joined(radio)
+    wire.say([48, 1, {}, "radiod.echo", ["x" * 70_000]])
+    body = wire.frame([48, 2, {}, "radiod.echo", ["x" * 600_000]])
+    held = [wire.post("send", body) for _ in range(2)]
+    assert reply(wire.post("send", body)).status == 429
+    held.pop().hang_up()
+    assert reply(wire.post("send", body)).status == 0
+    assert reply(held[0]).status == 0
+
+
 def test_a_client_with_too_many_unread_answers_is_cut(radio):
     radio = make_radio(CONFIG + "\n[limits]\nmax_backlog_bytes = 100000\n")
     wire, caller = joined(radio), joined(radio, WebSocketWire)

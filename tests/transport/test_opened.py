@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.memory import HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
 
-from radiod.transport.pings import TURNS
+from radiod.transport.pings import CROWD, TURNS
 
 PING, PONG, CLOSE = 9, 10, 8
 INTERVAL, TIMEOUT = 30, 20
@@ -132,6 +132,15 @@ class TestPings:
             wire.hang_up()
         assert (len(timers), len(pinger(radio))) == (0, 0)
 
+    def test_many_that_came_together_are_not_pinged_together(self, radio):
+        wires = [joined(radio) for _ in range(CROWD + 100)]
+        pinged = []
+        for _ in range(INTERVAL):
+            radio[1].advance(1)
+            pinged.append(sum(wire.received() == PING_FRAME for wire in wires))
+        assert sum(pinged) == len(wires)
+        assert max(pinged) == CROWD
+
     def test_a_turn_is_short(self):
         assert INTERVAL / TURNS <= 1
 
@@ -255,6 +264,15 @@ class TestViolations:
         for _ in range(10):
             wire.send(b"x" * 100_000)
         assert wire.transport.protocol._reader._pieces.size == 0
+
+    @pytest.mark.parametrize(("size", "is_taken"), [(131_072, True), (131_073, False)])
+    def test_a_stranger_may_send_less_than_a_session(self, radio, size, is_taken):
+        wire = WebSocketWire(*radio)
+        wire.send(client_frame(0x81, b" " * size)[:100])
+        assert [payload[:2] for _, payload in wire.frames()] == ([] if is_taken else [code(1009)])
+        member = joined(radio)
+        member.send(client_frame(0x81, b" " * size)[:100])
+        assert member.frames() == []
 
     def test_are_closed_on_though_the_peer_says_nothing(self, radio):
         wire = joined(radio)

@@ -67,6 +67,18 @@ def test_a_bad_frame_ends_the_session_before_its_payload_is_waited_for(radio, fr
     assert wire.is_closed
 
 
+@pytest.mark.parametrize(("length", "is_taken"), [(0x020000, True), (0x020001, False)])
+def test_a_stranger_may_send_less_than_a_session(radio, length, is_taken):
+    head = length.to_bytes(4, "big")
+    wire = RawSocketWire(*radio)
+    wire.send(head)
+    assert wire.is_closed is not is_taken
+    member = RawSocketWire(*radio)
+    member.join()
+    member.send(head)
+    assert not member.is_closed
+
+
 def test_good_frames_before_a_bad_one_are_served(radio):
     wire = RawSocketWire(*radio)
     wire.send(b"\x01\x00\x00\x05alive" + b"\xff\xff\xff\xff")

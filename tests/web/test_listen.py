@@ -102,7 +102,6 @@ def test_a_stream_ends_when_the_realm_closes(radio):
         ("/listen/wamp.x", SSE, 400),
         ("/listen/a%20b", SSE, 400),
         ("/listen/", SSE, 400),
-        ("/listen/sample_net", "", 406),
         ("/nowhere", "", 404),
         ("/api", "", 404),
         ("/api/nowhere", "", 404),
@@ -177,11 +176,11 @@ def test_the_servers_health_is_told(radio):
 
 
 @pytest.mark.parametrize("header", [b"API-KEY: \xe9", b"Authorization: Bearer \xff\xfe", b"Accept: \xff"])
-@pytest.mark.parametrize("start", [b"GET /listen/sample_net", b"POST /publish"])
+@pytest.mark.parametrize("start", [b"GET /listen/sample_net?wait=0", b"POST /publish"])
 def test_a_header_that_is_no_text_is_refused_like_any_wrong_one(radio, start, header):
     wire = Wire(*radio)
     wire.send(b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n%b\r\n\r\n" % (start, header))
-    assert wire.received().split()[1] in (b"400", b"403", b"406")
+    assert wire.received().split()[1] in (b"204", b"400", b"403")
 
 
 @pytest.mark.parametrize("path", ["/publish", "/nowhere", "/listen/sample_net"])

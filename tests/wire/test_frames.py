@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 from radiod.wire import frames
-from radiod.wire.frames import plain_frames, rawsocket_frame, rawsocket_frames, unmask, websocket_frame
+from radiod.wire.frames import (
+    plain_frames,
+    rawsocket_frame,
+    rawsocket_frames,
+    rawsocket_wanted,
+    unmask,
+    websocket_frame,
+)
 
 TEXT, BINARY = 0x81, 0x82
 LIMIT = 1 << 20
@@ -16,9 +23,8 @@ MASK = b"\x01\x80\xff\x00"
 
 kinds = st.sampled_from([TEXT, BINARY])
 masks = st.binary(min_size=4, max_size=4)
-sizes = st.sampled_from([0, 1, 3, 4, 5, 125, 126, 127, 255, 256, 65_535, 65_536, 65_537]) | st.integers(
-    0, 300
-)
+EDGES = [0, 1, 3, 4, 5, 125, 126, 127, 255, 256, *range(4095, 4100), 65_535, 65_536, 65_537]
+sizes = st.sampled_from(EDGES) | st.integers(0, 300)
 
 
 def reference_unmask(payload, mask):
@@ -202,3 +208,17 @@ def test_a_bad_rawsocket_frame_behind_good_ones_waits_its_turn():
     assert rawsocket_frames(good + bad, 10) == ([(0, b"ok")], len(good))
     with pytest.raises(PeerError):
         rawsocket_frames(bad, 10)
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [(b"\x00", 4), (b"\x00\x00\x01", 4), (b"\x00\x01\x00\x02", 65_542), (b"\x01\x00\x00\x00", 4)],
+)
+def test_how_much_an_unfinished_rawsocket_frame_wants(data, wanted):
+    assert rawsocket_wanted(data) == wanted
+
+
+@pytest.mark.parametrize("size", EDGES)
+def test_any_length_is_unmasked_alike(size):
+    payload = bytes(index % 251 for index in range(size))
+    assert unmask(payload, MASK) == reference_unmask(payload, MASK)

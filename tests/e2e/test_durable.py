@@ -1,0 +1,119 @@
+"""Durable channels on the real server and disk: what was acknowledged survives, and starts that cannot be."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from support.running import OPEN, ROOT, TWISTD, environment, radiod
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 60
+DURABLE = """
+[realms.radio.channels.log]
+durable = true
+"""
+
+
+def publish(server, *numbers):
+    for number in numbers:
+        body = json.dumps({"topic": "log", "args": [number]}).encode()
+        request = urllib.request.Request(f"{server.url}/publish", body, {"API-KEY": "sample-key"})
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            assert "id" in json.load(answer)
+
+
+def poll(server, query):
+    with urllib.request.urlopen(f"{server.url}/listen/log?{query}", timeout=SECONDS) as answer:
+        return json.load(answer)
+
+
+def config(path):
+    return f"{OPEN}\n{DURABLE}\n[store]\npath = {json.dumps(str(path))}\n".replace(
+        '["sample_net", "other_net"]', '["*"]'
+    )
+
+
+def test_a_restart_goes_on_with_the_same_positions(tmp_path):
+    text = config(tmp_path / "store.sqlite")
+    with radiod(tmp_path, text) as server:
+        publish(server, 1, 2)
+        first, second = poll(server, "last=2")
+        assert server.stop() == 0
+    with radiod(tmp_path, text) as server:
+        publish(server, 3)
+        assert poll(server, "last=3")[:2] == [first, second]
+        (third,) = poll(server, f"after={second['position']}")
+    assert third["position"] == second["position"].replace(":2", ":3")
+    assert [first["data"], second["data"], third["data"]] == [1, 2, 3]
+
+
+def test_the_command_line_names_a_store(tmp_path):
+    for number in (1, 2):
+        with radiod(tmp_path, OPEN + DURABLE, None, "--store", str(tmp_path / "other.sqlite")) as server:
+            with urllib.request.urlopen(f"{server.url}/healthz", timeout=SECONDS) as answer:
+                assert answer.status == 200
+            assert "not implemented" not in server.log.read_text()
+            assert number
+
+
+def test_nothing_acknowledged_is_missing_after_any_of_three_kills():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "durable.py"), "--rounds", "3"],
+        capture_output=True, text=True, timeout=SECONDS, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run(*arguments):
+    return subprocess.run(
+        [*TWISTD, "-n", "--pidfile=", "radiod", "--listen", "tcp:0:interface=127.0.0.1", *arguments],
+        capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment(), check=False,
+    )  # fmt: skip
+
+
+def another_programs(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+
+
+def damaged(path):
+    path.write_bytes(b"no database" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.mkdir(), "store.sqlite"),
+        (another_programs, "another program"),
+        (damaged, "not a SQLite database"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_one_line_and_status_1(tmp_path, spoil, words):
+    path = tmp_path / "store.sqlite"
+    spoil(path)
+    done = run("--store", str(path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("radiod: ")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_store_in_use_is_one_line_and_status_1(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with radiod(tmp_path, OPEN, None, "--store", str(path)):
+        done = run("--store", str(path))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "in use by another program" in done.stderr
+
+
+def test_a_durable_channel_without_a_store_is_one_line_and_status_1(tmp_path):
+    file = tmp_path / "radiod.toml"
+    file.write_text(OPEN + DURABLE)
+    done = run("--config", str(file))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "realms.radio.channels.log.durable: needs a store" in done.stderr

@@ -1,0 +1,151 @@
+"""The store as a realm's journal: events go in as they came, and come back as they were."""
+
+import pytest
+
+from radiod.core.history import Histories, Keep
+from radiod.core.positions import Position
+from radiod.errors import OUT_OF_SERVICE, Refused
+from radiod.store.journal import RealmJournal, restored
+from radiod.store.records import StoredEvent, StoreError
+from radiod.store.sqlite import SqliteStore
+from radiod.testing import FakeClock, SequentialIds
+from radiod.wire.codecs import CBOR, CODECS, Payload
+from radiod.wire.messages import PublishOptions
+
+KEEP = Keep(size=100, seconds=1e9, bytes=1 << 30, is_durable=True)
+
+
+class Realm:
+    """A realm's histories over a store; what comes back from the writer waits for ``settle``."""
+
+    def __init__(self, path, **limits):
+        self.calls = []
+        self.store = SqliteStore(str(path), self.calls.append, **limits)
+        self.store.open()
+        self.histories = Histories(FakeClock(), SequentialIds(), 100)
+        self.histories.keep("a", KEEP)
+        self.histories.keep("b.*", KEEP)
+        for (realm, topic), at in self.store.positions().items():
+            events = self.store.recent(realm, topic, KEEP.size)
+            self.histories.restore(topic, Position(at.epoch, at.seq), restored(events, topic))
+        self.journal = self.histories.journal = RealmJournal(self.store, "radio")
+        self.store.start()
+        self.outcomes = []
+
+    def write(self, topic, payload, options=None, details=None):
+        history = self.histories.find(topic)
+        record = self.histories.next(history, 77, 5, payload, options or PublishOptions(), details or {})
+        self.journal.append(record, self.outcomes.append)
+        history.assigned = record.seq
+        self.histories.add(history, record)
+
+    def close(self):
+        self.store.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "store.sqlite"
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+@pytest.mark.parametrize("topic", ["a", "b.c"])
+def test_events_come_back_as_they_were(path, codec, topic):
+    first = Realm(path)
+    options = PublishOptions(exclude_me=False, eligible_authrole=["x"], exclude=[1, 2])
+    payload = Payload(codec, codec.dump([1, {"x": b"\0"}]), codec.dump({"k": None}))
+    first.write(topic, payload, options, {"publisher": 7, "ppt_scheme": "x"})
+    first.write(topic, Payload(codec, b"", b""))
+    before = first.histories.of(topic)
+    first.close()
+    assert first.outcomes == [None, None]
+    second = Realm(path)
+    after = second.histories.of(topic)
+    second.close()
+    for name in ("time", "topic", "epoch", "seq", "publication", "options", "details"):
+        assert [getattr(one, name) for one in after] == [getattr(one, name) for one in before]
+    assert [one.publisher for one in after] == [0, 0]
+    assert [(one.payload.codec, one.payload.args, one.payload.kwargs) for one in after] == [
+        (one.payload.codec, one.payload.args, one.payload.kwargs) for one in before
+    ]
+    assert second.histories.find(topic).position == first.histories.find(topic).position
+
+
+def test_options_that_are_the_default_take_no_room(path):
+    realm = Realm(path)
+    realm.write("a", Payload(CBOR, b"", b""))
+    realm.close()
+    store = SqliteStore(str(path), lambda call: None)
+    store.open()
+    (event,) = store.recent("radio", "a", 10)
+    store.close()
+    assert (event.options_json, event.details_json) == (b"{}", b"{}")
+
+
+def test_what_is_forgotten_does_not_come_back(path):
+    first = Realm(path)
+    first.write("b.c", Payload(CBOR, b"", b""))
+    epoch = first.histories.find("b.c").epoch
+    first.histories.forget("b.c")
+    first.close()
+    second = Realm(path)
+    assert second.histories.of("b.c") == []
+    second.write("b.c", Payload(CBOR, b"", b""))
+    second.close()
+    assert second.outcomes == [None]
+    assert epoch
+
+
+def test_what_was_trimmed_does_not_come_back(path):
+    first = Realm(path)
+    for _ in range(150):
+        first.write("a", Payload(CBOR, b"", b""))
+    first.close()
+    second = Realm(path)
+    assert [one.seq for one in second.histories.of("a")] == list(range(51, 151))
+    second.close()
+
+
+def test_too_much_is_refused_at_once(path):
+    realm = Realm(path, max_waiting=1)
+    realm.write("a", Payload(CBOR, b"", b""))
+    with pytest.raises(Refused) as refused:
+        realm.write("a", Payload(CBOR, b"", b""))
+    assert refused.value.uri == OUT_OF_SERVICE
+    realm.close()
+    assert realm.outcomes == [None]
+
+
+def test_a_store_that_is_closed_refuses(path):
+    realm = Realm(path)
+    realm.close()
+    realm.write("a", Payload(CBOR, b"", b""))
+    assert [outcome.uri for outcome in realm.outcomes] == [OUT_OF_SERVICE]
+
+
+WHOLE = {
+    "epoch": "x",
+    "seq": 1,
+    "time": 1.0,
+    "publication": 1,
+    "codec_name": "json",
+    "args": b"",
+    "kwargs": b"",
+    "details_json": b"{}",
+    "options_json": b"{}",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"codec_name": "xml"},
+        {"options_json": b"["},
+        {"details_json": b"[]"},
+        {"options_json": b'{"eligible":1}'},
+    ],
+)
+def test_events_that_radiod_has_not_written_are_an_error(wrong):
+    assert len(restored([StoredEvent(**WHOLE)], "a")) == 1
+    with pytest.raises(StoreError, match="the events of a cannot be read"):
+        restored([StoredEvent(**{**WHOLE, **wrong})], "a")

@@ -1,0 +1,136 @@
+"""Connections that are refused or ended for what they sent: one line in the log, and nothing behind it."""
+
+import pytest
+from support.memory import RawSocketWire, WebSocketWire, Wire, client_frame, make_radio, upgrade
+
+PEER = "tcp:127.0.0.1:40000"
+
+
+class LingeringWire(Wire):
+    """As TLS: after the server has hung up bytes still come, until the peer closes its end too."""
+
+    has_hung_up = False
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.transport.abortConnection = self.transport.loseConnection
+        self.transport.loseConnection = self._linger
+
+    def _linger(self):
+        self.has_hung_up = self.transport.disconnecting = True
+
+
+@pytest.fixture
+def radio():
+    return make_radio()
+
+
+BAD_UPGRADE = b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
+
+REFUSED = {
+    "no protocol": (b"\x01\x02", "Bad Request"),
+    "a control byte": (b"GET / HTTP/1.1\r\nHost: \x01\r\n\r\n", "Bad Request"),
+    "an endless head": (b"GET / HTTP/1.1\r\nx: " + b"x" * 20_000, "Request Header Fields Too Large"),
+    "no RawSocket serializer": (b"\x7f\xf0\x00\x00", "RawSocket handshake 7f100000"),
+    "RawSocket's reserved bits": (b"\x7f\xf1\x00\x01", "RawSocket handshake 7f300000"),
+    "half an upgrade": (BAD_UPGRADE, "HTTP Connection header missing"),
+    "no subprotocol": (upgrade("/ws", "x" * 300), "offer one of the subprotocols"),
+    "a long complaint": (
+        upgrade("/ws", extra="Origin: " + "x" * 5000 + "\r\n"),
+        "HTTP Origin header invalid",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_one_line_that_says_whom_and_why(radio, logged, data, reason):
+    wire = Wire(*radio)
+    wire.send(data)
+    radio[1].advance(60)
+    assert wire.is_closed
+    (line,) = logged
+    assert line.startswith("refused tcp")
+    assert f"127.0.0.1:40000: {reason}" in line
+    assert len(line) < 300
+
+
+@pytest.mark.parametrize("data", [data for data, _ in REFUSED.values()], ids=REFUSED)
+def test_what_comes_behind_a_refusal_is_ignored_and_who_lingers_is_cut(radio, logged, data):
+    wire = LingeringWire(*radio)
+    wire.send(data)
+    assert wire.has_hung_up
+    assert wire.received() != b""
+    for again in (data, b"\x7f\xf1\x00\x00", upgrade("/ws", "wamp.2.json"), BAD_UPGRADE):
+        wire.send(again)
+    assert wire.received() == b""
+    radio[1].advance(10.1)
+    assert not wire.transport.connected
+    assert len(logged) == 1
+    assert (radio[0].port.connections, len(radio[0].clock.timers)) == (0, 0)
+
+
+@pytest.mark.parametrize("start", [b"", b"G", b"GET / HTTP/1.1\r\n", b"\x7f", b"\x7f\xf1\x00"])
+def test_a_handshake_that_stops_is_one_line(radio, logged, start):
+    wire = Wire(*radio)
+    if start:
+        wire.send(start)
+    radio[1].advance(10.1)
+    assert not wire.transport.connected
+    (line,) = logged
+    assert line.startswith("refused tcp")
+    assert line.endswith("in time")
+
+
+@pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+def test_a_wamp_handshake_that_stops_is_one_line(radio, logged, kind):
+    wire = kind(*radio)
+    wire.send(wire.frame(b'[1,"radio"')[:-1])
+    for _ in range(12):
+        radio[1].advance(1)
+    assert not wire.transport.connected
+    assert [line.partition(": ")[2] for line in logged] == ["wamp.error.timeout: the handshake took too long"]
+
+
+@pytest.mark.parametrize("first", [b"FOO\r\n\r\n", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"])
+def test_bad_requests_are_answered_once(radio, logged, first):
+    wire = LingeringWire(*radio)
+    wire.send(first)
+    for more in (b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", first):
+        wire.send(more)
+    assert wire.received() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    assert logged == []
+
+
+VIOLATIONS = {
+    "not masked": b"\x81\x02hi",
+    "too big": b"\x81\xff" + (2**62).to_bytes(8, "big") + bytes(4),
+    "of the wrong kind": client_frame(0x82, b"x"),
+    "not UTF-8": client_frame(0x81, b'["\xff"]'),
+    "no message": client_frame(0x81, b"[]"),
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), list(zip(VIOLATIONS.values(), (1002, 1009, 1003, 1007, 1002), strict=True))
+)
+def test_a_violation_is_one_line_and_a_close_code(radio, logged, data, code):
+    wire = WebSocketWire(*radio)
+    wire.send(data + data)
+    *_, (opcode, payload) = wire.frames()
+    assert (opcode, int.from_bytes(payload[:2], "big")) == (8, code)
+    radio[1].advance(60)
+    assert not wire.transport.connected
+    assert len(logged) == 1
+    assert "127.0.0.1:40000" in logged[0]
+
+
+def test_a_rawsocket_peer_that_lingers_after_an_abort_is_cut(radio, logged):
+    wire = LingeringWire(*radio)
+    wire.send(b"\x7f\xf1\x00\x00" + b"\x00\x00\x00\x02[]")
+    assert wire.has_hung_up
+    wire.received()
+    wire.send(b"\x00\x00\x00\x02[]" + b"\xff\xff\xff\xff")
+    assert wire.received() == b""
+    radio[1].advance(1.6)
+    assert not wire.transport.connected
+    assert len(logged) == 1
