@@ -27,6 +27,7 @@ from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
+from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.store.journal import RealmJournal, restored
@@ -84,6 +85,7 @@ class Radio:
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
+        self.statistics = Statistics(self.fan_out, self.clock, self.clock.timers, limits.stats_interval_s)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
             name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
@@ -153,6 +155,7 @@ class Radio:
                 wait_timeout_s=limits.wait_timeout_s,
             ),
             undeclared_topics=settings.undeclared_topics,
+            statistics=self.statistics,
         )
         for channel, rules in settings.channels.items():
             if not is_pattern(channel):
@@ -253,6 +256,7 @@ class RadioService(MultiService):
         self._open_store()
         if self._store is not None:
             self._store.start()
+        self.radio.statistics.start()
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
@@ -293,6 +297,7 @@ class RadioService(MultiService):
         await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.close(CLOSE_SHUTDOWN)
+        self.radio.statistics.stop()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
         self.radio.site.wind_up()

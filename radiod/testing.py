@@ -7,11 +7,11 @@ the core does not: ``RecordingOutbox`` takes nothing for a session after its tra
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, Final
 
 from radiod.core.listeners import Broadcast, Listener
-from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
+from radiod.core.ports import Action, Limits, Load, Permissions, Principal, Verdict
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
@@ -133,6 +133,9 @@ class RecordingOutbox:
         # Sessions whose peers are not read at the moment, and those ended for a fault that was found late.
         self.held: set[Session] = set()
         self.aborted: list[Session] = []
+        # What ``load`` says: events are counted here, bytes by tests.
+        self.delivered = 0
+        self.bytes_out = 0
         self._max_payload = max_payload
         self._closed: set[Session] = set()
         self._blocked: set[Session] = set()
@@ -147,7 +150,7 @@ class RecordingOutbox:
             raise Refused(PAYLOAD_SIZE_EXCEEDED, f"payload of {len(payload)} bytes")
         self._record(Sent(session, message, payload))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         for listener in listeners:
             if listener.session in self._blocked:
                 listener.hold(broadcast)
@@ -192,6 +195,7 @@ class RecordingOutbox:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         self._record(Sent(listener.session, event, broadcast.payload))
+        self.delivered += 1
 
     def hold(self, session: Session, is_held: bool) -> None:
         if is_held:
@@ -209,6 +213,9 @@ class RecordingOutbox:
     def abort(self, session: Session, error: PeerError) -> None:
         self.close(session, Abort({"message": error.text}, error.uri))
         self.aborted.append(session)
+
+    def load(self) -> Load:
+        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
 
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""
@@ -276,12 +283,17 @@ class Peer:
         codec: Codec = JSON,
         features: str = "",
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._codec = codec
         self.session: Final = realm.join(
-            make_principal(authid, authrole, permissions), None, frozenset(features.split()), is_revocable
+            make_principal(authid, authrole, permissions),
+            None,
+            frozenset(features.split()),
+            is_revocable,
+            agent,
         )
 
     def send(self, *message: Any) -> None:

@@ -86,6 +86,7 @@ class Limits(Node, frozen=True, kw_only=True):
     ping_interval_s: Seconds = 30.0
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0
+    stats_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 5.0
 
 
 class Disclose(Enum):

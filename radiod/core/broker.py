@@ -5,7 +5,7 @@ Every public method does all of its work or, raising, none of it. Rights are che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
@@ -305,7 +305,7 @@ def _pacers(listeners: Iterable[Listener]) -> list[Pacer]:
 
 def _receivers(
     subscription: Subscription, publisher: Session | None, options: PublishOptions, topic: str
-) -> Iterable[Listener]:
+) -> Collection[Listener]:
     listeners = subscription.listeners
     leave_out = options.exclude_me and publisher in listeners
     is_pattern = subscription.match != "exact"

@@ -158,15 +158,18 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
 class Drops:
     """Counts what listeners did not get: ``by_policy`` was lost, the rest is as they wanted it.
 
-    ``conflated``: replaced by a newer event while waiting; ``skipped``: left out by ``every``.
+    ``conflated``: replaced by a newer event while waiting; ``skipped``: left out by ``every``; ``queued``,
+    ``queued_bytes``: what they are still to get, in all buffers that share this.
     """
 
-    __slots__ = ("by_policy", "conflated", "skipped")
+    __slots__ = ("by_policy", "conflated", "queued", "queued_bytes", "skipped")
 
     def __init__(self) -> None:
         self.by_policy: dict[Policy, int] = dict.fromkeys(POLICIES, 0)
         self.conflated = 0
         self.skipped = 0
+        self.queued = 0
+        self.queued_bytes = 0
 
     @property
     def lost(self) -> int:
@@ -314,9 +317,16 @@ class Buffer:
         self._drops.by_policy[self.settings.policy] += lost
         return lost
 
+    def discard(self) -> None:
+        """Nobody will take what waits: the buffer must not be used any more."""
+        self._drops.queued -= len(self)
+        self._drops.queued_bytes -= self.bytes + self._mark_bytes
+
     def _append(self, broadcast: Broadcast) -> None:
         self._queue.append(broadcast)
         size = len(broadcast.payload)
+        self._drops.queued += 1
+        self._drops.queued_bytes += size
         if broadcast.is_mark:
             self.marks += 1
             self._mark_bytes += size
@@ -326,6 +336,8 @@ class Buffer:
 
     def _forget(self, broadcast: Broadcast) -> None:
         size = len(broadcast.payload)
+        self._drops.queued -= 1
+        self._drops.queued_bytes -= size
         if broadcast.is_mark:
             self.marks -= 1
             self._mark_bytes -= size

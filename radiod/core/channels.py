@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from radiod.core.ports import Clock, Ids
+from radiod.core.statistics import Traffic
 from radiod.core.timers import Deadline, Timers
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_reserved
 from radiod.errors import (
@@ -32,7 +33,7 @@ MAX_LIFETIME: Final = 10 * 365 * 86_400.0
 class Channel:
     """One channel. ``control_key`` is None for channels of the configuration: nobody may delete those."""
 
-    __slots__ = ("control_key", "deadline", "ends_at", "events", "name", "owner")
+    __slots__ = ("control_key", "deadline", "ends_at", "name", "owner", "traffic")
 
     def __init__(self, name: str, control_key: str | None, owner: int | None = None) -> None:
         self.name = name
@@ -41,7 +42,7 @@ class Channel:
         self.owner = owner
         self.ends_at: float | None = None
         self.deadline: Deadline | None = None
-        self.events = 0
+        self.traffic = Traffic()
 
 
 class Channels:
@@ -162,7 +163,7 @@ class Channels:
         return {
             "name": channel.name,
             "public": True,
-            "events": channel.events,
+            "events": channel.traffic.events,
             "expires": self.expires(channel),
         }
 

@@ -37,6 +37,9 @@ __all__ = ["Gate", "Handshake"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 
+MAX_AGENT: Final = 128
+"""Characters kept of what a client calls itself."""
+
 PASSTHRU: Final = {"payload_passthru_mode": True, "payload_transparency": True}
 
 FEATURES: Final[dict[str, dict[str, Any]]] = {
@@ -175,8 +178,9 @@ class Handshake:
         if self._is_abandoned:
             raise Denied(AUTHENTICATION_FAILED, "the client left")
         assert self._details is not None
+        details = self._details
         session = self.session = self._gate.realm.join(
-            principal, outlet, announced(self._details.roles), _is_revocable(self._details)
+            principal, outlet, announced(details.roles), _is_revocable(details), _agent(details)
         )
         self._details = None
         self._gate.bind(self._cookie, principal)
@@ -194,6 +198,10 @@ class Handshake:
                 **({"authextra": principal.authextra} if principal.authextra else {}),
             },
         )
+
+
+def _agent(details: HelloDetails) -> str | None:
+    return None if details.agent is None else details.agent[:MAX_AGENT]
 
 
 def _is_revocable(details: HelloDetails) -> bool:

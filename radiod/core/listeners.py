@@ -153,7 +153,9 @@ class Listener:
 
     def stop(self) -> None:
         """The session does not listen any more: nothing is owed to it, and nobody waits for it."""
-        self.buffer = None
+        if self.buffer is not None:
+            self.buffer.discard()
+            self.buffer = None
         if self.pacer is not None:
             self.pacer.stop()
             self.be_ordinary()

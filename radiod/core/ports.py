@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,6 +28,7 @@ __all__ = [
     "Ids",
     "Journal",
     "Limits",
+    "Load",
     "Outbox",
     "Permissions",
     "Principal",
@@ -174,6 +175,16 @@ class Ids(Protocol):
         """32 hexadecimal digits nobody can guess."""
 
 
+class Load(Struct, frozen=True, kw_only=True):
+    """What an outbox has done since it began.
+
+    ``delivered``: events given to connections, one for each receiver; ``bytes_out``: bytes, of everything.
+    """
+
+    delivered: int = 0
+    bytes_out: int = 0
+
+
 class Outbox(Protocol):
     """Where the core's decisions go. Never blocks, never re-enters the core."""
 
@@ -184,7 +195,7 @@ class Outbox(Protocol):
             than the session accepts); nothing was sent. Without a payload it never raises.
         """
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         """Deliver one event to many listeners, telling them that ``lost`` were dropped before it.
 
         Events of one publisher on one topic reach each listener in the order of these calls. A listener
@@ -211,6 +222,9 @@ class Outbox(Protocol):
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+    def load(self) -> Load:
+        """What it has done so far."""
 
 
 class Journal(Protocol):

@@ -15,6 +15,7 @@ from radiod.core.later import Later
 from radiod.core.ports import Ids
 from radiod.core.receipts import Publication
 from radiod.core.sessions import Session
+from radiod.core.statistics import Statistics
 from radiod.errors import CHANNEL_CLOSED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import PublishOptions
@@ -25,10 +26,11 @@ __all__ = ["Publishing"]
 class Publishing:
     """Publishes for one realm."""
 
-    def __init__(self, broker: Broker, histories: Histories, ids: Ids) -> None:
+    def __init__(self, broker: Broker, histories: Histories, ids: Ids, statistics: Statistics) -> None:
         self._broker = broker
         self._histories = histories
         self._ids = ids
+        self._statistics = statistics
 
     def publish(
         self,
@@ -38,22 +40,24 @@ class Publishing:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
+        is_mark: bool = False,
     ) -> Publication | Later[Publication]:
         """Publish; on a durable channel that takes until the event is on disk.
 
+        ``is_mark``: it marks the end of something, and passes rates and full buffers.
         Raises: Refused: ``quota``, ``overrun``, ``unavailable``; nothing happened. What comes later may be
             one of these, or ``channel_closed``, as well.
         """
-        self._broker.check(publisher, topic, payload, options)
+        self._broker.check(publisher, topic, payload, options, is_mark)
         id = self._ids.next()
         histories = self._histories
         history = None if histories.is_idle else histories.find(topic)
         if history is None:
             if channel is not None:
-                channel.events += 1
-            return self._broker.publish(id, publisher, topic, payload, options, details)
+                channel.traffic.add(len(payload), self._statistics.round)
+            return self._broker.publish(id, publisher, topic, payload, options, details, is_mark)
         record = histories.next(history, id, publisher.id, payload, options, details)
-        event = _Event(history, record, channel, publisher, payload)
+        event = _Event(history, record, channel, publisher, payload, is_mark)
         journal = histories.journal
         if journal is None or not history.keep.is_durable:
             return self._happen(event)
@@ -79,21 +83,33 @@ class Publishing:
         """Deliver a counted event, and keep it."""
         history, record = event.history, event.record
         published = self._broker.publish(
-            record.publication, event.publisher, history.topic, event.payload, record.options, record.told()
+            record.publication,
+            event.publisher,
+            history.topic,
+            event.payload,
+            record.options,
+            record.told(),
+            event.is_mark,
         )
         self._histories.add(history, record)
         if event.channel is not None:
-            event.channel.events += 1
+            event.channel.traffic.add(len(event.payload), self._statistics.round)
         return published
 
 
 class _Event:
     """A counted event on its way."""
 
-    __slots__ = ("channel", "history", "payload", "publisher", "record")
+    __slots__ = ("channel", "history", "is_mark", "payload", "publisher", "record")
 
     def __init__(
-        self, history: History, record: Record, channel: Channel | None, publisher: Session, payload: Payload
+        self,
+        history: History,
+        record: Record,
+        channel: Channel | None,
+        publisher: Session,
+        payload: Payload,
+        is_mark: bool,
     ) -> None:
         self.history = history
         self.record = record
@@ -101,3 +117,4 @@ class _Event:
         self.publisher = publisher
         # As it came: what it is transcoded to is shared by all who listen now.
         self.payload = payload
+        self.is_mark = is_mark

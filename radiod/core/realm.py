@@ -27,7 +27,9 @@ from radiod.core.publishing import Publishing
 from radiod.core.receipts import Publication
 from radiod.core.recovery import Recovery
 from radiod.core.registrations import Registration
+from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
 from radiod.core.tuning import Tuning
@@ -94,6 +96,7 @@ class Realm:
         ids: Ids,
         limits: Limits,
         undeclared_topics: bool = True,
+        statistics: Statistics | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -106,7 +109,11 @@ class Realm:
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self.histories = Histories(clock, ids, limits.max_channels)
         self.recovery = Recovery(self.broker, self.histories)
-        self._publishing = Publishing(self.broker, self.histories, ids)
+        self.statistics = statistics or Statistics(outbox, clock, timers)
+        self.statistics.watch(self._round_ended)
+        self._published = 0
+        self._publish_rate = Rate()
+        self._publishing = Publishing(self.broker, self.histories, ids, self.statistics)
         self.channels = Channels(
             clock,
             timers,
@@ -143,12 +150,13 @@ class Realm:
         outlet: Any,
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> Session:
         """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
         id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
-        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable)
+        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable, agent)
         self.meta.joined(session)
         return session
 
@@ -185,6 +193,7 @@ class Realm:
             self.meta.unsubscribed(session, subscription)
         for registration in registrations:
             self.meta.unregistered(session, registration)
+        session.runs = None
         self.channels.owner_left(session.id)
         if not is_realm_closing:
             self.meta.left(session)
@@ -433,7 +442,17 @@ class Realm:
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
-        return self._publishing.publish(topic, channel, publisher, payload, options, details)
+        run = None if options.stream is None else step(publisher, topic, options.stream)
+        if run is None:
+            published = self._publishing.publish(topic, channel, publisher, payload, options, details)
+        else:
+            details = {**details, "_stream": run.place}
+            published = self._publishing.publish(
+                topic, channel, publisher, payload, options, details, run.is_end
+            )
+            run.take()
+        self._published += 1
+        return published
 
     def subscribe(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> None:
         """Subscribe a listener that speaks no WAMP, and that ``may_subscribe`` has found to be allowed.
@@ -524,6 +543,31 @@ class Realm:
             self._outbox.send(session, RegistrationRevoked(0, details))
         self.meta.unregistered(session, registration)
 
+    # --- statistics
+
+    def describe_load(self) -> dict[str, Any]:
+        """Statistics of this realm, and of the whole server; ``Statistics.describe`` says which are those."""
+        drops = self.broker.drops
+        return {
+            "sessions": len(self.sessions),
+            "subscriptions": len(self.broker),
+            "registrations": len(self.dealer),
+            "channels": len(self.channels),
+            "published": self._published,
+            "published_per_s": self._publish_rate.per_s,
+            "queued": drops.queued,
+            "queued_bytes": drops.queued_bytes,
+            "dropped": dict(drops.by_policy),
+            "conflated": drops.conflated,
+            "skipped": drops.skipped,
+            **self.statistics.describe(),
+        }
+
+    def _round_ended(self, seconds: float) -> None:
+        self._publish_rate.turn(self._published, seconds)
+        if self.broker.matching(ON_STATS):
+            self.announce(ON_STATS, self.describe_load())
+
     # --- channels
 
     def create_channel(self, name: str, lifetime: float | None, owner: Session | None) -> dict[str, Any]:
@@ -560,6 +604,7 @@ class Realm:
         self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
 
 
+ON_STATS: Final = "radiod.server.on_stats"
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
 PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
 CALLER: Final = ("caller", "caller_authid", "caller_authrole")

@@ -6,11 +6,13 @@ Source: WAMP specification, "Pattern-based Registration", "Shared Registration",
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from typing import Final
 
 from radiod.core.ids import Counter
 from radiod.core.patterns import PatternIndex
 from radiod.core.ports import Clock, Ids, Limits
 from radiod.core.sessions import Session
+from radiod.core.signatures import read_signature
 from radiod.errors import (
     MAX_CONCURRENCY,
     NO_AVAILABLE_CALLEE,
@@ -24,15 +26,21 @@ from radiod.wire.messages import InvocationPolicy, MatchPolicy, RegisterOptions
 
 __all__ = ["Callee", "Registration", "Registrations"]
 
+SIGNATURE: Final = "_radiod_signature"
+
+MAX_SIGNATURES: Final = 1 << 20
+"""Bytes of all signatures of one session."""
+
 
 class Callee:
     """One session's part in one registration.
 
     ``running``: its calls that are not answered yet; ``concurrency``: how many of these it takes at a time;
-    ``wants_timeouts``: it ends its calls itself at the caller's deadline.
+    ``wants_timeouts``: it ends its calls itself at the caller's deadline; ``signature``: what it tells about
+    the procedure (``core.signatures``), as JSON, empty when it tells nothing.
     """
 
-    __slots__ = ("concurrency", "registration", "running", "session", "wants_timeouts")
+    __slots__ = ("concurrency", "registration", "running", "session", "signature", "wants_timeouts")
 
     def __init__(self, session: Session, registration: Registration, options: RegisterOptions) -> None:
         self.session = session
@@ -40,6 +48,15 @@ class Callee:
         self.concurrency = options.concurrency
         self.wants_timeouts = options.forward_timeout and "callee.call_timeout" in session.features
         self.running = 0
+        self.signature = b""
+
+    def document(self, signature: bytes) -> None:
+        """Tell something else about the procedure. Raises: Refused: ``quota``: the session tells too much."""
+        session = self.session
+        size = session.signature_bytes + len(signature) - len(self.signature)
+        if size > MAX_SIGNATURES:
+            raise Refused(QUOTA, f"the signatures of a session may have {MAX_SIGNATURES} bytes")
+        self.signature, session.signature_bytes = signature, size
 
     @property
     def has_room(self) -> bool:
@@ -66,6 +83,11 @@ class Registration:
         self.callees: list[Callee] = []
         # With roundrobin: index of the callee that is asked next.
         self.turn = 0
+
+    @property
+    def signature(self) -> bytes:
+        """What the first of the callees that tells anything tells; empty: none does."""
+        return next((callee.signature for callee in self.callees if callee.signature), b"")
 
 
 class Registrations:
@@ -104,6 +126,10 @@ class Registrations:
             raise Refused(NO_SUCH_PROCEDURE, f"nobody has registered {procedure}")
         return registration
 
+    def __iter__(self) -> Iterator[Registration]:
+        """All registrations, oldest first."""
+        return iter(self._by_id.values())
+
     def of_policy(self, match: MatchPolicy) -> Iterator[Registration]:
         """All registrations of one match policy, oldest first."""
         return self._by_pattern.items(match)
@@ -113,8 +139,9 @@ class Registrations:
 
         Returns: the registration, shared by all its callees; whether it is new.
         Raises: Refused: ``procedure_already_exists``: it is not shared, or under another policy, or this
-            session has registered it before; ``quota``.
+            session has registered it before; ``quota``; ``invalid_argument``: a malformed signature.
         """
+        signature = b"" if options.signature is None else read_signature(SIGNATURE, options.signature)
         registration = self._by_pattern.get(options.match, procedure)
         if registration is not None:
             self._check_shared(registration, session, options)
@@ -122,11 +149,13 @@ class Registrations:
             raise Refused(QUOTA, f"a session may hold {self._limits.max_registrations} registrations")
         is_new = registration is None
         if registration is None:
-            id = self._ids.next()
-            registration = Registration(id, options.match, procedure, options.invoke, self._clock.time())
-            self._by_pattern.add(options.match, procedure, registration)
-            self._by_id[id] = registration
+            created = self._clock.time()
+            registration = Registration(self._ids.next(), options.match, procedure, options.invoke, created)
         callee = Callee(session, registration, options)
+        callee.document(signature)
+        if is_new:
+            self._by_pattern.add(options.match, procedure, registration)
+            self._by_id[registration.id] = registration
         registration.callees.append(callee)
         session.registrations[registration.id] = callee
         return registration, is_new
@@ -146,6 +175,7 @@ class Registrations:
         callee = session.registrations.pop(registration_id, None)
         if callee is None:
             raise Refused(NO_SUCH_REGISTRATION, f"no registration {registration_id} in this session")
+        callee.document(b"")
         registration = callee.registration
         index = registration.callees.index(callee)
         del registration.callees[index]

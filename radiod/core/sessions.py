@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from radiod.core.listeners import Listener
     from radiod.core.ports import Principal
     from radiod.core.registrations import Callee
+    from radiod.core.runs import Runs
     from radiod.core.testaments import Testament
     from radiod.wire.codecs import Codec
 
@@ -84,10 +85,12 @@ class Session:
     latest progressive calls -> has the dealer seen it, so that a chunk of one that is not pending is late;
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
     ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for
-    (None: none).
+    (None: none); ``signature_bytes``: length of what it tells about its registrations; ``runs``: its open
+    runs of samples, None when it never marked any.
     """
 
     __slots__ = (
+        "agent",
         "calls",
         "features",
         "id",
@@ -100,6 +103,8 @@ class Session:
         "principal",
         "progressive",
         "registrations",
+        "runs",
+        "signature_bytes",
         "subscriptions",
         "testaments",
         "tuned",
@@ -113,6 +118,7 @@ class Session:
         outlet: Any,
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
+        agent: str | None = None,
     ) -> None:
         self.id = id
         self.principal = principal
@@ -120,6 +126,8 @@ class Session:
         self.features = features
         # It asked to be told when the router takes a subscription or registration away.
         self.is_revocable = is_revocable
+        # What it calls itself: anybody may say anything.
+        self.agent = agent
         self.is_open = True
         self.last_request = 0
         self.subscriptions: dict[int, Listener] = {}
@@ -130,6 +138,8 @@ class Session:
         self.invocation_ids = Counter()
         self.waiting: deque[tuple[Message, Codec]] | None = None
         self.testaments: list[Testament] | None = None
+        self.signature_bytes = 0
+        self.runs: Runs | None = None
         self.tuned: dict[str, dict[str, Any]] | None = None
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ first goes next. That shares like deficit round robin, without a round to go thr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Any, Final, Protocol
@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from radiod.core.listeners import Broadcast, Listener
+from radiod.core.ports import Load
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
@@ -76,7 +77,8 @@ class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes.
-    Counters: ``dropped`` events lost by full buffers, ``unsayable`` events that a format could not express,
+    Counters: ``delivered`` events given to connections, ``bytes_out`` of everything written, ``dropped``
+    events lost by full buffers, ``unsayable`` events that a format could not express,
     ``cut`` connections cut for their backlog.
     """
 
@@ -89,6 +91,8 @@ class FanOut:
         self._due: list[Outlet] = []
         self._order = count()
         self._turn_bytes = 0
+        self.delivered = 0
+        self.bytes_out = 0
         self.dropped = 0
         self.unsayable = 0
         self.cut = 0
@@ -142,14 +146,17 @@ class FanOut:
         outlet.push(data)
         self._count(len(data))
 
-    def fan_out(self, listeners: Iterable[Listener], broadcast: Broadcast, lost: int = 0) -> None:
+    def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:
         """Queue one event for many listeners, or hold it for those that do not keep up."""
         format: Format | None = None
         frame = b""
+        # Those that get it not or not now are few: counting them costs the others nothing.
+        left_out = 0
         for listener in listeners:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 self.dropped += listener.hold(broadcast)
+                left_out += 1
                 if not listener.is_owed:
                     self._owe(outlet, listener)
                 continue
@@ -161,6 +168,9 @@ class FanOut:
                 if not queue:
                     self.mark(outlet)
                 queue.append(frame)
+            else:
+                left_out += 1
+        self.delivered += len(listeners) - left_out
         self._count(len(frame))
 
     def release(self, listener: Listener) -> None:
@@ -211,6 +221,10 @@ class FanOut:
         else:
             outlet.driver.close(message.reason)
 
+    def load(self) -> Load:
+        """What has been delivered and written so far."""
+        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
+
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; empty when the format cannot say it."""
         if lost:
@@ -244,6 +258,7 @@ class FanOut:
             listener.share = share + len(frame) / listener.settings.weight
             heapreplace(owed, (listener.share, next(self._order), listener))
             if frame and len(frame) <= outlet.max_bytes:
+                self.delivered += 1
                 return frame
             listener.put_back(lost)
         return None
@@ -387,6 +402,7 @@ class Outlet:
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         queue.clear()
         if not self.blocked:
+            self._fan_out.bytes_out += len(data)
             self._write(data)
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
@@ -412,6 +428,7 @@ class Outlet:
         written = 0
         while not self.blocked and (chunk := self._next_chunk()):
             data = b"".join(chunk)
+            self._fan_out.bytes_out += len(data)
             self._write(data)
             written += len(data)
             if written >= TURN_BYTES and not self.blocked:

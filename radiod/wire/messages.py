@@ -143,6 +143,8 @@ class PublishOptions(Passthru):
     eligible: Ids | None = None
     eligible_authid: Texts | None = None
     eligible_authrole: Texts | None = None
+    # Checked by the core, which refuses it by name and lets the session go on.
+    stream: Any = field(name="_radiod_stream", default=None)
 
     def narrows(self) -> bool:
         """True when some subscribers may not receive the event by its publisher's choice."""
@@ -186,6 +188,8 @@ class RegisterOptions(Options):
     invoke: InvocationPolicy = "single"
     concurrency: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     forward_timeout: bool = False
+    # Checked by the core, which refuses it by name and lets the session go on.
+    signature: Any = field(name="_radiod_signature", default=None)
 
 
 class CallOptions(Passthru):

@@ -17,6 +17,7 @@ from radiod.core.arguments import (
     optional,
     struct,
     text,
+    whole,
 )
 from radiod.core.history import Keep
 from radiod.errors import (
@@ -29,6 +30,7 @@ from radiod.errors import (
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
     NO_SUCH_REGISTRATION,
     NO_SUCH_SESSION,
     NO_SUCH_SUBSCRIPTION,
@@ -151,6 +153,7 @@ FAIR = {
     BAD_NAME,
     BAD_KEY,
     NO_SUCH_CHANNEL,
+    NO_SUCH_PROCEDURE,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
     FEATURE_NOT_SUPPORTED,
@@ -207,6 +210,7 @@ class Populated(World):
             peer.register("a", invoke="random")
             peer.register("b", match="prefix", invoke="last")
             peer.call("wamp.session.add_testament", "a", [1], {})
+        self.caller.register("a", invoke="random")
         self.others[0].call("radiod.channel.create", "c", lifetime=60)
         self.others[0].request(16, {"retain": True}, "a", [1])
         self.caller.call("wamp.session.add_testament", "a", [1], {}, scope="detached")
@@ -222,11 +226,11 @@ class Populated(World):
                 for one in realm.broker.subscriptions(match)
             ],
             [
-                (one.id, one.procedure, list(one.callees))
+                (one.id, one.procedure, [(callee, callee.signature) for callee in one.callees])
                 for match in ("exact", "prefix", "wildcard")
                 for one in realm.dealer.registrations.of_policy(match)
             ],
-            [(channel.name, channel.ends_at, channel.events) for channel in realm.channels],
+            [(channel.name, channel.ends_at, channel.traffic.events) for channel in realm.channels],
             [record.publication for record in realm.histories.of("a")],
             len(self.clock.timers),
         )
@@ -245,6 +249,8 @@ RIGHT = {
     "procedure": "a",
     "args": [],
     "kwargs": {},
+    "id": 1,
+    "signature": {"parameters": []},
 }
 
 
@@ -281,3 +287,13 @@ def test_each_parameter_takes_anything_without_failing(procedure, data):
             assert world.state() == before
         else:
             assert answer[:3] == [50, world.caller.requests, {}]
+
+
+@pytest.mark.parametrize("value", [1, 7, 7.0, 10])
+def test_a_whole_number_within_its_bounds(value):
+    assert whole("n", value, 1, 10) == int(value)
+
+
+@pytest.mark.parametrize("value", [0, 11, 1.5, math.nan, math.inf, True, "1", None, [], 10**400])
+def test_what_is_no_whole_number_within_its_bounds(value):
+    assert refused(whole, "n", value, 1, 10) == "n must be an integer from 1 to 10"

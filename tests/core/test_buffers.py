@@ -186,6 +186,19 @@ def test_latest_keeps_one_and_loses_none():
     assert buffer._drops.lost == 0
 
 
+def test_what_waits_is_counted_until_it_is_taken_or_discarded():
+    drops = Drops()
+    buffers = [Buffer(BufferSettings(size=3), drops) for _ in range(2)]
+    for buffer in buffers:
+        for n in range(5):
+            buffer.offer(event(n, size=10, is_mark=n == 4))
+    assert (drops.queued, drops.queued_bytes) == (8, 80)
+    buffers[0].take()
+    assert (drops.queued, drops.queued_bytes) == (7, 70)
+    buffers[1].discard()
+    assert (drops.queued, drops.queued_bytes) == (3, 30)
+
+
 def test_one_large_event_may_push_out_several():
     buffer = make(10, 10)
     for n in range(5):
@@ -394,6 +407,9 @@ class BufferMachine(RuleBasedStateMachine):
         assert (self.buffer.samples, self.buffer.marks) == (len(samples), len(marks))
         assert len(self.buffer) == len(samples) + len(marks)
         assert self.buffer.bytes == sum(one[1] for one in samples) <= self.settings.max_bytes
+        drops = self.buffer._drops
+        assert drops.queued == len(self.buffer)
+        assert drops.queued_bytes == sum(one[1] for one in (*samples, *marks))
         assert len(samples) <= (self.settings.size or MAX_SIZE)
         assert self.buffer.has_untold == (not self.waiting() and self.lost() > 0)
         assert self.buffer.is_clear == (not self.waiting() and not self.lost())

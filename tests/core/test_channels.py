@@ -249,7 +249,7 @@ class TestListing:
 
     def test_describes_what_anybody_may_know_and_no_key(self, world, channels):
         channel = world.create("a", lifetime=60.0, owner=1)
-        channel.events = 3
+        channel.traffic.events = 3
         assert channels.describe(channel) == {
             "name": "a",
             "public": True,
@@ -345,7 +345,7 @@ class ChannelsMachine(RuleBasedStateMachine):
     def publish(self, name):
         if name in self.open:
             self.open[name]["events"] += 1
-            self.channels.admit(name).events += 1
+            self.channels.admit(name).traffic.add(1, 0)
         elif name in self.closed:
             assert_refused(CHANNEL_CLOSED, self.channels.admit, name)
         elif self.undeclared_topics:

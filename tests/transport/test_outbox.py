@@ -75,6 +75,45 @@ def test_a_stalled_listener_gets_the_newest_and_is_told_what_it_lost(radio):
     assert radio[0].fan_out.dropped == 150
 
 
+def test_what_is_delivered_is_counted_once_for_each_receiver_when_it_leaves(radio):
+    listeners, publisher = [listening(radio) for _ in range(3)], joined(radio)
+    fan_out = radio[0].fan_out
+    publish(publisher, 10)
+    assert fan_out.load().delivered == 30
+    stall(listeners[0])
+    publish(publisher, 110)
+    assert fan_out.load().delivered == 30 + 220
+    read_again(listeners[0])
+    assert fan_out.load().delivered == 30 + 220 + 100
+
+
+def test_what_a_client_cannot_take_is_not_delivered(radio):
+    listener, publisher = listening(radio), joined(radio)
+    outlet = next(iter(radio[0].main_realm.sessions.values())).outlet
+    outlet.max_bytes = 100
+    publish(publisher, 1, size=200)
+    assert listener.heard() == []
+    assert radio[0].fan_out.load().delivered == 0
+
+
+def test_every_byte_that_is_written_is_counted(radio):
+    wires = [joined(radio), joined(radio)]
+    for wire in wires:
+        wire.ask([32, 1, {}, "a"])
+        wire.received()
+    written = []
+    write = wires[0].transport.write
+    wires[0].transport.write = lambda data: (written.append(len(data)), write(data))
+    counted = radio[0].fan_out.load().bytes_out
+    publish(wires[1], 7, size=50)
+    assert radio[0].fan_out.load().bytes_out - counted == sum(written) > 350
+    stall(wires[0])
+    publish(wires[1], 7, size=50)
+    assert radio[0].fan_out.load().bytes_out - counted == sum(written)
+    read_again(wires[0])
+    assert radio[0].fan_out.load().bytes_out - counted == sum(written)
+
+
 def test_after_the_backlog_events_flow_again_in_order(radio):
     listener, publisher = listening(radio), joined(radio)
     stall(listener)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from radiod.core.arguments import Signature, bind
 from radiod.core.later import Later, after
 from radiod.core.procedures.channel import ChannelProcedures
+from radiod.core.procedures.client import ClientProcedures
 from radiod.core.procedures.history import HistoryProcedures
+from radiod.core.procedures.rpc import RpcProcedures
 from radiod.core.procedures.server import ServerProcedures
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
 from radiod.wire.codecs import Payload, Undecodable
@@ -36,8 +38,10 @@ class Procedures:
         self._meta = realm.meta.procedures
         self.table: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             **ChannelProcedures(realm).procedures,
+            **ClientProcedures(realm).procedures,
             **HistoryProcedures(realm).procedures,
-            **ServerProcedures().procedures,
+            **RpcProcedures(realm).procedures,
+            **ServerProcedures(realm).procedures,
         }
 
     def call(self, session: Session, procedure: str, payload: Payload) -> Payload | Later[Payload]:

@@ -1,0 +1,117 @@
+"""``radiod.rpc.*``: what can be called, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
+from radiod.core.registrations import Callee, Registration, Registrations
+from radiod.core.signatures import read_signature
+from radiod.errors import NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, Refused
+
+if TYPE_CHECKING:
+    from radiod.core.realm import Realm
+    from radiod.core.sessions import Session
+
+__all__ = ["RpcProcedures"]
+
+MAX_PAGE: Final = 1000
+"""Procedures in one answer."""
+
+
+class RpcProcedures:
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
+
+    def __init__(self, realm: Realm) -> None:
+        self._registrations = realm.dealer.registrations
+        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+            "radiod.rpc.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
+            "radiod.rpc.describe": ({"procedure": REQUIRED}, self.describe),
+            "radiod.rpc.document": ({"procedure": REQUIRED, "signature": REQUIRED}, self.document),
+        }
+
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
+        """Registrations by procedure → ``{procedures: [{procedure, match, invoke, callees}, …], next}``.
+
+        A page ends with everything that is registered under its last procedure, so that ``next``, a
+        procedure, is enough to continue. Cost: O(n log n) in the registrations below ``prefix``.
+        """
+        text("prefix", prefix)
+        limit = whole("limit", limit, 1, MAX_PAGE)
+        start = optional(text, "after", after)
+        found = _below(self._registrations, prefix, start)
+        end = limit
+        while end < len(found) and found[end].procedure == found[end - 1].procedure:
+            end += 1
+        return {
+            "procedures": [_brief(registration) for registration in found[:end]],
+            "next": found[end - 1].procedure if end < len(found) else None,
+        }
+
+    def describe(self, session: Session, *, procedure: Any) -> dict[str, Any]:
+        """What answers calls to a procedure, and what is registered below its name.
+
+        Returns: ``{procedure, match, invoke, callees, signature, children}``; ``procedure`` and ``match`` as
+            registered; without a registration they are the name and null; ``children``: procedures whose
+            names go on with a dot, the first ``MAX_PAGE`` by name.
+        Raises: Refused: ``no_such_procedure``: there is neither.
+        """
+        below = _below(self._registrations, text("procedure", procedure) + ".", None)
+        children = sorted({child.procedure for child in below})[:MAX_PAGE]
+        try:
+            registration = self._registrations.best(procedure)
+        except Refused:
+            if not children:
+                told = f"nothing is registered as {procedure[:255]!r}, nor below that"
+                raise Refused(NO_SUCH_PROCEDURE, told) from None
+            nothing = {"match": None, "invoke": None, "callees": 0, "signature": None}
+            return {"procedure": procedure, **nothing, "children": children}
+        signature = registration.signature
+        return {
+            **_brief(registration),
+            "signature": msgspec.Raw(signature) if signature else None,
+            "children": children,
+        }
+
+    def document(self, session: Session, *, procedure: Any, signature: Any) -> dict[str, Any]:
+        """Tell how a procedure is called that this session has registered; None: no more → ``{procedure}``.
+
+        Raises: Refused: ``no_such_registration``, ``invalid_argument``, ``quota``.
+        """
+        callee = _callee(session, text("procedure", procedure))
+        callee.document(b"" if signature is None else read_signature("signature", signature))
+        return {"procedure": procedure}
+
+
+def _below(registrations: Registrations, prefix: str, after: str | None) -> list[Registration]:
+    """Registrations whose procedures begin with ``prefix`` and sort after ``after``, by procedure."""
+    found = [
+        registration
+        for registration in registrations
+        if registration.procedure.startswith(prefix) and (after is None or registration.procedure > after)
+    ]
+    return sorted(found, key=lambda registration: registration.procedure)
+
+
+def _brief(registration: Registration) -> dict[str, Any]:
+    return {
+        "procedure": registration.procedure,
+        "match": registration.match,
+        "invoke": registration.invoke,
+        "callees": len(registration.callees),
+    }
+
+
+def _callee(session: Session, procedure: str) -> Callee:
+    """The session's part in a procedure; in the exact one, if it has registered a pattern so named too."""
+    found = {
+        callee.registration.match: callee
+        for callee in session.registrations.values()
+        if callee.registration.procedure == procedure
+    }
+    if not found:
+        raise Refused(NO_SUCH_REGISTRATION, f"this session has not registered {procedure[:255]!r}")
+    return found.get("exact") or next(iter(found.values()))

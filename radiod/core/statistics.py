@@ -1,0 +1,176 @@
+"""What goes on in one server: counts, rates, queues, and how late its timers run.
+
+Counting must cost next to nothing where events are published, so all that happens there is addition. Time is
+cut into rounds of one interval each; whatever is told as a rate, or as a lag, is of the last whole round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from radiod.core.ports import Clock, Outbox
+from radiod.core.timers import Deadline, Timers
+
+__all__ = ["INTERVAL", "Rate", "Statistics", "Traffic"]
+
+INTERVAL: Final = 5.0
+"""Seconds of one round unless it is configured."""
+
+HEARTBEAT: Final = 1.0
+"""Seconds between two looks at how late the timers run."""
+
+
+class Traffic:
+    """Events and their payload bytes through one channel: in all, and in the last whole round."""
+
+    __slots__ = ("_before", "_last", "_round", "bytes", "events")
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.bytes = 0
+        self._round = 0
+        # Totals when the round began, and what came in the round before it.
+        self._before = (0, 0)
+        self._last = (0, 0)
+
+    def add(self, size: int, round: int) -> None:
+        """Count one event of ``size`` bytes; ``round`` is the statistics'."""
+        if round != self._round:
+            self._turn(round)
+        self.events += 1
+        self.bytes += size
+
+    def rates(self, statistics: Statistics) -> dict[str, float]:
+        """``{events_per_s, bytes_per_s}``."""
+        if statistics.round != self._round:
+            self._turn(statistics.round)
+        events, bytes = self._last
+        return {
+            "events_per_s": events / statistics.interval,
+            "bytes_per_s": bytes / statistics.interval,
+        }
+
+    def _turn(self, round: int) -> None:
+        # Nothing came in rounds between, so of these the last one was empty.
+        is_next = round == self._round + 1
+        events, bytes = self._before
+        self._last = (self.events - events, self.bytes - bytes) if is_next else (0, 0)
+        self._before = self.events, self.bytes
+        self._round = round
+
+
+class Rate:
+    """How fast a total grew in the last whole round. ``per_s``: by how much in a second."""
+
+    __slots__ = ("_before", "per_s")
+
+    def __init__(self) -> None:
+        self._before = 0
+        self.per_s = 0.0
+
+    def turn(self, total: int, seconds: float) -> None:
+        """A round of that length has ended with ``total``."""
+        self.per_s = (total - self._before) / seconds
+        self._before = total
+
+
+class _Lag:
+    """Looks once a second how late the timers run.
+
+    ``last``: the longest and the mean delay in seconds, of the last whole round.
+    """
+
+    def __init__(self, clock: Clock, timers: Timers) -> None:
+        self._clock = clock
+        self._timers = timers
+        self._deadline: Deadline | None = None
+        self._delays: list[float] = []
+        self.last = {"max": 0.0, "mean": 0.0}
+
+    def start(self) -> None:
+        self._wait(self._clock.seconds() + HEARTBEAT)
+
+    def stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def turn(self) -> None:
+        """A round has ended; one without a look leaves what was found before."""
+        delays, self._delays = self._delays, []
+        if delays:
+            self.last = {"max": max(delays), "mean": sum(delays) / len(delays)}
+
+    def _wait(self, due: float) -> None:
+        self._deadline = self._timers.at(due, lambda: self._look(due))
+
+    def _look(self, due: float) -> None:
+        now = self._clock.seconds()
+        self._delays.append(now - due)
+        self._wait(now + HEARTBEAT)
+
+
+class Statistics:
+    """The statistics of one server, for all of its realms.
+
+    ``round`` counts the rounds, each ``interval`` seconds long; it stays 0 until ``start``.
+    """
+
+    def __init__(self, outbox: Outbox, clock: Clock, timers: Timers, interval: float = INTERVAL) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._timers = timers
+        self.interval = interval
+        self.round = 0
+        self._since = clock.seconds()
+        self._round_since = self._since
+        self._deadline: Deadline | None = None
+        self._lag = _Lag(clock, timers)
+        self._delivered = Rate()
+        self._bytes = Rate()
+        self._watchers: list[Callable[[float], None]] = []
+
+    def watch(self, on_round: Callable[[float], None]) -> None:
+        """Have ``on_round(seconds)`` called at the end of every round that took that long."""
+        self._watchers.append(on_round)
+
+    def start(self) -> None:
+        """The server is up: begin the first round."""
+        self._since = self._round_since = self._clock.seconds()
+        self._lag.start()
+        self._wait()
+
+    def stop(self) -> None:
+        """No more rounds."""
+        self._lag.stop()
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def describe(self) -> dict[str, Any]:
+        """What concerns the whole server."""
+        load = self._outbox.load()
+        return {
+            "time": self._clock.time(),
+            "uptime": self._clock.seconds() - self._since,
+            "interval": self.interval,
+            "delivered": load.delivered,
+            "delivered_per_s": self._delivered.per_s,
+            "bytes_out": load.bytes_out,
+            "bytes_out_per_s": self._bytes.per_s,
+            "loop_lag": self._lag.last,
+        }
+
+    def _wait(self) -> None:
+        self._deadline = self._timers.at(self._round_since + self.interval, self._turn)
+
+    def _turn(self) -> None:
+        now = self._clock.seconds()
+        seconds, self._round_since = now - self._round_since, now
+        self.round += 1
+        load = self._outbox.load()
+        self._delivered.turn(load.delivered, seconds)
+        self._bytes.turn(load.bytes_out, seconds)
+        self._lag.turn()
+        self._wait()
+        for on_round in self._watchers:
+            on_round(seconds)
