@@ -167,9 +167,9 @@ class TestCounting:
     def test_a_channel_counts_its_events_when_they_happen(self, radio):
         channel = radio.realm.channels.declare("a")
         radio.alice.request(PUBLISH, {}, "a")
-        assert channel.events == 0
+        assert channel.traffic.events == 0
         radio.journal.sync()
-        assert channel.events == 1
+        assert channel.traffic.events == 1
         other = radio.realm.channels.declare("b")
         radio.alice.request(PUBLISH, {}, "b")
-        assert other.events == 1
+        assert other.traffic.events == 1
