@@ -113,6 +113,7 @@ class Streams:
         key = query.get("key") if key is None else key
 
         def admitted(space: Space) -> Stream:
+            space.tuning.check(wishes.buffer or {})
             # Not before: how far a channel has come is for those who may listen.
             after = (
                 space.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after

@@ -8,9 +8,11 @@ from support.realms import World
 
 from radiod.core.history import Keep
 from radiod.core.positions import Position
+from radiod.core.sessions import Session
 from radiod.errors import INVALID_ARGUMENT
 from radiod.testing import ALLOW_ALL, make_principal
 from radiod.wire.codecs import CODECS
+from radiod.wire.messages import SubscribeOptions
 
 KEEP = Keep(size=10, seconds=100, bytes=1000)
 SUBSCRIBE, PUBLISH, EVENT, SUBSCRIBED, ERROR = 32, 16, 36, 33, 8
@@ -263,9 +265,13 @@ class TestRefusals:
 
 
 class TestOthers:
-    def test_a_page_for_somebody_without_a_session(self, radio):
-        from radiod.core.sessions import Session
+    def test_a_listener_that_speaks_no_wamp_goes_on_as_well(self, radio):
+        radio.publish(2)
+        bob = radio.join()
+        radio.realm.subscribe(bob.session, "a", SubscribeOptions(after=radio.at(1)))
+        assert told(bob) == plain(2)
 
+    def test_a_page_for_somebody_without_a_session(self, radio):
         radio.publish(3)
         visitor = Session(0, make_principal(permissions=ALLOW_ALL), None)
         page = radio.realm.space.recovery.page(visitor, "a", Position(radio.epoch, 1), 10)

@@ -80,6 +80,11 @@ def test_is_told_in_any_serializer(world, alice, codec):
     assert [event["args"] for event in events] == [[b"\0\1"], [b"\0\1"]]
 
 
+def test_a_whole_float_is_a_number_of_events(world, alice, caller):
+    publish(world, alice, 2)
+    assert len(caller.call(HISTORY, "a", None, 1.0)["events"]) == 1
+
+
 @pytest.mark.parametrize("limit", [0, -1, 1001, 1.5, "1", None, True, [], 1 << 70])
 def test_a_wrong_limit_is_refused(alice, caller, limit):
     assert caller.call(HISTORY, "a", None, limit) == INVALID_ARGUMENT
