@@ -42,6 +42,7 @@ soak: $(VENV)/.dev
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
 	$(BIN)/python benchmarks/leak.py
+	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/durable.py
 
 $(VENV)/bin/python:

@@ -52,14 +52,17 @@ register = ["*"]
 
 
 class Server:
-    """radiod of this source tree on a free port, pinned to one CPU; a context manager."""
+    """radiod of this source tree on a free port, pinned to one CPU; a context manager.
 
-    def __init__(self, cpu: int = 0, limits: str = "") -> None:
+    ``limits`` goes into that table of its configuration, ``realm`` behind everything.
+    """
+
+    def __init__(self, cpu: int = 0, limits: str = "", realm: str = "") -> None:
         raise_file_limit()
         self._folder = Path(tempfile.mkdtemp(prefix="radiod-bench-"))
         self.port = free_port()
         config = self._folder / "radiod.toml"
-        config.write_text(CONFIG.format(port=self.port, limits=limits))
+        config.write_text(CONFIG.format(port=self.port, limits=limits) + realm)
         options = ["--nodaemon", "--pidfile=", f"--logfile={self.log}", "radiod", "--config", str(config)]
         self._process = subprocess.Popen(
             ["taskset", "-c", str(cpu), twistd(), *options],

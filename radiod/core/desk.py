@@ -348,6 +348,10 @@ class Desk:
             if writers and session not in writers:
                 raise Refused(NOT_AUTHORIZED, f"channel {channel.name} has a writer, and only one")
 
+    def feeds(self, session: Session, channel: Channel) -> bool:
+        """True when the session owns the channel, or writes to it."""
+        return session.id == channel.owner or session in self._demand.writers(channel.place)
+
     def _check_writing(self, session: Session) -> None:
         if len(session.writing or ()) >= self._limits.max_memberships:
             raise Refused(QUOTA, f"a session may write to {self._limits.max_memberships} channels")
@@ -514,7 +518,7 @@ class Desk:
             "public": channel.is_public,
             "readers": _readers(place),
             "writers": len(self._demand.writers(place)),
-            "events": channel.traffic.events,
+            "events": channel.events,
             "expires": self.channels.expires(channel),
             "position": None if history is None else str(history.position),
         }

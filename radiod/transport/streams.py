@@ -114,6 +114,7 @@ class Streams:
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
         wishes = wishes_from(query, last_event_id)
+        realm.space.tuning.check(wishes.buffer or {})
         key = query.get("key") if key is None else key
 
         def admitted(space: Space) -> Stream:

@@ -244,6 +244,7 @@ class Populated(World):
 RIGHT = {
     "name": "c",
     "key": "key",
+    "channel": "a",
     "lifetime": 5,
     "session": 2,
     "subscription": 1,
@@ -255,7 +256,6 @@ RIGHT = {
     "args": [],
     "kwargs": {},
     "id": 1,
-    "channel": "a",
     "signature": {"parameters": []},
 }
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from radiod.core.buffers import Drops
 from radiod.core.ids import RandomIds
 from radiod.core.listeners import Broadcast, Listener, Subscription
+from radiod.core.pacing import Flow
 from radiod.core.ports import Action, Limits, Principal
 from radiod.core.sessions import Session
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
@@ -102,6 +104,33 @@ class TestRecordingOutbox:
         outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
         assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
         assert outbox.sent[0].payload is payload
+
+    def test_has_events_wait_for_a_blocked_session_and_gives_them_out_in_turns(self, session):
+        outbox, clock = RecordingOutbox(), FakeClock()
+        flow = Flow(outbox, clock, clock.timers, Drops(), 5.0)
+        listeners = [Listener(session, Subscription(id, "exact", "a", 0.0, flow, None)) for id in (1, 2)]
+        outbox.block(session)
+        assert outbox.is_blocked(session)
+        for number in (1, 2):
+            for listener in listeners:
+                outbox.fan_out([listener], Broadcast(listener.subscription.id, number, "a", {}, Payload.of()))
+        assert outbox.take() == []
+        outbox.unblock(session)
+        assert not outbox.is_blocked(session)
+        events = [(sent.message.subscription, sent.message.publication) for sent in outbox.take()]
+        assert events == [(1, 1), (2, 1), (1, 2), (2, 2)]
+
+    def test_gives_out_what_was_released_when_its_turn_comes(self, session):
+        outbox, clock = RecordingOutbox(), FakeClock()
+        flow = Flow(outbox, clock, clock.timers, Drops(), 5.0)
+        listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
+        listener.put_back(3)
+        listener.hold(Broadcast(1, 1, "a", {}, Payload.of()))
+        outbox.release(listener)
+        outbox.release(listener)
+        assert outbox.sent == []
+        outbox.turn()
+        assert [sent.message.details for sent in outbox.sent] == [{"_lost": 3}]
 
     def test_takes_nothing_after_the_transport_was_closed(self, session):
         outbox = RecordingOutbox()

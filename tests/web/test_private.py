@@ -74,6 +74,16 @@ def publish(radio, body, *headers):
     return int(head.split()[1]), json.loads(answer), int(readers[0]) if readers else None
 
 
+def poll(radio, path, *headers):
+    """The status and the samples that answer a poll."""
+    wire = Wire(*radio)
+    head = "".join(f"{line}\r\n" for line in headers)
+    wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+    head, _, body = wire.received().partition(b"\r\n\r\n")
+    status = int(head.split()[1])
+    return status, [one["data"] for one in json.loads(body)] if status == 200 else None
+
+
 SAMPLE = {"network": "secret.net", "data": {"a": 1}}
 
 
@@ -148,8 +158,26 @@ class TestPrivate:
         assert readers == (status == 101)
         assert len(server_frames(wire.received())[0]) == (1 if status == 101 else 0)
 
+    def test_is_polled_with_its_key(self, radio, client):
+        call(client, "radiod.channel.create", "a", public=False, key="k", history={"size": 5})
+        client.say(*([16, None, {}, "a", [n]] for n in range(3)))
+        assert poll(radio, "/listen/a?last=2&key=k") == (200, [1, 2])
+        assert poll(radio, "/listen/a?last=2") == (204, None)
+        assert poll(radio, "/listen/a?last=2&key=wrong")[0] == 403
+        assert poll(radio, "/listen/a?last=1", "Channel-Key: k") == (200, [2])
+
 
 class TestEnding:
+    def test_answers_polls(self, radio, client):
+        control = call(client, "radiod.channel.create", "a")["control_key"]
+        wire = Wire(*radio)
+        wire.send(b"GET /listen/a?wait=20 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.received() == b""
+        call(client, "radiod.channel.delete", "a", control)
+        for _ in range(3):
+            wire.settle()
+        assert wire.received().startswith(b"HTTP/1.1 410 ")
+
     @pytest.mark.parametrize("key", [None, "secret"])
     def test_finishes_event_streams(self, radio, client, key):
         arguments = {} if key is None else {"public": False, "key": key}

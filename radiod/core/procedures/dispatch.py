@@ -17,6 +17,7 @@ from radiod.core.procedures.history import HistoryProcedures
 from radiod.core.procedures.presence import PresenceProcedures
 from radiod.core.procedures.rpc import RpcProcedures
 from radiod.core.procedures.server import ServerProcedures
+from radiod.core.procedures.statistics import ChannelStatistics
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
 from radiod.wire.codecs import Payload, Undecodable
 
@@ -39,6 +40,7 @@ class Procedures:
         self._meta = realm.meta.procedures
         self.table: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             **ChannelProcedures(realm).procedures,
+            **ChannelStatistics(realm).procedures,
             **ClientProcedures(realm).procedures,
             **HistoryProcedures(realm).procedures,
             **PresenceProcedures(realm).procedures,
