@@ -315,7 +315,7 @@ class Desk:
     def open_write(
         self, session: Session, name: str, key: str | None, control_key: str | None
     ) -> dict[str, Any]:
-        """Become a writer → ``{name, active, readers}``; with the control key, the owner as well.
+        """Become a writer → ``{active, readers}``; with the control key, the owner as well.
 
         The owner gets the slot of a single-writer channel even when somebody holds it.
         Raises: Refused: ``not_authorized``: the slot is taken; ``quota``; as ``find`` and ``controlled``.
@@ -332,7 +332,7 @@ class Desk:
             self._take_over(session, channel)
             if channel.single_writer:
                 self._close_all(place)
-        return {"name": name, "active": self._open(session, place), "readers": _readers(place)}
+        return {"active": self._open(session, place), "readers": _readers(place)}
 
     def close_write(self, session: Session, name: str) -> dict[str, Any]:
         """Be a writer no longer → ``{name}``; somebody who is none may say so, too."""

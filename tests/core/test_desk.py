@@ -431,7 +431,7 @@ class TestOwners:
         again = world.caller()
         assert again.call(OPEN, "a") == NOT_AUTHORIZED
         assert again.call(OPEN, "a", control_key="forged") == BAD_KEY
-        assert again.call(OPEN, "a", control_key=control) == {"name": "a", "active": False, "readers": 0}
+        assert again.call(OPEN, "a", control_key=control) == {"active": False, "readers": 0}
         assert publish(owner, "a") == NOT_AUTHORIZED
         assert publish(again, "a") is None
         owner.leave()
@@ -478,7 +478,7 @@ class TestWriters:
         assert other.call(OPEN, "a") == NOT_AUTHORIZED
         assert publish(owner, "a") is None
         assert owner.call(CLOSE, "a") == {"name": "a"}
-        assert other.call(OPEN, "a") == {"name": "a", "active": False, "readers": 0}
+        assert other.call(OPEN, "a") == {"active": False, "readers": 0}
         assert publish(owner, "a") == NOT_AUTHORIZED
         other.leave()
         assert publish(owner, "a") is None
@@ -533,8 +533,8 @@ class TestDemand:
     def test_is_told_with_opening(self, world, writer):
         world.caller().subscribe("a")
         assert writer.call(CREATE, "a")["readers"] == 1
-        assert writer.call(OPEN, "a") == {"name": "a", "active": True, "readers": 1}
-        assert writer.call(OPEN, "b") == {"name": "b", "active": False, "readers": 0}
+        assert writer.call(OPEN, "a") == {"active": True, "readers": 1}
+        assert writer.call(OPEN, "b") == {"active": False, "readers": 0}
 
     @pytest.mark.parametrize(
         ("policy", "pattern"), [("exact", "a.b"), ("prefix", "a"), ("prefix", ""), ("wildcard", ".b")]

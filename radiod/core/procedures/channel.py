@@ -150,7 +150,7 @@ class ChannelProcedures:
     def open_write(
         self, session: Session, *, name: Any, key: Any, control_key: Any
     ) -> Answer | Later[Answer]:
-        """Become a writer → ``{name, active, readers}``; with the control key, the owner as well."""
+        """Become a writer → ``{active, readers}``; with the control key, the owner as well."""
         control_key = optional(text, "control_key", control_key)
         open_write = partial(self._desk.open_write, session, name, _key("key", key), control_key)
         return self._as_writer(session, text("name", name), open_write)
