@@ -27,6 +27,7 @@ from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
+from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
@@ -148,6 +149,9 @@ class Radio:
                 max_subscriptions=limits.max_subscriptions,
                 max_registrations=limits.max_registrations,
                 max_channels=limits.max_channels,
+                max_channels_per_session=limits.max_channels_per_session,
+                max_memberships=limits.max_memberships,
+                demand_hold_s=limits.demand_hold_s,
                 max_retained_topics=limits.max_retained_topics,
                 max_retained_bytes=limits.max_retained_bytes,
                 max_testaments=limits.max_testaments,
@@ -158,13 +162,14 @@ class Radio:
             statistics=self.statistics,
         )
         for channel, rules in settings.channels.items():
-            if not is_pattern(channel):
-                realm.channels.declare(channel)
+            space = realm.space if is_pattern(channel) else _declare(realm, channel, rules)
             if rules.buffer != config.Buffer():
                 given = structs.asdict(rules.buffer)
-                realm.tuning.declare(channel, {**given, "policy": rules.buffer.policy.value})
+                space.tuning.declare(channel, {**given, "policy": rules.buffer.policy.value})
             if rules.history is not None or rules.durable:
-                realm.histories.keep(channel, _keep(rules.history, rules.durable))
+                space.histories.keep(channel, _keep(rules.history, rules.durable))
+        patterns = (name for name, rules in settings.channels.items() if is_pattern(name) and rules.presence)
+        realm.desk.show_presence(tuple(patterns))
         return realm
 
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
@@ -172,10 +177,12 @@ class Radio:
             realm = self.realms[name]
             for key_name, key in settings.keys.items():
                 permissions = StaticPermissions({Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen})
-                principal = _key_principal(key_name, permissions)
-                holder = KeyHolder(
-                    key.key, realm, Session(self.ids.next(), principal, outlet=None), principal
-                )
+                named = {*key.publish, *key.listen}
+                private = tuple(n for n, c in settings.channels.items() if not c.public and n in named)
+                principal = _key_principal(key_name, permissions, private)
+                publisher = Session(self.ids.next(), principal, outlet=None)
+                realm.desk.grant(publisher)
+                holder = KeyHolder(key.key, realm, publisher, principal)
                 yield _digest(key.key.reveal()), holder
 
     def _holder(self, key: str) -> KeyHolder | None:
@@ -334,9 +341,25 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-def _key_principal(name: str, permissions: Permissions) -> Principal:
+def _declare(realm: Realm, name: str, rules: config.Channel) -> Space:
+    """Add a channel. Returns: where its topic is."""
+    return realm.desk.declare(
+        name,
+        key=rules.key.reveal() if rules.key is not None else None,
+        single_writer=rules.single_writer,
+        presence=rules.presence,
+    ).space
+
+
+def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, ...]) -> Principal:
+    """``memberships``: the private channels that the key names."""
     return Principal(
-        authid=name, authrole=f"key:{name}", authmethod="key", authprovider="static", permissions=permissions
+        authid=name,
+        authrole=f"key:{name}",
+        authmethod="key",
+        authprovider="static",
+        permissions=permissions,
+        memberships=memberships,
     )
 
 

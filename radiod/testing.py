@@ -133,6 +133,8 @@ class RecordingOutbox:
         # Sessions whose peers are not read at the moment, and those ended for a fault that was found late.
         self.held: set[Session] = set()
         self.aborted: list[Session] = []
+        # Listeners whose channels ended; for those that speak WAMP this means nothing.
+        self.ended: list[Session] = []
         # What ``load`` says: events are counted here, bytes by tests.
         self.delivered = 0
         self.bytes_out = 0
@@ -214,6 +216,9 @@ class RecordingOutbox:
         self.close(session, Abort({"message": error.text}, error.uri))
         self.aborted.append(session)
 
+    def end(self, session: Session) -> None:
+        self.ended.append(session)
+
     def load(self) -> Load:
         return Load(delivered=self.delivered, bytes_out=self.bytes_out)
 
@@ -231,7 +236,10 @@ class RecordingOutbox:
 
 
 def make_principal(
-    authid: str = "somebody", authrole: str = "tester", permissions: Permissions = ALLOW_ALL
+    authid: str = "somebody",
+    authrole: str = "tester",
+    permissions: Permissions = ALLOW_ALL,
+    memberships: tuple[str, ...] = (),
 ) -> Principal:
     """Somebody who may do everything, unless told otherwise."""
     return Principal(
@@ -240,6 +248,7 @@ def make_principal(
         authmethod="anonymous",
         authprovider="static",
         permissions=permissions,
+        memberships=memberships,
     )
 
 
@@ -284,12 +293,13 @@ class Peer:
         features: str = "",
         is_revocable: bool = False,
         agent: str | None = None,
+        memberships: tuple[str, ...] = (),
     ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._codec = codec
         self.session: Final = realm.join(
-            make_principal(authid, authrole, permissions),
+            make_principal(authid, authrole, permissions, memberships),
             None,
             frozenset(features.split()),
             is_revocable,

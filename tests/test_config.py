@@ -216,7 +216,20 @@ SCRAM = (
         ),
         (
             "[realms.r.channels.a]\npublic = false",
-            "realms.r.channels.a.public: private channels are not supported by this version",
+            "realms.r.channels.a.key: missing: a private channel needs one; give key, key_file or key_env",
+        ),
+        ("[realms.r.channels.a]\nkey = 'k'", "realms.r.channels.a.key: goes with public = false"),
+        (
+            "[realms.r.channels.'a.*']\npublic = false\nkey = 'k'",
+            "realms.r.channels.'a.*'.public: goes with one channel, not with a pattern",
+        ),
+        (
+            "[realms.r.channels.'a.*']\nkey = 'k'",
+            "realms.r.channels.'a.*'.key: goes with one channel, not with a pattern",
+        ),
+        (
+            "[realms.r.channels.'a.*']\nsingle_writer = true",
+            "realms.r.channels.'a.*'.single_writer: goes with one channel, not with a pattern",
         ),
         (
             "[realms.r.channels.a]\naliases = ['x']",

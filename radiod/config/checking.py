@@ -82,9 +82,7 @@ class _Checker:
         _check_patterns((name,), path)
         if is_reserved(name):
             raise ConfigError(path, "names under wamp. and radiod. belong to the router")
-        if not channel.public:
-            # To accept this and not keep it would show private data to everybody.
-            raise ConfigError((*path, "public"), "private channels are not supported by this version")
+        _check_private(name, channel, path)
         if channel.buffer.max_bytes > self._limits.max_buffer_bytes:
             bound = self._limits.max_buffer_bytes
             raise ConfigError((*path, "buffer", "max_bytes"), f"above limits.max_buffer_bytes, {bound}")
@@ -162,6 +160,26 @@ def _check_scram(scram: Scram, path: KeyPath) -> None:
     for name, secret in (("stored_key", scram.stored_key), ("server_key", scram.server_key)):
         if not re.fullmatch("[0-9a-fA-F]{64}", secret.reveal()):
             raise ConfigError((*path, name), "must be 32 bytes in hex")
+
+
+def _check_private(name: str, channel: Channel, path: KeyPath) -> None:
+    if is_pattern(name):
+        for key, is_used in (
+            ("public", not channel.public),
+            ("key", channel.key is not None),
+            ("single_writer", channel.single_writer),
+        ):
+            if is_used:
+                # To accept this and not keep it would show private data to everybody.
+                raise ConfigError((*path, key), "goes with one channel, not with a pattern")
+    if channel.public and channel.key is not None:
+        raise ConfigError((*path, "key"), "goes with public = false")
+    if not channel.public and channel.key is None:
+        raise ConfigError(
+            (*path, "key"), "missing: a private channel needs one; give key, key_file or key_env"
+        )
+    if not channel.public and channel.durable:
+        raise ConfigError((*path, "durable"), "private channels are kept in memory only")
 
 
 def _check_patterns(patterns: Patterns, path: KeyPath) -> None:

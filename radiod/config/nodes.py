@@ -75,6 +75,9 @@ class Limits(Node, frozen=True, kw_only=True):
     max_subscriptions: Count = 10_000
     max_registrations: Count = 10_000
     max_channels: Count = 10_000
+    max_channels_per_session: Count = 100
+    max_memberships: Count = 1000
+    demand_hold_s: Seconds = 1.0
     max_retained_topics: Count = 10_000
     max_retained_bytes: ManyBytes = 67_108_864
     max_testaments: Count = 100
@@ -211,9 +214,12 @@ class History(Node, frozen=True, kw_only=True):
 
 
 class Channel(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.channels.<name>]``"""
+    """``[realms.<realm>.channels.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
 
     public: bool = True
+    key: Secret | None = None
+    single_writer: bool = False
+    presence: bool = False
     history: History | None = None
     durable: bool = False
     buffer: Buffer = Buffer()

@@ -6,7 +6,7 @@ Every public method does all of its work or, raising, none of it. Rights are che
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
 from radiod.core.ids import Counter
@@ -14,7 +14,8 @@ from radiod.core.later import Later
 from radiod.core.listeners import Broadcast, Listener, Subscription
 from radiod.core.pacing import Flow, Pacer
 from radiod.core.patterns import PatternIndex
-from radiod.core.ports import Clock, Limits, Outbox, Permissions
+from radiod.core.ports import Clock, Ids, Limits, Outbox, Permissions
+from radiod.core.presence import watched
 from radiod.core.receipts import Publication, Receipt
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
@@ -23,7 +24,9 @@ from radiod.errors import NO_SUCH_SUBSCRIPTION, OVERRUN, QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Audience", "Broker"]
+__all__ = ["Audience", "Broker", "Retention"]
+
+HALF_OF_IDS: Final = 1 << 52
 
 
 class Retained:
@@ -60,8 +63,37 @@ def retained_size(payload: Payload, options: PublishOptions) -> int:
     return len(payload) + options.lists_size()
 
 
+class Retention:
+    """How much the retained events of one realm take; its brokers share it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.topics = 0
+        self.bytes = 0
+
+    def check(self, topics: int, size: int) -> None:
+        """Whether so many topics and bytes may come. Raises: Refused: ``quota``."""
+        limits = self._limits
+        if topics > 0 and self.topics + topics > limits.max_retained_topics:
+            raise Refused(QUOTA, f"{limits.max_retained_topics} topics hold a retained event already")
+        if self.bytes + size > limits.max_retained_bytes:
+            raise Refused(QUOTA, f"retained events would hold more than {limits.max_retained_bytes} bytes")
+
+    def change(self, topics: int, size: int) -> None:
+        """So many come, or go."""
+        self.topics += topics
+        self.bytes += size
+
+
 class Broker:
-    """Subscriptions of one realm. ``drops`` counts what its listeners did not get."""
+    """Subscriptions of one realm, or of one private channel in it.
+
+    ``drops`` counts what its listeners did not get.
+
+    Args:
+        retention: shared by all brokers of a realm.
+        private_ids: where the ids of a private channel's subscriptions come from; None: it is not private.
+    """
 
     def __init__(
         self,
@@ -71,8 +103,12 @@ class Broker:
         limits: Limits,
         *,
         drops: Drops | None = None,
+        retention: Retention | None = None,
+        private_ids: Ids | None = None,
     ) -> None:
         self._outbox = outbox
+        self._private_ids = private_ids
+        self._retention = retention or Retention(limits)
         self._clock = clock
         self.drops = drops or Drops()
         self._flow = Flow(outbox, clock, timers, self.drops, limits.wait_timeout_s)
@@ -80,13 +116,17 @@ class Broker:
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
         self._by_id: dict[int, Subscription] = {}
-        # topic -> its retained event, and the bytes of all
+        # topic -> its retained event
         self._retained: dict[str, Retained] = {}
-        self._retained_bytes = 0
 
     def __len__(self) -> int:
         """Subscriptions with at least one listener."""
         return len(self._by_id)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its subscriptions are for nobody else to know of."""
+        return self._private_ids is not None
 
     # --- who listens
 
@@ -144,8 +184,8 @@ class Broker:
             raise Refused(QUOTA, f"a session may hold {self._limits.max_subscriptions} subscriptions")
         is_new = subscription is None
         if subscription is None:
-            id = self._subscription_ids.next()
-            subscription = Subscription(id, options.match, topic, self._clock.time(), self._flow)
+            id = self._new_id()
+            subscription = Subscription(id, options.match, topic, self._clock.time(), self._flow, self)
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
         listener = Listener(session, subscription, settings)
@@ -158,12 +198,29 @@ class Broker:
     def send_retained(self, session: Session, subscription: Subscription) -> None:
         """Send the retained events of the subscription's topics that the session may have to it alone."""
         listener = session.subscriptions[subscription.id]
-        permissions = session.principal.permissions
         for topic, retained in self._retained_for(subscription):
-            if retained.is_for(session) and not permissions.hides(topic):
-                details = _details(subscription, topic, {**retained.details, "retained": True})
-                broadcast = Broadcast(subscription.id, retained.publication, topic, details, retained.payload)
-                self._outbox.fan_out((listener,), broadcast)
+            if retained.is_for(session):
+                self.send_late(listener, topic, retained.publication, retained.payload, retained.details)
+
+    def send_late(
+        self, listener: Listener, topic: str, publication: int, payload: Payload, details: dict[str, Any]
+    ) -> None:
+        """Send what a topic tells late listeners, as retained, to one that may have it."""
+        if not _hides(listener.session.principal.permissions, topic):
+            subscription = listener.subscription
+            told = _details(subscription, topic, {**details, "retained": True})
+            broadcast = Broadcast(subscription.id, publication, topic, told, payload)
+            self._outbox.fan_out((listener,), broadcast)
+
+    def _new_id(self) -> int:
+        """A subscription's id: consecutive, but at random for a private channel.
+
+        There, consecutive ids would tell how many have subscribed. They have the highest bit of an id set, so
+        that the others, counted from 1, stay apart from them.
+        """
+        if self._private_ids is None:
+            return self._subscription_ids.next()
+        return (self._private_ids.next() - 1) | HALF_OF_IDS
 
     def _retained_for(self, subscription: Subscription) -> list[tuple[str, Retained]]:
         if subscription.match == "exact":
@@ -172,7 +229,10 @@ class Broker:
         return [item for item in self._retained.items() if subscription.takes(item[0])]
 
     def unsubscribe(self, session: Session, subscription_id: int) -> Subscription:
-        """End one subscription of ``session``. Raises: Refused: ``no_such_subscription``."""
+        """End one subscription of ``session``, whichever broker has it.
+
+        Raises: Refused: ``no_such_subscription``.
+        """
         listener = session.subscriptions.get(subscription_id)
         if listener is None:
             raise Refused(NO_SUCH_SUBSCRIPTION, f"no subscription {subscription_id} in this session")
@@ -180,7 +240,7 @@ class Broker:
         return listener.subscription
 
     def leave(self, session: Session) -> list[Subscription]:
-        """End every subscription of ``session``. Returns: those it had."""
+        """End every subscription of ``session``, whichever brokers have them. Returns: those it had."""
         listeners = list(session.subscriptions.values())
         for listener in listeners:
             self._drop(listener)
@@ -193,8 +253,11 @@ class Broker:
         del session.subscriptions[subscription.id]
         del subscription.listeners[session]
         if not subscription.listeners:
-            self._by_pattern.remove(subscription.match, subscription.topic)
-            del self._by_id[subscription.id]
+            subscription.broker._forget_subscription(subscription)
+
+    def _forget_subscription(self, subscription: Subscription) -> None:
+        self._by_pattern.remove(subscription.match, subscription.topic)
+        del self._by_id[subscription.id]
 
     # --- publishing
 
@@ -270,27 +333,18 @@ class Broker:
 
     def _check_retained(self, topic: str, size: int) -> None:
         old = self._retained.get(topic)
-        if old is None and len(self._retained) >= self._limits.max_retained_topics:
-            raise Refused(QUOTA, f"{self._limits.max_retained_topics} topics hold a retained event already")
-        if self._bytes_with(topic, size) > self._limits.max_retained_bytes:
-            raise Refused(
-                QUOTA, f"retained events would hold more than {self._limits.max_retained_bytes} bytes"
-            )
+        self._retention.check(0 if old else 1, size - (old.size if old else 0))
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        self._retained_bytes = self._bytes_with(topic, retained.size)
+        self.forget(topic)
+        self._retention.change(1, retained.size)
         self._retained[topic] = retained
-
-    def _bytes_with(self, topic: str, size: int) -> int:
-        """Bytes retained when an event of that size is, instead of what the topic has."""
-        old = self._retained.get(topic)
-        return self._retained_bytes + size - (old.size if old else 0)
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
         if old is not None:
-            self._retained_bytes -= old.size
+            self._retention.change(-1, -old.size)
 
 
 def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:
@@ -327,8 +381,14 @@ def _is_hidden(session: Session, topic: str, known: dict[Permissions, bool]) -> 
     permissions = session.principal.permissions
     is_hidden = known.get(permissions)
     if is_hidden is None:
-        is_hidden = known[permissions] = permissions.hides(topic)
+        is_hidden = known[permissions] = _hides(permissions, topic)
     return is_hidden
+
+
+def _hides(permissions: Permissions, topic: str) -> bool:
+    """Whether a role may not have events of ``topic``; who is present where it may not listen is one."""
+    channel = watched(topic)
+    return permissions.hides(topic) or (channel is not None and permissions.hides(channel))
 
 
 class Audience:

@@ -1,19 +1,26 @@
-"""Channels: declared or created names with an owner's control key and, if wanted, an end.
+"""Channels: declared or created names with an owner, a control key and, if wanted, an end.
 
 A channel's name is its topic. Undeclared topics are no channels: anybody entitled may use them, unless the
-realm forbids that. Whoever knows a channel's control key controls it; only its holder learns it.
+realm forbids that. Whoever knows a channel's control key controls it; only its holder learns it. A private
+channel is found by its name and key together: an unknown name and a wrong key are the same miss.
+
+Keys are held, and looked for, as their SHA-256: what the time of a look-up tells about a digest helps nobody
+to find the key.
 """
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from radiod.core.history import Keep
+from radiod.core.memberships import private_channel
 from radiod.core.ports import Clock, Ids
+from radiod.core.spaces import Place, Space
 from radiod.core.statistics import Traffic
 from radiod.core.timers import Deadline, Timers
-from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_reserved
+from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.errors import (
     BAD_KEY,
     BAD_NAME,
@@ -24,25 +31,87 @@ from radiod.errors import (
     Refused,
 )
 
-__all__ = ["MAX_LIFETIME", "Channel", "Channels"]
+if TYPE_CHECKING:
+    from radiod.core.sessions import Session
+
+__all__ = ["MAX_LIFETIME", "Channel", "Channels", "OwnerLeaves", "digest"]
 
 MAX_LIFETIME: Final = 10 * 365 * 86_400.0
 """Seconds; longer is no lifetime but a mistake."""
 
+OwnerLeaves = Literal["delete", "keep"] | float
+"""What becomes of a channel whose owner leaves: it ends, stays, or ends after so many seconds."""
+
+
+def digest(key: str) -> bytes:
+    """The SHA-256 of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
 
 class Channel:
-    """One channel. ``control_key`` is None for channels of the configuration: nobody may delete those."""
+    """One channel.
 
-    __slots__ = ("control_key", "deadline", "ends_at", "name", "owner", "traffic")
+    ``key_hash``: None for a public one; ``control_hash``: None for channels of the configuration, which
+    nobody may delete; ``owner``: id of the session that created it, or has taken it over; ``members``: the
+    sessions that joined a private one; ``history``: what is kept of it.
+    """
 
-    def __init__(self, name: str, control_key: str | None, owner: int | None = None) -> None:
+    __slots__ = (
+        "control_hash",
+        "deadline",
+        "ends_at",
+        "grace",
+        "history",
+        "is_ended",
+        "key_hash",
+        "members",
+        "name",
+        "on_owner_leave",
+        "owner",
+        "presence",
+        "single_writer",
+        "space",
+        "traffic",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        *,
+        key_hash: bytes | None = None,
+        control_hash: bytes | None = None,
+        on_owner_leave: OwnerLeaves = "keep",
+        single_writer: bool = False,
+        presence: bool = False,
+        history: Keep | None = None,
+    ) -> None:
         self.name = name
-        self.control_key = control_key
-        # Id of the session whose leaving ends the channel; None: nobody's does.
-        self.owner = owner
+        self.space = space
+        self.key_hash = key_hash
+        self.control_hash = control_hash
+        self.on_owner_leave: OwnerLeaves = on_owner_leave
+        self.single_writer = single_writer
+        self.presence = presence
+        self.history = history
+        self.owner: int | None = None
+        # The end of its lifetime, and of the grace that an owner who left has to come back.
         self.ends_at: float | None = None
         self.deadline: Deadline | None = None
+        self.grace: Deadline | None = None
         self.traffic = Traffic()
+        self.is_ended = False
+        self.members: dict[Session, None] = {}
+
+    @property
+    def is_public(self) -> bool:
+        """True unless a key is needed."""
+        return self.key_hash is None
+
+    @property
+    def place(self) -> Place:
+        """Where its listeners are."""
+        return self.space.at(self.name)
 
     @property
     def events(self) -> int:
@@ -53,7 +122,13 @@ class Channel:
 class Channels:
     """The channels of one realm.
 
-    ``on_end(name, reason)`` is called after a channel came to its end: "deleted", "expired", "owner_left".
+    Args:
+        space: of all public channels.
+        make_space: makes the space of a private one.
+        max_channels: how many there may be, and how many ended ones are remembered.
+        max_per_session: how many one session may own.
+        on_end: called with a channel and the reason after it came to its end: "deleted", "expired",
+            "owner_left".
     """
 
     def __init__(
@@ -62,151 +137,292 @@ class Channels:
         timers: Timers,
         ids: Ids,
         *,
+        space: Space,
+        make_space: Callable[[], Space],
         max_channels: int,
+        max_per_session: int,
         undeclared_topics: bool,
-        on_end: Callable[[str, str], None],
+        on_end: Callable[[Channel, str], None],
     ) -> None:
         self._clock = clock
         self._timers = timers
         self._ids = ids
+        self._space = space
+        self._make_space = make_space
         self._max_channels = max_channels
+        self._max_per_session = max_per_session
         self._undeclared_topics = undeclared_topics
         self._on_end = on_end
-        # name -> channel, kept sorted by name when listed
-        self._by_name: dict[str, Channel] = {}
-        # Names whose channel came to an end, oldest first: publishing there is an error, not a new topic.
-        self._closed: dict[str, None] = {}
-        # session id -> names of the channels that end with it
-        self._owned: dict[int, set[str]] = {}
+        self._public: dict[str, Channel] = {}
+        # (name, hash of the key) -> channel; those of the configuration by name alone, too.
+        self._private: dict[tuple[str, bytes], Channel] = {}
+        self._declared_private: dict[str, Channel] = {}
+        # (name, hash of the control key) -> channel
+        self._controlled: dict[tuple[str, bytes | None], Channel] = {}
+        # Names, and hashes of the keys of private ones, whose channel came to an end, oldest first:
+        # publishing there is an error, not a new topic.
+        self._closed: dict[tuple[str, bytes | None], None] = {}
+        # session id -> the channels it owns (an ordered set)
+        self._owned: dict[int, dict[Channel, None]] = {}
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len(self._public) + len(self._private)
+
+    @property
+    def public(self) -> int:
+        """How many of them are public."""
+        return len(self._public)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a public one of this name."""
+        return name in self._public
 
     def __iter__(self) -> Iterator[Channel]:
-        return iter(self._by_name.values())
+        """The public ones."""
+        return iter(self._public.values())
 
-    def declare(self, name: str) -> Channel:
-        """Add a channel of the configuration: it has no end and no control key."""
-        channel = self._by_name[name] = Channel(name, None)
+    # --- making them
+
+    def declare(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        single_writer: bool = False,
+        presence: bool = False,
+        history: Keep | None = None,
+    ) -> Channel:
+        """Add a channel of the configuration: it has no end and no control key; private with a ``key``."""
+        channel = Channel(
+            name,
+            self._space if key is None else self._make_space(),
+            key_hash=None if key is None else digest(key),
+            single_writer=single_writer,
+            presence=presence,
+            history=history,
+        )
+        self._add(channel)
+        if key is not None:
+            self._declared_private[name] = channel
         return channel
 
-    def create(self, name: str, lifetime: float | None, owner: int | None) -> Channel:
-        """Open a channel.
+    def create(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        lifetime: float | None = None,
+        owner: int | None = None,
+        on_owner_leave: OwnerLeaves = "delete",
+        single_writer: bool = False,
+        presence: bool = False,
+        history: Keep | None = None,
+    ) -> tuple[Channel, str]:
+        """Open a channel; private with a ``key``.
 
         Args:
             lifetime: seconds until it ends, fractions allowed; None: until it is deleted.
-            owner: id of the session whose leaving ends it; None: it outlives every session.
-
+            owner: id of the session that creates it.
+        Returns: the channel, and its control key.
         Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``.
         """
-        if len(name) > MAX_URI_LENGTH or not LOOSE.fullmatch(name) or is_reserved(name):
-            raise Refused(BAD_NAME, "a channel's name is a WAMP URI outside wamp. and radiod.")
-        if name in self._by_name:
+        if len(name) > MAX_URI_LENGTH or not LOOSE.fullmatch(name) or is_reserved(name) or is_pattern(name):
+            raise Refused(
+                BAD_NAME, "a channel's name is a WAMP URI outside wamp. and radiod., without * at its end"
+            )
+        key_hash = None if key is None else digest(key)
+        if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
-        if len(self._by_name) >= self._max_channels:
+        if len(self) >= self._max_channels:
             raise Refused(QUOTA, f"{self._max_channels} channels exist already")
-        channel = self._by_name[name] = Channel(name, self._ids.secret(), owner)
-        self._closed.pop(name, None)
-        if owner is not None:
-            self._owned.setdefault(owner, set()).add(name)
-        self._set_end(channel, lifetime)
-        return channel
-
-    def get(self, name: str) -> Channel:
-        """The channel of that name. Raises: Refused: ``channel_closed``, ``no_such_channel``."""
-        channel = self._by_name.get(name)
-        if channel is None:
-            self._refuse_closed(name)
-            raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
-        return channel
-
-    def delete(self, name: str, control_key: str) -> None:
-        """End a channel now. Raises: Refused: as ``get``; ``bad_key``."""
-        self._end(self._controlled(name, control_key), "deleted")
-
-    def owner_left(self, session_id: int) -> None:
-        """End the channels of a session that left."""
-        for name in sorted(self._owned.get(session_id, ())):
-            self._end(self._by_name[name], "owner_left")
-
-    def extend(self, name: str, lifetime: float | None, control_key: str) -> Channel:
-        """Let a channel live ``lifetime`` seconds from now, or for good. Raises: Refused: as ``delete``."""
-        channel = self._controlled(name, control_key)
-        self._set_end(channel, lifetime)
-        return channel
-
-    def page(self, prefix: str, limit: int, after: str | None) -> list[Channel]:
-        """Up to ``limit`` channels whose names begin with ``prefix`` and sort after ``after``, by name.
-
-        Cost: O(n log n) in the number of channels.
-        """
-        names = sorted(
-            name for name in self._by_name if name.startswith(prefix) and (after is None or name > after)
+        self._check_owner(owner)
+        control_key = self._ids.secret()
+        channel = Channel(
+            name,
+            self._space if key_hash is None else self._make_space(),
+            key_hash=key_hash,
+            control_hash=digest(control_key),
+            on_owner_leave=on_owner_leave,
+            single_writer=single_writer,
+            presence=presence,
+            history=history,
         )
-        return [self._by_name[name] for name in names[:limit]]
+        self._add(channel)
+        self._own(channel, owner)
+        self._set_end(channel, lifetime)
+        return channel, control_key
+
+    def make_key(self) -> str:
+        """A key for a private channel whose creator has none in mind."""
+        return self._ids.secret()
+
+    def _add(self, channel: Channel) -> None:
+        if channel.key_hash is None:
+            self._public[channel.name] = channel
+        else:
+            self._private[channel.name, channel.key_hash] = channel
+        if channel.control_hash is not None:
+            self._controlled[channel.name, channel.control_hash] = channel
+        self._closed.pop((channel.name, channel.key_hash), None)
+
+    # --- finding them
+
+    def find(self, session: Session, topic: str) -> Channel | None:
+        """What ``topic`` means to this session: a private channel that it joined, or what it is to anybody.
+
+        Raises: Refused: as ``admit``.
+        """
+        if session.memberships is not None:
+            channel = private_channel(session, topic)
+            if channel is not None:
+                return channel
+        return self.admit(topic)
 
     def admit(self, topic: str) -> Channel | None:
-        """The channel behind ``topic``, None for a topic that needs none.
+        """The public channel behind ``topic``, None for a topic that needs none.
 
         Raises: Refused: ``channel_closed``; ``no_such_channel`` where only declared channels may be used.
         """
-        channel = self._by_name.get(topic)
+        channel = self._public.get(topic)
         if channel is None:
-            self._refuse_closed(topic)
+            self._refuse_closed(topic, None)
             if not self._undeclared_topics:
                 raise Refused(NO_SUCH_CHANNEL, f"no channel {topic}")
         return channel
 
+    def unlock(self, name: str, key: str) -> Channel:
+        """The private channel of this name and key.
+
+        Raises: Refused: ``bad_key``: there is none; ``channel_closed``: there was one.
+        """
+        key_hash = digest(key)
+        channel = self._private.get((name, key_hash))
+        if channel is None:
+            self._refuse_closed(name, key_hash)
+            raise Refused(BAD_KEY, f"no private channel {name} with this key")
+        return channel
+
+    def get(self, session: Session | None, name: str) -> Channel:
+        """The channel that ``name`` means to this session; None: to anybody.
+
+        Raises: Refused: ``channel_closed``, ``no_such_channel``.
+        """
+        channel = private_channel(session, name) if session is not None else None
+        channel = channel or self._public.get(name)
+        if channel is None:
+            self._refuse_closed(name, None)
+            raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
+        return channel
+
+    def declared_private(self, name: str) -> Channel:
+        """The private channel of the configuration that has this name. Raises: KeyError."""
+        return self._declared_private[name]
+
+    def page(self, prefix: str, limit: int, after: str | None) -> list[Channel]:
+        """Up to ``limit`` public channels by name: it begins with ``prefix``, and sorts after ``after``.
+
+        Cost: O(n log n) in the number of channels.
+        """
+        names = sorted(
+            name for name in self._public if name.startswith(prefix) and (after is None or name > after)
+        )
+        return [self._public[name] for name in names[:limit]]
+
     def expires(self, channel: Channel) -> float | None:
-        """When the channel ends, in seconds since 1970; None: not by itself."""
+        """When the channel's lifetime ends, in seconds since 1970; None: never."""
         if channel.ends_at is None:
             return None
         return self._clock.time() + channel.ends_at - self._clock.seconds()
 
-    def describe(self, channel: Channel) -> dict[str, Any]:
-        """What anybody may know of a public channel, but for what broker and dealer know."""
-        return {
-            "name": channel.name,
-            "public": True,
-            "events": channel.events,
-            "expires": self.expires(channel),
-        }
-
-    def _refuse_closed(self, name: str) -> None:
-        if name in self._closed:
+    def _refuse_closed(self, name: str, key_hash: bytes | None) -> None:
+        if (name, key_hash) in self._closed:
             raise Refused(CHANNEL_CLOSED, f"channel {name} is closed")
 
-    def _controlled(self, name: str, control_key: str) -> Channel:
-        channel = self.get(name)
-        expected = channel.control_key
-        if expected is None or not hmac.compare_digest(expected.encode(), control_key.encode()):
+    # --- controlling them
+
+    def controlled(self, session: Session, name: str, control_key: str) -> Channel:
+        """The channel of this name that the control key controls; a private one need not be joined.
+
+        Raises: Refused: ``bad_key``; ``channel_closed``, ``no_such_channel``.
+        """
+        channel = self._controlled.get((name, digest(control_key)))
+        if channel is None:
+            self.get(session, name)
             raise Refused(BAD_KEY, f"not the control key of channel {name}")
         return channel
 
-    def _set_end(self, channel: Channel, lifetime: float | None) -> None:
-        if channel.deadline is not None:
-            channel.deadline.cancel()
-        channel.deadline = channel.ends_at = None
-        if lifetime is not None:
-            channel.ends_at = self._clock.seconds() + lifetime
-            channel.deadline = self._timers.at(channel.ends_at, lambda: self._expire(channel))
+    def extend(self, channel: Channel, lifetime: float | None) -> None:
+        """Let a channel live ``lifetime`` seconds from now, or for good."""
+        self._set_end(channel, lifetime)
 
-    def _expire(self, channel: Channel) -> None:
-        self._end(channel, "expired")
+    def take_over(self, channel: Channel, owner: int) -> None:
+        """Make a session the owner, and end the grace. Raises: Refused: ``quota``."""
+        if channel.owner != owner:
+            self._check_owner(owner)
+            self._disown(channel)
+            self._own(channel, owner)
+        _cancel(channel.grace)
+        channel.grace = None
 
-    def _end(self, channel: Channel, reason: str) -> None:
-        if channel.deadline is not None:
-            channel.deadline.cancel()
-        del self._by_name[channel.name]
-        self._disown(channel)
-        self._closed[channel.name] = None
-        if len(self._closed) > self._max_channels:
-            del self._closed[next(iter(self._closed))]
-        self._on_end(channel.name, reason)
+    def delete(self, channel: Channel) -> None:
+        """End a channel now."""
+        self._end(channel, "deleted")
+
+    def owner_left(self, session_id: int) -> None:
+        """A session left: its channels end, stay, or wait for a new owner."""
+        for channel in list(self._owned.pop(session_id, ())):
+            channel.owner = None
+            if channel.on_owner_leave == "delete":
+                self._end(channel, "owner_left")
+            elif channel.on_owner_leave != "keep":
+                self._wait_for_owner(channel, float(channel.on_owner_leave))
+
+    def _wait_for_owner(self, channel: Channel, seconds: float) -> None:
+        channel.grace = self._timers.at(
+            self._clock.seconds() + seconds, lambda: self._end(channel, "owner_left")
+        )
+
+    def _check_owner(self, owner: int | None) -> None:
+        if owner is not None and len(self._owned.get(owner, ())) >= self._max_per_session:
+            raise Refused(QUOTA, f"a session may own {self._max_per_session} channels")
+
+    def _own(self, channel: Channel, owner: int | None) -> None:
+        channel.owner = owner
+        if owner is not None:
+            self._owned.setdefault(owner, {})[channel] = None
 
     def _disown(self, channel: Channel) -> None:
         if channel.owner is not None:
             owned = self._owned[channel.owner]
-            owned.remove(channel.name)
+            del owned[channel]
             if not owned:
                 del self._owned[channel.owner]
+            channel.owner = None
+
+    def _set_end(self, channel: Channel, lifetime: float | None) -> None:
+        _cancel(channel.deadline)
+        channel.deadline = channel.ends_at = None
+        if lifetime is not None:
+            channel.ends_at = self._clock.seconds() + lifetime
+            channel.deadline = self._timers.at(channel.ends_at, lambda: self._end(channel, "expired"))
+
+    def _end(self, channel: Channel, reason: str) -> None:
+        _cancel(channel.deadline)
+        _cancel(channel.grace)
+        channel.deadline = channel.grace = None
+        channel.is_ended = True
+        if channel.key_hash is None:
+            del self._public[channel.name]
+        else:
+            del self._private[channel.name, channel.key_hash]
+        del self._controlled[channel.name, channel.control_hash]
+        self._disown(channel)
+        self._closed[channel.name, channel.key_hash] = None
+        if len(self._closed) > self._max_channels:
+            del self._closed[next(iter(self._closed))]
+        self._on_end(channel, reason)
+
+
+def _cancel(deadline: Deadline | None) -> None:
+    if deadline is not None:
+        deadline.cancel()

@@ -6,7 +6,7 @@ blocked. Those that ask for anything else have a ``Pacer``, and are in ``Subscri
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radiod.core.buffers import DEFAULTS, Buffer, BufferSettings
 from radiod.core.pacing import Flow, Pacer, Replay
@@ -14,6 +14,9 @@ from radiod.core.sessions import Session
 from radiod.core.uris import is_reserved, selects
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import MatchPolicy
+
+if TYPE_CHECKING:
+    from radiod.core.broker import Broker
 
 __all__ = ["Broadcast", "Listener", "Subscription"]
 
@@ -165,17 +168,20 @@ class Subscription:
     """A topic, or pattern of topics, that somebody listens to.
 
     ``listeners``: session -> listener, in order of subscribing; ``paced``: those of them that have a pacer;
-    ``created``: seconds since 1970.
+    ``created``: seconds since 1970; ``broker``: the one that has it.
     """
 
-    __slots__ = ("created", "flow", "id", "listeners", "match", "paced", "topic")
+    __slots__ = ("broker", "created", "flow", "id", "listeners", "match", "paced", "topic")
 
-    def __init__(self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow) -> None:
+    def __init__(
+        self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow, broker: Broker
+    ) -> None:
         self.id = id
         self.match: MatchPolicy = match
         self.topic = topic
         self.created = created
         self.flow = flow
+        self.broker = broker
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
 

@@ -145,14 +145,14 @@ class MetaApi:
 
     def subscribed(self, session: Session, subscription: Subscription, is_new: bool) -> None:
         """Tell of a session that was added to a subscription, and of the subscription if it is new."""
-        if not is_reserved(subscription.topic):
+        if _is_told(subscription):
             if is_new:
                 self._tell("wamp.subscription.on_create", session.id, describe_subscription(subscription))
             self._tell("wamp.subscription.on_subscribe", session.id, subscription.id)
 
     def unsubscribed(self, session: Session, subscription: Subscription) -> None:
         """Tell of a session that was removed from a subscription, and of the subscription if that was all."""
-        if not is_reserved(subscription.topic):
+        if _is_told(subscription):
             self._tell("wamp.subscription.on_unsubscribe", session.id, subscription.id)
             if not subscription.listeners:
                 self._tell("wamp.subscription.on_delete", session.id, subscription.id)
@@ -433,6 +433,10 @@ def describe_registration(registration: Registration) -> dict[str, Any]:
         "match": registration.match,
         "invoke": registration.invoke,
     }
+
+
+def _is_told(subscription: Subscription) -> bool:
+    return not is_reserved(subscription.topic) and not subscription.broker.is_private
 
 
 def _date(seconds: float) -> str:

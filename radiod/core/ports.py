@@ -85,7 +85,10 @@ class Permissions(Protocol):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME."""
+    """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME.
+
+    ``memberships``: names of the configuration's private channels that its sessions are members of.
+    """
 
     authid: str
     authrole: str
@@ -93,6 +96,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     authprovider: str
     permissions: Permissions
     authextra: dict[str, Any] | None = None
+    memberships: tuple[str, ...] = ()
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -223,6 +227,12 @@ class Outbox(Protocol):
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
 
+    def end(self, session: Session) -> None:
+        """Finish the stream of a listener that speaks no WAMP: its channel has ended.
+
+        Other sessions go on. What was sent before reaches the listener first.
+        """
+
     def load(self) -> Load:
         """What it has done so far."""
 
@@ -254,6 +264,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_subscriptions: int = 10_000
     max_registrations: int = 10_000
     max_channels: int = 10_000
+    max_channels_per_session: int = 100
+    max_memberships: int = 1000
+    demand_hold_s: float = 1.0
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100

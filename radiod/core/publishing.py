@@ -6,10 +6,9 @@ What can be refused is refused before the journal; what is in the journal happen
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radiod.core.broker import Broker
-from radiod.core.channels import Channel
 from radiod.core.history import Histories, History, Record
 from radiod.core.later import Later
 from radiod.core.ports import Ids
@@ -19,6 +18,9 @@ from radiod.core.statistics import Statistics
 from radiod.errors import CHANNEL_CLOSED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import PublishOptions
+
+if TYPE_CHECKING:
+    from radiod.core.channels import Channel
 
 __all__ = ["Publishing"]
 

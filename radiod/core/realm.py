@@ -14,25 +14,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from radiod.core.broker import Broker
-from radiod.core.channels import Channels
+from radiod.core.broker import Broker, Retention
 from radiod.core.dealer import Dealer
+from radiod.core.desk import Desk
 from radiod.core.history import Histories
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
-from radiod.core.publishing import Publishing
 from radiod.core.receipts import Publication
-from radiod.core.recovery import Recovery
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.spaces import Space
 from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
 from radiod.core.timers import Timers
-from radiod.core.tuning import Tuning
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     AUTHORIZATION_FAILED,
@@ -101,27 +99,30 @@ class Realm:
         self.name = name
         self.limits = limits
         self._outbox = outbox
+        self._clock = clock
+        self._timers = timers
         self._ids = ids
+        self._retention = Retention(limits)
+        self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.broker = Broker(outbox, clock, timers, limits)
-        self.tuning = Tuning(limits)
-        self.dealer = Dealer(outbox, clock, timers, ids, limits)
-        self.histories = Histories(clock, ids, limits.max_channels)
-        self.recovery = Recovery(self.broker, self.histories)
         self.statistics = statistics or Statistics(outbox, clock, timers)
         self.statistics.watch(self._round_ended)
+        self.space = self.make_space()
+        self.broker = self.space.broker
+        self.histories = self.space.histories
+        self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self._published = 0
         self._publish_rate = Rate()
-        self._publishing = Publishing(self.broker, self.histories, ids, self.statistics)
-        self.channels = Channels(
-            clock,
-            timers,
-            ids,
-            max_channels=limits.max_channels,
+        self.desk = Desk(
+            self,
+            outbox=outbox,
+            clock=clock,
+            timers=timers,
+            ids=ids,
             undeclared_topics=undeclared_topics,
-            on_end=self._channel_ended,
         )
+        self.channels = self.desk.channels
         # While a session leaves: the router's own calls that ended by it, and how.
         self._unsettled: list[tuple[Later[Any], Any]] | None = None
         self.meta = MetaApi(self)
@@ -142,6 +143,19 @@ class Realm:
             Goodbye: self._on_goodbye,
         }
 
+    def make_space(self, *, is_private: bool = False) -> Space:
+        """Room for topics on this realm's ports and limits."""
+        broker = Broker(
+            self._outbox,
+            self._clock,
+            self._timers,
+            self.limits,
+            retention=self._retention,
+            private_ids=self._ids if is_private else None,
+        )
+        histories = Histories(self._clock, self._ids, 1 if is_private else self.limits.max_channels)
+        return Space(broker, histories, self._ids, self.limits, self.statistics)
+
     # --- sessions
 
     def join(
@@ -157,6 +171,7 @@ class Realm:
         while id in self.sessions:
             id = self._ids.next()
         session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable, agent)
+        self.desk.grant(session)
         self.meta.joined(session)
         return session
 
@@ -190,11 +205,11 @@ class Realm:
                 # Its channel has ended, say; there is nobody left to tell.
                 continue
         for subscription in subscriptions:
-            self.meta.unsubscribed(session, subscription)
+            self._unsubscribed(session, subscription)
         for registration in registrations:
             self.meta.unregistered(session, registration)
         session.runs = None
-        self.channels.owner_left(session.id)
+        self.desk.left(session, is_realm_closing=self._is_closing)
         if not is_realm_closing:
             self.meta.left(session)
 
@@ -207,7 +222,8 @@ class Realm:
             self.leave(session, is_realm_closing=is_realm_closing)
 
     def close(self, reason: str) -> None:
-        """End every session."""
+        """End every session; the channels stay."""
+        self._is_closing = True
         for session in list(self.sessions.values()):
             self.kill(session, reason, {}, is_realm_closing=True)
 
@@ -318,15 +334,16 @@ class Realm:
 
     def _on_subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
         options = message.options
-        behind = self.recovery.behind(session, message.topic, options)
-        subscription, is_new, is_added = self._subscribe(session, message.topic, options)
+        space = self.desk.space_for(session, message.topic, options)
+        behind = space.recovery.behind(session, message.topic, options)
+        subscription, is_new, is_added = _subscribe(space, session, message.topic, options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
         if options.get_retained:
-            self.broker.send_retained(session, subscription)
+            self.desk.send_late(session, subscription)
         if behind is not None:
-            self.recovery.go_on(session, subscription, behind)
+            space.recovery.go_on(session, subscription, behind)
         if is_added:
-            self.meta.subscribed(session, subscription, is_new)
+            self._subscribed(session, subscription, is_new)
 
     def _on_unsubscribe(self, session: Session, message: Unsubscribe, codec: Codec) -> None:
         try:
@@ -335,7 +352,7 @@ class Realm:
             self._refuse(session, message, refusal)
         else:
             self._outbox.send(session, Unsubscribed(message.request))
-            self.meta.unsubscribed(session, subscription)
+            self._unsubscribed(session, subscription)
 
     def _on_call(self, session: Session, message: Call, codec: Codec, verdict: Verdict) -> None:
         options = message.options
@@ -421,8 +438,8 @@ class Realm:
         Returns: what became of it; later, perhaps as ``Refused`` (``overrun``, ``unavailable``), where
             ``options`` ask for an acknowledgement, or the channel is durable.
         Raises: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
-            ``quota``, ``overrun``, ``unavailable``, ``authorization_failed`` (its rights cannot be known at
-            once).
+            ``bad_key``, ``quota``, ``overrun``, ``unavailable``, ``authorization_failed`` (its rights cannot
+            be known at once).
         """
         check_uri(topic)
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
@@ -437,61 +454,70 @@ class Realm:
     ) -> Publication | Later[Publication]:
         """Publish what is allowed."""
         self._not_reserved(topic)
-        channel = self.channels.admit(topic)
+        if options.key is None and publisher.memberships is None:
+            channel = self.channels.admit(topic)
+        else:
+            channel = self.desk.find(publisher, topic, options.key)
+            # It has done what it is for; what is kept of the event must not hold it.
+            options.key = None
+        if channel is not None:
+            self.desk.check_writer(channel, publisher)
+        space = self.desk.space_of(channel)
         details = _disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         passthru = options.passthru()
         if passthru:
             details = {**details, **passthru}
         run = None if options.stream is None else step(publisher, topic, options.stream)
         if run is None:
-            published = self._publishing.publish(topic, channel, publisher, payload, options, details)
+            published = space.publishing.publish(topic, channel, publisher, payload, options, details)
         else:
             details = {**details, "_stream": run.place}
-            published = self._publishing.publish(
+            published = space.publishing.publish(
                 topic, channel, publisher, payload, options, details, run.is_end
             )
             run.take()
-        self._published += 1
+        if space is self.space:
+            # Of private channels, statistics that everybody may read tell nothing.
+            self._published += 1
         return published
 
     def subscribe(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> None:
         """Subscribe a listener that speaks no WAMP, and that ``may_subscribe`` has found to be allowed.
 
-        Raises: Refused: ``channel_closed``, ``no_such_channel``, ``quota``, ``invalid_argument``.
+        Raises: Refused: ``channel_closed``, ``no_such_channel``, ``bad_key``, ``quota``,
+            ``invalid_argument``.
         """
-        behind = self.recovery.behind(session, topic, options)
-        subscription, is_new, is_added = self._subscribe(session, topic, options)
+        space = self.desk.space_for(session, topic, options)
+        behind = space.recovery.behind(session, topic, options)
+        subscription, is_new, is_added = _subscribe(space, session, topic, options)
         if behind is not None:
-            self.recovery.go_on(session, subscription, behind)
+            space.recovery.go_on(session, subscription, behind)
         if is_added:
-            self.meta.subscribed(session, subscription, is_new)
+            self._subscribed(session, subscription, is_new)
 
-    def _subscribe(
-        self, session: Session, topic: str, options: SubscribeOptions
-    ) -> tuple[Subscription, bool, bool]:
-        if options.match == "exact" and not is_reserved(topic):
-            self.channels.admit(topic)
-        settings = self.tuning.settings(session, options.match, topic, options.buffer)
-        subscription, is_new, is_added = self.broker.subscribe(session, topic, options, settings)
-        if options.buffer is not None and not is_added:
-            session.subscriptions[subscription.id].tune(settings)
-        if options.wants_position:
-            self.histories.count(topic)
-        return subscription, is_new, is_added
+    def _subscribed(self, session: Session, subscription: Subscription, is_new: bool) -> None:
+        self.meta.subscribed(session, subscription, is_new)
+        self.desk.heard(session, subscription)
 
-    def may_subscribe(self, principal: Principal, topic: str) -> Later[None] | None:
+    def _unsubscribed(self, session: Session, subscription: Subscription) -> None:
+        self.meta.unsubscribed(session, subscription)
+        self.desk.unheard(session, subscription)
+
+    def may_subscribe(self, principal: Principal, topic: str, key: str | None = None) -> Later[Space] | Space:
         """Find out, perhaps later, whether a listener that speaks no WAMP may listen to ``topic``.
 
-        Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``channel_closed``,
-            ``no_such_channel``, ``authorization_failed``.
+        Args:
+            key: of a private channel.
+        Returns: where that topic is.
+        Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``bad_key``,
+            ``channel_closed``, ``no_such_channel``, ``authorization_failed``.
         """
         check_uri(topic)
 
-        def proceed(verdict: Verdict) -> None:
+        def proceed(verdict: Verdict) -> Space:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"role {principal.authrole} may not subscribe {topic}")
-            if not is_reserved(topic):
-                self.channels.admit(topic)
+            return self.desk.space_of_visitor(principal, topic, key)
 
         # Whoever decides is told of a session, which does not exist before the decision.
         asking = Session(self._ids.next(), principal, None)
@@ -504,11 +530,22 @@ class Realm:
 
     # --- what the router itself does
 
-    def announce(self, topic: str, *args: Any) -> None:
-        """Publish an event of the router; costs next to nothing while nobody listens to the topic."""
-        if self.broker.matching(topic):
-            payload = Payload.of(*args)
-            self.broker.publish(self._ids.next(), None, topic, payload, DEFAULT_OPTIONS, NO_DETAILS)
+    def announce(
+        self,
+        topic: str,
+        *args: Any,
+        options: PublishOptions = DEFAULT_OPTIONS,
+        broker: Broker | None = None,
+    ) -> None:
+        """Publish an event of the router; costs next to nothing while nobody listens to the topic.
+
+        Args:
+            options: to whom; everybody, unless they say otherwise.
+            broker: whose listeners; those of everything public, unless it is given.
+        """
+        broker = self.broker if broker is None else broker
+        if broker.matching(topic):
+            broker.publish(self._ids.next(), None, topic, Payload.of(*args), options, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
         """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
@@ -533,7 +570,7 @@ class Realm:
         if session.is_revocable:
             details = {"subscription": subscription.id, **({"reason": reason} if reason else {})}
             self._outbox.send(session, SubscriptionRevoked(0, details))
-        self.meta.unsubscribed(session, subscription)
+        self._unsubscribed(session, subscription)
 
     def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
         """Take a registration away; the session is told if it asked for that."""
@@ -552,7 +589,7 @@ class Realm:
             "sessions": len(self.sessions),
             "subscriptions": len(self.broker),
             "registrations": len(self.dealer),
-            "channels": len(self.channels),
+            "channels": self.channels.public,
             "published": self._published,
             "published_per_s": self._publish_rate.per_s,
             "queued": drops.queued,
@@ -568,46 +605,24 @@ class Realm:
         if self.broker.matching(ON_STATS):
             self.announce(ON_STATS, self.describe_load())
 
-    # --- channels
-
-    def create_channel(self, name: str, lifetime: float | None, owner: Session | None) -> dict[str, Any]:
-        """Open a channel, and tell. Raises: Refused: as ``Channels.create``."""
-        channel = self.channels.create(name, lifetime, owner.id if owner else None)
-        self.announce("radiod.channel.on_create", {"name": name})
-        return {
-            "name": name,
-            "control_key": channel.control_key,
-            "expires": self.channels.expires(channel),
-            "readers": self.broker.readers(name),
-        }
-
-    def list_channels(self, prefix: str = "", limit: int = 100, after: str | None = None) -> dict[str, Any]:
-        """One page of the public channels: ``{channels, next}``."""
-        page = self.channels.page(prefix, limit + 1, after)
-        shown = page[:limit]
-        return {
-            "channels": [self.describe_channel(channel.name) for channel in shown],
-            "next": shown[-1].name if len(page) > limit else None,
-        }
-
-    def describe_channel(self, name: str) -> dict[str, Any]:
-        """What anybody may know of a channel. Raises: Refused: as ``Channels.get``."""
-        return {
-            **self.channels.describe(self.channels.get(name)),
-            "readers": self.broker.readers(name),
-        }
-
-    def _channel_ended(self, name: str, reason: str) -> None:
-        self.broker.forget(name)
-        self.tuning.forget(name)
-        self.histories.forget(name)
-        self.announce("radiod.channel.on_delete", {"name": name, "reason": reason})
-
 
 ON_STATS: Final = "radiod.server.on_stats"
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
 PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
 CALLER: Final = ("caller", "caller_authid", "caller_authrole")
+
+
+def _subscribe(
+    space: Space, session: Session, topic: str, options: SubscribeOptions
+) -> tuple[Subscription, bool, bool]:
+    """As ``Broker.subscribe``, with the buffer and the count that the options ask for."""
+    settings = space.tuning.settings(session, options.match, topic, options.buffer)
+    subscription, is_new, is_added = space.broker.subscribe(session, topic, options, settings)
+    if options.buffer is not None and not is_added:
+        session.subscriptions[subscription.id].tune(settings)
+    if options.wants_position:
+        space.histories.count(topic)
+    return subscription, is_new, is_added
 
 
 def _check_announced(session: Session, message: Any) -> None:

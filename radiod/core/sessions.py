@@ -22,11 +22,13 @@ from radiod.wire.messages import (
 )
 
 if TYPE_CHECKING:
+    from radiod.core.channels import Channel
     from radiod.core.dealer import PendingCall
     from radiod.core.listeners import Listener
     from radiod.core.ports import Principal
     from radiod.core.registrations import Callee
     from radiod.core.runs import Runs
+    from radiod.core.spaces import Place
     from radiod.core.testaments import Testament
     from radiod.wire.codecs import Codec
 
@@ -86,7 +88,8 @@ class Session:
     ``waiting``: messages behind one whose authorizer has not decided yet, None when there is none;
     ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for
     (None: none); ``signature_bytes``: length of what it tells about its registrations; ``runs``: its open
-    runs of samples, None when it never marked any.
+    runs of samples, None when it never marked any; ``memberships``: name -> private channel that it joined,
+    and ``writing``: what it has opened for writing, in order; None while there is nothing.
     """
 
     __slots__ = (
@@ -99,6 +102,7 @@ class Session:
         "is_open",
         "is_revocable",
         "last_request",
+        "memberships",
         "outlet",
         "principal",
         "progressive",
@@ -109,6 +113,7 @@ class Session:
         "testaments",
         "tuned",
         "waiting",
+        "writing",
     )
 
     def __init__(
@@ -138,6 +143,8 @@ class Session:
         self.invocation_ids = Counter()
         self.waiting: deque[tuple[Message, Codec]] | None = None
         self.testaments: list[Testament] | None = None
+        self.memberships: dict[str, Channel] | None = None
+        self.writing: dict[Place, None] | None = None
         self.signature_bytes = 0
         self.runs: Runs | None = None
         self.tuned: dict[str, dict[str, Any]] | None = None

@@ -129,7 +129,7 @@ def _array(samples: list[bytes]) -> bytes:
 
 
 def _position(stream: Stream) -> str | None:
-    history = stream.realm.histories.find(stream.channel)
+    history = stream.space.histories.find(stream.channel)
     return None if history is None else str(history.position)
 
 
@@ -137,7 +137,7 @@ def _read(stream: Stream) -> Polled:
     """What is held already."""
     after = stream.wishes.after
     visitor = Session(0, stream.principal, None)
-    page = None if after is None else stream.realm.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
+    page = None if after is None else stream.space.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
     if page is None:
         return Polled(b"", _position(stream), after is None)
     return Polled(_array(list(_told(page.records))), str(page.position), page.is_recovered)

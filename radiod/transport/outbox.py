@@ -210,6 +210,12 @@ class FanOut:
         if outlet.driver is not None:
             outlet.driver.abort(error)
 
+    def end(self, session: Session) -> None:
+        """Finish a stream at the end of this turn, so that its end does not re-enter the core."""
+        outlet: Outlet = session.outlet
+        if outlet.driver is None:
+            self._clock.soon(lambda: outlet.finish() if session.is_open else None)
+
     def close(self, session: Session, message: Goodbye) -> None:
         """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
         outlet: Outlet = session.outlet

@@ -14,6 +14,7 @@ from radiod.core.later import Later, after
 from radiod.core.ports import Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
+from radiod.core.spaces import Space
 from radiod.core.timers import Deadline
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_URI, Refused
@@ -38,10 +39,14 @@ MEDIA: Final[dict[str, tuple[Format, bytes]]] = {
 class Stream:
     """One admitted listener, open from ``open`` to ``close``."""
 
-    __slots__ = ("_session", "channel", "principal", "realm", "wishes")
+    __slots__ = ("_key", "_realm", "_session", "channel", "principal", "space", "wishes")
 
-    def __init__(self, realm: Realm, principal: Principal, channel: str, wishes: Wishes) -> None:
-        self.realm = realm
+    def __init__(
+        self, realm: Realm, space: Space, principal: Principal, channel: str, key: str | None, wishes: Wishes
+    ) -> None:
+        self._realm = realm
+        self._key = key
+        self.space = space
         self.principal = principal
         self.channel = channel
         self.wishes = wishes
@@ -52,12 +57,12 @@ class Stream:
 
         Raises: Refused: the channel has ended since ``Streams.admit``, say.
         """
-        session = self._session = self.realm.join(self.principal, outlet)
+        session = self._session = self._realm.join(self.principal, outlet)
         wishes = self.wishes
         behind = None if is_live or wishes.after is None else str(wishes.after)
-        options = SubscribeOptions(after=behind, buffer=wishes.buffer)
+        options = SubscribeOptions(after=behind, buffer=wishes.buffer, key=self._key)
         try:
-            self.realm.subscribe(session, self.channel, options)
+            self._realm.subscribe(session, self.channel, options)
         except Refused:
             self.close()
             raise
@@ -65,7 +70,7 @@ class Stream:
     def close(self) -> None:
         """Stop listening."""
         if self._session is not None:
-            self.realm.leave(self._session)
+            self._realm.leave(self._session)
             self._session = None
 
 
@@ -92,26 +97,29 @@ class Streams:
         channel: str,
         query: Mapping[str, str],
         last_event_id: str | None = None,
+        key: str | None = None,
     ) -> Stream | Later[Stream]:
         """Check everything that can be checked before the connection is accepted.
 
-        ``query`` and ``last_event_id``: as ``wishes_from``.
+        ``query`` and ``last_event_id``: as ``wishes_from``; ``key``: of a private channel, perhaps in the
+        query instead.
         Raises, or settles with: Refused: it must not be accepted.
         """
         realm, principal = self._identify(credential)
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
         wishes = wishes_from(query, last_event_id)
-        realm.tuning.check(wishes.buffer or {})
+        realm.space.tuning.check(wishes.buffer or {})
+        key = query.get("key") if key is None else key
 
-        def admitted(_: None) -> Stream:
+        def admitted(space: Space) -> Stream:
             # Not before: how far a channel has come is for those who may listen.
             after = (
-                realm.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
+                space.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
             )
-            return Stream(realm, principal, channel, structs.replace(wishes, after=after))
+            return Stream(realm, space, principal, channel, key, structs.replace(wishes, after=after))
 
-        return after(realm.may_subscribe(principal, channel), admitted)
+        return after(realm.may_subscribe(principal, channel, key), admitted)
 
     def serve_events(
         self,

@@ -82,7 +82,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             raise ConnectionDeny(404, "no such path")
         try:
             query = {name: values[-1] for name, values in request.params.items()}
-            admitted = self.factory.streams.admit(_credential(request.headers), channel, query)
+            key = _header(request.headers, "channel-key")
+            admitted = self.factory.streams.admit(_credential(request.headers), channel, query, key=key)
         except RadiodError as error:
             raise _denial(error) from None
         if isinstance(admitted, Later):
@@ -178,11 +179,15 @@ def _denial(error: RadiodError) -> ConnectionDeny:
 
 def _credential(headers: Mapping[str, str]) -> str | None:
     """The API key a request carries; None: none."""
-    key = headers.get("api-key")
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    found = key or (token.strip() if scheme.lower() == "bearer" else None)
-    # Autobahn reads headers as latin-1; a key is UTF-8.
-    return None if found is None else found.encode("latin-1").decode("utf-8", "replace")
+    key = _header(headers, "api-key")
+    scheme, _, token = (_header(headers, "authorization") or "").partition(" ")
+    return key or (token.strip() if scheme.lower() == "bearer" else None)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    """One header. Autobahn reads them as latin-1; keys are UTF-8."""
+    value = headers.get(name)
+    return None if value is None else value.encode("latin-1").decode("utf-8", "replace")
 
 
 class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autobahn is not typed

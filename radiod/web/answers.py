@@ -8,7 +8,7 @@ import msgspec
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-__all__ = ["JsonResource", "answer", "credential", "header", "rest_of_path"]
+__all__ = ["JsonResource", "answer", "argument", "credential", "header", "rest_of_path"]
 
 
 def answer(request: Request, status: int, body: Any) -> bytes:
@@ -35,6 +35,12 @@ def credential(request: Request) -> str | None:
         return key
     scheme, _, token = (header(request, b"Authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def argument(request: Request, name: bytes) -> str | None:
+    """One parameter of the query, the first of its name."""
+    values: list[bytes] = request.args.get(name, [])
+    return values[0].decode("utf-8", "replace") if values else None
 
 
 def header(request: Request, name: bytes) -> str | None:

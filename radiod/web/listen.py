@@ -21,7 +21,12 @@ class ChannelStreams(Protocol):
     """What admits listeners and serves streams; ``transport.streams.Streams`` is one, and documents it."""
 
     def admit(
-        self, credential: str | None, channel: str, query: dict[str, str], last_event_id: str | None = None
+        self,
+        credential: str | None,
+        channel: str,
+        query: dict[str, str],
+        last_event_id: str | None = None,
+        key: str | None = None,
     ) -> Any: ...
 
     def serve_events(
@@ -58,7 +63,11 @@ class ListenResource(JsonResource):
         listener = Listener(request, self._streams, self._polls)
         try:
             admitted: Any = self._streams.admit(
-                credential(request), channel, _query(request), header(request, b"Last-Event-ID")
+                credential(request),
+                channel,
+                _query(request),
+                header(request, b"Last-Event-ID"),
+                header(request, b"Channel-Key"),
             )
             begun = after(admitted, listener.begin)
         except Refused as refusal:

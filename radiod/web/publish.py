@@ -20,7 +20,7 @@ from radiod.core.realm import Realm
 from radiod.core.receipts import Publication
 from radiod.core.sessions import Session
 from radiod.errors import RadiodError, Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential
+from radiod.web.answers import JsonResource, answer, credential, header
 from radiod.wire.codecs import JSON, Payload
 from radiod.wire.messages import PublishOptions
 
@@ -28,10 +28,6 @@ __all__ = ["PublishResource"]
 
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
-
-
-ACKNOWLEDGED: Final = PublishOptions(acknowledge=True)
-"""An HTTP answer is an acknowledgement."""
 
 UNAVAILABLE: Final = 503
 RETRY_AFTER: Final = "1"
@@ -123,7 +119,9 @@ def _publish_network(
         return _accept(request, outcome, {"message": "OK"})
 
     payload = Payload(JSON, b"[%b]" % data, b"")
-    return _answer(request, say, lambda: realm.publish(session, network, payload, ACKNOWLEDGED))
+    # An HTTP answer is an acknowledgement.
+    options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
+    return _answer(request, say, lambda: realm.publish(session, network, payload, options))
 
 
 def _network(raw: msgspec.Raw) -> str | None:

@@ -143,6 +143,7 @@ class PublishOptions(Passthru):
     eligible: Ids | None = None
     eligible_authid: Texts | None = None
     eligible_authrole: Texts | None = None
+    key: Text | None = field(name="_radiod_key", default=None)
     # Checked by the core, which refuses it by name and lets the session go on.
     stream: Any = field(name="_radiod_stream", default=None)
 
@@ -176,6 +177,7 @@ class SubscribeOptions(Options):
 
     match: MatchPolicy = "exact"
     get_retained: bool = False
+    key: Text | None = field(name="_radiod_key", default=None)
     buffer: Any = field(name="_radiod_buffer", default=None)
     wants_position: Any = field(name="_radiod_position", default=False)
     after: Any = field(name="_radiod_after", default=None)

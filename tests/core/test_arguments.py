@@ -211,7 +211,9 @@ class Populated(World):
             peer.register("b", match="prefix", invoke="last")
             peer.call("wamp.session.add_testament", "a", [1], {})
         self.caller.register("a", invoke="random")
-        self.others[0].call("radiod.channel.create", "c", lifetime=60)
+        (created,) = self.others[0].call("radiod.channel.create", "c", lifetime=60)
+        self.control_key = created["control_key"]
+        self.others[0].call("radiod.channel.create", "p", public=False, key="key")
         self.others[0].request(16, {"retain": True}, "a", [1])
         self.caller.call("wamp.session.add_testament", "a", [1], {}, scope="detached")
         self.outbox.take()
@@ -219,7 +221,10 @@ class Populated(World):
     def state(self):
         realm = self.realm
         return (
-            [(id, session.testaments, session.waiting) for id, session in realm.sessions.items()],
+            [
+                (id, one.testaments, one.waiting, dict(one.memberships or {}), list(one.writing or ()))
+                for id, one in realm.sessions.items()
+            ],
             [
                 (one.id, one.topic, list(one.listeners))
                 for match in ("exact", "prefix", "wildcard")
@@ -238,6 +243,7 @@ class Populated(World):
 
 RIGHT = {
     "name": "c",
+    "key": "key",
     "channel": "a",
     "lifetime": 5,
     "session": 2,
@@ -278,7 +284,7 @@ def test_each_parameter_takes_anything_without_failing(procedure, data):
     """One parameter at a time, with all others right."""
     for name in ALL[procedure]:
         world = Populated()
-        right = {**RIGHT, "control_key": next(iter(world.realm.channels)).control_key}
+        right = {**RIGHT, "control_key": world.control_key}
         required = {other: right[other] for other, default in ALL[procedure].items() if default is REQUIRED}
         before = world.state()
         answer = world.caller.answer(48, {}, procedure, [], {**required, name: data.draw(ANYTHING)})

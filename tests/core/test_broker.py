@@ -695,7 +695,8 @@ class BrokerMachine(RuleBasedStateMachine):
     def retained_bytes_are_those_of_the_retained_events(self):
         retained = self.broker._retained
         assert set(retained) == set(self.retained)
-        assert self.broker._retained_bytes == sum(one.size for one in retained.values())
+        assert self.broker._retention.bytes == sum(one.size for one in retained.values())
+        assert self.broker._retention.topics == len(retained)
 
     def teardown(self):
         for session in self.alive:
@@ -704,7 +705,7 @@ class BrokerMachine(RuleBasedStateMachine):
         for topic in self.retained:
             self.broker.forget(topic)
         index = self.broker._by_pattern
-        assert len(self.broker) == len(index) == self.broker._retained_bytes == 0
+        assert len(self.broker) == len(index) == self.broker._retention.bytes == 0
         assert not index.has_patterns
         assert not index._lengths.order
         assert not index._shapes

@@ -15,7 +15,7 @@ def listener():
     clock = FakeClock()
     flow = Flow(RecordingOutbox(), clock, clock.timers, Drops(), 5.0)
     session = Session(1, make_principal(), "outlet")
-    return Listener(session, Subscription(1, "exact", "a", 0.0, flow))
+    return Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
 
 
 def event(number, size=1):
@@ -93,4 +93,4 @@ def test_one_that_stops_is_owed_nothing(listener):
     ],
 )
 def test_a_subscription_knows_the_topics_it_takes(pattern, topic, takes):
-    assert Subscription(1, "prefix", pattern, 0.0, None).takes(topic) is takes
+    assert Subscription(1, "prefix", pattern, 0.0, None, None).takes(topic) is takes

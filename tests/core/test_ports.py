@@ -100,7 +100,7 @@ class TestRecordingOutbox:
 
     def test_makes_one_event_of_a_broadcast_for_each_listener(self, session):
         outbox, payload = RecordingOutbox(), Payload.of("x")
-        listener = Listener(session, Subscription(7, "exact", "a", 0.0, None))
+        listener = Listener(session, Subscription(7, "exact", "a", 0.0, None, None))
         outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
         assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
         assert outbox.sent[0].payload is payload
@@ -108,7 +108,7 @@ class TestRecordingOutbox:
     def test_has_events_wait_for_a_blocked_session_and_gives_them_out_in_turns(self, session):
         outbox, clock = RecordingOutbox(), FakeClock()
         flow = Flow(outbox, clock, clock.timers, Drops(), 5.0)
-        listeners = [Listener(session, Subscription(id, "exact", "a", 0.0, flow)) for id in (1, 2)]
+        listeners = [Listener(session, Subscription(id, "exact", "a", 0.0, flow, None)) for id in (1, 2)]
         outbox.block(session)
         assert outbox.is_blocked(session)
         for number in (1, 2):
@@ -123,7 +123,7 @@ class TestRecordingOutbox:
     def test_gives_out_what_was_released_when_its_turn_comes(self, session):
         outbox, clock = RecordingOutbox(), FakeClock()
         flow = Flow(outbox, clock, clock.timers, Drops(), 5.0)
-        listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow))
+        listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
         listener.put_back(3)
         listener.hold(Broadcast(1, 1, "a", {}, Payload.of()))
         outbox.release(listener)

@@ -123,7 +123,7 @@ class TestDurable:
         assert radio.heard() == [1]
 
     def test_a_channel_that_ended_meanwhile_is_closed(self, radio):
-        radio.realm.channels.create("b", 1, None)
+        radio.realm.channels.create("b", lifetime=1)
         radio.realm.histories.keep("b", DURABLE)
         radio.alice.request(PUBLISH, ACKNOWLEDGE, "b")
         radio.clock.advance(1)

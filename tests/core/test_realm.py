@@ -256,26 +256,26 @@ class TestPublish:
 
     def test_on_an_undeclared_topic_is_refused_where_the_realm_says_so(self):
         world = World(undeclared_topics=False)
-        world.realm.channels.declare("a")
+        world.realm.desk.declare("a")
         alice = world.join()
         assert alice.ask(16, 1, ACKNOWLEDGE, "a")[0] == 17
         assert_error(alice.ask(16, 2, ACKNOWLEDGE, "b"), 16, 2, NO_SUCH_CHANNEL)
 
     def test_is_counted_by_its_channel_once_it_was_accepted(self, world, alice):
-        world.realm.channels.declare("a")
+        world.realm.desk.declare("a")
         alice.send(16, 1, {}, "a")
         alice.ask(16, 2, ACKNOWLEDGE, "a")
         world.join(permissions=ALLOW_NONE).send(16, 1, {}, "a")
-        assert world.realm.describe_channel("a")["events"] == 2
+        assert world.realm.desk.get(None, "a")["events"] == 2
 
     def test_beyond_the_number_of_retained_topics_is_refused_and_not_counted(self):
         world = World(limits=Limits(max_retained_topics=1))
-        world.realm.channels.declare("b")
+        world.realm.desk.declare("b")
         alice = world.join()
         retain = {"retain": True, "acknowledge": True}
         assert alice.ask(16, 1, retain, "a")[0] == 17
         assert_error(alice.ask(16, 2, retain, "b"), 16, 2, QUOTA)
-        assert world.realm.describe_channel("b")["events"] == 0
+        assert world.realm.desk.get(None, "b")["events"] == 0
 
     def test_from_outside_a_session_tells_how_many_listened(self, world, alice):
         alice.ask(32, 1, {}, "a")
@@ -449,10 +449,10 @@ class TestSubscribe:
         world.realm.may_subscribe(make_principal(permissions=rights), "a").then(seen.append)
         assert seen == []
         rights.settle(outcome)
-        assert [getattr(error, "uri", error) for error in seen] == [uri]
+        assert [getattr(one, "uri", None) for one in seen] == [uri]
 
     def test_a_channel_that_ends_during_the_decision_is_not_listened_to(self, world, alice):
-        world.realm.create_channel("a", 10, None)
+        world.realm.channels.create("a", lifetime=10)
         rights, seen = Slow(Action.SUBSCRIBE), []
         world.realm.may_subscribe(make_principal(permissions=rights), "a").then(seen.append)
         world.clock.advance(11)
@@ -667,15 +667,15 @@ class TestChannelEvents:
 
 class TestChannelsFromOutside:
     def test_have_no_owner_but_a_key(self, world, alice):
-        created = world.realm.create_channel("a", None, None)
+        channel, control_key = world.realm.channels.create("a")
         alice.leave()
-        assert world.realm.describe_channel("a")["readers"] == 0
-        world.realm.channels.delete("a", created["control_key"])
+        assert world.realm.desk.get(None, "a")["readers"] == 0
+        assert world.realm.channels.controlled(alice.session, "a", control_key) is channel
 
     def test_are_listed_a_hundred_at_a_time(self, world):
         for n in range(101):
-            world.realm.create_channel(f"c{n:03}", None, None)
-        page = world.realm.list_channels()
+            world.realm.channels.create(f"c{n:03}")
+        page = world.realm.desk.page()
         assert (len(page["channels"]), page["next"]) == (100, "c099")
 
 

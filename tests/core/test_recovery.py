@@ -96,7 +96,7 @@ class TestPositions:
         radio.alice.request(PUBLISH, {"disclose_me": True}, "a")
         radio.publish(2)
         assert [seq for seq, _, _ in told(bob)] == [1, 2, 3]
-        radio.realm.channels.create("a", 1, None)
+        radio.realm.channels.create("a", lifetime=1)
         radio.clock.advance(2)
         radio.publish()
         assert told(bob) == []
@@ -104,7 +104,7 @@ class TestPositions:
     def test_a_channel_that_is_made_anew_counts_anew(self, radio):
         radio.publish()
         before = radio.epoch
-        radio.realm.channels.create("b", 1, None)
+        radio.realm.channels.create("b", lifetime=1)
         radio.realm.histories.keep("b", KEEP)
         radio.publish(topic="b")
         radio.clock.advance(1)
@@ -268,16 +268,16 @@ class TestOthers:
 
         radio.publish(3)
         visitor = Session(0, make_principal(permissions=ALLOW_ALL), None)
-        page = radio.realm.recovery.page(visitor, "a", Position(radio.epoch, 1), 10)
+        page = radio.realm.space.recovery.page(visitor, "a", Position(radio.epoch, 1), 10)
         assert [record.seq for record in page.records] == [2, 3]
-        assert radio.realm.recovery.page(visitor, "b", None, 10) is None
+        assert radio.realm.space.recovery.page(visitor, "b", None, 10) is None
 
     def test_the_position_before_the_last_events(self, radio):
         radio.publish(3)
-        assert radio.realm.recovery.before_last("a", 2) == Position(radio.epoch, 1)
-        assert radio.realm.recovery.before_last("b", 2) is None
+        assert radio.realm.space.recovery.before_last("a", 2) == Position(radio.epoch, 1)
+        assert radio.realm.space.recovery.before_last("b", 2) is None
         radio.clock.advance(101)
-        assert radio.realm.recovery.before_last("a", 2) == Position(radio.epoch, 3)
+        assert radio.realm.space.recovery.before_last("a", 2) == Position(radio.epoch, 3)
 
 
 SIZE = 6

@@ -26,7 +26,7 @@ class World:
         self.histories.keep("a", Keep(size=size, seconds=1e9, bytes=1 << 40))
         flow = Flow(self.outbox, self.clock, self.clock.timers, Drops(), 5.0)
         self.session = Session(5, make_principal("joe"), None)
-        self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow))
+        self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, None))
         self.published = 0
 
     @property

@@ -35,10 +35,10 @@ def settings_of(client, id):
 
 class TestDefaults:
     def test_are_the_servers_where_nothing_is_declared(self, world):
-        assert world.realm.tuning.default("a") is DEFAULTS
+        assert world.realm.space.tuning.default("a") is DEFAULTS
 
     def test_of_a_channel_go_before_those_of_a_pattern(self, world):
-        tuning = world.realm.tuning
+        tuning = world.realm.space.tuning
         tuning.declare("a.*", {"size": 5, "every": 2})
         tuning.declare("a.b", {"size": 7})
         assert tuning.default("a.b") == BufferSettings(size=7)
@@ -50,11 +50,11 @@ class TestDefaults:
 
     def test_that_are_wrong_are_refused(self, world):
         with pytest.raises(Refused) as refusal:
-            world.realm.tuning.declare("a", {"max_bytes": 1 << 22})
+            world.realm.space.tuning.declare("a", {"max_bytes": 1 << 22})
         assert refusal.value.uri == INVALID_ARGUMENT
 
     def test_hold_for_listeners_of_exactly_that_channel(self, world):
-        world.realm.tuning.declare("a", {"size": 5})
+        world.realm.space.tuning.declare("a", {"size": 5})
         client = world.join()
         assert settings_of(client, client.subscribe("a")).size == 5
         assert settings_of(client, client.subscribe("a", match="prefix")) is DEFAULTS
@@ -62,7 +62,7 @@ class TestDefaults:
 
 class TestSubscribing:
     def test_with_a_buffer_gets_it_over_the_channels_default(self, world):
-        world.realm.tuning.declare("a", {"size": 5, "every": 3})
+        world.realm.space.tuning.declare("a", {"size": 5, "every": 3})
         client = world.join()
         id = client.subscribe("a", _radiod_buffer={"size": 9})
         assert settings_of(client, id) == BufferSettings(size=9, every=3)
@@ -93,7 +93,7 @@ class TestSubscribing:
 
 class TestTuning:
     def test_answers_with_everything_in_effect(self, world, caller):
-        world.realm.tuning.declare("a", {"size": 5})
+        world.realm.space.tuning.declare("a", {"size": 5})
         assert caller.call(TUNE, "a", every=3) == {"channel": "a", **SERVER, "size": 5, "every": 3}
         assert caller.call(TUNE, "a", 7, "skip", 1, 0.5, True, 2, 99) == {
             "channel": "a",
@@ -130,7 +130,7 @@ class TestTuning:
         )
 
     def test_takes_hold_of_every_listener_of_that_name(self, world, caller):
-        world.realm.tuning.declare("a", {"size": 5})
+        world.realm.space.tuning.declare("a", {"size": 5})
         exact, prefix = caller.subscribe("a"), caller.subscribe("a", match="prefix")
         other = world.join()
         untouched = other.subscribe("a")
@@ -199,6 +199,6 @@ class TestTuning:
 def test_the_default_of_a_channel_ends_with_it(world):
     owner = world.caller()
     owner.call("radiod.channel.create", "a")
-    world.realm.tuning.declare("a", {"size": 5})
+    world.realm.space.tuning.declare("a", {"size": 5})
     owner.leave()
-    assert world.realm.tuning.default("a") is DEFAULTS
+    assert world.realm.space.tuning.default("a") is DEFAULTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from typing import Any
 
 from support.memory import Requests, server_frames, upgrade
@@ -71,6 +72,11 @@ class RawClient:
 
     def close(self) -> None:
         """Hang up."""
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Vanish: the server gets a reset, and not even a TCP goodbye."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
 

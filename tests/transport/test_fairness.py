@@ -59,7 +59,7 @@ class World:
         self.listeners = [
             Listener(
                 session,
-                Subscription(id, "exact", str(id), 0.0, flow),
+                Subscription(id, "exact", str(id), 0.0, flow, None),
                 BufferSettings(weight=weight, size=0, max_bytes=1 << 30),
             )
             for id, weight in enumerate(weights)

@@ -125,7 +125,15 @@ def test_what_is_not_to_be_had_says_why(radio, path, extra, status):
 def test_the_list_of_channels_tells_readers_and_events(radio):
     get(radio, "/listen/sample_net", SSE)
     publisher(radio).say([16, 1, {}, "sample_net"])
-    channel = {"name": "sample_net", "public": True, "events": 1, "expires": None, "readers": 1}
+    channel = {
+        "name": "sample_net",
+        "public": True,
+        "events": 1,
+        "expires": None,
+        "readers": 1,
+        "writers": 0,
+        "position": None,
+    }
     assert json.loads(answer(radio, "/channels")[2]) == {"channels": [channel], "next": None}
     assert json.loads(answer(radio, "/channels/sample_net")[2]) == channel
 

@@ -14,8 +14,10 @@ from radiod.core.later import Later, after
 from radiod.core.procedures.channel import ChannelProcedures
 from radiod.core.procedures.client import ClientProcedures
 from radiod.core.procedures.history import HistoryProcedures
+from radiod.core.procedures.presence import PresenceProcedures
 from radiod.core.procedures.rpc import RpcProcedures
 from radiod.core.procedures.server import ServerProcedures
+from radiod.core.procedures.statistics import ChannelStatistics
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
 from radiod.wire.codecs import Payload, Undecodable
 
@@ -38,8 +40,10 @@ class Procedures:
         self._meta = realm.meta.procedures
         self.table: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             **ChannelProcedures(realm).procedures,
+            **ChannelStatistics(realm).procedures,
             **ClientProcedures(realm).procedures,
             **HistoryProcedures(realm).procedures,
+            **PresenceProcedures(realm).procedures,
             **RpcProcedures(realm).procedures,
             **ServerProcedures(realm).procedures,
         }

@@ -50,9 +50,10 @@ class HistoryProcedures:
         def answer(verdict: Verdict) -> dict[str, Any]:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"the past of {name} needs the right to subscribe to it")
-            self._realm.channels.admit(name)
-            page = self._realm.recovery.page(session, name, behind, most)
-            if page is None or self._realm.histories.wanted(name) is None:
+            desk = self._realm.desk
+            space = desk.space_of(desk.channels.find(session, name))
+            page = space.recovery.page(session, name, behind, most)
+            if page is None or space.histories.wanted(name) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
             return {
                 "events": [_event(record) for record in page.records],

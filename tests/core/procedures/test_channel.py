@@ -13,7 +13,6 @@ from radiod.errors import (
     BAD_NAME,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
-    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
     NOT_AUTHORIZED,
@@ -27,6 +26,7 @@ DELETE = "radiod.channel.delete"
 EXTEND = "radiod.channel.extend"
 LIST = "radiod.channel.list"
 GET = "radiod.channel.get"
+TUNE = "radiod.channel.tune"
 
 WRONG_TEXTS = [None, 1, 1.5, True, [], {}, b"a"]
 WRONG_LIFETIMES = [
@@ -139,20 +139,53 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("parameter", "values"),
         [
-            ("public", [False, None, 1, "yes"]),
-            ("key", ["secret", 0, ""]),
-            ("single_writer", [True, None, 0]),
-            ("buffer", [{"size": 1}, None, [], "ring"]),
-            ("history", [{"size": 1}, None, 0]),
-            ("on_owner_leave", [None, 5, "Keep", [], {}, True]),
+            ("public", [None, 1, 0, "yes", [], math.nan]),
+            ("key", [0, "", "x" * 1025, [], b"x"]),
+            ("single_writer", [None, 0, 1, "no", {}]),
+            ("presence", [None, 0, 1, "no", {}]),
+            ("on_owner_leave", [None, "Keep", "", [], {}, True, 0, -1, math.nan, math.inf, 10**400, b"keep"]),
+            (
+                "history",
+                [
+                    0, [], "all", {"size": 0}, {"size": 10**7}, {"size": "1"}, {"seconds": math.nan},
+                    {"seconds": 0}, {"seconds": 1e12}, {"bytes": 1}, {"bytes": 2**40}, {"length": 1}, {1: 2},
+                ],
+            ),
         ],
-    )
-    def test_refuses_what_this_version_cannot_do_rather_than_ignoring_it(
-        self, world, caller, parameter, values
-    ):
+    )  # fmt: skip
+    @pytest.mark.parametrize("public", [True, False])
+    def test_refuses_arguments_that_make_no_sense(self, world, caller, parameter, values, public):
         for value in values:
-            assert caller.call(CREATE, "a", **{parameter: value}) == FEATURE_NOT_SUPPORTED
+            arguments = {"public": public, parameter: value}
+            assert caller.call(CREATE, "a", **arguments) == INVALID_ARGUMENT, value
         assert len(world.realm.channels) == 0
+        assert caller.session.memberships is None
+
+    def test_refuses_a_key_for_what_is_public(self, caller):
+        assert caller.call(CREATE, "a", key="secret") == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize(
+        "buffer", [{"size": -1}, {"sizes": 1}, {"policy": "x"}, None, [], "ring", {1: 2}]
+    )
+    def test_refuses_buffers_that_make_no_sense(self, world, caller, buffer):
+        assert caller.call(CREATE, "a", buffer=buffer) == INVALID_ARGUMENT
+        assert len(world.realm.channels) == 0
+
+    @pytest.mark.parametrize("public", [True, False])
+    def test_gives_its_listeners_a_buffer_if_asked(self, world, caller, public):
+        key = caller.call(CREATE, "a", public=public, buffer={"size": 7})["control_key"]
+        assert caller.call(TUNE, "a")["size"] == 7
+        assert world.caller().call(TUNE, "a")["size"] == (7 if public else 100)
+        id = caller.subscribe("a")
+        assert caller.session.subscriptions[id].settings.size == 7
+        caller.call(DELETE, "a", key)
+        assert caller.call(TUNE, "a")["size"] == 100
+
+    def test_keeps_a_history_if_asked(self, world, caller):
+        for name, history, size in (("a", {"size": 2}, 2), ("b", {"seconds": 5}, 100), ("c", None, 0)):
+            caller.call(CREATE, name, history=history)
+            keep = world.realm.histories.wanted(name)
+            assert (keep.size if keep else 0) == size
 
     @pytest.mark.parametrize("name", ["", "a b", "a..b", "wamp.a", "radiod.channel.x", "x" * 300])
     def test_refuses_names_that_cannot_be(self, caller, name):
@@ -325,6 +358,8 @@ class TestGet:
             "events": 3,
             "expires": world.clock.time() + 60,
             "readers": 1,
+            "writers": 1,
+            "position": None,
         }
 
     def test_says_whether_a_channel_ever_was(self, world, caller):

@@ -102,7 +102,7 @@ def test_of_a_topic_that_keeps_none_is_not_there(world, alice, caller):
 
 
 def test_of_a_channel_that_ended_is_closed(world, alice, caller):
-    world.realm.channels.create("b", 1, None)
+    world.realm.channels.create("b", lifetime=1)
     world.clock.advance(1)
     assert caller.call(HISTORY, "b") == CHANNEL_CLOSED
 

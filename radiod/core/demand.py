@@ -1,0 +1,110 @@
+"""Demand: telling the writers of a channel whether anybody listens.
+
+A channel is watched while somebody has opened it for writing. It becomes active with its first reader at
+once, and inactive when it has had none for a while, so that a reader who reconnects does not stop and start
+its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, TypeVar
+
+from radiod.core.ports import Clock
+from radiod.core.timers import Deadline, Timers
+
+__all__ = ["Demand"]
+
+Place = TypeVar("Place", bound=Hashable)
+Writer = TypeVar("Writer", bound=Hashable)
+
+
+class Watch(Generic[Writer]):
+    """One channel that has writers. ``ending``: when it becomes inactive, unless a reader comes."""
+
+    __slots__ = ("ending", "is_active", "writers")
+
+    def __init__(self, is_active: bool) -> None:
+        self.is_active = is_active
+        self.writers: dict[Writer, None] = {}
+        self.ending: Deadline | None = None
+
+
+class Demand(Generic[Place, Writer]):
+    """The channels of one realm that have writers.
+
+    Args:
+        hold_s: seconds without readers after which a channel becomes inactive.
+        readers: how many listen to a channel now.
+        tell: called with a channel, its writers, and whether it is active, when that has changed.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        timers: Timers,
+        hold_s: float,
+        readers: Callable[[Place], int],
+        tell: Callable[[Place, list[Writer], bool], None],
+    ) -> None:
+        self._clock = clock
+        self._timers = timers
+        self._hold_s = hold_s
+        self._readers = readers
+        self._tell = tell
+        self._watches: dict[Place, Watch[Writer]] = {}
+
+    def __len__(self) -> int:
+        """Channels that have writers."""
+        return len(self._watches)
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(list(self._watches))
+
+    def writers(self, place: Place) -> list[Writer]:
+        """Who has opened a channel for writing, in order of opening."""
+        watch = self._watches.get(place)
+        return [] if watch is None else list(watch.writers)
+
+    def add(self, place: Place, writer: Writer) -> bool:
+        """Add a writer; twice is the same. Returns: whether the channel is active."""
+        watch = self._watches.get(place)
+        if watch is None:
+            watch = self._watches[place] = Watch(self._readers(place) > 0)
+        watch.writers[writer] = None
+        return watch.is_active
+
+    def remove(self, place: Place, writer: Writer) -> None:
+        """Remove a writer; one that is none is left alone."""
+        watch = self._watches.get(place)
+        if watch is not None:
+            watch.writers.pop(writer, None)
+            if not watch.writers:
+                self.forget(place)
+
+    def forget(self, place: Place) -> None:
+        """The channel has ended, or its last writer has left."""
+        watch = self._watches.pop(place, None)
+        if watch is not None and watch.ending is not None:
+            watch.ending.cancel()
+
+    def update(self, place: Place) -> None:
+        """The number of a channel's readers may have changed."""
+        watch = self._watches.get(place)
+        if watch is None:
+            return
+        if self._readers(place):
+            if watch.ending is not None:
+                watch.ending.cancel()
+                watch.ending = None
+            if not watch.is_active:
+                watch.is_active = True
+                self._tell(place, list(watch.writers), True)
+        elif watch.is_active and watch.ending is None:
+            when = self._clock.seconds() + self._hold_s
+            watch.ending = self._timers.at(when, lambda: self._end(place, watch))
+
+    def _end(self, place: Place, watch: Watch[Writer]) -> None:
+        watch.ending = None
+        watch.is_active = False
+        self._tell(place, list(watch.writers), False)

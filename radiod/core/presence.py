@@ -1,0 +1,102 @@
+"""Presence: who listens to a channel, counted per person and per session.
+
+A person is an authid. Of two tabs, closing one does not remove the person. Every change is told as what has
+changed, whatever the number of those present; late joiners ask for all of them, page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Final, Generic, TypeVar
+
+__all__ = ["PAGE", "PRESENCE", "Presence", "watched"]
+
+PRESENCE: Final = "radiod.presence."
+"""What stands before a channel's name in the topic that tells of its presence."""
+
+PAGE: Final = 1000
+"""Persons in one answer."""
+
+Place = TypeVar("Place", bound=Hashable)
+
+
+def watched(topic: str) -> str | None:
+    """The channel whose presence ``topic`` tells of; None: it is another topic."""
+    return topic.removeprefix(PRESENCE) if topic.startswith(PRESENCE) else None
+
+
+class Presence(Generic[Place]):
+    """The persons that listen to the channels of one realm that have presence turned on.
+
+    ``tell`` is called with a channel and what has changed there: ``{event, authid, sessions, users, total}``;
+    event "join": a person's first session came, "leave": the last one went, "change": neither; ``sessions``:
+    of this person; ``users``: persons; ``total``: sessions of all of them.
+    """
+
+    def __init__(self, tell: Callable[[Place, dict[str, Any]], None]) -> None:
+        self._tell = tell
+        # channel -> authid -> number of sessions; without those where nobody is
+        self._crowds: dict[Place, dict[str, int]] = {}
+        # channel -> number of sessions
+        self._totals: dict[Place, int] = {}
+
+    def __iter__(self) -> Iterator[Place]:
+        """The channels where somebody is."""
+        return iter(list(self._crowds))
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._crowds
+
+    def add(self, place: Place, authid: str) -> None:
+        """A session of that person came. Cost: O(1)."""
+        crowd = self._crowds.setdefault(place, {})
+        sessions = crowd[authid] = crowd.get(authid, 0) + 1
+        self._totals[place] = self._totals.get(place, 0) + 1
+        self._told(place, "join" if sessions == 1 else "change", authid, sessions)
+
+    def remove(self, place: Place, authid: str) -> None:
+        """A session of that person went; somebody who was not counted is left alone. Cost: O(1)."""
+        crowd = self._crowds.get(place, {})
+        if authid not in crowd:
+            return
+        sessions = crowd[authid] = crowd[authid] - 1
+        if sessions == 0:
+            del crowd[authid]
+        self._totals[place] -= 1
+        self._told(place, "change" if sessions else "leave", authid, sessions)
+        if not crowd:
+            self.forget(place)
+
+    def forget(self, place: Place) -> None:
+        """The channel has ended: nobody is told."""
+        self._crowds.pop(place, None)
+        self._totals.pop(place, None)
+
+    def snapshot(self, place: Place, limit: int = PAGE, after: str | None = None) -> dict[str, Any]:
+        """Who is there now: ``{users: {authid: sessions}, count, total, next}``.
+
+        ``users``: up to ``limit`` persons by authid, those that sort after ``after``; ``next``: the ``after``
+        of the next page, or None; ``count``: all persons; ``total``: all sessions.
+        Cost: O(n log n) in the number of persons.
+        """
+        crowd = self._crowds.get(place, {})
+        authids = sorted(authid for authid in crowd if after is None or authid > after)
+        shown = authids[:limit]
+        return {
+            "users": {authid: crowd[authid] for authid in shown},
+            "count": len(crowd),
+            "total": self._totals.get(place, 0),
+            "next": shown[-1] if len(authids) > limit else None,
+        }
+
+    def _told(self, place: Place, event: str, authid: str, sessions: int) -> None:
+        self._tell(
+            place,
+            {
+                "event": event,
+                "authid": authid,
+                "sessions": sessions,
+                "users": len(self._crowds[place]),
+                "total": self._totals[place],
+            },
+        )
