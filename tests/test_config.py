@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from radiod import config
 from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
+from radiod.core import buffers
 
 HERE = Path()
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -692,6 +693,15 @@ def test_the_documentation_tells_every_policy_and_every_path_of_radiods_own():
 def test_the_documented_example_parses():
     example = re.search(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)[1]
     assert set(parse(example).realms["radio"].channels) == {"weather.harbour", "traffic.*"}
+
+
+def test_a_configured_buffer_is_what_a_listener_may_ask_for():
+    defaults = {**msgspec.structs.asdict(config.Buffer()), "policy": config.Buffer().policy.value}
+    assert buffers.settings_from(defaults, buffers.DEFAULTS, 1 << 40) == buffers.DEFAULTS
+    assert {policy.value for policy in Policy} == set(buffers.POLICIES)
+    largest = parse(f"[realms.r.channels.a]\nbuffer = {{size = {buffers.MAX_SIZE}}}")
+    assert largest.realms["r"].channels["a"].buffer.size == buffers.MAX_SIZE
+    assert "<= 100000" in mistake(f"[realms.r.channels.a]\nbuffer = {{size = {buffers.MAX_SIZE + 1}}}")
 
 
 def test_a_channels_buffer_keeps_within_the_servers_bound():

@@ -10,7 +10,6 @@ from msgspec import Meta, field
 from msgspec.structs import replace
 
 from radiod.config.reading import Node
-from radiod.core.buffers import MAX_SIZE
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret
 
@@ -196,7 +195,7 @@ class Policy(Enum):
 class Buffer(Node, frozen=True, kw_only=True):
     """``buffer`` of a channel."""
 
-    size: Annotated[int, Meta(ge=0, le=MAX_SIZE)] = 100
+    size: Annotated[int, Meta(ge=0, le=100_000)] = 100
     policy: Policy = Policy.RING
     every: Annotated[int, Meta(ge=1, le=2**53)] = 1
     min_interval: SomeSeconds = 0.0
