@@ -31,7 +31,7 @@ from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
-from radiod.store.journal import RealmJournal, restored
+from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.channelpolls import ChannelPolls
@@ -122,6 +122,10 @@ class Radio:
         Raises: StoreError: it cannot be read.
         """
         positions = store.positions()
+        for stored in store.channels():
+            if stored.realm in self.realms:
+                # One whose time is over ends with the first turn, and is deleted then.
+                self.realms[stored.realm].desk.restore(saved_channel(stored))
         for name, realm in self.realms.items():
             for (of, topic), at in positions.items():
                 keep = realm.histories.wanted(topic) if of == name else None

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
 
 from radiod.core.history import Keep
 from radiod.core.memberships import private_channel
@@ -34,7 +36,15 @@ from radiod.errors import (
 if TYPE_CHECKING:
     from radiod.core.sessions import Session
 
-__all__ = ["MAX_LIFETIME", "Channel", "Channels", "OwnerLeaves", "digest"]
+__all__ = [
+    "MAX_LIFETIME",
+    "Channel",
+    "ChannelSettings",
+    "Channels",
+    "OwnerLeaves",
+    "SavedChannel",
+    "digest",
+]
 
 MAX_LIFETIME: Final = 10 * 365 * 86_400.0
 """Seconds; longer is no lifetime but a mistake."""
@@ -46,6 +56,25 @@ OwnerLeaves = Literal["delete", "keep"] | float
 def digest(key: str) -> bytes:
     """The SHA-256 of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+class ChannelSettings(Struct, frozen=True, kw_only=True):
+    """How a channel was created, as far as it outlives the server. ``buffer``: as it was given."""
+
+    on_owner_leave: OwnerLeaves
+    single_writer: bool
+    presence: bool
+    history: Keep
+    buffer: dict[str, Any]
+
+
+class SavedChannel(Struct, frozen=True, kw_only=True):
+    """A durable channel that a session created, in the journal. ``expires``: seconds since 1970."""
+
+    name: str
+    control_hash: bytes
+    expires: float | None
+    settings: ChannelSettings
 
 
 class Channel:
@@ -69,6 +98,7 @@ class Channel:
         "on_owner_leave",
         "owner",
         "presence",
+        "settings",
         "single_writer",
         "space",
         "traffic",
@@ -94,6 +124,8 @@ class Channel:
         self.single_writer = single_writer
         self.presence = presence
         self.history = history
+        # What the journal holds of a durable one that a session created.
+        self.settings: ChannelSettings | None = None
         self.owner: int | None = None
         # The end of its lifetime, and of the grace that an owner who left has to come back.
         self.ends_at: float | None = None
@@ -112,6 +144,11 @@ class Channel:
     def place(self) -> Place:
         """Where its listeners are."""
         return self.space.at(self.name)
+
+    @property
+    def events(self) -> int:
+        """How many were published on it."""
+        return self.traffic.events
 
 
 class Channels:
@@ -259,6 +296,22 @@ class Channels:
         if channel.control_hash is not None:
             self._controlled[channel.name, channel.control_hash] = channel
         self._closed.pop((channel.name, channel.key_hash), None)
+
+    def restore(self, saved: SavedChannel) -> Channel:
+        """A public channel that outlived the server: it has no owner, and the time that is left."""
+        settings = saved.settings
+        channel = Channel(
+            saved.name,
+            self._space,
+            control_hash=saved.control_hash,
+            on_owner_leave=settings.on_owner_leave,
+            single_writer=settings.single_writer,
+            presence=settings.presence,
+            history=settings.history,
+        )
+        self._add(channel)
+        self._set_end(channel, None if saved.expires is None else saved.expires - self._clock.time())
+        return channel
 
     # --- finding them
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from radiod.core.channels import Channel, Channels, OwnerLeaves
+from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel
 from radiod.core.demand import Demand
 from radiod.core.history import Keep
+from radiod.core.later import Later
 from radiod.core.memberships import check_entry, enter, quit_all, withdraw
 from radiod.core.ports import Action, Clock, Ids, Outbox, Principal
 from radiod.core.presence import PAGE, PRESENCE, Presence, watched
@@ -19,6 +20,7 @@ from radiod.core.timers import Timers
 from radiod.core.uris import PatternSet, is_reserved
 from radiod.errors import (
     CHANNEL_CLOSED,
+    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
     NOT_AUTHORIZED,
@@ -119,11 +121,16 @@ class Desk:
         presence: bool,
         history: Keep | None,
         buffer: dict[str, Any],
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | Later[dict[str, Any]]:
         """Open a channel, private with a ``key``, with ``session`` as owner and first writer; tell of it.
 
-        Raises: Refused: as ``Channels.create``, ``enter`` and ``Tuning.check``; ``quota``.
+        A durable one is there at once, and answered for when it is on disk.
+        Raises: Refused: as ``Channels.create``, ``enter`` and ``Tuning.check``; ``quota``;
+            ``feature_not_supported``: it cannot be durable.
         """
+        is_durable = history is not None and history.is_durable
+        if is_durable and (key is not None or self.space.histories.journal is None):
+            raise Refused(FEATURE_NOT_SUPPORTED, "durable: only public channels, and only with a store")
         self.space.tuning.check(buffer)
         check_entry(session, name, self._limits.max_memberships, is_public=key is None)
         self._check_writing(session)
@@ -152,15 +159,62 @@ class Desk:
             enter(session, channel, self._limits.max_memberships)
         self._open(session, place)
         self._announce(channel, ON_CREATE, {"name": name})
-        return {
+        answer = {
             "name": name,
             "control_key": control_key,
             "expires": self.channels.expires(channel),
             "readers": _readers(place),
             **({} if key is None else {"key": key}),
         }
+        if history is None or not history.is_durable:
+            return answer
+        channel.settings = ChannelSettings(
+            on_owner_leave=on_owner_leave,
+            single_writer=single_writer,
+            presence=channel.presence,
+            history=history,
+            buffer=buffer,
+        )
+        return self._save(channel, answer)
 
-    def extend(self, session: Session, name: str, lifetime: float | None, control_key: str) -> dict[str, Any]:
+    def _save(
+        self, channel: Channel, answer: dict[str, Any], *, is_new: bool = True
+    ) -> Later[dict[str, Any]]:
+        """``answer``, once the channel is on disk; a new one that cannot be is ended."""
+        later: Later[dict[str, Any]] = Later()
+        journal = self.space.histories.journal
+        assert journal is not None
+        assert channel.control_hash is not None
+        assert channel.settings is not None
+
+        def saved(error: Refused | None) -> None:
+            if error is not None and is_new and not channel.is_ended:
+                self.channels.delete(channel)
+            later.settle(error or answer)
+
+        journal.save(
+            SavedChannel(
+                name=channel.name,
+                control_hash=channel.control_hash,
+                expires=self.channels.expires(channel),
+                settings=channel.settings,
+            ),
+            saved,
+        )
+        return later
+
+    def restore(self, saved: SavedChannel) -> None:
+        """Bring back a durable channel that a session created before the server was started."""
+        if saved.name not in self.channels:
+            channel = self.channels.restore(saved)
+            channel.settings = saved.settings
+            self._set_up(channel)
+            if saved.settings.buffer:
+                self.space.tuning.declare(saved.name, saved.settings.buffer)
+
+    def extend(
+        self, session: Session, name: str, lifetime: float | None, control_key: str
+    ) -> dict[str, Any] | Later[dict[str, Any]]:
         """Move a channel's end → ``{name, expires}``; an owner's grace ends.
 
         Where an owner who leaves has time to come back, whoever extends is the owner from now on.
@@ -170,7 +224,8 @@ class Desk:
         if channel.on_owner_leave not in ("delete", "keep"):
             self._take_over(session, channel)
         self.channels.extend(channel, lifetime)
-        return {"name": name, "expires": self.channels.expires(channel)}
+        answer = {"name": name, "expires": self.channels.expires(channel)}
+        return answer if channel.settings is None else self._save(channel, answer, is_new=False)
 
     def delete(self, session: Session, name: str, control_key: str) -> dict[str, Any]:
         """End a channel → ``{name}``. Raises: Refused: as ``Channels.controlled``."""

@@ -14,6 +14,7 @@ from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
+    from radiod.core.channels import SavedChannel
     from radiod.core.history import Record
     from radiod.core.listeners import Broadcast, Listener
     from radiod.core.sessions import Session
@@ -243,6 +244,9 @@ class Journal(Protocol):
     What was written is there after any crash of the process, in the order of asking. Never blocks.
     """
 
+    def save(self, channel: SavedChannel, done: Callable[[Refused | None], None]) -> None:
+        """Write what is to be known of a channel, and call ``done`` as ``append`` does."""
+
     def append(self, record: Record, done: Callable[[Refused | None], None]) -> None:
         """Write an event, and call ``done``, in the order of asking: with None once it is on disk.
 
@@ -253,7 +257,7 @@ class Journal(Protocol):
         """Let events before number ``first`` go, some time. Called for every event: cheap."""
 
     def forget(self, topic: str) -> None:
-        """Let the topic's events and its count go."""
+        """Let the topic's events, its count, and what was saved of its channel go."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
+from radiod.core.channels import ChannelSettings, SavedChannel
 from radiod.core.history import Record
 from radiod.errors import OUT_OF_SERVICE, Refused
-from radiod.store.records import StoredEvent, StoreError
+from radiod.store.records import StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.wire.codecs import CODECS, Payload
 from radiod.wire.messages import PublishOptions
 
-__all__ = ["RealmJournal", "restored"]
+__all__ = ["RealmJournal", "restored", "saved_channel"]
 
 _DEFAULTS: Final = msgspec.to_builtins(PublishOptions())
 _DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
@@ -27,6 +28,13 @@ class RealmJournal:
     def __init__(self, store: SqliteStore, realm: str) -> None:
         self._store = store
         self._realm = realm
+
+    def save(self, channel: SavedChannel, done: Callable[[Refused | None], None]) -> None:
+        """As ``core.ports.Journal.save``."""
+        settings = msgspec.to_builtins(channel.settings)
+        self._store.save_channel(
+            self._realm, channel.name, settings, channel.control_hash, channel.expires, _teller(done)
+        )
 
     def append(self, record: Record, done: Callable[[Refused | None], None]) -> None:
         """As ``core.ports.Journal.append``."""
@@ -45,9 +53,7 @@ class RealmJournal:
             payload.kwargs,
             msgspec.json.encode(record.details),
             _options(record.options),
-            lambda error: done(
-                None if error is None else Refused(OUT_OF_SERVICE, "the event was not stored")
-            ),
+            _teller(done),
         )
 
     def trim(self, topic: str, epoch: str, first: int) -> None:
@@ -59,10 +65,30 @@ class RealmJournal:
         self._store.delete_channel(self._realm, topic)
 
 
+def _teller(done: Callable[[Refused | None], None]) -> Callable[[Exception | None], None]:
+    """Tells the core what the store says, but for the reason, which is in the log."""
+    return lambda error: done(None if error is None else Refused(OUT_OF_SERVICE, "it could not be stored"))
+
+
 def _options(options: PublishOptions) -> bytes:
     """Only what is not the default, which is nearly nothing."""
     given = msgspec.to_builtins(options)
     return msgspec.json.encode({name: value for name, value in given.items() if value != _DEFAULTS[name]})
+
+
+def saved_channel(stored: StoredChannel) -> SavedChannel:
+    """What the core knows of a stored channel. Raises: StoreError: it is none of radiod's."""
+    try:
+        settings = msgspec.convert(stored.settings, ChannelSettings)
+    except msgspec.ValidationError as error:
+        raise StoreError(f"channel {stored.name} cannot be read: {error}") from None
+    return SavedChannel(
+        name=stored.name,
+        # Every channel that a session created has a control key.
+        control_hash=stored.control_key_hash or b"",
+        expires=stored.expires,
+        settings=settings,
+    )
 
 
 def restored(events: Iterable[StoredEvent], topic: str) -> list[Record]:

@@ -89,7 +89,7 @@ class _Waiting:
         self._is_recovered = is_recovered
         self._answer: Callable[[Polled], None] | None = answer
         self._samples: list[bytes] = []
-        self._is_over = False
+        self._has_ended = False
         stream.open(_Outlet(polls.fan_out, self._take, self._end), is_live=True)
         polls.waiting += 1
         when = polls.clock.seconds() + stream.wishes.wait
@@ -103,16 +103,17 @@ class _Waiting:
         self._samples.append(data)
 
     def _end(self) -> None:
-        """The session was closed."""
-        self._is_over = True
+        """The channel has ended; or the server stops, and its next poll may find it again."""
+        self._has_ended = True
         self._polls.clock.soon(self._finish)
 
     def _finish(self) -> None:
         answer = self._answer
         if answer is not None:
-            position = None if self._samples else _position(self._stream)
+            is_over = self._has_ended and self._stream.is_open
+            position = None if self._samples or is_over else _position(self._stream)
             self.stop()
-            answer(Polled(_array(self._samples), position, self._is_recovered, self._is_over))
+            answer(Polled(_array(self._samples), position, self._is_recovered, is_over))
 
     def stop(self) -> None:
         """Nobody waits any more."""

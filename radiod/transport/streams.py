@@ -67,6 +67,11 @@ class Stream:
             self.close()
             raise
 
+    @property
+    def is_open(self) -> bool:
+        """True until somebody ends it."""
+        return self._session is not None and self._session.is_open
+
     def close(self) -> None:
         """Stop listening."""
         if self._session is not None:

@@ -3,10 +3,19 @@
 import pytest
 from support.realms import World
 
+from radiod.core.channels import digest
 from radiod.core.history import Keep
 from radiod.core.ports import Limits
+from radiod.core.positions import Position
 from radiod.core.sessions import Session
-from radiod.errors import CHANNEL_CLOSED, OUT_OF_SERVICE, QUOTA, Refused
+from radiod.errors import (
+    BAD_KEY,
+    CHANNEL_CLOSED,
+    FEATURE_NOT_SUPPORTED,
+    OUT_OF_SERVICE,
+    QUOTA,
+    Refused,
+)
 from radiod.testing import make_principal
 from radiod.wire.codecs import Payload
 
@@ -23,6 +32,10 @@ class Journal:
         self.written = []
         self.is_full = False
         self.forgotten = []
+        self.saved = []
+
+    def save(self, channel, done):
+        self.saved.append((channel, done))
 
     def append(self, record, done):
         if self.is_full:
@@ -173,3 +186,97 @@ class TestCounting:
         other = radio.realm.channels.declare("b")
         radio.alice.request(PUBLISH, {}, "b")
         assert other.traffic.events == 1
+
+
+CREATE, EXTEND, DELETE = (f"radiod.channel.{one}" for one in ("create", "extend", "delete"))
+
+
+class TestDurableChannels:
+    """Those that sessions create: answered for, and brought back, by way of the journal."""
+
+    @pytest.fixture
+    def created(self, radio):
+        options = {"lifetime": 60, "durable": True, "buffer": {"size": 7}, "on_owner_leave": "keep"}
+        radio.alice.request(48, {}, CREATE, ["c"], options)
+        assert radio.alice.received() == []
+        channel, done = radio.journal.saved.pop()
+        done(None)
+        ((code, _, _, (answer,)),) = radio.alice.received()
+        assert code == 50
+        return channel, answer["control_key"]
+
+    def test_are_answered_for_when_they_are_on_disk(self, radio, created):
+        channel, key = created
+        assert (channel.name, channel.control_hash) == ("c", digest(key))
+        assert channel.expires == radio.clock.time() + 60
+        radio.alice.request(PUBLISH, {}, "c")
+        assert len(radio.journal.waiting) == 1
+
+    def test_that_cannot_be_stored_are_ended(self, radio):
+        radio.alice.request(48, {}, CREATE, ["c"], {"durable": True})
+        radio.journal.saved.pop()[1](Refused(OUT_OF_SERVICE, "disk"))
+        assert [message[4] for message in radio.alice.received()] == [OUT_OF_SERVICE]
+        assert "c" not in radio.realm.channels
+
+    def test_that_ended_before_they_were_stored_have_ended(self, radio):
+        radio.alice.request(48, {}, CREATE, ["c"], {"durable": True})
+        radio.alice.leave()
+        radio.journal.saved.pop()[1](Refused(OUT_OF_SERVICE, "disk"))
+        assert radio.journal.forgotten == ["c"]
+
+    def test_are_saved_anew_when_they_are_extended(self, radio, created):
+        _, key = created
+        radio.alice.request(48, {}, EXTEND, ["c", 100, key])
+        channel, done = radio.journal.saved.pop()
+        assert channel.expires == radio.clock.time() + 100
+        done(Refused(OUT_OF_SERVICE, "disk"))
+        assert [message[4] for message in radio.alice.received()] == [OUT_OF_SERVICE]
+        assert "c" in radio.realm.channels
+
+    def test_are_forgotten_when_they_end(self, radio, created):
+        radio.clock.advance(60)
+        assert radio.journal.forgotten == ["c"]
+
+    def test_come_back_with_the_time_that_is_left_and_the_same_key(self, radio, created):
+        saved, key = created
+        other = Radio()
+        other.clock.advance(20)
+        other.realm.desk.restore(saved)
+        other.realm.desk.restore(saved)
+        assert other.realm.space.tuning.default("c").size == 7
+        other.realm.histories.restore("c", Position("before", 5), [])
+        other.alice.request(PUBLISH, ACKNOWLEDGE, "c")
+        other.journal.sync()
+        assert other.realm.histories.find("c").position == Position("before", 6)
+        other.clock.advance(39.9)
+        assert "c" in other.realm.channels
+        other.clock.advance(0.2)
+        assert other.journal.forgotten == ["c"]
+        again = Radio()
+        again.realm.desk.restore(saved)
+        assert again.alice.answer(48, {}, DELETE, ["c", "0" * 32])[4] == BAD_KEY
+        assert again.alice.answer(48, {}, DELETE, ["c", key])[0] == 50
+
+    def test_whose_time_was_over_do_not_come_back(self, radio, created):
+        saved, _ = created
+        other = Radio()
+        other.clock.advance(100)
+        other.realm.desk.restore(saved)
+        other.clock.advance(0)
+        assert other.journal.forgotten == ["c"]
+
+    def test_without_an_end_or_a_buffer_come_back_too(self, radio):
+        radio.alice.request(48, {}, CREATE, ["d"], {"durable": True})
+        saved, done = radio.journal.saved.pop()
+        done(None)
+        other = Radio()
+        other.realm.desk.restore(saved)
+        other.clock.advance(1e9)
+        assert "d" in other.realm.channels
+
+    def test_need_a_store_and_are_public(self, radio):
+        private = radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True, "public": False})
+        radio.realm.histories.journal = None
+        assert private[4] == FEATURE_NOT_SUPPORTED
+        assert radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True})[4] == FEATURE_NOT_SUPPORTED
+        assert "c" not in radio.realm.channels

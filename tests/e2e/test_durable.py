@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 from support.running import OPEN, ROOT, TWISTD, environment, radiod
+from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
 
@@ -49,6 +50,35 @@ def test_a_restart_goes_on_with_the_same_positions(tmp_path):
         (third,) = poll(server, f"after={second['position']}")
     assert third["position"] == second["position"].replace(":2", ":3")
     assert [first["data"], second["data"], third["data"]] == [1, 2, 3]
+
+
+def test_a_created_channel_survives_a_kill_with_its_key_and_the_time_that_is_left(tmp_path):
+    text = config(tmp_path / "store.sqlite")
+    with radiod(tmp_path, text) as server:
+        client = RawClient(server.port)
+        options = {"durable": True, "lifetime": 600, "on_owner_leave": "keep"}
+        created = client.ask([48, None, {}, "radiod.channel.create", ["new"], options])[3][0]
+        client.ask([16, None, {"acknowledge": True}, "new", ["kept"]])
+        short = client.ask([48, None, {}, "radiod.channel.create", ["short"], {**options, "lifetime": 0.1}])
+        assert short[0] == 50
+        server.process.kill()
+        server.process.wait(SECONDS)
+        client.close()
+    with radiod(tmp_path, text) as server:
+        client = RawClient(server.port)
+        (found,) = client.ask([48, None, {}, "radiod.channel.get", ["new"]])[3]
+        assert abs(found["expires"] - created["expires"]) < 1
+        (past,) = client.ask([48, None, {}, "radiod.channel.history", ["new"]])[3]
+        assert [event["args"] for event in past["events"]] == [["kept"]]
+        assert client.ask([48, None, {}, "radiod.channel.get", ["short"]])[4] == "radiod.error.channel_closed"
+        deleted = client.ask([48, None, {}, "radiod.channel.delete", ["new", created["control_key"]]])
+        assert deleted[0] == 50
+        client.close()
+        assert server.stop() == 0
+    with radiod(tmp_path, text) as server:
+        client = RawClient(server.port)
+        assert client.ask([48, None, {}, "radiod.channel.get", ["new"]])[4] == "radiod.error.no_such_channel"
+        client.close()
 
 
 def test_the_command_line_names_a_store(tmp_path):

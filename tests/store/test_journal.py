@@ -2,11 +2,12 @@
 
 import pytest
 
+from radiod.core.channels import ChannelSettings, SavedChannel
 from radiod.core.history import Histories, Keep
 from radiod.core.positions import Position
 from radiod.errors import OUT_OF_SERVICE, Refused
-from radiod.store.journal import RealmJournal, restored
-from radiod.store.records import StoredEvent, StoreError
+from radiod.store.journal import RealmJournal, restored, saved_channel
+from radiod.store.records import StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.testing import FakeClock, SequentialIds
 from radiod.wire.codecs import CBOR, CODECS, Payload
@@ -104,6 +105,30 @@ def test_what_was_trimmed_does_not_come_back(path):
     second = Realm(path)
     assert [one.seq for one in second.histories.of("a")] == list(range(51, 151))
     second.close()
+
+
+SETTINGS = ChannelSettings(
+    on_owner_leave=5.0, single_writer=True, presence=False, history=KEEP, buffer={"size": 7}
+)
+
+
+def test_channels_come_back_as_they_were(path):
+    saved = SavedChannel(name="a", control_hash=b"x" * 32, expires=1e9, settings=SETTINGS)
+    realm = Realm(path)
+    realm.journal.save(saved, realm.outcomes.append)
+    realm.close()
+    assert realm.outcomes == [None]
+    store = SqliteStore(str(path), lambda call: None)
+    store.open()
+    (stored,) = store.channels()
+    store.close()
+    assert (stored.realm, saved_channel(stored)) == ("radio", saved)
+
+
+def test_a_channel_that_radiod_has_not_written_is_an_error():
+    stored = StoredChannel(realm="radio", name="a", settings={}, control_key_hash=None, expires=None)
+    with pytest.raises(StoreError, match="channel a cannot be read"):
+        saved_channel(stored)
 
 
 def test_too_much_is_refused_at_once(path):

@@ -279,11 +279,22 @@ class TestLongPoll:
         waiting[0].hang_up()
         assert answered(get(radio, "/listen/kept")) is None
 
-    def test_a_server_that_stops_answers(self, radio):
+    def test_a_server_that_stops_answers_that_nothing_came(self, radio):
         wire = get(radio, "/listen/kept")
         radio[0].realms["radio"].close("wamp.close.system_shutdown")
         wire.settle()
+        assert answered(wire)[0] == 204
+
+    def test_a_channel_that_ends_is_gone(self, radio, alice):
+        options = {"lifetime": 5, "history": {"size": 9}}
+        alice.wire.ask([48, None, {}, "radiod.channel.create", ["new"], options])
+        wire = get(radio, "/listen/new")
+        lines, _ = stream(radio, "/listen/new", LINES)
+        radio[1].advance(5)
+        wire.settle()
         assert answered(wire)[0] == 410
+        assert lines.received() == b"0\r\n\r\n"
+        assert ask(radio, "/listen/new")[0] == 410
 
     def test_what_json_cannot_say_is_left_out(self, radio, alice):
         realm = radio[0].realms["radio"]

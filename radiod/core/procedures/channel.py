@@ -56,6 +56,7 @@ class ChannelProcedures:
                     "buffer": {},
                     "history": {},
                     "presence": False,
+                    "durable": False,
                 },
                 self.create,
             ),
@@ -92,6 +93,7 @@ class ChannelProcedures:
         buffer: Any,
         history: Any,
         presence: Any,
+        durable: Any,
     ) -> Answer | Later[Answer]:
         """Open a channel → ``{name, control_key, expires, readers}``, and ``key`` if it is private."""
         text("name", name)
@@ -110,7 +112,7 @@ class ChannelProcedures:
             on_owner_leave=_owner_leaves(on_owner_leave),
             single_writer=_boolean("single_writer", single_writer),
             presence=_boolean("presence", presence),
-            history=_history(history),
+            history=_history(history, _boolean("durable", durable)),
             buffer=dictionary("buffer", buffer),
         )
         return self._as_writer(session, name, create)
@@ -163,13 +165,15 @@ class ChannelProcedures:
         space = self._desk.space_known_to(session, text("channel", channel))
         return space.tuning.tune(space.broker, session, channel, given)
 
-    def _as_writer(self, session: Session, name: str, act: Callable[[], Answer]) -> Answer | Later[Answer]:
+    def _as_writer(
+        self, session: Session, name: str, act: Callable[[], Answer | Later[Answer]]
+    ) -> Answer | Later[Answer]:
         """Do ``act``, once it is known that ``session`` may publish on ``name``.
 
         Raises: Refused: it may not.
         """
 
-        def proceed(verdict: Verdict) -> Answer:
+        def proceed(verdict: Verdict) -> Answer | Later[Answer]:
             if not verdict.is_allowed:
                 needed = "needs the right to publish on it"
                 raise Refused(NOT_AUTHORIZED, f"writing to and controlling {name} {needed}")
@@ -224,8 +228,8 @@ def _owner_leaves(value: Any) -> OwnerLeaves:
     return _seconds("on_owner_leave", value)
 
 
-def _history(value: Any) -> Keep | None:
-    if value is None or value == {}:
+def _history(value: Any, is_durable: bool) -> Keep | None:
+    if not is_durable and (value is None or value == {}):
         return None
     asked = struct("history", value, HistoryOptions)
-    return Keep(size=asked.size, seconds=asked.seconds, bytes=asked.bytes)
+    return Keep(size=asked.size, seconds=asked.seconds, bytes=asked.bytes, is_durable=is_durable)
