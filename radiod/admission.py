@@ -99,6 +99,7 @@ class Admission:
             cache_s=role.authorizer_cache_s,
             max_cache=MAX_DECISIONS,
             complain=self._complain,
+            may_hold_publishers=role.hold_publishers,
         )
 
     # --- ways in
@@ -180,6 +181,7 @@ def _static(role: config.Role) -> StaticPermissions:
         disclose=Disclose(role.disclose.value),
         disclosed=role.disclosed,
         trustlevel=role.trustlevel,
+        may_hold_publishers=role.hold_publishers,
     )
 
 

@@ -84,8 +84,9 @@ class SequentialIds:
 class Allow:
     """``ports.Permissions`` by a fixed set: the actions given, on every URI."""
 
-    def __init__(self, *actions: Action) -> None:
+    def __init__(self, *actions: Action, may_hold_publishers: bool = True) -> None:
         self._actions = frozenset(actions)
+        self.may_hold_publishers = may_hold_publishers
 
     def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
         return Verdict(is_allowed=action in self._actions)

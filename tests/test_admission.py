@@ -145,6 +145,39 @@ class TestAuthorizer:
         assert authorizer.heard() == []
 
 
+class TestHoldingPublishers:
+    """``hold_publishers`` of a role."""
+
+    @pytest.mark.parametrize("policy", ["wait", "raise"])
+    @pytest.mark.parametrize("key", ["", "hold_publishers = true\n", "hold_publishers = false\n"])
+    def test_is_a_right_unless_it_is_taken_away(self, connect, key, policy):
+        radio = make_radio(
+            f'[realms.radio]\nanonymous = "guest"\n[realms.radio.roles.guest]\n{key}subscribe = ["*"]\n'
+        )
+        wire = connect(radio)
+        wire.join()
+        answer = wire.ask([32, None, {"_radiod_buffer": {"policy": policy}}, "a"])
+        http = Wire(*radio)
+        http.send(
+            f"GET /listen/a?policy={policy} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+        )
+        status = int(http.received().split(b" ", 2)[1])
+        if "false" in key:
+            assert (answer[0], answer[4], status) == (8, DENIED, 403)
+        else:
+            assert (answer[0], status) == (33, 200)
+
+    def test_is_taken_away_from_roles_with_an_authorizer_too(self, connect):
+        radio = make_radio(RIGHTS.replace("authorizer_cache_s = 30", "hold_publishers = false"))
+        authorizer, guest = serving(login(WebSocketWire(*radio)), AUTHORIZE), connect(radio)
+        guest.join()
+        guest.say([32, None, {"_radiod_buffer": {"policy": "wait"}}, "a"])
+        request, _ = asked(authorizer)
+        authorizer.say([70, request, {}, [True]])
+        ((_, _, _, _, uri, *_),) = guest.heard()
+        assert uri == DENIED
+
+
 SSE = b"GET /listen/a.b HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
 LISTEN = {"events": SSE, "websocket": upgrade("/listen/a.b")}
 STARTED = {"events": b"HTTP/1.1 200 ", "websocket": b"HTTP/1.1 101 "}

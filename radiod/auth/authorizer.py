@@ -50,6 +50,7 @@ class Authorizer:
         cache_s: seconds for which a decision holds that may be remembered; 0: none is.
         max_cache: decisions remembered; the oldest make room.
         complain: takes one line for the log when the authorizer fails.
+        may_hold_publishers: as ``Permissions.may_hold_publishers``, which nobody is asked about.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Authorizer:
         cache_s: float,
         max_cache: int,
         complain: Callable[[str], None],
+        may_hold_publishers: bool = True,
     ) -> None:
+        self.may_hold_publishers = may_hold_publishers
         self._ask = ask
         self._clock = clock
         self._cache_s = cache_s

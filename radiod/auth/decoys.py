@@ -30,6 +30,8 @@ DENIED: Final = Verdict(is_allowed=False)
 class Nothing:
     """May do nothing: should a decoy ever get in."""
 
+    may_hold_publishers = False
+
     def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
         return DENIED
 

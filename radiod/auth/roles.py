@@ -35,6 +35,7 @@ class StaticPermissions:
     Args:
         disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
         trustlevel: what receivers are told; None: nothing.
+        may_hold_publishers: as ``Permissions.may_hold_publishers``.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class StaticPermissions:
         "_is_sovereign",
         "_named",
         "_trustlevel",
+        "may_hold_publishers",
     )
 
     def __init__(
@@ -57,7 +59,9 @@ class StaticPermissions:
         disclose: Disclose = Disclose.ASKED,
         disclosed: tuple[str, ...] = (),
         trustlevel: int | None = None,
+        may_hold_publishers: bool = True,
     ) -> None:
+        self.may_hold_publishers = may_hold_publishers
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
         self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if is_reserved(p)))
         self._is_sovereign = all(EVERYTHING in allowed.get(action, ()) for action in Action)

@@ -24,6 +24,11 @@ class Withheld:
         self._permissions = permissions
         self._procedure = procedure
 
+    @property
+    def may_hold_publishers(self) -> bool:
+        """As ``Permissions.may_hold_publishers``."""
+        return self._permissions.may_hold_publishers
+
     def decide(
         self, session: Session, action: Action, uri: str, options: Options
     ) -> Verdict | Later[Verdict]:

@@ -110,6 +110,7 @@ class Role(Node, frozen=True, kw_only=True):
     disclose: Disclose = Disclose.ASKED
     disclosed: Patterns = ()
     trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    hold_publishers: bool = True
     authorizer: Name | None = None
     authorizer_timeout_s: Seconds = 5.0
     authorizer_cache_s: SomeSeconds = 60.0

@@ -62,7 +62,12 @@ class BufferSettings(Struct, frozen=True, kw_only=True):
     @property
     def is_paced(self) -> bool:
         """True when the listener cannot simply be given every event at once."""
-        return self.every > 1 or self.min_interval > 0 or self.latest or self.policy in ("wait", "raise")
+        return self.every > 1 or self.min_interval > 0 or self.latest or self.holds_publishers
+
+    @property
+    def holds_publishers(self) -> bool:
+        """True when publishers learn of it that the buffer is full."""
+        return self.policy in ("wait", "raise")
 
 
 DEFAULTS: Final = BufferSettings()

@@ -70,6 +70,10 @@ class Verdict(Struct, frozen=True, kw_only=True):
 class Permissions(Protocol):
     """What one role, or one key, may do."""
 
+    @property
+    def may_hold_publishers(self) -> bool:
+        """True when a listener may have publishers wait for it, or be refused: ``wait`` and ``raise``."""
+
     def decide(
         self, session: Session, action: Action, uri: str, options: Options
     ) -> Verdict | Later[Verdict]:

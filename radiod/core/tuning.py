@@ -11,7 +11,7 @@ from radiod.core.buffers import DEFAULTS, BufferSettings, settings_from
 from radiod.core.ports import Limits
 from radiod.core.sessions import Session
 from radiod.core.uris import check_uri, is_pattern, matches
-from radiod.errors import QUOTA, Refused
+from radiod.errors import NOT_AUTHORIZED, QUOTA, Refused
 from radiod.wire.messages import MatchPolicy
 
 __all__ = ["Tuning"]
@@ -55,18 +55,28 @@ class Tuning:
     def settings(self, session: Session, match: MatchPolicy, topic: str, given: Any = None) -> BufferSettings:
         """What a listener gets that asks for ``given``; None: what its session tuned before, if it did.
 
-        A pattern of topics has the server's default. Raises: Refused: ``invalid_argument``.
+        A pattern of topics has the server's default.
+        Raises: Refused: ``invalid_argument``; ``not_authorized``: its role may not hold publishers.
         """
         default = self.default(topic) if match == "exact" else DEFAULTS
         if given is None:
             given = session.tuned.get(topic) if session.tuned is not None else None
-        return default if given is None else settings_from(given, default, self._max_bytes)
+        if given is None:
+            return default
+        settings = settings_from(given, default, self._max_bytes)
+        if settings.holds_publishers and settings.policy != default.policy:
+            principal = session.principal
+            if not principal.permissions.may_hold_publishers:
+                raise Refused(
+                    NOT_AUTHORIZED, f"role {principal.authrole} may not listen with policy {settings.policy}"
+                )
+        return settings
 
     def tune(self, broker: Broker, session: Session, channel: str, given: dict[str, Any]) -> dict[str, Any]:
         """Give the session's listeners of ``channel``, a topic or pattern, other buffers, now and later.
 
         Returns: all values in effect, and ``channel``.
-        Raises: Refused: ``invalid_argument``, ``invalid_uri``; ``quota``: it tuned too many.
+        Raises: Refused: as ``settings``; ``invalid_uri``; ``quota``: it tuned too many.
         """
         # Wildcards include whatever else may be subscribed to.
         check_uri(channel, "wildcard")

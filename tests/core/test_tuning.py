@@ -4,8 +4,9 @@ import pytest
 from support.realms import World
 
 from radiod.core.buffers import DEFAULTS, BufferSettings
-from radiod.core.ports import Limits
-from radiod.errors import INVALID_ARGUMENT, INVALID_URI, QUOTA, Refused
+from radiod.core.ports import Action, Limits
+from radiod.errors import INVALID_ARGUMENT, INVALID_URI, NOT_AUTHORIZED, QUOTA, Refused
+from radiod.testing import Allow
 
 TUNE = "radiod.channel.tune"
 SERVER = {
@@ -178,6 +179,22 @@ class TestTuning:
             caller.call(TUNE, f"a{n}", size=3)
         assert caller.call(TUNE, "b", size=3) == QUOTA
         assert caller.call(TUNE, "a0", size=4)["size"] == 4
+
+    @pytest.mark.parametrize("policy", ["wait", "raise"])
+    def test_policies_that_hold_publishers_need_a_role_that_may(self, world, policy):
+        stranger = world.caller(permissions=Allow(*Action, may_hold_publishers=False))
+        assert stranger.call(TUNE, "a", policy=policy) == NOT_AUTHORIZED
+        answer = stranger.answer(32, {"_radiod_buffer": {"policy": policy}}, "a")
+        assert (answer[0], answer[4]) == (8, NOT_AUTHORIZED)
+        assert stranger.session.tuned is None
+        assert stranger.session.subscriptions == {}
+        assert stranger.call(TUNE, "a", policy="skip")["policy"] == "skip"
+
+    @pytest.mark.parametrize("policy", ["wait", "raise"])
+    def test_a_channel_whose_listeners_hold_publishers_lets_everybody_do_so(self, world, policy):
+        world.realm.space.tuning.declare("a", {"policy": policy})
+        stranger = world.caller(permissions=Allow(*Action, may_hold_publishers=False))
+        assert stranger.call(TUNE, "a", size=3)["policy"] == policy
 
     def test_of_what_waits_keeps_its_order(self, world, caller):
         publisher = world.join()
