@@ -9,7 +9,7 @@ answers, or when it does not answer at all, the session's request is refused wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -117,8 +117,12 @@ class Authorizer:
         return False
 
 
+SECRET: Final = "_radiod_key"
+"""The key of a private channel: whoever answers the question could use it."""
+
+
 def _plain(options: Options) -> dict[str, Any]:
-    """The options that differ from their defaults, as the message had them."""
+    """The options that differ from their defaults, as the message had them, but for secrets."""
     known: dict[str, Any] = msgspec.to_builtins(options)
     defaults = msgspec.to_builtins(type(options)())
-    return {name: value for name, value in known.items() if value != defaults[name]}
+    return {name: value for name, value in known.items() if value != defaults[name] and name != SECRET}

@@ -43,6 +43,7 @@ __all__ = [
     "Channels",
     "OwnerLeaves",
     "SavedChannel",
+    "check_name",
     "digest",
 ]
 
@@ -56,6 +57,21 @@ OwnerLeaves = Literal["delete", "keep"] | float
 def digest(key: str) -> bytes:
     """The SHA-256 of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a channel's name; what does not show cannot make two names look alike.
+
+    Raises: Refused: ``bad_name``.
+    """
+    # The length first: the other checks take time in proportion to it.
+    is_uri = len(name) <= MAX_URI_LENGTH and name.isprintable() and LOOSE.fullmatch(name) is not None
+    if not is_uri or is_reserved(name) or is_pattern(name):
+        raise Refused(
+            BAD_NAME,
+            f"a channel's name is a printable URI of up to {MAX_URI_LENGTH} characters, outside wamp. and "
+            "radiod., without * at its end",
+        )
 
 
 class ChannelSettings(Struct, frozen=True, kw_only=True):
@@ -258,10 +274,7 @@ class Channels:
         Returns: the channel, and its control key.
         Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``.
         """
-        if len(name) > MAX_URI_LENGTH or not LOOSE.fullmatch(name) or is_reserved(name) or is_pattern(name):
-            raise Refused(
-                BAD_NAME, "a channel's name is a WAMP URI outside wamp. and radiod., without * at its end"
-            )
+        check_name(name)
         key_hash = None if key is None else digest(key)
         if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")

@@ -90,6 +90,18 @@ def test_any_other_answer_refuses_and_is_complained_about(world, answer):
     assert len(world.complaints) == 1
 
 
+@pytest.mark.parametrize(
+    ("action", "options"),
+    [(Action.PUBLISH, PublishOptions(key="secret")), (Action.SUBSCRIBE, SubscribeOptions(key="secret"))],
+)
+def test_it_is_not_told_the_key_of_a_private_channel(world, action, options):
+    """It decides on the name; with the key it could listen, and so could whoever poses as it."""
+    world.decide(action, "a", options)
+    ((question, _),) = world.asked
+    assert question[3] == {}
+    assert options.key == "secret"
+
+
 def test_what_may_be_remembered_is_asked_once_for_a_while(world):
     world.answer({"allow": True, "cache": True})
     assert world.decide().is_allowed
