@@ -15,8 +15,10 @@ SIGNATURES = {
     for name, (signature, _) in {**REALM.procedures.table, **REALM.meta.procedures}.items()
     if not name.startswith("wamp.session.kill")
 }
-NAMES = ["a", "a.b", "a.*", "a..b", "", ".", "*", " ", "a\0b", "a\x85", "\u202ea", "wamp.x", "radiod.x", "wamp.",
-         "radiod.presence.a", "x" * MAX_URI_LENGTH, "x" * (MAX_URI_LENGTH + 1), "x." * 200_000, "\ufffd"]  # fmt: skip
+NAMES = [
+    "a", "a.b", "a.*", "a..b", "", ".", "*", " ", "a\0b", "a\x85", "\u202ea", "\ufffd", "wamp.", "wamp.x", "radiod.x",
+    "radiod.presence.a", "x" * MAX_URI_LENGTH, "x" * (MAX_URI_LENGTH + 1), "x." * 200_000,
+]  # fmt: skip
 NUMBERS = [0, -1, 1, 2**31, 2**53, 2**53 + 1, 2**63, -(2**63), 0.5, -0.0, 1e-300, 1e300]
 NOT_JSON = [float("nan"), float("inf"), float("-inf"), b"", b"\xff" * 8]
 
