@@ -173,7 +173,8 @@ class Channels:
     Args:
         space: of all public channels.
         make_space: makes the space of a private one.
-        max_channels: how many there may be, and how many ended ones are remembered.
+        max_channels: how many public and how many private ones there may be, and how many ended ones of
+            each are remembered; whoever fills up the one learns nothing of the other.
         max_per_session: how many one session may own.
         on_end: called with a channel and the reason after it came to its end: "deleted", "expired",
             "owner_left".
@@ -209,7 +210,8 @@ class Channels:
         self._controlled: dict[tuple[str, bytes | None], Channel] = {}
         # Names, and hashes of the keys of private ones, whose channel came to an end, oldest first:
         # publishing there is an error, not a new topic.
-        self._closed: dict[tuple[str, bytes | None], None] = {}
+        self._closed_public: dict[tuple[str, bytes | None], None] = {}
+        self._closed_private: dict[tuple[str, bytes | None], None] = {}
         # session id -> the channels it owns (an ordered set)
         self._owned: dict[int, dict[Channel, None]] = {}
 
@@ -278,8 +280,9 @@ class Channels:
         key_hash = None if key is None else digest(key)
         if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
-        if len(self) >= self._max_channels:
-            raise Refused(QUOTA, f"{self._max_channels} channels exist already")
+        kind = "public" if key_hash is None else "private"
+        if len(self._public if key_hash is None else self._private) >= self._max_channels:
+            raise Refused(QUOTA, f"{self._max_channels} {kind} channels exist already")
         self._check_owner(owner)
         control_key = self._ids.secret()
         channel = Channel(
@@ -308,7 +311,7 @@ class Channels:
             self._private[channel.name, channel.key_hash] = channel
         if channel.control_hash is not None:
             self._controlled[channel.name, channel.control_hash] = channel
-        self._closed.pop((channel.name, channel.key_hash), None)
+        self._closed(channel.key_hash).pop((channel.name, channel.key_hash), None)
 
     def restore(self, saved: SavedChannel) -> Channel:
         """A public channel that outlived the server: it has no owner, and the time that is left."""
@@ -395,8 +398,11 @@ class Channels:
             return None
         return self._clock.time() + channel.ends_at - self._clock.seconds()
 
+    def _closed(self, key_hash: bytes | None) -> dict[tuple[str, bytes | None], None]:
+        return self._closed_public if key_hash is None else self._closed_private
+
     def _refuse_closed(self, name: str, key_hash: bytes | None) -> None:
-        if (name, key_hash) in self._closed:
+        if (name, key_hash) in self._closed(key_hash):
             raise Refused(CHANNEL_CLOSED, f"channel {name} is closed")
 
     # --- controlling them
@@ -478,9 +484,10 @@ class Channels:
             del self._private[channel.name, channel.key_hash]
         del self._controlled[channel.name, channel.control_hash]
         self._disown(channel)
-        self._closed[channel.name, channel.key_hash] = None
-        if len(self._closed) > self._max_channels:
-            del self._closed[next(iter(self._closed))]
+        closed = self._closed(channel.key_hash)
+        closed[channel.name, channel.key_hash] = None
+        if len(closed) > self._max_channels:
+            del closed[next(iter(closed))]
         self._on_end(channel, reason)
 
 

@@ -196,15 +196,16 @@ class TestPrivate:
             assert samples(client) == expected
 
     def test_takes_its_retained_event_along(self, world):
-        """What one leaves behind no longer counts: the bound is the realm's."""
+        """What one leaves behind no longer counts: the bound is that of all private channels."""
         world = World(limits=Limits(max_retained_topics=1))
         owner = world.caller()
         for _ in range(3):
             control = private(owner)["control_key"]
+            private(owner, "b")
             assert publish(owner, "a", retain=True) is None
-            assert publish(owner, "public", retain=True) == QUOTA
+            assert publish(owner, "b", retain=True) == QUOTA
             owner.call(DELETE, "a", control)
-        assert publish(owner, "public", retain=True) is None
+        assert publish(owner, "b", retain=True) is None
 
     def test_its_history_is_its_own(self, world, owner):
         private(owner, history={"size": 5})
@@ -268,6 +269,28 @@ class TestPrivate:
             with pytest.raises(Refused) as refusal:
                 realm.may_subscribe(make_principal(), "a", key)
             assert refusal.value.uri == uri
+
+    def test_takes_no_room_from_what_is_public(self):
+        """Or who fills that room to its end can tell how many there are."""
+        world = World(limits=Limits(max_channels=2, max_retained_topics=2, max_retained_bytes=40))
+        owner, stranger = world.caller("owner"), world.caller("stranger")
+        for key in ("one", "two"):
+            private(owner, key=key)
+            publish(owner, "a", "x" * 15, retain=True)
+            owner.call(LEAVE, "a")
+        assert private(owner, key="three") == QUOTA
+        for name in "bc":
+            assert stranger.call(CREATE, name)["name"] == name
+            assert publish(stranger, name, "x" * 15, retain=True) is None
+        assert stranger.call(CREATE, "d") == QUOTA
+        assert publish(stranger, "d", retain=True) == QUOTA
+
+    def test_ends_without_a_trace_among_the_public_names_that_ended(self):
+        world = World(limits=Limits(max_channels=1))
+        owner, stranger = world.caller("owner"), world.caller("stranger")
+        stranger.call(DELETE, "a", stranger.call(CREATE, "a")["control_key"])
+        owner.call(DELETE, "b", private(owner, "b")["control_key"])
+        assert stranger.call(GET, "a") == CHANNEL_CLOSED
 
     def test_ten_thousand_probes_leave_no_trace_and_no_answer_but_one(self, world, owner):
         private(owner)
