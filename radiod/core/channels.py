@@ -422,10 +422,15 @@ class Channels:
         """Let a channel live ``lifetime`` seconds from now, or for good."""
         self._set_end(channel, lifetime)
 
-    def take_over(self, channel: Channel, owner: int) -> None:
-        """Make a session the owner, and end the grace. Raises: Refused: ``quota``."""
+    def check_owner(self, channel: Channel, owner: int) -> None:
+        """Whether a session may own the channel. Raises: Refused: ``quota``: it owns too many others."""
         if channel.owner != owner:
             self._check_owner(owner)
+
+    def take_over(self, channel: Channel, owner: int) -> None:
+        """Make a session the owner, and end the grace. Raises: Refused: as ``check_owner``."""
+        self.check_owner(channel, owner)
+        if channel.owner != owner:
             self._disown(channel)
             self._own(channel, owner)
         _cancel(channel.grace)

@@ -233,6 +233,7 @@ class Desk:
         return {"name": name}
 
     def _take_over(self, session: Session, channel: Channel) -> None:
+        self.channels.check_owner(channel, session.id)
         if not channel.is_public:
             enter(session, channel, self._limits.max_memberships)
         self.channels.take_over(channel, session.id)

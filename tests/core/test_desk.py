@@ -485,6 +485,18 @@ class TestOwners:
         owner.call(CLOSE, "c")
         assert owner.call(OPEN, "d")["active"] is False
 
+    @pytest.mark.parametrize("procedure", [OPEN, EXTEND])
+    def test_whose_quota_is_used_up_take_over_nothing(self, owner, procedure):
+        """And are no members of what they could not take over."""
+        world = World(limits=Limits(max_channels_per_session=1))
+        owner, other = world.caller("owner"), world.caller("other")
+        control = private(owner, on_owner_leave=60)["control_key"]
+        other.call(CREATE, "mine")
+        arguments = {"lifetime": 5} if procedure == EXTEND else {}
+        assert other.call(procedure, "a", control_key=control, **arguments) == QUOTA
+        assert other.call(GET, "a") == NO_SUCH_CHANNEL
+        assert owner.call(GET, "a")["expires"] is None
+
     def test_whose_quota_is_used_up_create_nothing(self, world):
         world = World(limits=Limits(max_memberships=1))
         owner = world.caller()
