@@ -155,6 +155,7 @@ class Radio:
                 max_channels=limits.max_channels,
                 max_channels_per_session=limits.max_channels_per_session,
                 max_memberships=limits.max_memberships,
+                max_history_bytes=limits.max_history_bytes,
                 demand_hold_s=limits.demand_hold_s,
                 max_retained_topics=limits.max_retained_topics,
                 max_retained_bytes=limits.max_retained_bytes,

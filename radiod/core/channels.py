@@ -157,6 +157,11 @@ class Channel:
         return self.key_hash is None
 
     @property
+    def most(self) -> int:
+        """Bytes that its history may come to hold."""
+        return 0 if self.history is None else self.history.most
+
+    @property
     def place(self) -> Place:
         """Where its listeners are."""
         return self.space.at(self.name)
@@ -176,6 +181,8 @@ class Channels:
         max_channels: how many public and how many private ones there may be, and how many ended ones of
             each are remembered; whoever fills up the one learns nothing of the other.
         max_per_session: how many one session may own.
+        max_history_bytes: what the histories of all public ones that sessions created may take together, and
+            those of all private ones.
         on_end: called with a channel and the reason after it came to its end: "deleted", "expired",
             "owner_left".
     """
@@ -190,6 +197,7 @@ class Channels:
         make_space: Callable[[], Space],
         max_channels: int,
         max_per_session: int,
+        max_history_bytes: int,
         undeclared_topics: bool,
         on_end: Callable[[Channel, str], None],
     ) -> None:
@@ -200,6 +208,9 @@ class Channels:
         self._make_space = make_space
         self._max_channels = max_channels
         self._max_per_session = max_per_session
+        self._max_history_bytes = max_history_bytes
+        # Is it public -> bytes that the histories of those that sessions created may come to hold.
+        self._promised = {True: 0, False: 0}
         self._undeclared_topics = undeclared_topics
         self._on_end = on_end
         self._public: dict[str, Channel] = {}
@@ -283,6 +294,10 @@ class Channels:
         kind = "public" if key_hash is None else "private"
         if len(self._public if key_hash is None else self._private) >= self._max_channels:
             raise Refused(QUOTA, f"{self._max_channels} {kind} channels exist already")
+        most = 0 if history is None else history.most
+        if self._promised[key_hash is None] + most > self._max_history_bytes:
+            told = f"the histories of {kind} channels may take {self._max_history_bytes} bytes"
+            raise Refused(QUOTA, told)
         self._check_owner(owner)
         control_key = self._ids.secret()
         channel = Channel(
@@ -311,6 +326,7 @@ class Channels:
             self._private[channel.name, channel.key_hash] = channel
         if channel.control_hash is not None:
             self._controlled[channel.name, channel.control_hash] = channel
+            self._promised[channel.is_public] += channel.most
         self._closed(channel.key_hash).pop((channel.name, channel.key_hash), None)
 
     def restore(self, saved: SavedChannel) -> Channel:
@@ -488,6 +504,7 @@ class Channels:
         else:
             del self._private[channel.name, channel.key_hash]
         del self._controlled[channel.name, channel.control_hash]
+        self._promised[channel.is_public] -= channel.most
         self._disown(channel)
         closed = self._closed(channel.key_hash)
         closed[channel.name, channel.key_hash] = None

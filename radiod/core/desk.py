@@ -68,6 +68,7 @@ class Desk:
             make_space=lambda: realm.make_space(is_private=True),
             max_channels=limits.max_channels,
             max_per_session=limits.max_channels_per_session,
+            max_history_bytes=limits.max_history_bytes,
             undeclared_topics=undeclared_topics,
             on_end=self._ended,
         )

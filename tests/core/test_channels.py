@@ -45,6 +45,7 @@ class World:
             make_space=self.make_space,
             max_channels=max_channels,
             max_per_session=max_per_session,
+            max_history_bytes=1 << 20,
             undeclared_topics=undeclared_topics,
             on_end=lambda channel, reason: self.ended.append((channel.name, reason, self.clock.seconds())),
         )

@@ -485,6 +485,20 @@ class TestOwners:
         owner.call(CLOSE, "c")
         assert owner.call(OPEN, "d")["active"] is False
 
+    def test_keep_only_so_much_of_the_past_together(self):
+        """Each may ask for much, and a hundred sessions for a hundred times a hundred of that."""
+        world = World(limits=Limits(max_history_bytes=10_000))
+        owner = world.caller("owner")
+        history = {"size": 1, "bytes": 6000}
+        control = owner.call(CREATE, "a", history=history)["control_key"]
+        assert owner.call(CREATE, "b", history=history) == QUOTA
+        assert owner.call(CREATE, "b", history={"size": 100, "bytes": 512}) == QUOTA
+        assert private(owner, "b", history=history)["name"] == "b"
+        assert private(owner, "c", history=history) == QUOTA
+        assert owner.call(CREATE, "d", history={"size": 1, "bytes": 512})["name"] == "d"
+        owner.call(DELETE, "a", control)
+        assert owner.call(CREATE, "c", history=history)["name"] == "c"
+
     @pytest.mark.parametrize("procedure", [OPEN, EXTEND])
     def test_whose_quota_is_used_up_take_over_nothing(self, owner, procedure):
         """And are no members of what they could not take over."""
