@@ -174,7 +174,7 @@ class Radio:
             if rules.history is not None or rules.durable:
                 space.histories.keep(channel, _keep(rules.history, rules.durable))
         patterns = (name for name, rules in settings.channels.items() if is_pattern(name) and rules.presence)
-        realm.desk.show_presence(tuple(patterns))
+        realm.desk.attendance.show_matching(tuple(patterns))
         return realm
 
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:
