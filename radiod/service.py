@@ -155,6 +155,7 @@ class Radio:
                 max_channels=limits.max_channels,
                 max_channels_per_session=limits.max_channels_per_session,
                 max_memberships=limits.max_memberships,
+                max_history_bytes=limits.max_history_bytes,
                 demand_hold_s=limits.demand_hold_s,
                 max_retained_topics=limits.max_retained_topics,
                 max_retained_bytes=limits.max_retained_bytes,
@@ -173,7 +174,7 @@ class Radio:
             if rules.history is not None or rules.durable:
                 space.histories.keep(channel, _keep(rules.history, rules.durable))
         patterns = (name for name, rules in settings.channels.items() if is_pattern(name) and rules.presence)
-        realm.desk.show_presence(tuple(patterns))
+        realm.desk.attendance.show_matching(tuple(patterns))
         return realm
 
     def _key_holders(self) -> Iterator[tuple[bytes, KeyHolder]]:

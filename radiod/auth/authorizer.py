@@ -9,10 +9,10 @@ answers, or when it does not answer at all, the session's request is refused wit
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct, structs
 
 from radiod.core.later import Later, after
 from radiod.core.meta import describe_session
@@ -34,7 +34,7 @@ class Answer(Struct, frozen=True):
     allow: bool
     disclose: bool = False
     cache: bool = False
-    trustlevel: int | None = None
+    trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
 
 
 class Authorizer:
@@ -120,8 +120,15 @@ class Authorizer:
         return False
 
 
+PRIVATE: Final = "_radiod_"
+"""Beginning of radiod's own options. One is a key, and of others the values are not checked yet."""
+
+
 def _plain(options: Options) -> dict[str, Any]:
-    """The options that differ from their defaults, as the message had them."""
-    known: dict[str, Any] = msgspec.to_builtins(options)
-    defaults = msgspec.to_builtins(type(options)())
-    return {name: value for name, value in known.items() if value != defaults[name]}
+    """The options of WAMP that differ from their defaults, as the message had them."""
+    return {
+        option.encode_name: value
+        for option in structs.fields(options)
+        if not option.encode_name.startswith(PRIVATE)
+        and (value := getattr(options, option.name)) != option.default
+    }

@@ -7,7 +7,7 @@ from typing import Final
 
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.sessions import Session
-from radiod.core.uris import PatternSet, is_reserved
+from radiod.core.uris import MAX_URI_LENGTH, PatternSet, is_reserved
 from radiod.wire.messages import MatchPolicy, Options
 
 __all__ = ["StaticPermissions"]
@@ -75,6 +75,9 @@ class StaticPermissions:
     def decide(self, session: Session | None, action: Action, uri: str, options: Options) -> Verdict:
         """As ``Permissions.decide``, at once. O(1) once asked, else O(patterns)."""
         match: MatchPolicy = getattr(options, "match", "exact")
+        if len(uri) > MAX_URI_LENGTH:
+            # Not every name that a procedure or HTTP asks about is known to be a URI.
+            return self._decide(action, match, uri)
         key = (action, match, uri)
         verdict = self._cache.get(key)
         if verdict is None:

@@ -83,8 +83,6 @@ class _Checker:
         if is_reserved(name):
             raise ConfigError(path, "names under wamp. and radiod. belong to the router")
         _check_private(name, channel, path)
-        if channel.durable and not channel.public:
-            raise ConfigError((*path, "durable"), "private channels are not stored by this version")
         if channel.buffer.max_bytes > self._limits.max_buffer_bytes:
             bound = self._limits.max_buffer_bytes
             raise ConfigError((*path, "buffer", "max_bytes"), f"above limits.max_buffer_bytes, {bound}")

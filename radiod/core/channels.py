@@ -43,6 +43,7 @@ __all__ = [
     "Channels",
     "OwnerLeaves",
     "SavedChannel",
+    "check_name",
     "digest",
 ]
 
@@ -56,6 +57,21 @@ OwnerLeaves = Literal["delete", "keep"] | float
 def digest(key: str) -> bytes:
     """The SHA-256 of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a channel's name; what does not show cannot make two names look alike.
+
+    Raises: Refused: ``bad_name``.
+    """
+    # The length first: the other checks take time in proportion to it.
+    is_uri = len(name) <= MAX_URI_LENGTH and name.isprintable() and LOOSE.fullmatch(name) is not None
+    if not is_uri or is_reserved(name) or is_pattern(name):
+        raise Refused(
+            BAD_NAME,
+            f"a channel's name is a printable URI of up to {MAX_URI_LENGTH} characters, outside wamp. and "
+            "radiod., without * at its end",
+        )
 
 
 class ChannelSettings(Struct, frozen=True, kw_only=True):
@@ -141,6 +157,11 @@ class Channel:
         return self.key_hash is None
 
     @property
+    def most(self) -> int:
+        """Bytes that its history may come to hold."""
+        return 0 if self.history is None else self.history.most
+
+    @property
     def place(self) -> Place:
         """Where its listeners are."""
         return self.space.at(self.name)
@@ -152,8 +173,11 @@ class Channels:
     Args:
         space: of all public channels.
         make_space: makes the space of a private one.
-        max_channels: how many there may be, and how many ended ones are remembered.
+        max_channels: how many public and how many private ones there may be, and how many ended ones of
+            each are remembered; whoever fills up the one learns nothing of the other.
         max_per_session: how many one session may own.
+        max_history_bytes: what the histories of all public ones that sessions created may take together, and
+            those of all private ones.
         on_end: called with a channel and the reason after it came to its end: "deleted", "expired",
             "owner_left".
     """
@@ -168,6 +192,7 @@ class Channels:
         make_space: Callable[[], Space],
         max_channels: int,
         max_per_session: int,
+        max_history_bytes: int,
         undeclared_topics: bool,
         on_end: Callable[[Channel, str], None],
     ) -> None:
@@ -178,6 +203,9 @@ class Channels:
         self._make_space = make_space
         self._max_channels = max_channels
         self._max_per_session = max_per_session
+        self._max_history_bytes = max_history_bytes
+        # Is it public -> bytes that the histories of those that sessions created may come to hold.
+        self._promised = {True: 0, False: 0}
         self._undeclared_topics = undeclared_topics
         self._on_end = on_end
         self._public: dict[str, Channel] = {}
@@ -188,7 +216,8 @@ class Channels:
         self._controlled: dict[tuple[str, bytes | None], Channel] = {}
         # Names, and hashes of the keys of private ones, whose channel came to an end, oldest first:
         # publishing there is an error, not a new topic.
-        self._closed: dict[tuple[str, bytes | None], None] = {}
+        self._closed_public: dict[tuple[str, bytes | None], None] = {}
+        self._closed_private: dict[tuple[str, bytes | None], None] = {}
         # session id -> the channels it owns (an ordered set)
         self._owned: dict[int, dict[Channel, None]] = {}
 
@@ -253,15 +282,17 @@ class Channels:
         Returns: the channel, and its control key.
         Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``.
         """
-        if len(name) > MAX_URI_LENGTH or not LOOSE.fullmatch(name) or is_reserved(name) or is_pattern(name):
-            raise Refused(
-                BAD_NAME, "a channel's name is a WAMP URI outside wamp. and radiod., without * at its end"
-            )
+        check_name(name)
         key_hash = None if key is None else digest(key)
         if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
-        if len(self) >= self._max_channels:
-            raise Refused(QUOTA, f"{self._max_channels} channels exist already")
+        kind = "public" if key_hash is None else "private"
+        if len(self._public if key_hash is None else self._private) >= self._max_channels:
+            raise Refused(QUOTA, f"{self._max_channels} {kind} channels exist already")
+        most = 0 if history is None else history.most
+        if self._promised[key_hash is None] + most > self._max_history_bytes:
+            told = f"the histories of {kind} channels may take {self._max_history_bytes} bytes"
+            raise Refused(QUOTA, told)
         self._check_owner(owner)
         control_key = self._ids.secret()
         channel = Channel(
@@ -290,7 +321,8 @@ class Channels:
             self._private[channel.name, channel.key_hash] = channel
         if channel.control_hash is not None:
             self._controlled[channel.name, channel.control_hash] = channel
-        self._closed.pop((channel.name, channel.key_hash), None)
+            self._promised[channel.is_public] += channel.most
+        self._closed(channel.key_hash).pop((channel.name, channel.key_hash), None)
 
     def restore(self, saved: SavedChannel) -> Channel:
         """A public channel that outlived the server: it has no owner, and the time that is left."""
@@ -377,8 +409,11 @@ class Channels:
             return None
         return self._clock.time() + channel.ends_at - self._clock.seconds()
 
+    def _closed(self, key_hash: bytes | None) -> dict[tuple[str, bytes | None], None]:
+        return self._closed_public if key_hash is None else self._closed_private
+
     def _refuse_closed(self, name: str, key_hash: bytes | None) -> None:
-        if (name, key_hash) in self._closed:
+        if (name, key_hash) in self._closed(key_hash):
             raise Refused(CHANNEL_CLOSED, f"channel {name} is closed")
 
     # --- controlling them
@@ -398,10 +433,15 @@ class Channels:
         """Let a channel live ``lifetime`` seconds from now, or for good."""
         self._set_end(channel, lifetime)
 
-    def take_over(self, channel: Channel, owner: int) -> None:
-        """Make a session the owner, and end the grace. Raises: Refused: ``quota``."""
+    def check_owner(self, channel: Channel, owner: int) -> None:
+        """Whether a session may own the channel. Raises: Refused: ``quota``: it owns too many others."""
         if channel.owner != owner:
             self._check_owner(owner)
+
+    def take_over(self, channel: Channel, owner: int) -> None:
+        """Make a session the owner, and end the grace. Raises: Refused: as ``check_owner``."""
+        self.check_owner(channel, owner)
+        if channel.owner != owner:
             self._disown(channel)
             self._own(channel, owner)
         _cancel(channel.grace)
@@ -459,10 +499,12 @@ class Channels:
         else:
             del self._private[channel.name, channel.key_hash]
         del self._controlled[channel.name, channel.control_hash]
+        self._promised[channel.is_public] -= channel.most
         self._disown(channel)
-        self._closed[channel.name, channel.key_hash] = None
-        if len(self._closed) > self._max_channels:
-            del self._closed[next(iter(self._closed))]
+        closed = self._closed(channel.key_hash)
+        closed[channel.name, channel.key_hash] = None
+        if len(closed) > self._max_channels:
+            del closed[next(iter(closed))]
         self._on_end(channel, reason)
 
 

@@ -1,23 +1,24 @@
 """What sessions do with channels: open, join, write to, leave and look at them.
 
-``Channels`` knows which there are, ``Demand`` who writes, ``Presence`` who listens; here they meet, and those
-concerned are told.
+``Channels`` knows which there are, ``Demand`` who writes, ``Attendance`` who listens; here they meet, and
+those concerned are told.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from radiod.core.attendance import Attendance
 from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel
 from radiod.core.demand import Demand
 from radiod.core.history import Keep
 from radiod.core.later import Later
 from radiod.core.memberships import check_entry, enter, quit_all, withdraw
 from radiod.core.ports import Action, Clock, Ids, Outbox, Principal
-from radiod.core.presence import PAGE, PRESENCE, Presence, watched
+from radiod.core.presence import PAGE, watched
 from radiod.core.spaces import Place, Space
 from radiod.core.timers import Timers
-from radiod.core.uris import PatternSet, is_reserved
+from radiod.core.uris import is_reserved
 from radiod.errors import (
     CHANNEL_CLOSED,
     FEATURE_NOT_SUPPORTED,
@@ -27,7 +28,6 @@ from radiod.errors import (
     QUOTA,
     Refused,
 )
-from radiod.wire.codecs import Payload
 from radiod.wire.messages import PublishOptions, SubscribeOptions
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ ON_DEMAND: Final = "radiod.channel.on_demand"
 
 
 class Desk:
-    """The channels of one realm, as its sessions use them; ``channels`` is the registry."""
+    """The channels of one realm, as its sessions use them.
+
+    ``channels``: the registry; ``attendance``: who listens, where that is told.
+    """
 
     def __init__(
         self,
@@ -57,7 +60,6 @@ class Desk:
     ) -> None:
         self._realm = realm
         self._outbox = outbox
-        self._ids = ids
         self._limits = limits = realm.limits
         self.space = realm.space
         self.channels = Channels(
@@ -68,16 +70,14 @@ class Desk:
             make_space=lambda: realm.make_space(is_private=True),
             max_channels=limits.max_channels,
             max_per_session=limits.max_channels_per_session,
+            max_history_bytes=limits.max_history_bytes,
             undeclared_topics=undeclared_topics,
             on_end=self._ended,
         )
         self._demand: Demand[Place, Session] = Demand(
             clock, timers, limits.demand_hold_s, _readers, self._tell_writers
         )
-        self._presence: Presence[Place] = Presence(self._tell_presence)
-        # The channels that tell who listens, and patterns of topics that do so without being channels.
-        self._showing: set[Place] = set()
-        self._presence_patterns = PatternSet(())
+        self.attendance = Attendance(realm, ids, self.channels.__contains__)
 
     # --- the configuration's
 
@@ -97,15 +97,11 @@ class Desk:
         self._set_up(channel)
         return channel
 
-    def show_presence(self, patterns: tuple[str, ...]) -> None:
-        """Have topics that match one of the patterns, and are no channels, tell who listens."""
-        self._presence_patterns = PatternSet(patterns)
-
     def _set_up(self, channel: Channel) -> None:
         if channel.history is not None:
             channel.space.histories.keep(channel.name, channel.history)
         if channel.presence:
-            self._showing.add(channel.place)
+            self.attendance.show(channel.place)
 
     # --- opening and ending
 
@@ -141,7 +137,7 @@ class Desk:
             owner=session.id,
             on_owner_leave=on_owner_leave,
             single_writer=single_writer,
-            presence=presence or (key is None and name in self._presence_patterns),
+            presence=presence or (key is None and self.attendance.covers(name)),
             history=history,
         )
         self._set_up(channel)
@@ -152,7 +148,7 @@ class Desk:
             # It may have been in use before it was a channel.
             withdraw(session, name)
             if channel.presence:
-                self._count_present(place)
+                self.attendance.count(place)
             if single_writer:
                 self._close_all(place)
         else:
@@ -233,6 +229,7 @@ class Desk:
         return {"name": name}
 
     def _take_over(self, session: Session, channel: Channel) -> None:
+        self.channels.check_owner(channel, session.id)
         if not channel.is_public:
             enter(session, channel, self._limits.max_memberships)
         self.channels.take_over(channel, session.id)
@@ -241,8 +238,7 @@ class Desk:
         place = channel.place
         broker, name = place
         self._close_all(place)
-        self._presence.forget(place)
-        self._showing.discard(place)
+        self.attendance.forget(place)
         broker.forget(name)
         channel.space.histories.forget(name)
         channel.space.tuning.forget(name)
@@ -423,38 +419,18 @@ class Desk:
 
     def send_late(self, session: Session, subscription: Subscription) -> None:
         """Send what a late listener missed: retained events, and who is present."""
-        broker, listener = subscription.broker, session.subscriptions[subscription.id]
-        broker.send_retained(session, subscription)
-        if subscription.match == "exact":
-            name = watched(subscription.topic)
-            places = [] if name is None else [Place(broker, name)]
-        else:
-            places = [
-                place
-                for place in self._presence
-                if place.broker is broker and subscription.takes(PRESENCE + place.topic)
-            ]
-        for place in places:
-            state = Payload.of({"name": place.topic, **self._presence.snapshot(place)})
-            broker.send_late(listener, PRESENCE + place.topic, self._ids.next(), state, {})
+        subscription.broker.send_retained(session, subscription)
+        self.attendance.send_late(session, subscription)
 
     def heard(self, session: Session, subscription: Subscription) -> None:
         """A session was added to a subscription."""
         self._update_demand(subscription)
-        place = Place(subscription.broker, subscription.topic)
-        if subscription.match != "exact" or not self._has_presence(place):
-            return
-        if place in self._presence:
-            self._presence.add(place, session.principal.authid)
-        else:
-            self._count_present(place)
+        self.attendance.came(session, subscription)
 
     def unheard(self, session: Session, subscription: Subscription) -> None:
         """A session was removed from a subscription."""
         self._update_demand(subscription)
-        if subscription.match == "exact":
-            place = Place(subscription.broker, subscription.topic)
-            self._presence.remove(place, session.principal.authid)
+        self.attendance.went(session, subscription)
 
     def left(self, session: Session, *, is_realm_closing: bool) -> None:
         """A session has left: it writes no more, and what it owned ends, stays or waits."""
@@ -472,8 +448,6 @@ class Desk:
             if place.broker is subscription.broker and subscription.takes(place.topic):
                 self._demand.update(place)
 
-    # --- presence
-
     def present(
         self, session: Session, name: str, limit: int = PAGE, after: str | None = None
     ) -> dict[str, Any]:
@@ -484,25 +458,9 @@ class Desk:
         if not session.principal.permissions.allows(Action.SUBSCRIBE, name):
             raise Refused(NOT_AUTHORIZED, f"who listens to {name} is for those who may listen, too")
         place = self._place(self.channels.find(session, name), name)
-        if not self._has_presence(place):
+        if not self.attendance.is_shown(place):
             raise Refused(NO_SUCH_CHANNEL, f"no channel {name} that tells who listens")
-        return {"name": name, **self._presence.snapshot(place, limit, after)}
-
-    def _has_presence(self, place: Place) -> bool:
-        if place in self._showing:
-            return True
-        is_free = not place.broker.is_private and place.topic not in self.channels
-        return is_free and place.topic in self._presence_patterns
-
-    def _count_present(self, place: Place) -> None:
-        """Begin to count: all who listen by now, also those who did before the channel was opened."""
-        subscription = place.broker.lookup("exact", place.topic)
-        if subscription is not None:
-            for session in subscription.listeners:
-                self._presence.add(place, session.principal.authid)
-
-    def _tell_presence(self, place: Place, change: dict[str, Any]) -> None:
-        self._realm.announce(PRESENCE + place.topic, {"name": place.topic, **change}, broker=place.broker)
+        return {"name": name, **self.attendance.presence.snapshot(place, limit, after)}
 
     # --- looking
 
@@ -518,7 +476,7 @@ class Desk:
             "public": channel.is_public,
             "readers": _readers(place),
             "writers": len(self._demand.writers(place)),
-            "events": channel.traffic.events,
+            "events": channel.events,
             "expires": self.channels.expires(channel),
             "position": None if history is None else str(history.position),
         }

@@ -29,12 +29,17 @@ from radiod.wire.messages import PublishOptions
 __all__ = ["Histories", "History", "Keep", "Record"]
 
 EPOCH_CHARACTERS: Final = 12
+RECORD_BYTES: Final = 1024
+"""About what an event takes in memory besides, when it is kept."""
+
 COMPACT_ABOVE: Final = 64
 """Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
 
 
 class Keep(Struct, frozen=True, kw_only=True):
-    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, ``bytes`` of payload.
+    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, of ``bytes`` in all.
+
+    Payloads count, and black- and whitelists.
 
     ``is_durable``: in the journal too; nobody gets an event, and its publisher no answer, before it is there.
     """
@@ -43,6 +48,11 @@ class Keep(Struct, frozen=True, kw_only=True):
     seconds: float
     bytes: int
     is_durable: bool = False
+
+    @property
+    def most(self) -> int:
+        """About how many bytes of memory it takes when it is full."""
+        return self.bytes + self.size * RECORD_BYTES
 
 
 NOTHING: Final = Keep(size=0, seconds=0.0, bytes=0)
@@ -53,7 +63,7 @@ class Record:
     """One event that was kept.
 
     ``time``: seconds since 1970 in whole milliseconds, as it is told; ``order`` counts the realm's records;
-    ``publisher``: the session's id, 0 when it means nothing any more.
+    ``publisher``: the session's id, 0 when it means nothing any more; ``size``: what it counts for, in bytes.
     """
 
     __slots__ = (
@@ -65,6 +75,7 @@ class Record:
         "publication",
         "publisher",
         "seq",
+        "size",
         "time",
         "topic",
     )
@@ -93,6 +104,7 @@ class Record:
         # Its own, though of the same bytes: the live one keeps what it is transcoded to.
         self.payload = Payload(payload.codec, payload.args, payload.kwargs)
         self.options = options
+        self.size = len(payload) + options.lists_size()
         self.details = details
 
     @property
@@ -191,7 +203,7 @@ class History:
         self.seq = self.assigned = at.seq
         self.unheld = records[0].seq - 1 if records else at.seq
         self._records = list(records)
-        self._bytes = sum(len(record.payload) for record in records)
+        self._bytes = sum(record.size for record in records)
 
     def before_last(self, count: int) -> Position:
         """The position behind which the last ``count`` records come, or as many as are held."""
@@ -203,7 +215,7 @@ class History:
         self.seq = record.seq
         self.assigned = max(self.assigned, record.seq)
         self._records.append(record)
-        self._bytes += len(record.payload)
+        self._bytes += record.size
         self.expire(record.time)
 
     def expire(self, now: float) -> None:
@@ -223,7 +235,7 @@ class History:
 
     def _drop_first(self) -> None:
         record = self._records[self._hole]
-        self._bytes -= len(record.payload)
+        self._bytes -= record.size
         self.unheld = record.seq
         self._records[self._hole] = None
         self._hole += 1

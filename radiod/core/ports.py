@@ -274,6 +274,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_channels: int = 10_000
     max_channels_per_session: int = 100
     max_memberships: int = 1000
+    max_history_bytes: int = 1 << 30
     demand_hold_s: float = 1.0
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20

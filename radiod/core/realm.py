@@ -102,7 +102,9 @@ class Realm:
         self._clock = clock
         self._timers = timers
         self._ids = ids
+        # Apart, since who fills up the one would learn of the other.
         self._retention = Retention(limits)
+        self._private_retention = Retention(limits)
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
@@ -150,7 +152,7 @@ class Realm:
             self._clock,
             self._timers,
             self.limits,
-            retention=self._retention,
+            retention=self._private_retention if is_private else self._retention,
             private_ids=self._ids if is_private else None,
         )
         histories = Histories(self._clock, self._ids, 1 if is_private else self.limits.max_channels)

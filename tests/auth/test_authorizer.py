@@ -1,13 +1,15 @@
 """Dynamic authorization: a procedure on the realm decides, and delays nobody but who waits for it."""
 
+import cbor2
 import pytest
 
 from radiod.auth.authorizer import Authorizer
 from radiod.core.later import Later
 from radiod.core.ports import Action, Disclose
 from radiod.core.sessions import Session
-from radiod.errors import AUTHORIZATION_FAILED, Refused
+from radiod.errors import AUTHORIZATION_FAILED, INVALID_ARGUMENT, Refused
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_principal, make_realm
+from radiod.wire.codecs import CBOR
 from radiod.wire.messages import CallOptions, PublishOptions, SubscribeOptions
 
 
@@ -88,6 +90,18 @@ def test_any_other_answer_refuses_and_is_complained_about(world, answer):
     assert isinstance(refusal, Refused)
     assert refusal.uri == AUTHORIZATION_FAILED
     assert len(world.complaints) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "options"),
+    [(Action.PUBLISH, PublishOptions(key="secret")), (Action.SUBSCRIBE, SubscribeOptions(key="secret"))],
+)
+def test_it_is_not_told_the_key_of_a_private_channel(world, action, options):
+    """It decides on the name; with the key it could listen, and so could whoever poses as it."""
+    world.decide(action, "a", options)
+    ((question, _),) = world.asked
+    assert question[3] == {}
+    assert options.key == "secret"
 
 
 def test_what_may_be_remembered_is_asked_once_for_a_while(world):
@@ -190,6 +204,24 @@ def test_a_slow_authorizer_delays_its_own_session_only(room):
     slow.send(32, 1, {}, "a")
     assert other.ask(32, 1, {}, "a")[0] == 33
     assert slow.received() == []
+
+
+@pytest.mark.parametrize("value", [cbor2.CBORTag(1000, 5), cbor2.CBORSimpleValue(99), {None: 1}, {(1, 2): 3}])
+@pytest.mark.parametrize(
+    ("code", "option"), [(16, "_radiod_stream"), (32, "_radiod_buffer"), (64, "_radiod_signature")]
+)
+def test_options_that_the_authorizer_could_not_read_are_refused_after_its_decision(room, code, option, value):
+    """What they hold is checked where it is used, behind the decision."""
+    guest = Peer(room.realm, room.outbox, "guest", permissions=room.authorizer, codec=CBOR)
+    guest.send(code, 1, {option: value, "acknowledge": True}, "a")
+    room.keeper.send(70, 1, {}, [True])
+    (error,) = guest.received()
+    assert error[:2] + error[4:5] == [8, code, INVALID_ARGUMENT]
+
+
+@pytest.mark.parametrize("level", [-1, 2**53 + 1, 2**64])
+def test_a_trust_level_that_not_every_serializer_can_say_is_no_answer(world, level):
+    assert world.answer({"allow": True, "trustlevel": level}).uri == AUTHORIZATION_FAILED
 
 
 def test_an_authorizer_that_never_answers_is_a_refusal_in_time(room):

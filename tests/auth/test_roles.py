@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from radiod.auth.roles import CACHE_SIZE, StaticPermissions
 from radiod.core.ports import Action, Disclose
-from radiod.core.uris import matches, selects
+from radiod.core.uris import MAX_URI_LENGTH, matches, selects
 from radiod.testing import make_realm
 from radiod.wire.messages import (
     CallOptions,
@@ -71,6 +71,14 @@ def test_remembered_decisions_are_bounded():
     for index in range(CACHE_SIZE + 10):
         assert ROLE.allows(Action.SUBSCRIBE, f"t{index}")
     assert len(ROLE._cache) <= CACHE_SIZE
+
+
+def test_a_decision_on_what_is_too_long_for_a_uri_is_not_remembered():
+    """HTTP and procedures ask about whatever was sent to them; ten thousand of a megabyte fill the memory."""
+    long = "x" * (MAX_URI_LENGTH + 1)
+    assert ROLE.allows(Action.SUBSCRIBE, long)
+    assert not ROLE.allows(Action.PUBLISH, long)
+    assert not any(uri == long for _, _, uri in ROLE._cache)
 
 
 class TestPatterns:

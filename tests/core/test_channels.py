@@ -45,6 +45,7 @@ class World:
             make_space=self.make_space,
             max_channels=max_channels,
             max_per_session=max_per_session,
+            max_history_bytes=1 << 20,
             undeclared_topics=undeclared_topics,
             on_end=lambda channel, reason: self.ended.append((channel.name, reason, self.clock.seconds())),
         )
@@ -256,7 +257,7 @@ class TestAdmitting:
         world = World(max_channels=3)
         for n in range(10):
             world.delete(f"c{n}", world.key(f"c{n}"))
-        assert len(world.channels._closed) == 3
+        assert len(world.channels._closed_public) == 3
         assert world.channels.admit("c6") is None
         for n in (7, 8, 9):
             assert_refused(CHANNEL_CLOSED, world.channels.admit, f"c{n}")
@@ -468,8 +469,15 @@ class ChannelsMachine(RuleBasedStateMachine):
 
     def end(self, place, reason, when):
         del self.open[place]
-        self.closed = [*(one for one in self.closed if one != place), place][-self.MAX_CHANNELS :]
+        self.closed.append(place)
+        if len(self.kin(self.closed, place[1])) > self.MAX_CHANNELS:
+            self.closed.remove(self.kin(self.closed, place[1])[0])
         self.expected.append((place[0], reason, when))
+
+    @staticmethod
+    def kin(places, key):
+        """The public ones, or the private ones: there may be so many of each."""
+        return [place for place in places if (place[1] is None) is (key is None)]
 
     def due(self, seconds):
         self.asked += 1
@@ -483,7 +491,10 @@ class ChannelsMachine(RuleBasedStateMachine):
         arguments = {"key": key, "lifetime": lifetime, "owner": owner, "on_owner_leave": policy}
         if (name, key) in self.open:
             refusal = CHANNEL_EXISTS
-        elif len(self.open) >= self.MAX_CHANNELS or len(self.owned(owner)) >= self.MAX_PER_SESSION:
+        elif (
+            len(self.kin(self.open, key)) >= self.MAX_CHANNELS
+            or len(self.owned(owner)) >= self.MAX_PER_SESSION
+        ):
             refusal = QUOTA
         else:
             channel, control = self.channels.create(name, **arguments)
@@ -598,7 +609,8 @@ class ChannelsMachine(RuleBasedStateMachine):
     @invariant()
     def the_open_ones_are_those_of_the_model(self):
         assert {channel.name for channel in self.channels} == {n for n, key in self.open if key is None}
-        assert len(self.channels) == len(self.open) <= self.MAX_CHANNELS
+        assert len(self.channels) == len(self.open)
+        assert all(len(self.kin(self.open, key)) <= self.MAX_CHANNELS for key in (None, "one"))
         for (name, key), model in self.open.items():
             channel = self.channels.get(STRANGER, name) if key is None else self.channels.unlock(name, key)
             assert not channel.is_ended
@@ -610,10 +622,11 @@ class ChannelsMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_closed_ones_are_remembered_within_a_bound(self):
-        assert list(self.channels._closed) == [
-            (name, None if key is None else digest(key)) for name, key in self.closed
-        ]
-        assert len(self.closed) <= self.MAX_CHANNELS
+        for key, remembered in ((None, self.channels._closed_public), ("one", self.channels._closed_private)):
+            assert list(remembered) == [
+                (name, None if key is None else digest(key)) for name, key in self.kin(self.closed, key)
+            ]
+            assert len(remembered) <= self.MAX_CHANNELS
 
     @invariant()
     def owners_and_deadlines_belong_to_open_channels(self):

@@ -196,15 +196,16 @@ class TestPrivate:
             assert samples(client) == expected
 
     def test_takes_its_retained_event_along(self, world):
-        """What one leaves behind no longer counts: the bound is the realm's."""
+        """What one leaves behind no longer counts: the bound is that of all private channels."""
         world = World(limits=Limits(max_retained_topics=1))
         owner = world.caller()
         for _ in range(3):
             control = private(owner)["control_key"]
+            private(owner, "b")
             assert publish(owner, "a", retain=True) is None
-            assert publish(owner, "public", retain=True) == QUOTA
+            assert publish(owner, "b", retain=True) == QUOTA
             owner.call(DELETE, "a", control)
-        assert publish(owner, "public", retain=True) is None
+        assert publish(owner, "b", retain=True) is None
 
     def test_its_history_is_its_own(self, world, owner):
         private(owner, history={"size": 5})
@@ -268,6 +269,28 @@ class TestPrivate:
             with pytest.raises(Refused) as refusal:
                 realm.may_subscribe(make_principal(), "a", key)
             assert refusal.value.uri == uri
+
+    def test_takes_no_room_from_what_is_public(self):
+        """Or who fills that room to its end can tell how many there are."""
+        world = World(limits=Limits(max_channels=2, max_retained_topics=2, max_retained_bytes=40))
+        owner, stranger = world.caller("owner"), world.caller("stranger")
+        for key in ("one", "two"):
+            private(owner, key=key)
+            publish(owner, "a", "x" * 15, retain=True)
+            owner.call(LEAVE, "a")
+        assert private(owner, key="three") == QUOTA
+        for name in "bc":
+            assert stranger.call(CREATE, name)["name"] == name
+            assert publish(stranger, name, "x" * 15, retain=True) is None
+        assert stranger.call(CREATE, "d") == QUOTA
+        assert publish(stranger, "d", retain=True) == QUOTA
+
+    def test_ends_without_a_trace_among_the_public_names_that_ended(self):
+        world = World(limits=Limits(max_channels=1))
+        owner, stranger = world.caller("owner"), world.caller("stranger")
+        stranger.call(DELETE, "a", stranger.call(CREATE, "a")["control_key"])
+        owner.call(DELETE, "b", private(owner, "b")["control_key"])
+        assert stranger.call(GET, "a") == CHANNEL_CLOSED
 
     def test_ten_thousand_probes_leave_no_trace_and_no_answer_but_one(self, world, owner):
         private(owner)
@@ -386,7 +409,7 @@ class TestEnding:
         publish(owner, "a")
         owner.call(DELETE, "a", control)
         desk = world.realm.desk
-        assert (len(desk._demand), list(desk._presence), desk._showing) == (0, [], set())
+        assert (len(desk._demand), list(desk.attendance.presence), desk.attendance._showing) == (0, [], set())
         assert world.realm.histories.of("a") == []
         assert world.realm.histories.wanted("a") is None
         assert not owner.session.writing
@@ -461,6 +484,32 @@ class TestOwners:
         assert owner.call(OPEN, "d") == QUOTA
         owner.call(CLOSE, "c")
         assert owner.call(OPEN, "d")["active"] is False
+
+    def test_keep_only_so_much_of_the_past_together(self):
+        """Each may ask for much, and a hundred sessions for a hundred times a hundred of that."""
+        world = World(limits=Limits(max_history_bytes=10_000))
+        owner = world.caller("owner")
+        history = {"size": 1, "bytes": 6000}
+        control = owner.call(CREATE, "a", history=history)["control_key"]
+        assert owner.call(CREATE, "b", history=history) == QUOTA
+        assert owner.call(CREATE, "b", history={"size": 100, "bytes": 512}) == QUOTA
+        assert private(owner, "b", history=history)["name"] == "b"
+        assert private(owner, "c", history=history) == QUOTA
+        assert owner.call(CREATE, "d", history={"size": 1, "bytes": 512})["name"] == "d"
+        owner.call(DELETE, "a", control)
+        assert owner.call(CREATE, "c", history=history)["name"] == "c"
+
+    @pytest.mark.parametrize("procedure", [OPEN, EXTEND])
+    def test_whose_quota_is_used_up_take_over_nothing(self, owner, procedure):
+        """And are no members of what they could not take over."""
+        world = World(limits=Limits(max_channels_per_session=1))
+        owner, other = world.caller("owner"), world.caller("other")
+        control = private(owner, on_owner_leave=60)["control_key"]
+        other.call(CREATE, "mine")
+        arguments = {"lifetime": 5} if procedure == EXTEND else {}
+        assert other.call(procedure, "a", control_key=control, **arguments) == QUOTA
+        assert other.call(GET, "a") == NO_SUCH_CHANNEL
+        assert owner.call(GET, "a")["expires"] is None
 
     def test_whose_quota_is_used_up_create_nothing(self, world):
         world = World(limits=Limits(max_memberships=1))
@@ -594,138 +643,6 @@ class TestDemand:
         world.join().call("wamp.subscription.remove_subscriber", id, reader.session.id)
         world.clock.advance(1)
         assert samples(writer) == [{"name": "a", "readers": 0, "active": False}]
-
-
-class TestPresence:
-    TOPIC = "radiod.presence.a"
-
-    @pytest.fixture
-    def watcher(self, world, owner):
-        owner.call(CREATE, "a", presence=True)
-        watcher = world.caller("watcher")
-        watcher.subscribe(self.TOPIC)
-        return watcher
-
-    def test_tells_of_persons_and_their_sessions(self, world, watcher):
-        tabs = [world.caller("ann"), world.caller("ann")]
-        for tab in tabs:
-            tab.subscribe("a")
-        for tab in tabs:
-            tab.leave()
-        assert [list(event.values()) for event in samples(watcher)] == [
-            ["a", "join", "ann", 1, 1, 1],
-            ["a", "change", "ann", 2, 1, 2],
-            ["a", "change", "ann", 1, 1, 1],
-            ["a", "leave", "ann", 0, 0, 0],
-        ]
-
-    def test_counts_a_session_once(self, world, watcher):
-        ann = world.caller("ann")
-        ann.subscribe("a")
-        ann.subscribe("a")
-        ann.subscribe("", match="prefix")
-        assert len(samples(watcher)) == 1
-
-    def test_late_joiners_get_all_of_it(self, world, watcher):
-        ann = world.caller("ann")
-        id = ann.subscribe("a")
-        late = world.caller()
-        late.request(32, {"get_retained": True}, self.TOPIC)
-        everybody = {"users": {"ann": 1}, "count": 1, "total": 1, "next": None}
-        messages = late.received()
-        assert [message[0] for message in messages] == [SUBSCRIBED, EVENT]
-        assert messages[1][3] == {"retained": True}
-        assert messages[1][4] == [{"name": "a", **everybody}]
-        assert late.call("radiod.presence.get", "a") == {"name": "a", **everybody}
-        ann.request(34, id)
-        assert late.call("radiod.presence.get", "a")["users"] == {}
-
-    def test_a_pattern_gets_the_state_of_every_channel_it_covers(self, world, watcher):
-        world.realm.desk.show_presence(("doc.*",))
-        for topic in ("a", "doc.1", "doc.2", "other"):
-            world.caller("ann").subscribe(topic)
-        late = world.caller()
-        late.request(32, {"get_retained": True, "match": "prefix"}, "radiod.presence.doc.")
-        assert [state["name"] for state in samples(late)] == ["doc.1", "doc.2"]
-        world.caller("bob").subscribe("doc.1")
-        assert [event["authid"] for event in samples(late)] == ["bob"]
-
-    def test_is_off_unless_asked_for(self, world, owner):
-        owner.call(CREATE, "a")
-        watcher = world.caller()
-        watcher.subscribe(self.TOPIC)
-        world.caller().subscribe("a")
-        assert samples(watcher) == []
-        assert watcher.call("radiod.presence.get", "a") == NO_SUCH_CHANNEL
-        assert watcher.call("radiod.presence.get", "unknown") == NO_SUCH_CHANNEL
-
-    def test_is_for_those_who_may_listen(self, world, watcher):
-        class NotToA(Allow):
-            def allows(self, action, uri):
-                return uri != "a" and super().allows(action, uri)
-
-            def hides(self, topic):
-                return not self.allows(Action.SUBSCRIBE, topic)
-
-        curious = world.caller(permissions=NotToA(*Action))
-        assert subscribe(curious, self.TOPIC) == NOT_AUTHORIZED
-        assert curious.call("radiod.presence.get", "a") == NOT_AUTHORIZED
-        curious.subscribe("radiod.presence.", match="prefix", get_retained=True)
-        world.caller("ann").subscribe("a")
-        assert samples(curious) == []
-        curious.subscribe("radiod.presence", match="prefix", get_retained=True)
-        assert samples(curious) == []
-        assert len(samples(watcher)) == 1
-
-    def test_of_a_private_channel_is_its_members_affair(self, world, owner):
-        private(owner, presence=True)
-        stranger = world.caller()
-        stranger.subscribe(self.TOPIC)
-        stranger.subscribe("radiod.presence.", match="prefix")
-        owner.subscribe(self.TOPIC)
-        stranger.received()
-        member = world.caller("ann")
-        member.subscribe("a", _radiod_key="secret")
-        assert samples(stranger) == []
-        assert [event["authid"] for event in samples(owner)] == ["ann"]
-        assert owner.call("radiod.presence.get", "a")["users"] == {"ann": 1}
-        assert stranger.call("radiod.presence.get", "a") == NO_SUCH_CHANNEL
-
-    def test_counts_those_who_listened_before_the_channel_was_opened(self, world, owner):
-        ann, bob = world.caller("ann"), world.caller("bob")
-        for client in (ann, bob):
-            client.subscribe("a")
-        control = owner.call(CREATE, "a", presence=True)["control_key"]
-        get = owner.call("radiod.presence.get", "a")
-        assert get["users"] == {"ann": 1, "bob": 1}
-        owner.call(DELETE, "a", control)
-        ann.leave()
-        owner.call(CREATE, "a", presence=True)
-        assert owner.call("radiod.presence.get", "a")["users"] == {"bob": 1}
-
-    def test_of_a_pattern_holds_for_channels_created_under_it(self, world, owner):
-        world.realm.desk.show_presence(("doc.*",))
-        owner.call(CREATE, "doc.1")
-        private(owner, "doc.2")
-        owner.subscribe("doc.1")
-        owner.subscribe("doc.2")
-        assert owner.call("radiod.presence.get", "doc.1")["count"] == 1
-        assert owner.call("radiod.presence.get", "doc.2") == NO_SUCH_CHANNEL
-
-    def test_of_a_declared_channel(self, world):
-        world.realm.desk.declare("a", presence=True)
-        client = world.caller("ann")
-        client.subscribe("a")
-        assert client.call("radiod.presence.get", name="a", limit=1)["users"] == {"ann": 1}
-
-    @pytest.mark.parametrize("limit", [0, 1001, None, True, 1.5, "1"])
-    def test_comes_in_pages(self, world, watcher, limit):
-        for authid in ("ann", "bob"):
-            world.caller(authid).subscribe("a")
-        page = watcher.call("radiod.presence.get", "a", 1)
-        assert (page["users"], page["next"], page["count"]) == ({"ann": 1}, "ann", 2)
-        assert watcher.call("radiod.presence.get", "a", 1, "ann")["users"] == {"bob": 1}
-        assert watcher.call("radiod.presence.get", "a", limit) == INVALID_ARGUMENT
 
 
 KEYS = ("one", "two")

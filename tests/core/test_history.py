@@ -180,6 +180,17 @@ class TestBounds:
         assert world.of("a") == []
         assert world.histories.topics() == []
 
+    def test_the_lists_of_an_event_count_as_its_payload_does(self, world):
+        """They are kept as long, and may be as long as a message."""
+        world.histories.keep("a", Keep(size=9, seconds=10, bytes=1000))
+        long = PublishOptions(eligible_authid=["x" * 500])
+        world.record("a", options=long)
+        assert world.of("a") == [1]
+        world.record("a", options=long)
+        assert world.of("a") == [2]
+        world.record("a", options=PublishOptions(exclude=list(range(1, 100))))
+        assert world.of("a") == []
+
     def test_by_bytes(self, world):
         world.histories.keep("a", Keep(size=9, seconds=10, bytes=10))
         for size in (4, 4, 2):

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from radiod.core.arguments import REQUIRED, Signature, dictionary, optional, struct, text
 from radiod.core.buffers import BufferSettings
-from radiod.core.channels import MAX_LIFETIME, OwnerLeaves
+from radiod.core.channels import MAX_LIFETIME, OwnerLeaves, check_name
 from radiod.core.history import Keep
 from radiod.core.later import Later, after
 from radiod.core.ports import Action, Verdict
@@ -170,8 +170,10 @@ class ChannelProcedures:
     ) -> Answer | Later[Answer]:
         """Do ``act``, once it is known that ``session`` may publish on ``name``.
 
-        Raises: Refused: it may not.
+        Raises: Refused: it may not; ``bad_name``.
         """
+        # Whoever decides may remember what he was asked.
+        check_name(name)
 
         def proceed(verdict: Verdict) -> Answer | Later[Answer]:
             if not verdict.is_allowed:

@@ -21,6 +21,7 @@ from radiod.errors import (
 )
 from radiod.testing import Allow
 
+OPEN_WRITE = "radiod.channel.open_write"
 CREATE = "radiod.channel.create"
 DELETE = "radiod.channel.delete"
 EXTEND = "radiod.channel.extend"
@@ -47,6 +48,12 @@ WRONG_LIFETIMES = [
     -(10**400),
     1e308,
 ]
+
+BAD_NAMES = [
+    "", "a b", "a..b", "a.*", "*", "wamp.a", "radiod.channel.x", "x" * 256, "x" * 100_000,
+    # A C1 control character, one that turns the direction of writing, one that takes no room.
+    "a\x9b", "a\u202eb", "a\u200bb",
+]  # fmt: skip
 
 
 class TestArguments:
@@ -96,6 +103,15 @@ class TestArguments:
             EXTEND: {"lifetime": 1, "control_key": "k"},
         }
         assert caller.call(procedure, name=name, **others[procedure]) == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize("name", BAD_NAMES)
+    @pytest.mark.parametrize(("procedure", "rest"), [(DELETE, ["k"]), (EXTEND, [1, "k"]), (OPEN_WRITE, [])])
+    def test_nobody_is_asked_about_a_name_that_cannot_be(self, world, procedure, rest, name):
+        slow = Slow(Action.PUBLISH)
+        caller = world.caller(permissions=slow)
+        assert caller.call(procedure, name, *rest) == BAD_NAME
+        assert (Action.PUBLISH, name) not in slow.asked
+        assert not caller.session.writing
 
     @pytest.mark.parametrize("key", WRONG_TEXTS)
     def test_a_control_key_that_is_no_string_is_refused(self, caller, key):
@@ -187,7 +203,7 @@ class TestCreate:
             keep = world.realm.histories.wanted(name)
             assert (keep.size if keep else 0) == size
 
-    @pytest.mark.parametrize("name", ["", "a b", "a..b", "wamp.a", "radiod.channel.x", "x" * 300])
+    @pytest.mark.parametrize("name", BAD_NAMES)
     def test_refuses_names_that_cannot_be(self, caller, name):
         assert caller.call(CREATE, name) == BAD_NAME
 
