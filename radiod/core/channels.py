@@ -377,10 +377,11 @@ class Channels:
         return [self._public[name] for name in names[:limit]]
 
     def expires(self, channel: Channel) -> float | None:
-        """When the channel's lifetime ends, in seconds since 1970; None: never."""
+        """When the channel's lifetime ends, in seconds since 1970, to the millisecond; None: never."""
         if channel.ends_at is None:
             return None
-        return self._clock.time() + channel.ends_at - self._clock.seconds()
+        # The two clocks are read one after the other: finer digits would differ from answer to answer.
+        return round(self._clock.time() + channel.ends_at - self._clock.seconds(), 3)
 
     def _refuse_closed(self, name: str, key_hash: bytes | None) -> None:
         if (name, key_hash) in self._closed:
