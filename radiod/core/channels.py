@@ -145,11 +145,6 @@ class Channel:
         """Where its listeners are."""
         return self.space.at(self.name)
 
-    @property
-    def events(self) -> int:
-        """How many were published on it."""
-        return self.traffic.events
-
 
 class Channels:
     """The channels of one realm.
