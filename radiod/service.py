@@ -48,7 +48,7 @@ from radiod.web.channels import ChannelsResource, HealthResource
 from radiod.web.listen import ListenResource
 from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
-from radiod.web.site import Root
+from radiod.web.site import Root, WampPath
 
 __all__ = ["ListenError", "Radio", "RadioService", "StartError"]
 
@@ -220,6 +220,7 @@ class Radio:
             "lp": LongPollResource(self.polls),
             "channels": ChannelsResource(self.main_realm),
             "healthz": HealthResource(),
+            "ws": WampPath(),
         }
         by_path: dict[str, Resource] = {
             path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()
@@ -276,7 +277,7 @@ class RadioService(MultiService):
             realms=", ".join(self.radio.realms),
         )
         for line in self._config.not_yet():
-            self.log.warn("configured but not implemented yet: {what}", what=line)
+            self.log.warn("configured, but without effect: {what}", what=line)
 
     def _check_durable(self) -> None:
         """Only here, since the command line may give or take the store. Raises: ConfigError."""

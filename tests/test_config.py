@@ -147,7 +147,7 @@ def test_every_key_is_parsed():
 
 def test_what_has_no_effect_yet_is_named():
     assert parse(EVERYTHING).not_yet() == [
-        "realms.radio.channels.'idle.*': a pattern has no effect",
+        "realms.radio.channels.'idle.*': a pattern that sets nothing",
     ]
     assert Config().not_yet() == []
 

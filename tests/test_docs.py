@@ -8,7 +8,7 @@ from support.realms import SIGNATURES
 
 from radiod import errors
 from radiod.config import Config
-from radiod.core.handshake import FEATURES
+from radiod.core.handshake import EXTENSIONS, FEATURES
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -41,6 +41,33 @@ def test_every_procedure_is_documented_with_its_parameters_in_order(procedure, p
 )
 def test_every_announced_feature_is_documented(feature):
     assert f"`{feature}`" in PROTOCOL
+
+
+@pytest.mark.parametrize("option", EXTENSIONS)
+def test_every_option_beyond_wamps_is_documented(option):
+    assert option in PROTOCOL
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.name)
+def test_links_lead_to_pages_and_sections_that_are_there(page):
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+        aim = page.parent / target if target else page
+        assert aim.exists(), target
+        if anchor:
+            assert anchor in anchors(aim), f"{target}#{anchor}"
+
+
+def test_the_protocols_contents_are_its_sections():
+    contents = re.findall(r"\]\(#([^)]+)\)", PROTOCOL.split("\n## ")[0])
+    assert contents == [anchor_of(title) for title in re.findall(r"^## (.*)$", PROTOCOL, re.MULTILINE)]
+
+
+def anchor_of(title):
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def anchors(page):
+    return {anchor_of(title) for title in re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)}
 
 
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))

@@ -29,10 +29,6 @@ class Row:
     def __str__(self):
         return f"{self.feature} ({self.role})"
 
-    @property
-    def is_coming(self):
-        return self.state.startswith("coming")
-
 
 def rows():
     for table in re.findall(r"^\|---.*\n((?:\|.*\n)+)", MATRIX, re.MULTILINE):
@@ -67,20 +63,15 @@ def test_the_tables_were_found():
 def test_every_row_is_complete(row):
     assert len(row.cells) == COLUMNS, row.line
     assert all(row.cells), row.line
-    assert re.match(r"(yes|no|coming)\b", row.state), row.line
+    assert re.match(r"(yes|no)\b", row.state), row.line
 
 
 @EACH
 def test_every_row_has_tests_that_exist(row):
     assert row.tests, f"{row} lacks a test"
     for path, *names in row.tests:
-        exists = (ROOT / path).is_file()
-        if row.is_coming:
-            assert not names, f"{row}: a test that is coming is named by its file"
-            assert not exists, f"{row}: {path} is there: say yes, and name its tests"
-        else:
-            assert exists, f"{row}: {path} is missing"
-            assert tuple(names) in named_in(path), f"{row}: no {'::'.join(names)} in {path}"
+        assert (ROOT / path).is_file(), f"{row}: {path} is missing"
+        assert tuple(names) in named_in(path), f"{row}: no {'::'.join(names)} in {path}"
 
 
 @pytest.mark.parametrize(("role", "feature"), sorted(announced()))

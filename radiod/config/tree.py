@@ -57,7 +57,7 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
         "channels",
         lambda name, channel: is_pattern(name) and channel == Channel(),
         "",
-        "a pattern has no effect",
+        "a pattern that sets nothing",
     ),
 )
 """What ``not_yet`` looks for: table of a realm, is it in use, key within the table's entry, reason."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from msgspec import Struct, structs
@@ -94,16 +95,14 @@ def settings_from(given: Any, defaults: BufferSettings, max_bytes: int) -> Buffe
 def from_query(parameters: Mapping[str, str]) -> dict[str, Any]:
     """The settings among a query string's parameters, for ``settings_from``; others are left out.
 
-    Raises: Refused: ``invalid_argument``: one cannot be read.
+    What cannot be read stays the text it is: ``settings_from`` says what it must be.
     """
     given: dict[str, Any] = {}
     for name in FIELDS:
         if name in parameters:
-            text = parameters[name]
-            try:
+            given[name] = text = parameters[name]
+            with suppress(ValueError, KeyError):
                 given[name] = _READERS[name](text)
-            except (ValueError, KeyError):
-                raise Refused(INVALID_ARGUMENT, f"{name}={text[:64]!r} cannot be read") from None
     return given
 
 

@@ -404,10 +404,11 @@ class Channels:
         return [self._public[name] for name in names[:limit]]
 
     def expires(self, channel: Channel) -> float | None:
-        """When the channel's lifetime ends, in seconds since 1970; None: never."""
+        """When the channel's lifetime ends, in seconds since 1970, to the millisecond; None: never."""
         if channel.ends_at is None:
             return None
-        return self._clock.time() + channel.ends_at - self._clock.seconds()
+        # The two clocks are read one after the other: finer digits would differ from answer to answer.
+        return round(self._clock.time() + channel.ends_at - self._clock.seconds(), 3)
 
     def _closed(self, key_hash: bytes | None) -> dict[tuple[str, bytes | None], None]:
         return self._closed_public if key_hash is None else self._closed_private

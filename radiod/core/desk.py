@@ -476,7 +476,7 @@ class Desk:
             "public": channel.is_public,
             "readers": _readers(place),
             "writers": len(self._demand.writers(place)),
-            "events": channel.events,
+            "events": channel.traffic.events,
             "expires": self.channels.expires(channel),
             "position": None if history is None else str(history.position),
         }

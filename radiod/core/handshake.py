@@ -40,6 +40,17 @@ CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 MAX_AGENT: Final = 128
 """Characters kept of what a client calls itself."""
 
+EXTENSIONS: Final = (
+    "_radiod_after",
+    "_radiod_buffer",
+    "_radiod_key",
+    "_radiod_position",
+    "_radiod_revocation",
+    "_radiod_signature",
+    "_radiod_stream",
+)
+"""The options beyond WAMP's that this router understands, told in WELCOME."""
+
 PASSTHRU: Final = {"payload_passthru_mode": True, "payload_transparency": True}
 
 FEATURES: Final[dict[str, dict[str, Any]]] = {
@@ -194,7 +205,7 @@ class Handshake:
                 "authprovider": principal.authprovider,
                 "agent": f"radiod-{__version__}",
                 "roles": FEATURES,
-                "x_radiod": {"version": __version__, "features": []},
+                "x_radiod": {"version": __version__, "features": list(EXTENSIONS)},
                 **({"authextra": principal.authextra} if principal.authextra else {}),
             },
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 __all__ = ["JsonResource", "answer", "argument", "credential", "header", "rest_of_path"]
+
+KEY_HEADERS: Final = "API-KEY, Authorization, Channel-Key, Last-Event-ID"
+"""What a page of another site may send with GET: whoever has a key was given it, cookies mean nothing."""
 
 
 def answer(request: Request, status: int, body: Any) -> bytes:
@@ -66,6 +69,9 @@ class JsonResource(Resource):
             return answer(request, 405, {"error": f"method {method[:16]} is not allowed here"})
         if method == "OPTIONS":
             request.setHeader("Allow", ", ".join(self.methods))
+            if "GET" in self.methods:
+                request.setHeader("Access-Control-Allow-Headers", KEY_HEADERS)
+                request.setHeader("Access-Control-Max-Age", "86400")
             return answer(request, 200, {})
         if method == "HEAD":
             content = self.render_GET(request)

@@ -60,6 +60,8 @@ class ListenResource(JsonResource):
     def render_GET(self, request: Request) -> Any:
         """Open the stream that the client accepts, or answer its poll, perhaps later."""
         channel = self._channel or rest_of_path(request)
+        if not channel:
+            return answer(request, 400, {"error": "the path lacks a channel: /listen/<channel>"})
         listener = Listener(request, self._streams, self._polls)
         try:
             admitted: Any = self._streams.admit(

@@ -11,7 +11,7 @@ from twisted.web.server import Request
 
 from radiod.web.answers import JsonResource, answer
 
-__all__ = ["PAGES", "Root"]
+__all__ = ["PAGES", "Root", "WampPath"]
 
 PAGES: Final = Path(__file__).parent / "pages"
 
@@ -55,6 +55,15 @@ class NotFound(JsonResource):
     def render(self, request: Request) -> bytes:
         """404."""
         return answer(request, 404, {"error": "no such path"})
+
+
+class WampPath(JsonResource):
+    """Where WAMP over WebSocket is, for requests that do not ask for a WebSocket."""
+
+    def render(self, request: Request) -> bytes:
+        """426."""
+        request.setHeader("Upgrade", "websocket")
+        return answer(request, 426, {"error": "this is WAMP over WebSocket; over HTTP it is at /lp"})
 
 
 class Root(Resource):

@@ -140,9 +140,9 @@ class TestQueries:
         ],
         ids=lambda text: text[:9],
     )
-    def test_that_cannot_be_read_are_refused_by_name(self, name, text):
-        with pytest.raises(Refused, match=f"^{name}=") as refusal:
-            from_query({name: text})
+    def test_that_cannot_be_read_are_told_what_they_must_be(self, name, text):
+        with pytest.raises(Refused, match=f"^{name} must be ") as refusal:
+            settings_from(from_query({name: text}), DEFAULTS, LIMIT)
         assert refusal.value.uri == INVALID_ARGUMENT
         assert len(refusal.value.text) < 200
 

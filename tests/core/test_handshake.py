@@ -1,9 +1,10 @@
 """The opening handshake: every message in every state, and what WELCOME says."""
 
 import pytest
+from msgspec import Struct
 
 from radiod import __version__
-from radiod.core.handshake import Gate, Handshake
+from radiod.core.handshake import EXTENSIONS, Gate, Handshake
 from radiod.core.later import Later
 from radiod.core.ports import BrowserCookie, Principal, Question
 from radiod.errors import (
@@ -17,6 +18,7 @@ from radiod.errors import (
     PeerError,
 )
 from radiod.testing import make_principal, make_realm
+from radiod.wire import messages
 from radiod.wire.codecs import JSON
 from radiod.wire.messages import Challenge, Welcome
 
@@ -235,7 +237,7 @@ class TestWelcome:
     def test_says_what_the_router_is_and_can(self, world):
         details = world.hello().details
         assert details["agent"] == f"radiod-{__version__}"
-        assert details["x_radiod"] == {"version": __version__, "features": []}
+        assert details["x_radiod"] == {"version": __version__, "features": list(EXTENSIONS)}
         assert set(details["roles"]) == {"broker", "dealer"}
         assert all(value is True for said in details["roles"].values() for value in said["features"].values())
         features = {role: set(said["features"]) for role, said in details["roles"].items()}
@@ -441,3 +443,10 @@ class TestCookies:
         Gate(make_realm(), {}, cookies).forget(None)
         Gate(make_realm(), {}).forget(OLD)
         assert cookies.forgotten == ["old"]
+
+
+def test_the_extensions_are_the_options_that_messages_have():
+    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type)]
+    structs = [kind for kind in kinds if issubclass(kind, Struct)]
+    options = {name for struct in structs for name in struct.__struct_encode_fields__}
+    assert sorted(name for name in options if name.startswith("_radiod_")) == list(EXTENSIONS)

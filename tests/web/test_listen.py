@@ -209,3 +209,31 @@ def test_a_key_need_not_be_ascii():
     socket = Wire(*radio)
     socket.send(upgrade("/listen/a", extra=key.decode("latin-1")))
     assert socket.received().startswith(b"HTTP/1.1 101 ")
+
+
+def test_pages_of_other_sites_may_send_keys(radio):
+    wire = Wire(*radio)
+    wire.send(b"OPTIONS /listen/sample_net HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\n\r\n")
+    head = wire.received().decode()
+    assert "Access-Control-Allow-Origin: *" in head
+    assert "Access-Control-Allow-Headers: API-KEY, Authorization, Channel-Key, Last-Event-ID" in head
+    wire.send(b"OPTIONS /publish HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\n\r\n")
+    assert "Access-Control" not in wire.received().decode()
+
+
+@pytest.mark.parametrize("path", ["/listen", "/listen/"])
+def test_a_path_without_a_channel_says_what_is_missing(radio, path):
+    status, _, body = answer(radio, path)
+    assert (status, json.loads(body)) == (400, {"error": "the path lacks a channel: /listen/<channel>"})
+
+
+def test_the_path_of_wamp_says_so_to_those_who_want_no_websocket(radio):
+    status, head, body = answer(radio, "/ws")
+    assert status == 426
+    assert "Upgrade: websocket" in head
+    assert "WebSocket" in json.loads(body)["error"]
+
+
+def test_a_buffer_setting_that_cannot_be_read_is_told_what_it_must_be(radio):
+    status, _, body = answer(radio, "/listen/sample_net?size=many")
+    assert (status, json.loads(body)) == (400, {"error": "size must be an integer from 0 to 100000"})
