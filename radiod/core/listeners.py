@@ -118,9 +118,11 @@ class Listener:
         return None
 
     def put_back(self, lost: int) -> None:
-        """The event that ``take`` gave could not be said: tell what was lost before it with the next one."""
+        """The last event could not be said: tell with the next one what was lost before it, and the rest."""
         if lost:
             self.made_buffer().put_back(lost)
+        if self.pacer is not None:
+            self.pacer.tell_again()
 
     def pace(self) -> Pacer:
         """Its pacer, made if it has none."""

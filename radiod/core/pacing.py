@@ -23,7 +23,11 @@ class Replay(Protocol):
 
     @property
     def is_done(self) -> bool:
-        """True when live events follow on what was taken last, without gap or repeat."""
+        """True when live events follow on what was taken last, without gap or repeat, but for ``lost``."""
+
+    @property
+    def lost(self) -> int:
+        """How many events were lost behind the one that was taken last."""
 
     def take(self) -> tuple[Broadcast, int] | None:
         """The next event, and how many were lost before it; None: there is none now."""
@@ -51,11 +55,13 @@ class Line:
     Each with the number of events lost before it, its receipt, and when it is given up.
     """
 
-    __slots__ = ("_bytes", "_events", "_marks", "lost")
+    __slots__ = ("_bytes", "_events", "_mark_bytes", "_marks", "lost")
 
     def __init__(self) -> None:
         self._events: deque[tuple[int, Broadcast, Receipt | None, float]] = deque()
+        # Payload bytes of events that are no marks, and of marks.
         self._bytes = 0
+        self._mark_bytes = 0
         self._marks = 0
         # Lost behind everything that waits here.
         self.lost = 0
@@ -75,13 +81,11 @@ class Line:
 
     def has_room(self, broadcast: Broadcast, settings: BufferSettings) -> bool:
         """True while it is no longer than a buffer may be, and marks have their own bound."""
+        size = len(broadcast.payload)
         if broadcast.is_mark:
-            return self._marks < MAX_MARKS and len(broadcast.payload) <= settings.max_bytes
+            return self._marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
         samples = len(self._events) - self._marks
-        return (
-            samples < (settings.size or MAX_SIZE)
-            and self._bytes + len(broadcast.payload) <= settings.max_bytes
-        )
+        return samples < (settings.size or MAX_SIZE) and self._bytes + size <= settings.max_bytes
 
     def add(self, broadcast: Broadcast, receipt: Receipt | None, until: float) -> None:
         """Let one more wait."""
@@ -96,10 +100,12 @@ class Line:
         return lost, broadcast, receipt
 
     def _account(self, broadcast: Broadcast, sign: int) -> None:
+        size = sign * len(broadcast.payload)
         if broadcast.is_mark:
             self._marks += sign
+            self._mark_bytes += size
         else:
-            self._bytes += sign * len(broadcast.payload)
+            self._bytes += size
 
 
 class Pacer:
@@ -119,6 +125,7 @@ class Pacer:
         "_offered",
         "_replay",
         "_timeout",
+        "_told",
     )
 
     def __init__(self, listener: Listener) -> None:
@@ -132,8 +139,9 @@ class Pacer:
         self._timeout: Deadline | None = None
         self._line: Line | None = None
         self._replay: Replay | None = None
-        # What the next event tells besides.
+        # What the next event tells besides, and what the last one did.
         self._next_tells: dict[str, Any] | None = None
+        self._told: dict[str, Any] | None = None
 
     # --- events that come
 
@@ -150,11 +158,10 @@ class Pacer:
         listener = self._listener
         if self._replay is not None or not self._is_wanted(broadcast):
             return
-        broadcast = self._telling(broadcast)
         if self._passes(broadcast):
             self._note(broadcast)
             lost = listener.buffer.take_lost() if listener.buffer is not None else 0
-            self._flow.outbox.fan_out((listener,), broadcast, lost)
+            self._flow.outbox.fan_out((listener,), self._telling(broadcast), lost)
             self._relax()
         elif self._line or self._must_wait(broadcast, receipt):
             self._line_up(broadcast, receipt)
@@ -222,12 +229,14 @@ class Pacer:
             broadcast, lost = buffer.take()
             self._note(broadcast)
             self._let_in()
-            return broadcast, lost
+            return self._telling(broadcast), lost
         if self._replay is not None:
             taken = self._replay.take()
             if taken is not None:
                 return self._telling(taken[0]), taken[1]
             if self._replay.is_done:
+                if self._replay.lost:
+                    self._listener.made_buffer().lose(self._replay.lost)
                 self._replay = None
         self._relax()
         return None
@@ -318,9 +327,15 @@ class Pacer:
         """As ``Listener.tell_next``."""
         self._next_tells = details
 
+    def tell_again(self) -> None:
+        """The last event could not be said: the next one tells what it would have told."""
+        if self._told is not None:
+            self._next_tells, self._told = self._told, None
+
     def _telling(self, broadcast: Broadcast) -> Broadcast:
-        details, self._next_tells = self._next_tells, None
-        return broadcast if details is None else broadcast.telling(details)
+        """The event as it leaves: not before, since one that waits may be dropped."""
+        self._told, self._next_tells = self._next_tells, None
+        return broadcast if self._told is None else broadcast.telling(self._told)
 
     def tuned(self, before: BufferSettings) -> None:
         """The listener's settings have changed."""

@@ -27,15 +27,17 @@ class Replay:
 
     What happens meanwhile goes into the history, and is read there. When nothing more is to be read the
     replay is done, and the listener goes on with live events: nothing comes between the two.
+
+    ``lost``: how many went out of the history since the last event that was taken.
     """
 
-    __slots__ = ("_histories", "_history", "_listener", "_lost", "_next", "is_done")
+    __slots__ = ("_histories", "_history", "_listener", "_next", "is_done", "lost")
 
     def __init__(self, histories: Histories, history: History, index: int, listener: Listener) -> None:
         self._histories = histories
         self._history = history
         self._next = index
-        self._lost = 0
+        self.lost = 0
         self._listener = listener
         self.is_done = False
 
@@ -50,7 +52,7 @@ class Replay:
                 self.is_done = True
                 break
             if self._is_for(record):
-                lost, self._lost = self._lost, 0
+                lost, self.lost = self.lost, 0
                 return self._broadcast(record), lost
         else:
             flow = self._listener.subscription.flow
@@ -63,7 +65,7 @@ class Replay:
     def _read(self) -> Record | None:
         history = self._history
         if history.first > self._next:
-            self._lost += history.first - self._next
+            self.lost += history.first - self._next
             self._next = history.first
         if self._next < history.end:
             self._next += 1

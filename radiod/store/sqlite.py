@@ -5,6 +5,7 @@ The writer takes all that is queued, writes it in one transaction, and only when
 share the next one. Before ``start`` the main thread may read; after it the database belongs to the writer.
 
 A transaction that fails fails everything in it, by ``done``; the next is tried as if nothing had happened.
+Only what was to go is tried again, alone at first: nobody else will ask for it, and it may make room.
 An event whose ``done`` told an error is not stored, but for one case: the process dies before the next
 success, and the disk had written the event nevertheless.
 
@@ -91,10 +92,13 @@ class SqliteStore:
         # From the writer to the main thread: answers in the order of asking.
         self._answers: deque[Exception | None] = deque()
 
+        # The writer's: deletions that failed, in order, the oldest out of ``max_waiting``.
+        self._overdue: dict[DeleteChannel, None] = {}
+
     def open(self) -> None:
         """Open the file, which is ours alone until ``close``.
 
-        Raises: StoreError: it is locked, damaged, of another program or a all_cuts radiod, or inaccessible.
+        Raises: StoreError: it is locked, damaged, of another program or a newer radiod, or inaccessible.
         """
         self._database = Database(self._path)
 
@@ -180,8 +184,12 @@ class SqliteStore:
         self._ask(SaveChannel(realm, name, encoded, control_key_hash, expires), len(encoded), done)
 
     def delete_channel(self, realm: str, name: str, done: Done = _ignore) -> None:
-        """Forget a channel, its history and its position. ``done``: as ``append``."""
-        self._ask(DeleteChannel(realm, name), 0, done)
+        """Forget a channel, its history and its position.
+
+        ``done``: as ``append``, but what could not be written is tried again; and though too much waits for
+        anything else, there is room for as many requests of this kind: a channel must not come back.
+        """
+        self._ask(DeleteChannel(realm, name), 0, done, is_full=len(self._unanswered) >= 2 * self._max_waiting)
 
     def trim(self, realm: str, channel: str, epoch: str, first_seq: int) -> None:
         """Let events of that epoch before ``first_seq`` go, with some later transaction.
@@ -230,11 +238,11 @@ class SqliteStore:
         except (sqlite3.Error, msgspec.MsgspecError) as error:
             raise StoreError(f"store {self._path}: {explain(error)}") from error
 
-    def _ask(self, request: Request, size: int, done: Done) -> None:
+    def _ask(self, request: Request, size: int, done: Done, *, is_full: bool | None = None) -> None:
         if self._is_closing:
             done(StoreError("the store is closed"))
             return
-        if self.is_full:
+        if self.is_full if is_full is None else is_full:
             done(StoreFull("too much waits to be stored"))
             return
         self._unanswered.append((done, size))
@@ -277,7 +285,7 @@ class SqliteStore:
                 if self._must_cut or is_closing or time.monotonic() >= next_cut:
                     cuts = self._take_cuts()
                     next_cut = time.monotonic() + self._cut_seconds
-            if requests or cuts:
+            if requests or cuts or (is_closing and self._overdue):
                 self._write(database, requests, cuts)
         try:
             database.close()
@@ -292,24 +300,36 @@ class SqliteStore:
 
     def _write(self, database: Database, requests: Sequence[Request], cuts: Cuts) -> None:
         failure: Exception | None = None
+        overdue = list(self._overdue)
         try:
-            errors = database.write(requests, cuts)
-            self._answers.extend(errors.get(index) for index in range(len(requests)))
+            errors = database.write([*overdue, *requests], cuts)
+            self._overdue.clear()
+            self._answers.extend(
+                errors.get(index) for index in range(len(overdue), len(overdue) + len(requests))
+            )
         except Exception as error:
             failure = StoreError(f"not stored: {explain(error)}")
             self._answers.extend([failure] * len(requests))
-            self._cut_alone(database, cuts)
+            self._postpone(requests)
+            self._clear_alone(database, cuts)
         self._call_in_main(partial(self._after_transaction, failure))
 
-    def _cut_alone(self, database: Database, cuts: Cuts) -> None:
+    def _postpone(self, requests: Sequence[Request]) -> None:
+        """Keep the deletions among requests that failed: whatever was asked for behind them failed too."""
+        self._overdue.update((request, None) for request in requests if isinstance(request, DeleteChannel))
+        while len(self._overdue) > self._max_waiting:
+            del self._overdue[next(iter(self._overdue))]
+
+    def _clear_alone(self, database: Database, cuts: Cuts) -> None:
         """Perhaps a full disk is why the transaction failed, and this makes room."""
         with self._changed:
             all_cuts = self._take_cuts()
         all_cuts.add_older(cuts)
-        if not all_cuts:
+        if not (all_cuts or self._overdue):
             return
         try:
-            database.write((), all_cuts)
+            database.write(list(self._overdue), all_cuts)
+            self._overdue.clear()
         except Exception:
             with self._changed:
                 self._cuts.add_older(all_cuts)

@@ -18,6 +18,8 @@ from radiod.wire.codecs import Undecodable
 __all__ = ["ChannelPolls", "Polled"]
 
 MAX_EVENTS = 1000
+MAX_PAGES = 10
+"""Pages of events for others that one poll passes over, in search of one of its own."""
 
 
 class Polled(NamedTuple):
@@ -50,7 +52,9 @@ class ChannelPolls:
         """
         wishes = stream.wishes
         polled = _read(stream)
-        if polled.samples or wishes.last is not None or not wishes.wait:
+        # An answer without samples that is not up to date says how far it has looked.
+        is_up_to_date = polled.position == _position(stream)
+        if polled.samples or wishes.last is not None or not wishes.wait or not is_up_to_date:
             answer(polled)
             return _nothing
         if self.waiting >= self._max_waiting:
@@ -90,7 +94,8 @@ class _Waiting:
         self._answer: Callable[[Polled], None] | None = answer
         self._samples: list[bytes] = []
         self._has_ended = False
-        stream.open(_Outlet(polls.fan_out, self._take, self._end), is_live=True)
+        self._outlet = _Outlet(polls.fan_out, self._take, self._end)
+        stream.open(self._outlet, is_live=True)
         polls.waiting += 1
         when = polls.clock.seconds() + stream.wishes.wait
         self._deadline = polls.clock.timers.at(when, self._finish)
@@ -110,6 +115,8 @@ class _Waiting:
     def _finish(self) -> None:
         answer = self._answer
         if answer is not None:
+            # The position includes what came in this very turn.
+            self._outlet.flush()
             is_over = self._has_ended and self._stream.is_open
             position = None if self._samples or is_over else _position(self._stream)
             self.stop()
@@ -135,13 +142,23 @@ def _position(stream: Stream) -> str | None:
 
 
 def _read(stream: Stream) -> Polled:
-    """What is held already."""
+    """What is held already, or nothing, up to the position that is told."""
     after = stream.wishes.after
+    if after is None:
+        return Polled(b"", _position(stream), True)
     visitor = Session(0, stream.principal, None)
-    page = None if after is None else stream.space.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
-    if page is None:
-        return Polled(b"", _position(stream), after is None)
-    return Polled(_array(list(_told(page.records))), str(page.position), page.is_recovered)
+    samples: list[bytes] = []
+    is_recovered = True
+    for _ in range(MAX_PAGES):
+        page = stream.space.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
+        if page is None:
+            return Polled(b"", None, False)
+        samples = list(_told(page.records))
+        is_recovered = is_recovered and page.is_recovered
+        after = page.position
+        if samples or str(after) == _position(stream):
+            break
+    return Polled(_array(samples), str(after), is_recovered)
 
 
 def _told(records: list[Record]) -> Iterator[bytes]:

@@ -73,10 +73,15 @@ class PollOutlet(Outlet):
             self._hold_queue()
 
     def flush(self) -> None:
-        """Hand over what one answer may hold; the rest waits."""
+        """Hand over what one answer may hold; the rest waits.
+
+        Only of what was queued: the core may be in the middle of a publish, and must not be asked for more.
+        """
         if self.queue:
             self._hold_queue()
+            owed, self.owed = self.owed, []
             self._drain()
+            self.owed = owed
 
     def _hold_queue(self) -> None:
         # Nothing can be in the backlog yet: while a receive waits, nothing else does.

@@ -170,6 +170,7 @@ class FanOut:
                 queue.append(frame)
             else:
                 left_out += 1
+                listener.put_back(lost)
         self.delivered += len(listeners) - left_out
         self._count(len(frame))
 

@@ -34,13 +34,19 @@ RETRY_AFTER: Final = "1"
 """Seconds."""
 
 
+class BridgeOptions(PublishOptions):
+    """An HTTP answer is an acknowledgement, unless it is asked not to be."""
+
+    acknowledge: bool = True
+
+
 class BridgePublish(msgspec.Struct):
     """The body of Crossbar's dialect."""
 
     topic: str
     args: list[msgspec.Raw] = []
     kwargs: dict[str, msgspec.Raw] = {}
-    options: PublishOptions = msgspec.field(default_factory=lambda: PublishOptions(acknowledge=True))
+    options: BridgeOptions = msgspec.field(default_factory=BridgeOptions)
 
 
 _BRIDGE: Final = msgspec.json.Decoder(BridgePublish)

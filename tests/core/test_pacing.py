@@ -317,6 +317,14 @@ class TestWaiting:
         assert world.receipts[last] == "published"
         assert world.unblock() == [0, (mark, 1), last]
 
+    def test_marks_that_wait_are_bounded_in_bytes_too(self):
+        world = World(policy="wait", size=1, max_bytes=100)
+        world.block()
+        world.some(2, ack=True)
+        marks = world.some(5, size=40, ack=True, is_mark=True)
+        world.clock.advance(0)
+        assert [world.receipts[mark] for mark in marks] == ["held"] * 2 + ["overrun"] * 3
+
     def test_so_many_marks_wait_and_no_more(self):
         world = World(policy="wait", size=1)
         world.block()
@@ -393,6 +401,7 @@ class Past:
     def __init__(self, *events):
         self.events = list(events)
         self.is_done = False
+        self.lost = 0
 
     def take(self):
         if self.events:
@@ -430,6 +439,18 @@ class TestReplay:
         assert len(past.events) == 2
         assert world.unblock() == [100, 101]
 
+    def test_that_is_done_with_a_gap_leaves_its_news_to_the_next_event(self):
+        world = World()
+        past = Past((record(100), 0))
+        world.listener.replay(past)
+        past.is_done = True
+        past.lost = 3
+        assert world.heard() == [100]
+        world.publish()
+        world.publish()
+        assert world.heard() == [(0, 3), 1]
+        assert world.listener.pacer is None
+
     def test_neither_rates_nor_policies_hold_for_it(self):
         world = World(policy="raise", every=2, min_interval=5, size=1)
         past = Past(*((record(100 + n), 0) for n in range(5)))
@@ -439,6 +460,34 @@ class TestReplay:
         assert world.heard() == [100, 101, 102, 103, 104]
         world.some(2)
         assert world.heard() == [5]
+
+
+class TestWhatTheNextEventTells:
+    """Besides its own: whatever becomes of the events before, the first that arrives tells it."""
+
+    def told(self, world):
+        return [
+            (sent.message.publication, sent.message.details.get("_recovered")) for sent in world.outbox.take()
+        ]
+
+    def test_is_not_dropped_with_the_event_that_came_first(self):
+        world = World(size=1)
+        world.listener.tell_next({"_recovered": False})
+        world.block()
+        world.some(3)
+        world.outbox.unblock(world.session)
+        world.publish()
+        assert self.told(world) == [(2, False), (3, None)]
+
+    def test_is_told_again_when_the_event_could_not_be_said(self):
+        world = World()
+        world.listener.tell_next({"_recovered": False})
+        world.block()
+        world.some(2)
+        assert world.listener.take()[0].details == {"_recovered": False}
+        world.listener.put_back(0)
+        world.outbox.unblock(world.session)
+        assert self.told(world) == [(1, False)]
 
 
 intervals = st.sampled_from([0.0, 0.25, 0.5, 1.0])

@@ -146,6 +146,17 @@ class TestGoingOn:
         radio.publish()
         assert told(bob) == plain(16)
 
+    def test_with_the_news_when_all_that_was_left_grew_too_old_meanwhile(self, radio):
+        radio.publish(3)
+        bob = radio.join()
+        radio.outbox.block(bob.session)
+        listen(bob, "a", _radiod_after=radio.at(1))
+        radio.clock.advance(101)
+        listen(radio.join(), "a", _radiod_after=radio.at(1))
+        radio.outbox.unblock(bob.session)
+        radio.publish(2)
+        assert told(bob) == [(4, None, 2), (5, None, None)]
+
     @pytest.mark.parametrize("keep", [KEEP, None], ids=["kept", "untracked"])
     def test_the_word_comes_with_the_first_live_event_when_nothing_is_held(self, keep):
         radio = Radio(keep)

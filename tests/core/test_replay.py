@@ -127,7 +127,7 @@ class TestReplay:
         replay = world.replay()
         world.histories.forget("a")
         assert taken(replay) == []
-        assert replay.is_done
+        assert (replay.is_done, replay.lost) == (True, 3)
 
 
 class TestPages:

@@ -372,6 +372,19 @@ class TestBounds:
         main.run(store)
         assert answers[-1] == (4, None)
 
+    def test_as_many_deletions_find_room_besides(self, opened, main, answers):
+        store = opened(main, max_waiting=2)
+        store.save_channel("radio", "a", {}, HASH, None)
+        append(store, answers, 1)
+        store.delete_channel("radio", "a")
+        store.delete_channel("radio", "news", answers.of("news"))
+        store.delete_channel("radio", "other", answers.of("other"))
+        assert list(answers.errors) == ["other"]
+        store.start()
+        main.run(store)
+        again = reopened(store, opened, main)
+        assert (again.channels(), seqs_of(again)) == ([], [])
+
     def test_too_many_bytes_are_refused_at_once(self, opened, main, answers):
         store = opened(main, max_waiting_bytes=1000)
         append(store, answers, 1, size=300)
@@ -505,6 +518,58 @@ class TestFailure:
         append(store, answers, 6)
         main.run(store)
         assert seqs_of(reopened(store, opened, main)) == [4, 5, 6]
+
+    @pytest.mark.parametrize("what_follows", ["an event", "the channel again", "nothing"])
+    def test_a_deletion_that_failed_is_made_later(
+        self, store, main, opened, answers, monkeypatch, what_follows
+    ):
+        store.start()
+        store.save_channel("radio", "news", {}, HASH, None)
+        append(store, answers, 1, 2)
+        main.run(store)
+        with monkeypatch.context() as broken:
+            broken.setattr(store._database, "write", lambda requests, cuts: 1 / 0)
+            store.delete_channel("radio", "news")
+            main.run(store)
+        if what_follows == "an event":
+            append(store, answers, 1, channel="other")
+        elif what_follows == "the channel again":
+            store.save_channel("radio", "news", {"again": True}, HASH, None)
+        main.run(store)
+        again = reopened(store, opened, main)
+        assert seqs_of(again) == []
+        assert [one.settings for one in again.channels()] == [{"again": True}] * (
+            what_follows == "the channel again"
+        )
+        assert answers.errors == {}
+
+    def test_a_deletion_makes_room_on_a_full_disk(self, store, main, opened, answers):
+        store._database._connection.execute("PRAGMA max_page_count = 40")
+        store.start()
+        held = self.fill(store, main, answers)
+        answers.clear()
+        append(store, answers, held + 1, size=200_000)
+        store.delete_channel("radio", "news")
+        main.run(store)
+        append(store, answers, 1, epoch="e2")
+        main.run(store)
+        assert answers[-1] == (1, None)
+        assert seqs_of(reopened(store, opened, main)) == [1]
+
+    def test_deletions_that_failed_are_remembered_within_a_bound(self, opened, main, monkeypatch):
+        store = opened(main, max_waiting=3)
+        for name in "abcd":
+            store.save_channel("radio", name, {}, HASH, None)
+            if store.waiting == 3:
+                store.start()
+                main.run(store)
+        main.run(store)
+        with monkeypatch.context() as broken:
+            broken.setattr(store._database, "write", lambda requests, cuts: 1 / 0)
+            for name in "abcd":
+                store.delete_channel("radio", name)
+                main.run(store)
+        assert [one.name for one in reopened(store, opened, main).channels()] == ["a"]
 
 
 class TestClosing:

@@ -614,3 +614,22 @@ def test_ids_cannot_be_guessed(radio):
     ids = {PollWire(radio).transport for _ in range(50)}
     assert len(ids) == 50
     assert all(len(id) == 32 for id in ids)
+
+
+def test_a_replay_that_is_read_in_the_middle_of_a_publish_misses_nothing():
+    radio = make_radio(CONFIG + '\n[realms.radio.channels."kept.a"]\nhistory = { size = 10 }\n')
+    paced = joined(radio, WebSocketWire)
+    paced.ask([32, None, {"match": "prefix", "_radiod_buffer": {"min_interval": 1}}, "kept"])
+    listener = PollWire(radio, "wamp.2.json.batched")
+    listener.join()
+    paced.say([16, None, {}, "kept.a", [1]])
+    waiting = listener.post("receive")
+    epoch = radio[0].main_realm.histories.find("kept.a").epoch
+    listener.say(
+        [32, None, {"_radiod_after": f"{epoch}:0"}, "kept.a"],
+        [16, None, {"exclude_me": False}, "kept.a", [2, "x" * (1 << 17)]],
+    )
+    heard = listener.unframe(reply(waiting).body)
+    while len(heard) < 3 and (more := listener.heard()):
+        heard += more
+    assert [message[4][0] for message in heard if message[0] == 36] == [1, 2]

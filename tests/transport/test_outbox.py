@@ -225,3 +225,17 @@ def test_an_event_that_a_serializer_cannot_say_is_dropped_for_it_alone(radio):
     assert [event[4] for event in other.heard()] == [[1]]
     assert radio[0].fan_out.unsayable == 1
     assert plain.heard() == []
+
+
+def test_a_loss_that_the_next_event_cannot_tell_is_told_by_the_one_behind_it(radio):
+    listener, publisher = listening(radio), joined(radio)
+    outlet = next(iter(radio[0].main_realm.sessions.values())).outlet
+    listener.ask([48, 2, {}, "radiod.channel.tune", ["a"], {"policy": "skip", "size": 1}])
+    stall(listener)
+    publish(publisher, 3)
+    read_again(listener)
+    assert numbers(listener) == [0]
+    outlet.max_bytes = 100
+    publish(publisher, 1, size=200)
+    publish(publisher, 2)
+    assert [event[3] for event in listener.heard()] == [{"_lost": 2}, {}]

@@ -272,6 +272,12 @@ class TestSlowListeners:
         assert (status, headers["Retry-After"]) == (503, "1")
         assert "error" in json.loads(content)
 
+    def test_hold_the_answer_to_a_body_with_other_options_too(self, radio, slow):
+        slow("wait")
+        body = {**self.BRIDGE, "options": {"exclude_me": False}}
+        assert parse(self.ask(radio, body).received())[0] == 200
+        assert self.ask(radio, body).received() == b""
+
     @pytest.mark.parametrize("body", [GOOD, BRIDGE])
     def test_that_refuse_are_a_503_at_once(self, radio, slow, body):
         slow("raise")

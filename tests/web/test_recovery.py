@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.memory import WebSocketWire, Wire, make_radio, server_frames, upgrade
+from support.memory import WebSocketWire, Wire, client_frame, make_radio, server_frames, upgrade
 
 from radiod.wire.codecs import CBOR
 
@@ -30,6 +30,9 @@ listen = ["kept"]
 history = { size = 10 }
 
 [realms.radio.channels.plain]
+
+[realms.radio.channels.long]
+history = { size = 50000 }
 """
 
 
@@ -95,6 +98,10 @@ def alice(radio):
 
 def epoch(radio, topic="kept"):
     return radio[0].realms["radio"].histories.find(topic).epoch
+
+
+def at_topic(radio, topic, seq):
+    return f"{epoch(radio, topic)}:{seq}"
 
 
 def at(radio, seq):
@@ -227,6 +234,36 @@ class TestLongPoll:
         radio[1].advance(0.02)
         status, headers, body = answered(wire)
         assert (status, body, headers["X-Radiod-Position"]) == (204, b"", at(radio, 0))
+
+    def test_what_comes_in_the_turn_in_which_the_wait_is_over_is_not_missed(self, radio, alice):
+        wire = get(radio, "/listen/kept?wait=1")
+        message = json.dumps([16, 2, {}, "kept", [7]]).encode()
+        input = client_frame(0x81, message)
+        alice.publish(6)
+        first = json.loads(answered(wire)[2])
+        assert [one["data"] for one in first] == [6]
+        wire = get(radio, f"/listen/kept?wait=1&after={first[0]['position']}")
+        # The reactor handles input that is there before the timers that are due by then.
+        radio[1].callLater(0.999, alice.wire.transport.protocol.dataReceived, input)
+        radio[1].advance(1)
+        wire.settle()
+        status, _, body = answered(wire)
+        assert (status, json.loads(body)) == (200, [{"position": at(radio, 2), "data": 7}])
+
+    @pytest.mark.parametrize("others", [1000, 20_000])
+    def test_what_is_behind_many_events_for_others_is_not_missed(self, radio, alice, others):
+        for_others = {"eligible_authid": ["nobody"]}
+        alice.publish(0, topic="long")
+        begin = at_topic(radio, "long", 1)
+        alice.publish(*range(others), topic="long", **for_others)
+        alice.publish("mine", topic="long")
+        for _ in range(others // 10_000 + 1):
+            status, headers, body = ask(radio, f"/listen/long?after={begin}")
+            begin = headers["X-Radiod-Position"]
+            if body:
+                break
+            assert status == 204
+        assert [one["data"] for one in json.loads(body)] == ["mine"]
 
     def test_no_wait_is_answered_at_once(self, radio):
         assert ask(radio, "/listen/kept?wait=0")[0] == 204
