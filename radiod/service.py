@@ -86,7 +86,7 @@ class Radio:
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
-        self.statistics = Statistics(self.fan_out, self.clock, self.clock.timers, limits.stats_interval_s)
+        self.statistics = Statistics(self.clock, self.clock.timers, limits.stats_interval_s)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
             name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from radiod.core.listeners import Broadcast, Listener
-from radiod.core.ports import Action, Limits, Load, Permissions, Principal, Verdict
+from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
@@ -136,9 +136,6 @@ class RecordingOutbox:
         self.aborted: list[Session] = []
         # Listeners whose channels ended; for those that speak WAMP this means nothing.
         self.ended: list[Session] = []
-        # What ``load`` says: events are counted here, bytes by tests.
-        self.delivered = 0
-        self.bytes_out = 0
         self._max_payload = max_payload
         self._closed: set[Session] = set()
         self._blocked: set[Session] = set()
@@ -198,7 +195,7 @@ class RecordingOutbox:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         self._record(Sent(listener.session, event, broadcast.payload))
-        self.delivered += 1
+        listener.count(1, broadcast)
 
     def hold(self, session: Session, is_held: bool) -> None:
         if is_held:
@@ -219,9 +216,6 @@ class RecordingOutbox:
 
     def end(self, session: Session) -> None:
         self.ended.append(session)
-
-    def load(self) -> Load:
-        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
 
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""

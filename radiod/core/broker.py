@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
-from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
+from radiod.core.buffers import DEFAULTS, BufferSettings, Tally
 from radiod.core.ids import Counter
 from radiod.core.later import Later
 from radiod.core.listeners import Broadcast, Listener, Subscription
@@ -88,7 +88,7 @@ class Retention:
 class Broker:
     """Subscriptions of one realm, or of one private channel in it.
 
-    ``drops`` counts what its listeners did not get.
+    ``tally`` counts what became of its clients' events; of the router's own it tells nothing.
 
     Args:
         retention: shared by all brokers of a realm.
@@ -102,7 +102,6 @@ class Broker:
         timers: Timers,
         limits: Limits,
         *,
-        drops: Drops | None = None,
         retention: Retention | None = None,
         private_ids: Ids | None = None,
     ) -> None:
@@ -110,8 +109,10 @@ class Broker:
         self._private_ids = private_ids
         self._retention = retention or Retention(limits)
         self._clock = clock
-        self.drops = drops or Drops()
-        self._flow = Flow(outbox, clock, timers, self.drops, limits.wait_timeout_s)
+        self.tally = Tally()
+        self._flow = Flow(outbox, clock, timers, self.tally, limits.wait_timeout_s)
+        # Some of what the router tells is for the members of private channels: it is counted apart.
+        self._router_flow = Flow(outbox, clock, timers, Tally(), limits.wait_timeout_s)
         self._limits = limits
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()
@@ -185,7 +186,8 @@ class Broker:
         is_new = subscription is None
         if subscription is None:
             id = self._new_id()
-            subscription = Subscription(id, options.match, topic, self._clock.time(), self._flow, self)
+            flow = self._router_flow if is_reserved(topic) else self._flow
+            subscription = Subscription(id, options.match, topic, self._clock.time(), flow, self)
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
         listener = Listener(session, subscription, settings)

@@ -24,8 +24,8 @@ __all__ = [
     "MAX_SIZE",
     "Buffer",
     "BufferSettings",
-    "Drops",
     "Policy",
+    "Tally",
     "from_query",
     "settings_from",
 ]
@@ -159,16 +159,27 @@ _READERS: Final[dict[str, Callable[[str], Any]]] = {
 }
 
 
-class Drops:
-    """Counts what listeners did not get: ``by_policy`` was lost, the rest is as they wanted it.
+class Tally:
+    """Counts what became of events, one for each listener; bytes are those of their payload.
 
-    ``conflated``: replaced by a newer event while waiting; ``skipped``: left out by ``every``; ``queued``,
-    ``queued_bytes``: what they are still to get, in all buffers that share this.
+    ``delivered``, ``delivered_bytes``: given to its connection; ``queued``, ``queued_bytes``: waiting in its
+    buffer; ``by_policy``: lost; ``conflated``: replaced by a newer one while it waited, and ``skipped``: left
+    out by ``every``, as the listener wished.
     """
 
-    __slots__ = ("by_policy", "conflated", "queued", "queued_bytes", "skipped")
+    __slots__ = (
+        "by_policy",
+        "conflated",
+        "delivered",
+        "delivered_bytes",
+        "queued",
+        "queued_bytes",
+        "skipped",
+    )
 
     def __init__(self) -> None:
+        self.delivered = 0
+        self.delivered_bytes = 0
         self.by_policy: dict[Policy, int] = dict.fromkeys(POLICIES, 0)
         self.conflated = 0
         self.skipped = 0
@@ -189,11 +200,11 @@ class Buffer:
     costs a reference, and memory only where this is the last one that holds the event.
     """
 
-    __slots__ = ("_drops", "_mark_bytes", "_queue", "bytes", "marks", "samples", "settings")
+    __slots__ = ("_mark_bytes", "_queue", "_tally", "bytes", "marks", "samples", "settings")
 
-    def __init__(self, settings: BufferSettings, drops: Drops) -> None:
+    def __init__(self, settings: BufferSettings, tally: Tally) -> None:
         self.settings = settings
-        self._drops = drops
+        self._tally = tally
         # An integer in the queue: so many were lost here. Two of them are never side by side.
         self._queue: deque[Broadcast | int] = deque()
         # Events that are no marks, and their payload bytes.
@@ -315,22 +326,22 @@ class Buffer:
     def _conflate(self, keep: int) -> None:
         while self.samples > keep:
             self._drop_oldest(0)
-            self._drops.conflated += 1
+            self._tally.conflated += 1
 
     def _count(self, lost: int) -> int:
-        self._drops.by_policy[self.settings.policy] += lost
+        self._tally.by_policy[self.settings.policy] += lost
         return lost
 
     def discard(self) -> None:
         """Nobody will take what waits: the buffer must not be used any more."""
-        self._drops.queued -= len(self)
-        self._drops.queued_bytes -= self.bytes + self._mark_bytes
+        self._tally.queued -= len(self)
+        self._tally.queued_bytes -= self.bytes + self._mark_bytes
 
     def _append(self, broadcast: Broadcast) -> None:
         self._queue.append(broadcast)
         size = len(broadcast.payload)
-        self._drops.queued += 1
-        self._drops.queued_bytes += size
+        self._tally.queued += 1
+        self._tally.queued_bytes += size
         if broadcast.is_mark:
             self.marks += 1
             self._mark_bytes += size
@@ -340,8 +351,8 @@ class Buffer:
 
     def _forget(self, broadcast: Broadcast) -> None:
         size = len(broadcast.payload)
-        self._drops.queued -= 1
-        self._drops.queued_bytes -= size
+        self._tally.queued -= 1
+        self._tally.queued_bytes -= size
         if broadcast.is_mark:
             self.marks -= 1
             self._mark_bytes -= size

@@ -93,7 +93,7 @@ class Listener:
     def made_buffer(self) -> Buffer:
         """Its buffer, made when first needed."""
         if self.buffer is None:
-            self.buffer = Buffer(self.settings, self.subscription.flow.drops)
+            self.buffer = Buffer(self.settings, self.subscription.flow.tally)
         return self.buffer
 
     def hold(self, broadcast: Broadcast) -> int:
@@ -116,6 +116,12 @@ class Listener:
             # From here on events would pass the buffer by, and nobody would hear of the loss.
             self.pace()
         return None
+
+    def count(self, delivered: int, broadcast: Broadcast) -> None:
+        """So many listeners of its subscription were given the event."""
+        tally = self.subscription.flow.tally
+        tally.delivered += delivered
+        tally.delivered_bytes += delivered * len(broadcast.payload)
 
     def put_back(self, lost: int) -> None:
         """The last event could not be said: tell with the next one what was lost before it, and the rest."""

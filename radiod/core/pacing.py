@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from radiod.core.buffers import MAX_MARKS, MAX_SIZE, Buffer, BufferSettings, Drops
+from radiod.core.buffers import MAX_MARKS, MAX_SIZE, Buffer, BufferSettings, Tally
 from radiod.core.ports import Clock, Outbox
 from radiod.core.timers import Deadline, Timers
 
@@ -36,15 +36,15 @@ class Replay(Protocol):
 class Flow:
     """What all listeners of one broker share. ``paced`` counts those that have a pacer."""
 
-    __slots__ = ("clock", "drops", "outbox", "paced", "timers", "wait_timeout")
+    __slots__ = ("clock", "outbox", "paced", "tally", "timers", "wait_timeout")
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, timers: Timers, drops: Drops, wait_timeout: float
+        self, outbox: Outbox, clock: Clock, timers: Timers, tally: Tally, wait_timeout: float
     ) -> None:
         self.outbox = outbox
         self.clock = clock
         self.timers = timers
-        self.drops = drops
+        self.tally = tally
         self.wait_timeout = wait_timeout
         self.paced = 0
 
@@ -176,7 +176,7 @@ class Pacer:
         self._offered += 1
         if self._offered % every == 0:
             return True
-        self._flow.drops.skipped += 1
+        self._flow.tally.skipped += 1
         return False
 
     def _passes(self, broadcast: Broadcast) -> bool:
@@ -215,7 +215,7 @@ class Pacer:
         else:
             self._listener.made_buffer().lose(1)
         self._listener.lost += 1
-        self._flow.drops.by_policy["wait"] += 1
+        self._flow.tally.by_policy["wait"] += 1
 
     # --- events that go
 

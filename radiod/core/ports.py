@@ -29,7 +29,6 @@ __all__ = [
     "Ids",
     "Journal",
     "Limits",
-    "Load",
     "Outbox",
     "Permissions",
     "Principal",
@@ -184,16 +183,6 @@ class Ids(Protocol):
         """32 hexadecimal digits nobody can guess."""
 
 
-class Load(Struct, frozen=True, kw_only=True):
-    """What an outbox has done since it began.
-
-    ``delivered``: events given to connections, one for each receiver; ``bytes_out``: bytes, of everything.
-    """
-
-    delivered: int = 0
-    bytes_out: int = 0
-
-
 class Outbox(Protocol):
     """Where the core's decisions go. Never blocks, never re-enters the core."""
 
@@ -237,9 +226,6 @@ class Outbox(Protocol):
 
         Other sessions go on. What was sent before reaches the listener first.
         """
-
-    def load(self) -> Load:
-        """What it has done so far."""
 
 
 class Journal(Protocol):

@@ -108,7 +108,7 @@ class Realm:
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
-        self.statistics = statistics or Statistics(outbox, clock, timers)
+        self.statistics = statistics or Statistics(clock, timers)
         self.statistics.watch(self._round_ended)
         self.space = self.make_space()
         self.broker = self.space.broker
@@ -116,6 +116,8 @@ class Realm:
         self.dealer = Dealer(outbox, clock, timers, ids, limits)
         self._published = 0
         self._publish_rate = Rate()
+        self._delivery_rate = Rate()
+        self._bytes_rate = Rate()
         self.desk = Desk(
             self,
             outbox=outbox,
@@ -586,7 +588,7 @@ class Realm:
 
     def describe_load(self) -> dict[str, Any]:
         """Statistics of this realm, and of the whole server; ``Statistics.describe`` says which are those."""
-        drops = self.broker.drops
+        tally = self.broker.tally
         return {
             "sessions": len(self.sessions),
             "subscriptions": len(self.broker),
@@ -594,16 +596,23 @@ class Realm:
             "channels": self.channels.public,
             "published": self._published,
             "published_per_s": self._publish_rate.per_s,
-            "queued": drops.queued,
-            "queued_bytes": drops.queued_bytes,
-            "dropped": dict(drops.by_policy),
-            "conflated": drops.conflated,
-            "skipped": drops.skipped,
+            "queued": tally.queued,
+            "queued_bytes": tally.queued_bytes,
+            "dropped": dict(tally.by_policy),
+            "conflated": tally.conflated,
+            "skipped": tally.skipped,
+            "delivered": tally.delivered,
+            "delivered_per_s": self._delivery_rate.per_s,
+            "bytes_out": tally.delivered_bytes,
+            "bytes_out_per_s": self._bytes_rate.per_s,
             **self.statistics.describe(),
         }
 
     def _round_ended(self, seconds: float) -> None:
+        tally = self.broker.tally
         self._publish_rate.turn(self._published, seconds)
+        self._delivery_rate.turn(tally.delivered, seconds)
+        self._bytes_rate.turn(tally.delivered_bytes, seconds)
         if self.broker.matching(ON_STATS):
             self.announce(ON_STATS, self.describe_load())
 

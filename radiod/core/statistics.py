@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from radiod.core.ports import Clock, Outbox
+from radiod.core.ports import Clock
 from radiod.core.timers import Deadline, Timers
 
 __all__ = ["INTERVAL", "Rate", "Statistics", "Traffic"]
@@ -116,8 +116,7 @@ class Statistics:
     ``round`` counts the rounds, each ``interval`` seconds long; it stays 0 until ``start``.
     """
 
-    def __init__(self, outbox: Outbox, clock: Clock, timers: Timers, interval: float = INTERVAL) -> None:
-        self._outbox = outbox
+    def __init__(self, clock: Clock, timers: Timers, interval: float = INTERVAL) -> None:
         self._clock = clock
         self._timers = timers
         self.interval = interval
@@ -126,8 +125,6 @@ class Statistics:
         self._round_since = self._since
         self._deadline: Deadline | None = None
         self._lag = _Lag(clock, timers)
-        self._delivered = Rate()
-        self._bytes = Rate()
         self._watchers: list[Callable[[float], None]] = []
 
     def watch(self, on_round: Callable[[float], None]) -> None:
@@ -148,15 +145,10 @@ class Statistics:
 
     def describe(self) -> dict[str, Any]:
         """What concerns the whole server."""
-        load = self._outbox.load()
         return {
             "time": self._clock.time(),
             "uptime": self._clock.seconds() - self._since,
             "interval": self.interval,
-            "delivered": load.delivered,
-            "delivered_per_s": self._delivered.per_s,
-            "bytes_out": load.bytes_out,
-            "bytes_out_per_s": self._bytes.per_s,
             "loop_lag": self._lag.last,
         }
 
@@ -167,9 +159,6 @@ class Statistics:
         now = self._clock.seconds()
         seconds, self._round_since = now - self._round_since, now
         self.round += 1
-        load = self._outbox.load()
-        self._delivered.turn(load.delivered, seconds)
-        self._bytes.turn(load.bytes_out, seconds)
         self._lag.turn()
         self._wait()
         for on_round in self._watchers:

@@ -26,7 +26,6 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from radiod.core.listeners import Broadcast, Listener
-from radiod.core.ports import Load
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
@@ -77,8 +76,7 @@ class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes.
-    Counters: ``delivered`` events given to connections, ``bytes_out`` of everything written, ``dropped``
-    events lost by full buffers, ``unsayable`` events that a format could not express,
+    Counters: ``dropped`` events lost by full buffers, ``unsayable`` events that a format could not express,
     ``cut`` connections cut for their backlog.
     """
 
@@ -91,8 +89,6 @@ class FanOut:
         self._due: list[Outlet] = []
         self._order = count()
         self._turn_bytes = 0
-        self.delivered = 0
-        self.bytes_out = 0
         self.dropped = 0
         self.unsayable = 0
         self.cut = 0
@@ -171,7 +167,8 @@ class FanOut:
             else:
                 left_out += 1
                 listener.put_back(lost)
-        self.delivered += len(listeners) - left_out
+        if listeners:
+            listener.count(len(listeners) - left_out, broadcast)
         self._count(len(frame))
 
     def release(self, listener: Listener) -> None:
@@ -228,10 +225,6 @@ class FanOut:
         else:
             outlet.driver.close(message.reason)
 
-    def load(self) -> Load:
-        """What has been delivered and written so far."""
-        return Load(delivered=self.delivered, bytes_out=self.bytes_out)
-
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; empty when the format cannot say it."""
         if lost:
@@ -265,7 +258,7 @@ class FanOut:
             listener.share = share + len(frame) / listener.settings.weight
             heapreplace(owed, (listener.share, next(self._order), listener))
             if frame and len(frame) <= outlet.max_bytes:
-                self.delivered += 1
+                listener.count(1, broadcast)
                 return frame
             listener.put_back(lost)
         return None
@@ -409,7 +402,6 @@ class Outlet:
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         queue.clear()
         if not self.blocked:
-            self._fan_out.bytes_out += len(data)
             self._write(data)
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
@@ -435,7 +427,6 @@ class Outlet:
         written = 0
         while not self.blocked and (chunk := self._next_chunk()):
             data = b"".join(chunk)
-            self._fan_out.bytes_out += len(data)
             self._write(data)
             written += len(data)
             if written >= TURN_BYTES and not self.blocked:

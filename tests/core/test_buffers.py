@@ -13,7 +13,7 @@ from radiod.core.buffers import (
     POLICIES,
     Buffer,
     BufferSettings,
-    Drops,
+    Tally,
     from_query,
     settings_from,
 )
@@ -25,7 +25,7 @@ LIMIT = 1 << 24
 
 
 def make(size, max_bytes, **settings):
-    return Buffer(BufferSettings(size=size, max_bytes=max_bytes, **settings), Drops())
+    return Buffer(BufferSettings(size=size, max_bytes=max_bytes, **settings), Tally())
 
 
 def event(number, size=1, is_mark=False):
@@ -182,12 +182,12 @@ def test_latest_keeps_one_and_loses_none():
     buffer = make(3, 100, latest=True)
     assert [buffer.offer(event(n)) for n in range(5)] == [0] * 5
     assert drain(buffer) == [(4, 0)]
-    assert buffer._drops.conflated == 4
-    assert buffer._drops.lost == 0
+    assert buffer._tally.conflated == 4
+    assert buffer._tally.lost == 0
 
 
 def test_what_waits_is_counted_until_it_is_taken_or_discarded():
-    drops = Drops()
+    drops = Tally()
     buffers = [Buffer(BufferSettings(size=3), drops) for _ in range(2)]
     for buffer in buffers:
         for n in range(5):
@@ -287,7 +287,7 @@ def test_a_buffer_made_smaller_drops_as_its_policy_says(policy, kept):
     for n in range(5):
         buffer.offer(event(n))
     lost = buffer.tune(BufferSettings(size=2, policy=policy))
-    assert lost == buffer._drops.lost == 5 - len(kept)
+    assert lost == buffer._tally.lost == 5 - len(kept)
     assert drain(buffer) == kept
 
 
@@ -300,7 +300,7 @@ def test_a_buffer_tuned_to_the_latest_loses_nothing():
 
 
 def test_what_is_dropped_is_counted_by_policy():
-    drops = Drops()
+    drops = Tally()
     for policy in POLICIES:
         buffer = Buffer(BufferSettings(size=3, policy=policy), drops)
         for n in range(4):
@@ -324,8 +324,8 @@ class BufferMachine(RuleBasedStateMachine):
     @initialize(settings=any_settings)
     def begin(self, settings):
         self.settings = BufferSettings(**settings)
-        self.drops = Drops()
-        self.buffer = Buffer(self.settings, self.drops)
+        self.tally = Tally()
+        self.buffer = Buffer(self.settings, self.tally)
         # [number, size, is mark, fate]: fate is "waits", "lost" or "replaced"
         self.events = []
         self.offered = 0
@@ -407,7 +407,7 @@ class BufferMachine(RuleBasedStateMachine):
         assert (self.buffer.samples, self.buffer.marks) == (len(samples), len(marks))
         assert len(self.buffer) == len(samples) + len(marks)
         assert self.buffer.bytes == sum(one[1] for one in samples) <= self.settings.max_bytes
-        drops = self.buffer._drops
+        drops = self.buffer._tally
         assert drops.queued == len(self.buffer)
         assert drops.queued_bytes == sum(one[1] for one in (*samples, *marks))
         assert len(samples) <= (self.settings.size or MAX_SIZE)

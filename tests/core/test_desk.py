@@ -694,9 +694,7 @@ class Story:
         if message[0] in (EVENT, PUBLISHED):
             message[2] = 0
         if message[0] == 50 and isinstance(message[3][0], dict):
-            # The load of the whole server is that of all its sessions.
-            for name in ("control_key", "delivered", "delivered_per_s", "bytes_out", "bytes_out_per_s"):
-                message[3][0].pop(name, None)
+            message[3][0].pop("control_key", None)
         return message
 
     def inside(self, what, who, name, key):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.buffers import DEFAULTS, BufferSettings, Drops
+from radiod.core.buffers import DEFAULTS, BufferSettings, Tally
 from radiod.core.listeners import Broadcast, Listener, Subscription
 from radiod.core.pacing import Flow
 from radiod.core.sessions import Session
@@ -13,7 +13,7 @@ from radiod.wire.codecs import JSON, Payload
 @pytest.fixture
 def listener():
     clock = FakeClock()
-    flow = Flow(RecordingOutbox(), clock, clock.timers, Drops(), 5.0)
+    flow = Flow(RecordingOutbox(), clock, clock.timers, Tally(), 5.0)
     session = Session(1, make_principal(), "outlet")
     return Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
 

@@ -97,8 +97,8 @@ class TestRates:
         world = World(every=3)
         world.some(10)
         assert world.heard() == [2, 5, 8]
-        assert world.broker.drops.skipped == 7
-        assert world.broker.drops.lost == 0
+        assert world.broker.tally.skipped == 7
+        assert world.broker.tally.lost == 0
 
     def test_what_nobody_takes_is_never_given_to_the_outbox(self):
         world = World(every=1000)
@@ -127,7 +127,7 @@ class TestRates:
         world.some(6)
         assert world.heard() == [0]
         assert world.pass_time(1) == [5]
-        assert world.broker.drops.conflated == 4
+        assert world.broker.tally.conflated == 4
 
     def test_there_is_one_timer_for_a_listener_however_much_waits(self):
         world = World(min_interval=1)
@@ -213,7 +213,7 @@ class TestWaiting:
         assert world.receipts[1] == "overrun"
         world.publish(ack=True)
         assert world.unblock() == [0, (2, 1)]
-        assert world.broker.drops.by_policy["wait"] == 1
+        assert world.broker.tally.by_policy["wait"] == 1
         world.clock.advance(0)
         assert world.receipts[2] == "published"
         assert len(world.clock.timers) == 0

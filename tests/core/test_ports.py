@@ -2,8 +2,10 @@
 
 import pytest
 
-from radiod.core.buffers import Drops
+from radiod.core.buffers import Tally
 from radiod.core.ids import RandomIds
+from radiod.core.buffers import Tally
+from radiod.core.pacing import Flow
 from radiod.core.listeners import Broadcast, Listener, Subscription
 from radiod.core.pacing import Flow
 from radiod.core.ports import Action, Limits, Principal
@@ -99,15 +101,17 @@ class TestRecordingOutbox:
         assert [sent.session for sent in outbox.take()] == [other, other]
 
     def test_makes_one_event_of_a_broadcast_for_each_listener(self, session):
-        outbox, payload = RecordingOutbox(), Payload.of("x")
-        listener = Listener(session, Subscription(7, "exact", "a", 0.0, None, None))
+        outbox, payload, clock = RecordingOutbox(), Payload.of("x"), FakeClock()
+        flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
+        listener = Listener(session, Subscription(7, "exact", "a", 0.0, flow, None))
         outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
         assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
         assert outbox.sent[0].payload is payload
+        assert (flow.tally.delivered, flow.tally.delivered_bytes) == (2, 2 * len(payload))
 
     def test_has_events_wait_for_a_blocked_session_and_gives_them_out_in_turns(self, session):
         outbox, clock = RecordingOutbox(), FakeClock()
-        flow = Flow(outbox, clock, clock.timers, Drops(), 5.0)
+        flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
         listeners = [Listener(session, Subscription(id, "exact", "a", 0.0, flow, None)) for id in (1, 2)]
         outbox.block(session)
         assert outbox.is_blocked(session)
@@ -122,7 +126,7 @@ class TestRecordingOutbox:
 
     def test_gives_out_what_was_released_when_its_turn_comes(self, session):
         outbox, clock = RecordingOutbox(), FakeClock()
-        flow = Flow(outbox, clock, clock.timers, Drops(), 5.0)
+        flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
         listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
         listener.put_back(3)
         listener.hold(Broadcast(1, 1, "a", {}, Payload.of()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.buffers import Drops
+from radiod.core.buffers import Tally
 from radiod.core.later import Later
 from radiod.core.pacing import Flow
 from radiod.core.receipts import Publication, Receipt
@@ -19,7 +19,7 @@ def clock():
 
 @pytest.fixture
 def receipt(clock):
-    return Receipt(Flow(RecordingOutbox(), clock, clock.timers, Drops(), 5.0))
+    return Receipt(Flow(RecordingOutbox(), clock, clock.timers, Tally(), 5.0))
 
 
 def outcomes(later):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.buffers import Drops
+from radiod.core.buffers import Tally
 from radiod.core.history import Histories, Keep
 from radiod.core.listeners import Listener, Subscription
 from radiod.core.pacing import Flow
@@ -24,7 +24,7 @@ class World:
         self.clock, self.outbox = FakeClock(), RecordingOutbox()
         self.histories = Histories(self.clock, SequentialIds(), 10)
         self.histories.keep("a", Keep(size=size, seconds=1e9, bytes=1 << 40))
-        flow = Flow(self.outbox, self.clock, self.clock.timers, Drops(), 5.0)
+        flow = Flow(self.outbox, self.clock, self.clock.timers, Tally(), 5.0)
         self.session = Session(5, make_principal("joe"), None)
         self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, None))
         self.published = 0

@@ -5,14 +5,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis.strategies import integers
 
 from radiod.core.statistics import Rate, Statistics, Traffic
-from radiod.testing import FakeClock, RecordingOutbox
+from radiod.testing import FakeClock
 
 
 class World:
     def __init__(self, interval=5.0):
         self.clock = FakeClock()
-        self.outbox = RecordingOutbox()
-        self.statistics = Statistics(self.outbox, self.clock, self.clock.timers, interval)
+        self.statistics = Statistics(self.clock, self.clock.timers, interval)
         self.rounds = []
         self.statistics.watch(self.rounds.append)
 
@@ -51,26 +50,6 @@ def test_time_and_uptime(world):
     assert world.told("time", "uptime", "interval") == [1_800_000_112.5, 12.5, 5.0]
 
 
-def test_what_the_outbox_says_is_told(world):
-    world.outbox.delivered, world.outbox.bytes_out = 5, 7
-    assert world.told("delivered", "bytes_out") == [5, 7]
-
-
-def test_rates_are_those_of_the_last_whole_round(world):
-    world.statistics.start()
-    world.outbox.bytes_out = 1000
-    assert world.told("bytes_out_per_s") == [0.0]
-    world.clock.advance(5)
-    assert world.told("bytes_out_per_s") == [200.0]
-    world.outbox.bytes_out = 1500
-    world.clock.advance(4.9)
-    assert world.told("bytes_out_per_s") == [200.0]
-    world.clock.advance(0.1)
-    assert world.told("bytes_out_per_s") == [100.0]
-    world.clock.advance(5)
-    assert world.told("bytes_out_per_s") == [0.0]
-
-
 def test_a_round_that_took_longer_is_divided_by_what_it_took():
     rate = Rate()
     rate.turn(100, 5.0)
@@ -90,7 +69,7 @@ class LateClock(FakeClock):
 
 def test_the_lag_is_how_late_the_timers_ran():
     clock = LateClock()
-    statistics = Statistics(RecordingOutbox(), clock, clock.timers)
+    statistics = Statistics(clock, clock.timers)
     statistics.start()
     for seconds in (1.25, 1.0, 2.75):
         clock.let_pass(seconds)

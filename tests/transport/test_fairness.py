@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support.memory import WebSocketWire, make_radio
 from twisted.internet.task import Clock
 
-from radiod.core.buffers import BufferSettings, Drops
+from radiod.core.buffers import BufferSettings, Tally
 from radiod.core.listeners import Broadcast, Listener, Subscription
 from radiod.core.pacing import Flow
 from radiod.core.sessions import Session
@@ -55,7 +55,7 @@ class World:
         self.fan_out = FanOut(self.clock, 1 << 20)
         self.outlet = MemoryOutlet(self.fan_out)
         session = Session(1, make_principal(), self.outlet)
-        flow = Flow(self.fan_out, self.clock, self.clock.timers, Drops(), 5.0)
+        flow = Flow(self.fan_out, self.clock, self.clock.timers, Tally(), 5.0)
         self.listeners = [
             Listener(
                 session,
