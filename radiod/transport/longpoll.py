@@ -68,6 +68,7 @@ class PollOutlet(Outlet):
 
     def block(self) -> None:
         """No receive waits any more: what was queued for it waits for the next."""
+        self._is_resting = False
         self.blocked = True
         if self.queue:
             self._hold_queue()

@@ -243,9 +243,12 @@ class FanOut:
             return b""
 
     def next_owed(self, outlet: Outlet) -> bytes | None:
-        """The next event that waits for this outlet, shared fairly among its listeners; None: none is due."""
+        """The next event that waits for this outlet, shared fairly among its listeners.
+
+        None: none is due, or too much that the peer cannot take has been passed over in this turn.
+        """
         owed = outlet.owed
-        while owed:
+        while owed and outlet.passed_over < TURN_BYTES:
             share, _, listener = owed[0]
             taken = listener.take()
             if taken is None:
@@ -261,6 +264,7 @@ class FanOut:
                 listener.count(1, broadcast)
                 return frame
             listener.put_back(lost)
+            outlet.passed_over += len(frame or broadcast.payload)
         return None
 
 
@@ -293,6 +297,7 @@ class Outlet:
         "format",
         "max_bytes",
         "owed",
+        "passed_over",
         "queue",
         "shared",
     )
@@ -327,6 +332,8 @@ class Outlet:
         # the bytes written so far over the weights; and the time of what was written last.
         self.owed: list[tuple[float, int, Listener]] = []
         self.shared = 0.0
+        # Bytes in this turn of events that the peer cannot take: to make them takes time, too.
+        self.passed_over = 0
         # While blocked: answers in order.
         # An empty deque has 600 bytes: the backlog is one only while there is something in it.
         self._backlog: deque[bytes] | None = None
@@ -424,14 +431,18 @@ class Outlet:
 
     def _drain(self) -> None:
         """Write what waited, chunk by chunk, until the connection blocks again or nothing waits."""
-        written = 0
-        while not self.blocked and (chunk := self._next_chunk()):
-            data = b"".join(chunk)
-            self._write(data)
-            written += len(data)
-            if written >= TURN_BYTES and not self.blocked:
+        written = self.passed_over = 0
+        while not self.blocked:
+            chunk = self._next_chunk()
+            if chunk:
+                data = b"".join(chunk)
+                self._write(data)
+                written += len(data)
+            if written + self.passed_over >= TURN_BYTES and not self.blocked:
                 self._is_resting = self.blocked = True
                 self._fan_out.rest(self)
+            elif not chunk:
+                break
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
             self._update_reads()

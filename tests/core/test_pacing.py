@@ -486,6 +486,8 @@ class TestWhatTheNextEventTells:
         world.some(2)
         assert world.listener.take()[0].details == {"_recovered": False}
         world.listener.put_back(0)
+        # Nor could one that told nothing.
+        world.listener.put_back(0)
         world.outbox.unblock(world.session)
         assert self.told(world) == [(1, False)]
 

@@ -4,8 +4,6 @@ import pytest
 
 from radiod.core.buffers import Tally
 from radiod.core.ids import RandomIds
-from radiod.core.buffers import Tally
-from radiod.core.pacing import Flow
 from radiod.core.listeners import Broadcast, Listener, Subscription
 from radiod.core.pacing import Flow
 from radiod.core.ports import Action, Limits, Principal

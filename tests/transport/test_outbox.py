@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.memory import WebSocketWire, make_radio
+from support.memory import CONFIG, WebSocketWire, make_radio
 
 from radiod.transport.outbox import CHUNK, READ_PAUSE
 
@@ -233,3 +233,29 @@ def test_a_loss_that_the_next_event_cannot_tell_is_told_by_the_one_behind_it(rad
     publish(publisher, 1, size=200)
     publish(publisher, 2)
     assert [event[3] for event in listener.heard()] == [{"_lost": 2}, {}]
+
+
+def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little():
+    radio = make_radio(CONFIG + "\n[realms.radio.channels.kept]\nhistory = { size = 1000 }\n")
+    listener, publisher = joined(radio), joined(radio)
+    next(iter(radio[0].main_realm.sessions.values())).outlet.max_bytes = 1000
+    publish(publisher, 200, topic="kept", size=10_000)
+    publish(publisher, 1, topic="kept")
+    fan_out = radio[0].fan_out
+    # Events made, in each turn until the outlet rests.
+    turns, make, rest = [0], fan_out._make, fan_out.rest
+
+    def counted(*event):
+        turns[-1] += 1
+        return make(*event)
+
+    fan_out._make = counted
+    fan_out.rest = lambda outlet: (turns.append(0), rest(outlet))
+    epoch = radio[0].main_realm.histories.find("kept").epoch
+    # A live event keeps behind the past.
+    ask = [32, 1, {"_radiod_after": f"{epoch}:0"}, "kept"]
+    listener.say(ask, [16, None, {"exclude_me": False}, "kept", [1]])
+    assert sum(turns) == 202
+    assert max(turns) <= 30
+    seqs = [event[3]["_seq"] for event in listener.heard() if event[0] == 36]
+    assert seqs == [201, 202]
