@@ -50,7 +50,9 @@ class Publishing:
         Raises: Refused: ``quota``, ``overrun``, ``unavailable``; nothing happened. What comes later may be
             one of these, or ``channel_closed``, as well.
         """
-        self._broker.check(publisher, topic, payload, options, is_mark)
+        if options.acknowledge or options.retain:
+            # Nothing stands against any other.
+            self._broker.check(publisher, topic, payload, options, is_mark)
         id = self._ids.next()
         histories = self._histories
         history = None if histories.is_idle else histories.find(topic)

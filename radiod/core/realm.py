@@ -244,17 +244,19 @@ class Realm:
         if session.waiting is not None:
             session.waiting.append((message, codec))
             return
-        guarded = self._guarded.get(type(message))
+        kind = type(message)
+        guarded = self._guarded.get(kind)
         if guarded is None:
-            handler = self._free.get(type(message))
+            handler = self._free.get(kind)
             if handler is None:
                 raise PeerError(f"{name_of(message)} is not expected in an open session")
             handler(session, message, codec)
             return
-        _check_announced(session, message)
-        if _is_chunk(session, message):
-            self._on_chunk(session, message, codec)
-            return
+        if kind is Publish or kind is Call:
+            _check_announced(session, message)
+            if kind is Call and _is_chunk(session, message):
+                self._on_chunk(session, message, codec)
+                return
         action, _ = guarded
         try:
             verdict = self._decide(session, action, message)
@@ -466,11 +468,10 @@ class Realm:
             options.key = None
         if channel is not None:
             self.desk.check_writer(channel, publisher)
-        space = self.desk.space_of(channel)
+        space = self.space if channel is None else channel.space
         details = _disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
-        passthru = options.passthru()
-        if passthru:
-            details = {**details, **passthru}
+        if options.is_passed_through:
+            details = {**details, **options.passthru()}
         run = None if options.stream is None else step(publisher, topic, options.stream)
         if run is None:
             published = space.publishing.publish(topic, channel, publisher, payload, options, details)
@@ -637,20 +638,18 @@ def _subscribe(
 
 
 def _check_announced(session: Session, message: Any) -> None:
-    """Raises: PeerError: the message uses a feature that the session did not announce."""
-    kind = type(message)
-    if kind is Call:
-        session.check_announced("caller.progressive_call_invocations", message.options.progress)
-        session.check_announced("caller.payload_passthru_mode", bool(message.options.passthru()))
-    elif kind is Publish:
-        session.check_announced("publisher.payload_passthru_mode", bool(message.options.passthru()))
+    """Raises: PeerError: a PUBLISH or CALL uses a feature that the session did not announce."""
+    options = message.options
+    if type(message) is Call:
+        session.check_announced("caller.progressive_call_invocations", options.progress)
+        session.check_announced("caller.payload_passthru_mode", options.is_passed_through)
+    else:
+        session.check_announced("publisher.payload_passthru_mode", options.is_passed_through)
 
 
 def _is_chunk(session: Session, message: Any) -> bool:
-    """Whether it is a CALL that goes on with one that was allowed, or refused, when it began."""
-    return type(message) is Call and (
-        message.request in session.calls or session.progressive.get(message.request, False)
-    )
+    """Whether a CALL goes on with one that was allowed, or refused, when it began."""
+    return message.request in session.calls or session.progressive.get(message.request, False)
 
 
 def _note_chunks(session: Session, message: Any) -> None:

@@ -120,9 +120,14 @@ class Passthru(Options):
     enc_key: Text | None = None
     enc_serializer: Text | None = None
 
+    @property
+    def is_passed_through(self) -> bool:
+        """True when only the receiver can read the payload."""
+        return self.ppt_scheme is not None or self.enc_algo is not None
+
     def passthru(self) -> dict[str, Any]:
         """The attributes in use, as the receiver's details carry them."""
-        if self.ppt_scheme is None and self.enc_algo is None:
+        if not self.is_passed_through:
             return {}
         return {name: value for name in PASSTHRU if (value := getattr(self, name)) is not None}
 
