@@ -41,6 +41,7 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
+	$(BIN)/python benchmarks/bounded.py --peers radiod
 	$(BIN)/python benchmarks/leak.py
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/durable.py
