@@ -219,6 +219,19 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         self.compression = settings.compression
         # No timers of Autobahn's: a request is complete when it gets here, and is answered at once.
         self.setProtocolOptions(webStatus=False, versions=[13], openHandshakeTimeout=0, allowNullOrigin=True)
+        self.protocol = self._with_options(RadioSocket)
+
+    def _with_options(self, protocol: type[RadioSocket]) -> type[RadioSocket]:
+        """``protocol`` with this factory's options as attributes of its class.
+
+        Autobahn would copy all 29 into each connection, and format them for a log that nobody reads: nearly
+        half of what a connection costs.
+        """
+        names = [name for name in protocol.CONFIG_ATTRS if not hasattr(protocol, name)]
+        options = {name: getattr(self, name) for name in names}
+        # Functions among them are no methods.
+        held = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
+        return type(protocol.__name__, (protocol,), {**held, "CONFIG_ATTRS": ()})
 
     def channel_at(self, path: str) -> str | None:
         """The channel that ``path`` listens to; None: it is no such path."""
