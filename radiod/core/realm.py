@@ -17,12 +17,14 @@ from typing import Any, Final, TypeVar
 from radiod.core.broker import Broker, Retention
 from radiod.core.dealer import Dealer
 from radiod.core.desk import Desk
+from radiod.core.disclosure import CALLER, NO_DETAILS, PUBLISHER, disclosed
 from radiod.core.history import Histories
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
-from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
+from radiod.core.ports import Action, Clock, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
+from radiod.core.questions import Questions
 from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
@@ -35,16 +37,14 @@ from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     AUTHORIZATION_FAILED,
     CLOSE_GOODBYE,
-    DISCLOSE_ME,
     FEATURE_NOT_SUPPORTED,
-    INVALID_ARGUMENT,
     INVALID_URI,
     NOT_AUTHORIZED,
     PeerError,
     RadiodError,
     Refused,
 )
-from radiod.wire.codecs import Codec, Payload, Undecodable
+from radiod.wire.codecs import Codec, Payload
 from radiod.wire.messages import (
     Call,
     Cancel,
@@ -77,8 +77,6 @@ T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
 SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
-NO_DETAILS: Final[dict[str, Any]] = {}
-"""Shared by all events that tell nothing but their payload; never changed."""
 
 
 class Realm:
@@ -127,8 +125,7 @@ class Realm:
             undeclared_topics=undeclared_topics,
         )
         self.channels = self.desk.channels
-        # While a session leaves: the router's own calls that ended by it, and how.
-        self._unsettled: list[tuple[Later[Any], Any]] | None = None
+        self._questions = Questions(self.dealer)
         self.meta = MetaApi(self)
         self.procedures = Procedures(self)
         # Messages that need a right, and what does them once it is there.
@@ -191,11 +188,8 @@ class Realm:
         if session.waiting is not None:
             session.waiting = None
             self._outbox.hold(session, False)
-        unsettled = self._unsettled = []
-        self._remove(session, is_realm_closing)
-        self._unsettled = None
-        for answer, outcome in unsettled:
-            answer.settle(outcome)
+        with self._questions.hold():
+            self._remove(session, is_realm_closing)
 
     def _remove(self, session: Session, is_realm_closing: bool) -> None:
         subscriptions = self.broker.leave(session)
@@ -373,7 +367,7 @@ class Realm:
             else:
                 self._answer(session, message, result)
         else:
-            details = _disclosed(CALLER, session, options.disclose_me, verdict)
+            details = disclosed(CALLER, session, options.disclose_me, verdict)
             self.dealer.call(session, message.request, procedure, options, payload, details)
 
     def _on_chunk(self, session: Session, message: Any, codec: Codec) -> None:
@@ -469,7 +463,7 @@ class Realm:
         if channel is not None:
             self.desk.check_writer(channel, publisher)
         space = self.space if channel is None else channel.space
-        details = _disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
+        details = disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         if options.is_passed_through:
             details = {**details, **options.passthru()}
         run = None if options.stream is None else step(publisher, topic, options.stream)
@@ -553,21 +547,8 @@ class Realm:
             broker.publish(self._ids.next(), None, topic, Payload.of(*args), options, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
-        """Call a procedure that a client registered. Comes to the first positional result, or ``Refused``."""
-        answer: Later[Any] = Later()
-
-        def end(message: Message, payload: Payload) -> None:
-            outcome = _outcome(procedure, message, payload)
-            if self._unsettled is None:
-                answer.settle(outcome)
-            else:
-                self._unsettled.append((answer, outcome))
-
-        try:
-            self.dealer.ask(procedure, Payload.of(*args), int(timeout_s * 1000), end)
-        except Refused as refusal:
-            answer.settle(refusal)
-        return answer
+        """As ``Questions.ask``."""
+        return self._questions.ask(procedure, *args, timeout_s=timeout_s)
 
     def revoke_subscription(self, session: Session, subscription: Subscription, reason: str | None) -> None:
         """Take a subscription away; the session is told if it asked for that."""
@@ -620,8 +601,6 @@ class Realm:
 
 ON_STATS: Final = "radiod.server.on_stats"
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
-PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
-CALLER: Final = ("caller", "caller_authid", "caller_authrole")
 
 
 def _subscribe(
@@ -656,32 +635,3 @@ def _note_chunks(session: Session, message: Any) -> None:
     """A call has been answered before it reached a callee: more chunks of it are answered by nothing."""
     if type(message) is Call and message.options.progress:
         session.remember_progressive(message.request, True)
-
-
-def _outcome(procedure: str, message: Message, payload: Payload) -> Any:
-    """The first positional result of a call that the router made, or ``Refused``."""
-    if isinstance(message, Error):
-        return Refused(message.error, f"{procedure} failed: {message.error}")
-    try:
-        values, _ = payload.values()
-    except Undecodable as error:
-        return Refused(INVALID_ARGUMENT, f"{procedure} answered nonsense: {error}")
-    return values[0] if values else None
-
-
-def _disclosed(
-    names: tuple[str, str, str], session: Session, is_asked: bool, verdict: Verdict
-) -> dict[str, Any]:
-    """What receivers learn about the one who acts. Raises: Refused: ``option_disallowed.disclose_me``."""
-    disclose = verdict.disclose
-    if is_asked and disclose is Disclose.NEVER:
-        raise Refused(DISCLOSE_ME, f"role {session.principal.authrole} may not disclose itself")
-    is_told = disclose is Disclose.ALWAYS or is_asked
-    if not is_told and verdict.trustlevel is None:
-        return NO_DETAILS
-    principal = session.principal
-    identity = (session.id, principal.authid, principal.authrole) if is_told else ()
-    details: dict[str, Any] = dict(zip(names, identity, strict=False))
-    if verdict.trustlevel is not None:
-        details["trustlevel"] = verdict.trustlevel
-    return details

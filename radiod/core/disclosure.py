@@ -1,0 +1,44 @@
+"""What receivers of an event or a call learn about the one who acts.
+
+Source: WAMP specification, "Publisher Identification", "Caller Identification" and both trust levels.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from radiod.core.ports import Disclose, Verdict
+from radiod.core.sessions import Session
+from radiod.errors import DISCLOSE_ME, Refused
+
+__all__ = ["CALLER", "NO_DETAILS", "PUBLISHER", "disclosed"]
+
+NO_DETAILS: Final[dict[str, Any]] = {}
+"""Shared by all events and calls that tell nothing but their payload; never changed."""
+
+PUBLISHER: Final = ("publisher", "publisher_authid", "publisher_authrole")
+CALLER: Final = ("caller", "caller_authid", "caller_authrole")
+
+
+def disclosed(
+    names: tuple[str, str, str], session: Session, is_asked: bool, verdict: Verdict
+) -> dict[str, Any]:
+    """Details of EVENT or INVOCATION.
+
+    Args:
+        names: of its session id, authid and authrole.
+        is_asked: the message has ``disclose_me``.
+    Raises: Refused: ``option_disallowed.disclose_me``.
+    """
+    disclose = verdict.disclose
+    if is_asked and disclose is Disclose.NEVER:
+        raise Refused(DISCLOSE_ME, f"role {session.principal.authrole} may not disclose itself")
+    is_told = disclose is Disclose.ALWAYS or is_asked
+    if not is_told and verdict.trustlevel is None:
+        return NO_DETAILS
+    principal = session.principal
+    identity = (session.id, principal.authid, principal.authrole) if is_told else ()
+    details: dict[str, Any] = dict(zip(names, identity, strict=False))
+    if verdict.trustlevel is not None:
+        details["trustlevel"] = verdict.trustlevel
+    return details
