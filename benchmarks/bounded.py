@@ -21,60 +21,26 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import (
-    HERE,
-    PUBLISH,
-    PUBLISHED,
-    SUBSCRIBE,
-    SUBSCRIBED,
-    WebSocket,
-    children,
-    raise_file_limit,
-    resident_kib,
-)
+from harness import HERE, SUBSCRIBE, SUBSCRIBED, WebSocket, raise_file_limit
+from latency import RECEIVE_BUFFER, TOPIC, address, fill, resident, running
 from run_peers import PEERS, Server, installed
 
-TOPIC = "bench.topic"
-FILL_KIB = 60
-RECEIVE_BUFFER = 2048
 Curve = list[tuple[float, int]]
 Load = dict[str, Any]
 
 
 def measure(name: str, options: argparse.Namespace) -> tuple[Curve, Load | None]:
     """Resident KiB over the seconds of a run, and what the generator saw; None: it was stopped at the cap."""
-    server = Server(name, PEERS[name], options)
-    with contextlib.closing(_Stop(server)), contextlib.ExitStack() as stack:
-        base = PEERS[name]["base"]
-        path = base[base.index("--path") + 1] if "--path" in base else "/"
-        port = int(base[base.index("--port") + 1])
+    with running(name, options) as server, contextlib.ExitStack() as stack:
+        port, path = address(name)
         for _ in range(options.stalled):
             listener = WebSocket(port, path, receive_buffer=RECEIVE_BUFFER)
             stack.enter_context(contextlib.closing(listener))
             listener.request(SUBSCRIBE, {"_radiod_buffer": {"size": options.slots}}, TOPIC)
             listener.expect(SUBSCRIBED)
-        before = _resident(server)
+        before = resident(server)
         fill(port, path, options.fill)
         return _load(name, server, options, before)
-
-
-def fill(port: int, path: str, kib: int) -> None:
-    """Publish so much, slowly enough for the server to keep up."""
-    publisher = WebSocket(port, path)
-    for _ in range(kib // FILL_KIB):
-        publisher.request(PUBLISH, {"acknowledge": True}, TOPIC, ["x" * FILL_KIB * 1024])
-        publisher.expect(PUBLISHED)
-    publisher.close()
-
-
-class _Stop:
-    """Closes a server."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def close(self) -> None:
-        self._server.stop()
 
 
 def _load(name: str, server: Server, options: argparse.Namespace, before: int) -> tuple[Curve, Load | None]:
@@ -90,16 +56,12 @@ def _load(name: str, server: Server, options: argparse.Namespace, before: int) -
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as generator:
         while generator.poll() is None:
             time.sleep(1)
-            curve.append((time.monotonic() - begun, _resident(server)))
+            curve.append((time.monotonic() - begun, resident(server)))
             if curve[-1][1] > options.cap * 1024:
                 generator.terminate()
                 return curve, None
         output = generator.stdout.read() if generator.stdout else ""
     return curve, Load(json.loads(output.splitlines()[0]))
-
-
-def _resident(server: Server) -> int:
-    return sum(resident_kib(pid) for pid in children(server.p.pid))
 
 
 def row(name: str, curve: Curve, load: Load | None, options: argparse.Namespace) -> str:

@@ -41,6 +41,7 @@ from run_peers import PEERS, Server, installed
 
 RECEIVE_BUFFER = 2048
 TOPIC = "bench.topic"
+FILL_KIB = 60
 Row = dict[str, Any]
 
 
@@ -89,8 +90,8 @@ def resident(server: Server) -> int:
 def fill(port: int, path: str, kib: int) -> None:
     """Publish so much, slowly enough for the server to keep up."""
     publisher = WebSocket(port, path)
-    for _ in range(kib // 4):
-        publisher.request(PUBLISH, {"acknowledge": True}, TOPIC, ["x" * 4096])
+    for _ in range(kib // FILL_KIB):
+        publisher.request(PUBLISH, {"acknowledge": True}, TOPIC, ["x" * FILL_KIB * 1024])
         publisher.expect(PUBLISHED)
     publisher.close()
 

@@ -1,6 +1,13 @@
 """Presence: who listens to a channel, told by topics and asked for."""
 
 import pytest
+from support.channels import (
+    EVENT,
+    SUBSCRIBED,
+    private,
+    samples,
+    subscribe,
+)
 from support.realms import World
 
 from radiod.core.ports import Action
@@ -9,8 +16,6 @@ from radiod.testing import Allow
 
 CREATE = "radiod.channel.create"
 DELETE = "radiod.channel.delete"
-
-EVENT, SUBSCRIBED, PUBLISHED, ERROR = 36, 33, 17, 8
 
 
 @pytest.fixture
@@ -21,32 +26,6 @@ def world():
 @pytest.fixture
 def owner(world):
     return world.caller("owner")
-
-
-def samples(client):
-    """First positional arguments of the events that came."""
-    return [message[4][0] for message in client.received() if message[0] == EVENT]
-
-
-def outcome(client, *message):
-    """The error URI that answers a request, or None."""
-    answers = [one for one in _request(client, *message) if one[0] in (ERROR, SUBSCRIBED, PUBLISHED)]
-    (answer,) = answers
-    return answer[4] if answer[0] == ERROR else None
-
-
-def _request(client, *message):
-    client.received()
-    client.request(*message)
-    return client.received()
-
-
-def subscribe(client, topic, **options):
-    return outcome(client, 32, options, topic)
-
-
-def private(owner, name="a", key="secret", **options):
-    return owner.call(CREATE, name, public=False, key=key, **options)
 
 
 class TestPresence:

@@ -3,6 +3,14 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.channels import (
+    EVENT,
+    PUBLISHED,
+    private,
+    publish,
+    samples,
+    subscribe,
+)
 from support.realms import World
 
 from radiod.core.history import Keep
@@ -36,7 +44,7 @@ ON_CREATE = "radiod.channel.on_create"
 ON_DELETE = "radiod.channel.on_delete"
 ON_DEMAND = "radiod.channel.on_demand"
 
-EVENT, SUBSCRIBED, PUBLISHED, UNSUBSCRIBED, ERROR = 36, 33, 17, 35, 8
+UNSUBSCRIBED = 35
 
 
 @pytest.fixture
@@ -47,36 +55,6 @@ def world():
 @pytest.fixture
 def owner(world):
     return world.caller("owner")
-
-
-def samples(client):
-    """First positional arguments of the events that came."""
-    return [message[4][0] for message in client.received() if message[0] == EVENT]
-
-
-def outcome(client, *message):
-    """The error URI that answers a request, or None."""
-    answers = [one for one in _request(client, *message) if one[0] in (ERROR, SUBSCRIBED, PUBLISHED)]
-    (answer,) = answers
-    return answer[4] if answer[0] == ERROR else None
-
-
-def _request(client, *message):
-    client.received()
-    client.request(*message)
-    return client.received()
-
-
-def subscribe(client, topic, **options):
-    return outcome(client, 32, options, topic)
-
-
-def publish(client, topic, value="x", **options):
-    return outcome(client, 16, {"acknowledge": True, **options}, topic, [value])
-
-
-def private(owner, name="a", key="secret", **options):
-    return owner.call(CREATE, name, public=False, key=key, **options)
 
 
 class TestPrivate:
