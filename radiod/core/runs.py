@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from radiod.core.arguments import struct
-from radiod.errors import QUOTA, Refused
 
 if TYPE_CHECKING:
     from radiod.core.sessions import Session
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["MAX_RUNS", "Runs", "Step", "step"]
 
 MAX_RUNS: Final = 256
-"""Runs that one session may have open."""
+"""Runs of one session that are remembered: some publishers never say that one has ended."""
 
 
 Runs = dict[tuple[str, str | int], int]
-"""The open runs of one session: (topic, id) -> samples so far."""
+"""The open runs of one session, in order of their last sample: (topic, id) -> samples so far."""
 
 
 class Mark(Struct, frozen=True):
@@ -54,22 +53,21 @@ class Step:
             self.place["end"] = True
 
     def take(self) -> None:
-        """The sample was published."""
-        if self.is_end:
-            self._runs.pop(self._key, None)
-        else:
-            self._runs[self._key] = self.place["counter"]
+        """The sample was published. The run that was silent longest makes room for a new one."""
+        runs = self._runs
+        runs.pop(self._key, None)
+        if not self.is_end:
+            runs[self._key] = self.place["counter"]
+            if len(runs) > MAX_RUNS:
+                del runs[next(iter(runs))]
 
 
 def step(session: Session, topic: str, value: Any) -> Step:
     """The next sample of a run that ``session`` marks with ``value``; nothing is counted before ``take``.
 
-    Raises: Refused: ``invalid_argument``: no mark; ``quota``: it would open one run too many.
+    Raises: Refused: ``invalid_argument``: no mark.
     """
     mark = struct("_radiod_stream", value, Mark)
     if session.runs is None:
         session.runs = {}
-    runs = session.runs
-    if len(runs) >= MAX_RUNS and not mark.end and (topic, mark.id) not in runs:
-        raise Refused(QUOTA, f"a session may have {MAX_RUNS} open streams")
-    return Step(runs, topic, mark)
+    return Step(session.runs, topic, mark)

@@ -114,16 +114,23 @@ def test_what_was_not_published_is_not_counted(world, alice, listener):
     assert places(listener) == [{"id": 1, "counter": 1, "begin": True}]
 
 
-def test_open_runs_are_bounded(alice, listener):
+def test_beyond_the_bound_the_run_that_was_silent_longest_is_forgotten(alice, listener):
     for number in range(MAX_RUNS):
-        assert publish(alice, id=number) is None
+        publish(alice, id=number)
+    publish(alice, id=0)
     listener.received()
-    assert publish(alice, id="one more") == QUOTA
-    assert publish(alice, id="short", end=True) is None
-    assert publish(alice, id=0) is None
-    assert publish(alice, id=0, end=True) is None
-    assert publish(alice, id="one more") is None
-    assert [place["id"] for place in places(listener)] == ["short", 0, 0, "one more"]
+    publish(alice, id="short", end=True)
+    publish(alice, id="one more")
+    for number in (0, 2, 1):
+        publish(alice, id=number)
+    assert len(alice.session.runs) == MAX_RUNS
+    assert [(place["id"], place["counter"]) for place in places(listener)] == [
+        ("short", 1),
+        ("one more", 1),
+        (0, 3),
+        (2, 2),
+        (1, 1),
+    ]
 
 
 def test_they_go_with_their_session(alice):
