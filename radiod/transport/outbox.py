@@ -76,8 +76,7 @@ class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes.
-    Counters: ``dropped`` events lost by full buffers, ``unsayable`` events that a format could not express,
-    ``cut`` connections cut for their backlog.
+    Counters: ``unsayable`` events that a format could not express, ``cut`` connections cut for their backlog.
     """
 
     log = Logger()
@@ -89,7 +88,6 @@ class FanOut:
         self._due: list[Outlet] = []
         self._order = count()
         self._turn_bytes = 0
-        self.dropped = 0
         self.unsayable = 0
         self.cut = 0
 
@@ -151,7 +149,7 @@ class FanOut:
         for listener in listeners:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
-                self.dropped += listener.hold(broadcast)
+                listener.hold(broadcast)
                 left_out += 1
                 if not listener.is_owed:
                     self._owe(outlet, listener)

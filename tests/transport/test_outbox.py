@@ -72,7 +72,7 @@ def test_a_stalled_listener_gets_the_newest_and_is_told_what_it_lost(radio):
     events = listener.heard()
     assert [event[4][0] for event in events] == list(range(150, 250))
     assert [event[3] for event in events] == [{"_lost": 150}] + [{}] * 99
-    assert radio[0].fan_out.dropped == 150
+    assert tally(radio).lost == 150
 
 
 def tally(radio):
