@@ -96,9 +96,11 @@ class Listener:
             self.buffer = Buffer(self.settings, self.subscription.flow.tally)
         return self.buffer
 
-    def hold(self, broadcast: Broadcast) -> None:
-        """Keep an event until the session reads again; others may be dropped for it."""
-        self.lost += self.made_buffer().offer(broadcast)
+    def hold(self, broadcast: Broadcast) -> int:
+        """Keep an event until the session reads again. Returns: how many events were dropped for it."""
+        dropped = self.made_buffer().offer(broadcast)
+        self.lost += dropped
+        return dropped
 
     def take(self) -> tuple[Broadcast, int] | None:
         """The next event that is due, and how many were lost before it.
