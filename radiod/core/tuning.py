@@ -8,6 +8,7 @@ from msgspec import structs
 
 from radiod.core.broker import Broker
 from radiod.core.buffers import DEFAULTS, BufferSettings, settings_from
+from radiod.core.listeners import Listener
 from radiod.core.ports import Limits
 from radiod.core.sessions import Session
 from radiod.core.uris import check_uri, is_pattern, matches
@@ -81,14 +82,18 @@ class Tuning:
         # Wildcards include whatever else may be subscribed to.
         check_uri(channel, "wildcard")
         effective = self.settings(session, "exact", channel, given)
+        # All of them before any is changed: one may be refused.
+        changes: list[tuple[Listener, BufferSettings]] = []
+        for match in POLICIES:
+            subscription = broker.lookup(match, channel)
+            if subscription is not None and session in subscription.listeners:
+                effective = self.settings(session, match, channel, given)
+                changes.append((subscription.listeners[session], effective))
         tuned = session.tuned if session.tuned is not None else {}
         if channel not in tuned and len(tuned) >= self._max_tuned:
             raise Refused(QUOTA, f"a session may tune {self._max_tuned} channels")
         tuned[channel] = given
         session.tuned = tuned
-        for match in POLICIES:
-            subscription = broker.lookup(match, channel)
-            if subscription is not None and session in subscription.listeners:
-                effective = self.settings(session, match, channel, given)
-                subscription.listeners[session].tune(effective)
+        for listener, settings in changes:
+            listener.tune(settings)
         return {"channel": channel, **structs.asdict(effective)}

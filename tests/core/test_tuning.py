@@ -196,6 +196,15 @@ class TestTuning:
         stranger = world.caller(permissions=Allow(*Action, may_hold_publishers=False))
         assert stranger.call(TUNE, "a", size=3)["policy"] == policy
 
+    def test_a_pattern_that_may_not_have_it_refuses_it_for_all_of_that_name(self, world):
+        world.realm.space.tuning.declare("a", {"policy": "wait", "size": 5})
+        stranger = world.caller(permissions=Allow(*Action, may_hold_publishers=False))
+        exact, prefix = stranger.subscribe("a"), stranger.subscribe("a", match="prefix")
+        assert stranger.call(TUNE, "a", policy="wait", size=3) == NOT_AUTHORIZED
+        assert stranger.session.tuned is None
+        assert settings_of(stranger, exact).size == 5
+        assert settings_of(stranger, prefix) is DEFAULTS
+
     def test_of_what_waits_keeps_its_order(self, world, caller):
         publisher = world.join()
         caller.subscribe("a", _radiod_buffer={"min_interval": 1})
