@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+PROTOCOL_VIOLATION: Final = "wamp.error.protocol_violation"
+
+
 class RadiodError(Exception):
     """Something a peer asked for that radiod will not do.
 
@@ -40,7 +43,7 @@ class RadiodError(Exception):
 class PeerError(RadiodError):
     """The peer broke the protocol: its session ends with ABORT."""
 
-    def __init__(self, text: str, uri: str = "wamp.error.protocol_violation") -> None:
+    def __init__(self, text: str, uri: str = PROTOCOL_VIOLATION) -> None:
         super().__init__(uri, text)
 
 
@@ -74,7 +77,6 @@ DISCLOSE_ME: Final = "wamp.error.option_disallowed.disclose_me"
 HISTORY_UNAVAILABLE: Final = "wamp.error.history_unavailable"
 RUNTIME_ERROR: Final = "wamp.error.runtime_error"
 PAYLOAD_SIZE_EXCEEDED: Final = "wamp.error.payload_size_exceeded"
-PROTOCOL_VIOLATION: Final = "wamp.error.protocol_violation"
 CHANNEL_EXISTS: Final = "radiod.error.channel_exists"
 NO_SUCH_CHANNEL: Final = "radiod.error.no_such_channel"
 CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
