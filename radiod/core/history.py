@@ -249,7 +249,8 @@ class Histories:
     """The histories of one realm.
 
     Topics are configured by name or by a pattern, or counted because somebody asked. Of the last two kinds at
-    most ``max_topics`` each are tracked; the one that was silent longest makes room.
+    most ``max_topics`` each are tracked; the one that was silent longest makes room. So are, apart, as many
+    that a pattern matches and that had no event yet: asking about them pushes out none that had.
     """
 
     def __init__(self, clock: Clock, ids: Ids, max_topics: int) -> None:
@@ -262,9 +263,11 @@ class Histories:
         self._patterns: dict[str, Keep] = {}
         # topic -> what is kept of it by a pattern, for topics asked about lately
         self._wanted: dict[str, Keep | None] = {}
-        # topic -> its history: of all, then of those that make room, in order of the last event
+        # topic -> its history: of all; then of those that make room, in order of the last event: matched by a
+        # pattern, matched and without an event yet, counted.
         self._histories: dict[str, History] = {}
         self._matched: dict[str, History] = {}
+        self._silent: dict[str, History] = {}
         self._counted: dict[str, History] = {}
 
     @property
@@ -289,7 +292,7 @@ class Histories:
         if history is None and self._patterns:
             keep = self._wanted_by_pattern(topic)
             if keep is not None:
-                history = self._track(topic, keep, self._matched)
+                history = self._track(topic, keep, self._silent)
         return history
 
     def count(self, topic: str) -> History:
@@ -310,8 +313,8 @@ class Histories:
         """Drop the past of one topic, and its count."""
         history = self._histories.pop(topic, None)
         if history is not None:
-            self._matched.pop(topic, None)
-            self._counted.pop(topic, None)
+            for pool in (self._silent, self._matched, self._counted):
+                pool.pop(topic, None)
             history.is_dropped = True
             history.clear()
             if history.keep.is_durable and self.journal is not None:
@@ -328,10 +331,15 @@ class Histories:
     def _track(self, topic: str, keep: Keep, pool: dict[str, History] | None = None) -> History:
         history = self._histories[topic] = self.unlisted(topic, keep)
         if pool is not None:
-            pool[topic] = history
-            if len(pool) > self._max_topics:
-                self.forget(next(iter(pool)))
+            self._list(history, pool)
         return history
+
+    def _list(self, history: History, pool: dict[str, History]) -> None:
+        """Put a history last among those that make room."""
+        pool.pop(history.topic, None)
+        pool[history.topic] = history
+        if len(pool) > self._max_topics:
+            self.forget(next(iter(pool)))
 
     def unlisted(self, topic: str, keep: Keep | None) -> History:
         """A history that nobody finds but its owner; None: events are counted only."""
@@ -375,6 +383,7 @@ class Histories:
         history = self.find(topic)
         if history is not None and history.keep.is_durable:
             history.begin(at, records)
+            self._had_event(history)
             self.expire(history)
 
     def add(self, history: History, record: Record) -> None:
@@ -382,9 +391,14 @@ class Histories:
         history.add(record)
         if history.keep.is_durable and self.journal is not None:
             self.journal.trim(history.topic, history.epoch, history.unheld + 1)
-        for pool in (self._matched, self._counted):
-            if pool.pop(history.topic, None) is not None:
-                pool[history.topic] = history
+        self._had_event(history)
+
+    def _had_event(self, history: History) -> None:
+        topic = history.topic
+        if self._silent.pop(topic, None) is not None or topic in self._matched:
+            self._list(history, self._matched)
+        elif topic in self._counted:
+            self._list(history, self._counted)
 
     def of(self, topic: str) -> list[Record]:
         """What is held of one topic, oldest first."""

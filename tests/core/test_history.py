@@ -207,6 +207,15 @@ class TestBounds:
         assert world.histories.topics() == []
         assert world.record("a", 10) in world.of("a")
 
+    def test_asking_about_topics_without_events_pushes_out_none_that_has_some(self):
+        world = World(max_topics=2)
+        world.histories.keep("kept.*", PLENTY)
+        events = [world.record("kept.a"), world.record("kept.b")]
+        for number in range(10):
+            assert world.histories.find(f"kept.{number}") is not None
+        assert (world.of("kept.a"), world.of("kept.b")) == ([events[0]], [events[1]])
+        assert world.histories.topics() == ["kept.a", "kept.b"]
+
     def test_the_topic_that_was_silent_longest_makes_room(self):
         world = World(max_topics=2)
         world.histories.keep("*", PLENTY)
