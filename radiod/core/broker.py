@@ -280,9 +280,10 @@ class Broker:
             self._check_retained(topic, retained_size(payload, options))
         if options.acknowledge and self._flow.paced:
             probe = Broadcast(0, 0, topic, {}, payload, is_mark)
+            audience = _audience(options)
             for subscription in self.matching(topic):
                 if subscription.paced:
-                    receivers = _receivers(subscription, publisher, options, topic)
+                    receivers = _receivers(subscription, publisher, options, topic, audience)
                     if any(pacer.refuses(probe) for pacer in _pacers(receivers)):
                         raise Refused(OVERRUN, "a listener refuses events that it has no room for")
 
@@ -310,9 +311,11 @@ class Broker:
             self._retain(topic, Retained(publication, publisher, payload, options, details))
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
+        # Once for all subscriptions: its lists may be long, and the patterns that match many.
+        audience = _audience(options)
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
-            receivers = _receivers(subscription, publisher, options, topic)
+            receivers = _receivers(subscription, publisher, options, topic, audience)
             broadcast = Broadcast(
                 subscription.id, publication, topic, _details(subscription, topic, details), payload, is_mark
             )
@@ -360,12 +363,15 @@ def _pacers(listeners: Iterable[Listener]) -> list[Pacer]:
 
 
 def _receivers(
-    subscription: Subscription, publisher: Session | None, options: PublishOptions, topic: str
+    subscription: Subscription,
+    publisher: Session | None,
+    options: PublishOptions,
+    topic: str,
+    audience: Audience | None,
 ) -> Collection[Listener]:
     listeners = subscription.listeners
     leave_out = options.exclude_me and publisher in listeners
     is_pattern = subscription.match != "exact"
-    audience = Audience(options) if options.narrows() else None
     if not (leave_out or is_pattern or audience):
         return listeners.values()
     hidden: dict[Permissions, bool] = {}
@@ -410,6 +416,11 @@ class Audience:
             and _passes(principal.authid, *self._authids)
             and _passes(principal.authrole, *self._authroles)
         )
+
+
+def _audience(options: PublishOptions) -> Audience | None:
+    """Who may receive the event; None: everybody who listens."""
+    return Audience(options) if options.narrows() else None
 
 
 Lists = tuple[frozenset[Any] | None, frozenset[Any]]
