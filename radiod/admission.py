@@ -68,7 +68,7 @@ class Admission:
         self._clock = clock
         self._ids = ids
         self._reactor = reactor
-        self.roles: Final = {name: self._permissions(role) for name, role in settings.roles.items()}
+        self.roles: Final = {name: self._permissions(name, role) for name, role in settings.roles.items()}
         role = settings.anonymous
         self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
         lifetime_s = settings.cookie_lifetime_s
@@ -80,14 +80,19 @@ class Admission:
 
     # --- rights
 
-    def _permissions(self, role: config.Role) -> Permissions:
-        permissions = _static(role) if role.authorizer is None else self._authorizer(role, role.authorizer)
+    def _permissions(self, name: str, role: config.Role) -> Permissions:
+        may_hold = self._settings.may_hold_publishers(name)
+        permissions: Permissions
+        if role.authorizer is None:
+            permissions = _static(role, may_hold)
+        else:
+            permissions = self._authorizer(role, role.authorizer, may_hold)
         dynamic = self._settings.dynamic
         if dynamic is None or dynamic.procedure is None:
             return permissions
         return Withheld(permissions, dynamic.procedure)
 
-    def _authorizer(self, role: config.Role, procedure: str) -> Authorizer:
+    def _authorizer(self, role: config.Role, procedure: str, may_hold_publishers: bool) -> Authorizer:
         timeout_s = max(role.authorizer_timeout_s, MIN_TIMEOUT_S)
 
         def ask(*question: Any) -> Later[Any]:
@@ -99,7 +104,7 @@ class Admission:
             cache_s=role.authorizer_cache_s,
             max_cache=MAX_DECISIONS,
             complain=self._complain,
-            may_hold_publishers=role.hold_publishers,
+            may_hold_publishers=may_hold_publishers,
         )
 
     # --- ways in
@@ -168,7 +173,7 @@ class Admission:
         ).ask
 
 
-def _static(role: config.Role) -> StaticPermissions:
+def _static(role: config.Role, may_hold_publishers: bool) -> StaticPermissions:
     allowed = {
         Action.SUBSCRIBE: role.subscribe,
         Action.PUBLISH: role.publish,
@@ -181,7 +186,7 @@ def _static(role: config.Role) -> StaticPermissions:
         disclose=Disclose(role.disclose.value),
         disclosed=role.disclosed,
         trustlevel=role.trustlevel,
-        may_hold_publishers=role.hold_publishers,
+        may_hold_publishers=may_hold_publishers,
     )
 
 

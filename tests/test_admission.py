@@ -150,7 +150,7 @@ class TestHoldingPublishers:
 
     @pytest.mark.parametrize("policy", ["wait", "raise"])
     @pytest.mark.parametrize("key", ["", "hold_publishers = true\n", "hold_publishers = false\n"])
-    def test_is_a_right_unless_it_is_taken_away(self, connect, key, policy):
+    def test_is_no_right_of_strangers_unless_it_is_given(self, connect, key, policy):
         radio = make_radio(
             f'[realms.radio]\nanonymous = "guest"\n[realms.radio.roles.guest]\n{key}subscribe = ["*"]\n'
         )
@@ -162,10 +162,19 @@ class TestHoldingPublishers:
             f"GET /listen/a?policy={policy} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
         )
         status = int(http.received().split(b" ", 2)[1])
-        if "false" in key:
-            assert (answer[0], answer[4], status) == (8, DENIED, 403)
-        else:
+        if "true" in key:
             assert (answer[0], status) == (33, 200)
+        else:
+            assert (answer[0], answer[4], status) == (8, DENIED, 403)
+
+    @pytest.mark.parametrize(("role", "is_allowed"), [("listener", False), ("member", True)])
+    def test_is_a_right_of_users_but_for_the_built_in_role(self, connect, role, is_allowed):
+        radio = make_radio(
+            '[realms.radio.roles.member]\nsubscribe = ["*"]\n'
+            f'[realms.radio.users.joe]\nrole = "{role}"\nticket = "joes-ticket"\n'
+        )
+        answer = login(connect(radio)).ask([32, None, {"_radiod_buffer": {"policy": "wait"}}, "a"])
+        assert (answer[0] == 33) is is_allowed
 
     def test_is_taken_away_from_roles_with_an_authorizer_too(self, connect):
         radio = make_radio(RIGHTS.replace("authorizer_cache_s = 30", "hold_publishers = false"))

@@ -111,7 +111,7 @@ class Role(Node, frozen=True, kw_only=True):
     disclose: Disclose = Disclose.ASKED
     disclosed: Patterns = ()
     trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
-    hold_publishers: bool = True
+    hold_publishers: bool | None = None
     authorizer: Name | None = None
     authorizer_timeout_s: Seconds = 5.0
     authorizer_cache_s: SomeSeconds = 60.0
@@ -246,3 +246,11 @@ class Realm(Node, frozen=True, kw_only=True):
     def placed(self, base: Path) -> Realm:
         """With the built-in role."""
         return replace(self, roles={"listener": LISTENER, **self.roles})
+
+    def may_hold_publishers(self, role: str) -> bool:
+        """Whether holders of a role may; strangers may not unless the configuration says so.
+
+        One of them could stop every publisher of a channel.
+        """
+        given = self.roles[role].hold_publishers
+        return role not in (self.anonymous, "listener") if given is None else given

@@ -151,13 +151,22 @@ class Pacer:
         if settings.policy != "raise" or self._replay is not None or broadcast.is_mark:
             return False
         is_wanted = (self._offered + 1) % settings.every == 0
-        return is_wanted and not self._passes(broadcast) and not listener.made_buffer().fits(broadcast)
+        return is_wanted and self._is_behind() and not listener.made_buffer().fits(broadcast)
+
+    def _is_behind(self) -> bool:
+        """Whether its connection does not take what it is sent: only then may publishers feel it.
+
+        A buffer that is full because its listener chose an interval is nobody else's concern.
+        """
+        return self._flow.outbox.is_blocked(self._listener.session)
 
     def offer(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
         """Give the listener a live event; ``receipt``: the publisher's, if it asked for one."""
         listener = self._listener
         if self._replay is not None or not self._is_wanted(broadcast):
             return
+        if self._line and not self._is_behind():
+            self._excuse()
         if self._passes(broadcast):
             self._note(broadcast)
             lost = listener.buffer.take_lost() if listener.buffer is not None else 0
@@ -186,12 +195,12 @@ class Pacer:
             not listener.buffer
             and not self._line
             and (broadcast.is_mark or self._is_due())
-            and not self._flow.outbox.is_blocked(listener.session)
+            and not self._is_behind()
         )
 
     def _must_wait(self, broadcast: Broadcast, receipt: Receipt | None) -> bool:
         listener = self._listener
-        is_held = receipt is not None and listener.settings.policy == "wait"
+        is_held = receipt is not None and listener.settings.policy == "wait" and self._is_behind()
         return is_held and not listener.made_buffer().fits(broadcast)
 
     def _line_up(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
@@ -291,6 +300,19 @@ class Pacer:
                 receipt.release()
             else:
                 receipt.overrun()
+
+    def _excuse(self) -> None:
+        """Let nobody wait any more for a listener that reads, and whose interval alone fills its buffer."""
+        line = self._line
+        assert line is not None
+        buffer = self._listener.made_buffer()
+        while line:
+            lost, broadcast, receipt = line.pop()
+            buffer.lose(lost)
+            self._listener.hold(broadcast)
+            if receipt is not None:
+                receipt.release()
+        self._watch_line()
 
     def _watch_line(self) -> None:
         """Have the first in line given up in time; with nobody in line there is none."""

@@ -12,7 +12,7 @@ from radiod.core.listeners import Listener
 from radiod.core.ports import Limits
 from radiod.core.sessions import Session
 from radiod.core.uris import check_uri, is_pattern, matches
-from radiod.errors import NOT_AUTHORIZED, QUOTA, Refused
+from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED, QUOTA, Refused
 from radiod.wire.messages import MatchPolicy
 
 __all__ = ["Tuning"]
@@ -57,7 +57,8 @@ class Tuning:
         """What a listener gets that asks for ``given``; None: what its session tuned before, if it did.
 
         A pattern of topics has the server's default.
-        Raises: Refused: ``invalid_argument``; ``not_authorized``: its role may not hold publishers.
+        Raises: Refused: ``invalid_argument``, also for a pattern whose listener would hold publishers of
+            every topic it matches; ``not_authorized``: its role may not hold publishers.
         """
         default = self.default(topic) if match == "exact" else DEFAULTS
         if given is None:
@@ -65,6 +66,8 @@ class Tuning:
         if given is None:
             return default
         settings = settings_from(given, default, self._max_bytes)
+        if settings.holds_publishers and match != "exact":
+            raise Refused(INVALID_ARGUMENT, f"policy {settings.policy} needs one topic, not a pattern")
         if settings.holds_publishers and settings.policy != default.policy:
             principal = session.principal
             if not principal.permissions.may_hold_publishers:

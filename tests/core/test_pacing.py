@@ -335,10 +335,12 @@ class TestWaiting:
 
     def test_a_mark_that_alone_fits_is_delivered_when_those_before_it_were_given_up(self):
         world = World(policy="wait", min_interval=10, max_bytes=10, size=2)
-        world.some(2, ack=True, size=10)
         world.publish(ack=True, size=10)
         assert world.heard() == [0]
+        world.block()
+        world.some(2, ack=True, size=10)
         world.publish(is_mark=True)
+        assert world.unblock() == []
         world.listener.tune(BufferSettings(policy="wait", min_interval=10, max_bytes=5))
         assert world.heard() == []
         assert world.pass_time(1) == [(3, 2)]
@@ -393,6 +395,31 @@ class TestRaising:
         world.broker.subscribe(other, "", SubscribeOptions(match="prefix"))
         world.publish(ack=True)
         assert world.heard() == [0, 0]
+
+
+@pytest.mark.parametrize("policy", ["wait", "raise"])
+class TestAnInterval:
+    """A listener that reads, and merely chose an interval: publishers never feel it."""
+
+    def test_alone_neither_holds_nor_refuses_anybody(self, policy):
+        world = World(policy=policy, size=1, min_interval=86_400)
+        numbers = world.some(4, ack=True)
+        assert [world.receipts[number] for number in numbers] == ["published"] * 4
+        assert world.heard() == [0]
+        assert world.listener.lost == 2
+
+    def test_does_so_no_more_once_the_listener_reads_again(self, policy):
+        world = World(policy=policy, size=1, min_interval=86_400)
+        world.publish(ack=True)
+        world.block()
+        world.publish(ack=True)
+        if policy == "wait":
+            assert world.receipts[world.publish(ack=True)] == "held"
+        world.unblock()
+        numbers = world.some(3, ack=True)
+        assert [world.receipts[number] for number in numbers] == ["published"] * 3
+        world.clock.advance(0)
+        assert set(world.receipts.values()) == {"published"}
 
 
 class Past:
@@ -612,7 +639,8 @@ class PacingMachine(RuleBasedStateMachine):
         line = self.those("line")
         passes = not (line or self.those("buffer") or self.is_blocked) and (is_mark or self.is_due())
         room = passes or self.has_room(item)
-        if settings.policy == "raise" and ack and is_wanted and not is_mark and not room:
+        may_refuse = settings.policy == "raise" and ack and not is_mark
+        if may_refuse and is_wanted and self.is_blocked and not room:
             with pytest.raises(Refused):
                 self.world.publish(item.size, ack=ack, is_mark=is_mark)
             return
@@ -622,10 +650,16 @@ class PacingMachine(RuleBasedStateMachine):
             self.offered += 1
         if not is_wanted:
             return
+        if line and not self.is_blocked:
+            # It reads: what keeps its buffer full is its own interval.
+            for one in line:
+                self.hold(one)
+                self.answer(one, "published")
+            line = []
         self.items.append(item)
         if passes:
             self.deliver(item)
-        elif line or (ack and settings.policy == "wait" and not self.has_room(item)):
+        elif line or (ack and self.is_blocked and settings.policy == "wait" and not self.has_room(item)):
             self.line_up(item, [one for one in line if not one.is_mark])
         else:
             self.hold(item)

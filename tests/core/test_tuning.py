@@ -200,10 +200,18 @@ class TestTuning:
         world.realm.space.tuning.declare("a", {"policy": "wait", "size": 5})
         stranger = world.caller(permissions=Allow(*Action, may_hold_publishers=False))
         exact, prefix = stranger.subscribe("a"), stranger.subscribe("a", match="prefix")
-        assert stranger.call(TUNE, "a", policy="wait", size=3) == NOT_AUTHORIZED
+        assert stranger.call(TUNE, "a", policy="wait", size=3) == INVALID_ARGUMENT
         assert stranger.session.tuned is None
         assert settings_of(stranger, exact).size == 5
         assert settings_of(stranger, prefix) is DEFAULTS
+
+    @pytest.mark.parametrize("policy", ["wait", "raise"])
+    @pytest.mark.parametrize(("match", "topic"), [("prefix", ""), ("wildcard", "a..")])
+    def test_a_pattern_never_holds_publishers(self, caller, match, topic, policy):
+        options = {"match": match, "_radiod_buffer": {"policy": policy}}
+        answer = caller.answer(32, options, topic)
+        assert (answer[0], answer[4]) == (8, INVALID_ARGUMENT)
+        assert caller.session.subscriptions == {}
 
     def test_of_what_waits_keeps_its_order(self, world, caller):
         publisher = world.join()

@@ -20,6 +20,7 @@ subscribe = ["*"]
 publish = ["*"]
 call = ["*"]
 register = ["*"]
+hold_publishers = true
 
 [realms.radio.roles.listener]
 subscribe = ["*"]

@@ -25,6 +25,7 @@ publish = ["*"]
 call = ["*"]
 register = ["*"]
 deny = ["forbidden"]
+hold_publishers = true
 
 [realms.radio.roles.listener]
 subscribe = ["*"]

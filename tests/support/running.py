@@ -29,6 +29,7 @@ publish = ["*"]
 call = ["*"]
 register = ["*"]
 deny = ["forbidden"]
+hold_publishers = true
 
 [realms.radio.users.joe]
 role = "open"
