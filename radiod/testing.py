@@ -38,15 +38,19 @@ class FakeClock:
 
     ``timers`` is a heap driven by this clock. It runs at the moments the heap asked to be woken, and at no
     others, so a deadline whose wake-up was forgotten never happens.
+
+    ``look_s``: seconds that pass with each look at it, for work that minds how long it takes.
     """
 
     def __init__(self, start: float = 1000.0, epoch: float = 1_800_000_000.0) -> None:
+        self.look_s = 0.0
         self._now = start
         self._epoch = epoch - start
         self._wake_at: float | None = None
         self.timers: Final = Timers(self)
 
     def seconds(self) -> float:
+        self._now += self.look_s
         return self._now
 
     def time(self) -> float:

@@ -9,9 +9,7 @@ Source: WAMP specification, "Session Meta API", "Subscription Meta API", "Regist
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.arguments import (
@@ -24,20 +22,18 @@ from radiod.core.arguments import (
     struct,
     text,
 )
-from radiod.core.broker import Audience
-from radiod.core.history import Record
+from radiod.core.dates import date
+from radiod.core.event_history import GET_EVENTS, EventHistory
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Registration
-from radiod.core.replay import parts
 from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     CLOSE_NORMAL,
     DISCLOSE_ME,
-    HISTORY_UNAVAILABLE,
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_REGISTRATION,
@@ -54,22 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MetaApi"]
 
-MAX_EVENTS: Final = 1000
-"""Events in one answer of ``get_events``; with fewer asked for, or more there, paging goes on."""
-
 WHY: Final[Signature] = {"reason": CLOSE_NORMAL, "message": None}
-# RFC 3339; ``datetime`` reads much more than that as a date.
-DATE: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-TIMES: Final = ("from_time", "after_time", "before_time", "until_time")
-PUBLICATIONS: Final = (
-    "from_publication",
-    "after_publication",
-    "before_publication",
-    "until_publication",
-)
-
 Answer = Payload | Later[Payload]
 
 
@@ -110,16 +91,7 @@ class MetaApi:
                 {"subscription": REQUIRED, "session": REQUIRED, "reason": None},
                 self.remove_subscriber,
             ),
-            "wamp.subscription.get_events": (
-                {
-                    "subscription": REQUIRED,
-                    "reverse": False,
-                    "limit": MAX_EVENTS,
-                    "topic": None,
-                    **dict.fromkeys(TIMES + PUBLICATIONS),
-                },
-                self.get_events,
-            ),
+            "wamp.subscription.get_events": (GET_EVENTS, EventHistory(realm).get_events),
             "wamp.registration.list": ({}, self.list_registrations),
             "wamp.registration.lookup": ({"procedure": REQUIRED, "options": None}, self.lookup_registration),
             "wamp.registration.match": ({"procedure": REQUIRED}, self.match_registration),
@@ -307,55 +279,6 @@ class MetaApi:
         self._realm.revoke_subscription(subscriber, found, optional(text, "reason", reason))
         return Payload.of()
 
-    def get_events(
-        self, caller: Session, *, subscription: Any, reverse: Any, limit: Any, topic: Any, **bounds: Any
-    ) -> Answer:
-        """→ events kept for a subscription that the caller may have, oldest first unless reversed.
-
-        Each is ``{timestamp, subscription, publication, topic, details, args, kwargs}``; the keyword result
-        ``is_limit_reached`` tells that there are more.
-        """
-        found = self._subscription(subscription)
-        if not isinstance(reverse, bool):
-            raise Refused(INVALID_ARGUMENT, "reverse must be a boolean")
-        most = min(identifier("limit", limit), MAX_EVENTS)
-        optional(text, "topic", topic)
-        window = _Window(bounds)
-
-        def answer(verdict: Verdict) -> Payload:
-            if not verdict.is_allowed:
-                raise Refused(NOT_AUTHORIZED, "event history needs the right to subscribe to its topic")
-            records = [
-                record
-                for record in window.within(self._records(found, caller))
-                if topic in (None, record.topic)
-            ]
-            chosen = (records[::-1] if reverse else records)[:most]
-            events = [_event(found.id, record) for record in chosen]
-            return Payload.of(*events, is_limit_reached=len(chosen) < len(records))
-
-        permissions = caller.principal.permissions
-        options = SubscribeOptions(match=found.match)
-        return after(permissions.decide(caller, Action.SUBSCRIBE, found.topic, options), answer)
-
-    def _records(self, subscription: Subscription, caller: Session) -> list[Record]:
-        histories = self._realm.histories
-        if subscription.match == "exact":
-            if histories.wanted(subscription.topic) is None:
-                raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {subscription.topic}")
-            topics = [subscription.topic]
-        else:
-            topics = [one for one in histories.topics() if subscription.takes(one)]
-        hides = caller.principal.permissions.hides
-        records = [
-            record
-            for one in topics
-            if not hides(one)
-            for record in histories.of(one)
-            if not record.names_sessions and caller in Audience(record.options)
-        ]
-        return sorted(records, key=lambda record: (record.time, record.order))
-
     # --- registrations
 
     def list_registrations(self, caller: Session) -> Payload:
@@ -418,7 +341,7 @@ def describe_subscription(subscription: Subscription) -> dict[str, Any]:
     """What the meta API tells of a subscription."""
     return {
         "id": subscription.id,
-        "created": _date(subscription.created),
+        "created": date(subscription.created),
         "uri": subscription.topic,
         "match": subscription.match,
     }
@@ -428,7 +351,7 @@ def describe_registration(registration: Registration) -> dict[str, Any]:
     """What the meta API tells of a registration."""
     return {
         "id": registration.id,
-        "created": _date(registration.created),
+        "created": date(registration.created),
         "uri": registration.procedure,
         "match": registration.match,
         "invoke": registration.invoke,
@@ -437,11 +360,6 @@ def describe_registration(registration: Registration) -> dict[str, Any]:
 
 def _is_told(subscription: Subscription) -> bool:
     return not is_reserved(subscription.topic) and not subscription.broker.is_private
-
-
-def _date(seconds: float) -> str:
-    """RFC 3339, UTC, in milliseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _id(found: Subscription | Registration | None) -> int | None:
@@ -478,62 +396,3 @@ def _scope(value: Any) -> Scope:
     if value == "detached" or value == "destroyed":
         return value  # type: ignore[no-any-return] # narrowed by the comparison
     raise Refused(INVALID_ARGUMENT, "scope must be 'detached' or 'destroyed'")
-
-
-def _event(subscription: int, record: Record) -> dict[str, Any]:
-    """One event as ``get_events`` tells it."""
-    args, kwargs = parts(record.payload)
-    return {
-        "timestamp": _date(record.time),
-        "subscription": subscription,
-        "publication": record.publication,
-        "topic": record.topic,
-        "details": record.told(),
-        "args": args,
-        "kwargs": kwargs,
-    }
-
-
-class _Window:
-    """The part of a history between bounds of time and publication; all given bounds hold."""
-
-    def __init__(self, bounds: dict[str, Any]) -> None:
-        self._times = {name: optional(_time, name, bounds[name]) for name in TIMES}
-        self._publications = {name: optional(identifier, name, bounds[name]) for name in PUBLICATIONS}
-
-    def within(self, records: list[Record]) -> list[Record]:
-        """Those of ``records``, which are in order, that lie inside."""
-        start, stop = 0, len(records)
-        for name, publication in self._publications.items():
-            if publication is not None:
-                at = next((i for i, one in enumerate(records) if one.publication == publication), None)
-                if at is None:
-                    return []
-                if name == "from_publication":
-                    start = max(start, at)
-                elif name == "after_publication":
-                    start = max(start, at + 1)
-                elif name == "before_publication":
-                    stop = min(stop, at)
-                else:
-                    stop = min(stop, at + 1)
-        return [record for record in records[start:stop] if self._is_in_time(record.time)]
-
-    def _is_in_time(self, time: float) -> bool:
-        times = self._times
-        return (
-            (times["from_time"] is None or time >= times["from_time"])
-            and (times["after_time"] is None or time > times["after_time"])
-            and (times["before_time"] is None or time < times["before_time"])
-            and (times["until_time"] is None or time <= times["until_time"])
-        )
-
-
-def _time(name: str, value: Any) -> float:
-    """Seconds since 1970 of an RFC 3339 date."""
-    try:
-        if not DATE.fullmatch(text(name, value)):
-            raise ValueError
-        return datetime.fromisoformat(value.upper()).timestamp()
-    except ValueError:
-        raise Refused(INVALID_ARGUMENT, f"{name} must be a date as RFC 3339 has it, with its zone") from None

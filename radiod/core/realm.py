@@ -11,7 +11,7 @@ for it acts at once, or, when a session that leaves ended it, as soon as that se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final, TypeVar
 
 from radiod.core.broker import Broker, Retention
@@ -29,6 +29,7 @@ from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.slices import in_slices
 from radiod.core.spaces import Space
 from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
@@ -77,6 +78,9 @@ T = TypeVar("T")
 
 DEFAULT_OPTIONS: Final = PublishOptions()
 SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
+
+TOLD_IN_A_STEP: Final = 20
+"""Subscriptions, or registrations, of a session that leaves whose end is told without a pause."""
 
 
 class Realm:
@@ -202,11 +206,29 @@ class Realm:
             except Refused:
                 # Its channel has ended, say; there is nobody left to tell.
                 continue
-        for subscription in subscriptions:
-            self._unsubscribed(session, subscription)
-        for registration in registrations:
-            self.meta.unregistered(session, registration)
         session.runs = None
+        self.in_slices(self._tell_of_leaving(session, subscriptions, registrations, is_realm_closing))
+
+    def in_slices(self, work: Generator[None, None, T]) -> T | Later[T]:
+        """As ``slices.in_slices``, on this realm's clock."""
+        return in_slices(work, self._clock, self._timers)
+
+    def _tell_of_leaving(
+        self,
+        session: Session,
+        subscriptions: list[Subscription],
+        registrations: list[Registration],
+        is_realm_closing: bool,
+    ) -> Generator[None, None, None]:
+        """Tell everybody concerned what has ended with a session, which is gone already."""
+        for count, subscription in enumerate(subscriptions, 1):
+            self._unsubscribed(session, subscription)
+            if count % TOLD_IN_A_STEP == 0:
+                yield
+        for count, registration in enumerate(registrations, 1):
+            self.meta.unregistered(session, registration)
+            if count % TOLD_IN_A_STEP == 0:
+                yield
         self.desk.left(session, is_realm_closing=self._is_closing)
         if not is_realm_closing:
             self.meta.left(session)

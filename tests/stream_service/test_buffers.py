@@ -33,12 +33,14 @@ def stalled_reader(program, channel, writer, **buffer):
     filler = f"{channel}.filler"
     reader.listen(filler, _radiod_buffer={"policy": "raise", "size": 1})
     reader.listen(channel, _radiod_buffer=buffer)
-    try:
-        while True:
-            writer.publish(filler, BIG)
-    except Failed as refusal:
-        assert refusal.uri == OVERRUN
+    with pytest.raises(Failed, match=OVERRUN):
+        publish_for_ever(writer, filler)
     return reader
+
+
+def publish_for_ever(writer, channel):
+    while True:
+        writer.publish(channel, BIG)
 
 
 def heard_of(reader, count):
