@@ -422,6 +422,20 @@ class TestAnInterval:
         assert set(world.receipts.values()) == {"published"}
 
 
+def test_marks_that_waited_keep_their_place_when_an_interval_alone_fills_the_buffer():
+    world = World(policy="wait", size=1, min_interval=5)
+    world.publish()
+    world.heard()
+    world.block()
+    world.some(2, ack=True)
+    world.publish(is_mark=True)
+    assert world.unblock() == []
+    world.publish(ack=True)
+    assert world.pass_time(5) == [1, (3, 1)]
+    world.publish()
+    assert world.pass_time(5) == [(5, 1)]
+
+
 class Past:
     """A replay of what a test puts in."""
 
