@@ -2,7 +2,7 @@
 
 Every call ends exactly once: with the callee's result or error, by cancelling, at its deadline, or when the
 callee leaves. A caller that leaves takes its calls along; what the callee answers to those afterwards is
-dropped, and a callee that announced call canceling is told.
+dropped, and a callee that announced call canceling is told; streams of those that did not are in ``unheard``.
 
 Source: WAMP specification, "Remote Procedure Calls" and the chapters on RPC of its Advanced Profile.
 """
@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from radiod.core.ports import Clock, Ids, Limits, Outbox
 from radiod.core.registrations import Callee, Registration, Registrations
-from radiod.core.sessions import Session
+from radiod.core.sessions import UNSTOPPABLE_CHUNKS, Session
 from radiod.core.timers import Deadline, Timers
+from radiod.core.unheard import Unheard
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
@@ -105,6 +106,7 @@ class Dealer:
         self._timers = timers
         self._limits = limits
         self.registrations = Registrations(clock, ids, limits)
+        self.unheard = Unheard(clock, limits.call_timeout_s)
 
     def __len__(self) -> int:
         """Registrations with at least one callee."""
@@ -186,12 +188,12 @@ class Dealer:
         if len(session.invocations) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending for the callee already")
         features = session.features
-        if options.progress and not {PROGRESSIVE_CALLS, CANCELING} <= features:
+        if options.progress and not (CHUNKS <= features or UNSTOPPABLE_CHUNKS in features):
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no progressive call invocations")
         if options.passthru() and PASSTHRU not in features:
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no payload in passthru mode")
         details = call.details
-        if options.receive_progress and {"callee.progressive_call_results", CANCELING} <= features:
+        if options.receive_progress and PROGRESSIVE_RESULTS in features and not self.unheard.is_full(session):
             details = {**details, "receive_progress": True}
         if callee.wants_timeouts and options.timeout and call.caller is not None:
             details = {**details, "timeout": options.timeout}
@@ -231,6 +233,7 @@ class Dealer:
         if call is None:
             return
         if mode == "skip" or CANCELING not in call.callee.session.features:
+            self._note_stream(call)
             self._refuse(call, CANCELED, "the caller canceled the call")
         elif mode == "killnowait":
             self._stop(call, CANCELED, "the caller canceled the call")
@@ -249,6 +252,7 @@ class Dealer:
         callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
+            self.unheard.heard(callee, invocation, is_over=not options.progress)
             return
         if details and not _takes_passthru(call):
             text = "the caller takes no payload in passthru mode"
@@ -286,6 +290,7 @@ class Dealer:
         callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
+            self.unheard.heard(callee, invocation, is_over=True)
             return
         self._end(call)
         if error == UNAVAILABLE and "callee.call_reroute" in callee.features:
@@ -332,6 +337,7 @@ class Dealer:
         while session.invocations:
             call = next(iter(session.invocations.values()))
             self._refuse(call, CANCELED, "the callee left before it answered")
+        self.unheard.forget(session)
         return registrations
 
     def _start_deadline(self, call: PendingCall) -> None:
@@ -362,6 +368,13 @@ class Dealer:
         session = call.callee.session
         if CANCELING in session.features:
             self._outbox.send(session, Interrupt(call.invocation, {"mode": mode, "reason": reason}))
+        else:
+            self._note_stream(call)
+
+    def _note_stream(self, call: PendingCall) -> None:
+        """A call ends whose callee may go on sending results, and is not told."""
+        if "receive_progress" in call.details:
+            self.unheard.begin(call.callee.session, call.invocation)
 
     def _refuse(self, call: PendingCall, uri: str, text: str) -> None:
         self._end(call)
@@ -392,7 +405,8 @@ class Dealer:
 
 
 CANCELING: Final = "callee.call_canceling"
-PROGRESSIVE_CALLS: Final = "callee.progressive_call_invocations"
+PROGRESSIVE_RESULTS: Final = "callee.progressive_call_results"
+CHUNKS: Final = frozenset({"callee.progressive_call_invocations", CANCELING})
 PASSTHRU: Final = "callee.payload_passthru_mode"
 CALLEES_OWN: Final = ("receive_progress", "timeout")
 """Details of an INVOCATION that depend on what its callee announced."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from radiod.core.testaments import Testament
     from radiod.wire.codecs import Codec
 
-__all__ = ["NO_FEATURES", "Session", "announced"]
+__all__ = ["NO_FEATURES", "UNSTOPPABLE_CHUNKS", "Session", "announced"]
 
 REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
 """The messages whose request ids count 1, 2, 3 … through a session (WAMP specification, "IDs")."""
@@ -58,9 +58,27 @@ KNOWN_FEATURES: Final = frozenset(
 )
 SPELLINGS: Final = {"call_cancelling": "call_canceling", "payload_transparency": "payload_passthru_mode"}
 
+UNSTOPPABLE_CHUNKS: Final = "callee.progressive_call_invocations without call_canceling"
+"""No feature of WAMP: the callee takes chunks, and does nothing between them that had to be stopped."""
 
-def announced(roles: Mapping[str, PeerRole]) -> frozenset[str]:
-    """The features of HELLO.Details.roles that matter to the router, as "role.feature"."""
+UNANNOUNCED: Final = {
+    "Wampy.js": frozenset(
+        {
+            "caller.progressive_call_invocations",
+            "callee.progressive_call_results",
+            UNSTOPPABLE_CHUNKS,
+        }
+    )
+}
+"""Beginning of a stock client's agent -> what it documents, has, and does not announce."""
+
+
+def announced(roles: Mapping[str, PeerRole], agent: str | None = None) -> frozenset[str]:
+    """The features of HELLO.Details.roles that matter to the router, as "role.feature".
+
+    Args:
+        agent: what the client calls itself; some have more than they announce.
+    """
     return _shared(
         frozenset(
             f"{role}.{SPELLINGS.get(feature, feature)}"
@@ -69,7 +87,12 @@ def announced(roles: Mapping[str, PeerRole]) -> frozenset[str]:
             if is_announced is True
         )
         & KNOWN_FEATURES
+        | _unannounced(agent)
     )
+
+
+def _unannounced(agent: str | None) -> frozenset[str]:
+    return UNANNOUNCED.get(agent.partition(" ")[0], NO_FEATURES) if agent else NO_FEATURES
 
 
 @lru_cache(maxsize=1024)

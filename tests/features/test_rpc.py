@@ -329,12 +329,26 @@ def test_progressive_call_results_are_not_sent_to_callers_that_did_not_ask(pair)
     assert caller.hears() == [RESULT, request, {}, ["all"]]
 
 
-@pytest.mark.parametrize("missing", ["callee.progressive_call_results", "callee.call_canceling"])
-def test_progressive_call_results_are_not_asked_of_callees_without(router, missing):
-    caller, callee = router.join(), router.join(without=[missing])
+def test_progressive_call_results_are_not_asked_of_callees_without(router):
+    caller, callee = router.join(), router.join(without=["callee.progressive_call_results"])
     callee.serve("a.procedure")
     caller.call("a.procedure", receive_progress=True)
     assert callee.hears()[3] == {}
+
+
+def test_progressive_call_results_are_asked_of_callees_that_cannot_be_interrupted(router):
+    """Such are Autobahn|JS and wampy; the specification disregards them."""
+    caller, callee = router.join(), router.join(without=NO_CANCELING)
+    callee.serve("a.procedure")
+    request = caller.call("a.procedure", receive_progress=True)
+    assert callee.hears()[3] == {"receive_progress": True}
+    callee.answer(1, ["half"], progress=True)
+    assert caller.hears() == [RESULT, request, {"progress": True}, ["half"]]
+    caller.hang_up()
+    router.join().call("wamp.session.count")
+    callee.answer(1, ["more"], progress=True)
+    callee.answer(1, ["all"])
+    assert callee.heard() == []
 
 
 def test_progressive_call_results_end_when_the_caller_leaves(pair):

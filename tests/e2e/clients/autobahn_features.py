@@ -3,7 +3,7 @@
 autobahn_features.py twisted|asyncio websocket|rawsocket json|msgpack|cbor PORT REALM
 autobahn_features.py asyncio websocket json PORT REALM serve
 
-The second form is a callee for clients in other languages: it prints "ready" and stays until it is killed.
+The second form is a peer for clients in other languages: it prints "ready" and stays until it is killed.
 What is expected of each feature stands in tests/support/features.py. Every feature has sessions of its own.
 """
 
@@ -140,6 +140,12 @@ class Member(ApplicationSession):
 
         await self.subscribe(on_event, topic, options=SubscribeOptions(details=True, **options))
         return events
+
+    async def relay(self, procedure: str, count: int) -> Any:
+        """Call somebody's stream: what came in between, and in the end."""
+        progress: list[Any] = []
+        result = await self.call(procedure, count, options=CallOptions(on_progress=progress.append))
+        return [progress, result]
 
     async def offer(self, procedure: str, answer: Callable[..., Any], **options: Any) -> Any:
         return await self.register(answer, procedure, options=RegisterOptions(**options))
@@ -765,6 +771,7 @@ async def serve() -> None:
     slow = Slow()
     await member.offer("helper.count", count_up, details=True)
     await member.offer("helper.slow", slow.__call__)
+    await member.offer("helper.relay", member.relay)
     await member.offer("helper.interrupted", lambda: [slow.started, slow.interrupted])
     print("ready", file=sys.__stdout__, flush=True)
     await txaio.create_future()
