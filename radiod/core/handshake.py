@@ -48,6 +48,7 @@ EXTENSIONS: Final = (
     "_radiod_revocation",
     "_radiod_signature",
     "_radiod_stream",
+    "force_reregister",
 )
 """The options beyond WAMP's that this router understands, told in WELCOME."""
 

@@ -1,6 +1,6 @@
 """Streams of progressive results that nobody takes any more, at callees that cannot be told to stop.
 
-A callee that did not announce call canceling goes on when its caller is gone, and the dealer drops what comes.
+A callee that did not announce call canceling goes on when its caller is gone: the dealer drops what comes.
 A caller that connects, calls and leaves, again and again, would have it run more and more of them: so at most
 ``MAX_UNHEARD`` run for nobody. Beyond that the callee's further calls are not asked for progress, until some
 have ended, or were silent for so long that they are taken for ended.

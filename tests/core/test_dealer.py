@@ -1428,6 +1428,28 @@ class DealerMachine(RuleBasedStateMachine):
             assert registration.id == known.id
             known.callees.append(ModelCallee(session, known, concurrency, forwards))
 
+    @rule(session=sessions, pattern=PATTERNS, invoke=st.just("single") | SHARED)
+    def take_over(self, session, pattern, invoke):
+        """All have one authid, and so may; the dealer's part is what becomes of calls."""
+        match, uri = pattern
+        known = next((r for r in self.registered if (r.match, r.uri) == pattern), None)
+        before = [] if known is None else [callee.session for callee in known.callees]
+        options = RegisterOptions(match=match, invoke=invoke, force_reregister=True)
+        take = partial(self.dealer.take_over, session, uri, options, False)
+        held = [r for r in self.registered if r is not known and session in [c.session for c in r.callees]]
+        if len(held) >= self.MAX_REGISTRATIONS:
+            assert_refused(QUOTA, take)
+            return
+        registration, replaced = take()
+        assert [callee.session for callee in replaced] == before
+        if known is not None:
+            known.callees.clear()
+            self.registered.remove(known)
+        known = ModelRegistration(match, uri, invoke)
+        known.id = registration.id
+        known.callees.append(ModelCallee(session, known, None, False))
+        self.registered.append(known)
+
     @rule(session=sessions, pick=PICKS)
     def unregister(self, session, pick):
         held = [(r, callee) for r in self.registered for callee in r.callees if callee.session is session]

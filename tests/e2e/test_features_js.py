@@ -4,11 +4,12 @@
 ``test_features_autobahn_python``; it also is the callee here where one has to be interrupted, which no client
 in JavaScript can be, and calls theirs.
 
-- Autobahn|JS cannot: pass payloads through; show trust levels; send chunks of a call; be interrupted; cancel other than with ``kill``: with the others it forgets its call
-  and then takes the error that ends it for a violation of the protocol.
+- Autobahn|JS cannot: pass payloads through; show trust levels; send chunks of a call; be interrupted; cancel
+  other than with ``kill``: with the others it forgets its call and then takes the error that ends it for a
+  violation of the protocol.
 - wampy.js cannot: publish without acknowledgement, to itself, or what is retained (it has options for the
-  last two and does not send them); register with a concurrency; tell why it was closed; be told of
-  revocations; announce what it can do besides its defaults.
+  last two and does not send them); register with a concurrency, or in another's place; tell why it was
+  closed; be told of revocations; announce what it can do besides its defaults.
 - No client can: announce call rerouting, or that it ends its calls at their deadline itself.
 """
 
@@ -47,7 +48,7 @@ BOTH = {
 }
 CANNOT = {
     "autobahn": {"payload passthru mode"},
-    "wampy": {"publisher exclusion", "concurrency"},
+    "wampy": {"publisher exclusion", "taking over a registration", "concurrency"},
 }
 OWN = {
     "autobahn": {

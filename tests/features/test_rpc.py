@@ -92,6 +92,14 @@ def test_caller_identification(pair):
     assert callee.hears() == [INVOCATION, 1, registration, details]
 
 
+def test_caller_identification_that_the_callee_asks_for(router):
+    caller, callee = router.peers(2)
+    callee.serve("a.procedure", disclose_caller=True)
+    caller.call("a.procedure")
+    details = callee.hears()[3]
+    assert (details["caller"], details["caller_authrole"]) == (caller.session, "open")
+
+
 def test_caller_identification_is_not_given_unasked(pair):
     caller, callee, _ = pair
     caller.call("a.procedure", disclose_me=False)
@@ -752,6 +760,53 @@ def test_registration_revocation_is_silent_towards_those_who_did_not_ask(router)
     boss.result("wamp.registration.remove_callee", registration, callee.session)
     assert callee.heard() == []
     assert callee.unregister(registration)[4] == "wamp.error.no_such_registration"
+
+
+# --- taking over
+
+
+FORCE = {"force_reregister": True}
+
+
+def test_force_reregister(router):
+    caller, newcomer, callee = router.join(), router.join(), router.join(_radiod_revocation=True)
+    registration = callee.serve("a.procedure", **FORCE)
+    before = caller.call("a.procedure")
+    replacement = newcomer.serve("a.procedure", **FORCE)
+    assert callee.heard() == [
+        [INVOCATION, 1, registration, {}],
+        [UNREGISTERED, 0, {"registration": registration, "reason": "wamp.error.unregistered"}],
+    ]
+    after = caller.call("a.procedure")
+    assert newcomer.hears() == [INVOCATION, 1, replacement, {}]
+    newcomer.answer(1, ["new"])
+    callee.answer(1, ["old"])
+    assert sorted(caller.heard()) == [[RESULT, before, {}, ["old"]], [RESULT, after, {}, ["new"]]]
+    assert callee.unregister(registration)[4] == "wamp.error.no_such_registration"
+
+
+@pytest.mark.parametrize("invoke", ["first", "last", "roundrobin", "random"])
+def test_force_reregister_of_a_shared_registration(router, invoke):
+    caller, newcomer, *callees = router.peers(4)
+    for callee in callees:
+        callee.serve("a.procedure", invoke=invoke)
+    replacement = newcomer.serve("a.procedure", **FORCE)
+    for _ in range(3):
+        caller.call("a.procedure")
+    assert [message[2] for message in newcomer.heard()] == [replacement] * 3
+    assert [callee.heard() for callee in callees] == [[], []]
+
+
+@pytest.mark.parametrize("match", ["prefix", "wildcard"])
+def test_force_reregister_takes_one_pattern(router, match):
+    caller, newcomer, callee = router.peers(3)
+    callee.serve("a.", match=match)
+    kept = callee.serve("a.procedure")
+    newcomer.serve("a.", match=match, **FORCE)
+    caller.call("a.procedure")
+    caller.call("a.other")
+    assert callee.hears()[2] == kept
+    assert newcomer.hears()[3] == {"procedure": "a.other"}
 
 
 # --- payloads that the router does not look at

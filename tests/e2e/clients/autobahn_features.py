@@ -369,6 +369,25 @@ async def shared_registration() -> Any:
     return answers
 
 
+@feature("taking over a registration")
+async def taking_over_a_registration() -> Any:
+    caller, first, second = await join_all(None, None, None)
+    gate = txaio.create_future()
+
+    async def answer(is_late: bool = False) -> str:
+        return f"first{await gate}" if is_late else "first"
+
+    await first.offer("taken", answer, force_reregister=True)
+    answers = [await caller.call("taken")]
+    pending = caller.call("taken", True)
+    await second.offer("taken", lambda: "second", force_reregister=True)
+    answers.append(await caller.call("taken"))
+    txaio.resolve(gate, ", late")
+    answers.append(await pending)
+    registration = await caller.call("wamp.registration.lookup", "taken")
+    return [*answers, await caller.call("wamp.registration.count_callees", registration)]
+
+
 @feature("concurrency")
 async def concurrency() -> Any:
     caller, callee = await join_all(None, None)

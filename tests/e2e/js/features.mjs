@@ -264,6 +264,22 @@ const scenarios = {
     return answers;
   },
 
+  async "taking over a registration"() {
+    const [caller, first, second] = await joinAll(null, null, null);
+    const options = { force_reregister: true };
+    let finish;
+    const gate = new Promise((resolve) => (finish = resolve));
+    await first.register("taken", async ({ args: [isLate] }) => (isLate ? `first${await gate}` : "first"), options);
+    const answers = [await value(caller.call("taken"))];
+    const pending = value(caller.call("taken", [true]));
+    await second.register("taken", () => "second", options);
+    answers.push(await value(caller.call("taken")));
+    finish(", late");
+    answers.push(await pending);
+    const registration = await value(caller.call("wamp.registration.lookup", ["taken"]));
+    return [...answers, await value(caller.call("wamp.registration.count_callees", [registration]))];
+  },
+
   async concurrency() {
     const [caller, callee] = await joinAll(null, null);
     let finish;
@@ -652,7 +668,7 @@ const CANNOT = {
     "progressive call invocations",
     "progressive call as documented",
   ],
-  wampy: ["publisher exclusion", "concurrency", "being told of revocations"],
+  wampy: ["publisher exclusion", "taking over a registration", "concurrency", "being told of revocations"],
 };
 
 process.on("unhandledRejection", () => {});
