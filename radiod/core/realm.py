@@ -575,13 +575,13 @@ class Realm:
         self._unsubscribed(session, subscription)
 
     def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
-        """Take a registration away; the session is told if it asked for that."""
+        """Take a registration away; the session is told if it can be."""
         self.dealer.unregister(session, registration.id)
         self._tell_of_revocation(session, registration, reason)
         self.meta.unregistered(session, registration)
 
     def _tell_of_revocation(self, session: Session, registration: Registration, reason: str | None) -> None:
-        if session.is_revocable:
+        if session.hears_of_lost_registrations:
             details = {"registration": registration.id, **({"reason": reason} if reason else {})}
             self._outbox.send(session, RegistrationRevoked(0, details))
 

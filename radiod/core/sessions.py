@@ -42,6 +42,8 @@ MAX_PROGRESSIVE: Final = 256
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
 
+REGISTRATION_REVOCATION: Final = "callee.registration_revocation"
+
 # What the router asks of its clients, as "role.feature".
 KNOWN_FEATURES: Final = frozenset(
     {
@@ -54,6 +56,7 @@ KNOWN_FEATURES: Final = frozenset(
         "callee.call_canceling",
         "callee.call_timeout",
         "callee.call_reroute",
+        REGISTRATION_REVOCATION,
     }
 )
 SPELLINGS: Final = {"call_cancelling": "call_canceling", "payload_transparency": "payload_passthru_mode"}
@@ -174,6 +177,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"
+
+    @property
+    def hears_of_lost_registrations(self) -> bool:
+        """True when it announced, or said, that it understands the router's taking one away."""
+        return self.is_revocable or REGISTRATION_REVOCATION in self.features
 
     def check_announced(self, feature: str, is_used: bool) -> None:
         """Raises: PeerError: ``feature``, given as "role.feature", is used and was not announced."""

@@ -745,8 +745,12 @@ def test_call_reroute_keeps_the_deadline(router):
 # --- taking a registration away
 
 
-def test_registration_revocation(router):
-    boss, caller, callee = router.join(), router.join(), router.join(_radiod_revocation=True)
+REVOCATION = ["callee.registration_revocation"]
+
+
+@pytest.mark.parametrize("asks", [{}, {"without": REVOCATION, "_radiod_revocation": True}])
+def test_registration_revocation(router, asks):
+    boss, caller, callee = router.join(), router.join(), router.join(**asks)
     registration = callee.serve("a.procedure")
     boss.result("wamp.registration.remove_callee", registration, callee.session, reason="enough")
     assert callee.hears() == [UNREGISTERED, 0, {"registration": registration, "reason": "enough"}]
@@ -754,8 +758,8 @@ def test_registration_revocation(router):
     assert is_error(caller.hears(), request, "wamp.error.no_such_procedure")
 
 
-def test_registration_revocation_is_silent_towards_those_who_did_not_ask(router):
-    boss, callee = router.peers(2)
+def test_registration_revocation_is_silent_towards_those_who_did_not_announce_it(router):
+    boss, callee = router.join(), router.join(without=REVOCATION)
     registration = callee.serve("a.procedure")
     boss.result("wamp.registration.remove_callee", registration, callee.session)
     assert callee.heard() == []
@@ -769,7 +773,7 @@ FORCE = {"force_reregister": True}
 
 
 def test_force_reregister(router):
-    caller, newcomer, callee = router.join(), router.join(), router.join(_radiod_revocation=True)
+    caller, newcomer, callee = router.peers(3)
     registration = callee.serve("a.procedure", **FORCE)
     before = caller.call("a.procedure")
     replacement = newcomer.serve("a.procedure", **FORCE)
@@ -794,7 +798,7 @@ def test_force_reregister_of_a_shared_registration(router, invoke):
     for _ in range(3):
         caller.call("a.procedure")
     assert [message[2] for message in newcomer.heard()] == [replacement] * 3
-    assert [callee.heard() for callee in callees] == [[], []]
+    assert [[message[:2] for message in callee.heard()] for callee in callees] == [[[UNREGISTERED, 0]]] * 2
 
 
 @pytest.mark.parametrize("match", ["prefix", "wildcard"])
@@ -803,6 +807,7 @@ def test_force_reregister_takes_one_pattern(router, match):
     callee.serve("a.", match=match)
     kept = callee.serve("a.procedure")
     newcomer.serve("a.", match=match, **FORCE)
+    assert callee.hears()[0] == UNREGISTERED
     caller.call("a.procedure")
     caller.call("a.other")
     assert callee.hears()[2] == kept
