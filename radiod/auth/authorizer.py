@@ -24,6 +24,10 @@ from radiod.wire.messages import Options
 __all__ = ["Authorizer"]
 
 
+Question = tuple[int, Action, str, bool, str]
+"""Session id, action, match policy, ``force_reregister``, URI."""
+
+
 class Answer(Struct, frozen=True):
     """What an authorizer may say besides true and false.
 
@@ -69,14 +73,20 @@ class Authorizer:
         self._cache_s = cache_s
         self._max_cache = max_cache
         self._complain = complain
-        # session id, action, match policy, URI -> decision, and until when it holds (monotonic seconds)
-        self._cache: dict[tuple[int, Action, str, str], tuple[Verdict, float]] = {}
+        # question -> decision, and until when it holds (monotonic seconds)
+        self._cache: dict[Question, tuple[Verdict, float]] = {}
 
     def decide(
         self, session: Session, action: Action, uri: str, options: Options
     ) -> Verdict | Later[Verdict]:
         """As ``Permissions.decide``: at once if it is remembered, else later."""
-        key = (session.id, action, getattr(options, "match", "exact"), uri)
+        key = (
+            session.id,
+            action,
+            getattr(options, "match", "exact"),
+            getattr(options, "force_reregister", False),
+            uri,
+        )
         remembered = self._cache.get(key)
         if remembered is not None:
             verdict, until = remembered
@@ -102,9 +112,15 @@ class Authorizer:
             self._complain(f"the authorizer failed on {uri!r}: {error}")
             return Refused(AUTHORIZATION_FAILED, f"the right to use {uri!r} could not be found out")
 
-    def _conclude(self, key: tuple[int, Action, str, str], answer: Answer) -> Verdict:
+    def _conclude(self, key: Question, answer: Answer) -> Verdict:
         disclose = Disclose.ALWAYS if answer.disclose else Disclose.ASKED
-        verdict = Verdict(is_allowed=answer.allow, disclose=disclose, trustlevel=answer.trustlevel)
+        verdict = Verdict(
+            is_allowed=answer.allow,
+            disclose=disclose,
+            trustlevel=answer.trustlevel,
+            # It was asked with the option.
+            may_take_over=answer.allow,
+        )
         if answer.cache and self._cache_s > 0:
             if len(self._cache) >= self._max_cache:
                 del self._cache[next(iter(self._cache))]

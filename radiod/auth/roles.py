@@ -20,6 +20,8 @@ EVERYTHING: Final = "*"
 CONTROL: Final = ("wamp.session.kill", "wamp.subscription.remove_", "wamp.registration.remove_")
 """Beginnings of the procedures that act on other sessions."""
 
+REMOVE_CALLEE: Final = "wamp.registration.remove_callee"
+
 DENIED: Final = Verdict(is_allowed=False)
 
 
@@ -99,7 +101,14 @@ class StaticPermissions:
         if patterns is None or not self._is_allowed(patterns, action, match, uri):
             return DENIED
         disclose = Disclose.ALWAYS if uri in self._disclosed else self._disclose
-        return Verdict(is_allowed=True, disclose=disclose, trustlevel=self._trustlevel)
+        # Whoever may remove a callee may take its place.
+        may_take_over = action is Action.REGISTER and self.allows(Action.CALL, REMOVE_CALLEE)
+        return Verdict(
+            is_allowed=True,
+            disclose=disclose,
+            trustlevel=self._trustlevel,
+            may_take_over=may_take_over,
+        )
 
     def _is_allowed(self, patterns: PatternSet, action: Action, match: MatchPolicy, uri: str) -> bool:
         if match != "exact":

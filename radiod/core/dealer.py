@@ -2,7 +2,7 @@
 
 Every call ends exactly once: with the callee's result or error, by cancelling, at its deadline, or when the
 callee leaves. A caller that leaves takes its calls along; what the callee answers to those afterwards is
-dropped, and a callee that announced call canceling is told.
+dropped, and a callee that announced call canceling is told; streams of those that did not are in ``unheard``.
 
 Source: WAMP specification, "Remote Procedure Calls" and the chapters on RPC of its Advanced Profile.
 """
@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from radiod.core.disclosure import CALLER, identity
 from radiod.core.ports import Clock, Ids, Limits, Outbox
 from radiod.core.registrations import Callee, Registration, Registrations
-from radiod.core.sessions import Session
+from radiod.core.sessions import UNSTOPPABLE_CHUNKS, Session
 from radiod.core.timers import Deadline, Timers
+from radiod.core.unheard import Unheard
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
@@ -50,7 +52,8 @@ class PendingCall:
 
     ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``details``: what
     every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
-    the callee was told to end it; ``payload``: kept where another callee may have to be asked, whom
+    the callee was told to end it; ``is_nameable``: a callee that asks who calls is told;
+    ``payload``: kept where another callee may have to be asked, whom
     ``unavailable`` does not have; ``since``: monotonic seconds, what its time is counted from. What is not
     set at first is set once the callee was asked.
     """
@@ -62,6 +65,7 @@ class PendingCall:
         "details",
         "invocation",
         "is_canceled",
+        "is_nameable",
         "is_sending",
         "on_end",
         "options",
@@ -93,6 +97,7 @@ class PendingCall:
         self.on_end = on_end
         self.is_sending = options.progress
         self.is_canceled = False
+        self.is_nameable = False
         self.unavailable: set[Session] = set()
 
 
@@ -105,6 +110,7 @@ class Dealer:
         self._timers = timers
         self._limits = limits
         self.registrations = Registrations(clock, ids, limits)
+        self.unheard = Unheard(clock, limits.call_timeout_s)
 
     def __len__(self) -> int:
         """Registrations with at least one callee."""
@@ -117,6 +123,12 @@ class Dealer:
     ) -> tuple[Registration, bool]:
         """As ``Registrations.add``."""
         return self.registrations.add(session, procedure, options)
+
+    def take_over(
+        self, session: Session, procedure: str, options: RegisterOptions, may_act_on_others: bool
+    ) -> tuple[Registration, list[Callee]]:
+        """As ``Registrations.take_over``; calls that those before are answering go on."""
+        return self.registrations.take_over(session, procedure, options, may_act_on_others)
 
     def unregister(self, session: Session, registration_id: int) -> Registration:
         """As ``Registrations.remove``; calls that the session is answering go on."""
@@ -132,11 +144,13 @@ class Dealer:
         options: CallOptions,
         payload: Payload,
         details: dict[str, Any],
+        is_nameable: bool = False,
     ) -> None:
         """Invoke a callee of ``procedure``, or pass on the next chunk of a progressive call.
 
         Args:
             details: what the callee learns about the caller.
+            is_nameable: who calls is not among them, and may be told to a callee that asks.
         Raises:
             Refused: ``no_such_procedure``, ``quota`` (too many calls pending for this caller or callee),
                 ``feature_not_supported`` (by the callee), ``max_concurrency``, or what ``Outbox.send`` says
@@ -155,6 +169,7 @@ class Dealer:
         if len(caller.calls) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
         call = PendingCall(caller, request, options, {**details, **options.passthru()}, payload, None)
+        call.is_nameable = is_nameable
         self._begin(call, procedure)
         caller.calls[request] = call
 
@@ -186,13 +201,15 @@ class Dealer:
         if len(session.invocations) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending for the callee already")
         features = session.features
-        if options.progress and not {PROGRESSIVE_CALLS, CANCELING} <= features:
+        if options.progress and not (features >= CHUNKS or UNSTOPPABLE_CHUNKS in features):
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no progressive call invocations")
         if options.passthru() and PASSTHRU not in features:
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no payload in passthru mode")
         details = call.details
-        if options.receive_progress and {"callee.progressive_call_results", CANCELING} <= features:
+        if options.receive_progress and PROGRESSIVE_RESULTS in features and not self.unheard.is_full(session):
             details = {**details, "receive_progress": True}
+        if callee.wants_callers and call.is_nameable and call.caller is not None:
+            details = {**details, **identity(CALLER, call.caller)}
         if callee.wants_timeouts and options.timeout and call.caller is not None:
             details = {**details, "timeout": options.timeout}
         call.details = details
@@ -231,6 +248,7 @@ class Dealer:
         if call is None:
             return
         if mode == "skip" or CANCELING not in call.callee.session.features:
+            self._note_stream(call)
             self._refuse(call, CANCELED, "the caller canceled the call")
         elif mode == "killnowait":
             self._stop(call, CANCELED, "the caller canceled the call")
@@ -249,6 +267,7 @@ class Dealer:
         callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
+            self.unheard.heard(callee, invocation, is_over=not options.progress)
             return
         if details and not _takes_passthru(call):
             text = "the caller takes no payload in passthru mode"
@@ -286,6 +305,7 @@ class Dealer:
         callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
+            self.unheard.heard(callee, invocation, is_over=True)
             return
         self._end(call)
         if error == UNAVAILABLE and "callee.call_reroute" in callee.features:
@@ -300,8 +320,9 @@ class Dealer:
         """Ask the next callee, within what is left of the call's time."""
         call.unavailable.add(callee)
         registration = call.callee.registration
-        # The next callee may have announced others.
-        call.details = {name: call.details[name] for name in call.details if name not in CALLEES_OWN}
+        # The next callee may have announced, or asked for, others.
+        own = (*CALLEES_OWN, *CALLER) if call.is_nameable else CALLEES_OWN
+        call.details = {name: call.details[name] for name in call.details if name not in own}
         try:
             if call.payload is None or not registration.callees or call.is_canceled:
                 raise Refused(
@@ -332,6 +353,7 @@ class Dealer:
         while session.invocations:
             call = next(iter(session.invocations.values()))
             self._refuse(call, CANCELED, "the callee left before it answered")
+        self.unheard.forget(session)
         return registrations
 
     def _start_deadline(self, call: PendingCall) -> None:
@@ -362,6 +384,13 @@ class Dealer:
         session = call.callee.session
         if CANCELING in session.features:
             self._outbox.send(session, Interrupt(call.invocation, {"mode": mode, "reason": reason}))
+        else:
+            self._note_stream(call)
+
+    def _note_stream(self, call: PendingCall) -> None:
+        """A call ends whose callee may go on sending results, and is not told."""
+        if "receive_progress" in call.details:
+            self.unheard.begin(call.callee.session, call.invocation)
 
     def _refuse(self, call: PendingCall, uri: str, text: str) -> None:
         self._end(call)
@@ -392,7 +421,8 @@ class Dealer:
 
 
 CANCELING: Final = "callee.call_canceling"
-PROGRESSIVE_CALLS: Final = "callee.progressive_call_invocations"
+PROGRESSIVE_RESULTS: Final = "callee.progressive_call_results"
+CHUNKS: Final = frozenset({"callee.progressive_call_invocations", CANCELING})
 PASSTHRU: Final = "callee.payload_passthru_mode"
 CALLEES_OWN: Final = ("receive_progress", "timeout")
 """Details of an INVOCATION that depend on what its callee announced."""

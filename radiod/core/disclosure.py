@@ -11,7 +11,7 @@ from radiod.core.ports import Disclose, Verdict
 from radiod.core.sessions import Session
 from radiod.errors import DISCLOSE_ME, Refused
 
-__all__ = ["CALLER", "NO_DETAILS", "PUBLISHER", "disclosed"]
+__all__ = ["CALLER", "NO_DETAILS", "PUBLISHER", "disclosed", "identity"]
 
 NO_DETAILS: Final[dict[str, Any]] = {}
 """Shared by all events and calls that tell nothing but their payload; never changed."""
@@ -36,9 +36,13 @@ def disclosed(
     is_told = disclose is Disclose.ALWAYS or is_asked
     if not is_told and verdict.trustlevel is None:
         return NO_DETAILS
-    principal = session.principal
-    identity = (session.id, principal.authid, principal.authrole) if is_told else ()
-    details: dict[str, Any] = dict(zip(names, identity, strict=False))
+    details = identity(names, session) if is_told else {}
     if verdict.trustlevel is not None:
         details["trustlevel"] = verdict.trustlevel
     return details
+
+
+def identity(names: tuple[str, str, str], session: Session) -> dict[str, Any]:
+    """Who the session is, as details of EVENT or INVOCATION."""
+    principal = session.principal
+    return {names[0]: session.id, names[1]: principal.authid, names[2]: principal.authrole}

@@ -48,6 +48,7 @@ EXTENSIONS: Final = (
     "_radiod_revocation",
     "_radiod_signature",
     "_radiod_stream",
+    "force_reregister",
 )
 """The options beyond WAMP's that this router understands, told in WELCOME."""
 
@@ -191,7 +192,11 @@ class Handshake:
         assert self._details is not None
         details = self._details
         session = self.session = self._gate.realm.join(
-            principal, outlet, announced(details.roles), _is_revocable(details), _agent(details)
+            principal,
+            outlet,
+            announced(details.roles, details.agent),
+            _is_revocable(details),
+            _agent(details),
         )
         self._details = None
         self._gate.bind(self._cookie, principal)

@@ -27,7 +27,7 @@ from radiod.core.event_history import GET_EVENTS, EventHistory
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
-from radiod.core.registrations import Registration
+from radiod.core.registrations import Callee, Registration
 from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
@@ -140,6 +140,13 @@ class MetaApi:
         self._tell("wamp.registration.on_unregister", session.id, registration.id)
         if not registration.callees:
             self._tell("wamp.registration.on_delete", session.id, registration.id)
+
+    def taken_over(self, callees: list[Callee]) -> None:
+        """Tell of the end of a registration, and of all its callees before."""
+        for callee in callees:
+            self._tell("wamp.registration.on_unregister", callee.session.id, callee.registration.id)
+        for callee in callees[-1:]:
+            self._tell("wamp.registration.on_delete", callee.session.id, callee.registration.id)
 
     def _tell(self, topic: str, *args: Any) -> None:
         self._realm.announce(topic, *args)

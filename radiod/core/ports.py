@@ -58,12 +58,14 @@ class Disclose(Enum):
 class Verdict(Struct, frozen=True, kw_only=True):
     """What an authorizer decides: whether, and what receivers learn about the one who acts.
 
-    ``trustlevel``: as events and invocations carry it; None: not told.
+    ``trustlevel``: as events and invocations carry it; None: not told; ``may_take_over``: a REGISTER may take
+    the procedure from other people's sessions.
     """
 
     is_allowed: bool
     disclose: Disclose = Disclose.ASKED
     trustlevel: int | None = None
+    may_take_over: bool = False
 
 
 class Permissions(Protocol):

@@ -22,7 +22,7 @@ from radiod.core.history import Histories
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
-from radiod.core.ports import Action, Clock, Ids, Limits, Outbox, Principal, Verdict
+from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
 from radiod.core.questions import Questions
 from radiod.core.receipts import Publication
@@ -390,7 +390,8 @@ class Realm:
                 self._answer(session, message, result)
         else:
             details = disclosed(CALLER, session, options.disclose_me, verdict)
-            self.dealer.call(session, message.request, procedure, options, payload, details)
+            is_nameable = CALLER[0] not in details and verdict.disclose is not Disclose.NEVER
+            self.dealer.call(session, message.request, procedure, options, payload, details, is_nameable)
 
     def _on_chunk(self, session: Session, message: Any, codec: Codec) -> None:
         """Pass on more of a call; it goes where the first part went, under the first part's options."""
@@ -418,9 +419,24 @@ class Realm:
 
     def _on_register(self, session: Session, message: Register, codec: Codec, verdict: Verdict) -> None:
         self._not_reserved(message.procedure)
-        registration, is_new = self.dealer.register(session, message.procedure, message.options)
+        options = message.options
+        if options.force_reregister:
+            self._take_over(session, message, verdict)
+            return
+        registration, is_new = self.dealer.register(session, message.procedure, options)
         self._outbox.send(session, Registered(message.request, registration.id))
         self.meta.registered(session, registration, is_new)
+
+    def _take_over(self, session: Session, message: Register, verdict: Verdict) -> None:
+        """Register in the place of whoever has the procedure."""
+        registration, replaced = self.dealer.take_over(
+            session, message.procedure, message.options, verdict.may_take_over
+        )
+        for callee in replaced:
+            self._tell_of_revocation(callee.session, callee.registration, TAKEN_OVER)
+        self._outbox.send(session, Registered(message.request, registration.id))
+        self.meta.taken_over(replaced)
+        self.meta.registered(session, registration, True)
 
     def _on_unregister(self, session: Session, message: Unregister, codec: Codec) -> None:
         try:
@@ -581,12 +597,15 @@ class Realm:
         self._unsubscribed(session, subscription)
 
     def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
-        """Take a registration away; the session is told if it asked for that."""
+        """Take a registration away; the session is told if it can be."""
         self.dealer.unregister(session, registration.id)
-        if session.is_revocable:
+        self._tell_of_revocation(session, registration, reason)
+        self.meta.unregistered(session, registration)
+
+    def _tell_of_revocation(self, session: Session, registration: Registration, reason: str | None) -> None:
+        if session.hears_of_lost_registrations:
             details = {"registration": registration.id, **({"reason": reason} if reason else {})}
             self._outbox.send(session, RegistrationRevoked(0, details))
-        self.meta.unregistered(session, registration)
 
     # --- statistics
 
@@ -620,6 +639,9 @@ class Realm:
         if self.broker.matching(ON_STATS):
             self.announce(ON_STATS, self.describe_load())
 
+
+TAKEN_OVER: Final = "wamp.error.unregistered"
+"""Crossbar's reason for a registration that ``force_reregister`` took away."""
 
 ON_STATS: Final = "radiod.server.on_stats"
 PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})

@@ -18,6 +18,7 @@ from radiod.errors import (
     NO_AVAILABLE_CALLEE,
     NO_SUCH_PROCEDURE,
     NO_SUCH_REGISTRATION,
+    NOT_AUTHORIZED,
     PROCEDURE_ALREADY_EXISTS,
     QUOTA,
     Refused,
@@ -36,27 +37,44 @@ class Callee:
     """One session's part in one registration.
 
     ``running``: its calls that are not answered yet; ``concurrency``: how many of these it takes at a time;
+    ``wants_callers``: it asked who calls; ``yields``: it asked to take over, and so lets others do the same;
     ``wants_timeouts``: it ends its calls itself at the caller's deadline; ``signature``: what it tells about
     the procedure (``core.signatures``), as JSON, empty when it tells nothing.
     """
 
-    __slots__ = ("concurrency", "registration", "running", "session", "signature", "wants_timeouts")
+    __slots__ = (
+        "concurrency",
+        "registration",
+        "running",
+        "session",
+        "signature",
+        "wants_callers",
+        "wants_timeouts",
+        "yields",
+    )
 
     def __init__(self, session: Session, registration: Registration, options: RegisterOptions) -> None:
         self.session = session
         self.registration = registration
         self.concurrency = options.concurrency
         self.wants_timeouts = options.forward_timeout and "callee.call_timeout" in session.features
+        self.wants_callers = options.disclose_caller
+        self.yields = options.force_reregister
         self.running = 0
         self.signature = b""
 
     def document(self, signature: bytes) -> None:
         """Tell something else about the procedure. Raises: Refused: ``quota``: the session tells too much."""
         session = self.session
-        size = session.signature_bytes + len(signature) - len(self.signature)
-        if size > MAX_SIGNATURES:
-            raise Refused(QUOTA, f"the signatures of a session may have {MAX_SIGNATURES} bytes")
-        self.signature, session.signature_bytes = signature, size
+        more = len(signature) - len(self.signature)
+        _check_signatures(session, more)
+        self.signature = signature
+        session.signature_bytes += more
+
+    def yields_to(self, session: Session) -> bool:
+        """True when ``session`` may take its place without any right to act on others."""
+        mine, other = self.session.principal, session.principal
+        return self.yields or (mine.authid, mine.authrole) == (other.authid, other.authrole)
 
     @property
     def has_room(self) -> bool:
@@ -145,8 +163,7 @@ class Registrations:
         registration = self._by_pattern.get(options.match, procedure)
         if registration is not None:
             self._check_shared(registration, session, options)
-        if len(session.registrations) >= self._limits.max_registrations:
-            raise Refused(QUOTA, f"a session may hold {self._limits.max_registrations} registrations")
+        self._check_quota(session, len(session.registrations))
         is_new = registration is None
         if registration is None:
             created = self._clock.time()
@@ -159,6 +176,39 @@ class Registrations:
         registration.callees.append(callee)
         session.registrations[registration.id] = callee
         return registration, is_new
+
+    def take_over(
+        self, session: Session, procedure: str, options: RegisterOptions, may_act_on_others: bool
+    ) -> tuple[Registration, list[Callee]]:
+        """Let ``session`` answer calls in the place of all who do now, under its own policies.
+
+        Args:
+            may_act_on_others: the right to take a registration from sessions that did not agree to that.
+        Returns: the registration, which is new; those who had the one before, which has ended.
+        Raises: Refused: ``not_authorized``; ``quota`` and ``invalid_argument`` as ``add``. Then nobody has
+            lost anything.
+        """
+        before = self._by_pattern.get(options.match, procedure)
+        if before is None:
+            return self.add(session, procedure, options)[0], []
+        if not may_act_on_others and not all(callee.yields_to(session) for callee in before.callees):
+            role = session.principal.authrole
+            raise Refused(NOT_AUTHORIZED, f"role {role} may not take {procedure} from its callees")
+        self._check_takeover(session, options, session.registrations.get(before.id))
+        replaced = list(before.callees)
+        for callee in replaced:
+            self.remove(callee.session, before.id)
+        return self.add(session, procedure, options)[0], replaced
+
+    def _check_takeover(self, session: Session, options: RegisterOptions, own: Callee | None) -> None:
+        """Refuse what ``add`` would, once ``own``, the session's present part, is no more."""
+        size = 0 if options.signature is None else len(read_signature(SIGNATURE, options.signature))
+        _check_signatures(session, size - (0 if own is None else len(own.signature)))
+        self._check_quota(session, len(session.registrations) - (own is not None))
+
+    def _check_quota(self, session: Session, held: int) -> None:
+        if held >= self._limits.max_registrations:
+            raise Refused(QUOTA, f"a session may hold {self._limits.max_registrations} registrations")
 
     def _check_shared(self, registration: Registration, session: Session, options: RegisterOptions) -> None:
         procedure = registration.procedure
@@ -220,3 +270,8 @@ class Registrations:
             case "last":
                 return len(registration.callees) - 1
         return 0
+
+
+def _check_signatures(session: Session, more: int) -> None:
+    if session.signature_bytes + more > MAX_SIGNATURES:
+        raise Refused(QUOTA, f"the signatures of a session may have {MAX_SIGNATURES} bytes")

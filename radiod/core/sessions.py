@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from radiod.core.testaments import Testament
     from radiod.wire.codecs import Codec
 
-__all__ = ["NO_FEATURES", "Session", "announced"]
+__all__ = ["NO_FEATURES", "UNSTOPPABLE_CHUNKS", "Session", "announced"]
 
 REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
 """The messages whose request ids count 1, 2, 3 … through a session (WAMP specification, "IDs")."""
@@ -41,6 +41,8 @@ MAX_PROGRESSIVE: Final = 256
 """Ids of progressive calls remembered after they ended: their last chunks may still be on the way."""
 
 NO_FEATURES: Final[frozenset[str]] = frozenset()
+
+REGISTRATION_REVOCATION: Final = "callee.registration_revocation"
 
 # What the router asks of its clients, as "role.feature".
 KNOWN_FEATURES: Final = frozenset(
@@ -54,13 +56,32 @@ KNOWN_FEATURES: Final = frozenset(
         "callee.call_canceling",
         "callee.call_timeout",
         "callee.call_reroute",
+        REGISTRATION_REVOCATION,
     }
 )
 SPELLINGS: Final = {"call_cancelling": "call_canceling", "payload_transparency": "payload_passthru_mode"}
 
+UNSTOPPABLE_CHUNKS: Final = "callee.progressive_call_invocations without call_canceling"
+"""No feature of WAMP: the callee takes chunks, and does nothing between them that had to be stopped."""
 
-def announced(roles: Mapping[str, PeerRole]) -> frozenset[str]:
-    """The features of HELLO.Details.roles that matter to the router, as "role.feature"."""
+UNANNOUNCED: Final = {
+    "Wampy.js": frozenset(
+        {
+            "caller.progressive_call_invocations",
+            "callee.progressive_call_results",
+            UNSTOPPABLE_CHUNKS,
+        }
+    )
+}
+"""Beginning of a stock client's agent -> what it documents, has, and does not announce."""
+
+
+def announced(roles: Mapping[str, PeerRole], agent: str | None = None) -> frozenset[str]:
+    """The features of HELLO.Details.roles that matter to the router, as "role.feature".
+
+    Args:
+        agent: what the client calls itself; some have more than they announce.
+    """
     return _shared(
         frozenset(
             f"{role}.{SPELLINGS.get(feature, feature)}"
@@ -69,7 +90,12 @@ def announced(roles: Mapping[str, PeerRole]) -> frozenset[str]:
             if is_announced is True
         )
         & KNOWN_FEATURES
+        | _unannounced(agent)
     )
+
+
+def _unannounced(agent: str | None) -> frozenset[str]:
+    return UNANNOUNCED.get(agent.partition(" ")[0], NO_FEATURES) if agent else NO_FEATURES
 
 
 @lru_cache(maxsize=1024)
@@ -151,6 +177,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"
+
+    @property
+    def hears_of_lost_registrations(self) -> bool:
+        """True when it announced, or said, that it understands the router's taking one away."""
+        return self.is_revocable or REGISTRATION_REVOCATION in self.features
 
     def check_announced(self, feature: str, is_used: bool) -> None:
         """Raises: PeerError: ``feature``, given as "role.feature", is used and was not announced."""

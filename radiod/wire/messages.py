@@ -195,6 +195,9 @@ class RegisterOptions(Options):
     invoke: InvocationPolicy = "single"
     concurrency: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     forward_timeout: bool = False
+    disclose_caller: bool = False
+    # Crossbar's and Autobahn's: WAMP has it not.
+    force_reregister: bool = False
     # Checked by the core, which refuses it by name and lets the session go on.
     signature: Any = field(name="_radiod_signature", default=None)
 

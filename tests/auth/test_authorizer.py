@@ -10,7 +10,7 @@ from radiod.core.sessions import Session
 from radiod.errors import AUTHORIZATION_FAILED, INVALID_ARGUMENT, Refused
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_principal, make_realm
 from radiod.wire.codecs import CBOR
-from radiod.wire.messages import CallOptions, PublishOptions, SubscribeOptions
+from radiod.wire.messages import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
 
 
 class World:
@@ -135,6 +135,20 @@ def test_a_memory_is_of_one_session_action_uri_and_policy(world):
         world.decide(action=Action.SUBSCRIBE, options=SubscribeOptions(match="prefix")),
     ]
     assert all(isinstance(decision, Later) for decision in others)
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_it_is_asked_about_taking_over_and_that_is_remembered_apart(world, is_allowed):
+    plain, force = RegisterOptions(), RegisterOptions(force_reregister=True)
+    for options, asked in ((plain, {}), (force, {"force_reregister": True})):
+        later = world.decide(action=Action.REGISTER, options=options)
+        question, answer = world.asked.pop()
+        assert question[2:] == ("register", asked)
+        answer.settle({"allow": is_allowed, "cache": True})
+        decisions = []
+        later.then(decisions.append)
+        assert [decision.is_allowed for decision in decisions] == [is_allowed]
+        assert world.decide(action=Action.REGISTER, options=options).may_take_over is is_allowed
 
 
 def test_memory_is_bounded():

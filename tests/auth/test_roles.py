@@ -219,3 +219,31 @@ def test_no_pattern_leads_to_what_may_not_be_used_by_name(listed, denied, one):
     if may(permissions, Action.SUBSCRIBE, uri, match):
         visible = [name for name in under if not permissions.hides(name)]
         assert visible == [name for name in under if not any(matches(pattern, name) for pattern in denied)]
+
+
+class TestTakingOver:
+    """Whoever may remove a callee may take its place; nobody else may take it from other people."""
+
+    @pytest.mark.parametrize(
+        ("call", "denied", "may"),
+        [
+            (("wamp.registration.*",), (), True),
+            (("wamp.registration.remove_callee",), (), True),
+            (("*",), (), False),
+            ((), (), False),
+            (("wamp.session.*",), (), False),
+            (("wamp.*",), ("wamp.registration.*",), False),
+        ],
+    )
+    def test_needs_the_right_to_act_on_others(self, call, denied, may):
+        permissions = StaticPermissions({Action.REGISTER: ("p",), Action.CALL: call}, denied)
+        assert verdict(permissions, Action.REGISTER, "p").may_take_over is may
+
+    def test_is_for_who_may_do_everything(self):
+        permissions = StaticPermissions(EVERYTHING)
+        assert verdict(permissions, Action.REGISTER, "p", match="prefix").may_take_over
+        assert not verdict(permissions, Action.CALL, "p").may_take_over
+
+    def test_needs_the_right_to_register_besides(self):
+        permissions = StaticPermissions({Action.CALL: ("wamp.*",)})
+        assert not verdict(permissions, Action.REGISTER, "p").may_take_over

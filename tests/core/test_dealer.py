@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 
 from radiod.core.dealer import CALL, Dealer
 from radiod.core.ports import Limits
-from radiod.core.sessions import MAX_PROGRESSIVE, Session
+from radiod.core.sessions import MAX_PROGRESSIVE, UNSTOPPABLE_CHUNKS, Session
+from radiod.core.unheard import MAX_UNHEARD
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
@@ -482,13 +483,53 @@ class TestProgressiveResults:
         world.answer(callee, 2, "all")
         assert world.sent() == [(caller.id, "result", 7, ["all"]), (0, "result", 1, ["all"])]
 
-    @pytest.mark.parametrize("features", [(), (RESULTS,), (CANCELING,)])
-    def test_are_not_asked_of_a_callee_that_cannot_be_stopped(self, world, caller, features):
+    def test_are_asked_of_a_callee_that_cannot_be_stopped_too(self, world, caller):
+        """The specification disregards those; stock clients in JavaScript are such callees."""
+        callee = world.callee("q", features=[RESULTS])
+        world.call(caller, 7, "q", receive_progress=True)
+        assert world.details() == [{"receive_progress": True}]
+        world.answer(callee, 1, "one", progress=True)
+        world.dealer.leave(caller)
+        world.answer(callee, 1, "two", progress=True)
+        world.answer(callee, 1, "all")
+        assert world.sent() == [(caller.id, "progress", 7, ["one"])]
+        assert_idle(world, caller, callee)
+
+    @pytest.mark.parametrize("features", [(), (CANCELING,)])
+    def test_are_not_asked_of_a_callee_that_did_not_announce_them(self, world, caller, features):
         callee = world.callee("q", features=features)
         world.call(caller, 7, "q", receive_progress=True)
         assert world.details() == [{}]
         world.answer(callee, 1, "one", progress=True)
         assert world.sent() == []
+
+    def test_nobody_takes_are_bounded(self, world):
+        """A callee that cannot be stopped does not run more and more of them for callers who come and go."""
+        callee = world.callee("q", features=[RESULTS])
+
+        def call():
+            caller = world.join()
+            world.call(caller, 1, "q", receive_progress=True)
+            (details,) = world.details()
+            return caller, details
+
+        for _ in range(MAX_UNHEARD):
+            caller, details = call()
+            assert details == {"receive_progress": True}
+            world.dealer.leave(caller)
+        assert call()[1] == {}
+        world.answer(callee, 1, "late", progress=True)
+        assert call()[1] == {}
+        world.answer(callee, 1, "all")
+        world.fail(callee, 2, "an.error")
+        caller, details = call()
+        assert details == {"receive_progress": True}
+        world.dealer.cancel(caller, 1, "skip")
+        assert world.sent() == [(caller.id, "error", 1, CANCELED)]
+        assert [call()[1] for _ in range(2)] == [{"receive_progress": True}] * 2
+        world.clock.advance(20)
+        world.dealer.leave(callee)
+        assert len(world.dealer.unheard) == 0
 
     @pytest.mark.parametrize(("timeout", "seconds"), [(2000, 2), (0, 10)])
     def test_each_gives_the_next_the_full_time(self, world, caller, callee, timeout, seconds):
@@ -596,6 +637,17 @@ class TestProgressiveInvocations:
         for is_more in (False, True):
             with pytest.raises(PeerError):
                 world.call(caller, 7, "p", progress=is_more)
+
+    def test_goes_to_a_callee_that_has_nothing_to_be_stopped(self, world, caller):
+        callee = world.callee("q", features=[UNSTOPPABLE_CHUNKS])
+        world.call(caller, 7, "q", "one", progress=True)
+        world.call(caller, 7, "q", "two")
+        world.dealer.cancel(caller, 7, "kill")
+        assert world.sent() == [
+            (callee.id, "chunk", 1, ["one"]),
+            (callee.id, "invocation", 1, ["two"]),
+            (caller.id, "error", 7, CANCELED),
+        ]
 
     @pytest.mark.parametrize("features", [(), (CHUNKS,), (CANCELING,)])
     def test_what_the_callee_did_not_announce_is_refused(self, world, caller, features):
@@ -1091,6 +1143,7 @@ class TestLeaving:
         assert len(world.dealer) == 0
 
 
+UNSTOPPABLE = {UNSTOPPABLE_CHUNKS}
 EVERYTHING = {CANCELING, RESULTS, CHUNKS, REROUTE, TIMES}
 FEATURES = st.sampled_from(
     [
@@ -1098,6 +1151,7 @@ FEATURES = st.sampled_from(
         EVERYTHING - {CANCELING},
         EVERYTHING - {REROUTE},
         EVERYTHING - {TIMES},
+        EVERYTHING - {CANCELING} | UNSTOPPABLE,
         {REROUTE},
         set(),
     ]
@@ -1255,7 +1309,9 @@ class DealerMachine(RuleBasedStateMachine):
         session = callee.session
         if len(self.asked_of(session)) >= self.MAX_PENDING:
             return QUOTA
-        if call.is_sending and not {CHUNKS, CANCELING} <= session.features:
+        if call.is_sending and not (
+            {CHUNKS, CANCELING} <= session.features or UNSTOPPABLE & session.features
+        ):
             return FEATURE_NOT_SUPPORTED
         return PAYLOAD_SIZE_EXCEEDED if call.is_long else None
 
@@ -1276,9 +1332,7 @@ class DealerMachine(RuleBasedStateMachine):
         session, options = callee.session, call.options
         self.invocations[session] += 1
         call.callee, call.invocation = callee, self.invocations[session]
-        call.is_streaming = (
-            options.get("receive_progress", False) and {RESULTS, CANCELING} <= session.features
-        )
+        call.is_streaming = options.get("receive_progress", False) and RESULTS in session.features
         call.is_forwarded = callee.minds_time and bool(options.get("timeout")) and call.caller is not None
         call.can_move = (
             not call.is_progressive and len(registration.callees) > 1 and REROUTE in session.features
@@ -1373,6 +1427,28 @@ class DealerMachine(RuleBasedStateMachine):
                 self.registered.append(known)
             assert registration.id == known.id
             known.callees.append(ModelCallee(session, known, concurrency, forwards))
+
+    @rule(session=sessions, pattern=PATTERNS, invoke=st.just("single") | SHARED)
+    def take_over(self, session, pattern, invoke):
+        """All have one authid, and so may; the dealer's part is what becomes of calls."""
+        match, uri = pattern
+        known = next((r for r in self.registered if (r.match, r.uri) == pattern), None)
+        before = [] if known is None else [callee.session for callee in known.callees]
+        options = RegisterOptions(match=match, invoke=invoke, force_reregister=True)
+        take = partial(self.dealer.take_over, session, uri, options, False)
+        held = [r for r in self.registered if r is not known and session in [c.session for c in r.callees]]
+        if len(held) >= self.MAX_REGISTRATIONS:
+            assert_refused(QUOTA, take)
+            return
+        registration, replaced = take()
+        assert [callee.session for callee in replaced] == before
+        if known is not None:
+            known.callees.clear()
+            self.registered.remove(known)
+        known = ModelRegistration(match, uri, invoke)
+        known.id = registration.id
+        known.callees.append(ModelCallee(session, known, None, False))
+        self.registered.append(known)
 
     @rule(session=sessions, pick=PICKS)
     def unregister(self, session, pick):

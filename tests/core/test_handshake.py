@@ -449,4 +449,6 @@ def test_the_extensions_are_the_options_that_messages_have():
     kinds = [kind for kind in vars(messages).values() if isinstance(kind, type)]
     structs = [kind for kind in kinds if issubclass(kind, Struct)]
     options = {name for struct in structs for name in struct.__struct_encode_fields__}
-    assert sorted(name for name in options if name.startswith("_radiod_")) == list(EXTENSIONS)
+    own = sorted(name for name in options if name.startswith("_radiod_"))
+    assert [*own, "force_reregister"] == list(EXTENSIONS)
+    assert "force_reregister" in options

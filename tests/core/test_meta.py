@@ -470,6 +470,26 @@ class TestRegistrationEvents:
             ("wamp.registration.on_delete", bob.id, id),
         ]
 
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_tell_of_a_takeover_in_the_order_of_events(self, world, watcher, count):
+        old = [world.join() for _ in range(count)]
+        options = {"invoke": "first"} if count > 1 else {}
+        for peer in old:
+            before = peer.register("p", **options)
+        watcher.told()
+        taker = world.join()
+        id = taker.register("p", force_reregister=True)
+        assert watcher.told() == [
+            *[("wamp.registration.on_unregister", peer.id, before) for peer in old],
+            ("wamp.registration.on_delete", old[-1].id, before),
+            (
+                "wamp.registration.on_create",
+                taker.id,
+                {"id": id, "created": now(world), "uri": "p", "match": "exact", "invoke": "single"},
+            ),
+            ("wamp.registration.on_register", taker.id, id),
+        ]
+
     def test_come_after_the_answer(self, alice):
         alice.subscribe("wamp.registration.", match="prefix")
         alice.request(64, {}, "p")

@@ -519,6 +519,55 @@ class TestRegister:
         assert_error(alice.ask(64, 2, {}, "q"), 64, 2, QUOTA)
 
 
+class TestTakingOver:
+    FORCE = {"force_reregister": True}
+
+    def test_is_answered_and_the_ones_before_hear_of_it_if_they_asked(self, world, bob):
+        shared = {"invoke": "roundrobin", **self.FORCE}
+        told, untold = world.join("carol", is_revocable=True), world.join("dave")
+        registration = told.ask(64, 1, {"invoke": "roundrobin"} | self.FORCE, "p")[2]
+        # In turn each takes the other's place, whatever the policy says of sharing.
+        assert untold.ask(64, 1, shared, "p") == [65, 1, registration + 1]
+        assert told.received() == [
+            [67, 0, {"registration": registration, "reason": "wamp.error.unregistered"}]
+        ]
+        assert bob.ask(64, 1, self.FORCE, "p") == [65, 1, registration + 2]
+        assert_silent(untold, told)
+        bob.send(48, 2, {}, "p")
+        assert bob.received() == [[68, 1, registration + 2, {}]]
+
+    def test_without_the_right_is_refused_and_changes_nothing(self, world, alice, bob):
+        alice.ask(64, 1, {}, "p")
+        assert_error(bob.ask(64, 1, self.FORCE, "p"), 64, 1, NOT_AUTHORIZED)
+        stranger = world.join(permissions=Allow(Action.CALL))
+        assert_error(stranger.ask(64, 1, self.FORCE, "p"), 64, 1, NOT_AUTHORIZED)
+        stranger.send(48, 2, {}, "p")
+        assert alice.received()[0][0] == 68
+
+    def test_with_the_right_needs_nobodys_consent(self, world, alice):
+        slow = Slow(Action.REGISTER)
+        boss = world.join("boss", permissions=slow)
+        alice.ask(64, 1, {}, "p")
+        boss.send(64, 1, self.FORCE, "p")
+        slow.settle(Verdict(is_allowed=True, may_take_over=True))
+        assert boss.received() == [[65, 1, 2]]
+
+    @pytest.mark.parametrize("procedure", RESERVED)
+    def test_of_the_routers_own_is_refused(self, alice, procedure):
+        assert_error(alice.ask(64, 1, self.FORCE, procedure), 64, 1, INVALID_URI)
+
+    def test_leaves_calls_to_those_who_were_asked(self, world, alice, bob):
+        alice.ask(64, 1, self.FORCE, "p")
+        caller = world.join("carol")
+        caller.send(48, 1, {}, "p", ["before"])
+        bob.ask(64, 1, self.FORCE, "p")
+        caller.send(48, 2, {}, "p", ["after"])
+        assert [message[4] for message in alice.received() + bob.received()] == [["before"], ["after"]]
+        alice.send(70, 1, {}, ["old"])
+        bob.send(70, 1, {}, ["new"])
+        assert caller.received() == [[50, 1, {}, ["old"]], [50, 2, {}, ["new"]]]
+
+
 class TestUnregister:
     def test_ends_the_registration(self, alice, bob):
         registration = alice.ask(64, 1, {}, "p")[2]
@@ -710,6 +759,23 @@ class TestDisclosure:
             identity = {role: bob.id, f"{role}_authid": "bob", f"{role}_authrole": "member"}
             trust = {} if trustlevel is None else {"trustlevel": trustlevel}
             assert message[3] == {**(identity if is_told else {}), **trust}
+
+    @pytest.mark.parametrize(
+        ("disclose", "is_told"), [(Disclose.ASKED, True), (Disclose.ALWAYS, True), (Disclose.NEVER, False)]
+    )
+    @pytest.mark.parametrize("trustlevel", [None, 3])
+    def test_callees_that_ask_are_told_unless_the_caller_must_not_be(
+        self, world, disclose, is_told, trustlevel
+    ):
+        slow, verdict = self.verdict(disclose, trustlevel)
+        bob = world.join("bob", "member", permissions=slow)
+        alice = world.join()
+        alice.ask(64, 1, {"disclose_caller": True}, "p")
+        bob.send(48, 1, {}, "p")
+        slow.settle(verdict)
+        identity = {"caller": bob.id, "caller_authid": "bob", "caller_authrole": "member"}
+        trust = {} if trustlevel is None else {"trustlevel": trustlevel}
+        assert alice.received()[0][3] == {**(identity if is_told else {}), **trust}
 
     @pytest.mark.parametrize(("code", "uri"), [(16, "a"), (48, "p")])
     def test_that_is_forbidden_is_refused(self, world, code, uri):

@@ -8,10 +8,12 @@ from radiod.core.ports import Limits
 from radiod.core.registrations import Callee, Registrations
 from radiod.core.sessions import Session
 from radiod.errors import (
+    INVALID_ARGUMENT,
     MAX_CONCURRENCY,
     NO_AVAILABLE_CALLEE,
     NO_SUCH_PROCEDURE,
     NO_SUCH_REGISTRATION,
+    NOT_AUTHORIZED,
     PROCEDURE_ALREADY_EXISTS,
     QUOTA,
     Refused,
@@ -30,12 +32,17 @@ class World:
         self.registrations = Registrations(self.clock, SequentialIds(), Limits(**limits))
         self._sessions = 0
 
-    def join(self, *features):
+    def join(self, *features, authid="somebody", authrole="tester"):
         self._sessions += 1
-        return Session(self._sessions, make_principal(), None, frozenset(features))
+        return Session(self._sessions, make_principal(authid, authrole), None, frozenset(features))
 
     def add(self, session, procedure, **options):
         return self.registrations.add(session, procedure, RegisterOptions(**options))
+
+    def take(self, session, procedure, *, may_act_on_others=False, **options):
+        return self.registrations.take_over(
+            session, procedure, RegisterOptions(force_reregister=True, **options), may_act_on_others
+        )
 
     def shared(self, invoke, *concurrencies):
         """One registration, and as many callees as concurrencies are given."""
@@ -317,3 +324,100 @@ def test_a_callee_has_room_until_it_runs_as_many_as_it_wants():
     assert rooms == [True, True, False, False]
     callee.concurrency = None
     assert callee.has_room
+
+
+class TestTakingOver:
+    """``force_reregister``: in the place of everybody who answers now."""
+
+    def sessions(self, registration):
+        return [callee.session for callee in registration.callees]
+
+    @pytest.mark.parametrize("match", ["exact", "prefix", "wildcard"])
+    @pytest.mark.parametrize("before", [("single", 1), ("first", 1), ("roundrobin", 3)])
+    @pytest.mark.parametrize("invoke", ["single", "random"])
+    def test_replaces_all_callees_under_policies_of_its_own(self, world, match, before, invoke):
+        policy, count = before
+        old = [world.join() for _ in range(count)]
+        for session in old:
+            registration, _ = world.add(session, "p", match=match, invoke=policy)
+        world.clock.advance(7)
+        taker = world.join()
+        taken, replaced = world.take(taker, "p", match=match, invoke=invoke)
+        assert [callee.session for callee in replaced] == old
+        assert all(callee.registration is registration for callee in replaced)
+        assert (registration.callees, self.sessions(taken)) == ([], [taker])
+        assert (taken.id, taken.match, taken.invoke, taken.created) == (2, match, invoke, 507.0)
+        assert world.registrations.lookup(match, "p") is taken
+        assert len(world.registrations) == 1
+        assert all(session.registrations == {} for session in old)
+
+    def test_of_nothing_is_registering(self, world):
+        other, _ = world.add(world.join(), "p")
+        registration, replaced = world.take(world.join(), "p", match="prefix")
+        assert (registration.id, replaced) == (2, [])
+        assert world.registrations.lookup("exact", "p") is other
+
+    def test_ones_own_registration_is_possible_too(self, world):
+        session = world.join()
+        before, _ = world.add(session, "p", concurrency=1)
+        after, replaced = world.take(session, "p", concurrency=2)
+        assert [callee.session for callee in replaced] == [session]
+        assert list(session.registrations) == [after.id] != [before.id]
+        assert session.registrations[after.id].concurrency == 2
+
+    @pytest.mark.parametrize(
+        ("authid", "authrole", "agreed", "may_act_on_others", "is_allowed"),
+        [
+            ("somebody", "tester", False, False, True),
+            ("else", "tester", False, False, False),
+            ("somebody", "other", False, False, False),
+            ("else", "other", True, False, True),
+            ("else", "other", False, True, True),
+        ],
+    )
+    def test_is_for_the_same_user_for_those_it_was_left_to_and_for_who_may_act_on_others(
+        self, world, authid, authrole, agreed, may_act_on_others, is_allowed
+    ):
+        registration, _ = world.add(world.join(), "p", force_reregister=agreed)
+        taker = world.join(authid=authid, authrole=authrole)
+        if is_allowed:
+            assert world.take(taker, "p", may_act_on_others=may_act_on_others)[1]
+            return
+        assert_refused(NOT_AUTHORIZED, world.take, taker, "p")
+        assert world.registrations.best("p") is registration
+        assert len(registration.callees) == 1
+        assert taker.registrations == {}
+
+    def test_needs_the_consent_of_all(self, world):
+        for agreed in (True, False):
+            session = world.join(authid=f"worker {agreed}")
+            world.add(session, "p", invoke="first", force_reregister=agreed)
+        assert_refused(NOT_AUTHORIZED, world.take, world.join(authid="else"), "p")
+
+    def test_that_would_be_too_much_takes_nothing_from_anybody(self):
+        world = World(max_registrations=1)
+        registration, _ = world.add(world.join(), "p")
+        taker = world.join()
+        world.add(taker, "q")
+        assert_refused(QUOTA, world.take, taker, "p")
+        assert len(registration.callees) == 1
+        # In the place of its own there is room.
+        assert world.take(taker, "q")[1]
+
+    @pytest.mark.parametrize("signature", [1, {"doc": 1}])
+    def test_with_a_malformed_signature_takes_nothing(self, world, signature):
+        registration, _ = world.add(world.join(), "p")
+        assert_refused(INVALID_ARGUMENT, world.take, world.join(), "p", signature=signature)
+        assert len(registration.callees) == 1
+
+    def test_counts_signatures_as_they_are_afterwards(self, world):
+        taker = world.join()
+        long = {"parameters": [], "doc": "x" * 16_000}
+        for number in range(65):
+            world.add(taker, f"p{number}", signature=long)
+        registration, _ = world.add(world.join(), "q")
+        assert_refused(QUOTA, world.take, taker, "q", signature=long)
+        assert len(registration.callees) == 1
+        held = taker.signature_bytes
+        assert world.take(taker, "p0", signature=long)[1]
+        assert taker.signature_bytes == held

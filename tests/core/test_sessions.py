@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.sessions import MAX_PROGRESSIVE, Session, announced
+from radiod.core.sessions import MAX_PROGRESSIVE, UNSTOPPABLE_CHUNKS, Session, announced
 from radiod.errors import PeerError
 from radiod.testing import make_principal
 from radiod.wire.messages import (
@@ -220,3 +220,15 @@ class TestProgressiveCalls:
             count(session, chunk(id), final(id))
             assert len(session.progressive) <= MAX_PROGRESSIVE
         session.count(chunk(1))
+
+
+def test_one_stock_client_has_more_than_it_announces():
+    roles = {"callee": PeerRole(features={"call_timeout": True})}
+    unannounced = {
+        "caller.progressive_call_invocations",
+        "callee.progressive_call_results",
+        UNSTOPPABLE_CHUNKS,
+    }
+    assert announced(roles, "Wampy.js v8.0.2") == {"callee.call_timeout", *unannounced}
+    for agent in (None, "", "AutobahnPython/26.10.2", "NotWampy.js v8", "Wampy.json"):
+        assert announced(roles, agent) == {"callee.call_timeout"}

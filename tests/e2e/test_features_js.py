@@ -1,15 +1,15 @@
 """The advanced profile, driven by Autobahn|JS and wampy.js on Node, unmodified, with every serializer.
 
 ``EXPECTED`` says which of them drives which feature. The third client is Autobahn|Python, in
-``test_features_autobahn_python``; it also is the callee here where one has to send progress or to be
-interrupted, which no client in JavaScript can be.
+``test_features_autobahn_python``; it also is the callee here where one has to be interrupted, which no client
+in JavaScript can be, and calls theirs.
 
-- Autobahn|JS cannot: pass payloads through; show trust levels; send chunks of a call; be interrupted (so, as
-  callee, it is not asked for progress); cancel other than with ``kill``: with the others it forgets its call
-  and then takes the error that ends it for a violation of the protocol.
+- Autobahn|JS cannot: pass payloads through; show trust levels; send chunks of a call; be interrupted; cancel
+  other than with ``kill``: with the others it forgets its call and then takes the error that ends it for a
+  violation of the protocol.
 - wampy.js cannot: publish without acknowledgement, to itself, or what is retained (it has options for the
-  last two and does not send them); register with a concurrency; tell why it was closed; be told of
-  revocations; announce what it can do besides its defaults.
+  last two and does not send them); register with a concurrency, or in another's place; tell why it was
+  closed; be told of revocations; announce what it can do besides its defaults.
 - No client can: announce call rerouting, or that it ends its calls at their deadline itself.
 """
 
@@ -37,12 +37,18 @@ pytestmark = [
 BOTH = {
     "plain subscription": ["event"],
     "refused disclosure": ["wamp.error.option_disallowed.disclose_me"] * 2,
-    "no progress without canceling": False,
+    "progress of a callee that cannot be interrupted": [
+        "asked",
+        [1, 2, 3],
+        "not asked",
+        [[1, 2, 3], "asked"],
+        [[1], "asked"],
+    ],
     "canceling without the callee": ["wamp.error.canceled", "still here"],
 }
 CANNOT = {
     "autobahn": {"payload passthru mode"},
-    "wampy": {"publisher exclusion", "concurrency"},
+    "wampy": {"publisher exclusion", "taking over a registration", "concurrency"},
 }
 OWN = {
     "autobahn": {
@@ -63,8 +69,8 @@ OWN = {
         "payload passthru mode": [[[1, "two"], {"key": [3]}, 5], True],
         # With wampy.js made to announce it: the chunks and which are not the last, progress, result.
         "progressive call invocations": [[[1, True], [2, True], [3, False]], [1, 3], 6, None],
-        # As it comes wampy.js does not announce it, which WAMP wants to be the end of the session.
-        "unannounced progressive call": "WebsocketError: Websocket error",
+        # As it comes wampy.js does not announce it, which WAMP wants to be the end of anybody's session.
+        "progressive call as documented": [15],
     },
 }
 EXPECTED = {
@@ -79,7 +85,7 @@ ALONE = {
     "being told of revocations",
     "trust levels",
     "progressive call invocations",
-    "unannounced progressive call",
+    "progressive call as documented",
 }
 """Features that one stock client has and no other."""
 

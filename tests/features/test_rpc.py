@@ -92,6 +92,14 @@ def test_caller_identification(pair):
     assert callee.hears() == [INVOCATION, 1, registration, details]
 
 
+def test_caller_identification_that_the_callee_asks_for(router):
+    caller, callee = router.peers(2)
+    callee.serve("a.procedure", disclose_caller=True)
+    caller.call("a.procedure")
+    details = callee.hears()[3]
+    assert (details["caller"], details["caller_authrole"]) == (caller.session, "open")
+
+
 def test_caller_identification_is_not_given_unasked(pair):
     caller, callee, _ = pair
     caller.call("a.procedure", disclose_me=False)
@@ -329,12 +337,26 @@ def test_progressive_call_results_are_not_sent_to_callers_that_did_not_ask(pair)
     assert caller.hears() == [RESULT, request, {}, ["all"]]
 
 
-@pytest.mark.parametrize("missing", ["callee.progressive_call_results", "callee.call_canceling"])
-def test_progressive_call_results_are_not_asked_of_callees_without(router, missing):
-    caller, callee = router.join(), router.join(without=[missing])
+def test_progressive_call_results_are_not_asked_of_callees_without(router):
+    caller, callee = router.join(), router.join(without=["callee.progressive_call_results"])
     callee.serve("a.procedure")
     caller.call("a.procedure", receive_progress=True)
     assert callee.hears()[3] == {}
+
+
+def test_progressive_call_results_are_asked_of_callees_that_cannot_be_interrupted(router):
+    """Such are Autobahn|JS and wampy; the specification disregards them."""
+    caller, callee = router.join(), router.join(without=NO_CANCELING)
+    callee.serve("a.procedure")
+    request = caller.call("a.procedure", receive_progress=True)
+    assert callee.hears()[3] == {"receive_progress": True}
+    callee.answer(1, ["half"], progress=True)
+    assert caller.hears() == [RESULT, request, {"progress": True}, ["half"]]
+    caller.hang_up()
+    router.join().call("wamp.session.count")
+    callee.answer(1, ["more"], progress=True)
+    callee.answer(1, ["all"])
+    assert callee.heard() == []
 
 
 def test_progressive_call_results_end_when_the_caller_leaves(pair):
@@ -723,8 +745,12 @@ def test_call_reroute_keeps_the_deadline(router):
 # --- taking a registration away
 
 
-def test_registration_revocation(router):
-    boss, caller, callee = router.join(), router.join(), router.join(_radiod_revocation=True)
+REVOCATION = ["callee.registration_revocation"]
+
+
+@pytest.mark.parametrize("asks", [{}, {"without": REVOCATION, "_radiod_revocation": True}])
+def test_registration_revocation(router, asks):
+    boss, caller, callee = router.join(), router.join(), router.join(**asks)
     registration = callee.serve("a.procedure")
     boss.result("wamp.registration.remove_callee", registration, callee.session, reason="enough")
     assert callee.hears() == [UNREGISTERED, 0, {"registration": registration, "reason": "enough"}]
@@ -732,12 +758,60 @@ def test_registration_revocation(router):
     assert is_error(caller.hears(), request, "wamp.error.no_such_procedure")
 
 
-def test_registration_revocation_is_silent_towards_those_who_did_not_ask(router):
-    boss, callee = router.peers(2)
+def test_registration_revocation_is_silent_towards_those_who_did_not_announce_it(router):
+    boss, callee = router.join(), router.join(without=REVOCATION)
     registration = callee.serve("a.procedure")
     boss.result("wamp.registration.remove_callee", registration, callee.session)
     assert callee.heard() == []
     assert callee.unregister(registration)[4] == "wamp.error.no_such_registration"
+
+
+# --- taking over
+
+
+FORCE = {"force_reregister": True}
+
+
+def test_force_reregister(router):
+    caller, newcomer, callee = router.peers(3)
+    registration = callee.serve("a.procedure", **FORCE)
+    before = caller.call("a.procedure")
+    replacement = newcomer.serve("a.procedure", **FORCE)
+    assert callee.heard() == [
+        [INVOCATION, 1, registration, {}],
+        [UNREGISTERED, 0, {"registration": registration, "reason": "wamp.error.unregistered"}],
+    ]
+    after = caller.call("a.procedure")
+    assert newcomer.hears() == [INVOCATION, 1, replacement, {}]
+    newcomer.answer(1, ["new"])
+    callee.answer(1, ["old"])
+    assert sorted(caller.heard()) == [[RESULT, before, {}, ["old"]], [RESULT, after, {}, ["new"]]]
+    assert callee.unregister(registration)[4] == "wamp.error.no_such_registration"
+
+
+@pytest.mark.parametrize("invoke", ["first", "last", "roundrobin", "random"])
+def test_force_reregister_of_a_shared_registration(router, invoke):
+    caller, newcomer, *callees = router.peers(4)
+    for callee in callees:
+        callee.serve("a.procedure", invoke=invoke)
+    replacement = newcomer.serve("a.procedure", **FORCE)
+    for _ in range(3):
+        caller.call("a.procedure")
+    assert [message[2] for message in newcomer.heard()] == [replacement] * 3
+    assert [[message[:2] for message in callee.heard()] for callee in callees] == [[[UNREGISTERED, 0]]] * 2
+
+
+@pytest.mark.parametrize("match", ["prefix", "wildcard"])
+def test_force_reregister_takes_one_pattern(router, match):
+    caller, newcomer, callee = router.peers(3)
+    callee.serve("a.", match=match)
+    kept = callee.serve("a.procedure")
+    newcomer.serve("a.", match=match, **FORCE)
+    assert callee.hears()[0] == UNREGISTERED
+    caller.call("a.procedure")
+    caller.call("a.other")
+    assert callee.hears()[2] == kept
+    assert newcomer.hears()[3] == {"procedure": "a.other"}
 
 
 # --- payloads that the router does not look at

@@ -86,6 +86,8 @@ SEEN = {
         "single": "wamp.error.procedure_already_exists",
         "one left": [1, 1],
     },
+    # Who answers, and what the first one's call that was pending ended in.
+    "taking over a registration": ["first", "second", "first, late", 1],
     "concurrency": ["radiod.error.max_concurrency", "done", "done"],
     "caller identification": [[True, "joe", "open"], [None, None, None]],
     "progressive call results": [[0, 1, 2], "asked", "not asked"],

@@ -3,7 +3,7 @@
 autobahn_features.py twisted|asyncio websocket|rawsocket json|msgpack|cbor PORT REALM
 autobahn_features.py asyncio websocket json PORT REALM serve
 
-The second form is a callee for clients in other languages: it prints "ready" and stays until it is killed.
+The second form is a peer for clients in other languages: it prints "ready" and stays until it is killed.
 What is expected of each feature stands in tests/support/features.py. Every feature has sessions of its own.
 """
 
@@ -140,6 +140,12 @@ class Member(ApplicationSession):
 
         await self.subscribe(on_event, topic, options=SubscribeOptions(details=True, **options))
         return events
+
+    async def relay(self, procedure: str, count: int) -> Any:
+        """Call somebody's stream: what came in between, and in the end."""
+        progress: list[Any] = []
+        result = await self.call(procedure, count, options=CallOptions(on_progress=progress.append))
+        return [progress, result]
 
     async def offer(self, procedure: str, answer: Callable[..., Any], **options: Any) -> Any:
         return await self.register(answer, procedure, options=RegisterOptions(**options))
@@ -361,6 +367,25 @@ async def shared_registration() -> Any:
     await go(callees[0])
     answers["one left"] = [await caller.call(f"shared.{policy}") for policy in ("first", "roundrobin")]
     return answers
+
+
+@feature("taking over a registration")
+async def taking_over_a_registration() -> Any:
+    caller, first, second = await join_all(None, None, None)
+    gate = txaio.create_future()
+
+    async def answer(is_late: bool = False) -> str:
+        return f"first{await gate}" if is_late else "first"
+
+    await first.offer("taken", answer, force_reregister=True)
+    answers = [await caller.call("taken")]
+    pending = caller.call("taken", True)
+    await second.offer("taken", lambda: "second", force_reregister=True)
+    answers.append(await caller.call("taken"))
+    txaio.resolve(gate, ", late")
+    answers.append(await pending)
+    registration = await caller.call("wamp.registration.lookup", "taken")
+    return [*answers, await caller.call("wamp.registration.count_callees", registration)]
 
 
 @feature("concurrency")
@@ -765,6 +790,7 @@ async def serve() -> None:
     slow = Slow()
     await member.offer("helper.count", count_up, details=True)
     await member.offer("helper.slow", slow.__call__)
+    await member.offer("helper.relay", member.relay)
     await member.offer("helper.interrupted", lambda: [slow.started, slow.interrupted])
     print("ready", file=sys.__stdout__, flush=True)
     await txaio.create_future()

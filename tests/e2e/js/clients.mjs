@@ -1,6 +1,6 @@
 // Two stock clients behind one set of names, so that features.mjs asks the same of both.
 //
-// A member: id; closed (a promise of [reason, message]); listen, publish, register, call, cancelable, leave, drop.
+// A member: id; closed (a promise of [reason, message]); listen, publish, register, stream, call, cancelable, leave, drop.
 // Events and calls are { args, kwargs, details }; errors have a uri.
 
 import { createRequire } from "node:module";
@@ -84,6 +84,13 @@ class AutobahnMember {
       revoked: registration.on_unregister,
       end: () => this.session.unregister(registration),
     };
+  }
+
+  // work(count, progress): progress is for those who asked for it.
+  stream(procedure, work) {
+    return this.session.register(procedure, ([count], kwargs, { progress }) =>
+      work(count, progress && ((item) => progress([item]))),
+    );
   }
 
   call(procedure, args = [], kwargs = {}, { on_progress, ...options } = {}) {
@@ -171,6 +178,13 @@ class WampyMember {
     };
     const registration = await this._settled(this.wampy.register(procedure, endpoint, options));
     return { id: Number(registration.registrationId), end: () => this.wampy.unregister(procedure) };
+  }
+
+  stream(procedure, work) {
+    return this.wampy.register(procedure, async ({ argsList: [count], details, result_handler }) => {
+      const progress = (item) => result_handler({ argsList: [item], options: { progress: true } });
+      return { argsList: [await work(count, details.receive_progress && progress)] };
+    });
   }
 
   call(procedure, args = [], kwargs = {}, { on_progress, ...options } = {}) {

@@ -2,7 +2,7 @@
 //
 //     node features.mjs autobahn|wampy json|msgpack|cbor PORT REALM
 //
-// A callee in Python must be there already (autobahn_features.py … serve): neither of these clients can be
+// A peer in Python must be there already (autobahn_features.py … serve): neither of these clients can be
 // interrupted. What is expected of each feature stands in tests/support/features.py and test_features_js.py.
 
 import { clients } from "./clients.mjs";
@@ -264,6 +264,22 @@ const scenarios = {
     return answers;
   },
 
+  async "taking over a registration"() {
+    const [caller, first, second] = await joinAll(null, null, null);
+    const options = { force_reregister: true };
+    let finish;
+    const gate = new Promise((resolve) => (finish = resolve));
+    await first.register("taken", async ({ args: [isLate] }) => (isLate ? `first${await gate}` : "first"), options);
+    const answers = [await value(caller.call("taken"))];
+    const pending = value(caller.call("taken", [true]));
+    await second.register("taken", () => "second", options);
+    answers.push(await value(caller.call("taken")));
+    finish(", late");
+    answers.push(await pending);
+    const registration = await value(caller.call("wamp.registration.lookup", ["taken"]));
+    return [...answers, await value(caller.call("wamp.registration.count_callees", [registration]))];
+  },
+
   async concurrency() {
     const [caller, callee] = await joinAll(null, null);
     let finish;
@@ -304,11 +320,30 @@ const scenarios = {
     return [progress, result, await value(caller.call("helper.count", [3]))];
   },
 
-  async "no progress without canceling"() {
-    // A callee that cannot be interrupted is not asked for progress (WAMP, "Progressive Call Results").
-    const [caller, callee] = await joinAll(null, null);
-    await callee.register("progress", ({ details }) => Boolean(details.progress ?? details.receive_progress));
-    return value(caller.call("progress", [], {}, { on_progress: () => 0 }));
+  async "progress of a callee that cannot be interrupted"() {
+    // Callees in JavaScript are such ones; a caller in Python takes their progress as well.
+    const [caller, other, callee] = await joinAll(null, null, null);
+    let ended = 0;
+    await callee.stream("streamed", async (count, progress) => {
+      for (let i = 1; i <= count; i++) {
+        progress?.(i);
+        await sleep(0.002);
+      }
+      ended++;
+      return progress ? "asked" : "not asked";
+    });
+    const progress = [];
+    const result = value(caller.call("streamed", [3], {}, { on_progress: (args) => progress.push(args[0]) }));
+    const seen = [await result, progress, await value(other.call("streamed", [3]))];
+    seen.push(await value(other.call("helper.relay", ["streamed", 3])));
+    // The caller leaves: nobody can tell the callee, and it goes on, unheard.
+    await callee.register("ended", () => ended);
+    let heard = 0;
+    caller.call("streamed", [50], {}, { on_progress: () => heard++ }).catch(() => 0);
+    await until(() => heard);
+    await caller.drop();
+    while ((await value(other.call("ended"))) < 4) await sleep(0.005);
+    return [...seen, await value(other.call("helper.relay", ["streamed", 1]))];
   },
 
   async "call canceling"() {
@@ -412,11 +447,18 @@ const scenarios = {
     return [chunks, progress, argsList[0], await value(caller.call("wamp.registration.match", ["unheard"]))];
   },
 
-  async "unannounced progressive call"() {
+  async "progressive call as documented"() {
+    // What wampy.js documents and does not announce, as caller and as callee.
     const [caller, callee] = await joinAll(null, null);
-    await callee.register("sum", ({ args }) => args[0]);
-    const { result } = caller.wampy.progressiveCall("sum", [1]);
-    return Promise.race([errorOf(result).then(String), sleep(3).then(() => "nothing happened")]);
+    let sum = 0;
+    await callee.wampy.register("sum.numbers", ({ argsList: [number], details }) => {
+      sum += number;
+      return { argsList: [sum], options: details.progress ? { progress: true } : {} };
+    });
+    const { result, sendData } = caller.wampy.progressiveCall("sum.numbers", 1);
+    for (const number of [2, 3, 4]) sendData(number);
+    sendData(5, { progress: false });
+    return (await result).argsList;
   },
 
   async "payload passthru mode"() {
@@ -624,9 +666,9 @@ const CANNOT = {
     "trust levels",
     "payload passthru mode",
     "progressive call invocations",
-    "unannounced progressive call",
+    "progressive call as documented",
   ],
-  wampy: ["publisher exclusion", "concurrency", "being told of revocations"],
+  wampy: ["publisher exclusion", "taking over a registration", "concurrency", "being told of revocations"],
 };
 
 process.on("unhandledRejection", () => {});
