@@ -16,22 +16,29 @@ from typing import Final
 
 import msgspec
 
-from radiod.wire.scan import PROTO, Undecodable
+from radiod.wire.scan import PROTO, Undecodable, has_key_proto
 
 __all__ = ["BINARY_MARK", "binary", "check_json", "without_lone_surrogates"]
 
 BINARY_MARK: Final = "\0"
 """In WAMP's JSON a string that begins with NUL is base64 of binary data."""
 
-_DIGITS: Final = bytes.maketrans(b"123456789E", b"000000000e")
+# Each begins with one letter, so that the search for it runs at the speed of memory.
+_EXPONENT: Final = re.compile(rb"e(?<=[0-9]e)\+?[0-9]{3}").search
+_CAPITAL_EXPONENT: Final = re.compile(rb"E(?<=[0-9]E)\+?[0-9]{3}").search
+_CAPITAL_E: Final = ord("E")
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG: Final = b"0" * 200
+"""With fewer digits, and an exponent of two, a number is far from what no double holds."""
+
 _ESCAPED_ASCII: Final = b"\\u00"
-_LONG: Final = 309
-"""Digits of the shortest integer that no double holds."""
+_BACKSLASH: Final = ord("\\")
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NAMED: Final = re.compile(_STRING.pattern + rb"(\s*+:)?", re.DOTALL)
-_NUMBER: Final = re.compile(rb"[0-9.]++[eE][-+]?[0-9]++|[0-9]{309,}+")
+_NUMBER: Final = re.compile(rb"(?<![0-9.])[0-9][0-9.]*+(?:[eE]\+?[0-9]++)?+")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_PAIRS: Final = 4
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 _ESCAPE: Final = re.compile(
@@ -46,24 +53,35 @@ def check_json(part: bytes, max_nesting: int) -> None:
     Raises: Undecodable: nested too deep; a number that no double can hold; a string that WAMP takes for
         binary data and that is none; a key ``__proto__``.
     """
-    if _may_be_deep(part, max_nesting) or b"0e" in part.translate(_DIGITS) or len(part) > _LONG:
-        _check_numbers(part, max_nesting)
-    if _ESCAPED_ASCII in part or PROTO in part:
+    size = len(part)
+    if (
+        _EXPONENT(part)
+        or (_CAPITAL_E in part and _CAPITAL_EXPONENT(part))
+        or (size > len(_LONG) and part.translate(_DIGITS).rfind(_LONG) >= 0)
+    ):
+        _check_numbers(part)
+    # What opens is closed, which takes two bytes.
+    if size > 2 * max_nesting and part.count(b"[") + part.count(b"{") > max_nesting:
+        _check_nesting(part, max_nesting)
+    if (_BACKSLASH in part and _ESCAPED_ASCII in part) or has_key_proto(part):
         _check_strings(part)
 
 
-def _may_be_deep(part: bytes, max_nesting: int) -> bool:
-    # What opens is closed, which takes two bytes.
-    return len(part) > 2 * max_nesting and part.count(b"[") + part.count(b"{") > max_nesting
-
-
-def _check_numbers(part: bytes, max_nesting: int) -> None:
-    bare = _STRING.sub(b"", part)
-    for number in _NUMBER.findall(bare):
+def _check_numbers(part: bytes) -> None:
+    for number in _NUMBER.findall(_STRING.sub(b"", part)):
         if isinf(float(number)):
             raise Undecodable("a number that no double can hold")
-    steps = map(_STEPS.__getitem__, bare.translate(None, _NOT_BRACKETS))
-    depth = max(accumulate(steps), default=0)
+
+
+def _check_nesting(part: bytes, max_nesting: int) -> None:
+    brackets = part.translate(None, _NOT_BRACKETS)
+    # Most of what is wide is not deep: little is left of it without its innermost pairs.
+    for _ in range(_PAIRS):
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    if len(brackets) <= 2 * (max_nesting - 2 * _PAIRS):
+        return
+    bare = _STRING.sub(b"", part).translate(None, _NOT_BRACKETS)
+    depth = max(accumulate(map(_STEPS.__getitem__, bare)))
     if depth > max_nesting:
         raise Undecodable(f"nested {depth} deep, {max_nesting} at most")
 
@@ -92,6 +110,6 @@ def binary(text: str) -> bytes | None:
 def without_lone_surrogates(data: bytes) -> bytes:
     """JSON with every escaped half of a character replaced by U+FFFD, at the same length.
 
-    Such halves are what JavaScript's ``JSON.stringify`` makes of texts that were cut in the middle of a character.
+    Such halves are what JavaScript's ``JSON.stringify`` makes of texts that were cut within a character.
     """
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], data)

@@ -1,9 +1,9 @@
 """Runs over one serialized value without building it: where does it end, and may it be passed on?
 
-What a sender wrote goes to other people's programs, so it is looked at once, where it comes in. A scan follows
-the grammar (what breaks it is a ``ValueError``, and no message), counts how deep lists and dictionaries go,
-and notes what decoders of other languages cannot take (``fault``), and what must be put in other words for
-some of them (``is_odd``) or for other serializers (``is_rich``).
+What a sender wrote goes to other people's programs, so it is looked at once, where it comes in. A scan
+follows the grammar (what breaks it is a ``ValueError``, and no message), counts how deep lists and
+dictionaries go, and notes what decoders of other languages cannot take (``fault``), and what must be put in
+other words for some of them (``is_odd``) or for other serializers (``is_rich``).
 
 Cost: at most some tenths of a microsecond for each byte, whatever the bytes are; long lists of numbers of one
 size are skipped in one step. The serializers add their tables: ``sizes``, ``handlers``.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-__all__ = ["MOST_NESTING", "NESTING", "PROTO", "Scan", "Undecodable"]
+__all__ = ["MOST_NESTING", "NESTING", "PROTO", "Scan", "Undecodable", "has_key_proto"]
 
 NESTING: Final = 64
 """How deep lists and dictionaries of a payload go by default, ``args`` itself being the first."""
@@ -33,6 +33,8 @@ MOST_KEYS_WITHIN_KEYS: Final = 8
 PROTO: Final = b"__proto__"
 """A key that msgpack5 (Autobahn|JS) takes for an attack, and ends its session."""
 
+UNDERSCORE: Final = ord("_")
+
 ENDLESS: Final = 1 << 62
 """Elements left in a container that ends with a mark."""
 
@@ -40,8 +42,13 @@ ALIKE: Final = 8
 """Lists from this length on are tried in one step."""
 
 
+def has_key_proto(data: bytes) -> bool:
+    """Whether a key may be ``__proto__``."""
+    return UNDERSCORE in data and PROTO in data
+
+
 class Undecodable(ValueError):
-    """A payload's bytes cannot be parsed, or cannot be said in another serializer, or must not be passed on."""
+    """A payload cannot be parsed, or cannot be said in another serializer, or must not be passed on."""
 
 
 class Scan:
@@ -49,7 +56,8 @@ class Scan:
 
     ``depth``: of the deepest container; ``fault``: why it must not be passed on, empty: nothing is known yet;
     ``is_odd``: it has to be said in other words, to all; ``is_rich``: to those with another serializer;
-    ``has_odd_keys``: a dictionary has a key that is no text; ``has_tags``: what tags say is to be checked.
+    ``has_odd_keys``: a dictionary has a key that is no text; ``has_tags``: what tags say is to be checked;
+    ``has_proto``: one of the keys may be ``__proto__``.
     """
 
     __slots__ = (
@@ -62,6 +70,7 @@ class Scan:
         "depth",
         "fault",
         "has_odd_keys",
+        "has_proto",
         "has_tags",
         "is_odd",
         "is_rich",
@@ -80,7 +89,7 @@ class Scan:
     short_texts: ClassVar[int]
     """How many such texts there are."""
 
-    def __init__(self, data: bytes, level: int = 0) -> None:
+    def __init__(self, data: bytes, level: int = 0, has_proto: bool | None = None) -> None:
         self.data = data
         self.depth = 0
         self.fault = ""
@@ -94,6 +103,7 @@ class Scan:
         # The same of those around it.
         self._stack: list[tuple[int, bool, int]] = []
         self._level = level
+        self.has_proto = has_key_proto(data) if has_proto is None else has_proto
 
     def item(self, at: int) -> int:
         """Where the value at ``at`` ends. Raises: ValueError: it is none, or ``data`` ends within it."""
@@ -130,7 +140,7 @@ class Scan:
             b"\0".join(self.keys + self.texts).decode()
         except UnicodeDecodeError:
             raise Undecodable("a text is not UTF-8") from None
-        if PROTO in self.data and PROTO in self.keys:
+        if self.has_proto and PROTO in self.keys:
             raise Undecodable("a key must not be __proto__")
 
     def _walk(self, at: int) -> int:
@@ -190,7 +200,8 @@ class Scan:
             raise ValueError("keys within keys")
         self.has_odd_keys = True
         self.fault = "a dictionary's key is neither a text nor a number"
-        return type(self)(self.data, self._level + 1).item(at)
+        within = type(self)(self.data, self._level + 1, self.has_proto)
+        return within.item(at)
 
     def _open(self, at: int, count: int, is_map: bool) -> int:
         """A list of ``count`` elements, or a dictionary of so many pairs, begins at ``at``."""

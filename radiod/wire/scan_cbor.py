@@ -6,8 +6,10 @@ left out, and its content stays: some decoders take actions upon tags, or end th
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
+from functools import cache
 from math import isfinite
 from typing import Final
 
@@ -33,6 +35,19 @@ ARRAYS: Final = {
     for tag in tags
 }
 """Arrays of numbers (RFC 8746): tag -> bytes of one number."""
+
+SHORT_ASCII: Final = b"|".join(rb"[\x%02x][\0-\x7f]{%d}" % (0x60 + length, length) for length in range(24))
+FLAT_VALUE: Final = (
+    rb"[\0-\x17\x20-\x37\xf4-\xf6]|\xfb.{8}|[\x18\x38].|[\x19\x39\xf9]..|[\x1a\x3a\xfa].{4}|[\x1b\x3b].{8}|"
+    + SHORT_ASCII
+)
+
+
+@cache
+def _flat(pairs: int) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    """Matches the elements of a dictionary that most samples are: short keys, and numbers or short texts."""
+    return re.compile(rb"(?>(?:%b)(?:%b)){%d}" % (SHORT_ASCII, FLAT_VALUE, pairs), re.DOTALL).match
+
 
 FLOATS: Final = {0xF9: ">e", 0xFA: ">f", 0xFB: ">d"}
 
@@ -80,7 +95,13 @@ class CborScan(Scan):
         return self._open(at, count, False)
 
     def _map(self, at: int) -> int:
-        count, at = (ENDLESS, at + 1) if self.data[at] == 0xBF else self._length(at)
+        first = self.data[at]
+        if first < 0xB8 and not self.has_proto:
+            flat = _flat(first & 31)(self.data, at + 1)
+            if flat:
+                self.depth = max(self.depth, len(self._stack) + 1)
+                return flat.end()
+        count, at = (ENDLESS, at + 1) if first == 0xBF else self._length(at)
         return self._open(at, count, True)
 
     def _break(self, at: int) -> int:

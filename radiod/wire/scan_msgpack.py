@@ -22,6 +22,11 @@ LENGTH_BYTES: Final = {
     **{first: 1 << first - 0xC7 for first in (0xC7, 0xC8, 0xC9)},
     **{first: 2 << (first & 1) for first in (0xDC, 0xDD, 0xDE, 0xDF)},
 }
+NUMBER_SIZES: Final = {
+    **{0xCA: 5, 0xCB: 9},
+    **{first: 1 + (1 << first - 0xCC) for first in (0xCC, 0xCD, 0xCE, 0xCF)},
+    **{first: 1 + (1 << first - 0xD0) for first in (0xD0, 0xD1, 0xD2, 0xD3)},
+}
 FLOATS: Final = {0xCA: ">f", 0xCB: ">d"}
 TIMESTAMP: Final = 0xFF
 """Type -1."""
@@ -124,7 +129,9 @@ def _is_date(content: bytes) -> bool:
 def _size(first: int) -> int:
     if first < 0x80 or first >= 0xE0 or first in (0xC0, 0xC2, 0xC3):
         return 1
-    return {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}.get(first, 0)
+    return {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}.get(
+        first, 0
+    )
 
 
 _HANDLERS: Final[dict[Callable[[MsgpackScan, int], int], tuple[int, ...]]] = {
