@@ -67,6 +67,7 @@ class Limits(Node, frozen=True, kw_only=True):
     """``[limits]``"""
 
     max_message_bytes: Bytes = 1_048_576
+    max_nesting: Annotated[int, Meta(ge=8, le=90)] = 64
     max_connections: Count = 50_000
     max_unauthenticated_seconds: Seconds = 10.0
     call_timeout_s: Seconds = 60.0

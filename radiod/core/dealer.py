@@ -256,6 +256,12 @@ class Dealer:
             call.is_canceled = True
             self._interrupt(call, mode)
 
+    def give_up(self, caller: Session, request: int, refusal: Refused) -> None:
+        """End a progressive call of which a chunk was refused: without it the rest means nothing."""
+        call = caller.calls.get(request)
+        if call is not None:
+            self._stop(call, refusal.uri, refusal.text)
+
     # --- answering
 
     def answer(self, callee: Session, invocation: int, options: YieldOptions, payload: Payload) -> None:

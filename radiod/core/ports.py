@@ -269,3 +269,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_testaments: int = 100
     max_buffer_bytes: int = 16 << 20
     wait_timeout_s: float = 5.0
+    max_nesting: int = 64

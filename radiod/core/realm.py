@@ -337,7 +337,7 @@ class Realm:
 
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options
-        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
+        payload = self._fit(codec, message, options.enc_algo is not None)
         publication = self._publish(session, message.topic, payload, options, verdict)
         if isinstance(publication, Later):
             # Only the answer waits: the session goes on.
@@ -378,7 +378,7 @@ class Realm:
 
     def _on_call(self, session: Session, message: Call, codec: Codec, verdict: Verdict) -> None:
         options = message.options
-        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
+        payload = self._fit(codec, message, options.enc_algo is not None)
         procedure = message.procedure
         if is_reserved(procedure):
             if options.progress:
@@ -398,7 +398,11 @@ class Realm:
         call = session.calls.get(message.request)
         # A call that has ended is not known any more, and what is late is dropped, whatever it is.
         is_opaque = call is None or call.options.enc_algo is not None
-        payload = codec.payload(message.args, message.kwargs, is_opaque)
+        try:
+            payload = self._fit(codec, message, is_opaque)
+        except Refused as refusal:
+            self.dealer.give_up(session, message.request, refusal)
+            return
         self.dealer.call(session, message.request, message.procedure, message.options, payload, NO_DETAILS)
 
     def _answer(self, session: Session, message: Call, result: Payload | RadiodError) -> None:
@@ -449,18 +453,27 @@ class Realm:
 
     def _on_yield(self, session: Session, message: Yield, codec: Codec) -> None:
         options = message.options
-        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None)
-        self.dealer.answer(session, message.request, options, payload)
+        try:
+            payload = self._fit(codec, message, options.enc_algo is not None)
+        except Refused as refusal:
+            # Whoever called is told instead.
+            self.dealer.fail(session, message.request, refusal.uri, Payload.of(refusal.text), {})
+        else:
+            self.dealer.answer(session, message.request, options, payload)
 
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
-        payload = codec.payload(message.args, message.kwargs, message.details.enc_algo is not None)
         error, details = message.error, message.details.passthru()
         try:
+            payload = self._fit(codec, message, message.details.enc_algo is not None)
             check_uri(error)
         except Refused as refusal:
             # There are clients that take it for the router's fault, and leave.
             error, payload, details = refusal.uri, Payload.of(refusal.text), {}
         self.dealer.fail(session, message.request, error, payload, details)
+
+    def _fit(self, codec: Codec, message: Any, is_opaque: bool) -> Payload:
+        """The payload of a message, fit for others. Raises: Refused, PeerError: as ``Codec.payload``."""
+        return codec.payload(message.args, message.kwargs, is_opaque, self.limits.max_nesting)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
         self._outbox.confirm(session, Goodbye({}, CLOSE_GOODBYE))

@@ -21,7 +21,7 @@ from radiod.core.receipts import Publication
 from radiod.core.sessions import Session
 from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import JsonResource, answer, credential, header
-from radiod.wire.codecs import JSON, Payload
+from radiod.wire.codecs import JSON
 from radiod.wire.messages import PublishOptions
 
 __all__ = ["PublishResource"]
@@ -124,10 +124,14 @@ def _publish_network(
             return _refuse(request, http_status(outcome), {"error": outcome.text})
         return _accept(request, outcome, {"message": "OK"})
 
-    payload = Payload(JSON, b"[%b]" % data, b"")
     # An HTTP answer is an acknowledgement.
     options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
-    return _answer(request, say, lambda: realm.publish(session, network, payload, options))
+
+    def publish() -> Publication | Later[Publication]:
+        payload = JSON.payload(b"[%b]" % data, b"", max_nesting=realm.limits.max_nesting)
+        return realm.publish(session, network, payload, options)
+
+    return _answer(request, say, publish)
 
 
 def _network(raw: msgspec.Raw) -> str | None:
@@ -150,8 +154,12 @@ def _publish_topic(request: Request, realm: Realm, session: Session, body: bytes
         body = {"error": outcome.uri, "args": [outcome.text], "kwargs": {}}
         return _refuse(request, status if status == UNAVAILABLE else 200, body)
 
-    payload = Payload(JSON, _encode(asked.args), _encode(asked.kwargs))
-    return _answer(request, say, lambda: realm.publish(session, asked.topic, payload, asked.options))
+    def publish() -> Publication | Later[Publication]:
+        nesting = realm.limits.max_nesting
+        payload = JSON.payload(_encode(asked.args), _encode(asked.kwargs), max_nesting=nesting)
+        return realm.publish(session, asked.topic, payload, asked.options)
+
+    return _answer(request, say, publish)
 
 
 def _answer(

@@ -1,40 +1,41 @@
 """Serializers: bytes to message and back, with the payload passed through undecoded.
 
 ``Codec.decode`` accepts anything and either returns one valid message or raises ``PeerError``; no other
-exception leaves it. ``Payload`` carries ``args`` and ``kwargs`` as the bytes their sender wrote; they are
-transcoded once when a receiver speaks another serializer, and only then parsed.
+exception leaves it. ``Payload`` carries ``args`` and ``kwargs`` as the bytes their sender wrote, once
+``Codec.payload`` has found that other people's decoders can take them; they are transcoded once when a
+receiver speaks another serializer, and only then parsed.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from abc import ABC, abstractmethod
-from io import BytesIO
-from typing import Any, Final, Protocol, cast
+from collections.abc import Callable
+from typing import Any, Final, Protocol, get_args
 
 import cbor2
 import msgspec
 
-from radiod.errors import PeerError
+from radiod.errors import INVALID_ARGUMENT, PeerError, Refused
+from radiod.wire.forms import TAGS, content_of, floats_for_big_integers, from_extension, plain
+from radiod.wire.json_check import BINARY_MARK, binary, check_json, without_lone_surrogates
 from radiod.wire.lenient import is_undefined, mend_message
-from radiod.wire.messages import ClientMessage, Message
+from radiod.wire.messages import EMPTY, ClientMessage, Message
+from radiod.wire.scan import MOST_NESTING, NESTING, Undecodable, has_key_proto
+from radiod.wire.scan_cbor import CborScan
+from radiod.wire.scan_msgpack import MsgpackScan
 
 __all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "Payload", "Undecodable"]
-
-BINARY_MARK: Final = "\0"
-"""In WAMP's JSON a string that begins with NUL is base64 of binary data."""
 
 PAYLOAD_AT: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
 """Message code -> where its payload begins."""
 
+KINDS: Final[dict[Any, Any]] = {kind.__struct_config__.tag: kind for kind in get_args(ClientMessage)}
+"""Message code -> type, of what a client may send."""
+
 MENDABLE: Final = re.compile("got `(float|ext)`")
 """What msgspec says of the values that ``lenient`` may mend."""
-
-
-class Undecodable(ValueError):
-    """A payload's bytes cannot be parsed, or cannot be said in another serializer."""
 
 
 class Payload:
@@ -79,15 +80,23 @@ class Payload:
     def values(self) -> tuple[list[Any], dict[str, Any]]:
         """``args`` and ``kwargs`` parsed.
 
-        Raises: Undecodable: the bytes are malformed, opaque, or a keyword is not a string.
+        Raises: Undecodable: the bytes are malformed or opaque.
         """
         args = self.codec.load(self.args) if self.args else []
         kwargs = self.codec.load(self.kwargs) if self.kwargs else {}
         if not isinstance(args, list):
             raise Undecodable("the payload is opaque")
-        if not all(isinstance(key, str) for key in kwargs):
-            raise Undecodable("every keyword must be a string")
         return args, kwargs
+
+
+class Checked(bytes):
+    """A payload part that its decoder has looked at: ``scan`` is what it found, ``fault`` what is wrong."""
+
+    scan: CborScan | None = None
+    fault = ""
+
+
+Part = msgspec.Raw | bytes
 
 
 class Codec(Protocol):
@@ -107,12 +116,17 @@ class Codec(Protocol):
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
         """``message``, with ``payload`` behind it. Raises: Undecodable: as ``Payload.parts``."""
 
-    def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw, is_opaque: bool = False) -> Payload:
-        """The payload of a decoded message.
+    def payload(
+        self, args: Part, kwargs: Part, is_opaque: bool = False, max_nesting: int = NESTING
+    ) -> Payload:
+        """The payload of a decoded message, once it has been found fit for other people's programs.
 
         Args:
             is_opaque: in the place of a list, args may be one string (``Passthru.enc_algo``).
-        Raises: PeerError: args is no list or kwargs no dictionary.
+            max_nesting: how deep lists and dictionaries may go, ``args`` itself being the first.
+        Raises:
+            PeerError: args is no list or kwargs no dictionary.
+            Refused: ``invalid_argument``: there are decoders that could not take it.
         """
 
     def dump(self, value: Any) -> bytes:
@@ -155,8 +169,11 @@ class _Base(ABC):
         """Second try, for serializers that need one. Raises: PeerError."""
         raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
 
-    def payload(self, args: msgspec.Raw, kwargs: msgspec.Raw, is_opaque: bool = False) -> Payload:
-        args_bytes, kwargs_bytes = bytes(args), bytes(kwargs)
+    def payload(
+        self, args: Part, kwargs: Part, is_opaque: bool = False, max_nesting: int = NESTING
+    ) -> Payload:
+        args_bytes = bytes(args)
+        kwargs_bytes = b"" if kwargs is EMPTY else bytes(kwargs)
         if args_bytes and args_bytes[0] not in self._lists:
             if not is_opaque or args_bytes[0] not in self._strings:
                 raise PeerError("args must be a list")
@@ -164,13 +181,29 @@ class _Base(ABC):
                 raise PeerError("nothing may follow an opaque payload")
         if kwargs_bytes and kwargs_bytes[0] not in self._maps:
             raise PeerError("kwargs must be a dictionary")
-        return Payload(cast(Codec, self), args_bytes, kwargs_bytes)
+        try:
+            if args_bytes:
+                args_bytes = self._fit(args, args_bytes, max_nesting)
+            if kwargs_bytes:
+                kwargs_bytes = self._fit(kwargs, kwargs_bytes, max_nesting)
+        except Undecodable as error:
+            raise Refused(INVALID_ARGUMENT, f"the payload cannot be passed on: {error}") from None
+        return Payload(self, args_bytes, kwargs_bytes)
+
+    @abstractmethod
+    def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
+        """``data``, or the same in words that every decoder of this serializer takes.
+
+        Args:
+            part: as it was decoded.
+        Raises: Undecodable: there are none.
+        """
 
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
         head = self._head(message)
         if payload is None:
             return head
-        args, kwargs = payload.parts(cast(Codec, self))
+        args, kwargs = payload.parts(self)
         if kwargs:
             return self._splice(head, args or self._empty_list, kwargs)
         return self._splice(head, args) if args else head
@@ -230,7 +263,36 @@ class _Json(_ByMsgspec):
         # The payload is skipped over, not parsed, so its UTF-8 is checked here.
         if not data.isascii():
             data.decode()
-        return cast(ClientMessage, self._decoder.decode(data))
+        try:
+            return self._decoder.decode(data)  # type: ignore[no-any-return] # by the decoder's type
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            whole = without_lone_surrogates(data)
+            if whole == data:
+                raise
+        return self._decode_halves(data, whole)
+
+    def _decode_halves(self, data: bytes, whole: bytes) -> ClientMessage:
+        """The message with U+FFFD for halves of characters; a payload that had some is marked as unfit."""
+        message = self._decoder.decode(whole)
+        is_payload = False
+        for name in ("args", "kwargs"):
+            part = bytes(getattr(message, name, b""))
+            if part and part not in data:
+                marked = Checked(part)
+                marked.fault = HALF
+                setattr(message, name, marked)
+                is_payload = True
+        if not is_payload:
+            raise ValueError(HALF)
+        return message  # type: ignore[no-any-return] # as above
+
+    def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
+        if type(part) is Checked:
+            raise Undecodable(part.fault)
+        check_json(data, max_nesting)
+        return data
 
     def _head(self, message: Message) -> bytes:
         return self._encoder.encode(message)
@@ -251,12 +313,22 @@ class _Json(_ByMsgspec):
             raise Undecodable(f"malformed JSON: {_complaint(error)}") from None
 
 
+HALF: Final = "a text holds half a character, a lone surrogate"
+
+
 def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} values cannot be converted")
 
 
 def _binary_to_text(value: Any) -> Any:
-    """Replace binary data by WAMP's base64 strings, wherever it is inside lists and dictionaries."""
+    """Replace binary data by WAMP's base64 strings, wherever it is inside lists and dictionaries.
+
+    A text that begins with NUL can only be said as binary data, its UTF-8.
+    """
+    if isinstance(value, str):
+        if not value.startswith(BINARY_MARK):
+            return value
+        value = value.encode()
     if isinstance(value, bytes):
         return BINARY_MARK + base64.b64encode(value).decode()
     if isinstance(value, list | tuple):
@@ -278,10 +350,8 @@ def _text_to_binary(value: Any) -> Any:
 
 
 def _unmark(text: str) -> str | bytes:
-    try:
-        return base64.b64decode(text[1:], validate=True)
-    except (binascii.Error, ValueError):
-        return text
+    data = binary(text)
+    return text if data is None else data
 
 
 class _Msgpack(_ByMsgspec):
@@ -298,22 +368,49 @@ class _Msgpack(_ByMsgspec):
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_refuse)
 
     def _decode(self, data: bytes) -> ClientMessage:
-        return cast(ClientMessage, self._decoder.decode(data))
+        if len(data) > SHORT:
+            _check_head(data)
+        return self._decoder.decode(data)  # type: ignore[no-any-return] # by the decoder's type
+
+    def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
+        if not has_key_proto(data) and not _is_numbers(data):
+            try:
+                _SIMPLE(data)
+                return data
+            except ValueError:
+                # Binary data, say, or what is wrong.
+                pass
+        scan = MsgpackScan(data)
+        scan.whole()
+        scan.check(max_nesting)
+        return self.dump(self.load(data)) if scan.is_odd else data
 
     def _head(self, message: Message) -> bytes:
         return self._encoder.encode(message)
 
     def dump(self, value: Any) -> bytes:
         try:
-            return self._encoder.encode(value)
+            try:
+                return self._encoder.encode(value)
+            except OverflowError:
+                return self._encoder.encode(floats_for_big_integers(value))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise Undecodable(f"cannot be said in MessagePack: {_complaint(error)}") from None
 
     def load(self, data: bytes) -> Any:
         try:
-            return msgspec.msgpack.decode(data, ext_hook=_refuse_extension)
-        except (TypeError, ValueError, RecursionError) as error:
+            if not has_key_proto(data):
+                return _SIMPLE(data)
+        except ValueError:
+            pass
+        scan = MsgpackScan(data)
+        scan.whole()
+        scan.check(MOST_NESTING)
+        try:
+            value = msgspec.msgpack.decode(data, ext_hook=from_extension)
+        except (TypeError, ValueError) as error:
             raise Undecodable(f"malformed MessagePack: {_complaint(error)}") from None
+        return plain(value) if scan.is_rich else value
 
 
 def _undefined_to_none(code: int, data: memoryview) -> Any:
@@ -322,12 +419,36 @@ def _undefined_to_none(code: int, data: memoryview) -> Any:
     return None if is_undefined(value) else value
 
 
-def _refuse_extension(code: int, data: memoryview) -> Any:
-    raise ValueError(f"extension type {code} means nothing here")
+SHORT: Final = 4096
+"""Bytes of a message in which no dictionary can cost much, whatever its keys are."""
+
+Scalar = bool | int | float | str | None
+Simple = Scalar | list[Scalar] | dict[str, Scalar]
+for _ in range(4):
+    Simple = Scalar | list[Simple] | dict[str, Simple]  # type: ignore[misc] # mypy knows no growing types
+_SIMPLE: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder(Simple).decode
+"""Takes what most payloads are made of: texts as keys, nothing that any decoder could not take, not deep."""
 
 
-def _refuse_tag(value: Any, is_immutable: bool) -> Any:
-    raise ValueError("shared references mean nothing here")
+def _is_numbers(data: bytes) -> bool:
+    """Whether it may be one long list of numbers, which a scan skips faster than any decoder."""
+    return data[:2] in (b"\x91\xdc", b"\x91\xdd") and data[4 if data[1] == 0xDC else 6] in LONG_NUMBERS
+
+
+LONG_NUMBERS: Final = frozenset((0xCA, 0xCB, 0xCE, 0xCF, 0xD2, 0xD3))
+
+
+def _check_head(data: bytes) -> None:
+    """Raises: ValueError: the head of a message, which is built at once, has keys that are no texts."""
+    count = data[0] - 0x90
+    if not 0 < count < 16:
+        raise ValueError("expected an array of fewer than 16 elements")
+    scan = MsgpackScan(data)
+    at = 1
+    for _ in range(min(PAYLOAD_AT.get(data[1], count), count)):
+        at = scan.item(at)
+    if scan.has_odd_keys:
+        raise ValueError("every key must be a text")
 
 
 class _Cbor(_Base):
@@ -338,29 +459,51 @@ class _Cbor(_Base):
     _strings = frozenset(range(0x40, 0x80))
     _empty_list = b"\x80"
 
-    # References reach across the payload's borders and can build cycles; regular expressions are code.
-    _limits: Final[dict[str, Any]] = {
-        "max_depth": 400,
-        "semantic_decoders": dict.fromkeys((25, 28, 29, 35, 256), _refuse_tag),
-    }
-
     def _decode(self, data: bytes) -> ClientMessage:
-        if not data or not 0x80 <= data[0] <= 0x97:
+        count = data[0] - 0x80 if data else 0
+        if not 0 < count < 24:
             raise ValueError("expected an array of fewer than 24 elements")
-        stream = BytesIO(data)
-        stream.seek(1)
-        decoder = cbor2.CBORDecoder(stream, read_size=1, **self._limits)
-        items: list[Any] = []
-        first_payload = 99
-        for index in range(data[0] - 0x80):
-            start = stream.tell()
-            item = decoder.decode()
-            if index == 0 and isinstance(item, int):
-                first_payload = PAYLOAD_AT.get(item, first_payload)
-            items.append(msgspec.Raw(data[start : stream.tell()]) if index >= first_payload else item)
-        if stream.tell() != len(data):
+        first, second, *_ = data[1:3].ljust(2, b"\xff")
+        code = first if first < 24 else second if first == 24 else -1
+        # Of another code there is no message, and no payload.
+        heads = min(PAYLOAD_AT.get(code, count), count)
+        scan = CborScan(data)
+        at = 1
+        for _ in range(heads):
+            at = scan.item(at)
+        if scan.has_odd_keys:
+            raise ValueError("every key must be a text")
+        scan.check(MOST_NESTING)
+        items = _loads(bytes((0x80 + heads,)) + data[1:at])
+        parts = []
+        for _ in range(heads, count):
+            scan = CborScan(data)
+            end = scan.item(at)
+            part = Checked(data[at:end])
+            part.scan = scan
+            parts.append(part)
+            at = end
+        if at != len(data):
             raise ValueError("trailing bytes")
-        return cast(ClientMessage, msgspec.convert(mend_message(items), ClientMessage))
+        items = mend_message(items) + [msgspec.Raw(part) for part in parts]
+        # Of one type: to look through the union takes 30 times as long.
+        message = msgspec.convert(items, KINDS.get(code, ClientMessage))
+        # With what is known of them.
+        for name, part in zip(("args", "kwargs"), parts, strict=False):
+            setattr(message, name, part)
+        return message  # type: ignore[no-any-return] # one of the union's
+
+    def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
+        scan = part.scan if type(part) is Checked else None
+        if scan is None:
+            scan = CborScan(data)
+            scan.whole()
+        scan.check(max_nesting)
+        if not scan.has_tags and not scan.is_odd:
+            return data
+        # What tags promise is found out by taking them at their word.
+        value = self.load(data)
+        return self.dump(value) if scan.is_odd else data
 
     def _head(self, message: Message) -> bytes:
         return cbor2.dumps(msgspec.to_builtins(message))
@@ -372,10 +515,22 @@ class _Cbor(_Base):
             raise Undecodable(f"cannot be said in CBOR: {_complaint(error)}") from None
 
     def load(self, data: bytes) -> Any:
+        scan = CborScan(data)
+        scan.whole()
+        scan.check(MOST_NESTING)
         try:
-            return cbor2.loads(data, **self._limits)
-        except (cbor2.CBORError, ValueError, TypeError, RecursionError) as error:
+            value = _loads(data)
+            return plain(value) if scan.is_rich else value
+        except (cbor2.CBORError, ValueError, TypeError) as error:
             raise Undecodable(f"malformed CBOR: {_complaint(error)}") from None
+
+
+def _loads(data: bytes) -> Any:
+    return cbor2.loads(data, max_depth=MOST_DEPTH, semantic_decoders=TAGS, tag_hook=content_of)
+
+
+MOST_DEPTH: Final = 1000
+"""For cbor2, which counts tags, too. Scans bound what it gets."""
 
 
 JSON: Final[Codec] = _Json()

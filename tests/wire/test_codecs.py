@@ -3,7 +3,6 @@
 import base64
 import json
 import math
-from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from radiod.errors import PeerError
+from radiod.errors import PeerError, Refused
 from radiod.wire import messages
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload, Undecodable
 from radiod.wire.messages import ClientMessage, Publish, PublishOptions
@@ -44,7 +43,8 @@ class Msgpack:
 
     @staticmethod
     def load(data):
-        return msgpack.unpackb(data, strict_map_key=False)
+        # As Autobahn|Python does.
+        return msgpack.unpackb(data)
 
     @staticmethod
     def join(parts):
@@ -73,18 +73,12 @@ every_pair = pytest.mark.parametrize(
 # --- values ---------------------------------------------------------------------------------------------
 
 
-def is_ambiguous_in_json(text):
-    """A text that WAMP's JSON cannot tell from binary data."""
-    try:
-        base64.b64decode(text[1:], validate=True)
-    except ValueError:
-        return False
-    return text.startswith("\0")
-
-
 floats = st.floats(allow_nan=False, allow_infinity=False)
-texts = st.text(max_size=12) | st.sampled_from(["", "é", "\u2028", "😀", "\0", "\0\0", "\0é", "a\0b", '"\\/'])
-plain_texts = texts.filter(lambda text: not is_ambiguous_in_json(text))
+texts = st.text(max_size=12).filter(lambda text: text != "__proto__") | st.sampled_from(
+    ["", "é", "\u2028", "😀", "\0", "\0\0", "\0é", "a\0b", '"\\/']
+)
+# In WAMP's JSON a text that begins with NUL stands for binary data.
+plain_texts = texts.filter(lambda text: not text.startswith("\0"))
 integers = st.integers(-(2**63), 2**64 - 1) | st.sampled_from([0, -1, 2**53, 2**53 + 1, 2**64 - 1, -(2**63)])
 
 
@@ -257,21 +251,45 @@ def assert_undecodable(function, *arguments):
         function(*arguments)
 
 
+def assert_unfit(codec, args, kwargs=b"", **options):
+    """The message is one, and its payload is refused; gives the reason."""
+    head = {
+        JSON: b'[16,1,{},"a",',
+        MSGPACK: b"\x95\x10\x01\x80\xa1a" if not kwargs else b"\x96\x10\x01\x80\xa1a",
+        CBOR: b"\x85\x10\x01\xa0\x61a" if not kwargs else b"\x86\x10\x01\xa0\x61a",
+    }[codec]
+    whole = (
+        head
+        + args
+        + (b"," + kwargs if kwargs and codec is JSON else kwargs)
+        + (b"]" if codec is JSON else b"")
+    )
+    message = codec.decode(whole)
+    with pytest.raises(Refused) as refusal:
+        codec.payload(message.args, message.kwargs, **options)
+    assert refusal.value.uri == "wamp.error.invalid_argument"
+    assert refusal.value.text.startswith("the payload cannot be passed on: ")
+    return refusal.value.text
+
+
 def assert_message_or_peer_error(codec, data):
     """The contract of ``decode`` and all that may follow it: nothing else ever leaves the wire layer."""
     try:
         message = codec.decode(data)
         payload = codec.payload(getattr(message, "args", b""), getattr(message, "kwargs", b""))
-    except PeerError:
+    except (PeerError, Refused):
         return
     assert isinstance(message, ClientMessage)
-    for other in CODECS.values():
-        with suppress(Undecodable):
-            payload.parts(other)
-    try:
-        args, kwargs = payload.values()
-    except Undecodable:
-        return
+    assert_everybody_can_read(payload)
+
+
+def assert_everybody_can_read(payload):
+    """What was accepted reaches all, in every serializer, and strict decoders take it."""
+    for reference in REFERENCES:
+        for part in payload.parts(reference.codec):
+            if part:
+                reference.load(part)
+    args, kwargs = payload.values()
     assert isinstance(args, list)
     assert isinstance(kwargs, dict)
 
@@ -493,8 +511,8 @@ class TestIntegralFloats:
             assert_peer_error(JSON, b'[16,1,{"exclude":[1.5]},"a",%b]' % payload)
             assert_peer_error(JSON, b'[48,1,{"timeout":1.0},"a",%b]' % payload)
 
-    @pytest.mark.parametrize("payload", [b"\x91\xd4\x05\x00", b"\x91\xa1\xff", b"\x91\xcb" + bytes(8)])
-    def test_what_the_router_could_not_read_beside_them_is_passed_on(self, payload):
+    @pytest.mark.parametrize("payload", [b"\x91\xd4\x00\x00", b"\x91\xc4\x01\xff", b"\x91\xcb" + bytes(8)])
+    def test_what_is_beside_them_is_passed_on_as_it_is(self, payload):
         message = MSGPACK.decode(b"\x95\x10" + msgpack.packb(1.0) + b"\x80\xa1a" + payload)
         assert MSGPACK.payload(message.args, message.kwargs).args == payload
 
@@ -599,10 +617,11 @@ def without(item):
 
 
 class TestCbor:
-    @pytest.mark.parametrize("tag", [25, 28, 29, 35, 256])
-    def test_refuses_references_and_code(self, tag):
-        assert_peer_error(CBOR, cbor2.dumps([16, 1, {}, "a", [cbor2.CBORTag(tag, 0)]]))
-        assert_undecodable(CBOR.load, cbor2.dumps([cbor2.CBORTag(tag, "x")]))
+    @pytest.mark.parametrize("tag", [25, 29])
+    def test_refuses_references(self, tag):
+        args = cbor2.dumps([cbor2.CBORTag(tag, 0)])
+        assert "references" in assert_unfit(CBOR, args)
+        assert_undecodable(CBOR.load, args)
 
     def test_cannot_be_made_to_build_a_cycle(self):
         assert_undecodable(CBOR.load, bytes.fromhex("d81c81d81d00"))
@@ -614,11 +633,6 @@ class TestCbor:
     def test_indefinite_containers_are_welcome_in_a_payload(self):
         message = CBOR.decode(b"\x86\x10\x01\xa0\x61a\x9f\x01\x02\xff\xbf\x61k\x03\xff")
         assert CBOR.payload(message.args, message.kwargs).values() == ([1, 2], {"k": 3})
-
-    def test_nesting_is_bounded(self):
-        assert CBOR.load(b"\x81" * 399 + b"\x80")
-        assert_undecodable(CBOR.load, b"\x81" * 401 + b"\x80")
-        assert_peer_error(CBOR, b"\x85\x10\x01\xa0\x61a" + b"\x81" * 401 + b"\x80")
 
     def test_a_length_that_is_not_there_reserves_no_memory(self):
         assert_peer_error(CBOR, b"\x85\x10\x01\xa0\x61a\x9b\x7f\xff\xff\xff\xff\xff\xff\xff")
@@ -675,6 +689,8 @@ def test_json_carries_binary_data_as_base64_behind_a_nul(args):
     def reference(value):
         if isinstance(value, bytes):
             return "\0" + base64.b64encode(value).decode()
+        if isinstance(value, str) and value.startswith("\0"):
+            return reference(value.encode())
         if isinstance(value, list):
             return [reference(item) for item in value]
         if isinstance(value, dict):
@@ -694,10 +710,13 @@ def test_a_key_that_begins_with_nul_stays_a_string():
 
 
 @pytest.mark.parametrize("number", [2**64, 2**200, -(2**63) - 1, -(10**60)])
-def test_integers_above_64_bits_pass_between_json_and_cbor_and_not_into_msgpack(number):
-    payload = Payload(CBOR, CBOR.dump([number]), b"")
-    assert json.loads(payload.parts(JSON)[0]) == [number]
-    assert_undecodable(payload.parts, MSGPACK)
+def test_integers_above_64_bits_are_floats_in_msgpack(number):
+    for source in (CBOR, JSON):
+        payload = Payload(source, source.dump([number, {"k": [number]}]), b"")
+        assert json.loads(payload.parts(JSON)[0]) == [number, {"k": [number]}]
+        assert cbor2.loads(payload.parts(CBOR)[0]) == [number, {"k": [number]}]
+        assert msgpack.unpackb(payload.parts(MSGPACK)[0]) == [float(number), {"k": [float(number)]}]
+        assert type(msgpack.unpackb(payload.parts(MSGPACK)[0])[0]) is float
 
 
 @pytest.mark.parametrize("value", [object(), iter([]), len])
@@ -726,12 +745,13 @@ def test_lone_surrogates_are_undecodable(reference):
         (JSON, b"[NaN]"),
         (JSON, b"[1"),
         (MSGPACK, b"\x91\xa1\xff"),
-        (MSGPACK, b"\x91\xd4\x05\x00"),
         (MSGPACK, b"\x81\x90\x01" + b"\x00"),
         (MSGPACK, b"\x92\x01"),
         (CBOR, b"\x81\x61\xff"),
         (CBOR, b"\x82\x01"),
         (CBOR, b"\x81\xd8\x1e\x82\x01\x00"),
+        (CBOR, b"\x81\x01\x02"),
+        (CBOR, b"\x81\xc1\xfb\x7e\x37\xe4\x3c\x88\x00\x75\x9c"),
     ],
 )
 def test_malformed_payloads_are_undecodable(codec, data):
@@ -743,9 +763,8 @@ def test_malformed_payloads_are_undecodable(codec, data):
 
 
 @pytest.mark.parametrize(("codec", "kwargs"), [(MSGPACK, b"\x81\x01\x02"), (CBOR, b"\xa1\x01\x02")])
-def test_keywords_are_strings(codec, kwargs):
-    with pytest.raises(Undecodable, match="keyword"):
-        Payload(codec, b"", kwargs).values()
+def test_keywords_become_strings(codec, kwargs):
+    assert Payload(codec, b"", kwargs).values() == ([], {"1": 2})
 
 
 def test_a_payload_in_its_own_serializer_is_not_even_looked_at():

@@ -1,0 +1,115 @@
+"""Whether JSON that msgspec has found to be well-formed may be passed on to other people's programs.
+
+msgspec skips a payload and checks its grammar on the way, but neither how deep it goes nor whether there are
+such numbers. Most payloads are found to be fine by a few searches in C speed; only what these cannot rule
+out is looked at string by string.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from itertools import accumulate
+from math import isinf
+from typing import Final
+
+import msgspec
+
+from radiod.wire.scan import PROTO, Undecodable, has_key_proto
+
+__all__ = ["BINARY_MARK", "binary", "check_json", "without_lone_surrogates"]
+
+BINARY_MARK: Final = "\0"
+"""In WAMP's JSON a string that begins with NUL is base64 of binary data."""
+
+# Each begins with one letter, so that the search for it runs at the speed of memory.
+_EXPONENT: Final = re.compile(rb"e(?<=[0-9]e)\+?[0-9]{3}").search
+_CAPITAL_EXPONENT: Final = re.compile(rb"E(?<=[0-9]E)\+?[0-9]{3}").search
+_CAPITAL_E: Final = ord("E")
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG: Final = b"0" * 200
+"""With fewer digits, and an exponent of two, a number is far from what no double holds."""
+
+_ESCAPED_ASCII: Final = b"\\u00"
+_BACKSLASH: Final = ord("\\")
+
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NAMED: Final = re.compile(_STRING.pattern + rb"(\s*+:)?", re.DOTALL)
+_NUMBER: Final = re.compile(rb"(?<![0-9.])[0-9][0-9.]*+(?:[eE]\+?[0-9]++)?+")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_PAIRS: Final = 4
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def check_json(part: bytes, max_nesting: int) -> None:
+    """Look at a payload part, well-formed JSON in UTF-8.
+
+    Raises: Undecodable: nested too deep; a number that no double can hold; a string that WAMP takes for
+        binary data and that is none; a key ``__proto__``.
+    """
+    size = len(part)
+    if (
+        _EXPONENT(part)
+        or (_CAPITAL_E in part and _CAPITAL_EXPONENT(part))
+        or (size > len(_LONG) and part.translate(_DIGITS).rfind(_LONG) >= 0)
+    ):
+        _check_numbers(part)
+    # What opens is closed, which takes two bytes.
+    if size > 2 * max_nesting and part.count(b"[") + part.count(b"{") > max_nesting:
+        _check_nesting(part, max_nesting)
+    if (_BACKSLASH in part and _ESCAPED_ASCII in part) or has_key_proto(part):
+        _check_strings(part)
+
+
+def _check_numbers(part: bytes) -> None:
+    for number in _NUMBER.findall(_STRING.sub(b"", part)):
+        if isinf(float(number)):
+            raise Undecodable("a number that no double can hold")
+
+
+def _check_nesting(part: bytes, max_nesting: int) -> None:
+    brackets = part.translate(None, _NOT_BRACKETS)
+    # Most of what is wide is not deep: little is left of it without its innermost pairs.
+    for _ in range(_PAIRS):
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    if len(brackets) <= 2 * (max_nesting - 2 * _PAIRS):
+        return
+    bare = _STRING.sub(b"", part).translate(None, _NOT_BRACKETS)
+    depth = max(accumulate(map(_STEPS.__getitem__, bare)))
+    if depth > max_nesting:
+        raise Undecodable(f"nested {depth} deep, {max_nesting} at most")
+
+
+def _check_strings(part: bytes) -> None:
+    for found in _NAMED.finditer(part):
+        text = found[0]
+        if b"\\u00" not in text and PROTO not in text:
+            continue
+        is_key = found[1] is not None
+        value = msgspec.json.decode(text[: text.rindex(b'"') + 1], type=str)
+        if is_key and value == PROTO.decode():
+            raise Undecodable("a key must not be __proto__")
+        if not is_key and value.startswith(BINARY_MARK) and binary(value) is None:
+            raise Undecodable("a text that begins with NUL stands for binary data, and must be base64")
+
+
+def binary(text: str) -> bytes | None:
+    """What a text with ``BINARY_MARK`` in front stands for; None: it is no base64."""
+    try:
+        return base64.b64decode(text[1:], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def without_lone_surrogates(data: bytes) -> bytes:
+    """JSON with every escaped half of a character replaced by U+FFFD, at the same length.
+
+    Such halves are what JavaScript's ``JSON.stringify`` makes of texts that were cut within a character.
+    """
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], data)
