@@ -30,7 +30,7 @@ from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Registration
-from radiod.core.replay import parts
+from radiod.core.replay import Retelling, Retold
 from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
@@ -313,7 +313,8 @@ class MetaApi:
         """→ events kept for a subscription that the caller may have, oldest first unless reversed.
 
         Each is ``{timestamp, subscription, publication, topic, details, args, kwargs}``; the keyword result
-        ``is_limit_reached`` tells that there are more.
+        ``is_limit_reached`` tells that there are more, ``lost`` how many of these cannot be said to the
+        caller, if any.
         """
         found = self._subscription(subscription)
         if not isinstance(reverse, bool):
@@ -331,8 +332,13 @@ class MetaApi:
                 if topic in (None, record.topic)
             ]
             chosen = (records[::-1] if reverse else records)[:most]
-            events = [_event(found.id, record) for record in chosen]
-            return Payload.of(*events, is_limit_reached=len(chosen) < len(records))
+
+            def tell(events: list[Retold], lost: int) -> tuple[list[Any], dict[str, Any]]:
+                missing = {"lost": lost} if lost else {}
+                told = [_event(found.id, event) for event in events]
+                return told, {"is_limit_reached": len(chosen) < len(records), **missing}
+
+            return Retelling(chosen, self._realm.broker.tally, tell)
 
         permissions = caller.principal.permissions
         options = SubscribeOptions(match=found.match)
@@ -480,17 +486,17 @@ def _scope(value: Any) -> Scope:
     raise Refused(INVALID_ARGUMENT, "scope must be 'detached' or 'destroyed'")
 
 
-def _event(subscription: int, record: Record) -> dict[str, Any]:
+def _event(subscription: int, event: Retold) -> dict[str, Any]:
     """One event as ``get_events`` tells it."""
-    args, kwargs = parts(record.payload)
+    record = event.record
     return {
         "timestamp": _date(record.time),
         "subscription": subscription,
         "publication": record.publication,
         "topic": record.topic,
         "details": record.told(),
-        "args": args,
-        "kwargs": kwargs,
+        "args": event.args,
+        "kwargs": event.kwargs,
     }
 
 
