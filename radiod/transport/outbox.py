@@ -87,6 +87,8 @@ class FanOut:
         self._due: list[Outlet] = []
         self._order = count()
         self._turn_bytes = 0
+        # The event that the log was told of last.
+        self._noted = 0
         self.cut = 0
 
     def mark(self, outlet: Outlet) -> None:
@@ -237,18 +239,26 @@ class FanOut:
         """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told."""
         outlet: Outlet = listener.outlet
         reason = frame.reason if isinstance(frame, Unsaid) else f"it takes {outlet.max_bytes} bytes at most"
-        self.undelivered(broadcast.topic, listener.session, reason)
+        # One line for each event: it may be thousands that cannot have it.
+        if broadcast.publication != self._noted:
+            self._noted = broadcast.publication
+            self.undelivered(broadcast.topic, listener.session, reason)
         listener.miss(lost)
         outlet.missed()
 
     def undelivered(self, topic: str, session: Session, reason: str) -> None:
         """Note in the log that a listener, perhaps one of many, cannot be told an event of ``topic``."""
+        principal = session.principal
+        peer = session.outlet.peer if session.outlet is not None else ""
         self.log.warn(
-            "an event on {topic} cannot be told to {authid} (session {session}): {reason}",
+            "an event on {topic} cannot be told to {who}: {reason}",
             topic=topic,
-            authid=session.principal.authid,
-            session=session.id,
+            who=f"{principal.authid} at {peer}" if peer else principal.authid,
             reason=reason,
+            # The log's limit goes by these.
+            authid=principal.authid,
+            authmethod=principal.authmethod,
+            peer=peer,
         )
 
     def next_owed(self, outlet: Outlet) -> bytes | None:
@@ -339,6 +349,7 @@ class Outlet:
         "max_bytes",
         "owed",
         "passed_over",
+        "peer",
         "queue",
         "shared",
     )
@@ -367,6 +378,8 @@ class Outlet:
         self._is_resting = False
         self.blocked = False
         self.driver: Driver | None = None
+        # For the log, where it is known.
+        self.peer = ""
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # Listeners whose buffers hold events: a heap of (when it is due, order, listener), where time is
