@@ -150,8 +150,10 @@ class RecordingOutbox:
         return session in self._closed
 
     def send(self, session: Session, message: Message, payload: Payload | None = None) -> None:
-        if payload is not None and self._max_payload is not None and len(payload) > self._max_payload:
-            raise Refused(PAYLOAD_SIZE_EXCEEDED, f"payload of {len(payload)} bytes")
+        if payload is not None and self._max_payload is not None:
+            size = sum(map(len, payload.parts(payload.codec)))
+            if size > self._max_payload:
+                raise Refused(PAYLOAD_SIZE_EXCEEDED, f"payload of {size} bytes")
         self._record(Sent(session, message, payload))
 
     def fan_out(self, listeners: Collection[Listener], broadcast: Broadcast, lost: int = 0) -> None:

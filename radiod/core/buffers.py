@@ -163,8 +163,10 @@ class Tally:
     """Counts what became of events, one for each listener; bytes are those of their payload.
 
     ``delivered``, ``delivered_bytes``: given to its connection; ``queued``, ``queued_bytes``: waiting in its
-    buffer; ``by_policy``: lost; ``conflated``: replaced by a newer one while it waited, and ``skipped``: left
-    out by ``every``, as the listener wished.
+    buffer; ``by_policy``: lost; ``undeliverable``: lost, since its form has no word for it, or it is too
+    long for the listener; ``overtaken``: lost, since the history dropped it before a listener that came
+    back read it; ``conflated``: replaced by a newer one while it waited, and ``skipped``: left out by
+    ``every``, as the listener wished.
     """
 
     __slots__ = (
@@ -172,15 +174,19 @@ class Tally:
         "conflated",
         "delivered",
         "delivered_bytes",
+        "overtaken",
         "queued",
         "queued_bytes",
         "skipped",
+        "undeliverable",
     )
 
     def __init__(self) -> None:
         self.delivered = 0
         self.delivered_bytes = 0
         self.by_policy: dict[Policy, int] = dict.fromkeys(POLICIES, 0)
+        self.undeliverable = 0
+        self.overtaken = 0
         self.conflated = 0
         self.skipped = 0
         self.queued = 0

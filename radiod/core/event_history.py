@@ -18,7 +18,7 @@ from radiod.core.history import Record
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Verdict
-from radiod.core.replay import MAX_PAGE_BYTES, may_have, parts
+from radiod.core.replay import MAX_PAGE_BYTES, Retelling, Retold, may_have
 from radiod.core.sessions import Session
 from radiod.errors import HISTORY_UNAVAILABLE, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
@@ -36,7 +36,6 @@ PASSED_IN_A_STEP: Final = 200
 """Records that are looked at without a pause."""
 
 TOPICS_IN_A_STEP: Final = 20
-EVENTS_IN_A_STEP: Final = 5
 
 TIMES: Final = ("from_time", "after_time", "before_time", "until_time")
 PUBLICATIONS: Final = (
@@ -68,8 +67,8 @@ class EventHistory:
         """→ events kept for a subscription that the caller may have, oldest first unless reversed.
 
         Each is ``{timestamp, subscription, publication, topic, details, args, kwargs}``; the keyword result
-        ``is_limit_reached`` tells that there are more. An answer is over with the event that takes it past
-        ``MAX_PAGE_BYTES``.
+        ``is_limit_reached`` tells that there are more, ``lost`` how many of these cannot be said to the
+        caller, if any. An answer is over with the event that takes it past ``MAX_PAGE_BYTES``.
         """
         found = self._realm.broker.find(identifier("subscription", subscription))
         if not isinstance(reverse, bool):
@@ -100,21 +99,27 @@ class EventHistory:
         yield from window.locate(histories, caller)
         if topic is not None:
             histories = [records for records in histories if records[0].topic == topic]
-        events: list[dict[str, Any]] = []
+        chosen: list[Record] = []
         size = 0
+        is_limit_reached = False
         merged = yield from _merged(histories, is_reversed)
         for count, record in enumerate(merged, 1):
             if count % PASSED_IN_A_STEP == 0:
                 yield
             if not (window.holds(record) and _is_for(caller, record)):
                 continue
-            if len(events) == most or size >= MAX_PAGE_BYTES:
-                return Payload.of(*events, is_limit_reached=True)
-            events.append(_event(subscription.id, record))
+            if len(chosen) == most or size >= MAX_PAGE_BYTES:
+                is_limit_reached = True
+                break
+            chosen.append(record)
             size += len(record.payload)
-            if len(events) % EVENTS_IN_A_STEP == 0:
-                yield
-        return Payload.of(*events, is_limit_reached=False)
+
+        def tell(events: list[Retold], lost: int) -> tuple[list[Any], dict[str, Any]]:
+            missing = {"lost": lost} if lost else {}
+            told = [_event(subscription.id, event) for event in events]
+            return told, {"is_limit_reached": is_limit_reached, **missing}
+
+        return Retelling(chosen, self._realm.broker.tally, tell)
 
     def _visible(
         self, subscription: Subscription, caller: Session
@@ -174,17 +179,17 @@ def _drawn(heads: list[tuple[float, int, int, Record, Iterator[Record]]], sign: 
             heapreplace(heads, head)
 
 
-def _event(subscription: int, record: Record) -> dict[str, Any]:
+def _event(subscription: int, event: Retold) -> dict[str, Any]:
     """One event as it is told."""
-    args, kwargs = parts(record.payload)
+    record = event.record
     return {
         "timestamp": date(record.time),
         "subscription": subscription,
         "publication": record.publication,
         "topic": record.topic,
         "details": record.told(),
-        "args": args,
-        "kwargs": kwargs,
+        "args": event.args,
+        "kwargs": event.kwargs,
     }
 
 

@@ -23,10 +23,10 @@ from msgspec import Struct
 from radiod.core.ports import Clock, Ids, Journal
 from radiod.core.positions import Position
 from radiod.core.uris import is_pattern, matches
-from radiod.wire.codecs import Payload
+from radiod.wire.codecs import Codec, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
 
-__all__ = ["Histories", "History", "Keep", "Record"]
+__all__ = ["Damaged", "Histories", "History", "Keep", "Record"]
 
 EPOCH_CHARACTERS: Final = 12
 RECORD_BYTES: Final = 1024
@@ -101,8 +101,9 @@ class Record:
         self.seq = seq
         self.publication = publication
         self.publisher = publisher
-        # Its own, though of the same bytes: the live one keeps what it is transcoded to.
-        self.payload = Payload(payload.codec, payload.args, payload.kwargs)
+        self.payload = payload
+        # The live one keeps what it is transcoded to.
+        self.payload = self.fresh_payload()
         self.options = options
         self.size = len(payload) + options.lists_size()
         self.details = details
@@ -116,10 +117,25 @@ class Record:
         """EVENT.Details, with the position of the event."""
         return {**self.details, "_seq": self.seq, "_epoch": self.epoch}
 
+    def fresh_payload(self) -> Payload:
+        """Its payload as one of its own, so that what it is transcoded to goes with it."""
+        payload = self.payload
+        return type(payload)(payload.codec, payload.args, payload.kwargs)
+
     @property
     def names_sessions(self) -> bool:
         """Whether it was published to, or kept from, certain sessions."""
         return self.options.exclude is not None or self.options.eligible is not None
+
+
+class Damaged(Payload):
+    """A payload whose bytes cannot be believed any more: it cannot be said to anybody, so all lose it."""
+
+    def parts(self, codec: Codec) -> tuple[bytes, bytes]:
+        raise Undecodable("it is damaged in the store")
+
+    def values(self) -> tuple[list[Any], dict[str, Any]]:
+        raise Undecodable("it is damaged in the store")
 
 
 _SEQ: Final = attrgetter("seq")

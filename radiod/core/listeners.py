@@ -123,12 +123,26 @@ class Listener:
         tally.delivered += delivered
         tally.delivered_bytes += delivered * len(broadcast.payload)
 
-    def put_back(self, lost: int) -> None:
-        """The last event could not be said: tell with the next one what was lost before it, and the rest."""
-        if lost:
-            self.made_buffer().put_back(lost)
+    def miss(self, lost: int) -> None:
+        """The last event cannot be said to it: the next one tells so, and what this one was to tell.
+
+        ``lost``: how many were lost before it.
+        """
+        self.lost += 1
+        self.subscription.flow.tally.undeliverable += 1
+        self.made_buffer().put_back(lost + 1)
+        # An ordinary listener's events pass its buffer by.
+        self.pace().tell_again()
+
+    def take_untold(self) -> int:
+        """How many were lost that no event waits to tell of: the caller tells it in another way, now."""
+        buffer = self.buffer
+        if buffer is None or not buffer.has_untold or (self.pacer is not None and self.pacer.has_more):
+            return 0
+        lost = buffer.take_lost()
         if self.pacer is not None:
-            self.pacer.tell_again()
+            self.pacer.relax()
+        return lost
 
     def pace(self) -> Pacer:
         """Its pacer, made if it has none."""

@@ -143,6 +143,11 @@ class Pacer:
         self._next_tells: dict[str, Any] | None = None
         self._told: dict[str, Any] | None = None
 
+    @property
+    def has_more(self) -> bool:
+        """True while events are to come that are not live, or not in the buffer yet."""
+        return self._replay is not None or bool(self._line)
+
     # --- events that come
 
     def refuses(self, broadcast: Broadcast) -> bool:
@@ -171,7 +176,7 @@ class Pacer:
             self._note(broadcast)
             lost = listener.buffer.take_lost() if listener.buffer is not None else 0
             self._flow.outbox.fan_out((listener,), self._telling(broadcast), lost)
-            self._relax()
+            self.relax()
         elif self._line or self._must_wait(broadcast, receipt):
             self._line_up(broadcast, receipt)
         else:
@@ -242,12 +247,13 @@ class Pacer:
         if self._replay is not None:
             taken = self._replay.take()
             if taken is not None:
-                return self._telling(taken[0]), taken[1]
+                lost = taken[1] + (buffer.take_lost() if buffer is not None else 0)
+                return self._telling(taken[0]), lost
             if self._replay.is_done:
                 if self._replay.lost:
                     self._listener.made_buffer().lose(self._replay.lost)
                 self._replay = None
-        self._relax()
+        self.relax()
         return None
 
     def _is_due(self) -> bool:
@@ -374,9 +380,9 @@ class Pacer:
             self._admit(self._line, listener.made_buffer())
         self._let_in()
         self._wake()
-        self._relax()
+        self.relax()
 
-    def _relax(self) -> None:
+    def relax(self) -> None:
         """Let the listener be an ordinary one if nothing keeps it from that."""
         listener = self._listener
         buffer = listener.buffer

@@ -635,6 +635,8 @@ class Realm:
             "queued": tally.queued,
             "queued_bytes": tally.queued_bytes,
             "dropped": dict(tally.by_policy),
+            "undeliverable": tally.undeliverable,
+            "overtaken": tally.overtaken,
             "conflated": tally.conflated,
             "skipped": tally.skipped,
             "delivered": tally.delivered,

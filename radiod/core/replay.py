@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-import msgspec
+from msgspec import Raw
 
 from radiod.core.broker import Audience
+from radiod.core.buffers import Tally
 from radiod.core.history import Histories, History, Record
 from radiod.core.listeners import Broadcast, Listener
 from radiod.core.positions import Position
 from radiod.core.sessions import Session
-from radiod.wire.codecs import JSON, MSGPACK, Payload, Undecodable
+from radiod.wire.codecs import JSON, Codec, Payload, Undecodable
 
-__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "parts", "read"]
+__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retelling", "Retold", "read"]
 
 MAX_EXAMINED: Final = 1000
 """Records looked at in one go; many may be for others."""
@@ -65,7 +67,7 @@ class Replay:
     def _read(self) -> Record | None:
         history = self._history
         if history.first > self._next:
-            self.lost += history.first - self._next
+            self._lose(history.first - self._next)
             self._next = history.first
         if self._next < history.end:
             self._next += 1
@@ -76,6 +78,11 @@ class Replay:
         self._history, self._next = successor, 0
         return self._read()
 
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self._listener.lost += count
+        self._listener.subscription.flow.tally.overtaken += count
+
     def _is_for(self, record: Record) -> bool:
         session = self._listener.session
         if record.publisher == session.id and record.options.exclude_me:
@@ -83,11 +90,10 @@ class Replay:
         return may_have(session, record)
 
     def _broadcast(self, record: Record) -> Broadcast:
-        payload = record.payload
-        # Of its own, so that what it is transcoded to goes with it.
-        payload = Payload(payload.codec, payload.args, payload.kwargs)
-        details = record.told()
-        return Broadcast(self._listener.subscription.id, record.publication, record.topic, details, payload)
+        subscription = self._listener.subscription.id
+        return Broadcast(
+            subscription, record.publication, record.topic, record.told(), record.fresh_payload()
+        )
 
 
 class Page(NamedTuple):
@@ -121,23 +127,57 @@ def read(history: History, session: Session, after: Position | None, limit: int)
     return Page(records, position, is_recovered)
 
 
-def parts(payload: Payload) -> tuple[msgspec.Raw, msgspec.Raw]:
-    """``args`` and ``kwargs`` as JSON that every serializer can be made of.
+class Retold(NamedTuple):
+    """One event of an answer, its payload in the serializer of whoever asked.
 
-    Both are empty where that cannot be (opaque, malformed inside, or beyond some serializer): the event
-    happened, but telling its payload would spoil the answer with all the others.
+    ``lost``: how many before it, and behind the one before that, cannot be said there.
     """
-    try:
-        args, kwargs = map(_raw, payload.values())
-    except Undecodable:
-        args, kwargs = msgspec.Raw(b"[]"), msgspec.Raw(b"{}")
-    return args, kwargs
+
+    record: Record
+    args: Raw
+    kwargs: Raw
+    lost: int
 
 
-def _raw(value: Any) -> msgspec.Raw:
-    data = JSON.dump(value)
-    MSGPACK.dump(JSON.load(data))
-    return msgspec.Raw(data)
+class Retelling(Payload):
+    """The payload of an answer made of events; of each, what a live one would hold for the same receiver.
+
+    An event that cannot be said to it is left out, never made up, and counted in ``tally``.
+
+    Args:
+        tell: makes the answer's values: args and kwargs, of what could be said and the number that could not.
+    """
+
+    __slots__ = ("_records", "_tally", "_tell")
+
+    def __init__(
+        self,
+        records: list[Record],
+        tally: Tally,
+        tell: Callable[[list[Retold], int], tuple[list[Any], dict[str, Any]]],
+    ) -> None:
+        super().__init__(JSON, b"", b"")
+        self._records = records
+        self._tally = tally
+        self._tell = tell
+
+    def parts(self, codec: Codec) -> tuple[bytes, bytes]:
+        """As ``Payload.parts``, for the one who asked: made anew, and counted, each time."""
+        events = []
+        lost = untold = 0
+        for record in self._records:
+            try:
+                args, kwargs = record.fresh_payload().parts(codec)
+            except Undecodable:
+                lost += 1
+                untold += 1
+            else:
+                args, kwargs = args or codec.dump([]), kwargs or codec.dump({})
+                events.append(Retold(record, Raw(args), Raw(kwargs), untold))
+                untold = 0
+        self._tally.undeliverable += lost
+        told_args, told_kwargs = self._tell(events, lost)
+        return codec.dump(told_args), codec.dump(told_kwargs) if told_kwargs else b""
 
 
 def may_have(session: Session, record: Record) -> bool:

@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from radiod.core.channels import ChannelSettings, SavedChannel
-from radiod.core.history import Record
-from radiod.errors import OUT_OF_SERVICE, Refused
+from radiod.core.history import Damaged, Record
+from radiod.errors import OUT_OF_SERVICE, RadiodError, Refused
 from radiod.store.records import StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
-from radiod.wire.codecs import CODECS, Payload
+from radiod.wire.codecs import CODECS, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
 
 __all__ = ["RealmJournal", "restored", "saved_channel"]
@@ -100,6 +100,7 @@ def restored(events: Iterable[StoredEvent], topic: str) -> list[Record]:
 
 
 def _record(event: StoredEvent, topic: str, order: int) -> Record:
+    options = _OPTIONS.decode(event.options_json)
     return Record(
         order=order,
         time=event.time,
@@ -109,7 +110,20 @@ def _record(event: StoredEvent, topic: str, order: int) -> Record:
         publication=event.publication,
         # Ids of sessions mean nothing to a new process.
         publisher=0,
-        payload=Payload(CODECS[event.codec_name], event.args, event.kwargs),
-        options=_OPTIONS.decode(event.options_json),
+        payload=_payload(event, is_opaque=options.enc_algo is not None),
+        options=options,
         details=_DETAILS.decode(event.details_json),
     )
+
+
+def _payload(event: StoredEvent, is_opaque: bool) -> Payload:
+    """As it was published; ``Damaged`` where that cannot be: listeners are told of a loss, not of nothing."""
+    codec = CODECS[event.codec_name]
+    try:
+        payload = codec.payload(msgspec.Raw(event.args), msgspec.Raw(event.kwargs), is_opaque)
+        for part in (payload.args, payload.kwargs):
+            if part:
+                codec.load(part)
+    except (RadiodError, Undecodable):
+        return Damaged(codec, event.args, event.kwargs)
+    return payload

@@ -97,6 +97,7 @@ class WampDriver:
         self._handshake: Handshake | None = Handshake(gates, cookie)
         self._deadline = deadline(self._expire)
         outlet.driver = self
+        outlet.peer = peer
 
     def longest(self, limit: int) -> int:
         """How long a message of the peer may be now, where ``limit`` is the most that a session may send.

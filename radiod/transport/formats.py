@@ -28,8 +28,9 @@ __all__ = [
     "SUBPROTOCOLS",
     "Format",
     "PollFormat",
+    "StreamFormat",
     "poll_format",
-    "sample",
+    "polled",
     "websocket_format",
 ]
 
@@ -86,7 +87,8 @@ _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 def _data(payload: Payload) -> bytes:
     """The sample alone, as JSON: ``args[0]`` if that is all there is, else ``{args, kwargs}``."""
     args, kwargs = payload.parts(JSON)
-    elements = _ELEMENTS.decode(args) if args else []
+    # What is no list is opaque: one string that only those who have the key can read.
+    elements = _ELEMENTS.decode(args) if args[:1] == b"[" else []
     if len(elements) == 1 and not kwargs:
         return bytes(elements[0])
     return b'{"args":%b,"kwargs":%b}' % (args or b"[]", kwargs or b"{}")
@@ -103,6 +105,13 @@ class _Plain:
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         return self._frame(_data(broadcast.payload), TEXT)
+
+
+class StreamFormat(Format, Protocol):
+    """One kind of stream over HTTP."""
+
+    def loss(self, position: bytes | None, lost: int) -> bytes:
+        """The news that ``lost`` events were dropped; the stream goes on behind ``position``."""
 
 
 class _ServerSentEvents:
@@ -123,6 +132,10 @@ class _ServerSentEvents:
         id = b"id: %b\n" % _position(details) if "_epoch" in details else b""
         return b"%b%b%bdata: %b\n\n" % (gone, told, id, lines)
 
+    def loss(self, position: bytes | None, lost: int) -> bytes:
+        id = b"" if position is None else b"id: %b\n" % position
+        return b"%bevent: lost\ndata: %d\n\n" % (id, lost)
+
 
 class _NdJson:
     """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
@@ -136,9 +149,11 @@ class _NdJson:
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = broadcast.details
         gone = b',"recovered":false' if "_recovered" in details else b""
-        told = b',"lost":%d' % lost if lost else b""
         position = _position(details) if "_epoch" in details else None
-        return sample(position, broadcast.payload, gone + told) + b"\n\n"
+        return sample(position, broadcast.payload, gone + _lost(lost)) + b"\n\n"
+
+    def loss(self, position: bytes | None, lost: int) -> bytes:
+        return b'{"position":%b%b}\n\n' % (_quoted(position), _lost(lost))
 
 
 class _Polled:
@@ -150,19 +165,31 @@ class _Polled:
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = broadcast.details
         position = _position(details) if "_epoch" in details else None
-        return sample(position, broadcast.payload) + b","
+        return polled(position, broadcast.payload, lost)
+
+
+def polled(position: bytes | None, payload: Payload, lost: int) -> bytes:
+    """One element of a poll's answer, and a comma. Raises: Undecodable: as ``sample``."""
+    return sample(position, payload, _lost(lost)) + b","
+
+
+def _lost(count: int) -> bytes:
+    return b',"lost":%d' % count if count else b""
 
 
 def _position(details: dict[str, Any]) -> bytes:
     return b"%b:%d" % (details["_epoch"].encode(), details["_seq"])
 
 
-def sample(position: bytes | None, payload: Payload, more: bytes = b"") -> bytes:
+def sample(position: bytes | None, payload: Payload, more: bytes) -> bytes:
     """``{"position", "data"}`` on one line. Raises: Undecodable: JSON cannot say the payload."""
     # Only white space between tokens can be a line's end here: inside of strings JSON escapes it.
     data = _data(payload).replace(b"\r", b"").replace(b"\n", b"")
-    told = b"null" if position is None else b'"%b"' % position
-    return b'{"position":%b,"data":%b%b}' % (told, data, more)
+    return b'{"position":%b,"data":%b%b}' % (_quoted(position), data, more)
+
+
+def _quoted(position: bytes | None) -> bytes:
+    return b"null" if position is None else b'"%b"' % position
 
 
 @cache
@@ -193,6 +220,6 @@ def poll_format(name: str, batch: Callable[[bytes], bytes] | None = None) -> Pol
 RAWSOCKET: Final[dict[str, Format]] = {name: _Wamp(codec, rawsocket_frame) for name, codec in CODECS.items()}
 PLAIN: Final[Format] = _Plain(websocket_frame)
 PLAIN_DEFLATED: Final[Format] = _Plain(deflated_frame)
-SSE: Final[Format] = _ServerSentEvents()
-ND_JSON: Final[Format] = _NdJson()
+SSE: Final[StreamFormat] = _ServerSentEvents()
+ND_JSON: Final[StreamFormat] = _NdJson()
 POLLED: Final[Format] = _Polled()

@@ -75,8 +75,7 @@ class Driver(Protocol):
 class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
-    ``max_backlog`` is in bytes.
-    Counters: ``unsayable`` events that a format could not express, ``cut`` connections cut for their backlog.
+    ``max_backlog`` is in bytes. ``cut`` counts connections that were cut for their backlog.
     """
 
     log = Logger()
@@ -88,7 +87,8 @@ class FanOut:
         self._due: list[Outlet] = []
         self._order = count()
         self._turn_bytes = 0
-        self.unsayable = 0
+        # The event that the log was told of last.
+        self._noted = 0
         self.cut = 0
 
     def mark(self, outlet: Outlet) -> None:
@@ -128,15 +128,12 @@ class FanOut:
         """Queue one message. Raises: Refused: the session cannot take this payload; nothing was queued."""
         outlet: Outlet = session.outlet
         try:
-            data = outlet.format.message(message, payload)
-        except Undecodable as error:
+            data = _said(outlet, message, payload)
+        except Refused as refusal:
             if not isinstance(message, Error):
-                raise Refused(INVALID_ARGUMENT, str(error)) from None
-            data = outlet.format.message(message, None)
-        if len(data) > outlet.max_bytes and payload is not None:
-            if not isinstance(message, Error):
-                raise Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
-            data = outlet.format.message(message, None)
+                raise
+            # What went wrong matters more than the payload; that there was one is told in its place.
+            data = _said_briefly(outlet, message, refusal.text)
         outlet.push(data)
         self._count(len(data))
 
@@ -164,7 +161,7 @@ class FanOut:
                 queue.append(frame)
             else:
                 left_out += 1
-                listener.put_back(lost)
+                self._miss(listener, broadcast, frame, lost)
         if listeners:
             listener.count(len(listeners) - left_out, broadcast)
         self._count(len(frame))
@@ -224,7 +221,7 @@ class FanOut:
             outlet.driver.close(message.reason)
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
-        """The event's bytes in one format, made at most once; empty when the format cannot say it."""
+        """The event's bytes in one format, made at most once; ``Unsaid`` when the format cannot say it."""
         if lost:
             return self._make(broadcast, format, lost)
         frame = broadcast.frames.get(format)
@@ -236,9 +233,33 @@ class FanOut:
         try:
             return format.event(broadcast, lost)
         except Undecodable as error:
-            self.unsayable += 1
-            self.log.warn("event not delivered: {reason}", reason=str(error), topic=broadcast.topic)
-            return b""
+            return Unsaid(str(error))
+
+    def _miss(self, listener: Listener, broadcast: Broadcast, frame: bytes, lost: int) -> None:
+        """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told."""
+        outlet: Outlet = listener.outlet
+        reason = frame.reason if isinstance(frame, Unsaid) else f"it takes {outlet.max_bytes} bytes at most"
+        # One line for each event: it may be thousands that cannot have it.
+        if broadcast.publication != self._noted:
+            self._noted = broadcast.publication
+            self.undelivered(broadcast.topic, listener.session, reason)
+        listener.miss(lost)
+        outlet.missed()
+
+    def undelivered(self, topic: str, session: Session, reason: str) -> None:
+        """Note in the log that a listener, perhaps one of many, cannot be told an event of ``topic``."""
+        principal = session.principal
+        peer = session.outlet.peer if session.outlet is not None else ""
+        self.log.warn(
+            "an event on {topic} cannot be told to {who}: {reason}",
+            topic=topic,
+            who=f"{principal.authid} at {peer}" if peer else principal.authid,
+            reason=reason,
+            # The log's limit goes by these.
+            authid=principal.authid,
+            authmethod=principal.authmethod,
+            peer=peer,
+        )
 
     def next_owed(self, outlet: Outlet) -> bytes | None:
         """The next event that waits for this outlet, shared fairly among its listeners.
@@ -261,9 +282,41 @@ class FanOut:
             if frame and len(frame) <= outlet.max_bytes:
                 listener.count(1, broadcast)
                 return frame
-            listener.put_back(lost)
+            self._miss(listener, broadcast, frame, lost)
             outlet.passed_over += len(frame or broadcast.payload)
         return None
+
+
+class Unsaid(bytes):
+    """In the place of a frame: the event cannot be said in this format, for that ``reason``. Empty."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Unsaid:
+        unsaid = super().__new__(cls)
+        unsaid.reason = reason
+        return unsaid
+
+
+def _said(outlet: Outlet, message: Message, payload: Payload | None) -> bytes:
+    """The bytes of a message. Raises: Refused: the payload cannot be said to this receiver."""
+    try:
+        data = outlet.format.message(message, payload)
+    except Undecodable as error:
+        raise Refused(INVALID_ARGUMENT, str(error)) from None
+    if len(data) > outlet.max_bytes and payload is not None:
+        raise Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
+    return data
+
+
+def _said_briefly(outlet: Outlet, message: Error, why: str) -> bytes:
+    """An error with the reason in the place of its payload; without, if even that is too long."""
+    # The details are about the payload: that it is encrypted, say.
+    message = Error(message.request_type, message.request, {}, message.error)
+    try:
+        return _said(outlet, message, Payload.of(f"what came with this error cannot be told: {why}"))
+    except Refused:
+        return _said(outlet, message, None)
 
 
 @implementer(IPushProducer)
@@ -296,6 +349,7 @@ class Outlet:
         "max_bytes",
         "owed",
         "passed_over",
+        "peer",
         "queue",
         "shared",
     )
@@ -324,6 +378,8 @@ class Outlet:
         self._is_resting = False
         self.blocked = False
         self.driver: Driver | None = None
+        # For the log, where it is known.
+        self.peer = ""
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # Listeners whose buffers hold events: a heap of (when it is due, order, listener), where time is
@@ -352,6 +408,9 @@ class Outlet:
 
     def let_go(self) -> None:
         """The connection is about to be closed: its transport need not wait for more."""
+
+    def missed(self) -> None:
+        """An event could not be said here. The listener's next one tells so, unless something else does."""
 
     def _held(self) -> deque[bytes]:
         if self._backlog is None:

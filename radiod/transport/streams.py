@@ -5,12 +5,13 @@ Each is a session like any other, with one subscription made for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from msgspec import structs
 
 from radiod.core.later import Later, after
+from radiod.core.listeners import Listener
 from radiod.core.ports import Principal
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
@@ -19,7 +20,7 @@ from radiod.core.timers import Deadline
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_URI, Refused
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import ND_JSON, SSE, Format
+from radiod.transport.formats import ND_JSON, SSE, StreamFormat
 from radiod.transport.outbox import Consumer, FanOut, Outlet, StreamOutlet
 from radiod.transport.wishes import Wishes, wishes_from
 from radiod.wire.messages import SubscribeOptions
@@ -29,7 +30,7 @@ __all__ = ["Stream", "Streams"]
 HEARTBEAT_SECONDS: Final = 15.0
 """Proxies close connections that are silent for long; half of the usual 30 s."""
 
-MEDIA: Final[dict[str, tuple[Format, bytes]]] = {
+MEDIA: Final[dict[str, tuple[StreamFormat, bytes]]] = {
     "text/event-stream": (SSE, b":\n\n"),
     "application/x-ndjson": (ND_JSON, b"\n"),
 }
@@ -66,6 +67,25 @@ class Stream:
         except Refused:
             self.close()
             raise
+
+    @property
+    def position(self) -> str | None:
+        """How far the channel has come; None: it has no positions."""
+        history = self.space.histories.find(self.channel)
+        return None if history is None else str(history.position)
+
+    @property
+    def lost(self) -> int:
+        """How many events were lost so far."""
+        return sum(listener.lost for listener in self._listeners())
+
+    def take_untold(self) -> int:
+        """As ``Listener.take_untold``."""
+        return sum(listener.take_untold() for listener in self._listeners())
+
+    def _listeners(self) -> Iterable[Listener]:
+        """The one there is while it is open."""
+        return self._session.subscriptions.values() if self._session is not None else ()
 
     @property
     def is_open(self) -> bool:
@@ -144,12 +164,16 @@ class Streams:
         Raises: Refused: as ``Stream.open``.
         """
         format, heartbeat = MEDIA[media_type]
-        outlet = StreamOutlet(
+        outlet = _EventOutlet(
             self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finish
         )
+        heart = _Heart(self._clock, outlet, format, heartbeat, stream)
+        if format is SSE:
+            # There it is an event of its own; in JSON it belongs to a record, if one comes before long.
+            outlet.on_missed = heart.tell_soon
         stream.open(outlet)
         outlet.start()
-        heart = _Heart(self._clock, outlet, heartbeat)
+        heart.start()
 
         def stop() -> None:
             heart.stop()
@@ -159,17 +183,57 @@ class Streams:
         return stop
 
 
-class _Heart:
-    """Writes something without meaning at regular intervals, unless the listener is blocked anyhow."""
+class _EventOutlet(StreamOutlet):
+    """An outlet that tells when an event could not be said."""
 
-    def __init__(self, clock: ReactorClock, outlet: Outlet, beat: bytes) -> None:
+    __slots__ = ("on_missed",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_missed: Callable[[], None] = _nothing
+
+    def missed(self) -> None:
+        self.on_missed()
+
+
+def _nothing() -> None:
+    """The next event tells."""
+
+
+class _Heart:
+    """Writes something at regular intervals, unless the listener is blocked anyhow: mostly without meaning.
+
+    If events were lost and none came since to tell it with, that is what is written.
+    """
+
+    def __init__(
+        self, clock: ReactorClock, outlet: Outlet, format: StreamFormat, beat: bytes, stream: Stream
+    ) -> None:
         self._clock = clock
         self._outlet = outlet
+        self._format = format
         self._heartbeat = beat
+        self._stream = stream
         self._deadline: Deadline | None = None
+
+    def tell_soon(self) -> None:
+        """Tell at the end of the turn what was lost: when the event in question is counted, too."""
+        self._clock.soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._outlet.blocked:
+            return
+        lost = self._stream.take_untold()
+        if lost:
+            position = self._stream.position
+            self._outlet.push(self._format.loss(None if position is None else position.encode(), lost))
+
+    def start(self) -> None:
+        """Beat now, and from now on."""
         self._beat()
 
     def _beat(self) -> None:
+        self._tell()
         if not self._outlet.blocked:
             self._outlet.push(self._heartbeat)
         self._deadline = self._clock.timers.at(self._clock.seconds() + HEARTBEAT_SECONDS, self._beat)

@@ -115,11 +115,15 @@ class Listener:
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
         request = self._request
-        request.setHeader("Access-Control-Expose-Headers", "X-Radiod-Position, X-Radiod-Recovered")
+        request.setHeader(
+            "Access-Control-Expose-Headers", "X-Radiod-Position, X-Radiod-Recovered, X-Radiod-Lost"
+        )
         if polled.position is not None:
             request.setHeader("X-Radiod-Position", polled.position)
         if not polled.is_recovered:
             request.setHeader("X-Radiod-Recovered", "false")
+        if polled.lost:
+            request.setHeader("X-Radiod-Lost", str(polled.lost))
         if polled.samples:
             request.setHeader("Content-Type", "application/json")
             self._answer(polled.samples)

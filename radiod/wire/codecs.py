@@ -451,6 +451,13 @@ def _check_head(data: bytes) -> None:
         raise ValueError("every key must be a text")
 
 
+def _write_raw(encoder: Any, value: Any) -> None:
+    """What msgspec's encoders do with ``Raw``: it is CBOR already."""
+    if not isinstance(value, msgspec.Raw):
+        _refuse(value)
+    encoder.write(bytes(value))
+
+
 class _Cbor(_Base):
     name = "cbor"
     rawsocket_id = 3
@@ -510,7 +517,7 @@ class _Cbor(_Base):
 
     def dump(self, value: Any) -> bytes:
         try:
-            return cbor2.dumps(value)
+            return cbor2.dumps(value, default=_write_raw)
         except (cbor2.CBORError, ValueError, TypeError, RecursionError) as error:
             raise Undecodable(f"cannot be said in CBOR: {_complaint(error)}") from None
 

@@ -56,11 +56,46 @@ def test_a_loss_that_nothing_was_held_to_tell_with_makes_it_a_paced_one_until_it
 
 
 def test_a_loss_that_could_not_be_told_is_told_with_the_next_event(listener):
-    listener.put_back(0)
-    assert listener.buffer is None
-    listener.put_back(3)
     listener.hold(event(1))
-    assert listener.take()[1] == 3
+    listener.hold(event(2))
+    listener.miss(0)
+    listener.miss(3)
+    assert listener.lost == 2
+    assert listener.subscription.flow.tally.undeliverable == 2
+    assert listener.take()[1] == 5
+    # Meanwhile no event may pass the buffer by.
+    assert listener.pacer is not None
+    assert (listener.take()[1], listener.take()) == (0, None)
+    assert listener.pacer is None
+
+
+def test_a_loss_that_no_event_waits_to_tell_of_can_be_told_in_another_way_once(listener):
+    assert listener.take_untold() == 0
+    listener.miss(2)
+    assert (listener.take_untold(), listener.take_untold()) == (3, 0)
+    assert listener.pacer is None
+    listener.tune(BufferSettings(policy="skip", max_bytes=10))
+    listener.hold(event(1, size=11))
+    assert listener.take_untold() == 1
+    listener.miss(0)
+    listener.hold(event(2))
+    # There is one to tell it with.
+    assert listener.take_untold() == 0
+    assert listener.take()[1] == 1
+
+
+def test_a_loss_amid_the_past_is_told_with_the_next_event(listener):
+    class Past:
+        is_done, lost = False, 0
+
+        def take(self):
+            return event(2), 4
+
+    listener.replay(Past())
+    listener.miss(0)
+    assert listener.take_untold() == 0
+    assert listener.take()[1] == 5
+    assert listener.take()[1] == 4
 
 
 def test_tuning_drops_what_has_no_room_any_more(listener):

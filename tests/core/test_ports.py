@@ -126,7 +126,7 @@ class TestRecordingOutbox:
         outbox, clock = RecordingOutbox(), FakeClock()
         flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
         listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
-        listener.put_back(3)
+        listener.miss(2)
         listener.hold(Broadcast(1, 1, "a", {}, Payload.of()))
         outbox.release(listener)
         outbox.release(listener)

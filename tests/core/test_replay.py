@@ -3,11 +3,11 @@
 import pytest
 
 from radiod.core.buffers import Tally
-from radiod.core.history import Histories, Keep
+from radiod.core.history import Damaged, Histories, Keep
 from radiod.core.listeners import Listener, Subscription
 from radiod.core.pacing import Flow
 from radiod.core.positions import Position
-from radiod.core.replay import MAX_EXAMINED, MAX_PAGE_BYTES, Replay, parts, read
+from radiod.core.replay import MAX_EXAMINED, MAX_PAGE_BYTES, Replay, Retelling, read
 from radiod.core.sessions import Session
 from radiod.testing import FakeClock, RecordingOutbox, SequentialIds, make_principal
 from radiod.wire.codecs import CBOR, JSON, MSGPACK, NOTHING, Payload
@@ -91,6 +91,7 @@ class TestReplay:
         assert replay.take()[0].publication == 1
         world.publish(4)
         assert taken(replay) == [(5, 3), (6, 0)]
+        assert (world.listener.lost, world.listener.subscription.flow.tally.overtaken) == (3, 3)
 
     def test_leaves_out_what_is_not_for_the_listener(self, world):
         world.publish(options=FOR_OTHERS)
@@ -183,20 +184,48 @@ class TestPages:
         assert self.numbers(read(world.history, world.session, None, 10)) == [1]
 
 
-class TestParts:
-    @pytest.mark.parametrize("codec", [JSON, MSGPACK, CBOR])
-    def test_are_json_of_any_serializer(self, codec):
-        args, kwargs = parts(Payload(codec, codec.dump([1, b"\0"]), codec.dump({"k": None})))
-        assert (bytes(args), bytes(kwargs)) == (b'[1,"\\u0000AA=="]', b'{"k":null}')
+class TestRetelling:
+    """An answer made of events."""
 
-    @pytest.mark.parametrize(
-        "payload",
-        [
-            Payload(MSGPACK, b"\xc1", b""),
-            Payload(JSON, b'"opaque"', b""),
-            Payload(CBOR, CBOR.dump([1 << 70]), b""),
-        ],
-    )
-    def test_that_cannot_be_told_are_empty(self, payload):
-        args, kwargs = parts(payload)
-        assert (bytes(args), bytes(kwargs)) == (b"[]", b"{}")
+    def told(self, codec, *payloads):
+        world = World()
+        for payload in payloads:
+            world.publish(payload=payload)
+        tally = Tally()
+
+        def tell(events, lost):
+            return [[[one.record.seq, one.args, one.kwargs, one.lost] for one in events]], {"lost": lost}
+
+        args, kwargs = Retelling(world.histories.of("a"), tally, tell).parts(codec)
+        (events,), lost = codec.load(args), codec.load(kwargs)["lost"]
+        assert tally.undeliverable == lost
+        return events, lost
+
+    @pytest.mark.parametrize("sender", [JSON, MSGPACK, CBOR])
+    @pytest.mark.parametrize("codec", [JSON, MSGPACK, CBOR])
+    def test_says_each_in_any_serializer(self, sender, codec):
+        payload = Payload(sender, sender.dump([1, b"\0"]), sender.dump({"k": None}))
+        events, lost = self.told(codec, payload, Payload(sender, b"", b""))
+        assert (events, lost) == ([[1, [1, b"\0"], {"k": None}, 0], [2, [], {}, 0]], 0)
+
+    def test_says_what_one_serializer_wrote_in_its_own_words(self):
+        undefined = Payload(CBOR, b"\x81\xf7", b"")
+        world = World()
+        world.publish(payload=undefined)
+        answer = Retelling(world.histories.of("a"), Tally(), lambda events, _: ([events[0].args], {}))
+        assert answer.parts(CBOR) == (b"\x81\x81\xf7", b"")
+
+    def test_leaves_out_what_cannot_be_said_and_counts_it(self):
+        fine, not_json = Payload(JSON, b"[1]", b""), Payload(CBOR, b"\xff", b"")
+        events, lost = self.told(MSGPACK, not_json, fine, not_json, not_json, fine, not_json)
+        assert (events, lost) == ([[2, [1], {}, 1], [5, [1], {}, 2]], 4)
+
+    @pytest.mark.parametrize("codec", [JSON, MSGPACK, CBOR])
+    def test_never_makes_up_what_is_damaged(self, codec):
+        assert self.told(codec, Damaged(codec, b"x", b"")) == ([], 1)
+
+    def test_keeps_nothing_of_what_it_says(self):
+        world = World()
+        world.publish(payload=Payload(JSON, b"[1]", b""))
+        Retelling(world.histories.of("a"), Tally(), lambda events, lost: ([], {})).parts(MSGPACK)
+        assert world.histories.of("a")[0].payload._other == {}

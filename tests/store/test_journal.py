@@ -1,5 +1,8 @@
 """The store as a realm's journal: events go in as they came, and come back as they were."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from radiod.core.channels import ChannelSettings, SavedChannel
@@ -10,7 +13,7 @@ from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.testing import FakeClock, SequentialIds
-from radiod.wire.codecs import CBOR, CODECS, Payload
+from radiod.wire.codecs import CBOR, CODECS, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
 
 KEEP = Keep(size=100, seconds=1e9, bytes=1 << 30, is_durable=True)
@@ -81,6 +84,39 @@ def test_options_that_are_the_default_take_no_room(path):
     (event,) = store.recent("radio", "a", 10)
     store.close()
     assert (event.options_json, event.details_json) == (b"{}", b"{}")
+
+
+@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_payload_whose_bytes_are_damaged_is_a_loss_to_everybody(path, codec, at):
+    first = Realm(path)
+    payload = Payload(codec, codec.dump([[1], "x"]), b"")
+    first.write("a", payload)
+    first.write("a", payload)
+    first.close()
+    # What no text, no MessagePack and no item of CBOR holds.
+    wrong = b"\xc1" if codec.name == "msgpack" else b"\xff"
+    damaged = payload.args[:at] + wrong + payload.args[at + 1 :]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE events SET args = ? WHERE seq = 1", (damaged,))
+    second = Realm(path)
+    broken, whole = second.histories.of("a")
+    for other in CODECS.values():
+        with pytest.raises(Undecodable, match="damaged"):
+            broken.payload.parts(other)
+        assert whole.payload.parts(other)
+    with pytest.raises(Undecodable, match="damaged"):
+        broken.payload.values()
+    second.close()
+
+
+def test_an_opaque_payload_is_no_damage(path):
+    first = Realm(path)
+    first.write("a", Payload(CBOR, CBOR.dump(b"opaque"), b""), PublishOptions(enc_algo="x"))
+    first.close()
+    second = Realm(path)
+    assert second.histories.of("a")[0].payload.parts(CBOR) == (CBOR.dump(b"opaque"), b"")
+    second.close()
 
 
 def test_what_is_forgotten_does_not_come_back(path):

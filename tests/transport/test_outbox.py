@@ -97,7 +97,9 @@ def test_what_a_client_cannot_take_is_not_delivered(radio):
     outlet.max_bytes = 100
     publish(publisher, 1, size=200)
     assert listener.heard() == []
-    assert tally(radio).delivered == 0
+    assert (tally(radio).delivered, tally(radio).undeliverable) == (0, 1)
+    publish(publisher, 2)
+    assert [event[3] for event in listener.heard()] == [{"_lost": 1}, {}]
 
 
 def test_what_the_router_tells_is_not_counted(radio):
@@ -216,8 +218,8 @@ def test_an_event_that_a_serializer_cannot_say_is_dropped_for_it_alone(radio):
     realm.publish(session, "b", Payload(MSGPACK, extension, b""))
     realm.publish(session, "b", Payload(MSGPACK, msgspec.msgpack.encode([1]), b""))
     other.settle()
-    assert [event[4] for event in other.heard()] == [[1]]
-    assert radio[0].fan_out.unsayable == 1
+    assert [(event[3], event[4]) for event in other.heard()] == [({"_lost": 1}, [1])]
+    assert tally(radio).undeliverable == 1
     assert plain.heard() == []
 
 
@@ -232,7 +234,7 @@ def test_a_loss_that_the_next_event_cannot_tell_is_told_by_the_one_behind_it(rad
     outlet.max_bytes = 100
     publish(publisher, 1, size=200)
     publish(publisher, 2)
-    assert [event[3] for event in listener.heard()] == [{"_lost": 2}, {}]
+    assert [event[3] for event in listener.heard()] == [{"_lost": 3}, {}]
 
 
 def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little():
@@ -257,5 +259,5 @@ def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little():
     listener.say(ask, [16, None, {"exclude_me": False}, "kept", [1]])
     assert sum(turns) == 202
     assert max(turns) <= 30
-    seqs = [event[3]["_seq"] for event in listener.heard() if event[0] == 36]
-    assert seqs == [201, 202]
+    events = [event[3] for event in listener.heard() if event[0] == 36]
+    assert [(event["_seq"], event.get("_lost")) for event in events] == [(201, 200), (202, None)]

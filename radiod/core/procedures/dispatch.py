@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Procedures"]
 
-Answer = dict[str, Any] | Later[dict[str, Any]]
+Answer = dict[str, Any] | Payload | Later[dict[str, Any]] | Later[Payload]
 
 
 class Procedures:
@@ -58,7 +58,12 @@ class Procedures:
         if procedure not in self.table:
             raise Refused(NO_SUCH_PROCEDURE, f"the router has no procedure {procedure}")
         signature, handler = self.table[procedure]
-        return after(handler(session, **_arguments(signature, payload)), Payload.of)
+        answer: Any = handler(session, **_arguments(signature, payload))
+        return after(answer, _said)
+
+
+def _said(answer: dict[str, Any] | Payload) -> Payload:
+    return answer if isinstance(answer, Payload) else Payload.of(answer)
 
 
 def _arguments(signature: Signature, payload: Payload) -> dict[str, Any]:

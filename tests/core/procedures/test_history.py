@@ -13,9 +13,11 @@ from radiod.errors import (
     NOT_AUTHORIZED,
 )
 from radiod.testing import Allow
-from radiod.wire.codecs import CBOR, CODECS, MSGPACK
+from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload
+from radiod.wire.messages import PublishOptions
 
 HISTORY = "radiod.channel.history"
+UNTELLABLE = Payload(CBOR, b"\xff", b"")
 
 
 @pytest.fixture
@@ -70,6 +72,21 @@ def test_holds_nothing_that_is_for_others(world, alice, caller):
     publish(world, alice, 1, eligible_authid=["bob"])
     assert caller.call(HISTORY, "a")["events"] == []
     assert len(world.caller("bob").call(HISTORY, "a")["events"]) == 1
+
+
+@pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=["json", "msgpack"])
+def test_never_makes_up_an_event_that_cannot_be_told(world, alice, codec):
+    history = world.realm.histories.find("a")
+    for payload in (NOTHING, UNTELLABLE, UNTELLABLE, NOTHING, UNTELLABLE):
+        record = world.realm.histories.next(history, 1, 0, payload, PublishOptions(), {})
+        world.realm.histories.add(history, record)
+    reader = world.caller(codec=codec)
+    answer = reader.call(HISTORY, "a")
+    told = [(event["position"][-1], event["args"], event.get("lost")) for event in answer["events"]]
+    assert told == [("1", [], None), ("4", [], 2)]
+    assert (answer["lost"], answer["recovered"], answer["position"][-1]) == (3, False, "5")
+    assert world.realm.broker.tally.undeliverable == 3
+    assert "lost" not in reader.call(HISTORY, "a", answer["position"])
 
 
 @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)

@@ -1,0 +1,457 @@
+"""What serializers and forms cannot say to each other: each event arrives as it is, or as a told loss.
+
+A table of values, of who publishes them and of how they are heard. Nothing vanishes without a word, and
+nothing is made up.
+"""
+
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cbor2
+import msgpack
+import pytest
+from support.forms import FORMS, Lost, Publisher, ShortWire
+from support.peers import SERIALIZERS, TRANSPORTS, Peer, hello_roles
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import formatEvent, globalLogPublisher
+
+from radiod.config import Config
+from radiod.core.history import Damaged
+from radiod.core.sessions import Session
+from radiod.service import Radio
+from radiod.testing import make_principal
+from radiod.wire import codecs
+
+CONFIG = Config.parse(
+    """
+    [realms.radio]
+    anonymous = "open"
+
+    [realms.radio.roles.open]
+    subscribe = ["*"]
+    publish = ["*"]
+    call = ["*"]
+    register = ["*"]
+
+    [realms.radio.keys.k]
+    key = "key"
+    publish = ["*"]
+
+    [realms.radio.channels.kept]
+    history = { size = 100 }
+    """,
+    Path(),
+)
+TOPIC = "kept"
+SHORT = "4 KiB"
+"""In the names of forms that take no more."""
+
+NEVER = object()
+"""There is no other word for it."""
+
+
+class Value:
+    """One value as each sender writes it.
+
+    Args:
+        args: sender -> bytes of the list that holds it.
+        elsewhere: what it is where another serializer's words are needed: binary ones, or JSON. A value that
+            is not sayable there yet may be a loss instead; one that is ``NEVER`` must be.
+    """
+
+    def __init__(self, *, everywhere=True, binary=None, json=None, **args):
+        self.args = args
+        self.everywhere = everywhere
+        self.binary = binary
+        self.json = json
+
+
+def same(value):
+    """A value that all can say."""
+    text = json.dumps([value]).encode()
+    return Value(
+        json=value,
+        binary=value,
+        json_=text,
+        http=text,
+        msgpack=msgpack.packb([value]),
+        cbor=cbor2.dumps([value]),
+    )
+
+
+BINARY = "\0AP8="
+VALUES = {
+    "plain": same({"a": [1, -1, 1.5, "ü\n", None, True, 2**53], "": {}}),
+    "binary": Value(
+        json=BINARY,
+        binary=b"\0\xff",
+        json_=b'["\\u0000AP8="]',
+        http=b'["\\u0000AP8="]',
+        msgpack=msgpack.packb([b"\0\xff"]),
+        cbor=cbor2.dumps([b"\0\xff"]),
+    ),
+    "no number": Value(
+        json=None, binary=math.nan, msgpack=msgpack.packb([math.nan]), cbor=cbor2.dumps([math.nan])
+    ),
+    "64 bits": Value(
+        json=2**64 - 1,
+        binary=2**64 - 1,
+        json_=b"[18446744073709551615]",
+        http=b"[18446744073709551615]",
+        msgpack=msgpack.packb([2**64 - 1]),
+        cbor=cbor2.dumps([2**64 - 1]),
+    ),
+    # From here on most other serializers have no word of their own for it.
+    "undefined": Value(everywhere=False, json=None, binary=None, msgpack=b"\x91\xd4\0\0", cbor=b"\x81\xf7"),
+    "extension": Value(everywhere=False, json="\0AQI=", binary=b"\1\2", msgpack=b"\x91\xd5\x05\1\2"),
+    "unknown tag": Value(
+        everywhere=False, json="x", binary="x", cbor=cbor2.dumps([cbor2.CBORTag(1234, "x")])
+    ),
+    "keys that are numbers": Value(
+        everywhere=False,
+        json={"1": 2},
+        binary={"1": 2},
+        msgpack=msgpack.packb([{1: 2}]),
+        cbor=cbor2.dumps([{1: 2}]),
+    ),
+    "big integer": Value(everywhere=False, json=10**40, binary=1e40, cbor=cbor2.dumps([10**40])),
+    "date": Value(
+        everywhere=False,
+        json="2026-01-02T03:04:05Z",
+        binary=msgpack.Timestamp(1767323045),
+        cbor=cbor2.dumps([datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)]),
+    ),
+    # A word for it has nobody else.
+    "integer beyond every float": Value(
+        everywhere=False, json=1 << 5000, binary=NEVER, cbor=cbor2.dumps([1 << 5000])
+    ),
+    "long": same("x" * 5000),
+}
+CELLS = [(name, sender.rstrip("_")) for name, value in VALUES.items() for sender in value.args]
+
+
+def outcomes(name, sender, form):
+    """Everything that a form may have heard of two such events: samples, or the word that they are lost."""
+    value = VALUES[name]
+    if name == "long" and SHORT in form:
+        return [[Lost(2)]]
+    args = value.args.get(sender) or value.args["json_"]
+    serializer = FORMS[form].serializer
+    if serializer == ("json" if sender == "http" else sender):
+        sample = SERIALIZERS[serializer].load(args)
+        return [[sample, sample]]
+    sample = [value.json if serializer == "json" else value.binary]
+    if sample == [NEVER]:
+        return [[Lost(2)]]
+    if value.everywhere:
+        return [[sample, sample]]
+    # Keys of other types are theirs alone, or texts for all others.
+    own = SERIALIZERS[sender].load(args)
+    return [[Lost(2)], [sample, sample]] + [[own, own]] * (name == "keys that are numbers")
+
+
+@pytest.mark.parametrize(("name", "sender"), CELLS, ids=["-".join(cell) for cell in CELLS])
+def test_every_event_arrives_or_is_told_as_lost(name, sender):
+    reactor = MemoryReactorClock()
+    radio = Radio(CONFIG, reactor)
+    forms = {form: kind(radio, reactor, TOPIC) for form, kind in FORMS.items()}
+    for form in forms.values():
+        form.begin()
+    publisher = Publisher(radio, reactor, sender)
+    value = VALUES[name]
+    args = value.args.get(sender) or value.args["json_"]
+    marker = {"json": b'["%s"]', "http": b'["%s"]', "msgpack": b"\x91\xa1%s", "cbor": b"\x81\x61%s"}[sender]
+    for event in (marker % b"a", args, args, marker % b"b"):
+        publisher.publish(TOPIC, event)
+        for form in forms.values():
+            form.step()
+    wrong = {}
+    lost = 0
+    for form, listener in forms.items():
+        heard = listener.end()
+        for middle in outcomes(name, sender, form):
+            told = middle if listener.is_told else [item for item in middle if not isinstance(item, Lost)]
+            if repr(heard) == repr([["a"], *told, ["b"]]):
+                # Who asks by subscription has heard of it before.
+                lost += (4 if form.startswith("get_events") else 2) * (middle == [Lost(2)])
+                break
+        else:
+            wrong[form] = heard
+    assert not wrong
+    assert radio.main_realm.describe_load()["undeliverable"] == lost
+
+
+# --- at the end of what there is, and beside it
+
+
+class World:
+    """A radiod, and a publisher with a session in CBOR."""
+
+    def __init__(self):
+        self.reactor = MemoryReactorClock()
+        self.radio = Radio(CONFIG, self.reactor)
+        self.publisher = Publisher(self.radio, self.reactor, "cbor")
+
+    def join(self, serializer, wire=TRANSPORTS["websocket"]):
+        wire = wire(self.radio, self.reactor, serializer=SERIALIZERS[serializer])
+        return Peer(wire, [1, "radio", {"roles": hello_roles()}])
+
+    def short(self, serializer="cbor"):
+        """A client that takes 4096 bytes."""
+        return self.join(serializer, ShortWire)
+
+    def publish(self, value, topic=TOPIC, **options):
+        self.publisher.publish(topic, cbor2.dumps([value]), **options)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def told(events):
+    return [(message[3].get("_lost"), message[4]) for message in events]
+
+
+def test_a_retained_event_that_cannot_be_said_is_a_loss(world):
+    world.publish("x" * 5000, topic="a.topic", retain=True)
+    listener = world.short()
+    listener.listen("a.topic", get_retained=True)
+    world.publish(1, topic="a.topic")
+    world.publish(2, topic="a.topic")
+    assert told(listener.heard()) == [(1, [1]), (None, [2])]
+
+
+def test_a_testament_that_cannot_be_said_is_a_loss(world):
+    leaver, listener = world.join("cbor"), world.short()
+    listener.listen("a.topic")
+    leaver.result("wamp.session.add_testament", "a.topic", ["x" * 5000], {})
+    leaver.hang_up()
+    world.publish(1, topic="a.topic")
+    assert told(listener.heard()) == [(1, [1])]
+
+
+def test_losses_are_told_to_each_subscription_and_by_pattern_too(world):
+    listener = world.short()
+    ids = [listener.listen("a.topic"), listener.listen("a.", match="prefix")]
+    for value in ("x" * 5000, 1):
+        world.publish(value, topic="a.topic")
+    assert [(event[1], event[3]["_lost"]) for event in listener.heard()] == [(id, 1) for id in ids]
+
+
+def test_a_loss_before_one_that_cannot_be_said_counts_too(world):
+    listener = world.short()
+    listener.listen(TOPIC, _radiod_buffer={"size": 1, "policy": "skip"})
+    listener.wire.transport.producer.pauseProducing()
+    for value in ("x" * 5000, 1, 2):
+        world.publish(value)
+    listener.wire.transport.producer.resumeProducing()
+    listener.wire.settle()
+    assert listener.heard() == []
+    world.publish(3)
+    assert told(listener.heard()) == [(3, [3])]
+
+
+def test_statistics_tell_what_could_not_be_said_and_to_whom(world):
+    listener, other = world.short(), world.join("cbor")
+    for one in (listener, other):
+        one.listen(TOPIC)
+    world.publish("x" * 5000)
+    other.heard()
+    stats = other.result("radiod.server.stats")
+    assert (stats["undeliverable"], stats["overtaken"], stats["delivered"]) == (1, 0, 1)
+    other.result("radiod.channel.open_write", TOPIC)
+    stats = other.result("radiod.channel.stats", TOPIC)
+    assert stats["lost"] == 1
+    assert stats["listeners"][0] == {"session": listener.session, "queued": 0, "lost": 1}
+
+
+def test_the_log_says_what_was_not_told_and_why(world):
+    lines = []
+    globalLogPublisher.addObserver(lines.append)
+    listener, another = world.short(), world.short()
+    for one in (listener, another):
+        one.listen(TOPIC)
+    world.publish("x" * 5000)
+    globalLogPublisher.removeObserver(lines.append)
+    (line,) = [formatEvent(line) for line in lines if "cannot be told" in line["log_format"]]
+    assert line == (
+        f"an event on {TOPIC} cannot be told to {listener.welcome['authid']} at tcp4:127.0.0.1:40000: "
+        "it takes 4100 bytes at most"
+    )
+
+
+# --- forms over HTTP. What JSON cannot say is told there as what a damaged store cannot.
+
+
+def damaged(world, count=1):
+    """Events that nobody can be told, in the history of ``TOPIC``; and live, where somebody listens."""
+    realm = world.radio.main_realm
+    session = Session(0, make_principal(), None)
+    for _ in range(count):
+        realm.publish(session, TOPIC, Damaged(codecs.JSON, b"", b""))
+    world.reactor.advance(0)
+
+
+def form(world, name):
+    listener = FORMS[name](world.radio, world.reactor, TOPIC)
+    listener.begin()
+    return listener
+
+
+def position(world, seq):
+    return f"{world.radio.main_realm.histories.find(TOPIC).epoch}:{seq}"
+
+
+def text(stream):
+    """What came since the last look, of a stream."""
+    stream.wire.settle()
+    return stream.wire.received().decode()
+
+
+def test_an_event_stream_tells_a_loss_at_once_and_from_where_to_go_on(world):
+    stream = form(world, "server-sent events")
+    damaged(world, 2)
+    assert f"id: {position(world, 2)}\nevent: lost\ndata: 2\n\n" in text(stream)
+    world.publish(1)
+    assert "lost" not in text(stream)
+
+
+def test_lines_of_json_tell_a_loss_with_the_next_record_or_with_the_heartbeat(world):
+    stream = form(world, "lines of json")
+    damaged(world)
+    assert text(stream) == ""
+    world.publish(1)
+    assert f'{{"position":"{position(world, 2)}","data":1,"lost":1}}' in text(stream)
+    damaged(world)
+    world.reactor.advance(15.1)
+    assert f'{{"position":"{position(world, 3)}","lost":1}}\n\n' in text(stream)
+    world.publish(2)
+    assert "lost" not in text(stream)
+
+
+def test_an_event_stream_that_was_stalled_tells_what_was_lost_last_with_the_heartbeat(world):
+    listener = FORMS["server-sent events"](world.radio, world.reactor, TOPIC)
+    listener.query = "?max_bytes=10"
+    listener.begin()
+    listener.wire.transport.producer.pauseProducing()
+    world.publish("longer than ten bytes")
+    world.reactor.advance(15.1)
+    assert text(listener) == ""
+    listener.wire.transport.producer.resumeProducing()
+    world.reactor.advance(15.1)
+    assert "event: lost\ndata: 1\n\n" in text(listener)
+
+
+def test_a_replay_that_ends_with_what_cannot_be_said_tells_so(world):
+    world.publish(1)
+    damaged(world)
+    listener = FORMS["replay, server-sent events"](world.radio, world.reactor, TOPIC)
+    listener.begin()
+    assert listener.end() == [[1], Lost(1)]
+
+
+def poll(world, query):
+    """Status, headers of radiod's own, samples."""
+    wire = FORMS["poll"](world.radio, world.reactor, TOPIC).get(query)
+    return lambda: answer(wire)
+
+
+def answer(wire):
+    wire.settle()
+    head, _, body = wire.received().decode().partition("\r\n\r\n")
+    lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    own = {name[9:]: value for name, value in lines.items() if name.startswith("X-Radiod-")}
+    return int(head.split()[1]), own, json.loads(body or "[]")
+
+
+def test_a_poll_of_nothing_but_losses_is_answered_with_their_number(world):
+    damaged(world, 3)
+    expected = 204, {"Position": position(world, 3), "Recovered": "false", "Lost": "3"}, []
+    assert poll(world, f"?after={position(world, 0)}")() == expected
+    live = poll(world, f"?after={position(world, 3)}")
+    damaged(world)
+    assert live() == (204, {"Position": position(world, 4), "Recovered": "false", "Lost": "1"}, [])
+
+
+def test_a_poll_tells_losses_behind_its_samples_too(world):
+    damaged(world)
+    world.publish(1)
+    damaged(world)
+    status, headers, samples = poll(world, f"?after={position(world, 0)}")()
+    assert (status, headers) == (
+        200,
+        {"Position": position(world, 3), "Recovered": "false", "Lost": "2"},
+    )
+    assert samples == [{"position": position(world, 2), "data": 1, "lost": 1}]
+
+
+def test_a_live_poll_tells_losses_of_its_turn(world):
+    live = poll(world, "")
+    realm, session = world.radio.main_realm, Session(0, make_principal(), None)
+    for payload in (Damaged(codecs.JSON, b"", b""), codecs.Payload.of(1), Damaged(codecs.JSON, b"", b"")):
+        realm.publish(session, TOPIC, payload)
+    assert live() == (
+        200,
+        {"Position": position(world, 3), "Recovered": "false", "Lost": "2"},
+        [{"position": position(world, 2), "data": 1, "lost": 1}],
+    )
+
+
+def test_opaque_payloads_reach_plain_listeners_as_they_are(world):
+    forms = [form(world, name) for name in ("plain websocket", "server-sent events", "lines of json")]
+    live = poll(world, "")
+    world.publisher.publish(TOPIC, cbor2.dumps("opaque"), enc_algo="x")
+    assert [listener.end() for listener in forms] == [["opaque"]] * 3
+    assert live()[2] == [{"position": position(world, 1), "data": {"args": "opaque", "kwargs": {}}}]
+
+
+# --- calls
+
+
+def test_a_result_that_cannot_be_said_to_the_caller_is_an_error(world):
+    callee, caller = world.join("cbor"), world.short()
+    callee.serve("a.procedure")
+    call = caller.call("a.procedure")
+    callee.answer(callee.invoked(), ["x" * 5000])
+    assert caller.hears()[:5] == [8, 48, call, {}, "wamp.error.payload_size_exceeded"]
+
+
+def test_a_progressive_result_that_cannot_be_said_ends_the_call_for_both(world):
+    callee, caller = world.join("cbor"), world.short()
+    callee.serve("a.procedure")
+    call = caller.call("a.procedure", receive_progress=True)
+    invocation = callee.invoked()
+    callee.answer(invocation, [1], progress=True)
+    assert caller.hears()[:2] == [50, call]
+    callee.answer(invocation, ["x" * 5000], progress=True)
+    assert caller.heard()[-1][:5] == [8, 48, call, {}, "wamp.error.payload_size_exceeded"]
+    assert callee.hears()[:2] == [69, invocation]
+
+
+def test_an_invocation_that_cannot_be_said_to_the_callee_is_an_error_to_the_caller(world):
+    callee, caller = world.short(), world.join("cbor")
+    callee.serve("a.procedure")
+    call = caller.call("a.procedure", ["x" * 5000])
+    assert caller.hears()[:5] == [8, 48, call, {}, "wamp.error.payload_size_exceeded"]
+    assert callee.heard() == []
+
+
+def test_an_error_whose_payload_cannot_be_said_tells_why_in_its_place(world):
+    callee, caller = world.join("cbor"), world.short()
+    callee.serve("a.procedure")
+    call = caller.call("a.procedure")
+    callee.fail(callee.invoked(), "an.error", ["x" * 5000], {"k": 1}, enc_algo="x")
+    assert caller.hears() == [
+        *[8, 48, call, {}, "an.error"],
+        ["what came with this error cannot be told: the receiver takes 4100 bytes at most"],
+    ]
+    assert caller.result("radiod.echo", 1) == 1
+
+
+def test_an_answer_of_the_router_that_is_too_long_is_an_error(world):
+    caller = world.short()
+    world.publish("x" * 5000)
+    assert caller.refusal("radiod.channel.history", TOPIC) == "wamp.error.payload_size_exceeded"
