@@ -6,7 +6,7 @@ What decides on rights is wired in ``admission``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -227,6 +227,8 @@ class RadioService(MultiService):
         self.radio = Radio(configuration, reactor)
         self.ports: list[IListeningPort] = []
         self._store: SqliteStore | None = None
+        # While it stops: do not wait for connections any longer.
+        self.hurry: Callable[[], None] = lambda: None
 
     def bind(self) -> None:
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
@@ -320,6 +322,7 @@ class RadioService(MultiService):
             if not gone.called:
                 gone.callback(None)
 
+        self.hurry = fire
         clock = self.radio.clock
         clock.timers.at(clock.seconds() + SHUTDOWN_SECONDS, fire)
         self.radio.port.when_empty(fire)

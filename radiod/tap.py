@@ -18,6 +18,7 @@ from radiod import __version__
 from radiod.config import Config, ConfigError, Listen, Store
 from radiod.process import StartError, process_of
 from radiod.service import RadioService
+from radiod.signals import Signals
 
 __all__ = ["Options", "makeService", "twistd_options"]
 
@@ -103,4 +104,5 @@ def makeService(
         service.bind()
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
+    Signals(reactor, lambda: service.hurry()).watch()
     return service

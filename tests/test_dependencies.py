@@ -28,7 +28,8 @@ ALLOWED = {
     "service": frozenset(
         {"errors", "wire", "core", "config", "secret", "admission", "process", "unixports", *EDGES}
     ),
-    "tap": frozenset({"errors", "config", "secret", "service", "process"}),
+    "signals": frozenset(),
+    "tap": frozenset({"errors", "config", "secret", "service", "process", "signals"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
 }

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from support.running import OPEN, ROOT, TWISTD, environment, free_port
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 import radiod
 
@@ -23,6 +25,7 @@ SECONDS = 20
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the user")
 NOBODY = pwd.getpwnam("nobody")
 
+HELLO = json.dumps([1, "radio", {"roles": {"subscriber": {}}}])
 DURABLE = (
     OPEN
     + """
@@ -315,3 +318,80 @@ def test_a_server_whose_unix_socket_was_removed_stops(home, mode):
     with home.server(mode, radiod=("--listen", home.endpoint, "--listen", f"unix:{path}")):
         path.unlink()
     assert "Traceback" not in home.told()
+
+
+@contextlib.contextmanager
+def joined(home):
+    """A WAMP session. Yields: its socket."""
+    url = f"ws://127.0.0.1:{home.port}/ws"
+    with connect(url, subprotocols=["wamp.2.json"], compression=None, close_timeout=0.5) as client:
+        client.send(HELLO)
+        assert json.loads(client.recv(SECONDS))[0] == 2
+        yield client
+
+
+@modes
+@pytest.mark.parametrize("logs_to", ["file", "syslog"])
+def test_signals_that_mean_nothing_are_ignored_with_a_line(home, mode, logs_to):
+    other = ["--syslog"] if logs_to == "syslog" else []
+    with home.server(mode, *other, radiod=("--listen", home.endpoint)) as pid, joined(home) as client:
+        names = ["SIGHUP", "SIGUSR2"] + (["SIGUSR1"] if other else [])
+        for name in names:
+            os.kill(pid, getattr(signal, name))
+            if not other:
+                wait_for(lambda name=name: f"{name} ignored" in home.told(), home.told)
+        client.send('[32,1,{},"a"]')
+        assert json.loads(client.recv(SECONDS))[0] == 33
+        assert home.answers()
+
+
+@modes
+def test_sigusr1_rotates_a_log_file_as_twistd_does(home, mode):
+    with home.server(mode, radiod=("--listen", home.endpoint)) as pid:
+        os.kill(pid, signal.SIGUSR1)
+        wait_for(lambda: Path(f"{home.log}.1").exists())
+        assert home.answers()
+
+
+def closed_with(client):
+    """Answer a goodbye, if one comes. Returns: the code that the connection is closed with."""
+    try:
+        while True:
+            assert json.loads(client.recv(SECONDS))[0] == 6
+            client.send('[6,{},"wamp.close.goodbye_and_out"]')
+    except ConnectionClosed as closed:
+        return closed.rcvd and closed.rcvd.code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@modes
+def test_every_signal_to_stop_says_goodbye(home, mode, number):
+    with home.server(mode, radiod=("--listen", home.endpoint)) as pid, joined(home) as client:
+        os.kill(pid, number)
+        # Told in words of WebSocket, at least: not cut.
+        assert closed_with(client) in (1000, 1001, 1012)
+        wait_for(lambda: has_ended(pid), home.told)
+    assert not home.pidfile.exists()
+    assert "Traceback" not in home.told()
+    assert "Main loop terminated" in home.told()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_another_one_does_not_wait_for_anybody(home, number):
+    more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
+    half = b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: kept-key\r\nContent-Length: 100\r\n\r\nhalf"
+    with home.server("-n", radiod=more) as pid, socket.create_connection(("127.0.0.1", home.port)) as client:
+        client.sendall(half)
+        # Once it has answered another one, it has read this.
+        assert home.publish() == {"message": "OK"}
+        started = time.monotonic()
+        for times in range(1, 5):
+            os.kill(pid, number)
+            if times == 1:
+                wait_for(lambda: "(TCP Port" in home.told())
+        wait_for(lambda: has_ended(pid), home.told)
+        # Waiting for the rest of the request would take 4 s.
+        assert time.monotonic() - started < 3
+        assert not (home.folder / "radiod.sqlite-wal").exists()
+    assert "Traceback" not in home.told()
+    assert "while stopping: not waiting for anybody" in home.told()
