@@ -225,6 +225,7 @@ class RadioService(MultiService):
         self._config = configuration
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
+        self.log_interval = configuration.limits.log_interval_s
         self.ports: list[IListeningPort] = []
         self._store: SqliteStore | None = None
         # While it stops: do not wait for connections any longer.

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
+from twisted.logger import globalLogPublisher
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
 from radiod import __version__
 from radiod.config import Config, ConfigError, Listen, Store
+from radiod.logs.observer import LimitedLog
 from radiod.process import StartError, process_of
 from radiod.service import RadioService
 from radiod.signals import Signals
@@ -104,5 +106,10 @@ def makeService(
         service.bind()
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
+    clock = service.radio.clock
+    log = LimitedLog(service.log_interval, clock.seconds, clock.timers.at)
+    # By then twistd has begun to log to where its own options say.
+    reactor.callWhenRunning(log.stand_before, globalLogPublisher)
+    reactor.addSystemEventTrigger("after", "shutdown", log.finish)
     Signals(reactor, lambda: service.hurry()).watch()
     return service

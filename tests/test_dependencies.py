@@ -29,7 +29,8 @@ ALLOWED = {
         {"errors", "wire", "core", "config", "secret", "admission", "process", "unixports", *EDGES}
     ),
     "signals": frozenset(),
-    "tap": frozenset({"errors", "config", "secret", "service", "process", "signals"}),
+    "logs": frozenset(),
+    "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
 }
