@@ -221,7 +221,14 @@ class WampDriver:
         if self._is_closing:
             self._finish(NORMAL)
             return
-        self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
+        claim = self._handshake.claim if self._handshake is not None else None
+        self.log.info(
+            "aborted {peer}: {uri}: {text}" if claim is None else "aborted {peer}, {claim}: {uri}: {text}",
+            peer=self._peer,
+            claim=claim,
+            uri=error.uri,
+            text=error.text,
+        )
         self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
         self._finish(close_code or _close_code(error))
 

@@ -450,3 +450,19 @@ def test_the_extensions_are_the_options_that_messages_have():
     structs = [kind for kind in kinds if issubclass(kind, Struct)]
     options = {name for struct in structs for name in struct.__struct_encode_fields__}
     assert sorted(name for name in options if name.startswith("_radiod_")) == list(EXTENSIONS)
+
+
+@pytest.mark.parametrize(
+    ("details", "claim"),
+    [
+        ({}, "None by anonymous in realm radio"),
+        ({"authid": "jo\ne", "authmethods": ["ticket"]}, "'jo\\ne' by ticket in realm radio"),
+        ({"authmethods": list("abcdef")}, "None by a, b, c, d in realm radio"),
+    ],
+)
+def test_a_handshake_can_say_who_the_client_said_it_was(details, claim):
+    world = World()
+    assert world.handshake.claim is None
+    with pytest.raises(Denied):
+        world.send(1, "radio", {"roles": {"caller": {}}, **details})
+    assert world.handshake.claim == claim

@@ -391,7 +391,7 @@ def test_another_one_does_not_wait_for_anybody(home, number):
                 wait_for(lambda: "(TCP Port" in home.told())
         wait_for(lambda: has_ended(pid), home.told)
         # Waiting for the rest of the request would take 4 s.
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 3.9
         assert not (home.folder / "radiod.sqlite-wal").exists()
     assert "Traceback" not in home.told()
     assert "while stopping: not waiting for anybody" in home.told()
