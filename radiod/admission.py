@@ -47,9 +47,6 @@ MAX_DECISIONS: Final = 10_000
 MAX_COOKIES: Final = 10_000
 """Logins of one realm that are remembered by their cookies."""
 
-MIN_TIMEOUT_S: Final = 0.001
-"""Timeouts of calls are milliseconds, and 0 would be none."""
-
 
 class Admission:
     """Everything about one realm that decides on rights.
@@ -93,7 +90,7 @@ class Admission:
         return Withheld(permissions, dynamic.procedure)
 
     def _authorizer(self, role: config.Role, procedure: str, may_hold_publishers: bool) -> Authorizer:
-        timeout_s = max(role.authorizer_timeout_s, MIN_TIMEOUT_S)
+        timeout_s = role.authorizer_timeout_s
 
         def ask(*question: Any) -> Later[Any]:
             return self._realm.ask(procedure, *question, timeout_s=timeout_s)
@@ -157,7 +154,7 @@ class Admission:
         )
 
     def _procedure(self, dynamic: config.Dynamic) -> Ask:
-        procedure, timeout_s = dynamic.procedure, max(dynamic.timeout_s, MIN_TIMEOUT_S)
+        procedure, timeout_s = dynamic.procedure, dynamic.timeout_s
         assert procedure is not None
         return lambda question: self._realm.ask(procedure, question, timeout_s=timeout_s)
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import hmac
 import os
 from pathlib import Path
+from typing import Final
+
+from radiod.files import BOM, read_text
 
 __all__ = ["Secret", "obtain", "ways"]
+
+
+MAX_FILE_BYTES: Final = 65_536
 
 
 class Secret:
@@ -44,21 +50,34 @@ def obtain(key: str, value: object, base: Path, name: str) -> Secret:
     """
     if not isinstance(value, str):
         raise ValueError("expected a string")
+    text = value if key == name else _file(base, value) if key.endswith("_file") else _variable(value)
     try:
-        text = value if key == name else _file(base / value) if key.endswith("_file") else os.environ[value]
         text.encode()  # the environment can hold what is no UTF-8: ``matches`` would fail on it later
-    except KeyError:
-        raise ValueError("no such environment variable") from None
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
     except UnicodeError:
         raise ValueError("not UTF-8") from None
-    except ValueError:
-        raise ValueError("no path") from None  # a NUL in it
     if not text:
         raise ValueError("is empty")
     return Secret(text)
 
 
-def _file(path: Path) -> str:
-    return path.read_text(encoding="utf-8").removesuffix("\n")
+def _file(base: Path, name: str) -> str:
+    if "\0" in name:
+        raise ValueError("no path")
+    try:
+        return _without_line_end(read_text(base / name, MAX_FILE_BYTES))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except UnicodeError:
+        raise ValueError("no path") from None  # a lone surrogate in it
+
+
+def _variable(name: str) -> str:
+    try:
+        # Variables are often filled from files, by tools that leave everything as it is.
+        return _without_line_end(os.environ[name].removeprefix(BOM))
+    except (KeyError, ValueError):
+        raise ValueError("no such environment variable") from None
+
+
+def _without_line_end(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")

@@ -6,7 +6,7 @@ What decides on rights is wired in ``admission``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
-from radiod import __version__, config
+from radiod import __version__, config, unixports
 from radiod.admission import Admission
 from radiod.auth.roles import StaticPermissions
 from radiod.core.history import Keep
@@ -31,6 +31,7 @@ from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
+from radiod.process import Process, StartError
 from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
@@ -57,10 +58,6 @@ STORE_SECONDS = 2.0
 
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
-
-
-class StartError(Exception):
-    """The service cannot start; the message is one line for a human."""
 
 
 class ListenError(StartError):
@@ -215,17 +212,24 @@ class Radio:
 
 
 class RadioService(MultiService):
-    """Runs a ``Radio``: listens from ``bind`` on, and stops without losing what it accepted."""
+    """Runs a ``Radio``: listens from ``bind`` on, and stops without losing what it accepted.
+
+    ``process``: what will have become of this process when the service starts.
+    """
 
     log = Logger()
 
-    def __init__(self, configuration: config.Config, reactor: Any) -> None:
+    def __init__(self, configuration: config.Config, reactor: Any, process: Process | None = None) -> None:
         super().__init__()
+        self._process = process or Process()
         self._config = configuration
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
+        self.log_interval = configuration.limits.log_interval_s
         self.ports: list[IListeningPort] = []
         self._store: SqliteStore | None = None
+        # While it stops: do not wait for connections any longer.
+        self.hurry: Callable[[], None] = lambda: None
 
     def bind(self) -> None:
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
@@ -234,9 +238,11 @@ class RadioService(MultiService):
             the store cannot be used. ConfigError: there is none, and it is needed.
         """
         self._check_durable()
-        self._open_store()
-        # twistd detaches after this: neither a lock of the file nor a thread would live through it.
-        self._close_store()
+        with self._process.acting():
+            self._open_store(self._config.store.path)
+            # twistd detaches after this: neither a lock of the file nor a thread would live through it.
+            self._close_store()
+        self._process.inside(self._config.store.path)
         for listen in self._config.listen:
             try:
                 endpoint = serverFromString(self._reactor, listen.endpoint)
@@ -247,12 +253,18 @@ class RadioService(MultiService):
             if failures:
                 raise ListenError(f"cannot listen on {listen.endpoint!r}: {failures[0].getErrorMessage()}")
 
+    def privilegedStartService(self) -> None:
+        """Detached, but with all rights yet."""
+        super().privilegedStartService()
+        for port in self.ports:
+            unixports.keep(port, self._process)
+
     def startService(self) -> None:
         """Go on the air, and say so on one line."""
         super().startService()
         if not self.ports:
             self.bind()
-        self._open_store()
+        self._open_store(self._process.inside(self._config.store.path))
         if self._store is not None:
             self._store.start()
         self.radio.statistics.start()
@@ -273,9 +285,8 @@ class RadioService(MultiService):
                     key = ("realms", realm, "channels", channel, "durable")
                     raise config.ConfigError(key, "needs a store: give store.path, or --store")
 
-    def _open_store(self) -> None:
+    def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
-        path = self._config.store.path
         if path:
             self._store = SqliteStore(path, self._reactor.callFromThread)
             try:
@@ -293,7 +304,7 @@ class RadioService(MultiService):
                 self.log.error("{error}", error=error)
 
     async def _stop(self) -> None:
-        await DeferredList([maybeDeferred(port.stopListening) for port in self.ports], consumeErrors=True)
+        await DeferredList([maybeDeferred(unixports.stop, port) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.close(CLOSE_SHUTDOWN)
         self.radio.statistics.stop()
@@ -312,6 +323,7 @@ class RadioService(MultiService):
             if not gone.called:
                 gone.callback(None)
 
+        self.hurry = fire
         clock = self.radio.clock
         clock.timers.at(clock.seconds() + SHUTDOWN_SECONDS, fire)
         self.radio.port.when_empty(fire)

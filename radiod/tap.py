@@ -5,16 +5,24 @@ What is wrong with either is told on one line, with exit status 1, before twistd
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
+from twisted.logger import globalLogPublisher
 from twisted.python import usage
+from twisted.scripts._twistd_unix import ServerOptions
 
+from radiod import __version__
 from radiod.config import Config, ConfigError, Listen, Store
-from radiod.service import RadioService, StartError
+from radiod.logs.observer import LimitedLog
+from radiod.process import StartError, process_of
+from radiod.service import RadioService
+from radiod.signals import Signals
 
-__all__ = ["Options", "makeService"]
+__all__ = ["Options", "makeService", "twistd_options"]
 
 
 class Options(usage.Options):
@@ -36,25 +44,72 @@ class Options(usage.Options):
 
     opt_l = opt_listen
 
+    def opt_version(self) -> NoReturn:
+        """Display radiod's version and exit."""
+        print(f"radiod {__version__}")
+        sys.exit(0)
+
 
 def configuration(options: Options) -> Config:
     """The file's configuration with the command line's changes. Raises: ConfigError."""
     config = Config.load(Path(options["config"])) if options["config"] is not None else Config()
+    # Paths on the command line are relative to where it was typed; twistd changes its working directory.
+    here = Path.cwd()
     if options["listen"]:
-        listen = tuple(Listen(endpoint=endpoint) for endpoint in options["listen"])
+        listen = tuple(Listen(endpoint=endpoint).placed(here) for endpoint in options["listen"])
         config = msgspec.structs.replace(config, listen=listen)
     if options["store"] is not None:
-        config = msgspec.structs.replace(config, store=Store(path=options["store"]))
+        config = msgspec.structs.replace(config, store=Store(path=options["store"]).placed(here))
     return config
 
 
-def makeService(options: Options, reactor: Any = None) -> RadioService:
-    """Build the service and listen. Raises: SystemExit: with the one line that says what is wrong."""
+class _TwistdOptions(ServerOptions):  # type: ignore[misc] # Twisted's are not typed
+    """twistd's own, read once more: what acts while it is read has acted already."""
+
+    def opt_reactor(self, name: str) -> None:
+        """Is installed."""
+
+    def opt_debug(self) -> None:
+        """Is switched on."""
+
+    def opt_spew(self) -> None:
+        """Is switched on."""
+
+    opt_r = opt_reactor
+    opt_b = opt_debug
+
+
+def twistd_options(arguments: Sequence[str]) -> Mapping[str, Any]:
+    """What twistd was called with, for a ``.tac`` file, which is not told."""
+    options = _TwistdOptions()
+    try:
+        options.parseOptions(list(arguments))
+    except usage.UsageError:
+        return {}
+    return options
+
+
+def makeService(
+    options: Options, reactor: Any = None, twistd: Mapping[str, Any] | None = None
+) -> RadioService:
+    """Build the service and listen.
+
+    Args:
+        twistd: twistd's own options; None: those that ``options`` came with, if they came with any.
+    Raises: SystemExit: with the one line that says what is wrong.
+    """
     if reactor is None:
         from twisted.internet import reactor
     try:
-        service = RadioService(configuration(options), reactor)
+        process = process_of(twistd or options.parent or {})
+        service = RadioService(configuration(options), reactor, process)
         service.bind()
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
+    clock = service.radio.clock
+    log = LimitedLog(service.log_interval, clock.seconds, clock.timers.at)
+    # By then twistd has begun to log to where its own options say.
+    reactor.callWhenRunning(log.stand_before, globalLogPublisher)
+    reactor.addSystemEventTrigger("after", "shutdown", log.finish)
+    Signals(reactor, lambda: service.hurry()).watch()
     return service

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from msgspec import inspect
 
 from radiod import config
 from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
+from radiod.config.places import placed_endpoint
 from radiod.core import buffers
 
 HERE = Path()
@@ -178,8 +180,8 @@ SCRAM = (
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
         ("[limits]\nmax_connections = true", "limits.max_connections: Expected `int`, got `bool`"),
-        ("[limits]\ncall_timeout_s = -1", "limits.call_timeout_s: Expected `float` > 0.0"),
-        ("[limits]\ncall_timeout_s = nan", "limits.call_timeout_s: Expected `float` > 0.0"),
+        ("[limits]\ncall_timeout_s = -1", "limits.call_timeout_s: Expected `float` >= 0.1"),
+        ("[limits]\ncall_timeout_s = nan", "limits.call_timeout_s: Expected `float` >= 0.1"),
         ("[limits]\nmax_message_bytes = 16777217", "limits.max_message_bytes: Expected `int` <= 16777216"),
         ("limits = 3", "limits: expected a table"),
         ("listen = []", "listen: at least one endpoint is needed"),
@@ -200,6 +202,16 @@ SCRAM = (
             "realms.r.keys.k.key_file: cannot be read: No such file or directory",
         ),
         ("[realms.r.keys.k]\nkey = 'a'\nlisten = ['a b']", "realms.r.keys.k.listen: 'a b' is no URI pattern"),
+        (
+            '[realms.r.keys.k]\nkey = "a\\n"',
+            "realms.r.keys.k.key: no header can carry control characters, or spaces at its ends",
+        ),
+        (
+            "[realms.r.keys.k]\nkey = ' a'",
+            "realms.r.keys.k.key: no header can carry control characters, or spaces at its ends",
+        ),
+        ("[limits]\nping_interval_s = 1e-9", "limits.ping_interval_s: Expected `float` >= 0.1"),
+        ("[limits]\nlog_interval_s = 0", "limits.log_interval_s: Expected `float` >= 0.1"),
         (
             "[realms.r.keys.a]\nkey = 'x'\n[realms.r.keys.b]\nkey = 'x'",
             "realms.r.keys.b: the same key as realms.r.keys.a",
@@ -528,7 +540,13 @@ def test_no_mistake_tells_a_secret(number, harm):
 
 @pytest.mark.parametrize(
     ("content", "end"),
-    [(b"\xff\xfe", "not UTF-8"), (b"x = ", "not TOML: Invalid value (at line 1, column 5)"), (b"x=1", "")],
+    [
+        (b"\xff", "not UTF-8"),
+        ("x=1".encode("utf-16"), "UTF-16, not UTF-8"),
+        (b"\0", "with NUL characters, as UTF-16 and binary files have, not UTF-8"),
+        (b"x = ", "not TOML: Invalid value (at line 1, column 5)"),
+        (b"x=1", ""),
+    ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path, content, end):
     file = tmp_path / "radiod.toml"
@@ -546,10 +564,65 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         Config.load(tmp_path)
 
 
-def test_paths_are_relative_to_the_file(tmp_path):
+@pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem"])
+def test_a_file_that_never_ends_or_fails_is_refused(path):
+    with pytest.raises(ConfigError) as caught:
+        Config.load(Path(path))
+    assert str(caught.value) in (f"{path}: longer than 16777216 bytes", f"{path}: Input/output error")
+
+
+def test_a_byte_order_mark_and_line_ends_of_any_kind_are_no_part_of_the_text(tmp_path):
     file = tmp_path / "radiod.toml"
+    file.write_bytes(b"\xef\xbb\xbf[limits]\r\nmax_connections = 5\r\n")
+    assert Config.load(file).limits.max_connections == 5
+
+
+def test_paths_are_relative_to_the_file_wherever_the_process_goes(tmp_path, monkeypatch):
+    file = tmp_path / "folder" / "radiod.toml"
+    file.parent.mkdir()
     file.write_text("[store]\npath = 'data.sqlite'")
-    assert Config.load(file).store.path == str(tmp_path / "data.sqlite")
+    monkeypatch.chdir(tmp_path)
+    for path in (file, file.relative_to(tmp_path), Path("folder", "..", "folder", "radiod.toml")):
+        loaded = Path(Config.load(path).store.path)
+        assert loaded.is_absolute()
+        assert loaded.resolve() == file.parent / "data.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "placed"),
+    [
+        ("tcp:8080:interface=127.0.0.1", "tcp:8080:interface=127.0.0.1"),
+        ("unix:radiod.sock", "unix:/base/radiod.sock"),
+        ("unix:/run/radiod.sock:mode=660", "unix:/run/radiod.sock:mode=660"),
+        ("unix:mode=660:address=a b", "unix:mode=660:address=/base/a b"),
+        (r"unix:a\:b", r"unix:/base/a\:b"),
+        ("unix:\0name", "unix:\0name"),
+        ("ssl:443", "ssl:443"),
+        ("ssl:443:key.pem:cert.pem", "ssl:443:/base/key.pem:/base/cert.pem"),
+        (
+            "ssl:443:privateKey=key.pem:certKey=/cert.pem:extraCertChain=chain.pem:dhParameters=dh.pem",
+            "ssl:443:privateKey=/base/key.pem:certKey=/cert.pem"
+            ":extraCertChain=/base/chain.pem:dhParameters=/base/dh.pem",
+        ),
+        ("tls:certificates:443", "tls:/base/certificates:443"),
+        ("haproxy:unix:radiod.sock", "haproxy:unix:/base/radiod.sock"),
+        ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
+        ("unix", "unix"),
+        ("unix:", "unix:"),
+        ("unix:a\\", "unix:a\\"),
+        ("carrier:pigeon", "carrier:pigeon"),
+    ],
+)
+def test_paths_of_endpoints_are_relative_to_the_file(endpoint, placed):
+    (listen,) = Config.parse(f"[[listen]]\nendpoint = {json.dumps(endpoint)}", Path("/base")).listen
+    assert listen.endpoint == placed
+    assert listen.placed(Path("/elsewhere")).endpoint == placed
+
+
+@given(st.text() | st.text("unix:sladre=\\/\0."))
+def test_any_text_is_an_endpoint_with_a_place(text):
+    once = placed_endpoint(text, Path("/base"))
+    assert placed_endpoint(once, Path("/elsewhere")) == once
 
 
 def fields_of(*kinds):
@@ -677,7 +750,7 @@ def test_the_documentation_tells_every_numbers_bounds(heading, kind):
     for field in inspect.type_info(kind).fields:
         number = field.type.types[0] if isinstance(field.type, inspect.UnionType) else field.type
         if isinstance(number, inspect.IntType | inspect.FloatType):
-            low = f"above {number.gt:.0f}" if number.gt is not None else f"{number.ge:.0f}"
+            low = f"above {number.gt:.0f}" if number.gt is not None else f"{number.ge:g}"
             assert told[field.name][1] == f"{low} … {number.le:.0f}", field.name
 
 

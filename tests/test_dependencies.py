@@ -19,11 +19,18 @@ ALLOWED = {
     "core": frozenset({"errors", "wire"}),
     **dict.fromkeys(EDGES, frozenset({"errors", "wire", "core"})),
     # Of the core only its URI rules: see the test of that.
-    "config": frozenset({"errors", "core", "secret"}),
-    "secret": frozenset({"errors"}),
+    "config": frozenset({"errors", "core", "secret", "files"}),
+    "secret": frozenset({"errors", "files"}),
+    "files": frozenset(),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
-    "service": frozenset({"errors", "wire", "core", "config", "secret", "admission", *EDGES}),
-    "tap": frozenset({"errors", "config", "secret", "service"}),
+    "process": frozenset(),
+    "unixports": frozenset({"process"}),
+    "service": frozenset(
+        {"errors", "wire", "core", "config", "secret", "admission", "process", "unixports", *EDGES}
+    ),
+    "signals": frozenset(),
+    "logs": frozenset(),
+    "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
 }

@@ -40,15 +40,34 @@ def test_a_secret_is_given_in_three_ways(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "secret"), [(b"x\n", "x"), (b"x\r\n", "x"), (b"x\n\n", "x\n"), (b" x", " x")]
+    ("content", "secret"),
+    [
+        (b"x\n", "x"),
+        (b"x\r\n", "x"),
+        (b"x\n\n", "x\n"),
+        (b" x", " x"),
+        (b"\xef\xbb\xbfx\r\n", "x"),
+        (b"a\r\nb", "a\r\nb"),
+    ],
 )
-def test_one_newline_at_the_end_of_a_file_is_removed(tmp_path, content, secret):
+def test_what_editors_put_around_a_secret_is_removed(tmp_path, monkeypatch, content, secret):
     (tmp_path / "file").write_bytes(content)
     assert obtain("key_file", "file", tmp_path, "key").reveal() == secret
+    monkeypatch.setenv("RADIOD_TEST_KEY", content.decode())
+    assert obtain("key_env", "RADIOD_TEST_KEY", tmp_path, "key").reveal() == secret
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"\n", "is empty"), (b"\xff", "not UTF-8")]
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"\xff", "not UTF-8"),
+        ("x".encode("utf-16"), "UTF-16, not UTF-8"),
+        ("x".encode("utf-16-be"), "with NUL characters, as UTF-16 and binary files have, not UTF-8"),
+        (b"x" * 65537, "longer than 65536 bytes"),
+    ],
 )
 def test_a_file_without_a_secret_is_refused(tmp_path, content, message):
     (tmp_path / "file").write_bytes(content)
@@ -64,6 +83,8 @@ def test_a_file_without_a_secret_is_refused(tmp_path, content, message):
         ("key_file", "very-secret", "cannot be read: No such file or directory"),
         ("key_file", "/", "cannot be read: Is a directory"),
         ("key_file", "very\0secret", "no path"),
+        ("key_file", "very\ud800secret", "no path"),
+        ("key_file", "/dev/zero", "longer than 65536 bytes"),
         ("key_env", "very-secret", "no such environment variable"),
         ("key_env", "very\0secret", "no such environment variable"),
     ],

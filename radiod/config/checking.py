@@ -32,6 +32,7 @@ def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limit
         checker.check(name, realm)
 
 
+HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 TOKEN: Final = re.compile("[!-~]+")
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -74,6 +75,8 @@ class _Checker:
     def _key(self, key: Key, path: KeyPath) -> None:
         _check_patterns(key.publish, (*path, "publish"))
         _check_patterns(key.listen, (*path, "listen"))
+        if not HEADER_VALUE.fullmatch(key.key.reveal()):
+            raise ConfigError((*path, "key"), "no header can carry control characters, or spaces at its ends")
         other = self._keys.setdefault(key.key.reveal(), path)
         if other is not path:
             raise ConfigError(path, f"the same key as {dotted(other)}")

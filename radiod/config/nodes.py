@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta, field
 from msgspec.structs import replace
 
+from radiod.config.places import placed_endpoint
 from radiod.config.reading import Node
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret
@@ -38,7 +39,8 @@ __all__ = [
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, Meta(ge=512, le=1 << 24)]
 ManyBytes = Annotated[int, Meta(ge=512, le=1 << 40)]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+# Shorter periods would keep the server busy with nothing but its timers, and its peers with reconnecting.
+Seconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
@@ -51,6 +53,10 @@ class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
+
+    def placed(self, base: Path) -> Listen:
+        """With whole paths."""
+        return Listen(endpoint=placed_endpoint(self.endpoint, base))
 
 
 class Store(Node, frozen=True, kw_only=True):
@@ -91,6 +97,7 @@ class Limits(Node, frozen=True, kw_only=True):
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0
     stats_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 5.0
+    log_interval_s: Seconds = 10.0
 
 
 class Disclose(Enum):

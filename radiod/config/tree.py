@@ -12,8 +12,11 @@ from radiod.config.checking import check
 from radiod.config.nodes import Channel, Limits, Listen, Realm, Store
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
+from radiod.files import read_text
 
 __all__ = ["Config", "from_tree"]
+
+MAX_FILE_BYTES: Final = 16_777_216
 
 
 class Config(Node, frozen=True, kw_only=True):
@@ -26,15 +29,19 @@ class Config(Node, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, path: Path) -> Config:
-        """The configuration in a file. Raises: ConfigError: it cannot be read, or is wrong."""
+        """The configuration in a file, which paths in it are relative to.
+
+        Raises: ConfigError: it cannot be read, or is wrong.
+        """
         try:
-            return cls.parse(path.read_text(encoding="utf-8"), path.parent)
+            # Absolute: twistd changes its working directory after this.
+            return cls.parse(read_text(path, MAX_FILE_BYTES), path.absolute().parent)
         except OSError as error:
             raise ConfigError((), str(error.strerror), path) from None
-        except UnicodeDecodeError:
-            raise ConfigError((), "not UTF-8", path) from None
         except ConfigError as error:
             raise ConfigError(error.path, error.message, path) from None
+        except ValueError as error:
+            raise ConfigError((), str(error), path) from None
 
     @classmethod
     def parse(cls, text: str, base: Path) -> Config:

@@ -40,6 +40,9 @@ CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 MAX_AGENT: Final = 128
 """Characters kept of what a client calls itself."""
 
+MAX_METHODS: Final = 4
+"""Methods that are logged of those that a client offers."""
+
 EXTENSIONS: Final = (
     "_radiod_after",
     "_radiod_buffer",
@@ -138,6 +141,15 @@ class Handshake:
     def realm(self) -> Realm | None:
         """The realm that HELLO named."""
         return self._gate.realm if self._gate else None
+
+    @property
+    def claim(self) -> str | None:
+        """Who the client said that it was, for the log, not proven; None: it has not said so."""
+        if self._gate is None or self._details is None:
+            return None
+        details = self._details
+        methods = ", ".join((details.authmethods or ["anonymous"])[:MAX_METHODS])
+        return f"{details.authid!r} by {methods} in realm {self._gate.realm.name}"
 
     def receive(self, message: Message, outlet: Any) -> Message | Later[Message]:
         """Take the client's next message; ``outlet`` is where the new session will be reached.

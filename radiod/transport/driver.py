@@ -198,7 +198,7 @@ class WampDriver:
     def close(self, reason: str) -> None:
         """The session has been told GOODBYE: close the connection when the client has answered."""
         assert self._session is not None
-        self.log.info("session {session} left: told {reason}", session=self._session.id, reason=reason)
+        self._log_left(self._session, "session {session} left: told {reason}", reason)
         self._session = None
         self._is_closing = True
         self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
@@ -222,7 +222,14 @@ class WampDriver:
         if self._is_closing:
             self._finish(NORMAL)
             return
-        self.log.info("aborted {peer}: {uri}: {text}", peer=self._peer, uri=error.uri, text=error.text)
+        claim = self._handshake.claim if self._handshake is not None else None
+        self.log.info(
+            "aborted {peer}: {uri}: {text}" if claim is None else "aborted {peer}, {claim}: {uri}: {text}",
+            peer=self._peer,
+            claim=claim,
+            uri=error.uri,
+            text=error.text,
+        )
         self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
         self._finish(close_code or _close_code(error))
 
@@ -261,7 +268,18 @@ class WampDriver:
             self._handshake.abandon()
         if self._session is not None and self._realm is not None:
             self._realm.leave(self._session)
-            self.log.info("session {session} left: {reason}", session=self._session.id, reason=reason)
+            self._log_left(self._session, "session {session} left: {reason}", reason)
+
+    def _log_left(self, session: Session, line: str, reason: str) -> None:
+        principal = session.principal
+        self.log.info(
+            line,
+            session=session.id,
+            reason=reason,
+            authid=principal.authid,
+            authmethod=principal.authmethod,
+            peer=self._peer,
+        )
 
 
 def _close_code(error: RadiodError) -> int:

@@ -96,8 +96,7 @@ class Doorkeeper(TwistedProtocol):
 
     def _peer(self) -> str:
         """Where the connection comes from, as the other protocols log it."""
-        address = self.transport.getPeer()
-        return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+        return _peer_name(self.transport.getPeer())
 
     def _expire(self) -> None:
         if not self._is_refused:
@@ -108,6 +107,10 @@ class Doorkeeper(TwistedProtocol):
         """The peer left before it said anything useful."""
         self._deadline.cancel()
         self.factory.connection_lost()
+
+
+def _peer_name(address: Any) -> str:
+    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
 
 
 class PortFactory(ServerFactory):
@@ -142,7 +145,8 @@ class PortFactory(ServerFactory):
         """Take one more connection; None, which closes it, when there are too many."""
         if self.connections >= self._settings.max_connections:
             self.refused += 1
-            self.log.warn("refused a connection: {limit} are open", limit=self._settings.max_connections)
+            limit = self._settings.max_connections
+            self.log.warn("refused {peer}: {limit} connections are open", peer=_peer_name(addr), limit=limit)
             return None
         self.connections += 1
         doorkeeper = Doorkeeper()

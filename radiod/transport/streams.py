@@ -164,8 +164,14 @@ class Streams:
         Raises: Refused: as ``Stream.open``.
         """
         format, heartbeat = MEDIA[media_type]
+
+        def finished() -> None:
+            # Or twisted.web would do it, and log a traceback with the whole URL for each stream that ends.
+            consumer.unregisterProducer()
+            finish()
+
         outlet = _EventOutlet(
-            self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finish
+            self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finished
         )
         heart = _Heart(self._clock, outlet, format, heartbeat, stream)
         if format is SSE:

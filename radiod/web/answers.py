@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-__all__ = ["JsonResource", "answer", "argument", "credential", "header", "rest_of_path"]
+__all__ = ["JsonResource", "answer", "argument", "credential", "header", "log_refused", "rest_of_path"]
+
+log: Final = Logger()
 
 KEY_HEADERS: Final = "API-KEY, Authorization, Channel-Key, Last-Event-ID"
 """What a page of another site may send with GET: whoever has a key was given it, cookies mean nothing."""
@@ -24,6 +27,13 @@ def answer(request: Request, status: int, body: Any) -> bytes:
         request.setHeader("Content-Length", str(len(content)))
         return b""
     return content
+
+
+def log_refused(request: Request, text: str) -> None:
+    """Say that a request was refused for its credential, never with it."""
+    address: Any = request.getClientAddress()
+    peer = f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+    log.info("refused {peer}: {text}", peer=peer, text=text)
 
 
 def rest_of_path(request: Request) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.later import Later, after
-from radiod.errors import CHANNEL_CLOSED, QUOTA, RadiodError, Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential, header, rest_of_path
+from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, QUOTA, RadiodError, Refused, http_status
+from radiod.web.answers import JsonResource, answer, credential, header, log_refused, rest_of_path
 
 __all__ = ["ListenResource"]
 
@@ -156,4 +156,6 @@ def _query(request: Request) -> dict[str, str]:
 def _refusal(request: Request, refusal: RadiodError) -> bytes:
     if refusal.uri == QUOTA:
         request.setHeader("Retry-After", "1")
+    if refusal.uri == NOT_AUTHORIZED:
+        log_refused(request, refusal.text)
     return answer(request, http_status(refusal), {"error": refusal.text})

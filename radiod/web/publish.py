@@ -20,7 +20,7 @@ from radiod.core.realm import Realm
 from radiod.core.receipts import Publication
 from radiod.core.sessions import Session
 from radiod.errors import RadiodError, Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential, header
+from radiod.web.answers import JsonResource, answer, credential, header, log_refused
 from radiod.wire.codecs import JSON
 from radiod.wire.messages import PublishOptions
 
@@ -90,6 +90,7 @@ class PublishResource(JsonResource):
             raise Rejected(400, "API-KEY missing in headers")
         found = self._writer(key)
         if found is None:
+            log_refused(request, "API-KEY not valid")
             raise Rejected(400, "API-KEY not valid")
         return found
 

@@ -452,3 +452,19 @@ def test_the_extensions_are_the_options_that_messages_have():
     own = sorted(name for name in options if name.startswith("_radiod_"))
     assert [*own, "force_reregister"] == list(EXTENSIONS)
     assert "force_reregister" in options
+
+
+@pytest.mark.parametrize(
+    ("details", "claim"),
+    [
+        ({}, "None by anonymous in realm radio"),
+        ({"authid": "jo\ne", "authmethods": ["ticket"]}, "'jo\\ne' by ticket in realm radio"),
+        ({"authmethods": list("abcdef")}, "None by a, b, c, d in realm radio"),
+    ],
+)
+def test_a_handshake_can_say_who_the_client_said_it_was(details, claim):
+    world = World()
+    assert world.handshake.claim is None
+    with pytest.raises(Denied):
+        world.send(1, "radio", {"roles": {"caller": {}}, **details})
+    assert world.handshake.claim == claim

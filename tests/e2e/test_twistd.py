@@ -193,9 +193,14 @@ def test_no_secret_is_ever_logged(tmp_path):
             request = urllib.request.Request(f"{server.url}/publish", b"{}", {"API-KEY": key})
             with pytest.raises(urllib.error.HTTPError):
                 urllib.request.urlopen(request, timeout=SECONDS)
+            listen = urllib.request.Request(f"{server.url}/listen/a?last=1", headers={"API-KEY": "wrong-key"})
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(listen, timeout=SECONDS)
         assert server.stop() == 0
         log = server.log.read_text()
     assert "joined: joe as open by ticket" in log
+    assert ", 'joe' by ticket in realm radio: wamp.error." in log
+    assert ": API-KEY not valid" in log
     for secret in ("joes-ticket", "wrong-ticket", "sample-key", "wrong-key"):
         assert secret not in log
     assert "Traceback" not in log

@@ -1,0 +1,397 @@
+"""twistd's own switches, each lived with: users, folders, signals, logs."""
+
+import contextlib
+import json
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from support.running import OPEN, ROOT, TWISTD, environment, free_port
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+import radiod
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 20
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the user")
+NOBODY = pwd.getpwnam("nobody")
+
+HELLO = json.dumps([1, "radio", {"roles": {"subscriber": {}}}])
+DURABLE = (
+    OPEN
+    + """
+[store]
+path = "radiod.sqlite"
+
+[realms.radio.channels.kept]
+durable = true
+
+[realms.radio.keys.kept]
+key_file = "kept.key"
+publish = ["kept"]
+listen = ["*"]
+"""
+)
+
+
+def run(*arguments, **options):
+    command = [*TWISTD, *map(str, arguments)]
+    return subprocess.run(
+        command,
+        **{
+            "cwd": ROOT,
+            "capture_output": True,
+            "text": True,
+            "timeout": SECONDS,
+            "env": environment(),
+            **options,
+        },
+    )
+
+
+def wait_for(is_so, told=lambda: ""):
+    end = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < end, told()
+        time.sleep(0.02)
+
+
+class Home:
+    """A folder of a server that any user may enter, and what runs in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = free_port()
+        self.endpoint = f"tcp:{self.port}:interface=127.0.0.1"
+        self.log = folder / "log"
+        self.pidfile = folder / "pid"
+        self.key = folder / "kept.key"
+        # As an editor of another system writes it.
+        self.key.write_bytes("\ufeffkept-key\r\n".encode())
+        self.key.chmod(0o600)
+        (folder / "radiod.toml").write_bytes(("\ufeff" + DURABLE).replace("\n", "\r\n").encode())
+
+    @contextlib.contextmanager
+    def server(self, mode, *twistd, radiod=(), how=("radiod",), env=(), cwd=None):
+        """Run ``twistd``, detached unless ``mode`` is ``-n``, until the block ends. Yields its pid."""
+        own = [f"--pidfile={self.pidfile}", f"--logfile={self.log}", *twistd]
+        options = {"cwd": cwd or self.folder, "env": {**environment(), **dict(env)}}
+        command = [*TWISTD, *([mode] if mode else []), *map(str, [*own, *how, *radiod])]
+        with self.program(command, options) if mode else contextlib.nullcontext():
+            if not mode:
+                done = run(*own, *how, *radiod, **options)
+                assert done.returncode == 0, done.stderr + self.told()
+            wait_for(self.answers, self.told)
+            pid = int(self.pidfile.read_text())
+            try:
+                yield pid
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                wait_for(lambda: has_ended(pid), self.told)
+                # Users may not delete what root has made; and where nobody reaps it, the pid is in use yet.
+                self.pidfile.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def program(self, command, options):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, **options) as process:
+            yield
+            process.wait(SECONDS)
+
+    def told(self):
+        return self.log.read_text() if self.log.exists() else ""
+
+    def answers(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def publish(self):
+        body = json.dumps({"network": "kept", "data": {"n": 1}}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/publish", body, {"API-KEY": "kept-key"}
+        )
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.load(answer)
+
+    def history(self):
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.port}/listen/kept?last=9", timeout=SECONDS
+        ) as answer:
+            return [sample["data"] for sample in json.load(answer)]
+
+
+def has_ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.fixture
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    # pytest's folders are their owner's alone.
+    for parent in (folder, *folder.parents[:3]):
+        if parent != Path("/tmp"):
+            parent.chmod(0o755)
+    return Home(folder)
+
+
+modes = pytest.mark.parametrize("mode", ["-n", ""], ids=["foreground", "daemon"])
+TAC = ("-y", ROOT / "radiod.tac")
+
+
+def test_the_version_is_radiods():
+    done = run("radiod", "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"radiod {radiod.__version__}\n", "")
+
+
+@needs_root
+@modes
+@pytest.mark.parametrize("how", ["plugin", "tac"])
+def test_the_stores_files_belong_to_the_user_who_runs_the_server(home, mode, how):
+    data = home.folder / "data"
+    data.mkdir()
+    os.chown(data, NOBODY.pw_uid, NOBODY.pw_gid)
+    (home.folder / "radiod.toml").write_text(DURABLE.replace("radiod.sqlite", "data/radiod.sqlite"))
+    config = home.folder / "radiod.toml"
+    if how == "tac":
+        config.write_text(
+            f'[[listen]]\nendpoint = "{home.endpoint}"\n' + config.read_text(encoding="utf-8-sig")
+        )
+        start = {"how": TAC, "env": {"RADIOD_CONFIG": str(config)}}
+    else:
+        start = {"radiod": ("--config", config, "--listen", home.endpoint)}
+    for times in (1, 2):
+        with home.server(mode, "--uid=nobody", **start) as pid:
+            assert os.stat(f"/proc/{pid}").st_uid == NOBODY.pw_uid
+            assert home.publish() == {"message": "OK"}
+            assert home.history() == [{"n": 1}] * times
+            files = sorted(data.iterdir())
+            assert [file.name for file in files] == ["radiod.sqlite", "radiod.sqlite-wal"]
+            for file in files:
+                found = file.stat()
+                assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*NOBODY[2:4], 0o600)
+        assert "Traceback" not in home.told()
+
+
+@needs_root
+@modes
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "of root"])
+def test_a_store_that_the_user_cannot_write_is_one_line_before_the_start(home, mode, is_there):
+    store = home.folder / "radiod.sqlite"
+    if is_there:
+        store.touch(0o600)
+    before = set(home.folder.iterdir())
+    done = run(
+        *([mode] if mode else []),
+        "--uid=nobody",
+        f"--pidfile={home.pidfile}",
+        f"--logfile={home.log}",
+        "radiod",
+        f"--config={home.folder / 'radiod.toml'}",
+        f"--listen={home.endpoint}",
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"radiod: store {store}: ")
+    assert done.stderr.count("\n") == 1
+    assert set(home.folder.iterdir()) == before
+    assert os.geteuid() == 0
+
+
+@modes
+@pytest.mark.parametrize("given", ["config", "command line"])
+def test_a_relative_store_is_where_it_says_wherever_twistd_goes(home, mode, given):
+    elsewhere = home.folder / "elsewhere"
+    elsewhere.mkdir()
+    folder = home.folder / "configs"
+    folder.mkdir()
+    config = folder / "radiod.toml"
+    config.write_text(DURABLE)
+    (folder / "kept.key").write_text("kept-key\n")
+    more = ("--store", "typed.sqlite") if given == "command line" else ()
+    with home.server(
+        mode,
+        "--rundir=elsewhere",
+        radiod=("--config", "configs/radiod.toml", "--listen", home.endpoint, *more),
+    ):
+        assert home.publish() == {"message": "OK"}
+        place = home.folder / "typed.sqlite" if more else folder / "radiod.sqlite"
+        assert place.exists()
+    stores = set(home.folder.rglob("*.sqlite*"))
+    assert stores == {place}
+
+
+@needs_root
+def test_a_store_in_the_new_root_folder_is_found_there(home):
+    data = home.folder / "data"
+    data.mkdir()
+    more = ("--config", "radiod.toml", "--listen", home.endpoint, "--store", "data/radiod.sqlite")
+    home.pidfile = data / "pid"
+    with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more):
+        assert home.publish() == {"message": "OK"}
+        assert {path.name for path in data.iterdir()} == {"radiod.sqlite", "radiod.sqlite-wal", "pid"}
+    assert "Traceback" not in home.told()
+    done = run(
+        "-n",
+        f"--chroot={data}",
+        "--pidfile=",
+        "radiod",
+        "--config=radiod.toml",
+        f"--listen={home.endpoint}",
+        cwd=home.folder,
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"radiod: {home.folder / 'radiod.sqlite'} is not in --chroot {data}\n",
+    )
+
+
+@modes
+@pytest.mark.parametrize(
+    ("switch", "message"),
+    [
+        ("--rundir=/nosuch", "--rundir: cannot enter /nosuch"),
+        ("--pidfile=/nosuch/pid", "--pidfile: cannot write /nosuch/pid"),
+        ("--logfile=/nosuch/log", "--logfile: cannot write /nosuch/log"),
+        ("--uid=54321", "--uid: no user has number 54321"),
+    ],
+)
+def test_what_twistd_would_fail_with_later_is_one_line_before_the_start(home, mode, switch, message):
+    own = [f"--pidfile={home.pidfile}", f"--logfile={home.log}", switch]
+    done = run(*([mode] if mode else []), *own, "radiod", "--listen", home.endpoint)
+    assert (done.returncode, done.stderr) == (1, f"radiod: {message}\n")
+
+
+@modes
+def test_a_unix_socket_is_the_servers_own_until_it_stops(home, mode):
+    path = home.folder / "socket"
+    more = ("--listen", home.endpoint, "--listen", "unix:socket:mode=660")
+    with home.server(mode, "--rundir=/", radiod=more) as pid:
+        assert os.readlink(f"{path}.lock") == str(pid)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        second = run("-n", "--pidfile=", "radiod", f"--listen=unix:{path}")
+        assert second.returncode == 1
+        assert second.stderr.count("\n") == 1
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert not path.exists()
+    assert not os.path.lexists(f"{path}.lock")
+    assert "Traceback" not in home.told()
+
+
+@needs_root
+@modes
+@pytest.mark.parametrize("may_write", [True, False])
+def test_a_unix_socket_belongs_to_the_user_and_the_server_stops(home, mode, may_write):
+    folder = home.folder / "run"
+    folder.mkdir()
+    if may_write:
+        os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    path = folder / "socket"
+    more = ("--listen", home.endpoint, "--listen", f"unix:{path}")
+    # Where nobody reaps a daemon, the process that its lock names is there yet.
+    for _ in range(2 if mode or may_write else 1):
+        with home.server(mode, "--uid=nobody", radiod=more):
+            assert path.stat().st_uid == os.lstat(f"{path}.lock").st_uid == NOBODY.pw_uid
+        assert path.exists() is not may_write
+        assert "Traceback" not in home.told()
+
+
+@modes
+def test_a_server_whose_unix_socket_was_removed_stops(home, mode):
+    path = home.folder / "socket"
+    with home.server(mode, radiod=("--listen", home.endpoint, "--listen", f"unix:{path}")):
+        path.unlink()
+    assert "Traceback" not in home.told()
+
+
+@contextlib.contextmanager
+def joined(home):
+    """A WAMP session. Yields: its socket."""
+    url = f"ws://127.0.0.1:{home.port}/ws"
+    with connect(url, subprotocols=["wamp.2.json"], compression=None, close_timeout=0.5) as client:
+        client.send(HELLO)
+        assert json.loads(client.recv(SECONDS))[0] == 2
+        yield client
+
+
+@modes
+@pytest.mark.parametrize("logs_to", ["file", "syslog"])
+def test_signals_that_mean_nothing_are_ignored_with_a_line(home, mode, logs_to):
+    other = ["--syslog"] if logs_to == "syslog" else []
+    with home.server(mode, *other, radiod=("--listen", home.endpoint)) as pid, joined(home) as client:
+        names = ["SIGHUP", "SIGUSR2"] + (["SIGUSR1"] if other else [])
+        for name in names:
+            os.kill(pid, getattr(signal, name))
+            if not other:
+                wait_for(lambda name=name: f"{name} ignored" in home.told(), home.told)
+        client.send('[32,1,{},"a"]')
+        assert json.loads(client.recv(SECONDS))[0] == 33
+        assert home.answers()
+
+
+@modes
+def test_sigusr1_rotates_a_log_file_as_twistd_does(home, mode):
+    with home.server(mode, radiod=("--listen", home.endpoint)) as pid:
+        os.kill(pid, signal.SIGUSR1)
+        wait_for(lambda: Path(f"{home.log}.1").exists())
+        assert home.answers()
+
+
+def closed_with(client):
+    """Answer a goodbye, if one comes. Returns: the code that the connection is closed with."""
+    try:
+        while True:
+            assert json.loads(client.recv(SECONDS))[0] == 6
+            client.send('[6,{},"wamp.close.goodbye_and_out"]')
+    except ConnectionClosed as closed:
+        return closed.rcvd and closed.rcvd.code
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@modes
+def test_every_signal_to_stop_says_goodbye(home, mode, number):
+    with home.server(mode, radiod=("--listen", home.endpoint)) as pid, joined(home) as client:
+        os.kill(pid, number)
+        # Told in words of WebSocket, at least: not cut.
+        assert closed_with(client) in (1000, 1001, 1012)
+        wait_for(lambda: has_ended(pid), home.told)
+    assert not home.pidfile.exists()
+    assert "Traceback" not in home.told()
+    assert "Main loop terminated" in home.told()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_another_one_does_not_wait_for_anybody(home, number):
+    more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
+    half = b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: kept-key\r\nContent-Length: 100\r\n\r\nhalf"
+    with home.server("-n", radiod=more) as pid, socket.create_connection(("127.0.0.1", home.port)) as client:
+        client.sendall(half)
+        # Once it has answered another one, it has read this.
+        assert home.publish() == {"message": "OK"}
+        started = time.monotonic()
+        for times in range(1, 5):
+            os.kill(pid, number)
+            if times == 1:
+                wait_for(lambda: "(TCP Port" in home.told())
+        wait_for(lambda: has_ended(pid), home.told)
+        # Waiting for the rest of the request would take 4 s.
+        assert time.monotonic() - started < 3.9
+        assert not (home.folder / "radiod.sqlite-wal").exists()
+    assert "Traceback" not in home.told()
+    assert "while stopping: not waiting for anybody" in home.told()
