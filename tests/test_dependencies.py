@@ -19,7 +19,7 @@ ALLOWED = {
     "core": frozenset({"errors", "wire"}),
     **dict.fromkeys(EDGES, frozenset({"errors", "wire", "core"})),
     # Of the core only its URI rules: see the test of that.
-    "config": frozenset({"errors", "core", "secret"}),
+    "config": frozenset({"errors", "wire", "core", "secret"}),
     "secret": frozenset({"errors"}),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
     "service": frozenset({"errors", "wire", "core", "config", "secret", "admission", *EDGES}),
