@@ -51,6 +51,9 @@ class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
+    trusted_proxies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
 
 
 class Store(Node, frozen=True, kw_only=True):
@@ -89,6 +92,8 @@ class Limits(Node, frozen=True, kw_only=True):
     ping_interval_s: Seconds = 30.0
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0
+    http_idle_s: Seconds = 75.0
+    heartbeat_s: Seconds = 15.0
     stats_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 5.0
 
 

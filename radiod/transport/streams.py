@@ -26,9 +26,6 @@ from radiod.wire.messages import SubscribeOptions
 
 __all__ = ["Stream", "Streams"]
 
-HEARTBEAT_SECONDS: Final = 15.0
-"""Proxies close connections that are silent for long; half of the usual 30 s."""
-
 MEDIA: Final[dict[str, tuple[Format, bytes]]] = {
     "text/event-stream": (SSE, b":\n\n"),
     "application/x-ndjson": (ND_JSON, b"\n"),
@@ -83,7 +80,7 @@ class Streams:
     """Admits listeners.
 
     ``identify(credential)`` gives the realm and principal behind an API key, or the anonymous one for None;
-    it raises ``Refused`` when there is none.
+    it raises ``Refused`` when there is none. ``heartbeat``: seconds between signs of life of silent streams.
     """
 
     def __init__(
@@ -91,7 +88,9 @@ class Streams:
         fan_out: FanOut,
         clock: ReactorClock,
         identify: Callable[[str | None], tuple[Realm, Principal]],
+        heartbeat: float,
     ) -> None:
+        self._heartbeat = heartbeat
         self._fan_out = fan_out
         self._clock = clock
         self._identify = identify
@@ -143,13 +142,13 @@ class Streams:
         Returns: what must be called when the connection is lost.
         Raises: Refused: as ``Stream.open``.
         """
-        format, heartbeat = MEDIA[media_type]
+        format, beat = MEDIA[media_type]
         outlet = StreamOutlet(
             self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finish
         )
         stream.open(outlet)
         outlet.start()
-        heart = _Heart(self._clock, outlet, heartbeat)
+        heart = _Heart(self._clock, outlet, beat, self._heartbeat)
 
         def stop() -> None:
             heart.stop()
@@ -162,17 +161,18 @@ class Streams:
 class _Heart:
     """Writes something without meaning at regular intervals, unless the listener is blocked anyhow."""
 
-    def __init__(self, clock: ReactorClock, outlet: Outlet, beat: bytes) -> None:
+    def __init__(self, clock: ReactorClock, outlet: Outlet, beat: bytes, seconds: float) -> None:
         self._clock = clock
         self._outlet = outlet
         self._heartbeat = beat
+        self._seconds = seconds
         self._deadline: Deadline | None = None
         self._beat()
 
     def _beat(self) -> None:
         if not self._outlet.blocked:
             self._outlet.push(self._heartbeat)
-        self._deadline = self._clock.timers.at(self._clock.seconds() + HEARTBEAT_SECONDS, self._beat)
+        self._deadline = self._clock.timers.at(self._clock.seconds() + self._seconds, self._beat)
 
     def stop(self) -> None:
         if self._deadline is not None:
