@@ -250,7 +250,7 @@ class RadioService(MultiService):
             except (ValueError, TypeError, OSError, ImportError) as error:
                 raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
             failures: list[Failure] = []
-            entrance = Entrance(self.radio.port, _door(listen))
+            entrance = Entrance(self.radio.port, door(listen))
             listening = endpoint.listen(entrance).addCallback(entrance.listening)
             listening.addCallbacks(self.ports.append, failures.append)
             if failures:
@@ -364,7 +364,8 @@ def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, 
     )
 
 
-def _door(listen: config.Listen) -> Door:
+def door(listen: config.Listen) -> Door:
+    """The rules of one table of ``[[listen]]``."""
     return Door(listen.trusted_proxies, listen.hosts, listen.origins)
 
 
