@@ -77,8 +77,10 @@ class Root(Resource):
     def __init__(self, leaves: Mapping[str, Resource], below: Mapping[str, Resource]) -> None:
         super().__init__()
         pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
+        # Its addresses are relative, so that it works below any path; it is at one only.
+        index = pages.pop("index.html")
         files = {f"/static/{name}": page for name, page in pages.items()}
-        self._leaves = {"/": pages["index.html"], **files, **leaves}
+        self._leaves = {"/": index, **files, **leaves}
         self._below = dict(below)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
