@@ -160,11 +160,12 @@ class PortFactory(ServerFactory):
         self.http = http
         self.connections = 0
         self.refused = 0
+        self._open_door = Door()
         self._on_empty: Callable[[], object] = lambda: None
 
     def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
         """Take one more connection through a door without rules."""
-        return self.admit(Door())
+        return self.admit(self._open_door)
 
     def admit(self, door: Door) -> TwistedProtocol | None:
         """Take one more connection; None, which closes it, when there are too many."""
@@ -198,7 +199,6 @@ class PortFactory(ServerFactory):
         inner.visit, inner.target = visit, head.target
         put_in_place(transport, inner)
         inner.makeConnection(transport)
-        inner.peer = visit.peer
         inner.dataReceived(received)
 
     def connection_lost(self) -> None:

@@ -65,6 +65,11 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _deadline: Deadline | None = None
     on_lost: Callable[[], None]
 
+    def connectionMade(self) -> None:
+        """As Autobahn does, without the details of the transport that it would look up for nobody."""
+        self.peer = self.visit.peer
+        self._connectionMade()
+
     def onConnect(self, request: Any) -> Any:
         """Choose by path; returns the subprotocol and more headers, perhaps later.
 
@@ -120,7 +125,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if self._is_waiting:
             self.data += data
         else:
-            super().dataReceived(data)
+            # What Autobahn's own does besides is to format each read for its log.
+            self._dataReceived(data)
 
     def onOpen(self) -> None:
         """The handshake succeeded: what comes from now on is none of Autobahn's business."""

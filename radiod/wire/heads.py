@@ -26,7 +26,9 @@ HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(
 LINE_END_IN_LATIN_1: Final = b"\x85"
 """Some WebSocket libraries take it for a line's end, and see fields that others do not (CVE-2026-44546)."""
 
-SINGLE: Final = (b"host", b"content-length", b"transfer-encoding", b"api-key", b"authorization", b"origin")
+SINGLE: Final = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"api-key", b"authorization", b"origin")
+)
 """Fields that decide on a request: two of them could be read as one or the other."""
 
 PHRASES: Final = {
@@ -59,7 +61,7 @@ class Head:
     or ``b"1.0"``; ``is_websocket``: an upgrade to a WebSocket is asked for.
     """
 
-    __slots__ = ("fields", "is_websocket", "method", "target", "version")
+    __slots__ = ("_by_name", "fields", "is_websocket", "method", "target", "version")
 
     def __init__(
         self, method: bytes, target: Target, version: bytes, fields: list[tuple[bytes, bytes]]
@@ -68,11 +70,11 @@ class Head:
         self.target = target
         self.version = version
         self.fields = fields
+        # From the back, so that of several the first remains.
+        self._by_name = dict(reversed(fields))
         # Other protocols than WebSocket may be asked for beside it; they are ignored.
-        self.is_websocket = any(
-            token.strip().lower() == b"websocket"
-            for value in self.all(b"upgrade")
-            for token in value.split(b",")
+        self.is_websocket = b"upgrade" in self._by_name and any(
+            token.strip().lower() == b"websocket" for token in b",".join(self.all(b"upgrade")).split(b",")
         )
 
     def all(self, name: bytes) -> list[bytes]:
@@ -81,10 +83,14 @@ class Head:
 
     def first(self, name: bytes) -> bytes | None:
         """The first value of a field."""
-        for key, value in self.fields:
-            if key == name:
-                return value
-        return None
+        return self._by_name.get(name)
+
+    def repeated(self) -> list[bytes]:
+        """The names of fields that come more than once."""
+        if len(self._by_name) == len(self.fields):
+            return []
+        names = [name for name, _ in self.fields]
+        return [name for name in self._by_name if names.count(name) > 1]
 
 
 def read_head(data: bytes) -> Head:
@@ -98,7 +104,8 @@ def read_head(data: bytes) -> Head:
     method, target, version = _request_line(line)
     if not FIELDS.fullmatch(rest):
         raise BadHead(400)
-    fields = [_field(each) for each in rest[:-4].split(b"\r\n")] if len(rest) > 2 else []
+    parts = (each.partition(b":") for each in rest[:-4].split(b"\r\n"))
+    fields = [(name.lower(), value.strip(b" \t")) for name, _, value in parts] if len(rest) > 2 else []
     if len(fields) > MAX_FIELDS:
         raise BadHead(431)
     head = Head(method, target, version, fields)
@@ -121,15 +128,9 @@ def _request_line(line: bytes) -> tuple[bytes, Target, bytes]:
         raise BadHead(bad.status) from None
 
 
-def _field(line: bytes) -> tuple[bytes, bytes]:
-    name, _, value = line.partition(b":")
-    return name.lower(), value.strip(b" \t")
-
-
 def _check_fields(head: Head) -> None:
-    names = [name for name, _ in head.fields]
-    for name in SINGLE:
-        if names.count(name) > 1:
+    for name in head.repeated():
+        if name in SINGLE:
             raise BadHead(400, f"more than one {name.decode()}")
     host = head.first(b"host")
     if (host is None and head.version == b"1.1") or (host is not None and not HOST.fullmatch(host)):
