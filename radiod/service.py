@@ -39,7 +39,7 @@ from radiod.transport.channelpolls import ChannelPolls
 from radiod.transport.clock import ReactorClock
 from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
-from radiod.transport.port import PortFactory
+from radiod.transport.port import Entrance, PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Streams
@@ -50,6 +50,7 @@ from radiod.web.listen import ListenResource
 from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root, WampPath
+from radiod.wire.doors import Door
 
 __all__ = ["ListenError", "Radio", "RadioService", "StartError"]
 
@@ -92,7 +93,7 @@ class Radio:
         # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.
         self._keys = dict(self._key_holders())
         settings = _settings(limits)
-        streams = Streams(self.fan_out, self.clock, self.identify)
+        streams = Streams(self.fan_out, self.clock, self.identify, settings.heartbeat)
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, settings.max_polls)
         gates = {name: admission.gate for name, admission in self._admissions.items()}
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
@@ -100,7 +101,9 @@ class Radio:
         self.site = RadioSite(
             self._root(streams, aliases),
             reactor,
+            self.clock,
             timeout=settings.http_timeout,
+            idle=settings.http_idle,
             max_body_bytes=settings.max_message_bytes,
         )
         self.port = PortFactory(
@@ -112,6 +115,7 @@ class Radio:
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, settings),
             http=self.site,
         )
+        self.site.upgrade = self.port.upgrade
 
     def remember(self, store: SqliteStore) -> None:
         """Go on where the store says that its channels had come, and write to it from now on.
@@ -197,18 +201,21 @@ class Radio:
 
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
         publish = PublishResource(self.writer)
+        listen = ListenResource(streams, self.channel_polls)
+        channels = ChannelsResource(self.main_realm)
         leaves: dict[str, Resource] = {
-            "publish": publish,
-            "listen": ListenResource(streams, self.channel_polls),
-            "lp": LongPollResource(self.polls),
-            "channels": ChannelsResource(self.main_realm),
-            "healthz": HealthResource(),
-            "ws": WampPath(),
+            "/publish": publish,
+            "/api/publish": publish,
+            # Paths that lack a channel say so.
+            "/listen": listen,
+            "/listen/": listen,
+            "/channels": channels,
+            "/healthz": HealthResource(),
+            "/ws": WampPath(),
         }
-        by_path: dict[str, Resource] = {
-            path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()
-        }
-        return Root(leaves, {"/api/publish": publish, **by_path})
+        by_path = {path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()}
+        below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPollResource(self.polls)}
+        return Root({**leaves, **by_path}, below)
 
 
 class RadioService(MultiService):
@@ -249,7 +256,9 @@ class RadioService(MultiService):
             except (ValueError, TypeError, OSError, ImportError) as error:
                 raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
             failures: list[Failure] = []
-            endpoint.listen(self.radio.port).addCallbacks(self.ports.append, failures.append)
+            entrance = Entrance(self.radio.port, door(listen))
+            listening = endpoint.listen(entrance).addCallback(entrance.listening)
+            listening.addCallbacks(self.ports.append, failures.append)
             if failures:
                 raise ListenError(f"cannot listen on {listen.endpoint!r}: {failures[0].getErrorMessage()}")
 
@@ -367,6 +376,11 @@ def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, 
     )
 
 
+def door(listen: config.Listen) -> Door:
+    """The rules of one table of ``[[listen]]``."""
+    return Door(listen.trusted_proxies, listen.hosts, listen.origins)
+
+
 def _settings(limits: config.Limits) -> Settings:
     return Settings(
         max_message_bytes=limits.max_message_bytes,
@@ -378,6 +392,8 @@ def _settings(limits: config.Limits) -> Settings:
         ping_interval=limits.ping_interval_s,
         ping_timeout=limits.ping_timeout_s,
         http_timeout=limits.http_timeout_s,
+        http_idle=limits.http_idle_s,
+        heartbeat=limits.heartbeat_s,
     )
 
 

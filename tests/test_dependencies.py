@@ -19,7 +19,7 @@ ALLOWED = {
     "core": frozenset({"errors", "wire"}),
     **dict.fromkeys(EDGES, frozenset({"errors", "wire", "core"})),
     # Of the core only its URI rules: see the test of that.
-    "config": frozenset({"errors", "core", "secret", "files"}),
+    "config": frozenset({"errors", "wire", "core", "secret", "files"}),
     "secret": frozenset({"errors", "files"}),
     "files": frozenset(),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),

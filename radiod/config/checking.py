@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from radiod.config.nodes import Channel, Dynamic, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
+from radiod.wire.doors import ANY, NULL, ORIGIN
+from radiod.wire.forwarded import UNIX, network
 
 __all__ = ["OWN_PATHS", "check"]
 
@@ -27,6 +29,8 @@ def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limit
         raise ConfigError(("listen",), "at least one endpoint is needed")
     if not realms:
         raise ConfigError(("realms",), "at least one realm is needed")
+    for index, each in enumerate(listen):
+        _check_listen(each, ("listen", f"[{index}]"))
     checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
@@ -35,6 +39,8 @@ def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limit
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 TOKEN: Final = re.compile("[!-~]+")
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+
+HOST_NAME: Final = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
 NO_RIGHTS: Final = Role()
 DECIDED: Final = ("subscribe", "publish", "call", "register", "deny", "disclose", "disclosed", "trustlevel")
@@ -103,6 +109,21 @@ class _Checker:
         other = self._aliases.setdefault(alias, path)
         if other is not path:
             raise ConfigError(path, f"{alias!r} is {dotted(other)} already")
+
+
+def _check_listen(listen: Listen, path: KeyPath) -> None:
+    for index, proxy in enumerate(listen.trusted_proxies):
+        if proxy != UNIX and network(proxy) is None:
+            what = f'{proxy!r} is no address, no network such as "10.0.0.0/8", and not "unix"'
+            raise ConfigError((*path, "trusted_proxies", f"[{index}]"), what)
+    for index, host in enumerate(listen.hosts or ()):
+        if not HOST_NAME.fullmatch(host):
+            what = f'{host!r} must be a name in lower case without port, as "radio.example.org" or "[::1]"'
+            raise ConfigError((*path, "hosts", f"[{index}]"), what)
+    for index, origin in enumerate(listen.origins or ()):
+        if origin not in (ANY, NULL) and not ORIGIN.fullmatch(origin):
+            what = f'{origin!r} must be as "https://www.example.org", "null" or "*"'
+            raise ConfigError((*path, "origins", f"[{index}]"), what)
 
 
 def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:

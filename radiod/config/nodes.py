@@ -53,6 +53,9 @@ class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
+    trusted_proxies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
 
     def placed(self, base: Path) -> Listen:
         """With whole paths."""
@@ -96,6 +99,8 @@ class Limits(Node, frozen=True, kw_only=True):
     ping_interval_s: Seconds = 30.0
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0
+    http_idle_s: Seconds = 75.0
+    heartbeat_s: Seconds = 15.0
     stats_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 5.0
     log_interval_s: Seconds = 10.0
 

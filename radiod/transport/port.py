@@ -6,11 +6,10 @@ time and size, and hands the connection over to the protocol that it belongs to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress, INegotiated, ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
@@ -20,18 +19,14 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.settings import Settings
+from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
+from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head
+from radiod.wire.replies import error_reply
 
-__all__ = ["Doorkeeper", "PortFactory"]
+__all__ = ["Doorkeeper", "Entrance", "PortFactory"]
 
 RAWSOCKET_MAGIC: Final = 0x7F
-MAX_HEAD_BYTES: Final = 16_384
-END_OF_HEAD: Final = b"\r\n\r\n"
-IS_UPGRADE: Final = re.compile(rb"\r\nupgrade:[ \t]*websocket[ \t]*\r\n", re.IGNORECASE)
-
-# No place in a request head. Some HTTP parsers take the later ones, and 0x85, for line ends, and so see
-# headers that others do not (CVE-2026-44546 of Daphne).
-CONTROL_BYTES: Final = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
-LINE_END_IN_LATIN_1: Final = b"\x85"
+CR: Final = 0x0D
 
 
 class Doorkeeper(TwistedProtocol):
@@ -39,6 +34,7 @@ class Doorkeeper(TwistedProtocol):
 
     log = Logger()
     factory: PortFactory
+    door: Door
     transport: Any
 
     def connectionMade(self) -> None:
@@ -57,46 +53,75 @@ class Doorkeeper(TwistedProtocol):
             # Under TLS bytes come until the peer has closed its end.
             return
         received = self._received = self._received + data
+        # One empty line before a request is nothing (RFC 9112, 2.2).
+        request = received.removeprefix(b"\r\n")
         if received[0] == RAWSOCKET_MAGIC:
-            self._hand_over(self.factory.rawsocket)
-        elif not 0x41 <= received[0] <= 0x5A:
+            self._be_rawsocket()
+        elif received in (b"\r", b"\r\n"):
+            return
+        elif not 0x41 <= request[0] <= 0x5A:
             # No HTTP method begins like this.
-            self._refuse(400, "Bad Request")
-        elif END_OF_HEAD in received:
-            self._take_head(received[: received.index(END_OF_HEAD) + len(END_OF_HEAD)])
-        elif len(received) > MAX_HEAD_BYTES:
-            self._refuse(431, "Request Header Fields Too Large")
+            self._refuse(BadHead(400))
+        elif END_OF_HEAD in request:
+            end = request.index(END_OF_HEAD) + len(END_OF_HEAD)
+            self._take_head(request[:end], request[end:])
+        elif len(request) > MAX_HEAD_BYTES:
+            self._refuse(BadHead(431))
 
-    def _take_head(self, head: bytes) -> None:
-        is_upgrade = IS_UPGRADE.search(head) is not None
-        forbidden = CONTROL_BYTES + LINE_END_IN_LATIN_1 if is_upgrade else CONTROL_BYTES
-        if len(head) > MAX_HEAD_BYTES:
-            self._refuse(431, "Request Header Fields Too Large")
-        elif len(head.translate(None, forbidden)) != len(head):
-            self._refuse(400, "Bad Request")
-        else:
-            self._hand_over(self.factory.websocket if is_upgrade else self.factory.http)
+    def _caller(self) -> Caller:
+        """Who this is; not before there is something to read, or the PROXY protocol has not told yet."""
+        transport = self.transport
+        host, port = _host_and_port(transport.getPeer())
+        peer = f"tcp:{host}:{port}" if host is not None else "unix"
+        is_tls = INegotiated.providedBy(transport)
+        return Caller(self.door, peer, host, is_tls, self.door.proxies.trust(host))
 
-    def _hand_over(self, factory: Any) -> None:
-        """Put the right protocol into this one's place; nothing of this one remains behind it."""
+    def _take_head(self, data: bytes, rest: bytes) -> None:
+        caller = self._caller()
+        try:
+            head = read_head(data)
+            visit = caller.visit(head)
+        except BadHead as bad:
+            self._refuse(bad)
+            return
         self._deadline.cancel()
+        if head.is_websocket:
+            received = data + rest
+            self.factory.upgrade(self.transport, caller, visit, head, received, self.factory.connection_lost)
+        else:
+            self._be_http(caller, head, visit, rest)
+
+    def _be_rawsocket(self) -> None:
+        self._deadline.cancel()
+        peer = self._caller().peer
+        inner = self._hand_over(self.factory.rawsocket)
+        inner.peer = peer
+        inner.dataReceived(self._received)
+
+    def _be_http(self, caller: Caller, head: Head, visit: Visit, rest: bytes) -> None:
+        inner = self._hand_over(self.factory.http, caller)
+        inner.begin(head, visit, rest)
+
+    def _hand_over(self, factory: Any, caller: Caller | None = None) -> Any:
+        """Put the right protocol into this one's place; nothing of this one remains behind it."""
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
         inner.on_lost = self.factory.connection_lost
+        inner.caller = caller
         put_in_place(transport, inner)
         inner.makeConnection(transport)
-        inner.dataReceived(self._received)
+        return inner
 
-    def _refuse(self, status: int, phrase: str) -> None:
+    def _refuse(self, bad: BadHead) -> None:
         self._is_refused = True
+        phrase = PHRASES[bad.status]
         self.log.info("refused {peer}: {phrase}", peer=self._peer(), phrase=phrase)
-        answer = f"HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        self.transport.write(answer.encode())
+        self.transport.write(error_reply(bad.status, str(bad), reason=phrase))
         self.transport.loseConnection()
 
     def _peer(self) -> str:
         """Where the connection comes from, as the other protocols log it."""
-        return _peer_name(self.transport.getPeer())
+        return self._caller().peer
 
     def _expire(self) -> None:
         if not self._is_refused:
@@ -139,10 +164,15 @@ class PortFactory(ServerFactory):
         self.http = http
         self.connections = 0
         self.refused = 0
+        self._open_door = Door()
         self._on_empty: Callable[[], object] = lambda: None
 
     def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
-        """Take one more connection; None, which closes it, when there are too many."""
+        """Take one more connection through a door without rules."""
+        return self.admit(self._open_door, addr)
+
+    def admit(self, door: Door, addr: IAddress | None) -> TwistedProtocol | None:
+        """Take one more connection, from that address; None, which closes it, when there are too many."""
         if self.connections >= self._settings.max_connections:
             self.refused += 1
             limit = self._settings.max_connections
@@ -151,7 +181,30 @@ class PortFactory(ServerFactory):
         self.connections += 1
         doorkeeper = Doorkeeper()
         doorkeeper.factory = self
+        doorkeeper.door = door
         return doorkeeper
+
+    def upgrade(
+        self,
+        transport: Any,
+        caller: Caller,
+        visit: Visit,
+        head: Head,
+        received: bytes,
+        on_lost: Callable[[], None],
+    ) -> None:
+        """Make a WebSocket of a connection whose next request asks for one.
+
+        Args:
+            received: everything from that request's first byte on.
+            on_lost: is called when the connection is lost.
+        """
+        inner: Any = self.websocket.buildProtocol(transport.getPeer())
+        inner.on_lost = on_lost
+        inner.visit, inner.target = visit, head.target
+        put_in_place(transport, inner)
+        inner.makeConnection(transport)
+        inner.dataReceived(received)
 
     def connection_lost(self) -> None:
         """One connection less."""
@@ -168,3 +221,28 @@ class PortFactory(ServerFactory):
     def head_deadline(self, what: Any) -> Deadline:
         """Call ``what`` when a connection has had all the time it gets for its first request head."""
         return self._clock.timers.at(self._clock.seconds() + self._settings.handshake_seconds, what)
+
+
+class Entrance(ServerFactory):
+    """What one endpoint listens with: a port's connections, through a door of its own."""
+
+    noisy = False
+
+    def __init__(self, port: PortFactory, door: Door) -> None:
+        self._port = port
+        self.door = door
+
+    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
+        """Take one more connection; None, which closes it, when there are too many."""
+        return self._port.admit(self.door, addr)
+
+    def listening(self, port: Any) -> Any:
+        """Know the address that ``port`` listens on. Returns: ``port``."""
+        host, _ = _host_and_port(port.getHost())
+        self.door.is_loopback = host is not None and is_loopback_name(f"[{host}]" if ":" in host else host)
+        return port
+
+
+def _host_and_port(address: Any) -> tuple[str | None, int | None]:
+    """Of an address of Twisted's; None: it has none, as unix sockets."""
+    return getattr(address, "host", None), getattr(address, "port", None)

@@ -16,6 +16,10 @@ class QuietLogger(Logger):
     every level to its log.
     """
 
+    def __get__(self, instance: object, owner: object = None) -> QuietLogger:
+        """One logger for all, where Twisted's makes one whenever an object's is asked for."""
+        return self
+
     def debug(self, format: str | None = None, **kwargs: Any) -> None:
         """Say nothing."""
 

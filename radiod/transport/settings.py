@@ -19,3 +19,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     ping_interval: float = 30.0
     ping_timeout: float = 20.0
     http_timeout: float = 30.0
+    http_idle: float = 75.0
+    heartbeat: float = 15.0

@@ -27,9 +27,6 @@ from radiod.wire.messages import SubscribeOptions
 
 __all__ = ["Stream", "Streams"]
 
-HEARTBEAT_SECONDS: Final = 15.0
-"""Proxies close connections that are silent for long; half of the usual 30 s."""
-
 MEDIA: Final[dict[str, tuple[StreamFormat, bytes]]] = {
     "text/event-stream": (SSE, b":\n\n"),
     "application/x-ndjson": (ND_JSON, b"\n"),
@@ -103,7 +100,7 @@ class Streams:
     """Admits listeners.
 
     ``identify(credential)`` gives the realm and principal behind an API key, or the anonymous one for None;
-    it raises ``Refused`` when there is none.
+    it raises ``Refused`` when there is none. ``heartbeat``: seconds between signs of life of silent streams.
     """
 
     def __init__(
@@ -111,7 +108,9 @@ class Streams:
         fan_out: FanOut,
         clock: ReactorClock,
         identify: Callable[[str | None], tuple[Realm, Principal]],
+        heartbeat: float,
     ) -> None:
+        self._heartbeat = heartbeat
         self._fan_out = fan_out
         self._clock = clock
         self._identify = identify
@@ -163,7 +162,7 @@ class Streams:
         Returns: what must be called when the connection is lost.
         Raises: Refused: as ``Stream.open``.
         """
-        format, heartbeat = MEDIA[media_type]
+        format, beat = MEDIA[media_type]
 
         def finished() -> None:
             # Or twisted.web would do it, and log a traceback with the whole URL for each stream that ends.
@@ -173,7 +172,7 @@ class Streams:
         outlet = _EventOutlet(
             self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finished
         )
-        heart = _Heart(self._clock, outlet, format, heartbeat, stream)
+        heart = _Heart(self._clock, outlet, format, beat, self._heartbeat, stream)
         if format is SSE:
             # There it is an event of its own; in JSON it belongs to a record, if one comes before long.
             outlet.on_missed = heart.tell_soon
@@ -213,12 +212,19 @@ class _Heart:
     """
 
     def __init__(
-        self, clock: ReactorClock, outlet: Outlet, format: StreamFormat, beat: bytes, stream: Stream
+        self,
+        clock: ReactorClock,
+        outlet: Outlet,
+        format: StreamFormat,
+        beat: bytes,
+        seconds: float,
+        stream: Stream,
     ) -> None:
         self._clock = clock
         self._outlet = outlet
         self._format = format
         self._heartbeat = beat
+        self._seconds = seconds
         self._stream = stream
         self._deadline: Deadline | None = None
 
@@ -242,7 +248,7 @@ class _Heart:
         self._tell()
         if not self._outlet.blocked:
             self._outlet.push(self._heartbeat)
-        self._deadline = self._clock.timers.at(self._clock.seconds() + HEARTBEAT_SECONDS, self._beat)
+        self._deadline = self._clock.timers.at(self._clock.seconds() + self._seconds, self._beat)
 
     def stop(self) -> None:
         if self._deadline is not None:

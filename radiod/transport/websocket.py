@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -34,6 +32,9 @@ from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.transport.streams import Stream, Streams
 from radiod.wire.deflate import accept
+from radiod.wire.doors import Visit
+from radiod.wire.replies import clean, error_reply
+from radiod.wire.targets import Target, below, parameters
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
@@ -54,6 +55,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     factory: RadioSocketFactory
 
     data: bytes
+    visit: Visit
+    target: Target
     _stream: Stream | None = None
     _cookie: BrowserCookie | None = None
     _is_deflated = False
@@ -61,6 +64,11 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _is_lost = False
     _deadline: Deadline | None = None
     on_lost: Callable[[], None]
+
+    def connectionMade(self) -> None:
+        """As Autobahn does, without the details of the transport that it would look up for nobody."""
+        self.peer = self.visit.peer
+        self._connectionMade()
 
     def onConnect(self, request: Any) -> Any:
         """Choose by path; returns the subprotocol and more headers, perhaps later.
@@ -72,16 +80,17 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         self.websocket_extensions: list[object] = []
         self._is_deflated = answer is not None
         headers = {"Sec-WebSocket-Extensions": answer} if answer else {}
-        if request.path == WAMP_PATH:
+        if self.target.path == WAMP_PATH:
             subprotocol = _subprotocol(request.protocols)
-            is_tls = INegotiated.providedBy(self.transport)
-            self._cookie, issued = self.factory.cookies.take(request.headers, is_tls)
-            return subprotocol, {**headers, "Set-Cookie": issued} if issued else headers
-        channel = self.factory.channel_at(request.path)
+            # As the browser sees it, whatever is in between.
+            asked = {**request.headers, "host": self.visit.host}
+            self._cookie, issued = self.factory.cookies.take(asked, self.visit.is_secure)
+            return subprotocol, {**headers, "Set-Cookie": clean(issued).decode()} if issued else headers
+        channel = self.factory.channel_at(self.target.path)
         if channel is None:
             raise ConnectionDeny(404, "no such path")
         try:
-            query = {name: values[-1] for name, values in request.params.items()}
+            query = parameters(self.target.query)
             key = _header(request.headers, "channel-key")
             admitted = self.factory.streams.admit(_credential(request.headers), channel, query, key=key)
         except RadiodError as error:
@@ -116,7 +125,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if self._is_waiting:
             self.data += data
         else:
-            super().dataReceived(data)
+            # What Autobahn's own does besides is to format each read for its log.
+            self._dataReceived(data)
 
     def onOpen(self) -> None:
         """The handshake succeeded: what comes from now on is none of Autobahn's business."""
@@ -142,7 +152,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
         self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
-        self.sendHttpErrorResponse(code, reason, responseHeaders)
+        self.transport.write(error_reply(code, reason, responseHeaders or ()))
         # Under TLS closing needs the peer.
         self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
         # Or Autobahn would warn of it as well.
@@ -237,5 +247,4 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         """The channel that ``path`` listens to; None: it is no such path."""
         if path in self._aliases:
             return self._aliases[path]
-        name = unquote(path[len(LISTEN_PATH) :]) if path.startswith(LISTEN_PATH) else ""
-        return name or None
+        return (below(path, LISTEN_PATH) or None) if path.startswith(LISTEN_PATH) else None

@@ -16,6 +16,7 @@ __all__ = ["Wishes", "wishes_from"]
 MAX_LAST: Final = 1000
 WAIT_SECONDS: Final = 25.0
 MAX_WAIT_SECONDS: Final = 60.0
+LAST_EVENT_ID: Final = frozenset(("lasteventid", "evslasteventid"))
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -33,11 +34,13 @@ def wishes_from(query: Mapping[str, str], last_event_id: str | None = None) -> W
     """What the parameters ask for; those that are unknown mean nothing.
 
     Args:
-        last_event_id: of a request that reconnects: newer than the address, which stays the same.
+        last_event_id: of a request that reconnects: newer than the address, which stays the same. What
+            cannot send headers adds it to the query instead.
     Raises: Refused: ``invalid_argument``, naming the parameter that is wrong.
     """
     after = query.get("after")
     behind = None if after is None else position("after", after)
+    last_event_id = last_event_id or _last_event_id(query)
     if last_event_id:
         behind = position("Last-Event-ID", last_event_id)
     last = None if "last" not in query else int(_number("last", query["last"], 1, MAX_LAST))
@@ -46,6 +49,14 @@ def wishes_from(query: Mapping[str, str], last_event_id: str | None = None) -> W
     wait = _number("wait", query.get("wait", f"{WAIT_SECONDS}"), 0, MAX_WAIT_SECONDS)
     last = None if behind is not None else last
     return Wishes(after=behind, last=last, wait=wait, buffer=from_query(query) or None)
+
+
+def _last_event_id(query: Mapping[str, str]) -> str | None:
+    """As polyfills of EventSource name it: ``lastEventId``, and other spellings of that."""
+    for name, value in query.items():
+        if name.lower().replace("-", "").replace("_", "") in LAST_EVENT_ID and value:
+            return value
+    return None
 
 
 def _number(name: str, text: str, least: int, most: float) -> float:

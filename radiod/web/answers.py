@@ -9,12 +9,34 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-__all__ = ["JsonResource", "answer", "argument", "credential", "header", "log_refused", "rest_of_path"]
+from radiod.wire.doors import Visit
+from radiod.wire.targets import Target, below, parameters
+
+__all__ = [
+    "NO_TEXT",
+    "JsonResource",
+    "answer",
+    "credential",
+    "header",
+    "log_refused",
+    "query",
+    "rest_of_path",
+    "target",
+    "visit",
+]
 
 log: Final = Logger()
 
-KEY_HEADERS: Final = "API-KEY, Authorization, Channel-Key, Last-Event-ID"
-"""What a page of another site may send with GET: whoever has a key was given it, cookies mean nothing."""
+NO_TEXT: Final = {"error": "what is percent-encoded in the path must be UTF-8"}
+
+ALLOWED_HEADERS: Final = (
+    "API-KEY, Authorization, Channel-Key, Last-Event-ID, "
+    "Cache-Control, Content-Type, Pragma, X-Requested-With"
+)
+"""What pages of other sites may send: keys (whoever has one was given it, cookies mean nothing), and what
+stock clients add to their requests."""
+
+EXPOSED_HEADERS: Final = "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, Retry-After"
 
 
 def answer(request: Request, status: int, body: Any) -> bytes:
@@ -31,14 +53,26 @@ def answer(request: Request, status: int, body: Any) -> bytes:
 
 def log_refused(request: Request, text: str) -> None:
     """Say that a request was refused for its credential, never with it."""
-    address: Any = request.getClientAddress()
-    peer = f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
-    log.info("refused {peer}: {text}", peer=peer, text=text)
+    log.info("refused {peer}: {text}", peer=visit(request).peer, text=text)
 
 
-def rest_of_path(request: Request) -> str:
-    """What follows the resource's own path; twisted.web has undone its percent-encoding."""
-    return b"/".join(request.postpath or ()).decode("utf-8", "replace")
+def visit(request: Request) -> Visit:
+    """Who asks."""
+    found: Visit = request.visit  # type: ignore[attr-defined] # every request is a web.channel.RadioRequest
+    return found
+
+
+def target(request: Request) -> Target:
+    """What is asked for, as it was written."""
+    found: Target = request.target  # type: ignore[attr-defined] # every request is a web.channel.RadioRequest
+    return found
+
+
+def rest_of_path(request: Request) -> str | None:
+    """What follows the first segment of the path, percent-decoded; ``""``: nothing; None: it is no text."""
+    path = target(request).path
+    slash = path.find("/", 1)
+    return "" if slash < 0 else below(path, path[: slash + 1])
 
 
 def credential(request: Request) -> str | None:
@@ -50,10 +84,9 @@ def credential(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def argument(request: Request, name: bytes) -> str | None:
-    """One parameter of the query, the first of its name."""
-    values: list[bytes] = request.args.get(name, [])
-    return values[0].decode("utf-8", "replace") if values else None
+def query(request: Request) -> dict[str, str]:
+    """The query's parameters by name, the last one of each."""
+    return parameters(target(request).query)
 
 
 def header(request: Request, name: bytes) -> str | None:
@@ -67,21 +100,21 @@ class JsonResource(Resource):
 
     isLeaf = True
     methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
+    is_for_pages: bool | None = None
+    """Whether pages of any site that is served may use it, or only those that the configuration names; None:
+    what can be read is for all of them."""
 
     def render(self, request: Request) -> Any:
         """Dispatch by method."""
         method = request.method.decode("latin-1")
-        if "GET" in self.methods:
-            # What anybody may read, pages of other sites may read too; no answer depends on cookies.
-            request.setHeader("Access-Control-Allow-Origin", "*")
+        is_served = self._tell_page(request)
         if method not in self.methods:
             request.setHeader("Allow", ", ".join(self.methods))
             return answer(request, 405, {"error": f"method {method[:16]} is not allowed here"})
         if method == "OPTIONS":
             request.setHeader("Allow", ", ".join(self.methods))
-            if "GET" in self.methods:
-                request.setHeader("Access-Control-Allow-Headers", KEY_HEADERS)
-                request.setHeader("Access-Control-Max-Age", "86400")
+            if is_served:
+                self._answer_preflight(request)
             return answer(request, 200, {})
         if method == "HEAD":
             content = self.render_GET(request)
@@ -89,6 +122,26 @@ class JsonResource(Resource):
                 request.setHeader("Content-Length", str(len(content)))
             return b""
         return super().render(request)
+
+    def _tell_page(self, request: Request) -> bool:
+        """Tell a page's browser whether it may have the answer; no answer depends on cookies."""
+        asked_by = visit(request)
+        if asked_by.allowed != "*":
+            request.setHeader("Vary", "Origin")
+        is_for_pages = "GET" in self.methods if self.is_for_pages is None else self.is_for_pages
+        if asked_by.allowed is None or not (is_for_pages or asked_by.is_named):
+            return False
+        request.setHeader("Access-Control-Allow-Origin", asked_by.allowed)
+        request.setHeader("Access-Control-Expose-Headers", EXPOSED_HEADERS)
+        return True
+
+    def _answer_preflight(self, request: Request) -> None:
+        request.setHeader("Access-Control-Allow-Methods", ", ".join(self.methods))
+        request.setHeader("Access-Control-Allow-Headers", ALLOWED_HEADERS)
+        request.setHeader("Access-Control-Max-Age", "86400")
+        if header(request, b"Access-Control-Request-Private-Network") == "true" and visit(request).is_named:
+            # Pages of the internet reach into a private network only where somebody said which.
+            request.setHeader("Access-Control-Allow-Private-Network", "true")
 
     def render_GET(self, request: Request) -> bytes:
         """Answer GET; a resource that has neither GET nor HEAD in ``methods`` need not override it."""

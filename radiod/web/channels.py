@@ -6,7 +6,7 @@ from twisted.web.server import Request
 
 from radiod.core.realm import Realm
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer, argument, rest_of_path
+from radiod.web.answers import NO_TEXT, JsonResource, answer, query, rest_of_path
 
 __all__ = ["ChannelsResource", "HealthResource"]
 
@@ -23,14 +23,17 @@ class ChannelsResource(JsonResource):
     def render_GET(self, request: Request) -> bytes:
         """One page of channels, or one channel."""
         name = rest_of_path(request)
+        if name is None:
+            return answer(request, 400, NO_TEXT)
         try:
             if name:
                 return answer(request, 200, self._realm.desk.get(None, name))
-            limit = argument(request, b"limit") or "100"
+            asked = query(request)
+            limit = asked.get("limit") or "100"
             if not (limit.isdecimal() and limit.isascii() and 1 <= int(limit[:9]) <= MAX_PAGE):
                 return answer(request, 400, {"error": f"limit must be an integer from 1 to {MAX_PAGE}"})
-            prefix, after = argument(request, b"prefix") or "", argument(request, b"after")
-            return answer(request, 200, self._realm.desk.page(prefix, int(limit), after))
+            page = self._realm.desk.page(asked.get("prefix", ""), int(limit), asked.get("after"))
+            return answer(request, 200, page)
         except Refused as refusal:
             return answer(request, http_status(refusal), {"error": refusal.text})
 

@@ -9,7 +9,16 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.later import Later, after
 from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, QUOTA, RadiodError, Refused, http_status
-from radiod.web.answers import JsonResource, answer, credential, header, log_refused, rest_of_path
+from radiod.web.answers import (
+    NO_TEXT,
+    JsonResource,
+    answer,
+    credential,
+    header,
+    log_refused,
+    query,
+    rest_of_path,
+)
 
 __all__ = ["ListenResource"]
 
@@ -60,6 +69,8 @@ class ListenResource(JsonResource):
     def render_GET(self, request: Request) -> Any:
         """Open the stream that the client accepts, or answer its poll, perhaps later."""
         channel = self._channel or rest_of_path(request)
+        if channel is None:
+            return answer(request, 400, NO_TEXT)
         if not channel:
             return answer(request, 400, {"error": "the path lacks a channel: /listen/<channel>"})
         listener = Listener(request, self._streams, self._polls)
@@ -67,7 +78,7 @@ class ListenResource(JsonResource):
             admitted: Any = self._streams.admit(
                 credential(request),
                 channel,
-                _query(request),
+                query(request),
                 header(request, b"Last-Event-ID"),
                 header(request, b"Channel-Key"),
             )
@@ -115,9 +126,6 @@ class Listener:
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
         request = self._request
-        request.setHeader(
-            "Access-Control-Expose-Headers", "X-Radiod-Position, X-Radiod-Recovered, X-Radiod-Lost"
-        )
         if polled.position is not None:
             request.setHeader("X-Radiod-Position", polled.position)
         if not polled.is_recovered:
@@ -142,15 +150,6 @@ class Listener:
         self._request.setHeader("Content-Length", str(len(content)))
         self._request.write(content)
         self._request.finish()
-
-
-def _query(request: Request) -> dict[str, str]:
-    """Parameters by name, the last one of each."""
-    arguments: dict[bytes, list[bytes]] = request.args or {}
-    return {
-        name.decode("utf-8", "replace"): values[-1].decode("utf-8", "replace")
-        for name, values in arguments.items()
-    }
 
 
 def _refusal(request: Request, refusal: RadiodError) -> bytes:

@@ -13,15 +13,9 @@ import msgspec
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.errors import Refused, http_status
-from radiod.web.answers import JsonResource, answer, rest_of_path
+from radiod.web.answers import JsonResource, answer, target, visit
 
 __all__ = ["LongPollResource"]
-
-PREFLIGHT: Final = {
-    "Access-Control-Allow-Methods": "POST",
-    "Access-Control-Allow-Headers": "Content-Type",
-    "Access-Control-Max-Age": "86400",
-}
 
 
 class Transport(Protocol):
@@ -60,23 +54,16 @@ class LongPollResource(JsonResource):
     """``open``, and ``<transport>/receive``, ``/send`` and ``/close``."""
 
     methods = ("POST", "OPTIONS")
+    is_for_pages = True
 
     def __init__(self, transports: Transports) -> None:
         super().__init__()
         self._transports = transports
         self._actions = {"receive": _receive, "send": _send, "close": _close}
 
-    def render(self, request: Request) -> Any:
-        """As any resource; pages of other sites may use it, since no answer depends on cookies."""
-        request.setHeader("Access-Control-Allow-Origin", "*")
-        if request.method == b"OPTIONS":
-            for name, value in PREFLIGHT.items():
-                request.setHeader(name, value)
-        return super().render(request)
-
     def render_POST(self, request: Request) -> Any:
         """Dispatch by path."""
-        first, *rest = rest_of_path(request).split("/")
+        first, *rest = target(request).path.split("/")[2:]
         if first == "open" and not rest:
             return self._open(request)
         action = self._actions.get(rest[0]) if len(rest) == 1 else None
@@ -96,7 +83,7 @@ class LongPollResource(JsonResource):
         except (ValueError, RecursionError):
             return answer(request, 400, {"error": 'the body must be {"protocols": […]}'})
         try:
-            transport = self._transports.open(asked.protocols, _peer(request))
+            transport = self._transports.open(asked.protocols, visit(request).peer)
         except Refused as refusal:
             return answer(request, http_status(refusal), {"error": refusal.text})
         return answer(request, 200, {"protocol": transport.protocol, "transport": transport.id})
@@ -178,9 +165,3 @@ def _close(request: Request, transport: Transport) -> Any:
 
 def _body(request: Request) -> bytes:
     return request.content.read() if request.content else b""
-
-
-def _peer(request: Request) -> str:
-    """Where the request comes from, as other transports log it."""
-    address: Any = request.getClientAddress()
-    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)

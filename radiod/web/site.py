@@ -9,7 +9,7 @@ from typing import Final
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from radiod.web.answers import JsonResource, answer
+from radiod.web.answers import JsonResource, answer, target
 
 __all__ = ["PAGES", "Root", "WampPath"]
 
@@ -67,28 +67,27 @@ class WampPath(JsonResource):
 
 
 class Root(Resource):
-    """Everything under ``/``.
+    """Everything under ``/``. The whole path decides, as it was written: see ``wire.targets``.
 
     Args:
-        leaves: first path segment -> resource.
-        aliases: whole path -> resource, for pages of older systems.
+        leaves: whole path -> resource.
+        below: path that ends with a slash -> resource of all names below it.
     """
 
-    def __init__(self, leaves: Mapping[str, Resource], aliases: Mapping[str, Resource]) -> None:
+    def __init__(self, leaves: Mapping[str, Resource], below: Mapping[str, Resource]) -> None:
         super().__init__()
-        self._leaves = dict(leaves)
-        self._aliases = dict(aliases)
-        self._pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
+        pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
+        # Its addresses are relative, so that it works below any path; it is at one only.
+        index = pages.pop("index.html")
+        files = {f"/static/{name}": page for name, page in pages.items()}
+        self._leaves = {"/": index, **files, **leaves}
+        self._below = dict(below)
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Find by alias, then by first segment."""
-        alias = self._aliases.get(request.path.decode("latin-1"))
-        if alias is not None:
-            return alias
-        name = path.decode("latin-1")
-        if name == "" and not request.postpath:
-            return self._pages["index.html"]
-        rest = request.postpath or []
-        if name == "static" and len(rest) == 1:
-            return self._pages.get(rest[0].decode("latin-1")) or NotFound()
-        return self._leaves.get(name) or NotFound()
+        """The resource of the request's path; every one is a leaf."""
+        asked = target(request).path
+        leaf = self._leaves.get(asked)
+        if leaf is not None:
+            return leaf
+        base = asked[: asked.find("/", 1) + 1]
+        return NotFound() if asked == base else self._below.get(base) or NotFound()

@@ -17,6 +17,8 @@ from support.tls import certificate
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from radiod.wire.replies import error_reply
+
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
@@ -253,8 +255,8 @@ def test_what_comes_over_tls_behind_a_refusal_is_ignored(tmp_path):
     context = ssl.create_default_context(cafile=str(file))
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
     refused = {
-        b"FOO\r\n\r\n": b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        b"\x01": b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"FOO\r\n\r\n": error_reply(400, "Bad Request"),
+        b"\x01": error_reply(400, "Bad Request"),
         b"\x7f\xf0\x00\x00": b"\x7f\x10\x00\x00",
     }
     with radiod(tmp_path, OPEN, None, *more) as server:

@@ -89,13 +89,16 @@ class Server:
 
 @contextlib.contextmanager
 def radiod(folder: Path, config: str, port: int | None = None, *arguments: str) -> Iterator[Server]:
-    """Run ``twistd -n radiod`` with ``config`` (TOML without ``[[listen]]``) until the block ends."""
+    """Run ``twistd -n radiod`` with ``config`` until the block ends.
+
+    ``config``: TOML without ``[[listen]]``; or with it, and ``:8080:`` in an endpoint for the server's port.
+    """
     port = port or free_port()
     file = folder / f"radiod-{port}.toml"
-    file.write_text(config)
-    listen = f"tcp:{port}:interface=127.0.0.1"
+    file.write_text(config.replace(":8080:", f":{port}:"))
+    listen = [] if "[[listen]]" in config else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     log = folder / f"radiod-{port}.log"
-    command = [*TWISTD, "-n", "--pidfile=", "radiod", "--config", str(file), "--listen", listen, *arguments]
+    command = [*TWISTD, "-n", "--pidfile=", "radiod", "--config", str(file), *listen, *arguments]
     with program(command, log) as process:
         server = Server(process, port, log)
         wait_until(lambda: _answers(server), process, log)

@@ -139,12 +139,9 @@ def joined(radio, kind=PollWire, *args):
 
 def nothing_is_left(radio):
     realm = radio[0].realms["radio"]
-    return (len(radio[0].polls), realm.sessions, len(realm.broker), len(radio[0].clock.timers)) == (
-        0,
-        {},
-        0,
-        0,
-    )
+    # Each keep-alive connection waits for its next request.
+    timers = len(radio[0].clock.timers) - len(radio[0].site.channels)
+    return (len(radio[0].polls), realm.sessions, len(realm.broker), timers) == (0, {}, 0, 0)
 
 
 # --- the way of a session
@@ -593,7 +590,7 @@ def test_pages_of_other_sites_may_use_it(radio):
         assert "Access-Control-Allow-Origin: *" in head
         assert "Access-Control-Allow-Credentials" not in head
     head = reply(post(radio, "/lp/open", method="OPTIONS")).head
-    assert "Access-Control-Allow-Headers: Content-Type" in head
+    assert "Content-Type" in head.partition("Access-Control-Allow-Headers: ")[2].partition("\r\n")[0]
     assert "Access-Control-Allow-Methods: POST" in head
 
 

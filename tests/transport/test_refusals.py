@@ -91,14 +91,23 @@ def test_a_wamp_handshake_that_stops_is_one_line(radio, logged, kind):
     assert [line.partition(": ")[2] for line in logged] == ["wamp.error.timeout: the handshake took too long"]
 
 
-@pytest.mark.parametrize("first", [b"FOO\r\n\r\n", b"GET / HTTP/9.9\r\nHost: x\r\n\r\n"])
-def test_bad_requests_are_answered_once(radio, logged, first):
+@pytest.mark.parametrize(
+    ("first", "phrase"),
+    [
+        (b"FOO\r\n\r\n", "Bad Request"),
+        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", "HTTP Version Not Supported"),
+    ],
+)
+def test_bad_requests_are_answered_once(radio, logged, first, phrase):
     wire = LingeringWire(*radio)
     wire.send(first)
     for more in (b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", first):
         wire.send(more)
-    assert wire.received() == b"HTTP/1.1 400 Bad Request\r\n\r\n"
-    assert logged == []
+    answer = wire.received().decode()
+    assert answer.count("HTTP/1.1 ") == 1
+    assert answer.splitlines()[0].endswith(f" {phrase}")
+    assert answer.endswith(f'{{"error":"{phrase}"}}')
+    assert logged == [f"refused tcp:127.0.0.1:40000: {phrase}"]
 
 
 VIOLATIONS = {

@@ -347,8 +347,9 @@ class TestLongPoll:
 
     def test_other_pages_may_read_the_position(self, radio):
         _, headers, _ = ask(radio, "/listen/kept?wait=0")
-        told = headers["Access-Control-Expose-Headers"]
-        assert told == "X-Radiod-Position, X-Radiod-Recovered, X-Radiod-Lost"
+        assert headers["Access-Control-Expose-Headers"] == (
+            "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, Retry-After"
+        )
 
     def test_a_key_is_needed_where_one_is_given(self, radio):
         assert ask(radio, "/listen/kept?wait=0", "API-KEY: k\r\n")[0] == 204

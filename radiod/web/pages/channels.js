@@ -67,7 +67,7 @@ export class ChannelList {
     if (!this.#running || document.hidden) return;
     this.#timer = setTimeout(() => this.#poll(), EVERY_MS);
     try {
-      const answer = await fetch("/channels?limit=1000", { signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = await fetch("channels?limit=1000", { signal: AbortSignal.timeout(PATIENCE_MS) });
       if (answer.ok) this.#show(readChannels(await answer.json()));
     } catch {
       // No answer, or none that can be read: the next one may do. The WAMP session tells whether we are on air.

@@ -14,9 +14,12 @@ const SCOUT_MS = 400;
 
 const station = new Station();
 const onAir = new OnAir();
-const scheme = location.protocol === "https:" ? "wss" : "ws";
+/** Where the server is, which may be below a path of a proxy's. */
+const here = new URL(".", location.href);
+const socket = new URL("ws", here);
+socket.protocol = here.protocol === "https:" ? "wss:" : "ws:";
 const client = new WampClient({
-  url: `${scheme}://${location.host}/ws`,
+  url: socket.href,
   onState: (status) => {
     onAir.show(status);
     if (status.state === "open") {
@@ -55,7 +58,7 @@ function tune(channel) {
   onAir.name(channel);
   channels.select(channel);
   tuner.tune(channel);
-  const programs = snippets(location, channel);
+  const programs = snippets(here, channel);
   for (const [way, program] of Object.entries(programs)) write(`snippet-${way}`, program);
   reveal(["listen"], []);
 }

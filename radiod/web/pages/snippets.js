@@ -6,12 +6,12 @@ function segment(channel) {
 }
 
 /**
- * @param {Location | URL} place where this page comes from
+ * @param {URL} place where the server is; its path ends with a slash
  * @param {string} channel
  * @returns {Record<"curl" | "browser" | "python", string>}
  */
 export function snippets(place, channel) {
-  const path = `${place.host}/listen/${segment(channel)}`;
+  const path = `${place.host}${place.pathname}listen/${segment(channel)}`;
   const http = place.protocol === "https:" ? "https" : "http";
   const ws = place.protocol === "https:" ? "wss" : "ws";
   return {
