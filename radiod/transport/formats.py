@@ -6,6 +6,7 @@ event's bytes are made once.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
@@ -33,6 +34,9 @@ __all__ = [
     "websocket_format",
 ]
 
+RETRY_MS: Final = (1000, 3000)
+"""When an EventSource comes back after the server stopped, in ms: on its own Chromium takes 3 s, all at once."""
+
 BATCHED: Final = ".batched"
 SUBPROTOCOLS: Final = {
     f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
@@ -54,6 +58,9 @@ class Format(Protocol):
         Raises: Undecodable: the payload cannot be said in this format.
         """
 
+    def last_words(self) -> bytes:
+        """What is sent before the server ends the connection because it stops."""
+
 
 class _Wamp:
     """WAMP over any framing."""
@@ -69,6 +76,9 @@ class _Wamp:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         return self._frame(self.codec.encode(event, broadcast.payload))
+
+    def last_words(self) -> bytes:
+        return b""
 
 
 class PollFormat(_Wamp):
@@ -104,6 +114,9 @@ class _Plain:
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         return self._frame(_data(broadcast.payload), TEXT)
 
+    def last_words(self) -> bytes:
+        return b""
+
 
 class _ServerSentEvents:
     """Server-Sent Events (WHATWG HTML, "Server-sent events"), whose ids are positions.
@@ -123,6 +136,10 @@ class _ServerSentEvents:
         id = b"id: %b\n" % _position(details) if "_epoch" in details else b""
         return b"%b%b%bdata: %b\n\n" % (gone, told, id, lines)
 
+    def last_words(self) -> bytes:
+        # Each comes back at another time: all at once would keep each other waiting.
+        return b"retry: %d\n\n" % random.randint(*RETRY_MS)
+
 
 class _NdJson:
     """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
@@ -140,6 +157,9 @@ class _NdJson:
         position = _position(details) if "_epoch" in details else None
         return sample(position, broadcast.payload, gone + told) + b"\n\n"
 
+    def last_words(self) -> bytes:
+        return b""
+
 
 class _Polled:
     """Elements of a JSON array, each with a comma behind it."""
@@ -151,6 +171,9 @@ class _Polled:
         details = broadcast.details
         position = _position(details) if "_epoch" in details else None
         return sample(position, broadcast.payload) + b","
+
+    def last_words(self) -> bytes:
+        return b""
 
 
 def _position(details: dict[str, Any]) -> bytes:
