@@ -30,7 +30,7 @@ from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
-from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
+from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.process import Process, StartError
 from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
@@ -315,7 +315,10 @@ class RadioService(MultiService):
     async def _stop(self) -> None:
         await DeferredList([maybeDeferred(unixports.stop, port) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
-            realm.close(CLOSE_SHUTDOWN)
+            realm.drain()
+        await self._answered()
+        for realm in self.radio.realms.values():
+            realm.close()
         self.radio.statistics.stop()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
@@ -324,19 +327,36 @@ class RadioService(MultiService):
         self._close_store()
         self.radio.clock.stop()
 
+    def _answered(self) -> Deferred[None]:
+        """Fires when publishers that waited have been answered: for room in buffers, and for the store."""
+
+        def soon(fire: Callable[[], None]) -> None:
+            # What the core does as soon as there is room is a deadline of this very moment.
+            self.radio.clock.timers.at(self.radio.clock.seconds(), fire)
+
+        store = self._store
+        if store is None:
+            return self._within(STORE_SECONDS, soon)
+        return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
+
     def _connections_gone(self) -> Deferred[None]:
         """Fires when the last connection has closed, at the latest after ``SHUTDOWN_SECONDS``."""
-        gone: Deferred[None] = Deferred()
+        return self._within(SHUTDOWN_SECONDS, self.radio.port.when_empty)
+
+    def _within(self, seconds: float, ask: Callable[[Callable[[], None]], None]) -> Deferred[None]:
+        """Fires when the function that ``ask`` is given was called, or after so much time."""
+        fired: Deferred[None] = Deferred()
 
         def fire() -> None:
-            if not gone.called:
-                gone.callback(None)
+            deadline.cancel()
+            if not fired.called:
+                fired.callback(None)
 
         self.hurry = fire
         clock = self.radio.clock
-        clock.timers.at(clock.seconds() + SHUTDOWN_SECONDS, fire)
-        self.radio.port.when_empty(fire)
-        return gone
+        deadline = clock.timers.at(clock.seconds() + seconds, fire)
+        ask(fire)
+        return fired
 
     def stopService(self) -> Deferred[Any]:
         """Stop accepting, say goodbye, let everything that is queued leave; done within 5 s."""

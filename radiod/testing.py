@@ -138,6 +138,8 @@ class RecordingOutbox:
         # Sessions whose peers are not read at the moment, and those ended for a fault that was found late.
         self.held: set[Session] = set()
         self.aborted: list[Session] = []
+        # Sessions that ended with the server, without a word.
+        self.stopped: list[Session] = []
         # Listeners whose channels ended; for those that speak WAMP this means nothing.
         self.ended: list[Session] = []
         self._max_payload = max_payload
@@ -214,6 +216,14 @@ class RecordingOutbox:
 
     def close(self, session: Session, message: Message) -> None:
         self._record(Sent(session, message, None, is_last=True))
+        self._closed.add(session)
+
+    def drain(self, session: Session) -> None:
+        if session in self._blocked:
+            self.unblock(session)
+
+    def stop(self, session: Session) -> None:
+        self.stopped.append(session)
         self._closed.add(session)
 
     def abort(self, session: Session, error: PeerError) -> None:
@@ -295,6 +305,7 @@ class Peer:
         is_revocable: bool = False,
         agent: str | None = None,
         memberships: tuple[str, ...] = (),
+        wants_goodbye: bool = False,
     ) -> None:
         self._realm = realm
         self._outbox = outbox
@@ -305,6 +316,7 @@ class Peer:
             frozenset(features.split()),
             is_revocable,
             agent,
+            wants_goodbye=wants_goodbye,
         )
 
     def send(self, *message: Any) -> None:

@@ -46,6 +46,7 @@ MAX_METHODS: Final = 4
 EXTENSIONS: Final = (
     "_radiod_after",
     "_radiod_buffer",
+    "_radiod_goodbye",
     "_radiod_key",
     "_radiod_position",
     "_radiod_revocation",
@@ -207,8 +208,10 @@ class Handshake:
             principal,
             outlet,
             announced(details.roles, details.agent),
-            _is_revocable(details),
+            # The feature's announcement is not enough: Autobahn|Python announces it, and breaks on the message.
+            _asks(details, details.is_revocable, "_radiod_revocation"),
             _agent(details),
+            wants_goodbye=_asks(details, details.wants_goodbye, "_radiod_goodbye"),
         )
         self._details = None
         self._gate.bind(self._cookie, principal)
@@ -232,12 +235,9 @@ def _agent(details: HelloDetails) -> str | None:
     return None if details.agent is None else details.agent[:MAX_AGENT]
 
 
-def _is_revocable(details: HelloDetails) -> bool:
-    """Whether the client asked to be told of revocations, in a way that stock clients can send as well.
-
-    The feature's announcement is not enough: Autobahn|Python announces it, and breaks on the message.
-    """
-    return details.is_revocable or (details.authextra or {}).get("_radiod_revocation") is True
+def _asks(details: HelloDetails, is_asked: bool, name: str) -> bool:
+    """Whether the client asked for something by a detail or, as stock clients can as well, in ``authextra``."""
+    return is_asked or (details.authextra or {}).get(name) is True
 
 
 def _choose(authenticators: Mapping[str, Authenticator], methods: list[str] | None) -> Authenticator:

@@ -220,6 +220,18 @@ class Outbox(Protocol):
     def close(self, session: Session, message: Goodbye) -> None:
         """Deliver GOODBYE; close the transport once the peer has answered, or has had time to."""
 
+    def drain(self, session: Session) -> None:
+        """Send what waits in the session's buffers, and is due, even while its connection takes nothing.
+
+        What that comes to has a bound; what is beyond it stays where it is.
+        """
+
+    def stop(self, session: Session) -> None:
+        """End the session's connection once everything sent to it has left: the server stops.
+
+        The client must be free to come back, and so gets no word that it takes for a goodbye.
+        """
+
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
 

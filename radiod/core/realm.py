@@ -38,6 +38,7 @@ from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
     AUTHORIZATION_FAILED,
     CLOSE_GOODBYE,
+    CLOSE_SHUTDOWN,
     FEATURE_NOT_SUPPORTED,
     INVALID_URI,
     NOT_AUTHORIZED,
@@ -170,12 +171,16 @@ class Realm:
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
         agent: str | None = None,
+        *,
+        wants_goodbye: bool = False,
     ) -> Session:
         """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
         id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
-        session = self.sessions[id] = Session(id, principal, outlet, features, is_revocable, agent)
+        session = self.sessions[id] = Session(
+            id, principal, outlet, features, is_revocable, agent, wants_goodbye
+        )
         self.desk.grant(session)
         self.meta.joined(session)
         return session
@@ -241,11 +246,27 @@ class Realm:
             self._outbox.close(session, Goodbye(details, reason))
             self.leave(session, is_realm_closing=is_realm_closing)
 
-    def close(self, reason: str) -> None:
-        """End every session; the channels stay."""
-        self._is_closing = True
+    def drain(self) -> None:
+        """Send what waits in sessions' buffers: the server is about to stop.
+
+        Publishers that waited for room there are answered in the next turn.
+        """
         for session in list(self.sessions.values()):
-            self.kill(session, reason, {}, is_realm_closing=True)
+            self._outbox.drain(session)
+
+    def close(self) -> None:
+        """End every session, since the server stops; the channels stay.
+
+        GOODBYE comes to those that asked for it: stock clients would take it for the end of everything.
+        """
+        self._is_closing = True
+        self.drain()
+        for session in list(self.sessions.values()):
+            if session.wants_goodbye:
+                self.kill(session, CLOSE_SHUTDOWN, {}, is_realm_closing=True)
+            elif session.is_open:
+                self._outbox.stop(session)
+                self.leave(session, is_realm_closing=True)
 
     # --- messages
 

@@ -139,6 +139,7 @@ class Session:
         "testaments",
         "tuned",
         "waiting",
+        "wants_goodbye",
         "writing",
     )
 
@@ -150,6 +151,7 @@ class Session:
         features: frozenset[str] = NO_FEATURES,
         is_revocable: bool = False,
         agent: str | None = None,
+        wants_goodbye: bool = False,
     ) -> None:
         self.id = id
         self.principal = principal
@@ -157,6 +159,8 @@ class Session:
         self.features = features
         # It asked to be told when the router takes a subscription or registration away.
         self.is_revocable = is_revocable
+        # It asked to be told when the server stops, though that may keep its program from coming back.
+        self.wants_goodbye = wants_goodbye
         # What it calls itself: anybody may say anything.
         self.agent = agent
         self.is_open = True

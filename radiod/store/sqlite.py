@@ -134,6 +134,21 @@ class SqliteStore:
         """How many requests are unanswered."""
         return len(self._unanswered)
 
+    def when_answered(self, done: Callable[[], None]) -> None:
+        """Call ``done`` once everything that was asked for by now has been answered, which may be at once."""
+        if not self._unanswered:
+            done()
+            return
+        last, size = self._unanswered.pop()
+
+        def both(error: Exception | None) -> None:
+            try:
+                last(error)
+            finally:
+                done()
+
+        self._unanswered.append((both, size))
+
     def append(
         self,
         realm: str,

@@ -25,12 +25,13 @@ from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message
 
 __all__ = ["WampDriver"]
 
-# WebSocket close codes (RFC 6455, 7.4.1)
+# WebSocket close codes (RFC 6455, 7.4.1, and the registry of IANA)
 NORMAL: Final = 1000
 PROTOCOL_ERROR: Final = 1002
 INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
+SERVICE_RESTART: Final = 1012
 
 GOODBYE_SECONDS: Final = 2.0
 """How long a client may take to answer the router's GOODBYE."""
@@ -202,6 +203,16 @@ class WampDriver:
         self._session = None
         self._is_closing = True
         self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
+
+    def stop(self) -> None:
+        """The server stops, perhaps to be started again: close, as a broken connection would.
+
+        Stock clients take GOODBYE, whoever says it, for the end, and never come back.
+        """
+        assert self._session is not None
+        self.log.info("session {session} left: the server stops", session=self._session.id)
+        self._session = None
+        self._finish(SERVICE_RESTART)
 
     def _is_text(self, data: bytes) -> bool:
         """True unless ``data`` should be text and is none."""

@@ -6,6 +6,7 @@ event's bytes are made once.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
@@ -34,6 +35,9 @@ __all__ = [
     "websocket_format",
 ]
 
+RETRY_MS: Final = (1000, 3000)
+"""When an EventSource comes back after the server stopped, in ms: on its own Chromium takes 3 s, all at once."""
+
 BATCHED: Final = ".batched"
 SUBPROTOCOLS: Final = {
     f"wamp.2.{name}{ending}": (codec, ending == BATCHED)
@@ -55,6 +59,9 @@ class Format(Protocol):
         Raises: Undecodable: the payload cannot be said in this format.
         """
 
+    def last_words(self) -> bytes:
+        """What is sent before the server ends the connection because it stops."""
+
 
 class _Wamp:
     """WAMP over any framing."""
@@ -70,6 +77,9 @@ class _Wamp:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         return self._frame(self.codec.encode(event, broadcast.payload))
+
+    def last_words(self) -> bytes:
+        return b""
 
 
 class PollFormat(_Wamp):
@@ -106,6 +116,9 @@ class _Plain:
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         return self._frame(_data(broadcast.payload), TEXT)
 
+    def last_words(self) -> bytes:
+        return b""
+
 
 class StreamFormat(Format, Protocol):
     """One kind of stream over HTTP."""
@@ -136,6 +149,10 @@ class _ServerSentEvents:
         id = b"" if position is None else b"id: %b\n" % position
         return b"%bevent: lost\ndata: %d\n\n" % (id, lost)
 
+    def last_words(self) -> bytes:
+        # Each comes back at another time: all at once would keep each other waiting.
+        return b"retry: %d\n\n" % random.randint(*RETRY_MS)
+
 
 class _NdJson:
     """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
@@ -155,6 +172,9 @@ class _NdJson:
     def loss(self, position: bytes | None, lost: int) -> bytes:
         return b'{"position":%b%b}\n\n' % (_quoted(position), _lost(lost))
 
+    def last_words(self) -> bytes:
+        return b""
+
 
 class _Polled:
     """Elements of a JSON array, each with a comma behind it."""
@@ -166,6 +186,9 @@ class _Polled:
         details = broadcast.details
         position = _position(details) if "_epoch" in details else None
         return polled(position, broadcast.payload, lost)
+
+    def last_words(self) -> bytes:
+        return b""
 
 
 def polled(position: bytes | None, payload: Payload, lost: int) -> bytes:

@@ -45,6 +45,9 @@ READ_PAUSE: Final = 1 << 16
 TURN_BYTES: Final = 1 << 18
 """Bytes of what waited that one outlet writes in a turn: others have their turn too."""
 
+DRAIN_BYTES: Final = 1 << 20
+"""Bytes of events that are sent to a connection that is behind when the server stops, or a little more."""
+
 FINISH_SECONDS: Final = 2.0
 """How long a blocked connection may take to read what it was sent before it is closed."""
 
@@ -67,6 +70,9 @@ class Driver(Protocol):
 
     def close(self, reason: str) -> None:
         """The session has been told GOODBYE: have the outlet finish once the peer has answered."""
+
+    def stop(self) -> None:
+        """The server stops: have the outlet finish, with nothing that the peer takes for a goodbye."""
 
     def abort(self, error: RadiodError) -> None:
         """End the session for a fault of the peer."""
@@ -196,6 +202,20 @@ class FanOut:
         outlet.push(outlet.format.message(message, None))
         if outlet.driver is not None:
             outlet.driver.reopen()
+
+    def drain(self, session: Session) -> None:
+        """Queue the events that wait for the session, up to ``DRAIN_BYTES``."""
+        outlet: Outlet = session.outlet
+        outlet.drain()
+
+    def stop(self, session: Session) -> None:
+        """Close the connection once everything queued has left; how is for its driver to say."""
+        outlet: Outlet = session.outlet
+        outlet.push(outlet.format.last_words())
+        if outlet.driver is None:
+            outlet.finish()
+        else:
+            outlet.driver.stop()
 
     def abort(self, session: Session, error: PeerError) -> None:
         """Have the session ended by whoever drives it."""
@@ -441,6 +461,18 @@ class Outlet:
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when so much time has passed."""
         return self._fan_out.after(seconds, what)
+
+    def drain(self) -> None:
+        """Queue the events that wait behind everything else, up to ``DRAIN_BYTES``."""
+        size = self.passed_over = 0
+        while self.owed and size < DRAIN_BYTES and (frame := self._fan_out.next_owed(self)) is not None:
+            size += len(frame)
+            if self.blocked:
+                # Not a reason to cut the connection: that events can wait is what buffers are for.
+                self._held().append(frame)
+                self._backlog_bytes += len(frame)
+            else:
+                self.push(frame)
 
     def abandon(self) -> None:
         """The connection is gone, or about to be: hold nothing more."""

@@ -103,6 +103,7 @@ class HelloDetails(Options):
     authid: Text | None = None
     authextra: dict[str, Any] | None = None
     is_revocable: bool = field(name="_radiod_revocation", default=False)
+    wants_goodbye: bool = field(name="_radiod_goodbye", default=False)
 
 
 class Passthru(Options):

@@ -395,7 +395,7 @@ class TestEnding:
     def test_with_the_server_nothing_ends(self, world, owner):
         """Its channels are not over, it is."""
         owner.call(CREATE, "a")
-        world.realm.close("wamp.close.system_shutdown")
+        world.realm.close()
         assert "a" in world.realm.channels
 
 

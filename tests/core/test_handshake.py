@@ -330,6 +330,20 @@ class TestHello:
         world.hello(**details)
         assert world.handshake.session.is_revocable is is_revocable
 
+    @pytest.mark.parametrize(
+        ("details", "wants_goodbye"),
+        [
+            ({}, False),
+            ({"_radiod_goodbye": True}, True),
+            ({"authextra": {"_radiod_goodbye": True}}, True),
+            ({"authextra": {"_radiod_goodbye": "yes"}}, False),
+            ({"_radiod_revocation": True}, False),
+        ],
+    )
+    def test_asks_to_be_told_when_the_server_stops(self, world, details, wants_goodbye):
+        world.hello(**details)
+        assert world.handshake.session.wants_goodbye is wants_goodbye
+
 
 class TestDecisionsThatTakeTime:
     @pytest.fixture

@@ -188,12 +188,26 @@ class TestSessions:
         bob.send(48, 1, {}, "p")
         world.listener("radiod.channel.on_delete").ask(48, 2, {}, "radiod.channel.create", ["a"])
         world.outbox.take()
-        world.realm.close("wamp.close.system_shutdown")
+        polite = world.join(wants_goodbye=True)
+        world.realm.close()
+        assert polite.received() == [[6, {}, "wamp.close.system_shutdown"]]
         for peer in (alice, bob):
-            assert peer.received()[-1] == [6, {}, "wamp.close.system_shutdown"]
-            assert world.outbox.is_closed(peer.session)
+            assert 6 not in [message[0] for message in peer.received()]
+            assert peer.session in world.outbox.stopped
+        assert all(world.outbox.is_closed(peer.session) for peer in (alice, bob, polite))
         assert world.realm.sessions == {}
         assert len(world.clock.timers) == 0
+
+    def test_are_sent_what_waits_before_the_realm_closes(self, world, alice, bob):
+        alice.ask(32, 1, {"_radiod_buffer": {"size": 1, "policy": "wait"}}, "a")
+        world.outbox.block(alice.session)
+        for number in (1, 2):
+            bob.send(16, number, {"acknowledge": True}, "a", [number])
+        assert [message[:2] for message in bob.received()] == [[17, 1]]
+        world.realm.drain()
+        world.clock.advance(0)
+        assert [message[4] for message in alice.received()] == [[1], [2]]
+        assert [message[:2] for message in bob.received()] == [[17, 2]]
 
 
 class TestPublish:

@@ -18,7 +18,7 @@ CLIENT = Path(__file__).parent / "clients" / "autobahn_killed.py"
 SECONDS = 20
 KILLED, SHUTDOWN = "wamp.close.killed", "wamp.close.system_shutdown"
 MANY = 3000
-HELLO = b'[1,"radio",{"roles":{"subscriber":{}}}]'
+HELLO = b'[1,"radio",{"roles":{"subscriber":{}},"_radiod_goodbye":true}]'
 GOODBYE = b'[6,{},"wamp.close.goodbye_and_out"]'
 
 
@@ -57,12 +57,18 @@ def test_who_does_not_answer_is_closed_with_1000_after_two_seconds(client):
     assert 1.5 < time.monotonic() - begin < 4
 
 
-@pytest.mark.parametrize("how", ["killed", "shutdown"])
 @pytest.mark.parametrize(
-    ("transport", "closed"), [("websocket", [True, 1000]), ("rawsocket", "ConnectionDone")]
+    ("how", "left", "code"),
+    [
+        ("killed", KILLED, 1000),
+        ("shutdown", "wamp.close.transport_lost", 1012),
+        ("shutdown, goodbye asked for", SHUTDOWN, 1000),
+    ],
 )
-def test_a_stock_client_sees_a_clean_end(server, client, transport, closed, how):
-    command = [sys.executable, str(CLIENT), transport, str(server.port)]
+@pytest.mark.parametrize("transport", ["websocket", "rawsocket"])
+def test_a_stock_client_sees_a_clean_end(server, client, transport, how, left, code):
+    asks = ["goodbye"] if "asked" in how else []
+    command = [sys.executable, str(CLIENT), transport, str(server.port), *asks]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout.readline() == "joined\n"
         if how == "killed":
@@ -70,7 +76,7 @@ def test_a_stock_client_sees_a_clean_end(server, client, transport, closed, how)
         else:
             server.stop()
         seen = json.loads(process.communicate(timeout=SECONDS)[0])
-    assert seen == {"left": KILLED if how == "killed" else SHUTDOWN, "closed": closed}
+    assert seen == {"left": left, "closed": [True, code] if transport == "websocket" else "ConnectionDone"}
 
 
 def framed(data):

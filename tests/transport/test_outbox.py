@@ -188,7 +188,7 @@ def test_a_peer_whose_backlog_others_fill_is_cut_at_the_bound():
 def test_a_stalled_peer_that_was_told_goodbye_is_cut_in_the_end(radio):
     wire = joined(radio)
     stall(wire)
-    radio[0].realms["radio"].close("wamp.close.system_shutdown")
+    radio[0].realms["radio"].close()
     wire.settle()
     assert not wire.is_closed
     radio[1].advance(2.1)

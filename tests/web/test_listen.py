@@ -89,7 +89,7 @@ def test_a_listener_that_hangs_up_leaves_nothing_behind(radio):
 def test_a_stream_ends_when_the_realm_closes(radio):
     stream = get(radio, "/listen/sample_net", SSE)
     stream.received()
-    radio[0].realms["radio"].close("wamp.close.system_shutdown")
+    radio[0].realms["radio"].close()
     stream.settle()
     assert stream.received().endswith(b"0\r\n\r\n")
 

@@ -318,7 +318,7 @@ class TestLongPoll:
 
     def test_a_server_that_stops_answers_that_nothing_came(self, radio):
         wire = get(radio, "/listen/kept")
-        radio[0].realms["radio"].close("wamp.close.system_shutdown")
+        radio[0].realms["radio"].close()
         wire.settle()
         assert answered(wire)[0] == 204
 

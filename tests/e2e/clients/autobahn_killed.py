@@ -1,6 +1,8 @@
 """A stock Autobahn|Python client that joins, prints "joined", and then how its session and connection end.
 
-autobahn_killed.py websocket|rawsocket PORT
+autobahn_killed.py websocket|rawsocket PORT [goodbye]
+
+With "goodbye" it asks to be told when the server stops.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ from autobahn.wamp.types import ComponentConfig
 from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint
 
-transport, port = sys.argv[1:]
+transport, port, *asked = sys.argv[1:]
 seen: dict[str, Any] = {}
 
 
 class Client(ApplicationSession):
     """Stays until it is told to go."""
+
+    def onConnect(self) -> None:
+        extra = {"_radiod_goodbye": True} if asked else None
+        self.join("radio", ["anonymous"], authextra=extra)
 
     def onJoin(self, details: Any) -> None:
         print("joined", flush=True)
