@@ -101,9 +101,8 @@ class Record:
         self.seq = seq
         self.publication = publication
         self.publisher = publisher
-        self.payload = payload
-        # The live one keeps what it is transcoded to.
-        self.payload = self.fresh_payload()
+        # Its own, though of the same bytes: the live one keeps what it is transcoded to.
+        self.payload = type(payload)(payload.codec, payload.args, payload.kwargs)
         self.options = options
         self.size = len(payload) + options.lists_size()
         self.details = details

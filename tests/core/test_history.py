@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.history import Histories, Keep
+from radiod.core.history import Damaged, Histories, Keep
 from radiod.core.positions import Position
 from radiod.testing import FakeClock, SequentialIds
-from radiod.wire.codecs import JSON, MSGPACK, Payload
+from radiod.wire.codecs import JSON, MSGPACK, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
 
 DEFAULT = PublishOptions()
@@ -122,6 +122,13 @@ class TestWhatIsKept:
         world.record("a")
         world.histories.of("a").clear()
         assert world.of("a") == [1]
+
+
+def test_what_is_damaged_is_said_to_nobody():
+    payload = Damaged(JSON, b"[1]", b"")
+    for ask in (lambda: payload.parts(JSON), lambda: payload.parts(MSGPACK), payload.values):
+        with pytest.raises(Undecodable, match="damaged"):
+            ask()
 
 
 class TestPatterns:
