@@ -42,7 +42,7 @@ from radiod.errors import (
     NOT_AUTHORIZED,
     Refused,
 )
-from radiod.wire.codecs import CBOR, Payload, Undecodable
+from radiod.wire.codecs import CBOR, Payload
 from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
 
 if TYPE_CHECKING:
@@ -390,13 +390,8 @@ def _texts(name: str, value: Any) -> frozenset[str]:
 
 
 def _payload(args: list[Any], kwargs: dict[str, Any]) -> Payload:
-    """In the serializer that says everything the others can, but for what is nested too deep for it."""
-    payload = Payload(CBOR, CBOR.dump(args), CBOR.dump(kwargs) if kwargs else b"")
-    try:
-        payload.values()
-    except Undecodable as error:
-        raise Refused(INVALID_ARGUMENT, str(error)) from None
-    return payload
+    """In the serializer that says everything the others can."""
+    return Payload(CBOR, CBOR.dump(args), CBOR.dump(kwargs) if kwargs else b"")
 
 
 def _scope(value: Any) -> Scope:

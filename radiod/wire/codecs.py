@@ -406,11 +406,9 @@ class _Msgpack(_ByMsgspec):
         scan = MsgpackScan(data)
         scan.whole()
         scan.check(MOST_NESTING)
-        try:
-            value = msgspec.msgpack.decode(data, ext_hook=from_extension)
-        except (TypeError, ValueError) as error:
-            raise Undecodable(f"malformed MessagePack: {_complaint(error)}") from None
-        return plain(value) if scan.is_rich else value
+        # What was run over to its end without a fault can be decoded.
+        value = msgspec.msgpack.decode(data, ext_hook=from_extension)
+        return plain(value) if scan.is_rich or scan.is_odd else value
 
 
 def _undefined_to_none(code: int, data: memoryview) -> Any:
@@ -527,7 +525,7 @@ class _Cbor(_Base):
         scan.check(MOST_NESTING)
         try:
             value = _loads(data)
-            return plain(value) if scan.is_rich else value
+            return plain(value) if scan.is_rich or scan.is_odd else value
         except (cbor2.CBORError, ValueError, TypeError) as error:
             raise Undecodable(f"malformed CBOR: {_complaint(error)}") from None
 

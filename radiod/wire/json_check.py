@@ -36,7 +36,7 @@ _BACKSLASH: Final = ord("\\")
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NAMED: Final = re.compile(_STRING.pattern + rb"(\s*+:)?", re.DOTALL)
-_NUMBER: Final = re.compile(rb"(?<![0-9.])[0-9][0-9.]*+(?:[eE]\+?[0-9]++)?+")
+_NUMBER: Final = re.compile(rb"(?<![0-9.])[0-9][0-9.]*+(?:[eE][-+]?[0-9]++)?+")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS: Final = 4
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}

@@ -11,6 +11,7 @@ size are skipped in one step. The serializers add their tables: ``sizes``, ``han
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
@@ -51,7 +52,7 @@ class Undecodable(ValueError):
     """A payload cannot be parsed, or cannot be said in another serializer, or must not be passed on."""
 
 
-class Scan:
+class Scan(ABC):
     """One run over values in ``data``.
 
     ``depth``: of the deepest container; ``fault``: why it must not be passed on, empty: nothing is known yet;
@@ -184,9 +185,9 @@ class Scan:
         size = self.sizes[first]
         return at + size if size else self.handlers[first](self, at)
 
+    @abstractmethod
     def _key(self, at: int) -> int:
         """A key that is no short text; ends the dictionary where there is none."""
-        raise NotImplementedError
 
     def _note_odd_key(self) -> None:
         self.is_rich = self.has_odd_keys = True

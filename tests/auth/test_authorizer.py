@@ -220,7 +220,7 @@ def test_a_slow_authorizer_delays_its_own_session_only(room):
     assert slow.received() == []
 
 
-@pytest.mark.parametrize("value", [cbor2.CBORTag(1000, 5), cbor2.CBORSimpleValue(99), {None: 1}, {(1, 2): 3}])
+@pytest.mark.parametrize("value", [cbor2.CBORTag(1000, 5), cbor2.CBORSimpleValue(99)])
 @pytest.mark.parametrize(
     ("code", "option"), [(16, "_radiod_stream"), (32, "_radiod_buffer"), (64, "_radiod_signature")]
 )

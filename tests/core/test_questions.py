@@ -5,7 +5,8 @@ from support.realms import World
 
 from radiod.core.questions import Questions
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, TIMEOUT, Refused
-from radiod.wire.codecs import CBOR
+from radiod.wire.codecs import CBOR, Payload
+from radiod.wire.messages import Result
 
 INVOCATION, YIELD, ERROR = 68, 70, 8
 
@@ -86,5 +87,14 @@ def test_an_answer_that_cannot_be_read_is_a_refusal(world, questions):
     callee = world.join(codec=CBOR)
     callee.register("decide")
     heard = Heard(questions.ask("decide", timeout_s=5))
-    callee.send(YIELD, 1, {}, [], {1: 2})
+    callee.send(YIELD, 1, {}, [], {(1, 2): 3})
+    assert heard[0].uri == INVALID_ARGUMENT
+
+
+def test_an_answer_that_is_opaque_is_a_refusal():
+    class Dealer:
+        def ask(self, procedure, payload, timeout_ms, on_end):
+            on_end(Result(1, {}), Payload(CBOR, CBOR.dump("opaque"), b""))
+
+    heard = Heard(Questions(Dealer()).ask("decide", timeout_s=5))
     assert heard[0].uri == INVALID_ARGUMENT

@@ -1157,7 +1157,7 @@ class TestAsking:
         oracle = world.join(codec=CBOR)
         oracle.ask(64, 1, {}, "p")
         outcomes = self.ask(world)
-        oracle.send(70, 1, {}, [], {1: 2})
+        oracle.send(70, 1, {}, [], {(1, 2): 3})
         assert self.refusal(outcomes) == INVALID_ARGUMENT
 
     def test_come_to_nothing_where_nobody_answers(self, world):
