@@ -35,7 +35,7 @@ from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.channelpolls import ChannelPolls
-from radiod.transport.clock import ReactorClock
+from radiod.transport.clock import ReactorClock, make_monotonic
 from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import PortFactory
@@ -233,6 +233,7 @@ class RadioService(MultiService):
         Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
             the store cannot be used. ConfigError: there is none, and it is needed.
         """
+        make_monotonic(self._reactor)
         self._check_durable()
         self._open_store()
         # twistd detaches after this: neither a lock of the file nor a thread would live through it.

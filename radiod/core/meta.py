@@ -354,7 +354,7 @@ class MetaApi:
             for record in histories.of(one)
             if not record.names_sessions and caller in Audience(record.options)
         ]
-        return sorted(records, key=lambda record: (record.time, record.order))
+        return sorted(records, key=lambda record: (record.since, record.order))
 
     # --- registrations
 
