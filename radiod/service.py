@@ -30,6 +30,7 @@ from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
+from radiod.endpoint_defaults import with_defaults
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
@@ -240,7 +241,7 @@ class RadioService(MultiService):
         self._close_store()
         for listen in self._config.listen:
             try:
-                endpoint = serverFromString(self._reactor, listen.endpoint)
+                endpoint = serverFromString(self._reactor, with_defaults(listen.endpoint))
             except (ValueError, TypeError, OSError, ImportError) as error:
                 raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
             failures: list[Failure] = []

@@ -22,7 +22,10 @@ ALLOWED = {
     "config": frozenset({"errors", "core", "secret"}),
     "secret": frozenset({"errors"}),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
-    "service": frozenset({"errors", "wire", "core", "config", "secret", "admission", *EDGES}),
+    "endpoint_defaults": frozenset(),
+    "service": frozenset(
+        {"errors", "wire", "core", "config", "secret", "admission", "endpoint_defaults", *EDGES}
+    ),
     "tap": frozenset({"errors", "config", "secret", "service"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
