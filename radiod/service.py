@@ -30,13 +30,14 @@ from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
+from radiod.endpoint_defaults import with_defaults
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.process import Process, StartError
 from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.channelpolls import ChannelPolls
-from radiod.transport.clock import ReactorClock
+from radiod.transport.clock import ReactorClock, make_monotonic
 from radiod.transport.longpoll import Polls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import Entrance, PortFactory
@@ -244,6 +245,7 @@ class RadioService(MultiService):
         Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
             the store cannot be used. ConfigError: there is none, and it is needed.
         """
+        make_monotonic(self._reactor)
         self._check_durable()
         with self._process.acting():
             self._open_store(self._config.store.path)
@@ -252,7 +254,7 @@ class RadioService(MultiService):
         self._process.inside(self._config.store.path)
         for listen in self._config.listen:
             try:
-                endpoint = serverFromString(self._reactor, listen.endpoint)
+                endpoint = serverFromString(self._reactor, with_defaults(listen.endpoint))
             except (ValueError, TypeError, OSError, ImportError) as error:
                 raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
             failures: list[Failure] = []

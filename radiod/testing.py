@@ -59,6 +59,10 @@ class FakeClock:
     def wake_at(self, when: float) -> None:
         self._wake_at = when
 
+    def set_date(self, by: float) -> None:
+        """Somebody sets the wall clock, ``by`` seconds forward or back; no time passes."""
+        self._epoch += by
+
     def advance(self, seconds: float) -> None:
         """Let time pass, running what falls due on the way, each at its own moment."""
         until = self._now + seconds

@@ -23,10 +23,22 @@ ALLOWED = {
     "secret": frozenset({"errors", "files"}),
     "files": frozenset(),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
+    "endpoint_defaults": frozenset(),
     "process": frozenset(),
     "unixports": frozenset({"process"}),
     "service": frozenset(
-        {"errors", "wire", "core", "config", "secret", "admission", "process", "unixports", *EDGES}
+        {
+            "errors",
+            "wire",
+            "core",
+            "config",
+            "secret",
+            "admission",
+            "process",
+            "unixports",
+            "endpoint_defaults",
+            *EDGES,
+        }
     ),
     "signals": frozenset(),
     "logs": frozenset(),

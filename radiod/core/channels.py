@@ -75,13 +75,18 @@ def check_name(name: str) -> None:
 
 
 class ChannelSettings(Struct, frozen=True, kw_only=True):
-    """How a channel was created, as far as it outlives the server. ``buffer``: as it was given."""
+    """How a channel was created, as far as it outlives the server. ``buffer``: as it was given.
+
+    ``lifetime``: the seconds that were left when this was saved. Nothing that comes back lives longer, should
+    the clock stand at some earlier date then.
+    """
 
     on_owner_leave: OwnerLeaves
     single_writer: bool
     presence: bool
     history: Keep
     buffer: dict[str, Any]
+    lifetime: float | None = None
 
 
 class SavedChannel(Struct, frozen=True, kw_only=True):
@@ -337,7 +342,10 @@ class Channels:
             history=settings.history,
         )
         self._add(channel)
-        self._set_end(channel, None if saved.expires is None else saved.expires - self._clock.time())
+        left = None if saved.expires is None else saved.expires - self._clock.time()
+        if left is not None and settings.lifetime is not None:
+            left = min(left, settings.lifetime)
+        self._set_end(channel, left)
         return channel
 
     # --- finding them
@@ -409,6 +417,10 @@ class Channels:
             return None
         # The two clocks are read one after the other: finer digits would differ from answer to answer.
         return round(self._clock.time() + channel.ends_at - self._clock.seconds(), 3)
+
+    def left(self, channel: Channel) -> float | None:
+        """How many seconds the channel lives yet; None: for good."""
+        return None if channel.ends_at is None else channel.ends_at - self._clock.seconds()
 
     def _closed(self, key_hash: bytes | None) -> dict[tuple[str, bytes | None], None]:
         return self._closed_public if key_hash is None else self._closed_private

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import structs
+
 from radiod.core.attendance import Attendance
 from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel
 from radiod.core.demand import Demand
@@ -41,6 +43,9 @@ ON_CREATE: Final = "radiod.channel.on_create"
 ON_DELETE: Final = "radiod.channel.on_delete"
 ON_DEMAND: Final = "radiod.channel.on_demand"
 
+DATE_TOLERANCE: Final = 1.0
+"""Seconds by which the wall clock may drift from the monotonic one before it counts as set."""
+
 
 class Desk:
     """The channels of one realm, as its sessions use them.
@@ -60,6 +65,9 @@ class Desk:
     ) -> None:
         self._realm = realm
         self._outbox = outbox
+        self._clock = clock
+        # The date at which the monotonic clock stood at 0, when the ends of channels were last saved.
+        self._date_since = clock.time() - clock.seconds()
         self._limits = limits = realm.limits
         self.space = realm.space
         self.channels = Channels(
@@ -193,11 +201,20 @@ class Desk:
                 name=channel.name,
                 control_hash=channel.control_hash,
                 expires=self.channels.expires(channel),
-                settings=channel.settings,
+                settings=structs.replace(channel.settings, lifetime=self.channels.left(channel)),
             ),
             saved,
         )
         return later
+
+    def check_date(self) -> None:
+        """Save durable channels anew if somebody has set the clock: the date of their end was saved."""
+        since = self._clock.time() - self._clock.seconds()
+        if abs(since - self._date_since) > DATE_TOLERANCE:
+            self._date_since = since
+            for channel in self.channels:
+                if channel.settings is not None and channel.ends_at is not None:
+                    self._save(channel, {}, is_new=False)
 
     def restore(self, saved: SavedChannel) -> None:
         """Bring back a durable channel that a session created before the server was started."""

@@ -150,7 +150,7 @@ def _is_for(caller: Session, record: Record) -> bool:
 
 def _place(record: Record) -> Place:
     """Where a record is among all of its realm."""
-    return record.time, record.order
+    return record.since, record.order
 
 
 def _merged(histories: list[list[Record]], is_reversed: bool) -> Generator[None, None, Iterator[Record]]:
@@ -160,7 +160,7 @@ def _merged(histories: list[list[Record]], is_reversed: bool) -> Generator[None,
     for number, records in enumerate(histories):
         rest = reversed(records) if is_reversed else iter(records)
         first = next(rest)
-        heads.append((sign * first.time, sign * first.order, number, first, rest))
+        heads.append((sign * first.since, sign * first.order, number, first, rest))
         if number % TOPICS_IN_A_STEP == 0:
             yield
     heapify(heads)
@@ -175,7 +175,7 @@ def _drawn(heads: list[tuple[float, int, int, Record, Iterator[Record]]], sign: 
         if following is None:
             heappop(heads)
         else:
-            head = (sign * following.time, sign * following.order, number, following, rest)
+            head = (sign * following.since, sign * following.order, number, following, rest)
             heapreplace(heads, head)
 
 

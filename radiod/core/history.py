@@ -62,7 +62,8 @@ NOTHING: Final = Keep(size=0, seconds=0.0, bytes=0)
 class Record:
     """One event that was kept.
 
-    ``time``: seconds since 1970 in whole milliseconds, as it is told; ``order`` counts the realm's records;
+    ``time``: seconds since 1970 in whole milliseconds, as it is told; ``since``: when that was, in monotonic
+    seconds, for its age: the clock may have been set since; ``order`` counts the realm's records;
     ``publisher``: the session's id, 0 when it means nothing any more; ``size``: what it counts for, in bytes.
     """
 
@@ -75,6 +76,7 @@ class Record:
         "publication",
         "publisher",
         "seq",
+        "since",
         "size",
         "time",
         "topic",
@@ -85,6 +87,7 @@ class Record:
         *,
         order: int,
         time: float,
+        since: float,
         topic: str,
         epoch: str,
         seq: int,
@@ -96,6 +99,7 @@ class Record:
     ) -> None:
         self.order = order
         self.time = time
+        self.since = since
         self.topic = topic
         self.epoch = epoch
         self.seq = seq
@@ -231,15 +235,15 @@ class History:
         self.assigned = max(self.assigned, record.seq)
         self._records.append(record)
         self._bytes += record.size
-        self.expire(record.time)
+        self.expire(record.since)
 
     def expire(self, now: float) -> None:
-        """Drop what is beyond the bounds."""
+        """Drop what is beyond the bounds; ``now``: monotonic seconds."""
         keep = self.keep
         while len(self) and (
             len(self) > keep.size
             or self._bytes > keep.bytes
-            or self._records[self._hole].time < now - keep.seconds
+            or self._records[self._hole].since < now - keep.seconds
         ):
             self._drop_first()
 
@@ -380,6 +384,7 @@ class Histories:
         return Record(
             order=next(self._orders),
             time=round(self._clock.time(), 3),
+            since=self._clock.seconds(),
             topic=history.topic,
             epoch=history.epoch,
             seq=history.assigned + 1,
@@ -397,9 +402,21 @@ class Histories:
         """
         history = self.find(topic)
         if history is not None and history.keep.is_durable:
+            self._date(records)
             history.begin(at, records)
             self._had_event(history)
             self.expire(history)
+
+    def _date(self, records: list[Record]) -> None:
+        """Tell the age of what another process kept, oldest first: dates are all that is known of it.
+
+        No event is older than one before it, nor younger than now, whatever the clock said when it was kept.
+        """
+        now, date = self._clock.seconds(), self._clock.time()
+        latest = 0.0
+        for record in records:
+            latest = max(latest, record.time)
+            record.since = now - max(0.0, date - latest)
 
     def add(self, history: History, record: Record) -> None:
         """Count an event, and keep it as far as its topic does."""
@@ -422,7 +439,7 @@ class Histories:
 
     def expire(self, history: History) -> None:
         """Drop what has grown too old since the last event."""
-        history.expire(self._clock.time())
+        history.expire(self._clock.seconds())
 
     def held(self, history: History) -> list[Record]:
         """What a history holds now, oldest first."""

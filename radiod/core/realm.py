@@ -672,6 +672,7 @@ class Realm:
         self._publish_rate.turn(self._published, seconds)
         self._delivery_rate.turn(tally.delivered, seconds)
         self._bytes_rate.turn(tally.delivered_bytes, seconds)
+        self.desk.check_date()
         if self.broker.matching(ON_STATS):
             self.announce(ON_STATS, self.describe_load())
 

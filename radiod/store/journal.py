@@ -104,6 +104,8 @@ def _record(event: StoredEvent, topic: str, order: int) -> Record:
     return Record(
         order=order,
         time=event.time,
+        # The history tells it from the date.
+        since=0.0,
         topic=topic,
         epoch=event.epoch,
         seq=event.seq,

@@ -1,16 +1,41 @@
-"""The reactor's time for the core: the only place that calls ``callLater``."""
+"""The reactor's time for the core: the only place that calls ``callLater``.
+
+Twisted's reactors count their seconds with ``time.time``, so that every delayed call, also those of Twisted's
+and Autobahn's own protocols, follows the wall clock when that is set. ``make_monotonic`` mends it (ADR 21).
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from radiod.core.timers import Timers
 
-__all__ = ["ReactorClock"]
+__all__ = ["ReactorClock", "make_monotonic"]
+
+
+def make_monotonic(reactor: Any) -> None:
+    """Have a reactor count its seconds so that nobody who sets the clock moves its delayed calls.
+
+    The seconds still begin at what the date was, for programs in the same process that read them as one, and
+    for what is delayed already. A reactor that counts otherwise, as those of tests do, is left as it is.
+    """
+    if getattr(reactor, "seconds", None) is not time.time:
+        return
+    since: float = time.time() - time.monotonic()
+
+    def seconds() -> float:
+        return time.monotonic() + since
+
+    reactor.seconds = seconds
+    for call in reactor.getDelayedCalls():
+        if isinstance(call, DelayedCall):
+            call.seconds = seconds
 
 
 class ReactorClock:
@@ -24,7 +49,7 @@ class ReactorClock:
         self.timers = Timers(self)
 
     def seconds(self) -> float:
-        """The reactor's monotonic seconds."""
+        """The reactor's monotonic seconds (``make_monotonic``)."""
         return self._reactor.seconds()
 
     def time(self) -> float:

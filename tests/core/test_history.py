@@ -187,6 +187,19 @@ class TestBounds:
         assert world.of("a") == []
         assert world.histories.topics() == []
 
+    @pytest.mark.parametrize("by", [-3600, 3600])
+    def test_by_age_whoever_sets_the_clock(self, world, by):
+        world.histories.keep("a", Keep(size=9, seconds=10, bytes=1000))
+        world.record("a")
+        world.clock.set_date(by)
+        world.record("a")
+        world.clock.advance(10)
+        assert world.of("a") == [1, 2]
+        first, second = (record.time for record in world.histories.of("a"))
+        assert second - first == by
+        world.clock.advance(0.01)
+        assert world.of("a") == []
+
     def test_the_lists_of_an_event_count_as_its_payload_does(self, world):
         """They are kept as long, and may be as long as a message."""
         world.histories.keep("a", Keep(size=9, seconds=10, bytes=1000))
@@ -428,6 +441,38 @@ class TestDurable:
         assert not history.after(Position("before", oldest - 1))[1]
         world.record("a")
         assert history.position == Position("before", 6)
+
+    def restore(self, world, *times):
+        """A day's history, with events of these dates from now on. Returns: the dates of those still held."""
+        now = world.clock.time()
+        world.histories.keep("a", Keep(size=9, seconds=86_400, bytes=1000, is_durable=True))
+        kept = world.histories.unlisted("a", PLENTY)
+        records = []
+        for number, time in enumerate(times, 1):
+            kept.assigned = number - 1
+            record = world.histories.next(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
+            record.time, record.since = now + time, None
+            records.append(record)
+        world.histories.restore("a", Position("before", 5), records)
+        return [record.time - now for record in world.histories.of("a")]
+
+    def test_ages_are_told_from_dates(self, world):
+        assert self.restore(world, -90_000, -80_000, -10) == [-80_000, -10]
+        world.clock.advance(6_401)
+        assert world.of("a") == [3]
+
+    def test_no_event_is_older_than_the_one_before_it(self, world):
+        """A clock without a battery says 1970 until it is set."""
+        assert self.restore(world, -100, -1.8e9, -10) == [-100, -1.8e9, -10]
+        world.clock.advance(86_301)
+        assert world.of("a") == [3]
+
+    def test_events_of_a_later_date_are_as_of_now(self, world):
+        assert self.restore(world, -10, 86_400, 90_000) == [-10, 86_400, 90_000]
+        world.clock.advance(86_400)
+        assert world.of("a") == [2, 3]
+        world.clock.advance(1)
+        assert world.of("a") == []
 
     def test_a_topic_that_is_durable_no_longer_begins_anew(self, world, history):
         for topic in ("b", "c"):

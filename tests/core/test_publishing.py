@@ -265,6 +265,34 @@ class TestDurableChannels:
         other.clock.advance(0)
         assert other.journal.forgotten == ["c"]
 
+    def test_are_saved_anew_when_the_clock_was_set(self, radio, created):
+        """After a crash the date is all that is known of their end."""
+        for options in ({"durable": True}, {"lifetime": 9}):
+            radio.alice.request(48, {}, CREATE, [f"d{len(options)}{options.get('lifetime')}"], options)
+        radio.journal.saved.clear()
+        radio.realm.statistics.start()
+        radio.clock.advance(6)
+        assert radio.journal.saved == []
+        radio.clock.set_date(-3600)
+        radio.clock.advance(6)
+        ((saved, done),) = radio.journal.saved
+        assert saved.name == "c"
+        assert round(saved.expires - radio.clock.time() + radio.clock.seconds() - 1000, 3) == 60
+        done(Refused(OUT_OF_SERVICE, "disk"))
+        radio.clock.advance(6)
+        assert len(radio.journal.saved) == 1
+        assert "c" in radio.realm.channels
+
+    def test_live_no_longer_than_they_would_have_when_the_clock_is_behind(self, radio, created):
+        saved, _ = created
+        other = Radio()
+        other.clock.set_date(-1e9)
+        other.realm.desk.restore(saved)
+        other.clock.advance(59.9)
+        assert "c" in other.realm.channels
+        other.clock.advance(0.2)
+        assert "c" not in other.realm.channels
+
     def test_without_an_end_or_a_buffer_come_back_too(self, radio):
         radio.alice.request(48, {}, CREATE, ["d"], {"durable": True})
         saved, done = radio.journal.saved.pop()

@@ -88,18 +88,28 @@ class Server:
 
 
 @contextlib.contextmanager
-def radiod(folder: Path, config: str, port: int | None = None, *arguments: str) -> Iterator[Server]:
+def radiod(
+    folder: Path,
+    config: str,
+    port: int | None = None,
+    *arguments: str,
+    twistd: tuple[str, ...] = (),
+    variables: dict[str, str] | None = None,
+) -> Iterator[Server]:
     """Run ``twistd -n radiod`` with ``config`` until the block ends.
 
-    ``config``: TOML without ``[[listen]]``; or with it, and ``:8080:`` in an endpoint for the server's port.
+    Args:
+        config: TOML without ``[[listen]]``; or with it, and ``:8080:`` in an endpoint for the server's port.
+        twistd: its own options.
+        variables: of the environment, besides.
     """
     port = port or free_port()
     file = folder / f"radiod-{port}.toml"
     file.write_text(config.replace(":8080:", f":{port}:"))
     listen = [] if "[[listen]]" in config else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     log = folder / f"radiod-{port}.log"
-    command = [*TWISTD, "-n", "--pidfile=", "radiod", "--config", str(file), *listen, *arguments]
-    with program(command, log) as process:
+    command = [*TWISTD, "-n", "--pidfile=", *twistd, "radiod", "--config", str(file), *listen, *arguments]
+    with program(command, log, env={**environment(), **(variables or {})}) as process:
         server = Server(process, port, log)
         wait_until(lambda: _answers(server), process, log)
         yield server
@@ -109,9 +119,8 @@ def radiod(folder: Path, config: str, port: int | None = None, *arguments: str) 
 def program(command: list[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program of the checkout; whatever happens it has ended when the block ends."""
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, cwd=ROOT, env=environment(), **options
-        )
+        options = {"env": environment(), **options}
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT, **options)
         try:
             yield process
         finally:
