@@ -99,8 +99,10 @@ def _check_files(twistd: Mapping[str, Any]) -> None:
         raise StartError(f"--rundir: cannot enter {folder}")
     if twistd.get("pidfile"):
         _check_writable("pidfile", twistd["pidfile"])
-    logfile = twistd.get("logfile") or ("" if twistd.get("nodaemon") else "twistd.log")
-    if logfile not in ("", "-") and not (twistd.get("syslog") or twistd.get("logger")):
+    # Other runners (``twist``) do not detach, and have no such option.
+    detaches = "nodaemon" in twistd and not (twistd["nodaemon"] or twistd.get("debug"))
+    logfile = twistd.get("logfile") or ("twistd.log" if detaches else "-")
+    if isinstance(logfile, str) and logfile != "-" and not (twistd.get("syslog") or twistd.get("logger")):
         _check_writable("logfile", logfile)
 
 

@@ -8,12 +8,13 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
-from support.running import OPEN, ROOT, TWISTD, environment, free_port
+from support.running import OPEN, ROOT, TWISTD, environment, free_port, program, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -395,3 +396,11 @@ def test_another_one_does_not_wait_for_anybody(home, number):
         assert not (home.folder / "radiod.sqlite-wal").exists()
     assert "Traceback" not in home.told()
     assert "while stopping: not waiting for anybody" in home.told()
+
+
+def test_twisteds_other_runner_serves_as_well(home):
+    command = [sys.executable, "-c", "from twisted.application.twist._twist import Twist; Twist.main()"]
+    log = home.folder / "twist.log"
+    with program([*command, "radiod", "--listen", home.endpoint], log) as process:
+        wait_until(home.answers, process, log)
+    assert "Traceback" not in log.read_text()
