@@ -31,6 +31,7 @@ from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
+from radiod.transport.strangers import Strangers
 from radiod.wire.codecs import Payload, Undecodable
 from radiod.wire.messages import Error, Goodbye, Message
 
@@ -81,7 +82,7 @@ class Driver(Protocol):
 class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
-    ``max_backlog`` is in bytes.
+    ``max_backlog`` is in bytes; ``strangers``: connections without a session.
     Counters: ``unsayable`` events that a format could not express, ``cut`` connections cut for their backlog.
     """
 
@@ -94,6 +95,7 @@ class FanOut:
         self._due: list[Outlet] = []
         self._order = count()
         self._turn_bytes = 0
+        self.strangers = Strangers()
         self.unsayable = 0
         self.cut = 0
 
@@ -398,6 +400,11 @@ class Outlet:
         if self.blocked and not self._is_gone and not self._has_all_left():
             self.abandon()
             self._on_cut()
+
+    @property
+    def strangers(self) -> Strangers:
+        """The server's connections without a session."""
+        return self._fan_out.strangers
 
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when so much time has passed."""

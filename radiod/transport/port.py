@@ -20,6 +20,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.settings import Settings
+from radiod.transport.strangers import Strangers
 
 __all__ = ["Doorkeeper", "PortFactory"]
 
@@ -46,6 +47,7 @@ class Doorkeeper(TwistedProtocol):
         self._received = b""
         self._is_refused = False
         self._deadline: Deadline = self.factory.head_deadline(self._expire)
+        self.factory.strangers.add(self)
         if ITCPTransport.providedBy(self.transport):
             # A sample must not wait for the acknowledgement of the last; a peer that died must be noticed.
             self.transport.setTcpNoDelay(True)
@@ -79,7 +81,7 @@ class Doorkeeper(TwistedProtocol):
 
     def _hand_over(self, factory: Any) -> None:
         """Put the right protocol into this one's place; nothing of this one remains behind it."""
-        self._deadline.cancel()
+        self._forget()
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
         inner.on_lost = self.factory.connection_lost
@@ -104,9 +106,17 @@ class Doorkeeper(TwistedProtocol):
             self.log.info("refused {peer}: no request in time", peer=self._peer())
         self.transport.abortConnection()
 
+    def dismiss(self) -> None:
+        """The server stops before the peer said anything useful."""
+        self.transport.loseConnection()
+
+    def _forget(self) -> None:
+        self._deadline.cancel()
+        self.factory.strangers.discard(self)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The peer left before it said anything useful."""
-        self._deadline.cancel()
+        self._forget()
         self.factory.connection_lost()
 
 
@@ -124,6 +134,7 @@ class PortFactory(ServerFactory):
         self,
         clock: ReactorClock,
         settings: Settings,
+        strangers: Strangers,
         *,
         websocket: Any,
         rawsocket: Any,
@@ -131,6 +142,7 @@ class PortFactory(ServerFactory):
     ) -> None:
         self._clock = clock
         self._settings = settings
+        self.strangers = strangers
         self.websocket = websocket
         self.rawsocket = rawsocket
         self.http = http
