@@ -110,6 +110,7 @@ class Radio:
         self.port = PortFactory(
             self.clock,
             settings,
+            self.fan_out.strangers,
             websocket=RadioSocketFactory(
                 reactor, self.clock, self.fan_out, gates, streams, aliases, settings
             ),
@@ -322,6 +323,7 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.close()
         self.radio.statistics.stop()
+        self.radio.fan_out.strangers.dismiss()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
         self.radio.site.wind_up()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_FEATURES", "UNSTOPPABLE_CHUNKS", "Session", "announced"]
 
 REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
-"""The messages whose request ids count 1, 2, 3 … through a session (WAMP specification, "IDs")."""
+"""The messages whose request ids count one by one through a session (WAMP specification, "IDs")."""
 
 MAX_PROGRESSIVE: Final = 256
 """Ids of progressive calls remembered after they ended: their last chunks may still be on the way."""
@@ -196,12 +196,15 @@ class Session:
     def count(self, message: Any) -> None:
         """Check the request id of a message that came in.
 
+        The first one of a session may be any; behind 2**53 comes 1.
         Raises: PeerError: it is not the one behind the last, nor the id of a progressive call.
         """
         if type(message) not in REQUESTS:
             return
         request = message.request
-        expected = self.last_request + 1 if self.last_request < MAX_ID else 1
+        last = self.last_request
+        # Wampy goes on counting where its last session ended.
+        expected = request if not last else last + 1 if last < MAX_ID else 1
         if request == expected:
             self.last_request = request
             if type(message) is Call and message.options.progress:

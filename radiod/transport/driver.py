@@ -99,6 +99,7 @@ class WampDriver:
         self._deadline = deadline(self._expire)
         outlet.driver = self
         outlet.peer = peer
+        outlet.strangers.add(self)
 
     def longest(self, limit: int) -> int:
         """How long a message of the peer may be now, where ``limit`` is the most that a session may send.
@@ -158,6 +159,7 @@ class WampDriver:
         self._outlet.push(self._outlet.format.message(reply, None))
         if handshake.session is not None:
             self._deadline.cancel()
+            self._outlet.strangers.discard(self)
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
             principal = handshake.session.principal
             self.log.info(
@@ -195,6 +197,7 @@ class WampDriver:
         self._session = None
         self._handshake = Handshake(self._gates, self._cookie)
         self._deadline = self._start_deadline(self._expire)
+        self._outlet.strangers.add(self)
 
     def close(self, reason: str) -> None:
         """The session has been told GOODBYE: close the connection when the client has answered."""
@@ -212,6 +215,10 @@ class WampDriver:
         assert self._session is not None
         self.log.info("session {session} left: the server stops", session=self._session.id)
         self._session = None
+        self._finish(SERVICE_RESTART)
+
+    def dismiss(self) -> None:
+        """The server stops while the peer has no session."""
         self._finish(SERVICE_RESTART)
 
     def _is_text(self, data: bytes) -> bool:
@@ -270,6 +277,7 @@ class WampDriver:
 
     def _end(self) -> None:
         self._deadline.cancel()
+        self._outlet.strangers.discard(self)
         self.is_over = True
         # Each knows the other: without this only the cyclic collector would free them.
         self._outlet.driver = None

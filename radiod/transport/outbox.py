@@ -31,6 +31,7 @@ from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
+from radiod.transport.strangers import Strangers
 from radiod.wire.codecs import Payload, Undecodable
 from radiod.wire.messages import Error, Goodbye, Message
 
@@ -81,7 +82,8 @@ class Driver(Protocol):
 class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
-    ``max_backlog`` is in bytes. ``cut`` counts connections that were cut for their backlog.
+    ``max_backlog`` is in bytes; ``strangers``: connections without a session. ``cut`` counts connections that
+    were cut for their backlog.
     """
 
     log = Logger()
@@ -95,6 +97,7 @@ class FanOut:
         self._turn_bytes = 0
         # The event that the log was told of last.
         self._noted = 0
+        self.strangers = Strangers()
         self.cut = 0
 
     def mark(self, outlet: Outlet) -> None:
@@ -457,6 +460,11 @@ class Outlet:
         if self.blocked and not self._is_gone and not self._has_all_left():
             self.abandon()
             self._on_cut()
+
+    @property
+    def strangers(self) -> Strangers:
+        """The server's connections without a session."""
+        return self._fan_out.strangers
 
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when so much time has passed."""

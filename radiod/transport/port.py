@@ -19,6 +19,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.settings import Settings
+from radiod.transport.strangers import Strangers
 from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
 from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head
 from radiod.wire.replies import error_reply
@@ -42,6 +43,7 @@ class Doorkeeper(TwistedProtocol):
         self._received = b""
         self._is_refused = False
         self._deadline: Deadline = self.factory.head_deadline(self._expire)
+        self.factory.strangers.add(self)
         if ITCPTransport.providedBy(self.transport):
             # A sample must not wait for the acknowledgement of the last; a peer that died must be noticed.
             self.transport.setTcpNoDelay(True)
@@ -84,7 +86,7 @@ class Doorkeeper(TwistedProtocol):
         except BadHead as bad:
             self._refuse(bad)
             return
-        self._deadline.cancel()
+        self._forget()
         if head.is_websocket:
             received = data + rest
             self.factory.upgrade(self.transport, caller, visit, head, received, self.factory.connection_lost)
@@ -92,7 +94,7 @@ class Doorkeeper(TwistedProtocol):
             self._be_http(caller, head, visit, rest)
 
     def _be_rawsocket(self) -> None:
-        self._deadline.cancel()
+        self._forget()
         peer = self._caller().peer
         inner = self._hand_over(self.factory.rawsocket)
         inner.peer = peer
@@ -128,9 +130,17 @@ class Doorkeeper(TwistedProtocol):
             self.log.info("refused {peer}: no request in time", peer=self._peer())
         self.transport.abortConnection()
 
+    def dismiss(self) -> None:
+        """The server stops before the peer said anything useful."""
+        self.transport.loseConnection()
+
+    def _forget(self) -> None:
+        self._deadline.cancel()
+        self.factory.strangers.discard(self)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The peer left before it said anything useful."""
-        self._deadline.cancel()
+        self._forget()
         self.factory.connection_lost()
 
 
@@ -152,6 +162,7 @@ class PortFactory(ServerFactory):
         self,
         clock: ReactorClock,
         settings: Settings,
+        strangers: Strangers,
         *,
         websocket: Any,
         rawsocket: Any,
@@ -159,6 +170,7 @@ class PortFactory(ServerFactory):
     ) -> None:
         self._clock = clock
         self._settings = settings
+        self.strangers = strangers
         self.websocket = websocket
         self.rawsocket = rawsocket
         self.http = http

@@ -75,6 +75,11 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         super().connectionMade()
         self._max_message_size = self.factory.max_message_bytes
         self._deadline = self.factory.handshake_deadline(self._expire)
+        self.factory.fan_out.strangers.add(self)
+
+    def dismiss(self) -> None:
+        """The server stops before the RawSocket handshake."""
+        self._hang_up()
 
     def _expire(self) -> None:
         self.log.info("refused {peer}: no RawSocket handshake in time", peer=self.peer)
@@ -126,6 +131,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             self._outlet = outlet = StreamOutlet(self.factory.fan_out, self.transport, format, **options)
             outlet.start()
         self._deadline.cancel()
+        self.factory.fan_out.strangers.discard(self)
         self._driver = WampDriver(
             self.factory.gates, codec, self._outlet, self.peer, self.factory.handshake_deadline
         )
@@ -173,6 +179,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         """Free everything the connection held."""
         super().connectionLost(reason)
         self._deadline.cancel()
+        self.factory.fan_out.strangers.discard(self)
         if self._driver is not None:
             self._driver.lost()
         if self._outlet is not None:

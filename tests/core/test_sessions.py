@@ -156,6 +156,17 @@ class TestRequestIds:
         assert session.last_request == 2
         session.count(COUNTED[kind](3))
 
+    @pytest.mark.parametrize("kind", sorted(COUNTED))
+    @pytest.mark.parametrize("first", [1, 4, 2**53 - 1])
+    def test_begin_anywhere_and_count_from_there(self, session, kind, first):
+        session.count(COUNTED[kind](first))
+        for id in (first, first + 2, 1 if first > 1 else 7):
+            assert_violation(session, final(id), match=f"the next one is {first + 1}")
+        session.count(final(first + 1))
+
+    def test_that_begin_with_the_last_one_go_on_with_1(self, session):
+        count(session, final(2**53), final(1), final(2))
+
     def test_begin_again_behind_two_to_the_53rd(self, session):
         session.last_request = 2**53 - 1
         count(session, final(2**53), final(1), final(2))
@@ -190,7 +201,8 @@ class TestProgressiveCalls:
             assert_violation(session, message)
 
     def test_begin_with_the_next_id(self, session):
-        assert_violation(session, chunk(2))
+        session.count(final(4))
+        assert_violation(session, chunk(6))
         assert session.progressive == {}
 
     def test_are_known_while_they_are_pending(self, session):
