@@ -208,7 +208,7 @@ class Handshake:
             principal,
             outlet,
             announced(details.roles, details.agent),
-            # The feature's announcement is not enough: Autobahn|Python announces it, and breaks on the message.
+            # To announce the feature is not enough: Autobahn|Python does, and breaks on the message.
             _asks(details, details.is_revocable, "_radiod_revocation"),
             _agent(details),
             wants_goodbye=_asks(details, details.wants_goodbye, "_radiod_goodbye"),
@@ -236,7 +236,7 @@ def _agent(details: HelloDetails) -> str | None:
 
 
 def _asks(details: HelloDetails, is_asked: bool, name: str) -> bool:
-    """Whether the client asked for something by a detail or, as stock clients can as well, in ``authextra``."""
+    """Whether the client asked for something by a detail or, as stock clients can, in ``authextra``."""
     return is_asked or (details.authextra or {}).get(name) is True
 
 

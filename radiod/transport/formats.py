@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 RETRY_MS: Final = (1000, 3000)
-"""When an EventSource comes back after the server stopped, in ms: on its own Chromium takes 3 s, all at once."""
+"""When an EventSource comes back after the server stopped, in ms. By itself Chromium takes 3 s, always."""
 
 BATCHED: Final = ".batched"
 SUBPROTOCOLS: Final = {
