@@ -12,10 +12,8 @@ from typing import Any
 from msgspec import structs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
 from radiod import __version__, config
@@ -30,6 +28,7 @@ from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
+from radiod.endpoints import EndpointError, address, listen
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
@@ -237,15 +236,18 @@ class RadioService(MultiService):
         self._open_store()
         # twistd detaches after this: neither a lock of the file nor a thread would live through it.
         self._close_store()
-        for listen in self._config.listen:
+        for index, listening in enumerate(self._config.listen):
+            key = f"listen.[{index}].endpoint: cannot listen on {listening.endpoint!r}"
             try:
-                endpoint = serverFromString(self._reactor, listen.endpoint)
-            except (ValueError, TypeError, OSError, ImportError) as error:
-                raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
-            failures: list[Failure] = []
-            endpoint.listen(self.radio.port).addCallbacks(self.ports.append, failures.append)
-            if failures:
-                raise ListenError(f"cannot listen on {listen.endpoint!r}: {failures[0].getErrorMessage()}")
+                listen(
+                    self._reactor,
+                    listening.endpoint,
+                    self.radio.port,
+                    self.ports.append,
+                    lambda why, key=key: self.log.error("{key}: {why}", key=key, why=why),  # type: ignore[misc]
+                )
+            except EndpointError as error:
+                raise ListenError(f"{key}: {error}") from None
 
     def startService(self) -> None:
         """Go on the air, and say so on one line."""
@@ -259,7 +261,7 @@ class RadioService(MultiService):
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
-            where=", ".join(_address(port) for port in self.ports),
+            where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
         )
         for line in self._config.not_yet():
@@ -374,10 +376,3 @@ def _aliases(configuration: config.Config) -> Iterator[tuple[str, str]]:
         for name, channel in realm.channels.items():
             for path in channel.aliases:
                 yield path, name
-
-
-def _address(port: IListeningPort) -> str:
-    host: Any = port.getHost()
-    if hasattr(host, "port"):
-        return f"http://{host.host}:{host.port}/"
-    return str(getattr(host, "name", host))

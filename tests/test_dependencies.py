@@ -1,6 +1,7 @@
 """The architecture's rules about imports, checked on the syntax trees of all of radiod.
 
-errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- admission <- service <- tap
+errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- admission <- service <- tap;
+endpoints <- service
 """
 
 import ast
@@ -21,8 +22,9 @@ ALLOWED = {
     # Of the core only its URI rules: see the test of that.
     "config": frozenset({"errors", "core", "secret"}),
     "secret": frozenset({"errors"}),
+    "endpoints": frozenset({"errors"}),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
-    "service": frozenset({"errors", "wire", "core", "config", "secret", "admission", *EDGES}),
+    "service": frozenset({"errors", "wire", "core", "config", "secret", "admission", "endpoints", *EDGES}),
     "tap": frozenset({"errors", "config", "secret", "service"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),

@@ -10,15 +10,17 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress, INegotiated, IProtocolNegotiationFactory, ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
+from radiod.transport.handshakes import what_failed
 from radiod.transport.settings import Settings
 
 __all__ = ["Doorkeeper", "PortFactory"]
@@ -101,18 +103,26 @@ class Doorkeeper(TwistedProtocol):
 
     def _expire(self) -> None:
         if not self._is_refused:
-            self.log.info("refused {peer}: no request in time", peer=self._peer())
+            self._is_refused = True
+            what = what_failed(self.transport, None) or "no request in time"
+            self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The peer left before it said anything useful."""
+        """The peer left before it said anything useful, perhaps since there was no TLS to say it in."""
         self._deadline.cancel()
+        if not self._is_refused and INegotiated.providedBy(self.transport):
+            what = what_failed(self.transport, reason)
+            if what is not None:
+                self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
         self.factory.connection_lost()
 
 
+@implementer(IProtocolNegotiationFactory)
 class PortFactory(ServerFactory):
     """Accepts connections, up to the limit, for all listening endpoints together.
 
+    For plugins' endpoints that end in TLS it says what ALPN may choose; radiod's own ask nobody.
     ``websocket``, ``rawsocket`` and ``http`` build the protocols that take over; each of those calls its
     ``on_lost`` when its connection is lost.
     """
@@ -137,6 +147,10 @@ class PortFactory(ServerFactory):
         self.connections = 0
         self.refused = 0
         self._on_empty: Callable[[], object] = lambda: None
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS clients may choose by ALPN."""
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
         """Take one more connection; None, which closes it, when there are too many."""
