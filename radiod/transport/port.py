@@ -21,6 +21,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
+from radiod.transport.liveness import Watch
 from radiod.transport.settings import Settings
 
 __all__ = ["Doorkeeper", "PortFactory"]
@@ -85,6 +86,8 @@ class Doorkeeper(TwistedProtocol):
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
         inner.on_lost = self.factory.connection_lost
+        if factory is not self.factory.websocket:
+            inner.on_lost = self.factory.watch.begin(transport, self._peer(), inner.on_lost)
         put_in_place(transport, inner)
         inner.makeConnection(transport)
         inner.dataReceived(self._received)
@@ -144,6 +147,7 @@ class PortFactory(ServerFactory):
         self.websocket = websocket
         self.rawsocket = rawsocket
         self.http = http
+        self.watch = Watch(clock, settings.ping_interval, settings.ping_timeout)
         self.connections = 0
         self.refused = 0
         self._on_empty: Callable[[], object] = lambda: None
