@@ -59,13 +59,13 @@ class Watch:
         Returns: what must be called in place of ``on_lost``.
         """
         connection = getattr(transport, "socket", None)
-        if connection is None or connection.family not in (socket.AF_INET, socket.AF_INET6):
+        if connection is None:
             return on_lost
         try:
             for option, value in self._options:
                 connection.setsockopt(socket.IPPROTO_TCP, option, value)
         except OSError:
-            # It is closed already, or the system knows an option by name only.
+            # It is no TCP socket, or closed already, or the system knows an option by name only.
             return on_lost
         return _Watched(self, transport, connection, peer, on_lost).lost if IS_TOLD else on_lost
 
