@@ -23,7 +23,8 @@ def stream(port, media_type):
     """Open a stream whose query holds what nobody else may see."""
     client = dial(port)
     client.sendall(
-        b"GET /listen/a?size=5&_=my-secret HTTP/1.1\r\nHost: localhost\r\nAccept: %b\r\n\r\n" % media_type.encode()
+        b"GET /listen/a?size=5&_=my-secret HTTP/1.1\r\nHost: localhost\r\nAccept: %b\r\n\r\n"
+        % media_type.encode()
     )
     assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
     return client

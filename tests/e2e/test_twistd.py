@@ -63,8 +63,18 @@ def joined(dial_ws, url, **options):
         ("a = [", "not TOML: Invalid value"),
         ("port = 1", "port: unknown key"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
-        ("[[listen]]\nendpoint = 'carrier:pigeon'", "cannot listen on 'carrier:pigeon'"),
-        ("[[listen]]\nendpoint = 'tcp:99999'", "cannot listen on 'tcp:99999'"),
+        (
+            "[[listen]]\nendpoint = 'carrier:pigeon'",
+            "listen.[0].endpoint: cannot listen on 'carrier:pigeon': unknown kind 'carrier'",
+        ),
+        (
+            "[[listen]]\nendpoint = 'tcp:0:interface=127.0.0.1'\n[[listen]]\nendpoint = 'tcp:99999'",
+            "listen.[1].endpoint: cannot listen on 'tcp:99999': port: '99999' is no number from 0 to 65535",
+        ),
+        (
+            "[[listen]]\nendpoint = 'systemd:domain=INET:name=http'",
+            "listen.[0].endpoint: cannot listen on 'systemd:domain=INET:name=http': no socket named 'http'",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_and_status_1(tmp_path, mode, config, message):

@@ -111,3 +111,52 @@ def test_a_receiver_is_never_sent_more_than_it_said_it_takes(radio):
     assert b"xxx" not in received
     code, _, _, _, uri, _ = caller.ask([48, 1, {}, "p", ["x" * 600]])
     assert (code, uri) == (8, "wamp.error.payload_size_exceeded")
+
+
+class TestPings:
+    """A peer that knows pings is pinged; one that does not might take a PING for a long message."""
+
+    PING = b"\x01\x00\x00\x06radiod"
+
+    @pytest.mark.parametrize(
+        "shown", [b"\x01\x00\x00\x01x", b"\x02\x00\x00\x00"], ids=["by a ping", "by a pong"]
+    )
+    def test_whoever_shows_that_it_knows_pings_is_pinged(self, radio, shown):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(shown)
+        wire.received()
+        radio[1].pump([1] * 31)
+        assert wire.received() == self.PING
+
+    def test_whoever_does_not_answer_is_cut(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(b"\x01\x00\x00\x00" * 3)
+        radio[1].pump([1] * 51)
+        assert wire.is_closed
+        assert radio[0].port.connections == 0
+
+    def test_anything_that_comes_is_an_answer(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(b"\x01\x00\x00\x00")
+        for byte in b"\x02\x00\x00\x01x":
+            radio[1].pump([1] * 31)
+            assert self.PING in wire.received()
+            wire.send(bytes([byte]))
+        assert not wire.is_closed
+
+    def test_whoever_said_nothing_of_pings_is_left_alone(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        radio[1].pump([1] * 1000)
+        assert wire.received() == b""
+        assert not wire.is_closed
+
+    def test_nobody_is_pinged_any_more_who_has_left(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(b"\x01\x00\x00\x00")
+        wire.hang_up()
+        assert len(radio[0].clock.timers) == 0
