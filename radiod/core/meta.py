@@ -35,7 +35,7 @@ from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
-    CLOSE_NORMAL,
+    CLOSE_KILLED,
     DISCLOSE_ME,
     HISTORY_UNAVAILABLE,
     INVALID_ARGUMENT,
@@ -57,7 +57,7 @@ __all__ = ["MetaApi"]
 MAX_EVENTS: Final = 1000
 """Events in one answer of ``get_events``; with fewer asked for, or more there, paging goes on."""
 
-WHY: Final[Signature] = {"reason": CLOSE_NORMAL, "message": None}
+WHY: Final[Signature] = {"reason": CLOSE_KILLED, "message": None}
 # RFC 3339; ``datetime`` reads much more than that as a date.
 DATE: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"

@@ -169,9 +169,15 @@ class Realm:
         agent: str | None = None,
         *,
         wants_goodbye: bool = False,
+        id: int | None = None,
     ) -> Session:
-        """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
-        id = self._ids.next()
+        """Open a session for ``principal``; ``outlet`` is the outbox's way to it.
+
+        Args:
+            id: what the client was told that it would be; taken only by the most unlikely chance.
+        """
+        if id is None:
+            id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
         session = self.sessions[id] = Session(

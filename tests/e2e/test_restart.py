@@ -4,7 +4,6 @@ One server and all the clients at once for each way to end it; each client's fat
 """
 
 import contextlib
-import json
 import shutil
 import subprocess
 import sys
@@ -56,7 +55,9 @@ class Client:
         self.output = []
         self.answered = 0
         script = ["clients/comeback.py"] if kind in PYTHON else ["js/comeback.js"]
-        program = [sys.executable] if kind in PYTHON else ["node", "--experimental-websocket", "--no-warnings"]
+        program = (
+            [sys.executable] if kind in PYTHON else ["node", "--experimental-websocket", "--no-warnings"]
+        )
         self.process = stack.enter_context(
             subprocess.Popen(
                 [*program, *script, kind, str(port), self.procedure],
@@ -108,7 +109,7 @@ class Browser:
 
 
 def all_there(server, clients, number):
-    """Publish sample ``number``, and call everybody, again and again until all are there, or it takes too long."""
+    """Publish sample ``number``, and call everybody, again and again until all are there, or for too long."""
     end = time.monotonic() + SECONDS
     with contextlib.closing(RawClient(server.port)) as caller:
         request = 0
@@ -133,7 +134,9 @@ def wait_until_refused(clients):
 
 def publish(server, number):
     body = {"network": "sample_net", "data": {"n": number}}
-    answer = requests.post(f"{server.url}/publish", json=body, headers={"API-KEY": "sample-key"}, timeout=SECONDS)
+    answer = requests.post(
+        f"{server.url}/publish", json=body, headers={"API-KEY": "sample-key"}, timeout=SECONDS
+    )
     assert answer.status_code == 200
 
 
