@@ -380,9 +380,7 @@ def test_every_signal_to_stop_says_goodbye(home, mode, number):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_another_one_does_not_wait_for_anybody(home, number):
     more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
-    half = (
-        b"POST /publish HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: kept-key\r\nContent-Length: 100\r\n\r\nhalf"
-    )
+    half = b"POST /publish HTTP/1.1\r\nHost: [::1]\r\nAPI-KEY: kept-key\r\nContent-Length: 100\r\n\r\nhalf"
     with home.server("-n", radiod=more) as pid, socket.create_connection(("127.0.0.1", home.port)) as client:
         client.sendall(half)
         # Once it has answered another one, it has read this.

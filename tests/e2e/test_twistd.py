@@ -231,7 +231,7 @@ def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
             local.connect(str(path))
             body = b'{"network":"sample_net","data":{"big":"%b"}}' % (b"x" * 500_000)
             local.sendall(
-                b"POST /publish HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: sample-key\r\nContent-Length: %d\r\n\r\n"
+                b"POST /publish HTTP/1.1\r\nHost: [::1]\r\nAPI-KEY: sample-key\r\nContent-Length: %d\r\n\r\n"
                 % len(body)
             )
             local.sendall(body)

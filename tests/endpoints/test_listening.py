@@ -2,12 +2,14 @@
 
 import os
 import socket
+import stat
 
 import pytest
 from support.tls import Issued, certificate, rsa_key
 from twisted.internet import defer, reactor
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
 from radiod.endpoints import EndpointError, address, listen, listening
@@ -290,15 +292,13 @@ class TestPlugins:
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("", 0o660), (":mode=600", 0o600), (":mode=666", 0o666)])
-def test_a_unix_socket_is_for_owner_and_group(tmp_path, mode, expected):
-    ports = []
-    listen(reactor, f"unix:{tmp_path}/radio{mode}", Factory(), ports.append, pytest.fail)
+def test_a_unix_socket_is_for_owner_and_group(opened, tmp_path, mode, expected):
+    listen(reactor, f"unix:{tmp_path}/radio{mode}", Factory(), opened.append, failed)
     assert stat.S_IMODE((tmp_path / "radio").stat().st_mode) == expected
-    return ports[0].stopListening()
 
 
-@pytest.mark.parametrize(("kind", "opened"), [("tcp:0", "tcpServers"), ("unix:radio", "unixServers")])
-def test_thousands_may_wait_to_be_accepted(kind, opened):
+@pytest.mark.parametrize(("kind", "servers"), [("tcp:0", "tcpServers"), ("unix:radio", "unixServers")])
+def test_thousands_may_wait_to_be_accepted(kind, servers):
     memory = MemoryReactor()
-    listen(memory, kind, Factory(), lambda port: None, pytest.fail)
-    assert 4096 in getattr(memory, opened)[0]
+    listen(memory, kind, Factory(), lambda port: None, failed)
+    assert 4096 in getattr(memory, servers)[0]
