@@ -29,7 +29,7 @@ from radiod.wire.forms import (
 from radiod.wire.json_check import check_json, without_lone_surrogates
 from radiod.wire.lenient import is_undefined, mend_message
 from radiod.wire.messages import EMPTY, ClientMessage, Message
-from radiod.wire.scan import MOST_NESTING, NESTING, Undecodable, has_key_proto
+from radiod.wire.scan import MOST_NESTING, NESTING, PROTO, UNDERSCORE, Undecodable, has_key_proto
 from radiod.wire.scan_cbor import CborScan
 from radiod.wire.scan_msgpack import MsgpackScan
 
@@ -352,7 +352,8 @@ class _Msgpack(_ByMsgspec):
         return self._decoder.decode(data)  # type: ignore[no-any-return] # by the decoder's type
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
-        if not has_key_proto(data) and not _is_numbers(data):
+        # Written out, since this is where most payloads go.
+        if (UNDERSCORE not in data or PROTO not in data) and (len(data) < SHORT or not _is_numbers(data)):
             try:
                 _SIMPLE(data)
                 return data
