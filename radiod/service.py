@@ -32,7 +32,7 @@ from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.endpoint_defaults import with_defaults
 from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
-from radiod.store.journal import RealmJournal, restored, saved_channel
+from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.channelpolls import ChannelPolls
@@ -131,8 +131,10 @@ class Radio:
             for (of, topic), at in positions.items():
                 keep = realm.histories.wanted(topic) if of == name else None
                 if keep is not None and keep.is_durable:
-                    events = store.recent(name, topic, keep.size)
-                    realm.histories.restore(topic, Position(at.epoch, at.seq), restored(events, topic))
+                    past = restored(store.recent(name, topic, keep.size), topic)
+                    realm.histories.restore(topic, Position(at.epoch, at.seq), past.records, past.lost)
+                    if past.lost:
+                        store.notes.append(f"damaged events of {name} {topic} are lost: {spans(past.lost)}")
             realm.histories.journal = RealmJournal(store, name)
 
     @property
@@ -256,6 +258,8 @@ class RadioService(MultiService):
             self.bind()
         self._open_store()
         if self._store is not None:
+            for note in self._store.notes:
+                self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.statistics.start()
         self.log.info(

@@ -15,6 +15,7 @@ from twisted.logger import globalLogPublisher
 
 from radiod.store.records import Position, StoredChannel, StoredEvent, StoreError, StoreFull
 from radiod.store.sqlite import SqliteStore
+from radiod.store.sums import channel_sum
 
 SECONDS = 20.0
 """Longer than anything here takes: what waits so long has failed."""
@@ -676,11 +677,11 @@ class TestOpening:
     def test_a_newer_file_is_refused(self, store, path, main):
         store.close()
         self.sql(path, "PRAGMA user_version = 7")
-        assert self.refused(path, main) == "written by another radiod: schema 7, not 1"
+        assert self.refused(path, main) == "written by a newer radiod: schema 7, this one knows 2"
 
     def test_something_else_is_refused(self, path, main):
         Path(path).write_bytes(b"not a database, " * 100)
-        assert self.refused(path, main) == "not a SQLite database"
+        assert self.refused(path, main) == f"not a SQLite database{way_out(path)}"
 
     def test_a_damaged_file_is_refused(self, store, path, main, answers):
         append(store, answers, *range(1, 200), size=100)
@@ -688,7 +689,7 @@ class TestOpening:
         with open(path, "r+b") as file:
             file.seek(4096)
             file.write(b"\xff" * (os.path.getsize(path) - 4096))
-        assert self.refused(path, main) == "the file is damaged"
+        assert self.refused(path, main) == f"the file is damaged{way_out(path)}"
 
     def test_a_missing_folder_is_refused(self, tmp_path, main):
         assert self.refused(str(tmp_path / "none" / "x"), main) == "No such file or directory"
@@ -703,15 +704,22 @@ class TestOpening:
         assert store.channels() == []
         store.close()
 
-    def test_damaged_settings_are_an_error_of_the_store(self, store, path, main):
+    def test_settings_that_radiod_has_not_written_are_an_error_of_the_store(self, store, path, main):
         store.save_channel("radio", "a", {}, None, None)
         store.close()
-        self.sql(path, "UPDATE channels SET settings = '[]'")
+        wrong = ("radio", "a", "[]", None, None)
+        connection = connect(path)
+        connection.execute("UPDATE channels SET settings = ?, sum = ?", (wrong[2], channel_sum(*wrong)))
+        connection.close()
         again = SqliteStore(path, main)
         again.open()
         with pytest.raises(StoreError, match="Expected `object`"):
             again.channels()
         again.close()
+
+
+def way_out(path):
+    return f"; 'python -m radiod.store check {path}' tells what is lost, 'salvage' keeps the rest"
 
 
 def connect(path):
