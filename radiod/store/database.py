@@ -23,9 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
-import struct
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -33,34 +31,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from radiod.store.opening import explain, open_file
 from radiod.store.records import LOST, LostEvent, Position, StoredChannel, StoredEvent, StoreError
-from radiod.store.schema import begin, identify, read_text, upgrade
-from radiod.store.sums import channel_sum, event_sum, salt, stream_sum
-from radiod.store.wal import LogDamaged, LogState, check_log
-from radiod.wire.codecs import CODECS
+from radiod.store.sums import channel_sum, event_sum, is_whole, salt, stream_sum
 
-__all__ = ["Append", "Cuts", "Database", "DeleteChannel", "Request", "SaveChannel", "explain", "is_whole"]
+__all__ = ["Append", "Cuts", "Database", "DeleteChannel", "Request", "SaveChannel"]
 
 COLUMNS: Final = "seq, time, publication, codec, args, kwargs, details, options, sum"
 MARKS: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 NO_ROW: Final = (None,) * 10
-TABLES: Final = {
-    "channels": "realm, name, settings, control_key_hash, expires, sum",
-    "streams": "id, realm, channel, epoch, seq, sum",
-    "events": f"stream, {COLUMNS}",
-    "state": "opened",
-}
 # Of a damaged event the number may be, too; no position has one that is higher.
 LAST_SEQ: Final = f"max(seq, ifnull((SELECT max(seq) FROM events WHERE stream = id AND seq <= {2**53}), 0))"
 BEYOND_ALL: Final = 2**63 - 1
-
-DAMAGED: Final = "the file is damaged"
-NONSENSE: Final = (TypeError, UnicodeError, struct.error)
-"""What a row raises that holds values of types which nobody stored."""
-NO_DATABASE: Final = "not a SQLite database"
-
-EPOCH_BYTES: Final = 6
-"""Of a new epoch: as hexadecimal digits they are as many as those of the core's."""
 
 MAX_ROWS: Final = 256
 """Rows of one INSERT, a power of two. Fewer are filled up to the next: nine statements do for all."""
@@ -167,30 +149,17 @@ class Database:
 
     def __init__(self, path: str) -> None:
         """Open or create the file. Raises: StoreError: it cannot be opened, or is not ours."""
-        self._connection: sqlite3.Connection
         # realm, channel -> its stream, of channels used since the last failure
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._path = os.path.abspath(path)
         self._files = (self._path, f"{self._path}-wal")
-        # What the operator should know.
-        self.notes: list[str] = []
         self._is_elsewhere = False
         try:
-            log = check_log(self._path)
-            _create_private(path)
-            _check_rights(self._path)
-            self._connection = sqlite3.connect(
-                self._path, timeout=0, isolation_level=None, check_same_thread=False
-            )
-            self._connection.text_factory = read_text
-            try:
-                self._prepare(log)
-                self._places = [_place(file) for file in self._files]
-            except BaseException:
-                self._connection.close()
-                raise
-        except (sqlite3.Error, OSError, StoreError, *NONSENSE) as error:
-            raise StoreError(f"store {path}: {explain(error)}{_way_out(error, path)}") from error
+            # And what the operator should know.
+            self._connection, self.notes = open_file(self._path)
+        except StoreError as error:
+            raise StoreError(f"store {path}: {error}") from error
+        self._places = [_place(file) for file in self._files]
 
     def channels(self) -> list[StoredChannel]:
         """All channels, by realm and name."""
@@ -274,83 +243,6 @@ class Database:
             if place != self._places[at]:
                 raise StoreError(f"{file} was moved, deleted or replaced; put it back, or restart radiod")
         self._is_elsewhere = False
-
-    def _prepare(self, log: LogState) -> None:
-        # Before the first access: the whole file is ours, and the WAL's index needs no shared memory.
-        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        version = identify(self._connection)
-        # The order matters: nothing is written to a file that is not ours.
-        (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise StoreError(f"cannot keep a write-ahead log, only {mode}")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA temp_store = MEMORY")
-        # One huge transaction shall not leave a huge WAL behind.
-        self._connection.execute("PRAGMA journal_size_limit = 67108864")
-        # The first transaction takes the lock, also on a file that needs no change.
-        self._connection.execute("BEGIN IMMEDIATE")
-        if version == 0:
-            begin(self._connection)
-        self._check_structure()
-        if version == 1:
-            upgrade(self._connection)
-        self._check_columns()
-        self._check_rows()
-        self._check_epochs(log)
-        self._connection.execute("COMMIT")
-        # Into the file itself: it is to tell when its log is gone.
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-    def _check_structure(self) -> None:
-        # The quick one takes nearly as long, and does not see rows that are out of order.
-        (first_problem,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if first_problem != "ok":
-            raise StoreError(DAMAGED)
-
-    def _check_columns(self) -> None:
-        try:
-            for table, columns in TABLES.items():
-                self._connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
-        except sqlite3.OperationalError:
-            raise StoreError(DAMAGED) from None
-
-    def _check_rows(self) -> None:
-        """Raises: StoreError: what is known of a channel is not what was written."""
-        for *row, sum in self._connection.execute("SELECT * FROM channels"):
-            if channel_sum(*row) != sum:
-                raise StoreError(DAMAGED)
-        for *row, sum in self._connection.execute("SELECT * FROM streams"):
-            if stream_sum(*row) != sum:
-                raise StoreError(DAMAGED)
-
-    def _check_epochs(self, log: LogState) -> None:
-        """Begin new epochs where events may be missing at the end; and mark the file as open."""
-        inode = os.stat(self._path).st_ino
-        row = self._connection.execute("SELECT opened FROM state").fetchone()
-        opened = None if row is None else row[0]
-        if log is LogState.DOUBTFUL:
-            self._begin_epochs("the last write to it is damaged, or was not finished")
-        elif opened not in (None, inode):
-            self._begin_epochs("it is a copy of one that was in use")
-        elif opened is not None and log is LogState.NONE:
-            self._begin_epochs("the log that belongs to it is missing")
-        # Without room for the mark, what is there can still be read.
-        with contextlib.suppress(sqlite3.OperationalError):
-            self._connection.execute("UPDATE state SET opened = ?", (inode,))
-
-    def _begin_epochs(self, why: str) -> None:
-        rows = self._connection.execute("SELECT id, realm, channel, epoch, seq FROM streams").fetchall()
-        for id, realm, channel, _, seq in rows:
-            epoch = secrets.token_hex(EPOCH_BYTES)
-            self._connection.execute(
-                "UPDATE streams SET epoch = ?, sum = ? WHERE id = ?",
-                (epoch, stream_sum(id, realm, channel, epoch, seq), id),
-            )
-        if rows:
-            self.notes.append(
-                f"{why}: what came last may be missing; {len(rows)} channels begin a new epoch, so that "
-                "listeners who come back are told"
-            )
 
     def _events_only(self, requests: Sequence[Request]) -> list[_Row] | None:
         """The rows of requests that one INSERT can do; None if there is more to it."""
@@ -491,41 +383,6 @@ class Database:
         self._connection.execute("DELETE FROM events WHERE stream = ? AND seq < ?", (stream.id, first))
 
 
-def explain(error: Exception) -> str:
-    """What went wrong, in words for the operator."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    code = getattr(error, "sqlite_errorcode", None)
-    # The low byte is the kind of error, the rest its variant.
-    kind = None if code is None else code & 0xFF
-    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "in use by another program, perhaps another radiod"
-    if kind == sqlite3.SQLITE_NOTADB:
-        return NO_DATABASE
-    if kind == sqlite3.SQLITE_CORRUPT or isinstance(error, NONSENSE):
-        return DAMAGED
-    return str(error)
-
-
-def is_whole(event: StoredEvent, salt: int, sum: int | None) -> bool:
-    """Whether an event is what was written; it may hold values of any type.
-
-    None: it was written without a sum, so nothing but the types speaks against it.
-    """
-    try:
-        return event_sum(salt, event) == sum or (sum is None and event.codec_name in CODECS)
-    except (AttributeError, *NONSENSE):
-        return False
-
-
-def _way_out(error: Exception, path: str) -> str:
-    """What else there is to say when the store cannot be opened."""
-    text = explain(error)
-    if text in (DAMAGED, NO_DATABASE) or isinstance(error, LogDamaged):
-        return f"; 'python -m radiod.store check {path}' tells what is lost, 'salvage' keeps the rest"
-    return ""
-
-
 def _whole(seq: Any) -> int:
     """The number of a damaged event, as far as it is one."""
     return seq if isinstance(seq, int) and 0 < seq <= 2**53 else 0
@@ -538,21 +395,6 @@ def _place(file: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _create_private(path: str) -> None:
-    """Let nobody else read what is stored; SQLite gives its other files the same rights."""
-    # Only if it is not there: closing a second descriptor of a file drops this process's locks on it.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _check_rights(path: str) -> None:
-    """Raises: StoreError: SQLite would say that there was some I/O error."""
-    is_effective = os.access in os.supports_effective_ids
-    for place in (os.path.dirname(path), path):
-        if not os.access(place, os.W_OK, effective_ids=is_effective):
-            raise StoreError(f"{place} may not be written")
 
 
 def _insert_statement(size: int) -> str:

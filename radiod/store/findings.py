@@ -7,18 +7,17 @@ what was written its checksum tells in both cases.
 from __future__ import annotations
 
 import sqlite3
-import struct
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Final
 
 from radiod.store.cells import Text, rows
-from radiod.store.database import explain, is_whole
 from radiod.store.image import Image
 from radiod.store.journal import spans
+from radiod.store.opening import explain
 from radiod.store.records import LOST, StoredEvent, StoreError
 from radiod.store.schema import identify, read_text
-from radiod.store.sums import channel_sum, salt, stream_sum
+from radiod.store.sums import NONSENSE, channel_sum, is_whole, salt, stream_sum
 from radiod.store.wal import LogState
 
 __all__ = ["Findings", "Stream", "examine"]
@@ -272,7 +271,7 @@ def _is(sum_of: Any, values: list[Any], sum: int | None) -> bool:
     """Whether a row is what was written; None: it was written without a sum."""
     try:
         return sum is None or sum_of(*values) == sum
-    except (TypeError, AttributeError, UnicodeError, struct.error):
+    except (AttributeError, *NONSENSE):
         return False
 
 

@@ -8,9 +8,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from radiod.store.database import EPOCH_BYTES, explain
 from radiod.store.findings import Findings, Stream, examine
 from radiod.store.image import read_image
+from radiod.store.opening import EPOCH_BYTES, explain
 from radiod.store.records import LOST, StoredEvent, StoreError
 from radiod.store.schema import begin
 from radiod.store.sums import channel_sum, event_sum, salt, stream_sum

@@ -25,7 +25,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 from twisted.logger import Logger
 
-from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel, explain
+from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel
+from radiod.store.opening import explain
 from radiod.store.records import LostEvent, Position, StoredChannel, StoredEvent, StoreError, StoreFull
 
 __all__ = ["SqliteStore"]

@@ -6,18 +6,22 @@ passes. An event's is salted with where it belongs, so that it is not taken for 
 
 from __future__ import annotations
 
-from struct import Struct as Packing
+import struct
 from typing import Final
 from zlib import crc32
 
 from radiod.store.records import StoredEvent
+from radiod.wire.codecs import CODECS
 
-__all__ = ["channel_sum", "event_sum", "salt", "stream_sum"]
+__all__ = ["NONSENSE", "channel_sum", "event_sum", "is_whole", "salt", "stream_sum"]
+
+NONSENSE: Final = (TypeError, UnicodeError, struct.error)
+"""What sums of rows raise that hold values of types which nobody stored."""
 
 # seq, time, publication, lengths of what follows: what is moved from one field to the next shows.
-EVENT: Final = Packing("<qdq5I")
-STREAM: Final = Packing("<qq")
-EXPIRES: Final = Packing("<d")
+EVENT: Final = struct.Struct("<qdq5I")
+STREAM: Final = struct.Struct("<qq")
+EXPIRES: Final = struct.Struct("<d")
 
 # zlib gives up the interpreter lock for more than 5 KiB, and a busy reactor gives it back late.
 PIECE: Final = 5 * 1024
@@ -51,6 +55,17 @@ def event_sum(salt: int, event: StoredEvent) -> int:
             for at in range(0, len(part), PIECE):
                 sum = crc32(view[at : at + PIECE], sum)
     return sum
+
+
+def is_whole(event: StoredEvent, salt: int, sum: int | None) -> bool:
+    """Whether an event is what was written; it may hold values of any type.
+
+    None: it was written without a sum, so nothing but the types speaks against it.
+    """
+    try:
+        return event_sum(salt, event) == sum or (sum is None and event.codec_name in CODECS)
+    except (AttributeError, *NONSENSE):
+        return False
 
 
 def stream_sum(id: int, realm: str, channel: str, epoch: str, seq: int) -> int:

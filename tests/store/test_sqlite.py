@@ -573,6 +573,47 @@ class TestFailure:
         assert [one.name for one in reopened(store, opened, main).channels()] == ["a"]
 
 
+class TestBeneath:
+    """The file is moved, replaced or deleted while it is written."""
+
+    @pytest.mark.parametrize("suffix", ["", "-wal"])
+    @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+    def test_is_noticed_before_anything_more_is_acknowledged(
+        self, store, main, path, answers, logged, how, suffix
+    ):
+        store.start()
+        append(store, answers, 1)
+        main.run(store)
+        file = f"{path}{suffix}"
+        if how == "deleted":
+            os.unlink(file)
+        else:
+            os.rename(file, f"{file}.away")
+        if how == "replaced":
+            Path(file).touch()
+        for seq in (2, 3):
+            append(store, answers, seq)
+            main.run(store)
+        assert set(answers.errors) == {2, 3}
+        assert f"{file} was moved, deleted or replaced" in answers.errors[2]
+        assert [event["log_level"].name for event in logged] == ["error"]
+
+    def test_goes_on_once_it_is_back(self, store, main, path, opened, answers, logged):
+        store.start()
+        append(store, answers, 1)
+        main.run(store)
+        os.rename(path, f"{path}.away")
+        append(store, answers, 2)
+        main.run(store)
+        os.rename(f"{path}.away", path)
+        append(store, answers, 3)
+        main.run(store)
+        assert set(answers.errors) == {2}
+        assert [event["log_level"].name for event in logged] == ["error", "info"]
+        # The second was written before the move was seen; who was refused does not rely on either.
+        assert {1, 3} <= set(seqs_of(reopened(store, opened, main)))
+
+
 class TestClosing:
     def test_writes_and_answers_what_waits_without_a_reactor(self, store, main, opened, answers):
         store.start()
