@@ -229,6 +229,8 @@ class RadioService(MultiService):
         self.radio = Radio(configuration, reactor)
         self.ports: list[IListeningPort] = []
         self._store: SqliteStore | None = None
+        # What opening the store told, once each: in bind nobody reads the log yet.
+        self._notes: dict[str, None] = {}
 
     def bind(self) -> None:
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
@@ -258,7 +260,7 @@ class RadioService(MultiService):
             self.bind()
         self._open_store()
         if self._store is not None:
-            for note in self._store.notes:
+            for note in self._notes:
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.statistics.start()
@@ -287,6 +289,7 @@ class RadioService(MultiService):
             try:
                 self._store.open()
                 self.radio.remember(self._store)
+                self._notes |= dict.fromkeys(self._store.notes)
             except StoreError as error:
                 raise StartError(str(error)) from None
 

@@ -34,27 +34,21 @@ def salt(id: int, realm: str, channel: str) -> int:
 
 def event_sum(salt: int, event: StoredEvent) -> int:
     """Of one event, but for its epoch: that is its stream's."""
-    codec = event.codec_name.encode("utf-8", "surrogateescape")
-    args, kwargs, details, options = event.args, event.kwargs, event.details_json, event.options_json
-    head = EVENT.pack(
-        event.seq,
-        event.time,
-        event.publication,
-        len(codec),
-        len(args),
-        len(kwargs),
-        len(details),
-        len(options),
+    parts = (
+        event.codec_name.encode(),
+        event.args,
+        event.kwargs,
+        event.details_json,
+        event.options_json,
     )
-    sum = crc32(codec, crc32(head, salt))
-    for part in (args, kwargs, details, options):
-        if len(part) <= PIECE:
-            sum = crc32(part, sum)
-        else:
-            view = memoryview(part)
-            for at in range(0, len(part), PIECE):
-                sum = crc32(view[at : at + PIECE], sum)
-    return sum
+    head = EVENT.pack(event.seq, event.time, event.publication, *map(len, parts))
+    whole = b"".join((head, *parts))
+    if len(whole) <= PIECE:
+        return crc32(whole, salt)
+    view = memoryview(whole)
+    for at in range(0, len(whole), PIECE):
+        salt = crc32(view[at : at + PIECE], salt)
+    return salt
 
 
 def is_whole(event: StoredEvent, salt: int, sum: int | None) -> bool:
