@@ -48,6 +48,11 @@ class ReactorClock:
         self._call: IDelayedCall | None = None
         self.timers = Timers(self)
 
+    @property
+    def look(self) -> Callable[[], float]:
+        """As ``seconds``, for who looks at it often: it costs half as much."""
+        return self._reactor.seconds
+
     def seconds(self) -> float:
         """The reactor's monotonic seconds (``make_monotonic``)."""
         return self._reactor.seconds()
