@@ -104,7 +104,7 @@ class Turns:
 class Inbox:
     """What one peer sent and nobody has taken yet; it exists only while there is something."""
 
-    __slots__ = ("_behind", "_is_queued", "_outlet", "_read", "_turns", "_work", "on_end")
+    __slots__ = ("_behind", "_is_queued", "_is_working", "_outlet", "_read", "_turns", "_work", "on_end")
 
     def __init__(self, turns: Turns, outlet: Taker, work: Work, read: Callable[[bytes], Work]) -> None:
         self._turns = turns
@@ -114,6 +114,7 @@ class Inbox:
         # Bytes behind it, as they came.
         self._behind: list[bytes] = []
         self._is_queued = False
+        self._is_working = False
         # Called when everything has been taken.
         self.on_end: Callable[[], None] | None = None
 
@@ -132,7 +133,10 @@ class Inbox:
         self._is_queued = False
         outlet = self._outlet
         while outlet.inbox is self and not outlet.is_held:
-            if not _work(self._work, outlet, now, until):
+            self._is_working = True
+            is_done = _work(self._work, outlet, now, until)
+            self._is_working = False
+            if not is_done:
                 if outlet.inbox is self and not outlet.is_held:
                     self.wake()
                 return
@@ -145,7 +149,7 @@ class Inbox:
     def go_through(self) -> None:
         """Do what is left without a pause: it costs nothing, since the session is over."""
         # It may be this very work that has ended the session.
-        if not self._work.gi_running:
+        if not self._is_working:
             for _ in self._work:
                 pass
 

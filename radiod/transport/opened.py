@@ -11,7 +11,6 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -329,7 +328,7 @@ class OpenSocket:
         self._shared.pinger.remove(self)
         if self._closing is not None:
             self._closing.cancel()
-        elif self._outlet is not None and reason.check(ConnectionDone) and self._outlet.take_rest(self._free):
+        elif self._outlet is not None and self._outlet.take_rest(reason, self._free):
             return
         self._free()
 

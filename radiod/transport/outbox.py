@@ -21,8 +21,10 @@ from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Any, Final, Protocol
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from radiod.core.listeners import Broadcast, Listener
@@ -606,13 +608,13 @@ class Outlet:
         if inbox is not None:
             inbox.go_through()
 
-    def take_rest(self, done: Callable[[], None]) -> bool:
-        """The peer has closed the connection: take what it said before, and call ``done`` then.
+    def take_rest(self, reason: Failure, done: Callable[[], None]) -> bool:
+        """The connection is lost: if the peer has closed it, take what it said before, and call ``done`` then.
 
         Returns: whether there is something; otherwise ``done`` is not called.
         """
         inbox = self.inbox
-        if inbox is None or self._is_gone:
+        if inbox is None or self._is_gone or not isinstance(reason.value, ConnectionDone):
             return False
         self.abandon()
         inbox.on_end = done

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from autobahn.twisted.rawsocket import WampRawSocketServerProtocol
-from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
@@ -213,7 +212,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self._deadline.cancel()
         self.factory.fan_out.strangers.discard(self)
         outlet = self._outlet
-        if outlet is None or not (reason.check(ConnectionDone) and outlet.take_rest(self._free)):
+        if outlet is None or not outlet.take_rest(reason, self._free):
             self._free()
 
     def _free(self) -> None:

@@ -364,7 +364,7 @@ class TestPatterns:
 class TestRetaining:
     def subscribe(self, world, topic="a", match="exact", **who):
         session = world.join(**who)
-        world.broker.send_retained(session, world.subscribe(session, topic, match))
+        list(world.broker.send_retained(session, world.subscribe(session, topic, match)))
         return session
 
     def test_the_last_event_waits_for_those_who_come_later(self, world):
@@ -403,7 +403,7 @@ class TestRetaining:
         for topic, options in (("a.out", {}), ("a.in", {"exclude_me": False})):
             world.publish(publisher, topic, retain=True, **options)
         for pattern in (("a.out", "exact"), ("a.in", "exact"), ("a", "prefix")):
-            world.broker.send_retained(publisher, world.subscribe(publisher, *pattern))
+            list(world.broker.send_retained(publisher, world.subscribe(publisher, *pattern)))
         assert [sent.message.details.get("topic", "a.in") for sent in world.outbox.take()] == ["a.in"] * 2
         self.subscribe(world, "a.out")
         assert len(world.receivers()) == 1
@@ -595,7 +595,7 @@ class BrokerMachine(RuleBasedStateMachine):
                 is_meant = may_receive(session, options) and not is_own
                 if falls_under(topic, *pattern) and is_meant and not is_hidden:
                     self.expect(session, pattern, topic, event, by="somebody", retained=True)
-            self.broker.send_retained(session, subscription)
+            list(self.broker.send_retained(session, subscription))
 
     @rule(session=sessions, pick=st.integers(0, 3), wrong=st.integers(1, 9))
     def unsubscribe(self, session, pick, wrong):
