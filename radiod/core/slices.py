@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from radiod.core.later import Later
 from radiod.core.ports import Clock
@@ -24,6 +24,15 @@ SHARE_S: Final = 0.0005
 
 IN_A_STEP: Final = 500
 """Things that are looked at without a pause."""
+
+
+class _Ended(Generic[T]):
+    """Work is done, and this came of it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
 
 
 class Slices:
@@ -46,8 +55,7 @@ class Slices:
         """
         ended = self._slice(work, SHARE_S if self._queue else SLICE_S)
         if ended is not None:
-            value: T = ended.value
-            return value
+            return ended.value
         outcome: Later[T] = Later()
         self._queue.append((work, outcome))
         if not self._is_due:
@@ -87,7 +95,7 @@ class Slices:
             else:
                 outcome.settle(ended.value)
 
-    def _slice(self, work: Generator[None, None, Any], seconds: float) -> StopIteration | None:
+    def _slice(self, work: Generator[None, None, T], seconds: float) -> _Ended[T] | None:
         """Returns: how it ended; None: there is more to do."""
         now = self._clock.seconds
         until = now() + seconds
@@ -95,7 +103,7 @@ class Slices:
             try:
                 next(work)
             except StopIteration as end:
-                return end
+                return _Ended(end.value)
             if now() >= until:
                 return None
 

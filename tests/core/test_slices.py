@@ -51,7 +51,7 @@ def test_several_have_their_shares_in_turn(clock):
     for name in "ab":
         slices.run(steps(3, trace)).then(lambda outcome, name=name: outcomes.append((name, outcome)))
     assert trace == [0, 0]
-    clock.advance(20 * SLICE_S)
+    clock.advance(100 * SLICE_S)
     assert trace == [0, 0, 1, 1, 2, 2]
     assert outcomes == [("a", "done"), ("b", "done")]
 
