@@ -32,6 +32,8 @@ def make_monotonic(reactor: Any) -> None:
     def seconds() -> float:
         return time.monotonic() + since
 
+    # For who only wants to know how much time passes (``ReactorClock.look``).
+    seconds.look = time.monotonic  # type: ignore[attr-defined] # functions have whatever attributes one gives them
     reactor.seconds = seconds
     for call in reactor.getDelayedCalls():
         if isinstance(call, DelayedCall):
@@ -50,8 +52,9 @@ class ReactorClock:
 
     @property
     def look(self) -> Callable[[], float]:
-        """As ``seconds``, for who looks at it often: it costs half as much."""
-        return self._reactor.seconds
+        """Seconds since some moment, for who looks at them often: it costs a third of ``seconds``."""
+        seconds: Callable[[], float] = self._reactor.seconds
+        return getattr(seconds, "look", seconds)
 
     def seconds(self) -> float:
         """The reactor's monotonic seconds (``make_monotonic``)."""

@@ -8,7 +8,7 @@ that wait go on one after the other in the next turns. A message that comes alon
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from radiod.transport.clock import ReactorClock
@@ -24,18 +24,16 @@ SLICE_S: Final = 0.001
 TURN_MESSAGES: Final = 256
 """Messages of one peer in one turn: what they cause, writes above all, is done behind them."""
 
-Work = Generator[None, None, None]
-"""Takes messages, and yields behind each."""
+Work = Iterator[None]
+"""Takes messages, one for each ``next``."""
 
 
 class Taker(Protocol):
     """The part of an outlet that is concerned with what comes in."""
 
     inbox: Inbox | None
-
-    @property
-    def is_held(self) -> bool:
-        """Whether nothing may be taken now."""
+    # Nothing may be taken now.
+    is_held: bool
 
     def update_reads(self) -> None:
         """``inbox``, or something else that has to do with reading, has changed."""
@@ -70,7 +68,7 @@ class Turns:
     def put_off(self, outlet: Taker, data: bytes, read: Callable[[bytes], Work]) -> None:
         """Keep what comes while the peer should not be read: TLS has more at hand than was asked for."""
         if outlet.inbox is None:
-            outlet.inbox = Inbox(self, outlet, _nothing(), read)
+            outlet.inbox = Inbox(self, outlet, iter(()), read)
         outlet.inbox.add(data)
 
     def queue(self, inbox: Inbox) -> None:
@@ -81,7 +79,7 @@ class Turns:
 
     def _plan(self) -> None:
         self._is_due = True
-        self._until = self._clock.seconds() + TURN_S
+        self._until = self._clock.look() + TURN_S
         self._clock.soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -159,10 +157,6 @@ class Inbox:
             self._outlet.update_reads()
         if self.on_end is not None:
             self.on_end()
-
-
-def _nothing() -> Work:
-    yield from ()
 
 
 def _work(work: Work, outlet: Taker, now: Callable[[], float], until: float) -> bool:

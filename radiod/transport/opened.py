@@ -182,7 +182,7 @@ class OpenSocket:
         if outlet.reads_paused:
             outlet.put_off(data, self._read)
             return
-        messages: Iterable[bytes] = ()
+        messages: Iterable[bytes]
         driver = self._driver
         if self._reader is None and driver is not None:
             payloads, rest = plain_frames(data, self._first_byte, self._longest())
@@ -195,33 +195,28 @@ class OpenSocket:
                 messages = payloads
             else:
                 messages = self._messages(payloads)
-            data = data[rest:]
-        outlet.take(self._steps(messages, data), self._read)
-
-    def _read(self, data: bytes) -> Work:
-        return self._steps((), data)
+            if rest == len(data):
+                outlet.take(map(driver.receive, messages), self._read)
+                return
+            work: Work = chain(map(driver.receive, messages), self._read(data[rest:]))
+        else:
+            work = self._read(data)
+        outlet.take(work, self._read)
 
     def _messages(self, payloads: Iterable[bytes]) -> Iterable[bytes]:
         """The messages in data frames, or in messages of WebSocket."""
         unbatcher = self._unbatcher
         return payloads if unbatcher is None else chain.from_iterable(map(unbatcher.messages, payloads))
 
-    def _steps(self, messages: Iterable[bytes], data: bytes) -> Work:
-        """Take ``messages``, and what is in ``data`` behind them, in order.
-
-        Plain frames at once; everything else is left to a reader.
-        """
+    def _read(self, data: bytes) -> Work:
+        """Take what came, in order: plain frames at once; everything else is left to a reader."""
         driver = self._driver
-        while driver is not None:
-            for message in messages:
-                driver.receive(message)
-                yield
-            if not data or self._reader is not None:
-                break
+        while data and driver is not None and self._reader is None:
             payloads, rest = plain_frames(data, self._first_byte, self._longest())
             if not payloads:
                 break
-            messages, data = self._messages(payloads), data[rest:]
+            yield from map(driver.receive, self._messages(payloads))
+            data = data[rest:]
         if data:
             yield from self._take_frames(data)
 
@@ -267,9 +262,7 @@ class OpenSocket:
         elif opcode != PONG and driver is not None:
             if opcode | FINAL != self._first_byte:
                 raise Violation(UNSUPPORTED_DATA, "the subprotocol has no messages of this kind")
-            for message in self._messages((payload,)):
-                driver.receive(message)
-                yield
+            yield from map(driver.receive, self._messages((payload,)))
             return
         # What listeners to a channel say is ignored, but costs time as well.
         yield

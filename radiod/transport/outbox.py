@@ -21,7 +21,7 @@ from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Any, Final, Protocol
 
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -373,6 +373,7 @@ class Outlet:
         "driver",
         "format",
         "inbox",
+        "is_held",
         "max_bytes",
         "owed",
         "passed_over",
@@ -398,10 +399,11 @@ class Outlet:
         self._on_finished = on_finished
         self._is_gone = False
         self._is_finishing = False
-        # Two reasons to take nothing from the peer, and what it sent before that was noticed, or that was too
-        # much for one turn; and whether it is read now.
+        # Two reasons to take nothing from the peer, and whether there is one; what it sent before that was
+        # noticed, or that was too much for one turn; and whether it is read now.
         self._is_backlogged = False
         self._is_waiting = False
+        self.is_held = False
         self.inbox: Inbox | None = None
         self.reads_paused = False
         # Blocked by itself, with more to write in the next turn.
@@ -469,7 +471,7 @@ class Outlet:
 
     def _break_off(self) -> None:
         # Nothing more is taken from its peer.
-        self._is_backlogged = True
+        self._is_backlogged = self.is_held = True
         self.abandon()
         self._on_cut()
 
@@ -584,11 +586,6 @@ class Outlet:
         self._is_waiting = is_paused
         self.update_reads()
 
-    @property
-    def is_held(self) -> bool:
-        """Whether nothing may be taken from the peer now, what has been read already included."""
-        return self._is_backlogged or self._is_waiting
-
     def take(self, work: Work, read: Callable[[bytes], Work]) -> None:
         """Take what the peer sent, as ``Turns.take``."""
         self._fan_out.turns.take(self, work, read)
@@ -609,12 +606,12 @@ class Outlet:
             inbox.go_through()
 
     def take_rest(self, reason: Failure, done: Callable[[], None]) -> bool:
-        """The connection is lost: if the peer has closed it, take what it said before, and call ``done`` then.
+        """The connection is lost: unless we have cut it, take what was said before, and call ``done`` then.
 
         Returns: whether there is something; otherwise ``done`` is not called.
         """
         inbox = self.inbox
-        if inbox is None or self._is_gone or not isinstance(reason.value, ConnectionDone):
+        if inbox is None or isinstance(reason.value, ConnectionAborted):
             return False
         self.abandon()
         inbox.on_end = done
@@ -625,7 +622,8 @@ class Outlet:
 
     def update_reads(self) -> None:
         """Read from the peer, or do not, and go on with what has been read."""
-        is_held, inbox = self.is_held, self.inbox
+        is_held, inbox = self._is_backlogged or self._is_waiting, self.inbox
+        self.is_held = is_held
         if inbox is not None and not is_held:
             inbox.wake()
         is_paused = is_held or inbox is not None

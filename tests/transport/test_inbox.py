@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from support.memory import RawSocketWire, WebSocketWire, client_frame, make_radio
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
 from radiod.transport.inbox import SLICE_S, TURN_MESSAGES, TURN_S, Turns
@@ -251,14 +251,14 @@ class TestConnections:
         assert len(radio[0].realms["radio"].sessions) == 1
         assert radio[0].fan_out.turns._queue == type(radio[0].fan_out.turns._queue)()
 
-    def test_that_break_off_are_taken_no_more_from(self, radio, kind):
+    def test_that_are_cut_are_taken_no_more_from(self, radio, kind):
         listener, wire = kind(*radio), kind(*radio)
         listener.join()
         listener.ask([32, None, {}, "a"])
         wire.join()
         protocol = wire.transport.protocol
         protocol.dataReceived(numbered(wire, [[16, None, {}, "a", [number]] for number in range(COUNT)]))
-        protocol.connectionLost(Failure(ConnectionLost()))
+        protocol.connectionLost(Failure(ConnectionAborted()))
         assert len(radio[0].realms["radio"].sessions) == 1
         listener.settle()
         assert len(listener.heard()) == TURN_MESSAGES
