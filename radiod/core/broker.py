@@ -328,8 +328,9 @@ class Broker:
         """
         if options.retain:
             self._retain(topic, Retained(publication, publisher, payload, options, details))
-        for overtaken in self._late:
-            overtaken.add(topic)
+        if self._late:
+            for overtaken in self._late:
+                overtaken.add(topic)
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.

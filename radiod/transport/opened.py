@@ -182,7 +182,6 @@ class OpenSocket:
         if outlet.reads_paused:
             outlet.put_off(data, self._read)
             return
-        messages: Iterable[bytes]
         driver = self._driver
         if self._reader is None and driver is not None:
             payloads, rest = plain_frames(data, self._first_byte, self._longest())
@@ -191,14 +190,12 @@ class OpenSocket:
                     payloads = self._unbatcher.messages(payloads[0])
                 if len(payloads) == 1:
                     driver.receive(payloads[0])
-                    return
-                messages = payloads
-            else:
-                messages = self._messages(payloads)
-            if rest == len(data):
-                outlet.take(map(driver.receive, messages), self._read)
+                else:
+                    outlet.take(map(driver.receive, payloads), self._read)
                 return
-            work: Work = chain(map(driver.receive, messages), self._read(data[rest:]))
+            work: Work = map(driver.receive, self._messages(payloads))
+            if rest < len(data):
+                work = chain(work, self._read(data[rest:]))
         else:
             work = self._read(data)
         outlet.take(work, self._read)
