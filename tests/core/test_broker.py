@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from radiod.core.broker import Audience, Broker
+from radiod.core.broker import RETAINED_IN_A_STEP, Audience, Broker
 from radiod.core.listeners import Broadcast
 from radiod.core.ports import Action, Limits
 from radiod.core.sessions import Session
@@ -386,6 +386,36 @@ class TestRetaining:
         assert world.receivers() == []
         newcomer = self.subscribe(world)
         assert world.receivers() == [newcomer]
+
+    @pytest.fixture
+    def late(self, world):
+        """A listener to a pattern, who has been sent the first of what is kept for it."""
+        for number in range(50):
+            world.publish(None, f"a.{number}", "old", retain=True)
+        session = world.join()
+        subscription = world.subscribe(session, "a.", "prefix")
+        work = world.broker.send_retained(session, subscription)
+        next(work)
+        assert len(world.outbox.take()) == RETAINED_IN_A_STEP
+        return session, subscription, work
+
+    def test_what_an_event_has_overtaken_is_not_sent_behind_it(self, world, late):
+        _, _, work = late
+        world.publish(None, "a.49", "new")
+        world.publish(None, "a.48", "newer", retain=True)
+        world.broker.forget("a.47")
+        list(work)
+        topics = [sent.message.details["topic"] for sent in world.outbox.take()]
+        assert sorted(topics) == sorted(f"a.{n}" for n in range(RETAINED_IN_A_STEP, 50) if n != 47)
+        # Nobody is kept in mind any more.
+        world.publish(None, "a.1")
+        assert world.broker._late == []
+
+    def test_nothing_more_comes_to_who_listens_no_more(self, world, late):
+        session, subscription, work = late
+        world.broker.unsubscribe(session, subscription.id)
+        list(work)
+        assert world.outbox.take() == []
 
     def test_nothing_comes_where_nothing_was_kept(self, world):
         world.publish(None, "a")
