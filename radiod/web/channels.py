@@ -37,10 +37,17 @@ class ChannelsResource(JsonResource):
                 return answer(request, 400, {"error": f"limit must be an integer from 1 to {MAX_PAGE}"})
             page = self._realm.desk.page(asked.get("prefix", ""), int(limit), asked.get("after"))
             if isinstance(page, Later):
-                return _answer_later(request, page)
+                return _answer_later(request, page) if request.method != b"HEAD" else _head(request)
             return answer(request, 200, page)
         except Refused as refusal:
             return answer(request, http_status(refusal), {"error": refusal.text})
+
+
+def _head(request: Request) -> bytes:
+    """What can be said at once of an answer that takes its time: all but its length."""
+    answer(request, 200, {})
+    request.responseHeaders.removeHeader(b"Content-Length")
+    return b""
 
 
 def _answer_later(request: Request, page: Later[dict[str, Any]]) -> int:
@@ -55,8 +62,7 @@ def _answer_later(request: Request, page: Later[dict[str, Any]]) -> int:
             content = answer(request, http_status(outcome), {"error": outcome.text})
         else:
             content = answer(request, 200, outcome)
-        if request.method != b"HEAD":
-            request.setHeader("Content-Length", str(len(content)))
+        request.setHeader("Content-Length", str(len(content)))
         request.write(content)
         request.finish()
 
