@@ -160,6 +160,7 @@ class MetaApi:
     def _sessions(self, filter_authroles: Any, tell: Callable[[list[int]], Any]) -> Answer:
         """What ``tell`` makes of the ids of all sessions, or of those of these roles."""
         roles = optional(_texts, "filter_authroles", filter_authroles)
+
         def find() -> Generator[None, None, Payload]:
             ids = yield from _ids(
                 self._realm.sessions.values(), lambda one: roles is None or one.principal.authrole in roles

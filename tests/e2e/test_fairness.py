@@ -31,7 +31,8 @@ class RawSocketPeer:
         self.socket = connection
         self.socket.settimeout(SECONDS)
         self._unread = b""
-        self.socket.sendall(b"\x7f\xf1\x00\x00" + framed(1, "radio", {"roles": {"publisher": {}, "caller": {}}}))
+        hello = framed(1, "radio", {"roles": {"publisher": {}, "caller": {}}})
+        self.socket.sendall(b"\x7f\xf1\x00\x00" + hello)
         assert self._take(4) == b"\x7f\xb1\x00\x00"
         assert self.hear()[0] == 2
 

@@ -1,4 +1,4 @@
-"""Many messages at once: in order, a share of each turn for every peer, nothing lost and nothing overtaken."""
+"""Many messages at once: in order, a share of each turn for every peer, nothing lost or overtaken."""
 
 import msgspec
 import pytest
@@ -220,9 +220,7 @@ class TestConnections:
         wire = kind(*radio)
         wire.join()
         for number in range(COUNT):
-            wire.transport.protocol.dataReceived(
-                numbered(wire, [[48, None, {}, "radiod.echo", [number]]])
-            )
+            wire.transport.protocol.dataReceived(numbered(wire, [[48, None, {}, "radiod.echo", [number]]]))
             assert state(wire) == "producing"
         wire.settle()
         assert echoed(wire.heard()) == list(range(COUNT))
