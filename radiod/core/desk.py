@@ -6,6 +6,7 @@ those concerned are told.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
@@ -42,6 +43,9 @@ __all__ = ["Desk"]
 ON_CREATE: Final = "radiod.channel.on_create"
 ON_DELETE: Final = "radiod.channel.on_delete"
 ON_DEMAND: Final = "radiod.channel.on_demand"
+
+DESCRIBED_IN_A_STEP: Final = 10
+"""Channels that are described without a pause."""
 
 DATE_TOLERANCE: Final = 1.0
 """Seconds by which the wall clock may drift from the monotonic one before it counts as set."""
@@ -434,10 +438,10 @@ class Desk:
         channel = session.memberships.get(name) if session.memberships is not None else None
         return self.space if channel is None or channel.is_ended else channel.space
 
-    def send_late(self, session: Session, subscription: Subscription) -> None:
+    def send_late(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send what a late listener missed: retained events, and who is present."""
-        subscription.broker.send_retained(session, subscription)
-        self.attendance.send_late(session, subscription)
+        yield from subscription.broker.send_retained(session, subscription)
+        yield from self.attendance.send_late(session, subscription)
 
     def heard(self, session: Session, subscription: Subscription) -> None:
         """A session was added to a subscription."""
@@ -505,14 +509,21 @@ class Desk:
         """
         return self.describe(self.channels.get(session, name))
 
-    def page(self, prefix: str = "", limit: int = 100, after: str | None = None) -> dict[str, Any]:
-        """One page of the public channels by name: ``{channels, next}``."""
+    def page(
+        self, prefix: str = "", limit: int = 100, after: str | None = None
+    ) -> dict[str, Any] | Later[dict[str, Any]]:
+        """One page of the public channels by name: ``{channels, next}``; later, if it takes long."""
+        return self._realm.in_slices(self._page(prefix, limit, after))
+
+    def _page(self, prefix: str, limit: int, after: str | None) -> Generator[None, None, dict[str, Any]]:
         page = self.channels.page(prefix, limit + 1, after)
         shown = page[:limit]
-        return {
-            "channels": [self.describe(channel) for channel in shown],
-            "next": shown[-1].name if len(page) > limit else None,
-        }
+        described: list[dict[str, Any]] = []
+        for count, channel in enumerate(shown, 1):
+            described.append(self.describe(channel))
+            if count % DESCRIBED_IN_A_STEP == 0:
+                yield
+        return {"channels": described, "next": shown[-1].name if len(page) > limit else None}
 
 
 def _readers(place: Place) -> int:

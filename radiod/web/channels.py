@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from twisted.web.server import Request
+from typing import Any
 
+from twisted.web.server import NOT_DONE_YET, Request
+
+from radiod.core.later import Later
 from radiod.core.realm import Realm
-from radiod.errors import Refused, http_status
+from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import NO_TEXT, JsonResource, answer, query, rest_of_path
 
 __all__ = ["ChannelsResource", "HealthResource"]
@@ -20,7 +23,7 @@ class ChannelsResource(JsonResource):
         super().__init__()
         self._realm = realm
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: Request) -> Any:
         """One page of channels, or one channel."""
         name = rest_of_path(request)
         if name is None:
@@ -33,9 +36,38 @@ class ChannelsResource(JsonResource):
             if not (limit.isdecimal() and limit.isascii() and 1 <= int(limit[:9]) <= MAX_PAGE):
                 return answer(request, 400, {"error": f"limit must be an integer from 1 to {MAX_PAGE}"})
             page = self._realm.desk.page(asked.get("prefix", ""), int(limit), asked.get("after"))
+            if isinstance(page, Later):
+                return _answer_later(request, page) if request.method != b"HEAD" else _head(request)
             return answer(request, 200, page)
         except Refused as refusal:
             return answer(request, http_status(refusal), {"error": refusal.text})
+
+
+def _head(request: Request) -> bytes:
+    """What can be said at once of an answer that takes its time: all but its length."""
+    answer(request, 200, {})
+    request.responseHeaders.removeHeader(b"Content-Length")
+    return b""
+
+
+def _answer_later(request: Request, page: Later[dict[str, Any]]) -> int:
+    """Answer as soon as the page is there, if somebody still waits for it."""
+    gone: list[object] = []
+    request.notifyFinish().addBoth(gone.append)
+
+    def say(outcome: dict[str, Any] | RadiodError) -> None:
+        if gone:
+            return
+        if isinstance(outcome, RadiodError):
+            content = answer(request, http_status(outcome), {"error": outcome.text})
+        else:
+            content = answer(request, 200, outcome)
+        request.setHeader("Content-Length", str(len(content)))
+        request.write(content)
+        request.finish()
+
+    page.then(say)
+    return NOT_DONE_YET
 
 
 class HealthResource(JsonResource):
