@@ -151,7 +151,7 @@ def test_a_procedure_knows_users(server, join, authid, password, kind):
         who = [answer[2][f"auth{what}"] for what in ("id", "role", "provider")]
         assert who == ["ann", "member", "dynamic"]
     else:
-        assert answer[2] == "wamp.error.authentication_failed"
+        assert answer[2] == "wamp.error.authentication_denied"
 
 
 @pytest.mark.parametrize(("ticket", "kind"), [("anns-ticket", 2), ("wrong", 3)])
