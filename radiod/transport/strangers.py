@@ -14,27 +14,12 @@ class Stranger(Protocol):
         """Close it: the server stops."""
 
 
-class Strangers:
+class Strangers(set[Stranger]):
     """All of them. Browsers like to have a spare connection, which would keep the server for seconds."""
-
-    __slots__ = ("_strangers",)
-
-    def __init__(self) -> None:
-        self._strangers: set[Stranger] = set()
-
-    def __len__(self) -> int:
-        return len(self._strangers)
-
-    def add(self, stranger: Stranger) -> None:
-        """One more."""
-        self._strangers.add(stranger)
-
-    def discard(self, stranger: Stranger) -> None:
-        """It is none any more, or gone."""
-        self._strangers.discard(stranger)
 
     def dismiss(self) -> None:
         """Close them all."""
-        strangers, self._strangers = self._strangers, set()
+        strangers = list(self)
+        self.clear()
         for stranger in strangers:
             stranger.dismiss()

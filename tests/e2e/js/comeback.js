@@ -9,7 +9,7 @@
 
 require("./xhr.js");
 // Node's own, up to undici 6, does not say "close" when it cannot connect, so that nobody tries again.
-global.WebSocket = require("ws");
+global.WebSocket = require("websocket").w3cwebsocket;
 
 const [kind, port, procedure] = process.argv.slice(2);
 const [client, way] = kind.split("-");
