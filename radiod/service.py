@@ -31,7 +31,7 @@ from radiod.core.uris import is_pattern
 from radiod.endpoints import EndpointError, address, listen
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.process import Process, StartError
-from radiod.store.journal import RealmJournal, restored, saved_channel
+from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.channelpolls import ChannelPolls
@@ -131,8 +131,10 @@ class Radio:
             for (of, topic), at in positions.items():
                 keep = realm.histories.wanted(topic) if of == name else None
                 if keep is not None and keep.is_durable:
-                    events = store.recent(name, topic, keep.size)
-                    realm.histories.restore(topic, Position(at.epoch, at.seq), restored(events, topic))
+                    past = restored(store.recent(name, topic, keep.size), topic)
+                    realm.histories.restore(topic, Position(at.epoch, at.seq), past.records, past.lost)
+                    if past.lost:
+                        store.notes.append(f"damaged events of {name} {topic} are lost: {spans(past.lost)}")
             realm.histories.journal = RealmJournal(store, name)
 
     @property
@@ -237,6 +239,8 @@ class RadioService(MultiService):
         self._store: SqliteStore | None = None
         # While it stops: do not wait for connections any longer.
         self.hurry: Callable[[], None] = lambda: None
+        # What opening the store told, once each: in bind nobody reads the log yet.
+        self._notes: dict[str, None] = {}
 
     def bind(self) -> None:
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
@@ -283,6 +287,8 @@ class RadioService(MultiService):
             self.bind()
         self._open_store(self._process.inside(self._config.store.path))
         if self._store is not None:
+            for note in self._notes:
+                self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.statistics.start()
         self.log.info(
@@ -309,6 +315,7 @@ class RadioService(MultiService):
             try:
                 self._store.open()
                 self.radio.remember(self._store)
+                self._notes |= dict.fromkeys(self._store.notes)
             except StoreError as error:
                 raise StartError(str(error)) from None
 

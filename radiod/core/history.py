@@ -13,7 +13,7 @@ Source: WAMP specification, "Event History"; positions as in Mercure and Centrif
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import count
 from operator import attrgetter
 from typing import Any, Final
@@ -163,6 +163,7 @@ class History:
         "is_dropped",
         "keep",
         "seq",
+        "spoiled",
         "topic",
         "unheld",
     )
@@ -173,6 +174,8 @@ class History:
         self.epoch = epoch
         self.seq = 0
         self.assigned = 0
+        # The last event that is lost though it is within the bounds: who came so far has not missed it.
+        self.spoiled = 0
         # No event up to this one is held: who has come as far has missed none that is not.
         self.unheld = 0
         self.first = 0
@@ -208,13 +211,13 @@ class History:
     def after(self, position: Position) -> tuple[int, bool]:
         """Where to go on behind ``position``.
 
-        Returns: the index of the next record, and whether nothing that came between is missing; without that
-            it is the oldest one held.
+        Returns: the index of the next record, or of the oldest one held if more may have been between; and
+            whether nothing that came after the position is missing.
         """
         if position.epoch != self.epoch or not self.unheld <= position.seq <= self.seq:
             return self.first, False
         at = bisect_right(self._records, position.seq, self._hole, key=_SEQ)
-        return self.first + at - self._hole, True
+        return self.first + at - self._hole, position.seq >= self.spoiled
 
     def begin(self, at: Position, records: list[Record]) -> None:
         """Go on behind ``at``; ``records`` are the latest events up to there, oldest first."""
@@ -395,15 +398,17 @@ class Histories:
             details=details,
         )
 
-    def restore(self, topic: str, at: Position, records: list[Record]) -> None:
+    def restore(self, topic: str, at: Position, records: list[Record], lost: Collection[int] = ()) -> None:
         """Go on with a durable topic where the journal says that it had come; others begin anew.
 
-        ``records``: what the journal holds, oldest first.
+        ``records``: what the journal holds, oldest first; ``lost``: the numbers of events that it held, and
+            that cannot be read any more. Other numbers between are of no event.
         """
         history = self.find(topic)
         if history is not None and history.keep.is_durable:
             self._date(records)
             history.begin(at, records)
+            history.spoiled = max(lost, default=0)
             self._had_event(history)
             self.expire(history)
 

@@ -102,6 +102,7 @@ class Realm:
     ) -> None:
         self.name = name
         self.limits = limits
+        self._nesting = limits.max_nesting
         self._outbox = outbox
         self._clock = clock
         self._timers = timers
@@ -392,7 +393,7 @@ class Realm:
 
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options
-        payload = self._fit(codec, message, options.enc_algo is not None)
+        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None, self._nesting)
         publication = self._publish(session, message.topic, payload, options, verdict)
         if isinstance(publication, Later):
             # Only the answer waits: the session goes on.
@@ -433,7 +434,7 @@ class Realm:
 
     def _on_call(self, session: Session, message: Call, codec: Codec, verdict: Verdict) -> None:
         options = message.options
-        payload = self._fit(codec, message, options.enc_algo is not None)
+        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None, self._nesting)
         procedure = message.procedure
         if is_reserved(procedure):
             if options.progress:
@@ -454,7 +455,7 @@ class Realm:
         # A call that has ended is not known any more, and what is late is dropped, whatever it is.
         is_opaque = call is None or call.options.enc_algo is not None
         try:
-            payload = self._fit(codec, message, is_opaque)
+            payload = codec.payload(message.args, message.kwargs, is_opaque, self._nesting)
         except Refused as refusal:
             self.dealer.give_up(session, message.request, refusal)
             return
@@ -509,7 +510,7 @@ class Realm:
     def _on_yield(self, session: Session, message: Yield, codec: Codec) -> None:
         options = message.options
         try:
-            payload = self._fit(codec, message, options.enc_algo is not None)
+            payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None, self._nesting)
         except Refused as refusal:
             # Whoever called is told instead.
             self.dealer.fail(session, message.request, refusal.uri, Payload.of(refusal.text), {})
@@ -519,16 +520,14 @@ class Realm:
     def _on_invocation_error(self, session: Session, message: InvocationError, codec: Codec) -> None:
         error, details = message.error, message.details.passthru()
         try:
-            payload = self._fit(codec, message, message.details.enc_algo is not None)
+            payload = codec.payload(
+                message.args, message.kwargs, message.details.enc_algo is not None, self._nesting
+            )
             check_uri(error)
         except Refused as refusal:
             # There are clients that take it for the router's fault, and leave.
             error, payload, details = refusal.uri, Payload.of(refusal.text), {}
         self.dealer.fail(session, message.request, error, payload, details)
-
-    def _fit(self, codec: Codec, message: Any, is_opaque: bool) -> Payload:
-        """The payload of a message, fit for others. Raises: Refused, PeerError: as ``Codec.payload``."""
-        return codec.payload(message.args, message.kwargs, is_opaque, self.limits.max_nesting)
 
     def _on_goodbye(self, session: Session, message: Goodbye, codec: Codec) -> None:
         self._outbox.confirm(session, Goodbye({}, CLOSE_GOODBYE))

@@ -7,6 +7,11 @@ truncated, because overwriting a file syncs faster than growing it.
 
 A stream is one count of a channel's events: a new epoch is a new stream, and the old one's events go.
 
+Every row has a checksum. What is needed to go on (the structure of the file, channels, counts) must be whole,
+or the file is refused; an event that is damaged is told as lost. So that no number comes twice with different
+events, a file that may lack what was written last begins new epochs: a copy that was made while a server
+wrote, and one whose log is gone. ``state.opened`` tells them (ADR 20).
+
 Statements are few and large on purpose: a batch of events is one INSERT without BEGIN and COMMIT. Python's
 sqlite3 gives up the interpreter lock several times in each statement, and while the reactor is busy every
 return of it can take 5 ms (``sys.getswitchinterval``), or more if the reactor polls often.
@@ -26,48 +31,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from radiod.store.records import Position, StoredChannel, StoredEvent, StoreError
+from radiod.store.opening import explain, open_file
+from radiod.store.records import LOST, LostEvent, Position, StoredChannel, StoredEvent, StoreError
+from radiod.store.sums import channel_sum, event_sum, is_whole, salt, stream_sum
 
-__all__ = ["Append", "Cuts", "Database", "DeleteChannel", "Request", "SaveChannel", "explain"]
+__all__ = ["Append", "Cuts", "Database", "DeleteChannel", "Request", "SaveChannel"]
 
-APPLICATION_ID: Final = 0x72616469
-"""``radi``: marks a SQLite file as ours."""
-
-SCHEMA_VERSION: Final = 1
-
-SCHEMA: Final = (
-    """
-    CREATE TABLE channels (
-        realm TEXT NOT NULL, name TEXT NOT NULL,
-        settings TEXT NOT NULL,
-        control_key_hash BLOB CHECK (length(control_key_hash) = 32),
-        expires REAL,
-        PRIMARY KEY (realm, name)
-    ) WITHOUT ROWID
-    """,
-    # seq: the last one, wherever no event says so because none is left.
-    """
-    CREATE TABLE streams (
-        id INTEGER PRIMARY KEY,
-        realm TEXT NOT NULL, channel TEXT NOT NULL,
-        epoch TEXT NOT NULL,
-        seq INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (realm, channel)
-    )
-    """,
-    """
-    CREATE TABLE events (
-        stream INTEGER NOT NULL, seq INTEGER NOT NULL,
-        time REAL NOT NULL, publication INTEGER NOT NULL, codec TEXT NOT NULL,
-        args BLOB NOT NULL, kwargs BLOB NOT NULL, details BLOB NOT NULL, options BLOB NOT NULL,
-        PRIMARY KEY (stream, seq)
-    ) WITHOUT ROWID
-    """,
-)
-COLUMNS: Final = "seq, time, publication, codec, args, kwargs, details, options"
-MARKS: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-NO_ROW: Final = (None,) * 9
-LAST_SEQ: Final = "max(seq, ifnull((SELECT max(seq) FROM events WHERE stream = id), 0))"
+COLUMNS: Final = "seq, time, publication, codec, args, kwargs, details, options, sum"
+MARKS: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+NO_ROW: Final = (None,) * 10
+# Of a damaged event the number may be, too; no position has one that is higher.
+LAST_SEQ: Final = f"max(seq, ifnull((SELECT max(seq) FROM events WHERE stream = id AND seq <= {2**53}), 0))"
 BEYOND_ALL: Final = 2**63 - 1
 
 MAX_ROWS: Final = 256
@@ -125,10 +99,11 @@ class Cuts:
 class _Stream:
     """``last``: the highest seq that is stored, or was before it was cut off."""
 
-    __slots__ = ("epoch", "id", "last")
+    __slots__ = ("epoch", "id", "last", "salt")
 
-    def __init__(self, id_: int, epoch: str, last: int) -> None:
+    def __init__(self, id_: int, realm: str, channel: str, epoch: str, last: int) -> None:
         self.id = id_
+        self.salt = salt(id_, realm, channel)
         self.epoch = epoch
         self.last = last
 
@@ -145,7 +120,24 @@ class _Stream:
             event.kwargs,
             event.details_json,
             event.options_json,
+            event_sum(self.salt, event),
         )
+
+    def read(self, row: tuple[Any, ...]) -> StoredEvent | LostEvent:
+        """The event of a row of ``COLUMNS``, if it is what was written."""
+        seq, time, publication, codec, args, kwargs, details, options, sum = row
+        event = StoredEvent(
+            epoch=self.epoch,
+            seq=seq,
+            time=time,
+            publication=publication,
+            codec_name=codec,
+            args=args,
+            kwargs=kwargs,
+            details_json=details,
+            options_json=options,
+        )
+        return event if codec != LOST and is_whole(event, self.salt, sum) else LostEvent(_whole(seq))
 
 
 # Index of the request, values of the row.
@@ -157,25 +149,23 @@ class Database:
 
     def __init__(self, path: str) -> None:
         """Open or create the file. Raises: StoreError: it cannot be opened, or is not ours."""
-        self._connection: sqlite3.Connection
         # realm, channel -> its stream, of channels used since the last failure
         self._streams: dict[tuple[str, str], _Stream] = {}
+        self._path = os.path.abspath(path)
+        self._files = (self._path, f"{self._path}-wal")
+        self._is_elsewhere = False
         try:
-            _create_private(path)
-            self._connection = sqlite3.connect(
-                os.path.abspath(path), timeout=0, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
-        except (sqlite3.Error, OSError, StoreError) as error:
-            raise StoreError(f"store {path}: {explain(error)}") from error
+            # And what the operator should know.
+            self._connection, self.notes = open_file(self._path)
+        except StoreError as error:
+            raise StoreError(f"store {path}: {error}") from error
+        self._places = [_place(file) for file in self._files]
 
     def channels(self) -> list[StoredChannel]:
         """All channels, by realm and name."""
-        rows = self._connection.execute("SELECT * FROM channels ORDER BY realm, name")
+        rows = self._connection.execute(
+            "SELECT realm, name, settings, control_key_hash, expires FROM channels ORDER BY realm, name"
+        )
         return [
             StoredChannel(
                 realm=realm,
@@ -192,28 +182,15 @@ class Database:
         rows = self._connection.execute(f"SELECT realm, channel, epoch, {LAST_SEQ} FROM streams")
         return {(realm, channel): Position(epoch, seq) for realm, channel, epoch, seq in rows}
 
-    def recent(self, realm: str, channel: str, limit: int) -> list[StoredEvent]:
-        """The last ``limit`` events of a channel, oldest first."""
+    def recent(self, realm: str, channel: str, limit: int) -> list[StoredEvent | LostEvent]:
+        """The last ``limit`` events of a channel, oldest first, those that are damaged included."""
         stream = self._find(realm, channel)
         if stream is None:
             return []
         rows = self._connection.execute(
             f"SELECT {COLUMNS} FROM events WHERE stream = ? ORDER BY seq DESC LIMIT ?", (stream.id, limit)
         ).fetchall()
-        return [
-            StoredEvent(
-                epoch=stream.epoch,
-                seq=seq,
-                time=time,
-                publication=publication,
-                codec_name=codec,
-                args=args,
-                kwargs=kwargs,
-                details_json=details,
-                options_json=options,
-            )
-            for seq, time, publication, codec, args, kwargs, details, options in reversed(rows)
-        ]
+        return [stream.read(row) for row in reversed(rows)]
 
     def write(self, requests: Sequence[Request], cuts: Cuts) -> dict[int, Exception]:
         """Do it all, in order, in one transaction that is on disk when this returns.
@@ -222,16 +199,20 @@ class Database:
         Raises: Exception: and nothing was done.
         """
         try:
+            if self._is_elsewhere:
+                self._check_place()
             rows = None if cuts else self._events_only(requests)
             if rows is not None:
                 # SQLite makes a single statement a transaction of its own.
                 with contextlib.suppress(sqlite3.IntegrityError):
                     self._insert_together(rows)
+                    self._check_place()
                     return {}
             self._connection.execute("BEGIN IMMEDIATE")
             errors = self._apply(requests)
             self._cut(cuts)
             self._connection.execute("COMMIT")
+            self._check_place()
         except BaseException:
             self._streams.clear()
             # Some failures have rolled back already; a broken file may refuse even that.
@@ -246,46 +227,22 @@ class Database:
         Raises: sqlite3.Error: the WAL stays beside the file, complete, for the next start.
         """
         try:
+            if not self._is_elsewhere:
+                self._connection.execute("UPDATE state SET opened = NULL")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             self._connection.close()
 
-    def _prepare(self) -> None:
-        # Before the first access: the whole file is ours, and the WAL's index needs no shared memory.
-        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        is_new = self._is_new()
-        # The order matters: nothing is written to a file that is not ours.
-        (mode,) = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise StoreError(f"cannot keep a write-ahead log, only {mode}")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA temp_store = MEMORY")
-        # One huge transaction shall not leave a huge WAL behind.
-        self._connection.execute("PRAGMA journal_size_limit = 67108864")
-        # The first transaction takes the lock, also on a file that needs no change.
-        self._connection.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA if is_new else ():
-            self._connection.execute(statement)
-        if is_new:
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.execute("COMMIT")
-        (first_problem,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-        if first_problem != "ok":
-            raise StoreError("the file is damaged")
-
-    def _is_new(self) -> bool:
-        """Whether the file is empty. Raises: StoreError: it holds what this radiod does not know."""
-        (application_id,) = self._connection.execute("PRAGMA application_id").fetchone()
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not (application_id or version or tables):
-            return True
-        if application_id != APPLICATION_ID:
-            raise StoreError("a SQLite database of another program")
-        if version != SCHEMA_VERSION:
-            raise StoreError(f"written by another radiod: schema {version}, not {SCHEMA_VERSION}")
-        return False
+    def _check_place(self) -> None:
+        """Raises: StoreError: what is written goes where the next start will not find it."""
+        self._is_elsewhere = True
+        for at, file in enumerate(self._files):
+            place = _place(file)
+            # There was no log yet, for want of room.
+            self._places[at] = self._places[at] or place
+            if place != self._places[at]:
+                raise StoreError(f"{file} was moved, deleted or replaced; put it back, or restart radiod")
+        self._is_elsewhere = False
 
     def _events_only(self, requests: Sequence[Request]) -> list[_Row] | None:
         """The rows of requests that one INSERT can do; None if there is more to it."""
@@ -351,9 +308,9 @@ class Database:
         self._connection.execute(_insert_statement(size), values)
 
     def _save(self, request: SaveChannel) -> None:
+        values = (request.realm, request.name, request.settings, request.control_key_hash, request.expires)
         self._connection.execute(
-            "INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?)",
-            (request.realm, request.name, request.settings, request.control_key_hash, request.expires),
+            "INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?)", (*values, channel_sum(*values))
         )
 
     def _delete(self, request: DeleteChannel) -> None:
@@ -372,7 +329,8 @@ class Database:
                 f"SELECT id, epoch, {LAST_SEQ} FROM streams WHERE realm = ? AND channel = ?", (realm, channel)
             ).fetchone()
             if row is not None:
-                stream = self._streams[realm, channel] = _Stream(*row)
+                id_, epoch, last = row
+                stream = self._streams[realm, channel] = _Stream(id_, realm, channel, epoch, last)
         return stream
 
     def _begin(self, realm: str, channel: str, epoch: str) -> _Stream:
@@ -385,8 +343,12 @@ class Database:
             row = self._connection.execute(
                 "INSERT INTO streams (realm, channel, epoch) VALUES (?, ?, ?)", (realm, channel, epoch)
             )
-            assert row.lastrowid is not None
-            stream = _Stream(row.lastrowid, epoch, 0)
+            id_ = row.lastrowid
+            assert id_ is not None
+            stream = _Stream(id_, realm, channel, epoch, 0)
+            self._connection.execute(
+                "UPDATE streams SET sum = ? WHERE id = ?", (stream_sum(id_, realm, channel, epoch, 0), id_)
+            )
             self._streams[realm, channel] = stream
         return stream
 
@@ -398,11 +360,11 @@ class Database:
         for (realm, channel, epoch), first in cuts.firsts.items():
             stream = self._find(realm, channel)
             if stream is not None and stream.epoch == epoch:
-                self._cut_stream(stream, first)
+                self._cut_stream(realm, channel, stream, first)
         for (realm, channel), before in cuts.befores.items():
             stream = self._find(realm, channel)
             if stream is not None:
-                self._cut_stream(stream, self._first_since(stream, before))
+                self._cut_stream(realm, channel, stream, self._first_since(stream, before))
 
     def _first_since(self, stream: _Stream, time: float) -> int:
         """The oldest event that is young enough; looking from the old end costs what will be deleted."""
@@ -411,34 +373,28 @@ class Database:
         ).fetchone()
         return BEYOND_ALL if row is None else int(row[0])
 
-    def _cut_stream(self, stream: _Stream, first: int) -> None:
+    def _cut_stream(self, realm: str, channel: str, stream: _Stream, first: int) -> None:
         if first > stream.last:
             # No event will be left to tell how far the channel has counted.
-            self._connection.execute("UPDATE streams SET seq = ? WHERE id = ?", (stream.last, stream.id))
+            sum = stream_sum(stream.id, realm, channel, stream.epoch, stream.last)
+            self._connection.execute(
+                "UPDATE streams SET seq = ?, sum = ? WHERE id = ?", (stream.last, sum, stream.id)
+            )
         self._connection.execute("DELETE FROM events WHERE stream = ? AND seq < ?", (stream.id, first))
 
 
-def explain(error: Exception) -> str:
-    """What went wrong, in words for the operator."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    code = getattr(error, "sqlite_errorcode", None)
-    # The low byte is the kind of error, the rest its variant.
-    kind = None if code is None else code & 0xFF
-    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "in use by another program, perhaps another radiod"
-    if kind == sqlite3.SQLITE_NOTADB:
-        return "not a SQLite database"
-    if kind == sqlite3.SQLITE_CORRUPT:
-        return "the file is damaged"
-    return str(error)
+def _whole(seq: Any) -> int:
+    """The number of a damaged event, as far as it is one."""
+    return seq if isinstance(seq, int) and 0 < seq <= 2**53 else 0
 
 
-def _create_private(path: str) -> None:
-    """Let nobody else read what is stored; SQLite gives its other files the same rights."""
-    # Only if it is not there: closing a second descriptor of a file drops this process's locks on it.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+def _place(file: str) -> tuple[int, int] | None:
+    """What file is to be found there; None: none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _insert_statement(size: int) -> str:

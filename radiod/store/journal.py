@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from radiod.core.channels import ChannelSettings, SavedChannel
 from radiod.core.history import Damaged, Record
 from radiod.errors import OUT_OF_SERVICE, RadiodError, Refused
-from radiod.store.records import StoredChannel, StoredEvent, StoreError
+from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
-from radiod.wire.codecs import CODECS, Payload, Undecodable
+from radiod.wire.codecs import CODECS, Codec, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
 
-__all__ = ["RealmJournal", "restored", "saved_channel"]
+__all__ = ["Past", "RealmJournal", "restored", "saved_channel", "spans"]
 
 _DEFAULTS: Final = msgspec.to_builtins(PublishOptions())
 _DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
@@ -91,16 +91,43 @@ def saved_channel(stored: StoredChannel) -> SavedChannel:
     )
 
 
-def restored(events: Iterable[StoredEvent], topic: str) -> list[Record]:
-    """What the core keeps of stored events, oldest first. Raises: StoreError: they are none of radiod's."""
+class Past(NamedTuple):
+    """What the core keeps of stored events, oldest first, and the numbers of those that cannot be read."""
+
+    records: list[Record]
+    lost: list[int]
+
+
+def restored(events: Iterable[StoredEvent | LostEvent], topic: str) -> Past:
+    """The past of one topic; what is damaged, or none of radiod's, is lost."""
+    past = Past([], [])
+    for order, event in enumerate(events, 1):
+        record = None if isinstance(event, LostEvent) else _record(event, topic, order)
+        if record is None:
+            past.lost.append(event.seq)
+        else:
+            past.records.append(record)
+    return past
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Numbers in ascending order, for people: "3, 7-9"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(map(str, run)) for run in runs)
+
+
+def _record(event: StoredEvent, topic: str, order: int) -> Record | None:
+    """None: it says what no radiod has written."""
     try:
-        return [_record(event, topic, order) for order, event in enumerate(events, 1)]
-    except (KeyError, msgspec.MsgspecError) as error:
-        raise StoreError(f"the events of {topic} cannot be read: {error}") from None
-
-
-def _record(event: StoredEvent, topic: str, order: int) -> Record:
-    options = _OPTIONS.decode(event.options_json)
+        codec = CODECS[event.codec_name]
+        options, details = _OPTIONS.decode(event.options_json), _DETAILS.decode(event.details_json)
+    except (KeyError, msgspec.MsgspecError):
+        return None
     return Record(
         order=order,
         time=event.time,
@@ -112,15 +139,14 @@ def _record(event: StoredEvent, topic: str, order: int) -> Record:
         publication=event.publication,
         # Ids of sessions mean nothing to a new process.
         publisher=0,
-        payload=_payload(event, is_opaque=options.enc_algo is not None),
+        payload=_payload(event, codec, is_opaque=options.enc_algo is not None),
         options=options,
-        details=_DETAILS.decode(event.details_json),
+        details=details,
     )
 
 
-def _payload(event: StoredEvent, is_opaque: bool) -> Payload:
+def _payload(event: StoredEvent, codec: Codec, is_opaque: bool) -> Payload:
     """As it was published; ``Damaged`` where that cannot be: listeners are told of a loss, not of nothing."""
-    codec = CODECS[event.codec_name]
     try:
         payload = codec.payload(msgspec.Raw(event.args), msgspec.Raw(event.kwargs), is_opaque)
         for part in (payload.args, payload.kwargs):

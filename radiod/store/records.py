@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
-__all__ = ["Position", "StoreError", "StoreFull", "StoredChannel", "StoredEvent"]
+__all__ = ["LOST", "LostEvent", "Position", "StoreError", "StoreFull", "StoredChannel", "StoredEvent"]
+
+LOST: Final = "lost"
+"""In place of a serializer: the row says only that there was an event, which was damaged."""
 
 
 class StoreError(Exception):
@@ -54,3 +57,9 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
     kwargs: bytes
     details_json: bytes
     options_json: bytes
+
+
+class LostEvent(Struct, frozen=True):
+    """In place of an event that was stored, and cannot be read any more."""
+
+    seq: int

@@ -25,8 +25,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 from twisted.logger import Logger
 
-from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel, explain
-from radiod.store.records import Position, StoredChannel, StoredEvent, StoreError, StoreFull
+from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel
+from radiod.store.opening import explain
+from radiod.store.records import LostEvent, Position, StoredChannel, StoredEvent, StoreError, StoreFull
 
 __all__ = ["SqliteStore"]
 
@@ -102,6 +103,11 @@ class SqliteStore:
         """
         self._database = Database(self._path)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the operator should know of the file that was opened, a line for each."""
+        return [] if self._database is None else self._database.notes
+
     def channels(self) -> list[StoredChannel]:
         """The stored channels, also those that have expired since. Raises: StoreError: as ``open``."""
         return self._read(Database.channels)
@@ -110,8 +116,11 @@ class SqliteStore:
         """Realm and channel -> where its count goes on. Raises: StoreError: as ``open``."""
         return self._read(Database.positions)
 
-    def recent(self, realm: str, channel: str, limit: int) -> list[StoredEvent]:
-        """The last ``limit`` events of a channel, oldest first. Raises: StoreError: as ``open``."""
+    def recent(self, realm: str, channel: str, limit: int) -> list[StoredEvent | LostEvent]:
+        """The last ``limit`` events of a channel, oldest first, those that are damaged included.
+
+        Raises: StoreError: as ``open``.
+        """
         return self._read(lambda database: database.recent(realm, channel, limit))
 
     def start(self) -> None:

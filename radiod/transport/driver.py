@@ -169,7 +169,9 @@ class WampDriver:
             self._deadline.cancel()
             self._outlet.strangers.discard(self)
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
-        data = self._outlet.fitting(reply, *_shorter(reply))
+        data = self._outlet.format.message(reply, None)
+        if len(data) > self._outlet.max_bytes and isinstance(reply, Welcome):
+            data = self._outlet.format.message(_shorter(reply), None)
         if len(data) > self._outlet.max_bytes:
             text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
             self.abort(Denied(PAYLOAD_SIZE_EXCEEDED, text))
@@ -324,9 +326,7 @@ def _close_code(error: RadiodError) -> int:
     return POLICY_VIOLATION if isinstance(error, Denied) else PROTOCOL_ERROR
 
 
-def _shorter(reply: Message) -> tuple[Message, ...]:
-    """WELCOME without what a client of few bytes can do without: features, and who the router is."""
-    if not isinstance(reply, Welcome):
-        return ()
-    details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}
-    return (structs.replace(reply, details={**details, "roles": {"broker": {}, "dealer": {}}}),)
+def _shorter(welcome: Welcome) -> Welcome:
+    """Without what a client of few bytes can do without: features, and who the router is."""
+    details = {name: value for name, value in welcome.details.items() if name not in ("agent", "x_radiod")}
+    return structs.replace(welcome, details={**details, "roles": {"broker": {}, "dealer": {}}})

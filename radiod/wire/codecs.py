@@ -8,7 +8,6 @@ receiver speaks another serializer, and only then parsed.
 
 from __future__ import annotations
 
-import base64
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,11 +17,19 @@ import cbor2
 import msgspec
 
 from radiod.errors import INVALID_ARGUMENT, PeerError, Refused
-from radiod.wire.forms import TAGS, content_of, floats_for_big_integers, from_extension, plain
-from radiod.wire.json_check import BINARY_MARK, binary, check_json, without_lone_surrogates
+from radiod.wire.forms import (
+    TAGS,
+    binary_to_text,
+    content_of,
+    floats_for_big_integers,
+    from_extension,
+    plain,
+    text_to_binary,
+)
+from radiod.wire.json_check import check_json, without_lone_surrogates
 from radiod.wire.lenient import is_undefined, mend_message
 from radiod.wire.messages import EMPTY, ClientMessage, Message
-from radiod.wire.scan import MOST_NESTING, NESTING, Undecodable, has_key_proto
+from radiod.wire.scan import MOST_NESTING, NESTING, PROTO, UNDERSCORE, Undecodable, has_key_proto
 from radiod.wire.scan_cbor import CborScan
 from radiod.wire.scan_msgpack import MsgpackScan
 
@@ -42,14 +49,17 @@ class Payload:
     """``args`` and ``kwargs`` of one message, as bytes of the serializer that wrote them.
 
     An absent part is ``b""``. Instances are shared by every receiver: never change one.
+
+    ``is_plain``: it has been scanned, and what its serializer's decoder makes of it all others can say.
     """
 
-    __slots__ = ("_other", "args", "codec", "kwargs")
+    __slots__ = ("_other", "args", "codec", "is_plain", "kwargs")
 
     def __init__(self, codec: Codec, args: bytes, kwargs: bytes) -> None:
         self.codec = codec
         self.args = args
         self.kwargs = kwargs
+        self.is_plain = False
         self._other: dict[str, tuple[bytes, bytes]] = {}
 
     @classmethod
@@ -75,15 +85,15 @@ class Payload:
         return parts
 
     def _transcode(self, part: bytes, codec: Codec) -> bytes:
-        return codec.dump(self.codec.load(part)) if part else b""
+        return codec.dump(self.codec.load(part, self.is_plain)) if part else b""
 
     def values(self) -> tuple[list[Any], dict[str, Any]]:
         """``args`` and ``kwargs`` parsed.
 
         Raises: Undecodable: the bytes are malformed or opaque.
         """
-        args = self.codec.load(self.args) if self.args else []
-        kwargs = self.codec.load(self.kwargs) if self.kwargs else {}
+        args = self.codec.load(self.args, self.is_plain) if self.args else []
+        kwargs = self.codec.load(self.kwargs, self.is_plain) if self.kwargs else {}
         if not isinstance(args, list):
             raise Undecodable("the payload is opaque")
         return args, kwargs
@@ -132,8 +142,8 @@ class Codec(Protocol):
     def dump(self, value: Any) -> bytes:
         """Any value as bytes. Raises: Undecodable: the serializer cannot express it."""
 
-    def load(self, data: bytes) -> Any:
-        """The value in ``data``. Raises: Undecodable: it is malformed."""
+    def load(self, data: bytes, is_plain: bool = False) -> Any:
+        """The value in ``data``; ``is_plain`` as in a payload. Raises: Undecodable: it is malformed."""
 
 
 def _complaint(error: Exception) -> str:
@@ -224,7 +234,7 @@ class _Base(ABC):
         """As ``Codec.dump``."""
 
     @abstractmethod
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, is_plain: bool = False) -> Any:
         """As ``Codec.load``."""
 
 
@@ -302,56 +312,25 @@ class _Json(_ByMsgspec):
 
     def dump(self, value: Any) -> bytes:
         try:
-            return self._encoder.encode(_binary_to_text(value))
+            return self._encoder.encode(binary_to_text(value))
         except (TypeError, ValueError, RecursionError) as error:
             raise Undecodable(f"cannot be said in JSON: {_complaint(error)}") from None
 
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, is_plain: bool = False) -> Any:
         try:
-            return _text_to_binary(msgspec.json.decode(data))
+            value = msgspec.json.decode(data)
+            # NUL is always escaped.
+            return text_to_binary(value) if ESCAPED_NUL in data else value
         except (ValueError, RecursionError) as error:
             raise Undecodable(f"malformed JSON: {_complaint(error)}") from None
 
 
+ESCAPED_NUL: Final = b"\\u0000"
 HALF: Final = "a text holds half a character, a lone surrogate"
 
 
 def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} values cannot be converted")
-
-
-def _binary_to_text(value: Any) -> Any:
-    """Replace binary data by WAMP's base64 strings, wherever it is inside lists and dictionaries.
-
-    A text that begins with NUL can only be said as binary data, its UTF-8.
-    """
-    if isinstance(value, str):
-        if not value.startswith(BINARY_MARK):
-            return value
-        value = value.encode()
-    if isinstance(value, bytes):
-        return BINARY_MARK + base64.b64encode(value).decode()
-    if isinstance(value, list | tuple):
-        return [_binary_to_text(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _binary_to_text(item) for key, item in value.items()}
-    return value
-
-
-def _text_to_binary(value: Any) -> Any:
-    """The inverse of ``_binary_to_text``; a NUL string that is not base64 stays a string."""
-    if isinstance(value, str):
-        return _unmark(value) if value.startswith(BINARY_MARK) else value
-    if isinstance(value, list):
-        return [_text_to_binary(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _text_to_binary(item) for key, item in value.items()}
-    return value
-
-
-def _unmark(text: str) -> str | bytes:
-    data = binary(text)
-    return text if data is None else data
 
 
 class _Msgpack(_ByMsgspec):
@@ -373,7 +352,8 @@ class _Msgpack(_ByMsgspec):
         return self._decoder.decode(data)  # type: ignore[no-any-return] # by the decoder's type
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
-        if not has_key_proto(data) and not _is_numbers(data):
+        # Written out, since this is where most payloads go.
+        if (UNDERSCORE not in data or PROTO not in data) and (len(data) < SHORT or not _is_numbers(data)):
             try:
                 _SIMPLE(data)
                 return data
@@ -397,7 +377,7 @@ class _Msgpack(_ByMsgspec):
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise Undecodable(f"cannot be said in MessagePack: {_complaint(error)}") from None
 
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, is_plain: bool = False) -> Any:
         try:
             if not has_key_proto(data):
                 return _SIMPLE(data)
@@ -498,6 +478,13 @@ class _Cbor(_Base):
             setattr(message, name, part)
         return message  # type: ignore[no-any-return] # one of the union's
 
+    def payload(
+        self, args: Part, kwargs: Part, is_opaque: bool = False, max_nesting: int = NESTING
+    ) -> Payload:
+        payload = super().payload(args, kwargs, is_opaque, max_nesting)
+        payload.is_plain = _is_plain(args) and (kwargs is EMPTY or _is_plain(kwargs))
+        return payload
+
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
         scan = part.scan if type(part) is Checked else None
         if scan is None:
@@ -519,7 +506,9 @@ class _Cbor(_Base):
         except (cbor2.CBORError, ValueError, TypeError, RecursionError) as error:
             raise Undecodable(f"cannot be said in CBOR: {_complaint(error)}") from None
 
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, is_plain: bool = False) -> Any:
+        if is_plain:
+            return _loads(data)
         scan = CborScan(data)
         scan.whole()
         scan.check(MOST_NESTING)
@@ -528,6 +517,12 @@ class _Cbor(_Base):
             return plain(value) if scan.is_rich or scan.is_odd else value
         except (cbor2.CBORError, ValueError, TypeError) as error:
             raise Undecodable(f"malformed CBOR: {_complaint(error)}") from None
+
+
+def _is_plain(part: Part) -> bool:
+    scan = part.scan if type(part) is Checked else None
+    # What had to be put in other words has been.
+    return scan is not None and (scan.is_odd or not scan.is_rich)
 
 
 def _loads(data: bytes) -> Any:

@@ -15,10 +15,22 @@ from typing import Any, Final
 
 import cbor2
 
-from radiod.wire.json_check import BINARY_MARK
+from radiod.wire.json_check import BINARY_MARK, binary
 from radiod.wire.scan import PROTO, Undecodable
 
-__all__ = ["TAGS", "content_of", "floats_for_big_integers", "from_extension", "key_text", "plain"]
+__all__ = [
+    "TAGS",
+    "binary_to_text",
+    "content_of",
+    "floats_for_big_integers",
+    "from_extension",
+    "key_text",
+    "plain",
+    "text_to_binary",
+]
+
+SCALARS: Final = frozenset((int, float, bool, type(None)))
+"""What is the same everywhere, and in most long lists."""
 
 SMALLEST_INTEGER: Final = -(1 << 63)
 BIGGEST_INTEGER: Final = (1 << 64) - 1
@@ -31,10 +43,40 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict | cbor2.frozendict):
         return {key_text(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return list(value) if SCALARS.issuperset(map(type, value)) else [plain(item) for item in value]
     if isinstance(value, ADDRESSES):
         return str(value)
     return None if value is cbor2.undefined or isinstance(value, cbor2.CBORSimpleValue) else value
+
+
+def binary_to_text(value: Any) -> Any:
+    """Replace binary data by WAMP's base64 strings for JSON, wherever it is in lists and dictionaries.
+
+    A text that begins with NUL can only be said as binary data, its UTF-8.
+    """
+    if isinstance(value, str):
+        if not value.startswith(BINARY_MARK):
+            return value
+        value = value.encode()
+    if isinstance(value, bytes):
+        return BINARY_MARK + base64.b64encode(value).decode()
+    if isinstance(value, list | tuple):
+        return value if SCALARS.issuperset(map(type, value)) else [binary_to_text(item) for item in value]
+    if isinstance(value, dict):
+        return {key: binary_to_text(item) for key, item in value.items()}
+    return value
+
+
+def text_to_binary(value: Any) -> Any:
+    """The inverse of ``binary_to_text``; a NUL string that is not base64 stays a string."""
+    if isinstance(value, str):
+        data = binary(value) if value.startswith(BINARY_MARK) else None
+        return value if data is None else data
+    if isinstance(value, list):
+        return [text_to_binary(item) for item in value]
+    if isinstance(value, dict):
+        return {key: text_to_binary(item) for key, item in value.items()}
+    return value
 
 
 def key_text(key: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from radiod.wire.scan import PROTO, Undecodable, has_key_proto
+from radiod.wire.scan import PROTO, UNDERSCORE, Undecodable
 
 __all__ = ["BINARY_MARK", "binary", "check_json", "without_lone_surrogates"]
 
@@ -63,7 +63,7 @@ def check_json(part: bytes, max_nesting: int) -> None:
     # What opens is closed, which takes two bytes.
     if size > 2 * max_nesting and part.count(b"[") + part.count(b"{") > max_nesting:
         _check_nesting(part, max_nesting)
-    if (_BACKSLASH in part and _ESCAPED_ASCII in part) or has_key_proto(part):
+    if (_BACKSLASH in part and _ESCAPED_ASCII in part) or (UNDERSCORE in part and PROTO in part):
         _check_strings(part)
 
 

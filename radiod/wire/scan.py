@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-__all__ = ["MOST_NESTING", "NESTING", "PROTO", "Scan", "Undecodable", "has_key_proto"]
+__all__ = ["MOST_NESTING", "NESTING", "PROTO", "UNDERSCORE", "Scan", "Undecodable", "has_key_proto"]
 
 NESTING: Final = 64
 """How deep lists and dictionaries of a payload go by default, ``args`` itself being the first."""

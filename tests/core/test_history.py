@@ -442,6 +442,25 @@ class TestDurable:
         world.record("a")
         assert history.position == Position("before", 6)
 
+    @pytest.mark.parametrize(
+        ("lost", "told"), [([], set()), ([3], {1, 2}), ([2, 4], {1, 2, 3}), ([5], {1, 2, 3, 4})]
+    )
+    def test_who_missed_an_event_that_is_lost_is_told(self, world, lost, told):
+        """And nobody else: numbers of events that were refused are of none."""
+        world.histories.keep("a", Keep(size=9, seconds=1e9, bytes=1000, is_durable=True))
+        history, kept = world.histories.find("a"), world.histories.unlisted("a", PLENTY)
+        records = []
+        for number in (2, 6):
+            kept.assigned = number - 1
+            records.append(world.histories.next(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {}))
+        world.histories.restore("a", Position("before", 6), records, lost)
+        found = {seq: history.after(Position("before", seq)) for seq in range(1, 7)}
+        assert {seq for seq, (_, is_recovered) in found.items() if not is_recovered} == told
+        # What is held comes in any case, and once.
+        assert [index for index, _ in found.values()] == [0, 1, 1, 1, 1, 2]
+        world.record("a")
+        assert history.after(Position("before", 6)) == (2, True)
+
     def restore(self, world, *times):
         """A day's history, with events of these dates from now on. Returns: the dates of those still held."""
         now = world.clock.time()

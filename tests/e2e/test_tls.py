@@ -207,7 +207,7 @@ def test_autobahn_python_works(tls, framework, transport):
         capture_output=True,
         text=True,
         timeout=SECONDS,
-        env={**environment(), "CA_FILE": str(tls.ca)},
+        env={**environment(), "RADIOD_CA_FILE": str(tls.ca)},
     )
     assert done.stdout, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
@@ -222,7 +222,7 @@ def node(tls, *arguments):
         capture_output=True,
         text=True,
         timeout=SECONDS,
-        env={**os.environ, "NODE_EXTRA_CA_CERTS": str(tls.ca)},
+        env={**os.environ, "NODE_EXTRA_CA_CERTS": str(tls.ca), "RADIOD_CA_FILE": str(tls.ca)},
     )
     assert done.stdout, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

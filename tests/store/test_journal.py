@@ -9,8 +9,8 @@ from radiod.core.channels import ChannelSettings, SavedChannel
 from radiod.core.history import Histories, Keep
 from radiod.core.positions import Position
 from radiod.errors import OUT_OF_SERVICE, Refused
-from radiod.store.journal import RealmJournal, restored, saved_channel
-from radiod.store.records import StoredChannel, StoredEvent, StoreError
+from radiod.store.journal import RealmJournal, restored, saved_channel, spans
+from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.testing import FakeClock, SequentialIds
 from radiod.wire.codecs import CBOR, CODECS, Payload, Undecodable
@@ -30,8 +30,8 @@ class Realm:
         self.histories.keep("a", KEEP)
         self.histories.keep("b.*", KEEP)
         for (realm, topic), at in self.store.positions().items():
-            events = self.store.recent(realm, topic, KEEP.size)
-            self.histories.restore(topic, Position(at.epoch, at.seq), restored(events, topic))
+            past = restored(self.store.recent(realm, topic, KEEP.size), topic)
+            self.histories.restore(topic, Position(at.epoch, at.seq), past.records, past.lost)
         self.journal = self.histories.journal = RealmJournal(self.store, "radio")
         self.store.start()
         self.outcomes = []
@@ -206,7 +206,14 @@ WHOLE = {
         {"options_json": b'{"eligible":1}'},
     ],
 )
-def test_events_that_radiod_has_not_written_are_an_error(wrong):
-    assert len(restored([StoredEvent(**WHOLE)], "a")) == 1
-    with pytest.raises(StoreError, match="the events of a cannot be read"):
-        restored([StoredEvent(**{**WHOLE, **wrong})], "a")
+def test_events_that_radiod_has_not_written_are_lost(wrong):
+    events = [LostEvent(3), StoredEvent(**WHOLE), StoredEvent(**{**WHOLE, **wrong, "seq": 9})]
+    past = restored(events, "a")
+    assert ([record.seq for record in past.records], past.lost) == ([1], [3, 9])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [([], ""), ([3], "3"), ([1, 2, 3, 5, 7, 8], "1-3, 5, 7-8"), ([9, 12], "9, 12")]
+)
+def test_numbers_are_told_in_spans(numbers, text):
+    assert spans(numbers) == text

@@ -15,6 +15,7 @@ from twisted.logger import globalLogPublisher
 
 from radiod.store.records import Position, StoredChannel, StoredEvent, StoreError, StoreFull
 from radiod.store.sqlite import SqliteStore
+from radiod.store.sums import channel_sum
 
 SECONDS = 20.0
 """Longer than anything here takes: what waits so long has failed."""
@@ -572,6 +573,47 @@ class TestFailure:
         assert [one.name for one in reopened(store, opened, main).channels()] == ["a"]
 
 
+class TestBeneath:
+    """The file is moved, replaced or deleted while it is written."""
+
+    @pytest.mark.parametrize("suffix", ["", "-wal"])
+    @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+    def test_is_noticed_before_anything_more_is_acknowledged(
+        self, store, main, path, answers, logged, how, suffix
+    ):
+        store.start()
+        append(store, answers, 1)
+        main.run(store)
+        file = f"{path}{suffix}"
+        if how == "deleted":
+            os.unlink(file)
+        else:
+            os.rename(file, f"{file}.away")
+        if how == "replaced":
+            Path(file).touch()
+        for seq in (2, 3):
+            append(store, answers, seq)
+            main.run(store)
+        assert set(answers.errors) == {2, 3}
+        assert f"{file} was moved, deleted or replaced" in answers.errors[2]
+        assert [event["log_level"].name for event in logged] == ["error"]
+
+    def test_goes_on_once_it_is_back(self, store, main, path, opened, answers, logged):
+        store.start()
+        append(store, answers, 1)
+        main.run(store)
+        os.rename(path, f"{path}.away")
+        append(store, answers, 2)
+        main.run(store)
+        os.rename(f"{path}.away", path)
+        append(store, answers, 3)
+        main.run(store)
+        assert set(answers.errors) == {2}
+        assert [event["log_level"].name for event in logged] == ["error", "info"]
+        # The second was written before the move was seen; who was refused does not rely on either.
+        assert {1, 3} <= set(seqs_of(reopened(store, opened, main)))
+
+
 class TestClosing:
     def test_writes_and_answers_what_waits_without_a_reactor(self, store, main, opened, answers):
         store.start()
@@ -676,11 +718,11 @@ class TestOpening:
     def test_a_newer_file_is_refused(self, store, path, main):
         store.close()
         self.sql(path, "PRAGMA user_version = 7")
-        assert self.refused(path, main) == "written by another radiod: schema 7, not 1"
+        assert self.refused(path, main) == "written by a newer radiod: schema 7, this one knows 2"
 
     def test_something_else_is_refused(self, path, main):
         Path(path).write_bytes(b"not a database, " * 100)
-        assert self.refused(path, main) == "not a SQLite database"
+        assert self.refused(path, main) == f"not a SQLite database{way_out(path)}"
 
     def test_a_damaged_file_is_refused(self, store, path, main, answers):
         append(store, answers, *range(1, 200), size=100)
@@ -688,7 +730,7 @@ class TestOpening:
         with open(path, "r+b") as file:
             file.seek(4096)
             file.write(b"\xff" * (os.path.getsize(path) - 4096))
-        assert self.refused(path, main) == "the file is damaged"
+        assert self.refused(path, main) == f"the file is damaged{way_out(path)}"
 
     def test_a_missing_folder_is_refused(self, tmp_path, main):
         assert self.refused(str(tmp_path / "none" / "x"), main) == "No such file or directory"
@@ -703,15 +745,22 @@ class TestOpening:
         assert store.channels() == []
         store.close()
 
-    def test_damaged_settings_are_an_error_of_the_store(self, store, path, main):
+    def test_settings_that_radiod_has_not_written_are_an_error_of_the_store(self, store, path, main):
         store.save_channel("radio", "a", {}, None, None)
         store.close()
-        self.sql(path, "UPDATE channels SET settings = '[]'")
+        wrong = ("radio", "a", "[]", None, None)
+        connection = connect(path)
+        connection.execute("UPDATE channels SET settings = ?, sum = ?", (wrong[2], channel_sum(*wrong)))
+        connection.close()
         again = SqliteStore(path, main)
         again.open()
         with pytest.raises(StoreError, match="Expected `object`"):
             again.channels()
         again.close()
+
+
+def way_out(path):
+    return f"; 'python -m radiod.store check {path}' tells what is lost, 'salvage' keeps the rest"
 
 
 def connect(path):

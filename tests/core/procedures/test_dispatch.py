@@ -30,12 +30,17 @@ class TestArguments:
         first = next(iter(SIGNATURES[procedure]))
         assert caller.call(procedure, "a", **{first: "a"}) == INVALID_ARGUMENT
 
+    def test_those_that_only_the_receiver_could_read_are_refused(self, world):
+        caller = world.join(features="caller.payload_passthru_mode")
+        answer = caller.answer(48, {"enc_algo": "cryptobox"}, INFO, "sealed")
+        assert answer[4:] == [INVALID_ARGUMENT, ["the payload is opaque"]]
+
     @pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
     def test_a_payload_that_cannot_be_parsed_is_refused(self, world, codec):
         caller = world.caller(codec=codec)
         malformed = {
-            # A keyword that is no string, a number out of range, a string that is not UTF-8.
-            "cbor": CBOR.dump([48, 1, {}, INFO, [], {1: 2}]),
+            # A keyword that nobody has, a number out of range, a string that is not UTF-8.
+            "cbor": CBOR.dump([48, 1, {}, INFO, [], {(1, 2): 2}]),
             "json": b'[48,1,{},"radiod.server.info",[1e999]]',
             "msgpack": b"\x95\x30\x01\x80\xb2radiod.server.info\x91\xa1\xff",
         }

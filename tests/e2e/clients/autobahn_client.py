@@ -2,7 +2,7 @@
 
 autobahn_client.py twisted|asyncio websocket|rawsocket json|msgpack|cbor[.batched] PORT [AUTHID TICKET]
 
-With CA_FILE in the environment it connects over TLS, and trusts only that certificate authority.
+With RADIOD_CA_FILE in the environment it connects over TLS, and trusts only that certificate authority.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def trusting(file: str) -> Any:
     return optionsForClientTLS("localhost", trustRoot=trustRootFromCertificates([root]))
 
 
-ca = os.environ.get("CA_FILE")
+ca = os.environ.get("RADIOD_CA_FILE")
 scheme, path = ("ws", "/ws") if transport == "websocket" else ("rs", "")
 where = f"{scheme}s://localhost" if ca else f"{scheme}://127.0.0.1"
 runner = ApplicationRunner(

@@ -15,8 +15,8 @@ const SERIALIZERS = {
   msgpack: () => new autobahn.serializer.MsgpackSerializer(),
   cbor: () => new autobahn.serializer.CBORSerializer(),
 };
-// Over TLS where a certificate authority is named.
-const [s, host] = process.env.NODE_EXTRA_CA_CERTS ? ["s", "localhost"] : ["", "127.0.0.1"];
+// Over TLS where a certificate authority is named, as NODE_EXTRA_CA_CERTS names it to Node.
+const [s, host] = process.env.RADIOD_CA_FILE ? ["s", "localhost"] : ["", "127.0.0.1"];
 const URLS = {
   websocket: `ws${s}://${host}:${port}/ws`,
   longpoll: `http${s}://${host}:${port}/lp`,
