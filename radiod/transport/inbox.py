@@ -60,7 +60,7 @@ class Turns:
     ) -> None:
         """As ``take``, for some messages, at most ``TURN_MESSAGES``, behind which nothing has come.
 
-        Most reads that bring several bring few, and each look at the clock counts: there is none behind the last.
+        Most reads that bring several bring few, and each look at the clock counts: none is behind the last.
         """
         left = len(messages)
         now = self._now or self._look()
