@@ -59,7 +59,7 @@ class Listen(Node, frozen=True, kw_only=True):
 
     def placed(self, base: Path) -> Listen:
         """With whole paths."""
-        return Listen(endpoint=placed_endpoint(self.endpoint, base))
+        return replace(self, endpoint=placed_endpoint(self.endpoint, base))
 
 
 class Store(Node, frozen=True, kw_only=True):

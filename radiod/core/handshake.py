@@ -127,7 +127,16 @@ class Handshake:
     ``cookie``: the connection's.
     """
 
-    __slots__ = ("_cookie", "_details", "_gate", "_gates", "_is_abandoned", "_question", "session")
+    __slots__ = (
+        "_cookie",
+        "_details",
+        "_gate",
+        "_gates",
+        "_is_abandoned",
+        "_question",
+        "_session_id",
+        "session",
+    )
 
     def __init__(self, gates: Mapping[str, Gate], cookie: BrowserCookie | None = None) -> None:
         self._gates = gates
@@ -136,6 +145,7 @@ class Handshake:
         self._details: HelloDetails | None = None
         self._question: Question | None = None
         self._is_abandoned = False
+        self._session_id: int | None = None
         self.session: Session | None = None
 
     @property
@@ -195,6 +205,7 @@ class Handshake:
     def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
         if isinstance(verdict, Question):
             self._question = verdict
+            self._session_id = verdict.session
             return Challenge(method, verdict.extra)
         return self._welcome(verdict, outlet)
 
@@ -208,10 +219,11 @@ class Handshake:
             principal,
             outlet,
             announced(details.roles, details.agent),
-            # The feature's announcement is not enough: Autobahn|Python announces it, and breaks on the message.
+            # To announce the feature is not enough: Autobahn|Python does, and breaks on the message.
             _asks(details, details.is_revocable, "_radiod_revocation"),
             _agent(details),
             wants_goodbye=_asks(details, details.wants_goodbye, "_radiod_goodbye"),
+            id=self._session_id,
         )
         self._details = None
         self._gate.bind(self._cookie, principal)
@@ -236,7 +248,7 @@ def _agent(details: HelloDetails) -> str | None:
 
 
 def _asks(details: HelloDetails, is_asked: bool, name: str) -> bool:
-    """Whether the client asked for something by a detail or, as stock clients can as well, in ``authextra``."""
+    """Whether the client asked for something by a detail or, as stock clients can, in ``authextra``."""
     return is_asked or (details.authextra or {}).get(name) is True
 
 

@@ -15,7 +15,7 @@ class Stranger(Protocol):
 
 
 class Strangers:
-    """All of them: browsers, for one, like to have a spare connection, which would keep the server for seconds."""
+    """All of them. Browsers like to have a spare connection, which would keep the server for seconds."""
 
     __slots__ = ("_strangers",)
 

@@ -291,7 +291,7 @@ def test_the_log_says_what_was_not_told_and_why(world):
     globalLogPublisher.removeObserver(lines.append)
     (line,) = [formatEvent(line) for line in lines if "cannot be told" in line["log_format"]]
     assert line == (
-        f"an event on {TOPIC} cannot be told to {listener.welcome['authid']} at tcp4:127.0.0.1:40000: "
+        f"an event on {TOPIC} cannot be told to {listener.welcome['authid']} at tcp:127.0.0.1:40000: "
         "it takes 4100 bytes at most"
     )
 

@@ -419,7 +419,7 @@ class _Through:
         return self
 
     def buildProtocol(self, address):
-        return self._radio.port.admit(self._door)
+        return self._radio.port.admit(self._door, address)
 
 
 TRUSTED = 'trusted_proxies = ["127.0.0.1"]'
