@@ -49,6 +49,30 @@ class Turns:
         # have had what is left of this turn.
         self._is_due = False
         self._until = 0.0
+        self._now: Callable[[], float] | None = None
+
+    def take_all(
+        self,
+        outlet: Taker,
+        receive: Callable[[bytes], None],
+        messages: list[bytes],
+        read: Callable[[bytes], Work],
+    ) -> None:
+        """As ``take``, for some messages, at most ``TURN_MESSAGES``, behind which nothing has come.
+
+        Most reads that bring several bring few, and each look at the clock counts: none is behind the last.
+        """
+        left = len(messages)
+        now = self._now or self._look()
+        until = min(now() + SLICE_S, self._until) if self._queue else now() + TURN_S
+        work = map(receive, messages)
+        for _ in work:
+            left -= 1
+            if not left:
+                return
+            if outlet.is_held or now() >= until:
+                self._keep(outlet, work, read)
+                return
 
     def take(self, outlet: Taker, work: Work, read: Callable[[bytes], Work]) -> None:
         """Do ``work`` as far as it goes in this turn, and what is left in the next ones.
@@ -57,13 +81,21 @@ class Turns:
             outlet: the peer's; it is not held.
             read: makes work of bytes that come meanwhile.
         """
-        now = self._clock.look
+        now = self._now or self._look()
         until = min(now() + SLICE_S, self._until) if self._queue else now() + TURN_S
         if not _work(work, outlet, now, until):
-            outlet.inbox = inbox = Inbox(self, outlet, work, read)
-            outlet.update_reads()
-            if not outlet.is_held:
-                inbox.wake()
+            self._keep(outlet, work, read)
+
+    def _keep(self, outlet: Taker, work: Work, read: Callable[[bytes], Work]) -> None:
+        outlet.inbox = inbox = Inbox(self, outlet, work, read)
+        outlet.update_reads()
+        if not outlet.is_held:
+            inbox.wake()
+
+    def _look(self) -> Callable[[], float]:
+        # Not before the first peer: the reactor's clock is made what it should be shortly before that.
+        self._now = self._clock.look
+        return self._now
 
     def put_off(self, outlet: Taker, data: bytes, read: Callable[[bytes], Work]) -> None:
         """Keep what comes while the peer should not be read: TLS has more at hand than was asked for."""
@@ -79,11 +111,11 @@ class Turns:
 
     def _plan(self) -> None:
         self._is_due = True
-        self._until = self._clock.look() + TURN_S
+        self._until = (self._now or self._look())() + TURN_S
         self._clock.soon(self._go_on)
 
     def _go_on(self) -> None:
-        now = self._clock.look
+        now = self._now or self._look()
         until = now() + TURN_S
         queue = self._queue
         # Everybody at most once in a turn: whoever is not done is the last in the next.

@@ -196,7 +196,7 @@ class Poll:
         Raises: Refused: too many wait already.
         """
         if not self._is_paused and not self._held:
-            self._outlet.take(self._take(data, done), _nothing)
+            self._outlet.turns.take(self._outlet, self._take(data, done), _nothing)
             return lambda: None
         if len(self._held) >= MAX_HELD or self._held_bytes > self._polls.max_held_bytes:
             raise Refused(QUOTA, "too many requests wait already: receive first")
@@ -238,7 +238,7 @@ class Poll:
 
     def _go_on(self) -> None:
         if self._held and not self._is_paused:
-            self._outlet.take(self._take_held(), _nothing)
+            self._outlet.turns.take(self._outlet, self._take_held(), _nothing)
 
     def _take_held(self) -> Work:
         while self._held:

@@ -57,6 +57,7 @@ class Shared:
     def __init__(self, clock: ReactorClock, fan_out: FanOut, settings: Settings) -> None:
         self.clock = clock
         self.fan_out = fan_out
+        self.turns = fan_out.turns
         self.max_message_bytes = settings.max_message_bytes
         self.max_fragments = settings.max_fragments
         self._handshake_seconds = settings.handshake_seconds
@@ -185,20 +186,18 @@ class OpenSocket:
         driver = self._driver
         if self._reader is None and driver is not None:
             payloads, rest = plain_frames(data, self._first_byte, self._longest())
-            if rest == len(data) and len(payloads) == 1:
-                if self._unbatcher is not None:
-                    payloads = self._unbatcher.messages(payloads[0])
+            if rest == len(data) and self._unbatcher is None:
                 if len(payloads) == 1:
                     driver.receive(payloads[0])
                 else:
-                    outlet.take(map(driver.receive, payloads), self._read)
+                    self._shared.turns.take_all(outlet, driver.receive, payloads, self._read)
                 return
             work: Work = map(driver.receive, self._messages(payloads))
             if rest < len(data):
                 work = chain(work, self._read(data[rest:]))
         else:
             work = self._read(data)
-        outlet.take(work, self._read)
+        self._shared.turns.take(outlet, work, self._read)
 
     def _messages(self, payloads: Iterable[bytes]) -> Iterable[bytes]:
         """The messages in data frames, or in messages of WebSocket."""

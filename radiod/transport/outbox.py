@@ -513,6 +513,11 @@ class Outlet:
         self._on_cut()
 
     @property
+    def turns(self) -> Turns:
+        """Who shares the reactor's turns among all peers."""
+        return self._fan_out.turns
+
+    @property
     def strangers(self) -> Strangers:
         """The server's connections without a session."""
         return self._fan_out.strangers
@@ -622,10 +627,6 @@ class Outlet:
         """Stop reading from the peer while what it asked waits for somebody else, or read on."""
         self._is_waiting = is_paused
         self.update_reads()
-
-    def take(self, work: Work, read: Callable[[bytes], Work]) -> None:
-        """Take what the peer sent, as ``Turns.take``."""
-        self._fan_out.turns.take(self, work, read)
 
     def put_off(self, data: bytes, read: Callable[[bytes], Work]) -> None:
         """Keep what the peer sent while it should not be read, as ``Turns.put_off``."""

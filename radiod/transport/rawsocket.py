@@ -176,7 +176,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             # A message that comes alone.
             driver.receive(frames[0][1])
         else:
-            outlet.take(self._steps(frames, data[rest:]), self._read)
+            outlet.turns.take(outlet, self._steps(frames, data[rest:]), self._read)
 
     def _read(self, data: bytes) -> Work:
         """Take what came while the peer was not to be read."""

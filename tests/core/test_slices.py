@@ -94,3 +94,15 @@ def test_a_fault_of_ours_leaves_nobody_waiting(clock):
     with pytest.raises(KeyError):
         clock.advance(SLICE_S)
     assert [outcome.uri for outcome in outcomes] == [RUNTIME_ERROR]
+
+
+def test_several_go_on_in_one_turn_if_there_is_time(clock):
+    slices, trace = Slices(clock, clock.timers), []
+    clock.look_s = SLICE_S
+    for _ in range(2):
+        slices.run(steps(3, trace))
+    clock.look_s = SLICE_S / 100
+    del trace[:]
+    clock.timers.run(clock.seconds())
+    assert trace == [1, 2, 1, 2]
+    assert len(clock.timers) == 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 from radiod.wire import frames
 from radiod.wire.frames import (
+    MOST_FRAMES,
     plain_frames,
     rawsocket_frame,
     rawsocket_frames,
@@ -222,3 +223,11 @@ def test_how_much_an_unfinished_rawsocket_frame_wants(data, wanted):
 def test_any_length_is_unmasked_alike(size):
     payload = bytes(index % 251 for index in range(size))
     assert unmask(payload, MASK) == reference_unmask(payload, MASK)
+
+
+def test_frames_are_taken_apart_some_at_a_time():
+    masked = b"\x81\x80\x00\x00\x00\x00"
+    payloads, rest = plain_frames(masked * (MOST_FRAMES + 1), 0x81, 10)
+    assert (len(payloads), rest) == (MOST_FRAMES, len(masked) * MOST_FRAMES)
+    frames, rest = rawsocket_frames(bytes(4) * (MOST_FRAMES + 1), 10)
+    assert (len(frames), rest) == (MOST_FRAMES, 4 * MOST_FRAMES)
