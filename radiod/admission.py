@@ -35,6 +35,7 @@ from radiod.core.handshake import Gate
 from radiod.core.later import Later
 from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
 from radiod.core.realm import Realm
+from radiod.core.sessions import Session
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["Admission"]
@@ -61,6 +62,7 @@ class Admission:
         self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids, reactor: Any
     ) -> None:
         self._realm = realm
+        realm.bounds.tell = self._bound_met
         self._settings = settings
         self._clock = clock
         self._ids = ids
@@ -74,6 +76,22 @@ class Admission:
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
+
+    def _bound_met(self, limit: str, times: int, session: Session | None) -> None:
+        """Say so; the core sees to it that this is not too often."""
+        principal = session.principal if session is not None else None
+        self.log.warn(
+            "realm {realm}: {limit} reached, {times} times{by}",
+            realm=self._realm.name,
+            limit=limit,
+            times=times,
+            by=f", last by {principal.authid} (role {principal.authrole})" if principal else "",
+            # The log's limit goes by these.
+            uri=limit,
+            authid=principal.authid if principal else None,
+            authmethod=principal.authmethod if principal else None,
+            peer=session.outlet.peer if session is not None and session.outlet is not None else "",
+        )
 
     # --- rights
 

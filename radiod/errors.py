@@ -16,6 +16,7 @@ from typing import Final
 __all__ = [
     "HTTP_STATUS",
     "Denied",
+    "Exceeded",
     "PeerError",
     "RadiodError",
     "Refused",
@@ -49,6 +50,14 @@ class PeerError(RadiodError):
 
 class Refused(RadiodError):
     """One request is refused: the session goes on."""
+
+
+class Exceeded(Refused):
+    """A request is refused for a bound of the configuration, ``limit``: it is counted, and logged."""
+
+    def __init__(self, limit: str, text: str, uri: str = "radiod.error.quota") -> None:
+        super().__init__(uri, text)
+        self.limit: Final = limit
 
 
 class Denied(RadiodError):

@@ -23,6 +23,7 @@ from radiod.core.timers import Timers
 from radiod.core.uris import is_reserved
 from radiod.errors import (
     CHANNEL_CLOSED,
+    CHANNEL_EXISTS,
     FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
@@ -135,6 +136,9 @@ class Desk:
         is_durable = history is not None and history.is_durable
         if is_durable and (key is not None or self.space.histories.journal is None):
             raise Refused(FEATURE_NOT_SUPPORTED, "durable: only public channels, and only with a store")
+        if key is None and history is not None and self.space.histories.is_promised(name):
+            # The channel's end would be the end of what others were told is on disk.
+            raise Refused(CHANNEL_EXISTS, f"{name} has a durable history of its own: leave history out")
         self.space.tuning.check(buffer)
         check_entry(session, name, self._limits.max_memberships, is_public=key is None)
         self._check_writing(session)
@@ -257,7 +261,8 @@ class Desk:
         self._close_all(place)
         self.attendance.forget(place)
         broker.forget(name)
-        channel.space.histories.forget(name)
+        if not channel.space.histories.is_promised(name):
+            channel.space.histories.forget(name)
         channel.space.tuning.forget(name)
         self._announce(channel, ON_DELETE, {"name": name, "reason": reason})
         channel.members.clear()

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Final, TypeVar
 
+from radiod.core.bounds import Bounds
 from radiod.core.broker import Broker, Retention
 from radiod.core.dealer import Dealer
 from radiod.core.desk import Desk
@@ -42,6 +43,8 @@ from radiod.errors import (
     FEATURE_NOT_SUPPORTED,
     INVALID_URI,
     NOT_AUTHORIZED,
+    QUOTA,
+    Exceeded,
     PeerError,
     RadiodError,
     Refused,
@@ -108,6 +111,7 @@ class Realm:
         # Apart, since who fills up the one would learn of the other.
         self._retention = Retention(limits)
         self._private_retention = Retention(limits)
+        self.bounds = Bounds()
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
@@ -159,7 +163,9 @@ class Realm:
             retention=self._private_retention if is_private else self._retention,
             private_ids=self._ids if is_private else None,
         )
-        histories = Histories(self._clock, self._ids, 1 if is_private else self.limits.max_channels)
+        limits = self.limits
+        max_topics = 1 if is_private else limits.max_channels
+        histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
         return Space(broker, histories, self._ids, self.limits, self.statistics)
 
     # --- sessions
@@ -351,10 +357,16 @@ class Realm:
 
     def _refuse(self, session: Session, message: Any, refusal: RadiodError) -> None:
         _note_chunks(session, message)
+        self._count(refusal, session)
         # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
         if type(message) is not Publish or message.options.acknowledge:
             error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)
             self._outbox.send(session, error, Payload.of(refusal.text))
+
+    def _count(self, refusal: RadiodError, session: Session) -> None:
+        """Note a refusal if it is for a bound."""
+        if refusal.uri == QUOTA:
+            self.bounds.met(refusal.limit if isinstance(refusal, Exceeded) else "quota", session)
 
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options
@@ -519,7 +531,11 @@ class Realm:
             raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
         if not verdict.is_allowed:
             raise Refused(NOT_AUTHORIZED, f"role {publisher.principal.authrole} may not publish {topic}")
-        return self._publish(publisher, topic, payload, options, verdict)
+        try:
+            return self._publish(publisher, topic, payload, options, verdict)
+        except Refused as refusal:
+            self._count(refusal, publisher)
+            raise
 
     def _publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
@@ -664,6 +680,7 @@ class Realm:
             "delivered_per_s": self._delivery_rate.per_s,
             "bytes_out": tally.delivered_bytes,
             "bytes_out_per_s": self._bytes_rate.per_s,
+            "limits": dict(self.bounds.counts),
             **self.statistics.describe(),
         }
 
@@ -672,6 +689,7 @@ class Realm:
         self._publish_rate.turn(self._published, seconds)
         self._delivery_rate.turn(tally.delivered, seconds)
         self._bytes_rate.turn(tally.delivered_bytes, seconds)
+        self.bounds.turn()
         self.desk.check_date()
         if self.broker.matching(ON_STATS):
             self.announce(ON_STATS, self.describe_load())
