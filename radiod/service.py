@@ -204,7 +204,8 @@ class Radio:
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
         publish = PublishResource(self.writer)
         listen = ListenResource(streams, self.channel_polls)
-        channels = ChannelsResource(self.main_realm)
+        anonymous = self._admissions[self.main_realm.name].anonymous
+        channels = ChannelsResource(self.main_realm, anonymous.permissions if anonymous else None)
         leaves: dict[str, Resource] = {
             "/publish": publish,
             "/api/publish": publish,

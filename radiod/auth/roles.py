@@ -20,6 +20,9 @@ EVERYTHING: Final = "*"
 CONTROL: Final = ("wamp.session.kill", "wamp.subscription.remove_", "wamp.registration.remove_")
 """Beginnings of the procedures that act on other sessions."""
 
+STEWARD: Final = "radiod.channel."
+"""Beginning of patterns whose holders may act on other people's channels; ``radiod.*`` is for anybody."""
+
 REMOVE_CALLEE: Final = "wamp.registration.remove_callee"
 
 DENIED: Final = Verdict(is_allowed=False)
@@ -49,6 +52,7 @@ class StaticPermissions:
         "_disclosed",
         "_is_sovereign",
         "_named",
+        "_stewards",
         "_trustlevel",
         "may_hold_publishers",
     )
@@ -66,6 +70,7 @@ class StaticPermissions:
         self.may_hold_publishers = may_hold_publishers
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
         self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if is_reserved(p)))
+        self._stewards = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if p.startswith(STEWARD)))
         self._is_sovereign = all(EVERYTHING in allowed.get(action, ()) for action in Action)
         self._denied = PatternSet(denied)
         self._deny_patterns = denied
@@ -95,6 +100,10 @@ class StaticPermissions:
     def hides(self, topic: str) -> bool:
         """True when the holder may not subscribe to ``topic`` itself."""
         return not self.allows(Action.SUBSCRIBE, topic)
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        """True when a pattern that begins with ``radiod.channel.`` names it, or the role may do all."""
+        return self.allows(Action.CALL, procedure) and (self._is_sovereign or procedure in self._stewards)
 
     def _decide(self, action: Action, match: MatchPolicy, uri: str) -> Verdict:
         patterns = self._allowed.get(action)

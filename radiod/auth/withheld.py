@@ -45,5 +45,9 @@ class Withheld:
         """As ``Permissions.hides``."""
         return self._permissions.hides(topic)
 
+    def may_act_on_others(self, procedure: str) -> bool:
+        """As ``Permissions.may_act_on_others``."""
+        return self._permissions.may_act_on_others(procedure)
+
     def _is_withheld(self, action: Action, uri: str) -> bool:
         return action is Action.CALL and uri == self._procedure

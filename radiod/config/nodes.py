@@ -85,8 +85,10 @@ class Limits(Node, frozen=True, kw_only=True):
     max_registrations: Count = 10_000
     max_channels: Count = 10_000
     max_channels_per_session: Count = 100
+    max_channels_per_user: Count = 1000
     max_memberships: Count = 1000
     max_history_bytes: ManyBytes = 1_073_741_824
+    max_history_bytes_per_user: ManyBytes = 268_435_456
     demand_hold_s: Seconds = 1.0
     max_retained_topics: Count = 10_000
     max_retained_bytes: ManyBytes = 67_108_864

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 
 from radiod.core.attendance import Attendance
-from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel
+from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel, user_of
 from radiod.core.demand import Demand
 from radiod.core.history import Keep
 from radiod.core.later import Later
-from radiod.core.memberships import check_entry, enter, quit_all, withdraw
-from radiod.core.ports import Action, Clock, Ids, Outbox, Principal
+from radiod.core.memberships import check_entry, enter, private_channel, quit_all, withdraw
+from radiod.core.ports import Action, Clock, Ids, Outbox, Permissions, Principal
 from radiod.core.presence import PAGE, watched
+from radiod.core.sight import is_steward, may_know
 from radiod.core.spaces import Place, Space
 from radiod.core.timers import Timers
 from radiod.core.uris import is_reserved
@@ -80,6 +81,8 @@ class Desk:
             max_channels=limits.max_channels,
             max_per_session=limits.max_channels_per_session,
             max_history_bytes=limits.max_history_bytes,
+            max_per_user=limits.max_channels_per_user,
+            max_history_bytes_per_user=limits.max_history_bytes_per_user,
             undeclared_topics=undeclared_topics,
             on_end=self._ended,
         )
@@ -151,6 +154,7 @@ class Desk:
             single_writer=single_writer,
             presence=presence or (key is None and self.attendance.covers(name)),
             history=history,
+            user=user_of(session.principal),
         )
         self._set_up(channel)
         if buffer:
@@ -182,6 +186,7 @@ class Desk:
             presence=channel.presence,
             history=history,
             buffer=buffer,
+            user=channel.user,
         )
         return self._save(channel, answer)
 
@@ -247,6 +252,21 @@ class Desk:
     def delete(self, session: Session, name: str, control_key: str) -> dict[str, Any]:
         """End a channel → ``{name}``. Raises: Refused: as ``Channels.controlled``."""
         self.channels.delete(self.channels.controlled(session, name, control_key))
+        return {"name": name}
+
+    def remove(self, session: Session, name: str) -> dict[str, Any]:
+        """End a public channel, or the past that a pattern keeps of a topic → ``{name}``.
+
+        Raises: Refused: ``bad_key``: it is the configuration's; ``channel_closed``, ``no_such_channel``.
+        """
+        channel = self.channels.created(name)
+        histories = self.space.histories
+        if channel is not None:
+            self.channels.delete(channel)
+        elif name not in self.channels and histories.is_kept(name):
+            histories.forget(name)
+        else:
+            self.channels.controlled(session, name, "")
         return {"name": name}
 
     def _take_over(self, session: Session, channel: Channel) -> None:
@@ -503,21 +523,55 @@ class Desk:
             "position": None if history is None else str(history.position),
         }
 
-    def get(self, session: Session | None, name: str) -> dict[str, Any]:
-        """The description of what ``name`` means to this session, or to anybody.
+    def look_up(self, session: Session | None, name: str, permissions: Permissions | None = None) -> Channel:
+        """The channel that ``name`` means to this session, or to a visitor with these permissions.
 
+        What they hide is not there.
         Raises: Refused: as ``Channels.get``.
         """
-        return self.describe(self.channels.get(session, name))
+        if session is not None:
+            permissions = session.principal.permissions
+        if not may_know(permissions, name) and (session is None or private_channel(session, name) is None):
+            # Not even that it was there once.
+            raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
+        return self.channels.get(session, name)
 
-    def page(self, prefix: str = "", limit: int = 100, after: str | None = None) -> dict[str, Any]:
-        """One page of the public channels by name: ``{channels, next}``."""
-        page = self.channels.page(prefix, limit + 1, after)
+    def get(
+        self, session: Session | None, name: str, permissions: Permissions | None = None
+    ) -> dict[str, Any]:
+        """The description of what ``look_up`` finds. Raises: Refused: as that."""
+        channel = self.look_up(session, name, permissions)
+        return self._tell(channel, session is not None and is_steward(session))
+
+    def page(
+        self,
+        prefix: str = "",
+        limit: int = 100,
+        after: str | None = None,
+        permissions: Permissions | None = None,
+        *,
+        with_owners: bool = False,
+    ) -> dict[str, Any]:
+        """One page of the public channels by name that ``permissions`` show: ``{channels, next}``."""
+        page = self.channels.page(prefix, limit + 1, after, lambda name: may_know(permissions, name))
         shown = page[:limit]
         return {
-            "channels": [self.describe(channel) for channel in shown],
+            "channels": [self._tell(channel, with_owners) for channel in shown],
             "next": shown[-1].name if len(page) > limit else None,
         }
+
+    def _tell(self, channel: Channel, with_owner: bool) -> dict[str, Any]:
+        """Its description, and ``owner`` of a public one."""
+        told = self.describe(channel)
+        return {**told, "owner": _owner(channel)} if with_owner and channel.is_public else told
+
+
+def _owner(channel: Channel) -> dict[str, Any] | None:
+    """``{session, authid, authrole}``: who owns it, and who created it; None: the configuration."""
+    if channel.control_hash is None:
+        return None
+    authid, authrole = channel.user or (None, None)
+    return {"session": channel.owner, "authid": authid, "authrole": authrole}
 
 
 def _readers(place: Place) -> int:

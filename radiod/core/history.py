@@ -400,12 +400,14 @@ class Histories:
             if history.keep.is_durable and is_known and self.journal is not None:
                 self.journal.forget(topic)
 
-    def is_promised(self, topic: str) -> bool:
-        """Whether a pattern has the topic kept durably, and it has events: these are for nobody to end."""
+    def is_kept(self, topic: str) -> bool:
+        """Whether a pattern has the topic kept, and it had events."""
         history = self._histories.get(topic)
-        return (
-            history is not None and bool(history.pattern) and history.keep.is_durable and _is_begun(history)
-        )
+        return history is not None and history.pattern != "" and _is_begun(history)
+
+    def is_promised(self, topic: str) -> bool:
+        """Whether a pattern has the topic kept durably, and it had events: these are for nobody to end."""
+        return self.is_kept(topic) and self._histories[topic].keep.is_durable
 
     def _wanted_by_pattern(self, topic: str) -> str | None:
         if topic not in self._wanted:

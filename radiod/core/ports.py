@@ -89,6 +89,9 @@ class Permissions(Protocol):
     def hides(self, topic: str) -> bool:
         """True when events of ``topic`` may not reach the holder, whatever pattern it subscribed to."""
 
+    def may_act_on_others(self, procedure: str) -> bool:
+        """True when the holder may call ``procedure`` on what is other people's."""
+
 
 class Principal(Struct, frozen=True, kw_only=True):
     """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME.
@@ -273,8 +276,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_registrations: int = 10_000
     max_channels: int = 10_000
     max_channels_per_session: int = 100
+    max_channels_per_user: int = 1000
     max_memberships: int = 1000
     max_history_bytes: int = 1 << 30
+    max_history_bytes_per_user: int = 1 << 28
     demand_hold_s: float = 1.0
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20

@@ -37,6 +37,9 @@ class Slow:
     def hides(self, topic):
         return False
 
+    def may_act_on_others(self, procedure):
+        return False
+
     def settle(self, outcome=YES):
         self.pending.pop(0).settle(outcome)
 

@@ -37,10 +37,10 @@ class ChannelStatistics:
 
         Returns: the channel's description, ``bytes``, ``events_per_s``, ``bytes_per_s``, ``queued``,
             ``lost``, and ``listeners``: ``[{session, queued, lost}, …]``, or None.
-        Raises: Refused: as ``Channels.get``.
+        Raises: Refused: as ``Desk.look_up``.
         """
         desk = self._desk
-        channel = desk.channels.get(session, text("name", name))
+        channel = desk.look_up(session, text("name", name))
         broker = channel.space.broker
         listeners = [
             listener
