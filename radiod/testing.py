@@ -116,6 +116,9 @@ class Allow:
     def hides(self, topic: str) -> bool:
         return not self.allows(Action.SUBSCRIBE, topic)
 
+    def hides_procedure(self, procedure: str) -> bool:
+        return not (self.allows(Action.CALL, procedure) or self.allows(Action.REGISTER, procedure))
+
     def may_act_on_others(self, procedure: str) -> bool:
         return self._is_steward
 

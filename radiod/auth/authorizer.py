@@ -135,6 +135,10 @@ class Authorizer:
         """False: who was allowed a pattern gets its events."""
         return False
 
+    def hides_procedure(self, procedure: str) -> bool:
+        """False: nothing is known at once."""
+        return False
+
     def may_act_on_others(self, procedure: str) -> bool:
         """False: nothing is known at once."""
         return False

@@ -41,6 +41,9 @@ class Nothing:
     def hides(self, topic: str) -> bool:
         return True
 
+    def hides_procedure(self, procedure: str) -> bool:
+        return True
+
     def may_act_on_others(self, procedure: str) -> bool:
         return False
 

@@ -101,6 +101,10 @@ class StaticPermissions:
         """True when the holder may not subscribe to ``topic`` itself."""
         return not self.allows(Action.SUBSCRIBE, topic)
 
+    def hides_procedure(self, procedure: str) -> bool:
+        """True when the holder may neither call nor register ``procedure``."""
+        return not (self.allows(Action.CALL, procedure) or self.allows(Action.REGISTER, procedure))
+
     def may_act_on_others(self, procedure: str) -> bool:
         """True when a pattern that begins with ``radiod.channel.`` names it, or the role may do all."""
         return self.allows(Action.CALL, procedure) and (self._is_sovereign or procedure in self._stewards)

@@ -45,6 +45,10 @@ class Withheld:
         """As ``Permissions.hides``."""
         return self._permissions.hides(topic)
 
+    def hides_procedure(self, procedure: str) -> bool:
+        """As ``Permissions.hides_procedure``."""
+        return self._permissions.hides_procedure(procedure)
+
     def may_act_on_others(self, procedure: str) -> bool:
         """As ``Permissions.may_act_on_others``."""
         return self._permissions.may_act_on_others(procedure)

@@ -298,7 +298,7 @@ class Desk:
     def _announce(self, channel: Channel, topic: str, event: dict[str, Any]) -> None:
         """Tell everybody of a public channel, and the members of a private one."""
         if channel.is_public:
-            self._realm.announce(topic, event)
+            self._realm.announce(topic, event, about=channel.name)
         else:
             self._announce_to(list(channel.members), topic, event)
 

@@ -89,6 +89,9 @@ class Permissions(Protocol):
     def hides(self, topic: str) -> bool:
         """True when events of ``topic`` may not reach the holder, whatever pattern it subscribed to."""
 
+    def hides_procedure(self, procedure: str) -> bool:
+        """True when it is known at once that the holder may neither call nor register ``procedure``."""
+
     def may_act_on_others(self, procedure: str) -> bool:
         """True when the holder may call ``procedure`` on what is other people's."""
 

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
+
 from radiod.core.bounds import Bounds
 from radiod.core.broker import Broker, Retention
 from radiod.core.dealer import Dealer
@@ -30,6 +32,7 @@ from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.sight import MayKnow, blind, may_know
 from radiod.core.slices import in_slices
 from radiod.core.spaces import Space
 from radiod.core.statistics import Rate, Statistics
@@ -623,15 +626,21 @@ class Realm:
         *args: Any,
         options: PublishOptions = DEFAULT_OPTIONS,
         broker: Broker | None = None,
+        about: str | None = None,
+        may_know: MayKnow = may_know,
     ) -> None:
         """Publish an event of the router; costs next to nothing while nobody listens to the topic.
 
         Args:
             options: to whom; everybody, unless they say otherwise.
             broker: whose listeners; those of everything public, unless it is given.
+            about: the event tells of this URI: it is for those who, by ``may_know``, may know of it.
         """
         broker = self.broker if broker is None else broker
-        if broker.matching(topic):
+        if found := broker.matching(topic):
+            if about is not None:
+                listeners = (session for one in found for session in one.listeners)
+                options = replace(options, exclude=blind(listeners, may_know, about) or None)
             broker.publish(self._ids.next(), None, topic, Payload.of(*args), options, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:

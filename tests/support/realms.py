@@ -37,6 +37,9 @@ class Slow:
     def hides(self, topic):
         return False
 
+    def hides_procedure(self, procedure):
+        return False
+
     def may_act_on_others(self, procedure):
         return False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.arguments import REQUIRED, Signature, identifier, optional, whole
 from radiod.core.meta import describe_session
+from radiod.core.sight import registrations
 from radiod.errors import NO_SUCH_SESSION, Refused
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class ClientProcedures:
             raise Refused(NO_SUCH_SESSION, f"no client {str(id)[:64]!r}")
         authid = found.principal.authid
         same = [one.id for one in self._sessions.values() if one.principal.authid == authid]
-        names = {callee.registration.procedure for callee in found.registrations.values()}
+        held = (callee.registration for callee in found.registrations.values())
+        names = {registration.procedure for registration in registrations(session, held)}
         return {
             **describe_session(found),
             "agent": found.agent,

@@ -9,6 +9,7 @@ import msgspec
 
 from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
 from radiod.core.registrations import Callee, Registration, Registrations
+from radiod.core.sight import registrations
 from radiod.core.signatures import read_signature
 from radiod.errors import NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, Refused
 
@@ -42,7 +43,7 @@ class RpcProcedures:
         text("prefix", prefix)
         limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(text, "after", after)
-        found = _below(self._registrations, prefix, start)
+        found = registrations(session, _below(self._registrations, prefix, start))
         end = limit
         while end < len(found) and found[end].procedure == found[end - 1].procedure:
             end += 1
@@ -59,10 +60,10 @@ class RpcProcedures:
             names go on with a dot, the first ``MAX_PAGE`` by name.
         Raises: Refused: ``no_such_procedure``: there is neither.
         """
-        below = _below(self._registrations, text("procedure", procedure) + ".", None)
+        below = registrations(session, _below(self._registrations, text("procedure", procedure) + ".", None))
         children = sorted({child.procedure for child in below})[:MAX_PAGE]
         try:
-            registration = self._registrations.best(procedure)
+            registration = self._best(session, procedure)
         except Refused:
             if not children:
                 told = f"nothing is registered as {procedure[:255]!r}, nor below that"
@@ -75,6 +76,12 @@ class RpcProcedures:
             "signature": msgspec.Raw(signature) if signature else None,
             "children": children,
         }
+
+    def _best(self, session: Session, procedure: str) -> Registration:
+        """What would answer the session's calls. Raises: Refused: ``no_such_procedure``, to it."""
+        if session.principal.permissions.hides_procedure(procedure):
+            raise Refused(NO_SUCH_PROCEDURE, f"nothing is registered as {procedure[:255]!r}")
+        return self._registrations.best(procedure)
 
     def document(self, session: Session, *, procedure: Any, signature: Any) -> dict[str, Any]:
         """Tell how a procedure is called that this session has registered; None: no more → ``{procedure}``.
