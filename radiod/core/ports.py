@@ -288,5 +288,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100
     max_buffer_bytes: int = 16 << 20
+    max_session_bytes: int = 64 << 20
+    max_buffered_bytes: int = 1 << 30
     wait_timeout_s: float = 5.0
     max_nesting: int = 64

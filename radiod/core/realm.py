@@ -22,6 +22,7 @@ from radiod.core.dealer import Dealer
 from radiod.core.desk import Desk
 from radiod.core.disclosure import CALLER, NO_DETAILS, PUBLISHER, disclosed
 from radiod.core.history import Histories
+from radiod.core.holdings import Holdings
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
@@ -104,6 +105,7 @@ class Realm:
         limits: Limits,
         undeclared_topics: bool = True,
         statistics: Statistics | None = None,
+        holdings: Holdings | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -115,6 +117,7 @@ class Realm:
         self._retention = Retention(limits)
         self._private_retention = Retention(limits)
         self.bounds = Bounds()
+        self._holdings = holdings or Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
@@ -123,7 +126,7 @@ class Realm:
         self.space = self.make_space()
         self.broker = self.space.broker
         self.histories = self.space.histories
-        self.dealer = Dealer(outbox, clock, timers, ids, limits)
+        self.dealer = Dealer(outbox, clock, timers, ids, limits, self._holdings)
         self._published = 0
         self._publish_rate = Rate()
         self._delivery_rate = Rate()
@@ -165,6 +168,8 @@ class Realm:
             self.limits,
             retention=self._private_retention if is_private else self._retention,
             private_ids=self._ids if is_private else None,
+            holdings=self._holdings,
+            bounds=self.bounds,
         )
         limits = self.limits
         max_topics = 1 if is_private else limits.max_channels
@@ -690,6 +695,7 @@ class Realm:
             "bytes_out": tally.delivered_bytes,
             "bytes_out_per_s": self._bytes_rate.per_s,
             "limits": dict(self.bounds.counts),
+            "held_bytes": self._holdings.bytes,
             **self.statistics.describe(),
         }
 
