@@ -34,6 +34,7 @@ from radiod.auth.withheld import Withheld
 from radiod.core.handshake import Gate
 from radiod.core.later import Later
 from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
+from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.transport.clock import ReactorClock
@@ -99,7 +100,7 @@ class Admission:
         may_hold = self._settings.may_hold_publishers(name)
         permissions: Permissions
         if role.authorizer is None:
-            permissions = _static(role, may_hold)
+            permissions = _static(role, may_hold, _rate_limit(role))
         else:
             permissions = self._authorizer(role, role.authorizer, may_hold)
         dynamic = self._settings.dynamic
@@ -120,6 +121,7 @@ class Admission:
             max_cache=MAX_DECISIONS,
             complain=self._complain,
             may_hold_publishers=may_hold_publishers,
+            rate_limit=_rate_limit(role),
         )
 
     # --- ways in
@@ -188,7 +190,13 @@ class Admission:
         ).ask
 
 
-def _static(role: config.Role, may_hold_publishers: bool) -> StaticPermissions:
+def _rate_limit(role: config.Role) -> RateLimit | None:
+    if role.rate is None:
+        return None
+    return RateLimit(role.rate, role.burst or max(1, int(role.rate)))
+
+
+def _static(role: config.Role, may_hold_publishers: bool, rate_limit: RateLimit | None) -> StaticPermissions:
     allowed = {
         Action.SUBSCRIBE: role.subscribe,
         Action.PUBLISH: role.publish,
@@ -202,6 +210,7 @@ def _static(role: config.Role, may_hold_publishers: bool) -> StaticPermissions:
         disclosed=role.disclosed,
         trustlevel=role.trustlevel,
         may_hold_publishers=may_hold_publishers,
+        rate_limit=rate_limit,
     )
 
 

@@ -92,6 +92,7 @@ CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
 BAD_NAME: Final = "radiod.error.bad_name"
 BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
+RATE_LIMITED: Final = "radiod.error.rate_limited"
 OVERRUN: Final = "radiod.error.overrun"
 OUT_OF_SERVICE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
@@ -112,6 +113,7 @@ HTTP_STATUS: Final = {
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
+    RATE_LIMITED: 429,
     OVERRUN: 503,
     FEATURE_NOT_SUPPORTED: 501,
     OUT_OF_SERVICE: 503,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from radiod.core.listeners import Broadcast, Listener
 from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
@@ -101,7 +102,9 @@ class Allow:
         may_hold_publishers: bool = True,
         is_steward: bool = False,
         hidden: Collection[str] = (),
+        rate_limit: RateLimit | None = None,
     ) -> None:
+        self.rate_limit = rate_limit
         self._actions = frozenset(actions)
         self._is_steward = is_steward
         self._hidden = frozenset(hidden)

@@ -31,6 +31,7 @@ class Nothing:
     """May do nothing: should a decoy ever get in."""
 
     may_hold_publishers = False
+    rate_limit = None
 
     def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
         return DENIED

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from radiod.core.ports import Action, Disclose, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.sessions import Session
 from radiod.core.uris import MAX_URI_LENGTH, PatternSet, is_reserved
 from radiod.wire.messages import MatchPolicy, Options
@@ -40,7 +41,7 @@ class StaticPermissions:
     Args:
         disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
         trustlevel: what receivers are told; None: nothing.
-        may_hold_publishers: as ``Permissions.may_hold_publishers``.
+        may_hold_publishers, rate_limit: as ``Permissions`` has them.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class StaticPermissions:
         "_stewards",
         "_trustlevel",
         "may_hold_publishers",
+        "rate_limit",
     )
 
     def __init__(
@@ -66,7 +68,9 @@ class StaticPermissions:
         disclosed: tuple[str, ...] = (),
         trustlevel: int | None = None,
         may_hold_publishers: bool = True,
+        rate_limit: RateLimit | None = None,
     ) -> None:
+        self.rate_limit = rate_limit
         self.may_hold_publishers = may_hold_publishers
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
         self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if is_reserved(p)))

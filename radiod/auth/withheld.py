@@ -6,6 +6,7 @@ from typing import Final
 
 from radiod.core.later import Later
 from radiod.core.ports import Action, Permissions, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.sessions import Session
 from radiod.wire.messages import Options
 
@@ -28,6 +29,11 @@ class Withheld:
     def may_hold_publishers(self) -> bool:
         """As ``Permissions.may_hold_publishers``."""
         return self._permissions.may_hold_publishers
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """As ``Permissions.rate_limit``."""
+        return self._permissions.rate_limit
 
     def decide(
         self, session: Session, action: Action, uri: str, options: Options

@@ -131,6 +131,8 @@ class Role(Node, frozen=True, kw_only=True):
     disclosed: Patterns = ()
     trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     hold_publishers: bool | None = None
+    rate: Annotated[float, Meta(ge=0.01, le=1_000_000)] | None = None
+    burst: Count | None = None
     authorizer: Name | None = None
     authorizer_timeout_s: Seconds = 5.0
     authorizer_cache_s: SomeSeconds = 60.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from radiod.core.later import Later
+from radiod.core.rates import RateLimit
 from radiod.errors import PeerError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
@@ -74,6 +75,10 @@ class Permissions(Protocol):
     @property
     def may_hold_publishers(self) -> bool:
         """True when a listener may have publishers wait for it, or be refused: ``wait`` and ``raise``."""
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """How many requests each of its sessions may send; None: any number."""
 
     def decide(
         self, session: Session, action: Action, uri: str, options: Options

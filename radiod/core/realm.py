@@ -29,6 +29,7 @@ from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
 from radiod.core.questions import Questions
+from radiod.core.rates import Bucket
 from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
@@ -48,6 +49,7 @@ from radiod.errors import (
     INVALID_URI,
     NOT_AUTHORIZED,
     QUOTA,
+    RATE_LIMITED,
     Exceeded,
     PeerError,
     RadiodError,
@@ -195,6 +197,9 @@ class Realm:
         session = self.sessions[id] = Session(
             id, principal, outlet, features, is_revocable, agent, wants_goodbye
         )
+        limit = principal.permissions.rate_limit
+        if limit is not None:
+            session.bucket = Bucket(limit, self._clock.seconds())
         self.desk.grant(session)
         self.meta.joined(session)
         return session
@@ -303,6 +308,9 @@ class Realm:
                 raise PeerError(f"{name_of(message)} is not expected in an open session")
             handler(session, message, codec)
             return
+        if session.bucket is not None and not session.bucket.take(self._clock.seconds()):
+            self._drop(session, message)
+            return
         if kind is Publish or kind is Call:
             _check_announced(session, message)
             if kind is Call and _is_chunk(session, message):
@@ -318,6 +326,15 @@ class Realm:
             self._wait(session, verdict, lambda outcome: self._proceed(session, message, codec, outcome))
         else:
             self._perform(session, message, codec, verdict)
+
+    def _drop(self, session: Session, message: Any) -> None:
+        """A message is one too many; who asked for an answer gets one."""
+        refusal = Exceeded("rate", f"role {session.principal.authrole} may not send so fast", RATE_LIMITED)
+        if type(message) is Call and _is_chunk(session, message):
+            self._count(refusal, session)
+            self.dealer.give_up(session, message.request, refusal)
+        else:
+            self._refuse(session, message, refusal)
 
     def _decide(self, session: Session, action: Action, message: Any) -> Verdict | Later[Verdict]:
         options = message.options
@@ -373,8 +390,10 @@ class Realm:
 
     def _count(self, refusal: RadiodError, session: Session) -> None:
         """Note a refusal if it is for a bound."""
-        if refusal.uri == QUOTA:
-            self.bounds.met(refusal.limit if isinstance(refusal, Exceeded) else "quota", session)
+        if isinstance(refusal, Exceeded):
+            self.bounds.met(refusal.limit, session)
+        elif refusal.uri == QUOTA:
+            self.bounds.met("quota", session)
 
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options

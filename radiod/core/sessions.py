@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.holdings import Account, Holdings
 from radiod.core.ids import MAX_ID, Counter
+from radiod.core.rates import Bucket
 from radiod.errors import PeerError
 from radiod.wire.messages import (
     Call,
@@ -117,12 +118,13 @@ class Session:
     (None: none); ``signature_bytes``: length of what it tells about its registrations; ``runs``: its open
     runs of samples, None when it never marked any; ``memberships``: name -> private channel that it joined,
     and ``writing``: what it has opened for writing, in order; None while there is nothing; ``account``: what
-    the server holds for it, None while it never held anything.
+    the server holds for it, None while it never held anything; ``bucket``: what bounds its rate, if anything.
     """
 
     __slots__ = (
         "account",
         "agent",
+        "bucket",
         "calls",
         "features",
         "id",
@@ -182,6 +184,7 @@ class Session:
         self.runs: Runs | None = None
         self.tuned: dict[str, dict[str, Any]] | None = None
         self.account: Account | None = None
+        self.bucket: Bucket | None = None
 
     def made_account(self, holdings: Holdings) -> Account:
         """Its account there, made when first needed."""

@@ -18,6 +18,8 @@ class Slow:
     ``asked``: (action, URI) of each decision asked for.
     """
 
+    rate_limit = None
+
     def __init__(self, *actions):
         self._actions = actions
         self.asked = []
