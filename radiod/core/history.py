@@ -247,9 +247,9 @@ class History:
         self.unheld = records[0].seq - 1 if records else at.seq
         self._records = list(records)
         self._bytes = sum(record.size for record in records)
-        if self.room is not None:
-            for number, record in enumerate(records):
-                self.room.add(self, record.order, record.size, is_first=number == 0)
+        if self.room is not None and records:
+            self.room.bytes += self._bytes + len(records) * RECORD_BYTES
+            self.room.begin(self, records[0].order)
 
     def before_last(self, count: int) -> Position:
         """The position behind which the last ``count`` records come, or as many as are held."""
@@ -262,8 +262,11 @@ class History:
         self.assigned = max(self.assigned, record.seq)
         self._records.append(record)
         self._bytes += record.size
-        if self.room is not None:
-            self.room.add(self, record.order, record.size, is_first=len(self) == 1)
+        room = self.room
+        if room is not None:
+            room.bytes += record.size + RECORD_BYTES
+            if len(self._records) - self._hole == 1:
+                room.begin(self, record.order)
         self.expire(record.since)
 
     def expire(self, now: float) -> None:
@@ -298,8 +301,11 @@ class History:
         """Drop the oldest record; there must be one."""
         record = self._records[self._hole]
         self._bytes -= record.size
-        if self.room is not None:
-            self.room.remove(record.size, is_last=len(self) == 1)
+        room = self.room
+        if room is not None:
+            room.bytes -= record.size + RECORD_BYTES
+            if len(self._records) - self._hole == 1:
+                room.end()
         self.unheld = record.seq
         self._records[self._hole] = None
         self._hole += 1

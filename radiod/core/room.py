@@ -24,7 +24,7 @@ STALE: Final = 64
 
 
 class Room:
-    """Counts what the histories in it hold.
+    """Counts what the histories in it hold: they change ``bytes`` themselves, with each event.
 
     Args:
         is_durable: nothing ever goes to make room: what does not fit is refused before.
@@ -42,21 +42,20 @@ class Room:
         # Histories that hold something.
         self._holding = 0
 
-    def add(self, history: History, order: int, size: int, *, is_first: bool) -> None:
-        """A history holds one more event, of that number and size; ``is_first``: it held none before."""
-        self.bytes += size + RECORD_BYTES
-        if is_first and not self._is_durable:
-            self._holding += 1
-            if not history.is_ranked:
-                history.is_ranked = True
-                heappush(self._heap, (order, history))
-                if len(self._heap) > 2 * self._holding + STALE:
-                    self._tidy()
+    def begin(self, history: History, order: int) -> None:
+        """A history that held nothing holds an event of that number."""
+        if self._is_durable:
+            return
+        self._holding += 1
+        if not history.is_ranked:
+            history.is_ranked = True
+            heappush(self._heap, (order, history))
+            if len(self._heap) > 2 * self._holding + STALE:
+                self._tidy()
 
-    def remove(self, size: int, *, is_last: bool) -> None:
-        """A history holds one event less; ``is_last``: it holds none any more."""
-        self.bytes -= size + RECORD_BYTES
-        if is_last and not self._is_durable:
+    def end(self) -> None:
+        """A history does not hold any event more."""
+        if not self._is_durable:
             self._holding -= 1
 
     def shrink(self) -> int:
