@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec import structs
 from twisted.logger import Logger
 
 from radiod.core.handshake import Gate, Handshake
@@ -18,10 +19,18 @@ from radiod.core.ports import BrowserCookie
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
-from radiod.errors import CLOSE_LOGOUT, RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
+from radiod.errors import (
+    CLOSE_LOGOUT,
+    PAYLOAD_SIZE_EXCEEDED,
+    RUNTIME_ERROR,
+    TIMEOUT,
+    Denied,
+    PeerError,
+    RadiodError,
+)
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message
+from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, Welcome, name_of
 
 __all__ = ["WampDriver"]
 
@@ -131,7 +140,7 @@ class WampDriver:
             self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
 
     def _receive_opening(self, handshake: Handshake, message: ClientMessage) -> None:
-        if isinstance(message, Abort | Goodbye):
+        if isinstance(message, Abort):
             self._finish(NORMAL)
             return
         reply = handshake.receive(message, self._outlet)
@@ -156,11 +165,17 @@ class WampDriver:
             self.receive(data)
 
     def _reply(self, handshake: Handshake, reply: Message) -> None:
-        self._outlet.push(self._outlet.format.message(reply, None))
         if handshake.session is not None:
             self._deadline.cancel()
             self._outlet.strangers.discard(self)
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
+        data = self._outlet.fitting(reply, *_shorter(reply))
+        if len(data) > self._outlet.max_bytes:
+            text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
+            self.abort(Denied(PAYLOAD_SIZE_EXCEEDED, text))
+            return
+        self._outlet.push(data)
+        if handshake.session is not None:
             principal = handshake.session.principal
             self.log.info(
                 "session {session} joined: {authid} as {authrole} by {authmethod} from {peer}",
@@ -248,7 +263,9 @@ class WampDriver:
             uri=error.uri,
             text=error.text,
         )
-        self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
+        self._outlet.push(
+            self._outlet.fitting(Abort({"message": error.text}, error.uri), Abort({}, error.uri))
+        )
         self._finish(close_code or _close_code(error))
 
     def _expire(self) -> None:
@@ -305,3 +322,11 @@ def _close_code(error: RadiodError) -> int:
     if error.uri == RUNTIME_ERROR:
         return INTERNAL_ERROR
     return POLICY_VIOLATION if isinstance(error, Denied) else PROTOCOL_ERROR
+
+
+def _shorter(reply: Message) -> tuple[Message, ...]:
+    """WELCOME without what a client of few bytes can do without: features, and who the router is."""
+    if not isinstance(reply, Welcome):
+        return ()
+    details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}
+    return (structs.replace(reply, details={**details, "roles": {"broker": {}, "dealer": {}}}),)
