@@ -86,6 +86,9 @@ class Account:
     def make_room(self, size: int) -> str | None:
         """Have events lost until there is room for so many bytes; as ``exceeded``, of what is then."""
         most = self.holdings.max_session_bytes
+        if size > min(most, self.holdings.max_bytes):
+            # Nothing would help.
+            return self.exceeded(size)
         if self.bytes + size > most:
             self.shed(most - most // SLACK - size)
         if self.holdings.bytes + size > self.holdings.max_bytes:

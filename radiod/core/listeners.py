@@ -108,7 +108,8 @@ class Listener:
         buffer = self.made_buffer()
         account, before = self.account(), self.lost
         size = len(broadcast.payload)
-        exceeded = account.exceeded(size)
+        # What is too long for the buffer needs no room: it is lost itself.
+        exceeded = account.exceeded(size) if size <= self.settings.max_bytes else None
         if exceeded is not None:
             self.subscription.flow.bounds.met(exceeded, self.session)
             exceeded = account.make_room(size)

@@ -202,11 +202,28 @@ class TestWhoLoses:
         assert numbers[-1] >= last if kept != "old" else numbers[0] == 0 and numbers[-1] < 162
         assert (len(numbers) == 1) is (kept == "last")
 
-    def test_an_event_that_nothing_makes_room_for(self):
-        world = World(limits=Limits(max_session_bytes=50))
+    def test_a_buffer_may_lose_all_it_has(self):
+        world = World(limits=Limits(max_session_bytes=1000))
+        client = self.listener(world, "a", "b")
+        self.publish(world, "a", 2)
+        self.publish(world, "b", 1, size=950)
+        assert self.lost(client) == [2, 0]
+        assert client.session.account.bytes == 950
+
+    @pytest.mark.parametrize("bounds", [{"max_session_bytes": 500}, {"max_buffered_bytes": 500}])
+    def test_for_an_event_that_nothing_makes_room_for_nobody_else_loses(self, bounds):
+        world = World(limits=Limits(**bounds))
         client = self.listener(world, "a")
-        self.publish(world, "a", 1, size=98)
-        assert self.lost(client) == [1]
+        self.publish(world, "a", 2)
+        self.publish(world, "a", 1, size=501)
+        assert (self.lost(client), client.session.account.bytes) == ([1], 196)
+
+    def test_for_an_event_that_its_buffer_never_takes_nobody_else_loses(self):
+        world = World(limits=Limits(max_session_bytes=500))
+        client = self.listener(world, "a", "b", max_bytes=400)
+        self.publish(world, "a", 2)
+        self.publish(world, "b", 1, size=401)
+        assert (self.lost(client), client.session.account.bytes) == ([0, 1], 196)
 
     def test_what_cannot_be_dropped_is_refused(self):
         """Marks stay, whatever the policy: what is one too many is lost itself."""

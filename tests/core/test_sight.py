@@ -139,7 +139,7 @@ EVENTS = [
 def test_events_are_for_those_who_may_know(event):
     world = World()
     blind, seeing = world.join("blind", permissions=BLIND), world.join("seeing")
-    for client in (blind, seeing):
+    for client in (blind, seeing, world.join("seeing")):
         client.subscribe(event)
     for name in (SECRET, "open"):
         alice = world.caller("alice")
