@@ -54,7 +54,7 @@ class Holding(RuleBasedStateMachine):
         client = self.world.join("listener")
         client.topics = {}
         for topic in topics:
-            asked = {"size": 0, "policy": policy, "min_interval": interval}
+            asked = {"size": 0, "policy": policy, "min_interval": interval, "max_bytes": 300}
             client.topics[client.subscribe(topic, _radiod_buffer=asked)] = topic
         for id in client.topics:
             self.published[client, id] = self.told[client, id] = 0
@@ -224,6 +224,17 @@ class TestWhoLoses:
         self.publish(world, "a", 2)
         self.publish(world, "b", 1, size=401)
         assert (self.lost(client), client.session.account.bytes) == ([0, 1], 196)
+
+    def test_no_publisher_waits_for_a_session_that_may_hold_no_more(self):
+        world = World(limits=Limits(max_session_bytes=450))
+        client = world.join("listener")
+        client.subscribe("a")
+        client.subscribe("b", _radiod_buffer={"policy": "wait", "max_bytes": 100})
+        world.outbox.block(client.session)
+        alice = world.join("alice")
+        for topic, answer in [("a", 17), ("a", 17), ("a", 17), ("b", 17), ("b", 8)]:
+            assert alice.answer(PUBLISH, {"acknowledge": True}, topic, ["x" * 94])[0] == answer
+        assert (self.lost(client), client.session.account.bytes) == ([0, 1], 392)
 
     def test_what_cannot_be_dropped_is_refused(self):
         """Marks stay, whatever the policy: what is one too many is lost itself."""
