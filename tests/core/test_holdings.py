@@ -233,7 +233,9 @@ class TestWhoLoses:
         world.outbox.block(client.session)
         alice = world.join("alice")
         for topic, answer in [("a", 17), ("a", 17), ("a", 17), ("b", 17), ("b", 8)]:
-            assert alice.answer(PUBLISH, {"acknowledge": True}, topic, ["x" * 94])[0] == answer
+            alice.request(PUBLISH, {"acknowledge": True}, topic, ["x" * 94])
+            world.clock.advance(0)
+            assert [message[0] for message in alice.received()] == [answer]
         assert (self.lost(client), client.session.account.bytes) == ([0, 1], 392)
 
     def test_what_cannot_be_dropped_is_refused(self):
