@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from radiod.core.ports import Ids
@@ -88,7 +88,7 @@ class Attendance:
             place = Place(subscription.broker, subscription.topic)
             self.presence.remove(place, session.principal.authid)
 
-    def send_late(self, session: Session, subscription: Subscription) -> None:
+    def send_late(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send who is there to a late listener, if it is that what its subscription tells."""
         broker, listener = subscription.broker, session.subscriptions[subscription.id]
         if subscription.match == "exact":
@@ -101,8 +101,11 @@ class Attendance:
                 if place.broker is broker and subscription.takes(PRESENCE + place.topic)
             ]
         for place in places:
+            if subscription.id not in session.subscriptions:
+                return
             state = Payload.of({"name": place.topic, **self.presence.snapshot(place)})
             broker.send_late(listener, PRESENCE + place.topic, self._ids.next(), state, {})
+            yield
 
     def _tell(self, place: Place, change: dict[str, Any]) -> None:
         self._realm.announce(PRESENCE + place.topic, {"name": place.topic, **change}, broker=place.broker)

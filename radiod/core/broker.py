@@ -5,7 +5,7 @@ Every public method does all of its work or, raising, none of it. Rights are che
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from typing import Any, Final
 
 from radiod.core.bounds import Bounds
@@ -29,6 +29,9 @@ from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
 __all__ = ["Audience", "Broker", "Retention"]
 
 HALF_OF_IDS: Final = 1 << 52
+
+RETAINED_IN_A_STEP: Final = 20
+"""Topics whose retained events a late listener is sent without a pause."""
 
 
 class Retained:
@@ -126,6 +129,8 @@ class Broker:
         self._by_id: dict[int, Subscription] = {}
         # topic -> its retained event
         self._retained: dict[str, Retained] = {}
+        # For each listener that is being sent what is retained: topics with an event since that began.
+        self._late: list[set[str]] = []
 
     def __len__(self) -> int:
         """Subscriptions with at least one listener."""
@@ -204,12 +209,32 @@ class Broker:
         session.subscriptions[subscription.id] = listener
         return subscription, is_new, True
 
-    def send_retained(self, session: Session, subscription: Subscription) -> None:
-        """Send the retained events of the subscription's topics that the session may have to it alone."""
+    def send_retained(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
+        """Send the retained events of the subscription's topics that the session may have to it alone.
+
+        A topic that gets an event meanwhile is left out: what is retained must not come behind that.
+        """
         listener = session.subscriptions[subscription.id]
-        for topic, retained in self._retained_for(subscription):
-            if retained.is_for(session):
-                self.send_late(listener, topic, retained.publication, retained.payload, retained.details)
+        if subscription.match == "exact":
+            self._send_retained(listener, subscription.topic)
+            return
+        overtaken: set[str] = set()
+        self._late.append(overtaken)
+        try:
+            for count, topic in enumerate(list(self._retained), 1):
+                if subscription.takes(topic) and topic not in overtaken:
+                    self._send_retained(listener, topic)
+                if count % RETAINED_IN_A_STEP == 0:
+                    yield
+                    if session.subscriptions.get(subscription.id) is not listener:
+                        return
+        finally:
+            self._late.remove(overtaken)
+
+    def _send_retained(self, listener: Listener, topic: str) -> None:
+        retained = self._retained.get(topic)
+        if retained is not None and retained.is_for(listener.session):
+            self.send_late(listener, topic, retained.publication, retained.payload, retained.details)
 
     def send_late(
         self, listener: Listener, topic: str, publication: int, payload: Payload, details: dict[str, Any]
@@ -230,12 +255,6 @@ class Broker:
         if self._private_ids is None:
             return self._subscription_ids.next()
         return (self._private_ids.next() - 1) | HALF_OF_IDS
-
-    def _retained_for(self, subscription: Subscription) -> list[tuple[str, Retained]]:
-        if subscription.match == "exact":
-            retained = self._retained.get(subscription.topic)
-            return [] if retained is None else [(subscription.topic, retained)]
-        return [item for item in self._retained.items() if subscription.takes(item[0])]
 
     def unsubscribe(self, session: Session, subscription_id: int) -> Subscription:
         """End one subscription of ``session``, whichever broker has it.
@@ -316,6 +335,9 @@ class Broker:
         """
         if options.retain:
             self._retain(topic, Retained(publication, publisher, payload, options, details))
+        if self._late:
+            for overtaken in self._late:
+                overtaken.add(topic)
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.

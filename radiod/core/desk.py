@@ -6,6 +6,7 @@ those concerned are told.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
@@ -44,6 +45,9 @@ __all__ = ["Desk"]
 ON_CREATE: Final = "radiod.channel.on_create"
 ON_DELETE: Final = "radiod.channel.on_delete"
 ON_DEMAND: Final = "radiod.channel.on_demand"
+
+DESCRIBED_IN_A_STEP: Final = 10
+"""Channels that are described without a pause."""
 
 DATE_TOLERANCE: Final = 1.0
 """Seconds by which the wall clock may drift from the monotonic one before it counts as set."""
@@ -459,10 +463,10 @@ class Desk:
         channel = session.memberships.get(name) if session.memberships is not None else None
         return self.space if channel is None or channel.is_ended else channel.space
 
-    def send_late(self, session: Session, subscription: Subscription) -> None:
+    def send_late(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send what a late listener missed: retained events, and who is present."""
-        subscription.broker.send_retained(session, subscription)
-        self.attendance.send_late(session, subscription)
+        yield from subscription.broker.send_retained(session, subscription)
+        yield from self.attendance.send_late(session, subscription)
 
     def heard(self, session: Session, subscription: Subscription) -> None:
         """A session was added to a subscription."""
@@ -551,14 +555,24 @@ class Desk:
         permissions: Permissions | None = None,
         *,
         with_owners: bool = False,
-    ) -> dict[str, Any]:
-        """One page of the public channels by name that ``permissions`` show: ``{channels, next}``."""
+    ) -> dict[str, Any] | Later[dict[str, Any]]:
+        """One page of the public channels by name that ``permissions`` show: ``{channels, next}``.
+
+        Later, if it takes long.
+        """
         page = self.channels.page(prefix, limit + 1, after, lambda name: may_know(permissions, name))
+        return self._realm.in_slices(self._page(page, limit, with_owners))
+
+    def _page(
+        self, page: list[Channel], limit: int, with_owners: bool
+    ) -> Generator[None, None, dict[str, Any]]:
         shown = page[:limit]
-        return {
-            "channels": [self._tell(channel, with_owners) for channel in shown],
-            "next": shown[-1].name if len(page) > limit else None,
-        }
+        described: list[dict[str, Any]] = []
+        for count, channel in enumerate(shown, 1):
+            described.append(self._tell(channel, with_owners))
+            if count % DESCRIBED_IN_A_STEP == 0:
+                yield
+        return {"channels": described, "next": shown[-1].name if len(page) > limit else None}
 
     def _tell(self, channel: Channel, with_owner: bool) -> dict[str, Any]:
         """Its description, and ``owner`` of a public one."""

@@ -9,7 +9,7 @@ Source: WAMP specification, "Session Meta API", "Subscription Meta API", "Regist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core import sight
@@ -30,6 +30,7 @@ from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Disclose, Verdict
 from radiod.core.registrations import Callee, Registration
 from radiod.core.sessions import Session
+from radiod.core.slices import in_steps
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
@@ -52,8 +53,10 @@ if TYPE_CHECKING:
 __all__ = ["MetaApi"]
 
 WHY: Final[Signature] = {"reason": CLOSE_KILLED, "message": None}
-POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
 Answer = Payload | Later[Payload]
+
+PASSED_IN_A_STEP: Final = 500
+"""Sessions that are left alone without a pause."""
 
 
 class MetaApi:
@@ -170,21 +173,25 @@ class MetaApi:
 
     # --- sessions
 
-    def _sessions(self, filter_authroles: Any) -> list[Session]:
+    def _sessions(self, filter_authroles: Any, tell: Callable[[list[int]], Any]) -> Answer:
+        """What ``tell`` makes of the ids of all sessions, or of those of these roles."""
         roles = optional(_texts, "filter_authroles", filter_authroles)
-        return [
-            session
-            for session in self._realm.sessions.values()
-            if roles is None or session.principal.authrole in roles
-        ]
 
-    def count_sessions(self, caller: Session, *, filter_authroles: Any) -> Payload:
+        def find() -> Generator[None, None, Payload]:
+            ids = yield from _ids(
+                self._realm.sessions.values(), lambda one: roles is None or one.principal.authrole in roles
+            )
+            return Payload.of(tell(ids))
+
+        return self._realm.in_slices(find())
+
+    def count_sessions(self, caller: Session, *, filter_authroles: Any) -> Answer:
         """→ how many sessions there are, of these roles if any are given."""
-        return Payload.of(len(self._sessions(filter_authroles)))
+        return self._sessions(filter_authroles, len)
 
-    def list_sessions(self, caller: Session, *, filter_authroles: Any) -> Payload:
+    def list_sessions(self, caller: Session, *, filter_authroles: Any) -> Answer:
         """→ their ids."""
-        return Payload.of([session.id for session in self._sessions(filter_authroles)])
+        return self._sessions(filter_authroles, lambda ids: ids)
 
     def _session(self, id: Any) -> Session:
         session = self._realm.sessions.get(identifier("session", id))
@@ -201,36 +208,49 @@ class MetaApi:
         victim = self._session(session)
         if victim is caller:
             raise Refused(NO_SUCH_SESSION, "there is no other session of this id")
-        self._kill([victim], reason, message)
+        reason, details = _farewell(reason, message)
+        self._realm.kill(victim, reason, details)
         return Payload.of()
 
-    def kill_by_authid(self, caller: Session, *, authid: Any, reason: Any, message: Any) -> Payload:
+    def kill_by_authid(self, caller: Session, *, authid: Any, reason: Any, message: Any) -> Answer:
         """Close all other sessions of one authid → their ids."""
         text("authid", authid)
-        victims = [one for one in self._others(caller) if one.principal.authid == authid]
-        return Payload.of([one.id for one in self._kill(victims, reason, message)])
+        return self._kill(caller, lambda one: one.principal.authid == authid, reason, message, list)
 
-    def kill_by_authrole(self, caller: Session, *, authrole: Any, reason: Any, message: Any) -> Payload:
+    def kill_by_authrole(self, caller: Session, *, authrole: Any, reason: Any, message: Any) -> Answer:
         """Close all other sessions of one role → how many."""
         text("authrole", authrole)
-        victims = [one for one in self._others(caller) if one.principal.authrole == authrole]
-        return Payload.of(len(self._kill(victims, reason, message)))
+        return self._kill(caller, lambda one: one.principal.authrole == authrole, reason, message, len)
 
-    def kill_all(self, caller: Session, *, reason: Any, message: Any) -> Payload:
+    def kill_all(self, caller: Session, *, reason: Any, message: Any) -> Answer:
         """Close all other sessions → how many. Nobody is told of their leaving, as the specification asks."""
-        return Payload.of(len(self._kill(self._others(caller), reason, message, is_everybody=True)))
-
-    def _others(self, caller: Session) -> list[Session]:
-        return [session for session in self._realm.sessions.values() if session is not caller]
+        return self._kill(caller, lambda _: True, reason, message, len, is_everybody=True)
 
     def _kill(
-        self, victims: list[Session], reason: Any, message: Any, *, is_everybody: bool = False
-    ) -> list[Session]:
-        check_uri(text("reason", reason))
-        details = {} if message is None else {"message": text("message", message)}
-        for victim in victims:
-            self._realm.kill(victim, reason, details, is_realm_closing=is_everybody)
-        return victims
+        self,
+        caller: Session,
+        is_meant: Callable[[Session], bool],
+        reason: Any,
+        message: Any,
+        tell: Callable[[list[int]], Any],
+        *,
+        is_everybody: bool = False,
+    ) -> Answer:
+        """Close all other sessions that are meant, as of now → what ``tell`` makes of their ids."""
+        reason, details = _farewell(reason, message)
+
+        def kill() -> Generator[None, None, Payload]:
+            victims: list[int] = []
+            for count, one in enumerate(list(self._realm.sessions.values()), 1):
+                if one is not caller and one.is_open and is_meant(one):
+                    victims.append(one.id)
+                    self._realm.kill(one, reason, details, is_realm_closing=is_everybody)
+                    yield
+                elif count % PASSED_IN_A_STEP == 0:
+                    yield
+            return Payload.of(tell(victims))
+
+        return self._realm.in_slices(kill())
 
     def add_testament(
         self, caller: Session, *, topic: Any, args: Any, kwargs: Any, publish_options: Any, scope: Any
@@ -265,22 +285,24 @@ class MetaApi:
 
     # --- subscriptions
 
-    def list_subscriptions(self, caller: Session) -> Payload:
+    def list_subscriptions(self, caller: Session) -> Answer:
         """→ ``{exact, prefix, wildcard}``: ids."""
-        of_policy = self._realm.broker.subscriptions
-        return Payload.of({match: _ids(sight.subscriptions(caller, of_policy(match))) for match in POLICIES})
+        return self._realm.in_slices(
+            _ids_by_policy(self._realm.broker.subscriptions, sight.sees_subscription(caller))
+        )
 
     def lookup_subscription(self, caller: Session, *, topic: Any, options: Any) -> Payload:
         """→ the id of the subscription made for this topic and match policy, or null."""
         match = struct("options", options, SubscribeOptions).match
         found = self._realm.broker.lookup(match, text("topic", topic))
-        return Payload.of(next(iter(_ids(sight.subscriptions(caller, [found] if found else []))), None))
+        return Payload.of(found.id if found and sight.sees_subscription(caller)(found) else None)
 
     def match_subscriptions(self, caller: Session, *, topic: Any) -> Payload:
         """→ ids of the subscriptions that an event on the topic goes to, or null."""
         found = self._realm.broker.matching(text("topic", topic))
+        sees = sight.sees_subscription(caller)
         shown = found if sight.may_know(caller.principal.permissions, topic) else []
-        return Payload.of(_ids(sight.subscriptions(caller, shown)) or None)
+        return Payload.of([one.id for one in shown if sees(one)] or None)
 
     def _subscription(self, caller: Session, id: Any) -> Subscription:
         return sight.find_subscription(self._realm.broker, caller, identifier("subscription", id))
@@ -289,9 +311,9 @@ class MetaApi:
         """→ ``{id, created, uri, match}``."""
         return Payload.of(describe_subscription(self._subscription(caller, subscription)))
 
-    def list_subscribers(self, caller: Session, *, subscription: Any) -> Payload:
+    def list_subscribers(self, caller: Session, *, subscription: Any) -> Answer:
         """→ ids of the sessions in a subscription."""
-        return Payload.of([session.id for session in self._subscription(caller, subscription).listeners])
+        return self._realm.in_slices(_ids_of(self._subscription(caller, subscription).listeners))
 
     def count_subscribers(self, caller: Session, *, subscription: Any) -> Payload:
         """→ how many these are."""
@@ -307,16 +329,16 @@ class MetaApi:
 
     # --- registrations
 
-    def list_registrations(self, caller: Session) -> Payload:
+    def list_registrations(self, caller: Session) -> Answer:
         """→ ``{exact, prefix, wildcard}``: ids."""
         of_policy = self._realm.dealer.registrations.of_policy
-        return Payload.of({match: _ids(sight.registrations(caller, of_policy(match))) for match in POLICIES})
+        return self._realm.in_slices(_ids_by_policy(of_policy, sight.sees_registration(caller)))
 
     def lookup_registration(self, caller: Session, *, procedure: Any, options: Any) -> Payload:
         """→ the id of the registration made for this procedure and match policy, or null."""
         match = struct("options", options, RegisterOptions).match
         found = self._realm.dealer.registrations.lookup(match, text("procedure", procedure))
-        return Payload.of(next(iter(_ids(sight.registrations(caller, [found] if found else []))), None))
+        return Payload.of(found.id if found and sight.sees_registration(caller)(found) else None)
 
     def match_registration(self, caller: Session, *, procedure: Any) -> Payload:
         """→ the id of the registration that would answer a call, or null."""
@@ -339,9 +361,10 @@ class MetaApi:
         """→ ``{id, created, uri, match, invoke}``."""
         return Payload.of(describe_registration(self._registration(caller, registration)))
 
-    def list_callees(self, caller: Session, *, registration: Any) -> Payload:
+    def list_callees(self, caller: Session, *, registration: Any) -> Answer:
         """→ ids of the sessions in a registration."""
-        return Payload.of([callee.session.id for callee in self._registration(caller, registration).callees])
+        callees = self._registration(caller, registration).callees
+        return self._realm.in_slices(_ids_of(callee.session for callee in callees))
 
     def count_callees(self, caller: Session, *, registration: Any) -> Payload:
         """→ how many these are."""
@@ -393,8 +416,38 @@ def _is_told(subscription: Subscription) -> bool:
     return not is_reserved(subscription.topic) and not subscription.broker.is_private
 
 
-def _ids(found: Iterable[Subscription | Registration]) -> list[int]:
-    return [one.id for one in found]
+Numbered = Session | Subscription | Registration
+
+
+def _ids(
+    things: Iterable[Numbered], holds: Callable[[Any], bool] = lambda _: True
+) -> Generator[None, None, list[int]]:
+    ids: list[int] = []
+    yield from in_steps(things, lambda some: ids.extend(one.id for one in some if holds(one)))
+    return ids
+
+
+def _ids_of(sessions: Iterable[Session]) -> Generator[None, None, Payload]:
+    return Payload.of((yield from _ids(sessions)))
+
+
+def _ids_by_policy(
+    of_policy: Callable[[MatchPolicy], Iterable[Subscription | Registration]],
+    holds: Callable[[Any], bool],
+) -> Generator[None, None, Payload]:
+    return Payload.of(
+        {
+            "exact": (yield from _ids(of_policy("exact"), holds)),
+            "prefix": (yield from _ids(of_policy("prefix"), holds)),
+            "wildcard": (yield from _ids(of_policy("wildcard"), holds)),
+        }
+    )
+
+
+def _farewell(reason: Any, message: Any) -> tuple[str, dict[str, Any]]:
+    """Reason and details of a GOODBYE."""
+    check_uri(text("reason", reason))
+    return reason, {} if message is None else {"message": text("message", message)}
 
 
 def _texts(name: str, value: Any) -> frozenset[str]:

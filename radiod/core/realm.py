@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
@@ -35,7 +36,7 @@ from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
 from radiod.core.sight import MayKnow, blind, may_know
-from radiod.core.slices import in_slices
+from radiod.core.slices import Slices
 from radiod.core.spaces import Space
 from radiod.core.statistics import Rate, Statistics
 from radiod.core.testaments import last_will
@@ -123,6 +124,7 @@ class Realm:
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
+        self._slices = Slices(clock, timers)
         self.statistics = statistics or Statistics(clock, timers)
         self.statistics.watch(self._round_ended)
         self.space = self.make_space()
@@ -228,20 +230,11 @@ class Realm:
     def _remove(self, session: Session, is_realm_closing: bool) -> None:
         subscriptions = self.broker.leave(session)
         registrations = self.dealer.leave(session)
-        for testament in () if is_realm_closing else last_will(session):
-            try:
-                self._publish(
-                    session, testament.topic, testament.payload, testament.options, testament.verdict
-                )
-            except Refused:
-                # Its channel has ended, say; there is nobody left to tell.
-                continue
-        session.runs = None
         self.in_slices(self._tell_of_leaving(session, subscriptions, registrations, is_realm_closing))
 
     def in_slices(self, work: Generator[None, None, T]) -> T | Later[T]:
-        """As ``slices.in_slices``, on this realm's clock."""
-        return in_slices(work, self._clock, self._timers)
+        """Do work that may take long, as ``Slices.run``."""
+        return self._slices.run(work)
 
     def _tell_of_leaving(
         self,
@@ -251,6 +244,14 @@ class Realm:
         is_realm_closing: bool,
     ) -> Generator[None, None, None]:
         """Tell everybody concerned what has ended with a session, which is gone already."""
+        for testament in () if is_realm_closing else last_will(session):
+            # Its channel may have ended, say; there is nobody left to tell.
+            with suppress(Refused):
+                self._publish(
+                    session, testament.topic, testament.payload, testament.options, testament.verdict
+                )
+            yield
+        session.runs = None
         for count, subscription in enumerate(subscriptions, 1):
             self._unsubscribed(session, subscription)
             if count % TOLD_IN_A_STEP == 0:
@@ -374,15 +375,38 @@ class Realm:
         """Do what waited for ``outcome``, and what came behind, unless the session has left."""
         if not session.is_open:
             return
-        waiting, session.waiting = session.waiting or (), None
+        waiting, session.waiting = session.waiting or deque(), None
         self._outbox.hold(session, False)
         try:
             proceed(outcome)
-            for message, codec in waiting:
-                self.receive(session, message, codec)
         except PeerError as error:
-            self._outbox.abort(session, error)
-            self.leave(session)
+            self._abort(session, error)
+        self.in_slices(self._take_waiting(session, waiting))
+
+    def _take_waiting(
+        self, session: Session, waiting: deque[tuple[Message, Codec]]
+    ) -> Generator[None, None, None]:
+        """Take what came behind a message that had to wait, until one has to wait again."""
+        while waiting and session.is_open and session.waiting is None:
+            message, codec = waiting.popleft()
+            try:
+                self.receive(session, message, codec)
+            except PeerError as error:
+                self._abort(session, error)
+            if waiting and session.is_open and session.waiting is None:
+                # What comes in a pause stays behind.
+                session.waiting = waiting
+                self._outbox.hold(session, True)
+                yield
+                if session.is_open:
+                    session.waiting = None
+                    self._outbox.hold(session, False)
+        if session.is_open and session.waiting is not None:
+            session.waiting = waiting
+
+    def _abort(self, session: Session, error: PeerError) -> None:
+        self._outbox.abort(session, error)
+        self.leave(session)
 
     def _proceed(self, session: Session, message: Any, codec: Codec, outcome: Verdict | RadiodError) -> None:
         if isinstance(outcome, RadiodError):
@@ -431,7 +455,7 @@ class Realm:
         subscription, is_new, is_added = _subscribe(space, session, message.topic, options)
         self._outbox.send(session, Subscribed(message.request, subscription.id))
         if options.get_retained:
-            self.desk.send_late(session, subscription)
+            self.in_slices(self.desk.send_late(session, subscription))
         if behind is not None:
             space.recovery.go_on(session, subscription, behind)
         if is_added:

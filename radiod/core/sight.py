@@ -24,7 +24,8 @@ __all__ = [
     "may_know",
     "may_know_procedure",
     "registrations",
-    "subscriptions",
+    "sees_registration",
+    "sees_subscription",
 ]
 
 MayKnow = Callable[[Permissions, str], bool]
@@ -66,10 +67,16 @@ def find_subscription(broker: Broker, session: Session, id: int) -> Subscription
     return found
 
 
-def subscriptions(session: Session, found: Iterable[Subscription]) -> list[Subscription]:
-    """Those of the subscriptions that a session may know of: by their topics, or patterns."""
+def sees_subscription(session: Session) -> Callable[[Subscription], bool]:
+    """Tells of subscriptions whether a session may know of them: by their topics, or patterns."""
     permissions = session.principal.permissions
-    return [one for one in found if may_know(permissions, one.topic)]
+    return lambda one: may_know(permissions, one.topic)
+
+
+def sees_registration(session: Session) -> Callable[[Registration], bool]:
+    """Tells of registrations whether a session may know of them: by their procedures, or patterns."""
+    permissions = session.principal.permissions
+    return lambda one: may_know_procedure(permissions, one.procedure)
 
 
 def registrations(session: Session, found: Iterable[Registration]) -> list[Registration]:

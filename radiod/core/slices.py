@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Final, Generic, TypeVar
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from itertools import islice
+from typing import Any, Final, Generic, TypeVar
 
 from radiod.core.later import Later
 from radiod.core.ports import Clock
 from radiod.core.timers import Timers
 from radiod.errors import RUNTIME_ERROR, RadiodError, Refused
 
-__all__ = ["SLICE_S", "in_slices"]
+__all__ = ["SHARE_S", "SLICE_S", "Slices", "in_steps", "smallest"]
 
 T = TypeVar("T")
 
 SLICE_S: Final = 0.002
-"""Seconds of one slice; a step that was begun within it is done to its end."""
+"""Seconds of one turn for all such work together; a step that was begun within it is done to its end."""
+
+SHARE_S: Final = 0.0005
+"""Seconds of one turn for each of several."""
+
+IN_A_STEP: Final = 500
+"""Things that are looked at without a pause."""
 
 
-class _Done(Generic[T]):
+class _Ended(Generic[T]):
     """Work is done, and this came of it."""
 
     __slots__ = ("value",)
@@ -27,20 +35,54 @@ class _Done(Generic[T]):
         self.value = value
 
 
-def in_slices(work: Generator[None, None, T], clock: Clock, timers: Timers) -> T | Later[T]:
-    """Do ``work``, which yields wherever it may be interrupted: about every 100 µs.
+class Slices:
+    """Does such work for one realm, each in its turn.
 
-    Returns: what it returns; later, if that takes more than one slice.
-    Raises: RadiodError: what it raises in its first slice; what it raises after that is the outcome.
+    Work is a generator that yields wherever it may be interrupted: about every 100 µs.
     """
-    done = _slice(work, clock)
-    if done is not None:
-        return done.value
-    outcome: Later[T] = Later()
 
-    def go_on() -> None:
+    def __init__(self, clock: Clock, timers: Timers) -> None:
+        self._clock = clock
+        self._timers = timers
+        self._queue: deque[tuple[Generator[None, None, Any], Later[Any]]] = deque()
+        self._is_due = False
+
+    def run(self, work: Generator[None, None, T]) -> T | Later[T]:
+        """Do ``work``.
+
+        Returns: what it returns; later, if that takes more than one slice.
+        Raises: RadiodError: what it raises in its first slice; what it raises after that is the outcome.
+        """
+        ended = self._slice(work, SHARE_S if self._queue else SLICE_S)
+        if ended is not None:
+            return ended.value
+        outcome: Later[T] = Later()
+        self._queue.append((work, outcome))
+        if not self._is_due:
+            self._plan()
+        return outcome
+
+    def _plan(self) -> None:
+        self._is_due = True
+        self._timers.at(self._clock.seconds(), self._go_on)
+
+    def _go_on(self) -> None:
+        queue, now = self._queue, self._clock.seconds
+        until = now() + SLICE_S
         try:
-            done = _slice(work, clock)
+            # Everybody at most once in a turn: whoever is not done is the last in the next.
+            for _ in range(len(queue)):
+                self._continue(*queue.popleft(), SHARE_S if queue else SLICE_S)
+                if now() >= until:
+                    break
+        finally:
+            self._is_due = False
+            if queue:
+                self._plan()
+
+    def _continue(self, work: Generator[None, None, T], outcome: Later[T], seconds: float) -> None:
+        try:
+            ended = self._slice(work, seconds)
         except RadiodError as error:
             outcome.settle(error)
         except BaseException:
@@ -48,21 +90,41 @@ def in_slices(work: Generator[None, None, T], clock: Clock, timers: Timers) -> T
             outcome.settle(Refused(RUNTIME_ERROR, "the router failed on this request"))
             raise
         else:
-            if done is not None:
-                outcome.settle(done.value)
+            if ended is None:
+                self._queue.append((work, outcome))
             else:
-                timers.at(clock.seconds(), go_on)
+                outcome.settle(ended.value)
 
-    timers.at(clock.seconds(), go_on)
-    return outcome
+    def _slice(self, work: Generator[None, None, T], seconds: float) -> _Ended[T] | None:
+        """Returns: how it ended; None: there is more to do."""
+        now = self._clock.seconds
+        until = now() + seconds
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                return _Ended(end.value)
+            if now() >= until:
+                return None
 
 
-def _slice(work: Generator[None, None, T], clock: Clock) -> _Done[T] | None:
-    until = clock.seconds() + SLICE_S
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return _Done(end.value)
-        if clock.seconds() >= until:
-            return None
+def in_steps(things: Iterable[T], do: Callable[[list[T]], object]) -> Generator[None, None, None]:
+    """Have ``do`` look at all things as they are now, some in each step."""
+    rest = iter(list(things))
+    while some := list(islice(rest, IN_A_STEP)):
+        do(some)
+        yield
+
+
+def smallest(
+    things: Iterable[T], count: int, key: Callable[[T], Any], holds: Callable[[T], bool]
+) -> Generator[None, None, list[T]]:
+    """The first ``count``, by ``key``, of the things for which ``holds``."""
+    kept: list[T] = []
+
+    def choose(some: list[T]) -> None:
+        nonlocal kept
+        kept = sorted([*kept, *filter(holds, some)], key=key)[:count]
+
+    yield from in_steps(things, choose)
+    return kept

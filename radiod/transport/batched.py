@@ -49,17 +49,15 @@ class Unbatcher:
         # None: it has been chosen.
         self._format: Callable[[int], Format] | None = format
 
-    def receive(self, batch: bytes) -> None:
-        """Take one batch; a malformed one ends the session."""
+    def messages(self, batch: bytes) -> list[bytes]:
+        """The messages of one batch; a malformed one has none, and ends the session."""
         if self._driver.is_over:
-            return
+            return []
         try:
-            messages = self.split(batch)
+            return self.split(batch)
         except PeerError as error:
             self._driver.abort(error)
-            return
-        for message in messages:
-            self._driver.receive(message)
+            return []
 
     def split(self, batch: bytes) -> list[bytes]:
         """The messages of one batch. Raises: PeerError: it is malformed."""

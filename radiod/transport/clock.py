@@ -32,6 +32,8 @@ def make_monotonic(reactor: Any) -> None:
     def seconds() -> float:
         return time.monotonic() + since
 
+    # For who only wants to know how much time passes (``ReactorClock.look``).
+    seconds.look = time.monotonic  # type: ignore[attr-defined] # functions have whatever attributes one gives them
     reactor.seconds = seconds
     for call in reactor.getDelayedCalls():
         if isinstance(call, DelayedCall):
@@ -47,6 +49,12 @@ class ReactorClock:
         self._reactor = reactor
         self._call: IDelayedCall | None = None
         self.timers = Timers(self)
+
+    @property
+    def look(self) -> Callable[[], float]:
+        """Seconds since some moment, for who looks at them often: it costs a third of ``seconds``."""
+        seconds: Callable[[], float] = self._reactor.seconds
+        return getattr(seconds, "look", seconds)
 
     def seconds(self) -> float:
         """The reactor's monotonic seconds (``make_monotonic``)."""

@@ -25,6 +25,7 @@ from radiod.transport.batched import Unbatcher, batched_poll_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
 from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
+from radiod.transport.inbox import Work
 from radiod.transport.outbox import FanOut, Outlet
 from radiod.transport.settings import Settings
 
@@ -195,7 +196,7 @@ class Poll:
         Raises: Refused: too many wait already.
         """
         if not self._is_paused and not self._held:
-            done(self._take(data))
+            self._outlet.take(self._take(data, done), _nothing)
             return lambda: None
         if len(self._held) >= MAX_HELD or self._held_bytes > self._polls.max_held_bytes:
             raise Refused(QUOTA, "too many requests wait already: receive first")
@@ -209,33 +210,41 @@ class Poll:
             self._held.remove(held)
             self._held_bytes -= len(held[0])
 
-    def _take(self, data: bytes) -> str | None:
-        driver = self._driver
-        if driver.is_over:
-            # A peer's last words, as on any connection that is being closed.
-            return None
-        try:
-            messages = [data] if self._unbatcher is None else self._unbatcher.split(data)
-        except PeerError as error:
-            driver.abort(error)
-            return error.text
-        for message in messages:
+    def _take(self, data: bytes, done: Sent) -> Work:
+        """Take what one send brings; it is answered as soon as nothing of it is left."""
+        driver, wrong = self._driver, None
+        # A peer's last words are taken, and ignored, as on any connection that is being closed.
+        messages: list[bytes] = []
+        if not driver.is_over:
+            try:
+                messages = [data] if self._unbatcher is None else self._unbatcher.split(data)
+            except PeerError as error:
+                driver.abort(error)
+                wrong = error.text
+        for count, message in enumerate(messages):
+            if count:
+                yield
             driver.receive(message)
-        if driver.is_over and driver.close_code in FAULTS:
-            return "the session was aborted; the next receive says why"
-        return None
+        if messages and driver.is_over and driver.close_code in FAULTS:
+            wrong = "the session was aborted; the next receive says why"
+        done(wrong)
+        yield
 
     def _pause(self, is_paused: bool) -> None:
         self._is_paused = is_paused
         if not is_paused and self._held:
             # Not now: whoever reads on has something to say before.
-            self._polls.clock.soon(self._take_held)
+            self._polls.clock.soon(self._go_on)
 
-    def _take_held(self) -> None:
-        while self._held and not self._is_paused:
+    def _go_on(self) -> None:
+        if self._held and not self._is_paused:
+            self._outlet.take(self._take_held(), _nothing)
+
+    def _take_held(self) -> Work:
+        while self._held:
             data, done = self._held.popleft()
             self._held_bytes -= len(data)
-            done(self._take(data))
+            yield from self._take(data, done)
 
     # --- closing
 
@@ -251,6 +260,7 @@ class Poll:
             return
         self.is_over = True
         self._driver.lost()
+        self._outlet.answer_rest()
         self.release()
         while self._held:
             self._held.popleft()[1](None)
@@ -272,6 +282,11 @@ class Poll:
         if not self.is_over:
             self.log.info("lost {peer}: no receive in time", peer=self._peer)
         self.close()
+
+
+def _nothing(data: bytes) -> Work:
+    """Sends come whole."""
+    yield from ()
 
 
 class Polls:

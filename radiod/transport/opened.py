@@ -6,8 +6,9 @@ Tens of thousands of these are idle at any time, so each is a few slots: no time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from twisted.internet.protocol import connectionDone
@@ -22,6 +23,7 @@ from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import Format
+from radiod.transport.inbox import Work
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.transport.settings import Settings
@@ -93,10 +95,10 @@ class OpenSocket:
         "_outlet",
         "_peer",
         "_reader",
-        "_receiver",
         "_shared",
         "_stream",
         "_transport",
+        "_unbatcher",
         "asked_at",
         "turn",
     )
@@ -118,8 +120,8 @@ class OpenSocket:
         self._on_lost = on_lost
         self._is_deflated = is_deflated
         self._driver: WampDriver | None = None
-        # Who takes messages: the driver, or who takes batches apart for it.
-        self._receiver: WampDriver | Unbatcher | None = None
+        # Who takes batches apart for the driver, if they are batches.
+        self._unbatcher: Unbatcher | None = None
         self._stream: Stream | None = None
         # What plain frames begin with.
         self._first_byte = TEXT
@@ -156,10 +158,10 @@ class OpenSocket:
         self._first_byte = BINARY if codec.is_binary else TEXT
         deadline = self._shared.handshake_deadline
         driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie)
-        self._driver = self._receiver = driver
+        self._driver = driver
         if is_batched:
             make_format = partial(batched_format, codec.name, self._is_deflated)
-            self._receiver = Unbatcher(driver, self._outlet, codec, make_format)
+            self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
 
     def stream(self, stream: Stream) -> None:
         """Send one channel's data."""
@@ -170,64 +172,97 @@ class OpenSocket:
     # --- receiving
 
     def dataReceived(self, data: bytes) -> None:
-        """Take plain frames at once; leave everything else to a reader."""
+        """Take a message that comes alone at once, and everything else step by step."""
         # Whatever it is, the peer is alive.
         self.asked_at = NOTHING_ASKED
-        reader = self._reader
-        if reader is None:
-            receiver = self._receiver
-            if receiver is not None:
-                payloads, rest = plain_frames(data, self._first_byte, self._longest())
-                for payload in payloads:
-                    receiver.receive(payload)
-                if rest == len(data):
-                    return
-                data = data[rest:]
-            reader = self._reader = self._reader or self._make_reader()
-        if self._closing is None:
-            self._read(reader, data)
-            data = b""
-        if self._closing is not None and reader.finds_close(data):
-            self._hang_up()
+        outlet = self._outlet
+        if outlet is None:
+            # Both sides have said that they close.
+            return
+        if outlet.reads_paused:
+            outlet.put_off(data, self._read)
+            return
+        driver = self._driver
+        if self._reader is None and driver is not None:
+            payloads, rest = plain_frames(data, self._first_byte, self._longest())
+            if rest == len(data) and len(payloads) == 1:
+                if self._unbatcher is not None:
+                    payloads = self._unbatcher.messages(payloads[0])
+                if len(payloads) == 1:
+                    driver.receive(payloads[0])
+                else:
+                    outlet.take(map(driver.receive, payloads), self._read)
+                return
+            work: Work = map(driver.receive, self._messages(payloads))
+            if rest < len(data):
+                work = chain(work, self._read(data[rest:]))
+        else:
+            work = self._read(data)
+        outlet.take(work, self._read)
+
+    def _messages(self, payloads: Iterable[bytes]) -> Iterable[bytes]:
+        """The messages in data frames, or in messages of WebSocket."""
+        unbatcher = self._unbatcher
+        return payloads if unbatcher is None else chain.from_iterable(map(unbatcher.messages, payloads))
+
+    def _read(self, data: bytes) -> Work:
+        """Take what came, in order: plain frames at once; everything else is left to a reader."""
+        driver = self._driver
+        while data and driver is not None and self._reader is None:
+            payloads, rest = plain_frames(data, self._first_byte, self._longest())
+            if not payloads:
+                break
+            yield from map(driver.receive, self._messages(payloads))
+            data = data[rest:]
+        if data:
+            yield from self._take_frames(data)
 
     def _make_reader(self) -> FrameReader:
         shared = self._shared
         inflate: Inflate | None = None
         if self._is_deflated:
             # What listeners to a channel say is ignored: a KiB of it must not cost inflating a MiB.
-            inflate = shared.inflate if self._receiver is not None else _leave_deflated
+            inflate = shared.inflate if self._driver is not None else _leave_deflated
         return FrameReader(self._longest(), shared.max_fragments, inflate)
 
     def _longest(self) -> int:
         limit = self._shared.max_message_bytes
         return limit if self._driver is None else self._driver.longest(limit)
 
-    def _read(self, reader: FrameReader, data: bytes) -> None:
-        """Take frames until the connection begins to close."""
-        try:
-            for opcode, payload in reader.read(data):
-                self._take(opcode, payload)
-                if self._closing is not None:
-                    return
-            if reader.is_idle:
-                self._reader = None
-        except Violation as violation:
-            self.log.info("failed {peer}: {reason}", peer=self._peer, reason=violation.reason)
-            self._leave()
-            self._close(violation.code, violation.reason)
+    def _take_frames(self, data: bytes) -> Work:
+        """Take frames of any kind; once the connection begins to close, only the peer's close frame."""
+        reader = self._reader = self._reader or self._make_reader()
+        if self._closing is None:
+            try:
+                for opcode, payload in reader.read(data):
+                    yield from self._take_frame(opcode, payload)
+                    if self._closing is not None:
+                        break
+                if reader.is_idle and self._closing is None:
+                    self._reader = None
+            except Violation as violation:
+                self.log.info("failed {peer}: {reason}", peer=self._peer, reason=violation.reason)
+                self._leave()
+                self._close(violation.code, violation.reason)
+            data = b""
+        if self._closing is not None and reader.finds_close(data):
+            self._hang_up()
 
-    def _take(self, opcode: int, payload: bytes) -> None:
+    def _take_frame(self, opcode: int, payload: bytes) -> Work:
+        driver = self._driver
         if opcode == PING:
             self._push(payload, PONG_FIRST_BYTE)
         elif opcode == CLOSE:
             self._leave()
             self._close(_answer_to_close(payload))
             self._hang_up()
-        elif opcode != PONG and self._receiver is not None:
-            # What listeners to a channel say is ignored.
+        elif opcode != PONG and driver is not None:
             if opcode | FINAL != self._first_byte:
                 raise Violation(UNSUPPORTED_DATA, "the subprotocol has no messages of this kind")
-            self._receiver.receive(payload)
+            yield from map(driver.receive, self._messages((payload,)))
+            return
+        # What listeners to a channel say is ignored, but costs time as well.
+        yield
 
     # --- sending
 
@@ -266,6 +301,7 @@ class OpenSocket:
         """Both sides have said that they close: hang up when everything queued has left."""
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
+            outlet.take_no_more()
             outlet.flush()
             outlet.let_go()
             self._transport.loseConnection()
@@ -278,15 +314,21 @@ class OpenSocket:
             self._stream.close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Free everything the connection held."""
+        """Free everything the connection held, as soon as what the peer said before it closed was taken."""
         self._shared.pinger.remove(self)
         if self._closing is not None:
             self._closing.cancel()
+        elif self._outlet is not None and self._outlet.take_rest(reason, self._free):
+            return
+        self._free()
+
+    def _free(self) -> None:
         self._leave()
         if self._outlet is not None:
             self._outlet.abandon()
+            self._outlet.inbox = None
         # The outlet knows this object, which must not know the outlet any more to be freed at once.
-        self._outlet = self._driver = self._receiver = self._stream = None
+        self._outlet = self._driver = self._unbatcher = self._stream = None
         self._on_lost()
 
 

@@ -22,8 +22,10 @@ from itertools import count
 from typing import Any, Final, Protocol
 
 from msgspec import structs
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from radiod.core.listeners import Broadcast, Listener
@@ -39,6 +41,7 @@ from radiod.errors import (
 )
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
+from radiod.transport.inbox import Inbox, Turns, Work
 from radiod.transport.strangers import Strangers
 from radiod.wire.codecs import Payload, Undecodable
 from radiod.wire.messages import Error, Goodbye, Message, RegistrationRevoked, SubscriptionRevoked
@@ -106,6 +109,7 @@ class FanOut:
         # The event that the log was told of last.
         self._noted = 0
         self.strangers = Strangers()
+        self.turns = Turns(clock)
         self.cut = 0
 
     def mark(self, outlet: Outlet) -> None:
@@ -393,15 +397,17 @@ class Outlet:
         "_is_waiting",
         "_on_cut",
         "_on_finished",
-        "_reads_paused",
         "blocked",
         "driver",
         "format",
+        "inbox",
+        "is_held",
         "max_bytes",
         "owed",
         "passed_over",
         "peer",
         "queue",
+        "reads_paused",
         "shared",
     )
 
@@ -421,10 +427,13 @@ class Outlet:
         self._on_finished = on_finished
         self._is_gone = False
         self._is_finishing = False
-        # Two reasons not to read from the peer, and whether it is read now.
+        # Two reasons to take nothing from the peer, and whether there is one; what it sent before that was
+        # noticed, or that was too much for one turn; and whether it is read now.
         self._is_backlogged = False
         self._is_waiting = False
-        self._reads_paused = False
+        self.is_held = False
+        self.inbox: Inbox | None = None
+        self.reads_paused = False
         # Blocked by itself, with more to write in the next turn.
         self._is_resting = False
         self.blocked = False
@@ -495,8 +504,13 @@ class Outlet:
     def give_up(self) -> None:
         """Cut the connection if its peer has not read everything."""
         if self.blocked and not self._is_gone and not self._has_all_left():
-            self.abandon()
-            self._on_cut()
+            self._break_off()
+
+    def _break_off(self) -> None:
+        # Nothing more is taken from its peer.
+        self._is_backlogged = self.is_held = True
+        self.abandon()
+        self._on_cut()
 
     @property
     def strangers(self) -> Strangers:
@@ -529,11 +543,10 @@ class Outlet:
     def _check_backlog(self) -> None:
         if self._backlog_bytes > self._fan_out.max_backlog:
             self._fan_out.cut += 1
-            self.abandon()
-            self._on_cut()
+            self._break_off()
         elif self._backlog_bytes > READ_PAUSE and not self._is_backlogged:
             self._is_backlogged = True
-            self._update_reads()
+            self.update_reads()
 
     def flush(self) -> None:
         """Write the queue; called by ``FanOut`` once a turn."""
@@ -579,7 +592,7 @@ class Outlet:
                 break
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
-            self._update_reads()
+            self.update_reads()
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:
@@ -608,13 +621,53 @@ class Outlet:
     def pause_reads(self, is_paused: bool) -> None:
         """Stop reading from the peer while what it asked waits for somebody else, or read on."""
         self._is_waiting = is_paused
-        self._update_reads()
+        self.update_reads()
 
-    def _update_reads(self) -> None:
-        is_paused = self._is_backlogged or self._is_waiting
-        if is_paused is not self._reads_paused:
-            self._reads_paused = is_paused
-            self._pause_reads(is_paused)
+    def take(self, work: Work, read: Callable[[bytes], Work]) -> None:
+        """Take what the peer sent, as ``Turns.take``."""
+        self._fan_out.turns.take(self, work, read)
+
+    def put_off(self, data: bytes, read: Callable[[bytes], Work]) -> None:
+        """Keep what the peer sent while it should not be read, as ``Turns.put_off``."""
+        self._fan_out.turns.put_off(self, data, read)
+
+    def take_no_more(self) -> None:
+        """Forget what the peer sent: it has been answered for good."""
+        self.inbox = None
+        self.update_reads()
+
+    def answer_rest(self) -> None:
+        """Go through what the peer sent for a session that is over, at once: nobody takes it any more."""
+        inbox, self.inbox = self.inbox, None
+        if inbox is not None:
+            inbox.go_through()
+
+    def take_rest(self, reason: Failure, done: Callable[[], None]) -> bool:
+        """The connection is lost: unless we have cut it, take what was said before, and call ``done`` then.
+
+        Returns: whether there is something; otherwise ``done`` is not called.
+        """
+        inbox = self.inbox
+        if inbox is None or isinstance(reason.value, ConnectionAborted):
+            return False
+        self.abandon()
+        inbox.on_end = done
+        if self._is_backlogged:
+            self._is_backlogged = False
+            self.update_reads()
+        return True
+
+    def update_reads(self) -> None:
+        """Read from the peer, or do not, and go on with what has been read."""
+        is_held, inbox = self._is_backlogged or self._is_waiting, self.inbox
+        self.is_held = is_held
+        if inbox is not None and not is_held:
+            inbox.wake()
+        is_paused = is_held or inbox is not None
+        if is_paused is not self.reads_paused:
+            self.reads_paused = is_paused
+            if not self._is_gone:
+                self._pause_reads(is_paused)
 
     def _write(self, data: bytes) -> None:
         raise NotImplementedError

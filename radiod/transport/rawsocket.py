@@ -20,6 +20,7 @@ from radiod.errors import PeerError
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import RAWSOCKET
+from radiod.transport.inbox import Work
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.transport.quiet import QuietLogger
@@ -157,27 +158,58 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self.asked_at = NOTHING_ASKED
         if driver is None or outlet is None or driver.is_over:
             return
+        if outlet.reads_paused:
+            outlet.put_off(data, self._read)
+            return
         unfinished = self._unfinished
         if unfinished is not None:
             unfinished.add(data)
             if unfinished.size < self._wanted:
                 return
             self._unfinished, data = None, unfinished.take()
-        frames: list[tuple[int, bytes]] = [(PONG, b"")]
-        while frames:
+        try:
+            frames, rest = rawsocket_frames(data, driver.longest(self.MAX_LENGTH))
+        except PeerError as error:
+            driver.abort(error)
+            return
+        if len(frames) == 1 and rest == len(data) and frames[0][0] == MESSAGE:
+            # A message that comes alone.
+            driver.receive(frames[0][1])
+        else:
+            outlet.take(self._steps(frames, data[rest:]), self._read)
+
+    def _read(self, data: bytes) -> Work:
+        """Take what came while the peer was not to be read."""
+        unfinished, self._unfinished = self._unfinished, None
+        if unfinished is not None:
+            unfinished.add(data)
+            data = unfinished.take()
+        return self._steps([], data)
+
+    def _steps(self, frames: list[tuple[int, bytes]], data: bytes) -> Work:
+        """Take ``frames``, and those in ``data`` behind them, in order."""
+        driver, outlet = self._driver, self._outlet
+        assert driver is not None
+        assert outlet is not None
+        while True:
+            for kind, payload in frames:
+                if kind == MESSAGE:
+                    driver.receive(payload)
+                else:
+                    if kind == PING:
+                        outlet.push(rawsocket_frame(payload, PONG))
+                    self._begin_pings()
+                yield
+            if driver.is_over:
+                return
             try:
                 frames, rest = rawsocket_frames(data, driver.longest(self.MAX_LENGTH))
             except PeerError as error:
                 driver.abort(error)
                 return
-            for kind, payload in frames:
-                if kind == MESSAGE:
-                    driver.receive(payload)
-                    continue
-                if kind == PING:
-                    outlet.push(rawsocket_frame(payload, PONG))
-                self._begin_pings()
             data = data[rest:]
+            if not frames:
+                break
         if data:
             self._unfinished, self._wanted = Pieces(data), rawsocket_wanted(data)
 
@@ -202,6 +234,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
 
     def _finished(self) -> None:
         if self._outlet is not None:
+            self._outlet.take_no_more()
             self._outlet.let_go()
         self._hang_up()
 
@@ -210,16 +243,22 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Free everything the connection held."""
+        """Free everything the connection held, as soon as what the peer said before it closed was taken."""
         super().connectionLost(reason)
         self._deadline.cancel()
         self.factory.fan_out.strangers.discard(self)
         if self._is_pinged:
             self.factory.pinger.remove(self)
+        outlet = self._outlet
+        if outlet is None or not outlet.take_rest(reason, self._free):
+            self._free()
+
+    def _free(self) -> None:
         if self._driver is not None:
             self._driver.lost()
         if self._outlet is not None:
             self._outlet.abandon()
+            self._outlet.inbox = None
         # The outlet knows this object, which must not know the outlet any more to be freed at once.
         self._outlet = self._driver = None
         self.on_lost()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from twisted.web.server import Request
+from typing import Any
 
+from twisted.web.server import NOT_DONE_YET, Request
+
+from radiod.core.later import Later
 from radiod.core.ports import Permissions
 from radiod.core.realm import Realm
-from radiod.errors import Refused, http_status
+from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import NO_TEXT, JsonResource, answer, query, rest_of_path
 
 __all__ = ["ChannelsResource", "HealthResource"]
@@ -25,7 +28,7 @@ class ChannelsResource(JsonResource):
         self._realm = realm
         self._permissions = permissions
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: Request) -> Any:
         """One page of channels, or one channel."""
         name = rest_of_path(request)
         if name is None:
@@ -40,9 +43,38 @@ class ChannelsResource(JsonResource):
             page = self._realm.desk.page(
                 asked.get("prefix", ""), int(limit), asked.get("after"), self._permissions
             )
+            if isinstance(page, Later):
+                return _answer_later(request, page) if request.method != b"HEAD" else _head(request)
             return answer(request, 200, page)
         except Refused as refusal:
             return answer(request, http_status(refusal), {"error": refusal.text})
+
+
+def _head(request: Request) -> bytes:
+    """What can be said at once of an answer that takes its time: all but its length."""
+    answer(request, 200, {})
+    request.responseHeaders.removeHeader(b"Content-Length")
+    return b""
+
+
+def _answer_later(request: Request, page: Later[dict[str, Any]]) -> int:
+    """Answer as soon as the page is there, if somebody still waits for it."""
+    gone: list[object] = []
+    request.notifyFinish().addBoth(gone.append)
+
+    def say(outcome: dict[str, Any] | RadiodError) -> None:
+        if gone:
+            return
+        if isinstance(outcome, RadiodError):
+            content = answer(request, http_status(outcome), {"error": outcome.text})
+        else:
+            content = answer(request, 200, outcome)
+        request.setHeader("Content-Length", str(len(content)))
+        request.write(content)
+        request.finish()
+
+    page.then(say)
+    return NOT_DONE_YET
 
 
 class HealthResource(JsonResource):

@@ -18,7 +18,7 @@ RECORD_SEPARATOR: Final = 0x1E
 AUTOBAHNS_SEPARATOR: Final = 0x18
 
 MOST_MESSAGES: Final = 1024
-"""In one batch, all of which are handled before anybody else's are."""
+"""In one batch, all of which are held until they have been handled."""
 
 _SAME_SEPARATOR: Final = bytes.maketrans(b"\x18", b"\x1e")
 _LENGTH_BYTES: Final = 4

@@ -30,6 +30,9 @@ PONG: Final = 2
 
 RAWSOCKET_HEAD: Final = 4
 
+MOST_FRAMES: Final = 128
+"""Frames that are taken apart at once: thousands of empty ones fit into what one read brings."""
+
 LONG: Final = 4096
 """Bytes from which unmasking as one integer is the slower way: six times slower at 1 MiB."""
 
@@ -56,7 +59,7 @@ def rawsocket_frame(payload: bytes, kind: int = MESSAGE) -> bytes:
 
 
 def rawsocket_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], int]:
-    """Take the complete RawSocket frames off the front of ``data``.
+    """Take complete RawSocket frames off the front of ``data``, up to ``MOST_FRAMES``.
 
     Returns: (kind, payload) of each, and the offset of the first byte that belongs to none.
     Raises: PeerError: the first frame is longer than ``limit`` bytes, or of no known kind. A bad frame behind
@@ -75,6 +78,8 @@ def rawsocket_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], 
             break
         frames.append((kind, data[start + RAWSOCKET_HEAD : stop]))
         start = stop
+        if len(frames) == MOST_FRAMES:
+            break
     return frames, start
 
 
@@ -103,7 +108,7 @@ def unmask(payload: bytes, mask: bytes) -> bytes:
 
 
 def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes], int]:
-    """Take the plain client frames off the front of ``data``.
+    """Take plain client frames off the front of ``data``, up to ``MOST_FRAMES``.
 
     Args:
         data: bytes received, beginning at a frame boundary.
@@ -112,7 +117,7 @@ def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes],
 
     Returns:
         the unmasked payloads, and the offset of the first byte that is not part of them: the end of
-        ``data``, an incomplete frame, or a frame that somebody else must look at.
+        ``data``, an incomplete frame, or a frame that somebody else, or another call, must look at.
     """
     payloads = []
     start, end = 0, len(data)
@@ -133,4 +138,6 @@ def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes],
             break
         payloads.append(unmask(data[start + head : stop], data[start + head - 4 : start + head]))
         start = stop
+        if len(payloads) == MOST_FRAMES:
+            break
     return payloads, start

@@ -11,6 +11,7 @@ from support.channels import (
 from support.realms import World
 
 from radiod.core.ports import Action
+from radiod.core.slices import SLICE_S
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_CHANNEL, NOT_AUTHORIZED
 from radiod.testing import Allow
 
@@ -37,6 +38,22 @@ class TestPresence:
         watcher = world.caller("watcher")
         watcher.subscribe(self.TOPIC)
         return watcher
+
+    def test_is_told_in_slices_where_it_is_much(self, world, owner):
+        for number in range(9):
+            owner.call(CREATE, f"c.{number}", presence=True)
+            world.caller("ann").subscribe(f"c.{number}")
+        late = world.caller("late")
+        world.clock.look_s = SLICE_S
+        late.request(32, {"match": "prefix", "get_retained": True}, "radiod.presence.c.")
+        subscription, *events = late.received()
+        assert 0 < len(events) < 9
+        world.clock.advance(SLICE_S)
+        assert 0 < len(late.received()) < 9
+        late.request(34, subscription[2])
+        late.received()
+        world.clock.advance(1)
+        assert late.received() == []
 
     def test_tells_of_persons_and_their_sessions(self, world, watcher):
         tabs = [world.caller("ann"), world.caller("ann")]

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from radiod.core.broker import Audience, Broker
+from radiod.core.broker import RETAINED_IN_A_STEP, Audience, Broker
 from radiod.core.listeners import Broadcast
 from radiod.core.ports import Action, Limits
 from radiod.core.sessions import Session
@@ -364,7 +364,7 @@ class TestPatterns:
 class TestRetaining:
     def subscribe(self, world, topic="a", match="exact", **who):
         session = world.join(**who)
-        world.broker.send_retained(session, world.subscribe(session, topic, match))
+        list(world.broker.send_retained(session, world.subscribe(session, topic, match)))
         return session
 
     def test_the_last_event_waits_for_those_who_come_later(self, world):
@@ -387,6 +387,36 @@ class TestRetaining:
         newcomer = self.subscribe(world)
         assert world.receivers() == [newcomer]
 
+    @pytest.fixture
+    def late(self, world):
+        """A listener to a pattern, who has been sent the first of what is kept for it."""
+        for number in range(50):
+            world.publish(None, f"a.{number}", "old", retain=True)
+        session = world.join()
+        subscription = world.subscribe(session, "a.", "prefix")
+        work = world.broker.send_retained(session, subscription)
+        next(work)
+        assert len(world.outbox.take()) == RETAINED_IN_A_STEP
+        return session, subscription, work
+
+    def test_what_an_event_has_overtaken_is_not_sent_behind_it(self, world, late):
+        _, _, work = late
+        world.publish(None, "a.49", "new")
+        world.publish(None, "a.48", "newer", retain=True)
+        world.broker.forget("a.47")
+        list(work)
+        topics = [sent.message.details["topic"] for sent in world.outbox.take()]
+        assert sorted(topics) == sorted(f"a.{n}" for n in range(RETAINED_IN_A_STEP, 50) if n != 47)
+        # Nobody is kept in mind any more.
+        world.publish(None, "a.1")
+        assert world.broker._late == []
+
+    def test_nothing_more_comes_to_who_listens_no_more(self, world, late):
+        session, subscription, work = late
+        world.broker.unsubscribe(session, subscription.id)
+        list(work)
+        assert world.outbox.take() == []
+
     def test_nothing_comes_where_nothing_was_kept(self, world):
         world.publish(None, "a")
         self.subscribe(world)
@@ -403,7 +433,7 @@ class TestRetaining:
         for topic, options in (("a.out", {}), ("a.in", {"exclude_me": False})):
             world.publish(publisher, topic, retain=True, **options)
         for pattern in (("a.out", "exact"), ("a.in", "exact"), ("a", "prefix")):
-            world.broker.send_retained(publisher, world.subscribe(publisher, *pattern))
+            list(world.broker.send_retained(publisher, world.subscribe(publisher, *pattern)))
         assert [sent.message.details.get("topic", "a.in") for sent in world.outbox.take()] == ["a.in"] * 2
         self.subscribe(world, "a.out")
         assert len(world.receivers()) == 1
@@ -595,7 +625,7 @@ class BrokerMachine(RuleBasedStateMachine):
                 is_meant = may_receive(session, options) and not is_own
                 if falls_under(topic, *pattern) and is_meant and not is_hidden:
                     self.expect(session, pattern, topic, event, by="somebody", retained=True)
-            self.broker.send_retained(session, subscription)
+            list(self.broker.send_retained(session, subscription))
 
     @rule(session=sessions, pick=st.integers(0, 3), wrong=st.integers(1, 9))
     def unsubscribe(self, session, pick, wrong):

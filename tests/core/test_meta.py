@@ -109,6 +109,23 @@ class TestSessionEvents:
             ("wamp.session.on_leave", alice.session.id, "alice", "member"),
         ]
 
+    @pytest.mark.parametrize(
+        ("procedure", "args"),
+        [("kill_all", []), ("kill_by_authrole", ["crowd"]), ("kill_by_authid", ["one"])],
+    )
+    def test_many_are_killed_in_slices(self, world, admin, procedure, args):
+        crowd = [world.join("one", "crowd") for _ in range(20)]
+        world.clock.look_s = SLICE_S / 2
+        admin.request(48, {}, f"wamp.session.{procedure}", args)
+        killed = sum(not one.session.is_open for one in crowd)
+        assert 0 < killed < 20
+        crowd[-1].leave()
+        world.clock.advance(1)
+        assert not any(one.session.is_open for one in crowd)
+        (answer,) = admin.received()
+        ids = [one.session.id for one in crowd[:-1]]
+        assert answer[3] == [ids if procedure == "kill_by_authid" else 19]
+
     def test_tell_of_joining_and_leaving_and_nothing_private(self, world):
         watcher = world.watch("wamp.session.on_join", "wamp.session.on_leave")
         principal = make_principal("ann", "member")

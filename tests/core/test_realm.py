@@ -15,6 +15,7 @@ from support.realms import NO, YES, Slow
 
 from radiod.core.later import after
 from radiod.core.ports import Action, Disclose, Limits, Verdict
+from radiod.core.slices import SLICE_S
 from radiod.errors import (
     AUTHORIZATION_FAILED,
     CANCELED,
@@ -947,6 +948,52 @@ class TestWaiting:
         assert world.outbox.held == {late.session}
         slow.settle()
         assert late.received()[0][:2] == [message[0] + (2 if message[0] == 48 else 1), 1]
+        assert world.outbox.held == set()
+
+    @pytest.fixture
+    def behind(self, world):
+        """A session that waits for its subscription, with twenty calls behind it."""
+        slow = Slow(Action.SUBSCRIBE)
+        peer = world.join("late", permissions=slow)
+        peer.send(32, 1, {}, "a")
+        for request in range(2, 22):
+            peer.send(48, request, {}, "radiod.echo", [request])
+        world.clock.look_s = SLICE_S / 2
+        return slow, peer
+
+    def test_goes_on_with_what_came_behind_in_slices_and_in_order(self, world, behind):
+        slow, peer = behind
+        slow.settle()
+        assert [answer[1] for answer in peer.received()] == [1, 2, 3]
+        # The peer is not read, and what comes nevertheless stays behind.
+        assert world.outbox.held == {peer.session}
+        peer.send(48, 22, {}, "radiod.echo", [22])
+        world.clock.advance(1)
+        assert [answer[1] for answer in peer.received()] == list(range(4, 23))
+        assert world.outbox.held == set()
+        peer.send(48, 23, {}, "radiod.echo", [23])
+        assert [answer[1] for answer in peer.received()] == [23]
+
+    def test_may_leave_before_all_that_came_behind_was_taken(self, world, behind):
+        slow, peer = behind
+        slow.settle()
+        peer.received()
+        peer.leave()
+        world.clock.advance(1)
+        assert_silent(peer)
+        assert world.outbox.held == set()
+
+    def test_may_have_to_wait_again_for_what_came_behind(self, world):
+        slow = Slow(Action.SUBSCRIBE)
+        peer = world.join("late", permissions=slow)
+        for request in (1, 3):
+            peer.send(32, request, {}, "a")
+            peer.send(48, request + 1, {}, "radiod.echo")
+        slow.settle()
+        assert [answer[1] for answer in peer.received()] == [1, 2]
+        assert world.outbox.held == {peer.session}
+        slow.settle()
+        assert [answer[1] for answer in peer.received()] == [3, 4]
         assert world.outbox.held == set()
 
     @pytest.mark.parametrize("message", MESSAGES)

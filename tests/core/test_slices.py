@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.slices import SLICE_S, in_slices
+from radiod.core.slices import SLICE_S, Slices, smallest
 from radiod.errors import RUNTIME_ERROR, Refused
 from radiod.testing import FakeClock
 
@@ -25,7 +25,7 @@ def begin(clock, count, error=None):
     """Begin work whose steps take half a slice each. Returns: what was done, and what comes of it."""
     clock.look_s = SLICE_S / 2
     trace = []
-    return trace, in_slices(steps(count, trace, error), clock, clock.timers)
+    return trace, Slices(clock, clock.timers).run(steps(count, trace, error))
 
 
 def test_short_work_is_done_at_once(clock):
@@ -40,9 +40,40 @@ def test_long_work_goes_on_in_the_next_turns(clock):
     assert trace == [0, 1]
     clock.advance(SLICE_S)
     assert (trace, outcomes) == ([0, 1, 2, 3], [])
-    clock.advance(SLICE_S)
+    clock.advance(2 * SLICE_S)
     assert (trace, outcomes) == ([0, 1, 2, 3, 4], ["done"])
     assert len(clock.timers) == 0
+
+
+def test_several_have_their_shares_in_turn(clock):
+    slices, trace, outcomes = Slices(clock, clock.timers), [], []
+    clock.look_s = SLICE_S
+    for name in "ab":
+        slices.run(steps(3, trace)).then(lambda outcome, name=name: outcomes.append((name, outcome)))
+    assert trace == [0, 0]
+    clock.advance(100 * SLICE_S)
+    assert trace == [0, 0, 1, 1, 2, 2]
+    assert outcomes == [("a", "done"), ("b", "done")]
+
+
+def test_one_turn_is_no_longer_for_many_than_for_one(clock):
+    slices, trace = Slices(clock, clock.timers), []
+    clock.look_s = SLICE_S / 2
+    for _ in range(20):
+        slices.run(steps(50, trace))
+    del trace[:]
+    clock.timers.run(clock.seconds())
+    assert 0 < len(trace) < 5
+
+
+def test_the_smallest_are_found_in_steps(clock):
+    clock.look_s = SLICE_S
+    found = []
+    work = smallest(range(5000, 0, -1), 3, lambda one: one, lambda one: one % 2 == 0)
+    Slices(clock, clock.timers).run(work).then(found.append)
+    assert found == []
+    clock.advance(60 * SLICE_S)
+    assert found == [[2, 4, 6]]
 
 
 def test_what_it_raises_at_once_is_raised(clock):

@@ -10,6 +10,7 @@ import pytest
 from support.memory import CONFIG, HELLO, Requests, WebSocketWire, Wire, client_frame, make_radio
 
 from radiod.core.later import Later
+from radiod.transport.inbox import TURN_MESSAGES
 from radiod.transport.longpoll import MAX_HELD, WAIT_SECONDS
 from radiod.wire.batches import MOST_MESSAGES
 
@@ -646,3 +647,61 @@ def test_a_replay_that_is_read_in_the_middle_of_a_publish_misses_nothing():
     while len(heard) < 3 and (more := listener.heard()):
         heard += more
     assert [message[4][0] for message in heard if message[0] == 36] == [1, 2]
+
+
+# --- many messages in one send
+
+
+def calls(wire, count, size=1):
+    return wire.frame(*([48, None, {}, "radiod.echo", [number, "x" * size]] for number in range(count)))
+
+
+def begin_send(wire, body):
+    """Deliver a send, and let the server go no further than it goes in that turn."""
+    request = Wire(*wire.radio)
+    head = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    request.transport.protocol.dataReceived(head.encode() + body)
+    return request
+
+
+def numbers(messages):
+    return [message[3][0] for message in messages]
+
+
+def test_a_long_batch_is_taken_in_turns_and_answered_when_all_was_taken(radio):
+    wire = joined(radio, PollWire, "wamp.2.json.batched")
+    long = begin_send(wire, calls(wire, 3 * TURN_MESSAGES))
+    assert long.received() == b""
+    behind = begin_send(wire, wire.frame([48, None, {}, "radiod.echo", ["last"]]))
+    assert behind.received() == b""
+    assert reply(long).is_empty
+    assert reply(behind).is_empty
+    assert numbers(wire.heard()) == [*range(3 * TURN_MESSAGES), "last"]
+
+
+def test_a_batch_goes_on_when_its_answers_have_been_received(radio):
+    wire = joined(radio, PollWire, "wamp.2.json.batched")
+    sent = begin_send(wire, calls(wire, 200, 1000))
+    assert reply(sent).status == 0
+    heard = []
+    while not Reply(sent.received()).is_empty:
+        more = wire.receive()
+        assert more
+        heard += more
+    assert numbers(heard + wire.heard()) == list(range(200))
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_send_is_answered_when_its_transport_is_closed_meanwhile(radio, size):
+    wire = joined(radio, PollWire, "wamp.2.json.batched")
+    sent = begin_send(wire, calls(wire, 3 * TURN_MESSAGES, size))
+    assert sent.received() == b""
+    close = Wire(*radio)
+    head = f"POST {wire.base}/close HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    close.transport.protocol.dataReceived(head.encode())
+    assert Reply(sent.received()).is_empty
+    assert reply(close).is_empty
+    sent.hang_up()
+    close.hang_up()
+    assert len(radio[0].polls) == 0
+    assert radio[0].realms["radio"].sessions == {}

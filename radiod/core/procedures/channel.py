@@ -135,7 +135,7 @@ class ChannelProcedures:
         extend = partial(self._desk.extend, session, name, _lifetime(lifetime), control_key)
         return self._as_writer(session, text("name", name), extend)
 
-    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer | Later[Answer]:
         """Public channels by name → ``{channels: [description …], next}``; ``next`` continues the list."""
         return self._desk.page(
             text("prefix", prefix),

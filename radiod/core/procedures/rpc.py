@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
+from radiod.core.later import Later
 from radiod.core.registrations import Callee, Registration, Registrations
-from radiod.core.sight import registrations
+from radiod.core.sight import sees_registration
 from radiod.core.signatures import read_signature
+from radiod.core.slices import smallest
 from radiod.errors import NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, Refused
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from radiod.core.sessions import Session
 
 __all__ = ["RpcProcedures"]
+
+Answer = dict[str, Any] | Later[dict[str, Any]]
+
+POLICIES: Final = 3
+"""Registrations there can be of one name: one for each way to match."""
 
 MAX_PAGE: Final = 1000
 """Procedures in one answer."""
@@ -27,23 +34,29 @@ class RpcProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
     def __init__(self, realm: Realm) -> None:
+        self._in_slices = realm.in_slices
         self._registrations = realm.dealer.registrations
-        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+        self.procedures: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             "radiod.rpc.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
             "radiod.rpc.describe": ({"procedure": REQUIRED}, self.describe),
             "radiod.rpc.document": ({"procedure": REQUIRED, "signature": REQUIRED}, self.document),
         }
 
-    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> dict[str, Any]:
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer:
         """Registrations by procedure → ``{procedures: [{procedure, match, invoke, callees}, …], next}``.
 
         A page ends with everything that is registered under its last procedure, so that ``next``, a
-        procedure, is enough to continue. Cost: O(n log n) in the registrations below ``prefix``.
+        procedure, is enough to continue. Cost: O(n) in the registrations.
         """
         text("prefix", prefix)
         limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(text, "after", after)
-        found = registrations(session, _below(self._registrations, prefix, start))
+        return self._in_slices(self._list(session, prefix, limit, start))
+
+    def _list(
+        self, session: Session, prefix: str, limit: int, start: str | None
+    ) -> Generator[None, None, dict[str, Any]]:
+        found = yield from _below(session, self._registrations, prefix, start, limit + POLICIES)
         end = limit
         while end < len(found) and found[end].procedure == found[end - 1].procedure:
             end += 1
@@ -52,7 +65,7 @@ class RpcProcedures:
             "next": found[end - 1].procedure if end < len(found) else None,
         }
 
-    def describe(self, session: Session, *, procedure: Any) -> dict[str, Any]:
+    def describe(self, session: Session, *, procedure: Any) -> Answer:
         """What answers calls to a procedure, and what is registered below its name.
 
         Returns: ``{procedure, match, invoke, callees, signature, children}``; ``procedure`` and ``match`` as
@@ -60,7 +73,10 @@ class RpcProcedures:
             names go on with a dot, the first ``MAX_PAGE`` by name.
         Raises: Refused: ``no_such_procedure``: there is neither.
         """
-        below = registrations(session, _below(self._registrations, text("procedure", procedure) + ".", None))
+        return self._in_slices(self._describe(session, text("procedure", procedure)))
+
+    def _describe(self, session: Session, procedure: str) -> Generator[None, None, dict[str, Any]]:
+        below = yield from _below(session, self._registrations, procedure + ".", None, POLICIES * MAX_PAGE)
         children = sorted({child.procedure for child in below})[:MAX_PAGE]
         try:
             registration = self._best(session, procedure)
@@ -93,14 +109,20 @@ class RpcProcedures:
         return {"procedure": procedure}
 
 
-def _below(registrations: Registrations, prefix: str, after: str | None) -> list[Registration]:
-    """Registrations whose procedures begin with ``prefix`` and sort after ``after``, by procedure."""
-    found = [
-        registration
-        for registration in registrations
-        if registration.procedure.startswith(prefix) and (after is None or registration.procedure > after)
-    ]
-    return sorted(found, key=lambda registration: registration.procedure)
+def _below(
+    session: Session, registrations: Registrations, prefix: str, after: str | None, count: int
+) -> Generator[None, None, list[Registration]]:
+    """The first registrations, by procedure, that begin with ``prefix`` and sort after ``after``.
+
+    Of those that the session may know of.
+    """
+    sees = sees_registration(session)
+
+    def holds(registration: Registration) -> bool:
+        procedure = registration.procedure
+        return procedure.startswith(prefix) and (after is None or procedure > after) and sees(registration)
+
+    return (yield from smallest(registrations, count, lambda one: one.procedure, holds))
 
 
 def _brief(registration: Registration) -> dict[str, Any]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from radiod.core.arguments import REQUIRED, Signature, text
+from radiod.core.later import Later
+from radiod.core.slices import in_steps
 
 if TYPE_CHECKING:
+    from radiod.core.channels import Channel
     from radiod.core.listeners import Listener
     from radiod.core.realm import Realm
     from radiod.core.sessions import Session
 
 __all__ = ["ChannelStatistics"]
+
+Answer = dict[str, Any] | Later[dict[str, Any]]
 
 MAX_LISTENERS: Final = 1000
 """Listeners that one answer tells about."""
@@ -23,13 +28,14 @@ class ChannelStatistics:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
     def __init__(self, realm: Realm) -> None:
+        self._in_slices = realm.in_slices
         self._desk = realm.desk
         self._statistics = realm.statistics
-        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+        self.procedures: dict[str, tuple[Signature, Callable[..., Answer]]] = {
             "radiod.channel.stats": ({"name": REQUIRED}, self.stats),
         }
 
-    def stats(self, session: Session, *, name: Any) -> dict[str, Any]:
+    def stats(self, session: Session, *, name: Any) -> Answer:
         """What goes through a channel and waits for its listeners.
 
         Who listens concerns nobody but those who feed them: only the channel's owner and writers are told of
@@ -39,24 +45,35 @@ class ChannelStatistics:
             ``lost``, and ``listeners``: ``[{session, queued, lost}, …]``, or None.
         Raises: Refused: as ``Desk.look_up``.
         """
-        desk = self._desk
-        channel = desk.look_up(session, text("name", name))
-        broker = channel.space.broker
-        listeners = [
-            listener
-            for subscription in broker.matching(channel.name)
-            for listener in subscription.listeners.values()
-        ]
+        channel = self._desk.look_up(session, text("name", name))
+        return self._in_slices(self._stats(channel, self._desk.feeds(session, channel)))
+
+    def _stats(self, channel: Channel, is_told_all: bool) -> Generator[None, None, dict[str, Any]]:
+        queued = lost = 0
+        behind: list[Listener] = []
+
+        def look(some: list[Listener]) -> None:
+            nonlocal queued, lost, behind
+            queued += sum(one.queued for one in some)
+            lost += sum(one.lost for one in some)
+            if is_told_all:
+                behind = heapq.nlargest(MAX_LISTENERS, [*behind, *some], key=_behind)
+
+        for subscription in channel.space.broker.matching(channel.name):
+            yield from in_steps(subscription.listeners.values(), look)
         return {
-            **desk.describe(channel),
+            **self._desk.describe(channel),
             "bytes": channel.traffic.bytes,
             **channel.traffic.rates(self._statistics),
-            "queued": sum(listener.queued for listener in listeners),
-            "lost": sum(listener.lost for listener in listeners),
-            "listeners": _told(listeners) if desk.feeds(session, channel) else None,
+            "queued": queued,
+            "lost": lost,
+            "listeners": [_told(one) for one in behind] if is_told_all else None,
         }
 
 
-def _told(listeners: list[Listener]) -> list[dict[str, int]]:
-    behind = heapq.nlargest(MAX_LISTENERS, listeners, key=lambda one: (one.queued, one.lost))
-    return [{"session": one.session.id, "queued": one.queued, "lost": one.lost} for one in behind]
+def _behind(listener: Listener) -> tuple[int, int]:
+    return listener.queued, listener.lost
+
+
+def _told(listener: Listener) -> dict[str, int]:
+    return {"session": listener.session.id, "queued": listener.queued, "lost": listener.lost}
