@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
@@ -454,9 +454,7 @@ class Channels:
         """The private channel of the configuration that has this name. Raises: KeyError."""
         return self._declared_private[name]
 
-    def page(
-        self, prefix: str, limit: int, after: str | None, is_shown: Callable[[str], bool]
-    ) -> list[Channel]:
+    def page(self, prefix: str, limit: int, after: str | None) -> list[Channel]:
         """Up to ``limit`` public channels by name: it begins with ``prefix``, and sorts after ``after``.
 
         Cost: O(limit).
@@ -465,8 +463,8 @@ class Channels:
         start = bisect_left(names, prefix)
         if after is not None:
             start = max(start, bisect_right(names, after))
-        below = takewhile(lambda name: name.startswith(prefix), islice(names, start, None))
-        return [self._public[name] for name in islice(filter(is_shown, below), limit)]
+        page = takewhile(lambda name: name.startswith(prefix), names[start : start + limit])
+        return [self._public[name] for name in page]
 
     def expires(self, channel: Channel) -> float | None:
         """When the channel's lifetime ends, in seconds since 1970, to the millisecond; None: never."""

@@ -47,7 +47,7 @@ ON_DELETE: Final = "radiod.channel.on_delete"
 ON_DEMAND: Final = "radiod.channel.on_demand"
 
 DESCRIBED_IN_A_STEP: Final = 10
-"""Channels that are described without a pause."""
+"""Channels that are looked at, and described, without a pause."""
 
 DATE_TOLERANCE: Final = 1.0
 """Seconds by which the wall clock may drift from the monotonic one before it counts as set."""
@@ -560,19 +560,23 @@ class Desk:
 
         Later, if it takes long.
         """
-        page = self.channels.page(prefix, limit + 1, after, lambda name: may_know(permissions, name))
-        return self._realm.in_slices(self._page(page, limit, with_owners))
+        return self._realm.in_slices(self._page(prefix, limit, after, permissions, with_owners))
 
     def _page(
-        self, page: list[Channel], limit: int, with_owners: bool
+        self, prefix: str, limit: int, after: str | None, permissions: Permissions | None, with_owners: bool
     ) -> Generator[None, None, dict[str, Any]]:
-        shown = page[:limit]
-        described: list[dict[str, Any]] = []
-        for count, channel in enumerate(shown, 1):
-            described.append(self._tell(channel, with_owners))
-            if count % DESCRIBED_IN_A_STEP == 0:
-                yield
-        return {"channels": described, "next": shown[-1].name if len(page) > limit else None}
+        told: list[dict[str, Any]] = []
+        # Those that are hidden take their time as well, and there may be many between two that are shown.
+        while some := self.channels.page(prefix, DESCRIBED_IN_A_STEP, after):
+            for channel in some:
+                if not may_know(permissions, channel.name):
+                    continue
+                if len(told) == limit:
+                    return {"channels": told, "next": told[-1]["name"]}
+                told.append(self._tell(channel, with_owners))
+            after = some[-1].name
+            yield
+        return {"channels": told, "next": None}
 
     def _tell(self, channel: Channel, with_owner: bool) -> dict[str, Any]:
         """Its description, and ``owner`` of a public one."""

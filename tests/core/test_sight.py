@@ -5,6 +5,7 @@ from support.realms import World
 
 from radiod.core.ports import Action
 from radiod.core.sight import may_know
+from radiod.core.slices import SLICE_S
 from radiod.errors import NO_SUCH_CHANNEL, NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, NO_SUCH_SUBSCRIPTION
 from radiod.testing import Allow
 
@@ -82,6 +83,20 @@ class TestAnswers:
         page = theatre.blind.call("radiod.channel.list", limit=1, after="a")
         assert (page["channels"][0]["name"], page["next"]) == ("z", None)
         assert len(theatre.seeing.call("radiod.channel.list")["channels"]) == 3
+
+    def test_the_list_passes_what_is_hidden_in_slices(self):
+        world = World()
+        hidden = [f"b{number:03}" for number in range(200)]
+        for name in ("a", *hidden, "c"):
+            world.realm.channels.declare(name)
+        blind = world.caller("blind", permissions=Allow(*Action, hidden=hidden))
+        world.clock.look_s = SLICE_S / 4
+        blind.request(48, {}, "radiod.channel.list", [])
+        assert blind.received() == []
+        world.clock.advance(1)
+        ((_, _, _, (page,)),) = blind.received()
+        assert [channel["name"] for channel in page["channels"]] == ["a", "c"]
+        assert page["next"] is None
 
     @pytest.mark.parametrize("name", SUBSCRIPTION)
     def test_a_subscription(self, theatre, name):
