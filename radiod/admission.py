@@ -34,7 +34,9 @@ from radiod.auth.withheld import Withheld
 from radiod.core.handshake import Gate
 from radiod.core.later import Later
 from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
+from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
+from radiod.core.sessions import Session
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["Admission"]
@@ -61,6 +63,7 @@ class Admission:
         self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids, reactor: Any
     ) -> None:
         self._realm = realm
+        realm.bounds.tell = self._bound_met
         self._settings = settings
         self._clock = clock
         self._ids = ids
@@ -75,13 +78,29 @@ class Admission:
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
 
+    def _bound_met(self, limit: str, times: int, session: Session | None) -> None:
+        """Say so; the core sees to it that this is not too often."""
+        principal = session.principal if session is not None else None
+        self.log.warn(
+            "realm {realm}: {limit} reached, {times} times{by}",
+            realm=self._realm.name,
+            limit=limit,
+            times=times,
+            by=f", last by {principal.authid} (role {principal.authrole})" if principal else "",
+            # The log's limit goes by these.
+            uri=limit,
+            authid=principal.authid if principal else None,
+            authmethod=principal.authmethod if principal else None,
+            peer=session.outlet.peer if session is not None and session.outlet is not None else "",
+        )
+
     # --- rights
 
     def _permissions(self, name: str, role: config.Role) -> Permissions:
         may_hold = self._settings.may_hold_publishers(name)
         permissions: Permissions
         if role.authorizer is None:
-            permissions = _static(role, may_hold)
+            permissions = _static(role, may_hold, _rate_limit(role))
         else:
             permissions = self._authorizer(role, role.authorizer, may_hold)
         dynamic = self._settings.dynamic
@@ -102,6 +121,7 @@ class Admission:
             max_cache=MAX_DECISIONS,
             complain=self._complain,
             may_hold_publishers=may_hold_publishers,
+            rate_limit=_rate_limit(role),
         )
 
     # --- ways in
@@ -170,7 +190,13 @@ class Admission:
         ).ask
 
 
-def _static(role: config.Role, may_hold_publishers: bool) -> StaticPermissions:
+def _rate_limit(role: config.Role) -> RateLimit | None:
+    if role.rate is None:
+        return None
+    return RateLimit(role.rate, role.burst or max(1, int(role.rate)))
+
+
+def _static(role: config.Role, may_hold_publishers: bool, rate_limit: RateLimit | None) -> StaticPermissions:
     allowed = {
         Action.SUBSCRIBE: role.subscribe,
         Action.PUBLISH: role.publish,
@@ -184,6 +210,7 @@ def _static(role: config.Role, may_hold_publishers: bool) -> StaticPermissions:
         disclosed=role.disclosed,
         trustlevel=role.trustlevel,
         may_hold_publishers=may_hold_publishers,
+        rate_limit=rate_limit,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Final
 __all__ = [
     "HTTP_STATUS",
     "Denied",
+    "Exceeded",
     "PeerError",
     "RadiodError",
     "Refused",
@@ -51,6 +52,14 @@ class Refused(RadiodError):
     """One request is refused: the session goes on."""
 
 
+class Exceeded(Refused):
+    """A request is refused for a bound of the configuration, ``limit``: it is counted, and logged."""
+
+    def __init__(self, limit: str, text: str, uri: str = "radiod.error.quota") -> None:
+        super().__init__(uri, text)
+        self.limit: Final = limit
+
+
 class Denied(RadiodError):
     """The opening handshake ends in ABORT: no session came to be."""
 
@@ -84,6 +93,7 @@ CHANNEL_CLOSED: Final = "radiod.error.channel_closed"
 BAD_NAME: Final = "radiod.error.bad_name"
 BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
+RATE_LIMITED: Final = "radiod.error.rate_limited"
 OVERRUN: Final = "radiod.error.overrun"
 OUT_OF_SERVICE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
@@ -104,6 +114,7 @@ HTTP_STATUS: Final = {
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,
     QUOTA: 429,
+    RATE_LIMITED: 429,
     OVERRUN: 503,
     FEATURE_NOT_SUPPORTED: 501,
     OUT_OF_SERVICE: 503,

@@ -20,6 +20,7 @@ from radiod import __version__, config, unixports
 from radiod.admission import Admission
 from radiod.auth.roles import StaticPermissions
 from radiod.core.history import Keep
+from radiod.core.holdings import Holdings
 from radiod.core.ids import RandomIds
 from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
@@ -84,6 +85,7 @@ class Radio:
         limits = configuration.limits
         self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
         self.statistics = Statistics(self.clock, self.clock.timers, limits.stats_interval_s)
+        self._holdings = Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
             name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
@@ -154,6 +156,7 @@ class Radio:
             limits=Limits(**{name: getattr(limits, name) for name in Limits.__struct_fields__}),
             undeclared_topics=settings.undeclared_topics,
             statistics=self.statistics,
+            holdings=self._holdings,
         )
         for channel, rules in settings.channels.items():
             space = realm.space if is_pattern(channel) else _declare(realm, channel, rules)
@@ -204,7 +207,8 @@ class Radio:
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
         publish = PublishResource(self.writer)
         listen = ListenResource(streams, self.channel_polls)
-        channels = ChannelsResource(self.main_realm)
+        anonymous = self._admissions[self.main_realm.name].anonymous
+        channels = ChannelsResource(self.main_realm, anonymous.permissions if anonymous else None)
         leaves: dict[str, Resource] = {
             "/publish": publish,
             "/api/publish": publish,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from radiod.core.listeners import Broadcast, Listener
 from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
@@ -90,20 +91,39 @@ class SequentialIds:
 
 
 class Allow:
-    """``ports.Permissions`` by a fixed set: the actions given, on every URI."""
+    """``ports.Permissions`` by a fixed set: the actions given, on every URI but those that are hidden.
 
-    def __init__(self, *actions: Action, may_hold_publishers: bool = True) -> None:
+    ``is_steward``: it may act on other people's channels.
+    """
+
+    def __init__(
+        self,
+        *actions: Action,
+        may_hold_publishers: bool = True,
+        is_steward: bool = False,
+        hidden: Collection[str] = (),
+        rate_limit: RateLimit | None = None,
+    ) -> None:
+        self.rate_limit = rate_limit
         self._actions = frozenset(actions)
+        self._is_steward = is_steward
+        self._hidden = frozenset(hidden)
         self.may_hold_publishers = may_hold_publishers
 
     def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
-        return Verdict(is_allowed=action in self._actions)
+        return Verdict(is_allowed=self.allows(action, uri))
 
     def allows(self, action: Action, uri: str) -> bool:
-        return action in self._actions
+        return action in self._actions and uri not in self._hidden
 
     def hides(self, topic: str) -> bool:
-        return Action.SUBSCRIBE not in self._actions
+        return not self.allows(Action.SUBSCRIBE, topic)
+
+    def hides_procedure(self, procedure: str) -> bool:
+        return not (self.allows(Action.CALL, procedure) or self.allows(Action.REGISTER, procedure))
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        return self._is_steward
 
 
 ALLOW_ALL: Final = Allow(*Action)

@@ -16,6 +16,7 @@ from support.memory import (
     make_radio,
     upgrade,
 )
+from twisted.logger import capturedLogs, formatEvent
 
 FAILED = "wamp.error.authorization_failed"
 DENIED = "wamp.error.not_authorized"
@@ -537,3 +538,55 @@ class TestCookies:
 
     def test_there_are_none_where_nobody_wants_them(self):
         assert Browser(make_radio()).given is None
+
+
+LIMITED = """
+[realms.radio]
+anonymous = "guest"
+
+[realms.radio.roles.guest]
+publish = ["*"]
+"""
+
+
+class TestRates:
+    """``rate`` and ``burst`` of a role."""
+
+    @pytest.mark.parametrize(
+        ("keys", "allowed"),
+        [("rate = 0.5\n", 1), ("rate = 3.9\n", 3), ("rate = 1\nburst = 5\n", 5), ("", 8)],
+    )
+    @pytest.mark.parametrize("make_wire", [WebSocketWire, RawSocketWire])
+    def test_bound_what_each_session_sends(self, make_wire, keys, allowed):
+        radio = make_radio(LIMITED + keys)
+        for _ in range(2):
+            wire = make_wire(*radio)
+            wire.join()
+            answers = [wire.ask([16, None, {"acknowledge": True}, "a"]) for _ in range(8)]
+            assert [answer[0] for answer in answers] == [17] * allowed + [8] * (8 - allowed)
+            assert all(answer[4] == "radiod.error.rate_limited" for answer in answers[allowed:])
+
+    def test_hold_for_roles_with_an_authorizer_and_beside_withheld_procedures(self):
+        text = RIGHTS.replace("authorizer_cache_s = 30", "rate = 1") + (
+            "[realms.radio.dynamic]\nmethods = ['ticket']\nprocedure = 'com.example.users'\n"
+        )
+        wire = WebSocketWire(*make_radio(text))
+        wire.join()
+        answers = [wire.ask([16, None, {"acknowledge": True}, "a"]) for _ in range(2)]
+        assert [answer[4] for answer in answers] == [FAILED, "radiod.error.rate_limited"]
+
+
+def test_bounds_that_were_met_are_lines_in_the_log():
+    radio = make_radio(LIMITED + "rate = 1\n")
+    radio[0].statistics.start()
+    with capturedLogs() as events:
+        wire = WebSocketWire(*radio)
+        wire.join()
+        for _ in range(50):
+            wire.ask([16, None, {"acknowledge": True}, "a"])
+        radio[1].advance(5.1)
+    lines = [line for line in map(formatEvent, events) if "reached" in line]
+    assert len(lines) == 2
+    by = r"last by [0-9a-f]{32} \(role guest\)"
+    assert re.fullmatch(rf"realm radio: rate reached, 1 times, {by}", lines[0])
+    assert re.fullmatch(rf"realm radio: rate reached, 48 times, {by}", lines[1])

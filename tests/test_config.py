@@ -316,6 +316,7 @@ SCRAM = (
             USER + SCRAM.replace("argon2id13", "pbkdf2"),
             "realms.r.users.u.scram.memory: goes with kdf argon2id13, and only with it",
         ),
+        ("[realms.r.roles.l]\nburst = 5", "realms.r.roles.l.burst: without rate it means nothing"),
         *(
             (
                 f"[realms.r.roles.l]\nauthorizer = 'a.b'\n{key} = {value}",

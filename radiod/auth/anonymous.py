@@ -11,13 +11,13 @@ __all__ = ["Anonymous"]
 
 
 class Anonymous:
-    """Gives every session an authid of its own and one common role."""
+    """Gives every session an authid of its own and one common role, which has ``permissions``."""
 
     method: Final = "anonymous"
 
     def __init__(self, role: str, permissions: Permissions, ids: Ids) -> None:
         self._role = role
-        self._permissions = permissions
+        self.permissions: Final = permissions
         self._ids = ids
 
     def begin(self, details: HelloDetails) -> Principal:
@@ -31,5 +31,5 @@ class Anonymous:
             authrole=self._role,
             authmethod=self.method,
             authprovider="static",
-            permissions=self._permissions,
+            permissions=self.permissions,
         )

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct, structs
 from radiod.core.later import Later, after
 from radiod.core.meta import describe_session
 from radiod.core.ports import Action, Clock, Disclose, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.sessions import Session
 from radiod.errors import AUTHORIZATION_FAILED, RadiodError, Refused
 from radiod.wire.messages import Options
@@ -54,7 +55,7 @@ class Authorizer:
         cache_s: seconds for which a decision holds that may be remembered; 0: none is.
         max_cache: decisions remembered; the oldest make room.
         complain: takes one line for the log when the authorizer fails.
-        may_hold_publishers: as ``Permissions.may_hold_publishers``, which nobody is asked about.
+        may_hold_publishers, rate_limit: as ``Permissions`` has them; nobody is asked about these.
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Authorizer:
         max_cache: int,
         complain: Callable[[str], None],
         may_hold_publishers: bool = True,
+        rate_limit: RateLimit | None = None,
     ) -> None:
+        self.rate_limit = rate_limit
         self.may_hold_publishers = may_hold_publishers
         self._ask = ask
         self._clock = clock
@@ -133,6 +136,14 @@ class Authorizer:
 
     def hides(self, topic: str) -> bool:
         """False: who was allowed a pattern gets its events."""
+        return False
+
+    def hides_procedure(self, procedure: str) -> bool:
+        """False: nothing is known at once."""
+        return False
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        """False: nothing is known at once."""
         return False
 
 

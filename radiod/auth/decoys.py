@@ -31,6 +31,7 @@ class Nothing:
     """May do nothing: should a decoy ever get in."""
 
     may_hold_publishers = False
+    rate_limit = None
 
     def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
         return DENIED
@@ -40,6 +41,12 @@ class Nothing:
 
     def hides(self, topic: str) -> bool:
         return True
+
+    def hides_procedure(self, procedure: str) -> bool:
+        return True
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        return False
 
 
 class Decoys:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from radiod.core.ports import Action, Disclose, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.sessions import Session
 from radiod.core.uris import MAX_URI_LENGTH, PatternSet, is_reserved
 from radiod.wire.messages import MatchPolicy, Options
@@ -19,6 +20,9 @@ EVERYTHING: Final = "*"
 
 CONTROL: Final = ("wamp.session.kill", "wamp.subscription.remove_", "wamp.registration.remove_")
 """Beginnings of the procedures that act on other sessions."""
+
+STEWARD: Final = "radiod.channel."
+"""Beginning of patterns whose holders may act on other people's channels; ``radiod.*`` is for anybody."""
 
 REMOVE_CALLEE: Final = "wamp.registration.remove_callee"
 
@@ -37,7 +41,7 @@ class StaticPermissions:
     Args:
         disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
         trustlevel: what receivers are told; None: nothing.
-        may_hold_publishers: as ``Permissions.may_hold_publishers``.
+        may_hold_publishers, rate_limit: as ``Permissions`` has them.
     """
 
     __slots__ = (
@@ -49,8 +53,10 @@ class StaticPermissions:
         "_disclosed",
         "_is_sovereign",
         "_named",
+        "_stewards",
         "_trustlevel",
         "may_hold_publishers",
+        "rate_limit",
     )
 
     def __init__(
@@ -62,10 +68,13 @@ class StaticPermissions:
         disclosed: tuple[str, ...] = (),
         trustlevel: int | None = None,
         may_hold_publishers: bool = True,
+        rate_limit: RateLimit | None = None,
     ) -> None:
+        self.rate_limit = rate_limit
         self.may_hold_publishers = may_hold_publishers
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
         self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if is_reserved(p)))
+        self._stewards = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if p.startswith(STEWARD)))
         self._is_sovereign = all(EVERYTHING in allowed.get(action, ()) for action in Action)
         self._denied = PatternSet(denied)
         self._deny_patterns = denied
@@ -95,6 +104,14 @@ class StaticPermissions:
     def hides(self, topic: str) -> bool:
         """True when the holder may not subscribe to ``topic`` itself."""
         return not self.allows(Action.SUBSCRIBE, topic)
+
+    def hides_procedure(self, procedure: str) -> bool:
+        """True when the holder may neither call nor register ``procedure``."""
+        return not (self.allows(Action.CALL, procedure) or self.allows(Action.REGISTER, procedure))
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        """True when a pattern that begins with ``radiod.channel.`` names it, or the role may do all."""
+        return self.allows(Action.CALL, procedure) and (self._is_sovereign or procedure in self._stewards)
 
     def _decide(self, action: Action, match: MatchPolicy, uri: str) -> Verdict:
         patterns = self._allowed.get(action)

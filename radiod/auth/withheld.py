@@ -6,6 +6,7 @@ from typing import Final
 
 from radiod.core.later import Later
 from radiod.core.ports import Action, Permissions, Verdict
+from radiod.core.rates import RateLimit
 from radiod.core.sessions import Session
 from radiod.wire.messages import Options
 
@@ -29,6 +30,11 @@ class Withheld:
         """As ``Permissions.may_hold_publishers``."""
         return self._permissions.may_hold_publishers
 
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """As ``Permissions.rate_limit``."""
+        return self._permissions.rate_limit
+
     def decide(
         self, session: Session, action: Action, uri: str, options: Options
     ) -> Verdict | Later[Verdict]:
@@ -44,6 +50,14 @@ class Withheld:
     def hides(self, topic: str) -> bool:
         """As ``Permissions.hides``."""
         return self._permissions.hides(topic)
+
+    def hides_procedure(self, procedure: str) -> bool:
+        """As ``Permissions.hides_procedure``."""
+        return self._permissions.hides_procedure(procedure)
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        """As ``Permissions.may_act_on_others``."""
+        return self._permissions.may_act_on_others(procedure)
 
     def _is_withheld(self, action: Action, uri: str) -> bool:
         return action is Action.CALL and uri == self._procedure

@@ -135,6 +135,8 @@ def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:
 def _check_role(role: Role, path: KeyPath) -> None:
     for key in ("subscribe", "publish", "call", "register", "deny", "disclosed"):
         _check_patterns(getattr(role, key), (*path, key))
+    if role.burst is not None and role.rate is None:
+        raise ConfigError((*path, "burst"), "without rate it means nothing")
     if role.authorizer is None:
         return
     _check_procedure(role.authorizer, (*path, "authorizer"))

@@ -39,6 +39,8 @@ __all__ = [
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, Meta(ge=512, le=1 << 24)]
 ManyBytes = Annotated[int, Meta(ge=512, le=1 << 40)]
+# Looking for what has to go costs too much for each byte where there are few of them.
+Budget = Annotated[int, Meta(ge=65_536, le=1 << 40)]
 # Shorter periods would keep the server busy with nothing but its timers, and its peers with reconnecting.
 Seconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
@@ -85,13 +87,17 @@ class Limits(Node, frozen=True, kw_only=True):
     max_registrations: Count = 10_000
     max_channels: Count = 10_000
     max_channels_per_session: Count = 100
+    max_channels_per_user: Count = 1000
     max_memberships: Count = 1000
     max_history_bytes: ManyBytes = 1_073_741_824
+    max_history_bytes_per_user: ManyBytes = 268_435_456
     demand_hold_s: Seconds = 1.0
     max_retained_topics: Count = 10_000
     max_retained_bytes: ManyBytes = 67_108_864
     max_testaments: Count = 100
     max_buffer_bytes: ManyBytes = 16_777_216
+    max_session_bytes: Budget = 67_108_864
+    max_buffered_bytes: Budget = 1_073_741_824
     wait_timeout_s: Seconds = 5.0
     max_backlog_bytes: ManyBytes = 4_194_304
     max_fragments: Count = 1024
@@ -125,6 +131,8 @@ class Role(Node, frozen=True, kw_only=True):
     disclosed: Patterns = ()
     trustlevel: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     hold_publishers: bool | None = None
+    rate: Annotated[float, Meta(ge=0.01, le=1_000_000)] | None = None
+    burst: Count | None = None
     authorizer: Name | None = None
     authorizer_timeout_s: Seconds = 5.0
     authorizer_cache_s: SomeSeconds = 60.0

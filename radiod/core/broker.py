@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator
 from typing import Any, Final
 
+from radiod.core.bounds import Bounds
 from radiod.core.buffers import DEFAULTS, BufferSettings, Tally
+from radiod.core.holdings import Holdings
 from radiod.core.ids import Counter
 from radiod.core.later import Later
 from radiod.core.listeners import Broadcast, Listener, Subscription
@@ -96,6 +98,7 @@ class Broker:
     Args:
         retention: shared by all brokers of a realm.
         private_ids: where the ids of a private channel's subscriptions come from; None: it is not private.
+        holdings: of the server; bounds: those of the realm that were met.
     """
 
     def __init__(
@@ -107,15 +110,19 @@ class Broker:
         *,
         retention: Retention | None = None,
         private_ids: Ids | None = None,
+        holdings: Holdings | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         self._outbox = outbox
         self._private_ids = private_ids
         self._retention = retention or Retention(limits)
         self._clock = clock
         self.tally = Tally()
-        self._flow = Flow(outbox, clock, timers, self.tally, limits.wait_timeout_s)
+        holdings = holdings or Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
+        shared = limits.wait_timeout_s, holdings, bounds or Bounds()
+        self._flow = Flow(outbox, clock, timers, self.tally, *shared)
         # Some of what the router tells is for the members of private channels: it is counted apart.
-        self._router_flow = Flow(outbox, clock, timers, Tally(), limits.wait_timeout_s)
+        self._router_flow = Flow(outbox, clock, timers, Tally(), *shared)
         self._limits = limits
         self._subscription_ids = Counter()
         self._by_pattern: PatternIndex[Subscription] = PatternIndex()

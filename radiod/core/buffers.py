@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from radiod.errors import INVALID_ARGUMENT, Refused
 
 if TYPE_CHECKING:
+    from radiod.core.holdings import Account
     from radiod.core.listeners import Broadcast
 
 __all__ = [
@@ -206,11 +207,13 @@ class Buffer:
     costs a reference, and memory only where this is the last one that holds the event.
     """
 
-    __slots__ = ("_mark_bytes", "_queue", "_tally", "bytes", "marks", "samples", "settings")
+    __slots__ = ("_account", "_mark_bytes", "_queue", "_tally", "bytes", "marks", "samples", "settings")
 
-    def __init__(self, settings: BufferSettings, tally: Tally) -> None:
+    def __init__(self, settings: BufferSettings, tally: Tally, account: Account | None = None) -> None:
         self.settings = settings
         self._tally = tally
+        # Of the session, if anybody counts what it holds.
+        self._account = account
         # An integer in the queue: so many were lost here. Two of them are never side by side.
         self._queue: deque[Broadcast | int] = deque()
         # Events that are no marks, and their payload bytes.
@@ -278,6 +281,23 @@ class Buffer:
         self.lose(1)
         return self._count(1)
 
+    def refuse(self) -> int:
+        """An event may not be queued, though it had room here. Returns: how many events were lost: it."""
+        self.lose(1)
+        return self._count(1)
+
+    def shed(self) -> int:
+        """Drop what the policy drops when it is full; there must be a sample. Returns: how many were lost."""
+        policy, lost = self.settings.policy, 1
+        if policy == "skip":
+            self._drop_newest()
+            return self._count(lost)
+        self._drop_oldest(1)
+        while policy == "clear" and self.samples > 1:
+            self._drop_oldest(1)
+            lost += 1
+        return self._count(lost)
+
     def take(self) -> tuple[Broadcast, int]:
         """The oldest event, and how many were lost before it. Raises: IndexError: the buffer is empty."""
         if not len(self):
@@ -342,12 +362,16 @@ class Buffer:
         """Nobody will take what waits: the buffer must not be used any more."""
         self._tally.queued -= len(self)
         self._tally.queued_bytes -= self.bytes + self._mark_bytes
+        if self._account is not None:
+            self._account.change(-self.bytes - self._mark_bytes)
 
     def _append(self, broadcast: Broadcast) -> None:
         self._queue.append(broadcast)
         size = len(broadcast.payload)
         self._tally.queued += 1
         self._tally.queued_bytes += size
+        if self._account is not None:
+            self._account.change(size)
         if broadcast.is_mark:
             self.marks += 1
             self._mark_bytes += size
@@ -359,6 +383,8 @@ class Buffer:
         size = len(broadcast.payload)
         self._tally.queued -= 1
         self._tally.queued_bytes -= size
+        if self._account is not None:
+            self._account.change(-size)
         if broadcast.is_mark:
             self.marks -= 1
             self._mark_bytes -= size

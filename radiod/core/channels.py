@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from radiod.core.history import Keep
 from radiod.core.memberships import private_channel
-from radiod.core.ports import Clock, Ids
+from radiod.core.ports import Clock, Ids, Principal
 from radiod.core.spaces import Place, Space
 from radiod.core.statistics import Traffic
 from radiod.core.timers import Deadline, Timers
@@ -31,7 +31,7 @@ from radiod.errors import (
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
     NO_SUCH_CHANNEL,
-    QUOTA,
+    Exceeded,
     Refused,
 )
 
@@ -45,8 +45,10 @@ __all__ = [
     "Channels",
     "OwnerLeaves",
     "SavedChannel",
+    "User",
     "check_name",
     "digest",
+    "user_of",
 ]
 
 MAX_LIFETIME: Final = 10 * 365 * 86_400.0
@@ -54,6 +56,16 @@ MAX_LIFETIME: Final = 10 * 365 * 86_400.0
 
 OwnerLeaves = Literal["delete", "keep"] | float
 """What becomes of a channel whose owner leaves: it ends, stays, or ends after so many seconds."""
+
+
+User = tuple[str | None, str]
+"""Who creates channels: authid and role. Anonymous authids do not last: all those of a role are one user."""
+
+
+def user_of(principal: Principal) -> User:
+    """The user that the channels of a principal's sessions count for."""
+    is_anonymous = principal.authmethod == "anonymous"
+    return None if is_anonymous else principal.authid, principal.authrole
 
 
 def digest(key: str) -> bytes:
@@ -80,7 +92,7 @@ class ChannelSettings(Struct, frozen=True, kw_only=True):
     """How a channel was created, as far as it outlives the server. ``buffer``: as it was given.
 
     ``lifetime``: the seconds that were left when this was saved. Nothing that comes back lives longer, should
-    the clock stand at some earlier date then.
+    the clock stand at some earlier date then. ``user``: who created it; None: nobody knows any more.
     """
 
     on_owner_leave: OwnerLeaves
@@ -89,6 +101,7 @@ class ChannelSettings(Struct, frozen=True, kw_only=True):
     history: Keep
     buffer: dict[str, Any]
     lifetime: float | None = None
+    user: User | None = None
 
 
 class SavedChannel(Struct, frozen=True, kw_only=True):
@@ -105,7 +118,7 @@ class Channel:
 
     ``key_hash``: None for a public one; ``control_hash``: None for channels of the configuration, which
     nobody may delete; ``owner``: id of the session that created it, or has taken it over; ``members``: the
-    sessions that joined a private one; ``history``: what is kept of it.
+    sessions that joined a private one; ``history``: what is kept of it; ``user``: who created it.
     """
 
     __slots__ = (
@@ -125,6 +138,7 @@ class Channel:
         "single_writer",
         "space",
         "traffic",
+        "user",
     )
 
     def __init__(
@@ -138,8 +152,10 @@ class Channel:
         single_writer: bool = False,
         presence: bool = False,
         history: Keep | None = None,
+        user: User | None = None,
     ) -> None:
         self.name = name
+        self.user = user
         self.space = space
         self.key_hash = key_hash
         self.control_hash = control_hash
@@ -185,6 +201,8 @@ class Channels:
         max_per_session: how many one session may own.
         max_history_bytes: what the histories of all public ones that sessions created may take together, and
             those of all private ones.
+        max_per_user, max_history_bytes_per_user: how many public and how many private ones each user may have
+            created, and what the histories of either may take.
         on_end: called with a channel and the reason after it came to its end: "deleted", "expired",
             "owner_left".
     """
@@ -200,6 +218,8 @@ class Channels:
         max_channels: int,
         max_per_session: int,
         max_history_bytes: int,
+        max_per_user: int,
+        max_history_bytes_per_user: int,
         undeclared_topics: bool,
         on_end: Callable[[Channel, str], None],
     ) -> None:
@@ -213,6 +233,10 @@ class Channels:
         self._max_history_bytes = max_history_bytes
         # Is it public -> bytes that the histories of those that sessions created may come to hold.
         self._promised = {True: 0, False: 0}
+        self._max_per_user = max_per_user
+        self._max_history_bytes_per_user = max_history_bytes_per_user
+        # (is it public, user) -> how many that the user created, and bytes that their histories may hold
+        self._of_users: dict[tuple[bool, User], tuple[int, int]] = {}
         self._undeclared_topics = undeclared_topics
         self._on_end = on_end
         self._public: dict[str, Channel] = {}
@@ -282,12 +306,14 @@ class Channels:
         single_writer: bool = False,
         presence: bool = False,
         history: Keep | None = None,
+        user: User | None = None,
     ) -> tuple[Channel, str]:
         """Open a channel; private with a ``key``.
 
         Args:
             lifetime: seconds until it ends, fractions allowed; None: until it is deleted.
             owner: id of the session that creates it.
+            user: whose session that is.
         Returns: the channel, and its control key.
         Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``.
         """
@@ -295,13 +321,7 @@ class Channels:
         key_hash = None if key is None else digest(key)
         if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
-        kind = "public" if key_hash is None else "private"
-        if len(self._public if key_hash is None else self._private) >= self._max_channels:
-            raise Refused(QUOTA, f"{self._max_channels} {kind} channels exist already")
-        most = 0 if history is None else history.most
-        if self._promised[key_hash is None] + most > self._max_history_bytes:
-            told = f"the histories of {kind} channels may take {self._max_history_bytes} bytes"
-            raise Refused(QUOTA, told)
+        self._check_room(key_hash is None, user, 0 if history is None else history.most)
         self._check_owner(owner)
         control_key = self._ids.secret()
         channel = Channel(
@@ -313,11 +333,38 @@ class Channels:
             single_writer=single_writer,
             presence=presence,
             history=history,
+            user=user,
         )
         self._add(channel)
         self._own(channel, owner)
         self._set_end(channel, lifetime)
         return channel, control_key
+
+    def _check_room(self, is_public: bool, user: User | None, most: int) -> None:
+        """Whether one more may be created, whose history may hold so much. Raises: Refused: ``quota``."""
+        kind = "public" if is_public else "private"
+        if len(self._public if is_public else self._private) >= self._max_channels:
+            raise Exceeded("max_channels", f"{self._max_channels} {kind} channels exist already")
+        if self._promised[is_public] + most > self._max_history_bytes:
+            told = f"the histories of {kind} channels may take {self._max_history_bytes} bytes"
+            raise Exceeded("max_history_bytes", told)
+        count, held = (0, 0) if user is None else self._of_users.get((is_public, user), (0, 0))
+        if count >= self._max_per_user:
+            told = f"a user may have {self._max_per_user} {kind} channels"
+            raise Exceeded("max_channels_per_user", told)
+        if held + most > self._max_history_bytes_per_user:
+            most = self._max_history_bytes_per_user
+            told = f"the histories of one user's {kind} channels may take {most} bytes"
+            raise Exceeded("max_history_bytes_per_user", told)
+
+    def _account(self, channel: Channel, sign: int) -> None:
+        """One that a session created comes, or goes."""
+        self._promised[channel.is_public] += sign * channel.most
+        if channel.user is not None:
+            key = channel.is_public, channel.user
+            count, held = self._of_users.pop(key, (0, 0))
+            if count + sign:
+                self._of_users[key] = count + sign, held + sign * channel.most
 
     def make_key(self) -> str:
         """A key for a private channel whose creator has none in mind."""
@@ -331,7 +378,7 @@ class Channels:
             self._private[channel.name, channel.key_hash] = channel
         if channel.control_hash is not None:
             self._controlled[channel.name, channel.control_hash] = channel
-            self._promised[channel.is_public] += channel.most
+            self._account(channel, 1)
         self._closed(channel.key_hash).pop((channel.name, channel.key_hash), None)
 
     def restore(self, saved: SavedChannel) -> Channel:
@@ -345,6 +392,7 @@ class Channels:
             single_writer=settings.single_writer,
             presence=settings.presence,
             history=settings.history,
+            user=settings.user,
         )
         self._add(channel)
         left = None if saved.expires is None else saved.expires - self._clock.time()
@@ -449,6 +497,11 @@ class Channels:
             raise Refused(BAD_KEY, f"not the control key of channel {name}")
         return channel
 
+    def created(self, name: str) -> Channel | None:
+        """The public channel of this name, if a session created it."""
+        channel = self._public.get(name)
+        return None if channel is None or channel.control_hash is None else channel
+
     def extend(self, channel: Channel, lifetime: float | None) -> None:
         """Let a channel live ``lifetime`` seconds from now, or for good."""
         self._set_end(channel, lifetime)
@@ -487,7 +540,7 @@ class Channels:
 
     def _check_owner(self, owner: int | None) -> None:
         if owner is not None and len(self._owned.get(owner, ())) >= self._max_per_session:
-            raise Refused(QUOTA, f"a session may own {self._max_per_session} channels")
+            raise Exceeded("max_channels_per_session", f"a session may own {self._max_per_session} channels")
 
     def _own(self, channel: Channel, owner: int | None) -> None:
         channel.owner = owner
@@ -520,7 +573,7 @@ class Channels:
         else:
             del self._private[channel.name, channel.key_hash]
         del self._controlled[channel.name, channel.control_hash]
-        self._promised[channel.is_public] -= channel.most
+        self._account(channel, -1)
         self._disown(channel)
         closed = self._closed(channel.key_hash)
         closed[channel.name, channel.key_hash] = None

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.disclosure import CALLER, identity
+from radiod.core.holdings import Holdings
 from radiod.core.ports import Clock, Ids, Limits, Outbox
 from radiod.core.registrations import Callee, Registration, Registrations
 from radiod.core.sessions import UNSTOPPABLE_CHUNKS, Session
@@ -25,6 +26,7 @@ from radiod.errors import (
     QUOTA,
     TIMEOUT,
     UNAVAILABLE,
+    Exceeded,
     PeerError,
     Refused,
 )
@@ -53,9 +55,9 @@ class PendingCall:
     ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``details``: what
     every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
     the callee was told to end it; ``is_nameable``: a callee that asks who calls is told;
-    ``payload``: kept where another callee may have to be asked, whom
-    ``unavailable`` does not have; ``since``: monotonic seconds, what its time is counted from. What is not
-    set at first is set once the callee was asked.
+    ``payload``: kept where another callee may have to be asked, whom ``unavailable`` does not have; ``held``:
+    bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from. What
+    is not set at first is set once the callee was asked.
     """
 
     __slots__ = (
@@ -63,6 +65,7 @@ class PendingCall:
         "caller",
         "deadline",
         "details",
+        "held",
         "invocation",
         "is_canceled",
         "is_nameable",
@@ -99,12 +102,22 @@ class PendingCall:
         self.is_canceled = False
         self.is_nameable = False
         self.unavailable: set[Session] = set()
+        self.held = 0
 
 
 class Dealer:
     """Registrations and pending calls of one realm."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, timers: Timers, ids: Ids, limits: Limits) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        timers: Timers,
+        ids: Ids,
+        limits: Limits,
+        holdings: Holdings | None = None,
+    ) -> None:
+        self._holdings = holdings or Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
         self._outbox = outbox
         self._clock = clock
         self._timers = timers
@@ -205,6 +218,9 @@ class Dealer:
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no progressive call invocations")
         if options.passthru() and PASSTHRU not in features:
             raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no payload in passthru mode")
+        is_kept = not options.progress and len(registration.callees) > 1 and REROUTE in features
+        if is_kept:
+            self._check_room(call)
         details = call.details
         if options.receive_progress and PROGRESSIVE_RESULTS in features and not self.unheard.is_full(session):
             details = {**details, "receive_progress": True}
@@ -221,8 +237,26 @@ class Dealer:
         session.invocations[invocation] = call
         call.callee, call.invocation = callee, invocation
         callee.running += 1
-        if options.progress or not (len(registration.callees) > 1 and "callee.call_reroute" in features):
+        if not is_kept:
             call.payload = None
+        elif call.caller is not None:
+            call.held = len(call.payload)
+            call.caller.made_account(self._holdings).change(call.held)
+
+    def _check_room(self, call: PendingCall) -> None:
+        """Whether the payload of a call may be kept for another callee. Raises: Refused: ``quota``."""
+        assert call.payload is not None
+        if call.caller is not None:
+            account = call.caller.made_account(self._holdings)
+            exceeded = account.exceeded(len(call.payload))
+            if exceeded is not None:
+                raise Exceeded(exceeded, "too much is held for pending calls, and events that wait, already")
+
+    def _let_go(self, call: PendingCall) -> None:
+        """The payload is not held for the caller any more."""
+        assert call.caller is not None
+        call.caller.made_account(self._holdings).change(-call.held)
+        call.held = 0
 
     def _continue(self, call: PendingCall, options: CallOptions, payload: Payload) -> None:
         if not call.is_sending:
@@ -288,6 +322,8 @@ class Dealer:
         elif "receive_progress" in call.details:
             # Nobody else can go on where this callee began.
             call.payload = None
+            if call.held:
+                self._let_go(call)
             self._restart_deadline(call)
             self._progress(call, Result(call.request, {**details, "progress": True}), payload)
 
@@ -316,7 +352,7 @@ class Dealer:
             self.unheard.heard(callee, invocation, is_over=True)
             return
         self._end(call)
-        if error == UNAVAILABLE and "callee.call_reroute" in callee.features:
+        if error == UNAVAILABLE and REROUTE in callee.features:
             self._reroute(call, callee)
         elif details and not _takes_passthru(call):
             # What went wrong matters more than a payload that the caller cannot read.
@@ -421,6 +457,8 @@ class Dealer:
         """Take a call out of both tables."""
         del call.callee.session.invocations[call.invocation]
         call.callee.running -= 1
+        if call.held:
+            self._let_go(call)
         if call.caller is not None:
             del call.caller.calls[call.request]
             if call.options.progress:
@@ -431,6 +469,7 @@ class Dealer:
 CANCELING: Final = "callee.call_canceling"
 PROGRESSIVE_RESULTS: Final = "callee.progressive_call_results"
 CHUNKS: Final = frozenset({"callee.progressive_call_invocations", CANCELING})
+REROUTE: Final = "callee.call_reroute"
 PASSTHRU: Final = "callee.payload_passthru_mode"
 CALLEES_OWN: Final = ("receive_progress", "timeout")
 """Details of an INVOCATION that depend on what its callee announced."""

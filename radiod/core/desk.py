@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 
 from radiod.core.attendance import Attendance
-from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel
+from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel, user_of
 from radiod.core.demand import Demand
 from radiod.core.history import Keep
 from radiod.core.later import Later
-from radiod.core.memberships import check_entry, enter, quit_all, withdraw
-from radiod.core.ports import Action, Clock, Ids, Outbox, Principal
+from radiod.core.memberships import check_entry, enter, private_channel, quit_all, withdraw
+from radiod.core.ports import Action, Clock, Ids, Outbox, Permissions, Principal
 from radiod.core.presence import PAGE, watched
+from radiod.core.sight import is_steward, may_know
 from radiod.core.spaces import Place, Space
 from radiod.core.timers import Timers
 from radiod.core.uris import is_reserved
 from radiod.errors import (
     CHANNEL_CLOSED,
+    CHANNEL_EXISTS,
     FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     NO_SUCH_CHANNEL,
@@ -45,7 +47,7 @@ ON_DELETE: Final = "radiod.channel.on_delete"
 ON_DEMAND: Final = "radiod.channel.on_demand"
 
 DESCRIBED_IN_A_STEP: Final = 10
-"""Channels that are described without a pause."""
+"""Channels that are looked at, and described, without a pause."""
 
 DATE_TOLERANCE: Final = 1.0
 """Seconds by which the wall clock may drift from the monotonic one before it counts as set."""
@@ -83,6 +85,8 @@ class Desk:
             max_channels=limits.max_channels,
             max_per_session=limits.max_channels_per_session,
             max_history_bytes=limits.max_history_bytes,
+            max_per_user=limits.max_channels_per_user,
+            max_history_bytes_per_user=limits.max_history_bytes_per_user,
             undeclared_topics=undeclared_topics,
             on_end=self._ended,
         )
@@ -139,6 +143,9 @@ class Desk:
         is_durable = history is not None and history.is_durable
         if is_durable and (key is not None or self.space.histories.journal is None):
             raise Refused(FEATURE_NOT_SUPPORTED, "durable: only public channels, and only with a store")
+        if key is None and history is not None and self.space.histories.is_promised(name):
+            # The channel's end would be the end of what others were told is on disk.
+            raise Refused(CHANNEL_EXISTS, f"{name} has a durable history of its own: leave history out")
         self.space.tuning.check(buffer)
         check_entry(session, name, self._limits.max_memberships, is_public=key is None)
         self._check_writing(session)
@@ -151,6 +158,7 @@ class Desk:
             single_writer=single_writer,
             presence=presence or (key is None and self.attendance.covers(name)),
             history=history,
+            user=user_of(session.principal),
         )
         self._set_up(channel)
         if buffer:
@@ -182,6 +190,7 @@ class Desk:
             presence=channel.presence,
             history=history,
             buffer=buffer,
+            user=channel.user,
         )
         return self._save(channel, answer)
 
@@ -249,6 +258,21 @@ class Desk:
         self.channels.delete(self.channels.controlled(session, name, control_key))
         return {"name": name}
 
+    def remove(self, session: Session, name: str) -> dict[str, Any]:
+        """End a public channel, or the past that a pattern keeps of a topic → ``{name}``.
+
+        Raises: Refused: ``bad_key``: it is the configuration's; ``channel_closed``, ``no_such_channel``.
+        """
+        channel = self.channels.created(name)
+        histories = self.space.histories
+        if channel is not None:
+            self.channels.delete(channel)
+        elif name not in self.channels and histories.is_kept(name):
+            histories.forget(name)
+        else:
+            self.channels.controlled(session, name, "")
+        return {"name": name}
+
     def _take_over(self, session: Session, channel: Channel) -> None:
         self.channels.check_owner(channel, session.id)
         if not channel.is_public:
@@ -261,7 +285,8 @@ class Desk:
         self._close_all(place)
         self.attendance.forget(place)
         broker.forget(name)
-        channel.space.histories.forget(name)
+        if not channel.space.histories.is_promised(name):
+            channel.space.histories.forget(name)
         channel.space.tuning.forget(name)
         self._announce(channel, ON_DELETE, {"name": name, "reason": reason})
         channel.members.clear()
@@ -277,7 +302,7 @@ class Desk:
     def _announce(self, channel: Channel, topic: str, event: dict[str, Any]) -> None:
         """Tell everybody of a public channel, and the members of a private one."""
         if channel.is_public:
-            self._realm.announce(topic, event)
+            self._realm.announce(topic, event, about=channel.name)
         else:
             self._announce_to(list(channel.members), topic, event)
 
@@ -502,28 +527,69 @@ class Desk:
             "position": None if history is None else str(history.position),
         }
 
-    def get(self, session: Session | None, name: str) -> dict[str, Any]:
-        """The description of what ``name`` means to this session, or to anybody.
+    def look_up(self, session: Session | None, name: str, permissions: Permissions | None = None) -> Channel:
+        """The channel that ``name`` means to this session, or to a visitor with these permissions.
 
+        What they hide is not there.
         Raises: Refused: as ``Channels.get``.
         """
-        return self.describe(self.channels.get(session, name))
+        if session is not None:
+            permissions = session.principal.permissions
+        if not may_know(permissions, name) and (session is None or private_channel(session, name) is None):
+            # Not even that it was there once.
+            raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
+        return self.channels.get(session, name)
+
+    def get(
+        self, session: Session | None, name: str, permissions: Permissions | None = None
+    ) -> dict[str, Any]:
+        """The description of what ``look_up`` finds. Raises: Refused: as that."""
+        channel = self.look_up(session, name, permissions)
+        return self._tell(channel, session is not None and is_steward(session))
 
     def page(
-        self, prefix: str = "", limit: int = 100, after: str | None = None
+        self,
+        prefix: str = "",
+        limit: int = 100,
+        after: str | None = None,
+        permissions: Permissions | None = None,
+        *,
+        with_owners: bool = False,
     ) -> dict[str, Any] | Later[dict[str, Any]]:
-        """One page of the public channels by name: ``{channels, next}``; later, if it takes long."""
-        return self._realm.in_slices(self._page(prefix, limit, after))
+        """One page of the public channels by name that ``permissions`` show: ``{channels, next}``.
 
-    def _page(self, prefix: str, limit: int, after: str | None) -> Generator[None, None, dict[str, Any]]:
-        page = self.channels.page(prefix, limit + 1, after)
-        shown = page[:limit]
-        described: list[dict[str, Any]] = []
-        for count, channel in enumerate(shown, 1):
-            described.append(self.describe(channel))
-            if count % DESCRIBED_IN_A_STEP == 0:
-                yield
-        return {"channels": described, "next": shown[-1].name if len(page) > limit else None}
+        Later, if it takes long.
+        """
+        return self._realm.in_slices(self._page(prefix, limit, after, permissions, with_owners))
+
+    def _page(
+        self, prefix: str, limit: int, after: str | None, permissions: Permissions | None, with_owners: bool
+    ) -> Generator[None, None, dict[str, Any]]:
+        told: list[dict[str, Any]] = []
+        # Those that are hidden take their time as well, and there may be many between two that are shown.
+        while some := self.channels.page(prefix, DESCRIBED_IN_A_STEP, after):
+            for channel in some:
+                if not may_know(permissions, channel.name):
+                    continue
+                if len(told) == limit:
+                    return {"channels": told, "next": told[-1]["name"]}
+                told.append(self._tell(channel, with_owners))
+            after = some[-1].name
+            yield
+        return {"channels": told, "next": None}
+
+    def _tell(self, channel: Channel, with_owner: bool) -> dict[str, Any]:
+        """Its description, and ``owner`` of a public one."""
+        told = self.describe(channel)
+        return {**told, "owner": _owner(channel)} if with_owner and channel.is_public else told
+
+
+def _owner(channel: Channel) -> dict[str, Any] | None:
+    """``{session, authid, authrole}``: who owns it, and who created it; None: the configuration."""
+    if channel.control_hash is None:
+        return None
+    authid, authrole = channel.user or (None, None)
+    return {"session": channel.owner, "authid": authid, "authrole": authrole}
 
 
 def _readers(place: Place) -> int:

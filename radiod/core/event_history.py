@@ -20,6 +20,7 @@ from radiod.core.listeners import Subscription
 from radiod.core.ports import Action, Verdict
 from radiod.core.replay import MAX_PAGE_BYTES, Retelling, Retold, may_have
 from radiod.core.sessions import Session
+from radiod.core.sight import find_subscription
 from radiod.errors import HISTORY_UNAVAILABLE, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import SubscribeOptions
@@ -70,7 +71,8 @@ class EventHistory:
         ``is_limit_reached`` tells that there are more, ``lost`` how many of these cannot be said to the
         caller, if any. An answer is over with the event that takes it past ``MAX_PAGE_BYTES``.
         """
-        found = self._realm.broker.find(identifier("subscription", subscription))
+        id = identifier("subscription", subscription)
+        found = find_subscription(self._realm.broker, caller, id)
         if not isinstance(reverse, bool):
             raise Refused(INVALID_ARGUMENT, "reverse must be a boolean")
         most = min(identifier("limit", limit), MAX_EVENTS)

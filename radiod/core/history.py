@@ -20,17 +20,21 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from radiod.core.bounds import Bounds
 from radiod.core.ports import Clock, Ids, Journal
 from radiod.core.positions import Position
+from radiod.core.room import RECORD_BYTES, Room
 from radiod.core.uris import is_pattern, matches
+from radiod.errors import Exceeded
 from radiod.wire.codecs import Codec, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
 
 __all__ = ["Damaged", "Histories", "History", "Keep", "Record"]
 
 EPOCH_CHARACTERS: Final = 12
-RECORD_BYTES: Final = 1024
-"""About what an event takes in memory besides, when it is kept."""
+
+SWEEP_S: Final = 10.0
+"""Seconds between two looks through all durable histories for what is too old."""
 
 COMPACT_ABOVE: Final = 64
 """Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
@@ -64,7 +68,8 @@ class Record:
 
     ``time``: seconds since 1970 in whole milliseconds, as it is told; ``since``: when that was, in monotonic
     seconds, for its age: the clock may have been set since; ``order`` counts the realm's records;
-    ``publisher``: the session's id, 0 when it means nothing any more; ``size``: what it counts for, in bytes.
+    ``publisher``: the session's id, 0 when it means nothing any more; ``role``: its role, where the journal
+    is to know; ``size``: what it counts for, in bytes.
     """
 
     __slots__ = (
@@ -75,6 +80,7 @@ class Record:
         "payload",
         "publication",
         "publisher",
+        "role",
         "seq",
         "since",
         "size",
@@ -96,7 +102,9 @@ class Record:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
+        role: str = "",
     ) -> None:
+        self.role = role
         self.order = order
         self.time = time
         self.since = since
@@ -161,17 +169,33 @@ class History:
         "epoch",
         "first",
         "is_dropped",
+        "is_ranked",
         "keep",
+        "on_way",
+        "pattern",
+        "pool",
+        "room",
         "seq",
         "spoiled",
         "topic",
         "unheld",
     )
 
-    def __init__(self, topic: str, keep: Keep, epoch: str) -> None:
+    def __init__(
+        self, topic: str, keep: Keep, epoch: str, pattern: str = "", room: Room | None = None
+    ) -> None:
         self.topic = topic
         self.keep = keep
         self.epoch = epoch
+        # The pattern of the configuration that has it kept; and the room it shares with others so kept.
+        self.pattern = ""
+        self.room: Room | None = None
+        # The room's: whether it has an entry in its heap.
+        self.is_ranked = False
+        # Where it waits to make room for others; None: it does not.
+        self.pool: dict[str, History] | None = None
+        # Events that are on their way to the journal.
+        self.on_way = 0
         self.seq = 0
         self.assigned = 0
         # The last event that is lost though it is within the bounds: who came so far has not missed it.
@@ -226,6 +250,9 @@ class History:
         self.unheld = records[0].seq - 1 if records else at.seq
         self._records = list(records)
         self._bytes = sum(record.size for record in records)
+        if self.room is not None and records:
+            self.room.bytes += self._bytes + len(records) * RECORD_BYTES
+            self.room.begin(self, records[0].order)
 
     def before_last(self, count: int) -> Position:
         """The position behind which the last ``count`` records come, or as many as are held."""
@@ -238,6 +265,11 @@ class History:
         self.assigned = max(self.assigned, record.seq)
         self._records.append(record)
         self._bytes += record.size
+        room = self.room
+        if room is not None:
+            room.bytes += record.size + RECORD_BYTES
+            if len(self._records) - self._hole == 1:
+                room.begin(self, record.order)
         self.expire(record.since)
 
     def expire(self, now: float) -> None:
@@ -248,16 +280,35 @@ class History:
             or self._bytes > keep.bytes
             or self._records[self._hole].since < now - keep.seconds
         ):
-            self._drop_first()
+            self.drop_first()
+
+    def growth(self, size: int) -> int:
+        """By how much what it holds would grow with an event of ``size`` bytes, ``RECORD_BYTES`` aside.
+
+        Less than nothing where the event takes the place of larger ones.
+        """
+        keep, held, records = self.keep, self._bytes + size, len(self) + 1
+        at = self._hole
+        while at < len(self._records) and (records > keep.size or held > keep.bytes):
+            held -= self._records[at].size
+            records -= 1
+            at += 1
+        return held - self._bytes + (records - len(self) - 1) * RECORD_BYTES
 
     def clear(self) -> None:
         """Drop everything."""
         while len(self):
-            self._drop_first()
+            self.drop_first()
 
-    def _drop_first(self) -> None:
+    def drop_first(self) -> None:
+        """Drop the oldest record; there must be one."""
         record = self._records[self._hole]
         self._bytes -= record.size
+        room = self.room
+        if room is not None:
+            room.bytes -= record.size + RECORD_BYTES
+            if len(self._records) - self._hole == 1:
+                room.end()
         self.unheld = record.seq
         self._records[self._hole] = None
         self._hole += 1
@@ -273,24 +324,37 @@ class Histories:
     Topics are configured by name or by a pattern, or counted because somebody asked. Of the last two kinds at
     most ``max_topics`` each are tracked; the one that was silent longest makes room. So are, apart, as many
     that a pattern matches and that had no event yet: asking about them pushes out none that had.
+
+    What patterns have kept takes at most ``max_bytes`` together; the oldest events go. Nothing of that holds
+    for durable topics: nobody's make room for others. Those that a pattern matches may be ``max_topics`` for
+    each pattern and role of whoever began them, and take ``max_bytes`` together; beyond that new events are
+    refused.
     """
 
-    def __init__(self, clock: Clock, ids: Ids, max_topics: int) -> None:
+    def __init__(
+        self, clock: Clock, ids: Ids, max_topics: int, max_bytes: int = 1 << 30, bounds: Bounds | None = None
+    ) -> None:
         self._clock = clock
         self._ids = ids
         self._max_topics = max_topics
+        self._bounds = bounds or Bounds()
         # Set when there is a store.
         self.journal: Journal | None = None
         self._orders = count(1)
         self._patterns: dict[str, Keep] = {}
-        # topic -> what is kept of it by a pattern, for topics asked about lately
-        self._wanted: dict[str, Keep | None] = {}
+        # topic -> the pattern that has it kept, for topics asked about lately
+        self._wanted: dict[str, str | None] = {}
         # topic -> its history: of all; then of those that make room, in order of the last event: matched by a
         # pattern, matched and without an event yet, counted.
         self._histories: dict[str, History] = {}
         self._matched: dict[str, History] = {}
         self._silent: dict[str, History] = {}
         self._counted: dict[str, History] = {}
+        # (pattern, role) -> durable ones, likewise; they make room once they hold nothing any more.
+        self._durable: dict[tuple[str, str], dict[str, History]] = {}
+        self._room = Room(max_bytes)
+        self._durable_room = Room(max_bytes, is_durable=True)
+        self._swept = float("-inf")
 
     @property
     def is_idle(self) -> bool:
@@ -312,9 +376,9 @@ class Histories:
         """Where events of ``topic`` are counted; None: nowhere."""
         history = self._histories.get(topic)
         if history is None and self._patterns:
-            keep = self._wanted_by_pattern(topic)
-            if keep is not None:
-                history = self._track(topic, keep, self._silent)
+            pattern = self._wanted_by_pattern(topic)
+            if pattern is not None:
+                history = self._track(topic, self._patterns[pattern], self._silent, pattern)
         return history
 
     def count(self, topic: str) -> History:
@@ -335,37 +399,108 @@ class Histories:
         """Drop the past of one topic, and its count."""
         history = self._histories.pop(topic, None)
         if history is not None:
-            for pool in (self._silent, self._matched, self._counted):
-                pool.pop(topic, None)
+            if history.pool is not None:
+                del history.pool[topic]
+                history.pool = None
             history.is_dropped = True
             history.clear()
-            if history.keep.is_durable and self.journal is not None:
+            # Of one that was merely asked about the journal knows nothing.
+            is_known = not history.pattern or _is_begun(history)
+            if history.keep.is_durable and is_known and self.journal is not None:
                 self.journal.forget(topic)
 
-    def _wanted_by_pattern(self, topic: str) -> Keep | None:
+    def is_kept(self, topic: str) -> bool:
+        """Whether a pattern has the topic kept, and it had events."""
+        history = self._histories.get(topic)
+        return history is not None and history.pattern != "" and _is_begun(history)
+
+    def is_promised(self, topic: str) -> bool:
+        """Whether a pattern has the topic kept durably, and it had events: these are for nobody to end."""
+        return self.is_kept(topic) and self._histories[topic].keep.is_durable
+
+    def _wanted_by_pattern(self, topic: str) -> str | None:
         if topic not in self._wanted:
             if len(self._wanted) >= self._max_topics:
                 self._wanted.clear()
-            keeps = (keep for pattern, keep in self._patterns.items() if matches(pattern, topic))
-            self._wanted[topic] = next(keeps, None)
+            self._wanted[topic] = next((one for one in self._patterns if matches(one, topic)), None)
         return self._wanted[topic]
 
-    def _track(self, topic: str, keep: Keep, pool: dict[str, History] | None = None) -> History:
+    def _track(
+        self, topic: str, keep: Keep, pool: dict[str, History] | None = None, pattern: str = ""
+    ) -> History:
         history = self._histories[topic] = self.unlisted(topic, keep)
+        if pattern:
+            history.pattern = pattern
+            history.room = self._durable_room if keep.is_durable else self._room
         if pool is not None:
             self._list(history, pool)
         return history
 
     def _list(self, history: History, pool: dict[str, History]) -> None:
         """Put a history last among those that make room."""
-        pool.pop(history.topic, None)
+        if history.pool is not None:
+            del history.pool[history.topic]
+        history.pool = pool
         pool[history.topic] = history
-        if len(pool) > self._max_topics:
+        # Of durable ones there are no more than was admitted.
+        if len(pool) > self._max_topics and not (history.keep.is_durable and pool is not self._silent):
             self.forget(next(iter(pool)))
 
     def unlisted(self, topic: str, keep: Keep | None) -> History:
         """A history that nobody finds but its owner; None: events are counted only."""
         return History(topic, keep or NOTHING, self._ids.secret()[-EPOCH_CHARACTERS:])
+
+    # --- durable ones
+
+    def reserve(self, history: History, record: Record, role: str) -> None:
+        """Keep room for an event of a durable topic that goes to the journal now; ``settle`` must follow.
+
+        ``role``: of the publisher, for whom a topic without events is a new one.
+        Raises: Refused: ``quota``: there are too many topics, or too many bytes, of durable histories that
+            patterns have kept.
+        """
+        room = history.room
+        if room is not None:
+            if history.pool is self._silent:
+                self._list(history, self._admit(history, role))
+            self._make_room(history, record, room)
+            room.reserved += record.size + RECORD_BYTES
+        history.on_way += 1
+
+    def settle(self, history: History, record: Record) -> None:
+        """The event came to the journal, or did not: the room kept for it is free again."""
+        history.on_way -= 1
+        if history.room is not None:
+            history.room.reserved -= record.size + RECORD_BYTES
+
+    def _admit(self, history: History, role: str) -> dict[str, History]:
+        """The pool of a new durable topic, which has room for it. Raises: Refused: ``quota``."""
+        pool = self._durable.setdefault((history.pattern, role), {})
+        if len(pool) >= self._max_topics:
+            oldest = next(iter(pool.values()))
+            self.expire(oldest)
+            # What it held has been forgotten by age; its count alone is no reason to refuse others.
+            if len(oldest) or oldest.on_way:
+                told = f"a role may begin {self._max_topics} durable topics of {history.pattern}"
+                raise Exceeded("max_channels", told)
+            self.forget(oldest.topic)
+        return pool
+
+    def _make_room(self, history: History, record: Record, room: Room) -> None:
+        """Raises: Refused: ``quota``."""
+        if room.fits(record.size + RECORD_BYTES):
+            return
+        now = self._clock.seconds()
+        if now >= self._swept + SWEEP_S:
+            # What is too old already takes room until somebody looks at it.
+            self._swept = now
+            for pool in self._durable.values():
+                for other in pool.values():
+                    other.expire(now)
+        history.expire(now)
+        if not room.fits(history.growth(record.size) + RECORD_BYTES):
+            told = f"durable histories would hold more than {room.max_bytes} bytes"
+            raise Exceeded("max_history_bytes", told)
 
     # --- their events
 
@@ -409,7 +544,9 @@ class Histories:
             self._date(records)
             history.begin(at, records)
             history.spoiled = max(lost, default=0)
-            self._had_event(history)
+            if history.pattern:
+                role = records[-1].role if records else ""
+                self._list(history, self._durable.setdefault((history.pattern, role), {}))
             self.expire(history)
 
     def _date(self, records: list[Record]) -> None:
@@ -428,14 +565,12 @@ class Histories:
         history.add(record)
         if history.keep.is_durable and self.journal is not None:
             self.journal.trim(history.topic, history.epoch, history.unheld + 1)
-        self._had_event(history)
-
-    def _had_event(self, history: History) -> None:
-        topic = history.topic
-        if self._silent.pop(topic, None) is not None or topic in self._matched:
-            self._list(history, self._matched)
-        elif topic in self._counted:
-            self._list(history, self._counted)
+        pool = history.pool
+        if pool is not None:
+            self._list(history, self._matched if pool is self._silent else pool)
+        room = history.room
+        if room is not None and room.bytes > room.max_bytes and room is self._room:
+            self._bounds.met("max_history_bytes", times=room.shrink())
 
     def of(self, topic: str) -> list[Record]:
         """What is held of one topic, oldest first."""
@@ -450,3 +585,8 @@ class Histories:
         """What a history holds now, oldest first."""
         self.expire(history)
         return list(history.since(history.first))
+
+
+def _is_begun(history: History) -> bool:
+    """Whether there was an event, or is one on its way."""
+    return history.seq > 0 or history.on_way > 0

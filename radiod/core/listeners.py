@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from radiod.core.buffers import DEFAULTS, Buffer, BufferSettings
+from radiod.core.holdings import Account
 from radiod.core.pacing import Flow, Pacer, Replay
 from radiod.core.sessions import Session
 from radiod.core.uris import is_reserved, selects
@@ -93,14 +94,33 @@ class Listener:
     def made_buffer(self) -> Buffer:
         """Its buffer, made when first needed."""
         if self.buffer is None:
-            self.buffer = Buffer(self.settings, self.subscription.flow.tally)
+            account = self.account()
+            account.listeners[self] = None
+            self.buffer = Buffer(self.settings, self.subscription.flow.tally, account)
         return self.buffer
 
+    def account(self) -> Account:
+        """What is held for its session."""
+        return self.session.made_account(self.subscription.flow.holdings)
+
     def hold(self, broadcast: Broadcast) -> int:
-        """Keep an event until the session reads again. Returns: how many events were dropped for it."""
-        dropped = self.made_buffer().offer(broadcast)
-        self.lost += dropped
-        return dropped
+        """Keep an event until the session reads again. Returns: how many of its own were dropped for it."""
+        buffer = self.made_buffer()
+        account, before = self.account(), self.lost
+        size = len(broadcast.payload)
+        # What is too long for the buffer needs no room: it is lost itself.
+        exceeded = account.exceeded(size) if size <= self.settings.max_bytes else None
+        if exceeded is not None:
+            self.subscription.flow.bounds.met(exceeded, self.session)
+            exceeded = account.make_room(size)
+        self.lost += buffer.offer(broadcast) if exceeded is None else buffer.refuse()
+        return self.lost - before
+
+    def shed(self) -> int:
+        """Lose what its policy drops; there must be something. Returns: bytes that it still holds."""
+        buffer = self.made_buffer()
+        self.lost += buffer.shed()
+        return buffer.bytes
 
     def take(self) -> tuple[Broadcast, int] | None:
         """The next event that is due, and how many were lost before it.
@@ -181,6 +201,7 @@ class Listener:
         if self.buffer is not None:
             self.buffer.discard()
             self.buffer = None
+            del self.account().listeners[self]
         if self.pacer is not None:
             self.pacer.stop()
             self.be_ordinary()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from radiod.core import sight
 from radiod.core.arguments import (
     REQUIRED,
     Signature,
@@ -123,37 +124,52 @@ class MetaApi:
         """Tell of a session that was added to a subscription, and of the subscription if it is new."""
         if _is_told(subscription):
             if is_new:
-                self._tell("wamp.subscription.on_create", session.id, describe_subscription(subscription))
-            self._tell("wamp.subscription.on_subscribe", session.id, subscription.id)
+                self._tell_of(
+                    subscription, "wamp.subscription.on_create", session, describe_subscription(subscription)
+                )
+            self._tell_of(subscription, "wamp.subscription.on_subscribe", session, subscription.id)
 
     def unsubscribed(self, session: Session, subscription: Subscription) -> None:
         """Tell of a session that was removed from a subscription, and of the subscription if that was all."""
         if _is_told(subscription):
-            self._tell("wamp.subscription.on_unsubscribe", session.id, subscription.id)
+            self._tell_of(subscription, "wamp.subscription.on_unsubscribe", session, subscription.id)
             if not subscription.listeners:
-                self._tell("wamp.subscription.on_delete", session.id, subscription.id)
+                self._tell_of(subscription, "wamp.subscription.on_delete", session, subscription.id)
 
     def registered(self, session: Session, registration: Registration, is_new: bool) -> None:
         """Tell of a callee that was added to a registration, and of the registration if it is new."""
         if is_new:
-            self._tell("wamp.registration.on_create", session.id, describe_registration(registration))
-        self._tell("wamp.registration.on_register", session.id, registration.id)
+            self._tell_of(
+                registration, "wamp.registration.on_create", session, describe_registration(registration)
+            )
+        self._tell_of(registration, "wamp.registration.on_register", session, registration.id)
 
     def unregistered(self, session: Session, registration: Registration) -> None:
         """Tell of a callee that was removed from a registration, and of the registration if that was all."""
-        self._tell("wamp.registration.on_unregister", session.id, registration.id)
+        self._tell_of(registration, "wamp.registration.on_unregister", session, registration.id)
         if not registration.callees:
-            self._tell("wamp.registration.on_delete", session.id, registration.id)
+            self._tell_of(registration, "wamp.registration.on_delete", session, registration.id)
 
     def taken_over(self, callees: list[Callee]) -> None:
         """Tell of the end of a registration, and of all its callees before."""
         for callee in callees:
-            self._tell("wamp.registration.on_unregister", callee.session.id, callee.registration.id)
+            registration = callee.registration
+            self._tell_of(registration, "wamp.registration.on_unregister", callee.session, registration.id)
         for callee in callees[-1:]:
-            self._tell("wamp.registration.on_delete", callee.session.id, callee.registration.id)
+            registration = callee.registration
+            self._tell_of(registration, "wamp.registration.on_delete", callee.session, registration.id)
 
     def _tell(self, topic: str, *args: Any) -> None:
         self._realm.announce(topic, *args)
+
+    def _tell_of(self, what: Subscription | Registration, topic: str, session: Session, told: Any) -> None:
+        """Tell those who may know of a subscription or registration."""
+        if isinstance(what, Subscription):
+            self._realm.announce(topic, session.id, told, about=what.topic)
+        else:
+            self._realm.announce(
+                topic, session.id, told, about=what.procedure, may_know=sight.may_know_procedure
+            )
 
     # --- sessions
 
@@ -271,36 +287,41 @@ class MetaApi:
 
     def list_subscriptions(self, caller: Session) -> Answer:
         """→ ``{exact, prefix, wildcard}``: ids."""
-        return self._realm.in_slices(_ids_by_policy(self._realm.broker.subscriptions))
+        return self._realm.in_slices(
+            _ids_by_policy(self._realm.broker.subscriptions, sight.sees_subscription(caller))
+        )
 
     def lookup_subscription(self, caller: Session, *, topic: Any, options: Any) -> Payload:
         """→ the id of the subscription made for this topic and match policy, or null."""
         match = struct("options", options, SubscribeOptions).match
-        return Payload.of(_id(self._realm.broker.lookup(match, text("topic", topic))))
+        found = self._realm.broker.lookup(match, text("topic", topic))
+        return Payload.of(found.id if found and sight.sees_subscription(caller)(found) else None)
 
     def match_subscriptions(self, caller: Session, *, topic: Any) -> Payload:
         """→ ids of the subscriptions that an event on the topic goes to, or null."""
         found = self._realm.broker.matching(text("topic", topic))
-        return Payload.of([subscription.id for subscription in found] or None)
+        sees = sight.sees_subscription(caller)
+        shown = found if sight.may_know(caller.principal.permissions, topic) else []
+        return Payload.of([one.id for one in shown if sees(one)] or None)
 
-    def _subscription(self, id: Any) -> Subscription:
-        return self._realm.broker.find(identifier("subscription", id))
+    def _subscription(self, caller: Session, id: Any) -> Subscription:
+        return sight.find_subscription(self._realm.broker, caller, identifier("subscription", id))
 
     def get_subscription(self, caller: Session, *, subscription: Any) -> Payload:
         """→ ``{id, created, uri, match}``."""
-        return Payload.of(describe_subscription(self._subscription(subscription)))
+        return Payload.of(describe_subscription(self._subscription(caller, subscription)))
 
     def list_subscribers(self, caller: Session, *, subscription: Any) -> Answer:
         """→ ids of the sessions in a subscription."""
-        return self._realm.in_slices(_ids_of(self._subscription(subscription).listeners))
+        return self._realm.in_slices(_ids_of(self._subscription(caller, subscription).listeners))
 
     def count_subscribers(self, caller: Session, *, subscription: Any) -> Payload:
         """→ how many these are."""
-        return Payload.of(len(self._subscription(subscription).listeners))
+        return Payload.of(len(self._subscription(caller, subscription).listeners))
 
     def remove_subscriber(self, caller: Session, *, subscription: Any, session: Any, reason: Any) -> Payload:
         """Take a subscription away from a session → nothing."""
-        found, subscriber = self._subscription(subscription), self._session(session)
+        found, subscriber = self._subscription(caller, subscription), self._session(session)
         if found.id not in subscriber.subscriptions:
             raise Refused(NO_SUCH_SUBSCRIPTION, f"session {session} does not have it")
         self._realm.revoke_subscription(subscriber, found, optional(text, "reason", reason))
@@ -310,42 +331,48 @@ class MetaApi:
 
     def list_registrations(self, caller: Session) -> Answer:
         """→ ``{exact, prefix, wildcard}``: ids."""
-        return self._realm.in_slices(_ids_by_policy(self._realm.dealer.registrations.of_policy))
+        of_policy = self._realm.dealer.registrations.of_policy
+        return self._realm.in_slices(_ids_by_policy(of_policy, sight.sees_registration(caller)))
 
     def lookup_registration(self, caller: Session, *, procedure: Any, options: Any) -> Payload:
         """→ the id of the registration made for this procedure and match policy, or null."""
         match = struct("options", options, RegisterOptions).match
-        return Payload.of(_id(self._realm.dealer.registrations.lookup(match, text("procedure", procedure))))
+        found = self._realm.dealer.registrations.lookup(match, text("procedure", procedure))
+        return Payload.of(found.id if found and sight.sees_registration(caller)(found) else None)
 
     def match_registration(self, caller: Session, *, procedure: Any) -> Payload:
         """→ the id of the registration that would answer a call, or null."""
-        if is_reserved(text("procedure", procedure)):
-            # The router answers, whatever pattern this falls under.
+        permissions = caller.principal.permissions
+        if is_reserved(text("procedure", procedure)) or permissions.hides_procedure(procedure):
+            # The router answers, whatever pattern this falls under; or the caller may not know.
             return Payload.of(None)
         try:
             return Payload.of(self._realm.dealer.registrations.best(procedure).id)
         except Refused:
             return Payload.of(None)
 
-    def _registration(self, id: Any) -> Registration:
-        return self._realm.dealer.registrations.find(identifier("registration", id))
+    def _registration(self, caller: Session, id: Any) -> Registration:
+        found = self._realm.dealer.registrations.find(identifier("registration", id))
+        if caller.principal.permissions.hides_procedure(found.procedure):
+            raise Refused(NO_SUCH_REGISTRATION, f"no registration {id}")
+        return found
 
     def get_registration(self, caller: Session, *, registration: Any) -> Payload:
         """→ ``{id, created, uri, match, invoke}``."""
-        return Payload.of(describe_registration(self._registration(registration)))
+        return Payload.of(describe_registration(self._registration(caller, registration)))
 
     def list_callees(self, caller: Session, *, registration: Any) -> Answer:
         """→ ids of the sessions in a registration."""
-        callees = self._registration(registration).callees
+        callees = self._registration(caller, registration).callees
         return self._realm.in_slices(_ids_of(callee.session for callee in callees))
 
     def count_callees(self, caller: Session, *, registration: Any) -> Payload:
         """→ how many these are."""
-        return Payload.of(len(self._registration(registration).callees))
+        return Payload.of(len(self._registration(caller, registration).callees))
 
     def remove_callee(self, caller: Session, *, registration: Any, session: Any, reason: Any) -> Payload:
         """Take a registration away from a session → nothing."""
-        found, callee = self._registration(registration), self._session(session)
+        found, callee = self._registration(caller, registration), self._session(session)
         if found.id not in callee.registrations:
             raise Refused(NO_SUCH_REGISTRATION, f"session {session} does not have it")
         self._realm.revoke_registration(callee, found, optional(text, "reason", reason))
@@ -389,10 +416,6 @@ def _is_told(subscription: Subscription) -> bool:
     return not is_reserved(subscription.topic) and not subscription.broker.is_private
 
 
-def _id(found: Subscription | Registration | None) -> int | None:
-    return None if found is None else found.id
-
-
 Numbered = Session | Subscription | Registration
 
 
@@ -410,12 +433,13 @@ def _ids_of(sessions: Iterable[Session]) -> Generator[None, None, Payload]:
 
 def _ids_by_policy(
     of_policy: Callable[[MatchPolicy], Iterable[Subscription | Registration]],
+    holds: Callable[[Any], bool],
 ) -> Generator[None, None, Payload]:
     return Payload.of(
         {
-            "exact": (yield from _ids(of_policy("exact"))),
-            "prefix": (yield from _ids(of_policy("prefix"))),
-            "wildcard": (yield from _ids(of_policy("wildcard"))),
+            "exact": (yield from _ids(of_policy("exact"), holds)),
+            "prefix": (yield from _ids(of_policy("prefix"), holds)),
+            "wildcard": (yield from _ids(of_policy("wildcard"), holds)),
         }
     )
 

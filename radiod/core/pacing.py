@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from radiod.core.bounds import Bounds
 from radiod.core.buffers import MAX_MARKS, MAX_SIZE, Buffer, BufferSettings, Tally
+from radiod.core.holdings import Account, Holdings
 from radiod.core.ports import Clock, Outbox
 from radiod.core.timers import Deadline, Timers
 
@@ -36,11 +38,20 @@ class Replay(Protocol):
 class Flow:
     """What all listeners of one broker share. ``paced`` counts those that have a pacer."""
 
-    __slots__ = ("clock", "outbox", "paced", "tally", "timers", "wait_timeout")
+    __slots__ = ("bounds", "clock", "holdings", "outbox", "paced", "tally", "timers", "wait_timeout")
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, timers: Timers, tally: Tally, wait_timeout: float
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        timers: Timers,
+        tally: Tally,
+        wait_timeout: float,
+        holdings: Holdings | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
+        self.holdings = holdings or Holdings()
+        self.bounds = bounds or Bounds()
         self.outbox = outbox
         self.clock = clock
         self.timers = timers
@@ -55,9 +66,10 @@ class Line:
     Each with the number of events lost before it, its receipt, and when it is given up.
     """
 
-    __slots__ = ("_bytes", "_events", "_mark_bytes", "_marks", "lost")
+    __slots__ = ("_account", "_bytes", "_events", "_mark_bytes", "_marks", "lost")
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        self._account = account
         self._events: deque[tuple[int, Broadcast, Receipt | None, float]] = deque()
         # Payload bytes of events that are no marks, and of marks.
         self._bytes = 0
@@ -80,8 +92,13 @@ class Line:
         return self._events[0][3]
 
     def has_room(self, broadcast: Broadcast, settings: BufferSettings) -> bool:
-        """True while it is no longer than a buffer may be, and marks have their own bound."""
+        """True while it is no longer than a buffer may be, and marks have their own bound.
+
+        Nobody waits for a session that may hold no more.
+        """
         size = len(broadcast.payload)
+        if self._account.exceeded(size) is not None:
+            return False
         if broadcast.is_mark:
             return self._marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
         samples = len(self._events) - self._marks
@@ -91,16 +108,17 @@ class Line:
         """Let one more wait."""
         self._events.append((self.lost, broadcast, receipt, until))
         self.lost = 0
-        self._account(broadcast, 1)
+        self._note_one(broadcast, 1)
 
     def pop(self) -> tuple[int, Broadcast, Receipt | None]:
         """Remove the one that has waited longest."""
         lost, broadcast, receipt, _ = self._events.popleft()
-        self._account(broadcast, -1)
+        self._note_one(broadcast, -1)
         return lost, broadcast, receipt
 
-    def _account(self, broadcast: Broadcast, sign: int) -> None:
+    def _note_one(self, broadcast: Broadcast, sign: int) -> None:
         size = sign * len(broadcast.payload)
+        self._account.change(size)
         if broadcast.is_mark:
             self._marks += sign
             self._mark_bytes += size
@@ -209,7 +227,7 @@ class Pacer:
         return is_held and not listener.made_buffer().fits(broadcast)
 
     def _line_up(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
-        line = self._line if self._line is not None else Line()
+        line = self._line if self._line is not None else Line(self._listener.account())
         is_hopeless = receipt is None and not broadcast.is_mark
         if is_hopeless or not line.has_room(broadcast, self._listener.settings):
             self._lose_newest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from radiod.core.later import Later
+from radiod.core.rates import RateLimit
 from radiod.errors import PeerError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
@@ -75,6 +76,10 @@ class Permissions(Protocol):
     def may_hold_publishers(self) -> bool:
         """True when a listener may have publishers wait for it, or be refused: ``wait`` and ``raise``."""
 
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """How many requests each of its sessions may send; None: any number."""
+
     def decide(
         self, session: Session, action: Action, uri: str, options: Options
     ) -> Verdict | Later[Verdict]:
@@ -88,6 +93,12 @@ class Permissions(Protocol):
 
     def hides(self, topic: str) -> bool:
         """True when events of ``topic`` may not reach the holder, whatever pattern it subscribed to."""
+
+    def hides_procedure(self, procedure: str) -> bool:
+        """True when it is known at once that the holder may neither call nor register ``procedure``."""
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        """True when the holder may call ``procedure`` on what is other people's."""
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -275,12 +286,16 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_registrations: int = 10_000
     max_channels: int = 10_000
     max_channels_per_session: int = 100
+    max_channels_per_user: int = 1000
     max_memberships: int = 1000
     max_history_bytes: int = 1 << 30
+    max_history_bytes_per_user: int = 1 << 28
     demand_hold_s: float = 1.0
     max_retained_topics: int = 10_000
     max_retained_bytes: int = 64 << 20
     max_testaments: int = 100
     max_buffer_bytes: int = 16 << 20
+    max_session_bytes: int = 64 << 20
+    max_buffered_bytes: int = 1 << 30
     wait_timeout_s: float = 5.0
     max_nesting: int = 64

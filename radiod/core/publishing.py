@@ -66,12 +66,19 @@ class Publishing:
         if journal is None or not history.keep.is_durable:
             return self._happen(event)
         answer: Later[Publication] = Later()
-        journal.append(record, lambda error: self._written(event, error, answer))
+        record.role = publisher.principal.authrole
+        histories.reserve(history, record, record.role)
+        try:
+            journal.append(record, lambda error: self._written(event, error, answer))
+        except Refused:
+            histories.settle(history, record)
+            raise
         history.assigned = record.seq
         return answer
 
     def _written(self, event: _Event, error: Refused | None, answer: Later[Publication]) -> None:
         """Have the event happen now that it is on disk."""
+        self._histories.settle(event.history, event.record)
         if error is not None:
             answer.settle(error)
         elif event.history.is_dropped:

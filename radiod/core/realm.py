@@ -15,21 +15,27 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
+
+from radiod.core.bounds import Bounds
 from radiod.core.broker import Broker, Retention
 from radiod.core.dealer import Dealer
 from radiod.core.desk import Desk
 from radiod.core.disclosure import CALLER, NO_DETAILS, PUBLISHER, disclosed
 from radiod.core.history import Histories
+from radiod.core.holdings import Holdings
 from radiod.core.later import Later, after
 from radiod.core.listeners import Subscription
 from radiod.core.meta import MetaApi
 from radiod.core.ports import Action, Clock, Disclose, Ids, Limits, Outbox, Principal, Verdict
 from radiod.core.procedures import Procedures
 from radiod.core.questions import Questions
+from radiod.core.rates import Bucket
 from radiod.core.receipts import Publication
 from radiod.core.registrations import Registration
 from radiod.core.runs import step
 from radiod.core.sessions import NO_FEATURES, Session
+from radiod.core.sight import MayKnow, blind, may_know
 from radiod.core.slices import Slices
 from radiod.core.spaces import Space
 from radiod.core.statistics import Rate, Statistics
@@ -43,6 +49,9 @@ from radiod.errors import (
     FEATURE_NOT_SUPPORTED,
     INVALID_URI,
     NOT_AUTHORIZED,
+    QUOTA,
+    RATE_LIMITED,
+    Exceeded,
     PeerError,
     RadiodError,
     Refused,
@@ -99,6 +108,7 @@ class Realm:
         limits: Limits,
         undeclared_topics: bool = True,
         statistics: Statistics | None = None,
+        holdings: Holdings | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -110,6 +120,8 @@ class Realm:
         # Apart, since who fills up the one would learn of the other.
         self._retention = Retention(limits)
         self._private_retention = Retention(limits)
+        self.bounds = Bounds()
+        self._holdings = holdings or Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
         self._is_closing = False
         # session id -> session
         self.sessions: dict[int, Session] = {}
@@ -119,7 +131,7 @@ class Realm:
         self.space = self.make_space()
         self.broker = self.space.broker
         self.histories = self.space.histories
-        self.dealer = Dealer(outbox, clock, timers, ids, limits)
+        self.dealer = Dealer(outbox, clock, timers, ids, limits, self._holdings)
         self._published = 0
         self._publish_rate = Rate()
         self._delivery_rate = Rate()
@@ -161,8 +173,12 @@ class Realm:
             self.limits,
             retention=self._private_retention if is_private else self._retention,
             private_ids=self._ids if is_private else None,
+            holdings=self._holdings,
+            bounds=self.bounds,
         )
-        histories = Histories(self._clock, self._ids, 1 if is_private else self.limits.max_channels)
+        limits = self.limits
+        max_topics = 1 if is_private else limits.max_channels
+        histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
         return Space(broker, histories, self._ids, self.limits, self.statistics)
 
     # --- sessions
@@ -190,6 +206,9 @@ class Realm:
         session = self.sessions[id] = Session(
             id, principal, outlet, features, is_revocable, agent, wants_goodbye
         )
+        limit = principal.permissions.rate_limit
+        if limit is not None:
+            session.bucket = Bucket(limit, self._clock.seconds())
         self.desk.grant(session)
         self.meta.joined(session)
         return session
@@ -301,6 +320,9 @@ class Realm:
                 raise PeerError(f"{name_of(message)} is not expected in an open session")
             handler(session, message, codec)
             return
+        if session.bucket is not None and not session.bucket.take(self._clock.seconds()):
+            self._drop(session, message)
+            return
         if kind is Publish or kind is Call:
             _check_announced(session, message)
             if kind is Call and _is_chunk(session, message):
@@ -316,6 +338,15 @@ class Realm:
             self._wait(session, verdict, lambda outcome: self._proceed(session, message, codec, outcome))
         else:
             self._perform(session, message, codec, verdict)
+
+    def _drop(self, session: Session, message: Any) -> None:
+        """A message is one too many; who asked for an answer gets one."""
+        refusal = Exceeded("rate", f"role {session.principal.authrole} may not send so fast", RATE_LIMITED)
+        if type(message) is Call and _is_chunk(session, message):
+            self._count(refusal, session)
+            self.dealer.give_up(session, message.request, refusal)
+        else:
+            self._refuse(session, message, refusal)
 
     def _decide(self, session: Session, action: Action, message: Any) -> Verdict | Later[Verdict]:
         options = message.options
@@ -386,10 +417,18 @@ class Realm:
 
     def _refuse(self, session: Session, message: Any, refusal: RadiodError) -> None:
         _note_chunks(session, message)
+        self._count(refusal, session)
         # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
         if type(message) is not Publish or message.options.acknowledge:
             error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)
             self._outbox.send(session, error, Payload.of(refusal.text))
+
+    def _count(self, refusal: RadiodError, session: Session) -> None:
+        """Note a refusal if it is for a bound."""
+        if isinstance(refusal, Exceeded):
+            self.bounds.met(refusal.limit, session)
+        elif refusal.uri == QUOTA:
+            self.bounds.met("quota", session)
 
     def _on_publish(self, session: Session, message: Publish, codec: Codec, verdict: Verdict) -> None:
         options = message.options
@@ -552,7 +591,11 @@ class Realm:
             raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
         if not verdict.is_allowed:
             raise Refused(NOT_AUTHORIZED, f"role {publisher.principal.authrole} may not publish {topic}")
-        return self._publish(publisher, topic, payload, options, verdict)
+        try:
+            return self._publish(publisher, topic, payload, options, verdict)
+        except Refused as refusal:
+            self._count(refusal, publisher)
+            raise
 
     def _publish(
         self, publisher: Session, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
@@ -640,15 +683,21 @@ class Realm:
         *args: Any,
         options: PublishOptions = DEFAULT_OPTIONS,
         broker: Broker | None = None,
+        about: str | None = None,
+        may_know: MayKnow = may_know,
     ) -> None:
         """Publish an event of the router; costs next to nothing while nobody listens to the topic.
 
         Args:
             options: to whom; everybody, unless they say otherwise.
             broker: whose listeners; those of everything public, unless it is given.
+            about: the event tells of this URI: it is for those who, by ``may_know``, may know of it.
         """
         broker = self.broker if broker is None else broker
-        if broker.matching(topic):
+        if found := broker.matching(topic):
+            if about is not None:
+                listeners = (session for one in found for session in one.listeners)
+                options = replace(options, exclude=blind(listeners, may_know, about) or None)
             broker.publish(self._ids.next(), None, topic, Payload.of(*args), options, NO_DETAILS)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
@@ -697,6 +746,8 @@ class Realm:
             "delivered_per_s": self._delivery_rate.per_s,
             "bytes_out": tally.delivered_bytes,
             "bytes_out_per_s": self._bytes_rate.per_s,
+            "limits": dict(self.bounds.counts),
+            "held_bytes": self._holdings.bytes,
             **self.statistics.describe(),
         }
 
@@ -705,6 +756,7 @@ class Realm:
         self._publish_rate.turn(self._published, seconds)
         self._delivery_rate.turn(tally.delivered, seconds)
         self._bytes_rate.turn(tally.delivered_bytes, seconds)
+        self.bounds.turn()
         self.desk.check_date()
         if self.broker.matching(ON_STATS):
             self.announce(ON_STATS, self.describe_load())

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from radiod.core.holdings import Account, Holdings
 from radiod.core.ids import MAX_ID, Counter
+from radiod.core.rates import Bucket
 from radiod.errors import PeerError
 from radiod.wire.messages import (
     Call,
@@ -115,11 +117,14 @@ class Session:
     ``testaments``: what to publish when it leaves; ``tuned``: channel -> the buffer it asked for
     (None: none); ``signature_bytes``: length of what it tells about its registrations; ``runs``: its open
     runs of samples, None when it never marked any; ``memberships``: name -> private channel that it joined,
-    and ``writing``: what it has opened for writing, in order; None while there is nothing.
+    and ``writing``: what it has opened for writing, in order; None while there is nothing; ``account``: what
+    the server holds for it, None while it never held anything; ``bucket``: what bounds its rate, if anything.
     """
 
     __slots__ = (
+        "account",
         "agent",
+        "bucket",
         "calls",
         "features",
         "id",
@@ -178,6 +183,14 @@ class Session:
         self.signature_bytes = 0
         self.runs: Runs | None = None
         self.tuned: dict[str, dict[str, Any]] | None = None
+        self.account: Account | None = None
+        self.bucket: Bucket | None = None
+
+    def made_account(self, holdings: Holdings) -> Account:
+        """Its account there, made when first needed."""
+        if self.account is None:
+            self.account = Account(holdings)
+        return self.account
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.principal.authid} ({self.principal.authrole})>"

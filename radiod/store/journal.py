@@ -21,6 +21,18 @@ _DEFAULTS: Final = msgspec.to_builtins(PublishOptions())
 _DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
 _OPTIONS: Final = msgspec.json.Decoder(PublishOptions)
 
+ROLE: Final = "radiod_role"
+"""What tells the publisher's role among the options of a stored event; no option of a client is named so."""
+
+
+class _Publisher(msgspec.Struct):
+    """Of the options of a stored event, what is not the client's."""
+
+    radiod_role: str = ""
+
+
+_PUBLISHER: Final = msgspec.json.Decoder(_Publisher)
+
 
 class RealmJournal:
     """Writes one realm's durable channels into the store."""
@@ -52,7 +64,7 @@ class RealmJournal:
             payload.args,
             payload.kwargs,
             msgspec.json.encode(record.details),
-            _options(record.options),
+            _options(record.options, record.role),
             _teller(done),
         )
 
@@ -70,10 +82,11 @@ def _teller(done: Callable[[Refused | None], None]) -> Callable[[Exception | Non
     return lambda error: done(None if error is None else Refused(OUT_OF_SERVICE, "it could not be stored"))
 
 
-def _options(options: PublishOptions) -> bytes:
-    """Only what is not the default, which is nearly nothing."""
+def _options(options: PublishOptions, role: str) -> bytes:
+    """Only what is not the default, which is nearly nothing, and the role of the publisher."""
     given = msgspec.to_builtins(options)
-    return msgspec.json.encode({name: value for name, value in given.items() if value != _DEFAULTS[name]})
+    told = {name: value for name, value in given.items() if value != _DEFAULTS[name]}
+    return msgspec.json.encode({**told, ROLE: role} if role else told)
 
 
 def saved_channel(stored: StoredChannel) -> SavedChannel:
@@ -126,6 +139,7 @@ def _record(event: StoredEvent, topic: str, order: int) -> Record | None:
     try:
         codec = CODECS[event.codec_name]
         options, details = _OPTIONS.decode(event.options_json), _DETAILS.decode(event.details_json)
+        role = _PUBLISHER.decode(event.options_json).radiod_role
     except (KeyError, msgspec.MsgspecError):
         return None
     return Record(
@@ -142,6 +156,7 @@ def _record(event: StoredEvent, topic: str, order: int) -> Record | None:
         payload=_payload(event, codec, is_opaque=options.enc_algo is not None),
         options=options,
         details=details,
+        role=role,
     )
 
 

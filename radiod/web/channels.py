@@ -7,6 +7,7 @@ from typing import Any
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.later import Later
+from radiod.core.ports import Permissions
 from radiod.core.realm import Realm
 from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import NO_TEXT, JsonResource, answer, query, rest_of_path
@@ -17,11 +18,15 @@ MAX_PAGE = 1000
 
 
 class ChannelsResource(JsonResource):
-    """The public channels of one realm; ``?prefix=&limit=&after=`` as ``radiod.channel.list``."""
+    """The public channels of one realm; ``?prefix=&limit=&after=`` as ``radiod.channel.list``.
 
-    def __init__(self, realm: Realm) -> None:
+    ``permissions``: of whoever asks, since nobody says who that is.
+    """
+
+    def __init__(self, realm: Realm, permissions: Permissions | None = None) -> None:
         super().__init__()
         self._realm = realm
+        self._permissions = permissions
 
     def render_GET(self, request: Request) -> Any:
         """One page of channels, or one channel."""
@@ -30,12 +35,14 @@ class ChannelsResource(JsonResource):
             return answer(request, 400, NO_TEXT)
         try:
             if name:
-                return answer(request, 200, self._realm.desk.get(None, name))
+                return answer(request, 200, self._realm.desk.get(None, name, self._permissions))
             asked = query(request)
             limit = asked.get("limit") or "100"
             if not (limit.isdecimal() and limit.isascii() and 1 <= int(limit[:9]) <= MAX_PAGE):
                 return answer(request, 400, {"error": f"limit must be an integer from 1 to {MAX_PAGE}"})
-            page = self._realm.desk.page(asked.get("prefix", ""), int(limit), asked.get("after"))
+            page = self._realm.desk.page(
+                asked.get("prefix", ""), int(limit), asked.get("after"), self._permissions
+            )
             if isinstance(page, Later):
                 return _answer_later(request, page) if request.method != b"HEAD" else _head(request)
             return answer(request, 200, page)

@@ -247,3 +247,24 @@ class TestTakingOver:
     def test_needs_the_right_to_register_besides(self):
         permissions = StaticPermissions({Action.CALL: ("wamp.*",)})
         assert not verdict(permissions, Action.REGISTER, "p").may_take_over
+
+
+@pytest.mark.parametrize(
+    ("call", "is_steward"),
+    [
+        (("radiod.channel.*",), True),
+        (("*", "radiod.channel.delete"), True),
+        (("radiod.channel.get",), False),
+        (("radiod.*",), False),
+        (("*",), False),
+    ],
+)
+def test_acting_on_others_channels_needs_a_pattern_that_names_them(call, is_steward):
+    permissions = StaticPermissions({Action.CALL: call})
+    assert permissions.may_act_on_others("radiod.channel.delete") is is_steward
+
+
+def test_who_may_do_everything_may_act_on_others_channels_unless_that_is_denied():
+    assert StaticPermissions(EVERYTHING).may_act_on_others("radiod.channel.delete")
+    denied = StaticPermissions(EVERYTHING, ("radiod.channel.delete",))
+    assert not denied.may_act_on_others("radiod.channel.delete")

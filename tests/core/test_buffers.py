@@ -372,6 +372,25 @@ class BufferMachine(RuleBasedStateMachine):
         assert fits == (lost == 0)
         assert self.buffer.offer(event(one[0], size, is_mark)) == lost
 
+    @rule()
+    def shed(self):
+        """Others need the room."""
+        samples = self.waiting(is_mark=False)
+        if samples:
+            policy = self.settings.policy
+            gone = samples[-1:] if policy == "skip" else samples[:1]
+            if policy == "clear" and len(samples) > 1:
+                gone = samples[:-1]
+            for one in gone:
+                one[3] = "lost"
+            assert self.buffer.shed() == len(gone)
+
+    @rule(size=st.integers(0, 12), is_mark=st.booleans())
+    def refuse(self, size, is_mark):
+        self.events.append([self.offered, size, is_mark, "lost"])
+        self.offered += 1
+        assert self.buffer.refuse() == 1
+
     def lost(self):
         return sum(one[3] == "lost" for one in self.events)
 

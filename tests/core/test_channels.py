@@ -4,8 +4,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec import structs
 
-from radiod.core.channels import Channel, Channels, digest
+from radiod.core.channels import Channel, Channels, ChannelSettings, SavedChannel, digest, user_of
+from radiod.core.history import Keep
 from radiod.core.memberships import enter
 from radiod.core.sessions import Session
 from radiod.core.uris import MAX_URI_LENGTH
@@ -32,7 +34,7 @@ STRANGER = session(99)
 class World:
     """Channels on a clock, with a record of how each came to its end and when."""
 
-    def __init__(self, *, max_channels=10, max_per_session=10, undeclared_topics=True):
+    def __init__(self, *, max_channels=10, max_per_session=10, undeclared_topics=True, **per_user):
         self.clock = FakeClock()
         self.ended = []
         self.keys = {}
@@ -46,6 +48,8 @@ class World:
             max_channels=max_channels,
             max_per_session=max_per_session,
             max_history_bytes=1 << 20,
+            max_per_user=per_user.get("channels", 10),
+            max_history_bytes_per_user=per_user.get("bytes", 1 << 20),
             undeclared_topics=undeclared_topics,
             on_end=lambda channel, reason: self.ended.append((channel.name, reason, self.clock.seconds())),
         )
@@ -454,12 +458,14 @@ class ChannelsMachine(RuleBasedStateMachine):
 
     MAX_CHANNELS = 4
     MAX_PER_SESSION = 3
+    MAX_PER_USER = 2
 
     @initialize(undeclared_topics=st.booleans(), declared=st.booleans())
     def begin(self, undeclared_topics, declared):
         self.world = World(
             max_channels=self.MAX_CHANNELS,
             max_per_session=self.MAX_PER_SESSION,
+            channels=self.MAX_PER_USER,
             undeclared_topics=undeclared_topics,
         )
         self.channels, self.clock = self.world.channels, self.world.clock
@@ -494,14 +500,19 @@ class ChannelsMachine(RuleBasedStateMachine):
     def owned(self, owner):
         return [place for place, model in self.open.items() if owner is not None and model["owner"] == owner]
 
+    def of_user(self, user, key):
+        return sum(self.open[place].get("user") == user for place in self.kin(self.open, key))
+
     @rule(name=NAMES, key=SECRETS, lifetime=LIFETIMES, owner=OWNERS, policy=POLICIES)
     def create(self, name, key, lifetime, owner, policy):
-        arguments = {"key": key, "lifetime": lifetime, "owner": owner, "on_owner_leave": policy}
+        user = None if owner is None else (f"user {owner}", "role")
+        arguments = {"key": key, "lifetime": lifetime, "owner": owner, "on_owner_leave": policy, "user": user}
         if (name, key) in self.open:
             refusal = CHANNEL_EXISTS
         elif (
             len(self.kin(self.open, key)) >= self.MAX_CHANNELS
             or len(self.owned(owner)) >= self.MAX_PER_SESSION
+            or (user and self.of_user(user, key) >= self.MAX_PER_USER)
         ):
             refusal = QUOTA
         else:
@@ -511,7 +522,7 @@ class ChannelsMachine(RuleBasedStateMachine):
             end = self.due(lifetime)
             self.open[name, key] = {
                 "control": control, "owner": owner, "policy": policy, "end": end, "grace": None,
-                "since": self.asked,
+                "since": self.asked, "user": user,
             }  # fmt: skip
             if (name, key) in self.closed:
                 self.closed.remove((name, key))
@@ -615,6 +626,11 @@ class ChannelsMachine(RuleBasedStateMachine):
         assert self.world.ended == self.expected
 
     @invariant()
+    def users_that_have_none_are_forgotten(self):
+        users = {(key is None, model["user"]) for (_, key), model in self.open.items() if model.get("user")}
+        assert set(self.channels._of_users) == users
+
+    @invariant()
     def the_open_ones_are_those_of_the_model(self):
         assert {channel.name for channel in self.channels} == {n for n, key in self.open if key is None}
         assert len(self.channels) == len(self.open)
@@ -654,3 +670,57 @@ class ChannelsMachine(RuleBasedStateMachine):
 
 ChannelsMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestChannelsMachine = ChannelsMachine.TestCase
+
+
+class TestUsers:
+    """Each user has a share, of the public channels and apart from that of the private ones."""
+
+    KEEP = Keep(size=1, seconds=1, bytes=1000)
+    ALICE, BOB = ("alice", "writer"), ("bob", "writer")
+
+    def test_one_user_cannot_take_all_names(self):
+        world = World(channels=2)
+        for number in range(2):
+            world.create(f"a.{number}", user=self.ALICE, on_owner_leave="keep")
+        assert_refused(QUOTA, world.create, "a.2", user=self.ALICE)
+        world.create("a.2", user=self.ALICE, key="k")
+        world.create("b.0", user=self.BOB)
+        world.create("c.0")
+
+    def test_one_user_cannot_take_the_whole_promise(self):
+        world = World(bytes=2 * self.KEEP.most)
+        for number in range(2):
+            world.create(f"a.{number}", user=self.ALICE, history=self.KEEP)
+        assert_refused(QUOTA, world.create, "a.2", user=self.ALICE, history=self.KEEP)
+        world.create("a.2", user=self.ALICE)
+        world.create("a.3", user=self.ALICE, key="k", history=self.KEEP)
+        world.create("b.0", user=self.BOB, history=self.KEEP)
+
+    def test_what_ended_counts_no_longer(self):
+        world = World(channels=1, bytes=self.KEEP.most)
+        key = world.key("a", user=self.ALICE, history=self.KEEP)
+        world.delete("a", key)
+        world.create("b", user=self.ALICE, history=self.KEEP, lifetime=1.0)
+        world.clock.advance(1)
+        world.create("c", user=self.ALICE, history=self.KEEP)
+
+    def test_what_comes_back_counts(self):
+        world = World(channels=1)
+        settings = ChannelSettings(
+            on_owner_leave="keep",
+            single_writer=False,
+            presence=False,
+            history=self.KEEP,
+            buffer={},
+            user=self.ALICE,
+        )
+        world.channels.restore(
+            SavedChannel(name="a", control_hash=digest("k"), expires=None, settings=settings)
+        )
+        assert_refused(QUOTA, world.create, "b", user=self.ALICE)
+
+    @pytest.mark.parametrize(
+        ("method", "user"), [("ticket", ("joe", "tester")), ("anonymous", (None, "tester"))]
+    )
+    def test_anonymous_sessions_of_a_role_are_one(self, method, user):
+        assert user_of(structs.replace(make_principal("joe"), authmethod=method)) == user

@@ -728,3 +728,28 @@ def test_a_stranger_hears_the_same_whatever_happens_in_private(steps, undeclared
                 story.outside(*step)
             story.listen()
     assert stories[0].heard == stories[1].heard
+
+
+class TestOnADurableTopic:
+    """A pattern of the configuration keeps ``log.*``; a channel of such a name ends nothing of that."""
+
+    @pytest.fixture
+    def log(self, world, owner):
+        histories = world.realm.histories
+        histories.keep("log.*", Keep(size=9, seconds=99, bytes=999, is_durable=True))
+        publish(owner, "log.a", 1)
+        assert histories.is_promised("log.a")
+        return histories
+
+    def test_a_channel_with_a_history_of_its_own_is_refused(self, owner, log):
+        assert owner.call(CREATE, "log.a", history={"size": 1}) == CHANNEL_EXISTS
+        assert len(log.of("log.a")) == 1
+
+    def test_a_channel_without_one_ends_and_the_history_stays(self, owner, log):
+        key = owner.call(CREATE, "log.a")["control_key"]
+        owner.call(DELETE, "log.a", key)
+        assert len(log.of("log.a")) == 1
+
+    def test_a_private_one_is_another_topic(self, owner, log):
+        assert "key" in owner.call(CREATE, "log.a", public=False, history={"size": 1})
+        assert len(log.of("log.a")) == 1

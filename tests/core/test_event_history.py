@@ -14,6 +14,7 @@ from radiod.core.slices import SLICE_S
 from radiod.errors import (
     HISTORY_UNAVAILABLE,
     INVALID_ARGUMENT,
+    NO_SUCH_SUBSCRIPTION,
     NOT_AUTHORIZED,
     PAYLOAD_SIZE_EXCEEDED,
     Refused,
@@ -27,17 +28,6 @@ WRONG_TEXTS = [1, 1.5, True, [], {}, b"a"]
 
 GET_EVENTS = "wamp.subscription.get_events"
 KEEP = Keep(size=2000, seconds=3600.0, bytes=1 << 20)
-
-
-class Hides(Allow):
-    """Permissions to everything but to see one topic by a pattern."""
-
-    def __init__(self, topic):
-        super().__init__(*Action)
-        self._hidden = topic
-
-    def hides(self, topic):
-        return topic == self._hidden
 
 
 class TestHistory:
@@ -180,7 +170,7 @@ class TestHistory:
             assert self.numbers(reader, subscription) == ["eligible_authrole", "eligible_authid"]
 
     def test_leaves_out_what_the_role_hides(self, world, reader, ids):
-        blind = world.join(permissions=Hides("log.b"))
+        blind = world.join(permissions=Allow(*Action, hidden=["log.b"]))
         assert self.numbers(blind, reader.prefix) == [0, 2, 4]
         assert self.numbers(blind, reader.prefix, after_publication=ids[2]) == [4]
         # Not even that such an event happened.
@@ -203,8 +193,14 @@ class TestHistory:
         assert reader.call(GET_EVENTS, reader.exact) == []
 
     def test_needs_the_right_to_subscribe(self, world, reader, ids):
-        mallory = world.join(permissions=Allow(Action.CALL))
+        mallory = world.join(permissions=Allow(Action.CALL, Action.PUBLISH))
         assert mallory.call(GET_EVENTS, reader.exact) == NOT_AUTHORIZED
+
+    def test_is_not_there_for_who_may_not_know_of_the_topic(self, world, reader, ids):
+        mallory = world.join(permissions=Allow(Action.CALL))
+        assert (
+            mallory.call(GET_EVENTS, reader.exact) == mallory.call(GET_EVENTS, 2**50) == NO_SUCH_SUBSCRIPTION
+        )
 
     @pytest.mark.parametrize(
         ("outcome", "uri"),

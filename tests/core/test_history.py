@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from radiod.core.history import Damaged, Histories, Keep
 from radiod.core.positions import Position
+from radiod.core.room import RECORD_BYTES
+from radiod.errors import QUOTA, Exceeded
 from radiod.testing import FakeClock, SequentialIds
 from radiod.wire.codecs import JSON, MSGPACK, Payload, Undecodable
 from radiod.wire.messages import PublishOptions
@@ -17,9 +19,9 @@ PLENTY = Keep(size=1000, seconds=1e9, bytes=1 << 30)
 class World:
     """Histories, and events numbered by their publication."""
 
-    def __init__(self, max_topics=100):
+    def __init__(self, max_topics=100, **options):
         self.clock = FakeClock()
-        self.histories = Histories(self.clock, SequentialIds(), max_topics)
+        self.histories = Histories(self.clock, SequentialIds(), max_topics, **options)
         self.publications = 0
 
     def record(self, topic, size=2, options=DEFAULT, details=None):
@@ -498,6 +500,146 @@ class TestDurable:
             world.histories.restore(topic, Position("before", 5), [])
         assert world.histories.find("b").seq == 0
         assert world.histories.find("c") is None
+
+
+class Pools(World):
+    """Durable topics of patterns, whose journal answers when it is told to."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.histories.journal = Journal()
+        for pattern in ("p.*", "q.*"):
+            self.histories.keep(pattern, Keep(size=2, seconds=100, bytes=1000, is_durable=True))
+
+    def begin(self, topic, role="alice", size=2):
+        """An event goes to the journal. Returns: what happens when that has it, or has not."""
+        self.publications += 1
+        payload = Payload(JSON, b"[" + b" " * (size - 2) + b"]", b"")
+        history = self.histories.find(topic)
+        event = self.histories.next(history, self.publications, 7, payload, DEFAULT, {})
+        self.histories.reserve(history, event, role)
+
+        def settle(is_written=True):
+            self.histories.settle(history, event)
+            if is_written:
+                self.histories.add(history, event)
+
+        return settle
+
+    def publish(self, *args, **kwargs):
+        self.begin(*args, **kwargs)()
+
+    def forgotten(self):
+        return [told[1] for told in self.histories.journal.told if told[0] == "forget"]
+
+    def assert_full(self, limit, *args, **kwargs):
+        with pytest.raises(Exceeded) as refusal:
+            self.begin(*args, **kwargs)
+        assert (refusal.value.uri, refusal.value.limit) == (QUOTA, limit)
+
+
+class TestDurablePools:
+    def test_new_topics_are_refused_and_old_ones_stay(self):
+        world = Pools(max_topics=3)
+        for number in range(3):
+            world.publish(f"p.{number}")
+        world.assert_full("max_channels", "p.3")
+        world.publish("p.0")
+        assert [world.of(f"p.{number}") for number in range(3)] == [[1, 5], [2], [3]]
+        assert world.forgotten() == []
+
+    def test_each_pattern_and_each_role_has_its_own(self):
+        world = Pools(max_topics=1)
+        world.publish("p.0")
+        world.publish("q.0")
+        world.publish("p.1", "bob")
+        world.assert_full("max_channels", "p.2")
+        world.assert_full("max_channels", "p.2", "bob")
+        assert world.of("p.0") == [1]
+
+    def test_what_is_on_its_way_counts(self):
+        world = Pools(max_topics=1)
+        settle = world.begin("p.0")
+        world.assert_full("max_channels", "p.1")
+        settle()
+        assert world.of("p.0") == [1]
+
+    def test_one_that_never_came_makes_room(self):
+        world = Pools(max_topics=1)
+        world.begin("p.0")(is_written=False)
+        world.publish("p.1")
+        assert world.of("p.1") == [2]
+
+    def test_one_whose_events_are_all_too_old_makes_room(self):
+        world = Pools(max_topics=2)
+        world.publish("p.0")
+        world.clock.advance(50)
+        world.publish("p.1")
+        world.clock.advance(51)
+        world.publish("p.2")
+        assert world.forgotten() == ["p.0"]
+        world.assert_full("max_channels", "p.3")
+
+    def test_asking_about_topics_pushes_none_out(self):
+        world = Pools(max_topics=2)
+        world.publish("p.0")
+        for number in range(10):
+            world.histories.wanted(f"p.x{number}")
+        assert world.of("p.0") == [1]
+
+    def test_restored_ones_count_for_the_role_that_wrote_last(self):
+        world = Pools(max_topics=1)
+        kept = world.histories.unlisted("p.0", PLENTY)
+        record = world.histories.next(kept, 1, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
+        record.role = "bob"
+        world.histories.restore("p.0", Position("before", 1), [record])
+        world.histories.restore("q.0", Position("before", 1), [])
+        world.assert_full("max_channels", "p.1", "bob")
+        world.publish("p.1", "alice")
+        assert (len(world.of("p.0")), world.histories.is_promised("q.0")) == (1, True)
+
+    def test_bytes_have_a_bound_and_nothing_goes_for_them(self):
+        cost = RECORD_BYTES + 100
+        world = Pools(max_bytes=3 * cost)
+        world.publish("p.0", size=100)
+        settle = world.begin("p.1", size=100)
+        world.publish("q.0", size=100)
+        world.assert_full("max_history_bytes", "p.2", size=2)
+        world.assert_full("max_history_bytes", "p.0", size=2)
+        settle(is_written=False)
+        world.publish("p.0", size=100)
+        assert [world.of(topic) for topic in ("p.0", "q.0")] == [[1, 6], [3]]
+
+    def test_a_full_topic_goes_on_in_its_own_room(self):
+        cost = RECORD_BYTES + 100
+        world = Pools(max_bytes=2 * cost)
+        for _ in range(5):
+            world.publish("p.0", size=100)
+        world.publish("p.0", size=50)
+        world.assert_full("max_history_bytes", "p.0", size=200)
+        assert world.of("p.0") == [5, 6]
+
+    def test_what_is_too_old_takes_no_room(self):
+        world = Pools(max_bytes=RECORD_BYTES + 100)
+        world.publish("p.0")
+        world.assert_full("max_history_bytes", "p.1")
+        world.clock.advance(101)
+        world.publish("p.1")
+        world.assert_full("max_history_bytes", "p.2")
+
+    def test_only_what_a_pattern_keeps_and_has_events_is_promised(self):
+        world = Pools()
+        world.histories.keep("a", Keep(size=2, seconds=100, bytes=1000, is_durable=True))
+        world.histories.keep("r.*", PLENTY)
+        for topic in ("p.0", "a", "r.0"):
+            world.histories.find(topic)
+        assert not any(map(world.histories.is_promised, ("p.0", "a", "r.0", "x")))
+        settle = world.begin("p.0")
+        assert world.histories.is_promised("p.0")
+        settle()
+        world.publish("a")
+        world.record("r.0")
+        assert [one for one in ("p.0", "a", "r.0", "x") if world.histories.is_promised(one)] == ["p.0"]
 
 
 def test_holes_in_front_are_closed():

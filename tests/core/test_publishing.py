@@ -308,3 +308,39 @@ class TestDurableChannels:
         assert private[4] == FEATURE_NOT_SUPPORTED
         assert radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True})[4] == FEATURE_NOT_SUPPORTED
         assert "c" not in radio.realm.channels
+
+
+class TestQuota:
+    def test_a_new_durable_topic_too_many_is_refused_and_the_old_ones_stay(self):
+        radio = Radio(limits=Limits(max_channels=2))
+        radio.realm.histories.keep("log.*", DURABLE)
+        for name in ("log.a", "log.b"):
+            radio.alice.request(PUBLISH, ACKNOWLEDGE, name)
+        radio.journal.sync()
+        assert [message[0] for message in radio.alice.received()] == [PUBLISHED, PUBLISHED]
+        mallory = radio.join("mallory", "other")
+        for number in range(5):
+            mallory.request(PUBLISH, ACKNOWLEDGE, f"log.m{number}")
+        radio.journal.sync()
+        answers = mallory.received()
+        assert [message[4] for message in answers if message[0] == ERROR] == [QUOTA] * 3
+        assert radio.journal.forgotten == []
+        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "log.c")[4] == QUOTA
+        assert radio.realm.bounds.counts == {"max_channels": 4}
+        assert radio.realm.describe_load()["limits"] == {"max_channels": 4}
+
+    def test_over_http_as_well(self):
+        radio = Radio(limits=Limits(max_channels=1))
+        radio.realm.histories.keep("log.*", DURABLE)
+        key = Session(1, make_principal("key"), None)
+        radio.realm.publish(key, "log.a", Payload.of(1))
+        with pytest.raises(Refused) as refusal:
+            radio.realm.publish(key, "log.b", Payload.of(1))
+        assert refusal.value.uri == QUOTA
+        assert radio.realm.bounds.counts == {"max_channels": 1}
+
+    def test_what_the_journal_does_not_take_keeps_no_room(self, radio):
+        radio.realm.histories.keep("log.*", DURABLE)
+        radio.journal.is_full = True
+        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "log.a")[4] == OUT_OF_SERVICE
+        assert radio.realm.histories._durable_room.reserved == 0

@@ -430,7 +430,8 @@ def test_event_history_of_a_pattern(router):
 def test_event_history_needs_the_right_to_subscribe(router):
     reader, other = router.join(), router.join("mute")
     subscription = reader.listen("kept")
-    assert other.refusal("wamp.subscription.get_events", subscription) == "wamp.error.not_authorized"
+    # Who may neither listen nor publish there does not even learn that somebody does.
+    assert other.refusal("wamp.subscription.get_events", subscription) == "wamp.error.no_such_subscription"
 
 
 def test_event_history_is_refused_where_there_is_none(router):

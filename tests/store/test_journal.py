@@ -217,3 +217,17 @@ def test_events_that_radiod_has_not_written_are_lost(wrong):
 )
 def test_numbers_are_told_in_spans(numbers, text):
     assert spans(numbers) == text
+
+
+def test_the_role_of_a_publisher_comes_back_and_is_no_option(path):
+    first = Realm(path)
+    history = first.histories.find("b.c")
+    record = first.histories.next(history, 77, 5, Payload(CBOR, b"", b""), PublishOptions(), {})
+    record.role = "writer"
+    first.journal.append(record, first.outcomes.append)
+    first.histories.add(history, record)
+    first.close()
+    second = Realm(path)
+    (again,) = second.histories.of("b.c")
+    assert (again.role, again.options) == ("writer", PublishOptions())
+    second.close()

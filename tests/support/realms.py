@@ -18,6 +18,8 @@ class Slow:
     ``asked``: (action, URI) of each decision asked for.
     """
 
+    rate_limit = None
+
     def __init__(self, *actions):
         self._actions = actions
         self.asked = []
@@ -35,6 +37,12 @@ class Slow:
         return action not in self._actions
 
     def hides(self, topic):
+        return False
+
+    def hides_procedure(self, procedure):
+        return False
+
+    def may_act_on_others(self, procedure):
         return False
 
     def settle(self, outcome=YES):

@@ -252,3 +252,25 @@ def test_the_path_of_wamp_says_so_to_those_who_want_no_websocket(radio):
 def test_a_buffer_setting_that_cannot_be_read_is_told_what_it_must_be(radio):
     status, _, body = answer(radio, "/listen/sample_net?size=many")
     assert (status, json.loads(body)) == (400, {"error": "size must be an integer from 0 to 100000"})
+
+
+HIDDEN = """
+[realms.radio]
+anonymous = "open"
+
+[realms.radio.roles.open]
+subscribe = ["*"]
+call = ["*"]
+deny = ["secret.*"]
+
+[realms.radio.channels."secret.plan"]
+[realms.radio.channels.news]
+"""
+
+
+def test_what_anonymous_sessions_may_not_know_of_is_in_no_answer():
+    radio = make_radio(HIDDEN)
+    assert [channel["name"] for channel in json.loads(answer(radio, "/channels")[2])["channels"]] == ["news"]
+    told = [answer(radio, f"/channels/secret.{name}") for name in ("plan", "none")]
+    assert [status for status, _, _ in told] == [404, 404]
+    assert told[0][2].replace(b"plan", b"none") == told[1][2]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from radiod.core.arguments import REQUIRED, Signature, identifier, optional, whole
 from radiod.core.later import Later
 from radiod.core.meta import describe_session
+from radiod.core.sight import registrations
 from radiod.core.slices import in_steps, smallest
 from radiod.errors import NO_SUCH_SESSION, Refused
 
@@ -64,16 +65,17 @@ class ClientProcedures:
         found = self._newest(id) if isinstance(id, str) else self._sessions.get(identifier("id", id))
         if found is None:
             raise Refused(NO_SUCH_SESSION, f"no client {str(id)[:64]!r}")
-        return self._in_slices(self._get(found))
+        return self._in_slices(self._get(session, found))
 
-    def _get(self, found: Session) -> Generator[None, None, dict[str, Any]]:
+    def _get(self, session: Session, found: Session) -> Generator[None, None, dict[str, Any]]:
         authid = found.principal.authid
         same: list[int] = []
         yield from in_steps(
             self._sessions.values(),
             lambda some: same.extend(one.id for one in some if one.principal.authid == authid),
         )
-        names = {callee.registration.procedure for callee in found.registrations.values()}
+        held = (callee.registration for callee in found.registrations.values())
+        names = {registration.procedure for registration in registrations(session, held)}
         return {
             **describe_session(found),
             "agent": found.agent,

@@ -10,6 +10,7 @@ import msgspec
 from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
 from radiod.core.later import Later
 from radiod.core.registrations import Callee, Registration, Registrations
+from radiod.core.sight import sees_registration
 from radiod.core.signatures import read_signature
 from radiod.core.slices import smallest
 from radiod.errors import NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, Refused
@@ -50,10 +51,12 @@ class RpcProcedures:
         text("prefix", prefix)
         limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(text, "after", after)
-        return self._in_slices(self._list(prefix, limit, start))
+        return self._in_slices(self._list(session, prefix, limit, start))
 
-    def _list(self, prefix: str, limit: int, start: str | None) -> Generator[None, None, dict[str, Any]]:
-        found = yield from _below(self._registrations, prefix, start, limit + POLICIES)
+    def _list(
+        self, session: Session, prefix: str, limit: int, start: str | None
+    ) -> Generator[None, None, dict[str, Any]]:
+        found = yield from _below(session, self._registrations, prefix, start, limit + POLICIES)
         end = limit
         while end < len(found) and found[end].procedure == found[end - 1].procedure:
             end += 1
@@ -70,13 +73,13 @@ class RpcProcedures:
             names go on with a dot, the first ``MAX_PAGE`` by name.
         Raises: Refused: ``no_such_procedure``: there is neither.
         """
-        return self._in_slices(self._describe(text("procedure", procedure)))
+        return self._in_slices(self._describe(session, text("procedure", procedure)))
 
-    def _describe(self, procedure: str) -> Generator[None, None, dict[str, Any]]:
-        below = yield from _below(self._registrations, procedure + ".", None, POLICIES * MAX_PAGE)
+    def _describe(self, session: Session, procedure: str) -> Generator[None, None, dict[str, Any]]:
+        below = yield from _below(session, self._registrations, procedure + ".", None, POLICIES * MAX_PAGE)
         children = sorted({child.procedure for child in below})[:MAX_PAGE]
         try:
-            registration = self._registrations.best(procedure)
+            registration = self._best(session, procedure)
         except Refused:
             if not children:
                 told = f"nothing is registered as {procedure[:255]!r}, nor below that"
@@ -90,6 +93,12 @@ class RpcProcedures:
             "children": children,
         }
 
+    def _best(self, session: Session, procedure: str) -> Registration:
+        """What would answer the session's calls. Raises: Refused: ``no_such_procedure``, to it."""
+        if session.principal.permissions.hides_procedure(procedure):
+            raise Refused(NO_SUCH_PROCEDURE, f"nothing is registered as {procedure[:255]!r}")
+        return self._registrations.best(procedure)
+
     def document(self, session: Session, *, procedure: Any, signature: Any) -> dict[str, Any]:
         """Tell how a procedure is called that this session has registered; None: no more → ``{procedure}``.
 
@@ -101,13 +110,17 @@ class RpcProcedures:
 
 
 def _below(
-    registrations: Registrations, prefix: str, after: str | None, count: int
+    session: Session, registrations: Registrations, prefix: str, after: str | None, count: int
 ) -> Generator[None, None, list[Registration]]:
-    """The first registrations, by procedure, that begin with ``prefix`` and sort after ``after``."""
+    """The first registrations, by procedure, that begin with ``prefix`` and sort after ``after``.
+
+    Of those that the session may know of.
+    """
+    sees = sees_registration(session)
 
     def holds(registration: Registration) -> bool:
         procedure = registration.procedure
-        return procedure.startswith(prefix) and (after is None or procedure > after)
+        return procedure.startswith(prefix) and (after is None or procedure > after) and sees(registration)
 
     return (yield from smallest(registrations, count, lambda one: one.procedure, holds))
 

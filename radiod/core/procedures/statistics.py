@@ -43,9 +43,9 @@ class ChannelStatistics:
 
         Returns: the channel's description, ``bytes``, ``events_per_s``, ``bytes_per_s``, ``queued``,
             ``lost``, and ``listeners``: ``[{session, queued, lost}, …]``, or None.
-        Raises: Refused: as ``Channels.get``.
+        Raises: Refused: as ``Desk.look_up``.
         """
-        channel = self._desk.channels.get(session, text("name", name))
+        channel = self._desk.look_up(session, text("name", name))
         return self._in_slices(self._stats(channel, self._desk.feeds(session, channel)))
 
     def _stats(self, channel: Channel, is_told_all: bool) -> Generator[None, None, dict[str, Any]]:

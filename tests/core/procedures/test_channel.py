@@ -6,6 +6,7 @@ import pytest
 from support.realms import NO, YES, Slow, World
 
 from radiod.core.channels import MAX_LIFETIME
+from radiod.core.history import Keep
 from radiod.core.ports import Action, Limits
 from radiod.errors import (
     AUTHORIZATION_FAILED,
@@ -80,7 +81,6 @@ class TestArguments:
         [
             (CREATE, {}),
             (GET, {}),
-            (DELETE, {"name": "a"}),
             (DELETE, {"control_key": "k"}),
             (EXTEND, {"name": "a", "control_key": "k"}),
             (EXTEND, {"name": "a", "lifetime": 1}),
@@ -116,7 +116,7 @@ class TestArguments:
     @pytest.mark.parametrize("key", WRONG_TEXTS)
     def test_a_control_key_that_is_no_string_is_refused(self, caller, key):
         caller.call(CREATE, "a")
-        assert caller.call(DELETE, "a", key) == INVALID_ARGUMENT
+        assert caller.call(DELETE, "a", key) == (BAD_KEY if key is None else INVALID_ARGUMENT)
         assert caller.call(EXTEND, "a", 1, key) == INVALID_ARGUMENT
         assert caller.call(GET, "a")["name"] == "a"
 
@@ -273,7 +273,7 @@ class TestRights:
 
     def test_reading_needs_no_right_to_publish(self, world, caller):
         caller.call(CREATE, "a")
-        listener = world.caller(permissions=Allow(Action.CALL))
+        listener = world.caller(permissions=Allow(Action.CALL, Action.SUBSCRIBE))
         assert listener.call(GET, "a")["name"] == "a"
         assert len(listener.call(LIST)["channels"]) == 1
 
@@ -383,3 +383,65 @@ class TestGet:
         caller.call(CREATE, "a", lifetime=1)
         world.clock.advance(1)
         assert caller.call(GET, "a") == CHANNEL_CLOSED
+
+
+STEWARD = Allow(Action.CALL, is_steward=True)
+
+
+class TestOthersChannels:
+    """Who may act on others looks after what nobody else can give back."""
+
+    @pytest.fixture
+    def steward(self, world):
+        return world.caller("steward", permissions=STEWARD)
+
+    def test_a_user_takes_no_more_than_its_share(self):
+        world = World(limits=Limits(max_channels_per_user=1, max_history_bytes_per_user=1 << 20))
+        caller, other = world.caller("a", "one"), world.caller("b", "two")
+        assert caller.call(CREATE, "h", history={"size": 1000}) == QUOTA
+        caller.call(CREATE, "a")
+        assert (caller.call(CREATE, "b"), other.call(CREATE, "b")["name"]) == (QUOTA, "b")
+        assert world.realm.bounds.counts == {"max_history_bytes_per_user": 1, "max_channels_per_user": 1}
+
+    def test_a_steward_deletes_what_its_owner_left_behind(self, world, caller, steward):
+        world.realm.histories.keep("log.*", Keep(size=9, seconds=99, bytes=999))
+        caller.call(CREATE, "a", on_owner_leave="keep")
+        caller.leave()
+        assert steward.call(DELETE, "a") == {"name": "a"}
+        assert steward.call(DELETE, "a") == CHANNEL_CLOSED
+        assert steward.call(DELETE, "b") == NO_SUCH_CHANNEL
+
+    def test_a_steward_needs_the_key_of_what_is_private_or_the_configurations(self, world, caller, steward):
+        world.realm.desk.declare("configured")
+        caller.call(CREATE, "p", public=False)
+        assert steward.call(DELETE, "configured") == BAD_KEY
+        assert steward.call(DELETE, "p") == NO_SUCH_CHANNEL
+
+    def test_a_steward_forgets_what_a_pattern_keeps(self, world, caller, steward):
+        histories = world.realm.histories
+        histories.keep("log.*", Keep(size=9, seconds=99, bytes=999))
+        caller.answer(16, {"acknowledge": True}, "log.a")
+        caller.call(CREATE, "log.b")
+        assert steward.call(DELETE, "log.a") == {"name": "log.a"}
+        assert histories.topics() == []
+        assert steward.call(DELETE, "log.a") == NO_SUCH_CHANNEL
+
+    def test_for_anybody_else_no_key_is_a_wrong_key(self, world, caller):
+        caller.call(CREATE, "a")
+        assert caller.call(DELETE, "a") == caller.call(DELETE, "a", "wrong") == BAD_KEY
+        reader = world.caller(permissions=Allow(Action.CALL))
+        assert reader.call(DELETE, "a") == NOT_AUTHORIZED
+
+    def test_a_steward_is_told_whose_they_are(self, world, caller, steward):
+        world.realm.desk.declare("configured")
+        caller.call(CREATE, "a", on_owner_leave="keep")
+        owner = {"session": caller.id, "authid": None, "authrole": "tester"}
+        assert steward.call(GET, "a")["owner"] == owner
+        caller.leave()
+        told = {channel["name"]: channel["owner"] for channel in steward.call(LIST)["channels"]}
+        assert told == {"a": {**owner, "session": None}, "configured": None}
+        assert "owner" not in world.caller().call(GET, "a")
+
+    def test_nobody_knows_who_created_what_an_older_server_stored(self, world, steward):
+        world.realm.channels.create("a")
+        assert steward.call(GET, "a")["owner"] == {"session": None, "authid": None, "authrole": None}
