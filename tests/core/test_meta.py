@@ -88,6 +88,13 @@ class TestIds:
         assert admin.call(procedure) == INVALID_ARGUMENT
 
 
+def test_many_sessions_that_are_not_meant_are_passed(world, admin):
+    for _ in range(501):
+        world.join()
+    assert admin.call("wamp.session.kill_by_authid", "nobody") in (0, [])
+    assert len(world.realm.sessions) == 502
+
+
 class TestSessionEvents:
     def test_tell_of_a_session_that_had_much_in_slices_and_in_order(self, world, alice):
         watcher = world.watch("wamp.subscription.on_delete", "wamp.session.on_leave")

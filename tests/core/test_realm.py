@@ -144,6 +144,11 @@ class TestMessagesOutOfPlace:
 
 
 class TestSessions:
+    def test_one_that_has_left_is_not_told_that_it_is_killed(self, world, alice):
+        alice.leave()
+        world.realm.kill(alice.session, "a.reason", {})
+        assert_silent(alice)
+
     def test_get_an_id_of_their_own_even_when_chance_repeats_itself(self):
         class Repeating:
             ids = iter([7, 7, 7, 8])
