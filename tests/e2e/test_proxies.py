@@ -340,7 +340,7 @@ def test_the_proxy_protocol_tells_the_real_client_of_every_transport(tmp_path: P
     backend, port = free_port(), free_port()
     config = (
         examples("toml")[0].replace("trusted_proxies", "# ") + listen.replace(":8081:", f":{backend}:") + OPEN
-    )
+    ) + "[limits]\nlog_interval_s = 0.1\n"
     with radiod(tmp_path, config) as server:
         example = example.replace(":8443", f"127.0.0.1:{port}").replace(":8081", f":{backend}")
         (tmp_path / "haproxy.cfg").write_text(example.replace("send-proxy-v2", version))
@@ -363,7 +363,8 @@ def test_the_proxy_protocol_tells_the_real_client_of_every_transport(tmp_path: P
                     data = raw.recv(4096)
                     assert data
                     received += data
-            assert len(front.peers()) == 2
+            # A second line within the interval of the first is written when that ends.
+            wait_until(lambda: len(front.peers()) == 2, server.process, server.log)
             assert all(peer.startswith(f"tcp:{CLIENT}:") for peer in front.peers())
         with socket.create_connection(("127.0.0.1", backend), SECONDS) as stranger:
             stranger.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
