@@ -303,7 +303,8 @@ def test_a_valid_message_of_a_client_is_accepted(sample, codec):
     assert type(message) is CLIENT[sample.code]
     for name, expected in zip(message.__struct_fields__, elements[1:], strict=False):
         found = getattr(message, name)
-        assert_head(codec.load(found) if isinstance(found, msgspec.Raw) else found, expected)
+        # A payload is the bytes that its sender wrote.
+        assert_head(codec.load(bytes(found)) if name in ("args", "kwargs") else found, expected)
 
 
 @every_codec
