@@ -125,19 +125,10 @@ class _Stream:
 
     def read(self, row: tuple[Any, ...]) -> StoredEvent | LostEvent:
         """The event of a row of ``COLUMNS``, if it is what was written."""
-        seq, time, publication, codec, args, kwargs, details, options, sum = row
-        event = StoredEvent(
-            epoch=self.epoch,
-            seq=seq,
-            time=time,
-            publication=publication,
-            codec_name=codec,
-            args=args,
-            kwargs=kwargs,
-            details_json=details,
-            options_json=options,
-        )
-        return event if codec != LOST and is_whole(event, self.salt, sum) else LostEvent(_whole(seq))
+        *fields, sum = row
+        event = StoredEvent.of_row(self.epoch, fields)
+        is_event = event.codec_name != LOST and is_whole(event, self.salt, sum)
+        return event if is_event else LostEvent(_whole(event.seq))
 
 
 # Index of the request, values of the row.

@@ -224,23 +224,12 @@ def _streams(rows: list[list[Any]], names: list[list[Any]]) -> dict[int, Stream]
 
 def _take_events(findings: Findings, streams: dict[int, Stream], rows: list[list[Any]]) -> bool:
     strays: dict[int, set[int]] = {}
-    for id, seq, time, publication, codec, args, kwargs, details, options, sum in rows:
+    for id, seq, *rest, sum in rows:
         stream = streams.get(id)
         if stream is None:
             strays.setdefault(id, set()).add(seq)
-            continue
-        event = StoredEvent(
-            epoch=stream.epoch,
-            seq=seq,
-            time=time,
-            publication=publication,
-            codec_name=codec,
-            args=args,
-            kwargs=kwargs,
-            details_json=details,
-            options_json=options,
-        )
-        stream.add(seq, event, sum)
+        else:
+            stream.add(seq, StoredEvent.of_row(stream.epoch, (seq, *rest)), sum)
     for stream in streams.values():
         _judge(findings, stream)
     for numbers in strays.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -57,6 +58,11 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
     kwargs: bytes
     details_json: bytes
     options_json: bytes
+
+    @classmethod
+    def of_row(cls, epoch: str, row: Sequence[Any]) -> StoredEvent:
+        """That of a row of the table, whose columns are in the order of the fields, from ``seq`` on."""
+        return cls(**dict(zip(cls.__struct_fields__, (epoch, *row), strict=True)))
 
 
 class LostEvent(Struct, frozen=True):

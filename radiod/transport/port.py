@@ -30,7 +30,6 @@ from radiod.wire.replies import error_reply
 __all__ = ["Doorkeeper", "Entrance", "PortFactory"]
 
 RAWSOCKET_MAGIC: Final = 0x7F
-CR: Final = 0x0D
 
 
 class Doorkeeper(TwistedProtocol):
