@@ -38,7 +38,7 @@ def test_an_inherited_socket_is_served_and_named(tmp_path, domain, which):
         early = socket.socket(listener.family)
         early.settimeout(SECONDS)
         early.connect(listener.getsockname())
-        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         command, options = passed_on(listener, f"systemd:domain={domain}:{which}")
         log = tmp_path / "log"
         with program(command, log, **options) as process, early:
