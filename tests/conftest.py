@@ -1,6 +1,7 @@
-"""Hypothesis profile, and a straight way for tests that need no reactor."""
+"""Hypothesis profile, signals for servers, and a straight way for tests that need no reactor."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("radiod")
+
+# What is ignored here, under nohup or in a shell's background, would be in every server that a test starts.
+for number, handler in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(tryfirst=True)
