@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -141,13 +142,12 @@ def has_ended(pid):
 
 
 @pytest.fixture
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("home")
-    # pytest's folders are their owner's alone.
-    for parent in (folder, *folder.parents[:3]):
-        if parent != Path("/tmp"):
-            parent.chmod(0o755)
-    return Home(folder)
+def home():
+    # pytest's own folders are their owner's alone, and made so again by every other run of it.
+    with tempfile.TemporaryDirectory(prefix="radiod-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield Home(folder)
 
 
 modes = pytest.mark.parametrize("mode", ["-n", ""], ids=["foreground", "daemon"])
