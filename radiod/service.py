@@ -111,13 +111,14 @@ class Radio:
             self.clock,
             settings,
             self.fan_out.strangers,
+            self.statistics.refused,
             websocket=RadioSocketFactory(
                 reactor, self.clock, self.fan_out, gates, streams, aliases, settings
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, settings),
             http=self.site,
         )
-        self.site.upgrade = self.port.upgrade
+        self.site.upgrade = self.port.upgrade_later
 
     def remember(self, store: SqliteStore) -> None:
         """Go on where the store says that its channels had come, and write to it from now on.
@@ -402,13 +403,16 @@ def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, 
 
 def door(listen: config.Listen) -> Door:
     """The rules of one table of ``[[listen]]``."""
-    return Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found = Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found.tells_peer_late = listen.endpoint.lower().startswith("haproxy:")
+    return found
 
 
 def _settings(limits: config.Limits) -> Settings:
     return Settings(
         max_message_bytes=limits.max_message_bytes,
         max_connections=limits.max_connections,
+        max_connections_per_address=limits.max_connections_per_address,
         max_polls=max(1, limits.max_connections // 10),
         max_fragments=limits.max_fragments,
         compression=limits.compression,

@@ -15,6 +15,7 @@ from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from radiod.core.addresses import Crowd, network_of
 from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
@@ -37,6 +38,8 @@ class Doorkeeper(TwistedProtocol):
     factory: PortFactory
     door: Door
     transport: Any
+    leave: Callable[[], None] | None = None
+    """Gives back the place among the connections of one address; None: it has none."""
 
     def connectionMade(self) -> None:
         """Start the clock."""
@@ -83,22 +86,46 @@ class Doorkeeper(TwistedProtocol):
         try:
             head = read_head(data)
             visit = caller.visit(head)
+            if self.leave is None and not (caller.is_proxy and visit.address == caller.address):
+                # Of a proxy's connections one does not know whose they are before they say so.
+                self._enter(visit.address, visit.peer)
         except BadHead as bad:
             self._refuse(bad)
             return
         self._forget()
         if head.is_websocket:
             received = data + rest
-            self.factory.upgrade(self.transport, caller, visit, head, received, self.factory.connection_lost)
+            self.factory.upgrade(self.transport, caller, visit, head, received, self._on_lost())
         else:
             self._be_http(caller, head, visit, rest)
 
     def _be_rawsocket(self) -> None:
+        caller = self._caller()
+        try:
+            if self.door.tells_peer_late:
+                self._enter(caller.address, caller.peer)
+        except BadHead:
+            self._is_refused = True
+            self.transport.abortConnection()
+            return
         self._forget()
-        peer = self._caller().peer
+        peer = caller.peer
         inner = self._hand_over(self.factory.rawsocket)
         inner.peer = peer
         inner.dataReceived(self._received)
+
+    def _enter(self, address: str | None, peer: str) -> None:
+        """Count the connection as one of that address. Raises: BadHead: it has enough."""
+        network = network_of(address)
+        if network is not None and self.leave is None:
+            self.leave = self.factory.enter(network, peer)
+            if self.leave is None:
+                raise BadHead(429, "too many connections from this address")
+
+    def _on_lost(self) -> Callable[[], None]:
+        """What the protocol that takes over calls when the connection is lost."""
+        leave = self.leave
+        return self.factory.connection_lost if leave is None else _Place(self.factory, leave)
 
     def _be_http(self, caller: Caller, head: Head, visit: Visit, rest: bytes) -> None:
         inner = self._hand_over(self.factory.http, caller)
@@ -108,7 +135,7 @@ class Doorkeeper(TwistedProtocol):
         """Put the right protocol into this one's place; nothing of this one remains behind it."""
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
-        inner.on_lost = self.factory.connection_lost
+        inner.on_lost = self._on_lost()
         inner.caller = caller
         put_in_place(transport, inner)
         inner.makeConnection(transport)
@@ -141,11 +168,37 @@ class Doorkeeper(TwistedProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The peer left before it said anything useful."""
         self._forget()
-        self.factory.connection_lost()
+        self._on_lost()()
 
 
 def _peer_name(address: Any) -> str:
     return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+
+
+class _Place:
+    """A connection that counts as one of an address; to be called when it is lost."""
+
+    __slots__ = ("_leave", "_port")
+
+    def __init__(self, port: PortFactory, leave: Callable[[], None]) -> None:
+        self._port = port
+        self._leave = leave
+
+    def __call__(self) -> None:
+        self._leave()
+        self._port.connection_lost()
+
+    def move(self, network: str, peer: str) -> bool:
+        """Count it as one of another address from now on. Returns: False: that has enough."""
+        # This one's own place may be the last.
+        self._leave()
+        leave = self._port.enter(network, peer)
+        self._leave = leave or _nothing
+        return leave is not None
+
+
+def _nothing() -> None:
+    """It counts as nobody's."""
 
 
 class PortFactory(ServerFactory):
@@ -163,6 +216,7 @@ class PortFactory(ServerFactory):
         clock: ReactorClock,
         settings: Settings,
         strangers: Strangers,
+        refused: dict[str, int],
         *,
         websocket: Any,
         rawsocket: Any,
@@ -175,7 +229,9 @@ class PortFactory(ServerFactory):
         self.rawsocket = rawsocket
         self.http = http
         self.connections = 0
-        self.refused = 0
+        # As Statistics.refused.
+        self._refused = refused
+        self._crowd = Crowd(settings.max_connections_per_address)
         self._open_door = Door()
         self._on_empty: Callable[[], object] = lambda: None
 
@@ -186,12 +242,19 @@ class PortFactory(ServerFactory):
     def admit(self, door: Door, addr: IAddress | None) -> TwistedProtocol | None:
         """Take one more connection, from that address; None, which closes it, when there are too many."""
         if self.connections >= self._settings.max_connections:
-            self.refused += 1
+            self._refused["connections"] += 1
             limit = self._settings.max_connections
             self.log.warn("refused {peer}: {limit} connections are open", peer=_peer_name(addr), limit=limit)
             return None
+        leave = None
+        host, _ = _host_and_port(addr)
+        if host is not None and not door.tells_peer_late and not door.proxies.trust(host):
+            leave = self.enter(network_of(host) or host, _peer_name(addr))
+            if leave is None:
+                return None
         self.connections += 1
         doorkeeper = Doorkeeper()
+        doorkeeper.leave = leave
         doorkeeper.factory = self
         doorkeeper.door = door
         return doorkeeper
@@ -217,6 +280,35 @@ class PortFactory(ServerFactory):
         put_in_place(transport, inner)
         inner.makeConnection(transport)
         inner.dataReceived(received)
+
+    def upgrade_later(
+        self,
+        transport: Any,
+        caller: Caller,
+        visit: Visit,
+        head: Head,
+        received: bytes,
+        on_lost: Callable[[], None],
+    ) -> None:
+        """As ``upgrade``, on a connection that has served requests: of others, perhaps, if a proxy's."""
+        network = network_of(visit.address)
+        if caller.is_proxy and network is not None and isinstance(on_lost, _Place):
+            if not on_lost.move(network, visit.peer):
+                transport.write(error_reply(429, "too many connections from this address", reason=PHRASES[429]))
+                transport.loseConnection()
+                return
+        self.upgrade(transport, caller, visit, head, received, on_lost)
+
+    def enter(self, network: str, peer: str) -> Callable[[], None] | None:
+        """One more connection of that network. Returns: what gives its place back; None: it has enough."""
+        leave = self._crowd.enter(network)
+        if leave is None:
+            self._refused["connections_per_address"] += 1
+            limit = self._settings.max_connections_per_address
+            self.log.warn(
+                "refused {peer}: {limit} connections from its address are open", peer=peer, limit=limit
+            )
+        return leave
 
     def connection_lost(self) -> None:
         """One connection less."""
