@@ -27,7 +27,7 @@ def network_of(address: str | None) -> str | None:
 
 def network_of_peer(peer: str) -> str | None:
     """The same of a peer as the log names it: ``tcp:192.0.2.1:4711``, ``tcp:[2001:db8::1]``, ``unix``."""
-    kind, colon, rest = peer.partition(":")
+    _, colon, rest = peer.partition(":")
     if not colon:
         return None
     if rest.startswith("["):
@@ -43,7 +43,7 @@ class Crowd:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        # network -> [how many, what gives one back]: one function for all of a network, as there are many.
+        # network -> ([how many], what gives one back): one function for all of a network, as they are many.
         self._by_network: dict[str, tuple[list[int], Callable[[], None]]] = {}
 
     def __len__(self) -> int:

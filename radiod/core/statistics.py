@@ -128,8 +128,8 @@ class _Lag:
 class Statistics:
     """The statistics of one server, for all of its realms.
 
-    ``round`` counts the rounds, each ``interval`` seconds long; it stays 0 until ``start``. ``refused`` counts
-    what peers were refused, or cut for, by the bound that they met.
+    ``round`` counts the rounds, each ``interval`` seconds long; it stays 0 until ``start``. ``refused``
+    counts what peers were refused, or cut for, by the bound that they met.
     """
 
     def __init__(self, clock: Clock, timers: Timers, interval: float = INTERVAL) -> None:

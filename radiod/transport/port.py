@@ -293,8 +293,11 @@ class PortFactory(ServerFactory):
         """As ``upgrade``, on a connection that has served requests: of others, perhaps, if a proxy's."""
         network = network_of(visit.address)
         if caller.is_proxy and network is not None and isinstance(on_lost, _Place):
-            if not on_lost.move(network, visit.peer):
-                transport.write(error_reply(429, "too many connections from this address", reason=PHRASES[429]))
+            is_full = not on_lost.move(network, visit.peer)
+            if is_full:
+                transport.write(
+                    error_reply(429, "too many connections from this address", reason=PHRASES[429])
+                )
                 transport.loseConnection()
                 return
         self.upgrade(transport, caller, visit, head, received, on_lost)
