@@ -31,7 +31,7 @@ from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.endpoint_defaults import with_defaults
-from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.errors import NOT_AUTHORIZED, Refused, WrongSecret
 from radiod.process import Process, StartError
 from radiod.store.journal import RealmJournal, restored, saved_channel
 from radiod.store.records import StoreError
@@ -51,6 +51,7 @@ from radiod.web.listen import ListenResource
 from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root, WampPath
+from radiod.web.suspicion import Suspicion
 from radiod.wire.doors import Door
 
 __all__ = ["ListenError", "Radio", "RadioService", "StartError"]
@@ -84,8 +85,8 @@ class Radio:
         self.ids = RandomIds()
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
-        self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
         self.statistics = Statistics(self.clock, self.clock.timers, limits.stats_interval_s)
+        self.fan_out = FanOut(self.clock, limits.max_backlog_bytes, self.statistics.refused)
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
             name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
@@ -194,7 +195,7 @@ class Radio:
         if credential is not None:
             holder = self._holder(credential)
             if holder is None:
-                raise Refused(NOT_AUTHORIZED, "API-KEY not valid")
+                raise WrongSecret(NOT_AUTHORIZED, "API-KEY not valid")
             return holder.realm, holder.listener
         realm = self.main_realm
         anonymous = self._admissions[realm.name].anonymous
@@ -203,8 +204,9 @@ class Radio:
         return realm, anonymous.principal()
 
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
-        publish = PublishResource(self.writer)
-        listen = ListenResource(streams, self.channel_polls)
+        suspicion = Suspicion(self.fan_out.guesses)
+        publish = PublishResource(self.writer, suspicion)
+        listen = ListenResource(streams, self.channel_polls, suspicion)
         channels = ChannelsResource(self.main_realm)
         leaves: dict[str, Resource] = {
             "/publish": publish,
@@ -216,7 +218,10 @@ class Radio:
             "/healthz": HealthResource(),
             "/ws": WampPath(),
         }
-        by_path = {path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()}
+        by_path = {
+            path: ListenResource(streams, self.channel_polls, suspicion, name)
+            for path, name in aliases.items()
+        }
         below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPollResource(self.polls)}
         return Root({**leaves, **by_path}, below)
 

@@ -37,13 +37,13 @@ def network_of_peer(peer: str) -> str | None:
 
 
 class Crowd:
-    """How many each network has of something, at most ``limit``. The table is as long as that something is."""
+    """How many each network has of something, at most ``limit``. The table is as long as that is."""
 
     __slots__ = ("_by_network", "_limit")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        # network -> ([how many], what gives one back): one function for all of a network, as they are many.
+        # network -> ([how many], what gives one back): one function for all of a network, to save memory.
         self._by_network: dict[str, tuple[list[int], Callable[[], None]]] = {}
 
     def __len__(self) -> int:

@@ -12,16 +12,26 @@ from typing import Final
 
 from twisted.logger import Logger
 
+from radiod.core.addresses import network_of_peer
+from radiod.core.guesses import Turn
 from radiod.core.handshake import Gate, Handshake
 from radiod.core.later import Later
 from radiod.core.ports import BrowserCookie
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
-from radiod.errors import CLOSE_LOGOUT, RUNTIME_ERROR, TIMEOUT, Denied, PeerError, RadiodError
+from radiod.errors import (
+    AUTHENTICATION_FAILED,
+    CLOSE_LOGOUT,
+    RUNTIME_ERROR,
+    TIMEOUT,
+    Denied,
+    PeerError,
+    RadiodError,
+)
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message
+from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, shows_secret
 
 __all__ = ["WampDriver"]
 
@@ -66,6 +76,8 @@ class WampDriver:
         "_realm",
         "_session",
         "_start_deadline",
+        "_suspects",
+        "_turn",
         "_waiting",
         "close_code",
         "is_over",
@@ -92,6 +104,9 @@ class WampDriver:
         self._session: Session | None = None
         # What came while the handshake waits for somebody else's answer; the peer is not read meanwhile.
         self._waiting: deque[bytes] | None = None
+        # Networks that keys are guessed from, mostly none; and its place in line if this is one.
+        self._suspects = outlet.guesses.networks
+        self._turn: Turn | None = None
         self._is_closing = False
         self.is_over = False
         self.close_code = NORMAL
@@ -120,6 +135,8 @@ class WampDriver:
             return
         try:
             message = self._codec.decode(data)
+            if self._suspects and self._turn is None and shows_secret(message) and self._lines_up(data):
+                return
             if self._handshake is not None:
                 self._receive_opening(self._handshake, message)
             else:
@@ -129,6 +146,31 @@ class WampDriver:
         except Exception:
             self.log.failure("a message of {peer} failed", peer=self._peer)
             self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
+
+    def _lines_up(self, data: bytes) -> bool:
+        """Whether a message with a secret has to wait: too many from its address were wrong."""
+        turn = self._outlet.guesses.turn(network_of_peer(self._peer))
+        if turn is None:
+            return False
+        self._turn = turn
+        self._waiting = deque()
+        self._outlet.pause_reads(True)
+        turn.then(lambda outcome: self._take_turn(data, outcome))
+        return True
+
+    def _take_turn(self, data: bytes, outcome: RadiodError | None) -> None:
+        if self.is_over:
+            return
+        if outcome is not None:
+            self.abort(outcome)
+            return
+        waiting, self._waiting = self._waiting, None
+        self._outlet.pause_reads(False)
+        # While its turn is set, it is not sent back to the line.
+        self.receive(data)
+        self._turn = None
+        for each in waiting or ():
+            self.receive(each)
 
     def _receive_opening(self, handshake: Handshake, message: ClientMessage) -> None:
         if isinstance(message, Abort | Goodbye):
@@ -241,6 +283,8 @@ class WampDriver:
             self._finish(NORMAL)
             return
         claim = self._handshake.claim if self._handshake is not None else None
+        if claim is not None and error.uri == AUTHENTICATION_FAILED:
+            self._outlet.guesses.wrong(network_of_peer(self._peer))
         self.log.info(
             "aborted {peer}: {uri}: {text}" if claim is None else "aborted {peer}, {claim}: {uri}: {text}",
             peer=self._peer,
@@ -277,6 +321,8 @@ class WampDriver:
 
     def _end(self) -> None:
         self._deadline.cancel()
+        if self._turn is not None:
+            self._turn.leave()
         self._outlet.strangers.discard(self)
         self.is_over = True
         # Each knows the other: without this only the cyclic collector would free them.

@@ -25,10 +25,20 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from radiod.core.addresses import network_of_peer
+from radiod.core.guesses import Guesses
 from radiod.core.listeners import Broadcast, Listener
 from radiod.core.sessions import Session
+from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
-from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused
+from radiod.errors import (
+    INVALID_ARGUMENT,
+    PAYLOAD_SIZE_EXCEEDED,
+    PeerError,
+    RadiodError,
+    Refused,
+    WrongSecret,
+)
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
 from radiod.transport.strangers import Strangers
@@ -83,12 +93,13 @@ class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes; ``strangers``: connections without a session. ``cut`` counts connections that
-    were cut for their backlog.
+    were cut for their backlog; ``guesses``: wrong keys and failed logins by address; ``refused``: as
+    ``Statistics.refused``.
     """
 
     log = Logger()
 
-    def __init__(self, clock: ReactorClock, max_backlog: int) -> None:
+    def __init__(self, clock: ReactorClock, max_backlog: int, refused: dict[str, int] | None = None) -> None:
         self._clock = clock
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
@@ -98,7 +109,12 @@ class FanOut:
         # The event that the log was told of last.
         self._noted = 0
         self.strangers = Strangers()
+        refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
+        self.guesses = Guesses(clock, clock.timers, refused, self._slow)
         self.cut = 0
+
+    def _slow(self, network: str) -> None:
+        self.log.warn("slowing {peer}: many wrong keys or failed logins", peer=network)
 
     def mark(self, outlet: Outlet) -> None:
         """Have the outlet flushed at the end of this turn."""
@@ -225,6 +241,18 @@ class FanOut:
         outlet: Outlet = session.outlet
         if outlet.driver is not None:
             outlet.driver.abort(error)
+
+    def suspect(self, session: Session, refusal: WrongSecret) -> None:
+        """Note a wrong key in the log, and count it against the address."""
+        principal, peer = session.principal, session.outlet.peer
+        self.log.info(
+            "refused {peer}: {text}: {authid} by {authmethod}",
+            peer=peer,
+            text=refusal.text,
+            authid=principal.authid,
+            authmethod=principal.authmethod,
+        )
+        self.guesses.wrong(network_of_peer(peer))
 
     def end(self, session: Session) -> None:
         """Finish a stream at the end of this turn, so that its end does not re-enter the core."""
@@ -465,6 +493,11 @@ class Outlet:
     def strangers(self) -> Strangers:
         """The server's connections without a session."""
         return self._fan_out.strangers
+
+    @property
+    def guesses(self) -> Guesses:
+        """The server's failed logins and wrong keys."""
+        return self._fan_out.guesses
 
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when so much time has passed."""

@@ -64,6 +64,8 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
     caller: Caller
     timeOut = None
     max_body_bytes = 0
+    # An address, and the keys from there that were right, last on this connection: see ``web.suspicion``.
+    proven: object = None
     # Received, and not yet looked at.
     _ahead = b""
     _is_closing = False
