@@ -86,7 +86,13 @@ class Radio:
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
         self.statistics = Statistics(self.clock, self.clock.timers, limits.stats_interval_s)
-        self.fan_out = FanOut(self.clock, limits.max_backlog_bytes, self.statistics.refused)
+        self.fan_out = FanOut(
+            self.clock,
+            limits.max_backlog_bytes,
+            self.statistics.refused,
+            limits.message_timeout_s,
+            limits.max_unfinished_bytes,
+        )
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
             name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
@@ -106,6 +112,7 @@ class Radio:
             self.clock,
             timeout=settings.http_timeout,
             idle=settings.http_idle,
+            unfinished=self.fan_out.unfinished,
             max_body_bytes=settings.max_message_bytes,
         )
         self.port = PortFactory(
@@ -113,6 +120,7 @@ class Radio:
             settings,
             self.fan_out.strangers,
             self.statistics.refused,
+            self.fan_out.unfinished,
             websocket=RadioSocketFactory(
                 reactor, self.clock, self.fan_out, gates, streams, aliases, settings
             ),

@@ -80,6 +80,8 @@ class Limits(Node, frozen=True, kw_only=True):
     max_connections: Count = 50_000
     max_connections_per_address: Count = 256
     max_unauthenticated_seconds: Seconds = 10.0
+    message_timeout_s: Seconds = 10.0
+    max_unfinished_bytes: ManyBytes = 67_108_864
     call_timeout_s: Seconds = 60.0
     max_pending_calls: Count = 4096
     max_subscriptions: Count = 10_000

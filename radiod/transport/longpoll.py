@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from radiod.core.handshake import Gate
 from radiod.core.ports import Ids
 from radiod.core.timers import Deadline
-from radiod.errors import INVALID_ARGUMENT, QUOTA, PeerError, Refused
+from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, QUOTA, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_poll_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
@@ -192,22 +192,44 @@ class Poll:
         """Take one body; perhaps later, while the client has to read what it was sent first.
 
         Returns: what must be called when the request is lost.
-        Raises: Refused: too many wait already.
+        Raises: Refused: too many wait already, or it is too long.
         """
+        longest = self._driver.longest(self._polls.max_held_bytes)
+        if len(data) > longest:
+            raise Refused(PAYLOAD_SIZE_EXCEEDED, f"messages may have {longest} bytes here and now")
         if not self._is_paused and not self._held:
             done(self._take(data))
             return lambda: None
-        if len(self._held) >= MAX_HELD or self._held_bytes > self._polls.max_held_bytes:
+        if len(self._held) >= MAX_HELD or self._held_bytes > longest:
             raise Refused(QUOTA, "too many requests wait already: receive first")
         held = (data, done)
         self._held.append(held)
-        self._held_bytes += len(data)
+        self._count_held(len(data))
         return lambda: self._forget_held(held)
 
     def _forget_held(self, held: tuple[bytes, Sent]) -> None:
         if held in self._held:
             self._held.remove(held)
-            self._held_bytes -= len(held[0])
+            self._count_held(-len(held[0]))
+
+    def _count_held(self, more: int) -> None:
+        self._held_bytes += more
+        unfinished = self._polls.fan_out.unfinished
+        if self._held_bytes:
+            # How long they may wait is for whoever does not receive: see ``_expire``.
+            unfinished.hold(self, self._held_bytes, is_timed=False)
+        else:
+            unfinished.release(self)
+
+    def is_read(self) -> bool:
+        """Nothing waits here for the rest of it."""
+        return True
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """All sends that wait are too long."""
+        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason)
+        # Not now: it may be in the middle of a send.
+        self._polls.clock.soon(self.close)
 
     def _take(self, data: bytes) -> str | None:
         driver = self._driver
@@ -234,7 +256,7 @@ class Poll:
     def _take_held(self) -> None:
         while self._held and not self._is_paused:
             data, done = self._held.popleft()
-            self._held_bytes -= len(data)
+            self._count_held(-len(data))
             done(self._take(data))
 
     # --- closing
@@ -252,6 +274,7 @@ class Poll:
         self.is_over = True
         self._driver.lost()
         self.release()
+        self._polls.fan_out.unfinished.release(self)
         while self._held:
             self._held.popleft()[1](None)
 

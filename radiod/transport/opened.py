@@ -46,6 +46,7 @@ NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 UNSUPPORTED_DATA: Final = 1003
 INVALID_PAYLOAD: Final = 1007
+POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
 
 
@@ -58,6 +59,7 @@ class Shared:
         self.max_message_bytes = settings.max_message_bytes
         self.max_fragments = settings.max_fragments
         self._handshake_seconds = settings.handshake_seconds
+        self.unfinished = fan_out.unfinished
         self.pinger = Pinger(clock, settings.ping_interval, settings.ping_timeout)
 
     def handshake_deadline(self, what: Callable[[], None]) -> Deadline:
@@ -196,7 +198,8 @@ class OpenSocket:
         if self._is_deflated:
             # What listeners to a channel say is ignored: a KiB of it must not cost inflating a MiB.
             inflate = shared.inflate if self._receiver is not None else _leave_deflated
-        return FrameReader(self._longest(), shared.max_fragments, inflate)
+        # Nor must it be kept.
+        return FrameReader(self._longest(), shared.max_fragments, inflate, self._receiver is None)
 
     def _longest(self) -> int:
         limit = self._shared.max_message_bytes
@@ -204,13 +207,18 @@ class OpenSocket:
 
     def _read(self, reader: FrameReader, data: bytes) -> None:
         """Take frames until the connection begins to close."""
+        is_new = False
         try:
             for opcode, payload in reader.read(data):
+                is_new = is_new or opcode < CLOSE
                 self._take(opcode, payload)
                 if self._closing is not None:
                     return
             if reader.is_idle:
                 self._reader = None
+                self._shared.unfinished.release(self)
+            elif self._receiver is not None:
+                self._shared.unfinished.hold(self, reader.size, is_new=is_new)
         except Violation as violation:
             self.log.info("failed {peer}: {reason}", peer=self._peer, reason=violation.reason)
             self._leave()
@@ -228,6 +236,20 @@ class OpenSocket:
             if opcode | FINAL != self._first_byte:
                 raise Violation(UNSUPPORTED_DATA, "the subprotocol has no messages of this kind")
             self._receiver.receive(payload)
+
+    def is_read(self) -> bool:
+        """Whether the peer could go on with a message that has begun."""
+        return self._outlet is None or self._outlet.is_read
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """A message has begun, and not ended in time; or all of them are too long."""
+        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason)
+        self._leave()
+        if is_urgent:
+            self._reader = None
+            self._transport.abortConnection()
+        else:
+            self._close(POLICY_VIOLATION, reason)
 
     # --- sending
 
@@ -259,6 +281,7 @@ class OpenSocket:
         if self._closing is None:
             self._closing = self._shared.close_deadline(self._transport.abortConnection)
             self._shared.pinger.remove(self)
+            self._shared.unfinished.release(self)
             self._reader = self._reader or self._make_reader()
             self._push(code.to_bytes(2, "big") + reason.encode(), CLOSE_FIRST_BYTE)
 
@@ -280,6 +303,7 @@ class OpenSocket:
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Free everything the connection held."""
         self._shared.pinger.remove(self)
+        self._shared.unfinished.release(self)
         if self._closing is not None:
             self._closing.cancel()
         self._leave()

@@ -31,6 +31,7 @@ from radiod.core.listeners import Broadcast, Listener
 from radiod.core.sessions import Session
 from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
+from radiod.core.unfinished import Unfinished
 from radiod.errors import (
     INVALID_ARGUMENT,
     PAYLOAD_SIZE_EXCEEDED,
@@ -94,12 +95,20 @@ class FanOut:
 
     ``max_backlog`` is in bytes; ``strangers``: connections without a session. ``cut`` counts connections that
     were cut for their backlog; ``guesses``: wrong keys and failed logins by address; ``refused``: as
-    ``Statistics.refused``.
+    ``Statistics.refused``; ``unfinished``: what came of messages that are not complete, each of which may
+    take ``message_timeout`` seconds, and all together ``max_unfinished`` bytes.
     """
 
     log = Logger()
 
-    def __init__(self, clock: ReactorClock, max_backlog: int, refused: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        clock: ReactorClock,
+        max_backlog: int,
+        refused: dict[str, int] | None = None,
+        message_timeout: float = 10.0,
+        max_unfinished: int = 64 << 20,
+    ) -> None:
         self._clock = clock
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
@@ -111,6 +120,7 @@ class FanOut:
         self.strangers = Strangers()
         refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
         self.guesses = Guesses(clock, clock.timers, refused, self._slow)
+        self.unfinished = Unfinished(clock, clock.timers, refused, message_timeout, max_unfinished)
         self.cut = 0
 
     def _slow(self, network: str) -> None:
@@ -605,6 +615,11 @@ class Outlet:
         """Stop reading from the peer while what it asked waits for somebody else, or read on."""
         self._is_waiting = is_paused
         self._update_reads()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the peer is read now."""
+        return not self._reads_paused
 
     def _update_reads(self) -> None:
         is_paused = self._is_backlogged or self._is_waiting

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from radiod.core.addresses import Crowd, network_of
 from radiod.core.timers import Deadline
+from radiod.core.unfinished import Unfinished
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.settings import Settings
@@ -72,6 +73,19 @@ class Doorkeeper(TwistedProtocol):
             self._take_head(request[:end], request[end:])
         elif len(request) > MAX_HEAD_BYTES:
             self._refuse(BadHead(431))
+        else:
+            self.factory.unfinished.hold(self, len(received), is_timed=False)
+
+    def is_read(self) -> bool:
+        """The head has a clock of its own."""
+        return True
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """All unfinished heads and messages are too long."""
+        self.log.info("cut {peer}: {reason}", peer=self._peer(), reason=reason)
+        self._received = b""
+        self._is_refused = True
+        self.transport.abortConnection()
 
     def _caller(self) -> Caller:
         """Who this is; not before there is something to read, or the PROXY protocol has not told yet."""
@@ -163,6 +177,7 @@ class Doorkeeper(TwistedProtocol):
 
     def _forget(self) -> None:
         self._deadline.cancel()
+        self.factory.unfinished.release(self)
         self.factory.strangers.discard(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -217,6 +232,7 @@ class PortFactory(ServerFactory):
         settings: Settings,
         strangers: Strangers,
         refused: dict[str, int],
+        unfinished: Unfinished,
         *,
         websocket: Any,
         rawsocket: Any,
@@ -225,6 +241,7 @@ class PortFactory(ServerFactory):
         self._clock = clock
         self._settings = settings
         self.strangers = strangers
+        self.unfinished = unfinished
         self.websocket = websocket
         self.rawsocket = rawsocket
         self.http = http

@@ -146,8 +146,11 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         if unfinished is not None:
             unfinished.add(data)
             if unfinished.size < self._wanted:
+                self.factory.fan_out.unfinished.hold(self, unfinished.size)
                 return
             self._unfinished, data = None, unfinished.take()
+        # Or only the rest of a frame's head has come.
+        is_new = unfinished is None or self._wanted > HANDSHAKE_BYTES
         frames: list[tuple[int, bytes]] = [(PONG, b"")]
         while frames:
             try:
@@ -161,8 +164,28 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
                 elif kind == PING:
                     outlet.push(rawsocket_frame(payload, PONG))
             data = data[rest:]
+        self._keep(data, is_new)
+
+    def _keep(self, data: bytes, is_new: bool) -> None:
+        """The beginning of a frame, perhaps empty, is all there is."""
         if data:
             self._unfinished, self._wanted = Pieces(data), rawsocket_wanted(data)
+            self.factory.fan_out.unfinished.hold(self, len(data), is_new=is_new)
+        elif is_new:
+            self.factory.fan_out.unfinished.release(self)
+
+    def is_read(self) -> bool:
+        """Whether the peer could go on with a message that has begun."""
+        return self._outlet is None or self._outlet.is_read
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """A message has begun, and not ended in time; or all of them are too long."""
+        self._unfinished = None
+        if self._driver is not None and not is_urgent:
+            self._driver.abort(PeerError(reason))
+        else:
+            self.log.info("cut {peer}: {reason}", peer=self.peer, reason=reason)
+            self.transport.abortConnection()
 
     # --- closing
 
@@ -180,6 +203,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         super().connectionLost(reason)
         self._deadline.cancel()
         self.factory.fan_out.strangers.discard(self)
+        self.factory.fan_out.unfinished.release(self)
         if self._driver is not None:
             self._driver.lost()
         if self._outlet is not None:
