@@ -26,6 +26,7 @@ from radiod.core.ids import RandomIds
 from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
 from radiod.core.realm import Realm
+from radiod.core.seats import Seats
 from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
@@ -95,16 +96,28 @@ class Radio:
         )
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
-            name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
+            name: Admission(
+                self.realms[name],
+                realm,
+                self.clock,
+                self.ids,
+                reactor,
+                self.statistics.refused,
+                limits.max_pending_calls,
+            )
             for name, realm in configuration.realms.items()
         }
         # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.
         self._keys = dict(self._key_holders())
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify, settings.heartbeat)
-        self.channel_polls = ChannelPolls(self.fan_out, self.clock, settings.max_polls)
+        self.channel_polls = ChannelPolls(
+            self.fan_out,
+            self.clock,
+            Seats(settings.max_polls, self.statistics.refused, "polls", "polls that wait"),
+        )
         gates = {name: admission.gate for name, admission in self._admissions.items()}
-        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
+        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings, self.statistics.refused)
         aliases = dict(_aliases(configuration))
         self.site = RadioSite(
             self._root(streams, aliases),

@@ -104,6 +104,11 @@ class Principal(Struct, frozen=True, kw_only=True):
     authextra: dict[str, Any] | None = None
     memberships: tuple[str, ...] = ()
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it may be anybody."""
+        return self.authmethod == "anonymous"
+
 
 class Question(Struct, frozen=True, kw_only=True):
     """What an authenticator asks the client before it decides.

@@ -110,7 +110,7 @@ class WampDriver:
         self._is_closing = False
         self.is_over = False
         self.close_code = NORMAL
-        self._handshake: Handshake | None = Handshake(gates, cookie)
+        self._handshake: Handshake | None = Handshake(gates, cookie, peer)
         self._deadline = deadline(self._expire)
         outlet.driver = self
         outlet.peer = peer
@@ -198,11 +198,17 @@ class WampDriver:
             self.receive(data)
 
     def _reply(self, handshake: Handshake, reply: Message) -> None:
+        refusal = None
+        if handshake.session is not None:
+            self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
+            refusal = self._outlet.joined(handshake.session.principal)
+        if refusal is not None:
+            self.abort(refusal)
+            return
         self._outlet.push(self._outlet.format.message(reply, None))
         if handshake.session is not None:
             self._deadline.cancel()
             self._outlet.strangers.discard(self)
-            self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
             principal = handshake.session.principal
             self.log.info(
                 "session {session} joined: {authid} as {authrole} by {authmethod} from {peer}",
@@ -237,7 +243,7 @@ class WampDriver:
         """The client has said goodbye, and been answered: it may join again, or close."""
         self._leave("said goodbye")
         self._session = None
-        self._handshake = Handshake(self._gates, self._cookie)
+        self._handshake = Handshake(self._gates, self._cookie, self._peer)
         self._deadline = self._start_deadline(self._expire)
         self._outlet.strangers.add(self)
 

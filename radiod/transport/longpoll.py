@@ -17,8 +17,10 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from radiod.core.addresses import network_of_peer
 from radiod.core.handshake import Gate
-from radiod.core.ports import Ids
+from radiod.core.ports import Ids, Principal
+from radiod.core.seats import Seat, Seats
 from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, QUOTA, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_poll_format
@@ -49,7 +51,7 @@ Sent = Callable[[str | None], None]
 class PollOutlet(Outlet):
     """An outlet that is blocked whenever no receive waits; ``hand_over`` answers the one that does."""
 
-    __slots__ = ("_hand_over", "_is_batched", "_pause")
+    __slots__ = ("_hand_over", "_is_batched", "_pause", "_seat")
 
     def __init__(
         self,
@@ -58,13 +60,24 @@ class PollOutlet(Outlet):
         *,
         hand_over: Callable[[bytes], None],
         pause: Callable[[bool], None],
+        seat: Seat,
         **kwargs: Any,
     ) -> None:
         super().__init__(fan_out, format, max_bytes=1 << 62, **kwargs)
         self._is_batched = format.is_batched
         self._hand_over = hand_over
+        self._seat = seat
         self._pause = pause
         self.blocked = True
+
+    def joined(self, principal: Principal) -> Refused | None:
+        """Who opened the transport is known: strangers do not get as many of them as others."""
+        party = principal.authrole, network_of_peer(self.peer)
+        try:
+            self._seat.move(party, is_stranger=principal.is_anonymous)
+        except Refused as refusal:
+            return refusal
+        return None
 
     def block(self) -> None:
         """No receive waits any more: what was queued for it waits for the next."""
@@ -112,15 +125,16 @@ class Poll:
 
     Args:
         polls: the table that it leaves when it is closed.
-        peer: whoever opened it, for the log.
+        peer: whoever opened it, for the log; ``seat``: its place among all transports.
     """
 
     log = Logger()
 
-    def __init__(self, polls: Polls, id: str, protocol: str, peer: str) -> None:
+    def __init__(self, polls: Polls, id: str, protocol: str, peer: str, seat: Seat) -> None:
         codec, is_batched = SUBPROTOCOLS[protocol]
         format = batched_poll_format(codec.name) if is_batched else poll_format(codec.name)
         self._polls = polls
+        self._seat = seat
         self.id = id
         self.protocol = protocol
         self.content_type = format.content_type
@@ -136,6 +150,7 @@ class Poll:
             format,
             hand_over=self._answer,
             pause=self._pause,
+            seat=seat,
             on_cut=self._cut,
             on_finished=self._finished,
         )
@@ -264,6 +279,7 @@ class Poll:
     def close(self) -> None:
         """The client has closed it, or is gone: free everything it held."""
         self._polls.forget(self)
+        self._seat.leave()
         self._end()
         self._deadline.cancel()
         self._outlet.abandon()
@@ -298,7 +314,7 @@ class Poll:
 
 
 class Polls:
-    """All open transports, at most ``settings.max_polls``."""
+    """All open transports, at most ``settings.max_polls``, shared by roles and addresses."""
 
     def __init__(
         self,
@@ -307,12 +323,13 @@ class Polls:
         gates: Mapping[str, Gate],
         ids: Ids,
         settings: Settings,
+        refused: dict[str, int],
     ) -> None:
         self.clock = clock
         self.fan_out = fan_out
         self.gates = gates
         self._ids = ids
-        self._max_polls = settings.max_polls
+        self._seats = Seats(settings.max_polls, refused, "transports", "long-poll transports")
         # Bytes of one transport's waiting sends above which no more may wait: one send of the longest kind.
         self.max_held_bytes = settings.max_message_bytes
         self._handshake_seconds = settings.handshake_seconds
@@ -332,9 +349,10 @@ class Polls:
         protocol = next((name for name in protocols if name in SUBPROTOCOLS), None)
         if protocol is None:
             raise Refused(INVALID_ARGUMENT, f"offer one of the protocols {', '.join(SUBPROTOCOLS)}")
-        if len(self._polls) >= self._max_polls:
-            raise Refused(QUOTA, f"{self._max_polls} transports are open")
-        poll = Poll(self, self._ids.secret(), protocol, peer)
+        # Nobody knows yet whether it is a stranger.
+        network = network_of_peer(peer)
+        seat = self._seats.take(network and ("", network), is_stranger=False)
+        poll = Poll(self, self._ids.secret(), protocol, peer, seat)
         self._polls[poll.id] = poll
         return poll
 

@@ -28,6 +28,7 @@ from zope.interface import implementer
 from radiod.core.addresses import network_of_peer
 from radiod.core.guesses import Guesses
 from radiod.core.listeners import Broadcast, Listener
+from radiod.core.ports import Principal
 from radiod.core.sessions import Session
 from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
@@ -615,6 +616,10 @@ class Outlet:
         """Stop reading from the peer while what it asked waits for somebody else, or read on."""
         self._is_waiting = is_paused
         self._update_reads()
+
+    def joined(self, principal: Principal) -> Refused | None:
+        """Its session is ``principal``'s. Returns: why it may not be."""
+        return None
 
     @property
     def is_read(self) -> bool:

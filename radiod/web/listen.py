@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from twisted.web.server import NOT_DONE_YET, Request
 
+from radiod.core.addresses import network_of
 from radiod.core.later import Later, after
 from radiod.errors import (
     CHANNEL_CLOSED,
@@ -26,6 +27,7 @@ from radiod.web.answers import (
     log_refused,
     query,
     rest_of_path,
+    visit,
 )
 from radiod.web.suspicion import Suspicion
 
@@ -61,7 +63,7 @@ class ChannelStreams(Protocol):
 class Polls(Protocol):
     """What answers polls; ``transport.channelpolls.ChannelPolls`` is one, and documents it."""
 
-    def poll(self, stream: Any, answer: Callable[[Any], None]) -> Callable[[], None]: ...
+    def poll(self, stream: Any, answer: Callable[[Any], None], network: str | None) -> Callable[[], None]: ...
 
 
 class ListenResource(JsonResource):
@@ -133,7 +135,8 @@ class Listener:
         media_type = next((one for one in STREAMS if one in accepted), None)
         request.setHeader("Cache-Control", "no-store")
         if media_type is None:
-            self._stop = self._polls.poll(stream, self._tell)
+            network = network_of(visit(request).address)
+            self._stop = self._polls.poll(stream, self._tell, network)
             return
         request.setHeader("Content-Type", f"{media_type}; charset=utf-8")
         # Proxies that collect answers would collect this one for ever.
