@@ -565,7 +565,9 @@ class TestSharesOfWhatTakesTime:
         def login(host):
             wire = self.wire(radio, host)
             wire.say([1, "radio", hello])
-            assert wire.heard()[0][0] == 4
+            first = wire.heard()[0]
+            if first[0] == 3:
+                return [first[2]]
             wire.say([5, "x", {}])
             return [reply[2] for reply in wire.heard()]
 

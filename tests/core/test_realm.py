@@ -37,7 +37,15 @@ from radiod.errors import (
     PeerError,
     Refused,
 )
-from radiod.testing import ALLOW_ALL, ALLOW_NONE, Allow, make_principal, make_realm
+from radiod.testing import (
+    ALLOW_ALL,
+    ALLOW_NONE,
+    Allow,
+    Peer,
+    RecordingOutbox,
+    make_principal,
+    make_realm,
+)
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, Payload
 from radiod.wire.messages import PublishOptions
 

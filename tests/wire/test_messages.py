@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from radiod.wire.codecs import JSON
 from radiod.wire.messages import (
     Abort,
     ClientMessage,
@@ -11,6 +12,7 @@ from radiod.wire.messages import (
     PublishOptions,
     RouterMessage,
     name_of,
+    shows_secret,
 )
 
 ROLES = {"roles": {"subscriber": {}}}
