@@ -41,6 +41,10 @@ def with_defaults(endpoint: str) -> str:
     if not WHOLE.fullmatch(endpoint):
         return endpoint
     kind, *parts = _split(endpoint)
+    if kind.lower() == "haproxy" and parts:
+        # The PROXY protocol stands before any other endpoint.
+        inner = endpoint[len(kind) + 1 :]
+        return f"{kind}:{with_defaults(inner)}"
     parameters = PARAMETERS.get(kind.lower(), ())
     names = [match[1] for part in parts if (match := NAME.match(part))]
     given = {*names, *parameters[: len(parts) - len(names)]}
