@@ -6,16 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 JS := tests/e2e/js
 PYTEST_FLAGS ?=
+FUZZ_S ?= 90
+FUZZ_SEED ?=
 # What make bench compares; see benchmarks/peers/README.md for installing the others.
 PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 
-.PHONY: help run test lint coverage bench soak clean
+.PHONY: help run test lint coverage fuzz fuzz-coverage bench soak clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
 	@echo "make lint      ruff and mypy"
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
+	@echo "make fuzz      hostile input against a real server for FUZZ_S=90 seconds; FUZZ_SEED= runs a finding again"
+	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
 	@echo "make bench     reproduce the tables of docs/performance.md"
 	@echo "make soak      long runs: leaks, stalled listeners, kill -9 under durable publishes"
 
@@ -33,6 +37,14 @@ lint: $(VENV)/.dev
 coverage: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest -q tests/wire tests/core
 	$(BIN)/coverage report --fail-under=100
+
+fuzz: $(VENV)/.dev $(JS)/node_modules
+	@FUZZ_S="$(FUZZ_S)" FUZZ_SEED="$(FUZZ_SEED)" PYTHONPATH=.:tests $(BIN)/python -m fuzz
+
+fuzz-coverage: $(VENV)/.dev
+	@$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev,fuzz]'
+	@mkdir -p build/corpus
+	@PYTHONPATH=.:tests $(BIN)/python -m fuzz.guided -max_total_time=$(FUZZ_S) -max_len=4096 build/corpus
 
 bench: $(VENV)/.dev
 	$(MAKE) -C benchmarks

@@ -50,5 +50,5 @@ setup(
         "cryptography>=50.0",
         "treq>=26.7",
     ],
-    extras_require={"sim": SIM, "dev": [*TEST, *SIM]},
+    extras_require={"sim": SIM, "dev": [*TEST, *SIM], "fuzz": ["atheris>=3.0"]},
 )

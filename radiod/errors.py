@@ -68,6 +68,7 @@ NO_SUCH_REGISTRATION: Final = "wamp.error.no_such_registration"
 NO_SUCH_SUBSCRIPTION: Final = "wamp.error.no_such_subscription"
 NO_SUCH_REALM: Final = "wamp.error.no_such_realm"
 NO_MATCHING_AUTH_METHOD: Final = "wamp.error.no_matching_auth_method"
+AUTHENTICATION_DENIED: Final = "wamp.error.authentication_denied"
 AUTHENTICATION_FAILED: Final = "wamp.error.authentication_failed"
 AUTHENTICATION_REQUIRED: Final = "wamp.error.authentication_required"
 NOT_AUTHORIZED: Final = "wamp.error.not_authorized"
@@ -95,7 +96,7 @@ MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_LOGOUT: Final = "wamp.close.logout"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
-CLOSE_NORMAL: Final = "wamp.close.normal"
+CLOSE_KILLED: Final = "wamp.close.killed"
 
 HTTP_STATUS: Final = {
     INVALID_URI: 400,

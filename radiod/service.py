@@ -12,10 +12,8 @@ from typing import Any
 from msgspec import structs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
 from radiod import __version__, config, unixports
@@ -31,7 +29,7 @@ from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
-from radiod.endpoint_defaults import with_defaults
+from radiod.endpoints import EndpointError, address, listen
 from radiod.errors import NOT_AUTHORIZED, Refused, WrongSecret
 from radiod.process import Process, StartError
 from radiod.store.journal import RealmJournal, restored, saved_channel
@@ -280,17 +278,24 @@ class RadioService(MultiService):
             # twistd detaches after this: neither a lock of the file nor a thread would live through it.
             self._close_store()
         self._process.inside(self._config.store.path)
-        for listen in self._config.listen:
-            try:
-                endpoint = serverFromString(self._reactor, with_defaults(listen.endpoint))
-            except (ValueError, TypeError, OSError, ImportError) as error:
-                raise ListenError(f"cannot listen on {listen.endpoint!r}: {error}") from None
-            failures: list[Failure] = []
-            entrance = Entrance(self.radio.port, door(listen))
-            listening = endpoint.listen(entrance).addCallback(entrance.listening)
-            listening.addCallbacks(self.ports.append, failures.append)
-            if failures:
-                raise ListenError(f"cannot listen on {listen.endpoint!r}: {failures[0].getErrorMessage()}")
+        for index, listening in enumerate(self._config.listen):
+            self._listen(index, listening)
+
+    def _listen(self, index: int, listening: config.Listen) -> None:
+        """Listen on one endpoint. Raises: ListenError."""
+        key = f"listen.[{index}].endpoint: cannot listen on {listening.endpoint!r}"
+        entrance = Entrance(self.radio.port, door(listening))
+
+        def opened(port: IListeningPort) -> None:
+            self.ports.append(entrance.listening(port))
+
+        def failed(why: str) -> None:
+            self.log.error("{key}: {why}", key=key, why=why)
+
+        try:
+            listen(self._reactor, listening.endpoint, entrance, opened, failed)
+        except EndpointError as error:
+            raise ListenError(f"{key}: {error}") from None
 
     def privilegedStartService(self) -> None:
         """Detached, but with all rights yet."""
@@ -310,7 +315,7 @@ class RadioService(MultiService):
         self.log.info(
             "radiod {version} on the air: {where}; realms {realms}",
             version=__version__,
-            where=", ".join(_address(port) for port in self.ports),
+            where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
         )
         for line in self._config.not_yet():
@@ -456,10 +461,3 @@ def _aliases(configuration: config.Config) -> Iterator[tuple[str, str]]:
         for name, channel in realm.channels.items():
             for path in channel.aliases:
                 yield path, name
-
-
-def _address(port: IListeningPort) -> str:
-    host: Any = port.getHost()
-    if hasattr(host, "port"):
-        return f"http://{host.host}:{host.port}/"
-    return str(getattr(host, "name", host))

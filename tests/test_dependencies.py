@@ -1,6 +1,7 @@
 """The architecture's rules about imports, checked on the syntax trees of all of radiod.
 
-errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- admission <- service <- tap
+errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- admission <- service <- tap;
+endpoints <- service
 """
 
 import ast
@@ -23,7 +24,7 @@ ALLOWED = {
     "secret": frozenset({"errors", "files"}),
     "files": frozenset(),
     "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
-    "endpoint_defaults": frozenset(),
+    "endpoints": frozenset({"errors"}),
     "process": frozenset(),
     "unixports": frozenset({"process"}),
     "service": frozenset(
@@ -36,7 +37,7 @@ ALLOWED = {
             "admission",
             "process",
             "unixports",
-            "endpoint_defaults",
+            "endpoints",
             *EDGES,
         }
     ),

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from radiod.core.ports import BrowserCookie, Clock, Ids, Principal
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 
 __all__ = ["Cookie", "CookieJar"]
@@ -38,7 +38,7 @@ class Cookie:
         """The principal of the cookie. Raises: Denied: it has been forgotten, or is another authid's."""
         principal = self._jar.recall(self._cookie_id)
         if principal is None or details.authid not in (None, "", principal.authid):
-            raise Denied(AUTHENTICATION_FAILED, "the cookie is not valid any more")
+            raise Denied(AUTHENTICATION_DENIED, "the cookie is not valid any more")
         return replace(principal, authmethod=self.method, authextra=None)
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from radiod.auth.directory import Credentials, Directory
 from radiod.core.later import Later, after
 from radiod.core.ports import Ids, Principal, Question
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 
 __all__ = ["Cryptosign"]
@@ -39,11 +39,11 @@ class Cryptosign:
         told = dict(details.authextra or {})
         if told.get("channel_binding") is not None:
             raise Denied(
-                AUTHENTICATION_FAILED, "channel binding is not supported: channel_binding must be null"
+                AUTHENTICATION_DENIED, "channel binding is not supported: channel_binding must be null"
             )
         text = told.get("pubkey")
         if not isinstance(text, str) or not PUBKEY.fullmatch(text):
-            raise Denied(AUTHENTICATION_FAILED, "HELLO.Details.authextra.pubkey must be 64 hex digits")
+            raise Denied(AUTHENTICATION_DENIED, "HELLO.Details.authextra.pubkey must be 64 hex digits")
         pubkey = told["pubkey"] = bytes.fromhex(text)
         told.pop("channel_binding", None)
         told.pop("challenge", None)  # random: with it no directory could remember its answer
@@ -57,7 +57,7 @@ class Cryptosign:
             # Verified with the client's own key even if that is nobody's, so that both answers take as long.
             is_right = _verifies(pubkey, signed, bytes.fromhex(challenge))
             if not is_right or user is None or pubkey not in user.cryptosign:
-                raise Denied(AUTHENTICATION_FAILED, "unknown key or wrong signature")
+                raise Denied(AUTHENTICATION_DENIED, "unknown key or wrong signature")
             return user.principal(self.method)
 
         return Question(extra={"challenge": challenge}, answer=answer)

@@ -28,7 +28,7 @@ from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, WampcraSec
 from radiod.core.later import Later
 from radiod.core.ports import Clock, Permissions
 from radiod.core.timers import Deadline, Timers
-from radiod.errors import AUTHENTICATION_FAILED, Denied, RadiodError
+from radiod.errors import AUTHENTICATION_DENIED, AUTHENTICATION_FAILED, Denied, RadiodError
 
 __all__ = ["CallDirectory"]
 
@@ -163,9 +163,9 @@ class CallDirectory:
             encoded = msgspec.json.encode(question, order="deterministic")
         # What MessagePack and CBOR can say and JSON cannot; and nesting without end.
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
-            raise Denied(AUTHENTICATION_FAILED, "authextra must be plain JSON") from None
+            raise Denied(AUTHENTICATION_DENIED, "authextra must be plain JSON") from None
         if len(encoded) > MAX_QUESTION:
-            raise Denied(AUTHENTICATION_FAILED, "authextra is too long")
+            raise Denied(AUTHENTICATION_DENIED, "authextra is too long")
         return encoded
 
     def _begin(self, inquiry: Inquiry, question: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from radiod.auth.decoys import Decoys
 from radiod.auth.directory import Credentials, Directory, ScramVerifier
 from radiod.core.later import Later, after
 from radiod.core.ports import Ids, Principal, Question
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 
 __all__ = ["AUTOBAHN", "SPECIFIED", "Dialect", "Scram", "auth_message", "make_scram", "signature_for"]
@@ -96,7 +96,7 @@ class Scram:
         nonce = told.pop("nonce", None)
         if not isinstance(nonce, str) or not 0 < len(nonce) <= MAX_NONCE or not NONCE.fullmatch(nonce):
             raise Denied(
-                AUTHENTICATION_FAILED,
+                AUTHENTICATION_DENIED,
                 f"HELLO.Details.authextra.nonce must be base64 of 1 to {MAX_NONCE} characters",
             )
         told.pop("channel_binding", None)
@@ -118,7 +118,7 @@ class Scram:
             is_fresh = extra.get("nonce") == nonce if self._dialect.repeats_nonce else True
             is_right = _verifies(proof, verifier.stored_key, signed)
             if not is_fresh or not is_right or shown is not user:
-                raise Denied(AUTHENTICATION_FAILED, "unknown authid or wrong password")
+                raise Denied(AUTHENTICATION_DENIED, "unknown authid or wrong password")
             return shown.principal(
                 self.method, {self._dialect.verifier: signature_for(verifier.server_key, signed)}
             )
@@ -140,7 +140,7 @@ class Scram:
 
 def _refuse_binding(extra: dict[str, Any]) -> None:
     if extra.get("channel_binding") is not None or extra.get("cbind_data") is not None:
-        raise Denied(AUTHENTICATION_FAILED, "channel binding is not supported: channel_binding must be null")
+        raise Denied(AUTHENTICATION_DENIED, "channel binding is not supported: channel_binding must be null")
 
 
 def auth_message(

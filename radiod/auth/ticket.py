@@ -8,7 +8,7 @@ from typing import Any, Final
 from radiod.auth.directory import Credentials, Directory
 from radiod.core.later import Later, after
 from radiod.core.ports import Principal, Question
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 
 __all__ = ["Ticket"]
@@ -45,7 +45,7 @@ class Ticket:
         else:
             is_right = user.ticket is None or user.ticket(ticket)
         if not is_right or user is None:
-            raise Denied(AUTHENTICATION_FAILED, "unknown authid or wrong ticket")
+            raise Denied(AUTHENTICATION_DENIED, "unknown authid or wrong ticket")
         return user.principal(self.method)
 
 

@@ -18,7 +18,7 @@ from radiod.auth.decoys import Decoys
 from radiod.auth.directory import Credentials, Directory, WampcraSecret
 from radiod.core.later import Later, after
 from radiod.core.ports import Clock, Ids, Principal, Question
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 
 __all__ = ["WampCra", "derive_key", "sign"]
@@ -59,19 +59,21 @@ class WampCra:
         else:
             shown, secret = self._decoys.wampcra(authid)
             key = secret.secret.encode()  # random enough; deriving one would cost time and a place
-        challenge = self._challenge(shown)
+        session = self._ids.next()
+        challenge = self._challenge(shown, session)
         expected = sign(key, challenge)
 
         def answer(signature: str, extra: dict[str, Any]) -> Principal:
             is_right = hmac.compare_digest(expected, signature.encode("utf-8", "surrogatepass"))
             if not is_right or shown is not user:
-                raise Denied(AUTHENTICATION_FAILED, "unknown authid or wrong signature")
+                raise Denied(AUTHENTICATION_DENIED, "unknown authid or wrong signature")
             return shown.principal(self.method)
 
-        return Question(extra={"challenge": challenge, **_salting(secret)}, answer=answer)
+        extra = {"challenge": challenge, **_salting(secret)}
+        return Question(extra=extra, answer=answer, session=session)
 
-    def _challenge(self, user: Credentials) -> str:
-        """The text to sign. Its session id is made up: the real one does not exist before WELCOME."""
+    def _challenge(self, user: Credentials, session: int) -> str:
+        """The text to sign, for the session of this id."""
         role, provider = self._decoys.told(user)
         moment = datetime.fromtimestamp(self._clock.time(), UTC)
         return json.dumps(
@@ -80,7 +82,7 @@ class WampCra:
                 "authrole": role,
                 "authmethod": self.method,
                 "authprovider": provider,
-                "session": self._ids.next(),
+                "session": session,
                 "nonce": self._ids.secret(),
                 "timestamp": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             }

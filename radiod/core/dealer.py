@@ -267,12 +267,13 @@ class Dealer:
     def answer(self, callee: Session, invocation: int, options: YieldOptions, payload: Payload) -> None:
         """Return a callee's result to the caller; an answer that nobody waits for any more is dropped.
 
-        Raises: PeerError: it uses what the callee did not announce.
+        Raises: PeerError: it uses what the callee did not announce, or there never was this invocation.
         """
         details = options.passthru()
         callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
+            callee.check_invoked(invocation)
             self.unheard.heard(callee, invocation, is_over=not options.progress)
             return
         if details and not _takes_passthru(call):
@@ -306,11 +307,12 @@ class Dealer:
 
         Args:
             details: what the error says about a payload in passthru mode.
-        Raises: PeerError: it uses what the callee did not announce.
+        Raises: PeerError: it uses what the callee did not announce, or there never was this invocation.
         """
         callee.check_announced(PASSTHRU, bool(details))
         call = callee.invocations.get(invocation)
         if call is None:
+            callee.check_invoked(invocation)
             self.unheard.heard(callee, invocation, is_over=True)
             return
         self._end(call)

@@ -145,6 +145,7 @@ class Handshake:
         "_is_abandoned",
         "_peer",
         "_question",
+        "_session_id",
         "session",
     )
 
@@ -158,6 +159,7 @@ class Handshake:
         self._details: HelloDetails | None = None
         self._question: Question | None = None
         self._is_abandoned = False
+        self._session_id: int | None = None
         self.session: Session | None = None
 
     @property
@@ -246,6 +248,7 @@ class Handshake:
     def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
         if isinstance(verdict, Question):
             self._question = verdict
+            self._session_id = verdict.session
             return Challenge(method, verdict.extra)
         return self._welcome(verdict, outlet)
 
@@ -263,6 +266,7 @@ class Handshake:
             _asks(details, details.is_revocable, "_radiod_revocation"),
             _agent(details),
             wants_goodbye=_asks(details, details.wants_goodbye, "_radiod_goodbye"),
+            id=self._session_id,
         )
         self._details = None
         self._gate.bind(self._cookie, principal)

@@ -32,7 +32,7 @@ from radiod.core.sessions import Session
 from radiod.core.testaments import Scope, Testament, add_testament, flush_testaments
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import (
-    CLOSE_NORMAL,
+    CLOSE_KILLED,
     DISCLOSE_ME,
     INVALID_ARGUMENT,
     INVALID_URI,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MetaApi"]
 
-WHY: Final[Signature] = {"reason": CLOSE_NORMAL, "message": None}
+WHY: Final[Signature] = {"reason": CLOSE_KILLED, "message": None}
 Answer = Payload | Later[Payload]
 
 

@@ -114,11 +114,13 @@ class Question(Struct, frozen=True, kw_only=True):
     """What an authenticator asks the client before it decides.
 
     ``extra`` goes out with CHALLENGE; ``answer`` takes the signature and extra of AUTHENTICATE and returns
-    the principal, perhaps later, or raises ``Denied``; it may be asked once.
+    the principal, perhaps later, or raises ``Denied``; it may be asked once. ``session``: the id that
+    CHALLENGE says the session will have; None: it says nothing of it.
     """
 
     extra: dict[str, Any]
     answer: Callable[[str, dict[str, Any]], Principal | Later[Principal]]
+    session: int | None = None
 
 
 class Authenticator(Protocol):

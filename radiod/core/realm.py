@@ -174,9 +174,15 @@ class Realm:
         agent: str | None = None,
         *,
         wants_goodbye: bool = False,
+        id: int | None = None,
     ) -> Session:
-        """Open a session for ``principal``; ``outlet`` is the outbox's way to it."""
-        id = self._ids.next()
+        """Open a session for ``principal``; ``outlet`` is the outbox's way to it.
+
+        Args:
+            id: what the client was told that it would be; taken only by the most unlikely chance.
+        """
+        if id is None:
+            id = self._ids.next()
         while id in self.sessions:
             id = self._ids.next()
         session = self.sessions[id] = Session(
@@ -243,9 +249,7 @@ class Realm:
         self, session: Session, reason: str, details: dict[str, Any], *, is_realm_closing: bool = False
     ) -> None:
         """Say GOODBYE to a session, and end it; one that has left already is left alone."""
-        if session.is_open:
-            self._outbox.close(session, Goodbye(details, reason))
-            self.leave(session, is_realm_closing=is_realm_closing)
+        self._end(session, Goodbye(details, reason), is_realm_closing=is_realm_closing)
 
     def drain(self) -> None:
         """Send what waits in sessions' buffers: the server is about to stop.
@@ -263,11 +267,17 @@ class Realm:
         self._is_closing = True
         self.drain()
         for session in list(self.sessions.values()):
-            if session.wants_goodbye:
-                self.kill(session, CLOSE_SHUTDOWN, {}, is_realm_closing=True)
-            elif session.is_open:
-                self._outbox.stop(session)
-                self.leave(session, is_realm_closing=True)
+            goodbye = Goodbye({}, CLOSE_SHUTDOWN) if session.wants_goodbye else None
+            self._end(session, goodbye, is_realm_closing=True)
+
+    def _end(self, session: Session, goodbye: Goodbye | None, *, is_realm_closing: bool) -> None:
+        if not session.is_open:
+            return
+        if goodbye is None:
+            self._outbox.stop(session)
+        else:
+            self._outbox.close(session, goodbye)
+        self.leave(session, is_realm_closing=is_realm_closing)
 
     # --- messages
 

@@ -193,6 +193,11 @@ class Session:
             role, _, name = feature.partition(".")
             raise PeerError(f"{name} was not announced for the role {role}")
 
+    def check_invoked(self, invocation: int) -> None:
+        """Raises: PeerError: this callee was never sent an invocation of that id."""
+        if invocation >= self.invocation_ids.upcoming:
+            raise PeerError(f"there was no INVOCATION {invocation}")
+
     def count(self, message: Any) -> None:
         """Check the request id of a message that came in.
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from msgspec import structs
 from twisted.logger import Logger
 
 from radiod.core.addresses import network_of_peer
@@ -21,8 +22,9 @@ from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
 from radiod.errors import (
-    AUTHENTICATION_FAILED,
+    AUTHENTICATION_DENIED,
     CLOSE_LOGOUT,
+    PAYLOAD_SIZE_EXCEEDED,
     RUNTIME_ERROR,
     TIMEOUT,
     Denied,
@@ -31,7 +33,15 @@ from radiod.errors import (
 )
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, shows_secret
+from radiod.wire.messages import (
+    Abort,
+    ClientMessage,
+    Goodbye,
+    Message,
+    Welcome,
+    name_of,
+    shows_secret,
+)
 
 __all__ = ["WampDriver"]
 
@@ -173,7 +183,7 @@ class WampDriver:
             self.receive(each)
 
     def _receive_opening(self, handshake: Handshake, message: ClientMessage) -> None:
-        if isinstance(message, Abort | Goodbye):
+        if isinstance(message, Abort):
             self._finish(NORMAL)
             return
         reply = handshake.receive(message, self._outlet)
@@ -198,17 +208,21 @@ class WampDriver:
             self.receive(data)
 
     def _reply(self, handshake: Handshake, reply: Message) -> None:
-        refusal = None
-        if handshake.session is not None:
-            self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
-            refusal = self._outlet.joined(handshake.session.principal)
-        if refusal is not None:
-            self.abort(refusal)
-            return
-        self._outlet.push(self._outlet.format.message(reply, None))
+        refusal: RadiodError | None = None
         if handshake.session is not None:
             self._deadline.cancel()
             self._outlet.strangers.discard(self)
+            self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
+            refusal = self._outlet.joined(handshake.session.principal)
+        data = self._outlet.fitting(reply, *_shorter(reply))
+        if len(data) > self._outlet.max_bytes:
+            text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
+            refusal = Denied(PAYLOAD_SIZE_EXCEEDED, text)
+        if refusal is not None:
+            self.abort(refusal)
+            return
+        self._outlet.push(data)
+        if handshake.session is not None:
             principal = handshake.session.principal
             self.log.info(
                 "session {session} joined: {authid} as {authrole} by {authmethod} from {peer}",
@@ -289,7 +303,7 @@ class WampDriver:
             self._finish(NORMAL)
             return
         claim = self._handshake.claim if self._handshake is not None else None
-        if claim is not None and error.uri == AUTHENTICATION_FAILED:
+        if claim is not None and error.uri == AUTHENTICATION_DENIED:
             self._outlet.guesses.wrong(network_of_peer(self._peer))
         self.log.info(
             "aborted {peer}: {uri}: {text}" if claim is None else "aborted {peer}, {claim}: {uri}: {text}",
@@ -298,7 +312,9 @@ class WampDriver:
             uri=error.uri,
             text=error.text,
         )
-        self._outlet.push(self._outlet.format.message(Abort({"message": error.text}, error.uri), None))
+        self._outlet.push(
+            self._outlet.fitting(Abort({"message": error.text}, error.uri), Abort({}, error.uri))
+        )
         self._finish(close_code or _close_code(error))
 
     def _expire(self) -> None:
@@ -357,3 +373,11 @@ def _close_code(error: RadiodError) -> int:
     if error.uri == RUNTIME_ERROR:
         return INTERNAL_ERROR
     return POLICY_VIOLATION if isinstance(error, Denied) else PROTOCOL_ERROR
+
+
+def _shorter(reply: Message) -> tuple[Message, ...]:
+    """WELCOME without what a client of few bytes can do without: features, and who the router is."""
+    if not isinstance(reply, Welcome):
+        return ()
+    details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}
+    return (structs.replace(reply, details={**details, "roles": {"broker": {}, "dealer": {}}}),)

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 RETRY_MS: Final = (1000, 3000)
-"""When an EventSource comes back after the server stopped, in ms. By itself Chromium takes 3 s, always."""
+"""Milliseconds after which an EventSource comes back to a server that stopped; Chromium's own are 3000."""
 
 BATCHED: Final = ".batched"
 SUBPROTOCOLS: Final = {

@@ -33,7 +33,7 @@ from radiod.transport.settings import Settings
 __all__ = ["Poll", "PollOutlet", "Polls"]
 
 WAIT_SECONDS: Final = 10.0
-"""How long a receive waits before it is answered with nothing: Autobahn|JS gives up after 12 s."""
+"""How long a receive waits at most before it is answered with nothing: Autobahn|JS gives up after 12 s."""
 
 MAX_HELD: Final = 64
 """Sends of one transport that may wait until it is read again."""
@@ -164,7 +164,7 @@ class Poll:
     # --- receiving, as the client sees it
 
     def receive(self, answer: Received) -> Callable[[], None]:
-        """Answer as soon as there is something, at the latest after ``WAIT_SECONDS``.
+        """Answer as soon as there is something, at the latest after ``WAIT_SECONDS``, or a ping's interval.
 
         Of two receives that wait, the older one is answered with None.
 
@@ -172,7 +172,7 @@ class Poll:
         """
         older, self._receiver = self._receiver, answer
         self._deadline.cancel()
-        self._deadline = self._polls.clock.timers.at(self._polls.clock.seconds() + WAIT_SECONDS, self.release)
+        self._deadline = self._polls.wait_deadline(self.release)
         self._outlet.resumeProducing()
         if older is not None:
             older(None)
@@ -333,6 +333,8 @@ class Polls:
         # Bytes of one transport's waiting sends above which no more may wait: one send of the longest kind.
         self.max_held_bytes = settings.max_message_bytes
         self._handshake_seconds = settings.handshake_seconds
+        # A client that has vanished while its receive waits is found out by the one that does not come.
+        self._wait_seconds = min(WAIT_SECONDS, settings.ping_interval)
         self._idle_seconds = settings.ping_timeout
         # id -> transport
         self._polls: dict[str, Poll] = {}
@@ -368,6 +370,10 @@ class Polls:
         """Answer every receive that waits: the server stops."""
         for poll in list(self._polls.values()):
             poll.release()
+
+    def wait_deadline(self, what: Callable[[], None]) -> Deadline:
+        """Call ``what`` when a receive has waited as long as it may."""
+        return self.clock.timers.at(self.clock.seconds() + self._wait_seconds, what)
 
     def idle_deadline(self, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when a transport without a waiting receive has had all the time it gets."""

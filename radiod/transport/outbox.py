@@ -21,6 +21,7 @@ from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Any, Final, Protocol
 
+from msgspec import structs
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -34,6 +35,7 @@ from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
 from radiod.core.unfinished import Unfinished
 from radiod.errors import (
+    CLOSE_KILLED,
     INVALID_ARGUMENT,
     PAYLOAD_SIZE_EXCEEDED,
     PeerError,
@@ -45,7 +47,7 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
 from radiod.transport.strangers import Strangers
 from radiod.wire.codecs import Payload, Undecodable
-from radiod.wire.messages import Error, Goodbye, Message
+from radiod.wire.messages import Error, Goodbye, Message, RegistrationRevoked, SubscriptionRevoked
 
 __all__ = ["CHUNK", "FanOut", "Outlet", "SocketOutlet", "StreamOutlet"]
 
@@ -170,6 +172,9 @@ class FanOut:
                 raise
             # What went wrong matters more than the payload; that there was one is told in its place.
             data = _said_briefly(outlet, message, refusal.text)
+        if len(data) > outlet.max_bytes:
+            # Without a payload: with one that is too long it was refused.
+            data = outlet.fitting(message, *_shorter(message))
         outlet.push(data)
         self._count(len(data))
 
@@ -275,7 +280,7 @@ class FanOut:
         """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
         outlet: Outlet = session.outlet
         outlet.owed.clear()
-        outlet.push(outlet.format.message(message, None))
+        outlet.push(outlet.fitting(message, *_shorter(message)))
         if outlet.driver is None:
             # A listener that speaks no WAMP has nothing to answer.
             outlet.finish()
@@ -381,6 +386,23 @@ def _said_briefly(outlet: Outlet, message: Error, why: str) -> bytes:
         return _said(outlet, message, None)
 
 
+def _shorter(message: Message) -> tuple[Message, ...]:
+    """What says nearly the same in fewer bytes: the last is shorter than whatever a peer may ask for.
+
+    What others may have written at length is the text in details, and URIs.
+    """
+    match message:
+        case Error():
+            short = Error(message.request_type, message.request, {}, message.error)
+            return short, structs.replace(short, error=PAYLOAD_SIZE_EXCEEDED)
+        case Goodbye():
+            return Goodbye({}, message.reason), Goodbye({}, CLOSE_KILLED)
+        case SubscriptionRevoked() | RegistrationRevoked():
+            details = {name: value for name, value in message.details.items() if name != "reason"}
+            return (structs.replace(message, details=details),)
+    return ()
+
+
 @implementer(IPushProducer)
 class Outlet:
     """One connection's way out.
@@ -467,6 +489,15 @@ class Outlet:
             if not self.queue:
                 self._fan_out.mark(self)
             self.queue.append(data)
+
+    def fitting(self, *messages: Message) -> bytes:
+        """The first of ``messages`` that the peer accepts, or else the last one."""
+        data = b""
+        for message in messages:
+            data = self.format.message(message, None)
+            if len(data) <= self.max_bytes:
+                break
+        return data
 
     def let_go(self) -> None:
         """The connection is about to be closed: its transport need not wait for more."""

@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, INegotiated, ITCPTransport
+from twisted.internet.interfaces import IAddress, INegotiated, IProtocolNegotiationFactory, ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from radiod.core.addresses import Crowd, network_of
 from radiod.core.timers import Deadline
 from radiod.core.unfinished import Unfinished
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
+from radiod.transport.handshakes import what_failed
+from radiod.transport.liveness import Watch
 from radiod.transport.settings import Settings
 from radiod.transport.strangers import Strangers
 from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
@@ -149,8 +152,9 @@ class Doorkeeper(TwistedProtocol):
         """Put the right protocol into this one's place; nothing of this one remains behind it."""
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
-        inner.on_lost = self._on_lost()
+        inner.on_lost = inner.place = self._on_lost()
         inner.caller = caller
+        inner.on_lost = self.factory.watch.begin(transport, self._peer(), inner.on_lost)
         put_in_place(transport, inner)
         inner.makeConnection(transport)
         return inner
@@ -168,7 +172,9 @@ class Doorkeeper(TwistedProtocol):
 
     def _expire(self) -> None:
         if not self._is_refused:
-            self.log.info("refused {peer}: no request in time", peer=self._peer())
+            self._is_refused = True
+            what = what_failed(self.transport, None) or "no request in time"
+            self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
         self.transport.abortConnection()
 
     def dismiss(self) -> None:
@@ -181,8 +187,12 @@ class Doorkeeper(TwistedProtocol):
         self.factory.strangers.discard(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The peer left before it said anything useful."""
+        """The peer left before it said anything useful, perhaps since there was no TLS to say it in."""
         self._forget()
+        if not self._is_refused and INegotiated.providedBy(self.transport):
+            what = what_failed(self.transport, reason)
+            if what is not None:
+                self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
         self._on_lost()()
 
 
@@ -245,6 +255,7 @@ class PortFactory(ServerFactory):
         self.websocket = websocket
         self.rawsocket = rawsocket
         self.http = http
+        self.watch = Watch(clock, settings.ping_interval, settings.ping_timeout)
         self.connections = 0
         # As Statistics.refused.
         self._refused = refused
@@ -306,11 +317,15 @@ class PortFactory(ServerFactory):
         head: Head,
         received: bytes,
         on_lost: Callable[[], None],
+        place: object,
     ) -> None:
-        """As ``upgrade``, on a connection that has served requests: of others, perhaps, if a proxy's."""
+        """As ``upgrade``, on a connection that has served requests: of others, perhaps, if a proxy's.
+
+        ``place``: what it was given as its place.
+        """
         network = network_of(visit.address)
-        if caller.is_proxy and network is not None and isinstance(on_lost, _Place):
-            is_full = not on_lost.move(network, visit.peer)
+        if caller.is_proxy and network is not None and isinstance(place, _Place):
+            is_full = not place.move(network, visit.peer)
             if is_full:
                 transport.write(
                     error_reply(429, "too many connections from this address", reason=PHRASES[429])
@@ -347,8 +362,12 @@ class PortFactory(ServerFactory):
         return self._clock.timers.at(self._clock.seconds() + self._settings.handshake_seconds, what)
 
 
+@implementer(IProtocolNegotiationFactory)
 class Entrance(ServerFactory):
-    """What one endpoint listens with: a port's connections, through a door of its own."""
+    """What one endpoint listens with: a port's connections, through a door of its own.
+
+    For plugins' endpoints that end in TLS it says what ALPN may choose; radiod's own ask nobody.
+    """
 
     noisy = False
 
@@ -359,6 +378,10 @@ class Entrance(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
         """Take one more connection; None, which closes it, when there are too many."""
         return self._port.admit(self.door, addr)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS clients may choose by ALPN."""
+        return [b"http/1.1"]
 
     def listening(self, port: Any) -> Any:
         """Know the address that ``port`` listens on. Returns: ``port``."""

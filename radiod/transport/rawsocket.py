@@ -1,6 +1,9 @@
 """WAMP over RawSocket (WAMP specification, "RawSocket Transport").
 
 Autobahn does the opening handshake; message frames, ping and pong are handled here.
+
+Whoever sends a PING or a PONG is pinged from then on. Others are not: Autobahn|Python, which is most of them,
+takes a PING for a message of 16 MiB and is gone. TCP notices if one vanishes (``transport.liveness``).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import RAWSOCKET
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.transport.quiet import QuietLogger
 from radiod.transport.settings import Settings
 from radiod.wire.codecs import CODECS, Codec
@@ -30,6 +34,9 @@ HANDSHAKE_BYTES: Final = 4
 
 CLOSE_SECONDS: Final = 1.5
 """How long a peer may take to close its end."""
+
+PING_PAYLOAD: Final = b"radiod"
+"""Not empty: Autobahn|JS would answer an empty one only when more comes."""
 
 SERIALIZER_UNSUPPORTED: Final = b"\x7f\x10\x00\x00"
 RESERVED_BITS_USED: Final = b"\x7f\x30\x00\x00"
@@ -67,6 +74,10 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     _unfinished: Pieces | None = None
     _wanted = 0
     on_lost: Callable[[], None]
+    # For the pinger, once the peer has shown that it knows pings.
+    _is_pinged = False
+    asked_at = NOTHING_ASKED
+    turn = 0
 
     # --- opening
 
@@ -112,6 +123,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
 
     def _hang_up(self) -> None:
         self._deadline.cancel()
+        if self._is_pinged:
+            self.factory.pinger.remove(self)
         # Under TLS closing needs the peer.
         self._deadline = self.factory.close_deadline(self.transport.abortConnection)
         self.transport.loseConnection()
@@ -140,6 +153,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
 
     def _receive(self, data: bytes) -> None:
         driver, outlet = self._driver, self._outlet
+        # Whatever it is, the peer is alive.
+        self.asked_at = NOTHING_ASKED
         if driver is None or outlet is None or driver.is_over:
             return
         unfinished = self._unfinished
@@ -161,8 +176,10 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             for kind, payload in frames:
                 if kind == MESSAGE:
                     driver.receive(payload)
-                elif kind == PING:
+                    continue
+                if kind == PING:
                     outlet.push(rawsocket_frame(payload, PONG))
+                self._begin_pings()
             data = data[rest:]
         self._keep(data, is_new)
 
@@ -187,6 +204,23 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             self.log.info("cut {peer}: {reason}", peer=self.peer, reason=reason)
             self.transport.abortConnection()
 
+    # --- pings
+
+    def _begin_pings(self) -> None:
+        if not self._is_pinged and self._outlet is not None:
+            self._is_pinged = True
+            self.factory.pinger.add(self)
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life."""
+        if self._outlet is not None:
+            self._outlet.push(rawsocket_frame(PING_PAYLOAD, PING))
+
+    def give_up(self) -> None:
+        """There was no sign of life."""
+        self.log.info("cut {peer}: it does not answer pings", peer=self.peer)
+        self.transport.abortConnection()
+
     # --- closing
 
     def _finished(self) -> None:
@@ -204,6 +238,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self._deadline.cancel()
         self.factory.fan_out.strangers.discard(self)
         self.factory.fan_out.unfinished.release(self)
+        if self._is_pinged:
+            self.factory.pinger.remove(self)
         if self._driver is not None:
             self._driver.lost()
         if self._outlet is not None:
@@ -227,6 +263,7 @@ class RawSocketFactory(ServerFactory):
         self.gates = gates
         # The handshake can only say powers of two: the next one below is what peers are told.
         self.max_message_bytes = 1 << (settings.max_message_bytes.bit_length() - 1)
+        self.pinger = Pinger(clock, settings.ping_interval, settings.ping_timeout)
         self._handshake_seconds = settings.handshake_seconds
         self._serializers = {codec.rawsocket_id: _Serializer(codec) for codec in CODECS.values()}
         self._factory = _Opened

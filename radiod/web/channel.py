@@ -46,9 +46,9 @@ class Clock(Protocol):
     def soon(self, what: Callable[[], None]) -> None: ...
 
 
-Upgrade = Callable[[Any, Caller, Visit, Head, bytes, Callable[[], None]], None]
+Upgrade = Callable[[Any, Caller, Visit, Head, bytes, Callable[[], None], object], None]
 """Hands a transport over to a WebSocket: transport, who asks, its request's head, all bytes from that head
-on, and what to call when the connection is lost."""
+on, what to call when the connection is lost, and its place."""
 
 
 class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not fully typed
@@ -63,6 +63,8 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
     factory: RadioSite
     on_lost: Callable[[], None]
     caller: Caller
+    # Its place among the connections of its address, for whoever takes it over.
+    place: object = None
     timeOut = None
     max_body_bytes = 0
     # An address, and the keys from there that were right, last on this connection: see ``web.suspicion``.
@@ -222,7 +224,9 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
         self._stop_clock()
         transport.unregisterProducer()
         self.factory.channels.discard(self)
-        self.factory.upgrade(transport, self.caller, visit, head, data + self._ahead, self.on_lost)
+        self.factory.upgrade(
+            transport, self.caller, visit, head, data + self._ahead, self.on_lost, self.place
+        )
 
     def _finishRequestBody(self, data: bytes) -> None:
         """A body has ended; ``data`` is of the next request."""

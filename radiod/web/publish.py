@@ -175,12 +175,15 @@ def _publish_topic(
         body = {"error": outcome.uri, "args": [outcome.text], "kwargs": {}}
         return _refuse(request, status if status == UNAVAILABLE else 200, body)
 
-    def publish() -> Publication | Later[Publication]:
+    try:
         nesting = realm.limits.max_nesting
         payload = JSON.payload(_encode(asked.args), _encode(asked.kwargs), max_nesting=nesting)
-        return realm.publish(session, asked.topic, payload, asked.options)
-
-    return _answer(request, say, publish, suspicion)
+    except Refused as refusal:
+        # Like a body that is no JSON: what it says is no event.
+        return answer(request, 400, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
+    return _answer(
+        request, say, lambda: realm.publish(session, asked.topic, payload, asked.options), suspicion
+    )
 
 
 def _answer(

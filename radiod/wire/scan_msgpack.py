@@ -1,8 +1,9 @@
 """The grammar of MessagePack, as tables of a scan.
 
 Keys that are no texts are put in other words even for receivers of MessagePack: Autobahn|Python's decoder
-refuses them and wampy's some of them. So are extension types other than ``undefined`` and timestamps, each
-of which means something else, or the end of the session, to the decoders of stock clients.
+refuses them and wampy's some of them. So are extension types other than timestamps, each of which means
+something else, or the end of the session, to the decoders of stock clients; even ``undefined`` is one that
+Autobahn|JS does not know.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class MsgpackScan(Scan):
         if kind == TIMESTAMP:
             if not _is_date(content):
                 self.fault = "a timestamp is no date of the years 1 to 9999"
-        elif kind or content != b"\0":
+        else:
             self.is_odd = True
         return end
 

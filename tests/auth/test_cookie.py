@@ -6,10 +6,10 @@ from support.logins import details, refusal
 
 from radiod.auth.cookie import CookieJar
 from radiod.core.ports import BrowserCookie
-from radiod.errors import AUTHENTICATION_FAILED
+from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import FakeClock, SequentialIds, make_principal
 
-REFUSED = (AUTHENTICATION_FAILED, "the cookie is not valid any more")
+REFUSED = (AUTHENTICATION_DENIED, "the cookie is not valid any more")
 ANN = make_principal("ann", "writer")
 
 

@@ -9,10 +9,10 @@ from support.logins import AWKWARD, LateDirectory, details, outcome_of, refusal,
 
 from radiod.auth.cryptosign import Cryptosign, _verifies
 from radiod.auth.directory import StaticDirectory
-from radiod.errors import AUTHENTICATION_FAILED
+from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import SequentialIds
 
-REFUSED = (AUTHENTICATION_FAILED, "unknown key or wrong signature")
+REFUSED = (AUTHENTICATION_DENIED, "unknown key or wrong signature")
 PRIVATE, STRANGERS = bytes(range(32)), bytes(range(1, 33))
 
 

@@ -22,10 +22,10 @@ from radiod.auth.scram import (
     prepare,
     signature_for,
 )
-from radiod.errors import AUTHENTICATION_FAILED
+from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import SequentialIds
 
-REFUSED = (AUTHENTICATION_FAILED, "unknown authid or wrong password")
+REFUSED = (AUTHENTICATION_DENIED, "unknown authid or wrong password")
 SALT = bytes(range(16))
 NONCE = base64.b64encode(b"client's nonce!!").decode()
 needs_autobahns = pytest.mark.skipif(not auth.HAS_ARGON, reason="needs argon2-cffi and passlib")

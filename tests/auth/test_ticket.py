@@ -7,9 +7,9 @@ from support.logins import LateDirectory, details, outcome_of, refusal, user
 
 from radiod.auth.directory import StaticDirectory
 from radiod.auth.ticket import Ticket
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 
-REFUSED = (AUTHENTICATION_FAILED, "unknown authid or wrong ticket")
+REFUSED = (AUTHENTICATION_DENIED, "unknown authid or wrong ticket")
 JOE = user("joe", "reader", ticket=lambda candidate: candidate == "jöes-ticket")
 
 

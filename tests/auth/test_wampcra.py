@@ -13,10 +13,10 @@ from radiod.auth import wampcra
 from radiod.auth.decoys import Decoys
 from radiod.auth.directory import StaticDirectory, WampcraSecret
 from radiod.auth.wampcra import WampCra, derive_key, sign
-from radiod.errors import AUTHENTICATION_FAILED
+from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import FakeClock, SequentialIds
 
-REFUSED = (AUTHENTICATION_FAILED, "unknown authid or wrong signature")
+REFUSED = (AUTHENTICATION_DENIED, "unknown authid or wrong signature")
 PLAIN = user("plain", "reader", wampcra=WampcraSecret(secret="pässword"))
 SALTED = user(
     "saltéd", wampcra=WampcraSecret(secret="pässword", salt="sälz", iterations=50, keylen=64), provider="x"
@@ -49,8 +49,10 @@ def test_the_right_password_lets_its_user_in(method, authid):
 
 
 def test_the_challenge_says_what_the_specification_wants(method):
-    extra = method.begin(details("plain")).extra
+    question = method.begin(details("plain"))
+    extra = question.extra
     assert set(extra) == {"challenge"}
+    assert question.session == 1
     assert json.loads(extra["challenge"]) == {
         "authid": "plain",
         "authrole": "reader",

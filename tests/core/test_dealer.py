@@ -257,8 +257,23 @@ class TestCalling:
     def test_a_callee_cannot_answer_for_another(self, world, caller, callee):
         world.call(caller, 1, "p")
         world.outbox.take()
-        world.answer(world.callee("q"), 1, "forged")
-        world.fail(caller, 1, "an.error", "forged")
+        other = world.callee("q")
+        world.call(caller, 2, "q")
+        world.answer(other, 1, "its own")
+        world.outbox.take()
+        world.answer(other, 1, "forged")
+        world.fail(other, 1, "an.error", "forged")
+        assert world.sent() == []
+        assert len(caller.calls) == 1
+
+    def test_nobody_can_answer_what_never_was(self, world, caller, callee):
+        world.call(caller, 1, "p")
+        world.outbox.take()
+        for session, invocation in ((callee, 2), (callee, 2**53), (caller, 1)):
+            with pytest.raises(PeerError, match=f"there was no INVOCATION {invocation}"):
+                world.answer(session, invocation, "forged")
+            with pytest.raises(PeerError, match=f"there was no INVOCATION {invocation}"):
+                world.fail(session, invocation, "an.error", "forged")
         assert world.sent() == []
         assert len(caller.calls) == 1
 
@@ -1607,9 +1622,11 @@ class DealerMachine(RuleBasedStateMachine):
     @rule(session=sessions, progress=st.booleans())
     def say_again_what_is_over_or_never_was(self, session, progress):
         pending = {call.invocation for call in self.asked_of(session)}
-        for invocation in set(range(1, self.invocations[session] + 2)) - pending:
+        for invocation in set(range(1, self.invocations[session] + 1)) - pending:
             self.world.answer(session, invocation, "again", progress=progress)
             self.world.fail(session, invocation, UNAVAILABLE)
+        with pytest.raises(PeerError):
+            self.world.answer(session, self.invocations[session] + 1, "too early", progress=progress)
         pending = {call.request for call in self.made_by(session)}
         for request in set(range(1, self.calls_made + 2)) - pending:
             for mode in ("skip", "kill", "killnowait"):

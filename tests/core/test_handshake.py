@@ -279,6 +279,20 @@ class TestWelcome:
         assert session.outlet is OUTLET
         assert session.is_open
 
+    @pytest.mark.parametrize("is_taken", [False, True])
+    def test_names_the_session_that_the_challenge_named(self, is_taken):
+        class Foretell:
+            method = "foretell"
+
+            def begin(self, details):
+                return Question(extra={}, answer=lambda signature, extra: make_principal(), session=77)
+
+        world = World(Foretell())
+        if is_taken:
+            world.realm.join(make_principal(), None, id=77)
+        world.hello(authmethods=["foretell"])
+        assert (world.send(5, "anything", {}).session == 77) is not is_taken
+
     def test_tells_authextra_to_this_client_alone(self, world):
         class Extra:
             method = "extra"

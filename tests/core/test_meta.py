@@ -10,7 +10,7 @@ from radiod.core.ports import Action
 from radiod.core.slices import SLICE_S
 from radiod.errors import (
     CANCELED,
-    CLOSE_NORMAL,
+    CLOSE_KILLED,
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_REGISTRATION,
@@ -211,7 +211,7 @@ class TestKill:
         caller.request(48, {}, "p")
         assert alice.call("wamp.session.kill", bob.id) == []
         assert caller.received()[0][4] == CANCELED
-        assert bob.received()[-1] == [6, {}, CLOSE_NORMAL]
+        assert bob.received()[-1] == [6, {}, CLOSE_KILLED]
         assert world.outbox.is_closed(bob.session)
         assert watcher.told() == [("wamp.session.on_leave", bob.id, "bob", "guest")]
         assert (len(world.realm.broker), len(world.realm.dealer)) == (1, 0)
@@ -240,7 +240,7 @@ class TestKill:
     def test_by_authrole_tells_how_many(self, world, alice, bob):
         others = [world.join("x", "member") for _ in range(3)]
         assert alice.call("wamp.session.kill_by_authrole", "member") == [3]
-        assert [other.received() for other in others] == [[[6, {}, CLOSE_NORMAL]]] * 3
+        assert [other.received() for other in others] == [[[6, {}, CLOSE_KILLED]]] * 3
         assert (alice.session.is_open, bob.session.is_open) == (True, True)
 
     def test_of_all_spares_the_caller_and_tells_nobody_of_their_leaving(self, world, alice, bob):
@@ -253,7 +253,7 @@ class TestKill:
         assert (event[1], event[4]) == (deleted, [bob.id, subscription])
         assert answer[3] == [2]
         assert list(world.realm.sessions) == [alice.id]
-        assert watcher.received() == [[6, {}, CLOSE_NORMAL]]
+        assert watcher.received() == [[6, {}, CLOSE_KILLED]]
 
     @pytest.mark.parametrize(
         ("procedure", "arguments"),

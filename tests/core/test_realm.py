@@ -674,9 +674,13 @@ class TestCall:
         assert_error(world.join().ask(48, 1, {}, procedure, ["x" * 200]), 48, 1, PAYLOAD_SIZE_EXCEEDED)
 
     def test_answers_that_nobody_waits_for_are_dropped(self, alice, bob):
+        alice.ask(64, 1, {}, "p")
+        bob.send(48, 1, {}, "p")
+        bob.leave()
+        alice.received()
         alice.send(70, 1, {}, ["result"])
-        alice.send(8, 68, 9, {}, "an.error")
-        assert_silent(alice, bob)
+        alice.send(8, 68, 1, {}, "an.error")
+        assert_silent(alice)
 
 
 class TestChannelEvents:
@@ -833,6 +837,80 @@ class TestPassthru:
         details = {"ppt_scheme": "x_mine", "ppt_cipher": None, "other": 10**40}
         alice.send(8, 68, 1, details, "an.error", ["sealed"])
         assert bob.received() == [[8, 48, 1, {"ppt_scheme": "x_mine"}, "an.error", ["sealed"]]]
+
+
+@pytest.mark.parametrize("codec", [JSON, MSGPACK, CBOR], ids=CODECS)
+class TestUnfitPayloads:
+    """What some decoder could not take goes to nobody, and ends no session."""
+
+    UNFIT = {JSON: b'["\\ud800"]', MSGPACK: b"\x91\xa1\xff", CBOR: b"\x81\x61\xff"}
+
+    def give(self, peer, codec, *head):
+        """Send a message with unfit arguments."""
+        dumped, args = codec.dump(list(head)), self.UNFIT[codec]
+        if codec is JSON:
+            data = dumped[:-1] + b"," + args + b"]"
+        else:
+            data = bytes([dumped[0] + 1]) + dumped[1:] + args
+        peer.send_message(codec.decode(data))
+
+    def test_of_an_acknowledged_publish_are_an_error(self, world, codec):
+        listener, alice = world.listener("a"), world.join(codec=codec)
+        self.give(alice, codec, 16, 1, ACKNOWLEDGE, "a")
+        assert_error(alice.received()[0], 16, 1, INVALID_ARGUMENT)
+        alice.send(16, 2, {}, "a", ["next"])
+        assert [message[4] for message in listener.received()] == [["next"]]
+
+    def test_of_another_publish_are_nothing(self, world, codec):
+        listener, alice = world.listener("a"), world.join(codec=codec)
+        self.give(alice, codec, 16, 1, {}, "a")
+        self.give(alice, codec, 16, 2, {"retain": True}, "a")
+        assert_silent(alice, listener)
+        assert alice.ask(32, 3, {"get_retained": True}, "a")[0] == 33
+
+    @pytest.mark.parametrize("procedure", ["p", "radiod.echo", "wamp.session.count"])
+    def test_of_a_call_are_an_error(self, world, codec, procedure):
+        callee, alice = world.join(), world.join(codec=codec)
+        callee.ask(64, 1, {}, "p")
+        self.give(alice, codec, 48, 1, {}, procedure)
+        assert_error(alice.received()[0], 48, 1, INVALID_ARGUMENT)
+        assert_silent(callee)
+
+    @pytest.mark.parametrize("head", [(70, 1, {}), (8, 68, 1, {}, "an.error")], ids=["result", "error"])
+    def test_of_an_answer_are_an_error_for_the_caller(self, world, codec, head):
+        callee, bob = world.join(codec=codec), world.join()
+        callee.ask(64, 1, {}, "p")
+        bob.send(48, 1, {}, "p")
+        callee.received()
+        self.give(callee, codec, *head)
+        assert_error(bob.received()[0], 48, 1, INVALID_ARGUMENT)
+        assert_silent(callee)
+        assert callee.session.invocations == {}
+        self.give(callee, codec, *head)
+        assert_silent(callee, bob)
+
+    def test_of_a_progressive_result_end_the_call(self, world, codec):
+        callee = world.join(codec=codec, features=f"{TAKES_CHUNKS} callee.progressive_call_results")
+        callee.ask(64, 1, {}, "p")
+        bob = world.join()
+        bob.send(48, 1, {"receive_progress": True}, "p")
+        self.give(callee, codec, 70, 1, {"progress": True})
+        assert_error(bob.received()[0], 48, 1, INVALID_ARGUMENT)
+        callee.received()
+        callee.send(70, 1, {}, ["late"])
+        assert_silent(callee, bob)
+
+    def test_of_more_of_a_call_end_the_call(self, world, codec):
+        callee = world.join(features=TAKES_CHUNKS)
+        callee.ask(64, 1, {}, "p")
+        bob = world.join(codec=codec, features=PROGRESSIVE)
+        bob.send(48, 1, {"progress": True}, "p", [1])
+        callee.received()
+        self.give(bob, codec, 48, 1, {"progress": True}, "p")
+        assert_error(bob.received()[0], 48, 1, INVALID_ARGUMENT)
+        assert [message[0] for message in callee.received()] == [69]
+        self.give(bob, codec, 48, 1, {}, "p")
+        assert_silent(callee, bob)
 
 
 class TestErrorsOfCallees:

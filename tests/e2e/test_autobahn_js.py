@@ -81,4 +81,4 @@ def test_a_ticket_opens_a_session(server, transport):
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joes-ticket")])
 def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, transport, credentials):
-    assert run(server, "json", transport, *credentials)["left"] == "wamp.error.authentication_failed"
+    assert run(server, "json", transport, *credentials)["left"] == "wamp.error.authentication_denied"

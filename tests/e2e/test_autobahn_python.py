@@ -74,4 +74,4 @@ def test_a_ticket_opens_a_session(server, framework, transport):
 def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, framework, credentials):
     seen = run(server, framework, "websocket", "json", *credentials)
     assert "joined" not in seen
-    assert seen["left"] == "wamp.error.authentication_failed"
+    assert seen["left"] == "wamp.error.authentication_denied"

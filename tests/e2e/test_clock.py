@@ -165,11 +165,11 @@ def test_pings_find_who_does_not_answer(tmp_path, by):
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR], ids=["back", "forward"])
 def test_strangers_who_say_nothing_are_cut(tmp_path, by):
-    config = LIMITS + "max_unauthenticated_seconds = 0.5\nhttp_timeout_s = 1\n"
+    config = LIMITS + "max_unauthenticated_seconds = 0.5\nhttp_timeout_s = 1\nhttp_idle_s = 1\n"
     with running(tmp_path, config) as (server, machine, _):
         stranger, visitor = (socket.create_connection(("127.0.0.1", server.port), SECONDS) for _ in range(2))
         with stranger, visitor:
-            visitor.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            visitor.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert visitor.recv(4096).startswith(b"HTTP/1.1 200")
             machine.set(by)
             assert is_cut(stranger)

@@ -147,3 +147,16 @@ def test_a_durable_channel_without_a_store_is_one_line_and_status_1(tmp_path):
     done = run("--config", str(file))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "realms.radio.channels.log.durable: needs a store" in done.stderr
+
+
+def test_what_was_published_before_sigterm_is_acknowledged(tmp_path):
+    count = 300
+    with radiod(tmp_path, config(tmp_path / "store.sqlite")) as server:
+        client = RawClient(server.port)
+        client.say(*([16, None, {"acknowledge": True}, "log", [number]] for number in range(count)))
+        # Who comes later is served later: the server has read all that.
+        RawClient(server.port).close()
+        server.process.terminate()
+        assert [client.hear()[0] for _ in range(count)] == [17] * count
+        assert client.hear_close() == 1012
+        assert server.ended() == 0

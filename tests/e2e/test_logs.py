@@ -23,7 +23,8 @@ def stream(port, media_type):
     """Open a stream whose query holds what nobody else may see."""
     client = dial(port)
     client.sendall(
-        b"GET /listen/a?size=5&_=my-secret HTTP/1.1\r\nHost: x\r\nAccept: %b\r\n\r\n" % media_type.encode()
+        b"GET /listen/a?size=5&_=my-secret HTTP/1.1\r\nHost: localhost\r\nAccept: %b\r\n\r\n"
+        % media_type.encode()
     )
     assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
     return client
@@ -54,12 +55,12 @@ HELLO = b'[1,"radio",{"roles":{"subscriber":{}}}]'
 
 
 def http(head, body=b""):
-    return b"%b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+    return b"%b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
 def websocket(path, *messages, subprotocol=b"wamp.2.json"):
     head = (
-        b"GET %b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET %b HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         b"Sec-WebSocket-Protocol: %b\r\n\r\n" % (path, subprotocol)
     )

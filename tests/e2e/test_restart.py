@@ -109,7 +109,7 @@ class Browser:
 
 
 def all_there(server, clients, number):
-    """Publish sample ``number``, and call everybody, until all are there or it takes too long."""
+    """Publish sample ``number``, and call everybody, again and again until all are there, or for too long."""
     end = time.monotonic() + SECONDS
     with contextlib.closing(RawClient(server.port)) as caller:
         request = 0

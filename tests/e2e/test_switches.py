@@ -288,7 +288,7 @@ def test_a_unix_socket_is_the_servers_own_until_it_stops(home, mode):
         assert second.stderr.count("\n") == 1
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
-            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 200 ")
     assert not path.exists()
     assert not os.path.lexists(f"{path}.lock")
@@ -380,7 +380,7 @@ def test_every_signal_to_stop_says_goodbye(home, mode, number):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_another_one_does_not_wait_for_anybody(home, number):
     more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
-    half = b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: kept-key\r\nContent-Length: 100\r\n\r\nhalf"
+    half = b"POST /publish HTTP/1.1\r\nHost: [::1]\r\nAPI-KEY: kept-key\r\nContent-Length: 100\r\n\r\nhalf"
     with home.server("-n", radiod=more) as pid, socket.create_connection(("127.0.0.1", home.port)) as client:
         client.sendall(half)
         # Once it has answered another one, it has read this.

@@ -63,8 +63,18 @@ def joined(dial_ws, url, **options):
         ("a = [", "not TOML: Invalid value"),
         ("port = 1", "port: unknown key"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
-        ("[[listen]]\nendpoint = 'carrier:pigeon'", "cannot listen on 'carrier:pigeon'"),
-        ("[[listen]]\nendpoint = 'tcp:99999'", "cannot listen on 'tcp:99999'"),
+        (
+            "[[listen]]\nendpoint = 'carrier:pigeon'",
+            "listen.[0].endpoint: cannot listen on 'carrier:pigeon': unknown kind 'carrier'",
+        ),
+        (
+            "[[listen]]\nendpoint = 'tcp:0:interface=127.0.0.1'\n[[listen]]\nendpoint = 'tcp:99999'",
+            "listen.[1].endpoint: cannot listen on 'tcp:99999': port: '99999' is no number from 0 to 65535",
+        ),
+        (
+            "[[listen]]\nendpoint = 'systemd:domain=INET:name=http'",
+            "listen.[0].endpoint: cannot listen on 'systemd:domain=INET:name=http': no socket named 'http'",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_and_status_1(tmp_path, mode, config, message):
@@ -221,7 +231,7 @@ def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
             local.connect(str(path))
             body = b'{"network":"sample_net","data":{"big":"%b"}}' % (b"x" * 500_000)
             local.sendall(
-                b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: sample-key\r\nContent-Length: %d\r\n\r\n"
+                b"POST /publish HTTP/1.1\r\nHost: [::1]\r\nAPI-KEY: sample-key\r\nContent-Length: %d\r\n\r\n"
                 % len(body)
             )
             local.sendall(body)

@@ -13,6 +13,7 @@ from radiod.core.meta import MetaApi
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 NORMAL = "wamp.close.normal"
+KILLED = "wamp.close.killed"
 
 
 class Watch:
@@ -81,7 +82,7 @@ def test_session_kill(router):
     watch = Watch(router, "session.on_leave")
     killer, victim = router.peers(2)
     assert killer.result("wamp.session.kill", victim.session) is None
-    assert victim.hears() == [GOODBYE, {}, NORMAL]
+    assert victim.hears() == [GOODBYE, {}, KILLED]
     victim.say([GOODBYE, {}, "wamp.close.goodbye_and_out"])
     assert victim.heard() == []
     assert victim.is_ended
@@ -145,7 +146,7 @@ def test_session_kill_by_authrole(router):
     killer, *victims = [router.join("trusted") for _ in range(3)]
     bystander = router.join()
     assert killer.result("wamp.session.kill_by_authrole", "trusted") == 2
-    assert [victim.heard() for victim in victims] == [[[GOODBYE, {}, NORMAL]]] * 2
+    assert [victim.heard() for victim in victims] == [[[GOODBYE, {}, KILLED]]] * 2
     assert killer.result("wamp.session.kill_by_authrole", "trusted") == 0
     assert killer.heard() + bystander.heard() == []
 
@@ -153,7 +154,7 @@ def test_session_kill_by_authrole(router):
 def test_session_kill_all(router):
     killer, *victims = router.join(), router.join("trusted"), router.join()
     assert killer.result("wamp.session.kill_all", message="bye") == 2
-    assert [victim.heard() for victim in victims] == [[[GOODBYE, {"message": "bye"}, NORMAL]]] * 2
+    assert [victim.heard() for victim in victims] == [[[GOODBYE, {"message": "bye"}, KILLED]]] * 2
     assert killer.result("wamp.session.count") == 1
 
 

@@ -78,26 +78,59 @@ def test_hello_twice(router):
     assert_aborted(peer)
 
 
+HELLO_AGAIN, AUTHENTICATE = [HELLO, "radio", {"roles": hello_roles()}], [5, "signature", {}]
+IN_SESSIONS = [
+    [GOODBYE, {}, "wamp.close.normal"],
+    [8, 68, 1, {}, "a.error"],
+    [16, 1, {}, "a"],
+    [32, 1, {}, "a"],
+    [34, 1, 1],
+    [48, 1, {}, "a"],
+    [49, 1, {}],
+    [64, 1, {}, "a"],
+    [66, 1, 1],
+    [70, 1, {}],
+]
+FROM_ROUTERS = [
+    [WELCOME, 1, {"roles": {"broker": {}}}],
+    [4, "ticket", {}],
+    [17, 1, 1],
+    [33, 1, 1],
+    [35, 1],
+    [36, 1, 1, {}],
+    [50, 1, {}],
+    [65, 1, 1],
+    [67, 1],
+    [68, 1, 1, {}],
+    [69, 1, {}],
+]
+NO_MESSAGES = [[], [0], [99, 1], ["6", {}, "a.reason"], {}]
+CHALLENGED = [HELLO, "radio", {"roles": hello_roles(), "authmethods": ["ticket"], "authid": "open"}]
+VIOLATIONS = {
+    "before HELLO": [AUTHENTICATE, *IN_SESSIONS, *FROM_ROUTERS, *NO_MESSAGES],
+    "challenged": [HELLO_AGAIN, *IN_SESSIONS, *FROM_ROUTERS, *NO_MESSAGES],
+    "open": [HELLO_AGAIN, AUTHENTICATE, *FROM_ROUTERS, *NO_MESSAGES],
+    "after GOODBYE": [AUTHENTICATE, *IN_SESSIONS, *FROM_ROUTERS, *NO_MESSAGES],
+}
+"""State of a connection -> messages that have no place there (2.3.3 of the specification)."""
+
+
 @pytest.mark.parametrize(
-    "message",
-    [
-        [5, "signature", {}],
-        [16, 1, {}, "a"],
-        [32, 1, {}, "a"],
-        [34, 1, 1],
-        [48, 1, {}, "a"],
-        [49, 1, {}],
-        [64, 1, {}, "a"],
-        [66, 1, 1],
-        [70, 1, {}],
-        [8, 68, 1, {}, "a.error"],
-    ],
-    ids=lambda message: str(message[0]),
+    ("state", "message"),
+    [(state, message) for state, messages in VIOLATIONS.items() for message in messages],
+    ids=lambda value: str(value)[:40],
 )
-def test_nothing_goes_before_hello(router, message):
+def test_what_has_no_place_is_answered_by_abort(router, state, message):
     wire = router.connect()
+    if state == "challenged":
+        assert wire.ask(CHALLENGED)[0] == 4
+    elif state != "before HELLO":
+        assert wire.ask(HELLO_AGAIN)[0] == WELCOME
+    if state == "after GOODBYE":
+        assert wire.ask([GOODBYE, {}, "wamp.close.normal"])[0] == GOODBYE
     wire.say(message)
     assert_aborted(Raw(wire))
+    assert router.radio.realms["radio"].sessions == {}
 
 
 def test_authenticate_without_a_challenge(router):
@@ -370,14 +403,44 @@ def test_messages_that_are_too_long_end_the_session(router, message):
     assert_aborted(peer)
 
 
-def test_answers_to_nothing_are_dropped(router):
+@pytest.mark.parametrize("end", ["canceled", "timed out", "caller left", "answered"])
+def test_answers_that_come_late_are_dropped(router, end):
     """They may have crossed the end of their call on the way."""
+    caller, callee = router.peers(2)
+    callee.serve("a.procedure")
+    request = caller.call("a.procedure", **({"timeout": 10} if end == "timed out" else {}))
+    invocation = callee.hears()[1]
+    match end:
+        case "canceled":
+            caller.say([49, request, {"mode": "skip"}])
+        case "timed out":
+            router.wait(1)
+        case "caller left":
+            caller.hang_up()
+        case "answered":
+            callee.answer(invocation)
+    callee.heard()
+    callee.say([70, invocation, {}, ["late"]], [8, 68, invocation, {}, "a.error"])
+    assert callee.heard() == []
+    assert callee.result("radiod.echo", 1) == 1
+
+
+def test_cancelling_nothing_does_nothing(router):
     (peer,) = router.peers(1)
-    peer.say([70, 7, {}, ["late"]], [8, 68, 7, {}, "a.error"], [49, 7, {}])
+    peer.say([49, 7, {}])
     assert peer.heard() == []
-    assert peer.result("radiod.echo", 1) == 1
-    assert peer.request == 1
     assert peer.publish("a.topic")[0] == 17
+
+
+@pytest.mark.parametrize("late", [[70, 2, {}, ["x"]], [8, 68, 2, {}, "a.error"]], ids=["YIELD", "ERROR"])
+def test_answers_to_what_never_was_break_the_protocol(router, late):
+    caller, callee = router.peers(2)
+    callee.serve("a.procedure")
+    caller.call("a.procedure")
+    callee.hears()
+    callee.say(late)
+    assert_aborted(callee)
+    assert caller.hears()[4] == "wamp.error.canceled"
 
 
 def test_a_session_that_is_aborted_leaves_nothing_behind(router):

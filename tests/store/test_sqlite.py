@@ -716,3 +716,31 @@ class TestOpening:
 
 def connect(path):
     return sqlite3.connect(path, isolation_level=None, timeout=0)
+
+
+class TestWaiting:
+    def test_for_answers_ends_with_the_last_that_was_asked_for(self, store, main, answers):
+        told = []
+        store.when_answered(lambda: told.append(0))
+        assert told == [0]
+        append(store, answers, 1, 2)
+        store.when_answered(lambda: told.append(len(answers)))
+        assert told == [0]
+        append(store, answers, 3)
+        store.start()
+        main.run(store)
+        assert told == [0, 2]
+        assert answers == [(1, None), (2, None), (3, None)]
+
+    def test_for_answers_ends_even_if_the_last_fails_to_be_taken(self, store, main, logged):
+        def fail(error):
+            raise RuntimeError("broken")
+
+        event = event_of(1)
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        store.append("radio", "news", **fields, done=fail)
+        told = []
+        store.when_answered(lambda: told.append("answered"))
+        store.start()
+        main.run(store)
+        assert told == ["answered"]

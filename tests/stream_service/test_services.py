@@ -230,5 +230,5 @@ class TestRow28Authentication:
     def test_a_wrong_one_is_refused_at_once_with_a_reason(self, program, authid):
         with pytest.raises(Failed) as failure:
             program(authid, ticket="wrong")
-        assert failure.value.uri == "wamp.error.authentication_failed"
+        assert failure.value.uri == "wamp.error.authentication_denied"
         assert failure.value.text

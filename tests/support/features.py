@@ -111,7 +111,7 @@ SEEN = {
         "kill_by_authid": True,
         "kill_by_authrole": 1,
         "kill_all": 1,
-        "reasons": ["wamp.close.normal", "wamp.close.normal", "test.everybody"],
+        "reasons": ["wamp.close.killed", "wamp.close.killed", "test.everybody"],
         "oneself": "wamp.error.no_such_session",
         "invalid reason": "wamp.error.invalid_uri",
     },

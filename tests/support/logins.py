@@ -7,7 +7,7 @@ from typing import Any
 
 from radiod.auth.directory import Credentials
 from radiod.core.later import Later
-from radiod.errors import AUTHENTICATION_FAILED, Denied
+from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.testing import ALLOW_ALL
 from radiod.wire.codecs import JSON
 from radiod.wire.messages import HelloDetails
@@ -55,7 +55,7 @@ def refusal(function: Callable[..., Any], *arguments: Any) -> tuple[str, str]:
     if isinstance(outcome, Later):
         outcome = outcome_of(outcome)
     assert isinstance(outcome, Denied)
-    assert outcome.uri == AUTHENTICATION_FAILED
+    assert outcome.uri == AUTHENTICATION_DENIED
     return outcome.uri, outcome.text
 
 

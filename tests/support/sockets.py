@@ -27,6 +27,8 @@ class RawClient:
             self._unread += self._socket.recv(65536)
         self._unread = self._unread.partition(b"\r\n\r\n")[2]
         self._messages: list[Any] = []
+        # A close frame that came together with messages.
+        self._close: list[tuple[int, bytes]] = []
         self._requests = Requests()
         roles = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
         welcome = self.ask([1, "radio", {"roles": roles}])
@@ -45,12 +47,13 @@ class RawClient:
             assert data, "the server has hung up"
             frames, self._unread = server_frames(self._unread + data)
             self._messages = [json.loads(payload) for opcode, payload in frames if opcode == 1]
+            self._close = [frame for frame in frames if frame[0] == 8]
         return self._messages.pop(0)
 
     def hear_close(self) -> int:
         """The code of the close frame that comes next; answers it, and sees the server hang up."""
         assert self._messages == []
-        frames: list[tuple[int, bytes]] = []
+        frames, self._close = self._close, []
         while not frames:
             data = self._socket.recv(1 << 18)
             assert data, "the server has hung up without a close frame"

@@ -1,34 +1,65 @@
-"""A certificate for tests over TLS."""
+"""Keys and certificates for tests over TLS."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+PEM = serialization.Encoding.PEM
+CURVE = ec.SECP256R1()
 
 
-def certificate(folder: Path) -> Path:
+class Issued:
+    """A key with its certificate. ``issuer``: who signed it; None: itself."""
+
+    def __init__(
+        self, *names: str, issuer: Issued | None = None, is_ca: bool = False, key: Any = None
+    ) -> None:
+        self._key = key or ec.generate_private_key(CURVE)
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if issuer is None else issuer.certificate.subject)
+            .public_key(self._key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+        )
+        if is_ca:
+            builder = builder.add_extension(x509.BasicConstraints(True, None), True)
+        self.certificate = builder.sign(self._key if issuer is None else issuer._key, hashes.SHA256())
+
+    def key_pem(self, password: bytes | None = None) -> bytes:
+        """The key, encrypted or not."""
+        hidden = (
+            serialization.NoEncryption()
+            if password is None
+            else serialization.BestAvailableEncryption(password)
+        )
+        data: bytes = self._key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, hidden)
+        return data
+
+    def certificate_pem(self) -> bytes:
+        """The certificate."""
+        return self.certificate.public_bytes(PEM)
+
+
+def rsa_key(bits: int = 2048) -> Any:
+    """An RSA key; certificates of it can be used with all of TLS 1.2's suites."""
+    return rsa.generate_private_key(65537, bits)
+
+
+def certificate(folder: Path, key: Any = None) -> Path:
     """A self-signed key and certificate for localhost, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    issued = Issued("localhost", key=key)
     file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
-    )
+    file.write_bytes(issued.key_pem() + issued.certificate_pem())
     return file

@@ -2,10 +2,17 @@
 
 import msgspec
 import pytest
-from support.memory import RawSocketWire, WebSocketWire, client_frame, make_radio
+from support.memory import HELLO, RawSocketWire, WebSocketWire, client_frame, make_radio
+
+from radiod.wire.codecs import CODECS
 
 REPLY = [6, {}, "wamp.close.goodbye_and_out"]
 KILLED = "wamp.close.killed"
+BATCHES = {
+    "json": lambda data: data + b"\x1e",
+    "msgpack": lambda data: len(data).to_bytes(4, "big") + data,
+    "cbor": lambda data: len(data).to_bytes(4, "big") + data,
+}
 NOTHING_COUNTS = [
     [16, 1, {"acknowledge": True}, "a"],
     [48, 7, {}, "radiod.echo"],
@@ -174,3 +181,33 @@ def test_every_end_is_logged_once(radio, wire, logged):
     wire.say(REPLY)
     wire.hang_up()
     assert [line for line in logged if "left" in line] == [f"session {wire.session} left: told {KILLED}"]
+
+
+@pytest.mark.parametrize(
+    "subprotocol", [f"wamp.2.{name}{end}" for name in ("json", "msgpack", "cbor") for end in ("", ".batched")]
+)
+def test_when_the_server_stops_everything_queued_leaves_and_no_goodbye(radio, subprotocol):
+    codec = CODECS[subprotocol.split(".")[2]]
+    batch = BATCHES[codec.name] if subprotocol.endswith("batched") else lambda data: data
+    wire = type("Wire", (WebSocket,), {"subprotocol": subprotocol})(*radio)
+    for message in ([1, "radio", HELLO[2]], [32, 1, {}, "a"]):
+        wire.transport.protocol.dataReceived(
+            client_frame(0x82 if codec.is_binary else 0x81, batch(codec.dump(message)))
+        )
+    realm(radio).announce("a", "last")
+    realm(radio).close()
+    wire.settle()
+    *messages, close = wire.frames()
+    assert len(messages) == 3
+    assert b"last" in messages[-1][1]
+    assert close == (8, b"\x03\xf4")
+
+
+def test_who_asked_for_it_is_told_goodbye_when_the_server_stops(radio):
+    wire = WebSocketWire(*radio)
+    wire.join([1, "radio", {**HELLO[2], "_radiod_goodbye": True}])
+    realm(radio).close()
+    wire.settle()
+    assert wire.heard() == [[6, {}, "wamp.close.system_shutdown"]]
+    wire.say(REPLY)
+    assert wire.frames() == [(8, b"\x03\xe8")]

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 
 import pytest
 from autobahn.wamp import auth
@@ -70,12 +71,15 @@ def test_wampcra(wire, authid, is_known):
     key = auth.derive_key("pencil", extra["salt"], extra["iterations"], extra["keylen"])
     answer = wire.ask([5, auth.compute_wcs(key, extra["challenge"]).decode(), {}])
     assert answer[0] == (2 if is_known else 3)
-    if is_known:
+    if not is_known:
+        assert answer[2] == "wamp.error.authentication_denied"
+    else:
         assert [answer[2][f"auth{what}"] for what in ("id", "method", "role")] == [
             authid,
             "wampcra",
             "listener",
         ]
+        assert json.loads(extra["challenge"])["session"] == answer[1]
 
 
 @pytest.mark.parametrize(("authid", "is_known"), [("sam", True), ("cara", False), ("nobody", False)])

@@ -236,6 +236,22 @@ def test_a_receive_without_messages_is_answered_empty_in_time_for_autobahn(radio
     assert wire.ask([48, 1, {}, "radiod.echo", [1]]) == [50, 1, {}, [1]]
 
 
+def test_a_client_that_vanishes_while_its_receive_waits_is_gone_within_a_ping_and_its_timeout():
+    limits = "[limits]\nping_interval_s = 2\nping_timeout_s = 3\n"
+    radio = make_radio(limits + CONFIG)
+    client = PollWire(radio)
+    client.join()
+    waiting = client.post("receive")
+    radio[1].advance(1.9)
+    assert reply(waiting).status == 0
+    radio[1].advance(0.11)
+    assert reply(waiting).is_empty
+    radio[1].advance(2.9)
+    assert len(radio[0].polls) == 1
+    radio[1].advance(0.11)
+    assert len(radio[0].polls) == 0
+
+
 def test_a_client_that_receives_no_more_is_lost(radio):
     wire = joined(radio)
     wire.ask([32, 1, {}, "a"])

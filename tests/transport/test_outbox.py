@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from support.memory import CONFIG, WebSocketWire, make_radio
 
-from radiod.transport.outbox import CHUNK, READ_PAUSE
+from radiod.transport.outbox import CHUNK, DRAIN_BYTES, READ_PAUSE
 
 
 @pytest.fixture
@@ -261,3 +261,46 @@ def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little():
     assert max(turns) <= 30
     events = [event[3] for event in listener.heard() if event[0] == 36]
     assert [(event["_seq"], event.get("_lost")) for event in events] == [(201, 200), (202, None)]
+
+
+def test_what_waits_for_a_peer_that_is_behind_is_sent_before_the_server_stops(radio):
+    slow, publisher = listening(radio), joined(radio)
+    stall(slow)
+    publish(publisher, 5)
+    radio[0].realms["radio"].close()
+    slow.settle()
+    assert (slow.received(), slow.is_closed) == (b"", False)
+    read_again(slow)
+    *events, close = slow.frames()
+    assert [msgspec.json.decode(payload)[4][0] for _, payload in events] == list(range(5))
+    assert close == (8, b"\x03\xf4")
+
+
+def test_so_much_of_it_and_no_more(radio):
+    slow, publisher = listening(radio), joined(radio)
+    tuned = slow.ask([48, 2, {}, "radiod.channel.tune", ["a"], {"size": 1000, "max_bytes": 4 << 20}])
+    assert tuned[0] == 50
+    stall(slow)
+    publish(publisher, 30, size=1 << 16)
+    radio[0].realms["radio"].close()
+    slow.settle()
+    slow.transport.producer.resumeProducing()
+    for _ in range(30):
+        slow.settle()
+    *events, close = slow.frames()
+    assert DRAIN_BYTES <= sum(len(payload) for _, payload in events) < DRAIN_BYTES + (1 << 17)
+    assert close == (8, b"\x03\xf4")
+
+
+def test_what_became_due_in_this_very_turn_is_sent_before_the_server_stops(radio):
+    listener, publisher = joined(radio), joined(radio)
+    listener.ask([32, 1, {"_radiod_buffer": {"min_interval": 10}}, "a"])
+    publish(publisher, 2)
+    assert numbers(listener) == [0]
+    # The realm closes in the turn of the timer that releases the second event, before anything is written.
+    realm = radio[0].realms["radio"]
+    radio[0].clock.timers.at(radio[0].clock.seconds() + 10, realm.close)
+    radio[1].advance(10)
+    listener.settle()
+    (event, close) = listener.frames()
+    assert (msgspec.json.decode(event[1])[4][0], close) == (1, (8, b"\x03\xf4"))

@@ -111,3 +111,131 @@ def test_a_receiver_is_never_sent_more_than_it_said_it_takes(radio):
     assert b"xxx" not in received
     code, _, _, _, uri, _ = caller.ask([48, 1, {}, "p", ["x" * 600]])
     assert (code, uri) == (8, "wamp.error.payload_size_exceeded")
+
+
+class TestPings:
+    """A peer that knows pings is pinged; one that does not might take a PING for a long message."""
+
+    PING = b"\x01\x00\x00\x06radiod"
+
+    @pytest.mark.parametrize(
+        "shown", [b"\x01\x00\x00\x01x", b"\x02\x00\x00\x00"], ids=["by a ping", "by a pong"]
+    )
+    def test_whoever_shows_that_it_knows_pings_is_pinged(self, radio, shown):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(shown)
+        wire.received()
+        radio[1].pump([1] * 31)
+        assert wire.received() == self.PING
+
+    def test_whoever_does_not_answer_is_cut(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(b"\x01\x00\x00\x00" * 3)
+        radio[1].pump([1] * 51)
+        assert wire.is_closed
+        assert radio[0].port.connections == 0
+
+    def test_anything_that_comes_is_an_answer(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(b"\x01\x00\x00\x00")
+        for byte in b"\x02\x00\x00\x01x":
+            radio[1].pump([1] * 31)
+            assert self.PING in wire.received()
+            wire.send(bytes([byte]))
+        assert not wire.is_closed
+
+    def test_whoever_said_nothing_of_pings_is_left_alone(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        radio[1].pump([1] * 1000)
+        assert wire.received() == b""
+        assert not wire.is_closed
+
+    def test_nobody_is_pinged_any_more_who_has_left(self, radio):
+        wire = RawSocketWire(*radio)
+        wire.join()
+        wire.send(b"\x01\x00\x00\x00")
+        wire.hang_up()
+        assert len(radio[0].clock.timers) == 0
+
+
+class Small(RawSocketWire):
+    """A client that takes 512 bytes at most."""
+
+    def open(self):
+        self.send(b"\x7f\x01\x00\x00")
+        assert self.received()[:1] == b"\x7f"
+
+    def unframe(self):
+        payloads = super().unframe()
+        assert all(len(payload) <= 512 for payload in payloads)
+        return payloads
+
+
+LONG = "long." + "\U0001f6a6" * 200
+"""A URI that is longer than a small client takes."""
+
+
+def test_a_small_client_gets_a_welcome_without_features(radio):
+    wire = Small(*radio)
+    code, _, details = wire.ask(HELLO)
+    assert code == 2
+    assert details["roles"] == {"broker": {}, "dealer": {}}
+    assert details["authrole"] == "open"
+
+
+def test_what_cannot_be_made_short_enough_is_refused_by_abort():
+    name = "n" * 500
+    user = f'[realms.radio.users.{name}]\nrole = "r"\nticket = "t"\nwampcra = {{ secret = "s" }}'
+    radio = make_radio(f"[realms.radio.roles.r]\n{user}")
+    for method in ("wampcra", "ticket"):
+        wire = Small(*radio)
+        answer = wire.ask([1, "radio", {"roles": {"caller": {}}, "authmethods": [method], "authid": name}])
+        if method == "ticket":
+            answer = wire.ask([5, "t", {}])
+        assert answer[::2] == [3, "wamp.error.payload_size_exceeded"]
+        assert wire.is_closed
+    assert radio[0].realms["radio"].sessions == {}
+
+
+def test_a_small_client_is_told_an_error_whose_name_is_too_long(radio):
+    caller, callee = Small(*radio), RawSocketWire(*radio)
+    caller.join()
+    callee.join()
+    callee.ask([64, 1, {}, "p"])
+    caller.say([48, 1, {}, "p"])
+    ((_, invocation, *_),) = callee.heard()
+    callee.say([8, 68, invocation, {}, LONG])
+    assert caller.heard() == [[8, 48, 1, {}, "wamp.error.payload_size_exceeded"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "told"),
+    [
+        ("a.reason", "short", [6, {"message": "short"}, "a.reason"]),
+        ("a.reason", "x" * 600, [6, {}, "a.reason"]),
+        (LONG, "short", [6, {}, "wamp.close.killed"]),
+    ],
+)
+def test_a_small_client_is_told_that_it_is_killed(radio, reason, message, told):
+    victim, killer = Small(*radio), RawSocketWire(*radio)
+    session = victim.join()
+    killer.join()
+    killer.ask([48, 1, {}, "wamp.session.kill", [session], {"reason": reason, "message": message}])
+    assert victim.heard() == [told]
+
+
+@pytest.mark.parametrize(("what", "code"), [("subscription", 35), ("registration", 67)])
+def test_a_small_client_is_told_what_was_revoked(radio, what, code):
+    victim, killer = Small(*radio), RawSocketWire(*radio)
+    session = victim.join([1, "radio", {**HELLO[2], "_radiod_revocation": True}])
+    killer.join()
+    _, _, held = victim.ask([32, 1, {}, "a"] if what == "subscription" else [64, 1, {}, "a"])
+    procedure = {"subscription": "remove_subscriber", "registration": "remove_callee"}[what]
+    arguments = [[held, session], {"reason": "x" * 600}]
+    radio_answer = killer.ask([48, 1, {}, f"wamp.{what}.{procedure}", *arguments])
+    assert radio_answer[0] == 50, radio_answer
+    assert victim.heard() == [[code, 0, {what: held}]]

@@ -217,7 +217,7 @@ def test_a_wrong_ticket_and_an_unknown_user_get_the_same_answer(connect, authid,
     ((_, details, uri),) = wire.heard()
     assert (details, uri) == (
         {"message": "unknown authid or wrong ticket"},
-        "wamp.error.authentication_failed",
+        "wamp.error.authentication_denied",
     )
 
 

@@ -1,6 +1,7 @@
 """Server-Sent Events, the list of channels, and the page's files."""
 
 import json
+import re
 
 import pytest
 from support.memory import WebSocketWire, Wire, make_radio, upgrade
@@ -92,6 +93,20 @@ def test_a_stream_ends_when_the_realm_closes(radio):
     radio[0].realms["radio"].close()
     stream.settle()
     assert stream.received().endswith(b"0\r\n\r\n")
+
+
+def test_event_sources_are_told_when_to_come_back_and_not_all_at_once(radio):
+    streams = [get(radio, "/listen/sample_net", SSE) for _ in range(20)]
+    for stream in streams:
+        stream.received()
+    radio[0].realms["radio"].close()
+    delays = set()
+    for stream in streams:
+        stream.settle()
+        last_words = re.fullmatch(rb".*retry: (\d+)\n\n\r\n0\r\n\r\n", stream.received(), re.DOTALL)
+        delays.add(int(last_words[1]))
+    assert len(delays) > 10
+    assert all(1000 <= delay <= 3000 for delay in delays)
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,49 @@ def test_crossbars_dialect_refuses_wrong_types(radio, listener, change):
     assert listener.heard() == []
 
 
+DEEP = b"[" * 63 + b"]" * 63
+UNFIT = {
+    b"1e400": "no double",
+    b"-1e309": "no double",
+    b"9" * 400: "no double",
+    b"[" + DEEP + b"]": "deep, 64 at most",
+    b'"\\u0000x"': "base64",
+    b'{"__proto__": 1}': "__proto__",
+}
+
+
+@pytest.mark.parametrize("data", UNFIT, ids=UNFIT.values())
+def test_what_others_cannot_read_is_refused_as_what_is_no_json(radio, listener, data):
+    network = b'{"network": "sample_net", "data": {"a": %b}}' % data
+    status, answer = publish(radio, network)
+    assert status == 400
+    assert UNFIT[data] in answer["error"]
+    for part in (b'"args": [%b]', b'"kwargs": {"k": %b}'):
+        status, answer = publish(radio, b'{"topic": "sample_net", %b}' % (part % data))
+        assert (status, answer["error"]) == (400, "wamp.error.invalid_argument")
+        assert UNFIT[data] in answer["args"][0]
+    assert listener.heard() == []
+
+
+def test_how_deep_data_may_go_is_a_limit():
+    radio = make_radio("[limits]\nmax_nesting = 8\n" + CONFIG)
+    deep = b'{"network": "sample_net", "data": {"a": [[[[[[%b]]]]]]}}'
+    assert publish(radio, deep % b"1")[0] == 200
+    status, answer = publish(radio, deep % b"[]")
+    assert status == 400
+    assert "nested 9 deep, 8 at most" in answer["error"]
+
+
+@pytest.mark.parametrize("half", [b'"\\ud800"', b'"\\udc00 and more"', b"NaN", b"-Infinity"])
+def test_what_is_no_json_is_no_json_in_either_dialect(radio, listener, half):
+    for body in (
+        b'{"network": "sample_net", "data": {"a": %b}}' % half,
+        b'{"topic": "sample_net", "args": [%b]}' % half,
+    ):
+        assert publish(radio, body) == (400, {"error": "POST data is not JSON"})
+    assert listener.heard() == []
+
+
 def test_a_retained_event_awaits_late_listeners(radio):
     assert publish(radio, {"topic": "other", "args": ["map"], "options": {"retain": True}})[0] == 200
     late = WebSocketWire(*radio)

@@ -169,12 +169,12 @@ class TestWamp:
 
     def test_failed_logins_count_and_then_wait(self, world, kind):
         for _ in range(FREE):
-            assert self.login(world, kind, "wrong").heard()[0][2] == "wamp.error.authentication_failed"
+            assert self.login(world, kind, "wrong").heard()[0][2] == "wamp.error.authentication_denied"
         assert world.wrong() == FREE
         bad, good = self.login(world, kind, "wrong"), self.login(world, kind, "joes-ticket")
         assert (bad.heard(), good.heard()) == ([], [])
         world.reactor.pump([WAIT, 0.1, 0.1])
-        assert bad.heard()[0][2] == "wamp.error.authentication_failed"
+        assert bad.heard()[0][2] == "wamp.error.authentication_denied"
         assert good.heard()[0][0] == 2
 
     def test_who_hangs_up_in_line_leaves_nothing(self, watched, kind):

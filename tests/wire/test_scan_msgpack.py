@@ -62,9 +62,9 @@ def test_what_a_decoder_takes_has_the_same_end(data):
 
 @pytest.mark.parametrize(
     "text",
-    ["d40000", "d6ff00000000", "d7ff" + "ee6b27fc" + "00000000", "c70cff" + "3b9ac9ff" + "0000003aff000000"],
+    ["d6ff00000000", "d7ff" + "ee6b27fc" + "00000000", "c70cff" + "3b9ac9ff" + "0000003aff000000"],
 )
-def test_undefined_and_dates_are_known_to_all(text):
+def test_dates_are_known_to_all(text):
     scan = of_hex(text)
     scan.check(NESTING)
     assert scan.is_rich
@@ -82,7 +82,17 @@ def test_dates_that_are_none_are_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["d40500", "d40001", "d47200", "c7030100ffff", "c80001050a", "c9000000010500", "d8" + "01" * 17]
+    "text",
+    [
+        "d40000",
+        "d40500",
+        "d40001",
+        "d47200",
+        "c7030100ffff",
+        "c80001050a",
+        "c9000000010500",
+        "d8" + "01" * 17,
+    ],
 )
 def test_other_extensions_are_put_in_other_words(text):
     scan = of_hex(text)

@@ -1,12 +1,17 @@
 """A stock Autobahn|Python client that does a bit of everything and prints what it saw as one JSON line.
 
 autobahn_client.py twisted|asyncio websocket|rawsocket json|msgpack|cbor[.batched] PORT [AUTHID TICKET]
+
+With CA_FILE in the environment it connects over TLS, and trusts only that certificate authority.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import sys
+from pathlib import Path
 from typing import Any
 
 framework, transport, serializer, port = sys.argv[1:5]
@@ -152,9 +157,24 @@ class Client(ApplicationSession):
         stop()
 
 
+def trusting(file: str) -> Any:
+    """What each framework wants to know of TLS."""
+    if framework == "asyncio":
+        return ssl.create_default_context(cafile=file)
+    from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+
+    root = Certificate.loadPEM(Path(file).read_bytes())
+    return optionsForClientTLS("localhost", trustRoot=trustRootFromCertificates([root]))
+
+
+ca = os.environ.get("CA_FILE")
 scheme, path = ("ws", "/ws") if transport == "websocket" else ("rs", "")
+where = f"{scheme}s://localhost" if ca else f"{scheme}://127.0.0.1"
 runner = ApplicationRunner(
-    f"{scheme}://127.0.0.1:{port}{path}", "radio", serializers=[SERIALIZERS[serializer]]
+    f"{where}:{port}{path}",
+    "radio",
+    serializers=[SERIALIZERS[serializer]],
+    ssl=trusting(ca) if ca else None,
 )
 try:
     runner.run(Client, log_level="error")

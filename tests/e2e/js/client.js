@@ -15,9 +15,11 @@ const SERIALIZERS = {
   msgpack: () => new autobahn.serializer.MsgpackSerializer(),
   cbor: () => new autobahn.serializer.CBORSerializer(),
 };
+// Over TLS where a certificate authority is named.
+const [s, host] = process.env.NODE_EXTRA_CA_CERTS ? ["s", "localhost"] : ["", "127.0.0.1"];
 const URLS = {
-  websocket: `ws://127.0.0.1:${port}/ws`,
-  longpoll: `http://127.0.0.1:${port}/lp`,
+  websocket: `ws${s}://${host}:${port}/ws`,
+  longpoll: `http${s}://${host}:${port}/lp`,
 };
 const PAYLOAD = [1, -(2 ** 40), 2.5, "Grüße 🚦", null, true, [1, [2, { a: [] }]]];
 const seen = { client: serializer };

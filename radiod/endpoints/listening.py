@@ -1,0 +1,220 @@
+"""From an endpoint's description to an open port.
+
+The kinds that radiod documents are made here, with every argument checked; others are left to Twisted's
+plugins, which may raise anything.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from twisted.internet.endpoints import (
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    UNIXServerEndpoint,
+    serverFromString,
+)
+from twisted.internet.interfaces import IListeningPort
+from twisted.protocols.haproxy import proxyEndpoint
+from twisted.python.failure import Failure
+
+from radiod.endpoints.certificates import FixedCertificates, certificate_folder
+from radiod.endpoints.descriptions import (
+    Check,
+    EndpointError,
+    arguments,
+    count,
+    index,
+    kind_of,
+    one_of,
+    permissions,
+    port_number,
+    text,
+)
+from radiod.endpoints.wrapping import Guarded, TlsEndpoint
+
+__all__ = ["listen"]
+
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted: with Twisted's 50, most of 500 that come at once try again a
+second later. Linux itself allows no more, unless told to (``net.core.somaxconn``)."""
+
+UNIX_MODE: Final = 0o660
+"""Read and write for owner and group: a proxy shares the group. Twisted's is for everybody."""
+
+
+def listen(
+    reactor: Any,
+    description: str,
+    factory: Any,
+    opened: Callable[[IListeningPort], object],
+    failed: Callable[[str], object],
+) -> None:
+    """Listen on an endpoint. ``opened`` gets the port; at once, unless a plugin's endpoint takes its time.
+
+    ``failed`` is told what went wrong after such a time. Raises: EndpointError: it cannot be listened on.
+    """
+    endpoint = _endpoint(reactor, description)
+    outcomes: list[Any] = []
+    is_late = False
+
+    def conclude(outcome: Any) -> None:
+        if not is_late:
+            outcomes.append(outcome)
+        elif isinstance(outcome, Failure):
+            failed(_sentence(outcome.value))
+        else:
+            opened(outcome)
+
+    try:
+        endpoint.listen(factory).addBoth(conclude)
+    except Exception as error:  # a plugin's, or a socket that is none
+        raise EndpointError(_sentence(error)) from None
+    is_late = True
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            raise EndpointError(_sentence(outcome.value))
+        if not IListeningPort.providedBy(outcome):
+            raise EndpointError("it is no port that can be listened on")
+        opened(outcome)
+
+
+def _endpoint(reactor: Any, description: str) -> Any:
+    """Raises: EndpointError."""
+    kind, rest = kind_of(description)
+    make = KINDS.get(kind)
+    return _plugged_in(reactor, kind, description) if make is None else make(reactor, rest)
+
+
+def _plugged_in(reactor: Any, kind: str, description: str) -> Any:
+    if kind == "stdio":
+        raise EndpointError("stdio has no port that others could connect to")
+    try:
+        return serverFromString(reactor, description)
+    except Exception as error:  # whatever a plugin, or Twisted, makes of a malformed description
+        sentence = _sentence(error)
+    if sentence.startswith("Unknown endpoint type"):
+        raise EndpointError(f"unknown kind {kind[:40]!r}; there are {', '.join(KINDS)}")
+    raise EndpointError(sentence)
+
+
+def _sentence(error: BaseException | None) -> str:
+    """An exception as one line that says something."""
+    line = " ".join(str(error).split())
+    return line or type(error).__name__
+
+
+# --- the kinds
+
+
+def _tcp(reactor: Any, rest: str) -> Any:
+    given = arguments(rest, {"port": port_number, "interface": text, "backlog": count})
+    return _tcp4(reactor, given)
+
+
+def _tcp4(reactor: Any, given: Mapping[str, Any]) -> Any:
+    backlog, interface = given.get("backlog", BACKLOG), given.get("interface", "")
+    return TCP4ServerEndpoint(reactor, given["port"], backlog, interface)
+
+
+def _tcp6(reactor: Any, rest: str) -> Any:
+    given = arguments(rest, {"port": port_number, "backlog": count, "interface": text})
+    return TCP6ServerEndpoint(
+        reactor, given["port"], given.get("backlog", BACKLOG), given.get("interface") or "::"
+    )
+
+
+def _unix(reactor: Any, rest: str) -> Any:
+    checks: dict[str, Check] = {
+        "address": text,
+        "mode": permissions,
+        "backlog": count,
+        "lockfile": one_of("0", "1"),
+    }
+    given = arguments(rest, checks)
+    return UNIXServerEndpoint(
+        reactor,
+        given["address"],
+        given.get("backlog", BACKLOG),
+        given.get("mode", UNIX_MODE),
+        given.get("lockfile") != "0",
+    )
+
+
+def _ssl(reactor: Any, rest: str) -> Any:
+    checks: dict[str, Check] = {
+        "port": port_number,
+        "privateKey": text,
+        "certKey": text,
+        "sslmethod": _no_method,
+        "interface": text,
+        "backlog": count,
+        "extraCertChain": text,
+        "dhParameters": text,
+    }
+    given = arguments(rest, checks)
+    key = given.get("privateKey") or "server.pem"
+    certificates = FixedCertificates(
+        key, given.get("certKey") or key, given.get("extraCertChain"), given.get("dhParameters")
+    )
+    return TlsEndpoint(_tcp4(reactor, given), certificates, reactor)
+
+
+def _no_method(_value: str) -> str:
+    raise ValueError("leave it out: TLS 1.2 and 1.3 are spoken, and nothing older")
+
+
+def _tls(reactor: Any, rest: str) -> Any:
+    checks: dict[str, Check] = {
+        "path": text,
+        "port": port_number,
+        "backlog": count,
+        "interface": text,
+    }
+    given = arguments(rest, checks)
+    certificates = certificate_folder(given["path"], reactor.seconds)
+    tcp = TCP6ServerEndpoint(
+        reactor, given.get("port", 443), given.get("backlog", BACKLOG), given.get("interface") or "::"
+    )
+    return TlsEndpoint(tcp, certificates, reactor)
+
+
+def _systemd(reactor: Any, rest: str) -> Any:
+    given = arguments(rest, {"domain": _domain, "index": index, "name": text})
+    if ("index" in given) is ("name" in given):
+        raise EndpointError("give one of index and name")
+    try:
+        # Twisted took the sockets from the environment when it was imported, and alone has them.
+        return serverFromString(reactor, f"systemd:{rest}")
+    except (IndexError, KeyError):
+        which = f"named {given['name'][:40]!r}" if "name" in given else f"of index {given['index']}"
+        raise EndpointError(f"no socket {which} was passed on; is the socket unit active?") from None
+    except Exception as error:  # what a descriptor can be that is no socket
+        raise EndpointError(_sentence(error)) from None
+
+
+def _domain(value: str) -> str:
+    if not hasattr(socket, f"AF_{value}") or value not in ("INET", "INET6", "UNIX"):
+        raise ValueError(f"{value[:40]!r} is none of INET, INET6, UNIX")
+    return value
+
+
+def _haproxy(reactor: Any, rest: str) -> Any:
+    endpoint = _endpoint(reactor, rest)
+    if isinstance(endpoint, TlsEndpoint):
+        # Proxies that pass TLS on say who it is before it begins; Twisted would look for that inside.
+        return endpoint.over(proxyEndpoint)
+    return Guarded(proxyEndpoint(endpoint))
+
+
+KINDS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
+    "tcp": _tcp,
+    "tcp6": _tcp6,
+    "ssl": _ssl,
+    "tls": _tls,
+    "unix": _unix,
+    "systemd": _systemd,
+    "haproxy": _haproxy,
+}

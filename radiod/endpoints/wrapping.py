@@ -1,0 +1,102 @@
+"""What stands between a port and the protocols behind it: TLS, and a guard for Twisted's wrappers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IStreamServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from radiod.endpoints.certificates import Certificates
+
+__all__ = ["Guarded", "NeverNone", "TlsEndpoint"]
+
+
+class _Refused(Protocol):
+    """A connection that nobody wants."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """Close it."""
+        self.transport.abortConnection()
+
+
+class NeverNone(Factory):
+    """A factory whose connections may be wrapped.
+
+    That a factory gives None closes a connection; Twisted's wrappers take it for a protocol, and fail.
+    """
+
+    noisy = False
+
+    def __init__(self, factory: Any) -> None:
+        self.wrappedFactory = factory
+
+    def logPrefix(self) -> str:
+        """What the log calls it."""
+        return type(self.wrappedFactory).__name__
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """The factory's protocol, or one that closes the connection."""
+        return self.wrappedFactory.buildProtocol(addr) or _Refused()
+
+
+@implementer(IStreamServerEndpoint)
+class Guarded:
+    """An endpoint whose factory wraps ours."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: Any) -> Any:
+        """Listen, with a factory that may be wrapped."""
+        return self._endpoint.listen(NeverNone(protocolFactory))
+
+
+@implementer(IStreamServerEndpoint)
+class TlsEndpoint:
+    """TLS over another endpoint."""
+
+    def __init__(self, endpoint: Any, certificates: Certificates, clock: Any) -> None:
+        self._endpoint = endpoint
+        self._certificates = certificates
+        self._clock = clock
+
+    def over(self, wrap: Callable[[Any], Any]) -> TlsEndpoint:
+        """The same with the endpoint beneath wrapped: what it adds comes before TLS."""
+        return TlsEndpoint(wrap(self._endpoint), self._certificates, self._clock)
+
+    def listen(self, protocolFactory: Any) -> Any:
+        """Listen with the endpoint beneath."""
+        guarded = NeverNone(protocolFactory)
+        creator = _Creator(self._certificates)
+        return self._endpoint.listen(_TlsFactory(creator, False, guarded, clock=self._clock))
+
+
+class _TlsTransport(BufferingTLSTransport):
+    """TLS that knows whether its peer has sent anything."""
+
+    has_begun = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take the first bytes; those that follow go straight to Twisted's method."""
+        self.has_begun = True
+        self.dataReceived = super().dataReceived  # type: ignore[method-assign]
+        self.dataReceived(data)
+
+
+class _TlsFactory(TLSMemoryBIOFactory):
+    protocol = _TlsTransport
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Creator:
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
+        return self._certificates.connection()

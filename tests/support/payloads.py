@@ -1,0 +1,140 @@
+"""Values that one serializer says and others do not, and payloads that are passed on to nobody.
+
+Both are sent as these bytes, whatever libraries would write.
+"""
+
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+import cbor2
+import msgpack
+
+from radiod.wire.codecs import CBOR, JSON, MSGPACK
+
+DAY = datetime(2026, 11, 27, 1, 2, 3, tzinfo=UTC)
+DAY_TEXT = "2026-11-27T01:02:03Z"
+DAY_MSGPACK = msgpack.Timestamp.from_datetime(DAY)
+
+FORMS = [
+    ("undefined", MSGPACK, b"\xd4\x00\x00", None, None, None),
+    ("undefined", CBOR, b"\xf7", None, None, cbor2.undefined),
+    ("timestamp", MSGPACK, msgpack.packb(DAY_MSGPACK), DAY_TEXT, DAY_MSGPACK, DAY),
+    ("timestamp, 96 bits", MSGPACK, b"\xc7\x0c\xff" + bytes(11) + b"\1", "1970-01-01T00:00:01Z",
+     msgpack.Timestamp(1, 0), datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+    ("extension", MSGPACK, b"\xc7\x03\x05abc", "\0YWJj", b"abc", b"abc"),
+    ("integer key", MSGPACK, b"\x81\x01\x02", {"1": 2}, {"1": 2}, {"1": 2}),
+    ("binary key", MSGPACK, b"\x81\xc4\x01a\x02", {"\0YQ==": 2}, {"\0YQ==": 2}, {"\0YQ==": 2}),
+    ("null key", MSGPACK, b"\x81\xc0\x02", {"null": 2}, {"null": 2}, {"null": 2}),
+    ("float, 32 bits", MSGPACK, b"\xca\x3f\xc0\x00\x00", 1.5, 1.5, 1.5),
+    ("binary", MSGPACK, b"\xc4\x01a", "\0YQ==", b"a", b"a"),
+    ("binary", CBOR, b"\x41a", "\0YQ==", b"a", b"a"),
+    ("binary", JSON, b'"\\u0000YQ=="', "\0YQ==", b"a", b"a"),
+    ("text behind NUL", MSGPACK, b"\xa2\0x", "\0AHg=", "\0x", "\0x"),
+    ("text behind NUL", CBOR, b"\x62\0x", "\0AHg=", "\0x", "\0x"),
+    ("date", CBOR, cbor2.dumps(DAY), DAY_TEXT, DAY_MSGPACK, DAY),
+    ("date, seconds", CBOR, b"\xc1" + cbor2.dumps(int(DAY.timestamp())), DAY_TEXT, DAY_MSGPACK, DAY),
+    ("date, days", CBOR, b"\xd8\x64\x19\x03\xe8", "1972-09-27", "1972-09-27", date(1972, 9, 27)),
+    ("date, text", CBOR, b"\xd9\x03\xec\x6a2020-01-01", "2020-01-01", "2020-01-01", date(2020, 1, 1)),
+    ("big integer", CBOR, cbor2.dumps(2**70), 2**70, 2.0**70, 2**70),
+    ("big integer", JSON, b"1180591620717411303424", 2**70, 2.0**70, 2**70),
+    ("big negative", CBOR, cbor2.dumps(-(2**70)), -(2**70), -(2.0**70), -(2**70)),
+    ("decimal", CBOR, cbor2.dumps(Decimal("1.25")), 1.25, 1.25, Decimal("1.25")),
+    ("binary fraction", CBOR, b"\xc5\x82\x20\x03", 1.5, 1.5, 1.5),
+    ("ratio", CBOR, cbor2.dumps(Fraction(1, 4)), 0.25, 0.25, Fraction(1, 4)),
+    ("UUID", CBOR, cbor2.dumps(UUID(int=1)), str(UUID(int=1)), str(UUID(int=1)), UUID(int=1)),
+    ("set", CBOR, b"\xd9\x01\x02\x82\x01\x02", [1, 2], [1, 2], {1, 2}),
+    ("large set", CBOR, b"\xd9\x01\x02" + cbor2.dumps([0] * 257), *[[0] * 257] * 3),
+    ("address", CBOR, b"\xd8\x34\x44\x01\x02\x03\x04", *["1.2.3.4"] * 3),
+    ("regular expression", CBOR, b"\xd8\x23\x62a*", *["a*"] * 3),
+    ("MIME", CBOR, b"\xd8\x24\x62a:", *["a:"] * 3),
+    ("URI", CBOR, b"\xd8\x20\x63x:y", *["x:y"] * 3),
+    ("base64url", CBOR, b"\xd8\x21\x61!", *["!"] * 3),
+    ("to be base64", CBOR, b"\xd6\x41a", "\0YQ==", b"a", b"a"),
+    ("encoded CBOR", CBOR, b"\xd8\x18\x41\x00", "\0AA==", b"\0", b"\0"),
+    ("typed array", CBOR, b"\xd8\x55\x44\x00\x00\xc0\x3f", "\0AADAPw==", b"\0\0\xc0\x3f",
+     cbor2.CBORTag(85, b"\0\0\xc0\x3f")),
+    ("typed array, half an element", CBOR, b"\xd8\x55\x43\x00\x00\xc0", "\0AADA", b"\0\0\xc0", b"\0\0\xc0"),
+    ("multi-dimensional array", CBOR, b"\xd8\x28\x82\x81\x01\x81\x05", *[[[1], [5]]] * 3),
+    ("map of JavaScript", CBOR, b"\xd9\x01\x03\xa1\x61a\x01", *[{"a": 1}] * 3),
+    ("class of cbor-x", CBOR, b"\xd8\x1b\x82\x66RegExp\x61(", *[["RegExp", "("]] * 3),
+    ("packed reference", CBOR, b"\xd8\xe1\x01", 1, 1, 1),
+    ("unknown tag", CBOR, b"\xd9\x03\xe9\x81\xd9\x03\xea\x05", *[[5]] * 3),
+    ("giant tag", CBOR, b"\xdb" + b"\xff" * 8 + b"\x05", 5, 5, 5),
+    ("self-described", CBOR, b"\xd9\xd9\xf7\x05", 5, 5, 5),
+    ("shared", CBOR, b"\xd8\x1c\x81\x05", *[[5]] * 3),
+    ("simple value", CBOR, b"\xf8\xff", None, None, None),
+    ("simple value 0", CBOR, b"\xe0", None, None, None),
+    ("half float", CBOR, b"\xf9\x3e\x00", 1.5, 1.5, 1.5),
+    ("NaN", CBOR, b"\xf9\x7e\x00", None, math.nan, math.nan),
+    ("NaN", MSGPACK, b"\xcb\x7f\xf8" + bytes(6), None, math.nan, math.nan),
+    ("infinity", CBOR, b"\xf9\xfc\x00", None, -math.inf, -math.inf),
+    ("text in pieces", CBOR, b"\x7f\x61a\x61b\xff", "ab", "ab", "ab"),
+    ("binary in pieces", CBOR, b"\x5f\x41a\x41b\xff", "\0YWI=", b"ab", b"ab"),
+    ("list without length", CBOR, b"\x9f\x01\xff", [1], [1], [1]),
+    ("integer key", CBOR, b"\xa1\x01\x02", {"1": 2}, {"1": 2}, {1: 2}),
+    ("negative key", CBOR, b"\xa1\x20\x02", {"-1": 2}, {"-1": 2}, {-1: 2}),
+    ("true as a key", CBOR, b"\xa1\xf5\x02", {"true": 2}, {"true": 2}, {True: 2}),
+    ("float as a key", CBOR, b"\xa1\xf9\x3e\x00\x02", {"1.5": 2}, {"1.5": 2}, {1.5: 2}),
+    ("null as a key", CBOR, b"\xa1\xf6\x02", {"null": 2}, {"null": 2}, {None: 2}),
+    ("binary key", CBOR, b"\xa1\x41a\x02", {"\0YQ==": 2}, {"\0YQ==": 2}, {"\0YQ==": 2}),
+    ("key in pieces", CBOR, b"\xa1\x7f\x61a\xff\x02", {"a": 2}, {"a": 2}, {"a": 2}),
+    ("a key twice", CBOR, b"\xa2\x61a\x01\x61a\x02", {"a": 2}, {"a": 2}, {"a": 2}),
+    ("a key twice", MSGPACK, b"\x82\xa1a\x01\xa1a\x02", {"a": 2}, {"a": 2}, {"a": 2}),
+    ("a key twice", JSON, b'{"a":1,"a":2}', {"a": 2}, {"a": 2}, {"a": 2}),
+    ("two keys that become one", CBOR, b"\xa2\x01\x01\x611\x02", {"1": 2}, {"1": 2}, {1: 1, "1": 2}),
+    ("largest double", JSON, b"1.7976931348623157e308", *[1.7976931348623157e308] * 3),
+    ("number below all doubles", JSON, b"1e-999", 0.0, 0.0, 0.0),
+    ("escaped pair", JSON, b'"\\ud83d\\ude00"', *["\U0001f600"] * 3),
+]  # fmt: skip
+"""What it is, the sender's serializer, its bytes -> what listeners of JSON, MessagePack and CBOR read."""
+
+UNFIT = [
+    (JSON, b"[1e400]", "no double"),
+    (JSON, b"[-1e400]", "no double"),
+    (JSON, b'[{"a":1E309}]', "no double"),
+    (JSON, b"[" + b"9" * 5000 + b"]", "no double"),
+    (JSON, b'["\\ud800"]', "half a character"),
+    (JSON, b'["\\ud800 and more"]', "half a character"),
+    (JSON, b'["\\udc00\\ud83d"]', "half a character"),
+    (JSON, b'[{"\\ud83d":1}]', "half a character"),
+    (JSON, b'["\\u0000x"]', "base64"),
+    (JSON, b'[{"__proto__":1}]', "__proto__"),
+    (JSON, b"[" * 65 + b"]" * 65, "nested 65 deep, 64 at most"),
+    (JSON, b"[" * 900 + b"]" * 900, "nested 900 deep, 64 at most"),
+    (MSGPACK, b"\x91\xa1\xff", "UTF-8"),
+    (MSGPACK, b"\x91\x81\xa1\xff\x00", "UTF-8"),
+    (MSGPACK, b"\x91\xd9\x03\xed\xa0\x80", "UTF-8"),
+    (MSGPACK, b"\x91" * 64 + b"\x90", "nested 65 deep"),
+    (MSGPACK, b"\x91" * 489 + b"\x90", "nested 490 deep"),
+    (MSGPACK, b"\x91\x81\x90\x00", "key"),
+    (MSGPACK, b"\x91\x81\xca\x7f\xc0\x00\x00\x00", "key"),
+    (MSGPACK, b"\x91\xd4\xff\x00", "timestamp"),
+    (MSGPACK, b"\x91\xd7\xff" + b"\xff" * 8, "timestamp"),
+    (MSGPACK, b"\x91\x81\xa9__proto__\x00", "__proto__"),
+    (MSGPACK, b"\x91" + msgpack.packb(dict.fromkeys(range(257))), "256 keys"),
+    (CBOR, b"\x81" + cbor2.dumps(dict.fromkeys(range(257))), "256 keys"),
+    (CBOR, b"\x81\xa1\x7f\x64__pr\x65oto__\xff\x00", "__proto__"),
+    (CBOR, b"\x81\x61\xff", "UTF-8"),
+    (CBOR, b"\x81\xa1\x61\xff\x00", "UTF-8"),
+    (CBOR, b"\x81\x7f\x61\xc3\x61\xa9\xff", "UTF-8"),
+    (CBOR, b"\x81" * 64 + b"\x80", "nested 65 deep"),
+    (CBOR, b"\x81" * 489 + b"\x80", "nested 490 deep"),
+    (CBOR, b"\x81\xa1\x80\x00", "key"),
+    (CBOR, b"\x81\xa1\xf9\x7e\x00\x00", "key"),
+    (CBOR, b"\x81\xa1\xc2\x41\x01\x00", "key"),
+    (CBOR, b"\x81\xa1\x69__proto__\x00", "__proto__"),
+    (CBOR, b"\x81\xa1\x7f\x69__proto__\xff\x00", "__proto__"),
+    (CBOR, b"\x81\xd8\x19\x00", "references"),
+    (CBOR, b"\x81\xd8\x1d\x00", "references"),
+    (CBOR, b"\x81\xc2\x58\x80" + b"\xff" * 128, "big integer"),
+    (CBOR, b"\x81\xc0\x61x", "malformed CBOR"),
+    (CBOR, b"\x81\xc1\xfb\x7e\x37\xe4\x3c\x88\x00\x75\x9c", "malformed CBOR"),
+    (CBOR, b"\x81\xc4\x82\x1a\x3b\x9a\xca\x00\x01", "malformed CBOR"),
+    (CBOR, b"\x81\xc4\x82\x19\x01\x90\x01", "malformed CBOR"),
+    (CBOR, b"\x81\xd8\x25\x41a", "malformed CBOR"),
+    (CBOR, b"\x81\xd8\x1e\x82\x01\x00", "malformed CBOR"),
+]  # fmt: skip
+"""The sender's serializer, the bytes of ``args``, words of the refusal."""
