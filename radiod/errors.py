@@ -19,6 +19,7 @@ __all__ = [
     "PeerError",
     "RadiodError",
     "Refused",
+    "WrongSecret",
     "http_status",
 ]
 
@@ -49,6 +50,10 @@ class PeerError(RadiodError):
 
 class Refused(RadiodError):
     """One request is refused: the session goes on."""
+
+
+class WrongSecret(Refused):
+    """A key that somebody showed was wrong: whoever tries many is slowed."""
 
 
 class Denied(RadiodError):

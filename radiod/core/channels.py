@@ -33,6 +33,7 @@ from radiod.errors import (
     NO_SUCH_CHANNEL,
     QUOTA,
     Refused,
+    WrongSecret,
 )
 
 if TYPE_CHECKING:
@@ -387,7 +388,7 @@ class Channels:
         channel = self._private.get((name, key_hash))
         if channel is None:
             self._refuse_closed(name, key_hash)
-            raise Refused(BAD_KEY, f"no private channel {name} with this key")
+            raise WrongSecret(BAD_KEY, f"no private channel {name} with this key")
         return channel
 
     def get(self, session: Session | None, name: str) -> Channel:
@@ -446,7 +447,7 @@ class Channels:
         channel = self._controlled.get((name, digest(control_key)))
         if channel is None:
             self.get(session, name)
-            raise Refused(BAD_KEY, f"not the control key of channel {name}")
+            raise WrongSecret(BAD_KEY, f"not the control key of channel {name}")
         return channel
 
     def extend(self, channel: Channel, lifetime: float | None) -> None:
