@@ -218,7 +218,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self._keep(data, is_new)
 
     def _keep(self, data: bytes, is_new: bool) -> None:
-        """The beginning of a frame, perhaps empty, is all there is; ``is_new``: frames have ended before it."""
+        """The beginning of a frame, perhaps empty, is all there is; ``is_new``: behind frames that ended."""
         if data:
             self._unfinished, self._wanted = Pieces(data), rawsocket_wanted(data)
             self.factory.fan_out.unfinished.hold(self, len(data), is_new=is_new)
