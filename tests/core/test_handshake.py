@@ -512,6 +512,8 @@ class _Asking:
     def begin(self, details):
         if details.authid == "quick":
             raise Denied("wamp.error.authentication_denied", "no")
+        if details.authid == "known":
+            return Question(extra={}, answer=lambda signature, extra: make_principal())
         self.asked.append(Later())
         return self.asked[-1]
 
@@ -528,6 +530,8 @@ def test_logins_that_wait_have_seats_and_give_them_back():
 
     with pytest.raises(Denied):
         hello("quick")
+    assert len(seats) == 0
+    assert hello("known") == messages.Challenge("ticket", {})
     assert len(seats) == 0
     hello("slow").then(lambda outcome: None)
     assert len(seats) == 1
