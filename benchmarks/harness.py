@@ -33,6 +33,7 @@ endpoint = "tcp:{port}:interface=127.0.0.1:backlog=4096"
 
 [limits]
 max_message_bytes = 16777216
+max_connections_per_address = 100000
 max_subscriptions = 100000
 max_registrations = 100000
 {limits}

@@ -25,7 +25,7 @@ from radiod.auth.directory import (
     WampcraSecret,
 )
 from radiod.auth.dynamic import CallDirectory
-from radiod.auth.hook import HttpHook
+from radiod.auth.hook import MAX_PENDING, HttpHook
 from radiod.auth.roles import StaticPermissions
 from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
 from radiod.auth.ticket import Ticket
@@ -36,6 +36,7 @@ from radiod.core.later import Later
 from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
 from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
+from radiod.core.seats import Seats
 from radiod.core.sessions import Session
 from radiod.transport.clock import ReactorClock
 
@@ -60,7 +61,14 @@ class Admission:
     log = Logger()
 
     def __init__(
-        self, realm: Realm, settings: config.Realm, clock: ReactorClock, ids: Ids, reactor: Any
+        self,
+        realm: Realm,
+        settings: config.Realm,
+        clock: ReactorClock,
+        ids: Ids,
+        reactor: Any,
+        refused: dict[str, int],
+        max_questions: int,
     ) -> None:
         self._realm = realm
         realm.bounds.tell = self._bound_met
@@ -68,12 +76,13 @@ class Admission:
         self._clock = clock
         self._ids = ids
         self._reactor = reactor
+        self._authorizations = Seats(max_questions, refused, "authorizations", "questions to authorizers")
         self.roles: Final = {name: self._permissions(name, role) for name, role in settings.roles.items()}
         role = settings.anonymous
         self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
         lifetime_s = settings.cookie_lifetime_s
         cookies = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
-        self.gate: Final = Gate(realm, self._authenticators(), cookies)
+        self.gate: Final = Gate(realm, self._authenticators(), cookies, self._logins(refused, max_questions))
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
@@ -93,6 +102,14 @@ class Admission:
             authmethod=principal.authmethod if principal else None,
             peer=session.outlet.peer if session is not None and session.outlet is not None else "",
         )
+
+    def _logins(self, refused: dict[str, int], max_questions: int) -> Seats | None:
+        """For logins that wait for somebody else; None: nobody else is asked."""
+        dynamic = self._settings.dynamic
+        if dynamic is None:
+            return None
+        size = max_questions if dynamic.hook is None else MAX_PENDING
+        return Seats(size, refused, "logins", "logins that wait")
 
     # --- rights
 
@@ -120,6 +137,7 @@ class Admission:
             cache_s=role.authorizer_cache_s,
             max_cache=MAX_DECISIONS,
             complain=self._complain,
+            seats=self._authorizations,
             may_hold_publishers=may_hold_publishers,
             rate_limit=_rate_limit(role),
         )

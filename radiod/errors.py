@@ -20,6 +20,7 @@ __all__ = [
     "PeerError",
     "RadiodError",
     "Refused",
+    "WrongSecret",
     "http_status",
 ]
 
@@ -58,6 +59,10 @@ class Exceeded(Refused):
     def __init__(self, limit: str, text: str, uri: str = "radiod.error.quota") -> None:
         super().__init__(uri, text)
         self.limit: Final = limit
+
+
+class WrongSecret(Refused):
+    """A key that somebody showed was wrong: whoever tries many is slowed."""
 
 
 class Denied(RadiodError):

@@ -25,12 +25,13 @@ from radiod.core.ids import RandomIds
 from radiod.core.ports import Action, Limits, Permissions, Principal
 from radiod.core.positions import Position
 from radiod.core.realm import Realm
+from radiod.core.seats import Seats
 from radiod.core.sessions import Session
 from radiod.core.spaces import Space
 from radiod.core.statistics import Statistics
 from radiod.core.uris import is_pattern
 from radiod.endpoints import EndpointError, address, listen
-from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.errors import NOT_AUTHORIZED, Refused, WrongSecret
 from radiod.process import Process, StartError
 from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.records import StoreError
@@ -50,6 +51,7 @@ from radiod.web.listen import ListenResource
 from radiod.web.longpoll import LongPollResource
 from radiod.web.publish import PublishResource
 from radiod.web.site import Root, WampPath
+from radiod.web.suspicion import Suspicion
 from radiod.wire.doors import Door
 
 __all__ = ["ListenError", "Radio", "RadioService", "StartError"]
@@ -83,21 +85,39 @@ class Radio:
         self.ids = RandomIds()
         self.clock = ReactorClock(reactor)
         limits = configuration.limits
-        self.fan_out = FanOut(self.clock, limits.max_backlog_bytes)
         self.statistics = Statistics(self.clock, self.clock.timers, limits.stats_interval_s)
         self._holdings = Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
+        self.fan_out = FanOut(
+            self.clock,
+            limits.max_backlog_bytes,
+            self.statistics.refused,
+            limits.message_timeout_s,
+            limits.max_unfinished_bytes,
+        )
         self.realms = {name: self._realm(name, realm) for name, realm in configuration.realms.items()}
         self._admissions = {
-            name: Admission(self.realms[name], realm, self.clock, self.ids, reactor)
+            name: Admission(
+                self.realms[name],
+                realm,
+                self.clock,
+                self.ids,
+                reactor,
+                self.statistics.refused,
+                limits.max_pending_calls,
+            )
             for name, realm in configuration.realms.items()
         }
         # SHA-256 of the key -> its holder: the look-up's timing tells nothing about the keys themselves.
         self._keys = dict(self._key_holders())
         settings = _settings(limits)
         streams = Streams(self.fan_out, self.clock, self.identify, settings.heartbeat)
-        self.channel_polls = ChannelPolls(self.fan_out, self.clock, settings.max_polls)
+        self.channel_polls = ChannelPolls(
+            self.fan_out,
+            self.clock,
+            Seats(settings.max_polls, self.statistics.refused, "polls", "polls that wait"),
+        )
         gates = {name: admission.gate for name, admission in self._admissions.items()}
-        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings)
+        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, settings, self.statistics.refused)
         aliases = dict(_aliases(configuration))
         self.site = RadioSite(
             self._root(streams, aliases),
@@ -105,19 +125,22 @@ class Radio:
             self.clock,
             timeout=settings.http_timeout,
             idle=settings.http_idle,
+            unfinished=self.fan_out.unfinished,
             max_body_bytes=settings.max_message_bytes,
         )
         self.port = PortFactory(
             self.clock,
             settings,
             self.fan_out.strangers,
+            self.statistics.refused,
+            self.fan_out.unfinished,
             websocket=RadioSocketFactory(
                 reactor, self.clock, self.fan_out, gates, streams, aliases, settings
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, settings),
             http=self.site,
         )
-        self.site.upgrade = self.port.upgrade
+        self.site.upgrade = self.port.upgrade_later
 
     def remember(self, store: SqliteStore) -> None:
         """Go on where the store says that its channels had come, and write to it from now on.
@@ -196,7 +219,7 @@ class Radio:
         if credential is not None:
             holder = self._holder(credential)
             if holder is None:
-                raise Refused(NOT_AUTHORIZED, "API-KEY not valid")
+                raise WrongSecret(NOT_AUTHORIZED, "API-KEY not valid")
             return holder.realm, holder.listener
         realm = self.main_realm
         anonymous = self._admissions[realm.name].anonymous
@@ -205,8 +228,9 @@ class Radio:
         return realm, anonymous.principal()
 
     def _root(self, streams: Streams, aliases: Mapping[str, str]) -> Root:
-        publish = PublishResource(self.writer)
-        listen = ListenResource(streams, self.channel_polls)
+        suspicion = Suspicion(self.fan_out.guesses)
+        publish = PublishResource(self.writer, suspicion)
+        listen = ListenResource(streams, self.channel_polls, suspicion)
         anonymous = self._admissions[self.main_realm.name].anonymous
         channels = ChannelsResource(self.main_realm, anonymous.permissions if anonymous else None)
         leaves: dict[str, Resource] = {
@@ -219,7 +243,10 @@ class Radio:
             "/healthz": HealthResource(),
             "/ws": WampPath(),
         }
-        by_path = {path: ListenResource(streams, self.channel_polls, name) for path, name in aliases.items()}
+        by_path = {
+            path: ListenResource(streams, self.channel_polls, suspicion, name)
+            for path, name in aliases.items()
+        }
         below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPollResource(self.polls)}
         return Root({**leaves, **by_path}, below)
 
@@ -418,13 +445,16 @@ def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, 
 
 def door(listen: config.Listen) -> Door:
     """The rules of one table of ``[[listen]]``."""
-    return Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found = Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found.tells_peer_late = listen.endpoint.lower().startswith("haproxy:")
+    return found
 
 
 def _settings(limits: config.Limits) -> Settings:
     return Settings(
         max_message_bytes=limits.max_message_bytes,
         max_connections=limits.max_connections,
+        max_connections_per_address=limits.max_connections_per_address,
         max_polls=max(1, limits.max_connections // 10),
         max_fragments=limits.max_fragments,
         compression=limits.compression,

@@ -16,7 +16,7 @@ from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused, WrongSecret
 from radiod.wire.codecs import JSON, Codec, Payload
 from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message, Options
 
@@ -162,6 +162,8 @@ class RecordingOutbox:
         # Sessions whose peers are not read at the moment, and those ended for a fault that was found late.
         self.held: set[Session] = set()
         self.aborted: list[Session] = []
+        # Sessions that have shown a wrong key, once for each time.
+        self.suspected: list[Session] = []
         # Sessions that ended with the server, without a word.
         self.stopped: list[Session] = []
         # Listeners whose channels ended; for those that speak WAMP this means nothing.
@@ -234,6 +236,9 @@ class RecordingOutbox:
             self.held.add(session)
         else:
             self.held.remove(session)
+
+    def suspect(self, session: Session, refusal: WrongSecret) -> None:
+        self.suspected.append(session)
 
     def confirm(self, session: Session, message: Goodbye) -> None:
         self._record(Sent(session, message, None))

@@ -16,6 +16,8 @@ from support.memory import (
     make_radio,
     upgrade,
 )
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import capturedLogs, formatEvent
 
 FAILED = "wamp.error.authorization_failed"
@@ -590,3 +592,81 @@ def test_bounds_that_were_met_are_lines_in_the_log():
     by = r"last by [0-9a-f]{32} \(role guest\)"
     assert re.fullmatch(rf"realm radio: rate reached, 1 times, {by}", lines[0])
     assert re.fullmatch(rf"realm radio: rate reached, 48 times, {by}", lines[1])
+class TestSharesOfWhatTakesTime:
+    """Whoever asks for much of it is refused before others are."""
+
+    @staticmethod
+    def wire(radio, host):
+        wire = WebSocketWire.__new__(WebSocketWire)
+        wire._reactor, wire._unread, wire.requests = radio[1], b"", Requests()
+        address = IPv4Address("TCP", host, 4711)
+        wire.transport = StringTransportWithDisconnection(peerAddress=address)
+        wire.transport.protocol = radio[0].port.buildProtocol(address)
+        wire.transport.protocol.makeConnection(wire.transport)
+        wire.open()
+        return wire
+
+    def test_logins_that_somebody_else_decides(self):
+        radio = make_radio(f"{DYNAMIC_SHARE}[limits]\nmax_pending_calls = 8\n")
+        keeper = self.wire(radio, "192.0.2.1")
+        keeper.join()
+        assert keeper.ask([64, None, {}, "who"])[0] == 65
+        hello = {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "ann"}
+
+        def login(host):
+            wire = self.wire(radio, host)
+            wire.say([1, "radio", hello])
+            first = wire.heard()[0]
+            if first[0] == 3:
+                return [first[2]]
+            wire.say([5, "x", {}])
+            return [reply[2] for reply in wire.heard()]
+
+        assert [login("192.0.2.2") for _ in range(5)] == [[], [], [], [], ["radiod.error.quota"]]
+        assert login("192.0.2.3") == []
+        assert radio[0].statistics.refused["logins"] == 1
+        for question in keeper.heard():
+            keeper.say([70, question[1], {}, [None]])
+        assert login("192.0.2.2") == []
+
+    def test_questions_to_an_authorizer(self):
+        radio = make_radio(f"{AUTHORIZER_SHARE}[limits]\nmax_pending_calls = 8\n")
+        keeper = self.wire(radio, "192.0.2.1")
+        assert keeper.ask([1, "radio", {"roles": {"callee": {}}, "authmethods": ["ticket"], "authid": "joe"}])
+        keeper.say([5, "t", {}])
+        assert keeper.heard()[0][0] == 2
+        assert keeper.ask([64, None, {}, "may"])[0] == 65
+
+        def subscribe(host):
+            wire = self.wire(radio, host)
+            wire.join()
+            wire.say([32, None, {}, "a"])
+            return [reply[4] for reply in wire.heard()]
+
+        # Of eight, strangers get six between them, and one address half of what is left.
+        assert [subscribe("192.0.2.2") for _ in range(4)] == [[], [], [], ["radiod.error.quota"]]
+        assert subscribe("192.0.2.3") == []
+        assert radio[0].statistics.refused["authorizations"] == 1
+
+
+DYNAMIC_SHARE = """
+[realms.radio]
+anonymous = "keeper"
+[realms.radio.roles.keeper]
+register = ["*"]
+[realms.radio.dynamic]
+procedure = "who"
+methods = ["ticket"]
+"""
+
+AUTHORIZER_SHARE = """
+[realms.radio]
+anonymous = "guest"
+[realms.radio.roles.guest]
+authorizer = "may"
+[realms.radio.roles.keeper]
+register = ["*"]
+[realms.radio.users.joe]
+role = "keeper"
+ticket = "t"
+"""

@@ -14,10 +14,12 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from radiod.core.addresses import network_of_peer
 from radiod.core.later import Later, after
 from radiod.core.meta import describe_session
 from radiod.core.ports import Action, Clock, Disclose, Verdict
 from radiod.core.rates import RateLimit
+from radiod.core.seats import Seat, Seats
 from radiod.core.sessions import Session
 from radiod.errors import AUTHORIZATION_FAILED, RadiodError, Refused
 from radiod.wire.messages import Options
@@ -55,6 +57,7 @@ class Authorizer:
         cache_s: seconds for which a decision holds that may be remembered; 0: none is.
         max_cache: decisions remembered; the oldest make room.
         complain: takes one line for the log when the authorizer fails.
+        seats: for questions that wait for their answers.
         may_hold_publishers, rate_limit: as ``Permissions`` has them; nobody is asked about these.
     """
 
@@ -66,6 +69,7 @@ class Authorizer:
         cache_s: float,
         max_cache: int,
         complain: Callable[[str], None],
+        seats: Seats,
         may_hold_publishers: bool = True,
         rate_limit: RateLimit | None = None,
     ) -> None:
@@ -76,13 +80,17 @@ class Authorizer:
         self._cache_s = cache_s
         self._max_cache = max_cache
         self._complain = complain
+        self._seats = seats
         # question -> decision, and until when it holds (monotonic seconds)
         self._cache: dict[Question, tuple[Verdict, float]] = {}
 
     def decide(
         self, session: Session, action: Action, uri: str, options: Options
     ) -> Verdict | Later[Verdict]:
-        """As ``Permissions.decide``: at once if it is remembered, else later."""
+        """As ``Permissions.decide``: at once if it is remembered, else later.
+
+        Raises: Refused: ``quota``: too many questions wait, of this role and address, or at all.
+        """
         key = (
             session.id,
             action,
@@ -97,14 +105,23 @@ class Authorizer:
                 return verdict
             del self._cache[key]
         told: Later[Answer] = Later()
-        self._ask(describe_session(session), uri, action.value, _plain(options)).then(
-            lambda outcome: told.settle(self._checked(outcome, uri))
-        )
+        seat = self._take_seat(session)
+
+        def settle(outcome: Any) -> None:
+            seat.leave()
+            told.settle(self._checked(outcome, uri))
+
+        self._ask(describe_session(session), uri, action.value, _plain(options)).then(settle)
 
         def conclude(answer: Answer) -> Verdict:
             return self._conclude(key, answer)
 
         return after(told, conclude)
+
+    def _take_seat(self, session: Session) -> Seat:
+        principal = session.principal
+        network = network_of_peer(session.outlet.peer) if session.outlet is not None else None
+        return self._seats.take(network and (principal.authrole, network), is_stranger=principal.is_anonymous)
 
     def _checked(self, outcome: Any, uri: str) -> Answer | Refused:
         try:

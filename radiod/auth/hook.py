@@ -22,7 +22,7 @@ from radiod.core.ports import Clock
 from radiod.core.timers import Timers
 from radiod.errors import QUOTA, RUNTIME_ERROR, TIMEOUT, RadiodError, Refused
 
-__all__ = ["HttpHook"]
+__all__ = ["MAX_PENDING", "HttpHook"]
 
 MAX_ANSWER: Final = 65_536
 """Bytes of an answer."""

@@ -80,7 +80,10 @@ class Limits(Node, frozen=True, kw_only=True):
     max_message_bytes: Bytes = 1_048_576
     max_nesting: Annotated[int, Meta(ge=8, le=90)] = 64
     max_connections: Count = 50_000
+    max_connections_per_address: Count = 256
     max_unauthenticated_seconds: Seconds = 10.0
+    message_timeout_s: Seconds = 10.0
+    max_unfinished_bytes: ManyBytes = 67_108_864
     call_timeout_s: Seconds = 60.0
     max_pending_calls: Count = 4096
     max_subscriptions: Count = 10_000

@@ -33,6 +33,7 @@ from radiod.errors import (
     NO_SUCH_CHANNEL,
     Exceeded,
     Refused,
+    WrongSecret,
 )
 
 if TYPE_CHECKING:
@@ -435,7 +436,7 @@ class Channels:
         channel = self._private.get((name, key_hash))
         if channel is None:
             self._refuse_closed(name, key_hash)
-            raise Refused(BAD_KEY, f"no private channel {name} with this key")
+            raise WrongSecret(BAD_KEY, f"no private channel {name} with this key")
         return channel
 
     def get(self, session: Session | None, name: str) -> Channel:
@@ -494,7 +495,7 @@ class Channels:
         channel = self._controlled.get((name, digest(control_key)))
         if channel is None:
             self.get(session, name)
-            raise Refused(BAD_KEY, f"not the control key of channel {name}")
+            raise WrongSecret(BAD_KEY, f"not the control key of channel {name}")
         return channel
 
     def created(self, name: str) -> Channel | None:

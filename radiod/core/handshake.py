@@ -11,15 +11,17 @@ Source: WAMP specification, Basic Profile, "Sessions"; Advanced Profile, "Authen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
 
 from radiod import __version__
+from radiod.core.addresses import network_of_peer
 from radiod.core.later import Later, after
 from radiod.core.ports import Authenticator, BrowserCookie, Cookies, Principal, Question
 from radiod.core.realm import Realm
+from radiod.core.seats import Seats
 from radiod.core.sessions import Session, announced
 from radiod.core.uris import LOOSE
 from radiod.errors import (
@@ -36,6 +38,9 @@ from radiod.wire.messages import Authenticate, Challenge, Hello, HelloDetails, M
 __all__ = ["Gate", "Handshake"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
+
+AT_ONCE: Final = frozenset({"anonymous", "cookie"})
+"""Methods for which nobody is asked."""
 
 MAX_AGENT: Final = 128
 """Characters kept of what a client calls itself."""
@@ -97,11 +102,16 @@ FEATURES: Final[dict[str, dict[str, Any]]] = {
 
 
 class Gate(Struct, frozen=True):
-    """A realm, and the ways into it by method name; ``cookies``: who may come back, None: nobody."""
+    """A realm, and the ways into it by method name.
+
+    ``cookies``: who may come back, None: nobody; ``logins``: seats for those about whom somebody else is
+    asked, None: nobody is.
+    """
 
     realm: Realm
     authenticators: Mapping[str, Authenticator]
     cookies: Cookies | None = None
+    logins: Seats | None = None
 
     def offers(self, cookie: BrowserCookie | None, authid: str | None) -> Mapping[str, Authenticator]:
         """The ways in for a client with this cookie who wants to be ``authid``."""
@@ -124,7 +134,7 @@ class Gate(Struct, frozen=True):
 class Handshake:
     """The opening of one session; ``session`` and ``realm`` are set once it is open.
 
-    ``cookie``: the connection's.
+    ``cookie``: the connection's; ``peer``: who it is, as the log names it.
     """
 
     __slots__ = (
@@ -133,13 +143,17 @@ class Handshake:
         "_gate",
         "_gates",
         "_is_abandoned",
+        "_peer",
         "_question",
         "_session_id",
         "session",
     )
 
-    def __init__(self, gates: Mapping[str, Gate], cookie: BrowserCookie | None = None) -> None:
+    def __init__(
+        self, gates: Mapping[str, Gate], cookie: BrowserCookie | None = None, peer: str = ""
+    ) -> None:
         self._gates = gates
+        self._peer = peer
         self._cookie = cookie
         self._gate: Gate | None = None
         self._details: HelloDetails | None = None
@@ -175,7 +189,7 @@ class Handshake:
                 return self._hello(message, outlet)
             case Authenticate() if self._question is not None:
                 question, self._question = self._question, None
-                principal = question.answer(message.signature, message.extra)
+                principal = self._seated(lambda: question.answer(message.signature, message.extra))
                 return after(principal, lambda known: self._welcome(known, outlet))
         raise PeerError(f"{name_of(message)} is not expected before WELCOME")
 
@@ -199,8 +213,37 @@ class Handshake:
         def proceed(verdict: Principal | Question) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
 
-        verdict: Any = authenticator.begin(hello.details)
+        if authenticator.method in AT_ONCE:
+            verdict: Any = authenticator.begin(hello.details)
+        else:
+            verdict = self._seated(lambda: authenticator.begin(hello.details))
         return after(verdict, proceed)
+
+    def _seated(self, ask: Callable[[], Any]) -> Any:
+        """What ``ask`` returns; if that comes later, the client has a seat until then.
+
+        Raises: Refused: it has none.
+        """
+        logins = self._gate.logins if self._gate is not None else None
+        if logins is None:
+            return ask()
+        seat = logins.take(network_of_peer(self._peer), is_stranger=False)
+        told: Any = None
+        try:
+            told = ask()
+        finally:
+            if not isinstance(told, Later):
+                seat.leave()
+        if not isinstance(told, Later):
+            return told
+        answer: Later[Any] = Later()
+
+        def settle(outcome: Any) -> None:
+            seat.leave()
+            answer.settle(outcome)
+
+        told.then(settle)
+        return answer
 
     def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
         if isinstance(verdict, Question):

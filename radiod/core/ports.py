@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from radiod.core.later import Later
 from radiod.core.rates import RateLimit
-from radiod.errors import PeerError, Refused
+from radiod.errors import PeerError, Refused, WrongSecret
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
@@ -114,6 +114,11 @@ class Principal(Struct, frozen=True, kw_only=True):
     permissions: Permissions
     authextra: dict[str, Any] | None = None
     memberships: tuple[str, ...] = ()
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it may be anybody."""
+        return self.authmethod == "anonymous"
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -247,6 +252,9 @@ class Outbox(Protocol):
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+    def suspect(self, session: Session, refusal: WrongSecret) -> None:
+        """The session has shown a wrong key: who does that often, from one address, is slowed."""
 
     def end(self, session: Session) -> None:
         """Finish the stream of a listener that speaks no WAMP: its channel has ended.

@@ -55,6 +55,7 @@ from radiod.errors import (
     PeerError,
     RadiodError,
     Refused,
+    WrongSecret,
 )
 from radiod.wire.codecs import Codec, Payload
 from radiod.wire.messages import (
@@ -418,6 +419,8 @@ class Realm:
     def _refuse(self, session: Session, message: Any, refusal: RadiodError) -> None:
         _note_chunks(session, message)
         self._count(refusal, session)
+        if isinstance(refusal, WrongSecret):
+            self._outbox.suspect(session, refusal)
         # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
         if type(message) is not Publish or message.options.acknowledge:
             error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)

@@ -12,13 +12,28 @@ from typing import Any, Final
 from radiod.core.ports import Clock
 from radiod.core.timers import Deadline, Timers
 
-__all__ = ["INTERVAL", "Rate", "Statistics", "Traffic"]
+__all__ = ["INTERVAL", "REFUSALS", "Rate", "Statistics", "Traffic"]
 
 INTERVAL: Final = 5.0
 """Seconds of one round unless it is configured."""
 
 HEARTBEAT: Final = 1.0
 """Seconds between two looks at how late the timers run."""
+
+
+REFUSALS: Final = (
+    "connections",
+    "connections_per_address",
+    "wrong_keys",
+    "waiting_keys",
+    "slow_messages",
+    "unfinished_bytes",
+    "transports",
+    "polls",
+    "logins",
+    "authorizations",
+)
+"""What ``Statistics.refused`` counts."""
 
 
 class Traffic:
@@ -113,7 +128,8 @@ class _Lag:
 class Statistics:
     """The statistics of one server, for all of its realms.
 
-    ``round`` counts the rounds, each ``interval`` seconds long; it stays 0 until ``start``.
+    ``round`` counts the rounds, each ``interval`` seconds long; it stays 0 until ``start``. ``refused``
+    counts what peers were refused, or cut for, by the bound that they met.
     """
 
     def __init__(self, clock: Clock, timers: Timers, interval: float = INTERVAL) -> None:
@@ -126,6 +142,7 @@ class Statistics:
         self._deadline: Deadline | None = None
         self._lag = _Lag(clock, timers)
         self._watchers: list[Callable[[float], None]] = []
+        self.refused: Final = dict.fromkeys(REFUSALS, 0)
 
     def watch(self, on_round: Callable[[float], None]) -> None:
         """Have ``on_round(seconds)`` called at the end of every round that took that long."""
@@ -150,6 +167,7 @@ class Statistics:
             "uptime": self._clock.seconds() - self._since,
             "interval": self.interval,
             "loop_lag": self._lag.last,
+            "refused": dict(self.refused),
         }
 
     def _wait(self) -> None:

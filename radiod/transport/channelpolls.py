@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from radiod.core.history import Record
+from radiod.core.seats import Seat, Seats
 from radiod.core.sessions import Session
-from radiod.errors import QUOTA, Refused
+from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import POLLED, polled
 from radiod.transport.outbox import FanOut, Outlet
@@ -38,17 +39,24 @@ class Polled(NamedTuple):
 
 
 class ChannelPolls:
-    """Answers polls; at most ``max_waiting`` wait at any time."""
+    """Answers polls; as many wait at any time as there are ``seats``."""
 
-    def __init__(self, fan_out: FanOut, clock: ReactorClock, max_waiting: int) -> None:
+    def __init__(self, fan_out: FanOut, clock: ReactorClock, seats: Seats) -> None:
         self.fan_out = fan_out
         self.clock = clock
-        self._max_waiting = max_waiting
-        self.waiting = 0
+        self._seats = seats
 
-    def poll(self, stream: Stream, answer: Callable[[Polled], None]) -> Callable[[], None]:
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._seats)
+
+    def poll(
+        self, stream: Stream, answer: Callable[[Polled], None], network: str | None = None
+    ) -> Callable[[], None]:
         """Call ``answer`` once, perhaps at once, and never after what is returned was called.
 
+        ``network``: that asks, None: nobody knows.
         Raises: Refused: ``quota``: too many wait; else as ``Stream.open``.
         """
         wishes = stream.wishes
@@ -59,9 +67,10 @@ class ChannelPolls:
         if has_news or wishes.last is not None or not wishes.wait or not is_up_to_date:
             answer(read)
             return _nothing
-        if self.waiting >= self._max_waiting:
-            raise Refused(QUOTA, f"{self._max_waiting} polls wait already")
-        return _Waiting(self, stream, read.is_recovered, answer).stop
+        principal = stream.principal
+        party = network and (principal.authrole, network)
+        seat = self._seats.take(party, is_stranger=principal.is_anonymous)
+        return _Waiting(self, stream, read.is_recovered, answer, seat).stop
 
     def _read(self, stream: Stream) -> Polled:
         """What is held already, or nothing, up to the position that is told."""
@@ -133,7 +142,12 @@ class _Waiting:
     """One poll that waits for the next event."""
 
     def __init__(
-        self, polls: ChannelPolls, stream: Stream, is_recovered: bool, answer: Callable[[Polled], None]
+        self,
+        polls: ChannelPolls,
+        stream: Stream,
+        is_recovered: bool,
+        answer: Callable[[Polled], None],
+        seat: Seat,
     ) -> None:
         self._polls = polls
         self._stream = stream
@@ -142,9 +156,13 @@ class _Waiting:
         self._samples: list[bytes] = []
         self._has_ended = False
         self._is_ending = False
+        self._seat = seat
         self._outlet = _Outlet(polls.fan_out, self._take, self._finish_soon, self._end)
-        stream.open(self._outlet, is_live=True)
-        polls.waiting += 1
+        try:
+            stream.open(self._outlet, is_live=True)
+        except Refused:
+            seat.leave()
+            raise
         when = polls.clock.seconds() + stream.wishes.wait
         self._deadline = polls.clock.timers.at(when, self._finish)
 
@@ -184,7 +202,7 @@ class _Waiting:
             self._answer = None
             self._deadline.cancel()
             self._stream.close()
-            self._polls.waiting -= 1
+            self._seat.leave()
 
 
 def _array(samples: list[bytes]) -> bytes:

@@ -13,6 +13,8 @@ from typing import Final
 from msgspec import structs
 from twisted.logger import Logger
 
+from radiod.core.addresses import network_of_peer
+from radiod.core.guesses import Turn
 from radiod.core.handshake import Gate, Handshake
 from radiod.core.later import Later
 from radiod.core.ports import BrowserCookie
@@ -20,6 +22,7 @@ from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Deadline
 from radiod.errors import (
+    AUTHENTICATION_DENIED,
     CLOSE_LOGOUT,
     PAYLOAD_SIZE_EXCEEDED,
     RUNTIME_ERROR,
@@ -30,7 +33,15 @@ from radiod.errors import (
 )
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, Welcome, name_of
+from radiod.wire.messages import (
+    Abort,
+    ClientMessage,
+    Goodbye,
+    Message,
+    Welcome,
+    name_of,
+    shows_secret,
+)
 
 __all__ = ["WampDriver"]
 
@@ -75,6 +86,8 @@ class WampDriver:
         "_realm",
         "_session",
         "_start_deadline",
+        "_suspects",
+        "_turn",
         "_waiting",
         "close_code",
         "is_over",
@@ -101,10 +114,13 @@ class WampDriver:
         self._session: Session | None = None
         # What came while the handshake waits for somebody else's answer; the peer is not read meanwhile.
         self._waiting: deque[bytes] | None = None
+        # Networks that keys are guessed from, mostly none; and its place in line if this is one.
+        self._suspects = outlet.guesses.networks
+        self._turn: Turn | None = None
         self._is_closing = False
         self.is_over = False
         self.close_code = NORMAL
-        self._handshake: Handshake | None = Handshake(gates, cookie)
+        self._handshake: Handshake | None = Handshake(gates, cookie, peer)
         self._deadline = deadline(self._expire)
         outlet.driver = self
         outlet.peer = peer
@@ -129,6 +145,8 @@ class WampDriver:
             return
         try:
             message = self._codec.decode(data)
+            if self._suspects and self._turn is None and shows_secret(message) and self._lines_up(data):
+                return
             if self._handshake is not None:
                 self._receive_opening(self._handshake, message)
             else:
@@ -138,6 +156,36 @@ class WampDriver:
         except Exception:
             self.log.failure("a message of {peer} failed", peer=self._peer)
             self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
+
+    def _lines_up(self, data: bytes) -> bool:
+        """Whether a message with a secret has to wait: too many from its address were wrong."""
+        turn = self._outlet.guesses.turn(network_of_peer(self._peer))
+        if turn is None:
+            return False
+        self._turn = turn
+        self._waiting = deque()
+        self._outlet.pause_reads(True)
+        turn.then(lambda outcome: self._take_turn(data, outcome))
+        return True
+
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it waits for its turn to show a secret."""
+        return self._turn is not None
+
+    def _take_turn(self, data: bytes, outcome: RadiodError | None) -> None:
+        if self.is_over:
+            return
+        if outcome is not None:
+            self.abort(outcome)
+            return
+        waiting, self._waiting = self._waiting, None
+        self._outlet.pause_reads(False)
+        # While its turn is set, it is not sent back to the line.
+        self.receive(data)
+        self._turn = None
+        for each in waiting or ():
+            self.receive(each)
 
     def _receive_opening(self, handshake: Handshake, message: ClientMessage) -> None:
         if isinstance(message, Abort):
@@ -165,16 +213,18 @@ class WampDriver:
             self.receive(data)
 
     def _reply(self, handshake: Handshake, reply: Message) -> None:
+        refusal: RadiodError | None = None
         if handshake.session is not None:
             self._deadline.cancel()
             self._outlet.strangers.discard(self)
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
-        data = self._outlet.format.message(reply, None)
-        if len(data) > self._outlet.max_bytes and isinstance(reply, Welcome):
-            data = self._outlet.format.message(_shorter(reply), None)
+            refusal = self._outlet.joined(handshake.session.principal)
+        data = self._outlet.fitting(reply, *_shorter(reply))
         if len(data) > self._outlet.max_bytes:
             text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
-            self.abort(Denied(PAYLOAD_SIZE_EXCEEDED, text))
+            refusal = Denied(PAYLOAD_SIZE_EXCEEDED, text)
+        if refusal is not None:
+            self.abort(refusal)
             return
         self._outlet.push(data)
         if handshake.session is not None:
@@ -212,7 +262,7 @@ class WampDriver:
         """The client has said goodbye, and been answered: it may join again, or close."""
         self._leave("said goodbye")
         self._session = None
-        self._handshake = Handshake(self._gates, self._cookie)
+        self._handshake = Handshake(self._gates, self._cookie, self._peer)
         self._deadline = self._start_deadline(self._expire)
         self._outlet.strangers.add(self)
 
@@ -258,6 +308,8 @@ class WampDriver:
             self._finish(NORMAL)
             return
         claim = self._handshake.claim if self._handshake is not None else None
+        if claim is not None and error.uri == AUTHENTICATION_DENIED:
+            self._outlet.guesses.wrong(network_of_peer(self._peer))
         self.log.info(
             "aborted {peer}: {uri}: {text}" if claim is None else "aborted {peer}, {claim}: {uri}: {text}",
             peer=self._peer,
@@ -296,6 +348,8 @@ class WampDriver:
 
     def _end(self) -> None:
         self._deadline.cancel()
+        if self._turn is not None:
+            self._turn.leave()
         self._outlet.strangers.discard(self)
         self.is_over = True
         # Each knows the other: without this only the cyclic collector would free them.
@@ -326,7 +380,9 @@ def _close_code(error: RadiodError) -> int:
     return POLICY_VIOLATION if isinstance(error, Denied) else PROTOCOL_ERROR
 
 
-def _shorter(welcome: Welcome) -> Welcome:
-    """Without what a client of few bytes can do without: features, and who the router is."""
-    details = {name: value for name, value in welcome.details.items() if name not in ("agent", "x_radiod")}
-    return structs.replace(welcome, details={**details, "roles": {"broker": {}, "dealer": {}}})
+def _shorter(reply: Message) -> tuple[Message, ...]:
+    """WELCOME without what a client of few bytes can do without: features, and who the router is."""
+    if not isinstance(reply, Welcome):
+        return ()
+    details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}
+    return (structs.replace(reply, details={**details, "roles": {"broker": {}, "dealer": {}}}),)

@@ -17,10 +17,12 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from radiod.core.addresses import network_of_peer
 from radiod.core.handshake import Gate
-from radiod.core.ports import Ids
+from radiod.core.ports import Ids, Principal
+from radiod.core.seats import Seat, Seats
 from radiod.core.timers import Deadline
-from radiod.errors import INVALID_ARGUMENT, QUOTA, PeerError, Refused
+from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, QUOTA, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_poll_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
@@ -50,7 +52,7 @@ Sent = Callable[[str | None], None]
 class PollOutlet(Outlet):
     """An outlet that is blocked whenever no receive waits; ``hand_over`` answers the one that does."""
 
-    __slots__ = ("_hand_over", "_is_batched", "_pause")
+    __slots__ = ("_hand_over", "_is_batched", "_pause", "_seat")
 
     def __init__(
         self,
@@ -59,13 +61,24 @@ class PollOutlet(Outlet):
         *,
         hand_over: Callable[[bytes], None],
         pause: Callable[[bool], None],
+        seat: Seat,
         **kwargs: Any,
     ) -> None:
         super().__init__(fan_out, format, max_bytes=1 << 62, **kwargs)
         self._is_batched = format.is_batched
         self._hand_over = hand_over
+        self._seat = seat
         self._pause = pause
         self.blocked = True
+
+    def joined(self, principal: Principal) -> Refused | None:
+        """Who opened the transport is known: strangers do not get as many of them as others."""
+        party = principal.authrole, network_of_peer(self.peer)
+        try:
+            self._seat.move(party, is_stranger=principal.is_anonymous)
+        except Refused as refusal:
+            return refusal
+        return None
 
     def block(self) -> None:
         """No receive waits any more: what was queued for it waits for the next."""
@@ -113,15 +126,16 @@ class Poll:
 
     Args:
         polls: the table that it leaves when it is closed.
-        peer: whoever opened it, for the log.
+        peer: whoever opened it, for the log; ``seat``: its place among all transports.
     """
 
     log = Logger()
 
-    def __init__(self, polls: Polls, id: str, protocol: str, peer: str) -> None:
+    def __init__(self, polls: Polls, id: str, protocol: str, peer: str, seat: Seat) -> None:
         codec, is_batched = SUBPROTOCOLS[protocol]
         format = batched_poll_format(codec.name) if is_batched else poll_format(codec.name)
         self._polls = polls
+        self._seat = seat
         self.id = id
         self.protocol = protocol
         self.content_type = format.content_type
@@ -137,6 +151,7 @@ class Poll:
             format,
             hand_over=self._answer,
             pause=self._pause,
+            seat=seat,
             on_cut=self._cut,
             on_finished=self._finished,
         )
@@ -193,22 +208,48 @@ class Poll:
         """Take one body; perhaps later, while the client has to read what it was sent first.
 
         Returns: what must be called when the request is lost.
-        Raises: Refused: too many wait already.
+        Raises: Refused: too many wait already, or it is too long.
         """
+        if self.is_over:
+            # A peer's last words are taken, and ignored, as on any connection that is being closed.
+            done(None)
+            return lambda: None
+        longest = self._driver.longest(self._polls.max_held_bytes)
+        if len(data) > longest:
+            raise Refused(PAYLOAD_SIZE_EXCEEDED, f"messages may have {longest} bytes here and now")
         if not self._is_paused and not self._held:
             self._outlet.turns.take(self._outlet, self._take(data, done), _nothing)
             return lambda: None
-        if len(self._held) >= MAX_HELD or self._held_bytes > self._polls.max_held_bytes:
+        if len(self._held) >= MAX_HELD or self._held_bytes > longest:
             raise Refused(QUOTA, "too many requests wait already: receive first")
         held = (data, done)
         self._held.append(held)
-        self._held_bytes += len(data)
+        self._count_held(len(data))
         return lambda: self._forget_held(held)
 
     def _forget_held(self, held: tuple[bytes, Sent]) -> None:
         if held in self._held:
             self._held.remove(held)
-            self._held_bytes -= len(held[0])
+            self._count_held(-len(held[0]))
+
+    def _count_held(self, more: int) -> None:
+        self._held_bytes += more
+        unfinished = self._polls.fan_out.unfinished
+        if self._held_bytes:
+            # How long they may wait is for whoever does not receive: see ``_expire``.
+            unfinished.hold(self, self._held_bytes, is_timed=False)
+        else:
+            unfinished.release(self)
+
+    def is_read(self) -> bool:
+        """Nothing waits here for the rest of it."""
+        return True
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """All sends that wait are too long."""
+        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason)
+        # Not now: it may be in the middle of a send.
+        self._polls.clock.soon(self.close)
 
     def _take(self, data: bytes, done: Sent) -> Work:
         """Take what one send brings; it is answered as soon as nothing of it is left."""
@@ -243,7 +284,7 @@ class Poll:
     def _take_held(self) -> Work:
         while self._held:
             data, done = self._held.popleft()
-            self._held_bytes -= len(data)
+            self._count_held(-len(data))
             yield from self._take(data, done)
 
     # --- closing
@@ -251,6 +292,7 @@ class Poll:
     def close(self) -> None:
         """The client has closed it, or is gone: free everything it held."""
         self._polls.forget(self)
+        self._seat.leave()
         self._end()
         self._deadline.cancel()
         self._outlet.abandon()
@@ -262,6 +304,7 @@ class Poll:
         self._driver.lost()
         self._outlet.answer_rest()
         self.release()
+        self._polls.fan_out.unfinished.release(self)
         while self._held:
             self._held.popleft()[1](None)
 
@@ -290,7 +333,7 @@ def _nothing(data: bytes) -> Work:
 
 
 class Polls:
-    """All open transports, at most ``settings.max_polls``."""
+    """All open transports, at most ``settings.max_polls``, shared by roles and addresses."""
 
     def __init__(
         self,
@@ -299,12 +342,13 @@ class Polls:
         gates: Mapping[str, Gate],
         ids: Ids,
         settings: Settings,
+        refused: dict[str, int],
     ) -> None:
         self.clock = clock
         self.fan_out = fan_out
         self.gates = gates
         self._ids = ids
-        self._max_polls = settings.max_polls
+        self._seats = Seats(settings.max_polls, refused, "transports", "long-poll transports")
         # Bytes of one transport's waiting sends above which no more may wait: one send of the longest kind.
         self.max_held_bytes = settings.max_message_bytes
         self._handshake_seconds = settings.handshake_seconds
@@ -326,9 +370,10 @@ class Polls:
         protocol = next((name for name in protocols if name in SUBPROTOCOLS), None)
         if protocol is None:
             raise Refused(INVALID_ARGUMENT, f"offer one of the protocols {', '.join(SUBPROTOCOLS)}")
-        if len(self._polls) >= self._max_polls:
-            raise Refused(QUOTA, f"{self._max_polls} transports are open")
-        poll = Poll(self, self._ids.secret(), protocol, peer)
+        # Nobody knows yet whether it is a stranger.
+        network = network_of_peer(peer)
+        seat = self._seats.take(network and ("", network), is_stranger=False)
+        poll = Poll(self, self._ids.secret(), protocol, peer, seat)
         self._polls[poll.id] = poll
         return poll
 

@@ -48,6 +48,7 @@ NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 UNSUPPORTED_DATA: Final = 1003
 INVALID_PAYLOAD: Final = 1007
+POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
 
 
@@ -61,6 +62,7 @@ class Shared:
         self.max_message_bytes = settings.max_message_bytes
         self.max_fragments = settings.max_fragments
         self._handshake_seconds = settings.handshake_seconds
+        self.unfinished = fan_out.unfinished
         self.pinger = Pinger(clock, settings.ping_interval, settings.ping_timeout)
 
     def handshake_deadline(self, what: Callable[[], None]) -> Deadline:
@@ -222,7 +224,8 @@ class OpenSocket:
         if self._is_deflated:
             # What listeners to a channel say is ignored: a KiB of it must not cost inflating a MiB.
             inflate = shared.inflate if self._driver is not None else _leave_deflated
-        return FrameReader(self._longest(), shared.max_fragments, inflate)
+        # Nor must it be kept.
+        return FrameReader(self._longest(), shared.max_fragments, inflate, self._driver is None)
 
     def _longest(self) -> int:
         limit = self._shared.max_message_bytes
@@ -232,13 +235,14 @@ class OpenSocket:
         """Take frames of any kind; once the connection begins to close, only the peer's close frame."""
         reader = self._reader = self._reader or self._make_reader()
         if self._closing is None:
+            is_new = False
             try:
                 for opcode, payload in reader.read(data):
+                    is_new = is_new or opcode < CLOSE
                     yield from self._take_frame(opcode, payload)
                     if self._closing is not None:
                         break
-                if reader.is_idle and self._closing is None:
-                    self._reader = None
+                self._note_rest(reader, is_new)
             except Violation as violation:
                 self.log.info("failed {peer}: {reason}", peer=self._peer, reason=violation.reason)
                 self._leave()
@@ -246,6 +250,16 @@ class OpenSocket:
             data = b""
         if self._closing is not None and reader.finds_close(data):
             self._hang_up()
+
+    def _note_rest(self, reader: FrameReader, is_new: bool) -> None:
+        """All that came was taken: what is left is the beginning of a message, if anything."""
+        if self._closing is not None:
+            return
+        if reader.is_idle:
+            self._reader = None
+            self._shared.unfinished.release(self)
+        elif self._driver is not None:
+            self._shared.unfinished.hold(self, reader.size, is_new=is_new)
 
     def _take_frame(self, opcode: int, payload: bytes) -> Work:
         driver = self._driver
@@ -262,6 +276,23 @@ class OpenSocket:
             return
         # What listeners to a channel say is ignored, but costs time as well.
         yield
+
+    def is_read(self) -> bool:
+        """Whether the peer could go on with a message that has begun."""
+        return self._outlet is None or self._outlet.is_read
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """A message has begun, and not ended in time; or all of them are too long."""
+        if not is_urgent and self._driver is not None and self._driver.is_over:
+            # It is about to be closed.
+            return
+        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason)
+        self._leave()
+        if is_urgent:
+            self._reader = None
+            self._transport.abortConnection()
+        else:
+            self._close(POLICY_VIOLATION, reason)
 
     # --- sending
 
@@ -293,6 +324,7 @@ class OpenSocket:
         if self._closing is None:
             self._closing = self._shared.close_deadline(self._transport.abortConnection)
             self._shared.pinger.remove(self)
+            self._shared.unfinished.release(self)
             self._reader = self._reader or self._make_reader()
             self._push(code.to_bytes(2, "big") + reason.encode(), CLOSE_FIRST_BYTE)
 
@@ -322,6 +354,7 @@ class OpenSocket:
         self._free()
 
     def _free(self) -> None:
+        self._shared.unfinished.release(self)
         self._leave()
         if self._outlet is not None:
             self._outlet.abandon()

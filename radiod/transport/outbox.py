@@ -28,9 +28,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from radiod.core.addresses import network_of_peer
+from radiod.core.guesses import Guesses
 from radiod.core.listeners import Broadcast, Listener
+from radiod.core.ports import Principal
 from radiod.core.sessions import Session
+from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
+from radiod.core.unfinished import Unfinished
 from radiod.errors import (
     CLOSE_KILLED,
     INVALID_ARGUMENT,
@@ -38,6 +43,7 @@ from radiod.errors import (
     PeerError,
     RadiodError,
     Refused,
+    WrongSecret,
 )
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
@@ -89,17 +95,30 @@ class Driver(Protocol):
     def abort(self, error: RadiodError) -> None:
         """End the session for a fault of the peer."""
 
+    @property
+    def is_in_line(self) -> bool:
+        """Whether it waits for its turn to show a secret: who hangs up loses that."""
+
 
 class FanOut:
     """All outlets of one server, and the turn's list of those that have something to send.
 
     ``max_backlog`` is in bytes; ``strangers``: connections without a session. ``cut`` counts connections that
-    were cut for their backlog.
+    were cut for their backlog; ``guesses``: wrong keys and failed logins by address; ``refused``: as
+    ``Statistics.refused``; ``unfinished``: what came of messages that are not complete, each of which may
+    take ``message_timeout`` seconds, and all together ``max_unfinished`` bytes.
     """
 
     log = Logger()
 
-    def __init__(self, clock: ReactorClock, max_backlog: int) -> None:
+    def __init__(
+        self,
+        clock: ReactorClock,
+        max_backlog: int,
+        refused: dict[str, int] | None = None,
+        message_timeout: float = 10.0,
+        max_unfinished: int = 64 << 20,
+    ) -> None:
         self._clock = clock
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
@@ -110,7 +129,13 @@ class FanOut:
         self._noted = 0
         self.strangers = Strangers()
         self.turns = Turns(clock)
+        refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
+        self.guesses = Guesses(clock, clock.timers, refused, self._slow)
+        self.unfinished = Unfinished(clock, clock.timers, refused, message_timeout, max_unfinished)
         self.cut = 0
+
+    def _slow(self, network: str) -> None:
+        self.log.warn("slowing {peer}: many wrong keys or failed logins", peer=network)
 
     def mark(self, outlet: Outlet) -> None:
         """Have the outlet flushed at the end of this turn."""
@@ -240,6 +265,18 @@ class FanOut:
         outlet: Outlet = session.outlet
         if outlet.driver is not None:
             outlet.driver.abort(error)
+
+    def suspect(self, session: Session, refusal: WrongSecret) -> None:
+        """Note a wrong key in the log, and count it against the address."""
+        principal, peer = session.principal, session.outlet.peer
+        self.log.info(
+            "refused {peer}: {text}: {authid} by {authmethod}",
+            peer=peer,
+            text=refusal.text,
+            authid=principal.authid,
+            authmethod=principal.authmethod,
+        )
+        self.guesses.wrong(network_of_peer(peer))
 
     def end(self, session: Session) -> None:
         """Finish a stream at the end of this turn, so that its end does not re-enter the core."""
@@ -522,6 +559,11 @@ class Outlet:
         """The server's connections without a session."""
         return self._fan_out.strangers
 
+    @property
+    def guesses(self) -> Guesses:
+        """The server's failed logins and wrong keys."""
+        return self._fan_out.guesses
+
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when so much time has passed."""
         return self._fan_out.after(seconds, what)
@@ -644,12 +686,16 @@ class Outlet:
             inbox.go_through()
 
     def take_rest(self, reason: Failure, done: Callable[[], None]) -> bool:
-        """The connection is lost: unless we have cut it, take what was said before, and call ``done`` then.
+        """The connection is lost: take what was said before, and call ``done`` then.
+
+        Unless we have cut it, or the peer gives up its place in the line of those who show secrets.
 
         Returns: whether there is something; otherwise ``done`` is not called.
         """
-        inbox = self.inbox
+        inbox, driver = self.inbox, self.driver
         if inbox is None or isinstance(reason.value, ConnectionAborted):
+            return False
+        if driver is not None and driver.is_in_line:
             return False
         self.abandon()
         inbox.on_end = done
@@ -669,6 +715,15 @@ class Outlet:
             self.reads_paused = is_paused
             if not self._is_gone:
                 self._pause_reads(is_paused)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the peer is read now, and everything that it sent was taken."""
+        return not self.reads_paused
+
+    def joined(self, principal: Principal) -> Refused | None:
+        """Its session is ``principal``'s. Returns: why it may not be."""
+        return None
 
     def _write(self, data: bytes) -> None:
         raise NotImplementedError

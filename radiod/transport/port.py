@@ -16,7 +16,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from radiod.core.addresses import Crowd, network_of
 from radiod.core.timers import Deadline
+from radiod.core.unfinished import Unfinished
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
@@ -39,6 +41,8 @@ class Doorkeeper(TwistedProtocol):
     factory: PortFactory
     door: Door
     transport: Any
+    leave: Callable[[], None] | None = None
+    """Gives back the place among the connections of one address; None: it has none."""
 
     def connectionMade(self) -> None:
         """Start the clock."""
@@ -71,6 +75,19 @@ class Doorkeeper(TwistedProtocol):
             self._take_head(request[:end], request[end:])
         elif len(request) > MAX_HEAD_BYTES:
             self._refuse(BadHead(431))
+        else:
+            self.factory.unfinished.hold(self, len(received), is_timed=False)
+
+    def is_read(self) -> bool:
+        """The head has a clock of its own."""
+        return True
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """All unfinished heads and messages are too long."""
+        self.log.info("cut {peer}: {reason}", peer=self._peer(), reason=reason)
+        self._received = b""
+        self._is_refused = True
+        self.transport.abortConnection()
 
     def _caller(self) -> Caller:
         """Who this is; not before there is something to read, or the PROXY protocol has not told yet."""
@@ -85,22 +102,46 @@ class Doorkeeper(TwistedProtocol):
         try:
             head = read_head(data)
             visit = caller.visit(head)
+            if self.leave is None and not (caller.is_proxy and visit.address == caller.address):
+                # Of a proxy's connections one does not know whose they are before they say so.
+                self._enter(visit.address, visit.peer)
         except BadHead as bad:
             self._refuse(bad)
             return
         self._forget()
         if head.is_websocket:
             received = data + rest
-            self.factory.upgrade(self.transport, caller, visit, head, received, self.factory.connection_lost)
+            self.factory.upgrade(self.transport, caller, visit, head, received, self._on_lost())
         else:
             self._be_http(caller, head, visit, rest)
 
     def _be_rawsocket(self) -> None:
+        caller = self._caller()
+        try:
+            if self.door.tells_peer_late:
+                self._enter(caller.address, caller.peer)
+        except BadHead:
+            self._is_refused = True
+            self.transport.abortConnection()
+            return
         self._forget()
-        peer = self._caller().peer
+        peer = caller.peer
         inner = self._hand_over(self.factory.rawsocket)
         inner.peer = peer
         inner.dataReceived(self._received)
+
+    def _enter(self, address: str | None, peer: str) -> None:
+        """Count the connection as one of that address. Raises: BadHead: it has enough."""
+        network = network_of(address)
+        if network is not None and self.leave is None:
+            self.leave = self.factory.enter(network, peer)
+            if self.leave is None:
+                raise BadHead(429, "too many connections from this address")
+
+    def _on_lost(self) -> Callable[[], None]:
+        """What the protocol that takes over calls when the connection is lost."""
+        leave = self.leave
+        return self.factory.connection_lost if leave is None else _Place(self.factory, leave)
 
     def _be_http(self, caller: Caller, head: Head, visit: Visit, rest: bytes) -> None:
         inner = self._hand_over(self.factory.http, caller)
@@ -110,7 +151,7 @@ class Doorkeeper(TwistedProtocol):
         """Put the right protocol into this one's place; nothing of this one remains behind it."""
         transport = self.transport
         inner: Any = factory.buildProtocol(transport.getPeer())
-        inner.on_lost = self.factory.connection_lost
+        inner.on_lost = inner.place = self._on_lost()
         inner.caller = caller
         inner.on_lost = self.factory.watch.begin(transport, self._peer(), inner.on_lost)
         put_in_place(transport, inner)
@@ -141,6 +182,7 @@ class Doorkeeper(TwistedProtocol):
 
     def _forget(self) -> None:
         self._deadline.cancel()
+        self.factory.unfinished.release(self)
         self.factory.strangers.discard(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -150,11 +192,37 @@ class Doorkeeper(TwistedProtocol):
             what = what_failed(self.transport, reason)
             if what is not None:
                 self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
-        self.factory.connection_lost()
+        self._on_lost()()
 
 
 def _peer_name(address: Any) -> str:
     return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+
+
+class _Place:
+    """A connection that counts as one of an address; to be called when it is lost."""
+
+    __slots__ = ("_leave", "_port")
+
+    def __init__(self, port: PortFactory, leave: Callable[[], None]) -> None:
+        self._port = port
+        self._leave = leave
+
+    def __call__(self) -> None:
+        self._leave()
+        self._port.connection_lost()
+
+    def move(self, network: str, peer: str) -> bool:
+        """Count it as one of another address from now on. Returns: False: that has enough."""
+        # This one's own place may be the last.
+        self._leave()
+        leave = self._port.enter(network, peer)
+        self._leave = leave or _nothing
+        return leave is not None
+
+
+def _nothing() -> None:
+    """It counts as nobody's."""
 
 
 class PortFactory(ServerFactory):
@@ -172,6 +240,8 @@ class PortFactory(ServerFactory):
         clock: ReactorClock,
         settings: Settings,
         strangers: Strangers,
+        refused: dict[str, int],
+        unfinished: Unfinished,
         *,
         websocket: Any,
         rawsocket: Any,
@@ -180,12 +250,15 @@ class PortFactory(ServerFactory):
         self._clock = clock
         self._settings = settings
         self.strangers = strangers
+        self.unfinished = unfinished
         self.websocket = websocket
         self.rawsocket = rawsocket
         self.http = http
         self.watch = Watch(clock, settings.ping_interval, settings.ping_timeout)
         self.connections = 0
-        self.refused = 0
+        # As Statistics.refused.
+        self._refused = refused
+        self._crowd = Crowd(settings.max_connections_per_address)
         self._open_door = Door()
         self._on_empty: Callable[[], object] = lambda: None
 
@@ -196,12 +269,19 @@ class PortFactory(ServerFactory):
     def admit(self, door: Door, addr: IAddress | None) -> TwistedProtocol | None:
         """Take one more connection, from that address; None, which closes it, when there are too many."""
         if self.connections >= self._settings.max_connections:
-            self.refused += 1
+            self._refused["connections"] += 1
             limit = self._settings.max_connections
             self.log.warn("refused {peer}: {limit} connections are open", peer=_peer_name(addr), limit=limit)
             return None
+        leave = None
+        host, _ = _host_and_port(addr)
+        if host is not None and not door.tells_peer_late and not door.proxies.trust(host):
+            leave = self.enter(network_of(host) or host, _peer_name(addr))
+            if leave is None:
+                return None
         self.connections += 1
         doorkeeper = Doorkeeper()
+        doorkeeper.leave = leave
         doorkeeper.factory = self
         doorkeeper.door = door
         return doorkeeper
@@ -227,6 +307,42 @@ class PortFactory(ServerFactory):
         put_in_place(transport, inner)
         inner.makeConnection(transport)
         inner.dataReceived(received)
+
+    def upgrade_later(
+        self,
+        transport: Any,
+        caller: Caller,
+        visit: Visit,
+        head: Head,
+        received: bytes,
+        on_lost: Callable[[], None],
+        place: object,
+    ) -> None:
+        """As ``upgrade``, on a connection that has served requests: of others, perhaps, if a proxy's.
+
+        ``place``: what it was given as its place.
+        """
+        network = network_of(visit.address)
+        if caller.is_proxy and network is not None and isinstance(place, _Place):
+            is_full = not place.move(network, visit.peer)
+            if is_full:
+                transport.write(
+                    error_reply(429, "too many connections from this address", reason=PHRASES[429])
+                )
+                transport.loseConnection()
+                return
+        self.upgrade(transport, caller, visit, head, received, on_lost)
+
+    def enter(self, network: str, peer: str) -> Callable[[], None] | None:
+        """One more connection of that network. Returns: what gives its place back; None: it has enough."""
+        leave = self._crowd.enter(network)
+        if leave is None:
+            self._refused["connections_per_address"] += 1
+            limit = self._settings.max_connections_per_address
+            self.log.warn(
+                "refused {peer}: {limit} connections from its address are open", peer=peer, limit=limit
+            )
+        return leave
 
     def connection_lost(self) -> None:
         """One connection less."""

@@ -165,6 +165,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         if unfinished is not None:
             unfinished.add(data)
             if unfinished.size < self._wanted:
+                self.factory.fan_out.unfinished.hold(self, unfinished.size)
                 return
             self._unfinished, data = None, unfinished.take()
         try:
@@ -174,6 +175,8 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             return
         if len(frames) == 1 and rest == len(data) and frames[0][0] == MESSAGE:
             # A message that comes alone.
+            if unfinished is not None:
+                self.factory.fan_out.unfinished.release(self)
             driver.receive(frames[0][1])
         else:
             outlet.turns.take(outlet, self._steps(frames, data[rest:]), self._read)
@@ -191,6 +194,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         driver, outlet = self._driver, self._outlet
         assert driver is not None
         assert outlet is not None
+        is_new = False
         while True:
             for kind, payload in frames:
                 if kind == MESSAGE:
@@ -202,6 +206,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
                 yield
             if driver.is_over:
                 return
+            is_new = is_new or bool(frames)
             try:
                 frames, rest = rawsocket_frames(data, driver.longest(self.MAX_LENGTH))
             except PeerError as error:
@@ -210,8 +215,28 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             data = data[rest:]
             if not frames:
                 break
+        self._keep(data, is_new)
+
+    def _keep(self, data: bytes, is_new: bool) -> None:
+        """The beginning of a frame, perhaps empty, is all there is; ``is_new``: behind frames that ended."""
         if data:
             self._unfinished, self._wanted = Pieces(data), rawsocket_wanted(data)
+            self.factory.fan_out.unfinished.hold(self, len(data), is_new=is_new)
+        elif is_new:
+            self.factory.fan_out.unfinished.release(self)
+
+    def is_read(self) -> bool:
+        """Whether the peer could go on with a message that has begun."""
+        return self._outlet is None or self._outlet.is_read
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """A message has begun, and not ended in time; or all of them are too long."""
+        self._unfinished = None
+        if self._driver is not None and not is_urgent:
+            self._driver.abort(PeerError(reason))
+        else:
+            self.log.info("cut {peer}: {reason}", peer=self.peer, reason=reason)
+            self.transport.abortConnection()
 
     # --- pings
 
@@ -254,6 +279,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
             self._free()
 
     def _free(self) -> None:
+        self.factory.fan_out.unfinished.release(self)
         if self._driver is not None:
             self._driver.lost()
         if self._outlet is not None:

@@ -12,6 +12,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     max_message_bytes: int = 1 << 20
     max_connections: int = 50_000
+    max_connections_per_address: int = 256
     max_polls: int = 5_000
     max_fragments: int = 1024
     compression: bool = True

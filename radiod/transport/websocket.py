@@ -16,11 +16,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from radiod.core.addresses import network_of
+from radiod.core.guesses import Turn
 from radiod.core.handshake import Gate
-from radiod.core.later import Later
+from radiod.core.later import Later, after
 from radiod.core.ports import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import RadiodError, http_status
+from radiod.errors import RadiodError, WrongSecret, http_status
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.cookies import CookieCounter
@@ -62,6 +64,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _is_deflated = False
     _is_waiting = False
     _is_lost = False
+    _turn: Turn | None = None
     _deadline: Deadline | None = None
     on_lost: Callable[[], None]
 
@@ -90,15 +93,31 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if channel is None:
             raise ConnectionDeny(404, "no such path")
         try:
-            query = parameters(self.target.query)
-            key = _header(request.headers, "channel-key")
-            admitted = self.factory.streams.admit(_credential(request.headers), channel, query, key=key)
+            admitted = self._admit(request.headers, channel)
         except RadiodError as error:
-            raise _denial(error) from None
+            raise self._denial(error) from None
         if isinstance(admitted, Later):
             return self._wait(admitted, headers)
         self._stream = admitted
         return None, headers
+
+    def _admit(self, headers: Mapping[str, str], channel: str) -> Stream | Later[Stream]:
+        """As ``Streams.admit``, when it is the turn of an address that many wrong keys came from."""
+        query = parameters(self.target.query)
+        credential, key = _credential(headers), _header(headers, "channel-key")
+        streams = self.factory.streams
+        guesses = self.factory.guesses
+        if guesses.networks and (credential or key or query.get("key")):
+            self._turn = guesses.turn(network_of(self.visit.address))
+            if self._turn is not None:
+                turn: Any = self._turn
+                return after(turn, lambda _: streams.admit(credential, channel, query, key=key))
+        return streams.admit(credential, channel, query, key=key)
+
+    def _denial(self, error: RadiodError) -> ConnectionDeny:
+        if isinstance(error, WrongSecret):
+            self.factory.guesses.wrong(network_of(self.visit.address))
+        return ConnectionDeny(http_status(error), error.text)
 
     def _wait(self, admitted: Later[Stream], headers: dict[str, str]) -> Deferred[Any]:
         """What ``onConnect`` returns for a listener to a channel, once somebody else has decided on it."""
@@ -112,7 +131,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             self._is_waiting = False
             self.transport.resumeProducing()
             if isinstance(outcome, RadiodError):
-                decided.errback(_denial(outcome))
+                decided.errback(self._denial(outcome))
             else:
                 self._stream = outcome
                 decided.callback((None, headers))
@@ -169,6 +188,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection was refused, or lost during the handshake."""
         self._is_lost = True
+        if self._turn is not None:
+            self._turn.leave()
         super().connectionLost(reason)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -181,10 +202,6 @@ def _subprotocol(offered: Iterable[str]) -> str:
         if name in SUBPROTOCOLS:
             return name
     raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
-
-
-def _denial(error: RadiodError) -> ConnectionDeny:
-    return ConnectionDeny(http_status(error), error.text)
 
 
 def _credential(headers: Mapping[str, str]) -> str | None:
@@ -222,6 +239,7 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
     ) -> None:
         super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
         self.shared = Shared(clock, fan_out, settings)
+        self.guesses = fan_out.guesses
         self.gates = gates
         self.cookies = CookieCounter(gate.cookies for gate in gates.values() if gate.cookies is not None)
         self.streams = streams

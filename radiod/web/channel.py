@@ -15,6 +15,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 
 from radiod.core.timers import Deadline, Timers
+from radiod.core.unfinished import Unfinished
 from radiod.wire.doors import Caller, Visit
 from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head
 from radiod.wire.replies import error_reply, reply_head
@@ -45,9 +46,9 @@ class Clock(Protocol):
     def soon(self, what: Callable[[], None]) -> None: ...
 
 
-Upgrade = Callable[[Any, Caller, Visit, Head, bytes, Callable[[], None]], None]
+Upgrade = Callable[[Any, Caller, Visit, Head, bytes, Callable[[], None], object], None]
 """Hands a transport over to a WebSocket: transport, who asks, its request's head, all bytes from that head
-on, and what to call when the connection is lost."""
+on, what to call when the connection is lost, and its place."""
 
 
 class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not fully typed
@@ -62,19 +63,30 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
     factory: RadioSite
     on_lost: Callable[[], None]
     caller: Caller
+    # Its place among the connections of its address, for whoever takes it over.
+    place: object = None
     timeOut = None
     max_body_bytes = 0
+    # An address, and the keys from there that were right, last on this connection: see ``web.suspicion``.
+    proven: object = None
     # Received, and not yet looked at.
     _ahead = b""
     _is_closing = False
     _is_going_on = False
     _has_begun = False
+    # Whether a part of a request is counted.
+    _holds = False
     _deadline: Deadline | None = None
 
     def connectionMade(self) -> None:
         """Start the clock of the first request."""
         super().connectionMade()
         self._begin()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether what comes is ignored."""
+        return self._is_closing
 
     # --- time
 
@@ -148,7 +160,10 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
         if end < 0:
             if len(self._ahead) > MAX_HEAD_BYTES:
                 self._refuse(431)
+            else:
+                self.hold(len(self._ahead))
             return False
+        self.let_go()
         end += len(END_OF_HEAD)
         data, self._ahead = self._ahead[:end], self._ahead[end:]
         try:
@@ -180,6 +195,28 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
         self.take(head, visit)
         self._go_on()
 
+    def hold(self, size: int) -> None:
+        """So many bytes of a request have come, and not all; it has a clock of its own."""
+        self._holds = True
+        self.factory.unfinished.hold(self, size, is_timed=False)
+
+    def let_go(self) -> None:
+        """It is all there, or nothing of it is kept any more."""
+        if self._holds:
+            self._holds = False
+            self.factory.unfinished.release(self)
+
+    def is_read(self) -> bool:
+        """Whether more of it could come."""
+        return True
+
+    def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
+        """All unfinished requests and messages are too long."""
+        self.log.info("cut {peer}: {reason}", peer=self.caller.peer, reason=reason)
+        self._ahead = b""
+        self._is_closing = True
+        self.forceAbortClient()
+
     def _upgrade(self, head: Head, visit: Visit, data: bytes) -> None:
         """Become a WebSocket; proxies send one down a connection that has served other requests."""
         transport: Any = self.transport
@@ -187,7 +224,9 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
         self._stop_clock()
         transport.unregisterProducer()
         self.factory.channels.discard(self)
-        self.factory.upgrade(transport, self.caller, visit, head, data + self._ahead, self.on_lost)
+        self.factory.upgrade(
+            transport, self.caller, visit, head, data + self._ahead, self.on_lost, self.place
+        )
 
     def _finishRequestBody(self, data: bytes) -> None:
         """A body has ended; ``data`` is of the next request."""
@@ -203,6 +242,7 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
 
     def allContentReceived(self) -> None:
         """The request is whole: answering takes as long as it takes."""
+        self.let_go()
         if not self._is_closing:
             self._stop_clock()
             super().allContentReceived()
@@ -262,6 +302,7 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
 
     def loseConnection(self) -> None:
         """Close. Under TLS bytes come until the peer has closed its end."""
+        self.let_go()
         if not self._is_closing:
             self._is_closing = True
             self._within(CLOSE_SECONDS, self.forceAbortClient)
@@ -276,6 +317,7 @@ class RadioChannel(http.HTTPChannel):  # type: ignore[misc] # twisted.web is not
         """Tell the port."""
         self._is_closing = True
         self._stop_clock()
+        self.let_go()
         super().connectionLost(reason)
         self.factory.channels.discard(self)
         self.on_lost()
@@ -300,8 +342,9 @@ class RadioRequest(server.Request):  # type: ignore[misc] # twisted.web is not f
         self._body_bytes += len(data)
         if self._body_bytes > self.channel.max_body_bytes:
             self.channel.refuse_body()
-        else:
+        elif not self.channel.is_closing:
             super().handleContentChunk(data)
+            self.channel.hold(self._body_bytes)
 
 
 class RadioSite(server.Site):  # type: ignore[misc] # twisted.web is not fully typed
@@ -317,13 +360,22 @@ class RadioSite(server.Site):  # type: ignore[misc] # twisted.web is not fully t
     upgrade: Upgrade
 
     def __init__(
-        self, root: IResource, reactor: Any, clock: Clock, *, timeout: float, idle: float, max_body_bytes: int
+        self,
+        root: IResource,
+        reactor: Any,
+        clock: Clock,
+        *,
+        timeout: float,
+        idle: float,
+        max_body_bytes: int,
+        unfinished: Unfinished,
     ) -> None:
         # Whatever calls itself a form is a body like any other: nobody here reads forms.
         super().__init__(root, timeout=None, reactor=reactor, parsePOSTFormSubmission=False)
         self.clock = clock
         self.timeout = timeout
         self.idle = idle
+        self.unfinished = unfinished
         self._max_body_bytes = max_body_bytes
         self.channels: set[RadioChannel] = set()
 

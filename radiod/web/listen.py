@@ -7,8 +7,17 @@ from typing import Any, Final, Protocol
 
 from twisted.web.server import NOT_DONE_YET, Request
 
+from radiod.core.addresses import network_of
 from radiod.core.later import Later, after
-from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, QUOTA, RadiodError, Refused, http_status
+from radiod.errors import (
+    CHANNEL_CLOSED,
+    NOT_AUTHORIZED,
+    QUOTA,
+    RadiodError,
+    Refused,
+    WrongSecret,
+    http_status,
+)
 from radiod.web.answers import (
     NO_TEXT,
     JsonResource,
@@ -18,7 +27,9 @@ from radiod.web.answers import (
     log_refused,
     query,
     rest_of_path,
+    visit,
 )
+from radiod.web.suspicion import Suspicion
 
 __all__ = ["ListenResource"]
 
@@ -52,7 +63,7 @@ class ChannelStreams(Protocol):
 class Polls(Protocol):
     """What answers polls; ``transport.channelpolls.ChannelPolls`` is one, and documents it."""
 
-    def poll(self, stream: Any, answer: Callable[[Any], None]) -> Callable[[], None]: ...
+    def poll(self, stream: Any, answer: Callable[[Any], None], network: str | None) -> Callable[[], None]: ...
 
 
 class ListenResource(JsonResource):
@@ -60,8 +71,11 @@ class ListenResource(JsonResource):
 
     methods = ("GET", "OPTIONS")
 
-    def __init__(self, streams: ChannelStreams, polls: Polls, channel: str | None = None) -> None:
+    def __init__(
+        self, streams: ChannelStreams, polls: Polls, suspicion: Suspicion, channel: str | None = None
+    ) -> None:
         super().__init__()
+        self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
         self._channel = channel
@@ -73,18 +87,20 @@ class ListenResource(JsonResource):
             return answer(request, 400, NO_TEXT)
         if not channel:
             return answer(request, 400, {"error": "the path lacks a channel: /listen/<channel>"})
-        listener = Listener(request, self._streams, self._polls)
+        asked = query(request)
+        keys = credential(request), header(request, b"Channel-Key"), asked.get("key")
+        return self._suspicion.in_turn(request, keys, lambda: self._listen(request, channel, asked, keys))
+
+    def _listen(
+        self, request: Request, channel: str, asked: dict[str, str], keys: tuple[str | None, ...]
+    ) -> Any:
+        listener = Listener(request, self._streams, self._polls, self._suspicion)
+        last = header(request, b"Last-Event-ID")
         try:
-            admitted: Any = self._streams.admit(
-                credential(request),
-                channel,
-                query(request),
-                header(request, b"Last-Event-ID"),
-                header(request, b"Channel-Key"),
-            )
-            begun = after(admitted, listener.begin)
+            admitted: Any = self._streams.admit(keys[0], channel, asked, last, keys[1])
+            begun = after(admitted, lambda stream: listener.begin(stream, keys))
         except Refused as refusal:
-            return _refusal(request, refusal)
+            return listener.refusal(refusal)
         if isinstance(begun, Later):
             begun.then(listener.conclude)
         return NOT_DONE_YET
@@ -93,8 +109,9 @@ class ListenResource(JsonResource):
 class Listener:
     """The answer to one request: a stream, samples, an error, or nothing if the client has gone before."""
 
-    def __init__(self, request: Request, streams: ChannelStreams, polls: Polls) -> None:
+    def __init__(self, request: Request, streams: ChannelStreams, polls: Polls, suspicion: Suspicion) -> None:
         self._request = request
+        self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
         self._stop: Callable[[], None] = lambda: None
@@ -105,16 +122,21 @@ class Listener:
         self._is_lost = True
         self._stop()
 
-    def begin(self, stream: Any) -> None:
-        """Serve an admitted listener. Raises: Refused: it cannot listen after all."""
+    def begin(self, stream: Any, keys: tuple[str | None, ...]) -> None:
+        """Serve an admitted listener, whose ``keys`` were right.
+
+        Raises: Refused: it cannot listen after all.
+        """
         if self._is_lost:
             return
         request = self._request
+        self._suspicion.proven(request, keys)
         accepted = header(request, b"Accept") or ""
         media_type = next((one for one in STREAMS if one in accepted), None)
         request.setHeader("Cache-Control", "no-store")
         if media_type is None:
-            self._stop = self._polls.poll(stream, self._tell)
+            network = network_of(visit(request).address)
+            self._stop = self._polls.poll(stream, self._tell, network)
             return
         request.setHeader("Content-Type", f"{media_type}; charset=utf-8")
         # Proxies that collect answers would collect this one for ever.
@@ -144,17 +166,20 @@ class Listener:
     def conclude(self, outcome: RadiodError | None) -> None:
         """Answer with the error, if one came after a while."""
         if outcome is not None and not self._is_lost:
-            self._answer(_refusal(self._request, outcome))
+            self._answer(self.refusal(outcome))
 
     def _answer(self, content: bytes) -> None:
         self._request.setHeader("Content-Length", str(len(content)))
         self._request.write(content)
         self._request.finish()
 
-
-def _refusal(request: Request, refusal: RadiodError) -> bytes:
-    if refusal.uri == QUOTA:
-        request.setHeader("Retry-After", "1")
-    if refusal.uri == NOT_AUTHORIZED:
-        log_refused(request, refusal.text)
-    return answer(request, http_status(refusal), {"error": refusal.text})
+    def refusal(self, refusal: RadiodError) -> bytes:
+        """What says so."""
+        request = self._request
+        if isinstance(refusal, WrongSecret):
+            self._suspicion.wrong(request)
+        if refusal.uri == QUOTA:
+            request.setHeader("Retry-After", "1")
+        if refusal.uri == NOT_AUTHORIZED or isinstance(refusal, WrongSecret):
+            log_refused(request, refusal.text)
+        return answer(request, http_status(refusal), {"error": refusal.text})

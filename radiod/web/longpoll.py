@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.errors import Refused, http_status
+from radiod.errors import QUOTA, Refused, http_status
 from radiod.web.answers import JsonResource, answer, target, visit
 
 __all__ = ["LongPollResource"]
@@ -85,6 +85,8 @@ class LongPollResource(JsonResource):
         try:
             transport = self._transports.open(asked.protocols, visit(request).peer)
         except Refused as refusal:
+            if refusal.uri == QUOTA:
+                request.setHeader("Retry-After", "5")
             return answer(request, http_status(refusal), {"error": refusal.text})
         return answer(request, 200, {"protocol": transport.protocol, "transport": transport.id})
 

@@ -19,8 +19,9 @@ from radiod.core.ports import Action
 from radiod.core.realm import Realm
 from radiod.core.receipts import Publication
 from radiod.core.sessions import Session
-from radiod.errors import RadiodError, Refused, http_status
+from radiod.errors import RadiodError, Refused, WrongSecret, http_status
 from radiod.web.answers import JsonResource, answer, credential, header, log_refused
+from radiod.web.suspicion import Suspicion
 from radiod.wire.codecs import JSON
 from radiod.wire.messages import PublishOptions
 
@@ -68,19 +69,26 @@ class PublishResource(JsonResource):
 
     methods = ("POST", "OPTIONS")
 
-    def __init__(self, writer: Callable[[str], tuple[Realm, Session] | None]) -> None:
+    def __init__(self, writer: Callable[[str], tuple[Realm, Session] | None], suspicion: Suspicion) -> None:
         super().__init__()
         self._writer = writer
+        self._suspicion = suspicion
 
     def render_POST(self, request: Request) -> bytes | int:
+        """Answer, perhaps when it is the address's turn."""
+        keys = _keys(request)
+        answered: bytes | int = self._suspicion.in_turn(request, keys, lambda: self._publish(request))
+        return answered
+
+    def _publish(self, request: Request) -> bytes | int:
         """Check in the contract's order; publish; answer."""
         try:
             realm, session = self._authenticate(request)
             body = request.content.read() if request.content else b""
             fields = _parse(body)
             if "topic" in fields and "network" not in fields:
-                return _publish_topic(request, realm, session, body)
-            return _publish_network(request, realm, session, fields)
+                return _publish_topic(request, realm, session, body, self._suspicion)
+            return _publish_network(request, realm, session, fields, self._suspicion)
         except Rejected as rejection:
             return answer(request, rejection.status, {"error": str(rejection)})
 
@@ -91,8 +99,14 @@ class PublishResource(JsonResource):
         found = self._writer(key)
         if found is None:
             log_refused(request, "API-KEY not valid")
+            self._suspicion.wrong(request)
             raise Rejected(400, "API-KEY not valid")
+        self._suspicion.proven(request, _keys(request))
         return found
+
+
+def _keys(request: Request) -> tuple[str | None, ...]:
+    return credential(request), header(request, b"Channel-Key")
 
 
 def _parse(body: bytes) -> dict[str, msgspec.Raw]:
@@ -107,7 +121,11 @@ def _parse(body: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _publish_network(
-    request: Request, realm: Realm, session: Session, fields: dict[str, msgspec.Raw]
+    request: Request,
+    realm: Realm,
+    session: Session,
+    fields: dict[str, msgspec.Raw],
+    suspicion: Suspicion,
 ) -> bytes | int:
     if "network" not in fields:
         raise Rejected(400, "*network* key missing")
@@ -132,7 +150,7 @@ def _publish_network(
         payload = JSON.payload(b"[%b]" % data, b"", max_nesting=realm.limits.max_nesting)
         return realm.publish(session, network, payload, options)
 
-    return _answer(request, say, publish)
+    return _answer(request, say, publish, suspicion)
 
 
 def _network(raw: msgspec.Raw) -> str | None:
@@ -142,7 +160,9 @@ def _network(raw: msgspec.Raw) -> str | None:
         return None
 
 
-def _publish_topic(request: Request, realm: Realm, session: Session, body: bytes) -> bytes | int:
+def _publish_topic(
+    request: Request, realm: Realm, session: Session, body: bytes, suspicion: Suspicion
+) -> bytes | int:
     try:
         asked = _BRIDGE.decode(body)
     except ValueError as error:
@@ -161,18 +181,24 @@ def _publish_topic(request: Request, realm: Realm, session: Session, body: bytes
     except Refused as refusal:
         # Like a body that is no JSON: what it says is no event.
         return answer(request, 400, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
-    return _answer(request, say, lambda: realm.publish(session, asked.topic, payload, asked.options))
+    return _answer(
+        request, say, lambda: realm.publish(session, asked.topic, payload, asked.options), suspicion
+    )
 
 
 def _answer(
     request: Request,
     say: Callable[[Publication | RadiodError], bytes],
     publish: Callable[[], Publication | Later[Publication]],
+    suspicion: Suspicion,
 ) -> bytes | int:
     """What became of ``publish``, as ``say`` puts it: at once, or when a slow listener has found room."""
     try:
         outcome = publish()
     except Refused as refusal:
+        if isinstance(refusal, WrongSecret):
+            log_refused(request, refusal.text)
+            suspicion.wrong(request)
         return say(refusal)
     if not isinstance(outcome, Later):
         return say(outcome)

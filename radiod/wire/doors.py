@@ -66,6 +66,8 @@ class Door:
         self._has_proxies = bool(trusted)
         self._hosts = None if hosts is None else frozenset(hosts)
         self._origins = None if origins is None else frozenset(map(_usual, origins))
+        self.tells_peer_late = False
+        """Whether the PROXY protocol tells who connects, after the connection was accepted."""
         self.is_loopback = False
         """Whether only this machine can connect; told when it is known."""
 

@@ -40,6 +40,7 @@ PHRASES: Final = {
     414: "URI Too Long",
     417: "Expectation Failed",
     421: "Misdirected Request",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     501: "Not Implemented",
     505: "HTTP Version Not Supported",

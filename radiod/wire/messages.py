@@ -61,6 +61,7 @@ __all__ = [
     "Yield",
     "YieldOptions",
     "name_of",
+    "shows_secret",
 ]
 
 Id = Annotated[int, Meta(ge=1, le=2**53)]
@@ -477,6 +478,20 @@ def name_of(message: Message) -> str:
     """What WAMP calls the message."""
     return CLIENTS_OWN.get(type(message)) or type(message).__name__.upper()
 
+
+def shows_secret(message: Message) -> bool:
+    """Whether a message has something in it that must be right: a login's proof, a channel's key."""
+    kind = type(message)
+    if kind is Publish or kind is Subscribe:
+        options: Any = message.options  # type: ignore[attr-defined] # both have them
+        return options.key is not None
+    if kind is Call:
+        return message.procedure in KEYED  # type: ignore[attr-defined] # a Call has one
+    return kind is Authenticate
+
+
+KEYED = frozenset(f"radiod.channel.{name}" for name in ("delete", "extend", "join", "open_write"))
+"""The router's procedures that take a key."""
 
 CLIENTS_OWN = {InvocationError: "ERROR", ClientAbort: "ABORT"}
 """Messages that a client may send in another form than the router."""

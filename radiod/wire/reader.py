@@ -85,6 +85,7 @@ class FrameReader:
         limit: largest message in bytes, compressed or not, and in all its fragments together.
         max_fragments: most fragments of one message.
         inflate: decompresses messages; None: no compression was negotiated.
+        is_deaf: nobody wants to know what messages say: they are empty, and nothing of them is kept.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class FrameReader:
         "_first",
         "_fragments",
         "_inflate",
+        "_is_deaf",
         "_limit",
         "_max_fragments",
         "_pieces",
@@ -101,8 +103,11 @@ class FrameReader:
         "_wanted",
     )
 
-    def __init__(self, limit: int, max_fragments: int, inflate: Inflate | None = None) -> None:
+    def __init__(
+        self, limit: int, max_fragments: int, inflate: Inflate | None = None, is_deaf: bool = False
+    ) -> None:
         self._limit = limit
+        self._is_deaf = is_deaf
         self._max_fragments = max_fragments
         self._inflate = inflate
         # What ``read`` is taking apart, and where it is; empty unless it was left in the middle.
@@ -115,13 +120,18 @@ class FrameReader:
         self._first = 0
         self._fragments: list[bytes] = []
         self._size = 0
-        # Bytes of the current frame still to be thrown away (finds_close).
+        # Bytes of the current frame still to be thrown away.
         self._skip = 0
 
     @property
     def is_idle(self) -> bool:
         """True: everything has been taken, no message is unfinished; the reader is no longer needed."""
-        return not self._pieces.size and not self._fragments
+        return not self._pieces.size and not self._fragments and not self._skip
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept of a message that is not complete."""
+        return self._pieces.size + (0 if self._is_deaf else self._size)
 
     def read(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Take more bytes.
@@ -129,6 +139,10 @@ class FrameReader:
         Yields: (opcode, payload): whole messages as ``TEXT`` or ``BINARY``, and control frames.
         Raises: Violation: after the frames before it; only ``finds_close`` makes sense from then on.
         """
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
         self._pieces.add(data)
         if self._pieces.size < self._wanted:
             return
@@ -136,6 +150,12 @@ class FrameReader:
         while (head := _head(self._data, self._at)) is not None:
             self._check(head)
             end = head.payload_at + head.size
+            if self._is_deaf and head.opcode < CLOSE:
+                self._at = min(end, len(self._data))
+                self._skip = end - self._at
+                if (message := self._add(head, b"")) is not None:
+                    yield message
+                continue
             if len(self._data) < end:
                 self._wanted = end - self._at
                 break
@@ -188,7 +208,7 @@ class FrameReader:
         if not self._fragments:
             self._first = head.first
         self._fragments.append(payload)
-        self._size += len(payload)
+        self._size += head.size
         if not head.first & FINAL:
             return None
         message = b"".join(self._fragments)

@@ -6,11 +6,15 @@ import pytest
 from radiod.auth.authorizer import Authorizer
 from radiod.core.later import Later
 from radiod.core.ports import Action, Disclose
+from radiod.core.seats import Seats
 from radiod.core.sessions import Session
+from radiod.core.statistics import REFUSALS
 from radiod.errors import AUTHORIZATION_FAILED, INVALID_ARGUMENT, Refused
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_principal, make_realm
 from radiod.wire.codecs import CBOR
 from radiod.wire.messages import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
+
+SEATS = Seats(1000, dict.fromkeys(REFUSALS, 0), "authorizations", "questions")
 
 
 class World:
@@ -23,7 +27,13 @@ class World:
         self.authorizer = Authorizer(
             self._ask,
             self.clock,
-            **{"cache_s": 60, "max_cache": 100, "complain": self.complaints.append, **options},
+            **{
+                "cache_s": 60,
+                "max_cache": 100,
+                "complain": self.complaints.append,
+                "seats": SEATS,
+                **options,
+            },
         )
         self.session = Session(7, make_principal("joe", "guest", self.authorizer), None)
 
@@ -180,6 +190,7 @@ class Room:
             cache_s=60,
             max_cache=100,
             complain=self.complaints.append,
+            seats=SEATS,
         )
         self.keeper = Peer(self.realm, self.outbox, "keeper")
         assert self.keeper.ask(64, 1, {}, "authorize")[0] == 65

@@ -7,6 +7,8 @@ from radiod import __version__
 from radiod.core.handshake import EXTENSIONS, Gate, Handshake
 from radiod.core.later import Later
 from radiod.core.ports import BrowserCookie, Principal, Question
+from radiod.core.seats import Seats
+from radiod.core.statistics import REFUSALS
 from radiod.errors import (
     AUTHENTICATION_FAILED,
     AUTHENTICATION_REQUIRED,
@@ -16,6 +18,7 @@ from radiod.errors import (
     PROTOCOL_VIOLATION,
     Denied,
     PeerError,
+    RadiodError,
 )
 from radiod.testing import make_principal, make_realm
 from radiod.wire import messages
@@ -496,3 +499,43 @@ def test_a_handshake_can_say_who_the_client_said_it_was(details, claim):
     with pytest.raises(Denied):
         world.send(1, "radio", {"roles": {"caller": {}}, **details})
     assert world.handshake.claim == claim
+
+
+class _Asking:
+    """A way in that asks somebody else, whose answers the test gives."""
+
+    method = "ticket"
+
+    def __init__(self):
+        self.asked = []
+
+    def begin(self, details):
+        if details.authid == "quick":
+            raise Denied("wamp.error.authentication_denied", "no")
+        if details.authid == "known":
+            return Question(extra={}, answer=lambda signature, extra: make_principal())
+        self.asked.append(Later())
+        return self.asked[-1]
+
+
+def test_logins_that_wait_have_seats_and_give_them_back():
+    asking, realm = _Asking(), make_realm()
+    seats = Seats(2, dict.fromkeys(REFUSALS, 0), "logins", "logins")
+    gate = Gate(realm, {"ticket": asking}, None, seats)
+
+    def hello(authid):
+        details = messages.HelloDetails(roles={"caller": {}}, authid=authid, authmethods=["ticket"])
+        handshake = Handshake({realm.name: gate}, None, "tcp:192.0.2.1:1")
+        return handshake.receive(messages.Hello(realm.name, details), None)
+
+    with pytest.raises(Denied):
+        hello("quick")
+    assert len(seats) == 0
+    assert hello("known") == messages.Challenge("ticket", {})
+    assert len(seats) == 0
+    hello("slow").then(lambda outcome: None)
+    assert len(seats) == 1
+    with pytest.raises(RadiodError):
+        hello("slow")
+    asking.asked[0].settle(Denied("wamp.error.authentication_denied", "no"))
+    assert len(seats) == 0

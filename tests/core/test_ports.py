@@ -1,6 +1,7 @@
 """The contracts, and that the public fakes keep them."""
 
 import pytest
+from msgspec import structs
 
 from radiod.core.buffers import Tally
 from radiod.core.ids import RandomIds
@@ -41,6 +42,11 @@ def test_a_principal_cannot_be_changed_once_established():
 def test_a_principal_says_everything_by_name():
     with pytest.raises(TypeError):
         Principal("authid", "role", "method", "provider", ALLOW_ALL)
+
+
+@pytest.mark.parametrize(("method", "is_anonymous"), [("anonymous", True), ("ticket", False)])
+def test_only_who_came_as_nobody_is_anonymous(method, is_anonymous):
+    assert structs.replace(make_principal(), authmethod=method).is_anonymous is is_anonymous
 
 
 @pytest.mark.parametrize("action", Action)

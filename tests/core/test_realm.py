@@ -38,7 +38,15 @@ from radiod.errors import (
     PeerError,
     Refused,
 )
-from radiod.testing import ALLOW_ALL, ALLOW_NONE, Allow, make_principal, make_realm
+from radiod.testing import (
+    ALLOW_ALL,
+    ALLOW_NONE,
+    Allow,
+    Peer,
+    RecordingOutbox,
+    make_principal,
+    make_realm,
+)
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, Payload
 from radiod.wire.messages import PublishOptions
 
@@ -1590,3 +1598,12 @@ class Sessions(RuleBasedStateMachine):
 
 Sessions.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
 TestWholeSessions = Sessions.TestCase
+
+
+def test_a_wrong_key_is_told_to_the_outbox_and_other_refusals_are_not():
+    outbox = RecordingOutbox()
+    realm = make_realm(outbox=outbox)
+    peer = Peer(realm, outbox)
+    peer.ask(32, 1, {"_radiod_key": "wrong"}, "a")
+    peer.ask(32, 2, {}, "wamp.a b")
+    assert outbox.suspected == [peer.session]

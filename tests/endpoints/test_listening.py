@@ -297,7 +297,15 @@ def test_a_unix_socket_is_for_owner_and_group(opened, tmp_path, mode, expected):
     assert stat.S_IMODE((tmp_path / "radio").stat().st_mode) == expected
 
 
-@pytest.mark.parametrize(("kind", "servers"), [("tcp:0", "tcpServers"), ("unix:radio", "unixServers")])
+@pytest.mark.parametrize(
+    ("kind", "servers"),
+    [
+        ("tcp:0", "tcpServers"),
+        ("unix:radio", "unixServers"),
+        ("haproxy:tcp:0", "tcpServers"),
+        ("HAProxy:unix:radio", "unixServers"),
+    ],
+)
 def test_thousands_may_wait_to_be_accepted(kind, servers):
     memory = MemoryReactor()
     listen(memory, kind, Factory(), lambda port: None, failed)

@@ -414,11 +414,33 @@ def test_a_body_above_the_limit_is_refused(radio):
 
 
 def test_the_number_of_transports_is_bounded(radio):
-    radio = make_radio(CONFIG + "\n[limits]\nmax_connections = 30\n")
+    radio = make_radio(CONFIG + "\n[limits]\nmax_connections = 60\n")
     wires = [PollWire(radio) for _ in range(3)]
-    assert opening(radio, "wamp.2.json").status == 429
+    refused = opening(radio, "wamp.2.json")
+    assert refused.status == 429
+    assert b"Retry-After: 5" in refused.head.encode()
+    # What one address takes shuts nobody else out.
+    assert radio[0].polls.open(["wamp.2.json"], "tcp:192.0.2.1:1")
     reply(wires[0].post("close"))
     assert opening(radio, "wamp.2.json").status == 200
+    assert radio[0].statistics.refused["transports"] == 1
+
+
+def test_strangers_leave_transports_to_those_who_log_in():
+    radio = make_radio(CONFIG + "\n[limits]\nmax_connections = 80\n")
+    opened = [radio[0].polls.open(["wamp.2.json"], f"tcp:192.0.2.{each}:1") for each in range(7)]
+    told = []
+    opened[0].receive(told.append)
+    for poll in opened:
+        poll.send(msgspec.json.encode(HELLO), lambda wrong: None)
+    radio[1].pump([0, 0, 0])
+    assert json.loads(told[0])[2] == "radiod.error.quota"
+    assert len(radio[0].main_realm.sessions) == 6
+    member = radio[0].polls.open(["wamp.2.json"], "tcp:192.0.2.9:1")
+    ticket = {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "joe"}
+    member.send(msgspec.json.encode([1, "radio", ticket]), lambda wrong: None)
+    member.send(b'[5, "joes-ticket", {}]', lambda wrong: None)
+    assert len(radio[0].main_realm.sessions) == 7
 
 
 class SlowAuthenticator:

@@ -4,7 +4,7 @@ import gc
 
 import msgspec
 import pytest
-from support.memory import HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
+from support.memory import CONFIG, HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
 
 from radiod.transport.pings import CROWD, TURNS
 
@@ -82,7 +82,8 @@ class TestPings:
         assert (sessions(radio), radio[0].port.connections, len(pinger(radio))) == ({}, 0, 0)
 
     @pytest.mark.parametrize("data", [client_frame(0x81, ECHO), client_frame(0x81, ECHO)[:1]])
-    def test_anything_it_sends_is_an_answer(self, radio, data):
+    def test_anything_it_sends_is_an_answer(self, data):
+        radio = make_radio(f"{CONFIG}\n[limits]\nmessage_timeout_s = 60\n")
         wire = joined(radio)
         wait(radio, INTERVAL + 1)
         wire.send(data)

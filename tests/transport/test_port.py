@@ -2,6 +2,11 @@
 
 import pytest
 from support.memory import Wire, make_radio, upgrade
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.testing import StringTransportWithDisconnection
+
+from radiod.service import door as door_of
+from radiod.transport.port import Entrance
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -97,7 +102,7 @@ def test_connections_above_the_limit_are_not_taken():
     radio, reactor = make_radio('[limits]\nmax_connections = 2\n[realms.radio]\nanonymous = "listener"')
     first, second = Wire(radio, reactor), Wire(radio, reactor)
     assert radio.port.buildProtocol(None) is None
-    assert radio.port.refused == 1
+    assert radio.statistics.refused["connections"] == 1
     first.hang_up()
     third = Wire(radio, reactor)
     third.send(REQUEST)
@@ -127,3 +132,109 @@ def test_nothing_keeps_the_clock_busy_after_everybody_left(door):
     for wire in wires:
         wire.hang_up()
     assert len(radio.clock.timers) == 0
+
+
+ONE_EACH = """
+[limits]
+max_connections_per_address = 2
+[[listen]]
+endpoint = "tcp:1"
+trusted_proxies = ["10.0.0.0/8", "unix"]
+[realms.radio]
+anonymous = "listener"
+"""
+
+
+class Crowded:
+    """A radio that takes two connections of an address, at one door."""
+
+    def __init__(self, endpoint="tcp:1"):
+        self.radio, self.reactor = make_radio(ONE_EACH.replace("tcp:1", endpoint))
+        self.entrance = Entrance(self.radio.port, door_of(self.radio._config.listen[0]))
+
+    def knock(self, host="192.0.2.1", late=None):
+        """A connection, None if it was not taken; ``late``: the address that the PROXY protocol tells."""
+        address = None if host is None else IPv4Address("TCP", host, 4711)
+        protocol = self.entrance.buildProtocol(address if host is not None else UNIXAddress("/x"))
+        if protocol is None:
+            return None
+        if late is not None:
+            address = IPv4Address("TCP", late, 4711)
+        transport = StringTransportWithDisconnection(peerAddress=address or UNIXAddress("/x"))
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        return transport
+
+    def status(self, transport, request=REQUEST):
+        transport.protocol.dataReceived(request)
+        self.reactor.advance(0)
+        return bytes(transport.value())[9:12]
+
+
+def through(address, request=REQUEST):
+    return request.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: %b\r\n\r\n" % address)
+
+
+class TestConnectionsOfOneAddress:
+    def test_are_taken_up_to_the_limit_and_again_when_one_has_left(self):
+        world = Crowded()
+        first, _ = world.knock(), world.knock()
+        assert world.knock() is None
+        assert world.knock("192.0.2.2") is not None
+        assert world.radio.statistics.refused["connections_per_address"] == 1
+        first.loseConnection()
+        assert world.knock() is not None
+
+    @pytest.mark.parametrize("first", [b"G", upgrade("/ws", "wamp.2.json"), b"\x7f\xf1\x00\x00", REQUEST])
+    def test_are_counted_out_whoever_had_them(self, first):
+        world = Crowded()
+        for _ in range(5):
+            transport = world.knock()
+            transport.protocol.dataReceived(first)
+            transport.loseConnection()
+        assert world.radio.port.connections == 0
+        assert len(world.radio.port._crowd) == 0
+
+    def test_of_one_network_of_ipv6_count_together(self):
+        world = Crowded()
+        assert [
+            world.entrance.buildProtocol(IPv6Address("TCP", f"2001:db8::{each}", 1)) is not None
+            for each in range(3)
+        ] == [True, True, False]
+
+    def test_are_not_counted_at_unix_sockets(self):
+        world = Crowded()
+        assert all(world.status(world.knock(None)) == b"200" for _ in range(5))
+
+    @pytest.mark.parametrize("proxy", ["10.1.2.3", None])
+    def test_behind_a_trusted_proxy_are_those_of_the_address_that_it_tells(self, proxy):
+        world = Crowded()
+        kinds = [through(b"192.0.2.1"), through(b"192.0.2.1", upgrade("/ws", "wamp.2.json"))]
+        assert [world.status(world.knock(proxy), kind) for kind in kinds] == [b"200", b"101"]
+        refused = world.knock(proxy)
+        assert world.status(refused, through(b"192.0.2.1")) == b"429"
+        assert world.status(world.knock(proxy), through(b"192.0.2.2")) == b"200"
+        assert world.status(world.knock(proxy)) == b"200"
+        refused.loseConnection()
+        assert world.radio.port.connections == 4
+
+    def test_a_proxys_connection_becomes_a_websocket_of_who_asks_for_it(self):
+        world = Crowded()
+        web = upgrade("/ws", "wamp.2.json")
+        for each in range(3):
+            reused = world.knock("10.1.2.3")
+            assert world.status(reused, through(b"192.0.2.7")) == b"200"
+            reused.clear()
+            assert world.status(reused, through(b"192.0.2.1", web)) == (b"101" if each < 2 else b"429")
+        reused.loseConnection()
+        assert world.status(world.knock("10.1.2.3"), through(b"192.0.2.7")) == b"200"
+
+    @pytest.mark.parametrize("first", [upgrade("/ws", "wamp.2.json"), b"\x7f\xf1\x00\x00", REQUEST])
+    def test_with_the_proxy_protocol_are_counted_once_it_has_told(self, first):
+        world = Crowded("haproxy:tcp:1")
+        taken = [world.knock("10.1.2.3", late="192.0.2.1") for _ in range(3)]
+        for transport in taken:
+            world.status(transport, first)
+        assert [transport.connected for transport in taken[:2]] == [True, True]
+        assert taken[2].disconnecting or not taken[2].connected
+        assert world.knock("10.1.2.3", late="192.0.2.2") is not None

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.memory import HELLO, RawSocketWire, Wire, make_radio
+from support.memory import CONFIG, HELLO, RawSocketWire, Wire, make_radio
 
 
 @pytest.fixture
@@ -137,7 +137,8 @@ class TestPings:
         assert wire.is_closed
         assert radio[0].port.connections == 0
 
-    def test_anything_that_comes_is_an_answer(self, radio):
+    def test_anything_that_comes_is_an_answer(self):
+        radio = make_radio(f"{CONFIG}\n[limits]\nmessage_timeout_s = 600\n")
         wire = RawSocketWire(*radio)
         wire.join()
         wire.send(b"\x01\x00\x00\x00")

@@ -316,6 +316,14 @@ class TestLongPoll:
         waiting[0].hang_up()
         assert answered(get(radio, "/listen/kept")) is None
 
+    def test_strangers_are_refused_before_those_who_have_a_key(self):
+        radio = make_radio(CONFIG.replace("max_connections = 20", "max_connections = 80"))
+        asked = [get(radio, "/listen/kept") for _ in range(20)]
+        assert [answered(wire)[0] for wire in asked[3:]] == [429] * 17
+        assert [answered(wire) for wire in asked[:3]] == [None] * 3
+        assert answered(get(radio, "/listen/kept", "API-KEY: k\r\n")) is None
+        assert radio[0].statistics.refused["polls"] == 17
+
     def test_a_server_that_stops_answers_that_nothing_came(self, radio):
         wire = get(radio, "/listen/kept")
         radio[0].realms["radio"].close()

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from radiod.wire.codecs import JSON
 from radiod.wire.messages import (
     Abort,
     ClientMessage,
@@ -11,6 +12,7 @@ from radiod.wire.messages import (
     PublishOptions,
     RouterMessage,
     name_of,
+    shows_secret,
 )
 
 ROLES = {"roles": {"subscriber": {}}}
@@ -253,3 +255,20 @@ def test_what_a_sender_says_of_an_opaque_payload_is_passed_on(attribute):
 
 def test_without_a_scheme_there_is_nothing_to_pass_on():
     assert PublishOptions(ppt_cipher="aes256gcm").passthru() == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "is_secret"),
+    [
+        ([5, "t", {}], True),
+        ([16, 1, {"_radiod_key": "k"}, "a"], True),
+        ([16, 1, {}, "a"], False),
+        ([32, 1, {"_radiod_key": "k"}, "a"], True),
+        ([32, 1, {}, "a"], False),
+        ([48, 1, {}, "radiod.channel.join", ["a", "k"]], True),
+        ([48, 1, {}, "radiod.channel.list"], False),
+        ([64, 1, {}, "a"], False),
+    ],
+)
+def test_some_messages_show_a_secret(message, is_secret):
+    assert shows_secret(JSON.decode(JSON.dump(message))) is is_secret

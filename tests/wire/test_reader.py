@@ -186,3 +186,35 @@ class TestClosePayload:
         with pytest.raises(Violation) as caught:
             close_code(b"\x03\xe8\xff")
         assert caught.value.code == 1007
+
+
+@given(st.lists(st.integers(1, 30), max_size=60))
+def test_a_deaf_reader_keeps_nothing_and_finds_everything_else(sizes):
+    talk = client_frame(0x01, b"x" * 200) + client_frame(0x89, b"p") + client_frame(0x80, b"y" * 300)
+    data = talk + client_frame(0x82, b"z" * 70)
+    under_test, frames = FrameReader(LIMIT, 10, None, is_deaf=True), []
+    for size in sizes:
+        frames += under_test.read(data[:size])
+        data = data[size:]
+        assert under_test.size <= 13
+    frames += under_test.read(data)
+    assert frames == [(PING, b"p"), (TEXT, b""), (BINARY, b"")]
+    assert under_test.is_idle
+    assert list(under_test.read(client_frame(0x01, b"x" * 99)[:50])) == [] or not under_test.is_idle
+
+
+def test_a_deaf_reader_knows_faults_and_the_way_out():
+    under_test = FrameReader(100, 10, None, is_deaf=True)
+    with pytest.raises(Violation):
+        list(under_test.read(client_frame(0x81, b"x" * 101)))
+    under_test = FrameReader(100, 10, None, is_deaf=True)
+    half = client_frame(0x81, b"x" * 100)
+    assert list(under_test.read(half[:50])) == [(TEXT, b"")]
+    assert not under_test.is_idle
+    assert under_test.finds_close(half[50:] + client_frame(0x88, b""))
+
+
+def test_what_is_kept_is_counted():
+    under_test = reader()
+    list(under_test.read(client_frame(0x01, b"x" * 100) + client_frame(0x00, b"y" * 100)[:50]))
+    assert under_test.size == 150
