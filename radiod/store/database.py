@@ -31,6 +31,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from radiod.store.acknowledged import Note
 from radiod.store.opening import explain, open_file
 from radiod.store.records import LOST, LostEvent, Position, StoredChannel, StoredEvent, StoreError
 from radiod.store.sums import channel_sum, event_sum, is_whole, salt, stream_sum
@@ -151,6 +152,11 @@ class Database:
         except StoreError as error:
             raise StoreError(f"store {path}: {error}") from error
         self._places = [_place(file) for file in self._files]
+        # How far the log was acknowledged; none where there is no room for it.
+        self._note: Note | None = None
+        with contextlib.suppress(OSError):
+            self._note = Note(self._path)
+        self._note_all()
 
     def channels(self) -> list[StoredChannel]:
         """All channels, by realm and name."""
@@ -197,13 +203,13 @@ class Database:
                 # SQLite makes a single statement a transaction of its own.
                 with contextlib.suppress(sqlite3.IntegrityError):
                     self._insert_together(rows)
-                    self._check_place()
+                    self._acknowledge()
                     return {}
             self._connection.execute("BEGIN IMMEDIATE")
             errors = self._apply(requests)
             self._cut(cuts)
             self._connection.execute("COMMIT")
-            self._check_place()
+            self._acknowledge()
         except BaseException:
             self._streams.clear()
             # Some failures have rolled back already; a broken file may refuse even that.
@@ -223,6 +229,37 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             self._connection.close()
+            self._end_note()
+
+    def _acknowledge(self) -> None:
+        """What was committed is where the next start will find it, and that is on record.
+
+        Raises: StoreError: it is not.
+        """
+        self._check_place()
+        self._note_all()
+
+    def _note_all(self) -> None:
+        note = self._note
+        if note is None:
+            return
+        try:
+            note.write()
+        except OSError:
+            # None is better than one that is out of date.
+            self._note = None
+            note.remove()
+
+    def _end_note(self) -> None:
+        note, self._note = self._note, None
+        if note is None:
+            return
+        if os.path.exists(self._files[1]):
+            note.close()
+        else:
+            # It tells about a log that is no more; left behind it does no harm.
+            with contextlib.suppress(OSError):
+                note.remove()
 
     def _check_place(self) -> None:
         """Raises: StoreError: what is written goes where the next start will not find it."""

@@ -13,8 +13,9 @@ import struct
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from radiod.store.acknowledged import read_note
 from radiod.store.records import StoreError
-from radiod.store.wal import Frame, LogState, read_log, state_of
+from radiod.store.wal import Acknowledged, Frame, LogState, read_log, state_of
 
 __all__ = ["Image", "read_image"]
 
@@ -50,10 +51,12 @@ def read_image(path: str) -> Image:
     """Raises: StoreError: there is nothing to read."""
     try:
         is_in_use = _is_in_use(path)
+        # Before the log, which is never behind it.
+        acknowledged = read_note(path)
         file, log = _read(path)
     except OSError as error:
         raise StoreError(error.strerror or str(error)) from None
-    return _image(file, log, is_in_use)
+    return _image(file, log, acknowledged, is_in_use)
 
 
 def _is_in_use(path: str) -> bool:
@@ -88,16 +91,16 @@ def _log_of(path: str) -> bytes:
         return b""
 
 
-def _image(file: bytes, log_data: bytes, is_in_use: bool) -> Image:
+def _image(file: bytes, log_data: bytes, acknowledged: Acknowledged | None, is_in_use: bool) -> Image:
     problems = []
     log = read_log(log_data)
-    state = state_of(log)
+    state = state_of(log, acknowledged)
     if state is LogState.DOUBTFUL and is_in_use:
         # The transaction that is being written.
         state = LogState.WHOLE
     if state in (LogState.DAMAGED, LogState.DOUBTFUL):
         problems.append("the log beside it is damaged: SQLite would forget the last transactions")
-    applied = _applied(log.frames) if log.is_readable else []
+    applied = log.frames[: log.taken]
     head = _head(applied, file)
     page_size = _page_size(head) or (len(log.frames[0].data) if log.frames else 4096)
     if not head.startswith(MAGIC):
@@ -119,17 +122,6 @@ def _image(file: bytes, log_data: bytes, is_in_use: bool) -> Image:
     pages = pages[:size] if head.startswith(MAGIC) and size > 0 else pages
     others = [frame.data for frame in reversed(log.frames[len(applied) if pages else 0 :])]
     return Image(page_size, pages, others, state, is_in_use, problems)
-
-
-def _applied(frames: list[Frame]) -> list[Frame]:
-    """What SQLite takes: whole transactions, up to the first frame that is damaged."""
-    end = 0
-    for at, frame in enumerate(frames):
-        if not frame.is_whole:
-            break
-        if frame.size:
-            end = at + 1
-    return frames[:end]
 
 
 def _head(applied: list[Frame], file: bytes) -> bytes:

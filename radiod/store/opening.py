@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from typing import Final
 
+from radiod.store.acknowledged import read_note
 from radiod.store.records import StoreError
 from radiod.store.schema import begin, identify, read_text, upgrade
 from radiod.store.sums import NONSENSE, channel_sum, stream_sum
@@ -39,7 +40,7 @@ def open_file(path: str) -> tuple[sqlite3.Connection, list[str]]:
     """
     try:
         # SQLite would forget what it cannot read of the log.
-        log = check_log(path)
+        log = check_log(path, read_note(path))
         _create_private(path)
         _check_rights(path)
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)

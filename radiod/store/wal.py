@@ -6,6 +6,9 @@ transactions that were acknowledged. They show: a crash leaves at most one unfin
 
 A frame's checksum goes on from the one before it, which is stored, so that frames behind a damaged one can be
 verified again. Source: https://sqlite.org/fileformat2.html#walformat.
+
+A log that begins anew overwrites the old one from its start: head first, synced, then frame by frame. So a
+head with old frames behind it is a log that has just begun, and all that was in the old one is in the file.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Final, NamedTuple
 
 from radiod.store.records import StoreError
 
-__all__ = ["Frame", "LogDamaged", "LogState", "check_log", "read_log", "state_of"]
+__all__ = ["Acknowledged", "Frame", "LogDamaged", "LogState", "check_log", "read_log", "state_of"]
 
 HEADER: Final = struct.Struct(">8I")
 FRAME: Final = struct.Struct(">6I")
@@ -51,11 +54,39 @@ class Frame(NamedTuple):
     is_whole: bool
 
 
+class Acknowledged(NamedTuple):
+    """How far a log was acknowledged: the log by its salts, and how many frames of it.
+
+    ``is_exact``: nothing behind them was; else more may have been.
+    """
+
+    salts: tuple[int, int]
+    frames: int
+    is_exact: bool
+
+
 class Log(NamedTuple):
-    """The frames since it began anew. ``is_readable``: whether its head is; else the frames are a guess."""
+    """The frames since it began anew. ``is_readable``: whether its head is; else the frames are a guess.
+
+    ``is_overwritten``: an older log lies behind them.
+    """
 
     frames: list[Frame]
     is_readable: bool
+    salts: tuple[int, ...] = ()
+    is_overwritten: bool = False
+
+    @property
+    def whole(self) -> int:
+        """How many frames there are before the first that is damaged."""
+        return next((at for at, frame in enumerate(self.frames) if not frame.is_whole), len(self.frames))
+
+    @property
+    def taken(self) -> int:
+        """How many frames SQLite takes: whole transactions, up to the first frame that is damaged."""
+        if not self.is_readable:
+            return 0
+        return next((at for at in range(self.whole, 0, -1) if self.frames[at - 1].size), 0)
 
 
 def read_log(data: bytes) -> Log:
@@ -68,7 +99,9 @@ def read_log(data: bytes) -> Log:
     page_size = size if is_readable else PAGE_SIZE
     if not is_readable and len(data) >= HEADER.size + FRAME.size:
         _, _, *salts, _, _ = FRAME.unpack_from(data, HEADER.size)
-    return Log(list(_frames(data, page_size, order, tuple(salts), (sum0, sum1))), is_readable)
+    frames = list(_frames(data, page_size, order, tuple(salts), (sum0, sum1)))
+    end = HEADER.size + len(frames) * (FRAME.size + page_size)
+    return Log(frames, is_readable, tuple(salts), is_overwritten=len(data) > end)
 
 
 def _frames(
@@ -88,19 +121,25 @@ def _frames(
         seed = sum0, sum1
 
 
-def state_of(log: Log) -> LogState:
-    """What may be missing of it."""
-    if not (log.frames or not log.is_readable):
-        return LogState.NONE
-    bad = next((at for at, frame in enumerate(log.frames) if not frame.is_whole), len(log.frames))
-    ends = sum(frame.size > 0 for frame in log.frames[bad:])
+def state_of(log: Log, acknowledged: Acknowledged | None = None) -> LogState:
+    """What may be missing of it, given how far it was acknowledged, if that is known."""
+    ends = sum(frame.size > 0 for frame in log.frames[log.whole :])
     if not log.is_readable:
         # SQLite takes nothing of it.
         ends = sum(frame.size > 0 for frame in log.frames) + 1
-    return (LogState.WHOLE, LogState.DOUBTFUL, LogState.DAMAGED)[min(ends, 2)]
+    if ends > 1:
+        return LogState.DAMAGED
+    if acknowledged is not None and acknowledged.salts == log.salts:
+        if log.taken < acknowledged.frames:
+            return LogState.DOUBTFUL
+        if acknowledged.is_exact:
+            return LogState.WHOLE
+    if ends:
+        return LogState.DOUBTFUL
+    return LogState.WHOLE if log.frames or log.is_overwritten else LogState.NONE
 
 
-def check_log(path: str) -> LogState:
+def check_log(path: str, acknowledged: Acknowledged | None) -> LogState:
     """The state of the log that lies beside a database; before SQLite opens it, and forgets what it skips.
 
     Raises: LogDamaged: do not open it. OSError.
@@ -115,7 +154,7 @@ def check_log(path: str) -> LogState:
     # Not opened: closing it would let go of this process's locks on it.
     if os.path.exists(path) and os.path.getsize(path) == 0:
         raise LogDamaged("the file is empty, but its log is not")
-    state = state_of(read_log(data))
+    state = state_of(read_log(data), acknowledged)
     if state is LogState.DAMAGED:
         raise LogDamaged("its log is damaged")
     return state

@@ -181,7 +181,11 @@ def test_the_stores_files_belong_to_the_user_who_runs_the_server(home, mode, how
             assert home.publish() == {"message": "OK"}
             assert home.history() == [{"n": 1}] * times
             files = sorted(data.iterdir())
-            assert [file.name for file in files] == ["radiod.sqlite", "radiod.sqlite-wal"]
+            assert [file.name for file in files] == [
+                "radiod.sqlite",
+                "radiod.sqlite-acked",
+                "radiod.sqlite-wal",
+            ]
             for file in files:
                 found = file.stat()
                 assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*NOBODY[2:4], 0o600)
@@ -243,7 +247,8 @@ def test_a_store_in_the_new_root_folder_is_found_there(home):
     home.pidfile = data / "pid"
     with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more):
         assert home.publish() == {"message": "OK"}
-        assert {path.name for path in data.iterdir()} == {"radiod.sqlite", "radiod.sqlite-wal", "pid"}
+        store = {"radiod.sqlite", "radiod.sqlite-acked", "radiod.sqlite-wal"}
+        assert {path.name for path in data.iterdir()} == {*store, "pid"}
     assert "Traceback" not in home.told()
     done = run(
         "-n",

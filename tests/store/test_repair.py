@@ -1,13 +1,16 @@
 """Damaged stores: what a server takes, what ``check`` tells, what ``salvage`` keeps; on real files."""
 
 import contextlib
+import errno
 import os
 import random
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,11 @@ import pytest
 from radiod.core.history import Histories, Keep
 from radiod.core.positions import Position
 from radiod.store.__main__ import main
+from radiod.store.acknowledged import NOTE, SUM, UNKNOWN
 from radiod.store.database import Append, Cuts, Database, SaveChannel
 from radiod.store.journal import restored
 from radiod.store.records import LostEvent, StoredEvent, StoreError
+from radiod.store.wal import FRAME, HEADER, MAGIC, PAGE_SIZE, _sum, read_log
 from radiod.testing import FakeClock, SequentialIds
 
 ALL = 10**9
@@ -128,6 +133,16 @@ def assert_nothing_is_lost_untold(path):
                 assert behind == [number for number in expected if number > seq]
         # No number comes again with another event.
         assert history.epoch != f"epoch{topic}" or history.seq >= EVENTS
+
+
+def kill(database, path):
+    """Close a store, and leave the files as they were before, with the same inodes."""
+    files = [Path(f"{path}{suffix}") for suffix in ("", "-wal", "-acked")]
+    contents = [file.read_bytes() for file in files]
+    database.close()
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    return path
 
 
 def flip(path, at, mask=0xFF):
@@ -353,15 +368,9 @@ class TestTheLog:
     """What a killed server leaves: the file, and beside it what was written last."""
 
     @pytest.fixture
-    def killed(self, path, tmp_path):
+    def killed(self, path):
         """As after kill -9: the files alone, with the same inodes."""
-        database = fill(path)
-        log = Path(f"{path}-wal")
-        contents = path.read_bytes(), log.read_bytes()
-        database.close()
-        path.write_bytes(contents[0])
-        log.write_bytes(contents[1])
-        return path
+        return kill(fill(path), path)
 
     def test_belongs_to_the_store(self, killed, run):
         summary = f"1 created channels, 2 histories, {2 * EVENTS - 2} events are whole"
@@ -404,6 +413,8 @@ class TestTheLog:
     def test_torn_at_its_end_is_read_to_the_last_whole_transaction(self, killed, run):
         log = Path(f"{killed}-wal")
         os.truncate(log, log.stat().st_size - 100)
+        # It was not acknowledged, as far as anybody knows.
+        Path(f"{killed}-acked").unlink()
         positions, _ = opened(killed)
         assert positions["radio", "news"].epoch == "epochnews"
 
@@ -438,6 +449,117 @@ class TestTheLog:
         database = Database(str(copy))
         assert database.notes == []
         database.close()
+
+
+class TestALogThatBeganAnew:
+    """SQLite overwrites the old one. Where the kill fell in a write, an old page lies behind a new head."""
+
+    @pytest.fixture
+    def database(self, path):
+        database = fill(path)
+        # As after every 1,000 pages: all that is in the log is in the file, too.
+        database._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        database.write([Append("radio", "news", event_of(EVENTS + 1))], Cuts())
+        return database
+
+    def position(self, path):
+        database = Database(str(path))
+        try:
+            position = database.positions()["radio", "news"]
+            return database.notes, (position.epoch, position.seq)
+        finally:
+            database.close()
+
+    def begin_write(self, log, rest=b""):
+        """The head of one more frame that ends a transaction, as it is written before the page."""
+        data = log.read_bytes()
+        held = read_log(data)
+        assert held.is_overwritten
+        at = HEADER.size + len(held.frames) * (FRAME.size + PAGE_SIZE)
+        head = FRAME.pack(2, 9, *held.salts, 1, 2)
+        log.write_bytes(data[:at] + head + rest + data[at + len(head + rest) :])
+
+    @pytest.mark.parametrize("written", [b"", b"x" * 2000], ids=["no page", "a part of the page"])
+    def test_a_write_that_was_interrupted_changes_nothing(self, path, database, run, written):
+        kill(database, path)
+        self.begin_write(Path(f"{path}-wal"), written)
+        assert run("check", path)[0] == 0
+        assert self.position(path) == ([], ("epochnews", EVENTS + 1))
+
+    def test_one_that_had_just_begun_changes_nothing(self, path, database):
+        database._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        kill(database, path)
+        log = Path(f"{path}-wal")
+        data = log.read_bytes()
+        magic, version, page_size, count, salt0, _, _, _ = HEADER.unpack_from(data)
+        head = struct.pack(">6I", magic, version, page_size, count + 1, salt0 + 1, 77)
+        sums = _sum(MAGIC[magic], head, (0, 0))
+        log.write_bytes(head + struct.pack(">2I", *sums) + data[HEADER.size :])
+        assert self.position(path) == ([], ("epochnews", EVENTS + 1))
+
+    def test_what_was_acknowledged_and_is_damaged_is_told(self, path, database):
+        kill(database, path)
+        log = Path(f"{path}-wal")
+        held = read_log(log.read_bytes())
+        flip(log, HEADER.size + len(held.frames) * (FRAME.size + PAGE_SIZE) - 100)
+        notes, (epoch, _) = self.position(path)
+        assert "the last write to it is damaged" in notes[0]
+        assert epoch != "epochnews"
+
+    def test_what_was_acknowledged_and_is_cut_off_is_told(self, path, database):
+        kill(database, path)
+        log = Path(f"{path}-wal")
+        os.truncate(log, HEADER.size + FRAME.size)
+        notes, (epoch, _) = self.position(path)
+        assert "the last write to it is damaged" in notes[0]
+        assert epoch != "epochnews"
+
+    @pytest.mark.parametrize("spoil", ["earlier boot", "unknown boot", "missing", "damaged"])
+    def test_without_a_note_of_what_was_acknowledged_all_is_doubtful(
+        self, path, database, spoil, monkeypatch
+    ):
+        kill(database, path)
+        self.begin_write(Path(f"{path}-wal"))
+        note = Path(f"{path}-acked")
+        if spoil == "missing":
+            note.unlink()
+        elif spoil == "damaged":
+            flip(note, 9)
+        elif spoil == "unknown boot":
+            # In a chroot.
+            monkeypatch.setattr("radiod.store.acknowledged._boot", lambda: UNKNOWN)
+            data = note.read_bytes()[: NOTE.size - len(UNKNOWN)] + UNKNOWN
+            note.write_bytes(data + SUM.pack(zlib.crc32(data)))
+        else:
+            # The machine has crashed: what was noted last may not have reached the disk.
+            monkeypatch.setattr("radiod.store.acknowledged._boot", lambda: b"another".ljust(36))
+        notes, (epoch, _) = self.position(path)
+        assert "the last write to it is damaged, or was not finished" in notes[0]
+        assert epoch != "epochnews"
+
+    def test_the_note_of_another_log_is_nothing_to_this_one(self, path, database):
+        note = Path(f"{path}-acked")
+        old = note.read_bytes()
+        database._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        database.write([Append("radio", "news", event_of(EVENTS + 2))], Cuts())
+        kill(database, path)
+        note.write_bytes(old)
+        assert self.position(path) == ([], ("epochnews", EVENTS + 2))
+
+    def test_the_note_goes_with_the_log(self, path, database):
+        assert Path(f"{path}-acked").stat().st_mode & 0o777 == 0o600
+        database.close()
+        assert os.listdir(path.parent) == [path.name]
+
+    def test_where_there_is_no_room_for_a_note_the_store_works(self, path, monkeypatch):
+        def full(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "pwrite", full)
+        database = fill(path)
+        assert not Path(f"{path}-acked").exists()
+        database.close()
+        assert self.position(path) == ([], ("epochnews", EVENTS))
 
 
 class TestOthers:
