@@ -592,6 +592,8 @@ def test_bounds_that_were_met_are_lines_in_the_log():
     by = r"last by [0-9a-f]{32} \(role guest\)"
     assert re.fullmatch(rf"realm radio: rate reached, 1 times, {by}", lines[0])
     assert re.fullmatch(rf"realm radio: rate reached, 48 times, {by}", lines[1])
+
+
 class TestSharesOfWhatTakesTime:
     """Whoever asks for much of it is refused before others are."""
 
