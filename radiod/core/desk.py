@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import structs
+from msgspec import Raw, structs
 
 from radiod.core.attendance import Attendance
 from radiod.core.channels import Channel, Channels, ChannelSettings, OwnerLeaves, SavedChannel, user_of
@@ -33,6 +33,7 @@ from radiod.errors import (
     QUOTA,
     Refused,
 )
+from radiod.wire.codecs import JSON
 from radiod.wire.messages import PublishOptions, SubscribeOptions
 
 if TYPE_CHECKING:
@@ -558,22 +559,24 @@ class Desk:
     ) -> dict[str, Any] | Later[dict[str, Any]]:
         """One page of the public channels by name that ``permissions`` show: ``{channels, next}``.
 
-        Later, if it takes long.
+        Later, if it takes long. The descriptions are JSON already: so much in one piece keeps others waiting.
         """
         return self._realm.in_slices(self._page(prefix, limit, after, permissions, with_owners))
 
     def _page(
         self, prefix: str, limit: int, after: str | None, permissions: Permissions | None, with_owners: bool
     ) -> Generator[None, None, dict[str, Any]]:
-        told: list[dict[str, Any]] = []
+        told: list[Raw] = []
+        last = None
         # Those that are hidden take their time as well, and there may be many between two that are shown.
         while some := self.channels.page(prefix, DESCRIBED_IN_A_STEP, after):
             for channel in some:
                 if not may_know(permissions, channel.name):
                     continue
                 if len(told) == limit:
-                    return {"channels": told, "next": told[-1]["name"]}
-                told.append(self._tell(channel, with_owners))
+                    return {"channels": told, "next": last}
+                told.append(Raw(JSON.dump(self._tell(channel, with_owners))))
+                last = channel.name
             after = some[-1].name
             yield
         return {"channels": told, "next": None}
