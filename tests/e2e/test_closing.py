@@ -18,13 +18,14 @@ CLIENT = Path(__file__).parent / "clients" / "autobahn_killed.py"
 SECONDS = 20
 KILLED, SHUTDOWN = "wamp.close.killed", "wamp.close.system_shutdown"
 MANY = 3000
+CROWDED = f"[limits]\nmax_connections_per_address = {MANY + 1}\n"
 HELLO = b'[1,"radio",{"roles":{"subscriber":{}},"_radiod_goodbye":true}]'
 GOODBYE = b'[6,{},"wamp.close.goodbye_and_out"]'
 
 
 @pytest.fixture
 def server(tmp_path):
-    with radiod(tmp_path, OPEN) as server:
+    with radiod(tmp_path, OPEN + CROWDED) as server:
         yield server
 
 
