@@ -7,9 +7,9 @@ When the socket is full the outlet is *blocked*: events wait in each listener's 
 bounded as well: above ``READ_PAUSE`` bytes the peer is no longer read, above ``max_backlog`` its
 connection is cut.
 
-What waited is written when the socket takes it again, ``TURN_BYTES`` in one turn; until the last of it has
-been written the outlet stays blocked, so that nothing new overtakes it. The listeners of one connection share
-it by fair queueing: each event is put off by its length over the listener's weight, and the one that is due
+What waited is written when the socket takes it again, ``TURN_BYTES`` or ``TURN_S`` in one turn; until the
+last of it has been written the outlet stays blocked, so that nothing new overtakes it. The listeners of one
+connection share it by fair queueing: each event is put off by its length over the listener's weight, and the one that is due
 first goes next. That shares like deficit round robin, without a round to go through for each event.
 """
 
@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from heapq import heappop, heappush, heapreplace
 from itertools import count
+from math import inf
 from typing import Any, Final, Protocol
 
 from msgspec import structs
@@ -62,6 +63,12 @@ READ_PAUSE: Final = 1 << 16
 
 TURN_BYTES: Final = 1 << 18
 """Bytes of what waited that one outlet writes in a turn: others have their turn too."""
+
+TURN_S: Final = 0.001
+"""Seconds that one outlet may take for it: short events cost more than their bytes, compressed ones most."""
+
+RESTED_S: Final = 0.002
+"""Seconds of one turn for all outlets together that go on with it."""
 
 DRAIN_BYTES: Final = 1 << 20
 """Bytes of events that are sent to a connection that is behind when the server stops, or a little more."""
@@ -123,6 +130,10 @@ class FanOut:
         self.max_backlog = max_backlog
         self._dirty: list[Outlet] = []
         self._due: list[Outlet] = []
+        self._resting: deque[Outlet] = deque()
+        self.seconds = clock.seconds
+        # When the outlet that writes what waited has had its turn.
+        self.until = inf
         self._order = count()
         self._turn_bytes = 0
         # The event that the log was told of last.
@@ -151,13 +162,33 @@ class FanOut:
             outlet.flush()
 
     def rest(self, outlet: Outlet) -> None:
-        """Have the outlet go on writing what waits in the next turn."""
-        self._clock.soon(outlet.go_on)
+        """Have the outlet go on writing what waits in a later turn."""
+        if not self._resting:
+            self._clock.soon(self._go_on)
+        self._resting.append(outlet)
+
+    def _go_on(self) -> None:
+        """Each goes on once at most; for whoever has no more time in this turn, there is the next."""
+        until = self.seconds() + RESTED_S
+        resting, self._resting = self._resting, deque()
+        while resting:
+            resting.popleft().go_on()
+            if self.seconds() >= until:
+                break
+        # In line before those that rest once more.
+        rest, self._resting = self._resting, resting
+        self._resting.extend(rest)
+        if resting and not rest:
+            self._clock.soon(self._go_on)
 
     def _write_due(self) -> None:
         due, self._due = self._due, []
+        until = self.seconds() + RESTED_S
         for outlet in due:
-            outlet.write_waiting()
+            if self.seconds() < until:
+                outlet.write_waiting()
+            else:
+                outlet.rest()
 
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:
         """Call ``what`` when so much time has passed."""
@@ -339,10 +370,11 @@ class FanOut:
     def next_owed(self, outlet: Outlet) -> bytes | None:
         """The next event that waits for this outlet, shared fairly among its listeners.
 
-        None: none is due, or too much that the peer cannot take has been passed over in this turn.
+        None: none is due, or too much that the peer cannot take has been passed over in this turn, or the
+        outlet's time is up.
         """
         owed = outlet.owed
-        while owed and outlet.passed_over < TURN_BYTES:
+        while owed and outlet.passed_over < TURN_BYTES and self.seconds() < self.until:
             share, _, listener = owed[0]
             taken = listener.take()
             if taken is None:
@@ -571,6 +603,7 @@ class Outlet:
     def drain(self) -> None:
         """Queue the events that wait behind everything else, up to ``DRAIN_BYTES``."""
         size = self.passed_over = 0
+        self._fan_out.until = inf
         while self.owed and size < DRAIN_BYTES and (frame := self._fan_out.next_owed(self)) is not None:
             size += len(frame)
             if self.blocked:
@@ -617,6 +650,16 @@ class Outlet:
         if not self.blocked:
             self._drain()
 
+    def rest(self) -> None:
+        """Write what waits in a later turn, unless the connection is blocked."""
+        self.flush()
+        if not self.blocked:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._is_resting = self.blocked = True
+        self._fan_out.rest(self)
+
     def go_on(self) -> None:
         """Write on after a rest."""
         if self._is_resting:
@@ -626,21 +669,25 @@ class Outlet:
     def _drain(self) -> None:
         """Write what waited, chunk by chunk, until the connection blocks again or nothing waits."""
         written = self.passed_over = 0
+        self._fan_out.until = self._fan_out.seconds() + TURN_S
         while not self.blocked:
             chunk = self._next_chunk()
             if chunk:
                 data = b"".join(chunk)
                 self._write(data)
                 written += len(data)
-            if written + self.passed_over >= TURN_BYTES and not self.blocked:
-                self._is_resting = self.blocked = True
-                self._fan_out.rest(self)
+            if not self.blocked and self._has_had_its_turn(written):
+                self._rest()
             elif not chunk:
                 break
         if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
             self._is_backlogged = False
             self.update_reads()
         self._finish_if_done()
+
+    def _has_had_its_turn(self, written: int) -> bool:
+        fan_out = self._fan_out
+        return written + self.passed_over >= TURN_BYTES or fan_out.seconds() >= fan_out.until
 
     def _finish_if_done(self) -> None:
         if self._is_finishing and self._has_all_left():

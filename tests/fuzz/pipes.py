@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import select
 import socket
 import time
@@ -66,6 +67,11 @@ ROLES = {
 }
 
 
+def _another_address() -> str:
+    """One of this machine's own: what one stranger did is not to be held against the next."""
+    return ".".join(["127", *(str(1 + byte % 254) for byte in os.urandom(3))])
+
+
 class Pipe:
     """One TCP connection. ``framed`` says how WAMP messages go onto it, ``unframed`` how they come off."""
 
@@ -76,6 +82,7 @@ class Pipe:
         self.socket.settimeout(SECONDS)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.bind((_another_address(), 0))
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""

@@ -12,7 +12,7 @@ from radiod.core.pacing import Flow
 from radiod.core.sessions import Session
 from radiod.testing import make_principal
 from radiod.transport.clock import ReactorClock
-from radiod.transport.outbox import CHUNK, TURN_BYTES, FanOut, Outlet
+from radiod.transport.outbox import CHUNK, RESTED_S, TURN_BYTES, TURN_S, FanOut, Outlet
 from radiod.wire.codecs import JSON, Payload
 
 
@@ -82,6 +82,18 @@ class World:
 
     def unblock(self):
         self.outlet.resumeProducing()
+
+
+class Slow(Plain):
+    """To say an event takes a while."""
+
+    def __init__(self, reactor, seconds):
+        self._reactor = reactor
+        self._seconds = seconds
+
+    def event(self, broadcast, lost):
+        self._reactor.rightNow += self._seconds
+        return super().event(broadcast, lost)
 
 
 weights_and_sizes = st.lists(
@@ -261,3 +273,76 @@ class TestPacedListeners:
         listener.hang_up()
         radio[1].advance(5)
         assert radio[0].realms["radio"].broker.readers("a") == 0
+
+
+def test_a_turn_is_over_after_its_time_too():
+    world = World(1)
+    world.outlet.format = Slow(world.reactor, TURN_S / 10)
+    world.outlet.blocked = True
+    for _ in range(95):
+        world.give(0, 1)
+    world.unblock()
+    turns = [sum(map(len, world.outlet.writes))]
+    while (written := world.turn()) > 0:
+        turns.append(written)
+    assert turns == [pytest.approx(10, abs=1)] * 9 + [95 - sum(turns[:9])]
+    assert not world.outlet.blocked
+
+
+def test_all_that_waits_at_a_stop_leaves_whatever_time_it_takes():
+    world = World(1)
+    world.outlet.format = Slow(world.reactor, TURN_S)
+    world.outlet.blocked = True
+    for _ in range(95):
+        world.give(0, 1)
+    world.unblock()
+    world.outlet.drain()
+    world.outlet.resumeProducing()
+    assert len(b"".join(world.outlet.writes)) == 95
+
+
+def test_many_that_go_on_share_the_time_of_a_turn_and_each_has_its_own():
+    world = World(1)
+    many = [World(1) for _ in range(30)]
+    for each in many:
+        each.fan_out = each.outlet._fan_out = world.fan_out
+        each.outlet.format = Slow(world.reactor, TURN_S / 4)
+        each.outlet.blocked = True
+        for _ in range(10):
+            each.give(0, 1)
+        each.unblock()
+
+    def written():
+        return [len(b"".join(each.outlet.writes)) for each in many]
+
+    before, most = written(), 0.0
+    while world.reactor.getDelayedCalls():
+        begun = world.reactor.seconds()
+        world.turn()
+        most = max(most, world.reactor.seconds() - begun)
+        after = written()
+        assert max(after) - min(after) <= 5
+        before = after
+    assert before == [10] * 30
+    assert RESTED_S <= most < RESTED_S + 2 * TURN_S
+
+
+def test_what_is_released_at_once_shares_the_time_of_a_turn():
+    world = World(1)
+    many = [World(1) for _ in range(30)]
+    for each in many:
+        each.fan_out = each.outlet._fan_out = world.fan_out
+        each.outlet.format = Slow(world.reactor, TURN_S / 4)
+        each.outlet.blocked = True
+        for _ in range(4):
+            each.give(0, 1)
+        each.outlet.blocked = False
+        world.fan_out.release(each.listeners[0])
+    most, turns = 0.0, 0
+    while world.reactor.getDelayedCalls():
+        begun, turns = world.reactor.seconds(), turns + 1
+        world.turn()
+        most = max(most, world.reactor.seconds() - begun)
+    assert [len(b"".join(each.outlet.writes)) for each in many] == [4] * 30
+    assert most < RESTED_S + 2 * TURN_S
+    assert turns > 5
