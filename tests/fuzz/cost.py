@@ -59,7 +59,23 @@ class Costs:
             self.judge(one)
             if count % 50 == 49:
                 self.oracle.check()
+        for _ in range(MEASURED_AGAIN):
+            self._measure_again(inputs, bursts)
         self.oracle.check()
+
+    def _measure_again(
+        self, inputs: list[Wamp | Http], bursts: list[tuple[str, Callable[[WebSocket | Pipe], bytes]]]
+    ) -> None:
+        """What broke the rule counts if it does so again: what else the machine did is not the server's."""
+        suspects = {cost.name.removesuffix(IN_SLICES) for cost in self.faults()}
+        self.measured = [one for one in self.measured if one.name.removesuffix(IN_SLICES) not in suspects]
+        self.bursts = [one for one in self.bursts if one.name not in suspects]
+        for one in inputs:
+            if one.name in suspects:
+                self.judge(one)
+        for name, data in bursts:
+            if name in suspects:
+                self.burst(name, data)
 
     def judge(self, one: Wamp | Http) -> None:
         """Measure one input by the rule."""
@@ -71,9 +87,9 @@ class Costs:
         if reason and any(cost.seconds > self.rule.limit(cost.sent) for cost in costs):
             self.known.append(f"{costs[-1]}: {reason}")
         for cost in costs:
-            if cost.faults and cost.sent < 65_536 and not self._holds_up(one, cost):
+            if cost.faults and cost.sent < 65_536 and not self._holds_up(one, cost, factor):
                 cost.faults = [fault for fault in cost.faults if "times" in fault]
-                cost.name += " (in slices)"
+                cost.name += IN_SLICES
         self.measured += costs
 
     def report(self) -> list[str]:
@@ -176,9 +192,9 @@ class Costs:
 
     # --- others, meanwhile
 
-    def _holds_up(self, one: Wamp | Http, cost: Cost) -> bool:
+    def _holds_up(self, one: Wamp | Http, cost: Cost, allowance: float) -> bool:
         """Whether others wait for more than the limit while it is worked on; if so adds that fault."""
-        limit = self.rule.limit(cost.sent)
+        limit = self.rule.limit(cost.sent) * allowance
         size = one.size if cost.sent <= 1.2 * one.size or not one.doubles else 2 * one.size
         waited = self.rule.least(lambda: self._longest(lambda: self._send_one(one, size)), limit)
         if waited > limit:
@@ -285,6 +301,8 @@ def _in_turns(inputs: list[Wamp | Http], random: Random) -> list[Wamp | Http]:
 
 
 COPIES = 100
+MEASURED_AGAIN = 2
+IN_SLICES = " (in slices)"
 IDLE_S = 0.4e-3
 
 

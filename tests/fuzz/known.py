@@ -23,6 +23,16 @@ KNOWN: tuple[tuple[str, float, str], ...] = (
         3.0,
         "arguments of nothing but containers: scanned twice, and built",
     ),
+    (
+        rf"^(cbor|msgpack) [A-Z]+\.\w+: ({DENSE})$",
+        2.0,
+        "heads of nothing but containers: built before they are refused",
+    ),
+    (
+        r"(wamp\.subscription\.get_events|radiod\.channel\.history)",
+        2.5,
+        "a page of 1,000 events is put into the serializer of whoever asked in one piece",
+    ),
 )
 """Pattern of names, factor of the limit, reason."""
 

@@ -236,6 +236,8 @@ def _without_id(answer: list[Any], asked: list[Any]) -> list[Any]:
         if answer[0] in (17, 33, 65)
         else [answer[0], answer[2], *answer[4:]]
         if answer[0] == 36
+        else [68, answer[1], *answer[3:]]
+        if answer[0] == 68
         else answer
     )
 
