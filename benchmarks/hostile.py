@@ -472,7 +472,7 @@ def channel_names(attack: Attack) -> None:
 @row("history-promise")
 def history_promise(attack: Attack) -> None:
     """one create promises itself 95 % of the realm's histories"""
-    made = create(attack.session(), "mine", history={"size": 1, "bytes": int(0.95 * 2**30)})
+    made = create(attack.session(), "mine", history={"size": 900_000, "bytes": 64 * MIB})
     attack.told = "created" if made else "refused"
 
 

@@ -7,12 +7,21 @@ import pytest
 from support.realms import SIGNATURES
 
 from radiod import errors
+from radiod.auth import hook
 from radiod.config import Config
+from radiod.config.nodes import Limits
+from radiod.core import guesses
 from radiod.core.handshake import EXTENSIONS, FEATURES
+from radiod.logs import limiter
+from radiod.store import sqlite
+from radiod.transport import driver, outbox
+from radiod.wire import heads
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 README = (ROOT / "README.md").read_text()
+
+SECURITY = (ROOT / "docs" / "security.md").read_text()
 
 URIS = sorted(
     value
@@ -85,3 +94,45 @@ def test_every_file_the_readme_links_to_is_there():
 
 def test_the_demos_configuration_is_one():
     assert Config.load(ROOT / "demo" / "radiod.toml").not_yet() == []
+
+
+@pytest.mark.parametrize("limit", Limits.__struct_fields__)
+def test_every_limit_has_its_reason(limit):
+    assert f"`{limit}`" in SECURITY or f"`{limit} = " in SECURITY
+
+
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        (driver.OPENING_BYTES, "128 KiB for what comes before WELCOME"),
+        (heads.MAX_HEAD_BYTES, "heads: 16,384 bytes"),
+        (outbox.READ_PAUSE, "64 KiB of unread answers"),
+        (limiter.MAX_BYTES, "64 KiB an interval"),
+        (guesses.MAX_WAITING, "256 in line"),
+        (sqlite.MAX_WAITING, "10,000 events, 64 MiB that wait for the disk"),
+        (sqlite.MAX_WAITING_BYTES, "64 MiB that wait for the disk"),
+        (hook.MAX_ANSWER, "answers of 64 KiB"),
+    ],
+    ids=str,
+)
+def test_bounds_that_cannot_be_configured_are_as_they_are_said(bound, said):
+    numbers = re.findall(r"(\d[\d,]*)( [KM]iB)?", said)
+    factors = {"": 1, " KiB": 1 << 10, " MiB": 1 << 20}
+    assert bound in [int(number.replace(",", "")) * factors[unit] for number, unit in numbers]
+    assert said in SECURITY
+
+
+def test_what_is_promised_names_what_keeps_it():
+    promised = SECURITY.split("## What is promised")[1].split("\n## ")[0]
+    files = re.findall(r"`((?:tests|benchmarks)/[^`]+)`", promised)
+    assert files
+    for file in files:
+        assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md"])
+def test_links_of_pages_at_the_top_lead_somewhere(page):
+    for target, anchor in re.findall(r"\]\(([^)#:\s]+)(?:#([^)\s]+))?\)", (ROOT / page).read_text()):
+        assert (ROOT / target).exists(), target
+        if anchor:
+            assert anchor in anchors(ROOT / target), f"{target}#{anchor}"

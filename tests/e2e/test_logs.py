@@ -208,3 +208,62 @@ def test_who_has_proved_who_it_is_has_lines_of_its_own(tmp_path):
         lines = server.log.read_text().splitlines()
     assert told(lines, "by anonymous from") == 100
     assert told(lines, "joined: joe as open by ticket from") == AT_ONCE
+
+
+KEPT_SECRET = """\
+[realms.radio]
+anonymous = "listener"
+
+[realms.radio.users.joe]
+role = "listener"
+ticket = "right-ticket"
+
+[realms.radio.keys.station]
+key = "right-key"
+publish = ["*"]
+listen = ["*"]
+
+[realms.radio.channels.hidden]
+public = false
+key = "right-channel-key"
+"""
+ASKED = (
+    "POST /publish HTTP/1.1\r\nAPI-KEY: right-key\r\nChannel-Key: wrong-channel-key",
+    "POST /publish HTTP/1.1\r\nAPI-KEY: wrong-key",
+    "POST /publish HTTP/1.1\r\nAuthorization: Bearer wrong-bearer",
+    "GET /listen/hidden?wait=0&key=right-channel-key HTTP/1.1",
+    "GET /listen/hidden?wait=0&key=wrong-query-key HTTP/1.1",
+    "GET /listen/a?wait=0 HTTP/1.1\r\nCookie: radiod=wrong-cookie",
+    "GET /listen/a?wait=0&wrong-query=%0d HTTP/1.1\r\nOrigin: null\r\nCookie: radiod=wrong-cookie",
+    "GET /wrong-path?key=wrong-query-key HTTP/1.1\r\nbroken wrong-head: 1",
+)
+
+
+def test_no_secret_is_written_right_or_wrong(tmp_path):
+    with radiod(tmp_path, KEPT_SECRET) as server:
+        for head in ASKED:
+            with dial(server.port) as client:
+                client.sendall(f"{head}\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+                assert client.recv(4096).startswith(b"HTTP/1.1 ")
+        for ticket in ("right-ticket", "wrong-ticket"):
+            with dial(server.port) as client:
+                hello = b'[1,"radio",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]'
+                client.sendall(b"\x7f\xf1\0\0" + len(hello).to_bytes(4, "big") + hello)
+                assert b"ticket" in received(client, b"]")
+                signed = f'[5,"{ticket}",{{}}]'.encode()
+                client.sendall(len(signed).to_bytes(4, "big") + signed)
+                assert (b"[2," if ticket == "right-ticket" else b"[3,") in received(client, b"]")
+        assert server.stop() == 0
+        log = server.log.read_text()
+    assert "joe" in log
+    assert not re.findall(r"(?:right|wrong)-(?:ticket|key|channel-key|bearer|query|cookie)\S*", log)
+
+
+def received(client, end):
+    """What comes until it ends so."""
+    data = b""
+    while not data.endswith(end):
+        more = client.recv(65_536)
+        assert more, data
+        data += more
+    return data
