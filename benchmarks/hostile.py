@@ -255,7 +255,7 @@ def pipeline(attack: Attack) -> None:
     connection = attack.connect()
     get = b"GET /listen/big.1?last=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     attack.send(connection, 1_500 * get)
-    attack.told = "served as it reads"
+    attack.told = "stopped reading"
 
 
 def asked(ask: Callable[[Session], None], what: str) -> Row:
