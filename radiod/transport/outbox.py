@@ -9,8 +9,9 @@ connection is cut.
 
 What waited is written when the socket takes it again, ``TURN_BYTES`` or ``TURN_S`` in one turn; until the
 last of it has been written the outlet stays blocked, so that nothing new overtakes it. The listeners of one
-connection share it by fair queueing: each event is put off by its length over the listener's weight, and the one that is due
-first goes next. That shares like deficit round robin, without a round to go through for each event.
+connection share it by fair queueing: each event is put off by its length over the listener's weight, and the
+one that is due first goes next. That shares like deficit round robin, without a round to go through for each
+event.
 """
 
 from __future__ import annotations
