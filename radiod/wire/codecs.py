@@ -494,7 +494,7 @@ class _Cbor(_Base):
         if not scan.has_tags and not scan.is_odd:
             return data
         # What tags promise is found out by taking them at their word.
-        value = self.load(data)
+        value = self._build(data, scan)
         return self.dump(value) if scan.is_odd else data
 
     def _head(self, message: Message) -> bytes:
@@ -512,6 +512,10 @@ class _Cbor(_Base):
         scan = CborScan(data)
         scan.whole()
         scan.check(MOST_NESTING)
+        return self._build(data, scan)
+
+    def _build(self, data: bytes, scan: CborScan) -> Any:
+        """The value of what was scanned. Raises: Undecodable."""
         try:
             value = _loads(data)
             return plain(value) if scan.is_rich or scan.is_odd else value
