@@ -1,4 +1,6 @@
-"""Hostile clients in a process of their own: ``python -m chaos.hostile PORT SEED COUNT PACE``, until its input ends.
+"""Hostile clients in a process of their own: ``python -m chaos.hostile PORT SEED COUNT PACE [KINDS]``.
+
+They live until its input ends.
 
 ``COUNT`` clients from many addresses of 127.0.0.0/8, in equal parts of each kind; each does something ``PACE`` times a
 second. In the end one line of JSON: how often each kind acted, was hung up on, and could not connect.
@@ -221,10 +223,10 @@ ACTS: dict[str, Act] = {
 """name -> what it does then, again and again."""
 
 
-async def main(port: int, seed: str, count: int, pace: float) -> None:
-    """Let them live until the input ends."""
+async def main(port: int, seed: str, count: int, pace: float, some: str = "") -> None:
+    """Let them live until the input ends; ``some``: the kinds that there are, with commas, if not all."""
     counts: Counter[str] = Counter()
-    kinds = list(KINDS)
+    kinds = some.split(",") if some else list(KINDS)
     crowd = [
         Hostile(port, number // len(kinds), kinds[number % len(kinds)], pace, Random(f"{seed}/{number}"))
         for number in range(count)
@@ -240,4 +242,4 @@ async def main(port: int, seed: str, count: int, pace: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), *sys.argv[5:]))

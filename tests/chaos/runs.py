@@ -11,13 +11,15 @@ from random import Random
 
 from fuzz.target import Finding
 
-from chaos import crowd
+from chaos import crowd, kills
 from chaos.scene import Scene, Skipped
 
 __all__ = ["SCENARIOS", "main"]
 
 SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
     "crowd": (30, crowd.play),
+    "kills": (16, kills.play),
+    "torn": (8, kills.play_torn),
 }
 """name -> its share of the time, and what plays it: returns the figures, raises Finding."""
 
