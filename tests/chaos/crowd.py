@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import select
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from fuzz.target import Oracle
 from support.running import ROOT, environment
 
 from chaos.scene import CONFIG, Scene, must, watched
@@ -35,6 +37,7 @@ TRIES = 3
 """How often a p99 that is too long is measured: what else runs here makes it longer, and never shorter."""
 
 LEAST_S = 6.0
+LOOK_S = 5.0
 MIB = 1 << 20
 
 LIMITS = {
@@ -109,14 +112,17 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(_line(process)))
 
 
-def measure(honest: subprocess.Popen[str], pid: int, seconds: float) -> Figures:
+def measure(honest: subprocess.Popen[str], oracle: Oracle, seconds: float) -> Figures:
     """One stretch. Raises: Finding: an honest one was not served."""
     assert honest.stdin is not None
+    pid = oracle.target.server.process.pid
     schedule = Path(f"/proc/{pid}/schedstat")
     before = [int(one) / 1e9 for one in schedule.read_text().split()[:2]]
     start = time.monotonic()
     honest.stdin.write(f"{seconds}\n")
     honest.stdin.flush()
+    while not select.select([honest.stdout], [], [], LOOK_S)[0]:
+        oracle.check()
     line = _line(honest)
     must(line, "the honest ones' program has ended")
     took = time.monotonic() - start
@@ -140,19 +146,18 @@ def play(scene: Scene, hostile: int = HOSTILE, pace: float = PACE, kinds: str = 
     config += CONFIG.partition("max_retained_bytes = 4194304\n")[2]
     seconds = max(LEAST_S, scene.seconds / 4)
     with watched(scene, config) as (server, oracle), helper("honest", server.port) as honest:
-        pid = server.process.pid
-        measure(honest, pid, 2)
-        alone = measure(honest, pid, seconds)
+        measure(honest, oracle, 2)
+        alone = measure(honest, oracle, seconds)
         with helper("hostile", server.port, scene.random.random(), hostile, pace, kinds, nice=19) as crowd:
             # All have come, and those that are cut after ten seconds have been cut once.
-            rising = measure(honest, pid, max(LEAST_S, min(12.0, scene.seconds / 5)))
-            tries = [measure(honest, pid, seconds)]
+            rising = measure(honest, oracle, max(LEAST_S, min(12.0, scene.seconds / 5)))
+            tries = [measure(honest, oracle, seconds)]
             while slower(alone, tries[-1]) and len(tries) < TRIES:
-                tries.append(measure(honest, pid, seconds))
+                tries.append(measure(honest, oracle, seconds))
             beside = min(tries, key=lambda one: max(slower(alone, one).values(), default=0.0))
             oracle.check()
             counts = ended(crowd)
-        after = measure(honest, pid, LEAST_S / 2)
+        after = measure(honest, oracle, LEAST_S / 2)
         figures = "\n".join(
             f"    {name:8} {one}"
             for name, one in (("alone", alone), ("rising", rising), ("beside", beside), ("after", after))
