@@ -11,7 +11,7 @@ from random import Random
 
 from fuzz.target import Finding
 
-from chaos import crowd, kills
+from chaos import crowd, files, kills, machine
 from chaos.scene import Scene, Skipped
 
 __all__ = ["SCENARIOS", "main"]
@@ -20,6 +20,14 @@ SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
     "crowd": (30, crowd.play),
     "kills": (16, kills.play),
     "torn": (8, kills.play_torn),
+    "descriptors": (6, machine.descriptors),
+    "pipe": (6, files.pipe),
+    "stop": (6, machine.stopped),
+    "storm": (6, machine.storm),
+    "clocks": (6, machine.clocks),
+    "disk": (5, files.disk),
+    "locked": (3, files.locked_disk),
+    "no-tmp": (4, files.no_tmp),
 }
 """name -> its share of the time, and what plays it: returns the figures, raises Finding."""
 

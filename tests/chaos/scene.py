@@ -13,7 +13,7 @@ from typing import Any
 from fuzz.target import CONFIG, Finding, Oracle, Target
 from support.running import Server, radiod
 
-__all__ = ["CONFIG", "DURABLE", "STORE", "Scene", "Skipped", "must", "patient", "watched"]
+__all__ = ["CONFIG", "DURABLE", "STORE", "Scene", "Skipped", "judged", "must", "patient", "watched"]
 
 DURABLE = '\n[realms.radio.channels."own.log"]\nhistory = { size = 1000000 }\ndurable = true\n'
 STORE = '\n[store]\npath = "{path}"\n'
@@ -67,13 +67,19 @@ def watched(
 
     Memory and descriptors count from the beginning on. Raises: Finding: somebody suffered.
     """
-    with radiod(scene.folder, config, None, *arguments, **options) as server:
-        oracle = Oracle(Target(server))
-        try:
-            oracle.check()
-            oracle.warmed()
-            yield server, oracle
-            oracle.check_end()
-        finally:
-            for pipe in (oracle.publisher, oracle.bystander, oracle.canary):
-                pipe.close()
+    with radiod(scene.folder, config, None, *arguments, **options) as server, judged(server) as oracle:
+        yield server, oracle
+
+
+@contextlib.contextmanager
+def judged(server: Server) -> Iterator[Oracle]:
+    """The same, at a server that is there."""
+    oracle = Oracle(Target(server))
+    try:
+        oracle.check()
+        oracle.warmed()
+        yield oracle
+        oracle.check_end()
+    finally:
+        for pipe in (oracle.publisher, oracle.bystander, oracle.canary):
+            pipe.close()
