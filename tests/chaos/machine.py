@@ -57,7 +57,8 @@ def descriptors(scene: Scene) -> str:
         pid = server.process.pid
         for rounds in scene.rounds():
             limit = oracle.target.descriptors() + SPARE
-            before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, resource.RLIM_INFINITY))
+            before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
             strangers = [dialled(server.port, number) for number in range(3 * SPARE)]
             used = oracle.target.cpu()
             start = time.monotonic()
