@@ -11,7 +11,7 @@ from random import Random
 
 from fuzz.target import Finding
 
-from chaos import crowd, files, kills, machine
+from chaos import crowd, files, kills, machine, networks
 from chaos.scene import Scene, Skipped
 
 __all__ = ["SCENARIOS", "main"]
@@ -28,6 +28,8 @@ SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
     "disk": (5, files.disk),
     "locked": (3, files.locked_disk),
     "no-tmp": (4, files.no_tmp),
+    "proxies": (6, networks.proxies),
+    "vanish": (8, networks.vanish),
 }
 """name -> its share of the time, and what plays it: returns the figures, raises Finding."""
 
