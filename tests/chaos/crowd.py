@@ -128,7 +128,9 @@ def measure(honest: subprocess.Popen[str], oracle: Oracle, seconds: float) -> Fi
     took = time.monotonic() - start
     after = [int(one) / 1e9 for one in schedule.read_text().split()[:2]]
     told = json.loads(line)
-    must(not told["failed"] and not told["cut"], f"honest ones were not served: {told['cut']} {told['failed']}")
+    must(
+        not told["failed"] and not told["cut"], f"honest ones were not served: {told['cut']} {told['failed']}"
+    )
     resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / MIB
     return Figures(
         *(
@@ -174,7 +176,8 @@ def play(scene: Scene, hostile: int = HOSTILE, pace: float = PACE, kinds: str = 
 def slower(alone: Figures, beside: Figures) -> dict[str, float]:
     """Which p99 is more than ``FACTOR`` times as long, and how many times."""
     ratios = {
-        name: getattr(beside, name) / max(FLOOR_MS, getattr(alone, name)) for name in ("events_p99", "calls_p99")
+        name: getattr(beside, name) / max(FLOOR_MS, getattr(alone, name))
+        for name in ("events_p99", "calls_p99")
     }
     return {name: ratio for name, ratio in ratios.items() if ratio > FACTOR}
 

@@ -63,7 +63,9 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         try:
-            waiting = [self.program.begin_publish(CHANNEL, [self.name, number]) for number in range(OUTSTANDING)]
+            waiting = [
+                self.program.begin_publish(CHANNEL, [self.name, number]) for number in range(OUTSTANDING)
+            ]
             while True:
                 self.program.answer(waiting.pop(0))
                 number = len(self.acknowledged)
@@ -97,7 +99,10 @@ class Follower(threading.Thread):
             self.error = error
 
     def _follow(self, details: dict[str, Any], data: Any) -> None:
-        must("_lost" not in details and details.get("_recovered", True), f"the follower was told of loss: {details}")
+        must(
+            "_lost" not in details and details.get("_recovered", True),
+            f"the follower was told of loss: {details}",
+        )
         self.model.position = f"{details['_epoch']}:{details['_seq']}"
         self.model.followed.append((details["_seq"], tuple(data)))
 
@@ -108,7 +113,9 @@ def history(port: int) -> tuple[str, list[tuple[int, Any]]]:
         found: list[tuple[int, Any]] = []
         page = program.call("radiod.channel.history", CHANNEL, None, PAGE)
         while page["events"]:
-            found += [(int(one["position"].partition(":")[2]), tuple(one["args"][0])) for one in page["events"]]
+            found += [
+                (int(one["position"].partition(":")[2]), tuple(one["args"][0])) for one in page["events"]
+            ]
             page = program.call("radiod.channel.history", CHANNEL, page["position"], PAGE)
         return page["position"].partition(":")[0], found
 

@@ -73,7 +73,9 @@ def descriptors(scene: Scene) -> str:
             patient(lambda: answers(server), "nobody is let in after descriptors ran out")
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
             oracle.check()
-    return f"{rounds + 1} times none left of {held}, {3 * SPARE} strangers at the door: those within were served"
+    return (
+        f"{rounds + 1} times none left of {held}, {3 * SPARE} strangers at the door: those within were served"
+    )
 
 
 def dialled(port: int, number: int) -> socket.socket:
@@ -228,5 +230,8 @@ def timed_out(caller: Program, request: int) -> float:
     except TimeoutError:
         answer = "nothing"
     took = time.monotonic() - start
-    must(answer == "wamp.error.timeout" and took < 5, f"a call of 300 ms ended with {answer} after {took:.1f} s")
+    must(
+        answer == "wamp.error.timeout" and took < 5,
+        f"a call of 300 ms ended with {answer} after {took:.1f} s",
+    )
     return took

@@ -126,7 +126,8 @@ def vanish(scene: Scene) -> str:
     if shutil.which("ip") is None:
         raise Skipped("ip is not installed")
     config = CONFIG.replace(
-        "[limits]\n", f"[limits]\nping_interval_s = {SILENT_S}\nping_timeout_s = {SILENT_S}\nlog_interval_s = 1\n"
+        "[limits]\n",
+        f"[limits]\nping_interval_s = {SILENT_S}\nping_timeout_s = {SILENT_S}\nlog_interval_s = 1\n",
     )
     gone = 0
     for _ in scene.rounds():

@@ -47,7 +47,9 @@ def main(seconds: float, seed: str, only: str = "") -> int:
     for name in names:
         share, play = SCENARIOS[name]
         broken += not _one(name, number, play, seconds * share / shares)
-    print(f"{broken} of {len(names)} scenarios broke a promise" if broken else f"{len(names)} scenarios: all ok")
+    print(
+        f"{broken} of {len(names)} scenarios broke a promise" if broken else f"{len(names)} scenarios: all ok"
+    )
     return int(broken > 0)
 
 
