@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from chaos import files, kills, machine, runs
 from chaos.crowd import Figures, judge, slower
-from chaos.scene import CONFIG, Scene, patient, watched
+from chaos.scene import Scene, patient, watched
 from fuzz.target import Finding
 
 FINE = Figures(0.5, 3.0, 0.3, 3.0, 1000, 0, 0.1, 0.01, 64.0)
@@ -24,25 +24,31 @@ def test_a_short_scenario_is_ok(tmp_path, play):
     try:
         assert play(scene(tmp_path))
     except runs.Skipped as reason:
-        assert "namespaces" in str(reason)
+        # Written by .ci/run as what this machine cannot do, and no failure.
+        pytest.skip(f"no network namespaces: {reason}")
 
 
-@pytest.mark.e2e
-def test_a_bystander_who_missed_an_event_is_a_finding(tmp_path):
-    with pytest.raises(Finding, match="instead of event"), watched(scene(tmp_path), CONFIG) as (_, oracle):
-        oracle.publisher.ask(
-            [16, oracle._published + 1, {"acknowledge": True}, "own.events", ["not counted"]]
-        )
-        oracle._published += 1
+def miss_an_event(folder):
+    with watched(scene(folder)) as (_, oracle):
+        number = oracle._published = oracle._published + 1
+        oracle.publisher.ask([16, number, {"acknowledge": True}, "own.events", ["another"]])
         oracle.check()
 
 
-@pytest.mark.e2e
-def test_a_server_that_has_ended_is_a_finding(tmp_path):
-    with pytest.raises(Finding, match="has ended"), watched(scene(tmp_path)) as (server, oracle):
+def end_the_server(folder):
+    with watched(scene(folder)) as (server, oracle):
         server.process.kill()
         server.process.wait()
         oracle.check()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("what", "found"), [(miss_an_event, "instead of event"), (end_the_server, "has ended")]
+)
+def test_what_a_bystander_notices_is_a_finding(tmp_path, what, found):
+    with pytest.raises(Finding, match=found):
+        what(tmp_path)
 
 
 class TestModel:

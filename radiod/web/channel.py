@@ -339,7 +339,7 @@ class RadioRequest(server.Request):  # type: ignore[misc] # twisted.web is not f
     _body_bytes = 0
 
     def gotLength(self, length: int | None) -> None:
-        """Keep the body in memory, where it is counted: Twisted's file for long ones needs a disk with room."""
+        """Keep the body in memory, where it is counted: Twisted's file for long ones needs a disk."""
         self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:

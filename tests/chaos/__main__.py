@@ -1,4 +1,4 @@
-"""The command line: ``CHAOS_S`` seconds in all, ``CHAOS_SEED`` to draw the same again, ``--only`` for some of it."""
+"""The command line: ``CHAOS_S`` seconds in all, ``CHAOS_SEED`` to draw the same again, ``--only``."""
 
 from __future__ import annotations
 

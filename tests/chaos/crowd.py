@@ -31,7 +31,7 @@ PACE = 0.5
 
 FACTOR = 2.0
 FLOOR_MS = 2.0
-"""What a p99 counts as at least: below it the machine's sleeping and waking is measured, and who else is busy."""
+"""What a p99 counts as at least: below it, it is the machine's sleeping and waking."""
 
 TRIES = 3
 """How often a p99 that is too long is measured: what else runs here makes it longer, and never shorter."""
@@ -57,7 +57,7 @@ PER_SUBSCRIPTION = 2 << 10
 
 
 def bound() -> int:
-    """What the server may come to take by these limits, in bytes: their sum, and what a connection is itself."""
+    """What the server may come to take by these limits, in bytes."""
     shared = ("max_unfinished_bytes", "max_buffered_bytes", "max_history_bytes", "max_retained_bytes")
     each = LIMITS["max_backlog_bytes"] + LIMITS["max_subscriptions"] * PER_SUBSCRIPTION + PER_CONNECTION
     return sum(LIMITS[name] for name in shared) + HOSTILE * each
@@ -79,8 +79,8 @@ class Figures(NamedTuple):
     def __str__(self) -> str:
         return (
             f"events p50 {self.events_p50:.1f} p99 {self.events_p99:.1f} ms, calls p50 {self.calls_p50:.1f}"
-            f" p99 {self.calls_p99:.1f} ms, {self.lost} of {self.count} lost, server {self.server:.0%} of a core"
-            f" (waited for one {self.waited:.0%}), {self.mib:.0f} MiB"
+            f" p99 {self.calls_p99:.1f} ms, {self.lost} of {self.count} lost,"
+            f" server {self.server:.0%} of a core (waited for one {self.waited:.0%}), {self.mib:.0f} MiB"
         )
 
 
@@ -138,7 +138,8 @@ def measure(honest: subprocess.Popen[str], oracle: Oracle, seconds: float) -> Fi
             for kind in ("events", "calls")
             for share in (0.5, 0.99)
         ),
-        len(told["events"]), told["lost"], *((b - a) / took for a, b in zip(before, after, strict=True)), resident,
+        len(told["events"]), told["lost"],
+        *((b - a) / took for a, b in zip(before, after, strict=True)), resident,
     )  # fmt: skip
 
 

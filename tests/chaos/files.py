@@ -41,7 +41,7 @@ def launched(
     output: int | None = None,
     variables: dict[str, str] | None = None,
 ) -> Iterator[Server]:
-    """A server whose command stands behind ``prefix``, and says what it says to ``output``, which is closed here."""
+    """A server whose command stands behind ``prefix``, and whose ``output`` is closed here."""
     port = free_port()
     file, log = folder / f"launched-{port}.toml", folder / f"launched-{port}.log"
     file.write_text(config)
@@ -99,7 +99,7 @@ def pipe(scene: Scene) -> str:
         oracle = Oracle(Target(server))
         oracle.check()
         oracle.warmed()
-        for rounds in scene.rounds():
+        for rounds in scene.rounds():  # noqa: B007
             end = time.monotonic() + FILL_S
             turns = 0
             while time.monotonic() < end and turns < 10:
@@ -120,7 +120,8 @@ def pipe(scene: Scene) -> str:
         oracle.check_end()
         must(server.stop() == 0, "the server did not end well")
     must(fullest > FULL, f"only {fullest} bytes of log: the pipe was never full")
-    return f"{rounds + 1} times stalled with {fullest} bytes unread: the bystander waited {1000 * worst:.0f} ms at most"
+    told = f"{rounds + 1} times stalled with {fullest} bytes unread"
+    return f"{told}: the bystander waited {1000 * worst:.0f} ms at most"
 
 
 def drain(descriptor: int) -> None:
@@ -135,11 +136,11 @@ def drain(descriptor: int) -> None:
 
 
 def disk(scene: Scene) -> str:
-    """The disk is full, or may not be written: publishers are told, and what was acknowledged before and after stays."""
+    """The disk is full, or may not be written: publishers are told, and what was acknowledged stays."""
     path = scene.folder / "store.sqlite"
     acknowledged: list[int] = []
     refusals = rounds = 0
-    with watched(scene, CONFIG + DURABLE + STORE.format(path=path)) as (server, oracle):
+    with watched(scene, CONFIG + DURABLE + STORE.format(path=path)) as (server, oracle):  # noqa: SIM117
         with contextlib.closing(Program(server.port, **OWNER)) as program:
             for rounds in scene.rounds(most=90):
                 acknowledged += published(program, 10 * rounds, 5, True)
@@ -168,7 +169,7 @@ def full(server: Server, wal: Path) -> Iterator[None]:
 
 
 def published(program: Program, first: int, count: int, is_taken: bool | None) -> list[int]:
-    """Publish some numbers. Returns: the acknowledged ones. Raises: Finding: not as ``is_taken``, if that is given."""
+    """Publish some numbers. Returns: the acknowledged ones. Raises: Finding: not as ``is_taken``."""
     taken = []
     for number in range(first, first + count):
         try:
@@ -203,12 +204,12 @@ def read_only(scene: Scene, locked: str = "") -> dict[str, Any]:
 
 
 def no_tmp(scene: Scene) -> str:
-    """No folder for temporary files, nor any other that can be written: long bodies and messages need none."""
+    """No folder for temporary files, nor any other to write to: long bodies need none."""
     config = CONFIG + DURABLE + STORE.format(path=scene.folder / "store.sqlite")
     count = 0
     with launched(scene.folder, config, **read_only(scene)) as server, judged(server) as oracle:
         must(not is_writable(server, "/tmp"), "/tmp can be written in this scenario")
-        for count in scene.rounds(most=50):
+        for count in scene.rounds(most=50):  # noqa: B007
             body = b'{"topic": "sample_net", "args": ["%s"]}' % (b"x" * 900_000)
             with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
                 connection.sendall(request("POST", "/publish", body, ["API-KEY: sample-key"]))
@@ -227,7 +228,7 @@ def is_writable(server: Server, folder: str) -> bool:
 
 
 def locked_disk(scene: Scene) -> str:
-    """The store lies on a disk that cannot be written: the start is refused in one line; and then it can be."""
+    """The store cannot be written: the start is refused in one line; and then it can be."""
     folder = scene.folder / "locked"
     folder.mkdir()
     config = CONFIG + DURABLE + STORE.format(path=folder / "store.sqlite")

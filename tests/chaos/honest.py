@@ -1,8 +1,8 @@
-"""Honest clients in a process of their own: ``python -m chaos.honest PORT`` and seconds on its input, line by line.
+"""Honest clients in a process of their own: ``python -m chaos.honest PORT``, seconds on its input.
 
 A tenth of them publish, ten events a second each, acknowledged; the others listen to one publisher each;
-all of them call, once a second. Each line of the input is answered by one of JSON: how long events and calls took
-in so many seconds, and what was lost.
+all of them call, once a second. Each line of the input is answered by one of JSON: how long events and
+calls took in so many seconds, and what was lost.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 They live until its input ends.
 
-``COUNT`` clients from many addresses of 127.0.0.0/8, in equal parts of each kind; each does something ``PACE`` times a
-second. In the end one line of JSON: how often each kind acted, was hung up on, and could not connect.
+``COUNT`` clients from many addresses of 127.0.0.0/8, in equal parts of each kind; each does
+something ``PACE`` times a second.
+In the end one line of JSON: how often each kind acted, was hung up on, and could not connect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""kill -9 while everybody publishes, and the write-ahead log torn at any place, with a model of what was acknowledged."""
+"""kill -9 while everybody publishes, and torn write-ahead logs, with a model of what was acknowledged."""
 
 from __future__ import annotations
 
@@ -203,13 +203,13 @@ def play_torn(scene: Scene) -> str:
         shutil.rmtree(folder)
         tears += 1
     return (
-        f"{tears} tears of a log of {len(model.acknowledged)} acknowledged events: {salvaged} times the start was"
-        f" refused in one line, and the store salvaged; {short} times events were lost, and told"
+        f"{tears} tears of a log of {len(model.acknowledged)} acknowledged events: {salvaged} times the"
+        f" start was refused in one line, and the store salvaged; {short} times events were lost, and told"
     )
 
 
 def opened(scene: Scene, path: Path, how: str) -> tuple[Path, bool]:
-    """A store that a server starts on: this one, or where it refuses, what the tool salvages. Raises: Finding."""
+    """A store that a server starts on: this one, or what is salvaged. Raises: Finding."""
     try:
         with radiod(scene.folder, CONFIG + DURABLE + STORE.format(path=path)) as server:
             must(server.stop() == 0, f"{how}: the server did not end well")

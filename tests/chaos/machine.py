@@ -51,11 +51,11 @@ def answers(server: Server) -> bool:
 
 
 def descriptors(scene: Scene) -> str:
-    """All descriptors are taken: those who are in are served, and newcomers as soon as there are any again."""
+    """All descriptors are taken: those who are in are served, and newcomers later."""
     rounds = held = 0
     with watched(scene) as (server, oracle):
         pid = server.process.pid
-        for rounds in scene.rounds():
+        for rounds in scene.rounds():  # noqa: B007
             limit = oracle.target.descriptors() + SPARE
             before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
@@ -97,7 +97,7 @@ def stopped(scene: Scene) -> str:
     longest = 0.0
     count = 0
     with watched(scene, config) as (server, oracle):
-        for count in scene.rounds():
+        for count in scene.rounds():  # noqa: B007
             pause = scene.random.uniform(0.5, 5.0)
             longest = max(longest, pause)
             with paused(server):
@@ -109,7 +109,8 @@ def stopped(scene: Scene) -> str:
             for _ in range(5):
                 oracle.check()
                 time.sleep(0.3)
-    return f"{count + 1} stops of up to {longest:.1f} s, with pings that wait for 3 s: nobody was cut off, no event was lost"
+    told = f"{count + 1} stops of up to {longest:.1f} s, with pings that wait for 3 s"
+    return f"{told}: nobody was cut off, no event was lost"
 
 
 @contextlib.contextmanager
@@ -153,7 +154,7 @@ def storm(scene: Scene) -> str:
     storms, slowest = 0, 0.0
     try:
         with watched(scene) as (server, oracle):
-            for storms in scene.rounds():
+            for storms in scene.rounds():  # noqa: B007
                 slowest = max(slowest, rush(server, oracle))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -192,7 +193,7 @@ def rush(server: Server, oracle: Oracle) -> float:
 
 
 def clocks(scene: Scene) -> str:
-    """The wall clock jumps, forward and back, while everything goes on; a call's timeout is as long as ever."""
+    """The wall clock jumps, forward and back, meanwhile; a call's timeout is as long as ever."""
     libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not libraries:
         raise Skipped("libfaketime is not installed")
@@ -207,7 +208,7 @@ def clocks(scene: Scene) -> str:
         callee, caller = Program(server.port, **OWNER), Program(server.port, **OWNER)
         with contextlib.closing(callee), contextlib.closing(caller):
             callee.register("own.slow")
-            for jumps in scene.rounds(least=2):
+            for jumps in scene.rounds(least=2):  # noqa: B007
                 by = scene.random.choice((-1, 1)) * scene.random.choice((1, HOUR, 400 * 24 * HOUR))
                 new = file.with_suffix(".new")
                 new.write_text(f"{by:+d}")

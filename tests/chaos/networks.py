@@ -1,4 +1,4 @@
-"""What lies between: proxies that use one connection for many clients, and peers that vanish without a packet."""
+"""What lies between: proxies that reuse connections, and peers that vanish without a packet."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ SILENT_S = 2
 
 
 def proxies(scene: Scene) -> str:
-    """Requests and WebSockets through proxies that keep and reuse their connections; upgrades come behind requests."""
+    """Requests and WebSockets through proxies that reuse connections; upgrades come behind requests."""
     found = [name for name in PROXIES if shutil.which(name)]
     if not found:
         raise Skipped("neither nginx nor HAProxy is installed")
@@ -81,7 +81,8 @@ def proxies(scene: Scene) -> str:
                     through(port, scene)
                     done += 1
             oracle.check()
-    return f"{', '.join(found)}: {done} WebSockets behind {4 * done} requests, some cut off in the middle: all served"
+    told = f"{', '.join(found)}: {done} WebSockets behind {4 * done} requests"
+    return f"{told}, some cut off in the middle: all served"
 
 
 @contextlib.contextmanager
@@ -102,7 +103,7 @@ def _answers(port: int) -> bool:
 
 
 def through(port: int, scene: Scene) -> None:
-    """Some requests, one of which is left in the middle, and then a WebSocket with a call. Raises: Finding."""
+    """Some requests, one of which stops in the middle, and then a WebSocket. Raises: Finding."""
     for target in ("/healthz", "/channels", "/nothing"):
         status = get(port, target)
         must(status in (200, 404), f"{target} through a proxy is answered {status}")
@@ -122,7 +123,7 @@ def through(port: int, scene: Scene) -> None:
 
 
 def vanish(scene: Scene) -> str:
-    """Peers that listen and answer calls vanish: they are gone after a ping and its timeout, with all they held."""
+    """Peers that listen and answer calls vanish: they are gone after a ping and its timeout."""
     if shutil.which("ip") is None:
         raise Skipped("ip is not installed")
     config = CONFIG.replace(

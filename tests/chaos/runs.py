@@ -35,7 +35,7 @@ SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
 
 
 def main(seconds: float, seed: str, only: str = "") -> int:
-    """Play them all, or those of ``only`` (names and commas). Returns: the exit status, 1 for broken promises."""
+    """Play them all, or those of ``only`` (names and commas). Returns: the exit status."""
     number = int(seed) if seed else Random().randrange(1, 10**9)
     names = [name.strip() for name in only.split(",") if name.strip()] or list(SCENARIOS)
     if unknown := set(names) - set(SCENARIOS):

@@ -547,7 +547,7 @@ def _poll(radio, query):
 def test_a_long_body_needs_no_folder_for_temporary_files(radio, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError):
-        tempfile.TemporaryFile()
+        tempfile.mkstemp()
     wire = Wire(*radio)
     data = publish(data=f'{{"a":"{"x" * 200_000}"}}')
     for start in range(0, len(data), 65_536):
