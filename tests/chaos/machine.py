@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz.pipes import http, request
+from fuzz.pipes import RawSocket, http, request
 from fuzz.target import Oracle
 from support.programs import Failed, Program
 from support.running import Server
@@ -100,8 +100,9 @@ def stopped(scene: Scene) -> str:
         for count in scene.rounds():  # noqa: B007
             pause = scene.random.uniform(0.5, 5.0)
             longest = max(longest, pause)
+            waiting = Waiting(server, oracle)
             with paused(server):
-                waiting = RawSocketSender(oracle)
+                waiting.say()
                 time.sleep(pause)
             waiting.heard()
             # Pongs that came while nobody could read them count.
@@ -123,22 +124,31 @@ def paused(server: Server) -> Iterator[None]:
         server.process.send_signal(signal.SIGCONT)
 
 
-class RawSocketSender:
-    """Calls that were sent to a server that did not run."""
+class Waiting:
+    """Calls that are sent to a server that does not run."""
 
     CALLS = 50
 
-    def __init__(self, oracle: Oracle) -> None:
-        self.pipe = oracle.canary
-        self.pipe.socket.sendall(b"\x01\0\0\x04stop" * self.CALLS)
+    def __init__(self, server: Server, oracle: Oracle) -> None:
+        self.pipe = RawSocket(server.port, "json")
+        self.pipe.join("owner")
+        self.bystander = oracle.bystander
+
+    def say(self) -> None:
+        """Send them; and answer the pings that the server had sent before it stood."""
+        for number in range(1, self.CALLS + 1):
+            self.pipe.say(b'[48,%d,{},"radiod.echo",[]]' % number)
+        must(self.bystander.hear(0.1) == [], "the bystander heard what nobody published")
 
     def heard(self) -> None:
-        """All of them are answered. Raises: Finding."""
-        answer = b"\x02\0\0\x04stop" * self.CALLS
-        while len(self.pipe.unread) < len(answer) and not self.pipe.is_closed:
-            self.pipe._receive()
-        must(self.pipe.unread == answer, "what was sent while the server stood was not answered")
-        self.pipe.unread = b""
+        """All of them are answered, in order. Raises: Finding."""
+        try:
+            answers = [self.pipe.next()[:2] for _ in range(self.CALLS)]
+        except ConnectionError:
+            answers = []
+        wanted = [[50, number] for number in range(1, self.CALLS + 1)]
+        must(answers == wanted, f"what was sent while the server stood was not answered: {answers[:3]}")
+        self.pipe.close()
 
 
 # --- a storm
