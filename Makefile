@@ -8,10 +8,13 @@ JS := tests/e2e/js
 PYTEST_FLAGS ?=
 FUZZ_S ?= 90
 FUZZ_SEED ?=
+CHAOS_S ?= 300
+CHAOS_SEED ?=
+CHAOS_ONLY ?=
 # What make bench compares; see benchmarks/peers/README.md for installing the others.
 PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 
-.PHONY: help run test lint coverage fuzz fuzz-coverage bench soak clean
+.PHONY: help run test lint coverage fuzz fuzz-coverage chaos bench soak clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
@@ -20,6 +23,7 @@ help:
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
 	@echo "make fuzz      hostile input against a real server for FUZZ_S=90 seconds; FUZZ_SEED= runs a finding again"
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
+	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
 	@echo "make bench     reproduce the tables of docs/performance.md"
 	@echo "make soak      long runs: leaks, stalled listeners, kill -9 under durable publishes"
 
@@ -45,6 +49,9 @@ fuzz-coverage: $(VENV)/.dev
 	@$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev,fuzz]'
 	@mkdir -p build/corpus
 	@PYTHONPATH=.:tests $(BIN)/python -m fuzz.guided -max_total_time=$(FUZZ_S) -max_len=4096 build/corpus
+
+chaos: $(VENV)/.dev
+	@CHAOS_S="$(CHAOS_S)" CHAOS_SEED="$(CHAOS_SEED)" CHAOS_ONLY="$(CHAOS_ONLY)" PYTHONPATH=.:tests $(BIN)/python -m chaos
 
 bench: $(VENV)/.dev
 	$(MAKE) -C benchmarks

@@ -6,6 +6,7 @@ Twisted's channel parses and answers; what comes to it has been checked here as 
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, Final, Protocol
 
 from twisted.internet.protocol import connectionDone
@@ -336,6 +337,10 @@ class RadioRequest(server.Request):  # type: ignore[misc] # twisted.web is not f
     visit: Visit
     target: Target
     _body_bytes = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Keep the body in memory, where it is counted: Twisted's file for long ones needs a disk."""
+        self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:
         """Count what arrives."""

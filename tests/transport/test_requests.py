@@ -1,6 +1,7 @@
 """HTTP requests on one connection: heads, order, time, and upgrades, whatever came before."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -541,3 +542,15 @@ def _poll(radio, query):
     wire = Wire(*radio)
     wire.send(f"GET /listen/kept?wait=0&{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     return body_of(wire.received())
+
+
+def test_a_long_body_needs_no_folder_for_temporary_files(radio, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError):
+        tempfile.mkstemp()
+    wire = Wire(*radio)
+    data = publish(data=f'{{"a":"{"x" * 200_000}"}}')
+    for start in range(0, len(data), 65_536):
+        wire.send(data[start : start + 65_536])
+    answer = wire.received()
+    assert answer.startswith(b"HTTP/1.1 200 "), answer

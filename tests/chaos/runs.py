@@ -1,0 +1,67 @@
+"""All scenarios, their shares of the time, and one line about each."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from fuzz.target import Finding
+
+from chaos import crowd, files, kills, machine, networks
+from chaos.scene import Scene, Skipped
+
+__all__ = ["SCENARIOS", "main"]
+
+SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
+    "crowd": (30, crowd.play),
+    "kills": (16, kills.play),
+    "torn": (8, kills.play_torn),
+    "descriptors": (6, machine.descriptors),
+    "pipe": (6, files.pipe),
+    "stop": (6, machine.stopped),
+    "storm": (6, machine.storm),
+    "clocks": (6, machine.clocks),
+    "disk": (5, files.disk),
+    "locked": (3, files.locked_disk),
+    "no-tmp": (4, files.no_tmp),
+    "proxies": (6, networks.proxies),
+    "vanish": (8, networks.vanish),
+}
+"""name -> its share of the time, and what plays it: returns the figures, raises Finding."""
+
+
+def main(seconds: float, seed: str, only: str = "") -> int:
+    """Play them all, or those of ``only`` (names and commas). Returns: the exit status."""
+    number = int(seed) if seed else Random().randrange(1, 10**9)
+    names = [name.strip() for name in only.split(",") if name.strip()] or list(SCENARIOS)
+    if unknown := set(names) - set(SCENARIOS):
+        print(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+        return 2
+    print(f"seed {number}", flush=True)
+    shares = sum(SCENARIOS[name][0] for name in names)
+    broken = 0
+    for name in names:
+        share, play = SCENARIOS[name]
+        broken += not _one(name, number, play, seconds * share / shares)
+    print(
+        f"{broken} of {len(names)} scenarios broke a promise" if broken else f"{len(names)} scenarios: all ok"
+    )
+    return int(broken > 0)
+
+
+def _one(name: str, seed: int, play: Callable[[Scene], str], seconds: float) -> bool:
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="radiod-chaos-") as folder:
+        try:
+            verdict, text = "ok", play(Scene(Path(folder), Random(f"{seed}/{name}"), seconds))
+        except Skipped as reason:
+            verdict, text = "skipped", str(reason)
+        except Exception as error:
+            what = str(error) if isinstance(error, Finding) else traceback.format_exc()
+            verdict, text = "FAILED", f"{what}\n  again: make chaos CHAOS_ONLY={name} CHAOS_SEED={seed}"
+    print(f"{verdict:8}{name:12}{time.monotonic() - start:6.1f} s  {text}", flush=True)
+    return verdict != "FAILED"
