@@ -3,6 +3,8 @@
 Whoever logs need not know of it. Lines are of one kind that have one format, one error URI (``uri``), and,
 where a user has proved who it is (``authid``, ``authmethod``), one user. Nothing but twistd's and the
 service's own lines about their start and stop is free.
+
+Where the log goes to a pipe or socket that is full, lines are counted and left out: nobody waits for a log.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from radiod.logs.limiter import Limiter, Rest
+from radiod.logs.outputs import Outputs
 from radiod.logs.text import MAX_LINE, clean, clean_traceback
 
 __all__ = ["LimitedLog"]
@@ -51,6 +54,8 @@ class LimitedLog:
         self._seconds = seconds
         self._at = at
         self._others = LogPublisher()
+        self._outputs = Outputs(())
+        self._unwritten = 0
         self._is_limited = True
         self._thread = threading.get_ident()
 
@@ -59,6 +64,7 @@ class LimitedLog:
         # There is no public way to ask; a test with twistd tells when this one ends.
         others = list(publisher._observers)
         self._others = LogPublisher(*others)
+        self._outputs = Outputs(others)
         publisher.addObserver(self)
         for other in others:
             publisher.removeObserver(other)
@@ -71,12 +77,12 @@ class LimitedLog:
     def __call__(self, event: LogEvent) -> None:
         """Write an event, or count it."""
         if not self._is_limited or _is_free(event) or threading.get_ident() != self._thread:
-            self._others(_cleaned(event))
+            self._write(_cleaned(event))
             return
         was_open = self._limiter.ends is not None
         line = _light(event)
         if self._limiter.admit(_kind(event), line, self._seconds()):
-            self._others(_cleaned(line))
+            self._write(_cleaned(line))
         if not was_open:
             self._wait()
 
@@ -94,11 +100,23 @@ class LimitedLog:
             line = self._line(rest)
             if not self._limiter.has_room(line):
                 count = sum(rest.count for rest in rests[index:])
-                self._others(
-                    {**line, "log_text": f"… and {count:,} more of {len(rests) - index} other kinds"}
-                )
+                self._write({**line, "log_text": f"… and {count:,} more of {len(rests) - index} other kinds"})
                 return
-            self._others(line)
+            self._write(line)
+
+    def _write(self, line: LogEvent) -> None:
+        """Have the others write a line, unless they would have to wait: then it is counted."""
+        if not self._outputs.take():
+            self._unwritten += 1
+            return
+        count, self._unwritten = self._unwritten, 0
+        if count:
+            text = f"… {count:,} lines were not written: nobody read what the log goes to"
+            self._others({**line, "log_text": text})
+            if not self._outputs.take():
+                self._unwritten = 1
+                return
+        self._others(line)
 
     def _line(self, rest: Rest[LogEvent]) -> LogEvent:
         """One line that was not written is written later; more are told as a number."""

@@ -27,8 +27,8 @@ from chaos.scene import CONFIG, DURABLE, STORE, Scene, Skipped, judged, must, wa
 
 __all__ = ["disk", "locked_disk", "no_tmp", "pipe"]
 
-PIPE_BYTES = 4096
-FULL = 3500
+PIPE_BYTES = 8192
+FULL = 4096
 FILL_S = 15.0
 
 

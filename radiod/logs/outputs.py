@@ -1,0 +1,47 @@
+"""What a log goes to: a pipe or socket that nobody reads must not hold up the server."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Iterable
+from typing import Any, Final
+
+__all__ = ["Outputs"]
+
+WRITABLE: Final = select.POLLOUT | select.POLLERR | select.POLLHUP | select.POLLNVAL
+"""Or broken: then to write fails, and does not wait."""
+
+
+class Outputs:
+    """The pipes and sockets among the files that ``observers`` write to; other files do not fill up.
+
+    A pipe that can be written to takes a page, 4 KiB, and lines are no longer than that.
+    """
+
+    def __init__(self, observers: Iterable[Any]) -> None:
+        self._count = 0
+        self._poll = select.poll()
+        for observer in observers:
+            descriptor = _descriptor(observer)
+            if descriptor is not None and _may_fill_up(descriptor):
+                self._poll.register(descriptor, WRITABLE)
+                self._count += 1
+
+    def take(self) -> bool:
+        """Whether one more line can be written without waiting for whoever reads."""
+        return not self._count or len(self._poll.poll(0)) == self._count
+
+
+def _descriptor(observer: Any) -> int | None:
+    """Of the file that it writes to; Twisted has no public way to ask."""
+    try:
+        return int(observer._outFile.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _may_fill_up(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
