@@ -16,7 +16,7 @@ from radiod.core.rates import RateLimit
 from radiod.core.realm import Realm
 from radiod.core.sessions import Session
 from radiod.core.timers import Timers
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused, WrongSecret
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused, WrongSecret
 from radiod.wire.codecs import JSON, Codec, Payload
 from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message, Options
 
@@ -164,6 +164,8 @@ class RecordingOutbox:
         self.aborted: list[Session] = []
         # Sessions that have shown a wrong key, once for each time.
         self.suspected: list[Session] = []
+        # Session, topic, URI of events that were refused without an answer.
+        self.not_published: list[tuple[Session, str, str]] = []
         # Sessions that ended with the server, without a word.
         self.stopped: list[Session] = []
         # Listeners whose channels ended; for those that speak WAMP this means nothing.
@@ -236,6 +238,9 @@ class RecordingOutbox:
             self.held.add(session)
         else:
             self.held.remove(session)
+
+    def unpublished(self, session: Session, topic: str, refusal: RadiodError) -> None:
+        self.not_published.append((session, topic, refusal.uri))
 
     def suspect(self, session: Session, refusal: WrongSecret) -> None:
         self.suspected.append(session)

@@ -578,6 +578,22 @@ class TestRates:
         assert [answer[4] for answer in answers] == [FAILED, "radiod.error.rate_limited"]
 
 
+def test_a_publish_that_is_refused_without_an_answer_is_a_line_in_the_log():
+    wire = WebSocketWire(*make_radio(LIMITED.replace('publish = ["*"]', 'publish = ["a"]')))
+    wire.join()
+    with capturedLogs() as events:
+        for topic in ("a", "b", "a..b", "wamp.x"):
+            wire.say([16, None, {}, topic])
+    refused = [line for line in map(formatEvent, events) if "an event on" in line]
+    assert [line.partition(" an event on ")[2].partition(":")[0] for line in refused] == [
+        "b",
+        "a..b",
+        "wamp.x",
+    ]
+    assert re.search(r"^refused tcp\S+: an event on b: .+: [0-9a-f]{32} by anonymous$", refused[0])
+    assert wire.heard() == []
+
+
 def test_bounds_that_were_met_are_lines_in_the_log():
     radio = make_radio(LIMITED + "rate = 1\n")
     radio[0].statistics.start()

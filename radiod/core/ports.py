@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from radiod.core.later import Later
 from radiod.core.rates import RateLimit
-from radiod.errors import PeerError, Refused, WrongSecret
+from radiod.errors import PeerError, RadiodError, Refused, WrongSecret
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
@@ -252,6 +252,9 @@ class Outbox(Protocol):
 
     def abort(self, session: Session, error: PeerError) -> None:
         """End a session for a fault of its peer that was found while nobody was handling its input."""
+
+    def unpublished(self, session: Session, topic: str, refusal: RadiodError) -> None:
+        """An event of this session was refused, and nobody tells it: no acknowledgement was asked for."""
 
     def suspect(self, session: Session, refusal: WrongSecret) -> None:
         """The session has shown a wrong key: who does that often, from one address, is slowed."""

@@ -44,10 +44,13 @@ class Questions:
     def hold(self) -> Iterator[None]:
         """Hold answers back until the end of what is being done: who waits for one acts at once."""
         held = self._held = []
-        yield
-        self._held = None
-        for answer, outcome in held:
-            answer.settle(outcome)
+        try:
+            yield
+        finally:
+            # Whatever went wrong: nobody else's answer may be lost for it.
+            self._held = None
+            for answer, outcome in held:
+                answer.settle(outcome)
 
 
 def _outcome(procedure: str, message: Message, payload: Payload) -> Any:

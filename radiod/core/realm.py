@@ -422,7 +422,10 @@ class Realm:
         if isinstance(refusal, WrongSecret):
             self._outbox.suspect(session, refusal)
         # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
-        if type(message) is not Publish or message.options.acknowledge:
+        if type(message) is Publish and not message.options.acknowledge:
+            if not isinstance(refusal, Exceeded):
+                self._outbox.unpublished(session, message.topic, refusal)
+        else:
             error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)
             self._outbox.send(session, error, Payload.of(refusal.text))
 

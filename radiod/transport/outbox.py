@@ -298,6 +298,20 @@ class FanOut:
         if outlet.driver is not None:
             outlet.driver.abort(error)
 
+    def unpublished(self, session: Session, topic: str, refusal: RadiodError) -> None:
+        """Note in the log that an event was refused whose publisher is not told so."""
+        principal, peer = session.principal, session.outlet.peer
+        self.log.info(
+            "refused {peer}: an event on {topic}: {text}: {authid} by {authmethod}",
+            peer=peer,
+            topic=topic,
+            text=refusal.text,
+            authid=principal.authid,
+            authmethod=principal.authmethod,
+            # The log's limit goes by this, too.
+            uri=refusal.uri,
+        )
+
     def suspect(self, session: Session, refusal: WrongSecret) -> None:
         """Note a wrong key in the log, and count it against the address."""
         principal, peer = session.principal, session.outlet.peer

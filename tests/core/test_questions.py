@@ -1,5 +1,7 @@
 """The router's own calls, to a callee of a real dealer."""
 
+from contextlib import suppress
+
 import pytest
 from support.realms import World
 
@@ -72,6 +74,19 @@ def test_no_answer_in_time_is_a_refusal(world, questions, callee):
     assert heard == []
     world.clock.advance(0.2)
     assert heard[0].uri == TIMEOUT
+
+
+def test_answers_that_were_held_back_come_also_when_what_was_done_fails(questions, callee):
+    heard = Heard(questions.ask("decide", timeout_s=5))
+    request, _ = asked(callee)
+    with suppress(ZeroDivisionError), questions.hold():
+        callee.send(YIELD, request, {}, [1])
+        raise ZeroDivisionError
+    assert heard == [1]
+    later = Heard(questions.ask("decide", timeout_s=5))
+    request, _ = asked(callee)
+    callee.send(YIELD, request, {}, [2])
+    assert later == [2]
 
 
 def test_answers_are_held_back_until_what_is_done_is_done(questions, callee):

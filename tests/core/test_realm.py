@@ -267,6 +267,7 @@ class TestPublish:
         publisher.send(16, 6, {}, topic)
         publisher.send(16, 7, {"acknowledge": False}, topic)
         assert_silent(publisher)
+        assert world.outbox.not_published == [(publisher.session, topic, uri)] * 2
 
     @pytest.mark.parametrize("topic", RESERVED)
     def test_cannot_forge_what_the_router_says(self, world, alice, topic):
