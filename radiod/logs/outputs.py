@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import threading
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ class Outputs:
     def __init__(self, observers: Iterable[Any]) -> None:
         self._count = 0
         self._poll = select.poll()
+        # Other threads log, too, and an object like that can be asked by one of them at a time.
+        self._lock = threading.Lock()
         for observer in observers:
             descriptor = _descriptor(observer)
             if descriptor is not None and _may_fill_up(descriptor):
@@ -31,7 +34,10 @@ class Outputs:
 
     def take(self) -> bool:
         """Whether one more line can be written without waiting for whoever reads."""
-        return not self._count or len(self._poll.poll(0)) == self._count
+        if not self._count:
+            return True
+        with self._lock:
+            return len(self._poll.poll(0)) == self._count
 
 
 def _descriptor(observer: Any) -> int | None:

@@ -132,6 +132,7 @@ class FanOut:
         self._dirty: list[Outlet] = []
         self._due: list[Outlet] = []
         self._resting: deque[Outlet] = deque()
+        self._is_going_on = False
         self.seconds = clock.seconds
         # When the outlet that writes what waited has had its turn.
         self.until = inf
@@ -164,31 +165,34 @@ class FanOut:
 
     def rest(self, outlet: Outlet) -> None:
         """Have the outlet go on writing what waits in a later turn."""
-        if not self._resting:
+        if not self._is_going_on:
+            self._is_going_on = True
             self._clock.soon(self._go_on)
         self._resting.append(outlet)
 
     def _go_on(self) -> None:
-        """Each goes on once at most; for whoever has no more time in this turn, there is the next."""
         until = self.seconds() + RESTED_S
-        resting, self._resting = self._resting, deque()
-        while resting:
-            resting.popleft().go_on()
-            if self.seconds() >= until:
-                break
-        # In line before those that rest once more.
-        rest, self._resting = self._resting, resting
-        self._resting.extend(rest)
-        if resting and not rest:
-            self._clock.soon(self._go_on)
+        try:
+            # Everybody at most once in a turn: whoever rests again is the last in the next.
+            for _ in range(len(self._resting)):
+                self._resting.popleft().go_on()
+                if self.seconds() >= until:
+                    break
+        finally:
+            # One that fails does not keep the others waiting for ever.
+            self._is_going_on = bool(self._resting)
+            if self._is_going_on:
+                self._clock.soon(self._go_on)
 
     def _write_due(self) -> None:
-        due, self._due = self._due, []
+        due, self._due = deque(self._due), []
         until = self.seconds() + RESTED_S
-        for outlet in due:
-            if self.seconds() < until:
-                outlet.write_waiting()
-            else:
+        try:
+            while due and self.seconds() < until:
+                due.popleft().write_waiting()
+        finally:
+            # Those that had no time, and those behind one that failed.
+            for outlet in due:
                 outlet.rest()
 
     def after(self, seconds: float, what: Callable[[], None]) -> Deadline:

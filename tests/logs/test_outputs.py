@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -40,6 +41,12 @@ def test_a_pipe_takes_lines_while_it_has_room(pipe):
     assert not outputs.take()
     os.read(reading, PAGE + 1)
     assert outputs.take()
+
+
+def test_threads_may_ask_at_once(pipe):
+    outputs = Outputs([textFileLogObserver(pipe[1])])
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: outputs.take(), range(20_000)))
 
 
 def test_a_socket_too(stack):

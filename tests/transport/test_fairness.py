@@ -301,48 +301,82 @@ def test_all_that_waits_at_a_stop_leaves_whatever_time_it_takes():
     assert len(b"".join(world.outlet.writes)) == 95
 
 
+class Crowd:
+    """Connections of one server, each with so many events that wait, and slow to say."""
+
+    def __init__(self, connections, events):
+        self.world = World(1)
+        self.outlets = []
+        self.listeners = []
+        for _ in range(connections):
+            each = World(1)
+            each.fan_out = each.outlet._fan_out = self.world.fan_out
+            each.outlet.format = Slow(self.world.reactor, TURN_S / 4)
+            each.outlet.blocked = True
+            for _ in range(events):
+                each.give(0, 1)
+            self.outlets.append(each.outlet)
+            self.listeners += each.listeners
+
+    @property
+    def written(self):
+        return [len(b"".join(outlet.writes)) for outlet in self.outlets]
+
+    def turns(self):
+        """Yields the seconds that each turn takes, until nothing more is to be done."""
+        reactor = self.world.reactor
+        while reactor.getDelayedCalls():
+            begun = reactor.seconds()
+            self.world.turn()
+            yield reactor.seconds() - begun
+
+
 def test_many_that_go_on_share_the_time_of_a_turn_and_each_has_its_own():
-    world = World(1)
-    many = [World(1) for _ in range(30)]
-    for each in many:
-        each.fan_out = each.outlet._fan_out = world.fan_out
-        each.outlet.format = Slow(world.reactor, TURN_S / 4)
-        each.outlet.blocked = True
-        for _ in range(10):
-            each.give(0, 1)
-        each.unblock()
-
-    def written():
-        return [len(b"".join(each.outlet.writes)) for each in many]
-
-    before, most = written(), 0.0
-    while world.reactor.getDelayedCalls():
-        begun = world.reactor.seconds()
-        world.turn()
-        most = max(most, world.reactor.seconds() - begun)
-        after = written()
-        assert max(after) - min(after) <= 5
-        before = after
-    assert before == [10] * 30
-    assert RESTED_S <= most < RESTED_S + 2 * TURN_S
+    crowd = Crowd(30, events=10)
+    for outlet in crowd.outlets:
+        outlet.resumeProducing()
+    longest = 0.0
+    for seconds in crowd.turns():
+        longest = max(longest, seconds)
+        assert max(crowd.written) - min(crowd.written) <= 5
+    assert crowd.written == [10] * 30
+    assert RESTED_S <= longest < RESTED_S + 2 * TURN_S
 
 
 def test_what_is_released_at_once_shares_the_time_of_a_turn():
-    world = World(1)
-    many = [World(1) for _ in range(30)]
-    for each in many:
-        each.fan_out = each.outlet._fan_out = world.fan_out
-        each.outlet.format = Slow(world.reactor, TURN_S / 4)
-        each.outlet.blocked = True
-        for _ in range(4):
-            each.give(0, 1)
-        each.outlet.blocked = False
-        world.fan_out.release(each.listeners[0])
-    most, turns = 0.0, 0
-    while world.reactor.getDelayedCalls():
-        begun, turns = world.reactor.seconds(), turns + 1
-        world.turn()
-        most = max(most, world.reactor.seconds() - begun)
-    assert [len(b"".join(each.outlet.writes)) for each in many] == [4] * 30
-    assert most < RESTED_S + 2 * TURN_S
-    assert turns > 5
+    crowd = Crowd(30, events=4)
+    for outlet, listener in zip(crowd.outlets, crowd.listeners, strict=True):
+        outlet.blocked = False
+        crowd.world.fan_out.release(listener)
+    turns = list(crowd.turns())
+    assert crowd.written == [4] * 30
+    assert max(turns) < RESTED_S + 2 * TURN_S
+    assert len(turns) > 5
+
+
+class Broken(Plain):
+    """No event can be said."""
+
+    def event(self, broadcast, lost):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("how", ["go on", "are released"])
+def test_one_that_fails_keeps_no_other_from_its_turn(how):
+    crowd = Crowd(5, events=10)
+    for outlet, listener in zip(crowd.outlets, crowd.listeners, strict=True):
+        if how == "go on":
+            outlet.resumeProducing()
+        else:
+            outlet.blocked = False
+            crowd.world.fan_out.release(listener)
+    crowd.outlets[1].format = Broken()
+    failed = 0
+    while crowd.world.reactor.getDelayedCalls():
+        try:
+            crowd.world.turn()
+        except ZeroDivisionError:
+            failed += 1
+    assert failed >= 1
+    written = crowd.written
+    assert written[:1] + written[2:] == [10] * 4
