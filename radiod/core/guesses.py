@@ -113,8 +113,9 @@ class Guesses:
         if len(self._records) >= self._max_networks:
             oldest = self._records.pop(next(iter(self._records)))
             self._stop(oldest)
-            for turn in oldest.line:
-                turn.settle(_too_many())
+            # Whoever is refused may leave the line for it.
+            while oldest.line:
+                oldest.line.popleft().settle(_too_many())
         return _Record(now)
 
     def turn(self, network: str | None) -> Turn | None:
@@ -146,12 +147,15 @@ class Guesses:
         record.deadline = None
         now = self._clock.seconds()
         first = record.line[0] if record.line else None
-        if first is not None and first.due <= now:
+        is_due = first is not None and first.due <= now
+        if is_due:
             record.line.popleft()
             record.next = now + GAP
-            first.settle(None)
-        if record.line and record.deadline is None:
+        # Before the turn is taken: it may fail, or lead to another.
+        if record.line:
             self._wait(record)
+        if first is not None and is_due:
+            first.settle(None)
 
     def _stop(self, record: _Record) -> None:
         if record.deadline is not None:

@@ -1,5 +1,6 @@
 """Suspects wait in line, whatever they show; nobody else does, and the table is bounded."""
 
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -131,6 +132,28 @@ def test_the_table_forgets_who_failed_longest_ago_and_refuses_those_in_its_line(
     world.fail(1, "192.0.2.4")
     assert world.guesses.turn(THERE) is None
     assert len(world.clock.timers) == 0
+
+
+def test_those_who_are_refused_for_room_may_leave_at_once():
+    """As connections do, which end for it."""
+    world = World(max_networks=1)
+    world.fail()
+    outcomes = []
+    for _ in range(3):
+        turn = world.guesses.turn(HERE)
+        turn.then(lambda outcome, turn=turn: (outcomes.append(outcome), turn.leave()))
+    world.fail(1, THERE)
+    assert [outcome.uri for outcome in outcomes] == [QUOTA] * 3
+
+
+def test_one_whose_turn_fails_keeps_no_other_from_its_own(world):
+    world.fail()
+    world.guesses.turn(HERE).then(lambda outcome: 1 // 0)
+    _, outcomes = world.line_up()
+    with suppress(ZeroDivisionError):
+        world.clock.advance(WAIT)
+    world.clock.advance(GAP)
+    assert outcomes == [None]
 
 
 def test_failures_from_nowhere_are_counted_only(world):
