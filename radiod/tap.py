@@ -19,7 +19,7 @@ from radiod import __version__
 from radiod.config import Config, ConfigError, Listen, Store
 from radiod.logs.observer import LimitedLog
 from radiod.process import StartError, process_of
-from radiod.service import RadioService
+from radiod.service.service import RadioService
 from radiod.signals import Signals
 
 __all__ = ["Options", "makeService", "twistd_options"]

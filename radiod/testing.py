@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Collection
 from typing import Any, Final
 
-from radiod.core.listeners import Broadcast, Listener
+from radiod.core.budgets.rates import RateLimit
+from radiod.core.delivery.listeners import Broadcast, Listener
 from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
-from radiod.core.rates import RateLimit
-from radiod.core.realm import Realm
-from radiod.core.sessions import Session
+from radiod.core.realm.realm import Realm
+from radiod.core.sessions.session import Session
 from radiod.core.timers import Timers
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused, WrongSecret
 from radiod.wire.codecs import JSON, Codec, Payload

@@ -15,7 +15,7 @@ from msgspec import inspect
 from radiod import config
 from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
 from radiod.config.places import placed_endpoint
-from radiod.core import buffers
+from radiod.core.delivery import buffers
 
 HERE = Path()
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"

@@ -1,6 +1,6 @@
 """The architecture's rules about imports, checked on the syntax trees of all of radiod.
 
-errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- admission <- service <- tap;
+errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- service <- tap;
 endpoints <- service
 """
 
@@ -23,7 +23,6 @@ ALLOWED = {
     "config": frozenset({"errors", "wire", "core", "secret", "files"}),
     "secret": frozenset({"errors", "files"}),
     "files": frozenset(),
-    "admission": frozenset({"errors", "wire", "core", "config", "secret", *EDGES}),
     "endpoints": frozenset({"errors"}),
     "process": frozenset(),
     "unixports": frozenset({"process"}),
@@ -34,7 +33,6 @@ ALLOWED = {
             "core",
             "config",
             "secret",
-            "admission",
             "process",
             "unixports",
             "endpoints",
@@ -63,7 +61,7 @@ UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
 
 
 class Source:
-    """One module of radiod: its name in dots, its part (``core`` of ``radiod.core.realm``), its tree."""
+    """One module of radiod: its name in dots, its part (``core`` of ``radiod.core.uris``), its tree."""
 
     def __init__(self, path):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -144,7 +142,8 @@ def test_the_configuration_knows_nothing_of_the_core_but_what_values_it_takes():
         wrong = [
             (line, name)
             for line, name in source.imports()
-            if part_of(name) == "core" and not name.startswith(("radiod.core.uris.", "radiod.core.buffers."))
+            if part_of(name) == "core"
+            and not name.startswith(("radiod.core.uris.", "radiod.core.delivery.buffers."))
         ]
         assert_none(source, wrong, "the configuration is parsed before anything is built")
 
@@ -204,7 +203,7 @@ class TestTheCheckerItself:
     @pytest.fixture
     def source(self, tmp_path):
         def make(text):
-            found = Source(ROOT / "radiod" / "core" / "realm.py")
+            found = Source(ROOT / "radiod" / "core" / "uris.py")
             found.tree = ast.parse(text)
             return found
 

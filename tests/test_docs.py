@@ -10,8 +10,8 @@ from radiod import errors
 from radiod.auth import hook
 from radiod.config import Config
 from radiod.config.nodes import Limits
-from radiod.core import guesses
-from radiod.core.handshake import EXTENSIONS, FEATURES
+from radiod.core.budgets import guesses
+from radiod.core.realm.handshake import EXTENSIONS, FEATURES
 from radiod.logs import limiter
 from radiod.store import sqlite
 from radiod.transport import driver, outbox

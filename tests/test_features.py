@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from radiod.core.handshake import FEATURES
-from radiod.core.meta import MetaApi
+from radiod.core.procedures.wamp_meta import MetaApi
+from radiod.core.realm.handshake import FEATURES
 from radiod.testing import make_realm
 
 ROOT = Path(__file__).parents[1]
@@ -101,7 +101,7 @@ def test_the_meta_api_is_what_the_matrix_says():
         if row.role in ("procedure", "event"):
             said[row.state].update((row.role, name) for name in row.names)
     procedures = {("procedure", name) for name in MetaApi(make_realm()).procedures}
-    source = (ROOT / "radiod" / "core" / "meta.py").read_text()
+    source = (ROOT / "radiod" / "core" / "procedures" / "wamp_meta.py").read_text()
     events = {("event", name) for name in re.findall(r'"(wamp\.\w+\.on_\w+)"', source)}
     assert said["yes"] == procedures | events
     assert not said["no"] & (procedures | events)

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from radiod.core.addresses import network_of_peer
-from radiod.core.later import Later, after
-from radiod.core.meta import describe_session
+from radiod.core.budgets.addresses import network_of_peer
+from radiod.core.budgets.rates import RateLimit
+from radiod.core.budgets.seats import Seat, Seats
 from radiod.core.ports import Action, Clock, Disclose, Verdict
-from radiod.core.rates import RateLimit
-from radiod.core.seats import Seat, Seats
-from radiod.core.sessions import Session
+from radiod.core.procedures.wamp_meta import describe_session
+from radiod.core.promises import Later, after
+from radiod.core.sessions.session import Session
 from radiod.errors import AUTHORIZATION_FAILED, RadiodError, Refused
 from radiod.wire.messages import Options
 

@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from radiod.auth.directory import Credentials, Directory
-from radiod.core.later import Later, after
 from radiod.core.ports import Ids, Principal, Question
+from radiod.core.promises import Later, after
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 

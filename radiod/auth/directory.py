@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from radiod.core.later import Later, after
 from radiod.core.ports import Permissions, Principal
+from radiod.core.promises import Later, after
 
 __all__ = [
     "Credentials",

@@ -25,8 +25,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, WampcraSecret
-from radiod.core.later import Later
 from radiod.core.ports import Clock, Permissions
+from radiod.core.promises import Later
 from radiod.core.timers import Deadline, Timers
 from radiod.errors import AUTHENTICATION_DENIED, AUTHENTICATION_FAILED, Denied, RadiodError
 

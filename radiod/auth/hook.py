@@ -17,8 +17,8 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IResponse
 
-from radiod.core.later import Later
 from radiod.core.ports import Clock
+from radiod.core.promises import Later
 from radiod.core.timers import Timers
 from radiod.errors import QUOTA, RUNTIME_ERROR, TIMEOUT, RadiodError, Refused
 

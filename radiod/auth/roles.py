@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from radiod.core.budgets.rates import RateLimit
 from radiod.core.ports import Action, Disclose, Verdict
-from radiod.core.rates import RateLimit
-from radiod.core.sessions import Session
+from radiod.core.sessions.session import Session
 from radiod.core.uris import MAX_URI_LENGTH, PatternSet, is_reserved
 from radiod.wire.messages import MatchPolicy, Options
 

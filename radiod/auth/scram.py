@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from radiod.auth.decoys import Decoys
 from radiod.auth.directory import Credentials, Directory, ScramVerifier
-from radiod.core.later import Later, after
+from radiod.auth.unknown_users import Decoys
 from radiod.core.ports import Ids, Principal, Question
+from radiod.core.promises import Later, after
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 

@@ -6,8 +6,8 @@ import hmac
 from typing import Any, Final
 
 from radiod.auth.directory import Credentials, Directory
-from radiod.core.later import Later, after
 from radiod.core.ports import Principal, Question
+from radiod.core.promises import Later, after
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 

@@ -14,10 +14,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from radiod.auth.decoys import Decoys
 from radiod.auth.directory import Credentials, Directory, WampcraSecret
-from radiod.core.later import Later, after
+from radiod.auth.unknown_users import Decoys
 from radiod.core.ports import Clock, Ids, Principal, Question
+from radiod.core.promises import Later, after
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.wire.messages import HelloDetails
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from radiod.core.ports import Disclose, Verdict
-from radiod.core.sessions import Session
+from radiod.core.sessions.session import Session
 from radiod.errors import DISCLOSE_ME, Refused
 
 __all__ = ["CALLER", "NO_DETAILS", "PUBLISHER", "disclosed", "identity"]

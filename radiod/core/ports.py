@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from radiod.core.later import Later
-from radiod.core.rates import RateLimit
+from radiod.core.budgets.rates import RateLimit
+from radiod.core.promises import Later
 from radiod.errors import PeerError, RadiodError, Refused, WrongSecret
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, HelloDetails, Message, Options
 
 if TYPE_CHECKING:
-    from radiod.core.channels import SavedChannel
-    from radiod.core.history import Record
-    from radiod.core.listeners import Broadcast, Listener
-    from radiod.core.sessions import Session
+    from radiod.core.channels.registry import SavedChannel
+    from radiod.core.delivery.listeners import Broadcast, Listener
+    from radiod.core.history.histories import Record
+    from radiod.core.sessions.session import Session
 
 __all__ = [
     "Action",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from radiod.core.channels.headcount import watched
 from radiod.core.ports import Action, Permissions
-from radiod.core.presence import watched
 from radiod.errors import NO_SUCH_SUBSCRIPTION, Refused
 
 if TYPE_CHECKING:
-    from radiod.core.broker import Broker
-    from radiod.core.listeners import Subscription
-    from radiod.core.registrations import Registration
-    from radiod.core.sessions import Session
+    from radiod.core.delivery.listeners import Subscription
+    from radiod.core.pubsub.broker import Broker
+    from radiod.core.rpc.registrations import Registration
+    from radiod.core.sessions.session import Session
 
 __all__ = [
     "DELETE",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
-from radiod.core.later import Later
 from radiod.core.ports import Clock
+from radiod.core.promises import Later
 from radiod.core.timers import Timers
 from radiod.errors import RUNTIME_ERROR, RadiodError, Refused
 

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from radiod.core.channels import ChannelSettings, SavedChannel
-from radiod.core.history import Damaged, Record
+from radiod.core.channels.registry import ChannelSettings, SavedChannel
+from radiod.core.history.histories import Damaged, Record
 from radiod.errors import OUT_OF_SERVICE, RadiodError, Refused
 from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore

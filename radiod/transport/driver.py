@@ -13,13 +13,13 @@ from typing import Final
 from msgspec import structs
 from twisted.logger import Logger
 
-from radiod.core.addresses import network_of_peer
-from radiod.core.guesses import Turn
-from radiod.core.handshake import Gate, Handshake
-from radiod.core.later import Later
+from radiod.core.budgets.addresses import network_of_peer
+from radiod.core.budgets.guesses import Turn
 from radiod.core.ports import BrowserCookie
-from radiod.core.realm import Realm
-from radiod.core.sessions import Session
+from radiod.core.promises import Later
+from radiod.core.realm.handshake import Gate, Handshake
+from radiod.core.realm.realm import Realm
+from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
 from radiod.errors import (
     AUTHENTICATION_DENIED,

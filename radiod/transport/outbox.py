@@ -3,7 +3,7 @@
 ``FanOut`` is the core's ``ports.Outbox``. Each connection has an ``Outlet``. While its socket takes what it
 is given, frames gather in the outlet's queue and leave with one ``send`` at the end of the reactor turn.
 When the socket is full the outlet is *blocked*: events wait in each listener's own buffer
-(``core.buffers``), whose policy decides what is dropped; everything else waits in a backlog that is
+(``core.delivery.buffers``), whose policy decides what is dropped; everything else waits in a backlog that is
 bounded as well: above ``READ_PAUSE`` bytes the peer is no longer read, above ``max_backlog`` its
 connection is cut.
 
@@ -30,14 +30,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from radiod.core.addresses import network_of_peer
-from radiod.core.guesses import Guesses
-from radiod.core.listeners import Broadcast, Listener
+from radiod.core.budgets.addresses import network_of_peer
+from radiod.core.budgets.guesses import Guesses
+from radiod.core.budgets.unfinished import Unfinished
+from radiod.core.delivery.listeners import Broadcast, Listener
 from radiod.core.ports import Principal
-from radiod.core.sessions import Session
+from radiod.core.sessions.session import Session
 from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
-from radiod.core.unfinished import Unfinished
 from radiod.errors import (
     CLOSE_KILLED,
     INVALID_ARGUMENT,

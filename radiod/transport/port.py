@@ -16,14 +16,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from radiod.core.addresses import Crowd, network_of
+from radiod.core.budgets.addresses import Crowd, network_of
+from radiod.core.budgets.unfinished import Unfinished
 from radiod.core.timers import Deadline
-from radiod.core.unfinished import Unfinished
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
+from radiod.transport.limits import Settings
 from radiod.transport.liveness import Watch
-from radiod.transport.settings import Settings
 from radiod.transport.strangers import Strangers
 from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
 from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head

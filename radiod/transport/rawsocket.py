@@ -15,16 +15,16 @@ from autobahn.twisted.rawsocket import WampRawSocketServerProtocol
 from twisted.internet.protocol import ServerFactory
 from twisted.python.failure import Failure
 
-from radiod.core.handshake import Gate
+from radiod.core.realm.handshake import Gate
 from radiod.errors import PeerError
+from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import RAWSOCKET
 from radiod.transport.inbox import Work
+from radiod.transport.limits import Settings
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
-from radiod.transport.pings import NOTHING_ASKED, Pinger
-from radiod.transport.quiet import QuietLogger
-from radiod.transport.settings import Settings
+from radiod.transport.websocket.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import CODECS, Codec
 from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames, rawsocket_wanted
 from radiod.wire.pieces import Pieces

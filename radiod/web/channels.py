@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.core.later import Later
 from radiod.core.ports import Permissions
-from radiod.core.realm import Realm
+from radiod.core.promises import Later
+from radiod.core.realm.realm import Realm
 from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import NO_TEXT, JsonResource, answer, query, rest_of_path
 

@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.core.addresses import network_of
-from radiod.core.later import Later, after
+from radiod.core.budgets.addresses import network_of
+from radiod.core.promises import Later, after
 from radiod.errors import (
     CHANNEL_CLOSED,
     NOT_AUTHORIZED,
@@ -38,7 +38,7 @@ STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 
 
 class ChannelStreams(Protocol):
-    """What admits listeners and serves streams; ``transport.streams.Streams`` is one, and documents it."""
+    """What admits listeners and serves streams; ``listening.listeners.Streams`` is one, and documents it."""
 
     def admit(
         self,
@@ -61,7 +61,7 @@ class ChannelStreams(Protocol):
 
 
 class Polls(Protocol):
-    """What answers polls; ``transport.channelpolls.ChannelPolls`` is one, and documents it."""
+    """What answers polls; ``transport.listening.polls.ChannelPolls`` is one, and documents it."""
 
     def poll(self, stream: Any, answer: Callable[[Any], None], network: str | None) -> Callable[[], None]: ...
 

@@ -19,7 +19,7 @@ __all__ = ["LongPollResource"]
 
 
 class Transport(Protocol):
-    """One open transport; ``transport.longpoll.Poll`` is one, and documents it."""
+    """One open transport; ``transport.wamp_longpoll.Poll`` is one, and documents it."""
 
     id: str
     protocol: str
@@ -34,7 +34,7 @@ class Transport(Protocol):
 
 
 class Transports(Protocol):
-    """The table of them; ``transport.longpoll.Polls`` is one."""
+    """The table of them; ``transport.wamp_longpoll.Polls`` is one."""
 
     def open(self, protocols: list[str], peer: str) -> Transport: ...
 

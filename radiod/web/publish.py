@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.core.later import Later
+from radiod.core.delivery.receipts import Publication
 from radiod.core.ports import Action
-from radiod.core.realm import Realm
-from radiod.core.receipts import Publication
-from radiod.core.sessions import Session
+from radiod.core.promises import Later
+from radiod.core.realm.realm import Realm
+from radiod.core.sessions.session import Session
 from radiod.errors import RadiodError, Refused, WrongSecret, http_status
 from radiod.web.answers import JsonResource, answer, credential, header, log_refused
 from radiod.web.suspicion import Suspicion

@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.core.addresses import network_of
-from radiod.core.guesses import Guesses
+from radiod.core.budgets.addresses import network_of
+from radiod.core.budgets.guesses import Guesses
 from radiod.errors import RadiodError, Refused
 from radiod.web.answers import answer, visit
 

@@ -4,10 +4,10 @@ import cbor2
 import pytest
 
 from radiod.auth.authorizer import Authorizer
-from radiod.core.later import Later
+from radiod.core.budgets.seats import Seats
 from radiod.core.ports import Action, Disclose
-from radiod.core.seats import Seats
-from radiod.core.sessions import Session
+from radiod.core.promises import Later
+from radiod.core.sessions.session import Session
 from radiod.core.statistics import REFUSALS
 from radiod.errors import AUTHORIZATION_FAILED, INVALID_ARGUMENT, Refused
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_principal, make_realm

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 from support.logins import LateDirectory, outcome_of, user
 
-from radiod.auth.decoys import Decoys
 from radiod.auth.directory import PROOFS, DynamicDirectory, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.auth.unknown_users import Decoys
 from radiod.core.ports import Action
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)

@@ -5,12 +5,12 @@ import json
 import pytest
 from support.logins import details, outcome_of, refusal
 
-from radiod.auth.decoys import Decoys
 from radiod.auth.directory import Credentials
 from radiod.auth.dynamic import CallDirectory
 from radiod.auth.ticket import Ticket
+from radiod.auth.unknown_users import Decoys
 from radiod.auth.wampcra import WampCra, sign
-from radiod.core.later import Later
+from radiod.core.promises import Later
 from radiod.errors import AUTHENTICATION_FAILED, Denied, Refused
 from radiod.testing import ALLOW_ALL, FakeClock, SequentialIds
 

@@ -10,7 +10,6 @@ from autobahn.wamp import auth
 from autobahn.wamp.types import Challenge
 from support.logins import AWKWARD, LateDirectory, details, outcome_of, refusal, user
 
-from radiod.auth.decoys import Decoys
 from radiod.auth.directory import ScramVerifier, StaticDirectory
 from radiod.auth.scram import (
     AUTOBAHN,
@@ -22,6 +21,7 @@ from radiod.auth.scram import (
     prepare,
     signature_for,
 )
+from radiod.auth.unknown_users import Decoys
 from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import SequentialIds
 

@@ -10,8 +10,8 @@ from autobahn.wamp.types import Challenge
 from support.logins import LateDirectory, details, outcome_of, refusal, user
 
 from radiod.auth import wampcra
-from radiod.auth.decoys import Decoys
 from radiod.auth.directory import StaticDirectory, WampcraSecret
+from radiod.auth.unknown_users import Decoys
 from radiod.auth.wampcra import WampCra, derive_key, sign
 from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import FakeClock, SequentialIds

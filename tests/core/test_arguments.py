@@ -19,7 +19,7 @@ from radiod.core.arguments import (
     text,
     whole,
 )
-from radiod.core.history import Keep
+from radiod.core.history.histories import Keep
 from radiod.errors import (
     BAD_KEY,
     BAD_NAME,

@@ -4,7 +4,7 @@ import pytest
 
 from radiod.core.disclosure import CALLER, NO_DETAILS, PUBLISHER, disclosed
 from radiod.core.ports import Disclose, Verdict
-from radiod.core.sessions import Session
+from radiod.core.sessions.session import Session
 from radiod.errors import DISCLOSE_ME, Refused
 from radiod.testing import make_principal
 

@@ -3,12 +3,12 @@
 import pytest
 from msgspec import structs
 
-from radiod.core.buffers import Tally
+from radiod.core.delivery.buffers import Tally
+from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
+from radiod.core.delivery.pacing import Flow
 from radiod.core.ids import RandomIds
-from radiod.core.listeners import Broadcast, Listener, Subscription
-from radiod.core.pacing import Flow
 from radiod.core.ports import Action, Limits, Principal
-from radiod.core.sessions import Session
+from radiod.core.sessions.session import Session
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
 from radiod.testing import (
     ALLOW_ALL,

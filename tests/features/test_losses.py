@@ -18,9 +18,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
 
 from radiod.config import Config
-from radiod.core.history import Damaged
-from radiod.core.sessions import Session
-from radiod.service import Radio
+from radiod.core.history.histories import Damaged
+from radiod.core.sessions.session import Session
+from radiod.service.service import Radio
 from radiod.testing import make_principal
 from radiod.wire import codecs
 

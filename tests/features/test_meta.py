@@ -9,7 +9,7 @@ import re
 import pytest
 from support.peers import ERROR, EVENT, GOODBYE, RESULT, SUBSCRIBED, UNSUBSCRIBED
 
-from radiod.core.meta import MetaApi
+from radiod.core.procedures.wamp_meta import MetaApi
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 NORMAL = "wamp.close.normal"

@@ -16,7 +16,7 @@ from support.peers import (
     hello_roles,
 )
 
-from radiod.core.handshake import FEATURES
+from radiod.core.realm.handshake import FEATURES
 
 INVALID_URI = "wamp.error.invalid_uri"
 

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from radiod.core.channels import ChannelSettings, SavedChannel
-from radiod.core.history import Histories, Keep
-from radiod.core.positions import Position
+from radiod.core.channels.registry import ChannelSettings, SavedChannel
+from radiod.core.history.histories import Histories, Keep
+from radiod.core.history.positions import Position
 from radiod.errors import OUT_OF_SERVICE, Refused
 from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from radiod.core.history import Histories, Keep
-from radiod.core.positions import Position
+from radiod.core.history.histories import Histories, Keep
+from radiod.core.history.positions import Position
 from radiod.store.__main__ import main
 from radiod.store.acknowledged import NOTE, SUM, UNKNOWN
 from radiod.store.database import Append, Cuts, Database, SaveChannel

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.testing import MemoryReactorClock
 
-from radiod.service import Radio
+from radiod.service.service import Radio
 from support.memory import Wire, server_frames, upgrade
 from support.peers import SERIALIZERS, TRANSPORTS, Peer, SerializedRawSocketWire, hello_roles
 

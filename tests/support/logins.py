@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from radiod.auth.directory import Credentials
-from radiod.core.later import Later
+from radiod.core.promises import Later
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.testing import ALLOW_ALL
 from radiod.wire.codecs import JSON

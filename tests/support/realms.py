@@ -1,7 +1,7 @@
 """A realm on fakes, clients that call the router's procedures, and an authorizer that takes its time."""
 
-from radiod.core.later import Later
 from radiod.core.ports import Verdict
+from radiod.core.promises import Later
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_realm
 from radiod.wire.codecs import CBOR
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from support.memory import WebSocketWire, make_radio
 from twisted.internet.task import Clock
 
-from radiod.core.buffers import BufferSettings, Tally
-from radiod.core.listeners import Broadcast, Listener, Subscription
-from radiod.core.pacing import Flow
-from radiod.core.sessions import Session
+from radiod.core.delivery.buffers import BufferSettings, Tally
+from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
+from radiod.core.delivery.pacing import Flow
+from radiod.core.sessions.session import Session
 from radiod.testing import make_principal
 from radiod.transport.clock import ReactorClock
 from radiod.transport.outbox import CHUNK, RESTED_S, TURN_BYTES, TURN_S, FanOut, Outlet

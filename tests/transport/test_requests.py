@@ -8,7 +8,7 @@ import pytest
 from support.memory import Wire, make_radio, upgrade
 
 from radiod.config import Config
-from radiod.service import door
+from radiod.service.service import door
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 KEPT = """

@@ -5,7 +5,7 @@ import json
 import pytest
 from support.memory import CONFIG, RawSocketWire, WebSocketWire, Wire, make_radio, upgrade
 
-from radiod.core.guesses import FREE, MAX_WAITING, WAIT
+from radiod.core.budgets.guesses import FREE, MAX_WAITING, WAIT
 from radiod.wire.codecs import JSON
 
 PRIVATE = f"""{CONFIG}

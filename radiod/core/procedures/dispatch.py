@@ -10,20 +10,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from radiod.core.arguments import Signature, bind
-from radiod.core.later import Later, after
-from radiod.core.procedures.channel import ChannelProcedures
-from radiod.core.procedures.client import ClientProcedures
-from radiod.core.procedures.history import HistoryProcedures
-from radiod.core.procedures.presence import PresenceProcedures
-from radiod.core.procedures.rpc import RpcProcedures
-from radiod.core.procedures.server import ServerProcedures
-from radiod.core.procedures.statistics import ChannelStatistics
+from radiod.core.procedures.radiod_channel import ChannelProcedures
+from radiod.core.procedures.radiod_client import ClientProcedures
+from radiod.core.procedures.radiod_history import HistoryProcedures
+from radiod.core.procedures.radiod_presence import PresenceProcedures
+from radiod.core.procedures.radiod_rpc import RpcProcedures
+from radiod.core.procedures.radiod_server import ServerProcedures
+from radiod.core.procedures.radiod_statistics import ChannelStatistics
+from radiod.core.promises import Later, after
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
 from radiod.wire.codecs import Payload, Undecodable
 
 if TYPE_CHECKING:
-    from radiod.core.realm import Realm
-    from radiod.core.sessions import Session
+    from radiod.core.realm.realm import Realm
+    from radiod.core.sessions.session import Session
 
 __all__ = ["Procedures"]
 

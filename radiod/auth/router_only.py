@@ -1,0 +1,63 @@
+"""Procedures that only the router may call."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from radiod.core.budgets.rates import RateLimit
+from radiod.core.ports import Action, Permissions, Verdict
+from radiod.core.promises import Later
+from radiod.core.sessions.session import Session
+from radiod.wire.messages import Options
+
+__all__ = ["Withheld"]
+
+DENIED: Final = Verdict(is_allowed=False)
+
+
+class Withheld:
+    """``ports.Permissions`` of a role without the right to call one procedure.
+
+    What answers the router's questions about users tells secrets, and listeners have ``call = ["*"]``.
+    """
+
+    def __init__(self, permissions: Permissions, procedure: str) -> None:
+        self._permissions = permissions
+        self._procedure = procedure
+
+    @property
+    def may_hold_publishers(self) -> bool:
+        """As ``Permissions.may_hold_publishers``."""
+        return self._permissions.may_hold_publishers
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """As ``Permissions.rate_limit``."""
+        return self._permissions.rate_limit
+
+    def decide(
+        self, session: Session, action: Action, uri: str, options: Options
+    ) -> Verdict | Later[Verdict]:
+        """As ``Permissions.decide``."""
+        if self._is_withheld(action, uri):
+            return DENIED
+        return self._permissions.decide(session, action, uri, options)
+
+    def allows(self, action: Action, uri: str) -> bool:
+        """As ``Permissions.allows``."""
+        return not self._is_withheld(action, uri) and self._permissions.allows(action, uri)
+
+    def hides(self, topic: str) -> bool:
+        """As ``Permissions.hides``."""
+        return self._permissions.hides(topic)
+
+    def hides_procedure(self, procedure: str) -> bool:
+        """As ``Permissions.hides_procedure``."""
+        return self._permissions.hides_procedure(procedure)
+
+    def may_act_on_others(self, procedure: str) -> bool:
+        """As ``Permissions.may_act_on_others``."""
+        return self._permissions.may_act_on_others(procedure)
+
+    def _is_withheld(self, action: Action, uri: str) -> bool:
+        return action is Action.CALL and uri == self._procedure

@@ -1,0 +1,1 @@
+"""What strangers share: bounds, rates, seats, and what is counted of them."""

@@ -1,0 +1,1 @@
+"""Channels: which there are, who may use them, who writes, who listens."""

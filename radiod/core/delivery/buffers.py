@@ -1,0 +1,418 @@
+"""What a listener that does not keep up still has to receive: a bounded queue, its policy, its settings.
+
+Settings come from a SUBSCRIBE option, a procedure, a channel's default or a query string; all of them are
+checked here, by ``settings_from``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+from msgspec import Struct, structs
+
+from radiod.errors import INVALID_ARGUMENT, Refused
+
+if TYPE_CHECKING:
+    from radiod.core.delivery.holdings import Account
+    from radiod.core.delivery.listeners import Broadcast
+
+__all__ = [
+    "DEFAULTS",
+    "MAX_MARKS",
+    "MAX_SIZE",
+    "Buffer",
+    "BufferSettings",
+    "Policy",
+    "Tally",
+    "from_query",
+    "settings_from",
+]
+
+MAX_SIZE: Final = 100_000
+"""Events that any buffer holds, also where its ``size`` is 0."""
+
+MAX_MARKS: Final = 100
+"""Marks that one buffer holds beside its events."""
+
+MAX_EVERY: Final = 2**53
+MAX_INTERVAL: Final = 86_400.0
+MAX_WEIGHT: Final = 100
+
+Policy = Literal["ring", "skip", "clear", "wait", "raise"]
+POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
+
+
+class BufferSettings(Struct, frozen=True, kw_only=True):
+    """How one listener wants its events.
+
+    ``size`` in events, 0 for as many as ``max_bytes`` holds; ``policy`` when that is full; ``every``: one of
+    so many is delivered; ``min_interval`` in seconds between deliveries; ``latest``: only the newest waits;
+    ``weight``: its share of the connection beside the session's other listeners; ``max_bytes`` of payload.
+    """
+
+    size: int = 100
+    policy: Policy = "ring"
+    every: int = 1
+    min_interval: float = 0.0
+    latest: bool = False
+    weight: int = 1
+    max_bytes: int = 1 << 20
+
+    @property
+    def is_paced(self) -> bool:
+        """True when the listener cannot simply be given every event at once."""
+        return self.every > 1 or self.min_interval > 0 or self.latest or self.holds_publishers
+
+    @property
+    def holds_publishers(self) -> bool:
+        """True when publishers learn of it that the buffer is full."""
+        return self.policy in ("wait", "raise")
+
+
+DEFAULTS: Final = BufferSettings()
+FIELDS: Final = BufferSettings.__struct_fields__
+
+
+def settings_from(given: Any, defaults: BufferSettings, max_bytes: int) -> BufferSettings:
+    """``defaults`` with what is ``given``, a dictionary, in their place.
+
+    Args:
+        max_bytes: the server's bound for the setting of that name.
+    Raises: Refused: ``invalid_argument``, naming the setting that is wrong.
+    """
+    if not isinstance(given, dict):
+        raise Refused(INVALID_ARGUMENT, "buffer must be a dictionary")
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in FIELDS:
+            raise Refused(INVALID_ARGUMENT, f"buffer has no {str(name)[:64]!r}; it has {', '.join(FIELDS)}")
+        checked[name] = _CHECKS[name](name, value, max_bytes)
+    return structs.replace(defaults, **checked) if checked else defaults
+
+
+def from_query(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The settings among a query string's parameters, for ``settings_from``; others are left out.
+
+    What cannot be read stays the text it is: ``settings_from`` says what it must be.
+    """
+    given: dict[str, Any] = {}
+    for name in FIELDS:
+        if name in parameters:
+            given[name] = text = parameters[name]
+            with suppress(ValueError, KeyError):
+                given[name] = _READERS[name](text)
+    return given
+
+
+def _integer(least: int, most: int | None) -> Callable[[str, Any, int], int]:
+    def check(name: str, value: Any, max_bytes: int) -> int:
+        bound = max_bytes if most is None else most
+        if isinstance(value, float) and value.is_integer():
+            # Some clients have no other numbers.
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= bound:
+            raise Refused(INVALID_ARGUMENT, f"{name} must be an integer from {least} to {bound}")
+        return value
+
+    return check
+
+
+def _interval(name: str, value: Any, max_bytes: int) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # Compared, never converted: NaN fails every comparison, and an integer may be too large for a float.
+    if not is_number or not 0 <= value <= MAX_INTERVAL:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be a number of seconds from 0 to {MAX_INTERVAL:.0f}")
+    return float(value)
+
+
+def _policy(name: str, value: Any, max_bytes: int) -> str:
+    if not isinstance(value, str) or value not in POLICIES:
+        raise Refused(INVALID_ARGUMENT, f"{name} must be one of {', '.join(POLICIES)}")
+    return value
+
+
+def _flag(name: str, value: Any, max_bytes: int) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(INVALID_ARGUMENT, f"{name} must be true or false")
+    return value
+
+
+_CHECKS: Final[dict[str, Callable[[str, Any, int], Any]]] = {
+    "size": _integer(0, MAX_SIZE),
+    "policy": _policy,
+    "every": _integer(1, MAX_EVERY),
+    "min_interval": _interval,
+    "latest": _flag,
+    "weight": _integer(1, MAX_WEIGHT),
+    "max_bytes": _integer(1, None),
+}
+_READERS: Final[dict[str, Callable[[str], Any]]] = {
+    "size": int,
+    "policy": str,
+    "every": int,
+    "min_interval": float,
+    "latest": {"true": True, "1": True, "false": False, "0": False}.__getitem__,
+    "weight": int,
+    "max_bytes": int,
+}
+
+
+class Tally:
+    """Counts what became of events, one for each listener; bytes are those of their payload.
+
+    ``delivered``, ``delivered_bytes``: given to its connection; ``queued``, ``queued_bytes``: waiting in its
+    buffer; ``by_policy``: lost; ``undeliverable``: lost, since its form has no word for it, or it is too
+    long for the listener; ``overtaken``: lost, since the history dropped it before a listener that came
+    back read it; ``conflated``: replaced by a newer one while it waited, and ``skipped``: left out by
+    ``every``, as the listener wished.
+    """
+
+    __slots__ = (
+        "by_policy",
+        "conflated",
+        "delivered",
+        "delivered_bytes",
+        "overtaken",
+        "queued",
+        "queued_bytes",
+        "skipped",
+        "undeliverable",
+    )
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.delivered_bytes = 0
+        self.by_policy: dict[Policy, int] = dict.fromkeys(POLICIES, 0)
+        self.undeliverable = 0
+        self.overtaken = 0
+        self.conflated = 0
+        self.skipped = 0
+        self.queued = 0
+        self.queued_bytes = 0
+
+    @property
+    def lost(self) -> int:
+        """All that was lost, by any policy."""
+        return sum(self.by_policy.values())
+
+
+class Buffer:
+    """Events that wait, oldest first, and between them how many were lost at that place.
+
+    Marks (``Broadcast.is_mark``) keep their place among the events, but neither take their room nor make
+    room for them; they have a bound of their own. Events are shared with all other listeners, so a slot
+    costs a reference, and memory only where this is the last one that holds the event.
+    """
+
+    __slots__ = ("_account", "_mark_bytes", "_queue", "_tally", "bytes", "marks", "samples", "settings")
+
+    def __init__(self, settings: BufferSettings, tally: Tally, account: Account | None = None) -> None:
+        self.settings = settings
+        self._tally = tally
+        # Of the session, if anybody counts what it holds.
+        self._account = account
+        # An integer in the queue: so many were lost here. Two of them are never side by side.
+        self._queue: deque[Broadcast | int] = deque()
+        # Events that are no marks, and their payload bytes.
+        self.samples = 0
+        self.bytes = 0
+        self.marks = 0
+        self._mark_bytes = 0
+
+    def __len__(self) -> int:
+        return self.samples + self.marks
+
+    @property
+    def is_clear(self) -> bool:
+        """True when neither an event nor the news of a loss waits."""
+        return not self._queue
+
+    @property
+    def has_untold(self) -> bool:
+        """True when a loss is to be told with the next event that comes, since none waits to tell it with."""
+        return bool(self._queue) and not len(self)
+
+    @property
+    def begins_with_mark(self) -> bool:
+        """True when ``take`` would return a mark."""
+        first = next((item for item in self._queue if type(item) is not int), None)
+        return first is not None and cast("Broadcast", first).is_mark
+
+    def ends_with(self, broadcast: Broadcast) -> bool:
+        """True when this event waits behind all others."""
+        return bool(self._queue) and self._queue[-1] is broadcast
+
+    def fits(self, broadcast: Broadcast) -> bool:
+        """True when ``offer`` would take the event without dropping any."""
+        size = len(broadcast.payload)
+        settings = self.settings
+        if broadcast.is_mark:
+            return self.marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
+        if settings.latest:
+            return size <= settings.max_bytes
+        return self.samples < (settings.size or MAX_SIZE) and self.bytes + size <= settings.max_bytes
+
+    def offer(self, broadcast: Broadcast) -> int:
+        """Queue an event, making room as the policy says.
+
+        An event above ``max_bytes`` is dropped itself. Returns: how many events were lost.
+        """
+        settings = self.settings
+        is_sample = not broadcast.is_mark
+        if is_sample and settings.latest and self.samples and len(broadcast.payload) <= settings.max_bytes:
+            self._conflate(0)
+        if self.fits(broadcast):
+            self._append(broadcast)
+            return 0
+        if (
+            is_sample
+            and settings.policy in ("ring", "clear")
+            and len(broadcast.payload) <= settings.max_bytes
+        ):
+            lost = 0
+            while not self.fits(broadcast) or (settings.policy == "clear" and self.samples):
+                self._drop_oldest(1)
+                lost += 1
+            self._append(broadcast)
+            return self._count(lost)
+        self.lose(1)
+        return self._count(1)
+
+    def refuse(self) -> int:
+        """An event may not be queued, though it had room here. Returns: how many events were lost: it."""
+        self.lose(1)
+        return self._count(1)
+
+    def shed(self) -> int:
+        """Drop what the policy drops when it is full; there must be a sample. Returns: how many were lost."""
+        policy, lost = self.settings.policy, 1
+        if policy == "skip":
+            self._drop_newest()
+            return self._count(lost)
+        self._drop_oldest(1)
+        while policy == "clear" and self.samples > 1:
+            self._drop_oldest(1)
+            lost += 1
+        return self._count(lost)
+
+    def take(self) -> tuple[Broadcast, int]:
+        """The oldest event, and how many were lost before it. Raises: IndexError: the buffer is empty."""
+        if not len(self):
+            raise IndexError("no event waits")
+        item = self._queue.popleft()
+        lost = 0
+        if isinstance(item, int):
+            lost = item
+            item = cast("Broadcast", self._queue.popleft())
+        self._forget(item)
+        return item, lost
+
+    def take_lost(self) -> int:
+        """How many were lost that nobody was told of. Only while no event waits."""
+        return cast("int", self._queue.pop()) if self._queue else 0
+
+    def lose(self, count: int) -> None:
+        """Remember that so many events were lost behind all that waits."""
+        if count:
+            if self._queue and isinstance(self._queue[-1], int):
+                count += cast("int", self._queue.pop())
+            self._queue.append(count)
+
+    def put_back(self, lost: int) -> None:
+        """What ``take`` told was lost could not be told: it will be with the next event."""
+        if lost:
+            if self._queue and isinstance(self._queue[0], int):
+                lost += cast("int", self._queue.popleft())
+            self._queue.appendleft(lost)
+
+    def tune(self, settings: BufferSettings) -> int:
+        """Go on with other settings; a buffer that has become too small drops as its new policy says.
+
+        Returns: how many events were lost.
+        """
+        self.settings = settings
+        if settings.latest:
+            self._conflate(1)
+        lost = 0
+        while self.samples > (settings.size or MAX_SIZE) or self.bytes > settings.max_bytes:
+            if settings.policy in ("ring", "clear"):
+                self._drop_oldest(1)
+            else:
+                self._drop_newest()
+            lost += 1
+        if lost and settings.policy == "clear":
+            while self.samples > 1:
+                self._drop_oldest(1)
+                lost += 1
+        return self._count(lost)
+
+    def _conflate(self, keep: int) -> None:
+        while self.samples > keep:
+            self._drop_oldest(0)
+            self._tally.conflated += 1
+
+    def _count(self, lost: int) -> int:
+        self._tally.by_policy[self.settings.policy] += lost
+        return lost
+
+    def discard(self) -> None:
+        """Nobody will take what waits: the buffer must not be used any more."""
+        self._tally.queued -= len(self)
+        self._tally.queued_bytes -= self.bytes + self._mark_bytes
+        if self._account is not None:
+            self._account.change(-self.bytes - self._mark_bytes)
+
+    def _append(self, broadcast: Broadcast) -> None:
+        self._queue.append(broadcast)
+        size = len(broadcast.payload)
+        self._tally.queued += 1
+        self._tally.queued_bytes += size
+        if self._account is not None:
+            self._account.change(size)
+        if broadcast.is_mark:
+            self.marks += 1
+            self._mark_bytes += size
+        else:
+            self.samples += 1
+            self.bytes += size
+
+    def _forget(self, broadcast: Broadcast) -> None:
+        size = len(broadcast.payload)
+        self._tally.queued -= 1
+        self._tally.queued_bytes -= size
+        if self._account is not None:
+            self._account.change(-size)
+        if broadcast.is_mark:
+            self.marks -= 1
+            self._mark_bytes -= size
+        else:
+            self.samples -= 1
+            self.bytes -= size
+
+    def _drop_oldest(self, lost: int) -> None:
+        """Remove the oldest sample from among the marks, and leave ``lost`` in its place."""
+        queue = self._queue
+        before: list[Broadcast | int] = []
+        while isinstance(item := queue.popleft(), int) or item.is_mark:
+            before.append(item)
+        self._forget(item)
+        if before and isinstance(before[-1], int):
+            lost += cast("int", before.pop())
+        self.put_back(lost)
+        queue.extendleft(reversed(before))
+
+    def _drop_newest(self) -> None:
+        """Remove the newest sample from among the marks, and leave a loss in its place."""
+        queue = self._queue
+        behind: list[Broadcast | int] = []
+        while isinstance(item := queue.pop(), int) or item.is_mark:
+            behind.append(item)
+        self._forget(item)
+        lost = 1
+        if behind and isinstance(behind[-1], int):
+            lost += cast("int", behind.pop())
+        self.lose(lost)
+        queue.extend(reversed(behind))

@@ -1,0 +1,234 @@
+"""Who listens: an event on its way, a subscription, and each session's part in it.
+
+Most listeners are *ordinary*: they get every event as it comes, and buffers only while their connection is
+blocked. Those that ask for anything else have a ``Pacer``, and are in ``Subscription.paced``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from radiod.core.delivery.buffers import DEFAULTS, Buffer, BufferSettings
+from radiod.core.delivery.holdings import Account
+from radiod.core.delivery.pacing import Flow, Pacer, Replay
+from radiod.core.sessions.session import Session
+from radiod.core.uris import is_reserved, selects
+from radiod.wire.codecs import Payload
+from radiod.wire.messages import MatchPolicy
+
+if TYPE_CHECKING:
+    from radiod.core.pubsub.broker import Broker
+
+__all__ = ["Broadcast", "Listener", "Subscription"]
+
+
+class Broadcast:
+    """One publication on its way to the listeners of one subscription.
+
+    ``is_mark``: it marks the end of something, and passes rates and full buffers. ``frames`` is the
+    outbox's: wire format -> bytes, so that each format is made once for all receivers.
+    """
+
+    __slots__ = ("details", "frames", "is_mark", "payload", "publication", "subscription", "topic")
+
+    def __init__(
+        self,
+        subscription: int,
+        publication: int,
+        topic: str,
+        details: dict[str, Any],
+        payload: Payload,
+        is_mark: bool = False,
+    ) -> None:
+        self.subscription = subscription
+        self.publication = publication
+        self.topic = topic
+        self.details = details
+        self.payload = payload
+        self.is_mark = is_mark
+        self.frames: dict[Any, bytes] = {}
+
+    def telling(self, details: dict[str, Any]) -> Broadcast:
+        """The same event, for one listener that is told more about it."""
+        told = {**self.details, **details}
+        return Broadcast(self.subscription, self.publication, self.topic, told, self.payload, self.is_mark)
+
+
+class Listener:
+    """One session's part in one subscription, with the buffer that holds what it could not take yet.
+
+    ``lost`` counts all events that were dropped for it. ``is_owed`` and ``share`` are the outbox's.
+    """
+
+    __slots__ = (
+        "buffer",
+        "is_owed",
+        "lost",
+        "outlet",
+        "pacer",
+        "session",
+        "settings",
+        "share",
+        "subscription",
+    )
+
+    def __init__(
+        self, session: Session, subscription: Subscription, settings: BufferSettings = DEFAULTS
+    ) -> None:
+        self.session = session
+        self.subscription = subscription
+        # Copied here because fan-out reads it once for every listener and event.
+        self.outlet = session.outlet
+        self.settings = settings
+        self.buffer: Buffer | None = None
+        self.pacer: Pacer | None = None
+        self.lost = 0
+        self.is_owed = False
+        self.share = 0.0
+
+    @property
+    def queued(self) -> int:
+        """Events that wait."""
+        return len(self.buffer) if self.buffer is not None else 0
+
+    def made_buffer(self) -> Buffer:
+        """Its buffer, made when first needed."""
+        if self.buffer is None:
+            account = self.account()
+            account.listeners[self] = None
+            self.buffer = Buffer(self.settings, self.subscription.flow.tally, account)
+        return self.buffer
+
+    def account(self) -> Account:
+        """What is held for its session."""
+        return self.session.made_account(self.subscription.flow.holdings)
+
+    def hold(self, broadcast: Broadcast) -> int:
+        """Keep an event until the session reads again. Returns: how many of its own were dropped for it."""
+        buffer = self.made_buffer()
+        account, before = self.account(), self.lost
+        size = len(broadcast.payload)
+        # What is too long for the buffer needs no room: it is lost itself.
+        exceeded = account.exceeded(size) if size <= self.settings.max_bytes else None
+        if exceeded is not None:
+            self.subscription.flow.bounds.met(exceeded, self.session)
+            exceeded = account.make_room(size)
+        self.lost += buffer.offer(broadcast) if exceeded is None else buffer.refuse()
+        return self.lost - before
+
+    def shed(self) -> int:
+        """Lose what its policy drops; there must be something. Returns: bytes that it still holds."""
+        buffer = self.made_buffer()
+        self.lost += buffer.shed()
+        return buffer.bytes
+
+    def take(self) -> tuple[Broadcast, int] | None:
+        """The next event that is due, and how many were lost before it.
+
+        None: there is none now. When there is one again, the outbox is told: ``Outbox.release``.
+        """
+        if self.pacer is not None:
+            return self.pacer.take()
+        buffer = self.buffer
+        if buffer:
+            return buffer.take()
+        if buffer is not None and buffer.has_untold:
+            # From here on events would pass the buffer by, and nobody would hear of the loss.
+            self.pace()
+        return None
+
+    def count(self, delivered: int, broadcast: Broadcast) -> None:
+        """So many listeners of its subscription were given the event."""
+        tally = self.subscription.flow.tally
+        tally.delivered += delivered
+        tally.delivered_bytes += delivered * len(broadcast.payload)
+
+    def miss(self, lost: int) -> None:
+        """The last event cannot be said to it: the next one tells so, and what this one was to tell.
+
+        ``lost``: how many were lost before it.
+        """
+        self.lost += 1
+        self.subscription.flow.tally.undeliverable += 1
+        self.made_buffer().put_back(lost + 1)
+        # An ordinary listener's events pass its buffer by.
+        self.pace().tell_again()
+
+    def take_untold(self) -> int:
+        """How many were lost that no event waits to tell of: the caller tells it in another way, now."""
+        buffer = self.buffer
+        if buffer is None or not buffer.has_untold or (self.pacer is not None and self.pacer.has_more):
+            return 0
+        lost = buffer.take_lost()
+        if self.pacer is not None:
+            self.pacer.relax()
+        return lost
+
+    def pace(self) -> Pacer:
+        """Its pacer, made if it has none."""
+        if self.pacer is None:
+            self.pacer = Pacer(self)
+            self.subscription.paced[self.session] = self
+            self.subscription.flow.paced += 1
+        return self.pacer
+
+    def be_ordinary(self) -> None:
+        """Let its pacer go: from now on it gets events as they come."""
+        self.pacer = None
+        del self.subscription.paced[self.session]
+        self.subscription.flow.paced -= 1
+
+    def tune(self, settings: BufferSettings) -> None:
+        """Go on with other settings; what waits keeps its order, and what has no room any more is lost."""
+        before, self.settings = self.settings, settings
+        if self.buffer is not None:
+            self.lost += self.buffer.tune(settings)
+        if self.pacer is not None:
+            self.pacer.tuned(before)
+        elif settings.is_paced:
+            self.pace().tuned(before)
+
+    def replay(self, replay: Replay) -> None:
+        """Read what comes next from ``replay`` until it is done; live events are not offered meanwhile."""
+        self.pace().begin(replay)
+
+    def tell_next(self, details: dict[str, Any]) -> None:
+        """Have the next event that the listener gets carry these ``details`` besides its own."""
+        self.pace().tell_next(details)
+
+    def stop(self) -> None:
+        """The session does not listen any more: nothing is owed to it, and nobody waits for it."""
+        if self.buffer is not None:
+            self.buffer.discard()
+            self.buffer = None
+            del self.account().listeners[self]
+        if self.pacer is not None:
+            self.pacer.stop()
+            self.be_ordinary()
+
+
+class Subscription:
+    """A topic, or pattern of topics, that somebody listens to.
+
+    ``listeners``: session -> listener, in order of subscribing; ``paced``: those of them that have a pacer;
+    ``created``: seconds since 1970; ``broker``: the one that has it.
+    """
+
+    __slots__ = ("broker", "created", "flow", "id", "listeners", "match", "paced", "topic")
+
+    def __init__(
+        self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow, broker: Broker
+    ) -> None:
+        self.id = id
+        self.match: MatchPolicy = match
+        self.topic = topic
+        self.created = created
+        self.flow = flow
+        self.broker = broker
+        self.listeners: dict[Session, Listener] = {}
+        self.paced: dict[Session, Listener] = {}
+
+    def takes(self, topic: str) -> bool:
+        """True when events on ``topic`` go to this subscription: ``Broker.matching`` asked of one."""
+        is_open = is_reserved(self.topic) or not is_reserved(topic)
+        return is_open and selects(self.match, self.topic, topic)

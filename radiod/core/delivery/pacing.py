@@ -1,0 +1,420 @@
+"""Listeners that do not simply get every event at once: rates, waiting publishers, replays of the past."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from radiod.core.budgets.bounds import Bounds
+from radiod.core.delivery.buffers import MAX_MARKS, MAX_SIZE, Buffer, BufferSettings, Tally
+from radiod.core.delivery.holdings import Account, Holdings
+from radiod.core.ports import Clock, Outbox
+from radiod.core.timers import Deadline, Timers
+
+if TYPE_CHECKING:
+    from radiod.core.delivery.listeners import Broadcast, Listener
+    from radiod.core.delivery.receipts import Receipt
+
+__all__ = ["Flow", "Pacer", "Replay"]
+
+NEVER: Final = float("-inf")
+
+
+class Replay(Protocol):
+    """Reads a listener's past, one event at a time, as its connection takes it."""
+
+    @property
+    def is_done(self) -> bool:
+        """True when live events follow on what was taken last, without gap or repeat, but for ``lost``."""
+
+    @property
+    def lost(self) -> int:
+        """How many events were lost behind the one that was taken last."""
+
+    def take(self) -> tuple[Broadcast, int] | None:
+        """The next event, and how many were lost before it; None: there is none now."""
+
+
+class Flow:
+    """What all listeners of one broker share. ``paced`` counts those that have a pacer."""
+
+    __slots__ = ("bounds", "clock", "holdings", "outbox", "paced", "tally", "timers", "wait_timeout")
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        timers: Timers,
+        tally: Tally,
+        wait_timeout: float,
+        holdings: Holdings | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.holdings = holdings or Holdings()
+        self.bounds = bounds or Bounds()
+        self.outbox = outbox
+        self.clock = clock
+        self.timers = timers
+        self.tally = tally
+        self.wait_timeout = wait_timeout
+        self.paced = 0
+
+
+class Line:
+    """Acknowledged events in front of a full buffer of policy ``wait``, and marks among them.
+
+    Each with the number of events lost before it, its receipt, and when it is given up.
+    """
+
+    __slots__ = ("_account", "_bytes", "_events", "_mark_bytes", "_marks", "lost")
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._events: deque[tuple[int, Broadcast, Receipt | None, float]] = deque()
+        # Payload bytes of events that are no marks, and of marks.
+        self._bytes = 0
+        self._mark_bytes = 0
+        self._marks = 0
+        # Lost behind everything that waits here.
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def first(self) -> Broadcast:
+        """The event that has waited longest."""
+        return self._events[0][1]
+
+    @property
+    def first_until(self) -> float:
+        """When that event is given up."""
+        return self._events[0][3]
+
+    def has_room(self, broadcast: Broadcast, settings: BufferSettings) -> bool:
+        """True while it is no longer than a buffer may be, and marks have their own bound.
+
+        Nobody waits for a session that may hold no more.
+        """
+        size = len(broadcast.payload)
+        if self._account.exceeded(size) is not None:
+            return False
+        if broadcast.is_mark:
+            return self._marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
+        samples = len(self._events) - self._marks
+        return samples < (settings.size or MAX_SIZE) and self._bytes + size <= settings.max_bytes
+
+    def add(self, broadcast: Broadcast, receipt: Receipt | None, until: float) -> None:
+        """Let one more wait."""
+        self._events.append((self.lost, broadcast, receipt, until))
+        self.lost = 0
+        self._note_one(broadcast, 1)
+
+    def pop(self) -> tuple[int, Broadcast, Receipt | None]:
+        """Remove the one that has waited longest."""
+        lost, broadcast, receipt, _ = self._events.popleft()
+        self._note_one(broadcast, -1)
+        return lost, broadcast, receipt
+
+    def _note_one(self, broadcast: Broadcast, sign: int) -> None:
+        size = sign * len(broadcast.payload)
+        self._account.change(size)
+        if broadcast.is_mark:
+            self._marks += sign
+            self._mark_bytes += size
+        else:
+            self._bytes += size
+
+
+class Pacer:
+    """Decides for one listener which events it gets, and when.
+
+    An event that is due goes out at once while nothing waits before it and the connection takes it;
+    everything else goes through the listener's buffer, from which the outbox takes it.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_flow",
+        "_last",
+        "_line",
+        "_listener",
+        "_next_tells",
+        "_offered",
+        "_replay",
+        "_timeout",
+        "_told",
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._flow = listener.subscription.flow
+        # Events since ``every`` was set, and when the last one was delivered.
+        self._offered = 0
+        self._last = NEVER
+        # The moment the next event is due, and the one when a publisher has waited long enough.
+        self._deadline: Deadline | None = None
+        self._timeout: Deadline | None = None
+        self._line: Line | None = None
+        self._replay: Replay | None = None
+        # What the next event tells besides, and what the last one did.
+        self._next_tells: dict[str, Any] | None = None
+        self._told: dict[str, Any] | None = None
+
+    @property
+    def has_more(self) -> bool:
+        """True while events are to come that are not live, or not in the buffer yet."""
+        return self._replay is not None or bool(self._line)
+
+    # --- events that come
+
+    def refuses(self, broadcast: Broadcast) -> bool:
+        """True when an acknowledged event must not be published since this listener would lose it."""
+        listener, settings = self._listener, self._listener.settings
+        if settings.policy != "raise" or self._replay is not None or broadcast.is_mark:
+            return False
+        is_wanted = (self._offered + 1) % settings.every == 0
+        return is_wanted and self._is_behind() and not listener.made_buffer().fits(broadcast)
+
+    def _is_behind(self) -> bool:
+        """Whether its connection does not take what it is sent: only then may publishers feel it.
+
+        A buffer that is full because its listener chose an interval is nobody else's concern.
+        """
+        return self._flow.outbox.is_blocked(self._listener.session)
+
+    def offer(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
+        """Give the listener a live event; ``receipt``: the publisher's, if it asked for one."""
+        listener = self._listener
+        if self._replay is not None or not self._is_wanted(broadcast):
+            return
+        if self._line and not self._is_behind():
+            self._excuse()
+        if self._passes(broadcast):
+            self._note(broadcast)
+            lost = listener.buffer.take_lost() if listener.buffer is not None else 0
+            self._flow.outbox.fan_out((listener,), self._telling(broadcast), lost)
+            self.relax()
+        elif self._line or self._must_wait(broadcast, receipt):
+            self._line_up(broadcast, receipt)
+        else:
+            listener.hold(broadcast)
+            self._wake()
+
+    def _is_wanted(self, broadcast: Broadcast) -> bool:
+        every = self._listener.settings.every
+        if every == 1 or broadcast.is_mark:
+            return True
+        self._offered += 1
+        if self._offered % every == 0:
+            return True
+        self._flow.tally.skipped += 1
+        return False
+
+    def _passes(self, broadcast: Broadcast) -> bool:
+        """Whether the event may go out now."""
+        listener = self._listener
+        return (
+            not listener.buffer
+            and not self._line
+            and (broadcast.is_mark or self._is_due())
+            and not self._is_behind()
+        )
+
+    def _must_wait(self, broadcast: Broadcast, receipt: Receipt | None) -> bool:
+        listener = self._listener
+        is_held = receipt is not None and listener.settings.policy == "wait" and self._is_behind()
+        return is_held and not listener.made_buffer().fits(broadcast)
+
+    def _line_up(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
+        line = self._line if self._line is not None else Line(self._listener.account())
+        is_hopeless = receipt is None and not broadcast.is_mark
+        if is_hopeless or not line.has_room(broadcast, self._listener.settings):
+            self._lose_newest()
+            if receipt is not None:
+                receipt.overrun()
+            return
+        if receipt is not None:
+            receipt.hold()
+        line.add(broadcast, receipt, self._flow.clock.seconds() + self._flow.wait_timeout)
+        self._line = line
+        self._watch_line()
+
+    def _lose_newest(self) -> None:
+        """Drop an event behind everything that waits."""
+        if self._line:
+            self._line.lost += 1
+        else:
+            self._listener.made_buffer().lose(1)
+        self._listener.lost += 1
+        self._flow.tally.by_policy["wait"] += 1
+
+    # --- events that go
+
+    def take(self) -> tuple[Broadcast, int] | None:
+        """As ``Listener.take``."""
+        buffer = self._listener.buffer
+        if buffer:
+            if not (buffer.begins_with_mark or self._is_due()):
+                self._arm()
+                return None
+            broadcast, lost = buffer.take()
+            self._note(broadcast)
+            self._let_in()
+            return self._telling(broadcast), lost
+        if self._replay is not None:
+            taken = self._replay.take()
+            if taken is not None:
+                lost = taken[1] + (buffer.take_lost() if buffer is not None else 0)
+                return self._telling(taken[0]), lost
+            if self._replay.is_done:
+                if self._replay.lost:
+                    self._listener.made_buffer().lose(self._replay.lost)
+                self._replay = None
+        self.relax()
+        return None
+
+    def _is_due(self) -> bool:
+        interval = self._listener.settings.min_interval
+        return interval == 0 or self._flow.clock.seconds() >= self._last + interval
+
+    def _note(self, broadcast: Broadcast) -> None:
+        if not broadcast.is_mark and self._listener.settings.min_interval:
+            self._last = self._flow.clock.seconds()
+
+    def _wake(self) -> None:
+        """Have the outbox take what waits: now, or when it is due."""
+        listener = self._listener
+        buffer = listener.buffer
+        if not buffer:
+            return
+        if buffer.begins_with_mark or self._is_due():
+            self._flow.outbox.release(listener)
+        else:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            due = self._last + self._listener.settings.min_interval
+            self._deadline = self._flow.timers.at(due, self._come_due)
+
+    def _come_due(self) -> None:
+        self._deadline = None
+        self._flow.outbox.release(self._listener)
+
+    # --- publishers that wait
+
+    def _let_in(self) -> None:
+        """Move into the buffer what has room there now."""
+        line = self._line
+        if line is None:
+            return
+        buffer = self._listener.made_buffer()
+        while line and buffer.fits(line.first):
+            self._admit(line, buffer)
+        self._watch_line()
+
+    def _admit(self, line: Line, buffer: Buffer) -> None:
+        """Move the first in line into the buffer, whose policy holds if there is no room."""
+        lost, broadcast, receipt = line.pop()
+        buffer.lose(lost)
+        self._listener.hold(broadcast)
+        if receipt is not None:
+            if buffer.ends_with(broadcast):
+                receipt.release()
+            else:
+                receipt.overrun()
+
+    def _excuse(self) -> None:
+        """Let nobody wait any more for a listener that reads, and whose interval alone fills its buffer."""
+        line = self._line
+        assert line is not None
+        buffer = self._listener.made_buffer()
+        while line:
+            lost, broadcast, receipt = line.pop()
+            buffer.lose(lost)
+            self._listener.hold(broadcast)
+            if receipt is not None:
+                receipt.release()
+        self._watch_line()
+
+    def _watch_line(self) -> None:
+        """Have the first in line given up in time; with nobody in line there is none."""
+        line = self._line
+        assert line is not None
+        if not line:
+            self._listener.made_buffer().lose(line.lost)
+            self._line = None
+            if self._timeout is not None:
+                self._timeout.cancel()
+                self._timeout = None
+        elif self._timeout is None:
+            self._timeout = self._flow.timers.at(line.first_until, self._give_up)
+
+    def _give_up(self) -> None:
+        """Drop those in line whose time is over; the first may have changed since the timer was set."""
+        self._timeout = None
+        line = self._line
+        assert line is not None
+        buffer, now = self._listener.made_buffer(), self._flow.clock.seconds()
+        while line and line.first_until <= now:
+            self._admit(line, buffer)
+        self._let_in()
+        self._wake()
+
+    # --- changes
+
+    def begin(self, replay: Replay) -> None:
+        """As ``Listener.replay``."""
+        self._replay = replay
+        self._flow.outbox.release(self._listener)
+
+    def tell_next(self, details: dict[str, Any]) -> None:
+        """As ``Listener.tell_next``."""
+        self._next_tells = details
+
+    def tell_again(self) -> None:
+        """The last event could not be said: the next one tells what it would have told."""
+        if self._told is not None:
+            self._next_tells, self._told = self._told, None
+
+    def _telling(self, broadcast: Broadcast) -> Broadcast:
+        """The event as it leaves: not before, since one that waits may be dropped."""
+        self._told, self._next_tells = self._next_tells, None
+        return broadcast if self._told is None else broadcast.telling(self._told)
+
+    def tuned(self, before: BufferSettings) -> None:
+        """The listener's settings have changed."""
+        listener = self._listener
+        if listener.settings.every != before.every:
+            self._offered = 0
+        if not listener.settings.min_interval:
+            self._last = NEVER
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        while self._line and listener.settings.policy != "wait":
+            # Nobody waits any more: what was in line is for the new policy.
+            self._admit(self._line, listener.made_buffer())
+        self._let_in()
+        self._wake()
+        self.relax()
+
+    def relax(self) -> None:
+        """Let the listener be an ordinary one if nothing keeps it from that."""
+        listener = self._listener
+        buffer = listener.buffer
+        is_clear = buffer is None or buffer.is_clear
+        has_duty = self._replay is not None or self._next_tells is not None
+        if is_clear and not has_duty and not listener.settings.is_paced:
+            listener.be_ordinary()
+
+    def stop(self) -> None:
+        """The listener is gone: nothing happens any more, and nobody waits for it."""
+        for deadline in (self._deadline, self._timeout):
+            if deadline is not None:
+                deadline.cancel()
+        while self._line:
+            _, _, receipt = self._line.pop()
+            if receipt is not None:
+                receipt.release()

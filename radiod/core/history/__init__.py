@@ -1,0 +1,1 @@
+"""What is kept of topics: events, positions, and the room that they share."""

@@ -1,0 +1,84 @@
+"""``radiod.channel.history``: a channel's past, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
+from radiod.core.history.positions import position
+from radiod.core.ports import Action, Verdict
+from radiod.core.promises import Later
+from radiod.core.promises import after as later
+from radiod.core.pubsub.replay import Page, Retelling, Retold
+from radiod.core.uris import check_uri
+from radiod.errors import HISTORY_UNAVAILABLE, NOT_AUTHORIZED, Refused
+from radiod.wire.codecs import Payload
+from radiod.wire.messages import SubscribeOptions
+
+if TYPE_CHECKING:
+    from radiod.core.realm.realm import Realm
+    from radiod.core.sessions.session import Session
+
+__all__ = ["HistoryProcedures"]
+
+MAX_EVENTS: Final = 1000
+
+
+class HistoryProcedures:
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
+
+    def __init__(self, realm: Realm) -> None:
+        self._realm = realm
+        self.procedures: dict[str, tuple[Signature, Callable[..., Payload | Later[Payload]]]] = {
+            "radiod.channel.history": ({"name": REQUIRED, "after": None, "limit": 100}, self.history),
+        }
+
+    def history(self, session: Session, *, name: Any, after: Any, limit: Any) -> Payload | Later[Payload]:
+        """What came after a position → ``{events, position, recovered}``.
+
+        Each event is ``{position, time, args, kwargs}``, oldest first; ``position`` is where to go on.
+        ``lost``, in the answer and in the event behind, is how many cannot be said to the caller, if any.
+        """
+        check_uri(text("name", name))
+        behind = optional(position, "after", after)
+        most = whole("limit", limit, 1, MAX_EVENTS)
+
+        def answer(verdict: Verdict) -> Payload:
+            if not verdict.is_allowed:
+                raise Refused(NOT_AUTHORIZED, f"the past of {name} needs the right to subscribe to it")
+            desk = self._realm.desk
+            space = desk.space_of(desk.channels.find(session, name))
+            page = space.recovery.page(session, name, behind, most)
+            if page is None or space.histories.wanted(name) is None:
+                raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
+            return Retelling(
+                page.records, space.broker.tally, lambda events, lost: ([_page(page, events, lost)], {})
+            )
+
+        permissions = session.principal.permissions
+        return later(permissions.decide(session, Action.SUBSCRIBE, name, SubscribeOptions()), answer)
+
+
+def _page(page: Page, events: list[Retold], lost: int) -> dict[str, Any]:
+    return {
+        "events": [_event(event) for event in events],
+        "position": str(page.position),
+        "recovered": page.is_recovered and not lost,
+        **_lost(lost),
+    }
+
+
+def _event(event: Retold) -> dict[str, Any]:
+    record = event.record
+    return {
+        "position": str(record.position),
+        "time": record.time,
+        "args": event.args,
+        "kwargs": event.kwargs,
+        **_lost(event.lost),
+    }
+
+
+def _lost(count: int) -> dict[str, int]:
+    return {"lost": count} if count else {}

@@ -1,0 +1,1 @@
+"""WAMP's broker: subscriptions, publishing, and going on where a subscriber left off."""

@@ -1,0 +1,131 @@
+"""What happens to a publication that is allowed: it is counted, written if so promised, delivered, kept.
+
+The order is always the same: the number, the journal (durable channels only), the listeners, the history.
+What can be refused is refused before the journal; what is in the journal happens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from radiod.core.delivery.receipts import Publication
+from radiod.core.history.histories import Histories, History, Record
+from radiod.core.ports import Ids
+from radiod.core.promises import Later
+from radiod.core.pubsub.broker import Broker
+from radiod.core.sessions.session import Session
+from radiod.core.statistics import Statistics
+from radiod.errors import CHANNEL_CLOSED, Refused
+from radiod.wire.codecs import Payload
+from radiod.wire.messages import PublishOptions
+
+if TYPE_CHECKING:
+    from radiod.core.channels.registry import Channel
+
+__all__ = ["Publishing"]
+
+
+class Publishing:
+    """Publishes for one realm."""
+
+    def __init__(self, broker: Broker, histories: Histories, ids: Ids, statistics: Statistics) -> None:
+        self._broker = broker
+        self._histories = histories
+        self._ids = ids
+        self._statistics = statistics
+
+    def publish(
+        self,
+        topic: str,
+        channel: Channel | None,
+        publisher: Session,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
+        is_mark: bool = False,
+    ) -> Publication | Later[Publication]:
+        """Publish; on a durable channel that takes until the event is on disk.
+
+        ``is_mark``: it marks the end of something, and passes rates and full buffers.
+        Raises: Refused: ``quota``, ``overrun``, ``unavailable``; nothing happened. What comes later may be
+            one of these, or ``channel_closed``, as well.
+        """
+        if options.acknowledge or options.retain:
+            # Nothing stands against any other.
+            self._broker.check(publisher, topic, payload, options, is_mark)
+        id = self._ids.next()
+        histories = self._histories
+        history = None if histories.is_idle else histories.find(topic)
+        if history is None:
+            if channel is not None:
+                channel.traffic.add(len(payload), self._statistics.round)
+            return self._broker.publish(id, publisher, topic, payload, options, details, is_mark)
+        record = histories.next(history, id, publisher.id, payload, options, details)
+        event = _Event(history, record, channel, publisher, payload, is_mark)
+        journal = histories.journal
+        if journal is None or not history.keep.is_durable:
+            return self._happen(event)
+        answer: Later[Publication] = Later()
+        record.role = publisher.principal.authrole
+        histories.reserve(history, record, record.role)
+        try:
+            journal.append(record, lambda error: self._written(event, error, answer))
+        except Refused:
+            histories.settle(history, record)
+            raise
+        history.assigned = record.seq
+        return answer
+
+    def _written(self, event: _Event, error: Refused | None, answer: Later[Publication]) -> None:
+        """Have the event happen now that it is on disk."""
+        self._histories.settle(event.history, event.record)
+        if error is not None:
+            answer.settle(error)
+        elif event.history.is_dropped:
+            answer.settle(Refused(CHANNEL_CLOSED, f"channel {event.history.topic} is closed"))
+        else:
+            happened = self._happen(event)
+            if isinstance(happened, Later):
+                happened.then(answer.settle)
+            else:
+                answer.settle(happened)
+
+    def _happen(self, event: _Event) -> Publication | Later[Publication]:
+        """Deliver a counted event, and keep it."""
+        history, record = event.history, event.record
+        published = self._broker.publish(
+            record.publication,
+            event.publisher,
+            history.topic,
+            event.payload,
+            record.options,
+            record.told(),
+            event.is_mark,
+        )
+        self._histories.add(history, record)
+        if event.channel is not None:
+            event.channel.traffic.add(len(event.payload), self._statistics.round)
+        return published
+
+
+class _Event:
+    """A counted event on its way."""
+
+    __slots__ = ("channel", "history", "is_mark", "payload", "publisher", "record")
+
+    def __init__(
+        self,
+        history: History,
+        record: Record,
+        channel: Channel | None,
+        publisher: Session,
+        payload: Payload,
+        is_mark: bool,
+    ) -> None:
+        self.history = history
+        self.record = record
+        self.channel = channel
+        self.publisher = publisher
+        # As it came: what it is transcoded to is shared by all who listen now.
+        self.payload = payload
+        self.is_mark = is_mark

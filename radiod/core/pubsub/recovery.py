@@ -1,0 +1,73 @@
+"""Going on behind a position: for listeners that come back, and for whoever asks for the past."""
+
+from __future__ import annotations
+
+from radiod.core.delivery.listeners import Subscription
+from radiod.core.history.histories import Histories
+from radiod.core.history.positions import Position, position
+from radiod.core.pubsub.broker import Broker
+from radiod.core.pubsub.replay import Page, Replay, read
+from radiod.core.sessions.session import Session
+from radiod.core.uris import is_reserved
+from radiod.errors import INVALID_ARGUMENT, Refused
+from radiod.wire.messages import SubscribeOptions
+
+__all__ = ["Recovery"]
+
+
+class Recovery:
+    """What listeners of one realm may have of what they missed. Rights are checked before (``realm``)."""
+
+    def __init__(self, broker: Broker, histories: Histories) -> None:
+        self._broker = broker
+        self._histories = histories
+
+    def behind(self, session: Session, topic: str, options: SubscribeOptions) -> Position | None:
+        """The position that SUBSCRIBE asks to go on behind; None: it does not.
+
+        Raises: Refused: ``invalid_argument``: it is none, or there is no going on here.
+        """
+        if not isinstance(options.wants_position, bool):
+            raise Refused(INVALID_ARGUMENT, "_radiod_position must be true or false")
+        if options.after is None and not options.wants_position:
+            return None
+        if options.match != "exact" or is_reserved(topic):
+            raise Refused(INVALID_ARGUMENT, "only single topics, and not the router's, have positions")
+        if options.after is None:
+            return None
+        behind = position("_radiod_after", options.after)
+        subscription = self._broker.lookup("exact", topic)
+        if subscription is not None and session in subscription.listeners:
+            # It has had live events: what it would get now would be repeats.
+            raise Refused(INVALID_ARGUMENT, f"_radiod_after: the session listens to {topic} already")
+        return behind
+
+    def go_on(self, session: Session, subscription: Subscription, behind: Position) -> None:
+        """Have a new listener get first what came after a position, and be told if something is missing."""
+        history = self._histories.count(subscription.topic)
+        self._histories.expire(history)
+        index, is_recovered = history.after(behind)
+        listener = session.subscriptions[subscription.id]
+        if not is_recovered:
+            listener.tell_next({"_recovered": False})
+        if index < history.end:
+            listener.replay(Replay(self._histories, history, index, listener))
+
+    def page(self, session: Session, topic: str, after: Position | None, limit: int) -> Page | None:
+        """A part of a topic's past, for ``session``, which may subscribe to it and need not be joined.
+
+        None: the topic's events are not even counted.
+        """
+        history = self._histories.find(topic)
+        if history is None:
+            return None
+        self._histories.expire(history)
+        return read(history, session, after, limit)
+
+    def before_last(self, topic: str, count: int) -> Position | None:
+        """The position behind which a topic's last ``count`` events come; None: it has no positions."""
+        history = self._histories.find(topic)
+        if history is None:
+            return None
+        self._histories.expire(history)
+        return history.before_last(count)

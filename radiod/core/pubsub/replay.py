@@ -1,0 +1,185 @@
+"""The past told once more: to a listener before it goes live, or page by page to whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from msgspec import Raw
+
+from radiod.core.delivery.buffers import Tally
+from radiod.core.delivery.listeners import Broadcast, Listener
+from radiod.core.history.histories import Histories, History, Record
+from radiod.core.history.positions import Position
+from radiod.core.pubsub.broker import Audience
+from radiod.core.sessions.session import Session
+from radiod.wire.codecs import JSON, Codec, Payload, Undecodable
+
+__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retelling", "Retold", "read"]
+
+MAX_EXAMINED: Final = 1000
+"""Records looked at in one go; many may be for others."""
+
+MAX_PAGE_BYTES: Final = 1 << 20
+"""Payload bytes of a page, exceeded by one event at most."""
+
+
+class Replay:
+    """A cursor of one listener in its topic's history: events are read one at a time, as the socket drains.
+
+    What happens meanwhile goes into the history, and is read there. When nothing more is to be read the
+    replay is done, and the listener goes on with live events: nothing comes between the two.
+
+    ``lost``: how many went out of the history since the last event that was taken.
+    """
+
+    __slots__ = ("_histories", "_history", "_listener", "_next", "is_done", "lost")
+
+    def __init__(self, histories: Histories, history: History, index: int, listener: Listener) -> None:
+        self._histories = histories
+        self._history = history
+        self._next = index
+        self.lost = 0
+        self._listener = listener
+        self.is_done = False
+
+    def take(self) -> tuple[Broadcast, int] | None:
+        """The next event, and how many before it went out of the history before they were read.
+
+        None: there is none, if ``is_done``; else the outbox is told to ask again in the next turn.
+        """
+        for _ in range(MAX_EXAMINED):
+            record = self._read()
+            if record is None:
+                self.is_done = True
+                break
+            if self._is_for(record):
+                lost, self.lost = self.lost, 0
+                return self._broadcast(record), lost
+        else:
+            flow = self._listener.subscription.flow
+            flow.timers.at(flow.clock.seconds(), self._ask_again)
+        return None
+
+    def _ask_again(self) -> None:
+        self._listener.subscription.flow.outbox.release(self._listener)
+
+    def _read(self) -> Record | None:
+        history = self._history
+        if history.first > self._next:
+            self._lose(history.first - self._next)
+            self._next = history.first
+        if self._next < history.end:
+            self._next += 1
+            return history.at(self._next - 1)
+        successor = self._histories.find(history.topic) if history.is_dropped else None
+        if successor is None:
+            return None
+        self._history, self._next = successor, 0
+        return self._read()
+
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self._listener.lost += count
+        self._listener.subscription.flow.tally.overtaken += count
+
+    def _is_for(self, record: Record) -> bool:
+        session = self._listener.session
+        if record.publisher == session.id and record.options.exclude_me:
+            return False
+        return may_have(session, record)
+
+    def _broadcast(self, record: Record) -> Broadcast:
+        subscription = self._listener.subscription.id
+        return Broadcast(
+            subscription, record.publication, record.topic, record.told(), record.fresh_payload()
+        )
+
+
+class Page(NamedTuple):
+    """A part of a topic's past, oldest first.
+
+    ``position``: behind which the next page, or the live events, begin; ``is_recovered``: whether nothing is
+    missing between the position that was asked for and this page.
+    """
+
+    records: list[Record]
+    position: Position
+    is_recovered: bool
+
+
+def read(history: History, session: Session, after: Position | None, limit: int) -> Page:
+    """The events behind ``after`` that ``session`` may have; None: all that are held.
+
+    At most ``limit``, and ``MAX_PAGE_BYTES``; perhaps fewer, or none, though there are more behind them.
+    """
+    index, is_recovered = (history.first, True) if after is None else history.after(after)
+    records: list[Record] = []
+    size = 0
+    end = min(history.end, index + MAX_EXAMINED)
+    while index < end and len(records) < limit and size < MAX_PAGE_BYTES:
+        record = history.at(index)
+        index += 1
+        if may_have(session, record):
+            records.append(record)
+            size += len(record.payload)
+    position = history.position if index == history.end else history.at(index - 1).position
+    return Page(records, position, is_recovered)
+
+
+class Retold(NamedTuple):
+    """One event of an answer, its payload in the serializer of whoever asked.
+
+    ``lost``: how many before it, and behind the one before that, cannot be said there.
+    """
+
+    record: Record
+    args: Raw
+    kwargs: Raw
+    lost: int
+
+
+class Retelling(Payload):
+    """The payload of an answer made of events; of each, what a live one would hold for the same receiver.
+
+    An event that cannot be said to it is left out, never made up, and counted in ``tally``.
+
+    Args:
+        tell: makes the answer's values: args and kwargs, of what could be said and the number that could not.
+    """
+
+    __slots__ = ("_records", "_tally", "_tell")
+
+    def __init__(
+        self,
+        records: list[Record],
+        tally: Tally,
+        tell: Callable[[list[Retold], int], tuple[list[Any], dict[str, Any]]],
+    ) -> None:
+        super().__init__(JSON, b"", b"")
+        self._records = records
+        self._tally = tally
+        self._tell = tell
+
+    def parts(self, codec: Codec) -> tuple[bytes, bytes]:
+        """As ``Payload.parts``, for the one who asked: made anew, and counted, each time."""
+        events = []
+        lost = untold = 0
+        for record in self._records:
+            try:
+                args, kwargs = record.fresh_payload().parts(codec)
+            except Undecodable:
+                lost += 1
+                untold += 1
+            else:
+                args, kwargs = args or codec.dump([]), kwargs or codec.dump({})
+                events.append(Retold(record, Raw(args), Raw(kwargs), untold))
+                untold = 0
+        self._tally.undeliverable += lost
+        told_args, told_kwargs = self._tell(events, lost)
+        return codec.dump(told_args), codec.dump(told_kwargs) if told_kwargs else b""
+
+
+def may_have(session: Session, record: Record) -> bool:
+    """Whether its publisher let ``session`` have the event."""
+    return not record.options.narrows() or session in Audience(record.options)

@@ -1,0 +1,102 @@
+"""Which buffer a listener gets: what its session asked for, over the channel's default, over the server's."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import structs
+
+from radiod.core.delivery.buffers import DEFAULTS, BufferSettings, settings_from
+from radiod.core.delivery.listeners import Listener
+from radiod.core.ports import Limits
+from radiod.core.pubsub.broker import Broker
+from radiod.core.sessions.session import Session
+from radiod.core.uris import check_uri, is_pattern, matches
+from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED, QUOTA, Refused
+from radiod.wire.messages import MatchPolicy
+
+__all__ = ["Tuning"]
+
+# The exact one last: its buffer is the answer, if there are several.
+POLICIES: Final[tuple[MatchPolicy, ...]] = ("wildcard", "prefix", "exact")
+
+
+class Tuning:
+    """The buffers of one realm's channels, and of the sessions that tuned them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._max_bytes = limits.max_buffer_bytes
+        self._max_tuned = limits.max_subscriptions
+        # channel, and pattern of channels -> its default
+        self._exact: dict[str, BufferSettings] = {}
+        self._patterns: dict[str, BufferSettings] = {}
+
+    def check(self, given: Any) -> BufferSettings:
+        """What is given, over the server's default. Raises: Refused: ``invalid_argument``."""
+        return settings_from(given, DEFAULTS, self._max_bytes)
+
+    def declare(self, pattern: str, given: Any) -> None:
+        """Set the default of a channel, or of all that a pattern matches and no exact name does.
+
+        Raises: Refused: as ``check``.
+        """
+        (self._patterns if is_pattern(pattern) else self._exact)[pattern] = self.check(given)
+
+    def forget(self, channel: str) -> None:
+        """The channel has no default of its own any more."""
+        self._exact.pop(channel, None)
+
+    def default(self, topic: str) -> BufferSettings:
+        """What a listener of ``topic`` gets that asks for nothing."""
+        own = self._exact.get(topic)
+        if own is not None:
+            return own
+        return next((default for name, default in self._patterns.items() if matches(name, topic)), DEFAULTS)
+
+    def settings(self, session: Session, match: MatchPolicy, topic: str, given: Any = None) -> BufferSettings:
+        """What a listener gets that asks for ``given``; None: what its session tuned before, if it did.
+
+        A pattern of topics has the server's default.
+        Raises: Refused: ``invalid_argument``, also for a pattern whose listener would hold publishers of
+            every topic it matches; ``not_authorized``: its role may not hold publishers.
+        """
+        default = self.default(topic) if match == "exact" else DEFAULTS
+        if given is None:
+            given = session.tuned.get(topic) if session.tuned is not None else None
+        if given is None:
+            return default
+        settings = settings_from(given, default, self._max_bytes)
+        if settings.holds_publishers and match != "exact":
+            raise Refused(INVALID_ARGUMENT, f"policy {settings.policy} needs one topic, not a pattern")
+        if settings.holds_publishers and settings.policy != default.policy:
+            principal = session.principal
+            if not principal.permissions.may_hold_publishers:
+                raise Refused(
+                    NOT_AUTHORIZED, f"role {principal.authrole} may not listen with policy {settings.policy}"
+                )
+        return settings
+
+    def tune(self, broker: Broker, session: Session, channel: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Give the session's listeners of ``channel``, a topic or pattern, other buffers, now and later.
+
+        Returns: all values in effect, and ``channel``.
+        Raises: Refused: as ``settings``; ``invalid_uri``; ``quota``: it tuned too many.
+        """
+        # Wildcards include whatever else may be subscribed to.
+        check_uri(channel, "wildcard")
+        effective = self.settings(session, "exact", channel, given)
+        # All of them before any is changed: one may be refused.
+        changes: list[tuple[Listener, BufferSettings]] = []
+        for match in POLICIES:
+            subscription = broker.lookup(match, channel)
+            if subscription is not None and session in subscription.listeners:
+                effective = self.settings(session, match, channel, given)
+                changes.append((subscription.listeners[session], effective))
+        tuned = session.tuned if session.tuned is not None else {}
+        if channel not in tuned and len(tuned) >= self._max_tuned:
+            raise Refused(QUOTA, f"a session may tune {self._max_tuned} channels")
+        tuned[channel] = given
+        session.tuned = tuned
+        for listener, settings in changes:
+            listener.tune(settings)
+        return {"channel": channel, **structs.asdict(effective)}

@@ -1,0 +1,1 @@
+"""Who is there, and what the router asks of the connection behind a session."""

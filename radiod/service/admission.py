@@ -1,0 +1,264 @@
+"""Who may come in, and what they may do: a realm's configuration becomes permissions and a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from treq.client import HTTPClient
+from twisted.logger import Logger
+from twisted.web.client import Agent
+
+from radiod import config
+from radiod.auth.anonymous import Anonymous
+from radiod.auth.authorizer import Authorizer
+from radiod.auth.cookie import CookieJar
+from radiod.auth.cryptosign import Cryptosign
+from radiod.auth.directory import (
+    PROOFS,
+    Credentials,
+    Directory,
+    DynamicDirectory,
+    ScramVerifier,
+    StaticDirectory,
+    WampcraSecret,
+)
+from radiod.auth.dynamic import CallDirectory
+from radiod.auth.hook import MAX_PENDING, HttpHook
+from radiod.auth.roles import StaticPermissions
+from radiod.auth.router_only import Withheld
+from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
+from radiod.auth.ticket import Ticket
+from radiod.auth.unknown_users import Decoys
+from radiod.auth.wampcra import WampCra
+from radiod.core.budgets.rates import RateLimit
+from radiod.core.budgets.seats import Seats
+from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
+from radiod.core.promises import Later
+from radiod.core.realm.handshake import Gate
+from radiod.core.realm.realm import Realm
+from radiod.core.sessions.session import Session
+from radiod.transport.clock import ReactorClock
+
+__all__ = ["Admission"]
+
+Ask = Callable[[dict[str, Any]], Later[Any]]
+
+MAX_DECISIONS: Final = 10_000
+"""Decisions of an authorizer that are remembered, for each role."""
+
+MAX_COOKIES: Final = 10_000
+"""Logins of one realm that are remembered by their cookies."""
+
+
+class Admission:
+    """Everything about one realm that decides on rights.
+
+    ``roles``: permissions by name; ``anonymous``: who lets anybody in, None: nobody does; ``gate``: all the
+    ways in.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        realm: Realm,
+        settings: config.Realm,
+        clock: ReactorClock,
+        ids: Ids,
+        reactor: Any,
+        refused: dict[str, int],
+        max_questions: int,
+    ) -> None:
+        self._realm = realm
+        realm.bounds.tell = self._bound_met
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._reactor = reactor
+        self._authorizations = Seats(max_questions, refused, "authorizations", "questions to authorizers")
+        self.roles: Final = {name: self._permissions(name, role) for name, role in settings.roles.items()}
+        role = settings.anonymous
+        self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
+        lifetime_s = settings.cookie_lifetime_s
+        cookies = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
+        self.gate: Final = Gate(realm, self._authenticators(), cookies, self._logins(refused, max_questions))
+
+    def _complain(self, text: str) -> None:
+        self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
+
+    def _bound_met(self, limit: str, times: int, session: Session | None) -> None:
+        """Say so; the core sees to it that this is not too often."""
+        principal = session.principal if session is not None else None
+        self.log.warn(
+            "realm {realm}: {limit} reached, {times} times{by}",
+            realm=self._realm.name,
+            limit=limit,
+            times=times,
+            by=f", last by {principal.authid} (role {principal.authrole})" if principal else "",
+            # The log's limit goes by these.
+            uri=limit,
+            authid=principal.authid if principal else None,
+            authmethod=principal.authmethod if principal else None,
+            peer=session.outlet.peer if session is not None and session.outlet is not None else "",
+        )
+
+    def _logins(self, refused: dict[str, int], max_questions: int) -> Seats | None:
+        """For logins that wait for somebody else; None: nobody else is asked."""
+        dynamic = self._settings.dynamic
+        if dynamic is None:
+            return None
+        size = max_questions if dynamic.hook is None else MAX_PENDING
+        return Seats(size, refused, "logins", "logins that wait")
+
+    # --- rights
+
+    def _permissions(self, name: str, role: config.Role) -> Permissions:
+        may_hold = self._settings.may_hold_publishers(name)
+        permissions: Permissions
+        if role.authorizer is None:
+            permissions = _static(role, may_hold, _rate_limit(role))
+        else:
+            permissions = self._authorizer(role, role.authorizer, may_hold)
+        dynamic = self._settings.dynamic
+        if dynamic is None or dynamic.procedure is None:
+            return permissions
+        return Withheld(permissions, dynamic.procedure)
+
+    def _authorizer(self, role: config.Role, procedure: str, may_hold_publishers: bool) -> Authorizer:
+        timeout_s = role.authorizer_timeout_s
+
+        def ask(*question: Any) -> Later[Any]:
+            return self._realm.ask(procedure, *question, timeout_s=timeout_s)
+
+        return Authorizer(
+            ask,
+            self._clock,
+            cache_s=role.authorizer_cache_s,
+            max_cache=MAX_DECISIONS,
+            complain=self._complain,
+            seats=self._authorizations,
+            may_hold_publishers=may_hold_publishers,
+            rate_limit=_rate_limit(role),
+        )
+
+    # --- ways in
+
+    def _authenticators(self) -> dict[str, Authenticator]:
+        users = {
+            authid: _credentials(authid, user, self.roles[user.role])
+            for authid, user in self._settings.users.items()
+        }
+        found: dict[str, Authenticator] = {}
+        if self.anonymous is not None:
+            found["anonymous"] = self.anonymous
+        dynamic = self._settings.dynamic
+        elsewhere = frozenset(method.value for method in dynamic.methods) if dynamic else frozenset()
+        for authenticator in self._methods(users, elsewhere):
+            method = authenticator.method
+            if method in elsewhere or any(getattr(user, PROOFS[method]) for user in users.values()):
+                found[method] = authenticator
+        return found
+
+    def _methods(
+        self, users: Mapping[str, Credentials], elsewhere: frozenset[str]
+    ) -> tuple[Authenticator, ...]:
+        decoys = Decoys(users.values(), self._ids.secret(), elsewhere=elsewhere)
+        known = StaticDirectory(users)
+        directory: Directory = known
+        if self._settings.dynamic is not None:
+            others = self._others(self._settings.dynamic)
+            directory = DynamicDirectory(known, others, elsewhere, decoys.learn)
+        return (
+            Ticket(directory),
+            WampCra(directory, decoys, self._clock, self._ids),
+            Scram(directory, decoys, self._ids, SPECIFIED),
+            Scram(directory, decoys, self._ids, AUTOBAHN),
+            Cryptosign(directory, self._ids),
+        )
+
+    def _others(self, dynamic: config.Dynamic) -> CallDirectory:
+        """Users whom somebody else knows."""
+        return CallDirectory(
+            self._hook(dynamic, dynamic.hook) if dynamic.hook is not None else self._procedure(dynamic),
+            self._realm.name,
+            self.roles,
+            self._clock,
+            self._clock.timers,
+            timeout_s=dynamic.timeout_s,
+            cache_s=dynamic.cache_s,
+            max_cache=dynamic.max_cache,
+            complain=self._complain,
+        )
+
+    def _procedure(self, dynamic: config.Dynamic) -> Ask:
+        procedure, timeout_s = dynamic.procedure, dynamic.timeout_s
+        assert procedure is not None
+        return lambda question: self._realm.ask(procedure, question, timeout_s=timeout_s)
+
+    def _hook(self, dynamic: config.Dynamic, url: str) -> Ask:
+        token = dynamic.hook_token
+        return HttpHook(
+            HTTPClient(Agent(self._reactor)),
+            url,
+            self._clock,
+            self._clock.timers,
+            headers={"Authorization": f"Bearer {token.reveal()}"} if token is not None else {},
+            timeout_s=dynamic.timeout_s,
+        ).ask
+
+
+def _rate_limit(role: config.Role) -> RateLimit | None:
+    if role.rate is None:
+        return None
+    return RateLimit(role.rate, role.burst or max(1, int(role.rate)))
+
+
+def _static(role: config.Role, may_hold_publishers: bool, rate_limit: RateLimit | None) -> StaticPermissions:
+    allowed = {
+        Action.SUBSCRIBE: role.subscribe,
+        Action.PUBLISH: role.publish,
+        Action.CALL: role.call,
+        Action.REGISTER: role.register,
+    }
+    return StaticPermissions(
+        allowed,
+        role.deny,
+        disclose=Disclose(role.disclose.value),
+        disclosed=role.disclosed,
+        trustlevel=role.trustlevel,
+        may_hold_publishers=may_hold_publishers,
+        rate_limit=rate_limit,
+    )
+
+
+def _credentials(authid: str, user: config.User, permissions: Permissions) -> Credentials:
+    return Credentials(
+        authid=authid,
+        role=user.role,
+        permissions=permissions,
+        ticket=user.ticket.matches if user.ticket is not None else None,
+        wampcra=_wampcra(user.wampcra) if user.wampcra is not None else None,
+        scram=_scram(user.scram) if user.scram is not None else None,
+        cryptosign=tuple(bytes.fromhex(key) for key in user.cryptosign),
+    )
+
+
+def _wampcra(settings: config.Wampcra) -> WampcraSecret:
+    return WampcraSecret(
+        secret=settings.secret.reveal(),
+        salt=settings.salt,
+        iterations=settings.iterations,
+        keylen=settings.keylen,
+    )
+
+
+def _scram(settings: config.Scram) -> ScramVerifier:
+    return ScramVerifier(
+        kdf=settings.kdf.value,
+        salt=bytes.fromhex(settings.salt),
+        iterations=settings.iterations,
+        memory=settings.memory,
+        stored_key=bytes.fromhex(settings.stored_key.reveal()),
+        server_key=bytes.fromhex(settings.server_key.reveal()),
+    )

@@ -1,0 +1,1 @@
+"""Listeners that speak no WAMP: plain WebSockets, HTTP streams and polls."""

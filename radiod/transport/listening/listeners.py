@@ -1,0 +1,255 @@
+"""Listeners that speak no WAMP: one channel's data on a plain WebSocket, as a stream over HTTP, or polled.
+
+Each is a session like any other, with one subscription made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from msgspec import structs
+
+from radiod.core.delivery.listeners import Listener
+from radiod.core.ports import Principal
+from radiod.core.promises import Later, after
+from radiod.core.pubsub.topic_space import Space
+from radiod.core.realm.realm import Realm
+from radiod.core.sessions.session import Session
+from radiod.core.timers import Deadline
+from radiod.core.uris import is_reserved
+from radiod.errors import INVALID_URI, Refused
+from radiod.transport.clock import ReactorClock
+from radiod.transport.formats import ND_JSON, SSE, StreamFormat
+from radiod.transport.listening.query import Wishes, wishes_from
+from radiod.transport.outbox import Consumer, FanOut, Outlet, StreamOutlet
+from radiod.wire.messages import SubscribeOptions
+
+__all__ = ["Stream", "Streams"]
+
+MEDIA: Final[dict[str, tuple[StreamFormat, bytes]]] = {
+    "text/event-stream": (SSE, b":\n\n"),
+    "application/x-ndjson": (ND_JSON, b"\n"),
+}
+"""Media type -> what events look like, and what is written when there are none."""
+
+
+class Stream:
+    """One admitted listener, open from ``open`` to ``close``."""
+
+    __slots__ = ("_key", "_realm", "_session", "channel", "principal", "space", "wishes")
+
+    def __init__(
+        self, realm: Realm, space: Space, principal: Principal, channel: str, key: str | None, wishes: Wishes
+    ) -> None:
+        self._realm = realm
+        self._key = key
+        self.space = space
+        self.principal = principal
+        self.channel = channel
+        self.wishes = wishes
+        self._session: Session | None = None
+
+    def open(self, outlet: Outlet, *, is_live: bool = False) -> None:
+        """Begin to listen where it was asked for, or at the next event.
+
+        Raises: Refused: the channel has ended since ``Streams.admit``, say.
+        """
+        session = self._session = self._realm.join(self.principal, outlet)
+        wishes = self.wishes
+        behind = None if is_live or wishes.after is None else str(wishes.after)
+        options = SubscribeOptions(after=behind, buffer=wishes.buffer, key=self._key)
+        try:
+            self._realm.subscribe(session, self.channel, options)
+        except Refused:
+            self.close()
+            raise
+
+    @property
+    def position(self) -> str | None:
+        """How far the channel has come; None: it has no positions."""
+        history = self.space.histories.find(self.channel)
+        return None if history is None else str(history.position)
+
+    @property
+    def lost(self) -> int:
+        """How many events were lost so far."""
+        return sum(listener.lost for listener in self._listeners())
+
+    def take_untold(self) -> int:
+        """As ``Listener.take_untold``."""
+        return sum(listener.take_untold() for listener in self._listeners())
+
+    def _listeners(self) -> Iterable[Listener]:
+        """The one there is while it is open."""
+        return self._session.subscriptions.values() if self._session is not None else ()
+
+    @property
+    def is_open(self) -> bool:
+        """True until somebody ends it."""
+        return self._session is not None and self._session.is_open
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._session is not None:
+            self._realm.leave(self._session)
+            self._session = None
+
+
+class Streams:
+    """Admits listeners.
+
+    ``identify(credential)`` gives the realm and principal behind an API key, or the anonymous one for None;
+    it raises ``Refused`` when there is none. ``heartbeat``: seconds between signs of life of silent streams.
+    """
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        clock: ReactorClock,
+        identify: Callable[[str | None], tuple[Realm, Principal]],
+        heartbeat: float,
+    ) -> None:
+        self._heartbeat = heartbeat
+        self._fan_out = fan_out
+        self._clock = clock
+        self._identify = identify
+
+    def admit(
+        self,
+        credential: str | None,
+        channel: str,
+        query: Mapping[str, str],
+        last_event_id: str | None = None,
+        key: str | None = None,
+    ) -> Stream | Later[Stream]:
+        """Check everything that can be checked before the connection is accepted.
+
+        ``query`` and ``last_event_id``: as ``wishes_from``; ``key``: of a private channel, perhaps in the
+        query instead.
+        Raises, or settles with: Refused: it must not be accepted.
+        """
+        realm, principal = self._identify(credential)
+        if is_reserved(channel):
+            raise Refused(INVALID_URI, f"{channel} is no channel")
+        wishes = wishes_from(query, last_event_id)
+        realm.space.tuning.check(wishes.buffer or {})
+        key = query.get("key") if key is None else key
+
+        def admitted(space: Space) -> Stream:
+            space.tuning.check(wishes.buffer or {})
+            # Not before: how far a channel has come is for those who may listen.
+            after = (
+                space.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
+            )
+            return Stream(realm, space, principal, channel, key, structs.replace(wishes, after=after))
+
+        return after(realm.may_subscribe(principal, channel, key), admitted)
+
+    def serve_events(
+        self,
+        media_type: str,
+        stream: Stream,
+        consumer: Consumer,
+        *,
+        cut: Callable[[], None],
+        finish: Callable[[], None],
+    ) -> Callable[[], None]:
+        """Write an admitted channel's events to ``consumer``, with heartbeats.
+
+        ``cut`` breaks the connection off, ``finish`` ends the response.
+
+        Returns: what must be called when the connection is lost.
+        Raises: Refused: as ``Stream.open``.
+        """
+        format, beat = MEDIA[media_type]
+
+        def finished() -> None:
+            # Or twisted.web would do it, and log a traceback with the whole URL for each stream that ends.
+            consumer.unregisterProducer()
+            finish()
+
+        outlet = _EventOutlet(
+            self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finished
+        )
+        heart = _Heart(self._clock, outlet, format, beat, self._heartbeat, stream)
+        if format is SSE:
+            # There it is an event of its own; in JSON it belongs to a record, if one comes before long.
+            outlet.on_missed = heart.tell_soon
+        stream.open(outlet)
+        outlet.start()
+        heart.start()
+
+        def stop() -> None:
+            heart.stop()
+            stream.close()
+            outlet.abandon()
+
+        return stop
+
+
+class _EventOutlet(StreamOutlet):
+    """An outlet that tells when an event could not be said."""
+
+    __slots__ = ("on_missed",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.on_missed: Callable[[], None] = _nothing
+
+    def missed(self) -> None:
+        self.on_missed()
+
+
+def _nothing() -> None:
+    """The next event tells."""
+
+
+class _Heart:
+    """Writes something at regular intervals, unless the listener is blocked anyhow: mostly without meaning.
+
+    If events were lost and none came since to tell it with, that is what is written.
+    """
+
+    def __init__(
+        self,
+        clock: ReactorClock,
+        outlet: Outlet,
+        format: StreamFormat,
+        beat: bytes,
+        seconds: float,
+        stream: Stream,
+    ) -> None:
+        self._clock = clock
+        self._outlet = outlet
+        self._format = format
+        self._heartbeat = beat
+        self._seconds = seconds
+        self._stream = stream
+        self._deadline: Deadline | None = None
+
+    def tell_soon(self) -> None:
+        """Tell at the end of the turn what was lost: when the event in question is counted, too."""
+        self._clock.soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._outlet.blocked:
+            return
+        lost = self._stream.take_untold()
+        if lost:
+            position = self._stream.position
+            self._outlet.push(self._format.loss(None if position is None else position.encode(), lost))
+
+    def start(self) -> None:
+        """Beat now, and from now on."""
+        self._beat()
+
+    def _beat(self) -> None:
+        self._tell()
+        if not self._outlet.blocked:
+            self._outlet.push(self._heartbeat)
+        self._deadline = self._clock.timers.at(self._clock.seconds() + self._seconds, self._beat)
+
+    def stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()

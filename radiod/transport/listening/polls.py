@@ -1,0 +1,210 @@
+"""Long-polls of a channel: what came after a position, at once, or the next events as soon as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from radiod.core.budgets.seats import Seat, Seats
+from radiod.core.history.histories import Record
+from radiod.core.sessions.session import Session
+from radiod.errors import Refused
+from radiod.transport.clock import ReactorClock
+from radiod.transport.formats import POLLED, polled
+from radiod.transport.listening.listeners import Stream
+from radiod.transport.outbox import FanOut, Outlet
+from radiod.wire.codecs import Undecodable
+
+__all__ = ["ChannelPolls", "Polled"]
+
+MAX_EVENTS = 1000
+MAX_PAGES = 10
+"""Pages of events for others that one poll passes over, in search of one of its own."""
+
+
+class Polled(NamedTuple):
+    """What a poll comes to.
+
+    ``samples``: JSON of an array, empty when nothing came; ``position``: where the next poll goes on, None
+    where the channel has no positions; ``is_recovered``: whether nothing is missing before the first sample,
+    between two, or behind the last one; ``is_over``: the channel has ended; ``lost``: how many of the events
+    that it covers cannot be said in JSON, or were dropped.
+    """
+
+    samples: bytes
+    position: str | None
+    is_recovered: bool
+    is_over: bool = False
+    lost: int = 0
+
+
+class ChannelPolls:
+    """Answers polls; as many wait at any time as there are ``seats``."""
+
+    def __init__(self, fan_out: FanOut, clock: ReactorClock, seats: Seats) -> None:
+        self.fan_out = fan_out
+        self.clock = clock
+        self._seats = seats
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._seats)
+
+    def poll(
+        self, stream: Stream, answer: Callable[[Polled], None], network: str | None = None
+    ) -> Callable[[], None]:
+        """Call ``answer`` once, perhaps at once, and never after what is returned was called.
+
+        ``network``: that asks, None: nobody knows.
+        Raises: Refused: ``quota``: too many wait; else as ``Stream.open``.
+        """
+        wishes = stream.wishes
+        read = self._read(stream)
+        # An answer without samples that is not up to date says how far it has looked.
+        is_up_to_date = read.position == stream.position
+        has_news = bool(read.samples or read.lost)
+        if has_news or wishes.last is not None or not wishes.wait or not is_up_to_date:
+            answer(read)
+            return _nothing
+        principal = stream.principal
+        party = network and (principal.authrole, network)
+        seat = self._seats.take(party, is_stranger=principal.is_anonymous)
+        return _Waiting(self, stream, read.is_recovered, answer, seat).stop
+
+    def _read(self, stream: Stream) -> Polled:
+        """What is held already, or nothing, up to the position that is told."""
+        after = stream.wishes.after
+        if after is None:
+            return Polled(b"", stream.position, True)
+        visitor = Session(0, stream.principal, None)
+        samples: list[bytes] = []
+        lost = 0
+        is_recovered = True
+        for _ in range(MAX_PAGES):
+            page = stream.space.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
+            if page is None:
+                return Polled(b"", None, False)
+            samples, lost = self._told(stream, visitor, page.records)
+            is_recovered = is_recovered and page.is_recovered and not lost
+            after = page.position
+            if samples or lost or str(after) == stream.position:
+                break
+        return Polled(_array(samples), str(after), is_recovered, lost=lost)
+
+    def _told(self, stream: Stream, visitor: Session, records: list[Record]) -> tuple[list[bytes], int]:
+        """What a page comes to, and how many of its records JSON cannot say."""
+        samples = []
+        lost = untold = 0
+        for record in records:
+            try:
+                samples.append(polled(str(record.position).encode(), record.payload, untold))
+                untold = 0
+            except Undecodable as error:
+                self.fan_out.undelivered(record.topic, visitor, str(error))
+                lost += 1
+                untold += 1
+        stream.space.broker.tally.undeliverable += lost
+        return samples, lost
+
+
+def _nothing() -> None:
+    """The poll has been answered."""
+
+
+class _Outlet(Outlet):
+    """Hands over whatever is written, and never blocks: it is open for one turn's events."""
+
+    __slots__ = ("_miss", "_take")
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        take: Callable[[bytes], None],
+        miss: Callable[[], None],
+        end: Callable[[], None],
+    ) -> None:
+        super().__init__(fan_out, POLLED, max_bytes=1 << 62, on_cut=end, on_finished=end)
+        self._take = take
+        self._miss = miss
+
+    def missed(self) -> None:
+        self._miss()
+
+    def _write(self, data: bytes) -> None:
+        self._take(data)
+
+    def _pause_reads(self, is_paused: bool) -> None:
+        """Nothing is read from it."""
+
+
+class _Waiting:
+    """One poll that waits for the next event."""
+
+    def __init__(
+        self,
+        polls: ChannelPolls,
+        stream: Stream,
+        is_recovered: bool,
+        answer: Callable[[Polled], None],
+        seat: Seat,
+    ) -> None:
+        self._polls = polls
+        self._stream = stream
+        self._is_recovered = is_recovered
+        self._answer: Callable[[Polled], None] | None = answer
+        self._samples: list[bytes] = []
+        self._has_ended = False
+        self._is_ending = False
+        self._seat = seat
+        self._outlet = _Outlet(polls.fan_out, self._take, self._finish_soon, self._end)
+        try:
+            stream.open(self._outlet, is_live=True)
+        except Refused:
+            seat.leave()
+            raise
+        when = polls.clock.seconds() + stream.wishes.wait
+        self._deadline = polls.clock.timers.at(when, self._finish)
+
+    def _take(self, data: bytes) -> None:
+        """The first events are there, or more of the same turn."""
+        self._finish_soon()
+        self._samples.append(data)
+
+    def _finish_soon(self) -> None:
+        """Not now: the core may be in the midst of something."""
+        if not self._is_ending:
+            self._is_ending = True
+            self._polls.clock.soon(self._finish)
+
+    def _end(self) -> None:
+        """The channel has ended; or the server stops, and its next poll may find it again."""
+        self._has_ended = True
+        self._finish_soon()
+
+    def _finish(self) -> None:
+        answer = self._answer
+        if answer is not None:
+            # The position includes what came in this very turn.
+            self._outlet.flush()
+            stream, lost = self._stream, self._stream.lost
+            is_over = self._has_ended and stream.is_open
+            # The last sample has its own, unless something was lost behind it.
+            is_told = bool(self._samples) and not stream.take_untold()
+            position = None if is_told or is_over else stream.position
+            self.stop()
+            is_recovered = self._is_recovered and not lost
+            answer(Polled(_array(self._samples), position, is_recovered, is_over, lost))
+
+    def stop(self) -> None:
+        """Nobody waits any more."""
+        if self._answer is not None:
+            self._answer = None
+            self._deadline.cancel()
+            self._stream.close()
+            self._seat.leave()
+
+
+def _array(samples: list[bytes]) -> bytes:
+    """Elements with a comma behind each, as a JSON array; empty if there are none."""
+    return b"[%b]" % b"".join(samples)[:-1] if samples else b""

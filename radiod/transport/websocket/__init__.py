@@ -1,0 +1,1 @@
+"""WebSockets: the handshake, and connections after it."""

@@ -1,0 +1,268 @@
+"""WebSocket handshakes: WAMP on ``/ws``, plain data on ``/listen/<channel>`` and alias paths.
+
+Autobahn does the opening handshake and the negotiation of subprotocols; that of compression is done here
+(``wire.deflate``). Then an ``OpenSocket`` takes its place, and the Autobahn protocol, with its hundred
+attributes, is freed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionDeny
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from radiod.core.budgets.addresses import network_of
+from radiod.core.budgets.guesses import Turn
+from radiod.core.ports import BrowserCookie
+from radiod.core.promises import Later, after
+from radiod.core.realm.handshake import Gate
+from radiod.core.timers import Deadline
+from radiod.errors import RadiodError, WrongSecret, http_status
+from radiod.transport.autobahn_log import QuietLogger
+from radiod.transport.batched import batched_format
+from radiod.transport.clock import ReactorClock
+from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
+from radiod.transport.handover import put_in_place
+from radiod.transport.limits import Settings
+from radiod.transport.listening.listeners import Stream, Streams
+from radiod.transport.outbox import FanOut
+from radiod.transport.websocket.connection import OpenSocket, Shared
+from radiod.transport.websocket.cookies import CookieCounter
+from radiod.wire.deflate import accept
+from radiod.wire.doors import Visit
+from radiod.wire.replies import clean, error_reply
+from radiod.wire.targets import Target, below, parameters
+
+__all__ = ["RadioSocket", "RadioSocketFactory"]
+
+WAMP_PATH: Final = "/ws"
+LISTEN_PATH: Final = "/listen/"
+
+MOST_LOGGED: Final = 200
+"""Characters of a reason for a refusal, which may quote a whole header."""
+
+
+class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is not typed
+    """One WebSocket connection during its opening handshake.
+
+    What follows is a WAMP session or a listener to one channel (``_stream``), decided in ``onConnect``.
+    """
+
+    log = QuietLogger()
+    factory: RadioSocketFactory
+
+    data: bytes
+    visit: Visit
+    target: Target
+    _stream: Stream | None = None
+    _cookie: BrowserCookie | None = None
+    _is_deflated = False
+    _is_waiting = False
+    _is_lost = False
+    _turn: Turn | None = None
+    _deadline: Deadline | None = None
+    on_lost: Callable[[], None]
+
+    def connectionMade(self) -> None:
+        """As Autobahn does, without the details of the transport that it would look up for nobody."""
+        self.peer = self.visit.peer
+        self._connectionMade()
+
+    def onConnect(self, request: Any) -> Any:
+        """Choose by path; returns the subprotocol and more headers, perhaps later.
+
+        Raises: ConnectionDeny: the HTTP status says why.
+        """
+        answer = accept(request.extensions) if self.factory.compression else None
+        # Autobahn would refuse a connection whose offer is malformed, and cannot say all that we answer.
+        self.websocket_extensions: list[object] = []
+        self._is_deflated = answer is not None
+        headers = {"Sec-WebSocket-Extensions": answer} if answer else {}
+        if self.target.path == WAMP_PATH:
+            subprotocol = _subprotocol(request.protocols)
+            # As the browser sees it, whatever is in between.
+            asked = {**request.headers, "host": self.visit.host}
+            self._cookie, issued = self.factory.cookies.take(asked, self.visit.is_secure)
+            return subprotocol, {**headers, "Set-Cookie": clean(issued).decode()} if issued else headers
+        channel = self.factory.channel_at(self.target.path)
+        if channel is None:
+            raise ConnectionDeny(404, "no such path")
+        try:
+            admitted = self._admit(request.headers, channel)
+        except RadiodError as error:
+            raise self._denial(error) from None
+        if isinstance(admitted, Later):
+            return self._wait(admitted, headers)
+        self._stream = admitted
+        return None, headers
+
+    def _admit(self, headers: Mapping[str, str], channel: str) -> Stream | Later[Stream]:
+        """As ``Streams.admit``, when it is the turn of an address that many wrong keys came from."""
+        query = parameters(self.target.query)
+        credential, key = _credential(headers), _header(headers, "channel-key")
+        streams = self.factory.streams
+        guesses = self.factory.guesses
+        if guesses.networks and (credential or key or query.get("key")):
+            self._turn = guesses.turn(network_of(self.visit.address))
+            if self._turn is not None:
+                turn: Any = self._turn
+                return after(turn, lambda _: streams.admit(credential, channel, query, key=key))
+        return streams.admit(credential, channel, query, key=key)
+
+    def _denial(self, error: RadiodError) -> ConnectionDeny:
+        if isinstance(error, WrongSecret):
+            self.factory.guesses.wrong(network_of(self.visit.address))
+        return ConnectionDeny(http_status(error), error.text)
+
+    def _wait(self, admitted: Later[Stream], headers: dict[str, str]) -> Deferred[Any]:
+        """What ``onConnect`` returns for a listener to a channel, once somebody else has decided on it."""
+        decided: Deferred[Any] = Deferred()
+        self._is_waiting = True
+        self.transport.pauseProducing()
+
+        def conclude(outcome: Stream | RadiodError) -> None:
+            if self._is_lost:
+                return
+            self._is_waiting = False
+            self.transport.resumeProducing()
+            if isinstance(outcome, RadiodError):
+                decided.errback(self._denial(outcome))
+            else:
+                self._stream = outcome
+                decided.callback((None, headers))
+
+        admitted.then(conclude)
+        return decided
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep what comes during a decision for later: Autobahn would take it for another request."""
+        if self._is_waiting:
+            self.data += data
+        else:
+            # What Autobahn's own does besides is to format each read for its log.
+            self._dataReceived(data)
+
+    def onOpen(self) -> None:
+        """The handshake succeeded: what comes from now on is none of Autobahn's business."""
+        # What the client sent together with its request.
+        rest, self.data = self.data, b""
+        if self._stream is not None:
+            opened = self._hand_over(PLAIN_DEFLATED if self._is_deflated else PLAIN)
+            opened.stream(self._stream)
+        else:
+            codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
+            make_format = batched_format if is_batched else websocket_format
+            opened = self._hand_over(make_format(codec.name, self._is_deflated))
+            opened.serve(codec, self.factory.gates, is_batched, self._cookie)
+        if rest:
+            opened.dataReceived(rest)
+
+    def _hand_over(self, format: Format) -> OpenSocket:
+        shared, transport = self.factory.shared, self.transport
+        opened = OpenSocket(shared, transport, self.peer, format, self.on_lost, self._is_deflated)
+        put_in_place(transport, opened)
+        return opened
+
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        """Refuse the connection, and say so on one line."""
+        self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
+        self.transport.write(error_reply(code, reason, responseHeaders or ()))
+        # Under TLS closing needs the peer.
+        self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
+        # Or Autobahn would warn of it as well.
+        self.wasClean = True
+        self.dropConnection(abort=False)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """Write, without what Autobahn formats for its log."""
+        self.transport.write(data)
+
+    def unregisterProducer(self) -> None:
+        """Autobahn asks for this when it refuses; there is none yet."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection was refused, or lost during the handshake."""
+        self._is_lost = True
+        if self._turn is not None:
+            self._turn.leave()
+        super().connectionLost(reason)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self.on_lost()
+
+
+def _subprotocol(offered: Iterable[str]) -> str:
+    """The client's first subprotocol that is known. Raises: ConnectionDeny: none is."""
+    for name in offered:
+        if name in SUBPROTOCOLS:
+            return name
+    raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+
+
+def _credential(headers: Mapping[str, str]) -> str | None:
+    """The API key a request carries; None: none."""
+    key = _header(headers, "api-key")
+    scheme, _, token = (_header(headers, "authorization") or "").partition(" ")
+    return key or (token.strip() if scheme.lower() == "bearer" else None)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    """One header. Autobahn reads them as latin-1; keys are UTF-8."""
+    value = headers.get(name)
+    return None if value is None else value.encode("latin-1").decode("utf-8", "replace")
+
+
+class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autobahn is not typed
+    """What all WebSocket connections share.
+
+    ``aliases``: path -> channel, besides ``/listen/<channel>``.
+    """
+
+    protocol = RadioSocket
+    log = QuietLogger()
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        clock: ReactorClock,
+        fan_out: FanOut,
+        gates: Mapping[str, Gate],
+        streams: Streams,
+        aliases: Mapping[str, str],
+        settings: Settings,
+    ) -> None:
+        super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
+        self.shared = Shared(clock, fan_out, settings)
+        self.guesses = fan_out.guesses
+        self.gates = gates
+        self.cookies = CookieCounter(gate.cookies for gate in gates.values() if gate.cookies is not None)
+        self.streams = streams
+        self._aliases = aliases
+        self.compression = settings.compression
+        # No timers of Autobahn's: a request is complete when it gets here, and is answered at once.
+        self.setProtocolOptions(webStatus=False, versions=[13], openHandshakeTimeout=0, allowNullOrigin=True)
+        self.protocol = self._with_options(RadioSocket)
+
+    def _with_options(self, protocol: type[RadioSocket]) -> type[RadioSocket]:
+        """``protocol`` with this factory's options as attributes of its class.
+
+        Autobahn would copy all 29 into each connection, and format them for a log that nobody reads: nearly
+        half of what a connection costs.
+        """
+        names = [name for name in protocol.CONFIG_ATTRS if not hasattr(protocol, name)]
+        options = {name: getattr(self, name) for name in names}
+        # Functions among them are no methods.
+        held = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
+        return type(protocol.__name__, (protocol,), {**held, "CONFIG_ATTRS": ()})
+
+    def channel_at(self, path: str) -> str | None:
+        """The channel that ``path`` listens to; None: it is no such path."""
+        if path in self._aliases:
+            return self._aliases[path]
+        return (below(path, LISTEN_PATH) or None) if path.startswith(LISTEN_PATH) else None

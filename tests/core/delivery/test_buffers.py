@@ -1,0 +1,437 @@
+"""A listener's buffer and its settings; the buffer against a list in which nothing is ever merged."""
+
+import math
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from radiod.core.delivery.buffers import (
+    DEFAULTS,
+    MAX_MARKS,
+    MAX_SIZE,
+    POLICIES,
+    Buffer,
+    BufferSettings,
+    Tally,
+    from_query,
+    settings_from,
+)
+from radiod.core.delivery.listeners import Broadcast
+from radiod.errors import INVALID_ARGUMENT, Refused
+from radiod.wire.codecs import JSON, Payload
+
+LIMIT = 1 << 24
+
+
+def make(size, max_bytes, **settings):
+    return Buffer(BufferSettings(size=size, max_bytes=max_bytes, **settings), Tally())
+
+
+def event(number, size=1, is_mark=False):
+    return Broadcast(1, number, "a.topic", {}, Payload(JSON, b"x" * size, b""), is_mark)
+
+
+def drain(buffer):
+    """All events, as (number, lost before it)."""
+    taken = [buffer.take() for _ in range(len(buffer))]
+    return [(broadcast.publication, lost) for broadcast, lost in taken]
+
+
+class TestSettings:
+    def test_are_the_defaults_where_nothing_is_given(self):
+        assert settings_from({}, DEFAULTS, LIMIT) is DEFAULTS
+        assert (
+            BufferSettings(
+                size=100, policy="ring", every=1, min_interval=0, latest=False, weight=1, max_bytes=1 << 20
+            )
+            == DEFAULTS
+        )
+        assert not DEFAULTS.is_paced
+
+    def test_given_ones_take_the_place_of_defaults(self):
+        channel = settings_from({"size": 7, "every": 2}, DEFAULTS, LIMIT)
+        settings = settings_from({"every": 3.0, "min_interval": 1, "policy": "clear"}, channel, LIMIT)
+        assert settings == BufferSettings(size=7, every=3, min_interval=1.0, policy="clear")
+        assert type(settings.every) is int
+        assert type(settings.min_interval) is float
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            *({"policy": policy} for policy in POLICIES),
+            *({"size": size} for size in (0, 1, MAX_SIZE)),
+            *({"every": every} for every in (1, 2**53)),
+            *({"min_interval": interval} for interval in (0, 0.001, 86_400)),
+            *({"weight": weight} for weight in (1, 100)),
+            *({"max_bytes": size} for size in (1, LIMIT)),
+            *({"latest": latest} for latest in (True, False)),
+        ],
+        ids=str,
+    )
+    def test_up_to_their_bounds_are_taken(self, given):
+        settings = settings_from(given, DEFAULTS, LIMIT)
+        assert {name: getattr(settings, name) for name in given} == given
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            *(("policy", value) for value in ("", "RING", "drop", 3, None, ["ring"])),
+            *(("size", value) for value in (-1, MAX_SIZE + 1, 1.5, "3", None, True, math.inf, math.nan)),
+            *(("every", value) for value in (0, -1, 2**53 + 1, 10**400, 1e300, "2", {})),
+            *(("min_interval", value) for value in (-0.1, 86_401, math.nan, math.inf, "1", True, 10**400)),
+            *(("weight", value) for value in (0, 101, "1")),
+            *(("max_bytes", value) for value in (0, LIMIT + 1, -5)),
+            *(("latest", value) for value in (1, 0, "true", None)),
+            ("sise", 3),
+            ("a\x00\n" * 100, 3),
+        ],
+        ids=lambda value: repr(value)[:20],
+    )
+    def test_wrong_ones_are_refused_by_name(self, name, value):
+        with pytest.raises(Refused) as refusal:
+            settings_from({"size": 5, name: value}, DEFAULTS, LIMIT)
+        assert refusal.value.uri == INVALID_ARGUMENT
+        assert repr(name)[1:5] in refusal.value.text
+        assert len(refusal.value.text) < 500
+
+    @pytest.mark.parametrize("given", [None, 3, "size", [], [["size", 3]]], ids=repr)
+    def test_are_a_dictionary(self, given):
+        with pytest.raises(Refused) as refusal:
+            settings_from(given, DEFAULTS, LIMIT)
+        assert refusal.value.uri == INVALID_ARGUMENT
+
+    @pytest.mark.parametrize(
+        "unusual",
+        [{"every": 2}, {"min_interval": 0.5}, {"latest": True}, {"policy": "wait"}, {"policy": "raise"}],
+    )
+    def test_that_ask_for_more_than_a_buffer_need_a_pacer(self, unusual):
+        assert BufferSettings(**unusual).is_paced
+        assert not BufferSettings(size=3, policy="skip", weight=9, max_bytes=5).is_paced
+
+
+class TestQueries:
+    def test_are_read_by_kind_and_what_is_no_setting_is_left_alone(self):
+        assert from_query(
+            {
+                "size": "3",
+                "policy": "skip",
+                "every": "2",
+                "min_interval": "0.5",
+                "latest": "true",
+                "wait": "9",
+            }
+        ) == {"size": 3, "policy": "skip", "every": 2, "min_interval": 0.5, "latest": True}
+        assert from_query({"weight": "5", "max_bytes": "9", "latest": "0"}) == {
+            "weight": 5,
+            "max_bytes": 9,
+            "latest": False,
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("size", ""),
+            ("size", "x"),
+            ("every", "1.5"),
+            ("latest", "yes"),
+            ("min_interval", "1,5"),
+            ("weight", "9" * 5000),
+        ],
+        ids=lambda text: text[:9],
+    )
+    def test_that_cannot_be_read_are_told_what_they_must_be(self, name, text):
+        with pytest.raises(Refused, match=f"^{name} must be ") as refusal:
+            settings_from(from_query({name: text}), DEFAULTS, LIMIT)
+        assert refusal.value.uri == INVALID_ARGUMENT
+        assert len(refusal.value.text) < 200
+
+    def test_that_can_be_read_are_checked_like_all_others(self):
+        with pytest.raises(Refused, match="min_interval"):
+            settings_from(from_query({"min_interval": "nan"}), DEFAULTS, LIMIT)
+
+
+def test_events_come_out_in_the_order_they_went_in():
+    buffer = make(3, 100)
+    assert [buffer.offer(event(n)) for n in range(3)] == [0, 0, 0]
+    assert drain(buffer) == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_a_ring_drops_the_oldest_and_says_so_once():
+    buffer = make(2, 100)
+    assert [buffer.offer(event(n)) for n in range(5)] == [0, 0, 1, 1, 1]
+    assert drain(buffer) == [(3, 3), (4, 0)]
+
+
+@pytest.mark.parametrize("policy", ["skip", "wait", "raise"])
+def test_others_drop_the_newest_and_tell_it_in_its_place(policy):
+    buffer = make(2, 100, policy=policy)
+    assert [buffer.offer(event(n)) for n in range(5)] == [0, 0, 1, 1, 1]
+    assert buffer.take()[1] == 0
+    assert buffer.offer(event(5)) == 0
+    assert drain(buffer) == [(1, 0), (5, 3)]
+
+
+def test_clear_drops_all_but_the_newest():
+    buffer = make(3, 100, policy="clear")
+    assert [buffer.offer(event(n)) for n in range(5)] == [0, 0, 0, 3, 0]
+    assert drain(buffer) == [(3, 3), (4, 0)]
+
+
+def test_latest_keeps_one_and_loses_none():
+    buffer = make(3, 100, latest=True)
+    assert [buffer.offer(event(n)) for n in range(5)] == [0] * 5
+    assert drain(buffer) == [(4, 0)]
+    assert buffer._tally.conflated == 4
+    assert buffer._tally.lost == 0
+
+
+def test_what_waits_is_counted_until_it_is_taken_or_discarded():
+    drops = Tally()
+    buffers = [Buffer(BufferSettings(size=3), drops) for _ in range(2)]
+    for buffer in buffers:
+        for n in range(5):
+            buffer.offer(event(n, size=10, is_mark=n == 4))
+    assert (drops.queued, drops.queued_bytes) == (8, 80)
+    buffers[0].take()
+    assert (drops.queued, drops.queued_bytes) == (7, 70)
+    buffers[1].discard()
+    assert (drops.queued, drops.queued_bytes) == (3, 30)
+
+
+def test_one_large_event_may_push_out_several():
+    buffer = make(10, 10)
+    for n in range(5):
+        buffer.offer(event(n, size=2))
+    assert buffer.offer(event(5, size=7)) == 4
+    assert drain(buffer) == [(4, 4), (5, 0)]
+
+
+@pytest.mark.parametrize("latest", [True, False])
+def test_an_event_above_the_byte_limit_is_dropped_and_costs_nobody_else_a_place(latest):
+    buffer = make(10, 10, latest=latest)
+    buffer.offer(event(0, size=10))
+    assert buffer.offer(event(1, size=11)) == 1
+    assert buffer.take()[0].publication == 0
+    buffer.offer(event(2))
+    assert drain(buffer) == [(2, 1)]
+
+
+def test_size_0_is_as_many_as_the_bytes_allow_but_never_without_end():
+    buffer = make(0, 1000)
+    assert sum(buffer.offer(event(n)) for n in range(1001)) == 1
+    assert len(buffer) == 1000
+    empty = make(0, 1000)
+    assert sum(empty.offer(event(n, size=0)) for n in range(MAX_SIZE + 3)) == 3
+    assert len(empty) == MAX_SIZE
+
+
+def test_a_loss_that_no_event_follows_is_remembered():
+    buffer = make(10, 10)
+    assert buffer.is_clear
+    buffer.offer(event(0, size=11))
+    assert buffer.has_untold
+    assert not buffer.is_clear
+    with pytest.raises(IndexError):
+        buffer.take()
+    assert buffer.take_lost() == 1
+    assert buffer.is_clear
+    assert buffer.take_lost() == 0
+
+
+def test_a_loss_that_could_not_be_told_is_told_with_the_next():
+    buffer = make(2, 100)
+    for n in range(4):
+        buffer.offer(event(n))
+    _, lost = buffer.take()
+    buffer.put_back(lost)
+    buffer.put_back(1)
+    buffer.put_back(0)
+    assert drain(buffer) == [(3, 3)]
+
+
+def test_marks_take_no_room_and_have_a_bound_of_their_own():
+    buffer = make(2, 10)
+    assert sum(buffer.offer(event(n, is_mark=True, size=0)) for n in range(MAX_MARKS + 2)) == 2
+    assert [buffer.offer(event(200 + n)) for n in range(3)] == [0, 0, 1]
+    assert len(buffer) == MAX_MARKS + 2
+    assert buffer.begins_with_mark
+    assert buffer.offer(event(300, size=11, is_mark=True)) == 1
+    taken = drain(buffer)
+    assert taken[:MAX_MARKS] == [(n, 0) for n in range(MAX_MARKS)]
+    assert taken[MAX_MARKS:] == [(201, 3), (202, 0)]
+
+
+def test_marks_are_bounded_in_bytes():
+    buffer = make(2, 10)
+    assert [buffer.offer(event(n, size=6, is_mark=True)) for n in range(3)] == [0, 1, 1]
+
+
+def test_taking_from_an_empty_buffer_is_an_index_error():
+    with pytest.raises(IndexError):
+        make(1, 1).take()
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        ("ring", [(3, 3), (4, 0)]),
+        ("skip", [(0, 0), (1, 0)]),
+        ("clear", [(4, 4)]),
+        ("wait", [(0, 0), (1, 0)]),
+        ("raise", [(0, 0), (1, 0)]),
+    ],
+)
+def test_a_buffer_made_smaller_drops_as_its_policy_says(policy, kept):
+    buffer = make(5, 100, policy=policy)
+    for n in range(5):
+        buffer.offer(event(n))
+    lost = buffer.tune(BufferSettings(size=2, policy=policy))
+    assert lost == buffer._tally.lost == 5 - len(kept)
+    assert drain(buffer) == kept
+
+
+def test_a_buffer_tuned_to_the_latest_loses_nothing():
+    buffer = make(5, 100)
+    for n in range(5):
+        buffer.offer(event(n))
+    assert buffer.tune(BufferSettings(latest=True)) == 0
+    assert drain(buffer) == [(4, 0)]
+
+
+def test_what_is_dropped_is_counted_by_policy():
+    drops = Tally()
+    for policy in POLICIES:
+        buffer = Buffer(BufferSettings(size=3, policy=policy), drops)
+        for n in range(4):
+            buffer.offer(event(n))
+    assert drops.by_policy == {"ring": 1, "skip": 1, "clear": 3, "wait": 1, "raise": 1}
+    assert drops.lost == 7
+
+
+class BufferMachine(RuleBasedStateMachine):
+    """The model: every event that was offered, in order, with what became of it; told ones are removed."""
+
+    any_settings = st.fixed_dictionaries(
+        {
+            "size": st.integers(0, 5),
+            "max_bytes": st.integers(1, 30),
+            "policy": st.sampled_from(POLICIES),
+            "latest": st.booleans(),
+        }
+    )
+
+    @initialize(settings=any_settings)
+    def begin(self, settings):
+        self.settings = BufferSettings(**settings)
+        self.tally = Tally()
+        self.buffer = Buffer(self.settings, self.tally)
+        # [number, size, is mark, fate]: fate is "waits", "lost" or "replaced"
+        self.events = []
+        self.offered = 0
+
+    def waiting(self, is_mark=None):
+        return [one for one in self.events if one[3] == "waits" and is_mark in (None, one[2])]
+
+    def is_over(self):
+        samples = self.waiting(is_mark=False)
+        bound = 1 if self.settings.latest else self.settings.size or MAX_SIZE
+        return len(samples) > bound or sum(one[1] for one in samples) > self.settings.max_bytes
+
+    def make_room(self, is_new):
+        """Drop what the policy says until the bounds are kept; the newest is new, or was there before."""
+        settings = self.settings
+        if settings.latest:
+            for one in self.waiting(is_mark=False)[:-1]:
+                one[3] = "replaced"
+        was_over = self.is_over()
+        while self.is_over():
+            samples = self.waiting(is_mark=False)
+            keeps_newest = settings.policy in ("ring", "clear")
+            samples[0 if keeps_newest else -1][3] = "lost"
+        if was_over and settings.policy == "clear":
+            for one in self.waiting(is_mark=False)[:-1]:
+                one[3] = "lost"
+
+    @rule(size=st.integers(0, 12), is_mark=st.booleans())
+    def offer(self, size, is_mark):
+        before = self.lost()
+        one = [self.offered, size, is_mark, "waits"]
+        self.offered += 1
+        fits = self.buffer.fits(event(0, size, is_mark))
+        marks = self.waiting(is_mark=True)
+        self.events.append(one)
+        if is_mark:
+            if len(marks) >= MAX_MARKS or sum(mark[1] for mark in marks) + size > self.settings.max_bytes:
+                one[3] = "lost"
+        elif size > self.settings.max_bytes:
+            one[3] = "lost"
+        else:
+            self.make_room(True)
+        lost = self.lost() - before
+        assert fits == (lost == 0)
+        assert self.buffer.offer(event(one[0], size, is_mark)) == lost
+
+    @rule()
+    def shed(self):
+        """Others need the room."""
+        samples = self.waiting(is_mark=False)
+        if samples:
+            policy = self.settings.policy
+            gone = samples[-1:] if policy == "skip" else samples[:1]
+            if policy == "clear" and len(samples) > 1:
+                gone = samples[:-1]
+            for one in gone:
+                one[3] = "lost"
+            assert self.buffer.shed() == len(gone)
+
+    @rule(size=st.integers(0, 12), is_mark=st.booleans())
+    def refuse(self, size, is_mark):
+        self.events.append([self.offered, size, is_mark, "lost"])
+        self.offered += 1
+        assert self.buffer.refuse() == 1
+
+    def lost(self):
+        return sum(one[3] == "lost" for one in self.events)
+
+    @rule(settings=any_settings)
+    def tune(self, settings):
+        self.settings = BufferSettings(**settings)
+        before = self.lost()
+        self.make_room(False)
+        assert self.buffer.tune(self.settings) == self.lost() - before
+
+    @rule()
+    def take(self):
+        if not self.waiting():
+            with pytest.raises(IndexError):
+                self.buffer.take()
+            return
+        first = self.events.index(self.waiting()[0])
+        told, self.events = self.events[: first + 1], self.events[first + 1 :]
+        assert self.buffer.begins_with_mark == told[-1][2]
+        broadcast, lost = self.buffer.take()
+        assert broadcast.publication == told[-1][0]
+        assert lost == sum(one[3] == "lost" for one in told)
+
+    @rule()
+    def take_lost(self):
+        if not self.waiting():
+            assert self.buffer.take_lost() == self.lost()
+            self.events.clear()
+
+    @invariant()
+    def it_holds_what_the_model_holds_within_its_bounds(self):
+        samples, marks = self.waiting(is_mark=False), self.waiting(is_mark=True)
+        assert (self.buffer.samples, self.buffer.marks) == (len(samples), len(marks))
+        assert len(self.buffer) == len(samples) + len(marks)
+        assert self.buffer.bytes == sum(one[1] for one in samples) <= self.settings.max_bytes
+        drops = self.buffer._tally
+        assert drops.queued == len(self.buffer)
+        assert drops.queued_bytes == sum(one[1] for one in (*samples, *marks))
+        assert len(samples) <= (self.settings.size or MAX_SIZE)
+        assert self.buffer.has_untold == (not self.waiting() and self.lost() > 0)
+        assert self.buffer.is_clear == (not self.waiting() and not self.lost())
+
+
+TestBufferMachine = BufferMachine.TestCase

@@ -1,0 +1,131 @@
+"""A listener: what it holds, what it gives, and when it is an ordinary one."""
+
+import pytest
+
+from radiod.core.delivery.buffers import DEFAULTS, BufferSettings, Tally
+from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
+from radiod.core.delivery.pacing import Flow
+from radiod.core.sessions.session import Session
+from radiod.testing import FakeClock, RecordingOutbox, make_principal
+from radiod.wire.codecs import JSON, Payload
+
+
+@pytest.fixture
+def listener():
+    clock = FakeClock()
+    flow = Flow(RecordingOutbox(), clock, clock.timers, Tally(), 5.0)
+    session = Session(1, make_principal(), "outlet")
+    return Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
+
+
+def event(number, size=1):
+    return Broadcast(1, number, "a", {}, Payload(JSON, b"x" * size, b""))
+
+
+def test_holds_what_its_session_cannot_take_within_a_bound(listener):
+    assert listener.outlet == "outlet"
+    assert listener.settings is DEFAULTS
+    assert listener.buffer is None
+    assert listener.queued == 0
+    assert [listener.hold(event(n)) for n in range(102)] == [0] * 100 + [1, 1]
+    assert listener.queued == 100
+    assert listener.lost == 2
+    broadcast, lost = listener.take()
+    assert (broadcast.publication, lost) == (2, 2)
+
+
+def test_gives_nothing_when_it_holds_nothing(listener):
+    assert listener.take() is None
+    listener.hold(event(1))
+    listener.take()
+    assert listener.take() is None
+    assert listener.pacer is None
+
+
+def test_a_loss_that_nothing_was_held_to_tell_with_makes_it_a_paced_one_until_it_is_told(listener):
+    listener.tune(BufferSettings(policy="skip", max_bytes=10))
+    listener.hold(event(1, size=11))
+    assert listener.take() is None
+    subscription = listener.subscription
+    assert subscription.paced == {listener.session: listener}
+    listener.pacer.offer(event(2), None)
+    (sent,) = subscription.flow.outbox.take()
+    assert (sent.message.publication, sent.message.details) == (2, {"_lost": 1})
+    assert listener.pacer is None
+    assert subscription.paced == {}
+
+
+def test_a_loss_that_could_not_be_told_is_told_with_the_next_event(listener):
+    listener.hold(event(1))
+    listener.hold(event(2))
+    listener.miss(0)
+    listener.miss(3)
+    assert listener.lost == 2
+    assert listener.subscription.flow.tally.undeliverable == 2
+    assert listener.take()[1] == 5
+    # Meanwhile no event may pass the buffer by.
+    assert listener.pacer is not None
+    assert (listener.take()[1], listener.take()) == (0, None)
+    assert listener.pacer is None
+
+
+def test_a_loss_that_no_event_waits_to_tell_of_can_be_told_in_another_way_once(listener):
+    assert listener.take_untold() == 0
+    listener.miss(2)
+    assert (listener.take_untold(), listener.take_untold()) == (3, 0)
+    assert listener.pacer is None
+    listener.tune(BufferSettings(policy="skip", max_bytes=10))
+    listener.hold(event(1, size=11))
+    assert listener.take_untold() == 1
+    listener.miss(0)
+    listener.hold(event(2))
+    # There is one to tell it with.
+    assert listener.take_untold() == 0
+    assert listener.take()[1] == 1
+
+
+def test_a_loss_amid_the_past_is_told_with_the_next_event(listener):
+    class Past:
+        is_done, lost = False, 0
+
+        def take(self):
+            return event(2), 4
+
+    listener.replay(Past())
+    listener.miss(0)
+    assert listener.take_untold() == 0
+    assert listener.take()[1] == 5
+    assert listener.take()[1] == 4
+
+
+def test_tuning_drops_what_has_no_room_any_more(listener):
+    for n in range(5):
+        listener.hold(event(n))
+    listener.tune(BufferSettings(size=2))
+    assert (listener.queued, listener.lost) == (2, 3)
+    assert listener.pacer is None
+    listener.tune(BufferSettings(size=2, every=2))
+    assert listener.pacer is not None
+    assert listener.subscription.flow.paced == 1
+
+
+def test_one_that_stops_is_owed_nothing(listener):
+    listener.tune(BufferSettings(min_interval=5))
+    listener.hold(event(1))
+    listener.stop()
+    assert listener.take() is None
+    assert listener.subscription.paced == {}
+    assert listener.subscription.flow.paced == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topic", "takes"),
+    [
+        ("", "a", True),
+        ("", "radiod.a", False),
+        ("radiod.", "radiod.a", True),
+        ("b", "a", False),
+    ],
+)
+def test_a_subscription_knows_the_topics_it_takes(pattern, topic, takes):
+    assert Subscription(1, "prefix", pattern, 0.0, None, None).takes(topic) is takes
