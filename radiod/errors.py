@@ -100,7 +100,7 @@ BAD_KEY: Final = "radiod.error.bad_key"
 QUOTA: Final = "radiod.error.quota"
 RATE_LIMITED: Final = "radiod.error.rate_limited"
 OVERRUN: Final = "radiod.error.overrun"
-OUT_OF_SERVICE: Final = "radiod.error.unavailable"
+STORE_UNAVAILABLE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
@@ -122,7 +122,7 @@ HTTP_STATUS: Final = {
     RATE_LIMITED: 429,
     OVERRUN: 503,
     FEATURE_NOT_SUPPORTED: 501,
-    OUT_OF_SERVICE: 503,
+    STORE_UNAVAILABLE: 503,
 }
 """HTTP status for a refusal's URI, in radiod's own HTTP answers."""
 

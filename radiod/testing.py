@@ -1,24 +1,28 @@
 """Fakes of everything the core needs from outside, for tests of radiod and of programs that embed it.
 
-Nothing here is imported by the server. The fakes keep the contracts of ``core/ports.py`` and fail loudly when
+Nothing here is imported by the server. The fakes keep the contracts of the core's ports and fail loudly when
 the core does not: ``RecordingOutbox`` takes nothing for a session after its transport was closed.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from radiod.core.budgets.rates import RateLimit
-from radiod.core.delivery.listeners import Broadcast, Listener
-from radiod.core.ports import Action, Limits, Permissions, Principal, Verdict
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.listeners import Listener
+from radiod.core.limits import Limits
+from radiod.core.rates import RateLimit
 from radiod.core.realm.realm import Realm
+from radiod.core.rights import Action, Actor, Permissions, Principal, Verdict
+from radiod.core.rpc.registrations import Callee
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Timers
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused, WrongSecret
 from radiod.wire.codecs import JSON, Codec, Payload
-from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message, Options
+from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message
+from radiod.wire.options import Options
 
 __all__ = [
     "ALLOW_ALL",
@@ -35,7 +39,7 @@ __all__ = [
 
 
 class FakeClock:
-    """Time that moves only when it is told to: ``ports.Clock`` and ``ports.Waker`` in one.
+    """Time that moves only when it is told to: ``timers.Clock`` and ``timers.Waker`` in one.
 
     ``timers`` is a heap driven by this clock. It runs at the moments the heap asked to be woken, and at no
     others, so a deadline whose wake-up was forgotten never happens.
@@ -75,7 +79,7 @@ class FakeClock:
 
 
 class SequentialIds:
-    """``ports.Ids`` that can be told beforehand: 1, 2, 3 … and secrets of the same count."""
+    """``ids.Ids`` that can be told beforehand: 1, 2, 3 … and secrets of the same count."""
 
     def __init__(self) -> None:
         self._ids = 0
@@ -91,7 +95,7 @@ class SequentialIds:
 
 
 class Allow:
-    """``ports.Permissions`` by a fixed set: the actions given, on every URI but those that are hidden.
+    """``rights.Permissions`` by a fixed set: the actions given, on every URI but those that are hidden.
 
     ``is_steward``: it may act on other people's channels.
     """
@@ -110,7 +114,7 @@ class Allow:
         self._hidden = frozenset(hidden)
         self.may_hold_publishers = may_hold_publishers
 
-    def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
+    def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict:
         return Verdict(is_allowed=self.allows(action, uri))
 
     def allows(self, action: Action, uri: str) -> bool:
@@ -148,7 +152,7 @@ class Sent:
 
 
 class RecordingOutbox:
-    """``ports.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
+    """``realm.Outbox`` that keeps everything in ``sent``, in order; a broadcast becomes one EVENT each.
 
     ``block`` a session to have its events wait in their buffers. What was released is sent by ``turn``, one
     event of each listener after the other; ``take`` and ``unblock`` include that.
@@ -379,6 +383,17 @@ class Peer:
         if len(answers) != 1:
             raise AssertionError(f"expected one answer, got {answers}")
         return answers[0]
+
+    @property
+    def subscriptions(self) -> dict[int, Listener]:
+        """What it listens to: subscription id -> its part in that."""
+        held = self._realm.subscriptions.of(self.session)
+        return {id: subscription.listeners[self.session] for id, subscription in held.items()}
+
+    @property
+    def registrations(self) -> Mapping[int, Callee]:
+        """What it has registered: registration id -> its part in that."""
+        return self._realm.dealer.registrations.of(self.session)
 
     def leave(self) -> None:
         """Drop the connection without a word."""

@@ -15,7 +15,7 @@ from msgspec import inspect
 from radiod import config
 from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
 from radiod.config.places import placed_endpoint
-from radiod.core.delivery import buffers
+from radiod.core.delivery import settings
 
 HERE = Path()
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -771,11 +771,11 @@ def test_the_documented_example_parses():
 
 def test_a_configured_buffer_is_what_a_listener_may_ask_for():
     defaults = {**msgspec.structs.asdict(config.Buffer()), "policy": config.Buffer().policy.value}
-    assert buffers.settings_from(defaults, buffers.DEFAULTS, 1 << 40) == buffers.DEFAULTS
-    assert {policy.value for policy in Policy} == set(buffers.POLICIES)
-    largest = parse(f"[realms.r.channels.a]\nbuffer = {{size = {buffers.MAX_SIZE}}}")
-    assert largest.realms["r"].channels["a"].buffer.size == buffers.MAX_SIZE
-    assert "<= 100000" in mistake(f"[realms.r.channels.a]\nbuffer = {{size = {buffers.MAX_SIZE + 1}}}")
+    assert settings.settings_from(defaults, settings.DEFAULTS, 1 << 40) == settings.DEFAULTS
+    assert {policy.value for policy in Policy} == set(settings.POLICIES)
+    largest = parse(f"[realms.r.channels.a]\nbuffer = {{size = {settings.MAX_SIZE}}}")
+    assert largest.realms["r"].channels["a"].buffer.size == settings.MAX_SIZE
+    assert "<= 100000" in mistake(f"[realms.r.channels.a]\nbuffer = {{size = {settings.MAX_SIZE + 1}}}")
 
 
 def test_a_channels_buffer_keeps_within_the_servers_bound():

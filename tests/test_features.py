@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from radiod.core.procedures.wamp_meta import MetaApi
 from radiod.core.realm.handshake import FEATURES
 from radiod.testing import make_realm
 
@@ -100,8 +99,8 @@ def test_the_meta_api_is_what_the_matrix_says():
     for row in ROWS:
         if row.role in ("procedure", "event"):
             said[row.state].update((row.role, name) for name in row.names)
-    procedures = {("procedure", name) for name in MetaApi(make_realm()).procedures}
-    source = (ROOT / "radiod" / "core" / "procedures" / "wamp_meta.py").read_text()
+    procedures = {("procedure", name) for name in make_realm().procedures.table if name.startswith("wamp.")}
+    source = (ROOT / "radiod" / "core" / "realm" / "meta_events.py").read_text()
     events = {("event", name) for name in re.findall(r'"(wamp\.\w+\.on_\w+)"', source)}
     assert said["yes"] == procedures | events
     assert not said["no"] & (procedures | events)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from radiod.core.ports import Ids, Permissions, Principal
-from radiod.wire.messages import HelloDetails
+from radiod.core.ids import Ids
+from radiod.core.rights import Permissions, Principal
+from radiod.wire.options import HelloDetails
 
 __all__ = ["Anonymous"]
 

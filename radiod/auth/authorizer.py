@@ -15,14 +15,14 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from radiod.core.budgets.addresses import network_of_peer
-from radiod.core.budgets.rates import RateLimit
 from radiod.core.budgets.seats import Seat, Seats
-from radiod.core.ports import Action, Clock, Disclose, Verdict
-from radiod.core.procedures.wamp_meta import describe_session
-from radiod.core.promises import Later, after
-from radiod.core.sessions.session import Session
+from radiod.core.promises import Promise, chain
+from radiod.core.rates import RateLimit
+from radiod.core.rights import Action, Actor, Disclose, Verdict
+from radiod.core.sessions.session import describe_session
+from radiod.core.timers import Clock
 from radiod.errors import AUTHORIZATION_FAILED, RadiodError, Refused
-from radiod.wire.messages import Options
+from radiod.wire.options import Options
 
 __all__ = ["Authorizer"]
 
@@ -45,7 +45,7 @@ class Answer(Struct, frozen=True):
 
 
 class Authorizer:
-    """``ports.Permissions`` of a role whose rights somebody else decides.
+    """``Permissions`` of a role whose rights somebody else decides.
 
     Pattern-based subscriptions are decided once, with the pattern and its match policy in the options; their
     events are not asked about. Without a session there is nobody to ask about: listeners that speak no WAMP
@@ -63,7 +63,7 @@ class Authorizer:
 
     def __init__(
         self,
-        ask: Callable[[dict[str, Any], str, str, dict[str, Any]], Later[Any]],
+        ask: Callable[[dict[str, Any], str, str, dict[str, Any]], Promise[Any]],
         clock: Clock,
         *,
         cache_s: float,
@@ -84,15 +84,13 @@ class Authorizer:
         # question -> decision, and until when it holds (monotonic seconds)
         self._cache: dict[Question, tuple[Verdict, float]] = {}
 
-    def decide(
-        self, session: Session, action: Action, uri: str, options: Options
-    ) -> Verdict | Later[Verdict]:
+    def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict | Promise[Verdict]:
         """As ``Permissions.decide``: at once if it is remembered, else later.
 
         Raises: Refused: ``quota``: too many questions wait, of this role and address, or at all.
         """
         key = (
-            session.id,
+            actor.id,
             action,
             getattr(options, "match", "exact"),
             getattr(options, "force_reregister", False),
@@ -104,23 +102,23 @@ class Authorizer:
             if self._clock.seconds() < until:
                 return verdict
             del self._cache[key]
-        told: Later[Answer] = Later()
-        seat = self._take_seat(session)
+        told: Promise[Answer] = Promise()
+        seat = self._take_seat(actor)
 
         def settle(outcome: Any) -> None:
             seat.leave()
             told.settle(self._checked(outcome, uri))
 
-        self._ask(describe_session(session), uri, action.value, _plain(options)).then(settle)
+        self._ask(describe_session(actor), uri, action.value, _plain(options)).then(settle)
 
         def conclude(answer: Answer) -> Verdict:
             return self._conclude(key, answer)
 
-        return after(told, conclude)
+        return chain(told, conclude)
 
-    def _take_seat(self, session: Session) -> Seat:
-        principal = session.principal
-        network = network_of_peer(session.outlet.peer) if session.outlet is not None else None
+    def _take_seat(self, actor: Actor) -> Seat:
+        principal = actor.principal
+        network = network_of_peer(actor.outlet.peer) if actor.outlet is not None else None
         return self._seats.take(network and (principal.authrole, network), is_stranger=principal.is_anonymous)
 
     def _checked(self, outcome: Any, uri: str) -> Answer | Refused:

@@ -9,15 +9,17 @@ one that he knows.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from radiod.core.ports import BrowserCookie, Clock, Ids, Principal
+from radiod.core.ids import Ids, digest
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import BrowserCookie
+from radiod.core.timers import Clock
 from radiod.errors import AUTHENTICATION_DENIED, Denied
-from radiod.wire.messages import HelloDetails
+from radiod.wire.options import HelloDetails
 
 __all__ = ["Cookie", "CookieJar"]
 
@@ -76,14 +78,14 @@ class CookieJar:
     def remember(self, cookie_id: str, principal: Principal) -> None:
         """``principal`` has logged in on a connection with this cookie; replaces whom it stood for."""
         now = self._clock.seconds()
-        self._entries.pop(_digest(cookie_id), None)
+        self._entries.pop(digest(cookie_id), None)
         # All live equally long, so the oldest end first.
         while self._entries:
             oldest = next(iter(self._entries))
             if self._entries[oldest].until > now and len(self._entries) < self._max_entries:
                 break
             del self._entries[oldest]
-        self._entries[_digest(cookie_id)] = Entry(principal, now + self.lifetime_s)
+        self._entries[digest(cookie_id)] = Entry(principal, now + self.lifetime_s)
 
     def bind(self, cookie: BrowserCookie, principal: Principal) -> None:
         """Remember who has logged in, if nobody else can know the cookie.
@@ -101,11 +103,11 @@ class CookieJar:
 
     def forget(self, cookie_id: str) -> None:
         """Whoever has this cookie must log in again; unknown ids do nothing."""
-        self._entries.pop(_digest(cookie_id), None)
+        self._entries.pop(digest(cookie_id), None)
 
     def recall(self, cookie_id: str) -> Principal | None:
         """Who logged in with this cookie, as then; None: nobody, or too long ago."""
-        entry = self._entries.get(_digest(cookie_id))
+        entry = self._entries.get(digest(cookie_id))
         return entry.principal if entry is not None and entry.until > self._clock.seconds() else None
 
     def authenticator(self, cookie_id: str, authid: str | None = None) -> Cookie | None:
@@ -116,7 +118,3 @@ class CookieJar:
         principal = self.recall(cookie_id)
         is_owner = principal is not None and authid in (None, "", principal.authid)
         return Cookie(self, cookie_id) if is_owner else None
-
-
-def _digest(cookie_id: str) -> bytes:
-    return hashlib.sha256(cookie_id.encode("utf-8", "surrogatepass")).digest()

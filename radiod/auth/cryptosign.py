@@ -10,10 +10,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from radiod.auth.directory import Credentials, Directory
-from radiod.core.ports import Ids, Principal, Question
-from radiod.core.promises import Later, after
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise, chain
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import AuthChallenge
 from radiod.errors import AUTHENTICATION_DENIED, Denied
-from radiod.wire.messages import HelloDetails
+from radiod.wire.options import HelloDetails
 
 __all__ = ["Cryptosign"]
 
@@ -31,7 +33,7 @@ class Cryptosign:
         self._directory = directory
         self._ids = ids
 
-    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
+    def begin(self, details: HelloDetails) -> Principal | AuthChallenge | Promise[Principal | AuthChallenge]:
         """Ask, whoever it is: unknown keys are refused only with their answer, in the same words.
 
         Raises: Denied: HELLO has no usable key, or asks for channel binding.
@@ -48,9 +50,9 @@ class Cryptosign:
         told.pop("channel_binding", None)
         told.pop("challenge", None)  # random: with it no directory could remember its answer
         found = self._directory.find(self.method, details.authid, told)
-        return after(found, lambda user: self._ask(pubkey, user))
+        return chain(found, lambda user: self._ask(pubkey, user))
 
-    def _ask(self, pubkey: bytes, user: Credentials | None) -> Question:
+    def _ask(self, pubkey: bytes, user: Credentials | None) -> AuthChallenge:
         challenge = self._ids.secret() + self._ids.secret()
 
         def answer(signed: str, extra: dict[str, Any]) -> Principal:
@@ -60,7 +62,7 @@ class Cryptosign:
                 raise Denied(AUTHENTICATION_DENIED, "unknown key or wrong signature")
             return user.principal(self.method)
 
-        return Question(extra={"challenge": challenge}, answer=answer)
+        return AuthChallenge(extra={"challenge": challenge}, answer=answer)
 
 
 def _verifies(pubkey: bytes, signed: str, challenge: bytes) -> bool:

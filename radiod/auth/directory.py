@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from radiod.core.ports import Permissions, Principal
-from radiod.core.promises import Later, after
+from radiod.core.promises import Promise, chain
+from radiod.core.rights import Permissions, Principal
 
 __all__ = [
     "Credentials",
@@ -89,7 +89,7 @@ class Directory(Protocol):
 
     def find(
         self, method: str, authid: str | None, details: Mapping[str, Any]
-    ) -> Credentials | Later[Credentials | None] | None:
+    ) -> Credentials | Promise[Credentials | None] | None:
         """The user ``authid`` if there is one who may use ``method``.
 
         ``authid`` None, for cryptosign alone: look for the owner of ``details["pubkey"]`` (32 bytes).
@@ -137,13 +137,13 @@ class DynamicDirectory:
 
     def find(
         self, method: str, authid: str | None, details: Mapping[str, Any]
-    ) -> Credentials | Later[Credentials | None] | None:
+    ) -> Credentials | Promise[Credentials | None] | None:
         """As ``Directory.find``."""
         known = self._known.find(method, authid, details)
         if known is not None or authid in self._known.users or method not in self._methods:
             return known
         found: Any = self._others.find(method, authid, details)
-        return after(found, self._show)
+        return chain(found, self._show)
 
     def _show(self, user: Credentials | None) -> Credentials | None:
         if user is not None:

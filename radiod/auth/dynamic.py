@@ -25,9 +25,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, WampcraSecret
-from radiod.core.ports import Clock, Permissions
-from radiod.core.promises import Later
-from radiod.core.timers import Deadline, Timers
+from radiod.core.promises import Promise
+from radiod.core.rights import Permissions
+from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import AUTHENTICATION_DENIED, AUTHENTICATION_FAILED, Denied, RadiodError
 
 __all__ = ["CallDirectory"]
@@ -89,7 +89,7 @@ class Inquiry:
         self.method = method
         self.authid = authid
         self.key = key
-        self.waiting: list[Later[Credentials | None]] = []
+        self.waiting: list[Promise[Credentials | None]] = []
         self.deadline: Deadline | None = None
         self.is_over = False
 
@@ -112,7 +112,7 @@ class CallDirectory:
 
     def __init__(
         self,
-        ask: Callable[[dict[str, Any]], Later[Any]],
+        ask: Callable[[dict[str, Any]], Promise[Any]],
         realm: str,
         roles: Mapping[str, Permissions],
         clock: Clock,
@@ -138,7 +138,7 @@ class CallDirectory:
 
     def find(
         self, method: str, authid: str | None, details: Mapping[str, Any]
-    ) -> Credentials | Later[Credentials | None] | None:
+    ) -> Credentials | Promise[Credentials | None] | None:
         """As ``Directory.find``, from memory or later. Raises: Denied: the details do not fit a question."""
         encoded = self._encoded(method, authid, details)
         key = None if method == "ticket" else hashlib.sha256(encoded).digest()
@@ -146,7 +146,7 @@ class CallDirectory:
             until, known = self._cache.get(key, (self._clock.seconds(), None))
             if until > self._clock.seconds():
                 return known
-        later: Later[Credentials | None] = Later()
+        later: Promise[Credentials | None] = Promise()
         inquiry = self._inquiries.get(key) if key is not None else None
         if inquiry is not None:
             inquiry.waiting.append(later)

@@ -17,9 +17,8 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IResponse
 
-from radiod.core.ports import Clock
-from radiod.core.promises import Later
-from radiod.core.timers import Timers
+from radiod.core.promises import Promise
+from radiod.core.timers import Clock, Timers
 from radiod.errors import QUOTA, RUNTIME_ERROR, TIMEOUT, RadiodError, Refused
 
 __all__ = ["MAX_PENDING", "HttpHook"]
@@ -58,7 +57,7 @@ class HttpHook:
         self._timeout = timeout_s
         self._pending = 0
 
-    def ask(self, question: dict[str, Any]) -> Later[Any]:
+    def ask(self, question: dict[str, Any]) -> Promise[Any]:
         """The answer, later: a dictionary, None for nobody, or why there is none as a ``Refused``.
 
         Raises: Refused: too many questions wait already.
@@ -66,7 +65,7 @@ class HttpHook:
         if self._pending >= MAX_PENDING:
             raise Refused(QUOTA, f"{MAX_PENDING} questions wait for the hook already")
         self._pending += 1
-        later: Later[Any] = Later()
+        later: Promise[Any] = Promise()
         asking = Deferred.fromCoroutine(self._post(msgspec.json.encode(question)))
 
         def give_up() -> None:

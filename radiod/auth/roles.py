@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from radiod.core.budgets.rates import RateLimit
-from radiod.core.ports import Action, Disclose, Verdict
-from radiod.core.sessions.session import Session
+from radiod.core.rates import RateLimit
+from radiod.core.rights import Action, Actor, Disclose, Verdict
 from radiod.core.uris import MAX_URI_LENGTH, PatternSet, is_reserved
-from radiod.wire.messages import MatchPolicy, Options
+from radiod.wire.options import MatchPolicy, Options
 
 __all__ = ["StaticPermissions"]
 
@@ -83,9 +82,11 @@ class StaticPermissions:
         self._trustlevel = trustlevel
         self._cache: dict[tuple[Action, MatchPolicy, str], Verdict] = {}
 
-    def decide(self, session: Session | None, action: Action, uri: str, options: Options) -> Verdict:
+    def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict:
         """As ``Permissions.decide``, at once. O(1) once asked, else O(patterns)."""
-        match: MatchPolicy = getattr(options, "match", "exact")
+        return self._verdict(action, getattr(options, "match", "exact"), uri)
+
+    def _verdict(self, action: Action, match: MatchPolicy, uri: str) -> Verdict:
         if len(uri) > MAX_URI_LENGTH:
             # Not every name that a procedure or HTTP asks about is known to be a URI.
             return self._decide(action, match, uri)
@@ -99,7 +100,7 @@ class StaticPermissions:
 
     def allows(self, action: Action, uri: str) -> bool:
         """True when ``action`` on ``uri`` is permitted."""
-        return self.decide(None, action, uri, NO_OPTIONS).is_allowed
+        return self._verdict(action, "exact", uri).is_allowed
 
     def hides(self, topic: str) -> bool:
         """True when the holder may not subscribe to ``topic`` itself."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from radiod.core.budgets.rates import RateLimit
-from radiod.core.ports import Action, Permissions, Verdict
-from radiod.core.promises import Later
-from radiod.core.sessions.session import Session
-from radiod.wire.messages import Options
+from radiod.core.promises import Promise
+from radiod.core.rates import RateLimit
+from radiod.core.rights import Action, Actor, Permissions, Verdict
+from radiod.wire.options import Options
 
-__all__ = ["Withheld"]
+__all__ = ["RouterOnly"]
 
 DENIED: Final = Verdict(is_allowed=False)
 
 
-class Withheld:
-    """``ports.Permissions`` of a role without the right to call one procedure.
+class RouterOnly:
+    """``Permissions`` of a role without the right to call one procedure.
 
     What answers the router's questions about users tells secrets, and listeners have ``call = ["*"]``.
     """
@@ -35,13 +34,11 @@ class Withheld:
         """As ``Permissions.rate_limit``."""
         return self._permissions.rate_limit
 
-    def decide(
-        self, session: Session, action: Action, uri: str, options: Options
-    ) -> Verdict | Later[Verdict]:
+    def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict | Promise[Verdict]:
         """As ``Permissions.decide``."""
         if self._is_withheld(action, uri):
             return DENIED
-        return self._permissions.decide(session, action, uri, options)
+        return self._permissions.decide(actor, action, uri, options)
 
     def allows(self, action: Action, uri: str) -> bool:
         """As ``Permissions.allows``."""

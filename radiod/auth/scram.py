@@ -23,11 +23,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from radiod.auth.directory import Credentials, Directory, ScramVerifier
-from radiod.auth.unknown_users import Decoys
-from radiod.core.ports import Ids, Principal, Question
-from radiod.core.promises import Later, after
+from radiod.auth.unknown_users import UnknownUsers
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise, chain
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import AuthChallenge
 from radiod.errors import AUTHENTICATION_DENIED, Denied
-from radiod.wire.messages import HelloDetails
+from radiod.wire.options import HelloDetails
 
 __all__ = ["AUTOBAHN", "SPECIFIED", "Dialect", "Scram", "auth_message", "make_scram", "signature_for"]
 
@@ -79,14 +81,16 @@ AUTOBAHN: Final = Dialect(
 class Scram:
     """Asks for the proof of the authid in HELLO, and proves in WELCOME that the server knows the user."""
 
-    def __init__(self, directory: Directory, decoys: Decoys, ids: Ids, dialect: Dialect = SPECIFIED) -> None:
+    def __init__(
+        self, directory: Directory, decoys: UnknownUsers, ids: Ids, dialect: Dialect = SPECIFIED
+    ) -> None:
         self.method: Final = dialect.method
         self._directory = directory
         self._decoys = decoys
         self._ids = ids
         self._dialect = dialect
 
-    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
+    def begin(self, details: HelloDetails) -> Principal | AuthChallenge | Promise[Principal | AuthChallenge]:
         """Ask, whoever it is: unknown users are refused only with their answer, in the same words.
 
         Raises: Denied: HELLO has no usable nonce, or asks for channel binding.
@@ -103,9 +107,9 @@ class Scram:
         authid = details.authid or ""
         # Without the nonce, so that a directory that asks somebody else can remember the answer.
         found = self._directory.find(self.method, authid, told) if authid else None
-        return after(found, lambda user: self._ask(authid, nonce, user))
+        return chain(found, lambda user: self._ask(authid, nonce, user))
 
-    def _ask(self, authid: str, client_nonce: str, user: Credentials | None) -> Question:
+    def _ask(self, authid: str, client_nonce: str, user: Credentials | None) -> AuthChallenge:
         if user is not None and user.scram is not None:
             shown, verifier = user, user.scram
         else:
@@ -123,7 +127,7 @@ class Scram:
                 self.method, {self._dialect.verifier: signature_for(verifier.server_key, signed)}
             )
 
-        return Question(extra=self._challenge(nonce, verifier), answer=answer)
+        return AuthChallenge(extra=self._challenge(nonce, verifier), answer=answer)
 
     def _challenge(self, nonce: str, verifier: ScramVerifier) -> dict[str, Any]:
         challenge = {

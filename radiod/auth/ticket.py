@@ -6,10 +6,11 @@ import hmac
 from typing import Any, Final
 
 from radiod.auth.directory import Credentials, Directory
-from radiod.core.ports import Principal, Question
-from radiod.core.promises import Later, after
+from radiod.core.promises import Promise, chain
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import AuthChallenge
 from radiod.errors import AUTHENTICATION_DENIED, Denied
-from radiod.wire.messages import HelloDetails
+from radiod.wire.options import HelloDetails
 
 __all__ = ["Ticket"]
 
@@ -24,19 +25,19 @@ class Ticket:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    def begin(self, details: HelloDetails) -> Question:
+    def begin(self, details: HelloDetails) -> AuthChallenge:
         """Ask, whoever it is: unknown users are refused only with their answer, in the same words."""
 
-        def answer(ticket: str, extra: dict[str, Any]) -> Principal | Later[Principal]:
+        def answer(ticket: str, extra: dict[str, Any]) -> Principal | Promise[Principal]:
             if not details.authid:
                 return self._check(None, ticket)
             # Looked up with the ticket, so that a directory may check it itself. Ours is the last word: no
             # member of the client's extra can stand in its place.
             told = {**(details.authextra or {}), **extra, "ticket": ticket}
             found = self._directory.find(self.method, details.authid, told)
-            return after(found, lambda user: self._check(user, ticket))
+            return chain(found, lambda user: self._check(user, ticket))
 
-        return Question(extra={}, answer=answer)
+        return AuthChallenge(extra={}, answer=answer)
 
     def _check(self, user: Credentials | None, ticket: str) -> Principal:
         # Something is compared even for nobody, so that both answers take as long.

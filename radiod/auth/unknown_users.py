@@ -13,11 +13,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from radiod.auth.directory import PROOFS, Credentials, ScramVerifier, WampcraSecret
-from radiod.core.ports import Action, Verdict
-from radiod.core.sessions.session import Session
-from radiod.wire.messages import Options
+from radiod.core.rights import Action, Actor, Verdict
+from radiod.wire.options import Options
 
-__all__ = ["Decoys"]
+__all__ = ["UnknownUsers"]
 
 COMMON_SCRAM: Final = ScramVerifier(
     kdf="argon2id13", salt=bytes(16), iterations=4096, memory=512, stored_key=b"", server_key=b""
@@ -33,7 +32,7 @@ class Nothing:
     may_hold_publishers = False
     rate_limit = None
 
-    def decide(self, session: Session, action: Action, uri: str, options: Options) -> Verdict:
+    def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict:
         return DENIED
 
     def allows(self, action: Action, uri: str) -> bool:
@@ -49,12 +48,12 @@ class Nothing:
         return False
 
 
-class Decoys:
+class UnknownUsers:
     """Makes up users.
 
     Args:
         users: those that the made up ones shall look like, for each method those who have it.
-        pepper: unknown to clients; makes the salts. Decoys of one realm share it, across its methods.
+        pepper: unknown to clients; makes the salts. UnknownUsers of one realm share it, across its methods.
         role: which the made up ones have if there are no users to look like.
         elsewhere: methods whose users somebody else knows. Unknown ones look like the first of those.
     """

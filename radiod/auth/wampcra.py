@@ -15,11 +15,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from radiod.auth.directory import Credentials, Directory, WampcraSecret
-from radiod.auth.unknown_users import Decoys
-from radiod.core.ports import Clock, Ids, Principal, Question
-from radiod.core.promises import Later, after
+from radiod.auth.unknown_users import UnknownUsers
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise, chain
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import AuthChallenge
+from radiod.core.timers import Clock
 from radiod.errors import AUTHENTICATION_DENIED, Denied
-from radiod.wire.messages import HelloDetails
+from radiod.wire.options import HelloDetails
 
 __all__ = ["WampCra", "derive_key", "sign"]
 
@@ -36,7 +39,7 @@ class WampCra:
 
     method: Final = "wampcra"
 
-    def __init__(self, directory: Directory, decoys: Decoys, clock: Clock, ids: Ids) -> None:
+    def __init__(self, directory: Directory, decoys: UnknownUsers, clock: Clock, ids: Ids) -> None:
         self._directory = directory
         self._decoys = decoys
         self._clock = clock
@@ -46,13 +49,13 @@ class WampCra:
             if user.wampcra is not None:
                 self._key(user.wampcra)
 
-    def begin(self, details: HelloDetails) -> Principal | Question | Later[Principal | Question]:
+    def begin(self, details: HelloDetails) -> Principal | AuthChallenge | Promise[Principal | AuthChallenge]:
         """Ask, whoever it is: unknown users are refused only with their answer, in the same words."""
         authid = details.authid or ""
         found = self._directory.find(self.method, authid, details.authextra or {}) if authid else None
-        return after(found, lambda user: self._ask(authid, user))
+        return chain(found, lambda user: self._ask(authid, user))
 
-    def _ask(self, authid: str, user: Credentials | None) -> Question:
+    def _ask(self, authid: str, user: Credentials | None) -> AuthChallenge:
         if user is not None and user.wampcra is not None:
             shown, secret = user, user.wampcra
             key = self._key(secret)
@@ -70,7 +73,7 @@ class WampCra:
             return shown.principal(self.method)
 
         extra = {"challenge": challenge, **_salting(secret)}
-        return Question(extra=extra, answer=answer, session=session)
+        return AuthChallenge(extra=extra, answer=answer, session=session)
 
     def _challenge(self, user: Credentials, session: int) -> str:
         """The text to sign, for the session of this id."""

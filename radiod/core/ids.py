@@ -1,17 +1,30 @@
-"""Ids (WAMP specification, "IDs"): random in the global scope, counted in the router's and session's."""
+"""Ids (WAMP specification, "IDs"): random in the global scope, counted in the router's and session's.
+
+Secrets come from the same source, and what is kept of them, too.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from array import array
+from typing import Protocol
 
-from radiod.core.ports import Ids
-
-__all__ = ["MAX_ID", "Counter", "RandomIds"]
+__all__ = ["MAX_ID", "Counter", "Ids", "RandomIds", "digest"]
 
 MAX_ID = 2**53
 POOL = 512
 """Ids drawn at once: asking the operating system costs a publish more than all that is done with its id."""
+
+
+class Ids(Protocol):
+    """Where random ids and secrets come from; deterministic in tests."""
+
+    def next(self) -> int:
+        """A random integer from 1 to 2**53."""
+
+    def secret(self) -> str:
+        """32 hexadecimal digits nobody can guess."""
 
 
 class RandomIds(Ids):
@@ -48,3 +61,11 @@ class Counter:
         """The next id in sequence."""
         self._last = self.upcoming
         return self._last
+
+
+def digest(secret: str) -> bytes:
+    """The SHA-256 of a secret, by which it is kept and found.
+
+    What the time of a look-up tells about a digest helps nobody to find the secret.
+    """
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

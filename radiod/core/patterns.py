@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-from radiod.wire.messages import MatchPolicy
+from radiod.wire.options import MatchPolicy
 
 __all__ = ["PatternIndex"]
 

@@ -1,6 +1,6 @@
 """A value that is not known yet: how the pure core waits without knowing a reactor.
 
-Somebody outside settles it, once. Whoever needs the value says what to do ``then``; ``after`` does the same
+Somebody outside settles it, once. Whoever needs the value says what to do ``then``; ``chain`` does the same
 for values that may be known already.
 """
 
@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar, cast
 
 from radiod.errors import RadiodError
 
-__all__ = ["Later", "after"]
+__all__ = ["Promise", "chain"]
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-class Later(Generic[T]):
+class Promise(Generic[T]):
     """A value, or the ``RadiodError`` that came instead, once it is known."""
 
     __slots__ = ("_callback", "_is_settled", "_outcome")
@@ -46,14 +46,14 @@ class Later(Generic[T]):
             self._callback = callback
 
 
-def after(value: T | Later[T], step: Callable[[T], U | Later[U]]) -> U | Later[U]:
+def chain(value: T | Promise[T], step: Callable[[T], U | Promise[U]]) -> U | Promise[U]:
     """``step(value)``, now or when the value comes; an error skips the step, and one that it raises counts.
 
     Raises: RadiodError: what ``step`` raises, if the value is known already.
     """
-    if not isinstance(value, Later):
+    if not isinstance(value, Promise):
         return step(value)
-    result: Later[U] = Later()
+    result: Promise[U] = Promise()
 
     def proceed(outcome: T | RadiodError) -> None:
         if isinstance(outcome, RadiodError):
@@ -64,7 +64,7 @@ def after(value: T | Later[T], step: Callable[[T], U | Later[U]]) -> U | Later[U
         except RadiodError as error:
             result.settle(error)
             return
-        if isinstance(next_value, Later):
+        if isinstance(next_value, Promise):
             next_value.then(result.settle)
         else:
             result.settle(next_value)

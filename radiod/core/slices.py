@@ -7,9 +7,8 @@ from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
-from radiod.core.ports import Clock
-from radiod.core.promises import Later
-from radiod.core.timers import Timers
+from radiod.core.promises import Promise
+from radiod.core.timers import Clock, Timers
 from radiod.errors import RUNTIME_ERROR, RadiodError, Refused
 
 __all__ = ["SHARE_S", "SLICE_S", "Slices", "in_steps", "smallest"]
@@ -44,10 +43,10 @@ class Slices:
     def __init__(self, clock: Clock, timers: Timers) -> None:
         self._clock = clock
         self._timers = timers
-        self._queue: deque[tuple[Generator[None, None, Any], Later[Any]]] = deque()
+        self._queue: deque[tuple[Generator[None, None, Any], Promise[Any]]] = deque()
         self._is_due = False
 
-    def run(self, work: Generator[None, None, T]) -> T | Later[T]:
+    def run(self, work: Generator[None, None, T]) -> T | Promise[T]:
         """Do ``work``.
 
         Returns: what it returns; later, if that takes more than one slice.
@@ -56,7 +55,7 @@ class Slices:
         ended = self._slice(work, SHARE_S if self._queue else SLICE_S)
         if ended is not None:
             return ended.value
-        outcome: Later[T] = Later()
+        outcome: Promise[T] = Promise()
         self._queue.append((work, outcome))
         if not self._is_due:
             self._plan()
@@ -80,7 +79,7 @@ class Slices:
             if queue:
                 self._plan()
 
-    def _continue(self, work: Generator[None, None, T], outcome: Later[T], seconds: float) -> None:
+    def _continue(self, work: Generator[None, None, T], outcome: Promise[T], seconds: float) -> None:
         try:
             ended = self._slice(work, seconds)
         except RadiodError as error:

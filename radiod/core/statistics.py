@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from radiod.core.ports import Clock
-from radiod.core.timers import Deadline, Timers
+from radiod.core.timers import Clock, Deadline, Timers
 
 __all__ = ["INTERVAL", "REFUSALS", "Rate", "Statistics", "Traffic"]
 
@@ -141,12 +140,24 @@ class Statistics:
         self._round_since = self._since
         self._deadline: Deadline | None = None
         self._lag = _Lag(clock, timers)
-        self._watchers: list[Callable[[float], None]] = []
+        self._watchers: dict[Callable[[float], None], None] = {}
+        self._sources: dict[str, Callable[[], dict[str, int]]] = {}
         self.refused: Final = dict.fromkeys(REFUSALS, 0)
 
     def watch(self, on_round: Callable[[float], None]) -> None:
         """Have ``on_round(seconds)`` called at the end of every round that took that long."""
-        self._watchers.append(on_round)
+        self._watchers[on_round] = None
+
+    def unwatch(self, on_round: Callable[[float], None]) -> None:
+        """Call it no more."""
+        self._watchers.pop(on_round, None)
+
+    def read_from(self, part: str, read: Callable[[], dict[str, int]]) -> None:
+        """Have ``read()`` tell the counters of a part of the server whenever somebody asks.
+
+        The core does not know these parts; here all counters can be read in one place.
+        """
+        self._sources[part] = read
 
     def start(self) -> None:
         """The server is up: begin the first round."""
@@ -168,6 +179,7 @@ class Statistics:
             "interval": self.interval,
             "loop_lag": self._lag.last,
             "refused": dict(self.refused),
+            "counters": {part: read() for part, read in self._sources.items()},
         }
 
     def _wait(self) -> None:
@@ -179,5 +191,5 @@ class Statistics:
         self.round += 1
         self._lag.turn()
         self._wait()
-        for on_round in self._watchers:
+        for on_round in list(self._watchers):
             on_round(seconds)

@@ -1,17 +1,33 @@
-"""All deadlines of one core in one heap, driven by one timer outside (``ports.Waker``)."""
+"""Time, and all deadlines of one core in one heap, driven by one timer outside."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
 from itertools import count
+from typing import Protocol
 
-from radiod.core.ports import Waker
-
-__all__ = ["Deadline", "Timers"]
+__all__ = ["Clock", "Deadline", "Timers", "Waker"]
 
 COMPACT_ABOVE = 1024
 """Cancelled deadlines wait in the heap; above this many, when they are the majority, they are swept out."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def seconds(self) -> float:
+        """Monotonic seconds: for every duration and deadline."""
+
+    def time(self) -> float:
+        """Seconds since 1970, UTC: only to tell people and other programs a date."""
+
+
+class Waker(Protocol):
+    """The one timer outside the core that drives every deadline inside it."""
+
+    def wake_at(self, when: float) -> None:
+        """Call ``Timers.run`` at ``when`` (monotonic seconds) or soon after; replaces the last request."""
 
 
 class Deadline:

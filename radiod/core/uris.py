@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from radiod.errors import INVALID_URI, Refused
-from radiod.wire.messages import MatchPolicy
+from radiod.wire.options import MatchPolicy
 
 __all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches", "selects"]
 
@@ -47,6 +47,21 @@ def _is_well_formed(uri: str, policy: MatchPolicy) -> bool:
 def is_reserved(uri: str) -> bool:
     """True for URIs that only the router itself may publish to or register."""
     return uri.startswith(("wamp.", "radiod."))
+
+
+def check_free(uri: str) -> None:
+    """Refuse what belongs to the router. Raises: Refused: ``wamp.error.invalid_uri``."""
+    if is_reserved(uri):
+        raise Refused(INVALID_URI, f"{uri} belongs to the router")
+
+
+PRESENCE: Final = "radiod.presence."
+"""What stands before a channel's name in the topic that tells of its presence."""
+
+
+def watched(topic: str) -> str | None:
+    """The channel whose presence ``topic`` tells of; None: it is another topic."""
+    return topic.removeprefix(PRESENCE) if topic.startswith(PRESENCE) else None
 
 
 def is_pattern(uri: str) -> bool:

@@ -26,23 +26,24 @@ from radiod.auth.directory import (
 from radiod.auth.dynamic import CallDirectory
 from radiod.auth.hook import MAX_PENDING, HttpHook
 from radiod.auth.roles import StaticPermissions
-from radiod.auth.router_only import Withheld
+from radiod.auth.router_only import RouterOnly
 from radiod.auth.scram import AUTOBAHN, SPECIFIED, Scram
 from radiod.auth.ticket import Ticket
-from radiod.auth.unknown_users import Decoys
+from radiod.auth.unknown_users import UnknownUsers
 from radiod.auth.wampcra import WampCra
-from radiod.core.budgets.rates import RateLimit
 from radiod.core.budgets.seats import Seats
-from radiod.core.ports import Action, Authenticator, Disclose, Ids, Permissions
-from radiod.core.promises import Later
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise
+from radiod.core.rates import RateLimit
 from radiod.core.realm.handshake import Gate
 from radiod.core.realm.realm import Realm
-from radiod.core.sessions.session import Session
+from radiod.core.rights import Action, Actor, Disclose, Permissions
+from radiod.core.sessions.authentication import Authenticator
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["Admission"]
 
-Ask = Callable[[dict[str, Any]], Later[Any]]
+Ask = Callable[[dict[str, Any]], Promise[Any]]
 
 MAX_DECISIONS: Final = 10_000
 """Decisions of an authorizer that are remembered, for each role."""
@@ -87,7 +88,7 @@ class Admission:
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
 
-    def _bound_met(self, limit: str, times: int, session: Session | None) -> None:
+    def _bound_met(self, limit: str, times: int, session: Actor | None) -> None:
         """Say so; the core sees to it that this is not too often."""
         principal = session.principal if session is not None else None
         self.log.warn(
@@ -123,12 +124,12 @@ class Admission:
         dynamic = self._settings.dynamic
         if dynamic is None or dynamic.procedure is None:
             return permissions
-        return Withheld(permissions, dynamic.procedure)
+        return RouterOnly(permissions, dynamic.procedure)
 
     def _authorizer(self, role: config.Role, procedure: str, may_hold_publishers: bool) -> Authorizer:
         timeout_s = role.authorizer_timeout_s
 
-        def ask(*question: Any) -> Later[Any]:
+        def ask(*question: Any) -> Promise[Any]:
             return self._realm.ask(procedure, *question, timeout_s=timeout_s)
 
         return Authorizer(
@@ -163,7 +164,7 @@ class Admission:
     def _methods(
         self, users: Mapping[str, Credentials], elsewhere: frozenset[str]
     ) -> tuple[Authenticator, ...]:
-        decoys = Decoys(users.values(), self._ids.secret(), elsewhere=elsewhere)
+        decoys = UnknownUsers(users.values(), self._ids.secret(), elsewhere=elsewhere)
         known = StaticDirectory(users)
         directory: Directory = known
         if self._settings.dynamic is not None:

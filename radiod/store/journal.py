@@ -1,4 +1,4 @@
-"""The store as a realm's journal (``core.ports.Journal``), and what the realm finds in it at start."""
+"""The store as a realm's journal (``core.history.journal``), and what the realm finds in it at start."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from radiod.core.channels.registry import ChannelSettings, SavedChannel
-from radiod.core.history.histories import Damaged, Record
-from radiod.errors import OUT_OF_SERVICE, RadiodError, Refused
+from radiod.core.channels.channel import ChannelSettings, SavedChannel
+from radiod.core.history.events import Damaged, KeptEvent
+from radiod.errors import STORE_UNAVAILABLE, RadiodError, Refused
 from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.wire.codecs import CODECS, Codec, Payload, Undecodable
-from radiod.wire.messages import PublishOptions
+from radiod.wire.options import PublishOptions
 
 __all__ = ["Past", "RealmJournal", "restored", "saved_channel", "spans"]
 
@@ -42,16 +42,16 @@ class RealmJournal:
         self._realm = realm
 
     def save(self, channel: SavedChannel, done: Callable[[Refused | None], None]) -> None:
-        """As ``core.ports.Journal.save``."""
+        """As ``ChannelStore.save``."""
         settings = msgspec.to_builtins(channel.settings)
         self._store.save_channel(
             self._realm, channel.name, settings, channel.control_hash, channel.expires, _teller(done)
         )
 
-    def append(self, record: Record, done: Callable[[Refused | None], None]) -> None:
-        """As ``core.ports.Journal.append``."""
+    def append(self, record: KeptEvent, done: Callable[[Refused | None], None]) -> None:
+        """As ``Journal.append``."""
         if self._store.is_full:
-            raise Refused(OUT_OF_SERVICE, "too much waits to be stored")
+            raise Refused(STORE_UNAVAILABLE, "too much waits to be stored")
         payload = record.payload
         self._store.append(
             self._realm,
@@ -69,17 +69,17 @@ class RealmJournal:
         )
 
     def trim(self, topic: str, epoch: str, first: int) -> None:
-        """As ``core.ports.Journal.trim``."""
+        """As ``Journal.trim``."""
         self._store.trim(self._realm, topic, epoch, first)
 
     def forget(self, topic: str) -> None:
-        """As ``core.ports.Journal.forget``."""
+        """As ``Journal.forget``."""
         self._store.delete_channel(self._realm, topic)
 
 
 def _teller(done: Callable[[Refused | None], None]) -> Callable[[Exception | None], None]:
     """Tells the core what the store says, but for the reason, which is in the log."""
-    return lambda error: done(None if error is None else Refused(OUT_OF_SERVICE, "it could not be stored"))
+    return lambda error: done(None if error is None else Refused(STORE_UNAVAILABLE, "it could not be stored"))
 
 
 def _options(options: PublishOptions, role: str) -> bytes:
@@ -95,6 +95,8 @@ def saved_channel(stored: StoredChannel) -> SavedChannel:
         settings = msgspec.convert(stored.settings, ChannelSettings)
     except msgspec.ValidationError as error:
         raise StoreError(f"channel {stored.name} cannot be read: {error}") from None
+    if not settings.is_durable:
+        raise StoreError(f"channel {stored.name} cannot be read: it is not durable")
     return SavedChannel(
         name=stored.name,
         # Every channel that a session created has a control key.
@@ -107,7 +109,7 @@ def saved_channel(stored: StoredChannel) -> SavedChannel:
 class Past(NamedTuple):
     """What the core keeps of stored events, oldest first, and the numbers of those that cannot be read."""
 
-    records: list[Record]
+    records: list[KeptEvent]
     lost: list[int]
 
 
@@ -134,7 +136,7 @@ def spans(numbers: Iterable[int]) -> str:
     return ", ".join("-".join(map(str, run)) for run in runs)
 
 
-def _record(event: StoredEvent, topic: str, order: int) -> Record | None:
+def _record(event: StoredEvent, topic: str, order: int) -> KeptEvent | None:
     """None: it says what no radiod has written."""
     try:
         codec = CODECS[event.codec_name]
@@ -142,7 +144,7 @@ def _record(event: StoredEvent, topic: str, order: int) -> Record | None:
         role = _PUBLISHER.decode(event.options_json).radiod_role
     except (KeyError, msgspec.MsgspecError):
         return None
-    return Record(
+    return KeptEvent(
         order=order,
         time=event.time,
         # The history tells it from the date.

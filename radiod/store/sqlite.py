@@ -143,6 +143,10 @@ class SqliteStore:
         """How many requests are unanswered."""
         return len(self._unanswered)
 
+    def counters(self) -> dict[str, int]:
+        """What statistics tell of the store: requests that wait to be written, and their bytes."""
+        return {"waiting": len(self._unanswered), "waiting_bytes": self._waiting_bytes}
+
     def when_answered(self, done: Callable[[], None]) -> None:
         """Call ``done`` once everything that was asked for by now has been answered, which may be at once."""
         if not self._unanswered:

@@ -41,7 +41,7 @@ def make_monotonic(reactor: Any) -> None:
 
 
 class ReactorClock:
-    """``ports.Clock`` and ``ports.Waker`` over one reactor, with one delayed call for all deadlines."""
+    """``timers.Clock`` and ``timers.Waker`` over one reactor, with one delayed call for all deadlines."""
 
     log = Logger()
 

@@ -15,10 +15,10 @@ from twisted.logger import Logger
 
 from radiod.core.budgets.addresses import network_of_peer
 from radiod.core.budgets.guesses import Turn
-from radiod.core.ports import BrowserCookie
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
 from radiod.core.realm.handshake import Gate, Handshake
 from radiod.core.realm.realm import Realm
+from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
 from radiod.errors import (
@@ -33,15 +33,7 @@ from radiod.errors import (
 )
 from radiod.transport.outbox import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import (
-    Abort,
-    ClientMessage,
-    Goodbye,
-    Message,
-    Welcome,
-    name_of,
-    shows_secret,
-)
+from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, Welcome, name_of, shows_secret
 
 __all__ = ["WampDriver"]
 
@@ -192,7 +184,7 @@ class WampDriver:
             self._finish(NORMAL)
             return
         reply = handshake.receive(message, self._outlet)
-        if isinstance(reply, Later):
+        if isinstance(reply, Promise):
             self._waiting = deque()
             self._outlet.pause_reads(True)
             reply.then(lambda outcome: self._proceed(handshake, outcome))
@@ -246,7 +238,7 @@ class WampDriver:
             return
         if type(message) is Goodbye and message.reason == CLOSE_LOGOUT:
             self._gates[self._realm.name].forget(self._cookie)
-        self._session.count(message)
+        self._realm.check_request(self._session, message)
         self._realm.receive(self._session, message, self._codec)
 
     def _receive_closing(self, data: bytes) -> None:

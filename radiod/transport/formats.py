@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from radiod.core.delivery.listeners import Broadcast
+from radiod.core.delivery.broadcast import Broadcast
 from radiod.wire.codecs import CODECS, JSON, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Settings"]
+__all__ = ["TransportLimits"]
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class TransportLimits(Struct, frozen=True, kw_only=True):
     """Limits; sizes in bytes, times in seconds. Their meaning is documented with the configuration."""
 
     max_message_bytes: int = 1 << 20

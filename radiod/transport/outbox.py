@@ -1,6 +1,6 @@
 """From the core's decisions to sockets: encode once, frame once, write once per connection and turn.
 
-``FanOut`` is the core's ``ports.Outbox``. Each connection has an ``Outlet``. While its socket takes what it
+``FanOut`` is the realm's ``Outbox``. Each connection has an ``Outlet``. While its socket takes what it
 is given, frames gather in the outlet's queue and leave with one ``send`` at the end of the reactor turn.
 When the socket is full the outlet is *blocked*: events wait in each listener's own buffer
 (``core.delivery.buffers``), whose policy decides what is dropped; everything else waits in a backlog that is
@@ -33,8 +33,9 @@ from zope.interface import implementer
 from radiod.core.budgets.addresses import network_of_peer
 from radiod.core.budgets.guesses import Guesses
 from radiod.core.budgets.unfinished import Unfinished
-from radiod.core.delivery.listeners import Broadcast, Listener
-from radiod.core.ports import Principal
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.listeners import Listener
+from radiod.core.rights import Actor, Principal
 from radiod.core.sessions.session import Session
 from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
@@ -147,6 +148,14 @@ class FanOut:
         self.unfinished = Unfinished(clock, clock.timers, refused, message_timeout, max_unfinished)
         self.cut = 0
 
+    def counters(self) -> dict[str, int]:
+        """What statistics tell of the way out: connections cut, those without a session, unfinished bytes."""
+        return {
+            "cut": self.cut,
+            "strangers": len(self.strangers),
+            "unfinished_bytes": self.unfinished.bytes,
+        }
+
     def _slow(self, network: str) -> None:
         self.log.warn("slowing {peer}: many wrong keys or failed logins", peer=network)
 
@@ -204,7 +213,7 @@ class FanOut:
         if self._turn_bytes > CHUNK:
             self.flush()
 
-    # --- ports.Outbox
+    # --- realm.Outbox
 
     def send(self, session: Session, message: Message, payload: Payload | None = None) -> None:
         """Queue one message. Raises: Refused: the session cannot take this payload; nothing was queued."""
@@ -371,10 +380,10 @@ class FanOut:
         listener.miss(lost)
         outlet.missed()
 
-    def undelivered(self, topic: str, session: Session, reason: str) -> None:
+    def undelivered(self, topic: str, actor: Actor, reason: str) -> None:
         """Note in the log that a listener, perhaps one of many, cannot be told an event of ``topic``."""
-        principal = session.principal
-        peer = session.outlet.peer if session.outlet is not None else ""
+        principal = actor.principal
+        peer = actor.outlet.peer if actor.outlet is not None else ""
         self.log.warn(
             "an event on {topic} cannot be told to {who}: {reason}",
             topic=topic,

@@ -22,7 +22,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
-from radiod.transport.limits import Settings
+from radiod.transport.limits import TransportLimits
 from radiod.transport.liveness import Watch
 from radiod.transport.strangers import Strangers
 from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
@@ -238,7 +238,7 @@ class PortFactory(ServerFactory):
     def __init__(
         self,
         clock: ReactorClock,
-        settings: Settings,
+        settings: TransportLimits,
         strangers: Strangers,
         refused: dict[str, int],
         unfinished: Unfinished,

@@ -22,7 +22,7 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import RAWSOCKET
 from radiod.transport.inbox import Work
-from radiod.transport.limits import Settings
+from radiod.transport.limits import TransportLimits
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.websocket.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import CODECS, Codec
@@ -297,7 +297,7 @@ class RawSocketFactory(ServerFactory):
     noisy = False
 
     def __init__(
-        self, clock: ReactorClock, fan_out: FanOut, gates: Mapping[str, Gate], settings: Settings
+        self, clock: ReactorClock, fan_out: FanOut, gates: Mapping[str, Gate], settings: TransportLimits
     ) -> None:
         self._clock = clock
         self.fan_out = fan_out

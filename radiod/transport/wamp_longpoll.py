@@ -19,8 +19,9 @@ from twisted.logger import Logger
 
 from radiod.core.budgets.addresses import network_of_peer
 from radiod.core.budgets.seats import Seat, Seats
-from radiod.core.ports import Ids, Principal
+from radiod.core.ids import Ids
 from radiod.core.realm.handshake import Gate
+from radiod.core.rights import Principal
 from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, QUOTA, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_poll_format
@@ -28,7 +29,7 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
 from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
 from radiod.transport.inbox import Work
-from radiod.transport.limits import Settings
+from radiod.transport.limits import TransportLimits
 from radiod.transport.outbox import FanOut, Outlet
 
 __all__ = ["Poll", "PollOutlet", "Polls"]
@@ -341,7 +342,7 @@ class Polls:
         fan_out: FanOut,
         gates: Mapping[str, Gate],
         ids: Ids,
-        settings: Settings,
+        settings: TransportLimits,
         refused: dict[str, int],
     ) -> None:
         self.clock = clock

@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.core.ports import Permissions
-from radiod.core.promises import Later
-from radiod.core.realm.realm import Realm
+from radiod.core.promises import Promise
+from radiod.core.realm.gateway import Gateway
+from radiod.core.rights import Permissions
 from radiod.errors import RadiodError, Refused, http_status
 from radiod.web.answers import NO_TEXT, JsonResource, answer, query, rest_of_path
 
@@ -23,9 +23,9 @@ class ChannelsResource(JsonResource):
     ``permissions``: of whoever asks, since nobody says who that is.
     """
 
-    def __init__(self, realm: Realm, permissions: Permissions | None = None) -> None:
+    def __init__(self, gateway: Gateway, permissions: Permissions | None = None) -> None:
         super().__init__()
-        self._realm = realm
+        self._gateway = gateway
         self._permissions = permissions
 
     def render_GET(self, request: Request) -> Any:
@@ -35,15 +35,15 @@ class ChannelsResource(JsonResource):
             return answer(request, 400, NO_TEXT)
         try:
             if name:
-                return answer(request, 200, self._realm.desk.get(None, name, self._permissions))
+                return answer(request, 200, self._gateway.describe(name, self._permissions))
             asked = query(request)
             limit = asked.get("limit") or "100"
             if not (limit.isdecimal() and limit.isascii() and 1 <= int(limit[:9]) <= MAX_PAGE):
                 return answer(request, 400, {"error": f"limit must be an integer from 1 to {MAX_PAGE}"})
-            page = self._realm.desk.page(
+            page = self._gateway.page(
                 asked.get("prefix", ""), int(limit), asked.get("after"), self._permissions
             )
-            if isinstance(page, Later):
+            if isinstance(page, Promise):
                 return _answer_later(request, page) if request.method != b"HEAD" else _head(request)
             return answer(request, 200, page)
         except Refused as refusal:
@@ -57,7 +57,7 @@ def _head(request: Request) -> bytes:
     return b""
 
 
-def _answer_later(request: Request, page: Later[dict[str, Any]]) -> int:
+def _answer_later(request: Request, page: Promise[dict[str, Any]]) -> int:
     """Answer as soon as the page is there, if somebody still waits for it."""
     gone: list[object] = []
     request.notifyFinish().addBoth(gone.append)

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.budgets.addresses import network_of
-from radiod.core.promises import Later, after
+from radiod.core.promises import Promise, chain
 from radiod.errors import (
     CHANNEL_CLOSED,
     NOT_AUTHORIZED,
@@ -38,7 +38,7 @@ STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 
 
 class ChannelStreams(Protocol):
-    """What admits listeners and serves streams; ``listening.listeners.Streams`` is one, and documents it."""
+    """What admits listeners and serves streams; ``PlainListeners`` is one, and documents it."""
 
     def admit(
         self,
@@ -98,10 +98,10 @@ class ListenResource(JsonResource):
         last = header(request, b"Last-Event-ID")
         try:
             admitted: Any = self._streams.admit(keys[0], channel, asked, last, keys[1])
-            begun = after(admitted, lambda stream: listener.begin(stream, keys))
+            begun = chain(admitted, lambda stream: listener.begin(stream, keys))
         except Refused as refusal:
             return listener.refusal(refusal)
-        if isinstance(begun, Later):
+        if isinstance(begun, Promise):
             begun.then(listener.conclude)
         return NOT_DONE_YET
 

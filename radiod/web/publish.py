@@ -15,15 +15,14 @@ import msgspec
 from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.delivery.receipts import Publication
-from radiod.core.ports import Action
-from radiod.core.promises import Later
-from radiod.core.realm.realm import Realm
-from radiod.core.sessions.session import Session
+from radiod.core.promises import Promise
+from radiod.core.realm.gateway import Gateway
+from radiod.core.rights import Actor, Verdict
 from radiod.errors import RadiodError, Refused, WrongSecret, http_status
 from radiod.web.answers import JsonResource, answer, credential, header, log_refused
 from radiod.web.suspicion import Suspicion
 from radiod.wire.codecs import JSON
-from radiod.wire.messages import PublishOptions
+from radiod.wire.options import PublishOptions
 
 __all__ = ["PublishResource"]
 
@@ -64,12 +63,12 @@ class Rejected(Exception):
 class PublishResource(JsonResource):
     """Publishes for whoever has an API key.
 
-    ``writer(key)`` gives the realm and the session that publishes for a key; None: there is no such key.
+    ``writer(key)`` gives the realm's gateway, and who publishes there, for a key; None: there is no such key.
     """
 
     methods = ("POST", "OPTIONS")
 
-    def __init__(self, writer: Callable[[str], tuple[Realm, Session] | None], suspicion: Suspicion) -> None:
+    def __init__(self, writer: Callable[[str], tuple[Gateway, Actor] | None], suspicion: Suspicion) -> None:
         super().__init__()
         self._writer = writer
         self._suspicion = suspicion
@@ -83,16 +82,16 @@ class PublishResource(JsonResource):
     def _publish(self, request: Request) -> bytes | int:
         """Check in the contract's order; publish; answer."""
         try:
-            realm, session = self._authenticate(request)
+            gateway, publisher = self._authenticate(request)
             body = request.content.read() if request.content else b""
             fields = _parse(body)
             if "topic" in fields and "network" not in fields:
-                return _publish_topic(request, realm, session, body, self._suspicion)
-            return _publish_network(request, realm, session, fields, self._suspicion)
+                return _publish_topic(request, gateway, publisher, body, self._suspicion)
+            return _publish_network(request, gateway, publisher, fields, self._suspicion)
         except Rejected as rejection:
             return answer(request, rejection.status, {"error": str(rejection)})
 
-    def _authenticate(self, request: Request) -> tuple[Realm, Session]:
+    def _authenticate(self, request: Request) -> tuple[Gateway, Actor]:
         key = credential(request)
         if key is None:
             raise Rejected(400, "API-KEY missing in headers")
@@ -122,15 +121,18 @@ def _parse(body: bytes) -> dict[str, msgspec.Raw]:
 
 def _publish_network(
     request: Request,
-    realm: Realm,
-    session: Session,
+    gateway: Gateway,
+    publisher: Actor,
     fields: dict[str, msgspec.Raw],
     suspicion: Suspicion,
 ) -> bytes | int:
     if "network" not in fields:
         raise Rejected(400, "*network* key missing")
     network = _network(fields["network"])
-    if network is None or not session.principal.permissions.allows(Action.PUBLISH, network):
+    # An HTTP answer is an acknowledgement.
+    options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
+    verdict = None if network is None else _right(gateway, publisher, network, options)
+    if network is None or verdict is None:
         raise Rejected(403, "You cannot broadcast to this channel")
     if "data" not in fields:
         raise Rejected(400, "*data* key missing")
@@ -143,14 +145,19 @@ def _publish_network(
             return _refuse(request, http_status(outcome), {"error": outcome.text})
         return _accept(request, outcome, {"message": "OK"})
 
-    # An HTTP answer is an acknowledgement.
-    options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
-
-    def publish() -> Publication | Later[Publication]:
-        payload = JSON.payload(b"[%b]" % data, b"", max_nesting=realm.limits.max_nesting)
-        return realm.publish(session, network, payload, options)
+    def publish() -> Publication | Promise[Publication]:
+        payload = JSON.payload(b"[%b]" % data, b"", max_nesting=gateway.max_nesting)
+        return gateway.publish(publisher, network, payload, options, verdict)
 
     return _answer(request, say, publish, suspicion)
+
+
+def _right(gateway: Gateway, publisher: Actor, topic: str, options: PublishOptions) -> Verdict | None:
+    """The right to publish on a topic; None: there is none."""
+    try:
+        return gateway.may_publish(publisher, topic, options)
+    except Refused:
+        return None
 
 
 def _network(raw: msgspec.Raw) -> str | None:
@@ -161,7 +168,7 @@ def _network(raw: msgspec.Raw) -> str | None:
 
 
 def _publish_topic(
-    request: Request, realm: Realm, session: Session, body: bytes, suspicion: Suspicion
+    request: Request, gateway: Gateway, publisher: Actor, body: bytes, suspicion: Suspicion
 ) -> bytes | int:
     try:
         asked = _BRIDGE.decode(body)
@@ -176,20 +183,20 @@ def _publish_topic(
         return _refuse(request, status if status == UNAVAILABLE else 200, body)
 
     try:
-        nesting = realm.limits.max_nesting
+        nesting = gateway.max_nesting
         payload = JSON.payload(_encode(asked.args), _encode(asked.kwargs), max_nesting=nesting)
     except Refused as refusal:
         # Like a body that is no JSON: what it says is no event.
         return answer(request, 400, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
     return _answer(
-        request, say, lambda: realm.publish(session, asked.topic, payload, asked.options), suspicion
+        request, say, lambda: gateway.publish(publisher, asked.topic, payload, asked.options), suspicion
     )
 
 
 def _answer(
     request: Request,
     say: Callable[[Publication | RadiodError], bytes],
-    publish: Callable[[], Publication | Later[Publication]],
+    publish: Callable[[], Publication | Promise[Publication]],
     suspicion: Suspicion,
 ) -> bytes | int:
     """What became of ``publish``, as ``say`` puts it: at once, or when a slow listener has found room."""
@@ -200,7 +207,7 @@ def _answer(
             log_refused(request, refusal.text)
             suspicion.wrong(request)
         return say(refusal)
-    if not isinstance(outcome, Later):
+    if not isinstance(outcome, Promise):
         return say(outcome)
     gone: list[object] = []
     request.notifyFinish().addBoth(gone.append)

@@ -5,14 +5,14 @@ import pytest
 
 from radiod.auth.authorizer import Authorizer
 from radiod.core.budgets.seats import Seats
-from radiod.core.ports import Action, Disclose
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
+from radiod.core.rights import Action, Disclose
 from radiod.core.sessions.session import Session
 from radiod.core.statistics import REFUSALS
 from radiod.errors import AUTHORIZATION_FAILED, INVALID_ARGUMENT, Refused
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_principal, make_realm
 from radiod.wire.codecs import CBOR
-from radiod.wire.messages import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
+from radiod.wire.options import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
 
 SEATS = Seats(1000, dict.fromkeys(REFUSALS, 0), "authorizations", "questions")
 
@@ -38,7 +38,7 @@ class World:
         self.session = Session(7, make_principal("joe", "guest", self.authorizer), None)
 
     def _ask(self, *question):
-        answer = Later()
+        answer = Promise()
         self.asked.append((question, answer))
         return answer
 
@@ -120,19 +120,19 @@ def test_what_may_be_remembered_is_asked_once_for_a_while(world):
     world.clock.advance(59.9)
     assert world.decide().is_allowed
     world.clock.advance(0.1)
-    assert isinstance(world.decide(), Later)
+    assert isinstance(world.decide(), Promise)
     assert len(world.asked) == 1
 
 
 def test_what_may_not_be_remembered_is_asked_each_time(world):
     world.answer(True)
-    assert isinstance(world.decide(), Later)
+    assert isinstance(world.decide(), Promise)
 
 
 def test_without_a_lifetime_nothing_is_remembered():
     world = World(cache_s=0)
     world.answer({"allow": True, "cache": True})
-    assert isinstance(world.decide(), Later)
+    assert isinstance(world.decide(), Promise)
     assert world.authorizer._cache == {}
 
 
@@ -144,7 +144,7 @@ def test_a_memory_is_of_one_session_action_uri_and_policy(world):
         world.decide(uri="b"),
         world.decide(action=Action.SUBSCRIBE, options=SubscribeOptions(match="prefix")),
     ]
-    assert all(isinstance(decision, Later) for decision in others)
+    assert all(isinstance(decision, Promise) for decision in others)
 
 
 @pytest.mark.parametrize("is_allowed", [True, False])
@@ -167,7 +167,7 @@ def test_memory_is_bounded():
         decision = world.decide(uri=uri)
         world.asked.pop()[1].settle({"allow": True, "cache": True})
         decision.then(lambda _: None)
-    assert isinstance(world.decide(uri="a"), Later)
+    assert isinstance(world.decide(uri="a"), Promise)
     assert world.decide(uri="b").is_allowed
     assert world.decide(uri="c").is_allowed
 
@@ -277,7 +277,7 @@ def test_who_leaves_while_waiting_gets_neither_deed_nor_answer(room):
     guest.leave()
     room.keeper.received()
     room.keeper.send(70, 1, {}, [True])
-    assert room.realm.broker.readers("a") == 0
+    assert room.realm.space.broker.readers("a") == 0
     assert guest.received() == []
 
 

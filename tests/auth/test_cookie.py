@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from support.logins import details, refusal
 
 from radiod.auth.cookie import CookieJar
-from radiod.core.ports import BrowserCookie
+from radiod.core.sessions.authentication import BrowserCookie
 from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import FakeClock, SequentialIds, make_principal
 

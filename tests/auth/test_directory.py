@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from support.logins import LateDirectory, outcome_of, user
 
 from radiod.auth.directory import PROOFS, DynamicDirectory, ScramVerifier, StaticDirectory, WampcraSecret
-from radiod.auth.unknown_users import Decoys
-from radiod.core.ports import Action
+from radiod.auth.unknown_users import UnknownUsers
+from radiod.core.rights import Action
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 SCRAM = ScramVerifier(
@@ -105,18 +105,18 @@ class TestDecoys:
     USERS = (ANN, BOB, SALTED)
 
     def test_are_the_same_each_time(self):
-        decoys = Decoys(self.USERS, "pepper")
+        decoys = UnknownUsers(self.USERS, "pepper")
         for authid in ("x", "", "é", "\ud800"):
-            assert decoys.wampcra(authid)[1] == Decoys(self.USERS, "pepper").wampcra(authid)[1]
-            assert decoys.scram(authid)[1] == Decoys(self.USERS, "pepper").scram(authid)[1]
+            assert decoys.wampcra(authid)[1] == UnknownUsers(self.USERS, "pepper").wampcra(authid)[1]
+            assert decoys.scram(authid)[1] == UnknownUsers(self.USERS, "pepper").scram(authid)[1]
 
     def test_differ_with_authid_and_pepper(self):
-        decoys = Decoys(self.USERS, "pepper")
+        decoys = UnknownUsers(self.USERS, "pepper")
         salts = {decoys.scram(authid)[1].salt for authid in ("x", "y", "z")}
-        assert len(salts | {Decoys(self.USERS, "salt").scram("x")[1].salt}) == 4
+        assert len(salts | {UnknownUsers(self.USERS, "salt").scram("x")[1].salt}) == 4
 
     def test_look_like_the_users_who_have_the_method(self):
-        decoys = Decoys(self.USERS, "pepper")
+        decoys = UnknownUsers(self.USERS, "pepper")
         shown = [decoys.wampcra(str(number)) for number in range(50)]
         shapes = {(user.role, len(one.salt), one.iterations, one.keylen) for user, one in shown}
         assert shapes == {("member", 0, 1000, 32), ("salty", 4, 7, 20)}
@@ -132,13 +132,13 @@ class TestDecoys:
         assert verifier.stored_key != SCRAM.stored_key
 
     def test_may_do_nothing(self):
-        decoys = Decoys(self.USERS, "pepper")
+        decoys = UnknownUsers(self.USERS, "pepper")
         for somebody in (decoys.wampcra("x")[0], decoys.scram("x")[0]):
             assert somebody.authid == "x"
             assert not any(somebody.permissions.allows(action, "a.b") for action in Action)
 
     def test_look_like_the_first_user_whom_somebody_else_knows(self):
-        decoys = Decoys(self.USERS, "pepper", elsewhere={"wampcra", "scram"})
+        decoys = UnknownUsers(self.USERS, "pepper", elsewhere={"wampcra", "scram"})
         somebody, secret = decoys.wampcra("x")
         assert (somebody.provider, secret.salt) == ("dynamic", "")
         assert decoys.scram("x")[1].kdf == "argon2id13"
@@ -154,10 +154,10 @@ class TestDecoys:
         ("elsewhere", "told"), [((), ("member", "static")), (("wampcra",), ("user", "dynamic"))]
     )
     def test_hide_the_roles_of_all_where_somebody_else_knows_users(self, elsewhere, told):
-        assert Decoys(self.USERS, "pepper", elsewhere=elsewhere).told(ANN) == told
+        assert UnknownUsers(self.USERS, "pepper", elsewhere=elsewhere).told(ANN) == told
 
     def test_exist_where_no_user_is_known(self):
-        decoys = Decoys((), "pepper", role="guest")
+        decoys = UnknownUsers((), "pepper", role="guest")
         somebody, secret = decoys.wampcra("x")
         assert (somebody.role, somebody.provider, secret.salt) == ("guest", "dynamic", "")
         assert len(decoys.scram("x")[1].salt) == 16

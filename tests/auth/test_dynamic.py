@@ -8,9 +8,9 @@ from support.logins import details, outcome_of, refusal
 from radiod.auth.directory import Credentials
 from radiod.auth.dynamic import CallDirectory
 from radiod.auth.ticket import Ticket
-from radiod.auth.unknown_users import Decoys
+from radiod.auth.unknown_users import UnknownUsers
 from radiod.auth.wampcra import WampCra, sign
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
 from radiod.errors import AUTHENTICATION_FAILED, Denied, Refused
 from radiod.testing import ALLOW_ALL, FakeClock, SequentialIds
 
@@ -54,7 +54,7 @@ class World:
 
     def _ask(self, question):
         self.questions.append(question)
-        self.waiting.append(Later())
+        self.waiting.append(Promise())
         return self.waiting[-1]
 
     def find(self, method="wampcra", authid="joe", **told):
@@ -212,7 +212,7 @@ class TestAnswers:
             raise Refused("a.b", "no")
 
         def know(question):
-            later = Later()
+            later = Promise()
             later.settle(ENOUGH["wampcra"])
             return later
 
@@ -243,7 +243,7 @@ class TestPatience:
         world.clock.advance(60.0)
         world.answer(ENOUGH["wampcra"])
         assert len(world.complaints) == 1
-        assert isinstance(world.find(), Later)
+        assert isinstance(world.find(), Promise)
         assert len(world.questions) == 2
 
 
@@ -255,7 +255,7 @@ class TestMemory:
         world.clock.advance(9.9)
         assert world.find(method) is joe
         world.clock.advance(0.1)
-        assert isinstance(world.find(method), Later)
+        assert isinstance(world.find(method), Promise)
 
     def test_keeps_that_there_is_nobody(self, world):
         world.found("wampcra", None)
@@ -264,17 +264,17 @@ class TestMemory:
 
     def test_does_not_keep_tickets(self, world):
         world.found("ticket", {"role": "member"})
-        assert isinstance(world.find("ticket"), Later)
+        assert isinstance(world.find("ticket"), Promise)
 
     def test_does_not_keep_errors(self, world):
         world.found("wampcra", Refused("a.b", "c"))
         world.found("wampcra", {})
-        assert isinstance(world.find("wampcra"), Later)
+        assert isinstance(world.find("wampcra"), Promise)
 
     def test_tells_questions_apart(self, world):
         world.found("wampcra", ENOUGH["wampcra"])
         for other in (("scram", "joe", {}), ("wampcra", "Joe", {}), ("wampcra", "joe", {"x": 1})):
-            assert isinstance(world.find(other[0], other[1], **other[2]), Later)
+            assert isinstance(world.find(other[0], other[1], **other[2]), Promise)
         world.find(a=1, b=2)
         world.find(b=2, a=1)
         assert len(world.questions) == 5
@@ -283,7 +283,7 @@ class TestMemory:
         world = World(max_cache=2)
         for authid in ("a", "b", "c"):
             world.found("wampcra", ENOUGH["wampcra"], authid)
-        assert [isinstance(world.find("wampcra", authid), Later) for authid in ("b", "c", "a")] == [
+        assert [isinstance(world.find("wampcra", authid), Promise) for authid in ("b", "c", "a")] == [
             False,
             False,
             True,
@@ -294,7 +294,7 @@ class TestMemory:
     def test_can_be_switched_off(self, settings):
         world = World(**settings)
         world.found("wampcra", ENOUGH["wampcra"])
-        assert isinstance(world.find(), Later)
+        assert isinstance(world.find(), Promise)
         assert world.directory._cache == {}
 
 
@@ -328,7 +328,7 @@ class TestBehindAMethod:
 
     def test_an_unknown_user_of_wampcra_is_refused_with_the_answer_only(self, world):
         clock = FakeClock()
-        method = WampCra(world.directory, Decoys((), "pepper", "member"), clock, SequentialIds())
+        method = WampCra(world.directory, UnknownUsers((), "pepper", "member"), clock, SequentialIds())
         for outcome, is_right in ((ENOUGH["wampcra"], True), (None, False)):
             later = method.begin(details("joe", x=is_right))
             world.answer(outcome)
@@ -340,6 +340,8 @@ class TestBehindAMethod:
                 assert refusal(question.answer, signature, {})[1] == "unknown authid or wrong signature"
 
     def test_an_error_ends_the_handshake(self, world):
-        later = WampCra(world.directory, Decoys((), "p"), world.clock, SequentialIds()).begin(details("joe"))
+        later = WampCra(world.directory, UnknownUsers((), "p"), world.clock, SequentialIds()).begin(
+            details("joe")
+        )
         world.answer(Refused("a.b", "c"))
         assert outcome_of(later).text == FAILED[1]

@@ -5,15 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radiod.auth.roles import CACHE_SIZE, StaticPermissions
-from radiod.core.ports import Action, Disclose
+from radiod.core.rights import Action, Disclose
 from radiod.core.uris import MAX_URI_LENGTH, matches, selects
 from radiod.testing import make_realm
-from radiod.wire.messages import (
-    CallOptions,
-    PublishOptions,
-    RegisterOptions,
-    SubscribeOptions,
-)
+from radiod.wire.options import CallOptions, PublishOptions, RegisterOptions, SubscribeOptions
 
 ROLE = StaticPermissions(
     {Action.SUBSCRIBE: ("*",), Action.PUBLISH: ("a.b", "c.*", "d..f"), Action.CALL: ()}, ("x.*", "c.secret")
@@ -139,7 +134,7 @@ class TestPatterns:
 
 class TestControl:
     def test_this_is_about_every_procedure_that_acts_on_others(self):
-        acting = {name for name in make_realm().meta.procedures if "kill" in name or ".remove_" in name}
+        acting = {name for name in make_realm().procedures.table if "kill" in name or ".remove_" in name}
         assert acting == set(CONTROL)
 
     @pytest.mark.parametrize("procedure", CONTROL)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from radiod.auth.router_only import Withheld
-from radiod.core.ports import Action
+from radiod.auth.router_only import RouterOnly
+from radiod.core.rights import Action
 from radiod.testing import ALLOW_ALL, ALLOW_NONE
-from radiod.wire.messages import CallOptions
+from radiod.wire.options import CallOptions
 
 PROCEDURE = "com.example.authenticate"
 
@@ -14,7 +14,7 @@ PROCEDURE = "com.example.authenticate"
 @pytest.mark.parametrize("uri", [PROCEDURE, "com.example.other"])
 @pytest.mark.parametrize("permissions", [ALLOW_ALL, ALLOW_NONE])
 def test_everything_but_the_call_is_as_before(action, uri, permissions):
-    withheld = Withheld(permissions, PROCEDURE)
+    withheld = RouterOnly(permissions, PROCEDURE)
     assert withheld.may_hold_publishers is permissions.may_hold_publishers
     is_allowed = permissions.allows(action, uri) and (action, uri) != (Action.CALL, PROCEDURE)
     assert withheld.decide(None, action, uri, CallOptions()).is_allowed is is_allowed

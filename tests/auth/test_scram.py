@@ -21,7 +21,7 @@ from radiod.auth.scram import (
     prepare,
     signature_for,
 )
-from radiod.auth.unknown_users import Decoys
+from radiod.auth.unknown_users import UnknownUsers
 from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import SequentialIds
 
@@ -42,7 +42,7 @@ def argon(password="pencil", dialect=SPECIFIED):
 def make(dialect=SPECIFIED, directory=None, **verifiers):
     users = {name: user(name, scram=verifier) for name, verifier in verifiers.items()}
     users["other"] = user("other", ticket=lambda _: True)
-    decoys = Decoys(users.values(), "pepper")
+    decoys = UnknownUsers(users.values(), "pepper")
     return Scram(directory or StaticDirectory(users), decoys, SequentialIds(), dialect)
 
 

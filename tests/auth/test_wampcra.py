@@ -11,7 +11,7 @@ from support.logins import LateDirectory, details, outcome_of, refusal, user
 
 from radiod.auth import wampcra
 from radiod.auth.directory import StaticDirectory, WampcraSecret
-from radiod.auth.unknown_users import Decoys
+from radiod.auth.unknown_users import UnknownUsers
 from radiod.auth.wampcra import WampCra, derive_key, sign
 from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import FakeClock, SequentialIds
@@ -25,7 +25,7 @@ USERS = {"plain": PLAIN, "saltéd": SALTED, "other": user("other", ticket=lambda
 
 
 def make(directory=None, users=USERS):
-    known = Decoys(users.values(), "pepper")
+    known = UnknownUsers(users.values(), "pepper")
     return WampCra(directory or StaticDirectory(users), known, FakeClock(), SequentialIds())
 
 
@@ -110,7 +110,7 @@ def test_a_known_password_is_no_use_to_nobody(method, authid):
 
 def test_not_even_the_made_up_secret_lets_anybody_in(method):
     question = method.begin(details("nobody"))
-    secret = Decoys(USERS.values(), "pepper").wampcra("nobody")[1].secret
+    secret = UnknownUsers(USERS.values(), "pepper").wampcra("nobody")[1].secret
     signature = sign(secret.encode(), question.extra["challenge"]).decode()
     assert refusal(question.answer, signature, {}) == REFUSED
 

@@ -6,7 +6,7 @@ import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.realms import SIGNATURES, World
+from support.realms import World
 
 from radiod.core.arguments import (
     REQUIRED,
@@ -19,7 +19,7 @@ from radiod.core.arguments import (
     text,
     whole,
 )
-from radiod.core.history.histories import Keep
+from radiod.core.history.events import HistoryBounds
 from radiod.errors import (
     BAD_KEY,
     BAD_NAME,
@@ -38,7 +38,7 @@ from radiod.errors import (
 )
 from radiod.testing import make_realm
 from radiod.wire.codecs import CBOR
-from radiod.wire.messages import PublishOptions, RegisterOptions, SubscribeOptions
+from radiod.wire.options import PublishOptions, RegisterOptions, SubscribeOptions
 
 
 def refused(function, *arguments):
@@ -140,7 +140,7 @@ class TestKinds:
         assert refused(optional, text, "x", 0) == "x must be a string"
 
 
-ALL = {**SIGNATURES, **{name: signature for name, (signature, _) in make_realm().meta.procedures.items()}}
+ALL = {name: signature for name, (signature, _) in make_realm().procedures.table.items()}
 
 # Reasons that a well-formed argument may be refused for.
 FAIR = {
@@ -201,7 +201,7 @@ class Populated(World):
 
     def __init__(self):
         super().__init__()
-        self.realm.histories.keep("a", Keep(size=9, seconds=9.0, bytes=999))
+        self.realm.space.histories.keep("a", HistoryBounds(size=9, seconds=9.0, bytes=999))
         self.caller = self.join("alice", codec=CBOR)
         self.others = [self.join("alice"), self.join("bob", "member")]
         for peer in self.others:
@@ -222,13 +222,19 @@ class Populated(World):
         realm = self.realm
         return (
             [
-                (id, one.testaments, one.waiting, dict(one.memberships or {}), list(one.writing or ()))
+                (
+                    id,
+                    list(realm.testaments._by_session.get(one, ())),
+                    realm.inbox._waiting.get(one),
+                    dict(realm.memberships.of(one)),
+                    realm.writers.opened(one),
+                )
                 for id, one in realm.sessions.items()
             ],
             [
                 (one.id, one.topic, list(one.listeners))
                 for match in ("exact", "prefix", "wildcard")
-                for one in realm.broker.subscriptions(match)
+                for one in realm.space.broker.subscriptions(match)
             ],
             [
                 (one.id, one.procedure, [(callee, callee.signature) for callee in one.callees])
@@ -236,7 +242,7 @@ class Populated(World):
                 for one in realm.dealer.registrations.of_policy(match)
             ],
             [(channel.name, channel.ends_at, channel.traffic.events) for channel in realm.channels],
-            [record.publication for record in realm.histories.of("a")],
+            [record.publication for record in realm.space.histories.of("a")],
             len(self.clock.timers),
         )
 

@@ -3,7 +3,7 @@
 import pytest
 from support.realms import World
 
-from radiod.core.ports import Action
+from radiod.core.rights import Action
 from radiod.core.sight import may_know
 from radiod.core.slices import SLICE_S
 from radiod.errors import NO_SUCH_CHANNEL, NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, NO_SUCH_SUBSCRIPTION

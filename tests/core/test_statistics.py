@@ -121,3 +121,29 @@ class TrafficMachine(RuleBasedStateMachine):
 
 
 TestTrafficMachine = TrafficMachine.TestCase
+
+
+class TestCountersOfOtherParts:
+    def test_are_read_when_somebody_asks(self, world):
+        connections = [1]
+        world.statistics.read_from("port", lambda: {"connections": connections[0]})
+        connections[0] = 2
+        assert world.told("counters") == [{"port": {"connections": 2}}]
+
+    def test_of_a_part_that_is_made_anew_are_the_new_ones(self, world):
+        for waiting in (1, 2):
+            world.statistics.read_from("store", lambda waiting=waiting: {"waiting": waiting})
+        assert world.told("counters") == [{"store": {"waiting": 2}}]
+
+
+def test_whoever_watches_rounds_may_cease_to():
+    clock = FakeClock()
+    statistics, rounds = Statistics(clock, clock.timers), []
+    statistics.start()
+    statistics.watch(rounds.append)
+    clock.advance(5)
+    statistics.unwatch(rounds.append)
+    statistics.watch(rounds.append)
+    statistics.unwatch(rounds.append)
+    clock.advance(5)
+    assert rounds == [5.0]

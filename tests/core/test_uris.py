@@ -16,6 +16,7 @@ from radiod.core.uris import (
     is_reserved,
     matches,
     selects,
+    watched,
 )
 from radiod.errors import INVALID_URI, Refused
 
@@ -232,3 +233,9 @@ def test_a_set_covers_what_one_of_its_patterns_covers(several, asked):
 def test_covering_case_by_case(pattern, policy, uri, expected):
     assert covers(pattern, policy, uri) is expected
     assert PatternSet((pattern,)).covers(policy, uri) is expected
+
+
+def test_the_topic_of_a_channels_presence_names_it():
+    assert watched("radiod.presence.a.b") == "a.b"
+    assert watched("radiod.channel.on_create") is None
+    assert watched("a") is None

@@ -18,9 +18,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import formatEvent, globalLogPublisher
 
 from radiod.config import Config
-from radiod.core.history.histories import Damaged
+from radiod.core.history.events import Damaged
 from radiod.core.sessions.session import Session
-from radiod.service.service import Radio
+from radiod.service.radio import Radio
 from radiod.testing import make_principal
 from radiod.wire import codecs
 
@@ -193,7 +193,7 @@ def test_every_event_arrives_or_is_told_as_lost(name, sender):
         else:
             wrong[form] = heard
     assert not wrong
-    assert radio.main_realm.describe_load()["undeliverable"] == lost
+    assert radio.main_realm.load.describe()["undeliverable"] == lost
 
 
 # --- at the end of what there is, and beside it
@@ -304,7 +304,7 @@ def damaged(world, count=1):
     realm = world.radio.main_realm
     session = Session(0, make_principal(), None)
     for _ in range(count):
-        realm.publish(session, TOPIC, Damaged(codecs.JSON, b"", b""))
+        realm.gateway.publish(session, TOPIC, Damaged(codecs.JSON, b"", b""))
     world.reactor.advance(0)
 
 
@@ -315,7 +315,7 @@ def form(world, name):
 
 
 def position(world, seq):
-    return f"{world.radio.main_realm.histories.find(TOPIC).epoch}:{seq}"
+    return f"{world.radio.main_realm.space.histories.find(TOPIC).epoch}:{seq}"
 
 
 def text(stream):
@@ -405,7 +405,7 @@ def test_a_live_poll_tells_losses_of_its_turn(world):
     live = poll(world, "")
     realm, session = world.radio.main_realm, Session(0, make_principal(), None)
     for payload in (Damaged(codecs.JSON, b"", b""), codecs.Payload.of(1), Damaged(codecs.JSON, b"", b"")):
-        realm.publish(session, TOPIC, payload)
+        realm.gateway.publish(session, TOPIC, payload)
     assert live() == (
         200,
         {"Position": position(world, 3), "Recovered": "false", "Lost": "2"},

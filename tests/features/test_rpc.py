@@ -524,9 +524,10 @@ def test_progressive_call_invocations_are_not_remembered_without_end(pair, route
         caller.call("a.procedure" if end == "answered" else "no.such.procedure", progress=True)
         if end == "answered":
             callee.answer(invocation)
-    session = router.radio.realms["radio"].sessions[caller.session]
-    assert len(session.calls) == 1
-    assert len(session.progressive) < 300
+    realm = router.radio.realms["radio"]
+    calls = realm.dealer.calls_of(realm.sessions[caller.session])
+    assert len(calls.made) == 1
+    assert len(calls.progressive) < 300
 
 
 def test_a_pending_call_may_not_be_made_again(pair):

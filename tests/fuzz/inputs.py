@@ -52,8 +52,8 @@ def procedures() -> dict[str, dict[str, Any]]:
     """The router's own: name -> parameters with their defaults."""
     radio, _ = make_radio()
     realm = next(iter(radio.realms.values()))
-    tables = {**realm.meta.procedures, **realm.procedures.table}
-    return {name: signature for name, (signature, _) in tables.items()} | {"radiod.echo": {}}
+    table = realm.procedures.table
+    return {name: signature for name, (signature, _) in table.items()} | {"radiod.echo": {}}
 
 
 PLACES: dict[str, tuple[str, Callable[[int, Any], list[Any]]]] = {

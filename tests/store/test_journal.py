@@ -5,18 +5,19 @@ from contextlib import closing
 
 import pytest
 
-from radiod.core.channels.registry import ChannelSettings, SavedChannel
-from radiod.core.history.histories import Histories, Keep
+from radiod.core.channels.channel import ChannelSettings, SavedChannel
+from radiod.core.history.events import HistoryBounds
+from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
-from radiod.errors import OUT_OF_SERVICE, Refused
+from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.testing import FakeClock, SequentialIds
 from radiod.wire.codecs import CBOR, CODECS, Payload, Undecodable
-from radiod.wire.messages import PublishOptions
+from radiod.wire.options import PublishOptions
 
-KEEP = Keep(size=100, seconds=1e9, bytes=1 << 30, is_durable=True)
+KEEP = HistoryBounds(size=100, seconds=1e9, bytes=1 << 30, is_durable=True)
 
 
 class Realm:
@@ -38,7 +39,7 @@ class Realm:
 
     def write(self, topic, payload, options=None, details=None):
         history = self.histories.find(topic)
-        record = self.histories.next(history, 77, 5, payload, options or PublishOptions(), details or {})
+        record = self.histories.number(history, 77, 5, payload, options or PublishOptions(), details or {})
         self.journal.append(record, self.outcomes.append)
         history.assigned = record.seq
         self.histories.add(history, record)
@@ -172,7 +173,7 @@ def test_too_much_is_refused_at_once(path):
     realm.write("a", Payload(CBOR, b"", b""))
     with pytest.raises(Refused) as refused:
         realm.write("a", Payload(CBOR, b"", b""))
-    assert refused.value.uri == OUT_OF_SERVICE
+    assert refused.value.uri == STORE_UNAVAILABLE
     realm.close()
     assert realm.outcomes == [None]
 
@@ -181,7 +182,7 @@ def test_a_store_that_is_closed_refuses(path):
     realm = Realm(path)
     realm.close()
     realm.write("a", Payload(CBOR, b"", b""))
-    assert [outcome.uri for outcome in realm.outcomes] == [OUT_OF_SERVICE]
+    assert [outcome.uri for outcome in realm.outcomes] == [STORE_UNAVAILABLE]
 
 
 WHOLE = {
@@ -222,7 +223,7 @@ def test_numbers_are_told_in_spans(numbers, text):
 def test_the_role_of_a_publisher_comes_back_and_is_no_option(path):
     first = Realm(path)
     history = first.histories.find("b.c")
-    record = first.histories.next(history, 77, 5, Payload(CBOR, b"", b""), PublishOptions(), {})
+    record = first.histories.number(history, 77, 5, Payload(CBOR, b"", b""), PublishOptions(), {})
     record.role = "writer"
     first.journal.append(record, first.outcomes.append)
     first.histories.add(history, record)

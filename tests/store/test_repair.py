@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from radiod.core.history.histories import Histories, Keep
+from radiod.core.history.events import HistoryBounds
+from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.store.__main__ import main
 from radiod.store.acknowledged import NOTE, SUM, UNKNOWN
@@ -108,7 +109,7 @@ def histories_of(path):
     positions, pasts = opened(path)
     histories = Histories(FakeClock(epoch=2000.0), SequentialIds(), 100)
     for topic in TOPICS:
-        histories.keep(topic, Keep(size=1000, seconds=1e9, bytes=1 << 30, is_durable=True))
+        histories.keep(topic, HistoryBounds(size=1000, seconds=1e9, bytes=1 << 30, is_durable=True))
         if ("radio", topic) in positions:
             at, past = positions["radio", topic], restored(pasts[topic], topic)
             histories.restore(topic, Position(at.epoch, at.seq), past.records, past.lost)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.testing import MemoryReactorClock
 
-from radiod.service.service import Radio
+from radiod.service.radio import Radio
 from support.memory import Wire, server_frames, upgrade
 from support.peers import SERIALIZERS, TRANSPORTS, Peer, SerializedRawSocketWire, hello_roles
 
@@ -60,7 +60,7 @@ class Form:
     @property
     def start(self) -> str:
         """The position before the first event."""
-        return f"{self.radio.main_realm.histories.count(self.topic).epoch}:0"
+        return f"{self.radio.main_realm.space.histories.track(self.topic).epoch}:0"
 
     def get(self, query: str, headers: str = "") -> Wire:
         """A request for the channel."""

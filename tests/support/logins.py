@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from radiod.auth.directory import Credentials
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 from radiod.testing import ALLOW_ALL
 from radiod.wire.codecs import JSON
-from radiod.wire.messages import HelloDetails
+from radiod.wire.options import HelloDetails
 
 AWKWARD: tuple[Any, ...] = (
     None,
@@ -52,14 +52,14 @@ def refusal(function: Callable[..., Any], *arguments: Any) -> tuple[str, str]:
         outcome = function(*arguments)
     except Denied as error:
         outcome = error
-    if isinstance(outcome, Later):
+    if isinstance(outcome, Promise):
         outcome = outcome_of(outcome)
     assert isinstance(outcome, Denied)
     assert outcome.uri == AUTHENTICATION_DENIED
     return outcome.uri, outcome.text
 
 
-def outcome_of(later: Later[Any]) -> Any:
+def outcome_of(later: Promise[Any]) -> Any:
     """What has come; fails if nothing has."""
     seen: list[Any] = []
     later.then(seen.append)
@@ -72,11 +72,11 @@ class LateDirectory:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
-        self._waiting: list[Later[Credentials | None]] = []
+        self._waiting: list[Promise[Credentials | None]] = []
 
-    def find(self, method: str, authid: str | None, details: Any) -> Later[Credentials | None]:
+    def find(self, method: str, authid: str | None, details: Any) -> Promise[Credentials | None]:
         self.asked.append((method, authid, dict(details)))
-        self._waiting.append(Later())
+        self._waiting.append(Promise())
         return self._waiting[-1]
 
     def settle(self, outcome: Any) -> None:

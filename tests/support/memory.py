@@ -13,7 +13,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 
 from radiod.config import Config
-from radiod.service.service import Radio
+from radiod.service.radio import Radio
 
 CONFIG = """
 [realms.radio]

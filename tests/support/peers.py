@@ -16,7 +16,7 @@ import msgpack
 from twisted.internet.testing import MemoryReactorClock
 
 from radiod.config import Config
-from radiod.service.service import Radio
+from radiod.service.radio import Radio
 from support.memory import RawSocketWire, WampWire, WebSocketWire, client_frame
 
 __all__ = [

@@ -1,11 +1,15 @@
 """A realm on fakes, clients that call the router's procedures, and an authorizer that takes its time."""
 
-from radiod.core.ports import Verdict
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
+from radiod.core.rights import Verdict
 from radiod.testing import FakeClock, Peer, RecordingOutbox, make_realm
 from radiod.wire.codecs import CBOR
 
-SIGNATURES = {name: signature for name, (signature, _) in make_realm().procedures.table.items()}
+SIGNATURES = {
+    name: signature
+    for name, (signature, _) in make_realm().procedures.table.items()
+    if name.startswith("radiod.")
+}
 """Parameters of the router's own procedures under ``radiod.``."""
 
 YES = Verdict(is_allowed=True)
@@ -29,7 +33,7 @@ class Slow:
         self.asked.append((action, uri))
         if action not in self._actions:
             return YES
-        later = Later()
+        later = Promise()
         self.pending.append(later)
         return later
 
@@ -92,6 +96,11 @@ class Client(Peer):
     def id(self):
         return self.session.id
 
+    @property
+    def calls(self):
+        """Its part in calls."""
+        return self._realm.dealer.calls_of(self.session)
+
 
 class Caller(Client):
     """A client of the procedures under ``radiod.``: they answer one value."""
@@ -118,6 +127,12 @@ class World:
     def caller(self, authid="somebody", authrole="tester", **options):
         """A client of ``radiod.*``; its serializer says what JSON cannot."""
         return Caller(self.realm, self.outbox, authid, authrole, **{"codec": CBOR, **options})
+
+    def listener(self, topic, **options):
+        """A client that listens to one topic."""
+        client = self.join(**options)
+        client.subscribe(topic)
+        return client
 
     def watch(self, *topics):
         """A listener to events; ``told`` hands them out."""

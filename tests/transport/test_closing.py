@@ -62,7 +62,7 @@ def realm(radio):
 
 def kill(radio, wire):
     session = realm(radio).sessions[wire.session]
-    realm(radio).kill(session, KILLED, {})
+    realm(radio).departures.kill(session, KILLED, {})
     wire.settle()
 
 
@@ -194,7 +194,7 @@ def test_when_the_server_stops_everything_queued_leaves_and_no_goodbye(radio, su
         wire.transport.protocol.dataReceived(
             client_frame(0x82 if codec.is_binary else 0x81, batch(codec.dump(message)))
         )
-    realm(radio).announce("a", "last")
+    realm(radio).announcer.announce("a", "last")
     realm(radio).close()
     wire.settle()
     *messages, close = wire.frames()

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 from support.memory import WebSocketWire, make_radio
 from twisted.internet.task import Clock
 
-from radiod.core.delivery.buffers import BufferSettings, Tally
-from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
-from radiod.core.delivery.pacing import Flow
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.listeners import Listener
+from radiod.core.delivery.settings import BufferSettings
+from radiod.core.pubsub.broker import Subscription
 from radiod.core.sessions.session import Session
 from radiod.testing import make_principal
 from radiod.transport.clock import ReactorClock
@@ -272,7 +274,7 @@ class TestPacedListeners:
         self.publish(publisher, 1, 2, 3)
         listener.hang_up()
         radio[1].advance(5)
-        assert radio[0].realms["radio"].broker.readers("a") == 0
+        assert radio[0].realms["radio"].space.broker.readers("a") == 0
 
 
 def test_a_turn_is_over_after_its_time_too():

@@ -77,7 +77,7 @@ def test_a_stalled_listener_gets_the_newest_and_is_told_what_it_lost(radio):
 
 def tally(radio):
     """What became of events."""
-    return radio[0].main_realm.broker.tally
+    return radio[0].main_realm.space.broker.tally
 
 
 def test_what_is_delivered_is_counted_once_for_each_receiver_when_it_leaves(radio):
@@ -213,10 +213,10 @@ def test_an_event_that_a_serializer_cannot_say_is_dropped_for_it_alone(radio):
     from radiod.wire.codecs import MSGPACK, Payload
 
     broken = bytes([0x91, 0xC1])  # as an event of an earlier version, kept in the store, may be
-    realm.publish(session, "b", Payload(MSGPACK, broken, b""))
+    realm.gateway.publish(session, "b", Payload(MSGPACK, broken, b""))
     other.ask([32, 1, {}, "b"])
-    realm.publish(session, "b", Payload(MSGPACK, broken, b""))
-    realm.publish(session, "b", Payload(MSGPACK, msgspec.msgpack.encode([1]), b""))
+    realm.gateway.publish(session, "b", Payload(MSGPACK, broken, b""))
+    realm.gateway.publish(session, "b", Payload(MSGPACK, msgspec.msgpack.encode([1]), b""))
     other.settle()
     assert [(event[3], event[4]) for event in other.heard()] == [({"_lost": 1}, [1])]
     assert tally(radio).undeliverable == 1
@@ -253,7 +253,7 @@ def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little():
 
     fan_out._make = counted
     fan_out.rest = lambda outlet: (turns.append(0), rest(outlet))
-    epoch = radio[0].main_realm.histories.find("kept").epoch
+    epoch = radio[0].main_realm.space.histories.find("kept").epoch
     # A live event keeps behind the past.
     ask = [32, 1, {"_radiod_after": f"{epoch}:0"}, "kept"]
     listener.say(ask, [16, None, {"exclude_me": False}, "kept", [1]])

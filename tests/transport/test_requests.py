@@ -8,7 +8,7 @@ import pytest
 from support.memory import Wire, make_radio, upgrade
 
 from radiod.config import Config
-from radiod.service.service import door
+from radiod.service.settings import door
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 KEPT = """
@@ -103,7 +103,7 @@ def test_the_same_names_are_listened_to_by_upgrade_and_by_stream(radio):
         wire = Wire(*radio)
         wire.send(upgrade(f"/listen/{name}"))
         assert status(wire) == "101"
-        assert radio[0].realms["radio"].broker.readers(topic) == 1
+        assert radio[0].realms["radio"].space.broker.readers(topic) == 1
         wire.hang_up()
 
 

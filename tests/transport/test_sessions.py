@@ -124,7 +124,7 @@ def test_a_lost_connection_leaves_nothing_behind(connect):
     wire.ask([48, 3, {}, "radiod.channel.create", ["mine"]])
     wire.hang_up()
     realm = connect.radio.realms["radio"]
-    assert (len(realm.broker), len(realm.dealer), realm.sessions) == (0, 0, {})
+    assert (len(realm.space.broker), len(realm.dealer), realm.sessions) == (0, 0, {})
     assert [channel.name for channel in realm.channels] == ["sample_net"]
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from support.memory import CONFIG, HELLO, Requests, WebSocketWire, Wire, client_frame, make_radio
 
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
 from radiod.transport.inbox import TURN_MESSAGES
 from radiod.transport.wamp_longpoll import MAX_HELD, WAIT_SECONDS
 from radiod.wire.batches import MOST_MESSAGES
@@ -142,7 +142,7 @@ def nothing_is_left(radio):
     realm = radio[0].realms["radio"]
     # Each keep-alive connection waits for its next request.
     timers = len(radio[0].clock.timers) - len(radio[0].site.channels)
-    return (len(radio[0].polls), realm.sessions, len(realm.broker), timers) == (0, {}, 0, 0)
+    return (len(radio[0].polls), realm.sessions, len(realm.space.broker), timers) == (0, {}, 0, 0)
 
 
 # --- the way of a session
@@ -450,7 +450,7 @@ class SlowAuthenticator:
 
     def __init__(self, quick):
         self.quick = quick
-        self.later = Later()
+        self.later = Promise()
 
     def begin(self, details):
         return self.later
@@ -660,7 +660,7 @@ def test_a_replay_that_is_read_in_the_middle_of_a_publish_misses_nothing():
     listener.join()
     paced.say([16, None, {}, "kept.a", [1]])
     waiting = listener.post("receive")
-    epoch = radio[0].main_realm.histories.find("kept.a").epoch
+    epoch = radio[0].main_realm.space.histories.find("kept.a").epoch
     listener.say(
         [32, None, {"_radiod_after": f"{epoch}:0"}, "kept.a"],
         [16, None, {"exclude_me": False}, "kept.a", [2, "x" * (1 << 17)]],

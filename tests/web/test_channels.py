@@ -9,7 +9,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from radiod.config import Config
 from radiod.core.slices import SLICE_S
-from radiod.service.service import Radio
+from radiod.service.radio import Radio
 
 COUNT = 200
 

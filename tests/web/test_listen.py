@@ -82,9 +82,13 @@ def test_a_listener_that_does_not_read_is_told_what_it_lost(radio):
 def test_a_listener_that_hangs_up_leaves_nothing_behind(radio):
     stream = get(radio, "/listen/sample_net", SSE)
     realm = radio[0].realms["radio"]
-    assert realm.broker.readers("sample_net") == 1
+    assert realm.space.broker.readers("sample_net") == 1
     stream.hang_up()
-    assert (realm.broker.readers("sample_net"), realm.sessions, len(radio[0].clock.timers)) == (0, {}, 0)
+    assert (realm.space.broker.readers("sample_net"), realm.sessions, len(radio[0].clock.timers)) == (
+        0,
+        {},
+        0,
+    )
 
 
 def test_a_stream_ends_when_the_realm_closes(radio):

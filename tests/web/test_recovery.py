@@ -97,7 +97,7 @@ def alice(radio):
 
 
 def epoch(radio, topic="kept"):
-    return radio[0].realms["radio"].histories.find(topic).epoch
+    return radio[0].realms["radio"].space.histories.find(topic).epoch
 
 
 def at_topic(radio, topic, seq):
@@ -216,7 +216,7 @@ class TestLongPoll:
             [{"position": at(radio, 2), "data": 2}, {"position": at(radio, 3), "data": 3}],
         )
         realm = radio[0].realms["radio"]
-        assert (realm.broker.readers("kept"), radio[0].channel_polls.waiting) == (0, 0)
+        assert (realm.space.broker.readers("kept"), radio[0].channel_polls.waiting) == (0, 0)
 
     def test_the_same_connection_may_poll_on(self, radio, alice):
         wire = get(radio, "/listen/kept?wait=5")
@@ -347,7 +347,7 @@ class TestLongPoll:
 
         session = next(iter(realm.sessions.values()))
         alice.publish(1)
-        realm.publish(session, "kept", Payload(CBOR, b"\x81\xff", b""))
+        realm.gateway.publish(session, "kept", Payload(CBOR, b"\x81\xff", b""))
         alice.publish(3)
         _, headers, body = ask(radio, f"/listen/kept?after={at(radio, 0)}")
         assert [one["data"] for one in json.loads(body)] == [1, 3]

@@ -17,7 +17,8 @@ from support.payloads import FORMS, UNFIT
 from radiod.errors import PeerError, Refused
 from radiod.wire import messages
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload, Undecodable
-from radiod.wire.messages import ClientMessage, Publish, PublishOptions
+from radiod.wire.messages import ClientMessage, Publish
+from radiod.wire.options import PublishOptions
 
 # --- the reference: each serializer by a library of its own ---------------------------------------------
 

@@ -7,14 +7,13 @@ statistics: who met it last, and how often it was met since.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from radiod.core.sessions.session import Session
+from radiod.core.rights import Actor
+from radiod.errors import QUOTA, Exceeded, RadiodError
 
-__all__ = ["Bounds", "Tell"]
+__all__ = ["Bounds", "Tell", "count_refusal"]
 
-Tell = Callable[[str, int, "Session | None"], None]
+Tell = Callable[[str, int, Actor | None], None]
 """Takes a bound's name, how often it was met since it was last told of, and who met it, if that is known."""
 
 
@@ -30,9 +29,9 @@ class Bounds:
         self.counts: dict[str, int] = {}
         self.tell: Tell = _nobody
         # name -> how often it was met since it was told of in this round; who met it last
-        self._quiet: dict[str, tuple[int, Session | None]] = {}
+        self._quiet: dict[str, tuple[int, Actor | None]] = {}
 
-    def met(self, name: str, session: Session | None = None, *, times: int = 1) -> None:
+    def met(self, name: str, session: Actor | None = None, *, times: int = 1) -> None:
         """A bound was met; ``session``: by whom, None where it is nobody's in particular."""
         self.counts[name] = self.counts.get(name, 0) + times
         quiet = self._quiet.get(name)
@@ -51,5 +50,13 @@ class Bounds:
                 self.tell(name, times, session)
 
 
-def _nobody(name: str, times: int, session: Session | None) -> None:
+def _nobody(name: str, times: int, session: Actor | None) -> None:
     """There is no log."""
+
+
+def count_refusal(bounds: Bounds, refusal: RadiodError, actor: Actor) -> None:
+    """Note a refusal if it is for a bound."""
+    if isinstance(refusal, Exceeded):
+        bounds.met(refusal.limit, actor)
+    elif refusal.uri == QUOTA:
+        bounds.met("quota", actor)

@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from radiod.core.ports import Clock
-from radiod.core.promises import Later
-from radiod.core.timers import Deadline, Timers
+from radiod.core.promises import Promise
+from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import QUOTA, Refused
 
 __all__ = ["FREE", "MAX_WAITING", "Guesses", "Turn"]
@@ -35,7 +34,7 @@ MAX_WAITING: Final = 256
 MAX_NETWORKS: Final = 10_000
 
 
-class Turn(Later[None]):
+class Turn(Promise[None]):
     """A place in the line: settles when it is its turn, or with ``Refused``."""
 
     __slots__ = ("_record", "due")

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from radiod.core.ports import Clock
-from radiod.core.timers import Deadline, Timers
+from radiod.core.timers import Clock, Deadline, Timers
 
 __all__ = ["LOW", "Holder", "Unfinished"]
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
-from radiod.core.ports import Clock
-from radiod.core.timers import Deadline, Timers
+from radiod.core.timers import Clock, Deadline, Timers
 
 __all__ = ["Demand"]
 
-Place = TypeVar("Place", bound=Hashable)
+Topic = TypeVar("Topic", bound=Hashable)
 Writer = TypeVar("Writer", bound=Hashable)
 
 
@@ -30,7 +29,7 @@ class Watch(Generic[Writer]):
         self.ending: Deadline | None = None
 
 
-class Demand(Generic[Place, Writer]):
+class Demand(Generic[Topic, Writer]):
     """The channels of one realm that have writers.
 
     Args:
@@ -44,67 +43,67 @@ class Demand(Generic[Place, Writer]):
         clock: Clock,
         timers: Timers,
         hold_s: float,
-        readers: Callable[[Place], int],
-        tell: Callable[[Place, list[Writer], bool], None],
+        readers: Callable[[Topic], int],
+        tell: Callable[[Topic, list[Writer], bool], None],
     ) -> None:
         self._clock = clock
         self._timers = timers
         self._hold_s = hold_s
         self._readers = readers
         self._tell = tell
-        self._watches: dict[Place, Watch[Writer]] = {}
+        self._watches: dict[Topic, Watch[Writer]] = {}
 
     def __len__(self) -> int:
         """Channels that have writers."""
         return len(self._watches)
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[Topic]:
         return iter(list(self._watches))
 
-    def writers(self, place: Place) -> list[Writer]:
+    def writers(self, topic: Topic) -> list[Writer]:
         """Who has opened a channel for writing, in order of opening."""
-        watch = self._watches.get(place)
+        watch = self._watches.get(topic)
         return [] if watch is None else list(watch.writers)
 
-    def add(self, place: Place, writer: Writer) -> bool:
+    def add(self, topic: Topic, writer: Writer) -> bool:
         """Add a writer; twice is the same. Returns: whether the channel is active."""
-        watch = self._watches.get(place)
+        watch = self._watches.get(topic)
         if watch is None:
-            watch = self._watches[place] = Watch(self._readers(place) > 0)
+            watch = self._watches[topic] = Watch(self._readers(topic) > 0)
         watch.writers[writer] = None
         return watch.is_active
 
-    def remove(self, place: Place, writer: Writer) -> None:
+    def remove(self, topic: Topic, writer: Writer) -> None:
         """Remove a writer; one that is none is left alone."""
-        watch = self._watches.get(place)
+        watch = self._watches.get(topic)
         if watch is not None:
             watch.writers.pop(writer, None)
             if not watch.writers:
-                self.forget(place)
+                self.forget(topic)
 
-    def forget(self, place: Place) -> None:
+    def forget(self, topic: Topic) -> None:
         """The channel has ended, or its last writer has left."""
-        watch = self._watches.pop(place, None)
+        watch = self._watches.pop(topic, None)
         if watch is not None and watch.ending is not None:
             watch.ending.cancel()
 
-    def update(self, place: Place) -> None:
+    def update(self, topic: Topic) -> None:
         """The number of a channel's readers may have changed."""
-        watch = self._watches.get(place)
+        watch = self._watches.get(topic)
         if watch is None:
             return
-        if self._readers(place):
+        if self._readers(topic):
             if watch.ending is not None:
                 watch.ending.cancel()
                 watch.ending = None
             if not watch.is_active:
                 watch.is_active = True
-                self._tell(place, list(watch.writers), True)
+                self._tell(topic, list(watch.writers), True)
         elif watch.is_active and watch.ending is None:
             when = self._clock.seconds() + self._hold_s
-            watch.ending = self._timers.at(when, lambda: self._end(place, watch))
+            watch.ending = self._timers.at(when, lambda: self._end(topic, watch))
 
-    def _end(self, place: Place, watch: Watch[Writer]) -> None:
+    def _end(self, topic: Topic, watch: Watch[Writer]) -> None:
         watch.ending = None
         watch.is_active = False
-        self._tell(place, list(watch.writers), False)
+        self._tell(topic, list(watch.writers), False)

@@ -10,23 +10,15 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
-__all__ = ["PAGE", "PRESENCE", "Presence", "watched"]
-
-PRESENCE: Final = "radiod.presence."
-"""What stands before a channel's name in the topic that tells of its presence."""
+__all__ = ["PAGE", "Headcount"]
 
 PAGE: Final = 1000
 """Persons in one answer."""
 
-Place = TypeVar("Place", bound=Hashable)
+Topic = TypeVar("Topic", bound=Hashable)
 
 
-def watched(topic: str) -> str | None:
-    """The channel whose presence ``topic`` tells of; None: it is another topic."""
-    return topic.removeprefix(PRESENCE) if topic.startswith(PRESENCE) else None
-
-
-class Presence(Generic[Place]):
+class Headcount(Generic[Topic]):
     """The persons that listen to the channels of one realm that have presence turned on.
 
     ``tell`` is called with a channel and what has changed there: ``{event, authid, sessions, users, total}``;
@@ -34,78 +26,78 @@ class Presence(Generic[Place]):
     of this person; ``users``: persons; ``total``: sessions of all of them.
     """
 
-    def __init__(self, tell: Callable[[Place, dict[str, Any]], None]) -> None:
+    def __init__(self, tell: Callable[[Topic, dict[str, Any]], None]) -> None:
         self._tell = tell
         # channel -> authid -> number of sessions; without those where nobody is
-        self._crowds: dict[Place, dict[str, int]] = {}
+        self._crowds: dict[Topic, dict[str, int]] = {}
         # channel -> those authids in order
-        self._sorted: dict[Place, list[str]] = {}
+        self._sorted: dict[Topic, list[str]] = {}
         # channel -> number of sessions
-        self._totals: dict[Place, int] = {}
+        self._totals: dict[Topic, int] = {}
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[Topic]:
         """The channels where somebody is."""
         return iter(list(self._crowds))
 
-    def __contains__(self, place: object) -> bool:
-        return place in self._crowds
+    def __contains__(self, topic: object) -> bool:
+        return topic in self._crowds
 
-    def add(self, place: Place, authid: str) -> None:
+    def add(self, topic: Topic, authid: str) -> None:
         """A session of that person came. Cost: O(1), for a new one O(log n) and a copy within a list."""
-        crowd = self._crowds.setdefault(place, {})
+        crowd = self._crowds.setdefault(topic, {})
         sessions = crowd[authid] = crowd.get(authid, 0) + 1
         if sessions == 1:
-            insort(self._sorted.setdefault(place, []), authid)
-        self._totals[place] = self._totals.get(place, 0) + 1
-        self._told(place, "join" if sessions == 1 else "change", authid, sessions)
+            insort(self._sorted.setdefault(topic, []), authid)
+        self._totals[topic] = self._totals.get(topic, 0) + 1
+        self._told(topic, "join" if sessions == 1 else "change", authid, sessions)
 
-    def remove(self, place: Place, authid: str) -> None:
+    def remove(self, topic: Topic, authid: str) -> None:
         """A session of that person went; somebody who was not counted is left alone. Cost: as ``add``."""
-        crowd = self._crowds.get(place, {})
+        crowd = self._crowds.get(topic, {})
         if authid not in crowd:
             return
         sessions = crowd[authid] = crowd[authid] - 1
         if sessions == 0:
             del crowd[authid]
-            authids = self._sorted[place]
+            authids = self._sorted[topic]
             del authids[bisect_left(authids, authid)]
-        self._totals[place] -= 1
-        self._told(place, "change" if sessions else "leave", authid, sessions)
+        self._totals[topic] -= 1
+        self._told(topic, "change" if sessions else "leave", authid, sessions)
         if not crowd:
-            self.forget(place)
+            self.forget(topic)
 
-    def forget(self, place: Place) -> None:
+    def forget(self, topic: Topic) -> None:
         """The channel has ended: nobody is told."""
-        self._crowds.pop(place, None)
-        self._sorted.pop(place, None)
-        self._totals.pop(place, None)
+        self._crowds.pop(topic, None)
+        self._sorted.pop(topic, None)
+        self._totals.pop(topic, None)
 
-    def snapshot(self, place: Place, limit: int = PAGE, after: str | None = None) -> dict[str, Any]:
+    def snapshot(self, topic: Topic, limit: int = PAGE, after: str | None = None) -> dict[str, Any]:
         """Who is there now: ``{users: {authid: sessions}, count, total, next}``.
 
         ``users``: up to ``limit`` persons by authid, those that sort after ``after``; ``next``: the ``after``
         of the next page, or None; ``count``: all persons; ``total``: all sessions.
         Cost: O(limit).
         """
-        crowd = self._crowds.get(place, {})
-        authids = self._sorted.get(place, [])
+        crowd = self._crowds.get(topic, {})
+        authids = self._sorted.get(topic, [])
         start = 0 if after is None else bisect_right(authids, after)
         shown = authids[start : start + limit]
         return {
             "users": {authid: crowd[authid] for authid in shown},
             "count": len(crowd),
-            "total": self._totals.get(place, 0),
+            "total": self._totals.get(topic, 0),
             "next": shown[-1] if len(authids) > start + limit else None,
         }
 
-    def _told(self, place: Place, event: str, authid: str, sessions: int) -> None:
+    def _told(self, topic: Topic, event: str, authid: str, sessions: int) -> None:
         self._tell(
-            place,
+            topic,
             {
                 "event": event,
                 "authid": authid,
                 "sessions": sessions,
-                "users": len(self._crowds[place]),
-                "total": self._totals[place],
+                "users": len(self._crowds[topic]),
+                "total": self._totals[topic],
             },
         )

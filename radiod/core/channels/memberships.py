@@ -1,4 +1,4 @@
-"""Who is a member of which private channels: the record is the session's, ``Session.memberships``.
+"""Who is a member of which private channels.
 
 A membership outlives its channel: whoever goes on publishing under the name is told that the channel is
 closed, until it leaves. Without that, what was meant for a private channel would go out to everybody.
@@ -6,59 +6,83 @@ closed, until it leaves. Without that, what was meant for a private channel woul
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Final
 
+from radiod.core.channels.channel import Channel
+from radiod.core.rights import Actor
+from radiod.core.sessions.session import Session
 from radiod.errors import CHANNEL_CLOSED, CHANNEL_EXISTS, QUOTA, Refused
 
-if TYPE_CHECKING:
-    from radiod.core.channels.registry import Channel
-    from radiod.core.sessions.session import Session
+__all__ = ["Memberships"]
 
-__all__ = ["check_entry", "enter", "private_channel", "quit_all", "withdraw"]
+NONE: Final[Mapping[str, Channel]] = {}
 
 
-def private_channel(session: Session, name: str) -> Channel | None:
-    """The private channel that ``name`` means to this session. Raises: Refused: ``channel_closed``."""
-    channel = session.memberships.get(name) if session.memberships is not None else None
-    if channel is not None and channel.is_ended:
-        raise Refused(CHANNEL_CLOSED, f"channel {name} is closed")
-    return channel
+class Memberships:
+    """The private channels that each session of one realm joined, at most ``limit``, ended ones included."""
 
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_session: dict[Actor, dict[str, Channel]] = {}
 
-def check_entry(session: Session, name: str, limit: int, *, is_public: bool = False) -> None:
-    """Whether the session may join, or open, one more channel of this name.
+    def __len__(self) -> int:
+        """Sessions that are members of any."""
+        return len(self._by_session)
 
-    Raises: Refused: ``channel_exists``: it is a member of another one of this name; ``quota``.
-    """
-    held = session.memberships or {}
-    old = held.get(name)
-    if old is not None and not old.is_ended:
-        raise Refused(CHANNEL_EXISTS, f"this session is a member of another channel {name}: leave that first")
-    if old is None and not is_public and len(held) >= limit:
-        raise Refused(QUOTA, f"a session may be a member of {limit} private channels, ended ones included")
+    def __contains__(self, session: object) -> bool:
+        """Whether the session is a member of any. Cheap: asked for each publish."""
+        return session in self._by_session
 
+    def of(self, session: Actor) -> Mapping[str, Channel]:
+        """Name -> channel, perhaps ended."""
+        return self._by_session.get(session, NONE)
 
-def enter(session: Session, channel: Channel, limit: int) -> None:
-    """Make the session a member; again is the same. Raises: Refused: as ``check_entry``."""
-    held = session.memberships
-    if held is not None and held.get(channel.name) is channel:
-        return
-    check_entry(session, channel.name, limit)
-    if held is None:
-        held = session.memberships = {}
-    held[channel.name] = channel
-    channel.members[session] = None
+    def find(self, session: Actor, name: str) -> Channel | None:
+        """The private channel that ``name`` means to this session. Raises: Refused: ``channel_closed``."""
+        channel = self.of(session).get(name)
+        if channel is not None and channel.is_ended:
+            raise Refused(CHANNEL_CLOSED, f"channel {name} is closed")
+        return channel
 
+    def check_entry(
+        self, session: Session, name: str, *, is_public: bool = False, limit: int | None = None
+    ) -> None:
+        """Whether the session may join, or open, one more channel of this name.
 
-def withdraw(session: Session, name: str) -> Channel | None:
-    """End a membership. Returns: the channel it was in; None: there was none."""
-    channel = session.memberships.pop(name, None) if session.memberships is not None else None
-    if channel is not None:
-        channel.members.pop(session, None)
-    return channel
+        Raises: Refused: ``channel_exists``: it is a member of another one of this name; ``quota``.
+        """
+        held = self.of(session)
+        limit = self._limit if limit is None else limit
+        old = held.get(name)
+        if old is not None and not old.is_ended:
+            raise Refused(
+                CHANNEL_EXISTS, f"this session is a member of another channel {name}: leave that first"
+            )
+        if old is None and not is_public and len(held) >= limit:
+            raise Refused(
+                QUOTA, f"a session may be a member of {limit} private channels, ended ones included"
+            )
 
+    def enter(self, session: Session, channel: Channel, *, limit: int | None = None) -> None:
+        """Make the session a member; again is the same. Raises: Refused: as ``check_entry``."""
+        if self.of(session).get(channel.name) is channel:
+            return
+        self.check_entry(session, channel.name, limit=limit)
+        self._by_session.setdefault(session, {})[channel.name] = channel
+        channel.members[session] = None
 
-def quit_all(session: Session) -> None:
-    """The session has left."""
-    for name in list(session.memberships or ()):
-        withdraw(session, name)
+    def withdraw(self, session: Session, name: str) -> Channel | None:
+        """End a membership. Returns: the channel it was in; None: there was none."""
+        held = self._by_session.get(session, {})
+        channel = held.pop(name, None)
+        if channel is not None:
+            channel.members.pop(session, None)
+            if not held:
+                del self._by_session[session]
+        return channel
+
+    def leave(self, session: Session) -> None:
+        """The session has left."""
+        for channel in self._by_session.pop(session, {}).values():
+            channel.members.pop(session, None)

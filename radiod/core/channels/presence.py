@@ -1,49 +1,52 @@
 """Which topics tell who listens to them, and how they tell it.
 
-``Presence`` counts persons; here it learns who comes and goes, and its changes become events of the topic
+``Headcount`` counts persons; here it learns who comes and goes, and its changes become events of the topic
 ``radiod.presence.<channel>``, beside the listeners it is about: those of a private channel are its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from radiod.core.channels.headcount import PRESENCE, Presence, watched
-from radiod.core.ports import Ids
-from radiod.core.pubsub.topic_space import Place
-from radiod.core.uris import PatternSet
+from radiod.core.channels.headcount import PAGE, Headcount
+from radiod.core.channels.lookup import Lookup, check_may_watch
+from radiod.core.ids import Ids
+from radiod.core.pubsub.announcer import Announcer
+from radiod.core.pubsub.broker import Subscription
+from radiod.core.pubsub.topic_space import TopicRef
+from radiod.core.sessions.session import Session
+from radiod.core.uris import PRESENCE, PatternSet, watched
+from radiod.errors import NO_SUCH_CHANNEL, Refused
 from radiod.wire.codecs import Payload
 
-if TYPE_CHECKING:
-    from radiod.core.delivery.listeners import Subscription
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
-
-__all__ = ["Attendance"]
+__all__ = ["Presence"]
 
 
-class Attendance:
+class Presence:
     """Who listens to the topics of one realm that tell it.
 
-    ``presence``: who does, by topic.
+    ``headcount``: who does, by topic.
 
     Args:
         is_channel: whether there is a public channel of that name: it speaks for itself.
     """
 
-    def __init__(self, realm: Realm, ids: Ids, is_channel: Callable[[str], bool]) -> None:
-        self._realm = realm
+    def __init__(
+        self, announcer: Announcer, ids: Ids, lookup: Lookup, is_channel: Callable[[str], bool]
+    ) -> None:
+        self._lookup = lookup
+        self._announcer = announcer
         self._ids = ids
         self._is_channel = is_channel
-        self.presence: Presence[Place] = Presence(self._tell)
+        self.headcount: Headcount[TopicRef] = Headcount(self._tell)
         # The channels that tell who listens, and patterns of topics that do so without being channels.
-        self._showing: set[Place] = set()
+        self._showing: set[TopicRef] = set()
         self._patterns = PatternSet(())
 
-    def show(self, place: Place) -> None:
+    def show(self, topic: TopicRef) -> None:
         """Have a channel tell who listens, until it is forgotten."""
-        self._showing.add(place)
+        self._showing.add(topic)
 
     def show_matching(self, patterns: tuple[str, ...]) -> None:
         """Have topics that match one of the patterns, and are no channels, tell who listens."""
@@ -53,59 +56,70 @@ class Attendance:
         """Whether a pattern says that topics of this name tell who listens."""
         return name in self._patterns
 
-    def is_shown(self, place: Place) -> bool:
+    def is_shown(self, topic: TopicRef) -> bool:
         """Whether a topic tells who listens."""
-        if place in self._showing:
+        if topic in self._showing:
             return True
-        is_free = not place.broker.is_private and not self._is_channel(place.topic)
-        return is_free and self.covers(place.topic)
+        is_free = not topic.broker.is_private and not self._is_channel(topic.topic)
+        return is_free and self.covers(topic.topic)
 
-    def count(self, place: Place) -> None:
+    def count(self, topic: TopicRef) -> None:
         """Begin to count: all who listen by now, also those who did before the channel was opened."""
-        subscription = place.broker.lookup("exact", place.topic)
+        subscription = topic.broker.lookup("exact", topic.topic)
         if subscription is not None:
             for session in subscription.listeners:
-                self.presence.add(place, session.principal.authid)
+                self.headcount.add(topic, session.principal.authid)
 
-    def forget(self, place: Place) -> None:
+    def get(self, session: Session, name: str, limit: int = PAGE, after: str | None = None) -> dict[str, Any]:
+        """Who listens to a channel → ``{name, users: {authid: sessions}, count, total, next}``.
+
+        Raises: Refused: ``not_authorized``, ``no_such_channel`` (or it does not tell), ``channel_closed``.
+        """
+        check_may_watch(session.principal.permissions, name)
+        topic = self._lookup.topic(session, name)
+        if not self.is_shown(topic):
+            raise Refused(NO_SUCH_CHANNEL, f"no channel {name} that tells who listens")
+        return {"name": name, **self.headcount.snapshot(topic, limit, after)}
+
+    def forget(self, topic: TopicRef) -> None:
         """The channel has ended: nobody is told."""
-        self.presence.forget(place)
-        self._showing.discard(place)
+        self.headcount.forget(topic)
+        self._showing.discard(topic)
 
-    def came(self, session: Session, subscription: Subscription) -> None:
+    def listener_added(self, session: Session, subscription: Subscription) -> None:
         """A session was added to a subscription."""
-        place = Place(subscription.broker, subscription.topic)
-        if subscription.match != "exact" or not self.is_shown(place):
+        topic = TopicRef(subscription.broker, subscription.topic)
+        if subscription.match != "exact" or not self.is_shown(topic):
             return
-        if place in self.presence:
-            self.presence.add(place, session.principal.authid)
+        if topic in self.headcount:
+            self.headcount.add(topic, session.principal.authid)
         else:
-            self.count(place)
+            self.count(topic)
 
-    def went(self, session: Session, subscription: Subscription) -> None:
+    def listener_removed(self, session: Session, subscription: Subscription) -> None:
         """A session was removed from a subscription."""
         if subscription.match == "exact":
-            place = Place(subscription.broker, subscription.topic)
-            self.presence.remove(place, session.principal.authid)
+            topic = TopicRef(subscription.broker, subscription.topic)
+            self.headcount.remove(topic, session.principal.authid)
 
     def send_late(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send who is there to a late listener, if it is that what its subscription tells."""
-        broker, listener = subscription.broker, session.subscriptions[subscription.id]
+        broker, listener = subscription.broker, subscription.listeners[session]
         if subscription.match == "exact":
             name = watched(subscription.topic)
-            places = [] if name is None else [Place(broker, name)]
+            topics = [] if name is None else [TopicRef(broker, name)]
         else:
-            places = [
-                place
-                for place in self.presence
-                if place.broker is broker and subscription.takes(PRESENCE + place.topic)
+            topics = [
+                topic
+                for topic in self.headcount
+                if topic.broker is broker and subscription.takes(PRESENCE + topic.topic)
             ]
-        for place in places:
-            if subscription.id not in session.subscriptions:
+        for topic in topics:
+            if session not in subscription.listeners:
                 return
-            state = Payload.of({"name": place.topic, **self.presence.snapshot(place)})
-            broker.send_late(listener, PRESENCE + place.topic, self._ids.next(), state, {})
+            state = Payload.of({"name": topic.topic, **self.headcount.snapshot(topic)})
+            broker.send_late(listener, PRESENCE + topic.topic, self._ids.next(), state, {})
             yield
 
-    def _tell(self, place: Place, change: dict[str, Any]) -> None:
-        self._realm.announce(PRESENCE + place.topic, {"name": place.topic, **change}, broker=place.broker)
+    def _tell(self, topic: TopicRef, change: dict[str, Any]) -> None:
+        self._announcer.announce(PRESENCE + topic.topic, {"name": topic.topic, **change}, broker=topic.broker)

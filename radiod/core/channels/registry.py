@@ -10,24 +10,17 @@ to find the key.
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec import Struct
-
-from radiod.core.channels.memberships import private_channel
-from radiod.core.history.histories import Keep
-from radiod.core.ports import Clock, Ids, Principal
-from radiod.core.pubsub.topic_space import Place, Space
-from radiod.core.statistics import Traffic
-from radiod.core.timers import Deadline, Timers
-from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
+from radiod.core.channels.channel import NO_RULES, Channel, ChannelSettings, SavedChannel, User, check_name
+from radiod.core.ids import Ids, digest
+from radiod.core.limits import Limits
+from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import (
     BAD_KEY,
-    BAD_NAME,
     CHANNEL_CLOSED,
     CHANNEL_EXISTS,
     NO_SUCH_CHANNEL,
@@ -36,174 +29,19 @@ from radiod.errors import (
     WrongSecret,
 )
 
-if TYPE_CHECKING:
-    from radiod.core.sessions.session import Session
-
-__all__ = [
-    "MAX_LIFETIME",
-    "Channel",
-    "ChannelSettings",
-    "Channels",
-    "OwnerLeaves",
-    "SavedChannel",
-    "User",
-    "check_name",
-    "digest",
-    "user_of",
-]
-
-MAX_LIFETIME: Final = 10 * 365 * 86_400.0
-"""Seconds; longer is no lifetime but a mistake."""
-
-OwnerLeaves = Literal["delete", "keep"] | float
-"""What becomes of a channel whose owner leaves: it ends, stays, or ends after so many seconds."""
-
-
-User = tuple[str | None, str]
-"""Who creates channels: authid and role. Anonymous authids do not last: all those of a role are one user."""
-
-
-def user_of(principal: Principal) -> User:
-    """The user that the channels of a principal's sessions count for."""
-    is_anonymous = principal.authmethod == "anonymous"
-    return None if is_anonymous else principal.authid, principal.authrole
-
-
-def digest(key: str) -> bytes:
-    """The SHA-256 of a key."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-def check_name(name: str) -> None:
-    """Refuse what cannot be a channel's name; what does not show cannot make two names look alike.
-
-    Raises: Refused: ``bad_name``.
-    """
-    # The length first: the other checks take time in proportion to it.
-    is_uri = len(name) <= MAX_URI_LENGTH and name.isprintable() and LOOSE.fullmatch(name) is not None
-    if not is_uri or is_reserved(name) or is_pattern(name):
-        raise Refused(
-            BAD_NAME,
-            f"a channel's name is a printable URI of up to {MAX_URI_LENGTH} characters, outside wamp. and "
-            "radiod., without * at its end",
-        )
-
-
-class ChannelSettings(Struct, frozen=True, kw_only=True):
-    """How a channel was created, as far as it outlives the server. ``buffer``: as it was given.
-
-    ``lifetime``: the seconds that were left when this was saved. Nothing that comes back lives longer, should
-    the clock stand at some earlier date then. ``user``: who created it; None: nobody knows any more.
-    """
-
-    on_owner_leave: OwnerLeaves
-    single_writer: bool
-    presence: bool
-    history: Keep
-    buffer: dict[str, Any]
-    lifetime: float | None = None
-    user: User | None = None
-
-
-class SavedChannel(Struct, frozen=True, kw_only=True):
-    """A durable channel that a session created, in the journal. ``expires``: seconds since 1970."""
-
-    name: str
-    control_hash: bytes
-    expires: float | None
-    settings: ChannelSettings
-
-
-class Channel:
-    """One channel.
-
-    ``key_hash``: None for a public one; ``control_hash``: None for channels of the configuration, which
-    nobody may delete; ``owner``: id of the session that created it, or has taken it over; ``members``: the
-    sessions that joined a private one; ``history``: what is kept of it; ``user``: who created it.
-    """
-
-    __slots__ = (
-        "control_hash",
-        "deadline",
-        "ends_at",
-        "grace",
-        "history",
-        "is_ended",
-        "key_hash",
-        "members",
-        "name",
-        "on_owner_leave",
-        "owner",
-        "presence",
-        "settings",
-        "single_writer",
-        "space",
-        "traffic",
-        "user",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        space: Space,
-        *,
-        key_hash: bytes | None = None,
-        control_hash: bytes | None = None,
-        on_owner_leave: OwnerLeaves = "keep",
-        single_writer: bool = False,
-        presence: bool = False,
-        history: Keep | None = None,
-        user: User | None = None,
-    ) -> None:
-        self.name = name
-        self.user = user
-        self.space = space
-        self.key_hash = key_hash
-        self.control_hash = control_hash
-        self.on_owner_leave: OwnerLeaves = on_owner_leave
-        self.single_writer = single_writer
-        self.presence = presence
-        self.history = history
-        # What the journal holds of a durable one that a session created.
-        self.settings: ChannelSettings | None = None
-        self.owner: int | None = None
-        # The end of its lifetime, and of the grace that an owner who left has to come back.
-        self.ends_at: float | None = None
-        self.deadline: Deadline | None = None
-        self.grace: Deadline | None = None
-        self.traffic = Traffic()
-        self.is_ended = False
-        self.members: dict[Session, None] = {}
-
-    @property
-    def is_public(self) -> bool:
-        """True unless a key is needed."""
-        return self.key_hash is None
-
-    @property
-    def most(self) -> int:
-        """Bytes that its history may come to hold."""
-        return 0 if self.history is None else self.history.most
-
-    @property
-    def place(self) -> Place:
-        """Where its listeners are."""
-        return self.space.at(self.name)
+__all__ = ["Channels"]
 
 
 class Channels:
     """The channels of one realm.
 
+    ``len`` counts all of them, also private ones; the others are found by name among the public ones only.
+    Of its limits ``max_channels`` and the like hold for public and for private ones apart: whoever fills up
+    the one learns nothing of the other.
+
     Args:
         space: of all public channels.
         make_space: makes the space of a private one.
-        max_channels: how many public and how many private ones there may be, and how many ended ones of
-            each are remembered; whoever fills up the one learns nothing of the other.
-        max_per_session: how many one session may own.
-        max_history_bytes: what the histories of all public ones that sessions created may take together, and
-            those of all private ones.
-        max_per_user, max_history_bytes_per_user: how many public and how many private ones each user may have
-            created, and what the histories of either may take.
         on_end: called with a channel and the reason after it came to its end: "deleted", "expired",
             "owner_left".
     """
@@ -213,29 +51,21 @@ class Channels:
         clock: Clock,
         timers: Timers,
         ids: Ids,
+        limits: Limits,
         *,
-        space: Space,
-        make_space: Callable[[], Space],
-        max_channels: int,
-        max_per_session: int,
-        max_history_bytes: int,
-        max_per_user: int,
-        max_history_bytes_per_user: int,
+        space: TopicSpace,
+        make_space: Callable[[], TopicSpace],
         undeclared_topics: bool,
         on_end: Callable[[Channel, str], None],
     ) -> None:
         self._clock = clock
         self._timers = timers
         self._ids = ids
+        self._limits = limits
         self._space = space
         self._make_space = make_space
-        self._max_channels = max_channels
-        self._max_per_session = max_per_session
-        self._max_history_bytes = max_history_bytes
         # Is it public -> bytes that the histories of those that sessions created may come to hold.
         self._promised = {True: 0, False: 0}
-        self._max_per_user = max_per_user
-        self._max_history_bytes_per_user = max_history_bytes_per_user
         # (is it public, user) -> how many that the user created, and bytes that their histories may hold
         self._of_users: dict[tuple[bool, User], tuple[int, int]] = {}
         self._undeclared_topics = undeclared_topics
@@ -273,48 +103,22 @@ class Channels:
 
     # --- making them
 
-    def declare(
-        self,
-        name: str,
-        *,
-        key: str | None = None,
-        single_writer: bool = False,
-        presence: bool = False,
-        history: Keep | None = None,
-    ) -> Channel:
+    def declare(self, name: str, settings: ChannelSettings = NO_RULES, *, key: str | None = None) -> Channel:
         """Add a channel of the configuration: it has no end and no control key; private with a ``key``."""
-        channel = Channel(
-            name,
-            self._space if key is None else self._make_space(),
-            key_hash=None if key is None else digest(key),
-            single_writer=single_writer,
-            presence=presence,
-            history=history,
-        )
+        space = self._space if key is None else self._make_space()
+        channel = Channel(name, space, settings, key_hash=None if key is None else digest(key))
         self._add(channel)
         if key is not None:
             self._declared_private[name] = channel
         return channel
 
     def create(
-        self,
-        name: str,
-        *,
-        key: str | None = None,
-        lifetime: float | None = None,
-        owner: int | None = None,
-        on_owner_leave: OwnerLeaves = "delete",
-        single_writer: bool = False,
-        presence: bool = False,
-        history: Keep | None = None,
-        user: User | None = None,
+        self, name: str, settings: ChannelSettings, *, key: str | None = None, owner: int | None = None
     ) -> tuple[Channel, str]:
         """Open a channel; private with a ``key``.
 
         Args:
-            lifetime: seconds until it ends, fractions allowed; None: until it is deleted.
             owner: id of the session that creates it.
-            user: whose session that is.
         Returns: the channel, and its control key.
         Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``.
         """
@@ -322,54 +126,43 @@ class Channels:
         key_hash = None if key is None else digest(key)
         if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
-        self._check_room(key_hash is None, user, 0 if history is None else history.most)
+        self._check_room(key_hash is None, settings)
         self._check_owner(owner)
         control_key = self._ids.secret()
-        channel = Channel(
-            name,
-            self._space if key_hash is None else self._make_space(),
-            key_hash=key_hash,
-            control_hash=digest(control_key),
-            on_owner_leave=on_owner_leave,
-            single_writer=single_writer,
-            presence=presence,
-            history=history,
-            user=user,
-        )
+        space = self._space if key_hash is None else self._make_space()
+        channel = Channel(name, space, settings, key_hash=key_hash, control_hash=digest(control_key))
         self._add(channel)
         self._own(channel, owner)
-        self._set_end(channel, lifetime)
+        self._set_end(channel, settings.lifetime)
         return channel, control_key
 
-    def _check_room(self, is_public: bool, user: User | None, most: int) -> None:
-        """Whether one more may be created, whose history may hold so much. Raises: Refused: ``quota``."""
+    def _check_room(self, is_public: bool, settings: ChannelSettings) -> None:
+        """Whether one more with these rules may be created. Raises: Refused: ``quota``."""
         kind = "public" if is_public else "private"
-        if len(self._public if is_public else self._private) >= self._max_channels:
-            raise Exceeded("max_channels", f"{self._max_channels} {kind} channels exist already")
-        if self._promised[is_public] + most > self._max_history_bytes:
-            told = f"the histories of {kind} channels may take {self._max_history_bytes} bytes"
+        limits, user, most = self._limits, settings.user, settings.most_bytes
+        if len(self._public if is_public else self._private) >= limits.max_channels:
+            raise Exceeded("max_channels", f"{limits.max_channels} {kind} channels exist already")
+        if self._promised[is_public] + most > limits.max_history_bytes:
+            told = f"the histories of {kind} channels may take {limits.max_history_bytes} bytes"
             raise Exceeded("max_history_bytes", told)
         count, held = (0, 0) if user is None else self._of_users.get((is_public, user), (0, 0))
-        if count >= self._max_per_user:
-            told = f"a user may have {self._max_per_user} {kind} channels"
+        if count >= limits.max_channels_per_user:
+            told = f"a user may have {limits.max_channels_per_user} {kind} channels"
             raise Exceeded("max_channels_per_user", told)
-        if held + most > self._max_history_bytes_per_user:
-            most = self._max_history_bytes_per_user
+        if held + most > limits.max_history_bytes_per_user:
+            most = limits.max_history_bytes_per_user
             told = f"the histories of one user's {kind} channels may take {most} bytes"
             raise Exceeded("max_history_bytes_per_user", told)
 
     def _account(self, channel: Channel, sign: int) -> None:
         """One that a session created comes, or goes."""
-        self._promised[channel.is_public] += sign * channel.most
-        if channel.user is not None:
-            key = channel.is_public, channel.user
+        most, user = channel.settings.most_bytes, channel.settings.user
+        self._promised[channel.is_public] += sign * most
+        if user is not None:
+            key = channel.is_public, user
             count, held = self._of_users.pop(key, (0, 0))
             if count + sign:
-                self._of_users[key] = count + sign, held + sign * channel.most
-
-    def make_key(self) -> str:
-        """A key for a private channel whose creator has none in mind."""
-        return self._ids.secret()
+                self._of_users[key] = count + sign, held + sign * most
 
     def _add(self, channel: Channel) -> None:
         if channel.key_hash is None:
@@ -385,16 +178,8 @@ class Channels:
     def restore(self, saved: SavedChannel) -> Channel:
         """A public channel that outlived the server: it has no owner, and the time that is left."""
         settings = saved.settings
-        channel = Channel(
-            saved.name,
-            self._space,
-            control_hash=saved.control_hash,
-            on_owner_leave=settings.on_owner_leave,
-            single_writer=settings.single_writer,
-            presence=settings.presence,
-            history=settings.history,
-            user=settings.user,
-        )
+        channel = Channel(saved.name, self._space, settings, control_hash=saved.control_hash)
+        channel.is_saved = True
         self._add(channel)
         left = None if saved.expires is None else saved.expires - self._clock.time()
         if left is not None and settings.lifetime is not None:
@@ -403,17 +188,6 @@ class Channels:
         return channel
 
     # --- finding them
-
-    def find(self, session: Session, topic: str) -> Channel | None:
-        """What ``topic`` means to this session: a private channel that it joined, or what it is to anybody.
-
-        Raises: Refused: as ``admit``.
-        """
-        if session.memberships is not None:
-            channel = private_channel(session, topic)
-            if channel is not None:
-                return channel
-        return self.admit(topic)
 
     def admit(self, topic: str) -> Channel | None:
         """The public channel behind ``topic``, None for a topic that needs none.
@@ -439,13 +213,9 @@ class Channels:
             raise WrongSecret(BAD_KEY, f"no private channel {name} with this key")
         return channel
 
-    def get(self, session: Session | None, name: str) -> Channel:
-        """The channel that ``name`` means to this session; None: to anybody.
-
-        Raises: Refused: ``channel_closed``, ``no_such_channel``.
-        """
-        channel = private_channel(session, name) if session is not None else None
-        channel = channel or self._public.get(name)
+    def get(self, name: str) -> Channel:
+        """The public channel of this name. Raises: Refused: ``channel_closed``, ``no_such_channel``."""
+        channel = self._public.get(name)
         if channel is None:
             self._refuse_closed(name, None)
             raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
@@ -487,16 +257,9 @@ class Channels:
 
     # --- controlling them
 
-    def controlled(self, session: Session, name: str, control_key: str) -> Channel:
-        """The channel of this name that the control key controls; a private one need not be joined.
-
-        Raises: Refused: ``bad_key``; ``channel_closed``, ``no_such_channel``.
-        """
-        channel = self._controlled.get((name, digest(control_key)))
-        if channel is None:
-            self.get(session, name)
-            raise WrongSecret(BAD_KEY, f"not the control key of channel {name}")
-        return channel
+    def controlled(self, name: str, control_key: str) -> Channel | None:
+        """The channel of this name that the control key controls, public or private; None: there is none."""
+        return self._controlled.get((name, digest(control_key)))
 
     def created(self, name: str) -> Channel | None:
         """The public channel of this name, if a session created it."""
@@ -529,10 +292,10 @@ class Channels:
         """A session left: its channels end, stay, or wait for a new owner."""
         for channel in list(self._owned.pop(session_id, ())):
             channel.owner = None
-            if channel.on_owner_leave == "delete":
+            if channel.settings.on_owner_leave == "delete":
                 self._end(channel, "owner_left")
-            elif channel.on_owner_leave != "keep":
-                self._wait_for_owner(channel, float(channel.on_owner_leave))
+            elif channel.settings.on_owner_leave != "keep":
+                self._wait_for_owner(channel, float(channel.settings.on_owner_leave))
 
     def _wait_for_owner(self, channel: Channel, seconds: float) -> None:
         channel.grace = self._timers.at(
@@ -540,8 +303,11 @@ class Channels:
         )
 
     def _check_owner(self, owner: int | None) -> None:
-        if owner is not None and len(self._owned.get(owner, ())) >= self._max_per_session:
-            raise Exceeded("max_channels_per_session", f"a session may own {self._max_per_session} channels")
+        if owner is not None and len(self._owned.get(owner, ())) >= self._limits.max_channels_per_session:
+            raise Exceeded(
+                "max_channels_per_session",
+                f"a session may own {self._limits.max_channels_per_session} channels",
+            )
 
     def _own(self, channel: Channel, owner: int | None) -> None:
         channel.owner = owner
@@ -578,7 +344,7 @@ class Channels:
         self._disown(channel)
         closed = self._closed(channel.key_hash)
         closed[channel.name, channel.key_hash] = None
-        if len(closed) > self._max_channels:
+        if len(closed) > self._limits.max_channels:
             del closed[next(iter(closed))]
         self._on_end(channel, reason)
 

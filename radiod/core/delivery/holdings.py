@@ -11,12 +11,11 @@ An event that several listeners wait for counts for each of them, though it is i
 from __future__ import annotations
 
 from heapq import heapify, heappop, heapreplace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from radiod.core.delivery.listeners import Listener
+from radiod.core.sessions.session import Session
 
-__all__ = ["Account", "Holdings"]
+__all__ = ["Account", "Holder", "Holdings"]
 
 SLACK: Final = 16
 """One part in so many is freed besides what is needed."""
@@ -25,10 +24,21 @@ BITE: Final = 8
 """One part in so many of what the largest session holds goes before the next largest is looked for."""
 
 
+class Holder(Protocol):
+    """What may hold events for a session, and can lose them: ``Listener`` is one, and documents it."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Payload bytes of what it could lose."""
+
+    def shed(self) -> int:
+        """Lose some, as its policy says; there must be something. Returns: ``held_bytes`` after that."""
+
+
 class Holdings:
     """The accounts of one server. ``bytes``: of all of them."""
 
-    __slots__ = ("_accounts", "bytes", "max_bytes", "max_session_bytes")
+    __slots__ = ("_accounts", "_by_session", "bytes", "max_bytes", "max_session_bytes")
 
     def __init__(self, max_session_bytes: int = 64 << 20, max_bytes: int = 1 << 30) -> None:
         self.max_session_bytes = max_session_bytes
@@ -36,6 +46,22 @@ class Holdings:
         self.bytes = 0
         # Those for which something is held.
         self._accounts: dict[Account, None] = {}
+        self._by_session: dict[Session, Account] = {}
+
+    def __len__(self) -> int:
+        """Sessions that have an account."""
+        return len(self._by_session)
+
+    def account(self, session: Session) -> Account:
+        """The account of a session, made when first needed; ``leave`` ends it."""
+        account = self._by_session.get(session)
+        if account is None:
+            account = self._by_session[session] = Account(self)
+        return account
+
+    def leave(self, session: Session) -> None:
+        """The session has left, and nothing is held for it any more."""
+        self._by_session.pop(session, None)
 
     def change(self, account: Account, size: int) -> None:
         """So many bytes more, or less, are held for a session."""
@@ -63,14 +89,14 @@ class Holdings:
 
 
 class Account:
-    """What is held for one session. ``listeners``: its listeners that have buffers."""
+    """What is held for one session. ``holders``: its listeners that have buffers."""
 
-    __slots__ = ("bytes", "holdings", "listeners")
+    __slots__ = ("bytes", "holders", "holdings")
 
     def __init__(self, holdings: Holdings) -> None:
         self.holdings = holdings
         self.bytes = 0
-        self.listeners: dict[Listener, None] = {}
+        self.holders: dict[Holder, None] = {}
 
     def change(self, size: int) -> None:
         """So many bytes more, or less, are held."""
@@ -98,15 +124,15 @@ class Account:
     def shed(self, goal: int) -> None:
         """Have the largest buffers lose events until no more than ``goal`` bytes are held, if they can."""
         heap = [
-            (-listener.buffer.bytes, number, listener)
-            for number, listener in enumerate(self.listeners)
-            if listener.buffer is not None and listener.buffer.bytes
+            (-holder.held_bytes, number, holder)
+            for number, holder in enumerate(self.holders)
+            if holder.held_bytes
         ]
         heapify(heap)
         while heap and self.bytes > goal:
-            _, number, listener = heap[0]
-            left = listener.shed()
+            _, number, holder = heap[0]
+            left = holder.shed()
             if left:
-                heapreplace(heap, (-left, number, listener))
+                heapreplace(heap, (-left, number, holder))
             else:
                 heappop(heap)

@@ -1,57 +1,24 @@
-"""Who listens: an event on its way, a subscription, and each session's part in it.
+"""Who listens: each session's part in a subscription, and all parts of one together.
 
 Most listeners are *ordinary*: they get every event as it comes, and buffers only while their connection is
-blocked. Those that ask for anything else have a ``Pacer``, and are in ``Subscription.paced``.
+blocked. Those that ask for anything else have a ``Pacer``, and are in ``ListenerGroup.paced``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from radiod.core.delivery.buffers import DEFAULTS, Buffer, BufferSettings
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.buffers import Buffer
+from radiod.core.delivery.flow import Flow
 from radiod.core.delivery.holdings import Account
-from radiod.core.delivery.pacing import Flow, Pacer, Replay
+from radiod.core.delivery.pacing import Pacer, Past
+from radiod.core.delivery.settings import DEFAULTS, BufferSettings
 from radiod.core.sessions.session import Session
 from radiod.core.uris import is_reserved, selects
-from radiod.wire.codecs import Payload
-from radiod.wire.messages import MatchPolicy
+from radiod.wire.options import MatchPolicy
 
-if TYPE_CHECKING:
-    from radiod.core.pubsub.broker import Broker
-
-__all__ = ["Broadcast", "Listener", "Subscription"]
-
-
-class Broadcast:
-    """One publication on its way to the listeners of one subscription.
-
-    ``is_mark``: it marks the end of something, and passes rates and full buffers. ``frames`` is the
-    outbox's: wire format -> bytes, so that each format is made once for all receivers.
-    """
-
-    __slots__ = ("details", "frames", "is_mark", "payload", "publication", "subscription", "topic")
-
-    def __init__(
-        self,
-        subscription: int,
-        publication: int,
-        topic: str,
-        details: dict[str, Any],
-        payload: Payload,
-        is_mark: bool = False,
-    ) -> None:
-        self.subscription = subscription
-        self.publication = publication
-        self.topic = topic
-        self.details = details
-        self.payload = payload
-        self.is_mark = is_mark
-        self.frames: dict[Any, bytes] = {}
-
-    def telling(self, details: dict[str, Any]) -> Broadcast:
-        """The same event, for one listener that is told more about it."""
-        told = {**self.details, **details}
-        return Broadcast(self.subscription, self.publication, self.topic, told, self.payload, self.is_mark)
+__all__ = ["Listener", "ListenerGroup"]
 
 
 class Listener:
@@ -73,7 +40,7 @@ class Listener:
     )
 
     def __init__(
-        self, session: Session, subscription: Subscription, settings: BufferSettings = DEFAULTS
+        self, session: Session, subscription: ListenerGroup, settings: BufferSettings = DEFAULTS
     ) -> None:
         self.session = session
         self.subscription = subscription
@@ -87,6 +54,11 @@ class Listener:
         self.share = 0.0
 
     @property
+    def held_bytes(self) -> int:
+        """Payload bytes of what its buffer could give."""
+        return self.buffer.bytes if self.buffer is not None else 0
+
+    @property
     def queued(self) -> int:
         """Events that wait."""
         return len(self.buffer) if self.buffer is not None else 0
@@ -95,13 +67,13 @@ class Listener:
         """Its buffer, made when first needed."""
         if self.buffer is None:
             account = self.account()
-            account.listeners[self] = None
+            account.holders[self] = None
             self.buffer = Buffer(self.settings, self.subscription.flow.tally, account)
         return self.buffer
 
     def account(self) -> Account:
         """What is held for its session."""
-        return self.session.made_account(self.subscription.flow.holdings)
+        return self.subscription.flow.holdings.account(self.session)
 
     def hold(self, broadcast: Broadcast) -> int:
         """Keep an event until the session reads again. Returns: how many of its own were dropped for it."""
@@ -125,7 +97,7 @@ class Listener:
     def take(self) -> tuple[Broadcast, int] | None:
         """The next event that is due, and how many were lost before it.
 
-        None: there is none now. When there is one again, the outbox is told: ``Outbox.release``.
+        None: there is none now. When there is one again, the outbox is told: ``EventOutbox.release``.
         """
         if self.pacer is not None:
             return self.pacer.take()
@@ -167,7 +139,7 @@ class Listener:
     def pace(self) -> Pacer:
         """Its pacer, made if it has none."""
         if self.pacer is None:
-            self.pacer = Pacer(self)
+            self.pacer = Pacer(self, self.subscription.flow)
             self.subscription.paced[self.session] = self
             self.subscription.flow.paced += 1
         return self.pacer
@@ -188,7 +160,7 @@ class Listener:
         elif settings.is_paced:
             self.pace().tuned(before)
 
-    def replay(self, replay: Replay) -> None:
+    def replay(self, replay: Past) -> None:
         """Read what comes next from ``replay`` until it is done; live events are not offered meanwhile."""
         self.pace().begin(replay)
 
@@ -201,30 +173,27 @@ class Listener:
         if self.buffer is not None:
             self.buffer.discard()
             self.buffer = None
-            del self.account().listeners[self]
+            del self.account().holders[self]
         if self.pacer is not None:
             self.pacer.stop()
             self.be_ordinary()
 
 
-class Subscription:
-    """A topic, or pattern of topics, that somebody listens to.
+class ListenerGroup:
+    """Those who listen to one topic, or pattern of topics: what a listener knows of its subscription.
 
     ``listeners``: session -> listener, in order of subscribing; ``paced``: those of them that have a pacer;
-    ``created``: seconds since 1970; ``broker``: the one that has it.
+    ``created``: seconds since 1970.
     """
 
-    __slots__ = ("broker", "created", "flow", "id", "listeners", "match", "paced", "topic")
+    __slots__ = ("created", "flow", "id", "listeners", "match", "paced", "topic")
 
-    def __init__(
-        self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow, broker: Broker
-    ) -> None:
+    def __init__(self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow) -> None:
         self.id = id
         self.match: MatchPolicy = match
         self.topic = topic
         self.created = created
         self.flow = flow
-        self.broker = broker
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from radiod.core.budgets.bounds import Bounds
-from radiod.core.delivery.buffers import MAX_MARKS, MAX_SIZE, Buffer, BufferSettings, Tally
-from radiod.core.delivery.holdings import Account, Holdings
-from radiod.core.ports import Clock, Outbox
-from radiod.core.timers import Deadline, Timers
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.buffers import Buffer
+from radiod.core.delivery.flow import Flow
+from radiod.core.delivery.holdings import Account
+from radiod.core.delivery.receipts import Receipt
+from radiod.core.delivery.settings import BufferSettings
+from radiod.core.delivery.waiting import WaitingPublishes
+from radiod.core.sessions.session import Session
+from radiod.core.timers import Deadline
 
-if TYPE_CHECKING:
-    from radiod.core.delivery.listeners import Broadcast, Listener
-    from radiod.core.delivery.receipts import Receipt
-
-__all__ = ["Flow", "Pacer", "Replay"]
+__all__ = ["Paced", "Pacer", "Past"]
 
 NEVER: Final = float("-inf")
 
 
-class Replay(Protocol):
+class Past(Protocol):
     """Reads a listener's past, one event at a time, as its connection takes it."""
 
     @property
@@ -35,95 +34,25 @@ class Replay(Protocol):
         """The next event, and how many were lost before it; None: there is none now."""
 
 
-class Flow:
-    """What all listeners of one broker share. ``paced`` counts those that have a pacer."""
+class Paced(Protocol):
+    """The listener that a pacer works for; ``Listener`` documents it."""
 
-    __slots__ = ("bounds", "clock", "holdings", "outbox", "paced", "tally", "timers", "wait_timeout")
+    session: Session
+    settings: BufferSettings
+    buffer: Buffer | None
+    lost: int
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        clock: Clock,
-        timers: Timers,
-        tally: Tally,
-        wait_timeout: float,
-        holdings: Holdings | None = None,
-        bounds: Bounds | None = None,
-    ) -> None:
-        self.holdings = holdings or Holdings()
-        self.bounds = bounds or Bounds()
-        self.outbox = outbox
-        self.clock = clock
-        self.timers = timers
-        self.tally = tally
-        self.wait_timeout = wait_timeout
-        self.paced = 0
+    def account(self) -> Account:
+        """As ``Listener.account``."""
 
+    def made_buffer(self) -> Buffer:
+        """As ``Listener.made_buffer``."""
 
-class Line:
-    """Acknowledged events in front of a full buffer of policy ``wait``, and marks among them.
+    def hold(self, broadcast: Broadcast) -> int:
+        """As ``Listener.hold``."""
 
-    Each with the number of events lost before it, its receipt, and when it is given up.
-    """
-
-    __slots__ = ("_account", "_bytes", "_events", "_mark_bytes", "_marks", "lost")
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._events: deque[tuple[int, Broadcast, Receipt | None, float]] = deque()
-        # Payload bytes of events that are no marks, and of marks.
-        self._bytes = 0
-        self._mark_bytes = 0
-        self._marks = 0
-        # Lost behind everything that waits here.
-        self.lost = 0
-
-    def __len__(self) -> int:
-        return len(self._events)
-
-    @property
-    def first(self) -> Broadcast:
-        """The event that has waited longest."""
-        return self._events[0][1]
-
-    @property
-    def first_until(self) -> float:
-        """When that event is given up."""
-        return self._events[0][3]
-
-    def has_room(self, broadcast: Broadcast, settings: BufferSettings) -> bool:
-        """True while it is no longer than a buffer may be, and marks have their own bound.
-
-        Nobody waits for a session that may hold no more.
-        """
-        size = len(broadcast.payload)
-        if self._account.exceeded(size) is not None:
-            return False
-        if broadcast.is_mark:
-            return self._marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
-        samples = len(self._events) - self._marks
-        return samples < (settings.size or MAX_SIZE) and self._bytes + size <= settings.max_bytes
-
-    def add(self, broadcast: Broadcast, receipt: Receipt | None, until: float) -> None:
-        """Let one more wait."""
-        self._events.append((self.lost, broadcast, receipt, until))
-        self.lost = 0
-        self._note_one(broadcast, 1)
-
-    def pop(self) -> tuple[int, Broadcast, Receipt | None]:
-        """Remove the one that has waited longest."""
-        lost, broadcast, receipt, _ = self._events.popleft()
-        self._note_one(broadcast, -1)
-        return lost, broadcast, receipt
-
-    def _note_one(self, broadcast: Broadcast, sign: int) -> None:
-        size = sign * len(broadcast.payload)
-        self._account.change(size)
-        if broadcast.is_mark:
-            self._marks += sign
-            self._mark_bytes += size
-        else:
-            self._bytes += size
+    def be_ordinary(self) -> None:
+        """As ``Listener.be_ordinary``."""
 
 
 class Pacer:
@@ -146,17 +75,17 @@ class Pacer:
         "_told",
     )
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Paced, flow: Flow) -> None:
         self._listener = listener
-        self._flow = listener.subscription.flow
+        self._flow = flow
         # Events since ``every`` was set, and when the last one was delivered.
         self._offered = 0
         self._last = NEVER
         # The moment the next event is due, and the one when a publisher has waited long enough.
         self._deadline: Deadline | None = None
         self._timeout: Deadline | None = None
-        self._line: Line | None = None
-        self._replay: Replay | None = None
+        self._line: WaitingPublishes | None = None
+        self._replay: Past | None = None
         # What the next event tells besides, and what the last one did.
         self._next_tells: dict[str, Any] | None = None
         self._told: dict[str, Any] | None = None
@@ -227,7 +156,7 @@ class Pacer:
         return is_held and not listener.made_buffer().fits(broadcast)
 
     def _line_up(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
-        line = self._line if self._line is not None else Line(self._listener.account())
+        line = self._line if self._line is not None else WaitingPublishes(self._listener.account())
         is_hopeless = receipt is None and not broadcast.is_mark
         if is_hopeless or not line.has_room(broadcast, self._listener.settings):
             self._lose_newest()
@@ -314,7 +243,7 @@ class Pacer:
             self._admit(line, buffer)
         self._watch_line()
 
-    def _admit(self, line: Line, buffer: Buffer) -> None:
+    def _admit(self, line: WaitingPublishes, buffer: Buffer) -> None:
         """Move the first in line into the buffer, whose policy holds if there is no room."""
         lost, broadcast, receipt = line.pop()
         buffer.lose(lost)
@@ -364,7 +293,7 @@ class Pacer:
 
     # --- changes
 
-    def begin(self, replay: Replay) -> None:
+    def begin(self, replay: Past) -> None:
         """As ``Listener.replay``."""
         self._replay = replay
         self._flow.outbox.release(self._listener)

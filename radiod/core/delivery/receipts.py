@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from radiod.core.delivery.pacing import Flow
-from radiod.core.promises import Later
+from radiod.core.delivery.flow import Flow
+from radiod.core.promises import Promise
 from radiod.errors import OVERRUN, RadiodError, Refused
 
 __all__ = ["Publication", "Receipt"]
@@ -26,7 +26,7 @@ class Receipt:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._later: Later[Publication] = Later()
+        self._later: Promise[Publication] = Promise()
         # How many listeners hold it back.
         self._held = 0
         self._outcome: Publication | RadiodError | None = None
@@ -46,7 +46,7 @@ class Receipt:
         self._outcome = Refused(OVERRUN, "a listener that must not lose events has no room for this one")
         self._settle_soon()
 
-    def issue(self, publication: Publication) -> Publication | Later[Publication]:
+    def issue(self, publication: Publication) -> Publication | Promise[Publication]:
         """The answer to a publish that was given to everybody: known now, or later."""
         if self._outcome is None:
             self._outcome = publication

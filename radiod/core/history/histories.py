@@ -12,310 +12,29 @@ Source: WAMP specification, "Event History"; positions as in Mercure and Centrif
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import count
-from operator import attrgetter
 from typing import Any, Final
 
-from msgspec import Struct
-
 from radiod.core.budgets.bounds import Bounds
+from radiod.core.history.events import NOTHING, RECORD_BYTES, HistoryBounds, KeptEvent
+from radiod.core.history.journal import Journal
 from radiod.core.history.positions import Position
-from radiod.core.history.room import RECORD_BYTES, Room
-from radiod.core.ports import Clock, Ids, Journal
+from radiod.core.history.room import Room
+from radiod.core.history.topic_history import History
+from radiod.core.ids import Ids
+from radiod.core.timers import Clock
 from radiod.core.uris import is_pattern, matches
 from radiod.errors import Exceeded
-from radiod.wire.codecs import Codec, Payload, Undecodable
-from radiod.wire.messages import PublishOptions
+from radiod.wire.codecs import Payload
+from radiod.wire.options import PublishOptions
 
-__all__ = ["Damaged", "Histories", "History", "Keep", "Record"]
+__all__ = ["Histories"]
 
 EPOCH_CHARACTERS: Final = 12
 
 SWEEP_S: Final = 10.0
 """Seconds between two looks through all durable histories for what is too old."""
-
-COMPACT_ABOVE: Final = 64
-"""Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
-
-
-class Keep(Struct, frozen=True, kw_only=True):
-    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, of ``bytes`` in all.
-
-    Payloads count, and black- and whitelists.
-
-    ``is_durable``: in the journal too; nobody gets an event, and its publisher no answer, before it is there.
-    """
-
-    size: int
-    seconds: float
-    bytes: int
-    is_durable: bool = False
-
-    @property
-    def most(self) -> int:
-        """About how many bytes of memory it takes when it is full."""
-        return self.bytes + self.size * RECORD_BYTES
-
-
-NOTHING: Final = Keep(size=0, seconds=0.0, bytes=0)
-"""Events are counted only."""
-
-
-class Record:
-    """One event that was kept.
-
-    ``time``: seconds since 1970 in whole milliseconds, as it is told; ``since``: when that was, in monotonic
-    seconds, for its age: the clock may have been set since; ``order`` counts the realm's records;
-    ``publisher``: the session's id, 0 when it means nothing any more; ``role``: its role, where the journal
-    is to know; ``size``: what it counts for, in bytes.
-    """
-
-    __slots__ = (
-        "details",
-        "epoch",
-        "options",
-        "order",
-        "payload",
-        "publication",
-        "publisher",
-        "role",
-        "seq",
-        "since",
-        "size",
-        "time",
-        "topic",
-    )
-
-    def __init__(
-        self,
-        *,
-        order: int,
-        time: float,
-        since: float,
-        topic: str,
-        epoch: str,
-        seq: int,
-        publication: int,
-        publisher: int,
-        payload: Payload,
-        options: PublishOptions,
-        details: dict[str, Any],
-        role: str = "",
-    ) -> None:
-        self.role = role
-        self.order = order
-        self.time = time
-        self.since = since
-        self.topic = topic
-        self.epoch = epoch
-        self.seq = seq
-        self.publication = publication
-        self.publisher = publisher
-        # Its own, though of the same bytes: the live one keeps what it is transcoded to.
-        self.payload = type(payload)(payload.codec, payload.args, payload.kwargs)
-        self.options = options
-        self.size = len(payload) + options.lists_size()
-        self.details = details
-
-    @property
-    def position(self) -> Position:
-        """The event's own: who has received it is there."""
-        return Position(self.epoch, self.seq)
-
-    def told(self) -> dict[str, Any]:
-        """EVENT.Details, with the position of the event."""
-        return {**self.details, "_seq": self.seq, "_epoch": self.epoch}
-
-    def fresh_payload(self) -> Payload:
-        """Its payload as one of its own, so that what it is transcoded to goes with it."""
-        payload = self.payload
-        return type(payload)(payload.codec, payload.args, payload.kwargs)
-
-    @property
-    def names_sessions(self) -> bool:
-        """Whether it was published to, or kept from, certain sessions."""
-        return self.options.exclude is not None or self.options.eligible is not None
-
-
-class Damaged(Payload):
-    """A payload whose bytes cannot be believed any more: it cannot be said to anybody, so all lose it."""
-
-    def parts(self, codec: Codec) -> tuple[bytes, bytes]:
-        raise Undecodable("it is damaged in the store")
-
-    def values(self) -> tuple[list[Any], dict[str, Any]]:
-        raise Undecodable("it is damaged in the store")
-
-
-_SEQ: Final = attrgetter("seq")
-
-
-class History:
-    """The count of one topic's events, and its past.
-
-    Records have an index that never changes: the first one ever had 0, ``first`` is that of the oldest one
-    held, ``end`` that of the next one to come. ``seq`` is that of the last event, kept or not; ``assigned``
-    may be ahead of it where events are on their way to the journal. Numbers of those that fail there are
-    never used again.
-    """
-
-    __slots__ = (
-        "_bytes",
-        "_hole",
-        "_records",
-        "assigned",
-        "epoch",
-        "first",
-        "is_dropped",
-        "is_ranked",
-        "keep",
-        "on_way",
-        "pattern",
-        "pool",
-        "room",
-        "seq",
-        "spoiled",
-        "topic",
-        "unheld",
-    )
-
-    def __init__(
-        self, topic: str, keep: Keep, epoch: str, pattern: str = "", room: Room | None = None
-    ) -> None:
-        self.topic = topic
-        self.keep = keep
-        self.epoch = epoch
-        # The pattern of the configuration that has it kept; and the room it shares with others so kept.
-        self.pattern = ""
-        self.room: Room | None = None
-        # The room's: whether it has an entry in its heap.
-        self.is_ranked = False
-        # Where it waits to make room for others; None: it does not.
-        self.pool: dict[str, History] | None = None
-        # Events that are on their way to the journal.
-        self.on_way = 0
-        self.seq = 0
-        self.assigned = 0
-        # The last event that is lost though it is within the bounds: who came so far has not missed it.
-        self.spoiled = 0
-        # No event up to this one is held: who has come as far has missed none that is not.
-        self.unheld = 0
-        self.first = 0
-        self.is_dropped = False
-        self._bytes = 0
-        # How many records in front of the list are gone.
-        self._hole = 0
-        self._records: list[Any] = []
-
-    @property
-    def position(self) -> Position:
-        """That of the last event."""
-        return Position(self.epoch, self.seq)
-
-    @property
-    def end(self) -> int:
-        """Index of the next record to come."""
-        return self.first + len(self._records) - self._hole
-
-    def __len__(self) -> int:
-        return len(self._records) - self._hole
-
-    def at(self, index: int) -> Record:
-        """The record of that index, ``first`` up to but not including ``end``."""
-        record: Record = self._records[self._hole + index - self.first]
-        return record
-
-    def since(self, index: int) -> Iterator[Record]:
-        """The records held from that index on, oldest first."""
-        for at in range(max(index, self.first), self.end):
-            yield self.at(at)
-
-    def after(self, position: Position) -> tuple[int, bool]:
-        """Where to go on behind ``position``.
-
-        Returns: the index of the next record, or of the oldest one held if more may have been between; and
-            whether nothing that came after the position is missing.
-        """
-        if position.epoch != self.epoch or not self.unheld <= position.seq <= self.seq:
-            return self.first, False
-        at = bisect_right(self._records, position.seq, self._hole, key=_SEQ)
-        return self.first + at - self._hole, position.seq >= self.spoiled
-
-    def begin(self, at: Position, records: list[Record]) -> None:
-        """Go on behind ``at``; ``records`` are the latest events up to there, oldest first."""
-        self.epoch = at.epoch
-        self.seq = self.assigned = at.seq
-        self.unheld = records[0].seq - 1 if records else at.seq
-        self._records = list(records)
-        self._bytes = sum(record.size for record in records)
-        if self.room is not None and records:
-            self.room.bytes += self._bytes + len(records) * RECORD_BYTES
-            self.room.begin(self, records[0].order)
-
-    def before_last(self, count: int) -> Position:
-        """The position behind which the last ``count`` records come, or as many as are held."""
-        first = self.end - count
-        return Position(self.epoch, self.at(first - 1).seq if first > self.first else self.unheld)
-
-    def add(self, record: Record) -> None:
-        """Count one more event, and keep it as far as the bounds allow."""
-        self.seq = record.seq
-        self.assigned = max(self.assigned, record.seq)
-        self._records.append(record)
-        self._bytes += record.size
-        room = self.room
-        if room is not None:
-            room.bytes += record.size + RECORD_BYTES
-            if len(self._records) - self._hole == 1:
-                room.begin(self, record.order)
-        self.expire(record.since)
-
-    def expire(self, now: float) -> None:
-        """Drop what is beyond the bounds; ``now``: monotonic seconds."""
-        keep = self.keep
-        while len(self) and (
-            len(self) > keep.size
-            or self._bytes > keep.bytes
-            or self._records[self._hole].since < now - keep.seconds
-        ):
-            self.drop_first()
-
-    def growth(self, size: int) -> int:
-        """By how much what it holds would grow with an event of ``size`` bytes, ``RECORD_BYTES`` aside.
-
-        Less than nothing where the event takes the place of larger ones.
-        """
-        keep, held, records = self.keep, self._bytes + size, len(self) + 1
-        at = self._hole
-        while at < len(self._records) and (records > keep.size or held > keep.bytes):
-            held -= self._records[at].size
-            records -= 1
-            at += 1
-        return held - self._bytes + (records - len(self) - 1) * RECORD_BYTES
-
-    def clear(self) -> None:
-        """Drop everything."""
-        while len(self):
-            self.drop_first()
-
-    def drop_first(self) -> None:
-        """Drop the oldest record; there must be one."""
-        record = self._records[self._hole]
-        self._bytes -= record.size
-        room = self.room
-        if room is not None:
-            room.bytes -= record.size + RECORD_BYTES
-            if len(self._records) - self._hole == 1:
-                room.end()
-        self.unheld = record.seq
-        self._records[self._hole] = None
-        self._hole += 1
-        self.first += 1
-        if self._hole > COMPACT_ABOVE and self._hole * 2 > len(self._records):
-            del self._records[: self._hole]
-            self._hole = 0
 
 
 class Histories:
@@ -337,11 +56,11 @@ class Histories:
         self._clock = clock
         self._ids = ids
         self._max_topics = max_topics
-        self._bounds = bounds or Bounds()
+        self._bounds = Bounds() if bounds is None else bounds
         # Set when there is a store.
         self.journal: Journal | None = None
         self._orders = count(1)
-        self._patterns: dict[str, Keep] = {}
+        self._patterns: dict[str, HistoryBounds] = {}
         # topic -> the pattern that has it kept, for topics asked about lately
         self._wanted: dict[str, str | None] = {}
         # topic -> its history: of all; then of those that make room, in order of the last event: matched by a
@@ -363,7 +82,7 @@ class Histories:
 
     # --- which topics
 
-    def keep(self, pattern: str, keep: Keep) -> None:
+    def keep(self, pattern: str, keep: HistoryBounds) -> None:
         """Keep events of a topic, or of every topic that a pattern matches and no exact name does."""
         if is_pattern(pattern):
             self._patterns[pattern] = keep
@@ -381,12 +100,12 @@ class Histories:
                 history = self._track(topic, self._patterns[pattern], self._silent, pattern)
         return history
 
-    def count(self, topic: str) -> History:
+    def track(self, topic: str) -> History:
         """Where events of ``topic`` are counted, from now on at the latest."""
         history = self.find(topic)
         return self._track(topic, NOTHING, self._counted) if history is None else history
 
-    def wanted(self, topic: str) -> Keep | None:
+    def wanted(self, topic: str) -> HistoryBounds | None:
         """What is kept of ``topic``; None: nothing."""
         history = self.find(topic)
         return None if history is None or history.keep is NOTHING else history.keep
@@ -426,7 +145,7 @@ class Histories:
         return self._wanted[topic]
 
     def _track(
-        self, topic: str, keep: Keep, pool: dict[str, History] | None = None, pattern: str = ""
+        self, topic: str, keep: HistoryBounds, pool: dict[str, History] | None = None, pattern: str = ""
     ) -> History:
         history = self._histories[topic] = self.unlisted(topic, keep)
         if pattern:
@@ -446,13 +165,13 @@ class Histories:
         if len(pool) > self._max_topics and not (history.keep.is_durable and pool is not self._silent):
             self.forget(next(iter(pool)))
 
-    def unlisted(self, topic: str, keep: Keep | None) -> History:
+    def unlisted(self, topic: str, keep: HistoryBounds | None) -> History:
         """A history that nobody finds but its owner; None: events are counted only."""
         return History(topic, keep or NOTHING, self._ids.secret()[-EPOCH_CHARACTERS:])
 
     # --- durable ones
 
-    def reserve(self, history: History, record: Record, role: str) -> None:
+    def reserve(self, history: History, record: KeptEvent, role: str) -> None:
         """Keep room for an event of a durable topic that goes to the journal now; ``settle`` must follow.
 
         ``role``: of the publisher, for whom a topic without events is a new one.
@@ -467,7 +186,7 @@ class Histories:
             room.reserved += record.size + RECORD_BYTES
         history.on_way += 1
 
-    def settle(self, history: History, record: Record) -> None:
+    def settle(self, history: History, record: KeptEvent) -> None:
         """The event came to the journal, or did not: the room kept for it is free again."""
         history.on_way -= 1
         if history.room is not None:
@@ -486,7 +205,7 @@ class Histories:
             self.forget(oldest.topic)
         return pool
 
-    def _make_room(self, history: History, record: Record, room: Room) -> None:
+    def _make_room(self, history: History, record: KeptEvent, room: Room) -> None:
         """Raises: Refused: ``quota``."""
         if room.fits(record.size + RECORD_BYTES):
             return
@@ -504,7 +223,7 @@ class Histories:
 
     # --- their events
 
-    def next(
+    def number(
         self,
         history: History,
         publication: int,
@@ -512,14 +231,14 @@ class Histories:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
-    ) -> Record:
+    ) -> KeptEvent:
         """The next event of a topic, which is to be added as soon as it has happened.
 
         Args:
             publisher: id of the session; 0: the router itself.
             details: what every receiver learns about it, but for its position.
         """
-        return Record(
+        return KeptEvent(
             order=next(self._orders),
             time=round(self._clock.time(), 3),
             since=self._clock.seconds(),
@@ -533,7 +252,7 @@ class Histories:
             details=details,
         )
 
-    def restore(self, topic: str, at: Position, records: list[Record], lost: Collection[int] = ()) -> None:
+    def restore(self, topic: str, at: Position, records: list[KeptEvent], lost: Collection[int] = ()) -> None:
         """Go on with a durable topic where the journal says that it had come; others begin anew.
 
         ``records``: what the journal holds, oldest first; ``lost``: the numbers of events that it held, and
@@ -549,7 +268,7 @@ class Histories:
                 self._list(history, self._durable.setdefault((history.pattern, role), {}))
             self.expire(history)
 
-    def _date(self, records: list[Record]) -> None:
+    def _date(self, records: list[KeptEvent]) -> None:
         """Tell the age of what another process kept, oldest first: dates are all that is known of it.
 
         No event is older than one before it, nor younger than now, whatever the clock said when it was kept.
@@ -560,7 +279,7 @@ class Histories:
             latest = max(latest, record.time)
             record.since = now - max(0.0, date - latest)
 
-    def add(self, history: History, record: Record) -> None:
+    def add(self, history: History, record: KeptEvent) -> None:
         """Count an event, and keep it as far as its topic does."""
         history.add(record)
         if history.keep.is_durable and self.journal is not None:
@@ -572,7 +291,7 @@ class Histories:
         if room is not None and room.bytes > room.max_bytes and room is self._room:
             self._bounds.met("max_history_bytes", times=room.shrink())
 
-    def of(self, topic: str) -> list[Record]:
+    def of(self, topic: str) -> list[KeptEvent]:
         """What is held of one topic, oldest first."""
         history = self._histories.get(topic)
         return [] if history is None else self.held(history)
@@ -581,7 +300,7 @@ class Histories:
         """Drop what has grown too old since the last event."""
         history.expire(self._clock.seconds())
 
-    def held(self, history: History) -> list[Record]:
+    def held(self, history: History) -> list[KeptEvent]:
         """What a history holds now, oldest first."""
         self.expire(history)
         return list(history.since(history.first))

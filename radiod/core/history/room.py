@@ -9,18 +9,28 @@ comes up. Cost: O(log n) in the histories for each event that goes.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from radiod.core.history.histories import History
-
-__all__ = ["RECORD_BYTES", "Room"]
-
-RECORD_BYTES: Final = 1024
-"""About what an event takes in memory besides, when it is kept."""
+__all__ = ["Ranked", "Room"]
 
 STALE: Final = 64
 """Entries of histories that hold nothing any more; above these, and as many as hold something, they go."""
+
+
+class Ranked(Protocol):
+    """A history in the room, as ``History`` is. ``is_ranked``: the room's own."""
+
+    is_ranked: bool
+
+    def __len__(self) -> int:
+        """Events that it holds."""
+
+    @property
+    def first_order(self) -> int:
+        """The number of its oldest event."""
+
+    def drop_first(self) -> None:
+        """Drop that event."""
 
 
 class Room:
@@ -38,11 +48,11 @@ class Room:
         self.bytes = 0
         # For events on their way to the journal.
         self.reserved = 0
-        self._heap: list[tuple[int, History]] = []
+        self._heap: list[tuple[int, Ranked]] = []
         # Histories that hold something.
         self._holding = 0
 
-    def begin(self, history: History, order: int) -> None:
+    def begin(self, history: Ranked, order: int) -> None:
         """A history that held nothing holds an event of that number."""
         if self._is_durable:
             return
@@ -70,7 +80,7 @@ class Room:
         """Whether there is room for so much more, beside what is on its way."""
         return self.bytes + self.reserved + size <= self.max_bytes
 
-    def _oldest(self) -> History:
+    def _oldest(self) -> Ranked:
         """The history that holds the oldest event."""
         heap = self._heap
         while True:
@@ -78,8 +88,8 @@ class Room:
             if not len(history):
                 history.is_ranked = False
                 heappop(heap)
-            elif history.at(history.first).order != order:
-                heapreplace(heap, (history.at(history.first).order, history))
+            elif history.first_order != order:
+                heapreplace(heap, (history.first_order, history))
             else:
                 return history
 

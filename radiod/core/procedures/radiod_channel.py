@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from radiod.core.arguments import REQUIRED, Signature, dictionary, optional, struct, text
-from radiod.core.channels.registry import MAX_LIFETIME, OwnerLeaves, check_name
-from radiod.core.delivery.buffers import BufferSettings
-from radiod.core.history.histories import Keep
-from radiod.core.ports import Action, Verdict
-from radiod.core.promises import Later, after
+from radiod.core.arguments import REQUIRED, dictionary, optional, struct, text
+from radiod.core.channels.channel import MAX_LIFETIME, ChannelSettings, OwnerLeaves, check_name, user_of
+from radiod.core.channels.descriptions import Descriptions
+from radiod.core.channels.lifecycle import Lifecycle
+from radiod.core.channels.lookup import Lookup
+from radiod.core.channels.writers import Writers
+from radiod.core.delivery.settings import BufferSettings
+from radiod.core.history.events import HistoryBounds
+from radiod.core.ids import Ids
+from radiod.core.procedures.family import Procedure
+from radiod.core.promises import Promise, chain
+from radiod.core.rights import Action, Verdict
+from radiod.core.sessions.session import Session
 from radiod.core.sight import DELETE, is_steward
 from radiod.errors import CANCELED, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
-from radiod.wire.messages import PublishOptions
-
-if TYPE_CHECKING:
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
+from radiod.wire.options import PublishOptions
 
 __all__ = ["ChannelProcedures", "page_size"]
 
@@ -43,9 +46,15 @@ class HistoryOptions(Struct, kw_only=True, forbid_unknown_fields=True):
 class ChannelProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._desk = realm.desk
-        self.procedures: dict[str, tuple[Signature, Callable[..., Answer | Later[Answer]]]] = {
+    def __init__(
+        self, lifecycle: Lifecycle, lookup: Lookup, descriptions: Descriptions, writers: Writers, ids: Ids
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._lookup = lookup
+        self._descriptions = descriptions
+        self._writers = writers
+        self._ids = ids
+        self.procedures: dict[str, Procedure] = {
             "radiod.channel.create": (
                 {
                     "name": REQUIRED,
@@ -95,7 +104,7 @@ class ChannelProcedures:
         history: Any,
         presence: Any,
         durable: Any,
-    ) -> Answer | Later[Answer]:
+    ) -> Answer | Promise[Answer]:
         """Open a channel → ``{name, control_key, expires, readers}``, and ``key`` if it is private."""
         text("name", name)
         key = _key("key", key)
@@ -103,41 +112,39 @@ class ChannelProcedures:
             if key is not None:
                 raise Refused(INVALID_ARGUMENT, "key goes with public=False")
         elif key is None:
-            key = self._desk.channels.make_key()
-        create = partial(
-            self._desk.create,
-            session,
-            name,
-            key=key,
+            key = self._ids.secret()
+        settings = ChannelSettings(
             lifetime=_lifetime(lifetime),
             on_owner_leave=_owner_leaves(on_owner_leave),
             single_writer=_boolean("single_writer", single_writer),
             presence=_boolean("presence", presence),
             history=_history(history, _boolean("durable", durable)),
             buffer=dictionary("buffer", buffer),
+            user=user_of(session.principal),
         )
+        create = partial(self._lifecycle.create, session, name, settings, key)
         return self._as_writer(session, name, create)
 
-    def delete(self, session: Session, *, name: Any, control_key: Any) -> Answer | Later[Answer]:
+    def delete(self, session: Session, *, name: Any, control_key: Any) -> Answer | Promise[Answer]:
         """End a channel → ``{name}``; who may act on others needs no control key."""
         key = optional(text, "control_key", control_key)
         if key is None and is_steward(session):
-            return self._desk.remove(session, text("name", name))
+            return self._lifecycle.remove(session, text("name", name))
         # No key is as wrong as any.
-        delete = partial(self._desk.delete, session, name, key or "")
+        delete = partial(self._lifecycle.delete, session, name, key or "")
         return self._as_writer(session, text("name", name), delete)
 
     def extend(
         self, session: Session, *, name: Any, lifetime: Any, control_key: Any
-    ) -> Answer | Later[Answer]:
+    ) -> Answer | Promise[Answer]:
         """Move a channel's end → ``{name, expires}``."""
         control_key = text("control_key", control_key)
-        extend = partial(self._desk.extend, session, name, _lifetime(lifetime), control_key)
+        extend = partial(self._lifecycle.extend, session, name, _lifetime(lifetime), control_key)
         return self._as_writer(session, text("name", name), extend)
 
-    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer | Later[Answer]:
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer | Promise[Answer]:
         """Public channels by name → ``{channels: [description …], next}``; ``next`` continues the list."""
-        return self._desk.page(
+        return self._descriptions.page(
             text("prefix", prefix),
             page_size(limit),
             optional(text, "after", after),
@@ -147,38 +154,41 @@ class ChannelProcedures:
 
     def get(self, session: Session, *, name: Any) -> dict[str, Any]:
         """One channel's description → ``{name, public, readers, writers, events, expires, position}``."""
-        return self._desk.get(session, text("name", name))
+        return self._descriptions.get(session, text("name", name))
 
     def join(self, session: Session, *, name: Any, key: Any) -> dict[str, Any]:
         """Become a member of a private channel → its description."""
-        return self._desk.join(session, text("name", name), text("key", key))
+        channel = self._lookup.channel(session, text("name", name), text("key", key))
+        assert channel is not None
+        return self._descriptions.describe(channel)
 
     def leave(self, session: Session, *, name: Any) -> dict[str, Any]:
         """Be a member no longer → ``{name}``; the session's subscriptions to it end."""
-        self._desk.quit(session, text("name", name))
+        self._lifecycle.quit(session, text("name", name))
         return {"name": name}
 
     def open_write(
         self, session: Session, *, name: Any, key: Any, control_key: Any
-    ) -> Answer | Later[Answer]:
+    ) -> Answer | Promise[Answer]:
         """Become a writer → ``{active, readers}``; with the control key, the owner as well."""
         control_key = optional(text, "control_key", control_key)
-        open_write = partial(self._desk.open_write, session, name, _key("key", key), control_key)
+        open_write = partial(self._lifecycle.open_write, session, name, _key("key", key), control_key)
         return self._as_writer(session, text("name", name), open_write)
 
     def close_write(self, session: Session, *, name: Any) -> dict[str, Any]:
         """Be a writer no longer → ``{name}``."""
-        return self._desk.close_write(session, text("name", name))
+        self._writers.close_named(session, text("name", name))
+        return {"name": name}
 
     def tune(self, session: Session, *, channel: Any, **buffer: Any) -> Answer:
         """Ask for another buffer for a channel, or pattern → ``{channel, …}`` with all values in effect."""
         given = {name: value for name, value in buffer.items() if value is not None}
-        space = self._desk.space_known_to(session, text("channel", channel))
+        space = self._lookup.space_known_to(session, text("channel", channel))
         return space.tuning.tune(space.broker, session, channel, given)
 
     def _as_writer(
-        self, session: Session, name: str, act: Callable[[], Answer | Later[Answer]]
-    ) -> Answer | Later[Answer]:
+        self, session: Session, name: str, act: Callable[[], Answer | Promise[Answer]]
+    ) -> Answer | Promise[Answer]:
         """Do ``act``, once it is known that ``session`` may publish on ``name``.
 
         Raises: Refused: it may not; ``bad_name``.
@@ -186,7 +196,7 @@ class ChannelProcedures:
         # Whoever decides may remember what he was asked.
         check_name(name)
 
-        def proceed(verdict: Verdict) -> Answer | Later[Answer]:
+        def proceed(verdict: Verdict) -> Answer | Promise[Answer]:
             if not verdict.is_allowed:
                 needed = "needs the right to publish on it"
                 raise Refused(NOT_AUTHORIZED, f"writing to and controlling {name} {needed}")
@@ -196,7 +206,7 @@ class ChannelProcedures:
             return act()
 
         permissions = session.principal.permissions
-        return after(permissions.decide(session, Action.PUBLISH, name, PUBLISH_OPTIONS), proceed)
+        return chain(permissions.decide(session, Action.PUBLISH, name, PUBLISH_OPTIONS), proceed)
 
 
 def page_size(value: Any) -> int:
@@ -241,8 +251,8 @@ def _owner_leaves(value: Any) -> OwnerLeaves:
     return _seconds("on_owner_leave", value)
 
 
-def _history(value: Any, is_durable: bool) -> Keep | None:
+def _history(value: Any, is_durable: bool) -> HistoryBounds | None:
     if not is_durable and (value is None or value == {}):
         return None
     asked = struct("history", value, HistoryOptions)
-    return Keep(size=asked.size, seconds=asked.seconds, bytes=asked.bytes, is_durable=is_durable)
+    return HistoryBounds(size=asked.size, seconds=asked.seconds, bytes=asked.bytes, is_durable=is_durable)

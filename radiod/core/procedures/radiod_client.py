@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Generator
+from typing import Any, Final
 
-from radiod.core.arguments import REQUIRED, Signature, identifier, optional, whole
-from radiod.core.procedures.wamp_meta import describe_session
-from radiod.core.promises import Later
-from radiod.core.sight import registrations
-from radiod.core.slices import in_steps, smallest
+from radiod.core.arguments import REQUIRED, identifier, optional, whole
+from radiod.core.procedures.family import Procedure
+from radiod.core.procedures.visible import registrations
+from radiod.core.promises import Promise
+from radiod.core.rpc.registrations import Registrations
+from radiod.core.sessions.session import Session, describe_session
+from radiod.core.slices import Slices, in_steps, smallest
 from radiod.errors import NO_SUCH_SESSION, Refused
-
-if TYPE_CHECKING:
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
 
 __all__ = ["ClientProcedures"]
 
-Answer = dict[str, Any] | Later[dict[str, Any]]
+Answer = dict[str, Any] | Promise[dict[str, Any]]
 
 MAX_PAGE: Final = 1000
 """Clients, or anything else of one client, in one answer."""
@@ -27,11 +25,12 @@ MAX_PAGE: Final = 1000
 class ClientProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._in_slices = realm.in_slices
+    def __init__(self, sessions: dict[int, Session], registrations: Registrations, slices: Slices) -> None:
         # session id -> session, in order of joining
-        self._sessions = realm.sessions
-        self.procedures: dict[str, tuple[Signature, Callable[..., Answer]]] = {
+        self._sessions = sessions
+        self._registrations = registrations
+        self._slices = slices
+        self.procedures: dict[str, Procedure] = {
             "radiod.client.list": ({"limit": 100, "after": None}, self.list),
             "radiod.client.get": ({"id": REQUIRED}, self.get),
         }
@@ -43,7 +42,7 @@ class ClientProcedures:
         """
         limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(identifier, "after", after) or 0
-        return self._in_slices(self._list(limit, start))
+        return self._slices.run(self._list(limit, start))
 
     def _list(self, limit: int, start: int) -> Generator[None, None, dict[str, Any]]:
         page = yield from smallest(
@@ -65,7 +64,7 @@ class ClientProcedures:
         found = self._newest(id) if isinstance(id, str) else self._sessions.get(identifier("id", id))
         if found is None:
             raise Refused(NO_SUCH_SESSION, f"no client {str(id)[:64]!r}")
-        return self._in_slices(self._get(session, found))
+        return self._slices.run(self._get(session, found))
 
     def _get(self, session: Session, found: Session) -> Generator[None, None, dict[str, Any]]:
         authid = found.principal.authid
@@ -74,7 +73,7 @@ class ClientProcedures:
             self._sessions.values(),
             lambda some: same.extend(one.id for one in some if one.principal.authid == authid),
         )
-        held = (callee.registration for callee in found.registrations.values())
+        held = (callee.registration for callee in self._registrations.of(found).values())
         names = {registration.procedure for registration in registrations(session, held)}
         return {
             **describe_session(found),

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
+from radiod.core.arguments import REQUIRED, optional, text, whole
+from radiod.core.channels.lookup import Lookup
 from radiod.core.history.positions import position
-from radiod.core.ports import Action, Verdict
-from radiod.core.promises import Later
-from radiod.core.promises import after as later
+from radiod.core.procedures.family import Procedure
+from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.replay import Page, Retelling, Retold
+from radiod.core.rights import Action, Verdict
+from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri
 from radiod.errors import HISTORY_UNAVAILABLE, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import SubscribeOptions
-
-if TYPE_CHECKING:
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
+from radiod.wire.options import SubscribeOptions
 
 __all__ = ["HistoryProcedures"]
 
@@ -28,13 +25,13 @@ MAX_EVENTS: Final = 1000
 class HistoryProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._realm = realm
-        self.procedures: dict[str, tuple[Signature, Callable[..., Payload | Later[Payload]]]] = {
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self.procedures: dict[str, Procedure] = {
             "radiod.channel.history": ({"name": REQUIRED, "after": None, "limit": 100}, self.history),
         }
 
-    def history(self, session: Session, *, name: Any, after: Any, limit: Any) -> Payload | Later[Payload]:
+    def history(self, session: Session, *, name: Any, after: Any, limit: Any) -> Payload | Promise[Payload]:
         """What came after a position → ``{events, position, recovered}``.
 
         Each event is ``{position, time, args, kwargs}``, oldest first; ``position`` is where to go on.
@@ -47,8 +44,7 @@ class HistoryProcedures:
         def answer(verdict: Verdict) -> Payload:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"the past of {name} needs the right to subscribe to it")
-            desk = self._realm.desk
-            space = desk.space_of(desk.channels.find(session, name))
+            space = self._lookup.space_of(self._lookup.channel(session, name))
             page = space.recovery.page(session, name, behind, most)
             if page is None or space.histories.wanted(name) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
@@ -57,7 +53,7 @@ class HistoryProcedures:
             )
 
         permissions = session.principal.permissions
-        return later(permissions.decide(session, Action.SUBSCRIBE, name, SubscribeOptions()), answer)
+        return chain(permissions.decide(session, Action.SUBSCRIBE, name, SubscribeOptions()), answer)
 
 
 def _page(page: Page, events: list[Retold], lost: int) -> dict[str, Any]:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Generator, Mapping
+from typing import Any, Final
 
 import msgspec
 
-from radiod.core.arguments import REQUIRED, Signature, optional, text, whole
-from radiod.core.promises import Later
+from radiod.core.arguments import REQUIRED, optional, text, whole
+from radiod.core.procedures.family import Procedure
+from radiod.core.procedures.visible import sees_registration
+from radiod.core.promises import Promise
 from radiod.core.rpc.registrations import Callee, Registration, Registrations
 from radiod.core.rpc.signatures import read_signature
-from radiod.core.sight import sees_registration
-from radiod.core.slices import smallest
+from radiod.core.sessions.session import Session
+from radiod.core.slices import Slices, smallest
 from radiod.errors import NO_SUCH_PROCEDURE, NO_SUCH_REGISTRATION, Refused
-
-if TYPE_CHECKING:
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
 
 __all__ = ["RpcProcedures"]
 
-Answer = dict[str, Any] | Later[dict[str, Any]]
+Answer = dict[str, Any] | Promise[dict[str, Any]]
 
 POLICIES: Final = 3
 """Registrations there can be of one name: one for each way to match."""
@@ -33,10 +31,10 @@ MAX_PAGE: Final = 1000
 class RpcProcedures:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._in_slices = realm.in_slices
-        self._registrations = realm.dealer.registrations
-        self.procedures: dict[str, tuple[Signature, Callable[..., Answer]]] = {
+    def __init__(self, registrations: Registrations, slices: Slices) -> None:
+        self._registrations = registrations
+        self._slices = slices
+        self.procedures: dict[str, Procedure] = {
             "radiod.rpc.list": ({"prefix": "", "limit": 100, "after": None}, self.list),
             "radiod.rpc.describe": ({"procedure": REQUIRED}, self.describe),
             "radiod.rpc.document": ({"procedure": REQUIRED, "signature": REQUIRED}, self.document),
@@ -51,7 +49,7 @@ class RpcProcedures:
         text("prefix", prefix)
         limit = whole("limit", limit, 1, MAX_PAGE)
         start = optional(text, "after", after)
-        return self._in_slices(self._list(session, prefix, limit, start))
+        return self._slices.run(self._list(session, prefix, limit, start))
 
     def _list(
         self, session: Session, prefix: str, limit: int, start: str | None
@@ -73,7 +71,7 @@ class RpcProcedures:
             names go on with a dot, the first ``MAX_PAGE`` by name.
         Raises: Refused: ``no_such_procedure``: there is neither.
         """
-        return self._in_slices(self._describe(session, text("procedure", procedure)))
+        return self._slices.run(self._describe(session, text("procedure", procedure)))
 
     def _describe(self, session: Session, procedure: str) -> Generator[None, None, dict[str, Any]]:
         below = yield from _below(session, self._registrations, procedure + ".", None, POLICIES * MAX_PAGE)
@@ -104,7 +102,7 @@ class RpcProcedures:
 
         Raises: Refused: ``no_such_registration``, ``invalid_argument``, ``quota``.
         """
-        callee = _callee(session, text("procedure", procedure))
+        callee = _callee(self._registrations.of(session), text("procedure", procedure))
         callee.document(b"" if signature is None else read_signature("signature", signature))
         return {"procedure": procedure}
 
@@ -134,11 +132,11 @@ def _brief(registration: Registration) -> dict[str, Any]:
     }
 
 
-def _callee(session: Session, procedure: str) -> Callee:
+def _callee(held: Mapping[int, Callee], procedure: str) -> Callee:
     """The session's part in a procedure; in the exact one, if it has registered a pattern so named too."""
     found = {
         callee.registration.match: callee
-        for callee in session.registrations.values()
+        for callee in held.values()
         if callee.registration.procedure == procedure
     }
     if not found:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from radiod import __version__
-from radiod.core.arguments import Signature
-
-if TYPE_CHECKING:
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
+from radiod.core.procedures.family import Procedure
+from radiod.core.sessions.session import Session
 
 __all__ = ["ServerProcedures"]
 
@@ -18,9 +15,9 @@ __all__ = ["ServerProcedures"]
 class ServerProcedures:
     """``procedures``: name -> parameters and handler."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._realm = realm
-        self.procedures: dict[str, tuple[Signature, Callable[..., dict[str, Any]]]] = {
+    def __init__(self, describe_load: Callable[[], dict[str, Any]]) -> None:
+        self._describe_load = describe_load
+        self.procedures: dict[str, Procedure] = {
             "radiod.server.info": ({}, self.info),
             "radiod.server.stats": ({}, self.stats),
         }
@@ -30,5 +27,5 @@ class ServerProcedures:
         return {"name": "radiod", "version": __version__}
 
     def stats(self, session: Session) -> dict[str, Any]:
-        """Counts, rates, queues and lag → ``Realm.describe_load``."""
-        return self._realm.describe_load()
+        """Counts, rates, queues and lag → ``Load.describe``."""
+        return self._describe_load()

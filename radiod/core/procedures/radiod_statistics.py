@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Generator
+from typing import Any, Final
 
-from radiod.core.arguments import REQUIRED, Signature, text
-from radiod.core.promises import Later
-from radiod.core.slices import in_steps
-
-if TYPE_CHECKING:
-    from radiod.core.channels.registry import Channel
-    from radiod.core.delivery.listeners import Listener
-    from radiod.core.realm.realm import Realm
-    from radiod.core.sessions.session import Session
+from radiod.core.arguments import REQUIRED, text
+from radiod.core.channels.channel import Channel
+from radiod.core.channels.descriptions import Descriptions
+from radiod.core.channels.lookup import Lookup
+from radiod.core.channels.writers import Writers
+from radiod.core.delivery.listeners import Listener
+from radiod.core.procedures.family import Procedure
+from radiod.core.promises import Promise
+from radiod.core.sessions.session import Session
+from radiod.core.slices import Slices, in_steps
+from radiod.core.statistics import Statistics
 
 __all__ = ["ChannelStatistics"]
 
-Answer = dict[str, Any] | Later[dict[str, Any]]
+Answer = dict[str, Any] | Promise[dict[str, Any]]
 
 MAX_LISTENERS: Final = 1000
 """Listeners that one answer tells about."""
@@ -27,11 +29,20 @@ MAX_LISTENERS: Final = 1000
 class ChannelStatistics:
     """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._in_slices = realm.in_slices
-        self._desk = realm.desk
-        self._statistics = realm.statistics
-        self.procedures: dict[str, tuple[Signature, Callable[..., Answer]]] = {
+    def __init__(
+        self,
+        lookup: Lookup,
+        descriptions: Descriptions,
+        writers: Writers,
+        statistics: Statistics,
+        slices: Slices,
+    ) -> None:
+        self._lookup = lookup
+        self._descriptions = descriptions
+        self._writers = writers
+        self._statistics = statistics
+        self._slices = slices
+        self.procedures: dict[str, Procedure] = {
             "radiod.channel.stats": ({"name": REQUIRED}, self.stats),
         }
 
@@ -43,10 +54,10 @@ class ChannelStatistics:
 
         Returns: the channel's description, ``bytes``, ``events_per_s``, ``bytes_per_s``, ``queued``,
             ``lost``, and ``listeners``: ``[{session, queued, lost}, …]``, or None.
-        Raises: Refused: as ``Desk.look_up``.
+        Raises: Refused: as ``Lookup.known``.
         """
-        channel = self._desk.look_up(session, text("name", name))
-        return self._in_slices(self._stats(channel, self._desk.feeds(session, channel)))
+        channel = self._lookup.known(session, text("name", name))
+        return self._slices.run(self._stats(channel, self._writers.feeds(session, channel)))
 
     def _stats(self, channel: Channel, is_told_all: bool) -> Generator[None, None, dict[str, Any]]:
         queued = lost = 0
@@ -62,7 +73,7 @@ class ChannelStatistics:
         for subscription in channel.space.broker.matching(channel.name):
             yield from in_steps(subscription.listeners.values(), look)
         return {
-            **self._desk.describe(channel),
+            **self._descriptions.describe(channel),
             "bytes": channel.traffic.bytes,
             **channel.traffic.rates(self._statistics),
             "queued": queued,

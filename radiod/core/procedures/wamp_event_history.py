@@ -10,25 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from heapq import heapify, heappop, heapreplace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from radiod.core.arguments import REQUIRED, Signature, identifier, optional, text
 from radiod.core.dates import date, moment
-from radiod.core.delivery.listeners import Subscription
-from radiod.core.history.histories import Record
-from radiod.core.ports import Action, Verdict
-from radiod.core.promises import Later, after
+from radiod.core.history.events import KeptEvent
+from radiod.core.procedures.family import Procedure
+from radiod.core.procedures.visible import find_subscription
+from radiod.core.promises import Promise, chain
+from radiod.core.pubsub.broker import Subscription
 from radiod.core.pubsub.replay import MAX_PAGE_BYTES, Retelling, Retold, may_have
+from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.rights import Action, Verdict
 from radiod.core.sessions.session import Session
-from radiod.core.sight import find_subscription
+from radiod.core.slices import Slices
 from radiod.errors import HISTORY_UNAVAILABLE, INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import SubscribeOptions
+from radiod.wire.options import SubscribeOptions
 
-if TYPE_CHECKING:
-    from radiod.core.realm.realm import Realm
-
-__all__ = ["GET_EVENTS", "MAX_EVENTS", "EventHistory"]
+__all__ = ["GET_EVENTS", "MAX_EVENTS", "EventHistoryProcedures"]
 
 MAX_EVENTS: Final = 1000
 """Events in one answer; with fewer asked for, or more there, paging goes on."""
@@ -56,15 +56,19 @@ GET_EVENTS: Final[Signature] = {
 Place = tuple[float, int]
 
 
-class EventHistory:
-    """Answers for one realm."""
+class EventHistoryProcedures:
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._realm = realm
+    def __init__(self, space: TopicSpace, slices: Slices) -> None:
+        self._space = space
+        self._slices = slices
+        self.procedures: dict[str, Procedure] = {
+            "wamp.subscription.get_events": (GET_EVENTS, self.get_events),
+        }
 
     def get_events(
         self, caller: Session, *, subscription: Any, reverse: Any, limit: Any, topic: Any, **bounds: Any
-    ) -> Payload | Later[Payload]:
+    ) -> Payload | Promise[Payload]:
         """→ events kept for a subscription that the caller may have, oldest first unless reversed.
 
         Each is ``{timestamp, subscription, publication, topic, details, args, kwargs}``; the keyword result
@@ -72,21 +76,21 @@ class EventHistory:
         caller, if any. An answer is over with the event that takes it past ``MAX_PAGE_BYTES``.
         """
         id = identifier("subscription", subscription)
-        found = find_subscription(self._realm.broker, caller, id)
+        found = find_subscription(self._space.broker, caller, id)
         if not isinstance(reverse, bool):
             raise Refused(INVALID_ARGUMENT, "reverse must be a boolean")
         most = min(identifier("limit", limit), MAX_EVENTS)
         optional(text, "topic", topic)
         window = _Window(bounds)
 
-        def answer(verdict: Verdict) -> Payload | Later[Payload]:
+        def answer(verdict: Verdict) -> Payload | Promise[Payload]:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, "event history needs the right to subscribe to its topic")
-            return self._realm.in_slices(self._answer(found, caller, window, topic, most, reverse))
+            return self._slices.run(self._answer(found, caller, window, topic, most, reverse))
 
         permissions = caller.principal.permissions
         options = SubscribeOptions(match=found.match)
-        return after(permissions.decide(caller, Action.SUBSCRIBE, found.topic, options), answer)
+        return chain(permissions.decide(caller, Action.SUBSCRIBE, found.topic, options), answer)
 
     def _answer(
         self,
@@ -101,7 +105,7 @@ class EventHistory:
         yield from window.locate(histories, caller)
         if topic is not None:
             histories = [records for records in histories if records[0].topic == topic]
-        chosen: list[Record] = []
+        chosen: list[KeptEvent] = []
         size = 0
         is_limit_reached = False
         merged = yield from _merged(histories, is_reversed)
@@ -121,13 +125,13 @@ class EventHistory:
             told = [_event(subscription.id, event) for event in events]
             return told, {"is_limit_reached": is_limit_reached, **missing}
 
-        return Retelling(chosen, self._realm.broker.tally, tell)
+        return Retelling(chosen, self._space.broker.tally, tell)
 
     def _visible(
         self, subscription: Subscription, caller: Session
-    ) -> Generator[None, None, list[list[Record]]]:
+    ) -> Generator[None, None, list[list[KeptEvent]]]:
         """What is held of each topic of the subscription that the caller may know of."""
-        histories = self._realm.histories
+        histories = self._space.histories
         if subscription.match == "exact":
             if histories.wanted(subscription.topic) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {subscription.topic}")
@@ -135,7 +139,7 @@ class EventHistory:
         else:
             topics = histories.topics()
         hides = caller.principal.permissions.hides
-        found: list[list[Record]] = []
+        found: list[list[KeptEvent]] = []
         for count, topic in enumerate(topics, 1):
             if count % TOPICS_IN_A_STEP == 0:
                 yield
@@ -146,19 +150,21 @@ class EventHistory:
         return found
 
 
-def _is_for(caller: Session, record: Record) -> bool:
+def _is_for(caller: Session, record: KeptEvent) -> bool:
     return not record.names_sessions and may_have(caller, record)
 
 
-def _place(record: Record) -> Place:
+def _place(record: KeptEvent) -> Place:
     """Where a record is among all of its realm."""
     return record.since, record.order
 
 
-def _merged(histories: list[list[Record]], is_reversed: bool) -> Generator[None, None, Iterator[Record]]:
+def _merged(
+    histories: list[list[KeptEvent]], is_reversed: bool
+) -> Generator[None, None, Iterator[KeptEvent]]:
     """All records in their order, or against it."""
     sign = -1 if is_reversed else 1
-    heads: list[tuple[float, int, int, Record, Iterator[Record]]] = []
+    heads: list[tuple[float, int, int, KeptEvent, Iterator[KeptEvent]]] = []
     for number, records in enumerate(histories):
         rest = reversed(records) if is_reversed else iter(records)
         first = next(rest)
@@ -169,7 +175,9 @@ def _merged(histories: list[list[Record]], is_reversed: bool) -> Generator[None,
     return _drawn(heads, sign)
 
 
-def _drawn(heads: list[tuple[float, int, int, Record, Iterator[Record]]], sign: int) -> Iterator[Record]:
+def _drawn(
+    heads: list[tuple[float, int, int, KeptEvent, Iterator[KeptEvent]]], sign: int
+) -> Iterator[KeptEvent]:
     while heads:
         _, _, number, record, rest = heads[0]
         yield record
@@ -204,7 +212,7 @@ class _Window:
         # name of a bound -> where its publication is, once it has been looked for; None: nowhere
         self._places: dict[str, Place | None] = {}
 
-    def locate(self, histories: list[list[Record]], caller: Session) -> Generator[None, None, None]:
+    def locate(self, histories: list[list[KeptEvent]], caller: Session) -> Generator[None, None, None]:
         """Find the publications that are bounds, of those for the caller; without one nothing is inside."""
         wanted = {publication for publication in self._publications.values() if publication is not None}
         if not wanted:
@@ -222,7 +230,7 @@ class _Window:
             if publication is not None
         }
 
-    def holds(self, record: Record) -> bool:
+    def holds(self, record: KeptEvent) -> bool:
         """Whether a record lies inside."""
         place = _place(record)
         return self._is_in_time(record.time) and all(

@@ -5,28 +5,33 @@ Every public method does all of its work or, raising, none of it. Rights are che
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from radiod.core.budgets.bounds import Bounds
-from radiod.core.channels.headcount import watched
-from radiod.core.delivery.buffers import DEFAULTS, BufferSettings, Tally
+from radiod.core.dates import date
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.flow import EventOutbox, Flow, Tally
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
-from radiod.core.delivery.pacing import Flow, Pacer
+from radiod.core.delivery.listeners import Listener, ListenerGroup
+from radiod.core.delivery.pacing import Pacer
 from radiod.core.delivery.receipts import Publication, Receipt
-from radiod.core.ids import Counter
+from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.ids import Counter, Ids
+from radiod.core.limits import Limits
 from radiod.core.patterns import PatternIndex
-from radiod.core.ports import Clock, Ids, Limits, Outbox, Permissions
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
+from radiod.core.pubsub.audience import Audience, audience_of
+from radiod.core.pubsub.retention import Retained, Retention, retained_size
+from radiod.core.rights import Actor, Permissions
 from radiod.core.sessions.session import Session
-from radiod.core.timers import Timers
-from radiod.core.uris import is_reserved
+from radiod.core.timers import Clock, Timers
+from radiod.core.uris import is_reserved, watched
 from radiod.errors import NO_SUCH_SUBSCRIPTION, OVERRUN, QUOTA, Refused
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import MatchPolicy, PublishOptions, SubscribeOptions
+from radiod.wire.options import MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Audience", "Broker", "Retention"]
+__all__ = ["Broker", "SessionSubscriptions", "Subscribing", "Subscription", "describe_subscription"]
 
 HALF_OF_IDS: Final = 1 << 52
 
@@ -34,60 +39,81 @@ RETAINED_IN_A_STEP: Final = 20
 """Topics whose retained events a late listener is sent without a pause."""
 
 
-class Retained:
-    """The last event of a topic that was published to be kept.
+class Subscription(ListenerGroup):
+    """A topic, or pattern of topics, that somebody listens to. ``broker``: the one that has it."""
 
-    ``excluded``: id of the session that published it, if it may not receive it: the event outlives sessions;
-    ``size``: what it counts for, in bytes.
-    """
-
-    __slots__ = ("_audience", "details", "excluded", "payload", "publication", "size")
+    __slots__ = ("broker",)
 
     def __init__(
-        self,
-        publication: int,
-        publisher: Session | None,
-        payload: Payload,
-        options: PublishOptions,
-        details: dict[str, Any],
+        self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow, broker: Broker
     ) -> None:
-        self.publication = publication
-        self.excluded = publisher.id if publisher is not None and options.exclude_me else None
-        self.payload = payload
-        self._audience = Audience(options)
-        self.details = details
-        self.size = retained_size(payload, options)
-
-    def is_for(self, session: Session) -> bool:
-        """Whether ``session`` would have received it, had it listened then."""
-        return session.id != self.excluded and session in self._audience
+        super().__init__(id, match, topic, created, flow)
+        self.broker = broker
 
 
-def retained_size(payload: Payload, options: PublishOptions) -> int:
-    """What a retained event counts for, in bytes."""
-    return len(payload) + options.lists_size()
+def describe_subscription(subscription: Subscription) -> dict[str, Any]:
+    """What the meta API tells of a subscription."""
+    return {
+        "id": subscription.id,
+        "created": date(subscription.created),
+        "uri": subscription.topic,
+        "match": subscription.match,
+    }
 
 
-class Retention:
-    """How much the retained events of one realm take; its brokers share it."""
+class Subscribing(NamedTuple):
+    """What became of a subscribe. ``is_new``: the subscription is; ``is_added``: the session is, in it."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self.topics = 0
-        self.bytes = 0
+    subscription: Subscription
+    is_new: bool
+    is_added: bool
 
-    def check(self, topics: int, size: int) -> None:
-        """Whether so many topics and bytes may come. Raises: Refused: ``quota``."""
-        limits = self._limits
-        if topics > 0 and self.topics + topics > limits.max_retained_topics:
-            raise Refused(QUOTA, f"{limits.max_retained_topics} topics hold a retained event already")
-        if self.bytes + size > limits.max_retained_bytes:
-            raise Refused(QUOTA, f"retained events would hold more than {limits.max_retained_bytes} bytes")
 
-    def change(self, topics: int, size: int) -> None:
-        """So many come, or go."""
-        self.topics += topics
-        self.bytes += size
+class SessionSubscriptions:
+    """The subscriptions of each session of one realm, whichever of its brokers have them."""
+
+    def __init__(self) -> None:
+        self._by_session: dict[Session, dict[int, Subscription]] = {}
+
+    def __len__(self) -> int:
+        """Sessions that have any."""
+        return len(self._by_session)
+
+    def of(self, session: Session) -> Mapping[int, Subscription]:
+        """Those of one session: id -> subscription."""
+        return self._by_session.get(session, NONE)
+
+    def find(self, session: Session, id: int) -> Subscription:
+        """One of them. Raises: Refused: ``no_such_subscription``."""
+        found = self.of(session).get(id)
+        if found is None:
+            raise Refused(NO_SUCH_SUBSCRIPTION, f"no subscription {id} in this session")
+        return found
+
+    def add(self, session: Session, subscription: Subscription) -> None:
+        """One more; for the broker only."""
+        held = self._by_session.get(session)
+        if held is None:
+            self._by_session[session] = {subscription.id: subscription}
+        else:
+            held[subscription.id] = subscription
+
+    def remove(self, session: Session, subscription: Subscription) -> None:
+        """One less; for the broker only."""
+        held = self._by_session[session]
+        del held[subscription.id]
+        if not held:
+            del self._by_session[session]
+
+    def end(self, session: Session) -> list[Subscription]:
+        """End every subscription of a session. Returns: those it had."""
+        subscriptions = list(self.of(session).values())
+        for subscription in subscriptions:
+            subscription.broker.unsubscribe(session, subscription)
+        return subscriptions
+
+
+NONE: Final[Mapping[int, Subscription]] = {}
 
 
 class Broker:
@@ -96,30 +122,34 @@ class Broker:
     ``tally`` counts what became of its clients' events; of the router's own it tells nothing.
 
     Args:
-        retention: shared by all brokers of a realm.
+        subscriptions, retention: shared by all brokers of a realm.
         private_ids: where the ids of a private channel's subscriptions come from; None: it is not private.
         holdings: of the server; bounds: those of the realm that were met.
     """
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: EventOutbox[Listener],
         clock: Clock,
         timers: Timers,
         limits: Limits,
         *,
+        subscriptions: SessionSubscriptions | None = None,
         retention: Retention | None = None,
         private_ids: Ids | None = None,
         holdings: Holdings | None = None,
         bounds: Bounds | None = None,
     ) -> None:
         self._outbox = outbox
+        self._held = SessionSubscriptions() if subscriptions is None else subscriptions
         self._private_ids = private_ids
-        self._retention = retention or Retention(limits)
+        self._retention = Retention(limits) if retention is None else retention
         self._clock = clock
         self.tally = Tally()
-        holdings = holdings or Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
-        shared = limits.wait_timeout_s, holdings, bounds or Bounds()
+        holdings = (
+            Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
+        )
+        shared = limits.wait_timeout_s, holdings, Bounds() if bounds is None else bounds
         self._flow = Flow(outbox, clock, timers, self.tally, *shared)
         # Some of what the router tells is for the members of private channels: it is counted apart.
         self._router_flow = Flow(outbox, clock, timers, Tally(), *shared)
@@ -169,6 +199,10 @@ class Broker:
         """All subscriptions of one policy, oldest first."""
         return self._by_pattern.items(match)
 
+    def of(self, session: Session) -> list[Subscription]:
+        """Those of its subscriptions that a session is in."""
+        return [one for one in self._held.of(session).values() if one.broker is self]
+
     def readers(self, topic: str) -> int:
         """How many sessions listen to ``topic``; one that does so in two ways counts twice."""
         return sum(len(subscription.listeners) for subscription in self.matching(topic))
@@ -181,19 +215,18 @@ class Broker:
         topic: str,
         options: SubscribeOptions,
         settings: BufferSettings = DEFAULTS,
-    ) -> tuple[Subscription, bool, bool]:
+    ) -> Subscribing:
         """Let ``session`` listen to ``topic``; again and again is the same subscription.
 
         ``settings`` are those of a new listener; one that is there keeps its own.
 
-        Returns: the subscription, shared by all who asked for the same; whether it is new; whether the
-            session is new in it.
+        Returns: the subscription, shared by all who asked for the same, and what is new.
         Raises: Refused: ``quota``.
         """
         subscription = self._by_pattern.get(options.match, topic)
         if subscription is not None and session in subscription.listeners:
-            return subscription, False, False
-        if len(session.subscriptions) >= self._limits.max_subscriptions:
+            return Subscribing(subscription, False, False)
+        if len(self._held.of(session)) >= self._limits.max_subscriptions:
             raise Refused(QUOTA, f"a session may hold {self._limits.max_subscriptions} subscriptions")
         is_new = subscription is None
         if subscription is None:
@@ -206,15 +239,15 @@ class Broker:
         if settings.is_paced:
             listener.pace()
         subscription.listeners[session] = listener
-        session.subscriptions[subscription.id] = listener
-        return subscription, is_new, True
+        self._held.add(session, subscription)
+        return Subscribing(subscription, is_new, True)
 
     def send_retained(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send the retained events of the subscription's topics that the session may have to it alone.
 
         A topic that gets an event meanwhile is left out: what is retained must not come behind that.
         """
-        listener = session.subscriptions[subscription.id]
+        listener = subscription.listeners[session]
         if subscription.match == "exact":
             self._send_retained(listener, subscription.topic)
             return
@@ -226,7 +259,7 @@ class Broker:
                     self._send_retained(listener, topic)
                 if count % RETAINED_IN_A_STEP == 0:
                     yield
-                    if session.subscriptions.get(subscription.id) is not listener:
+                    if subscription.listeners.get(session) is not listener:
                         return
         finally:
             self._late.remove(overtaken)
@@ -256,42 +289,21 @@ class Broker:
             return self._subscription_ids.next()
         return (self._private_ids.next() - 1) | HALF_OF_IDS
 
-    def unsubscribe(self, session: Session, subscription_id: int) -> Subscription:
-        """End one subscription of ``session``, whichever broker has it.
-
-        Raises: Refused: ``no_such_subscription``.
-        """
-        listener = session.subscriptions.get(subscription_id)
-        if listener is None:
-            raise Refused(NO_SUCH_SUBSCRIPTION, f"no subscription {subscription_id} in this session")
-        self._drop(listener)
-        return listener.subscription
-
-    def leave(self, session: Session) -> list[Subscription]:
-        """End every subscription of ``session``, whichever brokers have them. Returns: those it had."""
-        listeners = list(session.subscriptions.values())
-        for listener in listeners:
-            self._drop(listener)
-        return [listener.subscription for listener in listeners]
-
-    def _drop(self, listener: Listener) -> None:
-        subscription, session = listener.subscription, listener.session
+    def unsubscribe(self, session: Session, subscription: Subscription) -> None:
+        """End the part of ``session`` in one of this broker's subscriptions; it must have one."""
+        listener = subscription.listeners.pop(session)
         # The outbox may still hold the listener among those it owes something: it is owed nothing now.
         listener.stop()
-        del session.subscriptions[subscription.id]
-        del subscription.listeners[session]
+        self._held.remove(session, subscription)
         if not subscription.listeners:
-            subscription.broker._forget_subscription(subscription)
-
-    def _forget_subscription(self, subscription: Subscription) -> None:
-        self._by_pattern.remove(subscription.match, subscription.topic)
-        del self._by_id[subscription.id]
+            self._by_pattern.remove(subscription.match, subscription.topic)
+            del self._by_id[subscription.id]
 
     # --- publishing
 
     def check(
         self,
-        publisher: Session | None,
+        publisher: Actor | None,
         topic: str,
         payload: Payload,
         options: PublishOptions,
@@ -306,7 +318,7 @@ class Broker:
             self._check_retained(topic, retained_size(payload, options))
         if options.acknowledge and self._flow.paced:
             probe = Broadcast(0, 0, topic, {}, payload, is_mark)
-            audience = _audience(options)
+            audience = audience_of(options)
             for subscription in self.matching(topic):
                 if subscription.paced:
                     receivers = _receivers(subscription, publisher, options, topic, audience)
@@ -316,13 +328,13 @@ class Broker:
     def publish(
         self,
         publication: int,
-        publisher: Session | None,
+        publisher: Actor | None,
         topic: str,
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
         is_mark: bool = False,
-    ) -> Publication | Later[Publication]:
+    ) -> Publication | Promise[Publication]:
         """Give one event, which ``check`` has found nothing against, to everybody who listens to ``topic``.
 
         Args:
@@ -341,7 +353,7 @@ class Broker:
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.
-        audience = _audience(options)
+        audience = audience_of(options)
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
             receivers = _receivers(subscription, publisher, options, topic, audience)
@@ -357,7 +369,7 @@ class Broker:
 
     def _offer(
         self, paced: list[tuple[list[Pacer], Broadcast]], options: PublishOptions, publication: Publication
-    ) -> Publication | Later[Publication]:
+    ) -> Publication | Promise[Publication]:
         """Give an event to those who do not simply get every one."""
         receipt = Receipt(self._flow) if options.acknowledge else None
         for pacers, broadcast in paced:
@@ -381,7 +393,7 @@ class Broker:
             self._retention.change(-1, -old.size)
 
 
-def _details(subscription: Subscription, topic: str, details: dict[str, Any]) -> dict[str, Any]:
+def _details(subscription: ListenerGroup, topic: str, details: dict[str, Any]) -> dict[str, Any]:
     """EVENT.Details for one subscription: with a pattern, only they tell the topic."""
     return details if subscription.match == "exact" else {**details, "topic": topic}
 
@@ -393,7 +405,7 @@ def _pacers(listeners: Iterable[Listener]) -> list[Pacer]:
 
 def _receivers(
     subscription: Subscription,
-    publisher: Session | None,
+    publisher: Actor | None,
     options: PublishOptions,
     topic: str,
     audience: Audience | None,
@@ -426,39 +438,3 @@ def _hides(permissions: Permissions, topic: str) -> bool:
     """Whether a role may not have events of ``topic``; who is present where it may not listen is one."""
     channel = watched(topic)
     return permissions.hides(topic) or (channel is not None and permissions.hides(channel))
-
-
-class Audience:
-    """Subscriber black- and whitelisting: on every given whitelist, on no blacklist."""
-
-    __slots__ = ("_authids", "_authroles", "_ids")
-
-    def __init__(self, options: PublishOptions) -> None:
-        self._ids = _lists(options.eligible, options.exclude)
-        self._authids = _lists(options.eligible_authid, options.exclude_authid)
-        self._authroles = _lists(options.eligible_authrole, options.exclude_authrole)
-
-    def __contains__(self, session: Session) -> bool:
-        principal = session.principal
-        return (
-            _passes(session.id, *self._ids)
-            and _passes(principal.authid, *self._authids)
-            and _passes(principal.authrole, *self._authroles)
-        )
-
-
-def _audience(options: PublishOptions) -> Audience | None:
-    """Who may receive the event; None: everybody who listens."""
-    return Audience(options) if options.narrows() else None
-
-
-Lists = tuple[frozenset[Any] | None, frozenset[Any]]
-
-
-def _lists(eligible: list[Any] | None, exclude: list[Any] | None) -> Lists:
-    """As sets, since each is asked for every listener."""
-    return None if eligible is None else frozenset(eligible), frozenset(exclude or ())
-
-
-def _passes(value: Any, eligible: frozenset[Any] | None, exclude: frozenset[Any]) -> bool:
-    return (eligible is None or value in eligible) and value not in exclude

@@ -6,27 +6,26 @@ What can be refused is refused before the journal; what is in the journal happen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from radiod.core.delivery.receipts import Publication
-from radiod.core.history.histories import Histories, History, Record
-from radiod.core.ports import Ids
-from radiod.core.promises import Later
+from radiod.core.history.events import KeptEvent
+from radiod.core.history.histories import Histories
+from radiod.core.history.topic_history import History
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import Broker
-from radiod.core.sessions.session import Session
-from radiod.core.statistics import Statistics
+from radiod.core.rights import Actor
+from radiod.core.statistics import Statistics, Traffic
 from radiod.errors import CHANNEL_CLOSED, Refused
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import PublishOptions
-
-if TYPE_CHECKING:
-    from radiod.core.channels.registry import Channel
+from radiod.wire.options import PublishOptions
 
 __all__ = ["Publishing"]
 
 
 class Publishing:
-    """Publishes for one realm."""
+    """Publishes in one topic space."""
 
     def __init__(self, broker: Broker, histories: Histories, ids: Ids, statistics: Statistics) -> None:
         self._broker = broker
@@ -37,16 +36,17 @@ class Publishing:
     def publish(
         self,
         topic: str,
-        channel: Channel | None,
-        publisher: Session,
+        traffic: Traffic | None,
+        publisher: Actor,
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
         is_mark: bool = False,
-    ) -> Publication | Later[Publication]:
+    ) -> Publication | Promise[Publication]:
         """Publish; on a durable channel that takes until the event is on disk.
 
-        ``is_mark``: it marks the end of something, and passes rates and full buffers.
+        ``traffic``: where else it is counted; ``is_mark``: it marks the end of something, and passes rates
+        and full buffers.
         Raises: Refused: ``quota``, ``overrun``, ``unavailable``; nothing happened. What comes later may be
             one of these, or ``channel_closed``, as well.
         """
@@ -57,15 +57,15 @@ class Publishing:
         histories = self._histories
         history = None if histories.is_idle else histories.find(topic)
         if history is None:
-            if channel is not None:
-                channel.traffic.add(len(payload), self._statistics.round)
+            if traffic is not None:
+                traffic.add(len(payload), self._statistics.round)
             return self._broker.publish(id, publisher, topic, payload, options, details, is_mark)
-        record = histories.next(history, id, publisher.id, payload, options, details)
-        event = _Event(history, record, channel, publisher, payload, is_mark)
+        record = histories.number(history, id, publisher.id, payload, options, details)
+        event = _Event(history, record, traffic, publisher, payload, is_mark)
         journal = histories.journal
         if journal is None or not history.keep.is_durable:
             return self._happen(event)
-        answer: Later[Publication] = Later()
+        answer: Promise[Publication] = Promise()
         record.role = publisher.principal.authrole
         histories.reserve(history, record, record.role)
         try:
@@ -76,7 +76,7 @@ class Publishing:
         history.assigned = record.seq
         return answer
 
-    def _written(self, event: _Event, error: Refused | None, answer: Later[Publication]) -> None:
+    def _written(self, event: _Event, error: Refused | None, answer: Promise[Publication]) -> None:
         """Have the event happen now that it is on disk."""
         self._histories.settle(event.history, event.record)
         if error is not None:
@@ -85,12 +85,12 @@ class Publishing:
             answer.settle(Refused(CHANNEL_CLOSED, f"channel {event.history.topic} is closed"))
         else:
             happened = self._happen(event)
-            if isinstance(happened, Later):
+            if isinstance(happened, Promise):
                 happened.then(answer.settle)
             else:
                 answer.settle(happened)
 
-    def _happen(self, event: _Event) -> Publication | Later[Publication]:
+    def _happen(self, event: _Event) -> Publication | Promise[Publication]:
         """Deliver a counted event, and keep it."""
         history, record = event.history, event.record
         published = self._broker.publish(
@@ -103,28 +103,28 @@ class Publishing:
             event.is_mark,
         )
         self._histories.add(history, record)
-        if event.channel is not None:
-            event.channel.traffic.add(len(event.payload), self._statistics.round)
+        if event.traffic is not None:
+            event.traffic.add(len(event.payload), self._statistics.round)
         return published
 
 
 class _Event:
     """A counted event on its way."""
 
-    __slots__ = ("channel", "history", "is_mark", "payload", "publisher", "record")
+    __slots__ = ("history", "is_mark", "payload", "publisher", "record", "traffic")
 
     def __init__(
         self,
         history: History,
-        record: Record,
-        channel: Channel | None,
-        publisher: Session,
+        record: KeptEvent,
+        traffic: Traffic | None,
+        publisher: Actor,
         payload: Payload,
         is_mark: bool,
     ) -> None:
         self.history = history
         self.record = record
-        self.channel = channel
+        self.traffic = traffic
         self.publisher = publisher
         # As it came: what it is transcoded to is shared by all who listen now.
         self.payload = payload

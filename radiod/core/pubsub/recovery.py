@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from radiod.core.delivery.listeners import Subscription
+from radiod.core.delivery.listeners import Listener
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position, position
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.replay import Page, Replay, read
+from radiod.core.rights import Actor
 from radiod.core.sessions.session import Session
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_ARGUMENT, Refused
-from radiod.wire.messages import SubscribeOptions
+from radiod.wire.options import SubscribeOptions
 
 __all__ = ["Recovery"]
 
 
 class Recovery:
-    """What listeners of one realm may have of what they missed. Rights are checked before (``realm``)."""
+    """What listeners in one topic space may have of what they missed. Rights are checked before."""
 
     def __init__(self, broker: Broker, histories: Histories) -> None:
         self._broker = broker
@@ -42,19 +43,18 @@ class Recovery:
             raise Refused(INVALID_ARGUMENT, f"_radiod_after: the session listens to {topic} already")
         return behind
 
-    def go_on(self, session: Session, subscription: Subscription, behind: Position) -> None:
+    def go_on(self, listener: Listener, topic: str, behind: Position) -> None:
         """Have a new listener get first what came after a position, and be told if something is missing."""
-        history = self._histories.count(subscription.topic)
+        history = self._histories.track(topic)
         self._histories.expire(history)
         index, is_recovered = history.after(behind)
-        listener = session.subscriptions[subscription.id]
         if not is_recovered:
             listener.tell_next({"_recovered": False})
         if index < history.end:
             listener.replay(Replay(self._histories, history, index, listener))
 
-    def page(self, session: Session, topic: str, after: Position | None, limit: int) -> Page | None:
-        """A part of a topic's past, for ``session``, which may subscribe to it and need not be joined.
+    def page(self, actor: Actor, topic: str, after: Position | None, limit: int) -> Page | None:
+        """A part of a topic's past, for somebody who may subscribe to it.
 
         None: the topic's events are not even counted.
         """
@@ -62,7 +62,7 @@ class Recovery:
         if history is None:
             return None
         self._histories.expire(history)
-        return read(history, session, after, limit)
+        return read(history, actor, after, limit)
 
     def before_last(self, topic: str, count: int) -> Position | None:
         """The position behind which a topic's last ``count`` events come; None: it has no positions."""

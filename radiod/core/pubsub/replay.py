@@ -7,12 +7,15 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Raw
 
-from radiod.core.delivery.buffers import Tally
-from radiod.core.delivery.listeners import Broadcast, Listener
-from radiod.core.history.histories import Histories, History, Record
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.flow import Tally
+from radiod.core.delivery.listeners import Listener
+from radiod.core.history.events import KeptEvent
+from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
-from radiod.core.pubsub.broker import Audience
-from radiod.core.sessions.session import Session
+from radiod.core.history.topic_history import History
+from radiod.core.pubsub.audience import Audience
+from radiod.core.rights import Actor
 from radiod.wire.codecs import JSON, Codec, Payload, Undecodable
 
 __all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retelling", "Retold", "read"]
@@ -64,7 +67,7 @@ class Replay:
     def _ask_again(self) -> None:
         self._listener.subscription.flow.outbox.release(self._listener)
 
-    def _read(self) -> Record | None:
+    def _read(self) -> KeptEvent | None:
         history = self._history
         if history.first > self._next:
             self._lose(history.first - self._next)
@@ -83,13 +86,13 @@ class Replay:
         self._listener.lost += count
         self._listener.subscription.flow.tally.overtaken += count
 
-    def _is_for(self, record: Record) -> bool:
+    def _is_for(self, record: KeptEvent) -> bool:
         session = self._listener.session
         if record.publisher == session.id and record.options.exclude_me:
             return False
         return may_have(session, record)
 
-    def _broadcast(self, record: Record) -> Broadcast:
+    def _broadcast(self, record: KeptEvent) -> Broadcast:
         subscription = self._listener.subscription.id
         return Broadcast(
             subscription, record.publication, record.topic, record.told(), record.fresh_payload()
@@ -103,24 +106,24 @@ class Page(NamedTuple):
     missing between the position that was asked for and this page.
     """
 
-    records: list[Record]
+    records: list[KeptEvent]
     position: Position
     is_recovered: bool
 
 
-def read(history: History, session: Session, after: Position | None, limit: int) -> Page:
-    """The events behind ``after`` that ``session`` may have; None: all that are held.
+def read(history: History, actor: Actor, after: Position | None, limit: int) -> Page:
+    """The events behind ``after`` that ``actor`` may have; None: all that are held.
 
     At most ``limit``, and ``MAX_PAGE_BYTES``; perhaps fewer, or none, though there are more behind them.
     """
     index, is_recovered = (history.first, True) if after is None else history.after(after)
-    records: list[Record] = []
+    records: list[KeptEvent] = []
     size = 0
     end = min(history.end, index + MAX_EXAMINED)
     while index < end and len(records) < limit and size < MAX_PAGE_BYTES:
         record = history.at(index)
         index += 1
-        if may_have(session, record):
+        if may_have(actor, record):
             records.append(record)
             size += len(record.payload)
     position = history.position if index == history.end else history.at(index - 1).position
@@ -133,7 +136,7 @@ class Retold(NamedTuple):
     ``lost``: how many before it, and behind the one before that, cannot be said there.
     """
 
-    record: Record
+    record: KeptEvent
     args: Raw
     kwargs: Raw
     lost: int
@@ -152,7 +155,7 @@ class Retelling(Payload):
 
     def __init__(
         self,
-        records: list[Record],
+        records: list[KeptEvent],
         tally: Tally,
         tell: Callable[[list[Retold], int], tuple[list[Any], dict[str, Any]]],
     ) -> None:
@@ -180,6 +183,6 @@ class Retelling(Payload):
         return codec.dump(told_args), codec.dump(told_kwargs) if told_kwargs else b""
 
 
-def may_have(session: Session, record: Record) -> bool:
-    """Whether its publisher let ``session`` have the event."""
-    return not record.options.narrows() or session in Audience(record.options)
+def may_have(actor: Actor, record: KeptEvent) -> bool:
+    """Whether its publisher let ``actor`` have the event."""
+    return not record.options.narrows() or actor in Audience(record.options)

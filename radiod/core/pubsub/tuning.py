@@ -6,27 +6,63 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from radiod.core.delivery.buffers import DEFAULTS, BufferSettings, settings_from
 from radiod.core.delivery.listeners import Listener
-from radiod.core.ports import Limits
+from radiod.core.delivery.settings import DEFAULTS, BufferSettings, settings_from
+from radiod.core.limits import Limits
 from radiod.core.pubsub.broker import Broker
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri, is_pattern, matches
 from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED, QUOTA, Refused
-from radiod.wire.messages import MatchPolicy
+from radiod.wire.options import MatchPolicy
 
-__all__ = ["Tuning"]
+__all__ = ["Tuned", "Tuning"]
 
 # The exact one last: its buffer is the answer, if there are several.
 POLICIES: Final[tuple[MatchPolicy, ...]] = ("wildcard", "prefix", "exact")
 
 
-class Tuning:
-    """The buffers of one realm's channels, and of the sessions that tuned them."""
+class Tuned:
+    """What the sessions of one realm asked for with ``radiod.channel.tune``."""
 
     def __init__(self, limits: Limits) -> None:
+        self._limit = limits.max_subscriptions
+        # session -> channel, or pattern -> the buffer that was asked for
+        self._by_session: dict[Session, dict[str, dict[str, Any]]] = {}
+
+    def __len__(self) -> int:
+        """Sessions that asked for anything."""
+        return len(self._by_session)
+
+    def get(self, session: Session, channel: str) -> dict[str, Any] | None:
+        """What was asked for a channel; None: nothing."""
+        tuned = self._by_session.get(session)
+        return None if tuned is None else tuned.get(channel)
+
+    def check(self, session: Session, channel: str) -> None:
+        """Whether a session may tune this channel. Raises: Refused: ``quota``: it tuned too many."""
+        tuned = self._by_session.get(session, {})
+        if channel not in tuned and len(tuned) >= self._limit:
+            raise Refused(QUOTA, f"a session may tune {self._limit} channels")
+
+    def set(self, session: Session, channel: str, given: dict[str, Any]) -> None:
+        """Remember what was asked."""
+        self._by_session.setdefault(session, {})[channel] = given
+
+    def leave(self, session: Session) -> None:
+        """The session has left."""
+        self._by_session.pop(session, None)
+
+
+class Tuning:
+    """The buffers of the channels in one topic space.
+
+    Args:
+        tuned: what sessions asked for, shared by all spaces of a realm.
+    """
+
+    def __init__(self, limits: Limits, tuned: Tuned) -> None:
         self._max_bytes = limits.max_buffer_bytes
-        self._max_tuned = limits.max_subscriptions
+        self._tuned = tuned
         # channel, and pattern of channels -> its default
         self._exact: dict[str, BufferSettings] = {}
         self._patterns: dict[str, BufferSettings] = {}
@@ -62,7 +98,7 @@ class Tuning:
         """
         default = self.default(topic) if match == "exact" else DEFAULTS
         if given is None:
-            given = session.tuned.get(topic) if session.tuned is not None else None
+            given = self._tuned.get(session, topic)
         if given is None:
             return default
         settings = settings_from(given, default, self._max_bytes)
@@ -92,11 +128,8 @@ class Tuning:
             if subscription is not None and session in subscription.listeners:
                 effective = self.settings(session, match, channel, given)
                 changes.append((subscription.listeners[session], effective))
-        tuned = session.tuned if session.tuned is not None else {}
-        if channel not in tuned and len(tuned) >= self._max_tuned:
-            raise Refused(QUOTA, f"a session may tune {self._max_tuned} channels")
-        tuned[channel] = given
-        session.tuned = tuned
+        self._tuned.check(session, channel)
+        self._tuned.set(session, channel, given)
         for listener, settings in changes:
             listener.tune(settings)
         return {"channel": channel, **structs.asdict(effective)}

@@ -19,9 +19,10 @@ from msgspec import Struct
 from radiod import __version__
 from radiod.core.budgets.addresses import network_of_peer
 from radiod.core.budgets.seats import Seats
-from radiod.core.ports import Authenticator, BrowserCookie, Cookies, Principal, Question
-from radiod.core.promises import Later, after
+from radiod.core.promises import Promise, chain
 from radiod.core.realm.realm import Realm
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import AuthChallenge, Authenticator, BrowserCookie, Cookies
 from radiod.core.sessions.session import Session, announced
 from radiod.core.uris import LOOSE
 from radiod.errors import (
@@ -33,7 +34,8 @@ from radiod.errors import (
     Denied,
     PeerError,
 )
-from radiod.wire.messages import Authenticate, Challenge, Hello, HelloDetails, Message, Welcome, name_of
+from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
+from radiod.wire.options import HelloDetails
 
 __all__ = ["Gate", "Handshake"]
 
@@ -157,7 +159,7 @@ class Handshake:
         self._cookie = cookie
         self._gate: Gate | None = None
         self._details: HelloDetails | None = None
-        self._question: Question | None = None
+        self._question: AuthChallenge | None = None
         self._is_abandoned = False
         self._session_id: int | None = None
         self.session: Session | None = None
@@ -176,7 +178,7 @@ class Handshake:
         methods = ", ".join((details.authmethods or ["anonymous"])[:MAX_METHODS])
         return f"{details.authid!r} by {methods} in realm {self._gate.realm.name}"
 
-    def receive(self, message: Message, outlet: Any) -> Message | Later[Message]:
+    def receive(self, message: Message, outlet: Any) -> Message | Promise[Message]:
         """Take the client's next message; ``outlet`` is where the new session will be reached.
 
         Returns: CHALLENGE or WELCOME, perhaps later; until then no other message may be given.
@@ -190,14 +192,14 @@ class Handshake:
             case Authenticate() if self._question is not None:
                 question, self._question = self._question, None
                 principal = self._seated(lambda: question.answer(message.signature, message.extra))
-                return after(principal, lambda known: self._welcome(known, outlet))
+                return chain(principal, lambda known: self._welcome(known, outlet))
         raise PeerError(f"{name_of(message)} is not expected before WELCOME")
 
     def abandon(self) -> None:
         """The connection is gone: an answer that is still awaited must not open a session."""
         self._is_abandoned = True
 
-    def _hello(self, hello: Hello, outlet: Any) -> Message | Later[Message]:
+    def _hello(self, hello: Hello, outlet: Any) -> Message | Promise[Message]:
         if CLIENT_ROLES.isdisjoint(hello.details.roles):
             raise PeerError(f"HELLO.Details.roles names none of {', '.join(sorted(CLIENT_ROLES))}")
         if not LOOSE.fullmatch(hello.realm):
@@ -210,14 +212,14 @@ class Handshake:
         offered = gate.offers(self._cookie, hello.details.authid)
         authenticator = _choose(offered, hello.details.authmethods)
 
-        def proceed(verdict: Principal | Question) -> Message:
+        def proceed(verdict: Principal | AuthChallenge) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
 
         if authenticator.method in AT_ONCE:
             verdict: Any = authenticator.begin(hello.details)
         else:
             verdict = self._seated(lambda: authenticator.begin(hello.details))
-        return after(verdict, proceed)
+        return chain(verdict, proceed)
 
     def _seated(self, ask: Callable[[], Any]) -> Any:
         """What ``ask`` returns; if that comes later, the client has a seat until then.
@@ -232,11 +234,11 @@ class Handshake:
         try:
             told = ask()
         finally:
-            if not isinstance(told, Later):
+            if not isinstance(told, Promise):
                 seat.leave()
-        if not isinstance(told, Later):
+        if not isinstance(told, Promise):
             return told
-        answer: Later[Any] = Later()
+        answer: Promise[Any] = Promise()
 
         def settle(outcome: Any) -> None:
             seat.leave()
@@ -245,8 +247,8 @@ class Handshake:
         told.then(settle)
         return answer
 
-    def _proceed(self, method: str, verdict: Principal | Question, outlet: Any) -> Message:
-        if isinstance(verdict, Question):
+    def _proceed(self, method: str, verdict: Principal | AuthChallenge, outlet: Any) -> Message:
+        if isinstance(verdict, AuthChallenge):
             self._question = verdict
             self._session_id = verdict.session
             return Challenge(method, verdict.extra)

@@ -13,12 +13,23 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.disclosure import CALLER, identity
-from radiod.core.ports import Clock, Ids, Limits, Outbox
+from radiod.core.ids import Ids
+from radiod.core.limits import Limits
+from radiod.core.rights import CALLER, identity
+from radiod.core.rpc.calls import Calls, PendingCall
+from radiod.core.rpc.features import (
+    CALLEES_OWN,
+    CANCELING,
+    PASSTHRU,
+    PROGRESSIVE_RESULTS,
+    REROUTE,
+    check_callee,
+)
 from radiod.core.rpc.registrations import Callee, Registration, Registrations
 from radiod.core.rpc.unheard import Unheard
-from radiod.core.sessions.session import UNSTOPPABLE_CHUNKS, Session
-from radiod.core.timers import Deadline, Timers
+from radiod.core.sessions.outbox import SessionOutbox
+from radiod.core.sessions.session import Session
+from radiod.core.timers import Clock, Timers
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
@@ -31,78 +42,13 @@ from radiod.errors import (
     Refused,
 )
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import (
-    CallOptions,
-    CancelMode,
-    Error,
-    Interrupt,
-    Invocation,
-    Message,
-    RegisterOptions,
-    Result,
-    YieldOptions,
-)
+from radiod.wire.messages import Error, Interrupt, Invocation, Message, Result
+from radiod.wire.options import CallOptions, CancelMode, RegisterOptions, YieldOptions
 
-__all__ = ["CALL", "Dealer", "PendingCall"]
+__all__ = ["CALL", "Dealer"]
 
 CALL: Final = 48
 """The message code of CALL, as ERROR names it."""
-
-
-class PendingCall:
-    """A call that was invoked and is not answered yet.
-
-    ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``details``: what
-    every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
-    the callee was told to end it; ``is_nameable``: a callee that asks who calls is told;
-    ``payload``: kept where another callee may have to be asked, whom ``unavailable`` does not have; ``held``:
-    bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from. What
-    is not set at first is set once the callee was asked.
-    """
-
-    __slots__ = (
-        "callee",
-        "caller",
-        "deadline",
-        "details",
-        "held",
-        "invocation",
-        "is_canceled",
-        "is_nameable",
-        "is_sending",
-        "on_end",
-        "options",
-        "payload",
-        "request",
-        "since",
-        "unavailable",
-    )
-
-    callee: Callee
-    invocation: int
-    since: float
-    deadline: Deadline
-
-    def __init__(
-        self,
-        caller: Session | None,
-        request: int,
-        options: CallOptions,
-        details: dict[str, Any],
-        payload: Payload,
-        on_end: Callable[[Message, Payload], None] | None,
-    ) -> None:
-        self.caller = caller
-        self.request = request
-        self.options = options
-        self.details = details
-        self.payload: Payload | None = payload
-        self.on_end = on_end
-        self.is_sending = options.progress
-        self.is_canceled = False
-        self.is_nameable = False
-        self.unavailable: set[Session] = set()
-        self.held = 0
 
 
 class Dealer:
@@ -110,20 +56,25 @@ class Dealer:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: SessionOutbox,
         clock: Clock,
         timers: Timers,
         ids: Ids,
         limits: Limits,
         holdings: Holdings | None = None,
     ) -> None:
-        self._holdings = holdings or Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
+        self._holdings = (
+            Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
+        )
         self._outbox = outbox
         self._clock = clock
         self._timers = timers
         self._limits = limits
         self.registrations = Registrations(clock, ids, limits)
         self.unheard = Unheard(clock, limits.call_timeout_s)
+        self._calls: dict[Session, Calls] = {}
+        # Those that the router makes itself.
+        self._own = Calls()
 
     def __len__(self) -> int:
         """Registrations with at least one callee."""
@@ -149,6 +100,44 @@ class Dealer:
 
     # --- calling
 
+    def calls_of(self, session: Session) -> Calls:
+        """A session's part in calls, made when first needed; ``leave`` ends it."""
+        calls = self._calls.get(session)
+        if calls is None:
+            calls = self._calls[session] = Calls()
+        return calls
+
+    def expect_chunks(self, caller: Session, request: int) -> None:
+        """A progressive call has come in: chunks of it may follow, though the dealer has not seen it yet."""
+        self.calls_of(caller).remember_progressive(request, False)
+
+    def forget_chunks(self, caller: Session, request: int) -> None:
+        """A progressive call was answered before it reached a callee: its chunks are answered by nothing."""
+        self.calls_of(caller).remember_progressive(request, True)
+
+    def takes_chunks(self, caller: Session, request: int) -> bool:
+        """Whether a CALL of this id, used before, may go on with a call."""
+        calls = self._calls.get(caller)
+        if calls is None:
+            return False
+        call = calls.made.get(request)
+        return request in calls.progressive if call is None else call.options.progress
+
+    def is_chunk(self, caller: Session, request: int) -> bool:
+        """Whether a CALL goes on with one that was allowed, or refused, when it began."""
+        calls = self._calls.get(caller)
+        return calls is not None and (request in calls.made or calls.progressive.get(request, False))
+
+    def is_opaque(self, caller: Session, request: int) -> bool:
+        """Whether nobody looks at the payload of a call's chunks: passed through, or of no call any more."""
+        call = self._made(caller, request)
+        return call is None or call.options.enc_algo is not None
+
+    def _made(self, caller: Session, request: int) -> PendingCall | None:
+        """A pending call that a session made, which may have made none, or have left."""
+        calls = self._calls.get(caller)
+        return None if calls is None else calls.made.get(request)
+
     def call(
         self,
         caller: Session,
@@ -166,38 +155,41 @@ class Dealer:
             is_nameable: who calls is not among them, and may be told to a callee that asks.
         Raises:
             Refused: ``no_such_procedure``, ``quota`` (too many calls pending for this caller or callee),
-                ``feature_not_supported`` (by the callee), ``max_concurrency``, or what ``Outbox.send`` says
-                of a payload that the callee cannot take.
+                ``feature_not_supported`` (by the callee), ``max_concurrency``, or what ``SessionOutbox.send``
+                says of a payload that the callee cannot take.
             PeerError: the call may not be continued.
         """
-        pending = caller.calls.get(request)
+        calls = self.calls_of(caller)
+        pending = calls.made.get(request)
         if pending is not None:
             self._continue(pending, options, payload)
             return
-        if caller.progressive.get(request):
+        if calls.progressive.get(request):
             # A chunk that was on its way when the call ended, or was refused.
             return
         if options.progress:
-            caller.remember_progressive(request, True)
-        if len(caller.calls) >= self._limits.max_pending_calls:
+            calls.remember_progressive(request, True)
+        if len(calls.made) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
-        call = PendingCall(caller, request, options, {**details, **options.passthru()}, payload, None)
+        call = PendingCall(caller, calls, request, options, {**details, **options.passthru()}, payload, None)
         call.is_nameable = is_nameable
         self._begin(call, procedure)
-        caller.calls[request] = call
+        calls.made[request] = call
 
     def ask(
         self,
         procedure: str,
         payload: Payload,
-        timeout_ms: int,
+        options: CallOptions,
+        details: dict[str, Any],
         on_end: Callable[[Message, Payload], None],
     ) -> None:
-        """Call ``procedure`` for the router itself; ``on_end`` gets RESULT or ERROR, and its payload.
+        """Call ``procedure`` for no session; ``on_end`` gets RESULT or ERROR, and its payload.
 
         Raises: Refused: as ``call``.
         """
-        self._begin(PendingCall(None, 0, CallOptions(timeout=timeout_ms), {}, payload, on_end), procedure)
+        call = PendingCall(None, self._own, 0, options, {**details, **options.passthru()}, payload, on_end)
+        self._begin(call, procedure)
 
     def _begin(self, call: PendingCall, procedure: str) -> None:
         registration = self.registrations.best(procedure)
@@ -211,13 +203,11 @@ class Dealer:
         assert call.payload is not None
         callee = self.registrations.pick(registration, call.unavailable)
         session, options = callee.session, call.options
-        if len(session.invocations) >= self._limits.max_pending_calls:
+        at = self.calls_of(session)
+        if len(at.answering) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending for the callee already")
         features = session.features
-        if options.progress and not (features >= CHUNKS or UNSTOPPABLE_CHUNKS in features):
-            raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no progressive call invocations")
-        if options.passthru() and PASSTHRU not in features:
-            raise Refused(FEATURE_NOT_SUPPORTED, "the callee takes no payload in passthru mode")
+        check_callee(features, options)
         is_kept = not options.progress and len(registration.callees) > 1 and REROUTE in features
         if is_kept:
             self._check_room(call)
@@ -229,25 +219,25 @@ class Dealer:
         if callee.wants_timeouts and options.timeout and call.caller is not None:
             details = {**details, "timeout": options.timeout}
         call.details = details
-        invocation = session.invocation_ids.upcoming
+        invocation = at.invocation_ids.upcoming
         self._outbox.send(
-            session, Invocation(invocation, registration.id, _with_progress(call)), call.payload
+            session, Invocation(invocation, registration.id, call.invocation_details()), call.payload
         )
-        session.invocation_ids.next()
-        session.invocations[invocation] = call
-        call.callee, call.invocation = callee, invocation
+        at.invocation_ids.next()
+        at.answering[invocation] = call
+        call.callee, call.at, call.invocation = callee, at, invocation
         callee.running += 1
         if not is_kept:
             call.payload = None
         elif call.caller is not None:
             call.held = len(call.payload)
-            call.caller.made_account(self._holdings).change(call.held)
+            self._holdings.account(call.caller).change(call.held)
 
     def _check_room(self, call: PendingCall) -> None:
         """Whether the payload of a call may be kept for another callee. Raises: Refused: ``quota``."""
         assert call.payload is not None
         if call.caller is not None:
-            account = call.caller.made_account(self._holdings)
+            account = self._holdings.account(call.caller)
             exceeded = account.exceeded(len(call.payload))
             if exceeded is not None:
                 raise Exceeded(exceeded, "too much is held for pending calls, and events that wait, already")
@@ -255,7 +245,7 @@ class Dealer:
     def _let_go(self, call: PendingCall) -> None:
         """The payload is not held for the caller any more."""
         assert call.caller is not None
-        call.caller.made_account(self._holdings).change(-call.held)
+        self._holdings.account(call.caller).change(-call.held)
         call.held = 0
 
     def _continue(self, call: PendingCall, options: CallOptions, payload: Payload) -> None:
@@ -265,7 +255,7 @@ class Dealer:
         if call.is_canceled:
             return
         callee = call.callee
-        invocation = Invocation(call.invocation, callee.registration.id, _with_progress(call))
+        invocation = Invocation(call.invocation, callee.registration.id, call.invocation_details())
         try:
             self._outbox.send(callee.session, invocation, payload)
         except Refused as refusal:
@@ -278,7 +268,7 @@ class Dealer:
 
     def cancel(self, caller: Session, request: int, mode: CancelMode) -> None:
         """End a call, or ask its callee to; a call that has ended meanwhile is left alone."""
-        call = caller.calls.get(request)
+        call = self._made(caller, request)
         if call is None:
             return
         if mode == "skip" or CANCELING not in call.callee.session.features:
@@ -292,7 +282,7 @@ class Dealer:
 
     def give_up(self, caller: Session, request: int, refusal: Refused) -> None:
         """End a progressive call of which a chunk was refused: without it the rest means nothing."""
-        call = caller.calls.get(request)
+        call = self._made(caller, request)
         if call is not None:
             self._stop(call, refusal.uri, refusal.text)
 
@@ -305,12 +295,13 @@ class Dealer:
         """
         details = options.passthru()
         callee.check_announced(PASSTHRU, bool(details))
-        call = callee.invocations.get(invocation)
+        calls = self.calls_of(callee)
+        call = calls.answering.get(invocation)
         if call is None:
-            callee.check_invoked(invocation)
+            calls.check_invoked(invocation)
             self.unheard.heard(callee, invocation, is_over=not options.progress)
             return
-        if details and not _takes_passthru(call):
+        if details and not call.takes_passthru:
             text = "the caller takes no payload in passthru mode"
             if options.progress:
                 self._stop(call, FEATURE_NOT_SUPPORTED, text)
@@ -346,15 +337,16 @@ class Dealer:
         Raises: PeerError: it uses what the callee did not announce, or there never was this invocation.
         """
         callee.check_announced(PASSTHRU, bool(details))
-        call = callee.invocations.get(invocation)
+        calls = self.calls_of(callee)
+        call = calls.answering.get(invocation)
         if call is None:
-            callee.check_invoked(invocation)
+            calls.check_invoked(invocation)
             self.unheard.heard(callee, invocation, is_over=True)
             return
         self._end(call)
         if error == UNAVAILABLE and REROUTE in callee.features:
             self._reroute(call, callee)
-        elif details and not _takes_passthru(call):
+        elif details and not call.takes_passthru:
             # What went wrong matters more than a payload that the caller cannot read.
             self._reply(call, Error(CALL, call.request, {}, error), Payload.of())
         else:
@@ -377,7 +369,7 @@ class Dealer:
             self._reply(call, Error(CALL, call.request, {}, refusal.uri), Payload.of(refusal.text))
         else:
             if call.caller is not None:
-                call.caller.calls[call.request] = call
+                call.calls.made[call.request] = call
             self._set_deadline(call, is_forwarded=False)
 
     # --- ending
@@ -387,16 +379,20 @@ class Dealer:
 
         Returns: the registrations it had.
         """
-        registrations = [self.unregister(session, id) for id in list(session.registrations)]
+        registrations = [self.unregister(session, id) for id in list(self.registrations.of(session))]
+        calls = self._calls.get(session)
+        if calls is None:
+            return registrations
         # Its own calls first: what it asked of itself must not be answered any more.
-        for call in list(session.calls.values()):
+        for call in list(calls.made.values()):
             self._end(call)
             if call.callee.session is not session:
                 self._interrupt(call, "killnowait")
         # Whoever hears of an end may end others.
-        while session.invocations:
-            call = next(iter(session.invocations.values()))
+        while calls.answering:
+            call = next(iter(calls.answering.values()))
             self._refuse(call, CANCELED, "the callee left before it answered")
+        del self._calls[session]
         self.unheard.forget(session)
         return registrations
 
@@ -455,29 +451,12 @@ class Dealer:
 
     def _end(self, call: PendingCall) -> None:
         """Take a call out of both tables."""
-        del call.callee.session.invocations[call.invocation]
+        del call.at.answering[call.invocation]
         call.callee.running -= 1
         if call.held:
             self._let_go(call)
         if call.caller is not None:
-            del call.caller.calls[call.request]
+            del call.calls.made[call.request]
             if call.options.progress:
-                call.caller.remember_progressive(call.request, True)
+                call.calls.remember_progressive(call.request, True)
         call.deadline.cancel()
-
-
-CANCELING: Final = "callee.call_canceling"
-PROGRESSIVE_RESULTS: Final = "callee.progressive_call_results"
-CHUNKS: Final = frozenset({"callee.progressive_call_invocations", CANCELING})
-REROUTE: Final = "callee.call_reroute"
-PASSTHRU: Final = "callee.payload_passthru_mode"
-CALLEES_OWN: Final = ("receive_progress", "timeout")
-"""Details of an INVOCATION that depend on what its callee announced."""
-
-
-def _with_progress(call: PendingCall) -> dict[str, Any]:
-    return {**call.details, "progress": True} if call.is_sending else call.details
-
-
-def _takes_passthru(call: PendingCall) -> bool:
-    return call.caller is None or "caller.payload_passthru_mode" in call.caller.features

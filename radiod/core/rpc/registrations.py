@@ -5,14 +5,16 @@ Source: WAMP specification, "Pattern-based Registration", "Shared Registration",
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from typing import Final
+from collections.abc import Container, Iterator, Mapping
+from typing import Any, Final
 
-from radiod.core.ids import Counter
+from radiod.core.dates import date
+from radiod.core.ids import Counter, Ids
+from radiod.core.limits import Limits
 from radiod.core.patterns import PatternIndex
-from radiod.core.ports import Clock, Ids, Limits
 from radiod.core.rpc.signatures import read_signature
 from radiod.core.sessions.session import Session
+from radiod.core.timers import Clock
 from radiod.errors import (
     MAX_CONCURRENCY,
     NO_AVAILABLE_CALLEE,
@@ -23,9 +25,9 @@ from radiod.errors import (
     QUOTA,
     Refused,
 )
-from radiod.wire.messages import InvocationPolicy, MatchPolicy, RegisterOptions
+from radiod.wire.options import InvocationPolicy, MatchPolicy, RegisterOptions
 
-__all__ = ["Callee", "Registration", "Registrations"]
+__all__ = ["Callee", "Registration", "Registrations", "describe_registration"]
 
 SIGNATURE: Final = "_radiod_signature"
 
@@ -37,13 +39,14 @@ class Callee:
     """One session's part in one registration.
 
     ``running``: its calls that are not answered yet; ``concurrency``: how many of these it takes at a time;
-    ``wants_callers``: it asked who calls; ``yields``: it asked to take over, and so lets others do the same;
-    ``wants_timeouts``: it ends its calls itself at the caller's deadline; ``signature``: what it tells about
-    the procedure (``core.rpc.signatures``), as JSON, empty when it tells nothing.
+    ``held``: its session's; ``wants_callers``: it asked who calls; ``yields``: it asked to take over, and so
+    lets others do the same; ``wants_timeouts``: it ends its calls itself at the caller's deadline;
+    ``signature``: what it tells about the procedure (``signatures``), as JSON, empty when it tells nothing.
     """
 
     __slots__ = (
         "concurrency",
+        "held",
         "registration",
         "running",
         "session",
@@ -53,8 +56,11 @@ class Callee:
         "yields",
     )
 
-    def __init__(self, session: Session, registration: Registration, options: RegisterOptions) -> None:
+    def __init__(
+        self, session: Session, held: Held, registration: Registration, options: RegisterOptions
+    ) -> None:
         self.session = session
+        self.held = held
         self.registration = registration
         self.concurrency = options.concurrency
         self.wants_timeouts = options.forward_timeout and "callee.call_timeout" in session.features
@@ -65,11 +71,10 @@ class Callee:
 
     def document(self, signature: bytes) -> None:
         """Tell something else about the procedure. Raises: Refused: ``quota``: the session tells too much."""
-        session = self.session
         more = len(signature) - len(self.signature)
-        _check_signatures(session, more)
+        self.held.check_signatures(more)
         self.signature = signature
-        session.signature_bytes += more
+        self.held.signature_bytes += more
 
     def yields_to(self, session: Session) -> bool:
         """True when ``session`` may take its place without any right to act on others."""
@@ -80,6 +85,24 @@ class Callee:
     def has_room(self) -> bool:
         """True when it may be given another call."""
         return self.concurrency is None or self.running < self.concurrency
+
+
+class Held:
+    """What one session has registered: registration id -> callee. ``signature_bytes``: of all signatures."""
+
+    __slots__ = ("callees", "signature_bytes")
+
+    def __init__(self) -> None:
+        self.callees: dict[int, Callee] = {}
+        self.signature_bytes = 0
+
+    def check_signatures(self, more: int) -> None:
+        """Whether so many bytes more may be told. Raises: Refused: ``quota``."""
+        if self.signature_bytes + more > MAX_SIGNATURES:
+            raise Refused(QUOTA, f"the signatures of a session may have {MAX_SIGNATURES} bytes")
+
+
+NOTHING: Final = Held()
 
 
 class Registration:
@@ -108,6 +131,17 @@ class Registration:
         return next((callee.signature for callee in self.callees if callee.signature), b"")
 
 
+def describe_registration(registration: Registration) -> dict[str, Any]:
+    """What the meta API tells of a registration."""
+    return {
+        "id": registration.id,
+        "created": date(registration.created),
+        "uri": registration.procedure,
+        "match": registration.match,
+        "invoke": registration.invoke,
+    }
+
+
 class Registrations:
     """The registrations of one realm."""
 
@@ -118,6 +152,7 @@ class Registrations:
         self._ids = Counter()
         self._by_pattern: PatternIndex[Registration] = PatternIndex()
         self._by_id: dict[int, Registration] = {}
+        self._by_session: dict[Session, Held] = {}
 
     def __len__(self) -> int:
         """Registrations with at least one callee."""
@@ -129,6 +164,10 @@ class Registrations:
         if registration is None:
             raise Refused(NO_SUCH_REGISTRATION, f"no registration {registration_id}")
         return registration
+
+    def of(self, session: Session) -> Mapping[int, Callee]:
+        """What one session has registered: registration id -> callee."""
+        return self._by_session.get(session, NOTHING).callees
 
     def lookup(self, match: MatchPolicy, procedure: str) -> Registration | None:
         """The registration made for exactly this policy and procedure."""
@@ -163,18 +202,20 @@ class Registrations:
         registration = self._by_pattern.get(options.match, procedure)
         if registration is not None:
             self._check_shared(registration, session, options)
-        self._check_quota(session, len(session.registrations))
+        held = self._by_session.get(session) or Held()
+        self._check_quota(len(held.callees))
         is_new = registration is None
         if registration is None:
             created = self._clock.time()
             registration = Registration(self._ids.next(), options.match, procedure, options.invoke, created)
-        callee = Callee(session, registration, options)
+        callee = Callee(session, held, registration, options)
         callee.document(signature)
+        self._by_session[session] = held
         if is_new:
             self._by_pattern.add(options.match, procedure, registration)
             self._by_id[registration.id] = registration
         registration.callees.append(callee)
-        session.registrations[registration.id] = callee
+        held.callees[registration.id] = callee
         return registration, is_new
 
     def take_over(
@@ -194,19 +235,20 @@ class Registrations:
         if not may_act_on_others and not all(callee.yields_to(session) for callee in before.callees):
             role = session.principal.authrole
             raise Refused(NOT_AUTHORIZED, f"role {role} may not take {procedure} from its callees")
-        self._check_takeover(session, options, session.registrations.get(before.id))
+        self._check_takeover(options, self._by_session.get(session, NOTHING), before.id)
         replaced = list(before.callees)
         for callee in replaced:
             self.remove(callee.session, before.id)
         return self.add(session, procedure, options)[0], replaced
 
-    def _check_takeover(self, session: Session, options: RegisterOptions, own: Callee | None) -> None:
-        """Refuse what ``add`` would, once ``own``, the session's present part, is no more."""
+    def _check_takeover(self, options: RegisterOptions, held: Held, before: int) -> None:
+        """Refuse what ``add`` would, once the registration ``before`` is no more."""
+        own = held.callees.get(before)
         size = 0 if options.signature is None else len(read_signature(SIGNATURE, options.signature))
-        _check_signatures(session, size - (0 if own is None else len(own.signature)))
-        self._check_quota(session, len(session.registrations) - (own is not None))
+        held.check_signatures(size - (0 if own is None else len(own.signature)))
+        self._check_quota(len(held.callees) - (own is not None))
 
-    def _check_quota(self, session: Session, held: int) -> None:
+    def _check_quota(self, held: int) -> None:
         if held >= self._limits.max_registrations:
             raise Refused(QUOTA, f"a session may hold {self._limits.max_registrations} registrations")
 
@@ -217,15 +259,18 @@ class Registrations:
         if registration.invoke != options.invoke:
             text = f"{procedure} is registered with the invocation policy {registration.invoke}"
             raise Refused(PROCEDURE_ALREADY_EXISTS, text)
-        if registration.id in session.registrations:
+        if registration.id in self.of(session):
             raise Refused(PROCEDURE_ALREADY_EXISTS, f"this session has registered {procedure} already")
 
     def remove(self, session: Session, registration_id: int) -> Registration:
         """End one registration of ``session``. Raises: Refused: ``no_such_registration``."""
-        callee = session.registrations.pop(registration_id, None)
+        held = self._by_session.get(session, NOTHING)
+        callee = held.callees.pop(registration_id, None)
         if callee is None:
             raise Refused(NO_SUCH_REGISTRATION, f"no registration {registration_id} in this session")
         callee.document(b"")
+        if not held.callees:
+            del self._by_session[session]
         registration = callee.registration
         index = registration.callees.index(callee)
         del registration.callees[index]
@@ -270,8 +315,3 @@ class Registrations:
             case "last":
                 return len(registration.callees) - 1
         return 0
-
-
-def _check_signatures(session: Session, more: int) -> None:
-    if session.signature_bytes + more > MAX_SIGNATURES:
-        raise Refused(QUOTA, f"the signatures of a session may have {MAX_SIGNATURES} bytes")

@@ -1,41 +1,78 @@
-"""Calls that the router itself makes, to procedures that clients registered: authorizers, say."""
+"""Calls that do not come from a session: the router's own, to authorizers say, and those of visitors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from radiod.core.promises import Later
+from msgspec import structs
+
+from radiod.core.promises import Promise
+from radiod.core.rights import NO_DETAILS
 from radiod.core.rpc.dealer import Dealer
 from radiod.errors import INVALID_ARGUMENT, Refused
 from radiod.wire.codecs import Payload, Undecodable
 from radiod.wire.messages import Error, Message
+from radiod.wire.options import CallOptions
 
-__all__ = ["Questions"]
+__all__ = ["CallFailed", "RouterCalls"]
 
 
-class Questions:
-    """Asks through one realm's dealer."""
+class CallFailed(Refused):
+    """A callee answered with an error; ``payload`` is what came with it."""
+
+    def __init__(self, uri: str, text: str, payload: Payload) -> None:
+        super().__init__(uri, text)
+        self.payload = payload
+
+
+class RouterCalls:
+    """Makes calls through one realm's dealer."""
 
     def __init__(self, dealer: Dealer) -> None:
         self._dealer = dealer
         # While answers are held back: those that came, and to what.
-        self._held: list[tuple[Later[Any], Any]] | None = None
+        self._held: list[tuple[Promise[Any], Any]] | None = None
 
-    def ask(self, procedure: str, *args: Any, timeout_s: float) -> Later[Any]:
-        """Call ``procedure``. Comes to its first positional result, or ``Refused``."""
-        answer: Later[Any] = Later()
+    def ask(self, procedure: str, *args: Any, timeout_s: float) -> Promise[Any]:
+        """Call ``procedure`` for the router. Comes to its first positional result, or ``Refused``."""
+        options = CallOptions(timeout=int(timeout_s * 1000))
+        return self._call(procedure, Payload.of(*args), options, NO_DETAILS, _first_value)
+
+    def call(
+        self, procedure: str, payload: Payload, options: CallOptions, details: dict[str, Any]
+    ) -> Promise[Payload]:
+        """Call ``procedure`` for somebody who has no session.
+
+        Args:
+            options: its timeout counts; nothing comes of progress.
+            details: what the callee learns about the caller.
+        Comes to the whole result; to ``CallFailed``, or ``Refused`` as ``Dealer.call``.
+        """
+        # Nobody could take more than one answer, or send more than one part.
+        options = structs.replace(options, progress=False, receive_progress=False)
+        return self._call(procedure, payload, options, details, _whole)
+
+    def _call(
+        self,
+        procedure: str,
+        payload: Payload,
+        options: CallOptions,
+        details: dict[str, Any],
+        read: Callable[[str, Message, Payload], Any],
+    ) -> Promise[Any]:
+        answer: Promise[Any] = Promise()
 
         def end(message: Message, payload: Payload) -> None:
-            outcome = _outcome(procedure, message, payload)
+            outcome = read(procedure, message, payload)
             if self._held is None:
                 answer.settle(outcome)
             else:
                 self._held.append((answer, outcome))
 
         try:
-            self._dealer.ask(procedure, Payload.of(*args), int(timeout_s * 1000), end)
+            self._dealer.ask(procedure, payload, options, details, end)
         except Refused as refusal:
             answer.settle(refusal)
         return answer
@@ -53,12 +90,19 @@ class Questions:
                 answer.settle(outcome)
 
 
-def _outcome(procedure: str, message: Message, payload: Payload) -> Any:
+def _whole(procedure: str, message: Message, payload: Payload) -> Any:
+    """The result of a call, or ``CallFailed``."""
+    if isinstance(message, Error):
+        return CallFailed(message.error, f"{procedure} failed: {message.error}", payload)
+    return payload
+
+
+def _first_value(procedure: str, message: Message, payload: Payload) -> Any:
     """The first positional result of a call, or ``Refused``."""
     if isinstance(message, Error):
         return Refused(message.error, f"{procedure} failed: {message.error}")
     try:
         values, _ = payload.values()
     except Undecodable as error:
-        return Refused(INVALID_ARGUMENT, f"{procedure} answered nonsense: {error}")
+        return Refused(INVALID_ARGUMENT, f"the answer of {procedure} cannot be read: {error}")
     return values[0] if values else None

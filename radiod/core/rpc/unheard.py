@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from radiod.core.ports import Clock
 from radiod.core.sessions.session import Session
+from radiod.core.timers import Clock
 
 __all__ = ["MAX_UNHEARD", "Unheard"]
 

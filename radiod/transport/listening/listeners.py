@@ -11,21 +11,21 @@ from typing import Any, Final
 from msgspec import structs
 
 from radiod.core.delivery.listeners import Listener
-from radiod.core.ports import Principal
-from radiod.core.promises import Later, after
-from radiod.core.pubsub.topic_space import Space
+from radiod.core.promises import Promise, chain
+from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.realm import Realm
+from radiod.core.rights import Principal
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_URI, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import ND_JSON, SSE, StreamFormat
-from radiod.transport.listening.query import Wishes, wishes_from
+from radiod.transport.listening.query import ListenQuery, read_query
 from radiod.transport.outbox import Consumer, FanOut, Outlet, StreamOutlet
-from radiod.wire.messages import SubscribeOptions
+from radiod.wire.options import SubscribeOptions
 
-__all__ = ["Stream", "Streams"]
+__all__ = ["PlainListener", "PlainListeners"]
 
 MEDIA: Final[dict[str, tuple[StreamFormat, bytes]]] = {
     "text/event-stream": (SSE, b":\n\n"),
@@ -34,33 +34,39 @@ MEDIA: Final[dict[str, tuple[StreamFormat, bytes]]] = {
 """Media type -> what events look like, and what is written when there are none."""
 
 
-class Stream:
+class PlainListener:
     """One admitted listener, open from ``open`` to ``close``."""
 
-    __slots__ = ("_key", "_realm", "_session", "channel", "principal", "space", "wishes")
+    __slots__ = ("_key", "_realm", "_session", "channel", "principal", "query", "space")
 
     def __init__(
-        self, realm: Realm, space: Space, principal: Principal, channel: str, key: str | None, wishes: Wishes
+        self,
+        realm: Realm,
+        space: TopicSpace,
+        principal: Principal,
+        channel: str,
+        key: str | None,
+        query: ListenQuery,
     ) -> None:
         self._realm = realm
         self._key = key
         self.space = space
         self.principal = principal
         self.channel = channel
-        self.wishes = wishes
+        self.query = query
         self._session: Session | None = None
 
     def open(self, outlet: Outlet, *, is_live: bool = False) -> None:
         """Begin to listen where it was asked for, or at the next event.
 
-        Raises: Refused: the channel has ended since ``Streams.admit``, say.
+        Raises: Refused: the channel has ended since ``PlainListeners.admit``, say.
         """
         session = self._session = self._realm.join(self.principal, outlet)
-        wishes = self.wishes
-        behind = None if is_live or wishes.after is None else str(wishes.after)
-        options = SubscribeOptions(after=behind, buffer=wishes.buffer, key=self._key)
+        query = self.query
+        behind = None if is_live or query.after is None else str(query.after)
+        options = SubscribeOptions(after=behind, buffer=query.buffer, key=self._key)
         try:
-            self._realm.subscribe(session, self.channel, options)
+            self._realm.gateway.listen(session, self.channel, options)
         except Refused:
             self.close()
             raise
@@ -82,7 +88,11 @@ class Stream:
 
     def _listeners(self) -> Iterable[Listener]:
         """The one there is while it is open."""
-        return self._session.subscriptions.values() if self._session is not None else ()
+        session = self._session
+        if session is None:
+            return ()
+        held = self._realm.subscriptions.of(session).values()
+        return [subscription.listeners[session] for subscription in held]
 
     @property
     def is_open(self) -> bool:
@@ -96,7 +106,7 @@ class Stream:
             self._session = None
 
 
-class Streams:
+class PlainListeners:
     """Admits listeners.
 
     ``identify(credential)`` gives the realm and principal behind an API key, or the anonymous one for None;
@@ -122,34 +132,32 @@ class Streams:
         query: Mapping[str, str],
         last_event_id: str | None = None,
         key: str | None = None,
-    ) -> Stream | Later[Stream]:
+    ) -> PlainListener | Promise[PlainListener]:
         """Check everything that can be checked before the connection is accepted.
 
-        ``query`` and ``last_event_id``: as ``wishes_from``; ``key``: of a private channel, perhaps in the
+        ``query`` and ``last_event_id``: as ``read_query``; ``key``: of a private channel, perhaps in the
         query instead.
         Raises, or settles with: Refused: it must not be accepted.
         """
         realm, principal = self._identify(credential)
         if is_reserved(channel):
             raise Refused(INVALID_URI, f"{channel} is no channel")
-        wishes = wishes_from(query, last_event_id)
-        realm.space.tuning.check(wishes.buffer or {})
+        asked = read_query(query, last_event_id)
+        realm.space.tuning.check(asked.buffer or {})
         key = query.get("key") if key is None else key
 
-        def admitted(space: Space) -> Stream:
-            space.tuning.check(wishes.buffer or {})
+        def admitted(space: TopicSpace) -> PlainListener:
+            space.tuning.check(asked.buffer or {})
             # Not before: how far a channel has come is for those who may listen.
-            after = (
-                space.recovery.before_last(channel, wishes.last) if wishes.last is not None else wishes.after
-            )
-            return Stream(realm, space, principal, channel, key, structs.replace(wishes, after=after))
+            after = space.recovery.before_last(channel, asked.last) if asked.last is not None else asked.after
+            return PlainListener(realm, space, principal, channel, key, structs.replace(asked, after=after))
 
-        return after(realm.may_subscribe(principal, channel, key), admitted)
+        return chain(realm.gateway.may_listen(principal, channel, key), admitted)
 
     def serve_events(
         self,
         media_type: str,
-        stream: Stream,
+        stream: PlainListener,
         consumer: Consumer,
         *,
         cut: Callable[[], None],
@@ -160,7 +168,7 @@ class Streams:
         ``cut`` breaks the connection off, ``finish`` ends the response.
 
         Returns: what must be called when the connection is lost.
-        Raises: Refused: as ``Stream.open``.
+        Raises: Refused: as ``PlainListener.open``.
         """
         format, beat = MEDIA[media_type]
 
@@ -218,7 +226,7 @@ class _Heart:
         format: StreamFormat,
         beat: bytes,
         seconds: float,
-        stream: Stream,
+        stream: PlainListener,
     ) -> None:
         self._clock = clock
         self._outlet = outlet

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from radiod.core.budgets.seats import Seat, Seats
-from radiod.core.history.histories import Record
-from radiod.core.sessions.session import Session
+from radiod.core.history.events import KeptEvent
+from radiod.core.rights import Actor, Visitor
 from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import POLLED, polled
-from radiod.transport.listening.listeners import Stream
+from radiod.transport.listening.listeners import PlainListener
 from radiod.transport.outbox import FanOut, Outlet
 from radiod.wire.codecs import Undecodable
 
@@ -52,19 +52,19 @@ class ChannelPolls:
         return len(self._seats)
 
     def poll(
-        self, stream: Stream, answer: Callable[[Polled], None], network: str | None = None
+        self, stream: PlainListener, answer: Callable[[Polled], None], network: str | None = None
     ) -> Callable[[], None]:
         """Call ``answer`` once, perhaps at once, and never after what is returned was called.
 
         ``network``: that asks, None: nobody knows.
-        Raises: Refused: ``quota``: too many wait; else as ``Stream.open``.
+        Raises: Refused: ``quota``: too many wait; else as ``PlainListener.open``.
         """
-        wishes = stream.wishes
+        query = stream.query
         read = self._read(stream)
         # An answer without samples that is not up to date says how far it has looked.
         is_up_to_date = read.position == stream.position
         has_news = bool(read.samples or read.lost)
-        if has_news or wishes.last is not None or not wishes.wait or not is_up_to_date:
+        if has_news or query.last is not None or not query.wait or not is_up_to_date:
             answer(read)
             return _nothing
         principal = stream.principal
@@ -72,12 +72,12 @@ class ChannelPolls:
         seat = self._seats.take(party, is_stranger=principal.is_anonymous)
         return _Waiting(self, stream, read.is_recovered, answer, seat).stop
 
-    def _read(self, stream: Stream) -> Polled:
+    def _read(self, stream: PlainListener) -> Polled:
         """What is held already, or nothing, up to the position that is told."""
-        after = stream.wishes.after
+        after = stream.query.after
         if after is None:
             return Polled(b"", stream.position, True)
-        visitor = Session(0, stream.principal, None)
+        visitor = Visitor(0, stream.principal)
         samples: list[bytes] = []
         lost = 0
         is_recovered = True
@@ -92,7 +92,9 @@ class ChannelPolls:
                 break
         return Polled(_array(samples), str(after), is_recovered, lost=lost)
 
-    def _told(self, stream: Stream, visitor: Session, records: list[Record]) -> tuple[list[bytes], int]:
+    def _told(
+        self, stream: PlainListener, visitor: Actor, records: list[KeptEvent]
+    ) -> tuple[list[bytes], int]:
         """What a page comes to, and how many of its records JSON cannot say."""
         samples = []
         lost = untold = 0
@@ -144,7 +146,7 @@ class _Waiting:
     def __init__(
         self,
         polls: ChannelPolls,
-        stream: Stream,
+        stream: PlainListener,
         is_recovered: bool,
         answer: Callable[[Polled], None],
         seat: Seat,
@@ -163,7 +165,7 @@ class _Waiting:
         except Refused:
             seat.leave()
             raise
-        when = polls.clock.seconds() + stream.wishes.wait
+        when = polls.clock.seconds() + stream.query.wait
         self._deadline = polls.clock.timers.at(when, self._finish)
 
     def _take(self, data: bytes) -> None:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from radiod.core.delivery.buffers import from_query
+from radiod.core.delivery.settings import from_query
 from radiod.core.history.positions import Position, position
 from radiod.errors import INVALID_ARGUMENT, Refused
 
-__all__ = ["Wishes", "wishes_from"]
+__all__ = ["ListenQuery", "read_query"]
 
 MAX_LAST: Final = 1000
 WAIT_SECONDS: Final = 25.0
@@ -19,7 +19,7 @@ MAX_WAIT_SECONDS: Final = 60.0
 LAST_EVENT_ID: Final = frozenset(("lasteventid", "evslasteventid"))
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
+class ListenQuery(Struct, frozen=True, kw_only=True):
     """``after``: the position to go on behind; ``last``: how many events to begin with, in place of that;
     ``wait``: for how many seconds a poll waits for the first event; ``buffer``: the settings given, if any.
     """
@@ -30,7 +30,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     buffer: dict[str, Any] | None = None
 
 
-def wishes_from(query: Mapping[str, str], last_event_id: str | None = None) -> Wishes:
+def read_query(query: Mapping[str, str], last_event_id: str | None = None) -> ListenQuery:
     """What the parameters ask for; those that are unknown mean nothing.
 
     Args:
@@ -48,7 +48,7 @@ def wishes_from(query: Mapping[str, str], last_event_id: str | None = None) -> W
         raise Refused(INVALID_ARGUMENT, "after and last exclude each other")
     wait = _number("wait", query.get("wait", f"{WAIT_SECONDS}"), 0, MAX_WAIT_SECONDS)
     last = None if behind is not None else last
-    return Wishes(after=behind, last=last, wait=wait, buffer=from_query(query) or None)
+    return ListenQuery(after=behind, last=last, wait=wait, buffer=from_query(query) or None)
 
 
 def _last_event_id(query: Mapping[str, str]) -> str | None:

@@ -15,8 +15,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from radiod.core.ports import BrowserCookie
 from radiod.core.realm.handshake import Gate
+from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
 from radiod.transport.batched import Unbatcher, batched_format
@@ -24,8 +24,8 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Work
-from radiod.transport.limits import Settings
-from radiod.transport.listening.listeners import Stream
+from radiod.transport.limits import TransportLimits
+from radiod.transport.listening.listeners import PlainListener
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.websocket.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import Codec
@@ -33,7 +33,7 @@ from radiod.wire.deflate import inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame
 from radiod.wire.reader import CLOSE, NO_CODE, PING, PONG, FrameReader, Inflate, Violation, close_code
 
-__all__ = ["OpenSocket", "Shared"]
+__all__ = ["Shared", "WebSocketConnection"]
 
 CLOSE_SECONDS: Final = 1.5
 """How long a peer may take over the closing handshake."""
@@ -55,7 +55,7 @@ TOO_BIG: Final = 1009
 class Shared:
     """What all open connections share."""
 
-    def __init__(self, clock: ReactorClock, fan_out: FanOut, settings: Settings) -> None:
+    def __init__(self, clock: ReactorClock, fan_out: FanOut, settings: TransportLimits) -> None:
         self.clock = clock
         self.fan_out = fan_out
         self.turns = fan_out.turns
@@ -82,7 +82,7 @@ class Shared:
             raise Violation(code, error.text) from None
 
 
-class OpenSocket:
+class WebSocketConnection:
     """One open connection: a Twisted protocol that is put in the place of the one that did the handshake.
 
     It carries either a WAMP session (``serve``) or a listener to one channel (``stream``). ``is_deflated``:
@@ -125,7 +125,7 @@ class OpenSocket:
         self._driver: WampDriver | None = None
         # Who takes batches apart for the driver, if they are batches.
         self._unbatcher: Unbatcher | None = None
-        self._stream: Stream | None = None
+        self._stream: PlainListener | None = None
         # What plain frames begin with.
         self._first_byte = TEXT
         self._outlet: Outlet | None = self._make_outlet(format)
@@ -166,7 +166,7 @@ class OpenSocket:
             make_format = partial(batched_format, codec.name, self._is_deflated)
             self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
 
-    def stream(self, stream: Stream) -> None:
+    def stream(self, stream: PlainListener) -> None:
         """Send one channel's data."""
         assert self._outlet is not None
         self._stream = stream

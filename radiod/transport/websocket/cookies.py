@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from radiod.core.ports import BrowserCookie, Cookies
+from radiod.core.sessions.authentication import BrowserCookie, Cookies
 
 __all__ = ["CookieCounter"]
 

@@ -1,8 +1,8 @@
 """WebSocket handshakes: WAMP on ``/ws``, plain data on ``/listen/<channel>`` and alias paths.
 
 Autobahn does the opening handshake and the negotiation of subprotocols; that of compression is done here
-(``wire.deflate``). Then an ``OpenSocket`` takes its place, and the Autobahn protocol, with its hundred
-attributes, is freed.
+(``wire.deflate``). Then a ``WebSocketConnection`` takes its place, and the Autobahn protocol, with its
+hundred attributes, is freed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from twisted.python.failure import Failure
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.budgets.guesses import Turn
-from radiod.core.ports import BrowserCookie
-from radiod.core.promises import Later, after
+from radiod.core.promises import Promise, chain
 from radiod.core.realm.handshake import Gate
+from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
 from radiod.errors import RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
@@ -28,10 +28,10 @@ from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
-from radiod.transport.limits import Settings
-from radiod.transport.listening.listeners import Stream, Streams
+from radiod.transport.limits import TransportLimits
+from radiod.transport.listening.listeners import PlainListener, PlainListeners
 from radiod.transport.outbox import FanOut
-from radiod.transport.websocket.connection import OpenSocket, Shared
+from radiod.transport.websocket.connection import Shared, WebSocketConnection
 from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
 from radiod.wire.doors import Visit
@@ -59,7 +59,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     data: bytes
     visit: Visit
     target: Target
-    _stream: Stream | None = None
+    _stream: PlainListener | None = None
     _cookie: BrowserCookie | None = None
     _is_deflated = False
     _is_waiting = False
@@ -96,13 +96,13 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             admitted = self._admit(request.headers, channel)
         except RadiodError as error:
             raise self._denial(error) from None
-        if isinstance(admitted, Later):
+        if isinstance(admitted, Promise):
             return self._wait(admitted, headers)
         self._stream = admitted
         return None, headers
 
-    def _admit(self, headers: Mapping[str, str], channel: str) -> Stream | Later[Stream]:
-        """As ``Streams.admit``, when it is the turn of an address that many wrong keys came from."""
+    def _admit(self, headers: Mapping[str, str], channel: str) -> PlainListener | Promise[PlainListener]:
+        """As ``PlainListeners.admit``, when it is the turn of an address that many wrong keys came from."""
         query = parameters(self.target.query)
         credential, key = _credential(headers), _header(headers, "channel-key")
         streams = self.factory.streams
@@ -111,7 +111,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             self._turn = guesses.turn(network_of(self.visit.address))
             if self._turn is not None:
                 turn: Any = self._turn
-                return after(turn, lambda _: streams.admit(credential, channel, query, key=key))
+                return chain(turn, lambda _: streams.admit(credential, channel, query, key=key))
         return streams.admit(credential, channel, query, key=key)
 
     def _denial(self, error: RadiodError) -> ConnectionDeny:
@@ -119,13 +119,13 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             self.factory.guesses.wrong(network_of(self.visit.address))
         return ConnectionDeny(http_status(error), error.text)
 
-    def _wait(self, admitted: Later[Stream], headers: dict[str, str]) -> Deferred[Any]:
+    def _wait(self, admitted: Promise[PlainListener], headers: dict[str, str]) -> Deferred[Any]:
         """What ``onConnect`` returns for a listener to a channel, once somebody else has decided on it."""
         decided: Deferred[Any] = Deferred()
         self._is_waiting = True
         self.transport.pauseProducing()
 
-        def conclude(outcome: Stream | RadiodError) -> None:
+        def conclude(outcome: PlainListener | RadiodError) -> None:
             if self._is_lost:
                 return
             self._is_waiting = False
@@ -162,9 +162,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         if rest:
             opened.dataReceived(rest)
 
-    def _hand_over(self, format: Format) -> OpenSocket:
+    def _hand_over(self, format: Format) -> WebSocketConnection:
         shared, transport = self.factory.shared, self.transport
-        opened = OpenSocket(shared, transport, self.peer, format, self.on_lost, self._is_deflated)
+        opened = WebSocketConnection(shared, transport, self.peer, format, self.on_lost, self._is_deflated)
         put_in_place(transport, opened)
         return opened
 
@@ -233,9 +233,9 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         clock: ReactorClock,
         fan_out: FanOut,
         gates: Mapping[str, Gate],
-        streams: Streams,
+        streams: PlainListeners,
         aliases: Mapping[str, str],
-        settings: Settings,
+        settings: TransportLimits,
     ) -> None:
         super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
         self.shared = Shared(clock, fan_out, settings)

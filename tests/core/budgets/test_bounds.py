@@ -2,7 +2,8 @@
 
 import pytest
 
-from radiod.core.budgets.bounds import Bounds
+from radiod.core.budgets.bounds import Bounds, count_refusal
+from radiod.errors import NOT_AUTHORIZED, QUOTA, RATE_LIMITED, Exceeded, PeerError, Refused
 
 
 @pytest.fixture
@@ -47,3 +48,24 @@ def test_without_a_log_it_is_counted_all_the_same():
     bounds = Bounds()
     bounds.met("a")
     assert bounds.counts == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "name"),
+    [
+        (Exceeded("max_channels", "too many"), "max_channels"),
+        (Exceeded("rate", "too fast", RATE_LIMITED), "rate"),
+        (Refused(QUOTA, "too many"), "quota"),
+    ],
+)
+def test_a_refusal_for_a_bound_is_counted_by_its_name_and_told_with_who_met_it(bounds, told, refusal, name):
+    count_refusal(bounds, refusal, "alice")
+    assert (bounds.counts, told) == ({name: 1}, [(name, 1, "alice")])
+
+
+@pytest.mark.parametrize(
+    "refusal", [Refused(NOT_AUTHORIZED, "no"), PeerError("a fault"), Refused(RATE_LIMITED, "no bound")]
+)
+def test_other_refusals_meet_none(bounds, told, refusal):
+    count_refusal(bounds, refusal, "alice")
+    assert (bounds.counts, told) == ({}, [])

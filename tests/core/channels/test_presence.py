@@ -10,7 +10,8 @@ from support.channels import (
 )
 from support.realms import World
 
-from radiod.core.ports import Action
+from radiod.core.channels.channel import ChannelSettings
+from radiod.core.rights import Action
 from radiod.core.slices import SLICE_S
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_CHANNEL, NOT_AUTHORIZED
 from radiod.testing import Allow
@@ -90,7 +91,7 @@ class TestPresence:
         assert late.call("radiod.presence.get", "a")["users"] == {}
 
     def test_a_pattern_gets_the_state_of_every_channel_it_covers(self, world, watcher):
-        world.realm.desk.attendance.show_matching(("doc.*",))
+        world.realm.presence.show_matching(("doc.*",))
         for topic in ("a", "doc.1", "doc.2", "other"):
             world.caller("ann").subscribe(topic)
         late = world.caller()
@@ -153,7 +154,7 @@ class TestPresence:
         assert owner.call("radiod.presence.get", "a")["users"] == {"bob": 1}
 
     def test_of_a_pattern_holds_for_channels_created_under_it(self, world, owner):
-        world.realm.desk.attendance.show_matching(("doc.*",))
+        world.realm.presence.show_matching(("doc.*",))
         owner.call(CREATE, "doc.1")
         private(owner, "doc.2")
         owner.subscribe("doc.1")
@@ -162,7 +163,7 @@ class TestPresence:
         assert owner.call("radiod.presence.get", "doc.2") == NO_SUCH_CHANNEL
 
     def test_of_a_declared_channel(self, world):
-        world.realm.desk.declare("a", presence=True)
+        world.realm.lifecycle.declare("a", ChannelSettings(presence=True))
         client = world.caller("ann")
         client.subscribe("a")
         assert client.call("radiod.presence.get", name="a", limit=1)["users"] == {"ann": 1}

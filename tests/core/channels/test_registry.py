@@ -4,11 +4,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from msgspec import structs
 
-from radiod.core.channels.memberships import enter
-from radiod.core.channels.registry import Channel, Channels, ChannelSettings, SavedChannel, digest, user_of
-from radiod.core.history.histories import Keep
+from radiod.core.channels.channel import NO_RULES, Channel, ChannelSettings, SavedChannel
+from radiod.core.channels.lookup import Lookup
+from radiod.core.channels.memberships import Memberships
+from radiod.core.channels.registry import Channels
+from radiod.core.history.events import HistoryBounds
+from radiod.core.ids import digest
+from radiod.core.limits import Limits
 from radiod.core.sessions.session import Session
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.errors import (
@@ -22,13 +25,7 @@ from radiod.errors import (
 )
 from radiod.testing import FakeClock, SequentialIds, make_principal, make_realm
 
-
-def session(id):
-    """A session as far as channels are concerned."""
-    return Session(id, make_principal(), None)
-
-
-STRANGER = session(99)
+STRANGER = Session(99, make_principal(), None)
 
 
 class World:
@@ -43,34 +40,39 @@ class World:
             self.clock,
             self.clock.timers,
             SequentialIds(),
+            Limits(
+                max_channels=max_channels,
+                max_channels_per_session=max_per_session,
+                max_history_bytes=1 << 20,
+                max_channels_per_user=per_user.get("channels", 10),
+                max_history_bytes_per_user=per_user.get("bytes", 1 << 20),
+            ),
             space=self.space,
             make_space=self.make_space,
-            max_channels=max_channels,
-            max_per_session=max_per_session,
-            max_history_bytes=1 << 20,
-            max_per_user=per_user.get("channels", 10),
-            max_history_bytes_per_user=per_user.get("bytes", 1 << 20),
             undeclared_topics=undeclared_topics,
             on_end=lambda channel, reason: self.ended.append((channel.name, reason, self.clock.seconds())),
         )
+        # Says why a key controls nothing.
+        self.lookup = Lookup(self.channels, Memberships(10), self.space)
 
     def make_space(self):
         return make_realm(clock=self.clock).make_space()
 
-    def create(self, name, lifetime=None, owner=None, **options):
+    def create(self, name, lifetime=None, owner=None, *, key=None, on_owner_leave="delete", **rules):
         """Returns: the channel; its control key is in ``keys`` of the world."""
-        channel, self.keys[channel] = self.channels.create(name, lifetime=lifetime, owner=owner, **options)
+        settings = ChannelSettings(lifetime=lifetime, on_owner_leave=on_owner_leave, **rules)
+        channel, self.keys[channel] = self.channels.create(name, settings, key=key, owner=owner)
         return channel
 
     def key(self, name, **options):
         """Create a channel. Returns: its control key."""
         return self.keys[self.create(name, **options)]
 
-    def delete(self, name, key, by=STRANGER):
-        self.channels.delete(self.channels.controlled(by, name, key))
+    def delete(self, name, key):
+        self.channels.delete(self.lookup.controlled(STRANGER, name, key))
 
-    def extend(self, name, lifetime, key, by=STRANGER):
-        channel = self.channels.controlled(by, name, key)
+    def extend(self, name, lifetime, key):
+        channel = self.lookup.controlled(STRANGER, name, key)
         self.channels.extend(channel, lifetime)
         return channel
 
@@ -174,10 +176,10 @@ class TestExpiry:
     def test_comes_exactly_at_the_end_of_the_lifetime(self, world, channels):
         world.create("a", lifetime=2.5)
         world.clock.advance(2.499)
-        assert channels.get(STRANGER, "a")
+        assert channels.get("a")
         world.clock.advance(0.002)
         assert world.ended == [("a", "expired", 1002.5)]
-        assert_refused(CHANNEL_CLOSED, channels.get, STRANGER, "a")
+        assert_refused(CHANNEL_CLOSED, channels.get, "a")
         assert_no_traces(world)
 
     def test_is_told_as_a_date(self, world, channels):
@@ -211,7 +213,7 @@ class TestExpiry:
         world.extend("b", None, never)
         world.clock.advance(100)
         assert world.ended == [("a", "expired", 1001.0)]
-        assert channels.expires(channels.get(STRANGER, "b")) is None
+        assert channels.expires(channels.get("b")) is None
 
     def test_cannot_be_moved_once_it_has_come(self, world, channels):
         key = world.key("a", lifetime=1.0)
@@ -223,7 +225,7 @@ class TestExpiry:
         world.delete("a", world.key("a", lifetime=5.0))
         world.create("a")
         world.clock.advance(10)
-        assert channels.get(STRANGER, "a")
+        assert channels.get("a")
 
 
 class TestOwners:
@@ -314,9 +316,7 @@ class TestPrivate:
     def test_is_unknown_by_name(self, world, channels):
         world.create("a", key="secret")
         assert channels.admit("a") is None
-        assert channels.find(STRANGER, "a") is None
-        assert_refused(NO_SUCH_CHANNEL, channels.get, STRANGER, "a")
-        assert_refused(NO_SUCH_CHANNEL, channels.get, None, "a")
+        assert_refused(NO_SUCH_CHANNEL, channels.get, "a")
         closed = World(undeclared_topics=False)
         closed.create("a", key="secret")
         assert_refused(NO_SUCH_CHANNEL, closed.channels.admit, "a")
@@ -329,14 +329,6 @@ class TestPrivate:
         assert public.space is world.space
         assert_refused(CHANNEL_EXISTS, world.create, "a", key="one")
 
-    def test_is_known_to_its_members_by_name(self, world, channels):
-        member, channel = session(1), world.create("a", key="secret")
-        enter(member, channel, 10)
-        assert channels.find(member, "a") is channels.get(member, "a") is channel
-        public = world.create("a")
-        assert channels.find(member, "a") is channel
-        assert channels.find(STRANGER, "a") is public
-
     def test_is_controlled_by_its_control_key_alone(self, world, channels):
         key = world.key("a", key="secret")
         assert_refused(NO_SUCH_CHANNEL, world.delete, "a", "secret")
@@ -347,29 +339,21 @@ class TestPrivate:
         assert world.reasons() == [("a", "deleted")]
         assert "a" in channels
 
-    def test_has_ended_only_for_those_who_knew_it(self, world, channels):
-        member, key = session(1), world.key("a", key="secret")
-        enter(member, channels.unlock("a", "secret"), 10)
+    def test_has_ended_only_for_those_who_know_its_key(self, world, channels):
+        key = world.key("a", key="secret")
         world.delete("a", key)
-        for function, arguments in (
-            (channels.unlock, ("a", "secret")),
-            (channels.find, (member, "a")),
-            (channels.get, (member, "a")),
-        ):
-            assert_refused(CHANNEL_CLOSED, function, *arguments)
+        assert_refused(CHANNEL_CLOSED, channels.unlock, "a", "secret")
         assert channels.admit("a") is None
-        assert_refused(NO_SUCH_CHANNEL, channels.get, STRANGER, "a")
+        assert channels.controlled("a", key) is None
+        assert_refused(NO_SUCH_CHANNEL, channels.get, "a")
         assert_refused(NO_SUCH_CHANNEL, world.delete, "a", key)
-        assert_refused(CHANNEL_CLOSED, world.delete, "a", key, member)
 
     def test_may_be_declared(self, world, channels):
-        channel = channels.declare("a", key="secret", single_writer=True, presence=True)
+        channel = channels.declare("a", ChannelSettings(single_writer=True, presence=True), key="secret")
         assert channels.declared_private("a") is channels.unlock("a", "secret") is channel
-        assert (channel.single_writer, channel.presence, channel.control_hash) == (True, True, None)
+        rules = channel.settings
+        assert (rules.single_writer, rules.presence, channel.control_hash) == (True, True, None)
         assert_refused(NO_SUCH_CHANNEL, world.delete, "a", "None")
-
-    def test_may_have_a_key_made_for_it(self, channels):
-        assert len({channels.make_key() for _ in range(5)}) == 5
 
     def test_keeps_digests_only(self, world):
         channel = world.create("a", key="secret")
@@ -506,7 +490,8 @@ class ChannelsMachine(RuleBasedStateMachine):
     @rule(name=NAMES, key=SECRETS, lifetime=LIFETIMES, owner=OWNERS, policy=POLICIES)
     def create(self, name, key, lifetime, owner, policy):
         user = None if owner is None else (f"user {owner}", "role")
-        arguments = {"key": key, "lifetime": lifetime, "owner": owner, "on_owner_leave": policy, "user": user}
+        settings = ChannelSettings(lifetime=lifetime, on_owner_leave=policy, user=user)
+        arguments = {"key": key, "owner": owner}
         if (name, key) in self.open:
             refusal = CHANNEL_EXISTS
         elif (
@@ -516,7 +501,7 @@ class ChannelsMachine(RuleBasedStateMachine):
         ):
             refusal = QUOTA
         else:
-            channel, control = self.channels.create(name, **arguments)
+            channel, control = self.channels.create(name, settings, **arguments)
             assert control not in self.control_keys
             self.control_keys.add(control)
             end = self.due(lifetime)
@@ -528,11 +513,11 @@ class ChannelsMachine(RuleBasedStateMachine):
                 self.closed.remove((name, key))
             assert channel.is_public is (key is None)
             return
-        assert_refused(refusal, self.channels.create, name, **arguments)
+        assert_refused(refusal, self.channels.create, name, settings, **arguments)
 
     @rule(name=st.sampled_from(["", "a.", "wamp.a", "radiod.a", "a.*"]), key=SECRETS)
     def create_under_a_bad_name(self, name, key):
-        assert_refused(BAD_NAME, self.channels.create, name, key=key)
+        assert_refused(BAD_NAME, self.channels.create, name, NO_RULES, key=key)
 
     def refusal(self, name, key=None):
         if key is not None:
@@ -545,9 +530,11 @@ class ChannelsMachine(RuleBasedStateMachine):
         place = next((p for p, m in self.open.items() if p[0] == name and m["control"] == control), None)
         if place is None:
             refusal = BAD_KEY if (name, None) in self.open else self.refusal(name)
-            assert_refused(refusal, self.channels.controlled, STRANGER, name, control)
+            assert self.channels.controlled(name, control) is None
+            assert_refused(refusal, self.world.lookup.controlled, STRANGER, name, control)
             return
-        channel, model = self.channels.controlled(STRANGER, name, control), self.open[place]
+        channel, model = self.channels.controlled(name, control), self.open[place]
+        assert self.world.lookup.controlled(STRANGER, name, control) is channel
         if what == "delete":
             self.end(place, "deleted", self.clock.seconds())
             self.channels.delete(channel)
@@ -586,9 +573,9 @@ class ChannelsMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def get(self, name):
         if (name, None) in self.open:
-            assert self.channels.get(STRANGER, name).is_public
+            assert self.channels.get(name).is_public
         else:
-            assert_refused(self.refusal(name), self.channels.get, STRANGER, name)
+            assert_refused(self.refusal(name), self.channels.get, name)
 
     @rule(prefix=st.sampled_from(["", "b", "b."]), limit=st.integers(1, 4), after=st.none() | NAMES)
     def page(self, prefix, limit, after):
@@ -636,7 +623,7 @@ class ChannelsMachine(RuleBasedStateMachine):
         assert len(self.channels) == len(self.open)
         assert all(len(self.kin(self.open, key)) <= self.MAX_CHANNELS for key in (None, "one"))
         for (name, key), model in self.open.items():
-            channel = self.channels.get(STRANGER, name) if key is None else self.channels.unlock(name, key)
+            channel = self.channels.get(name) if key is None else self.channels.unlock(name, key)
             assert not channel.is_ended
             assert channel.owner == model["owner"]
             end = model["end"]
@@ -675,7 +662,7 @@ TestChannelsMachine = ChannelsMachine.TestCase
 class TestUsers:
     """Each user has a share, of the public channels and apart from that of the private ones."""
 
-    KEEP = Keep(size=1, seconds=1, bytes=1000)
+    KEEP = HistoryBounds(size=1, seconds=1, bytes=1000)
     ALICE, BOB = ("alice", "writer"), ("bob", "writer")
 
     def test_one_user_cannot_take_all_names(self):
@@ -719,8 +706,58 @@ class TestUsers:
         )
         assert_refused(QUOTA, world.create, "b", user=self.ALICE)
 
+
+class TestRestored:
+    """A channel that outlived the server has no owner, its old control key, and the time that is left."""
+
+    @staticmethod
+    def restore(world, *, expires=None, **rules):
+        saved = SavedChannel(
+            name="a", control_hash=digest("control"), expires=expires, settings=ChannelSettings(**rules)
+        )
+        return world.channels.restore(saved)
+
+    def test_is_public_and_nobodys(self, world, channels):
+        channel = self.restore(world, on_owner_leave="delete", presence=True)
+        assert channels.get("a") is channels.created("a") is channel
+        assert (channel.owner, channel.is_public, channel.is_saved) == (None, True, True)
+        assert channel.settings.presence
+        channels.owner_left(1)
+        assert "a" in channels
+        assert_refused(CHANNEL_EXISTS, world.create, "a")
+
+    def test_is_controlled_by_its_old_key(self, world, channels):
+        self.restore(world)
+        assert_refused(BAD_KEY, world.delete, "a", "another")
+        world.delete("a", "control")
+        assert world.reasons() == [("a", "deleted")]
+        assert_no_traces(world)
+
+    def test_may_be_taken_over(self, world, channels):
+        channel = self.restore(world, on_owner_leave="delete")
+        channels.take_over(channel, 1)
+        channels.owner_left(1)
+        assert world.reasons() == [("a", "owner_left")]
+
     @pytest.mark.parametrize(
-        ("method", "user"), [("ticket", ("joe", "tester")), ("anonymous", (None, "tester"))]
+        ("date", "lifetime", "left"),
+        [
+            (None, None, None),
+            (20.0, None, 20.0),
+            (20.0, 60.0, 20.0),
+            # The clock is behind, or was when the date was written.
+            (1e9, 60.0, 60.0),
+            (-5.0, 60.0, -5.0),
+        ],
     )
-    def test_anonymous_sessions_of_a_role_are_one(self, method, user):
-        assert user_of(structs.replace(make_principal("joe"), authmethod=method)) == user
+    def test_lives_as_long_as_is_left(self, world, channels, date, lifetime, left):
+        expires = None if date is None else world.clock.time() + date
+        channel = self.restore(world, expires=expires, lifetime=lifetime)
+        assert channels.left(channel) == left
+        world.clock.advance(0 if left is None else max(0, left))
+        assert ("a" in channels) is (left is None)
+
+    def test_is_open_though_one_of_its_name_has_ended(self, world, channels):
+        world.delete("a", world.key("a"))
+        channel = self.restore(world)
+        assert channels.admit("a") is channel

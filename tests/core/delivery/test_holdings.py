@@ -7,9 +7,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.realms import World
 
 from radiod.core.delivery.holdings import Account, Holdings
-from radiod.core.ports import Limits
+from radiod.core.limits import Limits
 from radiod.errors import QUOTA
+from radiod.testing import make_principal, make_realm
 from radiod.wire.codecs import Payload
+from radiod.wire.options import CallOptions
 
 PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, EVENT = 16, 17, 32, 33, 36
 TOPICS = ["a", "b", "c"]
@@ -18,10 +20,15 @@ SESSION, ALL = 400, 900
 LIMITS = Limits(max_session_bytes=SESSION, max_buffered_bytes=ALL, wait_timeout_s=5)
 
 
+def held(world, client):
+    """What the account of a client says."""
+    return world.realm.holdings.account(client.session).bytes
+
+
 def held_by(client):
     """What the buffers and lines of a client hold, counted one by one."""
     size = 0
-    for listener in client.session.subscriptions.values():
+    for listener in client.subscriptions.values():
         buffer = listener.buffer
         if buffer is not None:
             size += buffer.bytes + buffer._mark_bytes
@@ -102,7 +109,7 @@ class Holding(RuleBasedStateMachine):
         if client is not None:
             self.clients.remove(client)
             client.leave()
-            assert client.session.account is None or client.session.account.bytes == 0
+            assert client.session not in self.world.realm.holdings._by_session
 
     @rule(seconds=st.sampled_from([1, 6, 11]))
     def wait(self, seconds):
@@ -116,9 +123,10 @@ class Holding(RuleBasedStateMachine):
     @invariant()
     def nothing_is_above_its_bound_and_all_is_counted(self):
         sizes = [held_by(client) for client in self.clients]
-        accounts = [client.session.account for client in self.clients]
+        holdings = self.world.realm.holdings
+        accounts = [holdings._by_session.get(client.session) for client in self.clients]
         assert [0 if account is None else account.bytes for account in accounts] == sizes
-        holdings = self.world.realm._holdings
+        assert len(holdings) == sum(account is not None for account in accounts)
         assert holdings.bytes == sum(sizes) <= ALL
         assert len(holdings._accounts) == sum(size > 0 for size in sizes)
         assert all(size <= SESSION for size in sizes)
@@ -162,7 +170,7 @@ class TestWhoLoses:
             alice.request(PUBLISH, {}, topic, ["x" * (size - 4)])
 
     def lost(self, client):
-        return [listener.lost for listener in client.session.subscriptions.values()]
+        return [listener.lost for listener in client.subscriptions.values()]
 
     def test_the_largest_buffer_of_a_session_and_a_little_more_than_needed(self, world):
         client = self.listener(world, "a", "b")
@@ -173,8 +181,8 @@ class TestWhoLoses:
         # A sixteenth of 16,000 bytes.
         assert self.lost(client) == [11, 0]
         assert world.realm.bounds.counts == {"max_session_bytes": 1}
-        assert world.realm.describe_load()["dropped"]["ring"] == 11
-        assert world.realm.describe_load()["held_bytes"] == client.session.account.bytes == 153 * 98
+        assert world.realm.load.describe()["dropped"]["ring"] == 11
+        assert world.realm.load.describe()["held_bytes"] == held(world, client) == 153 * 98
 
     def test_the_session_that_holds_most_for_all(self, world):
         large = [self.listener(world, "a") for _ in range(3)]
@@ -183,7 +191,7 @@ class TestWhoLoses:
         self.publish(world, "b", 20)
         assert self.lost(small) == [0]
         assert [self.lost(client)[0] > 0 for client in large] == [True, True, False]
-        assert world.realm._holdings.bytes <= 40_000
+        assert world.realm.holdings.bytes <= 40_000
         assert "max_buffered_bytes" in world.realm.bounds.counts
 
     @pytest.mark.parametrize(("policy", "kept"), [("ring", "new"), ("skip", "old"), ("clear", "last")])
@@ -208,7 +216,7 @@ class TestWhoLoses:
         self.publish(world, "a", 2)
         self.publish(world, "b", 1, size=950)
         assert self.lost(client) == [2, 0]
-        assert client.session.account.bytes == 950
+        assert held(world, client) == 950
 
     @pytest.mark.parametrize("bounds", [{"max_session_bytes": 500}, {"max_buffered_bytes": 500}])
     def test_for_an_event_that_nothing_makes_room_for_nobody_else_loses(self, bounds):
@@ -216,14 +224,14 @@ class TestWhoLoses:
         client = self.listener(world, "a")
         self.publish(world, "a", 2)
         self.publish(world, "a", 1, size=501)
-        assert (self.lost(client), client.session.account.bytes) == ([1], 196)
+        assert (self.lost(client), held(world, client)) == ([1], 196)
 
     def test_for_an_event_that_its_buffer_never_takes_nobody_else_loses(self):
         world = World(limits=Limits(max_session_bytes=500))
         client = self.listener(world, "a", "b", max_bytes=400)
         self.publish(world, "a", 2)
         self.publish(world, "b", 1, size=401)
-        assert (self.lost(client), client.session.account.bytes) == ([0, 1], 196)
+        assert (self.lost(client), held(world, client)) == ([0, 1], 196)
 
     def test_no_publisher_waits_for_a_session_that_may_hold_no_more(self):
         world = World(limits=Limits(max_session_bytes=450))
@@ -236,7 +244,7 @@ class TestWhoLoses:
             alice.request(PUBLISH, {"acknowledge": True}, topic, ["x" * 94])
             world.clock.advance(0)
             assert [message[0] for message in alice.received()] == [answer]
-        assert (self.lost(client), client.session.account.bytes) == ([0, 1], 392)
+        assert (self.lost(client), held(world, client)) == ([0, 1], 392)
 
     def test_what_cannot_be_dropped_is_refused(self):
         """Marks stay, whatever the policy: what is one too many is lost itself."""
@@ -245,7 +253,7 @@ class TestWhoLoses:
         alice = world.join("alice")
         for _ in range(10):
             alice.request(PUBLISH, {"_radiod_stream": {"id": 1, "end": True}}, "a", ["x" * 94])
-        assert [client.session.account.bytes for client in clients] == [392, 294]
+        assert [held(world, client) for client in clients] == [392, 294]
         assert [self.lost(client) for client in clients] == [[6], [7]]
 
 
@@ -262,6 +270,15 @@ class TestAccounts:
         )
         account.change(-5)
         assert (len(holdings._accounts), holdings.bytes) == (0, 0)
+
+    def test_a_session_has_one_until_it_leaves(self):
+        holdings, session = Holdings(10, 10), make_realm().join(make_principal(), None)
+        account = holdings.account(session)
+        assert (holdings.account(session), len(holdings)) == (account, 1)
+        holdings.leave(session)
+        holdings.leave(session)
+        assert len(holdings) == 0
+        assert holdings.account(session) is not account
 
     def test_what_others_hold_counts(self):
         holdings = Holdings(10, 15)
@@ -290,8 +307,9 @@ class TestCalls:
         return next((message[4] for message in caller.received() if message[0] == 8), None)
 
     def held(self, world, *callers):
-        assert world.realm._holdings.bytes == sum(caller.session.account.bytes for caller in callers)
-        return [caller.session.account.bytes for caller in callers]
+        sizes = [held(world, caller) for caller in callers]
+        assert world.realm.holdings.bytes == sum(sizes)
+        return sizes
 
     def test_calls_above_the_bound_are_refused_and_the_rest_goes_on(self, world):
         caller, other = world.join(), world.join()
@@ -325,8 +343,8 @@ class TestCalls:
         caller = world.join()
         self.call(caller)
         caller.leave()
-        assert world.realm._holdings.bytes == 0
+        assert world.realm.holdings.bytes == 0
 
     def test_the_routers_own_count_for_nobody(self, world):
-        world.realm.dealer.ask("f", Payload.of("x" * 2000), 0, lambda message, payload: None)
-        assert world.realm._holdings.bytes == 0
+        world.realm.dealer.ask("f", Payload.of("x" * 2000), CallOptions(), {}, lambda *answer: None)
+        assert world.realm.holdings.bytes == 0

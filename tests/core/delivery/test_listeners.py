@@ -2,9 +2,11 @@
 
 import pytest
 
-from radiod.core.delivery.buffers import DEFAULTS, BufferSettings, Tally
-from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
-from radiod.core.delivery.pacing import Flow
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.listeners import Listener
+from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.pubsub.broker import Subscription
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, make_principal
 from radiod.wire.codecs import JSON, Payload

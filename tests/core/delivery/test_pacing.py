@@ -4,16 +4,17 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from radiod.core.delivery.buffers import MAX_MARKS, MAX_SIZE, POLICIES, BufferSettings
-from radiod.core.delivery.listeners import Broadcast
-from radiod.core.ports import Limits
-from radiod.core.promises import Later
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.buffers import MAX_MARKS
+from radiod.core.delivery.settings import MAX_SIZE, POLICIES, BufferSettings
+from radiod.core.limits import Limits
+from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import Broker
 from radiod.core.sessions.session import Session
 from radiod.errors import OVERRUN, RadiodError, Refused
 from radiod.testing import FakeClock, RecordingOutbox, make_principal
 from radiod.wire.codecs import JSON, Payload
-from radiod.wire.messages import PublishOptions, SubscribeOptions
+from radiod.wire.options import PublishOptions, SubscribeOptions
 
 WAIT = 0.6
 """Seconds a publisher may be held back."""
@@ -41,7 +42,7 @@ class World:
         self.listener = subscription.listeners[self.session]
 
     def unsubscribe(self):
-        self.broker.unsubscribe(self.session, self.subscription.id)
+        self.broker.unsubscribe(self.session, self.subscription)
 
     def publish(self, size=1, *, ack=False, is_mark=False):
         """Publish an event of ``size`` bytes. Returns: its number. Raises: Refused."""
@@ -53,7 +54,7 @@ class World:
         outcome = self.broker.publish(number, None, "a", payload, options, {}, is_mark)
         if ack:
             self.receipts[number] = "held"
-        if isinstance(outcome, Later):
+        if isinstance(outcome, Promise):
             outcome.then(lambda late: self.note(number, late))
         elif ack:
             self.note(number, outcome)
@@ -281,7 +282,7 @@ class TestWaiting:
         world.block()
         world.some(2, ack=True)
         world.publish(is_mark=True)
-        world.broker.leave(world.session)
+        world.broker._held.end(world.session)
         world.clock.advance(0)
         assert world.receipts == {0: "published", 1: "published"}
         assert len(world.clock.timers) == 0

@@ -2,10 +2,9 @@
 
 import pytest
 
-from radiod.core.delivery.buffers import Tally
-from radiod.core.delivery.pacing import Flow
+from radiod.core.delivery.flow import Flow, Tally
 from radiod.core.delivery.receipts import Publication, Receipt
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
 from radiod.errors import OVERRUN
 from radiod.testing import FakeClock, RecordingOutbox
 
@@ -36,7 +35,7 @@ def test_it_comes_when_the_last_one_has_room_and_not_in_the_middle_of_that(recei
     receipt.hold()
     receipt.hold()
     later = receipt.issue(PUBLICATION)
-    assert isinstance(later, Later)
+    assert isinstance(later, Promise)
     told = outcomes(later)
     receipt.release()
     clock.advance(1)

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.history.histories import Damaged, Histories, Keep
+from radiod.core.history.events import RECORD_BYTES, HistoryBounds
+from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
-from radiod.core.history.room import RECORD_BYTES
 from radiod.errors import QUOTA, Exceeded
 from radiod.testing import FakeClock, SequentialIds
-from radiod.wire.codecs import JSON, MSGPACK, Payload, Undecodable
-from radiod.wire.messages import PublishOptions
+from radiod.wire.codecs import JSON, MSGPACK, Payload
+from radiod.wire.options import PublishOptions
 
 DEFAULT = PublishOptions()
-PLENTY = Keep(size=1000, seconds=1e9, bytes=1 << 30)
+PLENTY = HistoryBounds(size=1000, seconds=1e9, bytes=1 << 30)
 
 
 class World:
@@ -29,7 +29,7 @@ class World:
         payload = Payload(JSON, b"[" + b" " * (size - 2) + b"]", b"")
         history = self.histories.find(topic)
         if history is not None:
-            event = self.histories.next(history, self.publications, 7, payload, options, details or {})
+            event = self.histories.number(history, self.publications, 7, payload, options, details or {})
             self.histories.add(history, event)
         return self.publications
 
@@ -97,7 +97,7 @@ class TestWhatIsKept:
         world.histories.keep("a", PLENTY)
         payload = Payload(JSON, b"[1]", b"")
         history = world.histories.find("a")
-        world.histories.add(history, world.histories.next(history, 1, 7, payload, DEFAULT, {}))
+        world.histories.add(history, world.histories.number(history, 1, 7, payload, DEFAULT, {}))
         payload.parts(MSGPACK)
         (record,) = world.histories.of("a")
         assert (record.payload.args, record.payload._other) == (b"[1]", {})
@@ -126,18 +126,11 @@ class TestWhatIsKept:
         assert world.of("a") == [1]
 
 
-def test_what_is_damaged_is_said_to_nobody():
-    payload = Damaged(JSON, b"[1]", b"")
-    for ask in (lambda: payload.parts(JSON), lambda: payload.parts(MSGPACK), payload.values):
-        with pytest.raises(Undecodable, match="damaged"):
-            ask()
-
-
 class TestPatterns:
     def test_an_exact_name_beats_every_pattern(self, world):
         world.histories.keep("*", PLENTY)
         world.histories.keep("a.*", PLENTY)
-        world.histories.keep("a.b", one := Keep(size=1, seconds=10, bytes=100))
+        world.histories.keep("a.b", one := HistoryBounds(size=1, seconds=10, bytes=100))
         assert world.histories.wanted("a.b") is one
         assert world.histories.wanted("a.c") is PLENTY
         world.record("a.b")
@@ -145,7 +138,7 @@ class TestPatterns:
         assert world.of("a.b") == [2]
 
     def test_the_pattern_that_was_configured_first_counts(self, world):
-        first, second = Keep(size=1, seconds=1, bytes=1), Keep(size=2, seconds=2, bytes=2)
+        first, second = HistoryBounds(size=1, seconds=1, bytes=1), HistoryBounds(size=2, seconds=2, bytes=2)
         world.histories.keep("a..c", first)
         world.histories.keep("a.*", second)
         assert world.histories.wanted("a.b.c") is first
@@ -153,7 +146,7 @@ class TestPatterns:
         assert world.histories.wanted("b") is None
 
     def test_each_topic_of_a_pattern_has_bounds_of_its_own(self, world):
-        world.histories.keep("*", Keep(size=1, seconds=10, bytes=100))
+        world.histories.keep("*", HistoryBounds(size=1, seconds=10, bytes=100))
         world.record("a")
         world.record("b")
         assert (world.of("a"), world.of("b")) == ([1], [2])
@@ -175,13 +168,13 @@ class TestPatterns:
 
 class TestBounds:
     def test_by_number(self, world):
-        world.histories.keep("a", Keep(size=2, seconds=1e9, bytes=1000))
+        world.histories.keep("a", HistoryBounds(size=2, seconds=1e9, bytes=1000))
         for _ in range(5):
             world.record("a")
         assert world.of("a") == [4, 5]
 
     def test_by_age_to_the_moment(self, world):
-        world.histories.keep("a", Keep(size=9, seconds=10, bytes=1000))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=10, bytes=1000))
         world.record("a")
         world.clock.advance(10)
         assert world.of("a") == [1]
@@ -191,7 +184,7 @@ class TestBounds:
 
     @pytest.mark.parametrize("by", [-3600, 3600])
     def test_by_age_whoever_sets_the_clock(self, world, by):
-        world.histories.keep("a", Keep(size=9, seconds=10, bytes=1000))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=10, bytes=1000))
         world.record("a")
         world.clock.set_date(by)
         world.record("a")
@@ -204,7 +197,7 @@ class TestBounds:
 
     def test_the_lists_of_an_event_count_as_its_payload_does(self, world):
         """They are kept as long, and may be as long as a message."""
-        world.histories.keep("a", Keep(size=9, seconds=10, bytes=1000))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=10, bytes=1000))
         long = PublishOptions(eligible_authid=["x" * 500])
         world.record("a", options=long)
         assert world.of("a") == [1]
@@ -214,7 +207,7 @@ class TestBounds:
         assert world.of("a") == []
 
     def test_by_bytes(self, world):
-        world.histories.keep("a", Keep(size=9, seconds=10, bytes=10))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=10, bytes=10))
         for size in (4, 4, 2):
             world.record("a", size)
         assert world.of("a") == [1, 2, 3]
@@ -222,7 +215,7 @@ class TestBounds:
         assert world.of("a") == [2, 3, 4]
 
     def test_an_event_longer_than_all_that_may_be_kept_leaves_nothing(self, world):
-        world.histories.keep("a", Keep(size=9, seconds=10, bytes=10))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=10, bytes=10))
         world.record("a", 10)
         world.record("a", 11)
         assert world.of("a") == []
@@ -247,7 +240,7 @@ class TestBounds:
         assert (world.of("a"), world.of("b"), world.of("c")) == ([1, 3], [], [4])
 
     def test_an_event_too_long_to_keep_is_counted(self, world):
-        world.histories.keep("a", Keep(size=9, seconds=10, bytes=10))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=10, bytes=10))
         world.record("a")
         world.record("a", 11)
         history = world.histories.find("a")
@@ -258,7 +251,7 @@ class TestBounds:
 
 events = st.tuples(st.sampled_from("abc"), st.integers(2, 12), st.sampled_from([0, 0, 0.5, 1, 3, 10]))
 keeps = st.builds(
-    Keep, size=st.integers(1, 4), seconds=st.sampled_from([0.5, 2, 5, 100]), bytes=st.integers(2, 30)
+    HistoryBounds, size=st.integers(1, 4), seconds=st.sampled_from([0.5, 2, 5, 100]), bytes=st.integers(2, 30)
 )
 
 
@@ -311,22 +304,22 @@ class TestCounting:
         assert not world.histories.is_idle
 
     def test_counting_keeps_nothing(self, world):
-        history = world.histories.count("a")
-        assert world.histories.count("a") is history is world.histories.find("a")
+        history = world.histories.track("a")
+        assert world.histories.track("a") is history is world.histories.find("a")
         world.record("a")
         world.record("a")
         assert (history.seq, len(history), world.of("a")) == (2, 0, [])
         assert world.histories.wanted("a") is None
 
     def test_each_topic_has_an_epoch_of_its_own(self, world):
-        first, second = world.histories.count("a"), world.histories.count("b")
+        first, second = world.histories.track("a"), world.histories.track("b")
         assert first.epoch != second.epoch
         assert len(first.epoch) == 12
 
     def test_a_count_begins_anew_when_the_topic_is_forgotten_or_kept_otherwise(self, world):
-        epochs = [world.histories.count("a").epoch]
+        epochs = [world.histories.track("a").epoch]
         world.histories.forget("a")
-        epochs.append(world.histories.count("a").epoch)
+        epochs.append(world.histories.track("a").epoch)
         world.histories.keep("a", PLENTY)
         epochs.append(world.histories.find("a").epoch)
         assert len(set(epochs)) == 3
@@ -337,64 +330,35 @@ class TestCounting:
         world.histories.keep("named", PLENTY)
         for topic in ("kept.1", "kept.2", "named"):
             world.record(topic)
-        dropped = world.histories.count("a")
-        held = world.histories.count("b")
+        dropped = world.histories.track("a")
+        held = world.histories.track("b")
         world.record("a")
-        world.histories.count("c")
+        world.histories.track("c")
         assert held.is_dropped
         assert not dropped.is_dropped
         assert world.histories.topics() == ["named", "kept.1", "kept.2"]
 
-    def test_an_unlisted_history_is_found_by_nobody(self, world):
-        history = world.histories.unlisted("a", PLENTY)
-        world.histories.add(
-            history, world.histories.next(history, 1, 7, Payload(JSON, b"", b""), DEFAULT, {})
-        )
-        assert (history.seq, world.of("a"), world.histories.find("a")) == (1, [], None)
-        assert world.histories.unlisted("a", None).keep.size == 0
-
-
-class TestGoingOn:
-    @pytest.fixture
-    def history(self, world):
-        world.histories.keep("a", Keep(size=3, seconds=100, bytes=1000))
+    def test_numbers_that_were_given_away_are_not_given_again(self, world):
+        world.histories.keep("a", HistoryBounds(size=3, seconds=100, bytes=1000))
         history = world.histories.find("a")
         for _ in range(5):
             world.record("a")
-        return history
-
-    @pytest.mark.parametrize(("seq", "index"), [(2, 2), (3, 3), (4, 4), (5, 5)])
-    def test_behind_what_was_received_while_nothing_is_missing(self, history, seq, index):
-        assert history.after(Position(history.epoch, seq)) == (index, True)
-        assert [record.seq for record in history.since(index)] == list(range(seq + 1, 6))
-
-    @pytest.mark.parametrize("seq", [0, 1, 6, 2**53])
-    def test_with_all_that_is_held_when_the_position_is_gone_or_never_was(self, history, seq):
-        assert history.after(Position(history.epoch, seq)) == (2, False)
-
-    def test_with_all_that_is_held_when_the_count_has_begun_anew(self, history):
-        assert history.after(Position("another", 4)) == (2, False)
-
-    def test_from_the_beginning_while_that_is_held(self, world):
-        world.histories.keep("b", PLENTY)
-        history = world.histories.find("b")
-        assert history.after(Position(history.epoch, 0)) == (0, True)
-        world.record("b")
-        assert history.after(Position(history.epoch, 0)) == (0, True)
-
-    @pytest.mark.parametrize(("count", "seq"), [(1, 4), (2, 3), (3, 2), (4, 2), (1000, 2)])
-    def test_before_the_last_ones(self, history, count, seq):
-        assert history.before_last(count) == Position(history.epoch, seq)
-
-    def test_numbers_that_were_given_away_are_not_given_again(self, world, history):
         history.assigned = 7
         world.record("a")
         assert (history.seq, [record.seq for record in history.since(0)]) == (8, [4, 5, 8])
         assert history.after(Position(history.epoch, 6)) == (5, True)
 
+    def test_an_unlisted_history_is_found_by_nobody(self, world):
+        history = world.histories.unlisted("a", PLENTY)
+        world.histories.add(
+            history, world.histories.number(history, 1, 7, Payload(JSON, b"", b""), DEFAULT, {})
+        )
+        assert (history.seq, world.of("a"), world.histories.find("a")) == (1, [], None)
+        assert world.histories.unlisted("a", None).keep.size == 0
+
 
 class Journal:
-    """``ports.Journal`` that writes down what it is told."""
+    """A ``Journal`` that writes down what it is told."""
 
     def __init__(self):
         self.told = []
@@ -409,7 +373,7 @@ class Journal:
 class TestDurable:
     @pytest.fixture
     def history(self, world):
-        world.histories.keep("a", Keep(size=2, seconds=100, bytes=1000, is_durable=True))
+        world.histories.keep("a", HistoryBounds(size=2, seconds=100, bytes=1000, is_durable=True))
         world.histories.keep("b", PLENTY)
         return world.histories.find("a")
 
@@ -434,7 +398,7 @@ class TestDurable:
         records = []
         for number in numbers:
             kept.assigned = number - 1
-            records.append(world.histories.next(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {}))
+            records.append(world.histories.number(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {}))
         world.histories.restore("a", Position("before", 5), records)
         assert history.position == Position("before", 5)
         assert world.of("a") == numbers[-2:]
@@ -449,12 +413,12 @@ class TestDurable:
     )
     def test_who_missed_an_event_that_is_lost_is_told(self, world, lost, told):
         """And nobody else: numbers of events that were refused are of none."""
-        world.histories.keep("a", Keep(size=9, seconds=1e9, bytes=1000, is_durable=True))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=1e9, bytes=1000, is_durable=True))
         history, kept = world.histories.find("a"), world.histories.unlisted("a", PLENTY)
         records = []
         for number in (2, 6):
             kept.assigned = number - 1
-            records.append(world.histories.next(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {}))
+            records.append(world.histories.number(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {}))
         world.histories.restore("a", Position("before", 6), records, lost)
         found = {seq: history.after(Position("before", seq)) for seq in range(1, 7)}
         assert {seq for seq, (_, is_recovered) in found.items() if not is_recovered} == told
@@ -466,12 +430,12 @@ class TestDurable:
     def restore(self, world, *times):
         """A day's history, with events of these dates from now on. Returns: the dates of those still held."""
         now = world.clock.time()
-        world.histories.keep("a", Keep(size=9, seconds=86_400, bytes=1000, is_durable=True))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=86_400, bytes=1000, is_durable=True))
         kept = world.histories.unlisted("a", PLENTY)
         records = []
         for number, time in enumerate(times, 1):
             kept.assigned = number - 1
-            record = world.histories.next(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
+            record = world.histories.number(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
             record.time, record.since = now + time, None
             records.append(record)
         world.histories.restore("a", Position("before", 5), records)
@@ -509,14 +473,14 @@ class Pools(World):
         super().__init__(**options)
         self.histories.journal = Journal()
         for pattern in ("p.*", "q.*"):
-            self.histories.keep(pattern, Keep(size=2, seconds=100, bytes=1000, is_durable=True))
+            self.histories.keep(pattern, HistoryBounds(size=2, seconds=100, bytes=1000, is_durable=True))
 
     def begin(self, topic, role="alice", size=2):
         """An event goes to the journal. Returns: what happens when that has it, or has not."""
         self.publications += 1
         payload = Payload(JSON, b"[" + b" " * (size - 2) + b"]", b"")
         history = self.histories.find(topic)
-        event = self.histories.next(history, self.publications, 7, payload, DEFAULT, {})
+        event = self.histories.number(history, self.publications, 7, payload, DEFAULT, {})
         self.histories.reserve(history, event, role)
 
         def settle(is_written=True):
@@ -590,7 +554,7 @@ class TestDurablePools:
     def test_restored_ones_count_for_the_role_that_wrote_last(self):
         world = Pools(max_topics=1)
         kept = world.histories.unlisted("p.0", PLENTY)
-        record = world.histories.next(kept, 1, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
+        record = world.histories.number(kept, 1, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
         record.role = "bob"
         world.histories.restore("p.0", Position("before", 1), [record])
         world.histories.restore("q.0", Position("before", 1), [])
@@ -629,7 +593,7 @@ class TestDurablePools:
 
     def test_only_what_a_pattern_keeps_and_has_events_is_promised(self):
         world = Pools()
-        world.histories.keep("a", Keep(size=2, seconds=100, bytes=1000, is_durable=True))
+        world.histories.keep("a", HistoryBounds(size=2, seconds=100, bytes=1000, is_durable=True))
         world.histories.keep("r.*", PLENTY)
         for topic in ("p.0", "a", "r.0"):
             world.histories.find(topic)
@@ -640,14 +604,3 @@ class TestDurablePools:
         world.publish("a")
         world.record("r.0")
         assert [one for one in ("p.0", "a", "r.0", "x") if world.histories.is_promised(one)] == ["p.0"]
-
-
-def test_holes_in_front_are_closed():
-    world = World()
-    world.histories.keep("a", Keep(size=10, seconds=100, bytes=1000))
-    for _ in range(500):
-        world.record("a")
-    history = world.histories.find("a")
-    assert (history.first, history.end, len(history)) == (490, 500, 10)
-    assert len(history._records) < 100
-    assert [record.seq for record in history.since(495)] == [496, 497, 498, 499, 500]

@@ -5,15 +5,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from radiod.core.budgets.bounds import Bounds
-from radiod.core.history.histories import Histories, Keep
-from radiod.core.history.room import RECORD_BYTES, STALE
+from radiod.core.history.events import RECORD_BYTES, HistoryBounds
+from radiod.core.history.histories import Histories
+from radiod.core.history.room import STALE
 from radiod.testing import FakeClock, SequentialIds
 from radiod.wire.codecs import JSON, Payload
-from radiod.wire.messages import PublishOptions
+from radiod.wire.options import PublishOptions
 
 EVENTS = 8
 ROOM = EVENTS * (RECORD_BYTES + 100)
-KEEP = Keep(size=5, seconds=100, bytes=1000)
+KEEP = HistoryBounds(size=5, seconds=100, bytes=1000)
 TOPICS = st.sampled_from([f"p.{number}" for number in range(6)])
 
 
@@ -35,7 +36,7 @@ class SharedRoom(RuleBasedStateMachine):
     def publish(self, topic, size):
         payload = Payload(JSON, b"[" + b" " * (size - 2) + b"]", b"")
         history = self.histories.find(topic)
-        record = self.histories.next(history, 1, 1, payload, PublishOptions(), {})
+        record = self.histories.number(history, 1, 1, payload, PublishOptions(), {})
         self.histories.add(history, record)
         self.events.append((record.order, topic, size, self.clock.seconds()))
         self.bound(topic)
@@ -104,13 +105,13 @@ TestSharedRoom.settings = settings(max_examples=60, stateful_step_count=60, dead
 def publish(histories, topic, size=100):
     payload = Payload(JSON, b"[" + b" " * (size - 2) + b"]", b"")
     history = histories.find(topic)
-    histories.add(history, histories.next(history, 1, 1, payload, PublishOptions(), {}))
+    histories.add(history, histories.number(history, 1, 1, payload, PublishOptions(), {}))
     return history
 
 
 def test_a_thousand_topics_hold_no_more_than_the_room_and_the_newest_stay():
     histories = Histories(FakeClock(), SequentialIds(), 10_000, ROOM)
-    histories.keep("*", Keep(size=1000, seconds=1e6, bytes=1 << 26))
+    histories.keep("*", HistoryBounds(size=1000, seconds=1e6, bytes=1 << 26))
     for number in range(1000):
         publish(histories, f"t.{number}")
     assert histories._room.bytes == ROOM
@@ -119,7 +120,7 @@ def test_a_thousand_topics_hold_no_more_than_the_room_and_the_newest_stay():
 
 def test_entries_of_histories_that_are_gone_do_not_pile_up():
     histories = Histories(FakeClock(), SequentialIds(), 10, 1 << 30)
-    histories.keep("*", Keep(size=10, seconds=1e6, bytes=1 << 26))
+    histories.keep("*", HistoryBounds(size=10, seconds=1e6, bytes=1 << 26))
     for number in range(2000):
         publish(histories, f"t.{number}")
         assert len(histories._room._heap) <= 2 * 11 + STALE
@@ -127,14 +128,14 @@ def test_entries_of_histories_that_are_gone_do_not_pile_up():
 
 def test_an_event_larger_than_the_room_is_not_kept():
     histories = Histories(FakeClock(), SequentialIds(), 10, RECORD_BYTES)
-    histories.keep("*", Keep(size=10, seconds=1e6, bytes=1 << 26))
+    histories.keep("*", HistoryBounds(size=10, seconds=1e6, bytes=1 << 26))
     history = publish(histories, "a")
     assert (len(history), history.seq, histories._room.bytes) == (0, 1, 0)
 
 
 def test_a_history_that_was_emptied_and_filled_again_keeps_its_place():
     histories = Histories(FakeClock(), SequentialIds(), 10, 2 * RECORD_BYTES + 200)
-    histories.keep("*", Keep(size=10, seconds=1e6, bytes=1 << 26))
+    histories.keep("*", HistoryBounds(size=10, seconds=1e6, bytes=1 << 26))
     for topic in ("a", "b", "a", "a", "b"):
         publish(histories, topic)
     assert [len(histories.find(topic)) for topic in ("a", "b")] == [1, 1]

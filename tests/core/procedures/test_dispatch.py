@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.realms import SIGNATURES, World
 
-from radiod.core.ports import Action
+from radiod.core.rights import Action
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, NOT_AUTHORIZED
 from radiod.testing import Allow
@@ -80,10 +80,9 @@ class TestEcho:
 # Whatever a serializer can carry, sent to every procedure.
 ERROR, RESULT, EVENT = 8, 50, 36
 
-REALM = World().realm
 PARAMETERS = {
     name: list(signature)
-    for name, (signature, _) in {**REALM.procedures.table, **REALM.meta.procedures}.items()
+    for name, (signature, _) in World().realm.procedures.table.items()
     if not name.startswith("wamp.session.kill")
 }
 NAMES = [
@@ -155,9 +154,8 @@ def test_whatever_is_sent_is_answered_once_and_never_raises(data, codec):
         answers = [message for message in caller.received() if message[0] != EVENT]
         assert len(answers) == 1
         assert answers[0][0] in (ERROR, RESULT)
-        assert not caller.session.writing or all(
-            len(place.topic) <= MAX_URI_LENGTH for place in caller.session.writing
-        )
+        written = world.realm.writers._by_session.get(caller.session, ())
+        assert all(len(topic.topic) <= MAX_URI_LENGTH for topic in written)
     caller.leave()
-    assert not world.realm.desk._demand
+    assert len(world.realm.writers) == 0
     assert not world.realm.sessions

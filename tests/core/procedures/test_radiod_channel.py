@@ -5,9 +5,10 @@ import math
 import pytest
 from support.realms import NO, YES, Slow, World
 
-from radiod.core.channels.registry import MAX_LIFETIME
-from radiod.core.history.histories import Keep
-from radiod.core.ports import Action, Limits
+from radiod.core.channels.channel import MAX_LIFETIME, NO_RULES
+from radiod.core.history.events import HistoryBounds
+from radiod.core.limits import Limits
+from radiod.core.rights import Action
 from radiod.errors import (
     AUTHORIZATION_FAILED,
     BAD_KEY,
@@ -111,7 +112,7 @@ class TestArguments:
         caller = world.caller(permissions=slow)
         assert caller.call(procedure, name, *rest) == BAD_NAME
         assert (Action.PUBLISH, name) not in slow.asked
-        assert not caller.session.writing
+        assert caller.session not in world.realm.writers._by_session
 
     @pytest.mark.parametrize("key", WRONG_TEXTS)
     def test_a_control_key_that_is_no_string_is_refused(self, caller, key):
@@ -175,7 +176,7 @@ class TestCreate:
             arguments = {"public": public, parameter: value}
             assert caller.call(CREATE, "a", **arguments) == INVALID_ARGUMENT, value
         assert len(world.realm.channels) == 0
-        assert caller.session.memberships is None
+        assert caller.session not in world.realm.memberships
 
     def test_refuses_a_key_for_what_is_public(self, caller):
         assert caller.call(CREATE, "a", key="secret") == INVALID_ARGUMENT
@@ -193,14 +194,14 @@ class TestCreate:
         assert caller.call(TUNE, "a")["size"] == 7
         assert world.caller().call(TUNE, "a")["size"] == (7 if public else 100)
         id = caller.subscribe("a")
-        assert caller.session.subscriptions[id].settings.size == 7
+        assert caller.subscriptions[id].settings.size == 7
         caller.call(DELETE, "a", key)
         assert caller.call(TUNE, "a")["size"] == 100
 
     def test_keeps_a_history_if_asked(self, world, caller):
         for name, history, size in (("a", {"size": 2}, 2), ("b", {"seconds": 5}, 100), ("c", None, 0)):
             caller.call(CREATE, name, history=history)
-            keep = world.realm.histories.wanted(name)
+            keep = world.realm.space.histories.wanted(name)
             assert (keep.size if keep else 0) == size
 
     @pytest.mark.parametrize("name", BAD_NAMES)
@@ -404,7 +405,7 @@ class TestOthersChannels:
         assert world.realm.bounds.counts == {"max_history_bytes_per_user": 1, "max_channels_per_user": 1}
 
     def test_a_steward_deletes_what_its_owner_left_behind(self, world, caller, steward):
-        world.realm.histories.keep("log.*", Keep(size=9, seconds=99, bytes=999))
+        world.realm.space.histories.keep("log.*", HistoryBounds(size=9, seconds=99, bytes=999))
         caller.call(CREATE, "a", on_owner_leave="keep")
         caller.leave()
         assert steward.call(DELETE, "a") == {"name": "a"}
@@ -412,14 +413,14 @@ class TestOthersChannels:
         assert steward.call(DELETE, "b") == NO_SUCH_CHANNEL
 
     def test_a_steward_needs_the_key_of_what_is_private_or_the_configurations(self, world, caller, steward):
-        world.realm.desk.declare("configured")
+        world.realm.lifecycle.declare("configured")
         caller.call(CREATE, "p", public=False)
         assert steward.call(DELETE, "configured") == BAD_KEY
         assert steward.call(DELETE, "p") == NO_SUCH_CHANNEL
 
     def test_a_steward_forgets_what_a_pattern_keeps(self, world, caller, steward):
-        histories = world.realm.histories
-        histories.keep("log.*", Keep(size=9, seconds=99, bytes=999))
+        histories = world.realm.space.histories
+        histories.keep("log.*", HistoryBounds(size=9, seconds=99, bytes=999))
         caller.answer(16, {"acknowledge": True}, "log.a")
         caller.call(CREATE, "log.b")
         assert steward.call(DELETE, "log.a") == {"name": "log.a"}
@@ -433,7 +434,7 @@ class TestOthersChannels:
         assert reader.call(DELETE, "a") == NOT_AUTHORIZED
 
     def test_a_steward_is_told_whose_they_are(self, world, caller, steward):
-        world.realm.desk.declare("configured")
+        world.realm.lifecycle.declare("configured")
         caller.call(CREATE, "a", on_owner_leave="keep")
         owner = {"session": caller.id, "authid": None, "authrole": "tester"}
         assert steward.call(GET, "a")["owner"] == owner
@@ -443,5 +444,5 @@ class TestOthersChannels:
         assert "owner" not in world.caller().call(GET, "a")
 
     def test_nobody_knows_who_created_what_an_older_server_stored(self, world, steward):
-        world.realm.channels.create("a")
+        world.realm.channels.create("a", NO_RULES)
         assert steward.call(GET, "a")["owner"] == {"session": None, "authid": None, "authrole": None}

@@ -3,8 +3,9 @@
 import pytest
 from support.realms import NO, YES, Slow
 
-from radiod.core.history.histories import Keep
-from radiod.core.ports import Action
+from radiod.core.channels.channel import ChannelSettings
+from radiod.core.history.events import HistoryBounds
+from radiod.core.rights import Action
 from radiod.errors import (
     CHANNEL_CLOSED,
     HISTORY_UNAVAILABLE,
@@ -14,7 +15,7 @@ from radiod.errors import (
 )
 from radiod.testing import Allow
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload
-from radiod.wire.messages import PublishOptions
+from radiod.wire.options import PublishOptions
 
 HISTORY = "radiod.channel.history"
 UNTELLABLE = Payload(CBOR, b"\xff", b"")
@@ -22,7 +23,7 @@ UNTELLABLE = Payload(CBOR, b"\xff", b"")
 
 @pytest.fixture
 def alice(world):
-    world.realm.histories.keep("a", Keep(size=5, seconds=100, bytes=10_000))
+    world.realm.space.histories.keep("a", HistoryBounds(size=5, seconds=100, bytes=10_000))
     return world.join("alice")
 
 
@@ -36,7 +37,7 @@ def test_tells_what_is_held_oldest_first_and_where_to_go_on(world, alice, caller
     start = world.clock.time()
     publish(world, alice, 3)
     answer = caller.call(HISTORY, "a")
-    epoch = world.realm.histories.find("a").epoch
+    epoch = world.realm.space.histories.find("a").epoch
     assert answer == {
         "events": [
             {"position": f"{epoch}:{n + 1}", "time": start + n, "args": [n], "kwargs": {"n": n}}
@@ -63,7 +64,7 @@ def test_comes_in_pages(world, alice, caller):
 
 def test_says_when_its_beginning_is_gone(world, alice, caller):
     publish(world, alice, 8)
-    epoch = world.realm.histories.find("a").epoch
+    epoch = world.realm.space.histories.find("a").epoch
     answer = caller.call(HISTORY, "a", f"{epoch}:1")
     assert (len(answer["events"]), answer["recovered"]) == (5, False)
 
@@ -76,16 +77,16 @@ def test_holds_nothing_that_is_for_others(world, alice, caller):
 
 @pytest.mark.parametrize("codec", [JSON, MSGPACK], ids=["json", "msgpack"])
 def test_never_makes_up_an_event_that_cannot_be_told(world, alice, codec):
-    history = world.realm.histories.find("a")
+    history = world.realm.space.histories.find("a")
     for payload in (NOTHING, UNTELLABLE, UNTELLABLE, NOTHING, UNTELLABLE):
-        record = world.realm.histories.next(history, 1, 0, payload, PublishOptions(), {})
-        world.realm.histories.add(history, record)
+        record = world.realm.space.histories.number(history, 1, 0, payload, PublishOptions(), {})
+        world.realm.space.histories.add(history, record)
     reader = world.caller(codec=codec)
     answer = reader.call(HISTORY, "a")
     told = [(event["position"][-1], event["args"], event.get("lost")) for event in answer["events"]]
     assert told == [("1", [], None), ("4", [], 2)]
     assert (answer["lost"], answer["recovered"], answer["position"][-1]) == (3, False, "5")
-    assert world.realm.broker.tally.undeliverable == 3
+    assert world.realm.space.broker.tally.undeliverable == 3
     assert "lost" not in reader.call(HISTORY, "a", answer["position"])
 
 
@@ -119,12 +120,12 @@ def test_a_wrong_name_is_refused(alice, caller, name, uri):
 
 def test_of_a_topic_that_keeps_none_is_not_there(world, alice, caller):
     assert caller.call(HISTORY, "b") == HISTORY_UNAVAILABLE
-    world.realm.histories.count("b")
+    world.realm.space.histories.track("b")
     assert caller.call(HISTORY, "b") == HISTORY_UNAVAILABLE
 
 
 def test_of_a_channel_that_ended_is_closed(world, alice, caller):
-    world.realm.channels.create("b", lifetime=1)
+    world.realm.channels.create("b", ChannelSettings(lifetime=1))
     world.clock.advance(1)
     assert caller.call(HISTORY, "b") == CHANNEL_CLOSED
 

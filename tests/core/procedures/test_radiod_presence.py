@@ -1,4 +1,4 @@
-"""Arguments of asking who listens; the rest is in the tests of the desk."""
+"""Arguments of asking who listens; the rest is in the tests of presence."""
 
 import pytest
 

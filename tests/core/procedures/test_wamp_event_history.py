@@ -4,12 +4,13 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.arguments import TakesAnId
 from support.realms import NO, YES, Slow, World
 
-from radiod.core.history.histories import Keep
-from radiod.core.ports import Action
+from radiod.core.history.events import HistoryBounds
 from radiod.core.procedures.wamp_event_history import MAX_EVENTS
 from radiod.core.pubsub.replay import MAX_PAGE_BYTES
+from radiod.core.rights import Action
 from radiod.core.slices import SLICE_S
 from radiod.errors import (
     HISTORY_UNAVAILABLE,
@@ -27,14 +28,22 @@ WRONG_TEXTS = [1, 1.5, True, [], {}, b"a"]
 
 
 GET_EVENTS = "wamp.subscription.get_events"
-KEEP = Keep(size=2000, seconds=3600.0, bytes=1 << 20)
+KEEP = HistoryBounds(size=2000, seconds=3600.0, bytes=1 << 20)
+
+
+class TestIds(TakesAnId):
+    missing = NO_SUCH_SUBSCRIPTION
+
+    @pytest.fixture
+    def procedure(self):
+        return GET_EVENTS
 
 
 class TestHistory:
     @pytest.fixture
     def world(self):
         world = World()
-        world.realm.histories.keep("log.*", KEEP)
+        world.realm.space.histories.keep("log.*", KEEP)
         return world
 
     @pytest.fixture
@@ -239,7 +248,7 @@ class TestHistory:
     @pytest.mark.parametrize("is_slow", [False, True])
     def test_that_is_too_long_for_the_reader_is_refused(self, is_slow):
         world = World(max_payload=500)
-        world.realm.histories.keep("log.*", KEEP)
+        world.realm.space.histories.keep("log.*", KEEP)
         slow = Slow(*[Action.SUBSCRIBE] * is_slow)
         alice, reader = world.join(), world.join(permissions=slow)
         id = alice.subscribe("log.a")
@@ -260,7 +269,7 @@ class TestHistory:
         publisher.request(16, {}, "log.a", [], {1: 2})
         publisher.request(16, {"enc_algo": "x"}, "log.a", b"opaque")
         world.outbox.take()
-        assert len(world.realm.histories.of("log.a")) == 8
+        assert len(world.realm.space.histories.of("log.a")) == 8
         # Each is what a live event would be for this reader, or counted.
         can_say = []
         for args, kwargs in [*((value, {}) for value in values), ([], {1: 2}), (b"opaque", {})]:
@@ -272,7 +281,7 @@ class TestHistory:
         _, _, _, told, more = reader.answer(48, {}, GET_EVENTS, [id])
         assert [(event["args"], event["kwargs"]) for event in told] == can_say
         assert more == {"is_limit_reached": False, **({"lost": lost} if (lost := 8 - len(told)) else {})}
-        assert world.realm.broker.tally.undeliverable == lost
+        assert world.realm.space.broker.tally.undeliverable == lost
 
     @pytest.mark.parametrize(
         ("name", "values"),
@@ -311,7 +320,7 @@ class TestHistory:
     def test_a_page_is_bounded_in_bytes(self, world, reader, alice):
         for _ in range(3):
             alice.request(16, {}, "log.b", ["other"])
-        world.realm.histories.keep("long", Keep(size=9, seconds=9.0, bytes=9 * MAX_PAGE_BYTES))
+        world.realm.space.histories.keep("long", HistoryBounds(size=9, seconds=9.0, bytes=9 * MAX_PAGE_BYTES))
         id = reader.subscribe("long")
         for _ in range(3):
             alice.request(16, {}, "long", ["x" * (MAX_PAGE_BYTES // 2)])

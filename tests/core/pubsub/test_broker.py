@@ -5,14 +5,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from radiod.core.delivery.listeners import Broadcast
-from radiod.core.ports import Action, Limits
-from radiod.core.pubsub.broker import RETAINED_IN_A_STEP, Audience, Broker
+from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.settings import BufferSettings
+from radiod.core.limits import Limits
+from radiod.core.pubsub.audience import Audience
+from radiod.core.pubsub.broker import RETAINED_IN_A_STEP, Broker, SessionSubscriptions
+from radiod.core.rights import Action
 from radiod.core.sessions.session import Session
-from radiod.errors import NO_SUCH_SUBSCRIPTION, QUOTA, Refused
+from radiod.errors import NO_SUCH_SUBSCRIPTION, OVERRUN, QUOTA, Refused
 from radiod.testing import ALLOW_ALL, Allow, FakeClock, RecordingOutbox, SequentialIds, make_principal
 from radiod.wire.codecs import JSON, Payload
-from radiod.wire.messages import PublishOptions, SubscribeOptions
+from radiod.wire.options import PublishOptions, SubscribeOptions
 
 DEFAULT = PublishOptions()
 OPTIONS = {match: SubscribeOptions(match=match) for match in ("exact", "prefix", "wildcard")}
@@ -38,9 +41,20 @@ class World:
     def __init__(self, **limits):
         self.outbox = RecordingOutbox()
         self.clock = FakeClock()
-        self.broker = Broker(self.outbox, self.clock, self.clock.timers, Limits(**limits))
+        self.subscriptions = SessionSubscriptions()
+        self.broker = self.make_broker(**limits)
         self._ids = SequentialIds()
         self._sessions = 0
+
+    def make_broker(self, private_ids=None, **limits):
+        return Broker(
+            self.outbox,
+            self.clock,
+            self.clock.timers,
+            Limits(**limits),
+            subscriptions=self.subscriptions,
+            private_ids=private_ids,
+        )
 
     def join(self, authid="somebody", authrole="tester", permissions=ALLOW_ALL):
         self._sessions += 1
@@ -106,7 +120,7 @@ class TestSubscribing:
         session = world.listener("a", match)
         subscription, is_new, is_added = world.broker.subscribe(session, "a", OPTIONS[match])
         assert (is_new, is_added) == (False, False)
-        assert list(session.subscriptions) == [subscription.id]
+        assert world.subscriptions.of(session) == {subscription.id: subscription}
         assert world.broker.readers("a") == 1
         world.publish(None, "a")
         assert world.receivers() == [session]
@@ -122,21 +136,21 @@ class TestSubscribing:
         assert len(world.broker) == 2
         assert not world.broker._by_pattern.has_patterns
         # At the limit, what is held already is still found.
-        assert world.subscribe(session, "b").id in session.subscriptions
+        assert world.subscribe(session, "b").id in world.subscriptions.of(session)
         world.listener("c")
         assert_refused(QUOTA, world.broker.subscribe, session, "c", EXACT)
 
     def test_an_ended_subscription_makes_room(self):
         world = World(max_subscriptions=1)
         session = world.join()
-        world.broker.unsubscribe(session, world.subscribe(session, "a").id)
+        world.broker.unsubscribe(session, world.subscribe(session, "a"))
         world.subscribe(session, "b")
         assert world.broker.readers("b") == 1
 
     def test_a_topic_nobody_listens_to_any_more_gets_a_new_id(self, world):
         session = world.join()
         old = world.subscribe(session, "a")
-        world.broker.unsubscribe(session, old.id)
+        world.broker.unsubscribe(session, old)
         assert world.subscribe(session, "a").id != old.id
 
 
@@ -157,7 +171,7 @@ class TestLookingUp:
     def test_those_that_are_over_are_not_found(self, world):
         session = world.join()
         made = [world.subscribe(session, "a", match) for match in OPTIONS]
-        world.broker.leave(session)
+        world.subscriptions.end(session)
         for subscription in made:
             assert_refused(NO_SUCH_SUBSCRIPTION, world.broker.find, subscription.id)
             assert world.broker.lookup(subscription.match, "a") is None
@@ -173,33 +187,62 @@ class TestLookingUp:
 class TestUnsubscribing:
     def test_ends_one_sessions_part_only(self, world):
         leaver, stayer = world.listener("a"), world.listener("a")
-        (held,) = leaver.subscriptions
-        subscription = world.broker.unsubscribe(leaver, held)
-        assert (subscription.id, list(subscription.listeners)) == (held, [stayer])
+        (subscription,) = world.subscriptions.of(leaver).values()
+        world.broker.unsubscribe(leaver, subscription)
+        assert list(subscription.listeners) == [stayer]
         world.publish(None, "a")
         assert world.receivers() == [stayer]
 
     def test_of_what_the_session_does_not_hold_is_refused(self, world):
-        subscription = next(iter(world.listener("a").subscriptions))
-        assert_refused(NO_SUCH_SUBSCRIPTION, world.broker.unsubscribe, world.join(), subscription)
-        assert_refused(NO_SUCH_SUBSCRIPTION, world.broker.unsubscribe, world.join(), 999)
+        subscription = next(iter(world.subscriptions.of(world.listener("a"))))
+        assert_refused(NO_SUCH_SUBSCRIPTION, world.subscriptions.find, world.join(), subscription)
+        assert_refused(NO_SUCH_SUBSCRIPTION, world.subscriptions.find, world.join(), 999)
         assert world.broker.readers("a") == 1
 
     def test_forgets_what_the_listener_was_still_owed(self, world):
-        session = world.listener("a")
-        listener = next(iter(session.subscriptions.values()))
+        session = world.join()
+        listener = world.subscribe(session, "a").listeners[session]
         listener.hold(Broadcast(1, 1, "a", {}, Payload.of()))
-        world.broker.leave(session)
+        world.subscriptions.end(session)
         assert listener.buffer is None
 
     def test_leaving_ends_everything_and_leaving_twice_does_nothing(self, world):
         session = world.join()
         made = [world.subscribe(session, topic, match) for match in OPTIONS for topic in ("a", "b")]
-        assert world.broker.leave(session) == made
-        assert world.broker.leave(session) == []
+        assert world.subscriptions.end(session) == made
+        assert world.subscriptions.end(session) == []
         assert len(world.broker) == 0
-        assert session.subscriptions == {}
+        assert world.subscriptions.of(session) == {}
+        assert len(world.subscriptions) == 0
         assert world.broker.readers("a") == 0
+
+
+class TestBrokersOfOneRealm:
+    """Each session's subscriptions are in one table, whichever broker has them."""
+
+    def test_share_what_a_session_may_hold(self):
+        world = World(max_subscriptions=2)
+        other, session = world.make_broker(SequentialIds(), max_subscriptions=2), world.join()
+        world.subscribe(session, "a")
+        other.subscribe(session, "a", EXACT)
+        assert_refused(QUOTA, other.subscribe, session, "b", EXACT)
+
+    def test_have_each_its_own(self, world):
+        other, session = world.make_broker(SequentialIds()), world.join()
+        first, second = world.subscribe(session, "a"), other.subscribe(session, "a", EXACT).subscription
+        assert (first.broker, second.broker) == (world.broker, other)
+        assert (world.broker.is_private, other.is_private) == (False, True)
+        assert (world.broker.of(session), other.of(session)) == ([first], [second])
+        assert world.subscriptions.find(session, second.id) is second
+        assert world.subscriptions.end(session) == [first, second]
+        assert (len(world.broker), len(other), len(world.subscriptions)) == (0, 0, 0)
+
+    def test_alone_have_a_table_of_their_own(self, world):
+        alone = Broker(world.outbox, world.clock, world.clock.timers, Limits())
+        session = world.join()
+        alone.subscribe(session, "a", EXACT)
+        assert world.subscriptions.of(session) == {}
+        assert [one.topic for one in alone.of(session)] == ["a"]
 
 
 class TestPublishing:
@@ -214,7 +257,7 @@ class TestPublishing:
         sent = world.outbox.take()
         assert [item.session for item in sent] == listeners
         assert {item.message.publication for item in sent} == {publication}
-        assert {item.message.subscription for item in sent} == set(listeners[0].subscriptions)
+        assert {item.message.subscription for item in sent} == set(world.subscriptions.of(listeners[0]))
         assert {id(item.payload) for item in sent} == {id(sent[0].payload)}
         assert sent[0].message.details == {}
 
@@ -233,6 +276,18 @@ class TestPublishing:
         exact, prefix = (sent.message.details for sent in world.outbox.take())
         assert exact == details == {"publisher": 7, "publisher_authid": "p", "trustlevel": 3}
         assert prefix == {**details, "topic": "a"}
+
+    def test_is_refused_if_one_subscription_of_several_has_no_room(self, world):
+        strict, easy = world.join(), world.listener("", "prefix")
+        settings = BufferSettings(size=1, policy="raise")
+        world.broker.subscribe(strict, "a", EXACT, settings)
+        world.outbox.block(strict)
+        world.publish(None, "a", acknowledge=True)
+        assert_refused(OVERRUN, world.broker.check, None, "a", Payload.of(), PublishOptions(acknowledge=True))
+        # Who asks for no answer is not refused, nor is what goes to others.
+        world.publish(None, "a")
+        world.publish(None, "b", acknowledge=True)
+        assert world.receivers() == [easy] * 3
 
     def test_leaves_the_publisher_out_unless_told_otherwise(self, world):
         publisher, other = world.listener("a"), world.listener("a")
@@ -276,7 +331,7 @@ class TestPublishing:
         assert "".join(one.principal.authid for one in sessions if one in audience) == expected
         # A pattern's listeners are chosen by the same lists.
         for session in sessions:
-            world.broker.leave(session)
+            world.subscriptions.end(session)
             world.subscribe(session, "", "prefix")
         world.publish(None, "a", **options)
         assert "".join(session.principal.authid for session in world.receivers()) == expected
@@ -295,7 +350,7 @@ class TestPatterns:
     )
     def test_an_event_reaches_the_subscriptions_its_topic_falls_under(self, world, match, topic, yes, no):
         session = world.listener(topic, match)
-        (subscription,) = session.subscriptions
+        (subscription,) = world.subscriptions.of(session)
         for published in yes + no:
             world.publish(None, published)
         sent = world.outbox.take()
@@ -357,8 +412,8 @@ class TestPatterns:
         world.publish(None, "wamp.session.on_join")
         assert world.receivers() == ([session] if is_reached else [])
         assert world.broker.readers("wamp.session.on_join") == is_reached
-        (listener,) = session.subscriptions.values()
-        assert listener.subscription.takes("wamp.session.on_join") == is_reached
+        (subscription,) = world.subscriptions.of(session).values()
+        assert subscription.takes("wamp.session.on_join") == is_reached
 
 
 class TestRetaining:
@@ -376,7 +431,7 @@ class TestRetaining:
         assert sent.session is session
         assert sent.payload.values() == (["new"], {})
         assert sent.message.publication == publication
-        assert sent.message.subscription in session.subscriptions
+        assert sent.message.subscription in world.subscriptions.of(session)
         assert sent.message.details == {"retained": True}
 
     def test_it_goes_to_the_newcomer_alone(self, world):
@@ -413,7 +468,7 @@ class TestRetaining:
 
     def test_nothing_more_comes_to_who_listens_no_more(self, world, late):
         session, subscription, work = late
-        world.broker.unsubscribe(session, subscription.id)
+        world.broker.unsubscribe(session, subscription)
         list(work)
         assert world.outbox.take() == []
 
@@ -448,7 +503,7 @@ class TestRetaining:
             "a.c": publications["a.c"],
         }
         assert all(item.message.details["retained"] is True for item in sent)
-        assert {item.message.subscription for item in sent} == set(session.subscriptions)
+        assert {item.message.subscription for item in sent} == set(world.subscriptions.of(session))
         self.subscribe(world, ".c", "wildcard")
         assert [item.message.details["topic"] for item in world.outbox.take()] == ["a.c"]
 
@@ -573,7 +628,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.world = World(max_retained_topics=self.MAX_RETAINED, max_subscriptions=self.MAX_SUBSCRIPTIONS)
-        self.broker = self.world.broker
+        self.broker, self.subscriptions = self.world.broker, self.world.subscriptions
         self.alive = []
         self.gone = []
         # (match, pattern) -> who listens
@@ -631,11 +686,12 @@ class BrokerMachine(RuleBasedStateMachine):
     def unsubscribe(self, session, pick, wrong):
         held = self.held(session)
         if pick >= len(held):
-            if wrong not in session.subscriptions:
-                assert_refused(NO_SUCH_SUBSCRIPTION, self.broker.unsubscribe, session, wrong)
+            if wrong not in self.subscriptions.of(session):
+                assert_refused(NO_SUCH_SUBSCRIPTION, self.subscriptions.find, session, wrong)
             return
         subscription = self.broker.lookup(*held[pick])
-        assert self.broker.unsubscribe(session, subscription.id) is subscription
+        assert self.subscriptions.find(session, subscription.id) is subscription
+        self.broker.unsubscribe(session, subscription)
         self.forget_session(session, held[pick])
 
     @rule(publisher=st.none() | sessions, topic=topics, options=narrowing)
@@ -670,7 +726,7 @@ class BrokerMachine(RuleBasedStateMachine):
     @rule(session=consumes(sessions))
     def leave(self, session):
         held = self.held(session)
-        left = self.broker.leave(session)
+        left = self.subscriptions.end(session)
         assert sorted((one.match, one.topic) for one in left) == sorted(held)
         for pattern in held:
             self.forget_session(session, pattern)
@@ -681,7 +737,7 @@ class BrokerMachine(RuleBasedStateMachine):
     def each_session_got_its_events_once_and_in_the_order_of_publishing(self):
         got = []
         for item in self.world.outbox.take():
-            subscription = item.session.subscriptions[item.message.subscription].subscription
+            subscription = self.subscriptions.of(item.session)[item.message.subscription]
             event = item.payload.values()[0][0]
             pattern = subscription.match, subscription.topic
             got.append((item.session.id, *pattern, event, item.message.details))
@@ -715,11 +771,14 @@ class BrokerMachine(RuleBasedStateMachine):
             sessions = self.listening[subscription.match, subscription.topic]
             assert set(subscription.listeners) == sessions <= set(self.alive)
             for session, listener in subscription.listeners.items():
-                assert session.subscriptions[subscription.id] is listener
+                assert self.subscriptions.of(session)[subscription.id] is subscription
                 assert (listener.session, listener.subscription) == (session, subscription)
         for session in self.alive:
-            assert len(session.subscriptions) == len(self.held(session)) <= self.MAX_SUBSCRIPTIONS
-        assert all(session.subscriptions == {} for session in self.gone)
+            held = self.subscriptions.of(session)
+            assert len(held) == len(self.held(session)) <= self.MAX_SUBSCRIPTIONS
+            assert self.broker.of(session) == list(held.values())
+        assert all(self.subscriptions.of(session) == {} for session in self.gone)
+        assert len(self.subscriptions) == sum(1 for session in self.alive if self.held(session))
 
     @invariant()
     def retained_bytes_are_those_of_the_retained_events(self):
@@ -730,8 +789,8 @@ class BrokerMachine(RuleBasedStateMachine):
 
     def teardown(self):
         for session in self.alive:
-            self.broker.leave(session)
-            assert session.subscriptions == {}
+            self.subscriptions.end(session)
+            assert self.subscriptions.of(session) == {}
         for topic in self.retained:
             self.broker.forget(topic)
         index = self.broker._by_pattern
@@ -741,6 +800,7 @@ class BrokerMachine(RuleBasedStateMachine):
         assert not index._shapes
         assert not self.broker._by_id
         assert not self.broker._retained
+        assert len(self.subscriptions) == 0
 
 
 BrokerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)

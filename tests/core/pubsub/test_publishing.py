@@ -3,29 +3,30 @@
 import pytest
 from support.realms import World
 
-from radiod.core.channels.registry import digest
-from radiod.core.history.histories import Keep
+from radiod.core.channels.channel import ChannelSettings
+from radiod.core.history.events import HistoryBounds
 from radiod.core.history.positions import Position
-from radiod.core.ports import Limits
+from radiod.core.ids import digest
+from radiod.core.limits import Limits
 from radiod.core.sessions.session import Session
 from radiod.errors import (
     BAD_KEY,
     CHANNEL_CLOSED,
     FEATURE_NOT_SUPPORTED,
-    OUT_OF_SERVICE,
     QUOTA,
+    STORE_UNAVAILABLE,
     Refused,
 )
 from radiod.testing import make_principal
 from radiod.wire.codecs import Payload
 
 PUBLISH, PUBLISHED, SUBSCRIBE, EVENT, ERROR = 16, 17, 32, 36, 8
-DURABLE = Keep(size=10, seconds=100, bytes=1000, is_durable=True)
+DURABLE = HistoryBounds(size=10, seconds=100, bytes=1000, is_durable=True)
 ACKNOWLEDGE = {"acknowledge": True}
 
 
 class Journal:
-    """``ports.Journal`` whose disk is as slow as the test wants it."""
+    """A ``Journal``, and ``ChannelStore``, whose disk is as slow as the test wants it."""
 
     def __init__(self):
         self.waiting = []
@@ -39,7 +40,7 @@ class Journal:
 
     def append(self, record, done):
         if self.is_full:
-            raise Refused(OUT_OF_SERVICE, "full")
+            raise Refused(STORE_UNAVAILABLE, "full")
         self.waiting.append((record, done))
 
     def trim(self, topic, epoch, first):
@@ -62,8 +63,8 @@ class Radio(World):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.journal = self.realm.histories.journal = Journal()
-        self.realm.histories.keep("a", DURABLE)
+        self.journal = self.realm.space.histories.journal = self.realm.lifecycle.store = Journal()
+        self.realm.space.histories.keep("a", DURABLE)
         self.alice, self.bob = self.join("alice"), self.join("bob")
         self.bob.request(SUBSCRIBE, {}, "a")
         self.bob.received()
@@ -72,7 +73,7 @@ class Radio(World):
         return [message[3].get("_seq") for message in self.bob.received() if message[0] == EVENT]
 
     def held(self):
-        return [record.seq for record in self.realm.histories.of("a")]
+        return [record.seq for record in self.realm.space.histories.of("a")]
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ class TestDurable:
         ((code, request, publication),) = radio.alice.received()
         assert (code, request) == (PUBLISHED, 1)
         assert (radio.heard(), radio.held()) == ([1], [1])
-        assert radio.realm.histories.of("a")[0].publication == publication
+        assert radio.realm.space.histories.of("a")[0].publication == publication
 
     def test_events_happen_in_order_however_they_are_written(self, radio):
         for _ in range(4):
@@ -108,7 +109,7 @@ class TestDurable:
         radio.alice.request(PUBLISH, {}, "a")
         radio.alice.request(PUBLISH, {}, "a")
         radio.journal.sync(1)
-        radio.journal.sync(1, Refused(OUT_OF_SERVICE, "disk"))
+        radio.journal.sync(1, Refused(STORE_UNAVAILABLE, "disk"))
         assert radio.alice.received() == []
 
     def test_who_left_meanwhile_is_not_answered_and_the_event_happens(self, radio):
@@ -120,8 +121,8 @@ class TestDurable:
     def test_a_store_that_fails_refuses_and_its_number_is_not_used_again(self, radio):
         for _ in range(2):
             radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
-        radio.journal.sync(1, Refused(OUT_OF_SERVICE, "disk"))
-        assert [message[4] for message in radio.alice.received()] == [OUT_OF_SERVICE]
+        radio.journal.sync(1, Refused(STORE_UNAVAILABLE, "disk"))
+        assert [message[4] for message in radio.alice.received()] == [STORE_UNAVAILABLE]
         radio.journal.sync()
         radio.alice.request(PUBLISH, ACKNOWLEDGE, "a")
         radio.journal.sync()
@@ -129,15 +130,15 @@ class TestDurable:
 
     def test_a_store_that_takes_no_more_refuses_at_once_and_uses_no_number(self, radio):
         radio.journal.is_full = True
-        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "a")[4] == OUT_OF_SERVICE
+        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "a")[4] == STORE_UNAVAILABLE
         radio.journal.is_full = False
         radio.alice.request(PUBLISH, {}, "a")
         radio.journal.sync()
         assert radio.heard() == [1]
 
     def test_a_channel_that_ended_meanwhile_is_closed(self, radio):
-        radio.realm.channels.create("b", lifetime=1)
-        radio.realm.histories.keep("b", DURABLE)
+        radio.realm.channels.create("b", ChannelSettings(lifetime=1))
+        radio.realm.space.histories.keep("b", DURABLE)
         radio.alice.request(PUBLISH, ACKNOWLEDGE, "b")
         radio.clock.advance(1)
         assert radio.journal.forgotten == ["b"]
@@ -163,12 +164,12 @@ class TestDurable:
         assert [message[:2] for message in radio.alice.received()] == [[PUBLISHED, 2]]
 
     def test_without_a_journal_nothing_is_durable(self, radio):
-        radio.realm.histories.journal = None
+        radio.realm.space.histories.journal = None
         assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "a")[0] == PUBLISHED
 
     def test_publishing_without_a_session_comes_to_its_answer_later(self, radio):
         session = Session(99, make_principal("key"), None)
-        later = radio.realm.publish(session, "a", Payload.of(1))
+        later = radio.realm.gateway.publish(session, "a", Payload.of(1))
         outcomes = []
         later.then(outcomes.append)
         assert outcomes == []
@@ -214,14 +215,14 @@ class TestDurableChannels:
 
     def test_that_cannot_be_stored_are_ended(self, radio):
         radio.alice.request(48, {}, CREATE, ["c"], {"durable": True})
-        radio.journal.saved.pop()[1](Refused(OUT_OF_SERVICE, "disk"))
-        assert [message[4] for message in radio.alice.received()] == [OUT_OF_SERVICE]
+        radio.journal.saved.pop()[1](Refused(STORE_UNAVAILABLE, "disk"))
+        assert [message[4] for message in radio.alice.received()] == [STORE_UNAVAILABLE]
         assert "c" not in radio.realm.channels
 
     def test_that_ended_before_they_were_stored_have_ended(self, radio):
         radio.alice.request(48, {}, CREATE, ["c"], {"durable": True})
         radio.alice.leave()
-        radio.journal.saved.pop()[1](Refused(OUT_OF_SERVICE, "disk"))
+        radio.journal.saved.pop()[1](Refused(STORE_UNAVAILABLE, "disk"))
         assert radio.journal.forgotten == ["c"]
 
     def test_are_saved_anew_when_they_are_extended(self, radio, created):
@@ -229,8 +230,8 @@ class TestDurableChannels:
         radio.alice.request(48, {}, EXTEND, ["c", 100, key])
         channel, done = radio.journal.saved.pop()
         assert channel.expires == radio.clock.time() + 100
-        done(Refused(OUT_OF_SERVICE, "disk"))
-        assert [message[4] for message in radio.alice.received()] == [OUT_OF_SERVICE]
+        done(Refused(STORE_UNAVAILABLE, "disk"))
+        assert [message[4] for message in radio.alice.received()] == [STORE_UNAVAILABLE]
         assert "c" in radio.realm.channels
 
     def test_are_forgotten_when_they_end(self, radio, created):
@@ -241,19 +242,19 @@ class TestDurableChannels:
         saved, key = created
         other = Radio()
         other.clock.advance(20)
-        other.realm.desk.restore(saved)
-        other.realm.desk.restore(saved)
+        other.realm.lifecycle.restore(saved)
+        other.realm.lifecycle.restore(saved)
         assert other.realm.space.tuning.default("c").size == 7
-        other.realm.histories.restore("c", Position("before", 5), [])
+        other.realm.space.histories.restore("c", Position("before", 5), [])
         other.alice.request(PUBLISH, ACKNOWLEDGE, "c")
         other.journal.sync()
-        assert other.realm.histories.find("c").position == Position("before", 6)
+        assert other.realm.space.histories.find("c").position == Position("before", 6)
         other.clock.advance(39.9)
         assert "c" in other.realm.channels
         other.clock.advance(0.2)
         assert other.journal.forgotten == ["c"]
         again = Radio()
-        again.realm.desk.restore(saved)
+        again.realm.lifecycle.restore(saved)
         assert again.alice.answer(48, {}, DELETE, ["c", "0" * 32])[4] == BAD_KEY
         assert again.alice.answer(48, {}, DELETE, ["c", key])[0] == 50
 
@@ -261,7 +262,7 @@ class TestDurableChannels:
         saved, _ = created
         other = Radio()
         other.clock.advance(100)
-        other.realm.desk.restore(saved)
+        other.realm.lifecycle.restore(saved)
         other.clock.advance(0)
         assert other.journal.forgotten == ["c"]
 
@@ -278,7 +279,7 @@ class TestDurableChannels:
         ((saved, done),) = radio.journal.saved
         assert saved.name == "c"
         assert round(saved.expires - radio.clock.time() + radio.clock.seconds() - 1000, 3) == 60
-        done(Refused(OUT_OF_SERVICE, "disk"))
+        done(Refused(STORE_UNAVAILABLE, "disk"))
         radio.clock.advance(6)
         assert len(radio.journal.saved) == 1
         assert "c" in radio.realm.channels
@@ -287,7 +288,7 @@ class TestDurableChannels:
         saved, _ = created
         other = Radio()
         other.clock.set_date(-1e9)
-        other.realm.desk.restore(saved)
+        other.realm.lifecycle.restore(saved)
         other.clock.advance(59.9)
         assert "c" in other.realm.channels
         other.clock.advance(0.2)
@@ -298,13 +299,13 @@ class TestDurableChannels:
         saved, done = radio.journal.saved.pop()
         done(None)
         other = Radio()
-        other.realm.desk.restore(saved)
+        other.realm.lifecycle.restore(saved)
         other.clock.advance(1e9)
         assert "d" in other.realm.channels
 
     def test_need_a_store_and_are_public(self, radio):
         private = radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True, "public": False})
-        radio.realm.histories.journal = None
+        radio.realm.space.histories.journal = radio.realm.lifecycle.store = None
         assert private[4] == FEATURE_NOT_SUPPORTED
         assert radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True})[4] == FEATURE_NOT_SUPPORTED
         assert "c" not in radio.realm.channels
@@ -313,7 +314,7 @@ class TestDurableChannels:
 class TestQuota:
     def test_a_new_durable_topic_too_many_is_refused_and_the_old_ones_stay(self):
         radio = Radio(limits=Limits(max_channels=2))
-        radio.realm.histories.keep("log.*", DURABLE)
+        radio.realm.space.histories.keep("log.*", DURABLE)
         for name in ("log.a", "log.b"):
             radio.alice.request(PUBLISH, ACKNOWLEDGE, name)
         radio.journal.sync()
@@ -327,20 +328,20 @@ class TestQuota:
         assert radio.journal.forgotten == []
         assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "log.c")[4] == QUOTA
         assert radio.realm.bounds.counts == {"max_channels": 4}
-        assert radio.realm.describe_load()["limits"] == {"max_channels": 4}
+        assert radio.realm.load.describe()["limits"] == {"max_channels": 4}
 
     def test_over_http_as_well(self):
         radio = Radio(limits=Limits(max_channels=1))
-        radio.realm.histories.keep("log.*", DURABLE)
+        radio.realm.space.histories.keep("log.*", DURABLE)
         key = Session(1, make_principal("key"), None)
-        radio.realm.publish(key, "log.a", Payload.of(1))
+        radio.realm.gateway.publish(key, "log.a", Payload.of(1))
         with pytest.raises(Refused) as refusal:
-            radio.realm.publish(key, "log.b", Payload.of(1))
+            radio.realm.gateway.publish(key, "log.b", Payload.of(1))
         assert refusal.value.uri == QUOTA
         assert radio.realm.bounds.counts == {"max_channels": 1}
 
     def test_what_the_journal_does_not_take_keeps_no_room(self, radio):
-        radio.realm.histories.keep("log.*", DURABLE)
+        radio.realm.space.histories.keep("log.*", DURABLE)
         radio.journal.is_full = True
-        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "log.a")[4] == OUT_OF_SERVICE
-        assert radio.realm.histories._durable_room.reserved == 0
+        assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "log.a")[4] == STORE_UNAVAILABLE
+        assert radio.realm.space.histories._durable_room.reserved == 0

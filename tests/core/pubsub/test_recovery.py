@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.realms import World
 
-from radiod.core.history.histories import Keep
+from radiod.core.channels.channel import ChannelSettings
+from radiod.core.history.events import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.sessions.session import Session
 from radiod.errors import INVALID_ARGUMENT
 from radiod.testing import ALLOW_ALL, make_principal
 from radiod.wire.codecs import CODECS
-from radiod.wire.messages import SubscribeOptions
+from radiod.wire.options import SubscribeOptions
 
-KEEP = Keep(size=10, seconds=100, bytes=1000)
+KEEP = HistoryBounds(size=10, seconds=100, bytes=1000)
 SUBSCRIBE, PUBLISH, EVENT, SUBSCRIBED, ERROR = 32, 16, 36, 33, 8
 
 
@@ -24,7 +25,7 @@ class Radio(World):
     def __init__(self, keep=KEEP):
         super().__init__()
         if keep is not None:
-            self.realm.histories.keep("a", keep)
+            self.realm.space.histories.keep("a", keep)
         self.alice = self.join("alice")
 
     def publish(self, count=1, topic="a", **options):
@@ -33,7 +34,7 @@ class Radio(World):
 
     @property
     def epoch(self):
-        return self.realm.histories.find("a").epoch
+        return self.realm.space.histories.find("a").epoch
 
     def at(self, seq):
         return f"{self.epoch}:{seq}"
@@ -47,7 +48,7 @@ def radio():
 def listen(peer, topic, **options):
     """Returns: the subscription's id; what is received stays to be looked at."""
     peer.request(SUBSCRIBE, options, topic)
-    return list(peer.session.subscriptions)[-1]
+    return list(peer.subscriptions)[-1]
 
 
 def told(peer):
@@ -98,7 +99,7 @@ class TestPositions:
         radio.alice.request(PUBLISH, {"disclose_me": True}, "a")
         radio.publish(2)
         assert [seq for seq, _, _ in told(bob)] == [1, 2, 3]
-        radio.realm.channels.create("a", lifetime=1)
+        radio.realm.channels.create("a", ChannelSettings(lifetime=1))
         radio.clock.advance(2)
         radio.publish()
         assert told(bob) == []
@@ -106,11 +107,11 @@ class TestPositions:
     def test_a_channel_that_is_made_anew_counts_anew(self, radio):
         radio.publish()
         before = radio.epoch
-        radio.realm.channels.create("b", lifetime=1)
-        radio.realm.histories.keep("b", KEEP)
+        radio.realm.channels.create("b", ChannelSettings(lifetime=1))
+        radio.realm.space.histories.keep("b", KEEP)
         radio.publish(topic="b")
         radio.clock.advance(1)
-        assert radio.realm.histories.find("b") is None
+        assert radio.realm.space.histories.find("b") is None
         assert radio.epoch == before
 
 
@@ -198,7 +199,7 @@ class TestGoingOn:
         radio.outbox.block(bob.session)
         listen(bob, "a", _radiod_after=radio.at(1))
         radio.publish(2)
-        assert bob.session.subscriptions[1].queued == 0
+        assert bob.subscriptions[1].queued == 0
         radio.outbox.unblock(bob.session)
         radio.publish()
         assert told(bob) == plain(2, 3, 4, 5, 6)
@@ -255,7 +256,7 @@ class TestRefusals:
     def test_what_is_no_position(self, radio, position):
         bob = radio.join()
         assert bob.answer(SUBSCRIBE, {"_radiod_after": position}, "a")[4] == INVALID_ARGUMENT
-        assert bob.session.subscriptions == {}
+        assert bob.subscriptions == {}
 
     @pytest.mark.parametrize("match", ["prefix", "wildcard"])
     @pytest.mark.parametrize("option", [{"_radiod_after": "x:1"}, {"_radiod_position": True}])
@@ -279,7 +280,7 @@ class TestOthers:
     def test_a_listener_that_speaks_no_wamp_goes_on_as_well(self, radio):
         radio.publish(2)
         bob = radio.join()
-        radio.realm.subscribe(bob.session, "a", SubscribeOptions(after=radio.at(1)))
+        radio.realm.gateway.listen(bob.session, "a", SubscribeOptions(after=radio.at(1)))
         assert told(bob) == plain(2)
 
     def test_a_page_for_somebody_without_a_session(self, radio):
@@ -311,7 +312,7 @@ class Recovering(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.radio = Radio(Keep(size=SIZE, seconds=1e9, bytes=1 << 30))
+        self.radio = Radio(HistoryBounds(size=SIZE, seconds=1e9, bytes=1 << 30))
         self.count = 0
         self.peers = {}
         # name -> the position it has, and what it has received since it came: (seq, recovered, lost)

@@ -2,16 +2,17 @@
 
 import pytest
 
-from radiod.core.delivery.buffers import Tally
-from radiod.core.delivery.listeners import Listener, Subscription
-from radiod.core.delivery.pacing import Flow
-from radiod.core.history.histories import Damaged, Histories, Keep
+from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.listeners import Listener
+from radiod.core.history.events import Damaged, HistoryBounds
+from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
+from radiod.core.pubsub.broker import Subscription
 from radiod.core.pubsub.replay import MAX_EXAMINED, MAX_PAGE_BYTES, Replay, Retelling, read
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, SequentialIds, make_principal
 from radiod.wire.codecs import CBOR, JSON, MSGPACK, NOTHING, Payload
-from radiod.wire.messages import PublishOptions
+from radiod.wire.options import PublishOptions
 
 DEFAULT = PublishOptions()
 FOR_OTHERS = PublishOptions(eligible_authid=["others"])
@@ -23,7 +24,7 @@ class World:
     def __init__(self, size=10_000):
         self.clock, self.outbox = FakeClock(), RecordingOutbox()
         self.histories = Histories(self.clock, SequentialIds(), 10)
-        self.histories.keep("a", Keep(size=size, seconds=1e9, bytes=1 << 40))
+        self.histories.keep("a", HistoryBounds(size=size, seconds=1e9, bytes=1 << 40))
         flow = Flow(self.outbox, self.clock, self.clock.timers, Tally(), 5.0)
         self.session = Session(5, make_principal("joe"), None)
         self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, None))
@@ -36,7 +37,7 @@ class World:
     def publish(self, count=1, options=DEFAULT, publisher=1, payload=NOTHING):
         for _ in range(count):
             self.published += 1
-            event = self.histories.next(
+            event = self.histories.number(
                 self.history, self.published, publisher, payload, options, {"n": self.published}
             )
             self.histories.add(self.history, event)
@@ -118,7 +119,7 @@ class TestReplay:
         world.publish(3)
         replay = world.replay()
         replay.take()
-        world.histories.keep("a", Keep(size=9, seconds=1e9, bytes=1000))
+        world.histories.keep("a", HistoryBounds(size=9, seconds=1e9, bytes=1000))
         world.publish(2)
         assert taken(replay) == [(4, 2), (5, 0)]
         assert replay.is_done

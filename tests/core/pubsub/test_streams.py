@@ -7,8 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis.strategies import booleans, sampled_from
 from support.realms import World
 
-from radiod.core.ports import Limits
-from radiod.core.pubsub.streams import MAX_RUNS
+from radiod.core.limits import Limits
+from radiod.core.pubsub.streams import MAX_STREAMS
 from radiod.errors import INVALID_ARGUMENT, QUOTA
 
 TOPICS = ["a.topic", "another"]
@@ -30,6 +30,11 @@ def publish(peer, topic="a.topic", /, acknowledge=True, **mark):
         return answer[4] if answer[0] == 8 else None
     assert answers == []
     return None
+
+
+def runs(world, publisher):
+    """The open runs of one publisher."""
+    return world.realm.streams._by_publisher.get(publisher.session, {})
 
 
 def places(listener):
@@ -114,8 +119,8 @@ def test_what_was_not_published_is_not_counted(world, alice, listener):
     assert places(listener) == [{"id": 1, "counter": 1, "begin": True}]
 
 
-def test_beyond_the_bound_the_run_that_was_silent_longest_is_forgotten(alice, listener):
-    for number in range(MAX_RUNS):
+def test_beyond_the_bound_the_run_that_was_silent_longest_is_forgotten(world, alice, listener):
+    for number in range(MAX_STREAMS):
         publish(alice, id=number)
     publish(alice, id=0)
     listener.received()
@@ -123,7 +128,7 @@ def test_beyond_the_bound_the_run_that_was_silent_longest_is_forgotten(alice, li
     publish(alice, id="one more")
     for number in (0, 2, 1):
         publish(alice, id=number)
-    assert len(alice.session.runs) == MAX_RUNS
+    assert len(runs(world, alice)) == MAX_STREAMS
     assert [(place["id"], place["counter"]) for place in places(listener)] == [
         ("short", 1),
         ("one more", 1),
@@ -133,11 +138,14 @@ def test_beyond_the_bound_the_run_that_was_silent_longest_is_forgotten(alice, li
     ]
 
 
-def test_they_go_with_their_session(alice):
+def test_they_go_with_their_session(world, alice):
     publish(alice, id="r")
-    assert alice.session.runs
+    assert list(runs(world, alice)) == [("a.topic", "r")]
+    assert len(world.realm.streams) == 1
     alice.leave()
-    assert alice.session.runs is None
+    assert len(world.realm.streams) == 0
+    # It has nothing more to leave.
+    world.realm.streams.leave(alice.session)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +215,7 @@ class RunsMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_remembered_of_runs_that_ended(self):
-        assert sum(len(one.session.runs or ()) for one in self.publishers) == len(self.samples)
+        assert sum(len(runs(self.world, one)) for one in self.publishers) == len(self.samples)
 
 
 TestRunsMachine = RunsMachine.TestCase

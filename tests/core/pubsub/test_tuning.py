@@ -3,8 +3,9 @@
 import pytest
 from support.realms import World
 
-from radiod.core.delivery.buffers import DEFAULTS, BufferSettings
-from radiod.core.ports import Action, Limits
+from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.limits import Limits
+from radiod.core.rights import Action
 from radiod.errors import INVALID_ARGUMENT, INVALID_URI, NOT_AUTHORIZED, QUOTA, Refused
 from radiod.testing import Allow
 
@@ -31,7 +32,7 @@ def caller(world):
 
 
 def settings_of(client, id):
-    return client.session.subscriptions[id].settings
+    return client.subscriptions[id].settings
 
 
 class TestDefaults:
@@ -84,7 +85,7 @@ class TestSubscribing:
         answer = client.answer(32, {"_radiod_buffer": wrong}, "a")
         assert answer[:2] == [8, 32]
         assert answer[4] == INVALID_ARGUMENT
-        assert client.session.subscriptions == {}
+        assert client.subscriptions == {}
 
     def test_works_for_patterns(self, world):
         client = world.join()
@@ -117,6 +118,12 @@ class TestTuning:
         assert settings_of(caller, caller.subscribe("a")).size == 5
         other = world.join()
         assert settings_of(other, other.subscribe("a")) is DEFAULTS
+        assert world.realm.tuned.get(caller.session, "a")["size"] == 5
+        assert world.realm.tuned.get(caller.session, "b") is None
+        assert world.realm.tuned.get(other.session, "a") is None
+        caller.leave()
+        other.leave()
+        assert len(world.realm.tuned) == 0
 
     def test_is_remembered_when_the_session_subscribes_again(self, caller):
         id = caller.subscribe("a")
@@ -165,11 +172,11 @@ class TestTuning:
             ("color", 1),
         ],
     )
-    def test_wrong_arguments_are_refused_and_change_nothing(self, caller, name, value):
+    def test_wrong_arguments_are_refused_and_change_nothing(self, world, caller, name, value):
         id = caller.subscribe("a", _radiod_buffer={"size": 4})
         assert caller.call(TUNE, **{"channel": "a", name: value}) == INVALID_ARGUMENT
         assert settings_of(caller, id).size == 4
-        assert caller.session.tuned is None
+        assert len(world.realm.tuned) == 0
 
     def test_needs_a_channel(self, caller):
         assert caller.call(TUNE) == INVALID_ARGUMENT
@@ -186,8 +193,8 @@ class TestTuning:
         assert stranger.call(TUNE, "a", policy=policy) == NOT_AUTHORIZED
         answer = stranger.answer(32, {"_radiod_buffer": {"policy": policy}}, "a")
         assert (answer[0], answer[4]) == (8, NOT_AUTHORIZED)
-        assert stranger.session.tuned is None
-        assert stranger.session.subscriptions == {}
+        assert len(world.realm.tuned) == 0
+        assert stranger.subscriptions == {}
         assert stranger.call(TUNE, "a", policy="skip")["policy"] == "skip"
 
     @pytest.mark.parametrize("policy", ["wait", "raise"])
@@ -201,7 +208,7 @@ class TestTuning:
         stranger = world.caller(permissions=Allow(*Action, may_hold_publishers=False))
         exact, prefix = stranger.subscribe("a"), stranger.subscribe("a", match="prefix")
         assert stranger.call(TUNE, "a", policy="wait", size=3) == INVALID_ARGUMENT
-        assert stranger.session.tuned is None
+        assert len(world.realm.tuned) == 0
         assert settings_of(stranger, exact).size == 5
         assert settings_of(stranger, prefix) is DEFAULTS
 
@@ -211,7 +218,7 @@ class TestTuning:
         options = {"match": match, "_radiod_buffer": {"policy": policy}}
         answer = caller.answer(32, options, topic)
         assert (answer[0], answer[4]) == (8, INVALID_ARGUMENT)
-        assert caller.session.subscriptions == {}
+        assert caller.subscriptions == {}
 
     def test_of_what_waits_keeps_its_order(self, world, caller):
         publisher = world.join()

@@ -5,9 +5,10 @@ from msgspec import Struct
 
 from radiod import __version__
 from radiod.core.budgets.seats import Seats
-from radiod.core.ports import BrowserCookie, Principal, Question
-from radiod.core.promises import Later
+from radiod.core.promises import Promise
 from radiod.core.realm.handshake import EXTENSIONS, Gate, Handshake
+from radiod.core.rights import Principal
+from radiod.core.sessions.authentication import AuthChallenge, BrowserCookie
 from radiod.core.statistics import REFUSALS
 from radiod.errors import (
     AUTHENTICATION_FAILED,
@@ -48,7 +49,7 @@ class Ask:
         self.extras = []
 
     def begin(self, details):
-        return Question(extra={"for": details.authid}, answer=self.check)
+        return AuthChallenge(extra={"for": details.authid}, answer=self.check)
 
     def check(self, signature, extra):
         self.extras.append(extra)
@@ -63,14 +64,14 @@ class TakeTime:
     method = "slow"
 
     def __init__(self):
-        self.first = Later()
-        self.second = Later()
+        self.first = Promise()
+        self.second = Promise()
 
     def begin(self, details):
         return self.first
 
     def ask(self):
-        self.first.settle(Question(extra={"n": 1}, answer=lambda signature, extra: self.second))
+        self.first.settle(AuthChallenge(extra={"n": 1}, answer=lambda signature, extra: self.second))
 
 
 class TurnAway:
@@ -288,7 +289,7 @@ class TestWelcome:
             method = "foretell"
 
             def begin(self, details):
-                return Question(extra={}, answer=lambda signature, extra: make_principal(), session=77)
+                return AuthChallenge(extra={}, answer=lambda signature, extra: make_principal(), session=77)
 
         world = World(Foretell())
         if is_taken:
@@ -513,8 +514,8 @@ class _Asking:
         if details.authid == "quick":
             raise Denied("wamp.error.authentication_denied", "no")
         if details.authid == "known":
-            return Question(extra={}, answer=lambda signature, extra: make_principal())
-        self.asked.append(Later())
+            return AuthChallenge(extra={}, answer=lambda signature, extra: make_principal())
+        self.asked.append(Promise())
         return self.asked[-1]
 
 

@@ -16,10 +16,11 @@ from hypothesis.stateful import (
     rule,
 )
 
-from radiod.core.ports import Limits
+from radiod.core.limits import Limits
+from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls
 from radiod.core.rpc.dealer import CALL, Dealer
 from radiod.core.rpc.unheard import MAX_UNHEARD
-from radiod.core.sessions.session import MAX_PROGRESSIVE, UNSTOPPABLE_CHUNKS, Session
+from radiod.core.sessions.session import UNSTOPPABLE_CHUNKS, Session
 from radiod.errors import (
     CANCELED,
     FEATURE_NOT_SUPPORTED,
@@ -37,15 +38,8 @@ from radiod.errors import (
 )
 from radiod.testing import FakeClock, RecordingOutbox, Sent, SequentialIds, make_principal
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import (
-    CallOptions,
-    Error,
-    Interrupt,
-    Invocation,
-    RegisterOptions,
-    Result,
-    YieldOptions,
-)
+from radiod.wire.messages import Error, Interrupt, Invocation, Result
+from radiod.wire.options import CallOptions, RegisterOptions, YieldOptions
 
 CANCELING = "callee.call_canceling"
 RESULTS = "callee.progressive_call_results"
@@ -100,13 +94,29 @@ class World:
             self.outbox.sent.append(Sent(self.router, message, payload))
             on_end()
 
-        self.dealer.ask(procedure, Payload.of(*args), timeout_ms, end)
+        self.dealer.ask(procedure, Payload.of(*args), CallOptions(timeout=timeout_ms), {}, end)
 
     def answer(self, callee, invocation, *args, **options):
         self.dealer.answer(callee, invocation, YieldOptions(**options), Payload.of(*args))
 
     def fail(self, callee, invocation, uri, *args, **details):
         self.dealer.fail(callee, invocation, uri, Payload.of(*args), details)
+
+    def calls_of(self, session):
+        """Its part in calls, without making one that it has not."""
+        return self.dealer._calls.get(session, Calls())
+
+    def made(self, session):
+        """Its pending calls, by their requests."""
+        return self.calls_of(session).made
+
+    def answering(self, session):
+        """The pending calls that it is to answer, by their invocations."""
+        return self.calls_of(session).answering
+
+    def registrations(self, session):
+        """Its part in each of its registrations, by their ids."""
+        return self.dealer.registrations.of(session)
 
     def sent(self):
         """What was sent since the last time asked, in short."""
@@ -158,14 +168,14 @@ def assert_idle(world, *sessions):
     """Nobody waits for anything."""
     assert len(world.clock.timers) == 0
     for session in sessions:
-        assert (session.calls, session.invocations) == ({}, {})
-        assert all(callee.running == 0 for callee in session.registrations.values())
+        assert (world.made(session), world.answering(session)) == ({}, {})
+        assert all(callee.running == 0 for callee in world.registrations(session).values())
 
 
 class TestRegistering:
     def test_gives_each_procedure_an_id(self, world):
         session = world.callee("p", "q")
-        assert set(session.registrations) == {1, 2}
+        assert set(world.registrations(session)) == {1, 2}
         assert len(world.dealer) == 2
 
     def test_is_for_one_session_only_unless_shared(self, world, callee):
@@ -197,7 +207,7 @@ class TestCalling:
         callee = world.callee("p", "q")
         world.call(caller, 1, "q")
         (sent,) = world.outbox.take()
-        assert callee.registrations[sent.message.registration].registration.procedure == "q"
+        assert world.registrations(callee)[sent.message.registration].registration.procedure == "q"
 
     def test_tells_the_callee_what_it_may_know_of_the_caller(self, world, caller, callee):
         details = {"caller": 5}
@@ -232,7 +242,7 @@ class TestCalling:
         world.call(caller, 1, "p")
         with pytest.raises(PeerError):
             world.call(caller, 1, "p")
-        assert len(callee.invocations) == len(caller.calls) == 1
+        assert len(world.answering(callee)) == len(world.made(caller)) == 1
 
     def test_a_request_that_has_ended_may_come_again(self, world, caller, callee):
         for invocation in (1, 2):
@@ -264,7 +274,7 @@ class TestCalling:
         world.answer(other, 1, "forged")
         world.fail(other, 1, "an.error", "forged")
         assert world.sent() == []
-        assert len(caller.calls) == 1
+        assert len(world.made(caller)) == 1
 
     def test_nobody_can_answer_what_never_was(self, world, caller, callee):
         world.call(caller, 1, "p")
@@ -275,7 +285,7 @@ class TestCalling:
             with pytest.raises(PeerError, match=f"there was no INVOCATION {invocation}"):
                 world.fail(session, invocation, "an.error", "forged")
         assert world.sent() == []
-        assert len(caller.calls) == 1
+        assert len(world.made(caller)) == 1
 
     def test_a_second_answer_is_dropped(self, world, caller, callee):
         world.call(caller, 1, "p")
@@ -293,7 +303,7 @@ class TestPendingCallsAreBounded:
         world.call(caller, 1, "p")
         world.call(caller, 2, "q")
         assert_refused(QUOTA, world.call, caller, 3, "r")
-        assert len(caller.calls) == len(world.clock.timers) == 2
+        assert len(world.made(caller)) == len(world.clock.timers) == 2
         world.call(world.join(), 1, "r")
 
     def test_for_a_callee(self):
@@ -305,13 +315,13 @@ class TestPendingCallsAreBounded:
         assert_refused(QUOTA, world.ask, 1, "p")
         world.answer(callee, 1)
         world.call(world.join(), 1, "p")
-        assert len(callee.invocations) == 2
+        assert len(world.answering(callee)) == 2
 
     def test_by_what_a_callee_asks_for_under_an_error_of_its_own(self, world, caller):
         callee = world.callee("p", concurrency=1)
         world.call(caller, 1, "p")
         assert_refused(MAX_CONCURRENCY, world.call, caller, 2, "p")
-        assert set(caller.calls) == {1}
+        assert set(world.made(caller)) == {1}
         world.answer(callee, 1)
         world.call(caller, 3, "p")
         assert [entry[2] for entry in world.sent() if entry[1] == "invocation"] == [1, 2]
@@ -325,7 +335,7 @@ class TestPendingCallsAreBounded:
         assert_refused(MAX_CONCURRENCY, world.call, caller, 4, "p")
         world.fail(other, 1, "an.error")
         world.call(caller, 5, "p")
-        assert set(other.invocations) == {2, 3}
+        assert set(world.answering(other)) == {2, 3}
 
     def test_a_registration_made_anew_counts_from_nothing(self, world, caller):
         callee = world.callee("p", concurrency=1)
@@ -563,6 +573,84 @@ class TestProgressiveResults:
         assert_idle(world, caller, callee)
 
 
+class TestWhatIsKnownOfChunks:
+    """What a session may send under an id that it has used, and whether anybody looks at it."""
+
+    @pytest.fixture
+    def callee(self, world):
+        return world.callee("p", features=(CHUNKS, CANCELING, TAKES_OPAQUE))
+
+    def known(self, world, caller, request=7):
+        """Whether a chunk may come, whether it goes on with what was decided, and whether it is opaque."""
+        dealer = world.dealer
+        return (
+            dealer.takes_chunks(caller, request),
+            dealer.is_chunk(caller, request),
+            dealer.is_opaque(caller, request),
+        )
+
+    def test_asking_about_a_session_without_calls_makes_no_table(self, world, caller):
+        assert self.known(world, caller) == (False, False, True)
+        world.dealer.cancel(caller, 7, "kill")
+        world.dealer.give_up(caller, 7, Refused(QUOTA, "too much"))
+        assert world.dealer._calls == {}
+
+    def test_one_that_is_expected_may_come_though_nothing_was_decided_yet(self, world, caller):
+        world.dealer.expect_chunks(caller, 7)
+        assert self.known(world, caller) == (True, False, True)
+        assert self.known(world, caller, 8) == (False, False, True)
+
+    def test_one_of_a_pending_call_goes_on_with_that(self, world, caller, callee):
+        world.dealer.expect_chunks(caller, 7)
+        world.call(caller, 7, "p", progress=True)
+        assert self.known(world, caller) == (True, True, False)
+
+    def test_a_call_without_chunks_has_none_to_come_while_it_is_pending_and_after(
+        self, world, caller, callee
+    ):
+        world.call(caller, 7, "p")
+        assert self.known(world, caller) == (False, True, False)
+        world.answer(callee, 1)
+        assert self.known(world, caller) == (False, False, True)
+
+    @pytest.mark.parametrize(("name", "is_opaque"), [("enc_algo", True), ("ppt_scheme", False)])
+    def test_nobody_looks_at_what_is_no_list_of_arguments(self, world, caller, callee, name, is_opaque):
+        world.call(caller, 7, "p", progress=True, **{name: "x_scheme"})
+        assert self.known(world, caller) == (True, True, is_opaque)
+
+    def test_one_that_comes_late_is_of_no_call_any_more(self, world, caller, callee):
+        world.call(caller, 7, "p", progress=True)
+        world.answer(callee, 1)
+        assert self.known(world, caller) == (True, True, True)
+
+    def test_one_of_a_call_that_was_answered_before_it_reached_a_callee_is_late_too(self, world, caller):
+        world.dealer.expect_chunks(caller, 7)
+        world.dealer.forget_chunks(caller, 7)
+        assert self.known(world, caller) == (True, True, True)
+        world.call(caller, 7, "p", progress=True)
+        assert world.sent() == []
+
+    def test_giving_one_up_ends_the_call(self, world, caller, callee):
+        world.call(caller, 7, "p", progress=True)
+        world.sent()
+        world.dealer.give_up(caller, 7, Refused(QUOTA, "too much"))
+        assert world.sent() == [
+            (callee.id, "interrupt", 1, ("killnowait", CANCELED)),
+            (caller.id, "error", 7, QUOTA),
+        ]
+        assert_idle(world, caller, callee)
+
+    def test_nothing_is_known_of_a_session_that_left(self, world, caller, callee):
+        world.dealer.expect_chunks(caller, 6)
+        world.call(caller, 7, "p", progress=True)
+        world.dealer.leave(caller)
+        world.dealer.leave(caller)
+        assert self.known(world, caller) == (False, False, True)
+        world.answer(callee, 1)
+        world.dealer.leave(callee)
+        assert world.dealer._calls == {}
+
+
 class TestProgressiveInvocations:
     @pytest.fixture
     def callee(self, world):
@@ -636,7 +724,7 @@ class TestProgressiveInvocations:
         world.sent()
         world.call(caller, 1, "p")
         assert world.sent() == []
-        assert len(caller.progressive) == MAX_PROGRESSIVE
+        assert len(world.calls_of(caller).progressive) == MAX_PROGRESSIVE
 
     def test_a_call_whose_first_chunk_was_refused_is_refused_once(self, world, caller):
         assert_refused(NO_SUCH_PROCEDURE, world.call, caller, 7, "q", progress=True)
@@ -1077,7 +1165,7 @@ class TestCallsOfTheRouterItself:
             (caller.id, "error", 1),
             (other.id, "invocation", 2),
         ]
-        assert set(caller.calls) == {2}
+        assert set(world.made(caller)) == {2}
         assert len(world.clock.timers) == 2
 
     def test_while_their_callee_leaves_others_may_leave_too(self, world, caller, callee):
@@ -1359,7 +1447,8 @@ class DealerMachine(RuleBasedStateMachine):
         }
         more = {"progress": True} if call.is_sending else {}
         assert told.message.details == {**call.details, **more}
-        assert session.registrations[told.message.registration].registration.procedure == registration.uri
+        asked = self.world.registrations(session)[told.message.registration]
+        assert asked.registration.procedure == registration.uri
         kind = "chunk" if call.is_sending else "invocation"
         self.expect(session, kind, call.invocation, [call.request])
         self.pending.append(call)
@@ -1663,15 +1752,15 @@ class DealerMachine(RuleBasedStateMachine):
     def the_tables_of_both_sides_name_the_same_calls(self):
         for session in self.alive:
             mine, asked = self.made_by(session), self.asked_of(session)
-            assert list(session.calls) == [call.request for call in mine]
-            assert list(session.invocations) == [call.invocation for call in asked]
+            assert list(self.world.made(session)) == [call.request for call in mine]
+            assert list(self.world.answering(session)) == [call.invocation for call in asked]
             assert max(len(mine), len(asked)) <= self.MAX_PENDING
-            for call in session.calls.values():
-                assert call.callee.session.invocations[call.invocation] is call
+            for call in self.world.made(session).values():
+                assert self.world.answering(call.callee.session)[call.invocation] is call
                 assert call.caller is session
-            for request, call in session.invocations.items():
+            for request, call in self.world.answering(session).items():
                 assert call.invocation == request
-                assert call.caller is None or call.caller.calls[call.request] is call
+                assert call.caller is None or self.world.made(call.caller)[call.request] is call
 
     @invariant()
     def registrations_lead_to_sessions_that_live(self):
@@ -1684,18 +1773,20 @@ class DealerMachine(RuleBasedStateMachine):
             assert [callee.session for callee in callees] == [callee.session for callee in known.callees]
             for callee, known_callee in zip(callees, known.callees, strict=True):
                 assert callee.session in self.alive
-                assert callee.session.registrations[known.id] is callee
+                assert registrations.of(callee.session)[known.id] is callee
                 assert callee.running == self.running(known_callee)
 
     @invariant()
     def nothing_is_kept_of_sessions_that_left(self):
         for session in self.gone:
-            assert (session.registrations, session.calls, session.invocations) == ({}, {}, {})
+            assert session not in self.dealer._calls
+            assert self.world.registrations(session) == {}
 
     def teardown(self):
         for session in self.alive:
             self.dealer.leave(session)
         assert_idle(self.world, *self.alive, *self.gone)
+        assert self.dealer._calls == {}
         registrations = self.dealer.registrations
         assert len(registrations) == len(registrations._by_pattern) == 0
         assert not registrations._by_pattern.has_patterns

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.ports import Limits
-from radiod.core.rpc.registrations import Callee, Registrations
+from radiod.core.limits import Limits
+from radiod.core.rpc.registrations import MAX_SIGNATURES, NOTHING, Callee, Held, Registrations
 from radiod.core.sessions.session import Session
 from radiod.errors import (
     INVALID_ARGUMENT,
@@ -19,7 +19,7 @@ from radiod.errors import (
     Refused,
 )
 from radiod.testing import FakeClock, SequentialIds, make_principal
-from radiod.wire.messages import RegisterOptions
+from radiod.wire.options import RegisterOptions
 
 SHARED = ("first", "last", "roundrobin", "random")
 
@@ -43,6 +43,9 @@ class World:
         return self.registrations.take_over(
             session, procedure, RegisterOptions(force_reregister=True, **options), may_act_on_others
         )
+
+    def of(self, session):
+        return self.registrations.of(session)
 
     def shared(self, invoke, *concurrencies):
         """One registration, and as many callees as concurrencies are given."""
@@ -88,7 +91,7 @@ class TestAdding:
     def test_a_session_finds_its_part_under_the_registrations_id(self, world):
         session = world.join()
         registration, _ = world.add(session, "p", concurrency=3)
-        callee = session.registrations[registration.id]
+        callee = world.of(session)[registration.id]
         assert callee is registration.callees[0]
         assert (callee.session, callee.registration) == (session, registration)
         assert (callee.concurrency, callee.running, callee.wants_timeouts) == (3, 0, False)
@@ -104,7 +107,7 @@ class TestAdding:
         other = world.join()
         assert_refused(PROCEDURE_ALREADY_EXISTS, world.add, other, "p", invoke=invoke)
         assert len(registration.callees) == 1
-        assert other.registrations == {}
+        assert world.of(other) == {}
 
     def test_a_session_joins_once(self, world):
         session = world.join()
@@ -128,7 +131,7 @@ class TestAdding:
         assert world.registrations.lookup("exact", "r").callees[0].session is not session
         world.registrations.remove(session, 1)
         world.add(session, "r", invoke="first")
-        assert len(session.registrations) == 2
+        assert len(world.of(session)) == 2
 
     @pytest.mark.parametrize(
         ("features", "asks", "wants"),
@@ -164,6 +167,53 @@ class TestRemoving:
         registration, is_new = world.add(session, "p", invoke="last")
         assert is_new
         assert (registration.id, registration.invoke) == (2, "last")
+
+
+class TestOfOneSession:
+    def test_is_empty_before_the_first_and_behind_the_last(self, world):
+        session = world.join()
+        assert world.of(session) == {}
+        registration, _ = world.add(session, "p")
+        assert list(world.of(session)) == [registration.id]
+        world.registrations.remove(session, registration.id)
+        assert world.of(session) == {}
+        assert world.registrations._by_session == {}
+
+    @pytest.mark.parametrize("signature", [{"parameters": [], "doc": 1}, {"doc": "x" * 20_000}])
+    def test_stays_empty_when_its_first_is_refused(self, world, signature):
+        session = world.join()
+        assert_refused(INVALID_ARGUMENT, world.add, session, "p", signature=signature)
+        assert_refused(NO_SUCH_REGISTRATION, world.registrations.remove, session, 1)
+        assert world.registrations._by_session == {}
+        assert NOTHING.callees == {}
+
+    def test_is_apart_from_that_of_others(self, world):
+        first, second = world.join(), world.join()
+        world.add(first, "p", invoke="first", signature={"parameters": []})
+        world.add(second, "p", invoke="first")
+        assert world.of(first)[1].held is not world.of(second)[1].held
+        assert [world.of(one)[1].held.signature_bytes for one in (first, second)] == [17, 0]
+
+    def test_signatures_count_until_their_registrations_end_or_tell_another(self, world):
+        session = world.join()
+        world.add(session, "p", signature={"parameters": []})
+        callee = world.of(session)[1]
+        world.add(session, "q", signature={"parameters": []})
+        assert callee.held.signature_bytes == 2 * 17
+        callee.document(b"12345")
+        assert callee.held.signature_bytes == 17 + 5
+        world.registrations.remove(session, 1)
+        assert callee.held.signature_bytes == 17
+
+    def test_signatures_have_a_bound_to_the_byte(self, world):
+        session = world.join()
+        world.add(session, "p")
+        callee = world.of(session)[1]
+        callee.document(b"x" * MAX_SIGNATURES)
+        assert_refused(QUOTA, callee.document, b"x" * (MAX_SIGNATURES + 1))
+        assert (len(callee.signature), callee.held.signature_bytes) == (MAX_SIGNATURES, MAX_SIGNATURES)
+        assert_refused(QUOTA, world.add, session, "q", signature={"parameters": []})
+        assert list(world.of(session)) == [1]
 
 
 class TestFinding:
@@ -317,7 +367,7 @@ class TestPicking:
 def test_a_callee_has_room_until_it_runs_as_many_as_it_wants():
     world = World()
     registration, _ = world.add(world.join(), "p", invoke="first", concurrency=2)
-    callee = Callee(world.join(), registration, RegisterOptions(concurrency=2))
+    callee = Callee(world.join(), Held(), registration, RegisterOptions(concurrency=2))
     rooms = []
     for callee.running in range(4):
         rooms.append(callee.has_room)
@@ -349,7 +399,7 @@ class TestTakingOver:
         assert (taken.id, taken.match, taken.invoke, taken.created) == (2, match, invoke, 507.0)
         assert world.registrations.lookup(match, "p") is taken
         assert len(world.registrations) == 1
-        assert all(session.registrations == {} for session in old)
+        assert all(world.of(session) == {} for session in old)
 
     def test_of_nothing_is_registering(self, world):
         other, _ = world.add(world.join(), "p")
@@ -362,8 +412,8 @@ class TestTakingOver:
         before, _ = world.add(session, "p", concurrency=1)
         after, replaced = world.take(session, "p", concurrency=2)
         assert [callee.session for callee in replaced] == [session]
-        assert list(session.registrations) == [after.id] != [before.id]
-        assert session.registrations[after.id].concurrency == 2
+        assert list(world.of(session)) == [after.id] != [before.id]
+        assert world.of(session)[after.id].concurrency == 2
 
     @pytest.mark.parametrize(
         ("authid", "authrole", "agreed", "may_act_on_others", "is_allowed"),
@@ -386,7 +436,7 @@ class TestTakingOver:
         assert_refused(NOT_AUTHORIZED, world.take, taker, "p")
         assert world.registrations.best("p") is registration
         assert len(registration.callees) == 1
-        assert taker.registrations == {}
+        assert world.of(taker) == {}
 
     def test_needs_the_consent_of_all(self, world):
         for agreed in (True, False):
@@ -418,6 +468,6 @@ class TestTakingOver:
         registration, _ = world.add(world.join(), "q")
         assert_refused(QUOTA, world.take, taker, "q", signature=long)
         assert len(registration.callees) == 1
-        held = taker.signature_bytes
+        held = world.registrations._by_session[taker].signature_bytes
         assert world.take(taker, "p0", signature=long)[1]
-        assert taker.signature_bytes == held
+        assert world.registrations._by_session[taker].signature_bytes == held

@@ -1,14 +1,15 @@
-"""The router's own calls, to a callee of a real dealer."""
+"""Calls that do not come from a session, to a callee of a real dealer."""
 
 from contextlib import suppress
 
 import pytest
 from support.realms import World
 
-from radiod.core.rpc.router_calls import Questions
+from radiod.core.rpc.router_calls import CallFailed, RouterCalls
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, TIMEOUT, Refused
 from radiod.wire.codecs import CBOR, Payload
 from radiod.wire.messages import Result
+from radiod.wire.options import CallOptions
 
 INVOCATION, YIELD, ERROR = 68, 70, 8
 
@@ -35,7 +36,7 @@ def callee(world):
 
 @pytest.fixture
 def questions(world):
-    return Questions(world.realm.dealer)
+    return RouterCalls(world.realm.dealer)
 
 
 def asked(callee):
@@ -108,8 +109,62 @@ def test_an_answer_that_cannot_be_read_is_a_refusal(world, questions):
 
 def test_an_answer_that_is_opaque_is_a_refusal():
     class Dealer:
-        def ask(self, procedure, payload, timeout_ms, on_end):
+        def ask(self, procedure, payload, options, details, on_end):
             on_end(Result(1, {}), Payload(CBOR, CBOR.dump("opaque"), b""))
 
-    heard = Heard(Questions(Dealer()).ask("decide", timeout_s=5))
+    heard = Heard(RouterCalls(Dealer()).ask("decide", timeout_s=5))
     assert heard[0].uri == INVALID_ARGUMENT
+
+
+class TestCallsOfVisitors:
+    def call(self, questions, *args, details=None, **options):
+        return Heard(questions.call("decide", Payload.of(*args), CallOptions(**options), details or {}))
+
+    def test_come_to_the_whole_result(self, questions, callee):
+        heard = self.call(questions, "joe", details={"caller_authid": "joe"})
+        (invocation,) = callee.received()
+        assert invocation[3:] == [{"caller_authid": "joe"}, ["joe"]]
+        callee.send(YIELD, invocation[1], {}, [1, 2], {"more": 3})
+        assert [payload.values() for payload in heard] == [([1, 2], {"more": 3})]
+
+    def test_that_fail_come_to_the_error_with_all_that_came_with_it(self, questions, callee):
+        heard = self.call(questions)
+        (invocation,) = callee.received()
+        callee.send(ERROR, INVOCATION, invocation[1], {}, "com.example.error", ["why"], {"code": 5})
+        (failure,) = heard
+        assert isinstance(failure, CallFailed)
+        assert (failure.uri, failure.payload.values()) == ("com.example.error", (["why"], {"code": 5}))
+        assert "why" not in failure.text
+
+    def test_that_reach_nobody_are_refused_and_have_not_failed(self, world):
+        (refusal,) = self.call(RouterCalls(world.realm.dealer))
+        assert refusal.uri == NO_SUCH_PROCEDURE
+        assert not isinstance(refusal, CallFailed)
+
+    def test_have_the_time_that_they_are_given(self, world, questions, callee):
+        heard = self.call(questions, timeout=2500)
+        world.clock.advance(2.4)
+        assert heard == []
+        world.clock.advance(0.2)
+        assert heard[0].uri == TIMEOUT
+
+    def test_take_one_answer_and_send_one_part(self, world, questions):
+        features = "callee.progressive_call_results callee.progressive_call_invocations callee.call_canceling"
+        callee = world.join(features=features)
+        callee.register("decide")
+        callee.received()
+        heard = self.call(questions, progress=True, receive_progress=True)
+        (invocation,) = callee.received()
+        assert invocation[3] == {}
+        callee.send(YIELD, invocation[1], {"progress": True}, ["some"])
+        assert heard == []
+        callee.send(YIELD, invocation[1], {}, ["all"])
+        assert [payload.values() for payload in heard] == [(["all"], {})]
+
+    def test_are_held_back_as_all_others_are(self, questions, callee):
+        heard = self.call(questions)
+        (invocation,) = callee.received()
+        with questions.hold():
+            callee.send(YIELD, invocation[1], {}, ["yes"])
+            assert heard == []
+        assert len(heard) == 1

@@ -1,54 +1,18 @@
-"""The session record, and the ids that its peer may use."""
+"""The session record, and what its peer announced."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from radiod.core.sessions.session import MAX_PROGRESSIVE, UNSTOPPABLE_CHUNKS, Session, announced
+from radiod.core.rights import Visitor
+from radiod.core.sessions.session import (
+    REGISTRATION_REVOCATION,
+    UNSTOPPABLE_CHUNKS,
+    Session,
+    announced,
+    describe_session,
+)
 from radiod.errors import PeerError
 from radiod.testing import make_principal
-from radiod.wire.messages import (
-    Call,
-    CallOptions,
-    Cancel,
-    CancelOptions,
-    InvocationError,
-    PeerRole,
-    Publish,
-    PublishOptions,
-    Register,
-    RegisterOptions,
-    Subscribe,
-    SubscribeOptions,
-    Unregister,
-    Unsubscribe,
-    Yield,
-    YieldOptions,
-)
-
-COUNTED = {
-    "publish": lambda id: Publish(id, PublishOptions(), "t"),
-    "subscribe": lambda id: Subscribe(id, SubscribeOptions(), "t"),
-    "unsubscribe": lambda id: Unsubscribe(id, 99),
-    "call": lambda id: Call(id, CallOptions(), "p"),
-    "register": lambda id: Register(id, RegisterOptions(), "p"),
-    "unregister": lambda id: Unregister(id, 99),
-}
-
-
-def chunk(request):
-    return Call(request, CallOptions(progress=True), "p")
-
-
-def final(request):
-    return Call(request, CallOptions(), "p")
-
-
-class Pending:
-    """As much of a pending call as a session looks at."""
-
-    def __init__(self, progress):
-        self.options = CallOptions(progress=progress)
+from radiod.wire.options import PeerRole
 
 
 @pytest.fixture
@@ -56,35 +20,21 @@ def session():
     return Session(7, make_principal(), None)
 
 
-def count(session, *messages):
-    for message in messages:
-        session.count(message)
-
-
-def assert_violation(session, message, *, match=None):
-    with pytest.raises(PeerError, match=match):
-        session.count(message)
-
-
 class TestRecord:
-    def test_a_new_session_is_open_and_holds_nothing(self):
+    def test_a_new_session_is_open_and_has_done_nothing(self):
         outlet = object()
         session = Session(7, make_principal(), outlet)
         assert session.is_open
         assert not session.is_revocable
         assert session.outlet is outlet
-        tables = (session.subscriptions, session.registrations, session.calls, session.invocations)
-        assert all(table == {} for table in tables)
-        assert session.progressive == {}
         assert session.features == frozenset()
-        assert (session.waiting, session.testaments) == (None, None)
-        assert session.invocation_ids.next() == 1
+        assert session.last_request == 0
+        assert (session.agent, session.wants_goodbye) == (None, False)
 
-    def test_sessions_share_no_table(self):
-        first, second = (Session(id, make_principal(), None) for id in (1, 2))
-        first.calls[1] = object()
-        first.progressive[1] = True
-        assert second.calls == second.progressive == {}
+    def test_what_it_holds_is_with_whatever_gave_it_that(self, session):
+        assert not hasattr(session, "__dict__")
+        others = (getattr(session, name) for name in Session.__slots__ if name != "principal")
+        assert all(isinstance(value, int | str | frozenset | None) for value in others)
 
     def test_a_log_line_shows_who_it_is(self):
         assert repr(Session(7, make_principal("alice", "writer"), None)) == "<Session 7 alice (writer)>"
@@ -129,6 +79,18 @@ class TestFeatures:
         assert first is second
 
 
+class TestLosingRegistrations:
+    @pytest.mark.parametrize(
+        ("features", "is_revocable", "hears"),
+        [((), False, False), ((), True, True), ((REGISTRATION_REVOCATION,), False, True)],
+    )
+    def test_is_told_to_those_who_announced_or_said_that_they_understand_it(
+        self, features, is_revocable, hears
+    ):
+        session = Session(7, make_principal(), None, frozenset(features), is_revocable)
+        assert session.hears_of_lost_registrations is hears
+
+
 class TestAnnouncing:
     def test_is_needed_for_what_is_used(self, session):
         session.features = frozenset({"caller.a"})
@@ -137,101 +99,6 @@ class TestAnnouncing:
         for feature in ("callee.a", "caller.b"):
             with pytest.raises(PeerError, match=r"[ab] was not announced for the role calle[re]"):
                 session.check_announced(feature, True)
-
-
-class TestRequestIds:
-    @given(kinds=st.lists(st.sampled_from(sorted(COUNTED)), max_size=20))
-    def test_count_from_1_through_all_kinds_of_requests(self, kinds):
-        session = Session(7, make_principal(), None)
-        for id, kind in enumerate(kinds, 1):
-            session.count(COUNTED[kind](id))
-        assert session.last_request == len(kinds)
-
-    @pytest.mark.parametrize("kind", sorted(COUNTED))
-    @pytest.mark.parametrize("id", [1, 2, 4, 2**53])
-    def test_out_of_sequence_break_the_protocol(self, session, kind, id):
-        session.last_request = 2
-        message = COUNTED[kind](id)
-        assert_violation(session, message, match=rf"{kind.upper()}.Request is {id}, the next one is 3")
-        assert session.last_request == 2
-        session.count(COUNTED[kind](3))
-
-    @pytest.mark.parametrize("kind", sorted(COUNTED))
-    @pytest.mark.parametrize("first", [1, 4, 2**53 - 1])
-    def test_begin_anywhere_and_count_from_there(self, session, kind, first):
-        session.count(COUNTED[kind](first))
-        for id in (first, first + 2, 1 if first > 1 else 7):
-            assert_violation(session, final(id), match=f"the next one is {first + 1}")
-        session.count(final(first + 1))
-
-    def test_that_begin_with_the_last_one_go_on_with_1(self, session):
-        count(session, final(2**53), final(1), final(2))
-
-    def test_begin_again_behind_two_to_the_53rd(self, session):
-        session.last_request = 2**53 - 1
-        count(session, final(2**53), final(1), final(2))
-        assert session.last_request == 2
-
-    def test_do_not_begin_again_before(self, session):
-        session.last_request = 2**53 - 1
-        assert_violation(session, final(1))
-        session.count(final(2**53))
-        assert_violation(session, final(2**53))
-
-    def test_of_answers_and_cancels_are_other_messages_ids(self, session):
-        for id in (5, 5, 2):
-            session.count(Yield(id, YieldOptions()))
-            session.count(InvocationError(68, id, {}, "an.error"))
-            session.count(Cancel(id, CancelOptions()))
-        assert session.last_request == 0
-
-
-class TestProgressiveCalls:
-    def test_use_one_id_for_all_chunks(self, session):
-        count(session, chunk(1), chunk(1), final(2), chunk(1), final(1), chunk(3), final(3))
-        assert session.last_request == 3
-
-    def test_other_messages_may_not_use_it(self, session):
-        session.count(chunk(1))
-        assert_violation(session, Subscribe(1, SubscribeOptions(), "t"))
-
-    def test_a_call_without_chunks_has_none_to_come(self, session):
-        session.count(final(1))
-        for message in (final(1), chunk(1)):
-            assert_violation(session, message)
-
-    def test_begin_with_the_next_id(self, session):
-        session.count(final(4))
-        assert_violation(session, chunk(6))
-        assert session.progressive == {}
-
-    def test_are_known_while_they_are_pending(self, session):
-        count(session, final(1), final(2))
-        session.calls = {1: Pending(progress=True), 2: Pending(progress=False)}
-        session.count(final(1))
-        assert_violation(session, final(2))
-
-    def test_the_latest_are_remembered_when_they_are_over(self, session):
-        for id in range(1, MAX_PROGRESSIVE + 2):
-            count(session, chunk(id), final(id))
-        assert len(session.progressive) == MAX_PROGRESSIVE
-        assert_violation(session, final(1))
-        count(session, final(2), final(MAX_PROGRESSIVE + 1))
-
-    def test_ending_makes_one_the_latest(self, session):
-        for id in range(1, MAX_PROGRESSIVE + 1):
-            session.count(chunk(id))
-        session.remember_progressive(1, True)
-        session.count(chunk(MAX_PROGRESSIVE + 1))
-        assert session.progressive[1] is True
-        assert 2 not in session.progressive
-
-    def test_cost_the_same_memory_however_long_one_of_them_takes(self, session):
-        session.calls[1] = Pending(progress=True)
-        for id in range(1, 5 * MAX_PROGRESSIVE):
-            count(session, chunk(id), final(id))
-            assert len(session.progressive) <= MAX_PROGRESSIVE
-        session.count(chunk(1))
 
 
 def test_one_stock_client_has_more_than_it_announces():
@@ -244,3 +111,15 @@ def test_one_stock_client_has_more_than_it_announces():
     assert announced(roles, "Wampy.js v8.0.2") == {"callee.call_timeout", *unannounced}
     for agent in (None, "", "AutobahnPython/26.10.2", "NotWampy.js v8", "Wampy.json"):
         assert announced(roles, agent) == {"callee.call_timeout"}
+
+
+def test_others_are_told_who_it_is_and_nothing_about_where_it_comes_from():
+    session = Session(7, make_principal("joe", "writer"), "an outlet", agent="a client")
+    assert describe_session(session) == {
+        "session": 7,
+        "authid": "joe",
+        "authrole": "writer",
+        "authmethod": "anonymous",
+        "authprovider": "static",
+    }
+    assert describe_session(Visitor(7, session.principal)) == describe_session(session)

@@ -313,10 +313,10 @@ class TestIdleConnections:
         gc.collect()
         gc.disable()
         try:
-            before = count("OpenSocket", "StreamOutlet", "Session")
+            before = count("WebSocketConnection", "StreamOutlet", "Session")
             wire.hang_up()
             wire.transport.protocol = wire.transport.producer = None
-            after = count("OpenSocket", "StreamOutlet", "Session")
+            after = count("WebSocketConnection", "StreamOutlet", "Session")
         finally:
             gc.enable()
         assert before - after == 3

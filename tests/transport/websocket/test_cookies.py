@@ -5,7 +5,7 @@ import re
 import pytest
 
 from radiod.auth.cookie import CookieJar
-from radiod.core.ports import BrowserCookie
+from radiod.core.sessions.authentication import BrowserCookie
 from radiod.testing import FakeClock, SequentialIds, make_principal
 from radiod.transport.websocket.cookies import CookieCounter
 

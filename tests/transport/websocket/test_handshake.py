@@ -154,9 +154,9 @@ def test_what_a_plain_listener_says_is_ignored(radio):
 def test_a_plain_listener_leaves_nothing_behind(radio):
     listener = opened(radio)
     realm = radio[0].realms["radio"]
-    assert realm.broker.readers("sample_net") == 1
+    assert realm.space.broker.readers("sample_net") == 1
     listener.hang_up()
-    assert (realm.broker.readers("sample_net"), realm.sessions) == (0, {})
+    assert (realm.space.broker.readers("sample_net"), realm.sessions) == (0, {})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Whom a publication is for: its black- and whitelists, and what roles hide.
+
+Source: WAMP specification, "Subscriber Black- and Whitelisting".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from radiod.core.rights import Actor
+from radiod.wire.options import PublishOptions
+
+__all__ = ["Audience", "audience_of"]
+
+
+class Audience:
+    """Subscriber black- and whitelisting: on every given whitelist, on no blacklist."""
+
+    __slots__ = ("_authids", "_authroles", "_ids")
+
+    def __init__(self, options: PublishOptions) -> None:
+        self._ids = _lists(options.eligible, options.exclude)
+        self._authids = _lists(options.eligible_authid, options.exclude_authid)
+        self._authroles = _lists(options.eligible_authrole, options.exclude_authrole)
+
+    def __contains__(self, session: Actor) -> bool:
+        principal = session.principal
+        return (
+            _passes(session.id, *self._ids)
+            and _passes(principal.authid, *self._authids)
+            and _passes(principal.authrole, *self._authroles)
+        )
+
+
+def audience_of(options: PublishOptions) -> Audience | None:
+    """Who may receive the event; None: everybody who listens."""
+    return Audience(options) if options.narrows() else None
+
+
+Lists = tuple[frozenset[Any] | None, frozenset[Any]]
+
+
+def _lists(eligible: list[Any] | None, exclude: list[Any] | None) -> Lists:
+    """As sets, since each is asked for every listener."""
+    return None if eligible is None else frozenset(eligible), frozenset(exclude or ())
+
+
+def _passes(value: Any, eligible: frozenset[Any] | None, exclude: frozenset[Any]) -> bool:
+    return (eligible is None or value in eligible) and value not in exclude

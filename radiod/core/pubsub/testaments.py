@@ -1,0 +1,73 @@
+"""Testaments: events that the router publishes for a session when it has gone.
+
+Sessions are never detached here, so both scopes end together, ``detached`` first.
+Source: WAMP specification, "Testament".
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from radiod.core.rights import Verdict
+from radiod.core.sessions.session import Session
+from radiod.errors import QUOTA, Refused
+from radiod.wire.codecs import Payload
+from radiod.wire.options import PublishOptions
+
+__all__ = ["Scope", "Testament", "Testaments"]
+
+MAX_BYTES: Final = 1 << 20
+"""Bytes that the testaments of one session may have together: payloads, black- and whitelists."""
+
+Scope = Literal["detached", "destroyed"]
+
+
+class Testament(Struct, frozen=True):
+    """One event to come; ``verdict`` is what the session may do, decided when it made its testament."""
+
+    scope: Scope
+    topic: str
+    payload: Payload
+    options: PublishOptions
+    verdict: Verdict
+
+    @property
+    def size(self) -> int:
+        """Bytes that it counts for."""
+        return len(self.payload) + self.options.lists_size()
+
+
+class Testaments:
+    """The testaments of one realm's sessions, of each at most ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_session: dict[Session, list[Testament]] = {}
+
+    def __len__(self) -> int:
+        """Sessions that leave any."""
+        return len(self._by_session)
+
+    def add(self, session: Session, testament: Testament) -> None:
+        """Add to what the session leaves behind.
+
+        Raises: Refused: ``quota``: there are too many already, or all together would be too long.
+        """
+        testaments = self._by_session.get(session, [])
+        if len(testaments) >= self._limit:
+            raise Refused(QUOTA, f"a session may leave {self._limit} testaments")
+        if sum(one.size for one in testaments) + testament.size > MAX_BYTES:
+            raise Refused(QUOTA, f"a session's testaments may have {MAX_BYTES} bytes")
+        self._by_session[session] = [*testaments, testament]
+
+    def flush(self, session: Session, scope: Scope) -> None:
+        """Forget the testaments of one scope."""
+        left = [one for one in self._by_session.pop(session, ()) if one.scope != scope]
+        if left:
+            self._by_session[session] = left
+
+    def take(self, session: Session) -> list[Testament]:
+        """What is to be published now that the session has left, in order."""
+        return sorted(self._by_session.pop(session, ()), key=lambda testament: testament.scope != "detached")

@@ -1,0 +1,186 @@
+"""How sessions, subscriptions and registrations end, and all that must be freed and told then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import Any, Final
+
+from radiod.core.channels.lifecycle import Lifecycle
+from radiod.core.delivery.holdings import Holdings
+from radiod.core.pubsub.broker import SessionSubscriptions, Subscription
+from radiod.core.pubsub.streams import Streams
+from radiod.core.pubsub.testaments import Testament, Testaments
+from radiod.core.pubsub.tuning import Tuned
+from radiod.core.realm.meta_events import MetaEvents
+from radiod.core.realm.publications import Publications
+from radiod.core.realm.subscribers import Subscribers
+from radiod.core.rpc.dealer import Dealer
+from radiod.core.rpc.registrations import Registration
+from radiod.core.rpc.router_calls import RouterCalls
+from radiod.core.sessions.outbox import SessionOutbox
+from radiod.core.sessions.session import Session
+from radiod.core.slices import Slices
+from radiod.errors import CLOSE_SHUTDOWN, Refused
+from radiod.wire.messages import Goodbye, RegistrationRevoked, SubscriptionRevoked
+
+__all__ = ["Departures"]
+
+TOLD_IN_A_STEP: Final = 20
+"""Subscriptions, or registrations, of a session that leaves whose end is told without a pause."""
+
+
+class Departures:
+    """Ends what sessions of one realm have, and the sessions; an ``Authority``.
+
+    ``sessions``: id -> those that have joined, in that order.
+    """
+
+    def __init__(
+        self,
+        *,
+        sessions: dict[int, Session],
+        subscriptions: SessionSubscriptions,
+        dealer: Dealer,
+        testaments: Testaments,
+        streams: Streams,
+        tuned: Tuned,
+        holdings: Holdings,
+        lifecycle: Lifecycle,
+        publications: Publications,
+        subscribers: Subscribers,
+        events: MetaEvents,
+        router_calls: RouterCalls,
+        outbox: SessionOutbox,
+        slices: Slices,
+    ) -> None:
+        self._sessions = sessions
+        self._subscriptions = subscriptions
+        self._dealer = dealer
+        self._testaments = testaments
+        self._streams = streams
+        self._tuned = tuned
+        self._holdings = holdings
+        self._lifecycle = lifecycle
+        self._publications = publications
+        self._subscribers = subscribers
+        self._events = events
+        self._router_calls = router_calls
+        self._outbox = outbox
+        self._slices = slices
+        self._is_closing = False
+        # Whoever takes the messages of sessions: of one that leaves it takes no more.
+        self.on_leave: Callable[[Session], None] = _nobody
+
+    # --- sessions
+
+    def leave(self, session: Session, *, is_everybody: bool = False) -> None:
+        """Remove every trace of ``session``; leaving twice does nothing.
+
+        Args:
+            is_everybody: all leave: testaments and the event of leaving are for nobody.
+        """
+        if self._sessions.pop(session.id, None) is None:
+            return
+        session.is_open = False
+        self.on_leave(session)
+        with self._router_calls.hold():
+            subscriptions = self._subscriptions.end(session)
+            registrations = self._dealer.leave(session)
+            self._tuned.leave(session)
+            self._holdings.leave(session)
+            testaments = self._testaments.take(session)
+            if is_everybody:
+                testaments = []
+            self._slices.run(
+                self._tell_of_leaving(session, testaments, subscriptions, registrations, is_everybody)
+            )
+
+    def _tell_of_leaving(
+        self,
+        session: Session,
+        testaments: list[Testament],
+        subscriptions: list[Subscription],
+        registrations: list[Registration],
+        is_everybody: bool,
+    ) -> Generator[None, None, None]:
+        """Tell everybody concerned what has ended with a session, which is gone already."""
+        for testament in testaments:
+            # Its channel may have ended, say; there is nobody left to tell.
+            with suppress(Refused):
+                self._publications.publish(
+                    session, testament.topic, testament.payload, testament.options, testament.verdict
+                )
+            yield
+        self._streams.leave(session)
+        for count, subscription in enumerate(subscriptions, 1):
+            self._subscribers.removed(session, subscription)
+            if count % TOLD_IN_A_STEP == 0:
+                yield
+        for count, registration in enumerate(registrations, 1):
+            self._events.unregistered(session, registration)
+            if count % TOLD_IN_A_STEP == 0:
+                yield
+        self._lifecycle.leave(session, is_realm_closing=self._is_closing)
+        if not is_everybody:
+            self._events.left(session)
+
+    def kill(
+        self, session: Session, reason: str, details: dict[str, Any], *, is_everybody: bool = False
+    ) -> None:
+        """As ``Authority.kill``."""
+        self._end(session, Goodbye(details, reason), is_everybody=is_everybody)
+
+    def _end(self, session: Session, goodbye: Goodbye | None, *, is_everybody: bool) -> None:
+        if not session.is_open:
+            return
+        if goodbye is None:
+            self._outbox.stop(session)
+        else:
+            self._outbox.close(session, goodbye)
+        self.leave(session, is_everybody=is_everybody)
+
+    def drain(self) -> None:
+        """Send what waits in sessions' buffers: the server is about to stop.
+
+        Publishers that waited for room there are answered in the next turn.
+        """
+        for session in list(self._sessions.values()):
+            self._outbox.drain(session)
+
+    def close(self) -> None:
+        """End every session, since the server stops; the channels stay.
+
+        GOODBYE comes to those that asked for it: stock clients would take it for the end of everything.
+        """
+        self._is_closing = True
+        self.drain()
+        for session in list(self._sessions.values()):
+            goodbye = Goodbye({}, CLOSE_SHUTDOWN) if session.wants_goodbye else None
+            self._end(session, goodbye, is_everybody=True)
+
+    # --- what they have
+
+    def revoke_subscription(self, session: Session, subscription: Subscription, reason: str | None) -> None:
+        """As ``Authority.revoke_subscription``."""
+        subscription.broker.unsubscribe(session, subscription)
+        if session.is_revocable:
+            details = {"subscription": subscription.id, **({"reason": reason} if reason else {})}
+            self._outbox.send(session, SubscriptionRevoked(0, details))
+        self._subscribers.removed(session, subscription)
+
+    def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
+        """As ``Authority.revoke_registration``."""
+        self._dealer.unregister(session, registration.id)
+        self.tell_of_revocation(session, registration, reason)
+        self._events.unregistered(session, registration)
+
+    def tell_of_revocation(self, session: Session, registration: Registration, reason: str | None) -> None:
+        """Tell a session that the router took its registration away, if it can be told."""
+        if session.hears_of_lost_registrations:
+            details = {"registration": registration.id, **({"reason": reason} if reason else {})}
+            self._outbox.send(session, RegistrationRevoked(0, details))
+
+
+def _nobody(session: Session) -> None:
+    """No messages are taken yet."""

@@ -1,0 +1,169 @@
+"""What anything that is not a WAMP session may ask of a realm: HTTP, plain listeners, webhooks.
+
+Rights are asked here, once. Whoever asks is an ``Actor``: a visitor, or a session that a listener holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from radiod.core.budgets.bounds import Bounds, count_refusal
+from radiod.core.channels.descriptions import Descriptions
+from radiod.core.channels.lookup import Lookup
+from radiod.core.delivery.receipts import Publication
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise, chain
+from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.publications import Publications
+from radiod.core.realm.subscribers import Subscribers
+from radiod.core.rights import CALLER, Action, Actor, Permissions, Principal, Verdict, Visitor, disclosed
+from radiod.core.rpc.router_calls import RouterCalls
+from radiod.core.sessions.session import Session
+from radiod.core.uris import check_free, check_uri
+from radiod.errors import AUTHORIZATION_FAILED, NOT_AUTHORIZED, Refused
+from radiod.wire.codecs import Payload
+from radiod.wire.options import CallOptions, Options, PublishOptions, SubscribeOptions
+
+__all__ = ["Gateway"]
+
+PUBLISH_OPTIONS: Final = PublishOptions()
+SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
+CALL_OPTIONS: Final = CallOptions()
+
+
+class Gateway:
+    """The way into one realm without WAMP. ``max_nesting``: of payloads that come in by it."""
+
+    def __init__(
+        self,
+        *,
+        publications: Publications,
+        subscribers: Subscribers,
+        lookup: Lookup,
+        descriptions: Descriptions,
+        bounds: Bounds,
+        router_calls: RouterCalls,
+        ids: Ids,
+        max_nesting: int,
+    ) -> None:
+        self._router_calls = router_calls
+        self._publications = publications
+        self._subscribers = subscribers
+        self._lookup = lookup
+        self._descriptions = descriptions
+        self._bounds = bounds
+        self._ids = ids
+        self.max_nesting = max_nesting
+
+    # --- publishing
+
+    def may_publish(self, publisher: Actor, topic: str, options: PublishOptions = PUBLISH_OPTIONS) -> Verdict:
+        """The right to publish, for ``publish``.
+
+        Raises: Refused: ``not_authorized``, ``invalid_uri``; ``authorization_failed``: it cannot be known at
+            once.
+        """
+        check_uri(topic)
+        verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
+        if isinstance(verdict, Promise):
+            raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
+        _check(verdict, publisher, Action.PUBLISH, topic)
+        return verdict
+
+    def publish(
+        self,
+        publisher: Actor,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions = PUBLISH_OPTIONS,
+        verdict: Verdict | None = None,
+    ) -> Publication | Promise[Publication]:
+        """Publish; ``verdict``: what ``may_publish`` has found already.
+
+        Returns: what became of it; later, perhaps as ``Refused`` (``overrun``, ``unavailable``), where
+            ``options`` ask for an acknowledgement, or the channel is durable.
+        Raises: Refused: as ``may_publish``; ``invalid_uri``, ``channel_closed``, ``no_such_channel``,
+            ``bad_key``, ``quota``, ``overrun``, ``unavailable``.
+        """
+        if verdict is None:
+            verdict = self.may_publish(publisher, topic, options)
+        try:
+            return self._publications.publish(publisher, topic, payload, options, verdict)
+        except Refused as refusal:
+            count_refusal(self._bounds, refusal, publisher)
+            raise
+
+    # --- listening
+
+    def may_listen(
+        self, principal: Principal, topic: str, key: str | None = None
+    ) -> Promise[TopicSpace] | TopicSpace:
+        """Find out, perhaps later, whether somebody may listen to ``topic``.
+
+        Args:
+            key: of a private channel.
+        Returns: where that topic is.
+        Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``bad_key``,
+            ``channel_closed``, ``no_such_channel``, ``authorization_failed``.
+        """
+        check_uri(topic)
+        visitor = Visitor(self._ids.next(), principal)
+
+        def proceed(verdict: Verdict) -> TopicSpace:
+            _check(verdict, visitor, Action.SUBSCRIBE, topic)
+            return self._lookup.space_for(visitor, topic, _with_key(key))
+
+        options: Options = SUBSCRIBE_OPTIONS
+        return chain(principal.permissions.decide(visitor, Action.SUBSCRIBE, topic, options), proceed)
+
+    def listen(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> None:
+        """Have a session that speaks no WAMP listen, which ``may_listen`` has found to be allowed.
+
+        Raises: Refused: ``channel_closed``, ``no_such_channel``, ``bad_key``, ``quota``,
+            ``invalid_argument``.
+        """
+        self._subscribers.added(session, self._subscribers.subscribe(session, topic, options))
+
+    # --- calling
+
+    def call(
+        self, caller: Actor, procedure: str, payload: Payload, options: CallOptions = CALL_OPTIONS
+    ) -> Payload | Promise[Payload]:
+        """Call a procedure that some session has registered; the router's own are for sessions only.
+
+        Comes to the whole result, or to ``CallFailed``, or ``Refused`` as ``Dealer.call``;
+            ``not_authorized``, ``invalid_uri``, ``authorization_failed``.
+        Raises: Refused: the same, if that is known at once.
+        """
+        check_uri(procedure)
+        check_free(procedure)
+        verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
+
+        def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
+            _check(verdict, caller, Action.CALL, procedure)
+            details = disclosed(CALLER, caller, options.disclose_me, verdict)
+            return self._router_calls.call(procedure, payload, options, details)
+
+        return chain(verdict, proceed)
+
+    # --- looking
+
+    def describe(self, name: str, permissions: Permissions | None) -> dict[str, Any]:
+        """One channel, to somebody with these permissions. Raises: Refused: as ``Lookup.known``."""
+        return self._descriptions.get(None, name, permissions)
+
+    def page(
+        self, prefix: str, limit: int, after: str | None, permissions: Permissions | None
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
+        """As ``Descriptions.page``."""
+        return self._descriptions.page(prefix, limit, after, permissions)
+
+
+def _with_key(key: str | None) -> SubscribeOptions:
+    return SUBSCRIBE_OPTIONS if key is None else SubscribeOptions(key=key)
+
+
+def _check(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
+    """Raises: Refused: ``not_authorized``."""
+    if not verdict.is_allowed:
+        raise Refused(NOT_AUTHORIZED, f"role {actor.principal.authrole} may not {action.value} {uri}")

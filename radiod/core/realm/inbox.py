@@ -1,0 +1,318 @@
+"""The entry point of every message of an open session.
+
+The order for each is: its place, its rate, its right, which may take its time, then one change that succeeds
+or fails as a whole, then the answer. While a session waits for its rights, its later messages queue behind.
+A refusal becomes ERROR here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeVar
+
+from radiod.core.budgets.bounds import Bounds, count_refusal
+from radiod.core.ids import MAX_ID
+from radiod.core.promises import Promise
+from radiod.core.rates import Bucket
+from radiod.core.realm.departures import Departures
+from radiod.core.realm.messages import Messages
+from radiod.core.rights import Action, Verdict
+from radiod.core.rpc.dealer import Dealer
+from radiod.core.sessions.outbox import SessionOutbox
+from radiod.core.sessions.session import Session
+from radiod.core.slices import Slices
+from radiod.core.timers import Clock
+from radiod.core.uris import check_uri
+from radiod.errors import (
+    NOT_AUTHORIZED,
+    RATE_LIMITED,
+    Exceeded,
+    PeerError,
+    RadiodError,
+    Refused,
+    WrongSecret,
+)
+from radiod.wire.codecs import Codec, Payload
+from radiod.wire.messages import (
+    Call,
+    Cancel,
+    Error,
+    Goodbye,
+    InvocationError,
+    Message,
+    Publish,
+    Register,
+    Subscribe,
+    Unregister,
+    Unsubscribe,
+    Yield,
+    name_of,
+)
+
+__all__ = ["Inbox"]
+
+T = TypeVar("T")
+
+REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
+"""The messages whose request ids count one by one through a session (WAMP specification, "IDs")."""
+
+PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
+
+Waiting = deque[tuple[Message, Codec]]
+Guarded = Callable[[Session, Any, Codec, Verdict], Promise[Any] | None]
+
+
+class Inbox:
+    """Takes the messages of one realm's sessions."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        departures: Departures,
+        dealer: Dealer,
+        outbox: SessionOutbox,
+        clock: Clock,
+        slices: Slices,
+        bounds: Bounds,
+    ) -> None:
+        self._messages = messages
+        self._departures = departures
+        self._dealer = dealer
+        self._outbox = outbox
+        self._clock = clock
+        self._slices = slices
+        self._bounds = bounds
+        # What came behind a message that has to wait.
+        self._waiting: dict[Session, Waiting] = {}
+        # Of sessions whose rate is limited.
+        self._buckets: dict[Session, Bucket] = {}
+        # Messages that need a right, and what does them once it is there.
+        self._guarded: dict[type, tuple[Action, Guarded]] = {
+            Publish: (Action.PUBLISH, messages.publish),
+            Subscribe: (Action.SUBSCRIBE, messages.subscribe),
+            Call: (Action.CALL, messages.call),
+            Register: (Action.REGISTER, messages.register),
+        }
+        self._free: dict[type, Callable[[Session, Any, Codec], None]] = {
+            Unsubscribe: messages.unsubscribe,
+            Unregister: messages.unregister,
+            Cancel: messages.cancel,
+            Yield: messages.yielded,
+            InvocationError: messages.failed,
+            Goodbye: messages.goodbye,
+        }
+
+    # --- sessions
+
+    def admit(self, session: Session) -> None:
+        """A session has joined, or its rights have changed: its messages may come as fast as these say."""
+        limit = session.principal.permissions.rate_limit
+        if limit is not None:
+            self._buckets[session] = Bucket(limit, self._clock.seconds())
+        else:
+            self._buckets.pop(session, None)
+
+    def leave(self, session: Session) -> None:
+        """A session is about to leave: nothing more of it is taken."""
+        self._buckets.pop(session, None)
+        if self._waiting.pop(session, None) is not None:
+            self._outbox.hold(session, False)
+
+    # --- messages
+
+    def check_request(self, session: Session, message: Any) -> None:
+        """Check the request id of a message that came in.
+
+        The first one of a session may be any; behind 2**53 comes 1.
+        Raises: PeerError: it is not the one behind the last, nor the id of a progressive call.
+        """
+        if type(message) not in REQUESTS:
+            return
+        request: int = message.request
+        last = session.last_request
+        # Wampy goes on counting where its last session ended.
+        expected = request if not last else last + 1 if last < MAX_ID else 1
+        if request == expected:
+            session.last_request = request
+            if type(message) is Call and message.options.progress:
+                self._dealer.expect_chunks(session, request)
+        elif type(message) is not Call or not self._dealer.takes_chunks(session, request):
+            raise PeerError(f"{name_of(message)}.Request is {request}, the next one is {expected}")
+
+    def receive(self, session: Session, message: Message, codec: Codec) -> None:
+        """Do what one message asks for; ``codec`` is the serializer it came in.
+
+        A session that left, or was closed, while the message was on its way gets neither deed nor answer.
+        Raises: PeerError: the message has no place here; the session must be ended.
+        """
+        if not session.is_open:
+            return
+        if self._waiting:
+            waiting = self._waiting.get(session)
+            if waiting is not None:
+                waiting.append((message, codec))
+                return
+        self._take(session, message, codec)
+
+    def _take(self, session: Session, message: Any, codec: Codec) -> None:
+        kind = type(message)
+        guarded = self._guarded.get(kind)
+        if guarded is None:
+            self._take_free(session, message, codec)
+            return
+        if self._buckets:
+            bucket = self._buckets.get(session)
+            if bucket is not None and not bucket.take(self._clock.seconds()):
+                self._drop(session, message)
+                return
+        if kind is Publish:
+            session.check_announced("publisher.payload_passthru_mode", message.options.is_passed_through)
+        elif kind is Call:
+            _check_call(session, message)
+            if self._dealer.is_chunk(session, message.request):
+                self._messages.chunk(session, message, codec)
+                return
+        action, act = guarded
+        try:
+            options = message.options
+            check_uri(message.uri, options.match if action in PATTERN_ACTIONS else "exact")
+            verdict = session.principal.permissions.decide(session, action, message.uri, options)
+        except Refused as refusal:
+            self._refuse(session, message, refusal)
+            return
+        if isinstance(verdict, Promise):
+            self._wait(session, verdict, lambda outcome: self._proceed(session, message, codec, outcome))
+        else:
+            self._perform(session, message, codec, verdict, action, act)
+
+    def _take_free(self, session: Session, message: Any, codec: Codec) -> None:
+        handler = self._free.get(type(message))
+        if handler is None:
+            raise PeerError(f"{name_of(message)} is not expected in an open session")
+        try:
+            handler(session, message, codec)
+        except Refused as refusal:
+            self._refuse(session, message, refusal)
+
+    def _drop(self, session: Session, message: Any) -> None:
+        """A message is one too many; who asked for an answer gets one."""
+        refusal = Exceeded("rate", f"role {session.principal.authrole} may not send so fast", RATE_LIMITED)
+        if type(message) is Call and self._dealer.is_chunk(session, message.request):
+            count_refusal(self._bounds, refusal, session)
+            self._dealer.give_up(session, message.request, refusal)
+        else:
+            self._refuse(session, message, refusal)
+
+    def _perform(
+        self, session: Session, message: Any, codec: Codec, verdict: Verdict, action: Action, act: Guarded
+    ) -> None:
+        try:
+            if not verdict.is_allowed:
+                role = session.principal.authrole
+                raise Refused(NOT_AUTHORIZED, f"role {role} may not {action.value} {message.uri}")
+            rest = act(session, message, codec, verdict)
+        except Refused as refusal:
+            self._refuse(session, message, refusal)
+            return
+        if rest is None:
+            return
+        if action is Action.CALL:
+            self._wait(session, rest, lambda outcome: self._answer(session, message, outcome))
+        else:
+            # Only the answer waits: the session goes on.
+            rest.then(lambda outcome: self._acknowledge(session, message, outcome))
+
+    # --- messages that wait
+
+    def _wait(self, session: Session, value: Promise[T], proceed: Callable[[T | RadiodError], None]) -> None:
+        """Have ``proceed`` go on with ``value`` when it comes; the session's later messages stay behind."""
+        self._waiting[session] = deque()
+        self._outbox.hold(session, True)
+        value.then(lambda outcome: self._resume(session, outcome, proceed))
+
+    def _resume(
+        self, session: Session, outcome: T | RadiodError, proceed: Callable[[T | RadiodError], None]
+    ) -> None:
+        """Do what waited for ``outcome``, and what came behind, unless the session has left."""
+        if not session.is_open:
+            return
+        waiting = self._waiting.pop(session, None) or deque()
+        self._outbox.hold(session, False)
+        try:
+            proceed(outcome)
+        except PeerError as error:
+            self._abort(session, error)
+        self._slices.run(self._take_waiting(session, waiting))
+
+    def _take_waiting(self, session: Session, waiting: Waiting) -> Generator[None, None, None]:
+        """Take what came behind a message that had to wait, until one has to wait again."""
+        while waiting and session.is_open and session not in self._waiting:
+            message, codec = waiting.popleft()
+            try:
+                self._take(session, message, codec)
+            except PeerError as error:
+                self._abort(session, error)
+            if waiting and session.is_open and session not in self._waiting:
+                # What comes in a pause stays behind.
+                self._waiting[session] = waiting
+                self._outbox.hold(session, True)
+                yield
+                if session.is_open:
+                    del self._waiting[session]
+                    self._outbox.hold(session, False)
+        if session.is_open and session in self._waiting:
+            self._waiting[session] = waiting
+
+    def _abort(self, session: Session, error: PeerError) -> None:
+        self._outbox.abort(session, error)
+        self._departures.leave(session)
+
+    def _proceed(self, session: Session, message: Any, codec: Codec, outcome: Verdict | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        else:
+            self._perform(session, message, codec, outcome, *self._guarded[type(message)])
+
+    # --- answers
+
+    def _answer(self, session: Session, message: Call, outcome: Payload | RadiodError) -> None:
+        """Send the result of one of the router's own procedures, which took its time."""
+        try:
+            if isinstance(outcome, RadiodError):
+                raise outcome
+            self._messages.result(session, message, outcome)
+        except RadiodError as refusal:
+            self._refuse(session, message, refusal)
+
+    def _acknowledge(self, session: Session, message: Publish, outcome: Any) -> None:
+        """Answer a publish whose receipt was kept back, unless its session has left meanwhile."""
+        if not session.is_open:
+            return
+        if isinstance(outcome, RadiodError):
+            self._refuse(session, message, outcome)
+        else:
+            self._messages.acknowledge(session, message, outcome.id)
+
+    def _refuse(self, session: Session, message: Any, refusal: RadiodError) -> None:
+        if not session.is_open:
+            return
+        if type(message) is Call and message.options.progress:
+            self._dealer.forget_chunks(session, message.request)
+        count_refusal(self._bounds, refusal, session)
+        if isinstance(refusal, WrongSecret):
+            self._outbox.suspect(session, refusal)
+        # WAMP answers nothing at all to a PUBLISH that did not ask for an acknowledgement.
+        if type(message) is Publish and not message.options.acknowledge:
+            if not isinstance(refusal, Exceeded):
+                self._outbox.unpublished(session, message.topic, refusal)
+        else:
+            error = Error(type(message).__struct_config__.tag, message.request, {}, refusal.uri)
+            self._outbox.send(session, error, Payload.of(refusal.text))
+
+
+def _check_call(session: Session, message: Call) -> None:
+    """Raises: PeerError: a CALL uses a feature that the session did not announce."""
+    options = message.options
+    session.check_announced("caller.progressive_call_invocations", options.progress)
+    session.check_announced("caller.payload_passthru_mode", options.is_passed_through)

@@ -1,0 +1,68 @@
+"""The way of every publication into one realm, whoever it comes from."""
+
+from __future__ import annotations
+
+from radiod.core.channels.lookup import Lookup
+from radiod.core.channels.writers import Writers
+from radiod.core.delivery.receipts import Publication
+from radiod.core.promises import Promise
+from radiod.core.pubsub.streams import Streams
+from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.usage import Meter
+from radiod.core.rights import PUBLISHER, Actor, Verdict, disclosed
+from radiod.core.uris import check_free
+from radiod.wire.codecs import Payload
+from radiod.wire.options import PublishOptions
+
+__all__ = ["Publications"]
+
+
+class Publications:
+    """Publishes what is allowed. ``meter`` counts it: here, and nowhere else.
+
+    Args:
+        space: of everything public.
+    """
+
+    def __init__(
+        self, lookup: Lookup, writers: Writers, streams: Streams, space: TopicSpace, meter: Meter
+    ) -> None:
+        self._lookup = lookup
+        self._writers = writers
+        self._streams = streams
+        self._space = space
+        self.meter = meter
+
+    def publish(
+        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication | Promise[Publication]:
+        """Publish for somebody whose right to it is known.
+
+        Raises: Refused: as ``Lookup.channel``, ``Writers.check`` and ``Publishing.publish``;
+            ``invalid_uri``: it belongs to the router; ``invalid_argument``: no mark of a stream.
+        """
+        check_free(topic)
+        key = options.key
+        channel = self._lookup.admit(publisher, topic, key)
+        if key is not None:
+            # It has done what it is for; what is kept of the event must not hold it.
+            options.key = None
+        if channel is None:
+            space, traffic = self._space, None
+        else:
+            self._writers.check(channel, publisher)
+            space, traffic = channel.space, channel.traffic
+        details = disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
+        if options.is_passed_through:
+            details = {**details, **options.passthru()}
+        if options.stream is None:
+            published = space.publishing.publish(topic, traffic, publisher, payload, options, details)
+        else:
+            sample = self._streams.sample(publisher, topic, options.stream)
+            details = {**details, "_stream": sample.place}
+            published = space.publishing.publish(
+                topic, traffic, publisher, payload, options, details, sample.is_end
+            )
+            sample.take()
+        self.meter.published(publisher, len(payload), is_public=space is self._space)
+        return published

@@ -1,0 +1,120 @@
+"""Calls that are pending, and each session's part in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from radiod.core.ids import Counter
+from radiod.core.rpc.registrations import Callee
+from radiod.core.sessions.session import Session
+from radiod.core.timers import Deadline
+from radiod.errors import PeerError
+from radiod.wire.codecs import Payload
+from radiod.wire.messages import Message
+from radiod.wire.options import CallOptions
+
+__all__ = ["MAX_PROGRESSIVE", "Calls", "PendingCall"]
+
+MAX_PROGRESSIVE: Final = 256
+"""Ids of progressive calls remembered after they ended: their last chunks may still be on the way."""
+
+
+class Calls:
+    """One session's part in calls.
+
+    ``made``: its request -> pending call; ``answering``: its invocation's request -> pending call;
+    ``progressive``: ids of the latest progressive calls that it made -> has the dealer seen it, so that a
+    chunk of one that is not pending is late.
+    """
+
+    __slots__ = ("answering", "invocation_ids", "made", "progressive")
+
+    def __init__(self) -> None:
+        self.made: dict[int, PendingCall] = {}
+        self.answering: dict[int, PendingCall] = {}
+        self.progressive: dict[int, bool] = {}
+        self.invocation_ids = Counter()
+
+    def remember_progressive(self, request: int, is_begun: bool) -> None:
+        """Note the id of a progressive call that began or ended; the oldest makes room."""
+        self.progressive.pop(request, None)
+        self.progressive[request] = is_begun
+        if len(self.progressive) > MAX_PROGRESSIVE:
+            del self.progressive[next(iter(self.progressive))]
+
+    def check_invoked(self, invocation: int) -> None:
+        """Raises: PeerError: the session was never sent an invocation of that id."""
+        if invocation >= self.invocation_ids.upcoming:
+            raise PeerError(f"there was no INVOCATION {invocation}")
+
+
+class PendingCall:
+    """A call that was invoked and is not answered yet.
+
+    ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``calls``: the
+    caller's, and ``at``: those of the session that is to answer; ``details``: what
+    every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
+    the callee was told to end it; ``is_nameable``: a callee that asks who calls is told;
+    ``payload``: kept where another callee may have to be asked, whom ``unavailable`` does not have; ``held``:
+    bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from. What
+    is not set at first is set once the callee was asked.
+    """
+
+    __slots__ = (
+        "at",
+        "callee",
+        "caller",
+        "calls",
+        "deadline",
+        "details",
+        "held",
+        "invocation",
+        "is_canceled",
+        "is_nameable",
+        "is_sending",
+        "on_end",
+        "options",
+        "payload",
+        "request",
+        "since",
+        "unavailable",
+    )
+
+    at: Calls
+    callee: Callee
+    invocation: int
+    since: float
+    deadline: Deadline
+
+    def __init__(
+        self,
+        caller: Session | None,
+        calls: Calls,
+        request: int,
+        options: CallOptions,
+        details: dict[str, Any],
+        payload: Payload,
+        on_end: Callable[[Message, Payload], None] | None,
+    ) -> None:
+        self.caller = caller
+        self.calls = calls
+        self.request = request
+        self.options = options
+        self.details = details
+        self.payload: Payload | None = payload
+        self.on_end = on_end
+        self.is_sending = options.progress
+        self.is_canceled = False
+        self.is_nameable = False
+        self.unavailable: set[Session] = set()
+        self.held = 0
+
+    def invocation_details(self) -> dict[str, Any]:
+        """Those of its next INVOCATION."""
+        return {**self.details, "progress": True} if self.is_sending else self.details
+
+    @property
+    def takes_passthru(self) -> bool:
+        """Whether its caller takes an answer whose payload is passed through."""
+        return self.caller is None or "caller.payload_passthru_mode" in self.caller.features

@@ -1,0 +1,165 @@
+"""The wiring: a ``Config`` becomes a tree of objects behind one port; nothing runs yet.
+
+What decides on rights is wired in ``admission``, a realm in ``realms``, the paths of HTTP in ``http``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from radiod import config
+from radiod.auth.keys import KeyRing
+from radiod.core.budgets.seats import Seats
+from radiod.core.delivery.holdings import Holdings
+from radiod.core.ids import RandomIds
+from radiod.core.realm.gateway import Gateway
+from radiod.core.realm.realm import Realm
+from radiod.core.rights import Principal, Visitor
+from radiod.core.statistics import Statistics
+from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.admission import Admission
+from radiod.service.http import make_tree
+from radiod.service.realms import keys_of, make_realm, restore_realms
+from radiod.service.settings import aliases, transport_limits
+from radiod.store.sqlite import SqliteStore
+from radiod.transport.clock import ReactorClock
+from radiod.transport.limits import TransportLimits
+from radiod.transport.listening.listeners import PlainListeners
+from radiod.transport.listening.polls import ChannelPolls
+from radiod.transport.outbox import FanOut
+from radiod.transport.port import PortFactory
+from radiod.transport.rawsocket import RawSocketFactory
+from radiod.transport.wamp_longpoll import Polls
+from radiod.transport.websocket.handshake import RadioSocketFactory
+from radiod.web.http import RadioSite
+from radiod.web.suspicion import Suspicion
+
+__all__ = ["Radio"]
+
+
+class Radio:
+    """Everything behind the listening port, built from a ``Config`` on a reactor."""
+
+    def __init__(self, configuration: config.Config, reactor: Any) -> None:
+        self._config = configuration
+        self._reactor = reactor
+        self.ids = RandomIds()
+        self.clock = ReactorClock(reactor)
+        limits = configuration.limits
+        self.statistics = Statistics(self.clock, self.clock.timers, limits.stats_interval_s)
+        self.fan_out = FanOut(
+            self.clock,
+            limits.max_backlog_bytes,
+            self.statistics.refused,
+            limits.message_timeout_s,
+            limits.max_unfinished_bytes,
+        )
+        self.realms = self._make_realms()
+        self.admissions = self._make_admissions()
+        self.keys = KeyRing()
+        for name, settings in configuration.realms.items():
+            for key in keys_of(self.realms[name], settings, self.ids):
+                self.keys.add(key)
+        self._make_port(transport_limits(limits))
+
+    def _make_realms(self) -> dict[str, Realm]:
+        limits = self._config.limits
+        holdings = Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
+        return {
+            name: make_realm(
+                name,
+                settings,
+                limits,
+                outbox=self.fan_out,
+                clock=self.clock,
+                timers=self.clock.timers,
+                ids=self.ids,
+                statistics=self.statistics,
+                holdings=holdings,
+            )
+            for name, settings in self._config.realms.items()
+        }
+
+    def _make_admissions(self) -> dict[str, Admission]:
+        return {
+            name: Admission(
+                self.realms[name],
+                settings,
+                self.clock,
+                self.ids,
+                self._reactor,
+                self.statistics.refused,
+                self._config.limits.max_pending_calls,
+            )
+            for name, settings in self._config.realms.items()
+        }
+
+    def _make_port(self, limits: TransportLimits) -> None:
+        refused, unfinished = self.statistics.refused, self.fan_out.unfinished
+        gates = {name: admission.gate for name, admission in self.admissions.items()}
+        paths = dict(aliases(self._config))
+        streams = PlainListeners(self.fan_out, self.clock, self.identify, limits.heartbeat)
+        seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
+        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
+        self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
+        anonymous = self.admissions[self.main_realm.name].anonymous
+        tree = make_tree(
+            writer=self.writer,
+            gateway=self.main_realm.gateway,
+            permissions=anonymous.permissions if anonymous else None,
+            streams=streams,
+            channel_polls=self.channel_polls,
+            longpolls=self.polls,
+            suspicion=Suspicion(self.fan_out.guesses),
+            aliases=paths,
+        )
+        self.site = RadioSite(
+            tree,
+            self._reactor,
+            self.clock,
+            timeout=limits.http_timeout,
+            idle=limits.http_idle,
+            unfinished=unfinished,
+            max_body_bytes=limits.max_message_bytes,
+        )
+        self.port = PortFactory(
+            self.clock,
+            limits,
+            self.fan_out.strangers,
+            refused,
+            unfinished,
+            websocket=RadioSocketFactory(
+                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits
+            ),
+            rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
+            http=self.site,
+        )
+        self.site.upgrade = self.port.upgrade_later
+        self.statistics.read_from("outbox", self.fan_out.counters)
+        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
+
+    def remember(self, store: SqliteStore) -> None:
+        """As ``realms.restore_realms``; statistics tell of the store, too."""
+        restore_realms(self.realms, store)
+        self.statistics.read_from("store", store.counters)
+
+    @property
+    def main_realm(self) -> Realm:
+        """The realm that HTTP requests without a key belong to: the first one configured."""
+        return next(iter(self.realms.values()))
+
+    def writer(self, secret: str) -> tuple[Gateway, Visitor] | None:
+        """The gateway of an API key's realm, and who publishes there; None: there is no such key."""
+        key = self.keys.find(secret)
+        return (key.realm.gateway, key.visitor) if key else None
+
+    def identify(self, secret: str | None) -> tuple[Realm, Principal]:
+        """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
+        if secret is not None:
+            key = self.keys.get(secret)
+            return key.realm, key.principal
+        realm = self.main_realm
+        anonymous = self.admissions[realm.name].anonymous
+        if anonymous is None:
+            raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
+        return realm, anonymous.principal()

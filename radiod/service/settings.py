@@ -1,0 +1,44 @@
+"""The configuration of what listens: limits of the transports, and the rules of each door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from radiod import config
+from radiod.transport.limits import TransportLimits
+from radiod.wire.doors import Door
+
+__all__ = ["aliases", "door", "transport_limits"]
+
+
+def door(listen: config.Listen) -> Door:
+    """The rules of one table of ``[[listen]]``."""
+    found = Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found.tells_peer_late = listen.endpoint.lower().startswith("haproxy:")
+    return found
+
+
+def transport_limits(limits: config.Limits) -> TransportLimits:
+    """The bounds of connections, listeners and requests."""
+    return TransportLimits(
+        max_message_bytes=limits.max_message_bytes,
+        max_connections=limits.max_connections,
+        max_connections_per_address=limits.max_connections_per_address,
+        max_polls=max(1, limits.max_connections // 10),
+        max_fragments=limits.max_fragments,
+        compression=limits.compression,
+        handshake_seconds=limits.max_unauthenticated_seconds,
+        ping_interval=limits.ping_interval_s,
+        ping_timeout=limits.ping_timeout_s,
+        http_timeout=limits.http_timeout_s,
+        http_idle=limits.http_idle_s,
+        heartbeat=limits.heartbeat_s,
+    )
+
+
+def aliases(configuration: config.Config) -> Iterator[tuple[str, str]]:
+    """(path, channel) of every alias."""
+    for realm in configuration.realms.values():
+        for name, channel in realm.channels.items():
+            for path in channel.aliases:
+                yield path, name

@@ -1,0 +1,193 @@
+"""What happens to a publication, whoever it comes from."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.answers import assert_error, assert_refused, assert_silent
+from support.realms import YES, World
+
+from radiod.core.channels.channel import ChannelSettings
+from radiod.core.limits import Limits
+from radiod.core.promises import Promise
+from radiod.core.rights import Disclose, Verdict, Visitor
+from radiod.errors import (
+    BAD_KEY,
+    CHANNEL_CLOSED,
+    DISCLOSE_ME,
+    INVALID_ARGUMENT,
+    INVALID_URI,
+    NO_SUCH_CHANNEL,
+    NOT_AUTHORIZED,
+    OVERRUN,
+    QUOTA,
+)
+from radiod.testing import (
+    ALLOW_NONE,
+    make_principal,
+)
+from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload
+from radiod.wire.options import PublishOptions
+
+RESERVED = ["wamp.session.on_join", "radiod.channel.on_create", "wamp.x", "radiod.x"]
+ACKNOWLEDGE = {"acknowledge": True}
+
+
+@pytest.mark.parametrize("topic", RESERVED)
+def test_cannot_forge_what_the_router_says(world, alice, topic):
+    listener = world.listener(topic)
+    alice.send(16, 1, {}, topic, ["forged"])
+    assert_silent(listener)
+
+
+def test_on_a_closed_channel_is_refused(world, alice):
+    alice.send(48, 1, {}, "radiod.channel.create", ["a"], {"lifetime": 5})
+    listener = world.listener("a")
+    world.clock.advance(5)
+    world.outbox.take()
+    assert_error(alice.ask(16, 2, ACKNOWLEDGE, "a"), 16, 2, CHANNEL_CLOSED)
+    assert_silent(listener)
+
+
+def test_on_an_undeclared_topic_is_refused_where_the_realm_says_so():
+    world = World(undeclared_topics=False)
+    world.realm.lifecycle.declare("a")
+    alice = world.join()
+    assert alice.ask(16, 1, ACKNOWLEDGE, "a")[0] == 17
+    assert_error(alice.ask(16, 2, ACKNOWLEDGE, "b"), 16, 2, NO_SUCH_CHANNEL)
+
+
+def test_is_counted_by_its_channel_once_it_was_accepted(world, alice):
+    world.realm.lifecycle.declare("a")
+    alice.send(16, 1, {}, "a")
+    alice.ask(16, 2, ACKNOWLEDGE, "a")
+    world.join(permissions=ALLOW_NONE).send(16, 1, {}, "a")
+    assert world.realm.descriptions.get(None, "a")["events"] == 2
+
+
+def test_beyond_the_number_of_retained_topics_is_refused_and_not_counted():
+    world = World(limits=Limits(max_retained_topics=1))
+    world.realm.lifecycle.declare("b")
+    alice = world.join()
+    retain = {"retain": True, "acknowledge": True}
+    assert alice.ask(16, 1, retain, "a")[0] == 17
+    assert_error(alice.ask(16, 2, retain, "b"), 16, 2, QUOTA)
+    assert world.realm.descriptions.get(None, "b")["events"] == 0
+
+
+@given(
+    sent=st.lists(
+        st.tuples(st.integers(0, 1), st.sampled_from("ab"), st.sampled_from([{}, ACKNOWLEDGE])),
+        max_size=20,
+    )
+)
+def test_keeps_the_order_of_each_publisher_on_each_topic(sent):
+    world = World()
+    publishers = [world.join(codec=JSON), world.join(codec=MSGPACK)]
+    listeners = [world.join(codec=codec) for codec in (JSON, CBOR)]
+    for listener in listeners:
+        for request, topic in enumerate("ab", 1):
+            listener.ask(32, request, {}, topic)
+    for number, (publisher, topic, options) in enumerate(sent):
+        publishers[publisher].send(16, number + 1, options, topic, [publisher, topic, number])
+    expected = [[publisher, topic, number] for number, (publisher, topic, _) in enumerate(sent)]
+    for listener in listeners:
+        assert [event[4] for event in listener.received()] == expected
+
+
+class Recording:
+    """A ``Meter`` that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def published(self, actor, size, *, is_public):
+        self.told.append((actor.id, size, is_public))
+
+
+class TestMeter:
+    @pytest.fixture
+    def meter(self, world):
+        meter = world.realm.publications.meter = Recording()
+        return meter
+
+    @pytest.fixture
+    def visitor(self):
+        return Visitor(99, make_principal())
+
+    def publish(self, world, publisher, topic, *args, verdict=YES, **options):
+        options = PublishOptions(**options)
+        return world.realm.publications.publish(publisher, topic, Payload.of(*args), options, verdict)
+
+    def test_counts_what_messages_testaments_and_visitors_publish(self, world, meter, alice, visitor):
+        alice.send(16, 1, {}, "a", [1])
+        alice.call("wamp.session.add_testament", "a", ["bye"], {})
+        assert meter.told == [(alice.id, 3, True)]
+        alice.leave()
+        self.publish(world, visitor, "a", "xy")
+        assert meter.told[1:] == [
+            (alice.id, len(CBOR.dump(["bye"])), True),
+            (99, len(Payload.of("xy")), True),
+        ]
+
+    def test_counts_nothing_that_the_router_says(self, world, meter):
+        world.watch("wamp.session.on_join")
+        world.join()
+        assert meter.told == []
+
+    def test_tells_private_channels_apart(self, world, meter, visitor):
+        world.realm.lifecycle.declare("p", key="secret")
+        world.realm.lifecycle.declare("c")
+        self.publish(world, visitor, "p", key="secret")
+        self.publish(world, visitor, "p")
+        self.publish(world, visitor, "c")
+        assert [is_public for _, _, is_public in meter.told] == [False, True, True]
+
+    def test_counts_nothing_that_was_refused(self, world, meter, alice, visitor):
+        world.realm.lifecycle.declare("p", key="secret")
+        world.realm.lifecycle.declare("w", ChannelSettings(single_writer=True))
+        alice.call("radiod.channel.open_write", "w")
+        never = Verdict(is_allowed=True, disclose=Disclose.NEVER)
+        for uri, topic, verdict, options in (
+            (INVALID_URI, "wamp.x", YES, {}),
+            (BAD_KEY, "p", YES, {"key": "wrong"}),
+            (NOT_AUTHORIZED, "w", YES, {}),
+            (DISCLOSE_ME, "a", never, {"disclose_me": True}),
+            (INVALID_ARGUMENT, "a", YES, {"stream": "no mark"}),
+        ):
+            assert_refused(uri, self.publish, world, visitor, topic, verdict=verdict, **options)
+        assert meter.told == []
+
+    def test_counts_what_is_answered_later(self, world, meter, alice, visitor):
+        alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
+        world.outbox.block(alice.session)
+        answers = [self.publish(world, visitor, "a", n, acknowledge=True) for n in range(2)]
+        assert isinstance(answers[1], Promise)
+        assert len(meter.told) == 2
+        outcomes = []
+        answers[1].then(outcomes.append)
+        world.clock.advance(10)
+        assert outcomes[0].uri == OVERRUN
+
+
+def test_what_is_kept_of_an_event_does_not_hold_the_key(world):
+    world.realm.lifecycle.declare("p", key="secret")
+    options = PublishOptions(key="secret", retain=True)
+    world.realm.publications.publish(Visitor(99, make_principal()), "p", Payload.of(), options, YES)
+    assert options.key is None
+
+
+def test_a_sample_that_was_refused_is_not_counted_in_its_stream(world):
+    visitor = Visitor(99, make_principal())
+    listener = world.listener("a")
+
+    def publish(**options):
+        options = PublishOptions(stream={"id": 1}, **options)
+        return world.realm.publications.publish(visitor, "a", Payload.of(), options, YES)
+
+    busy = world.join()
+    busy.subscribe("a", _radiod_buffer={"policy": "raise", "size": 1})
+    world.outbox.block(busy.session)
+    publish()
+    assert_refused(OVERRUN, publish, acknowledge=True)
+    publish()
+    assert [event[3]["_stream"]["counter"] for event in listener.received()] == [1, 2]

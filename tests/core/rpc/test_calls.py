@@ -1,0 +1,95 @@
+"""Pending calls, and what is remembered of those that are over."""
+
+import pytest
+
+from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, PendingCall
+from radiod.core.sessions.session import Session
+from radiod.errors import PeerError
+from radiod.testing import make_principal
+from radiod.wire.codecs import Payload
+from radiod.wire.options import CallOptions
+
+
+@pytest.fixture
+def calls():
+    return Calls()
+
+
+def pending(caller=None, details=None, **options):
+    return PendingCall(caller, Calls(), 1, CallOptions(**options), details or {}, Payload.of(), None)
+
+
+class TestProgressive:
+    def test_ids_are_known_with_whether_the_dealer_has_seen_them(self, calls):
+        calls.remember_progressive(1, False)
+        calls.remember_progressive(2, True)
+        assert calls.progressive == {1: False, 2: True}
+
+    def test_the_latest_are_remembered(self, calls):
+        for request in range(1, MAX_PROGRESSIVE + 2):
+            calls.remember_progressive(request, True)
+        assert list(calls.progressive) == list(range(2, MAX_PROGRESSIVE + 2))
+
+    def test_ending_makes_one_the_latest(self, calls):
+        for request in range(1, MAX_PROGRESSIVE + 1):
+            calls.remember_progressive(request, False)
+        calls.remember_progressive(1, True)
+        calls.remember_progressive(MAX_PROGRESSIVE + 1, False)
+        assert calls.progressive[1] is True
+        assert 2 not in calls.progressive
+
+    def test_one_that_is_noted_again_and_again_pushes_nobody_out(self, calls):
+        for request in range(1, MAX_PROGRESSIVE + 1):
+            calls.remember_progressive(request, True)
+        for _ in range(5):
+            calls.remember_progressive(MAX_PROGRESSIVE, True)
+        assert 1 in calls.progressive
+
+
+class TestInvocations:
+    @pytest.mark.parametrize("invocation", [1, 2, 2**53])
+    def test_nobody_was_asked_before_the_first(self, calls, invocation):
+        with pytest.raises(PeerError, match=f"there was no INVOCATION {invocation}"):
+            calls.check_invoked(invocation)
+
+    def test_every_one_up_to_the_last_was(self, calls):
+        for _ in range(3):
+            calls.invocation_ids.next()
+        for invocation in (1, 2, 3):
+            calls.check_invoked(invocation)
+        with pytest.raises(PeerError):
+            calls.check_invoked(4)
+
+
+class TestPending:
+    def test_sessions_share_no_table(self):
+        first, second = Calls(), Calls()
+        first.made[1] = pending()
+        first.remember_progressive(1, True)
+        first.invocation_ids.next()
+        assert second.made == second.answering == second.progressive == {}
+        assert second.invocation_ids.next() == 1
+
+    def test_a_call_says_so_while_more_is_to_come_and_not_when_that_was_all(self):
+        call = pending(details={"caller": 5}, progress=True)
+        assert call.invocation_details() == {"caller": 5, "progress": True}
+        call.is_sending = False
+        assert call.invocation_details() == {"caller": 5}
+
+    def test_saying_so_leaves_what_all_its_invocations_carry(self):
+        call = pending(progress=True)
+        call.invocation_details()["more"] = 1
+        assert call.details == {}
+
+    @pytest.mark.parametrize(("features", "takes"), [((), False), (("caller.payload_passthru_mode",), True)])
+    def test_an_answer_is_passed_through_to_callers_that_announced_it(self, features, takes):
+        caller = Session(1, make_principal(), None, frozenset(features))
+        assert pending(caller).takes_passthru is takes
+
+    def test_the_router_takes_every_answer(self):
+        assert pending().takes_passthru
+
+    def test_each_has_its_own_list_of_those_that_cannot_take_it(self):
+        first, second = pending(), pending()
+        first.unavailable.add(Session(1, make_principal(), None))
+        assert second.unavailable == set()

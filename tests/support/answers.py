@@ -1,0 +1,30 @@
+"""What clients of a realm, and callers of its parts, are told when something is refused."""
+
+import pytest
+
+from radiod.errors import PROTOCOL_VIOLATION, PeerError, Refused
+
+
+def assert_error(answer, code, request, uri):
+    """ERROR for that request, with one sentence for a human."""
+    assert answer[:5] == [8, code, request, {}, uri]
+    (sentence,) = answer[5]
+    assert sentence.isprintable()
+    assert len(answer) == 6
+
+
+def assert_refused(uri, function, *arguments, **keywords):
+    with pytest.raises(Refused) as refusal:
+        function(*arguments, **keywords)
+    assert refusal.value.uri == uri
+
+
+def assert_protocol_violation(peer, *message):
+    with pytest.raises(PeerError) as refusal:
+        peer.send(*message)
+    assert refusal.value.uri == PROTOCOL_VIOLATION
+    assert peer.received() == []
+
+
+def assert_silent(*peers):
+    assert [peer.received() for peer in peers] == [[]] * len(peers)
