@@ -84,3 +84,8 @@ def test_states_are_drawn_from_their_tables(heading, table):
 def test_files_that_are_named_are_there():
     for path in re.findall(r"`((?:radiod|tests)/[^`]*)`", PAGE):
         assert (ROOT / path).exists(), path
+
+
+def test_drawings_hold_nothing_that_ends_a_line_of_theirs():
+    for text in re.findall(r"```mermaid\n(.*?)```", PAGE, re.DOTALL):
+        assert ";" not in text
