@@ -11,15 +11,17 @@ FUZZ_SEED ?=
 CHAOS_S ?= 300
 CHAOS_SEED ?=
 CHAOS_ONLY ?=
+HOUSE ?=
 # What make bench compares; see benchmarks/peers/README.md for installing the others.
 PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 
-.PHONY: help run test lint coverage fuzz fuzz-coverage chaos bench soak clean
+.PHONY: help run test lint house coverage fuzz fuzz-coverage chaos bench soak clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff, mypy and make house"
+	@echo "make house     circles, floors, sizes, complexity, and the rooms that a message passes, beside their limits"
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
 	@echo "make fuzz      hostile input against a real server for FUZZ_S=90 seconds; FUZZ_SEED= runs a finding again"
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
@@ -37,6 +39,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/house.py
+
+# HOUSE=--circles, --upwards or --known: names what is counted.
+house: $(VENV)/.dev
+	@$(BIN)/python tests/house.py $(HOUSE)
 
 coverage: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest -q tests/wire tests/core

@@ -2,6 +2,8 @@
 
 errors <- wire <- core <- {auth, store, engine, transport, web, metrics} <- service <- tap;
 endpoints <- service
+
+Within the core the packages stand on floors (``house.FLOORS``). Imports for type checking count everywhere.
 """
 
 import ast
@@ -9,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from house import FLOORS, KNOWN, all_imports, count_upwards, read_modules, upwards_in_words
 
 ROOT = Path(__file__).parents[1]
 EDGES = frozenset({"auth", "store", "engine", "transport", "web", "metrics"})
@@ -146,6 +149,19 @@ def test_the_configuration_knows_nothing_of_the_core_but_what_values_it_takes():
             and not name.startswith(("radiod.core.uris.", "radiod.core.delivery.buffers."))
         ]
         assert_none(source, wrong, "the configuration is parsed before anything is built")
+
+
+class TestTheFloorsOfTheCore:
+    def test_every_package_stands_on_one(self):
+        standing = [package for floor in FLOORS for package in floor]
+        found = {".".join(source.package[1:]) for source in SOURCES if source.part == "core"}
+        assert sorted(standing) == sorted(found)
+
+    def test_packages_import_only_those_below_them(self):
+        imports = all_imports(read_modules(ROOT, ["radiod"]))
+        known = KNOWN.get("imports upwards", {})
+        wrong = {arrow: n for arrow, n in count_upwards(imports).items() if n > known.get(arrow, 0)}
+        assert not wrong, f"{wrong}, of these:\n{upwards_in_words(imports)}"
 
 
 @pytest.mark.parametrize("source", PURE, ids=str)

@@ -130,9 +130,31 @@ def test_what_is_promised_names_what_keeps_it():
         assert (ROOT / file).exists(), file
 
 
-@pytest.mark.parametrize("page", ["README.md", "SECURITY.md"])
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "CONTRIBUTING.md"])
 def test_links_of_pages_at_the_top_lead_somewhere(page):
     for target, anchor in re.findall(r"\]\(([^)#:\s]+)(?:#([^)\s]+))?\)", (ROOT / page).read_text()):
         assert (ROOT / target).exists(), target
         if anchor:
             assert anchor in anchors(ROOT / target), f"{target}#{anchor}"
+
+
+def test_what_contributors_are_shown_is_there():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", page, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"`((?:radiod|tests|docs)/[^`]*)`", page):
+        assert (ROOT / path).exists(), path
+    for path, name in (
+        ("radiod/wire/messages.py", "ClientMessage"),
+        ("radiod/wire/messages.py", "RouterMessage"),
+        ("radiod/core/realm/handshake.py", "FEATURES"),
+        ("radiod/transport/port.py", "class Doorkeeper"),
+        ("radiod/config/nodes.py", "class Limits"),
+        ("tests/wire/test_codecs.py", "HEADS"),
+        ("tests/wire/test_codecs.py", "ROUTER"),
+        ("tests/support/peers.py", "TRANSPORTS"),
+        ("tests/house.py", "KNOWN"),
+    ):
+        assert name.removeprefix("class ") in page
+        assert re.search(rf"^{name}\b", (ROOT / path).read_text(), re.MULTILINE), (path, name)

@@ -52,14 +52,30 @@ GOODBYE_SECONDS: Final = 2.0
 OPENING_BYTES: Final = 1 << 17
 """The longest message before a session is open: an AUTHENTICATE is at most half of that."""
 
+OPENING: Final = "opening"
+OPEN: Final = "open"
+CLOSING: Final = "closing"
+OVER: Final = "over"
+
+STATES: Final[Mapping[str, Mapping[str, str]]] = {
+    OPENING: {"joined": OPEN, "finished": OVER, "lost": OVER},
+    OPEN: {"said goodbye": OPENING, "told goodbye": CLOSING, "finished": OVER, "lost": OVER},
+    CLOSING: {"finished": OVER, "lost": OVER},
+    OVER: {},
+}
+"""State -> what may happen -> the state then. docs/architecture.md draws it.
+
+A client that said goodbye may join again. One that was told goodbye is only asked for its answer. *Finished*:
+the router has the connection closed; *lost*: it is gone.
+"""
+
 
 class WampDriver:
     """Runs the WAMP sessions of one connection, one after the other, over one outlet.
 
-    States: opening (``_handshake`` set), open (``_session`` set), closing (``_is_closing``: it was told
-    GOODBYE, and only its answer counts), over (``is_over``). A client that said GOODBYE itself is back in the
-    opening state: it may join again, or close. ``close_code`` is the WebSocket close code that says why it is
-    over.
+    ``STATES`` has its states: ``_handshake`` is set while it is opening, ``_session`` while it is open.
+    ``is_over`` tells the last state to transports, which look for each message. ``close_code`` is the
+    WebSocket close code that says why it is over.
 
     Args:
         deadline: calls a function when an opening handshake has had all the time it gets.
@@ -72,7 +88,6 @@ class WampDriver:
         "_deadline",
         "_gates",
         "_handshake",
-        "_is_closing",
         "_outlet",
         "_peer",
         "_realm",
@@ -83,6 +98,7 @@ class WampDriver:
         "_waiting",
         "close_code",
         "is_over",
+        "state",
     )
 
     log = Logger()
@@ -109,7 +125,7 @@ class WampDriver:
         # Networks that keys are guessed from, mostly none; and its place in line if this is one.
         self._suspects = outlet.guesses.networks
         self._turn: Turn | None = None
-        self._is_closing = False
+        self.state: str = OPENING
         self.is_over = False
         self.close_code = NORMAL
         self._handshake: Handshake | None = Handshake(gates, cookie, peer)
@@ -132,7 +148,7 @@ class WampDriver:
         if self._waiting is not None:
             self._waiting.append(data)
             return
-        if self._is_closing:
+        if self.state is CLOSING:
             self._receive_closing(data)
             return
         try:
@@ -210,6 +226,7 @@ class WampDriver:
             self._deadline.cancel()
             self._outlet.strangers.discard(self)
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
+            self._go("joined")
             refusal = self._outlet.joined(handshake.session.principal)
         data = self._outlet.fitting(reply, *_shorter(reply))
         if len(data) > self._outlet.max_bytes:
@@ -253,6 +270,7 @@ class WampDriver:
     def reopen(self) -> None:
         """The client has said goodbye, and been answered: it may join again, or close."""
         self._leave("said goodbye")
+        self._go("said goodbye")
         self._session = None
         self._handshake = Handshake(self._gates, self._cookie, self._peer)
         self._deadline = self._start_deadline(self._expire)
@@ -263,7 +281,7 @@ class WampDriver:
         assert self._session is not None
         self._log_left(self._session, "session {session} left: told {reason}", reason)
         self._session = None
-        self._is_closing = True
+        self._go("told goodbye")
         self._deadline = self._outlet.after(GOODBYE_SECONDS, self._expire)
 
     def stop(self) -> None:
@@ -296,7 +314,7 @@ class WampDriver:
         """
         if self.is_over:
             return
-        if self._is_closing:
+        if self.state is CLOSING:
             self._finish(NORMAL)
             return
         claim = self._handshake.claim if self._handshake is not None else None
@@ -315,7 +333,7 @@ class WampDriver:
         self._finish(close_code or _close_code(error))
 
     def _expire(self) -> None:
-        if self._is_closing:
+        if self.state is CLOSING:
             # A client that has not even read the GOODBYE by now will not.
             self._outlet.give_up()
             if not self.is_over:
@@ -330,15 +348,22 @@ class WampDriver:
         """The connection is gone."""
         if not self.is_over:
             self._leave("connection lost")
-            self._end()
+            self._end("lost")
 
     def _finish(self, close_code: int) -> None:
+        if self.is_over:
+            # Its last words were too much for a peer that does not read: the connection was cut.
+            return
         self._leave("closed")
         self.close_code = close_code
-        self._end()
+        self._end("finished")
         self._outlet.finish()
 
-    def _end(self) -> None:
+    def _go(self, what: str) -> None:
+        self.state = STATES[self.state][what]
+
+    def _end(self, what: str) -> None:
+        self._go(what)
         self._deadline.cancel()
         if self._turn is not None:
             self._turn.leave()

@@ -194,6 +194,11 @@ HEADS = {
 }
 
 
+def test_every_message_is_tried():
+    assert set(HEADS) == set(messages.ClientMessage.__args__)
+    assert set(ROUTER) >= set(messages.RouterMessage.__args__)
+
+
 def heads_and_payloads(kind):
     head, payload = HEADS[kind]
     return st.tuples(st.tuples(*head), payload)
