@@ -363,7 +363,7 @@ class Peer:
 
     def send_message(self, message: ClientMessage) -> None:
         """Give the realm a message that is decoded already."""
-        self._realm.receive(self.session, message, self._codec)
+        self._realm.take(self.session, message, self._codec)
 
     def received(self) -> list[list[Any]]:
         """What has come for this peer since the last time it was asked, as lists, oldest first."""

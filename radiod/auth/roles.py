@@ -84,7 +84,9 @@ class StaticPermissions:
 
     def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict:
         """As ``Permissions.decide``, at once. O(1) once asked, else O(patterns)."""
-        return self._verdict(action, getattr(options, "match", "exact"), uri)
+        match: MatchPolicy = getattr(options, "match", "exact")
+        verdict = self._cache.get((action, match, uri))
+        return self._verdict(action, match, uri) if verdict is None else verdict
 
     def _verdict(self, action: Action, match: MatchPolicy, uri: str) -> Verdict:
         if len(uri) > MAX_URI_LENGTH:

@@ -44,14 +44,17 @@ def _is_well_formed(uri: str, policy: MatchPolicy) -> bool:
     return FORMS[policy].fullmatch(uri) is not None
 
 
+RESERVED: Final = ("wamp.", "radiod.")
+
+
 def is_reserved(uri: str) -> bool:
     """True for URIs that only the router itself may publish to or register."""
-    return uri.startswith(("wamp.", "radiod."))
+    return uri.startswith(RESERVED)
 
 
 def check_free(uri: str) -> None:
     """Refuse what belongs to the router. Raises: Refused: ``wamp.error.invalid_uri``."""
-    if is_reserved(uri):
+    if uri.startswith(RESERVED):
         raise Refused(INVALID_URI, f"{uri} belongs to the router")
 
 

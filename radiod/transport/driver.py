@@ -255,8 +255,7 @@ class WampDriver:
             return
         if type(message) is Goodbye and message.reason == CLOSE_LOGOUT:
             self._gates[self._realm.name].forget(self._cookie)
-        self._realm.check_request(self._session, message)
-        self._realm.receive(self._session, message, self._codec)
+        self._realm.inbox.receive(self._session, message, self._codec)
 
     def _receive_closing(self, data: bytes) -> None:
         try:

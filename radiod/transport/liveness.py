@@ -1,6 +1,6 @@
 """Peers that vanish without a packet, where none can be asked for a sign of life.
 
-WebSockets are pinged (``transport.websocket.pings``). What cannot be, or must not (docs/adr/0014), is watched
+WebSockets are pinged (``transport.pings``). What cannot be, or must not (docs/adr/0014), is watched
 here: TCP probes silent connections, in whole seconds from one on, and the kernel knows when the peer's kernel
 last acknowledged anything. A peer that is there, but reads nothing, acknowledges. A Unix socket's cannot
 vanish.
@@ -17,7 +17,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from radiod.transport.clock import ReactorClock
-from radiod.transport.websocket.pings import NOTHING_ASKED, Pinger
+from radiod.transport.pings import NOTHING_ASKED, Pinger
 
 __all__ = ["Watch"]
 

@@ -24,7 +24,7 @@ from radiod.transport.formats import RAWSOCKET
 from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
-from radiod.transport.websocket.pings import NOTHING_ASKED, Pinger
+from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import CODECS, Codec
 from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames, rawsocket_wanted
 from radiod.wire.pieces import Pieces

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.core.delivery.receipts import Publication
+from radiod.core.delivery.broadcast import Publication
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Actor, Verdict

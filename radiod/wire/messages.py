@@ -97,11 +97,6 @@ class Publish(Message, tag=16):
     args: Raw = EMPTY
     kwargs: Raw = EMPTY
 
-    @property
-    def uri(self) -> str:
-        """What a right is needed for."""
-        return self.topic
-
 
 class Subscribe(Message, tag=32):
     """Subscribes to a topic."""
@@ -109,11 +104,6 @@ class Subscribe(Message, tag=32):
     request: Id
     options: SubscribeOptions
     topic: Text
-
-    @property
-    def uri(self) -> str:
-        """What a right is needed for."""
-        return self.topic
 
 
 class Unsubscribe(Message, tag=34):
@@ -132,11 +122,6 @@ class Call(Message, tag=48):
     args: Raw = EMPTY
     kwargs: Raw = EMPTY
 
-    @property
-    def uri(self) -> str:
-        """What a right is needed for."""
-        return self.procedure
-
 
 class Cancel(Message, tag=49):
     """Cancels a call; ``request`` is the call's."""
@@ -151,11 +136,6 @@ class Register(Message, tag=64):
     request: Id
     options: RegisterOptions
     procedure: Text
-
-    @property
-    def uri(self) -> str:
-        """What a right is needed for."""
-        return self.procedure
 
 
 class Unregister(Message, tag=66):

@@ -20,23 +20,23 @@ NONE: Final[Mapping[str, Channel]] = {}
 
 
 class Memberships:
-    """The private channels that each session of one realm joined, at most ``limit``, ended ones included."""
+    """The private channels that each session of one realm joined, at most ``limit``, ended ones included.
+
+    ``by_session``: session -> name -> channel; sessions that joined none are not in it.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._by_session: dict[Actor, dict[str, Channel]] = {}
+        # Public, since every publish asks whether its session is in it.
+        self.by_session: dict[Actor, dict[str, Channel]] = {}
 
     def __len__(self) -> int:
         """Sessions that are members of any."""
-        return len(self._by_session)
-
-    def __contains__(self, session: object) -> bool:
-        """Whether the session is a member of any. Cheap: asked for each publish."""
-        return session in self._by_session
+        return len(self.by_session)
 
     def of(self, session: Actor) -> Mapping[str, Channel]:
         """Name -> channel, perhaps ended."""
-        return self._by_session.get(session, NONE)
+        return self.by_session.get(session, NONE)
 
     def find(self, session: Actor, name: str) -> Channel | None:
         """The private channel that ``name`` means to this session. Raises: Refused: ``channel_closed``."""
@@ -69,20 +69,20 @@ class Memberships:
         if self.of(session).get(channel.name) is channel:
             return
         self.check_entry(session, channel.name, limit=limit)
-        self._by_session.setdefault(session, {})[channel.name] = channel
+        self.by_session.setdefault(session, {})[channel.name] = channel
         channel.members[session] = None
 
     def withdraw(self, session: Session, name: str) -> Channel | None:
         """End a membership. Returns: the channel it was in; None: there was none."""
-        held = self._by_session.get(session, {})
+        held = self.by_session.get(session, {})
         channel = held.pop(name, None)
         if channel is not None:
             channel.members.pop(session, None)
             if not held:
-                del self._by_session[session]
+                del self.by_session[session]
         return channel
 
     def leave(self, session: Session) -> None:
         """The session has left."""
-        for channel in self._by_session.pop(session, {}).values():
+        for channel in self.by_session.pop(session, {}).values():
             channel.members.pop(session, None)

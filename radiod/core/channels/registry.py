@@ -196,7 +196,8 @@ class Channels:
         """
         channel = self._public.get(topic)
         if channel is None:
-            self._refuse_closed(topic, None)
+            if (topic, None) in self._closed_public:
+                raise Refused(CHANNEL_CLOSED, f"channel {topic} is closed")
             if not self._undeclared_topics:
                 raise Refused(NO_SUCH_CHANNEL, f"no channel {topic}")
         return channel

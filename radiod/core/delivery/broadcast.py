@@ -1,4 +1,4 @@
-"""One publication on its way to the listeners of one subscription."""
+"""One publication: on its way to the listeners of one subscription, and what became of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from radiod.wire.codecs import Payload
 
-__all__ = ["Broadcast"]
+__all__ = ["Broadcast", "Publication"]
 
 
 class Broadcast:
@@ -39,3 +39,13 @@ class Broadcast:
         """The same event, for one listener that is told more about it."""
         told = {**self.details, **details}
         return Broadcast(self.subscription, self.publication, self.topic, told, self.payload, self.is_mark)
+
+
+class Publication:
+    """What became of a publish: its id, and how many sessions listened to the topic."""
+
+    __slots__ = ("id", "readers")
+
+    def __init__(self, id: int, readers: int) -> None:
+        self.id = id
+        self.readers = readers

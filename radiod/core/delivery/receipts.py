@@ -1,22 +1,13 @@
-"""What became of a publish, and the receipt that is kept back until every listener has room for the event."""
+"""The receipt of a publish, which is kept back until every listener has room for the event."""
 
 from __future__ import annotations
 
+from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.flow import Flow
 from radiod.core.promises import Promise
 from radiod.errors import OVERRUN, RadiodError, Refused
 
-__all__ = ["Publication", "Receipt"]
-
-
-class Publication:
-    """What became of a publish: its id, and how many sessions listened to the topic."""
-
-    __slots__ = ("id", "readers")
-
-    def __init__(self, id: int, readers: int) -> None:
-        self.id = id
-        self.readers = readers
+__all__ = ["Receipt"]
 
 
 class Receipt:

@@ -10,11 +10,14 @@ from typing import Any
 from radiod.core.rights import Actor
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Audience", "audience_of"]
+__all__ = ["Audience"]
 
 
 class Audience:
-    """Subscriber black- and whitelisting: on every given whitelist, on no blacklist."""
+    """Subscriber black- and whitelisting: on every given whitelist, on no blacklist.
+
+    Made only for options that narrow (``PublishOptions.narrows``): sets of them cost something.
+    """
 
     __slots__ = ("_authids", "_authroles", "_ids")
 
@@ -30,11 +33,6 @@ class Audience:
             and _passes(principal.authid, *self._authids)
             and _passes(principal.authrole, *self._authroles)
         )
-
-
-def audience_of(options: PublishOptions) -> Audience | None:
-    """Who may receive the event; None: everybody who listens."""
-    return Audience(options) if options.narrows() else None
 
 
 Lists = tuple[frozenset[Any] | None, frozenset[Any]]

@@ -10,18 +10,18 @@ from typing import Any, Final, NamedTuple
 
 from radiod.core.budgets.bounds import Bounds
 from radiod.core.dates import date
-from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.delivery.broadcast import Broadcast, Publication
 from radiod.core.delivery.flow import EventOutbox, Flow, Tally
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.listeners import Listener, ListenerGroup
 from radiod.core.delivery.pacing import Pacer
-from radiod.core.delivery.receipts import Publication, Receipt
+from radiod.core.delivery.receipts import Receipt
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
 from radiod.core.ids import Counter, Ids
 from radiod.core.limits import Limits
 from radiod.core.patterns import PatternIndex
 from radiod.core.promises import Promise
-from radiod.core.pubsub.audience import Audience, audience_of
+from radiod.core.pubsub.audience import Audience
 from radiod.core.pubsub.retention import Retained, Retention, retained_size
 from radiod.core.rights import Actor, Permissions
 from radiod.core.sessions.session import Session
@@ -318,7 +318,7 @@ class Broker:
             self._check_retained(topic, retained_size(payload, options))
         if options.acknowledge and self._flow.paced:
             probe = Broadcast(0, 0, topic, {}, payload, is_mark)
-            audience = audience_of(options)
+            audience = Audience(options) if options.narrows() else None
             for subscription in self.matching(topic):
                 if subscription.paced:
                     receivers = _receivers(subscription, publisher, options, topic, audience)
@@ -353,7 +353,7 @@ class Broker:
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.
-        audience = audience_of(options)
+        audience = Audience(options) if options.narrows() else None
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
             receivers = _receivers(subscription, publisher, options, topic, audience)

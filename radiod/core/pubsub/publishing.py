@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from radiod.core.delivery.receipts import Publication
+from radiod.core.delivery.broadcast import Publication
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.histories import Histories
 from radiod.core.history.topic_history import History

@@ -10,7 +10,7 @@ from typing import Any, Final
 from radiod.core.budgets.bounds import Bounds, count_refusal
 from radiod.core.channels.descriptions import Descriptions
 from radiod.core.channels.lookup import Lookup
-from radiod.core.delivery.receipts import Publication
+from radiod.core.delivery.broadcast import Publication
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.topic_space import TopicSpace

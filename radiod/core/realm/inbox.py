@@ -49,6 +49,7 @@ from radiod.wire.messages import (
     Yield,
     name_of,
 )
+from radiod.wire.options import CallOptions
 
 __all__ = ["Inbox"]
 
@@ -57,10 +58,29 @@ T = TypeVar("T")
 REQUESTS: Final = frozenset({Publish, Subscribe, Unsubscribe, Call, Register, Unregister})
 """The messages whose request ids count one by one through a session (WAMP specification, "IDs")."""
 
-PATTERN_ACTIONS: Final = frozenset({Action.SUBSCRIBE, Action.REGISTER})
-
 Waiting = deque[tuple[Message, Codec]]
-Guarded = Callable[[Session, Any, Codec, Verdict], Promise[Any] | None]
+
+
+class Guarded:
+    """What needs a right: to do what, with the URI in which attribute of the message, and what does it then.
+
+    ``takes_patterns``: the URI may be a pattern, by the option ``match``.
+    """
+
+    __slots__ = ("act", "action", "attribute", "takes_patterns")
+
+    def __init__(
+        self,
+        action: Action,
+        attribute: str,
+        act: Callable[[Session, Any, Codec, Verdict], Promise[Any] | None],
+        *,
+        takes_patterns: bool = False,
+    ) -> None:
+        self.action = action
+        self.attribute = attribute
+        self.act = act
+        self.takes_patterns = takes_patterns
 
 
 class Inbox:
@@ -88,11 +108,11 @@ class Inbox:
         # Of sessions whose rate is limited.
         self._buckets: dict[Session, Bucket] = {}
         # Messages that need a right, and what does them once it is there.
-        self._guarded: dict[type, tuple[Action, Guarded]] = {
-            Publish: (Action.PUBLISH, messages.publish),
-            Subscribe: (Action.SUBSCRIBE, messages.subscribe),
-            Call: (Action.CALL, messages.call),
-            Register: (Action.REGISTER, messages.register),
+        self._guarded: dict[type, Guarded] = {
+            Publish: Guarded(Action.PUBLISH, "topic", messages.publish),
+            Subscribe: Guarded(Action.SUBSCRIBE, "topic", messages.subscribe, takes_patterns=True),
+            Call: Guarded(Action.CALL, "procedure", messages.call),
+            Register: Guarded(Action.REGISTER, "procedure", messages.register, takes_patterns=True),
         }
         self._free: dict[type, Callable[[Session, Any, Codec], None]] = {
             Unsubscribe: messages.unsubscribe,
@@ -121,8 +141,13 @@ class Inbox:
 
     # --- messages
 
+    def receive(self, session: Session, message: Any, codec: Codec) -> None:
+        """As ``take``, of a message as it comes in: its request id is checked. Raises: PeerError: as both."""
+        self.check_request(session, message)
+        self.take(session, message, codec)
+
     def check_request(self, session: Session, message: Any) -> None:
-        """Check the request id of a message that came in.
+        """Check, and count, the id of a request.
 
         The first one of a session may be any; behind 2**53 comes 1.
         Raises: PeerError: it is not the one behind the last, nor the id of a progressive call.
@@ -140,7 +165,7 @@ class Inbox:
         elif type(message) is not Call or not self._dealer.takes_chunks(session, request):
             raise PeerError(f"{name_of(message)}.Request is {request}, the next one is {expected}")
 
-    def receive(self, session: Session, message: Message, codec: Codec) -> None:
+    def take(self, session: Session, message: Message, codec: Codec) -> None:
         """Do what one message asks for; ``codec`` is the serializer it came in.
 
         A session that left, or was closed, while the message was on its way gets neither deed nor answer.
@@ -166,25 +191,26 @@ class Inbox:
             if bucket is not None and not bucket.take(self._clock.seconds()):
                 self._drop(session, message)
                 return
+        options = message.options
         if kind is Publish:
-            session.check_announced("publisher.payload_passthru_mode", message.options.is_passed_through)
+            if options.is_passed_through:
+                session.check_announced("publisher.payload_passthru_mode")
         elif kind is Call:
-            _check_call(session, message)
+            _check_call(session, options)
             if self._dealer.is_chunk(session, message.request):
                 self._messages.chunk(session, message, codec)
                 return
-        action, act = guarded
+        uri = getattr(message, guarded.attribute)
         try:
-            options = message.options
-            check_uri(message.uri, options.match if action in PATTERN_ACTIONS else "exact")
-            verdict = session.principal.permissions.decide(session, action, message.uri, options)
+            check_uri(uri, options.match if guarded.takes_patterns else "exact")
+            verdict = session.principal.permissions.decide(session, guarded.action, uri, options)
         except Refused as refusal:
             self._refuse(session, message, refusal)
             return
         if isinstance(verdict, Promise):
             self._wait(session, verdict, lambda outcome: self._proceed(session, message, codec, outcome))
         else:
-            self._perform(session, message, codec, verdict, action, act)
+            self._perform(session, message, codec, verdict, guarded)
 
     def _take_free(self, session: Session, message: Any, codec: Codec) -> None:
         handler = self._free.get(type(message))
@@ -205,19 +231,19 @@ class Inbox:
             self._refuse(session, message, refusal)
 
     def _perform(
-        self, session: Session, message: Any, codec: Codec, verdict: Verdict, action: Action, act: Guarded
+        self, session: Session, message: Any, codec: Codec, verdict: Verdict, guarded: Guarded
     ) -> None:
         try:
             if not verdict.is_allowed:
-                role = session.principal.authrole
-                raise Refused(NOT_AUTHORIZED, f"role {role} may not {action.value} {message.uri}")
-            rest = act(session, message, codec, verdict)
+                told = f"{guarded.action.value} {getattr(message, guarded.attribute)}"
+                raise Refused(NOT_AUTHORIZED, f"role {session.principal.authrole} may not {told}")
+            rest = guarded.act(session, message, codec, verdict)
         except Refused as refusal:
             self._refuse(session, message, refusal)
             return
         if rest is None:
             return
-        if action is Action.CALL:
+        if guarded.action is Action.CALL:
             self._wait(session, rest, lambda outcome: self._answer(session, message, outcome))
         else:
             # Only the answer waits: the session goes on.
@@ -272,7 +298,7 @@ class Inbox:
         if isinstance(outcome, RadiodError):
             self._refuse(session, message, outcome)
         else:
-            self._perform(session, message, codec, outcome, *self._guarded[type(message)])
+            self._perform(session, message, codec, outcome, self._guarded[type(message)])
 
     # --- answers
 
@@ -311,8 +337,9 @@ class Inbox:
             self._outbox.send(session, error, Payload.of(refusal.text))
 
 
-def _check_call(session: Session, message: Call) -> None:
+def _check_call(session: Session, options: CallOptions) -> None:
     """Raises: PeerError: a CALL uses a feature that the session did not announce."""
-    options = message.options
-    session.check_announced("caller.progressive_call_invocations", options.progress)
-    session.check_announced("caller.payload_passthru_mode", options.is_passed_through)
+    if options.progress:
+        session.check_announced("caller.progressive_call_invocations")
+    if options.is_passed_through:
+        session.check_announced("caller.payload_passthru_mode")

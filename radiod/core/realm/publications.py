@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.writers import Writers
-from radiod.core.delivery.receipts import Publication
+from radiod.core.delivery.broadcast import Publication
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace

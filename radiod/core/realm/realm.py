@@ -314,13 +314,9 @@ class Realm:
 
     # --- messages
 
-    def check_request(self, session: Session, message: Message) -> None:
-        """As ``Inbox.check_request``."""
-        self.inbox.check_request(session, message)
-
-    def receive(self, session: Session, message: Message, codec: Codec) -> None:
-        """As ``Inbox.receive``."""
-        self.inbox.receive(session, message, codec)
+    def take(self, session: Session, message: Message, codec: Codec) -> None:
+        """As ``Inbox.take``."""
+        self.inbox.take(session, message, codec)
 
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Promise[Any]:
         """As ``RouterCalls.ask``."""

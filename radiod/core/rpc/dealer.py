@@ -294,7 +294,8 @@ class Dealer:
         Raises: PeerError: it uses what the callee did not announce, or there never was this invocation.
         """
         details = options.passthru()
-        callee.check_announced(PASSTHRU, bool(details))
+        if details:
+            callee.check_announced(PASSTHRU)
         calls = self.calls_of(callee)
         call = calls.answering.get(invocation)
         if call is None:
@@ -336,7 +337,8 @@ class Dealer:
             details: what the error says about a payload in passthru mode.
         Raises: PeerError: it uses what the callee did not announce, or there never was this invocation.
         """
-        callee.check_announced(PASSTHRU, bool(details))
+        if details:
+            callee.check_announced(PASSTHRU)
         calls = self.calls_of(callee)
         call = calls.answering.get(invocation)
         if call is None:

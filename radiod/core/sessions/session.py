@@ -125,9 +125,9 @@ class Session:
         """True when it announced, or said, that it understands the router's taking one away."""
         return self.is_revocable or REGISTRATION_REVOCATION in self.features
 
-    def check_announced(self, feature: str, is_used: bool) -> None:
-        """Raises: PeerError: ``feature``, given as "role.feature", is used and was not announced."""
-        if is_used and feature not in self.features:
+    def check_announced(self, feature: str) -> None:
+        """Raises: PeerError: ``feature``, given as "role.feature", is used, and was not announced."""
+        if feature not in self.features:
             role, _, name = feature.partition(".")
             raise PeerError(f"{name} was not announced for the role {role}")
 

@@ -27,7 +27,7 @@ from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
 from radiod.transport.listening.listeners import PlainListener
 from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
-from radiod.transport.websocket.pings import NOTHING_ASKED, Pinger
+from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import Codec
 from radiod.wire.deflate import inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame

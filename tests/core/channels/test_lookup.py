@@ -76,7 +76,7 @@ class TestPrivate:
             assert subscribe(stranger, name, _radiod_key=key) == BAD_KEY
             assert publish(stranger, name, _radiod_key=key) == BAD_KEY
             assert stranger.call(OPEN, name, key) == BAD_KEY
-        assert stranger.session not in world.realm.memberships
+        assert stranger.session not in world.realm.memberships.by_session
 
     def test_a_public_channel_has_no_key(self, world, owner):
         owner.call(CREATE, "a")
@@ -123,7 +123,7 @@ class TestPrivate:
         stranger = world.caller()
         answers = {stranger.call(JOIN, "a", f"guess {n}") for n in range(10_000)}
         assert answers == {BAD_KEY}
-        assert stranger.session not in world.realm.memberships
+        assert stranger.session not in world.realm.memberships.by_session
         assert len(world.realm.channels) == 1
 
     def test_is_known_to_its_members_by_name(self, world, owner, lookup):
@@ -164,7 +164,7 @@ class TestControlled:
         control = private(owner)["control_key"]
         stranger = world.join().session
         assert lookup.controlled(stranger, "a", control) is world.realm.channels.unlock("a", "secret")
-        assert stranger not in world.realm.memberships
+        assert stranger not in world.realm.memberships.by_session
 
     def test_a_wrong_key_is_bad_where_there_is_a_channel_of_that_name(self, world, owner, lookup):
         private(owner)

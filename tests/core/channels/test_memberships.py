@@ -88,7 +88,11 @@ def test_each_session_has_its_own(memberships, session):
     other = Session(2, make_principal(), None)
     one = channel("a")
     memberships.enter(session, one)
-    assert (session in memberships, other in memberships, len(memberships)) == (True, False, 1)
+    assert (session in memberships.by_session, other in memberships.by_session, len(memberships)) == (
+        True,
+        False,
+        1,
+    )
     assert memberships.find(other, "a") is None
     assert memberships.of(other) == {}
     memberships.enter(other, one)
@@ -107,9 +111,9 @@ def test_who_left_its_last_channel_takes_no_memory(memberships, session):
     for name in "ab":
         memberships.enter(session, channel(name))
     memberships.withdraw(session, "a")
-    assert session in memberships
+    assert session in memberships.by_session
     memberships.withdraw(session, "b")
-    assert session not in memberships
+    assert session not in memberships.by_session
     assert len(memberships) == 0
 
 
@@ -119,7 +123,7 @@ def test_a_session_that_leaves_is_no_member_of_anything(memberships, session):
         memberships.enter(session, one)
     memberships.leave(session)
     assert not any(one.members for one in channels)
-    assert session not in memberships
+    assert session not in memberships.by_session
     assert len(memberships) == 0
 
 

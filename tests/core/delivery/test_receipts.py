@@ -2,8 +2,9 @@
 
 import pytest
 
+from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.flow import Flow, Tally
-from radiod.core.delivery.receipts import Publication, Receipt
+from radiod.core.delivery.receipts import Receipt
 from radiod.core.promises import Promise
 from radiod.errors import OVERRUN
 from radiod.testing import FakeClock, RecordingOutbox

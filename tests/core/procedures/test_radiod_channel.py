@@ -176,7 +176,7 @@ class TestCreate:
             arguments = {"public": public, parameter: value}
             assert caller.call(CREATE, "a", **arguments) == INVALID_ARGUMENT, value
         assert len(world.realm.channels) == 0
-        assert caller.session not in world.realm.memberships
+        assert caller.session not in world.realm.memberships.by_session
 
     def test_refuses_a_key_for_what_is_public(self, caller):
         assert caller.call(CREATE, "a", key="secret") == INVALID_ARGUMENT

@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.pubsub.audience import Audience, audience_of
+from radiod.core.pubsub.audience import Audience
 from radiod.core.rights import Visitor
 from radiod.testing import make_principal
 from radiod.wire.options import PublishOptions
@@ -45,23 +45,8 @@ def test_all_lists_have_to_let_somebody_pass():
     assert meant(eligible=[1], exclude_authrole=["vowel"]) == ""
 
 
-@pytest.mark.parametrize(
-    "lists",
-    [{f"{kind}{trait}": []} for kind in ("eligible", "exclude") for trait in ("", "_authid", "_authrole")],
-    ids=lambda lists: next(iter(lists)),
-)
-def test_there_is_one_where_there_is_a_list_even_an_empty_one_that_lets_nobody_pass(lists):
-    audience = audience_of(PublishOptions(**lists))
-    is_narrower = next(iter(lists)).startswith("eligible")
-    assert [one for one in PEOPLE if audience is None or one in audience] == ([] if is_narrower else PEOPLE)
-
-
-def test_there_is_none_for_everybody():
-    assert audience_of(PublishOptions(exclude_me=False, retain=True)) is None
-
-
 def test_lists_that_change_afterwards_change_nothing():
     eligible = [1]
-    audience = audience_of(PublishOptions(eligible=eligible))
+    audience = Audience(PublishOptions(eligible=eligible))
     eligible.append(2)
     assert [one.id for one in PEOPLE if one in audience] == [1]

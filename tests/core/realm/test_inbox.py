@@ -144,7 +144,7 @@ class Counted:
 
     def count(self, *messages):
         for message in messages:
-            self.realm.check_request(self.session, message)
+            self.realm.inbox.check_request(self.session, message)
 
     def refuse(self, message, *, match=None):
         with pytest.raises(PeerError, match=match):
@@ -262,9 +262,9 @@ class TestProgressiveCalls:
     def test_of_two_sessions_are_apart(self, counted):
         other = counted.realm.join(make_principal(), None)
         counted.count(chunk(1))
-        counted.realm.check_request(other, final(1))
+        counted.realm.inbox.check_request(other, final(1))
         with pytest.raises(PeerError):
-            counted.realm.check_request(other, final(1))
+            counted.realm.inbox.check_request(other, final(1))
         counted.count(final(1))
 
 

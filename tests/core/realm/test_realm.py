@@ -287,8 +287,7 @@ class Sessions(RuleBasedStateMachine):
         session = client.session
         decoded = CBOR.decode(CBOR.dump(list(message)))
         try:
-            self.world.realm.check_request(session, decoded)
-            self.world.realm.receive(session, decoded, CBOR)
+            self.world.realm.inbox.receive(session, decoded, CBOR)
         except PeerError as error:
             self.world.outbox.abort(session, error)
             self.world.realm.leave(session)

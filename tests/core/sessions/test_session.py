@@ -94,11 +94,10 @@ class TestLosingRegistrations:
 class TestAnnouncing:
     def test_is_needed_for_what_is_used(self, session):
         session.features = frozenset({"caller.a"})
-        session.check_announced("caller.a", True)
-        session.check_announced("callee.a", False)
+        session.check_announced("caller.a")
         for feature in ("callee.a", "caller.b"):
             with pytest.raises(PeerError, match=r"[ab] was not announced for the role calle[re]"):
-                session.check_announced(feature, True)
+                session.check_announced(feature)
 
 
 def test_one_stock_client_has_more_than_it_announces():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from support.memory import CONFIG, HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
 
-from radiod.transport.websocket.pings import CROWD, TURNS
+from radiod.transport.pings import CROWD, TURNS
 
 PING, PONG, CLOSE = 9, 10, 8
 INTERVAL, TIMEOUT = 30, 20
