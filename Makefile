@@ -5,6 +5,9 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 JS := tests/e2e/js
+# Processes that share the tests; auto is two for each processor.
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS)
 PYTEST_FLAGS ?=
 FUZZ_S ?= 90
 FUZZ_SEED ?=
@@ -14,10 +17,14 @@ CHAOS_ONLY ?=
 # What make bench compares; see benchmarks/peers/README.md for installing the others.
 PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 
-.PHONY: help run test lint coverage fuzz fuzz-coverage chaos bench soak clean
+# Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help run quick test lint coverage fuzz fuzz-coverage chaos bench soak clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
+	@echo "make quick     the tests that need no server, with fewer examples: some 20 seconds"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
 	@echo "make lint      ruff and mypy"
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
@@ -25,13 +32,16 @@ help:
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
 	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
 	@echo "make bench     reproduce the tables of docs/performance.md"
-	@echo "make soak      long runs: leaks, stalled listeners, kill -9 under durable publishes"
+	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 
 run: $(VENV)/.run
 	@$(BIN)/python demo/run.py --port $(PORT)
 
+quick: $(VENV)/.dev
+	$(PYTEST) --hypothesis-profile=quick $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
+
 test: $(VENV)/.dev $(JS)/node_modules
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(PYTEST) $(PYTEST_FLAGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -58,6 +68,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 
 soak: $(VENV)/.dev
+	$(PYTEST) -m soak --hypothesis-profile=soak $(PYTEST_FLAGS)
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
 	$(BIN)/python benchmarks/bounded.py --peers radiod

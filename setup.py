@@ -12,6 +12,7 @@ SIM = ["numpy>=1.26"]
 TEST = [
     "pytest>=8.2",
     "pytest-twisted>=1.14",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "coverage>=7.5",
     "mypy>=1.11",
