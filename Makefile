@@ -49,8 +49,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 coverage: $(VENV)/.dev
-	$(BIN)/coverage run -m pytest -q tests/wire tests/core
-	$(BIN)/coverage report --fail-under=100
+	$(PYTEST) --cov --cov-fail-under=100 $(PYTEST_FLAGS) tests/wire tests/core
 
 fuzz: $(VENV)/.dev $(JS)/node_modules
 	@FUZZ_S="$(FUZZ_S)" FUZZ_SEED="$(FUZZ_SEED)" PYTHONPATH=.:tests $(BIN)/python -m fuzz

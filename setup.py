@@ -11,6 +11,7 @@ VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "radiod" / "__init__.py"
 SIM = ["numpy>=1.26"]
 TEST = [
     "pytest>=8.2",
+    "pytest-cov>=5.0",
     "pytest-twisted>=1.14",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
