@@ -38,7 +38,7 @@ run: $(VENV)/.run
 	@$(BIN)/python demo/run.py --port $(PORT)
 
 quick: $(VENV)/.dev
-	$(PYTEST) --hypothesis-profile=quick $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
+	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
 
 test: $(VENV)/.dev $(JS)/node_modules
 	$(PYTEST) $(PYTEST_FLAGS)
@@ -67,7 +67,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 
 soak: $(VENV)/.dev
-	$(PYTEST) -m soak --hypothesis-profile=soak $(PYTEST_FLAGS)
+	$(PYTEST) --hypothesis-profile=soak -m 'soak or hypothesis' $(PYTEST_FLAGS)
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
 	$(BIN)/python benchmarks/bounded.py --peers radiod

@@ -1,6 +1,7 @@
 """How tests share the processors, Hypothesis profiles, signals for servers, tests that need no reactor."""
 
 import functools
+import gc
 import os
 import signal
 import sys
@@ -74,6 +75,12 @@ def pytest_collection_modifyitems(config, items):
             item.function._hypothesis_internal_use_settings = cut(own, *most)
 
 
+def pytest_collection_finish():
+    # The tests themselves are for ever: what looks for garbage need not walk through them each time.
+    gc.collect()
+    gc.freeze()
+
+
 def cut(asked, examples, steps):
     return settings(
         asked,
@@ -88,6 +95,13 @@ class Scheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid):
         path, _, _ = nodeid.partition("::")
         return path if path.startswith(SHARING) else nodeid.partition("[")[0]
+
+    def mark_test_complete(self, node, item_index, duration=0):
+        super().mark_test_complete(node, item_index, duration)
+        # It would count what is done already again after each test.
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(self.assigned_work[node][scope].values()):
+            del self.assigned_work[node][scope]
 
 
 def pytest_xdist_make_scheduler(config, log):

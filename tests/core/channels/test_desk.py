@@ -270,6 +270,7 @@ class TestPrivate:
         owner.call(DELETE, "b", private(owner, "b")["control_key"])
         assert stranger.call(GET, "a") == CHANNEL_CLOSED
 
+    @pytest.mark.slow
     def test_ten_thousand_probes_leave_no_trace_and_no_answer_but_one(self, world, owner):
         private(owner)
         stranger = world.caller()
