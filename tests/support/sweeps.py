@@ -10,6 +10,6 @@ import pytest
 
 
 def sweep(values: Iterable[Any], short: int) -> list[Any]:
-    """Parameters for ``parametrize``: the first ``short`` values in every run, the others in ``make soak``."""
+    """Parameters for ``parametrize``: the first ``short`` values in every run, the rest in ``make soak``."""
     rest = iter(values)
     return [*islice(rest, short), *(pytest.param(value, marks=pytest.mark.soak) for value in rest)]
