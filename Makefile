@@ -9,6 +9,9 @@ JS := tests/e2e/js
 WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS)
 PYTEST_FLAGS ?=
+# An environment of the oldest versions that setup.py allows, and what is tested there.
+OLDEST := build/oldest
+OLDEST_TESTS ?= tests
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -20,12 +23,13 @@ PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 # Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run quick test lint coverage fuzz fuzz-coverage chaos bench soak clean
+.PHONY: help run quick test oldest lint coverage fuzz fuzz-coverage chaos bench soak clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
 	@echo "make quick     the tests that need no server, with fewer examples: some 20 seconds"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
+	@echo "make oldest    all tests with the oldest versions that setup.py allows"
 	@echo "make lint      ruff and mypy"
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
 	@echo "make fuzz      hostile input against a real server for FUZZ_S=90 seconds; FUZZ_SEED= runs a finding again"
@@ -42,6 +46,9 @@ quick: $(VENV)/.dev
 
 test: $(VENV)/.dev $(JS)/node_modules
 	$(PYTEST) $(PYTEST_FLAGS)
+
+oldest: $(OLDEST)/.dev $(JS)/node_modules
+	$(OLDEST)/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(OLDEST_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -84,6 +91,15 @@ $(VENV)/.run: setup.py $(VENV)/bin/python
 
 $(VENV)/.dev: setup.py $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev]'
+	touch $@
+
+# The bounds of setup.py are the versions themselves here, so that what is said and what is tested are one.
+$(OLDEST)/.dev: setup.py $(VENV)/.dev
+	$(PYTHON) -m venv $(OLDEST)
+	$(BIN)/python -c 'from importlib.metadata import requires; print(*(each.replace(">=", "==") for each in \
+	    requires("radiod") if "extra" not in each), sep="\n")' >$(OLDEST)/constraints.txt
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
+	    --constraint $(OLDEST)/constraints.txt --editable '.[dev]'
 	touch $@
 
 # Stock WAMP clients for the end-to-end tests; without npm those tests are skipped.
