@@ -19,6 +19,7 @@ TEST = [
     "mypy>=1.11",
     "mypy-zope>=1.0.5",
     "ruff>=0.6",
+    "msgpack>=1.0",
     "requests>=2.32",
     "websockets>=13",
     "selenium>=4.24",
