@@ -5,7 +5,13 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 JS := tests/e2e/js
+# Processes that share the tests; auto is two for each processor.
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS)
 PYTEST_FLAGS ?=
+# An environment of the oldest versions that setup.py allows, and what is tested there.
+OLDEST := build/oldest
+OLDEST_TESTS ?= tests
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -15,11 +21,16 @@ HOUSE ?=
 # What make bench compares; see benchmarks/peers/README.md for installing the others.
 PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 
-.PHONY: help run test lint house coverage fuzz fuzz-coverage chaos bench soak clean
+# Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help run quick test oldest lint house coverage fuzz fuzz-coverage chaos bench soak clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
+	@echo "make quick     the tests that need no server, with fewer examples: some 20 seconds"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
+	@echo "make oldest    all tests with the oldest versions that setup.py allows"
 	@echo "make lint      ruff, mypy and make house"
 	@echo "make house     circles, floors, sizes, complexity, and the rooms that a message passes, beside their limits"
 	@echo "make coverage  branch coverage of radiod/wire and radiod/core from their own tests"
@@ -27,13 +38,19 @@ help:
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
 	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
 	@echo "make bench     reproduce the tables of docs/performance.md"
-	@echo "make soak      long runs: leaks, stalled listeners, kill -9 under durable publishes"
+	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 
 run: $(VENV)/.run
 	@$(BIN)/python demo/run.py --port $(PORT)
 
+quick: $(VENV)/.dev
+	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
+
 test: $(VENV)/.dev $(JS)/node_modules
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(PYTEST) $(PYTEST_FLAGS)
+
+oldest: $(OLDEST)/.dev $(JS)/node_modules
+	$(OLDEST)/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(OLDEST_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -46,8 +63,7 @@ house: $(VENV)/.dev
 	@$(BIN)/python tests/house.py $(HOUSE)
 
 coverage: $(VENV)/.dev
-	$(BIN)/coverage run -m pytest -q tests/wire tests/core
-	$(BIN)/coverage report --fail-under=100
+	$(PYTEST) --cov --cov-fail-under=100 $(PYTEST_FLAGS) tests/wire tests/core
 
 fuzz: $(VENV)/.dev $(JS)/node_modules
 	@FUZZ_S="$(FUZZ_S)" FUZZ_SEED="$(FUZZ_SEED)" PYTHONPATH=.:tests $(BIN)/python -m fuzz
@@ -65,6 +81,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 
 soak: $(VENV)/.dev
+	$(PYTEST) --hypothesis-profile=soak -m 'soak or hypothesis' $(PYTEST_FLAGS)
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
 	$(BIN)/python benchmarks/bounded.py --peers radiod
@@ -81,6 +98,15 @@ $(VENV)/.run: setup.py $(VENV)/bin/python
 
 $(VENV)/.dev: setup.py $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[dev]'
+	touch $@
+
+# The bounds of setup.py are the versions themselves here, so that what is said and what is tested are one.
+$(OLDEST)/.dev: setup.py $(VENV)/.dev
+	$(PYTHON) -m venv $(OLDEST)
+	$(BIN)/python -c 'from importlib.metadata import requires; print(*(each.replace(">=", "==") for each in \
+	    requires("radiod") if "extra" not in each), sep="\n")' >$(OLDEST)/constraints.txt
+	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
+	    --constraint $(OLDEST)/constraints.txt --editable '.[dev]'
 	touch $@
 
 # Stock WAMP clients for the end-to-end tests; without npm those tests are skipped.

@@ -1,13 +1,21 @@
-"""Hypothesis profile, signals for servers, and a straight way for tests that need no reactor."""
+"""How tests share the processors, Hypothesis profiles, signals for servers, tests that need no reactor."""
 
+import functools
+import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
+import _pytest.unittest
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
+from xdist.scheduler import LoadScopeScheduling
 
 PURE = tuple(Path(__file__).parent / layer for layer in ("wire", "core"))
+
+SHARING = ("tests/e2e/", "tests/stream_service/", "tests/simulator/", "tests/store/")
+"""Folders whose modules start a server, or make another thing that is dear, once for all their tests."""
 
 # No deadlines: the machines are shared. On CI the same examples every time.
 settings.register_profile(
@@ -19,6 +27,10 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("quick", settings.get_profile("radiod"), max_examples=10, stateful_step_count=20)
+settings.register_profile("soak", settings.get_profile("radiod"), max_examples=500, derandomize=False)
+# Examples and steps that a test gets at most, whatever it asks for. Only a soak gives what was asked for.
+MOST = {"quick": (10, 20), "radiod": (100, 40), "soak": (sys.maxsize, sys.maxsize)}
 settings.load_profile("radiod")
 
 # What is ignored here, under nohup or in a shell's background, would be in every server that a test starts.
@@ -29,6 +41,11 @@ for number, handler in {
 }.items():
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+# Before each test pytest reads and parses what is installed of Twisted, to learn its version: a millisecond
+# each, a fifth of the time of the pure layers' tests.
+if hasattr(_pytest.unittest, "_get_twisted_version"):
+    _pytest.unittest._get_twisted_version = functools.cache(_pytest.unittest._get_twisted_version)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,3 +60,56 @@ def pytest_pyfunc_call(pyfuncitem):
     names = pyfuncitem._fixtureinfo.argnames
     pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
     return True
+
+
+def pytest_collection_modifyitems(config, items):
+    """Cut what properties and state machines ask for down to the profile's most."""
+    most = MOST[config.getoption("--hypothesis-profile") or "radiod"]
+    for item in items:
+        if not is_hypothesis_test(getattr(item, "function", None)):
+            continue
+        if hasattr(item.cls, "settings"):
+            item.cls.settings = cut(item.cls.settings, *most)
+        else:
+            own = item.function._hypothesis_internal_use_settings
+            item.function._hypothesis_internal_use_settings = cut(own, *most)
+
+
+def pytest_collection_finish():
+    # The tests themselves are for ever: what looks for garbage need not walk through them each time.
+    gc.collect()
+    gc.freeze()
+
+
+def cut(asked, examples, steps):
+    return settings(
+        asked,
+        max_examples=min(asked.max_examples, examples),
+        stateful_step_count=min(asked.stateful_step_count, steps),
+    )
+
+
+class Scheduling(LoadScopeScheduling):
+    """Whatever shares something dear goes to one worker, file by file; all else function by function."""
+
+    def _split_scope(self, nodeid):
+        path, _, _ = nodeid.partition("::")
+        return path if path.startswith(SHARING) else nodeid.partition("[")[0]
+
+    def mark_test_complete(self, node, item_index, duration=0):
+        super().mark_test_complete(node, item_index, duration)
+        # It would count what is done already again after each test.
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(self.assigned_work[node][scope].values()):
+            del self.assigned_work[node][scope]
+
+
+def pytest_xdist_make_scheduler(config, log):
+    # In the order of the files: the longest would not be first, but those with the most tests.
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers():
+    """Two for each processor: half of the end-to-end tests' time is waiting."""
+    return 2 * len(os.sched_getaffinity(0))

@@ -38,7 +38,7 @@ def test_every_error_uri_is_documented(uri):
     assert f"`{name}`" in paragraph
 
 
-@pytest.mark.parametrize(("procedure", "parameters"), SIGNATURES.items(), ids=str)
+@pytest.mark.parametrize(("procedure", "parameters"), SIGNATURES.items(), ids=SIGNATURES)
 def test_every_procedure_is_documented_with_its_parameters_in_order(procedure, parameters):
     row = next(line for line in PROTOCOL.splitlines() if line.startswith(f"| `{procedure}` |"))
     documented = re.findall(r"(\w+)(?:=[^,]+)?", row.split("|")[2].replace("`", ""))

@@ -1,6 +1,7 @@
 """The table of what stream_service promised names exactly the tests that there are."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def rows():
         yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
+@functools.cache
 def classes():
     """Name -> names of the tests in it, of every class of every module."""
     found = {}

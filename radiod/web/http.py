@@ -351,6 +351,13 @@ class RadioRequest(server.Request):  # type: ignore[misc] # twisted.web is not f
             super().handleContentChunk(data)
             self.channel.hold(self._body_bytes)
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Begin the answer. Twisted would read forms first; here they are bodies like any other."""
+        self.content.seek(0)  # type: ignore[union-attr] # there is one since gotLength
+        self.method, self.uri, self.clientproto, self.args = command, path, version, {}
+        self.path = path.partition(b"?")[0]
+        self.process()
+
 
 class RadioSite(server.Site):  # type: ignore[misc] # twisted.web is not fully typed
     """The HTTP side of the port.
@@ -375,8 +382,7 @@ class RadioSite(server.Site):  # type: ignore[misc] # twisted.web is not fully t
         max_body_bytes: int,
         unfinished: Unfinished,
     ) -> None:
-        # Whatever calls itself a form is a body like any other: nobody here reads forms.
-        super().__init__(root, timeout=None, reactor=reactor, parsePOSTFormSubmission=False)
+        super().__init__(root, timeout=None, reactor=reactor)
         self.clock = clock
         self.timeout = timeout
         self.idle = idle

@@ -176,6 +176,7 @@ class TestAutobahnsDialect:
         question = method.begin(details("a=n,n", **client.authextra))
         assert question.answer(self.answer(client, question), {}).authid == "a=n,n"
 
+    @pytest.mark.slow
     def test_what_autobahn_derives_is_what_we_make(self):
         theirs = auth.derive_scram_credential("ann@example.com", "pencil")
         salt = bytes.fromhex(theirs["salt"])

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.sweeps import sweep
 
 from radiod.store.database import Database
 from radiod.store.records import StoredEvent
@@ -59,7 +60,7 @@ def assert_whole(path, events):
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", sweep(range(5), short=1))
 def test_every_acknowledged_event_is_there_once_and_in_order_after_each_of_ten_kills(tmp_path, seed):
     path, chance = tmp_path / "store.sqlite", random.Random(seed)
     total = 0

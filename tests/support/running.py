@@ -47,9 +47,19 @@ aliases = ["/macro/sample/"]
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
+    """A port of the loopback interface that nobody listens on, nor is given for the next minute.
+
+    A connection that ended there keeps the kernel from choosing it again, also for tests that run beside
+    this one. Whoever names the port and sets SO_REUSEADDR, as servers do, may have it.
+    """
+    with socket.socket() as probe, socket.socket() as peer:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", 0))
+        probe.listen()
+        peer.connect(probe.getsockname())
+        accepted, _ = probe.accept()
+        # The side that closes first is the one that the kernel remembers.
+        accepted.close()
         return int(probe.getsockname()[1])
 
 

@@ -8,6 +8,7 @@ import cbor2
 import msgspec
 import pytest
 from support.memory import CONFIG, HELLO, Requests, WebSocketWire, Wire, client_frame, make_radio
+from support.sweeps import sweep
 
 from radiod.core.promises import Promise
 from radiod.transport.inbox import TURN_MESSAGES
@@ -492,7 +493,7 @@ def test_an_answer_handed_over_in_the_middle_of_a_fan_out_does_not_disturb_it(ra
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", sweep(range(10), short=2))
 def test_whenever_a_client_receives_it_gets_everything_once_in_order(radio, protocol, seed):
     chance = random.Random(f"{protocol}{seed}")
     wire, publisher = joined(radio, PollWire, protocol), joined(radio, WebSocketWire)

@@ -118,6 +118,7 @@ class TestPrivate:
                 realm.gateway.may_listen(make_principal(), "a", key)
             assert refusal.value.uri == uri
 
+    @pytest.mark.slow
     def test_ten_thousand_probes_leave_no_trace_and_no_answer_but_one(self, world, owner):
         private(owner)
         stranger = world.caller()

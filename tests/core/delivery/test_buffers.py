@@ -91,6 +91,7 @@ def test_an_event_above_the_byte_limit_is_dropped_and_costs_nobody_else_a_place(
     assert drain(buffer) == [(2, 1)]
 
 
+@pytest.mark.slow
 def test_size_0_is_as_many_as_the_bytes_allow_but_never_without_end():
     buffer = make(0, 1000)
     assert sum(buffer.offer(event(n)) for n in range(1001)) == 1

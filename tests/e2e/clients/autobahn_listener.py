@@ -51,6 +51,8 @@ class Listener(ApplicationSession):
     def onLeave(self, details: Any) -> None:
         if not ended:
             self.finish(details.reason)
+        # Else the runner waits for ten seconds until it hangs up.
+        self.disconnect()
 
 
 ApplicationRunner(f"ws://127.0.0.1:{port}/ws", "radio", serializers=[KINDS[serializer]()]).run(Listener)
