@@ -18,7 +18,7 @@ from radiod.errors import PeerError, Refused
 from radiod.wire import messages
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload, Undecodable
 from radiod.wire.messages import ClientMessage, Publish
-from radiod.wire.options import PublishOptions
+from radiod.wire.options import Passthru, PublishOptions
 
 # --- the reference: each serializer by a library of its own ---------------------------------------------
 
@@ -114,7 +114,7 @@ def options(**fields):
     return st.fixed_dictionaries({}, optional=fields)
 
 
-passthru = {name: st.none() | uris for name in messages.Passthru.__struct_fields__}
+passthru = {name: st.none() | uris for name in Passthru.__struct_fields__}
 publish_options = options(
     **passthru,
     disclose_me=st.booleans(),
