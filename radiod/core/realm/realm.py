@@ -389,13 +389,13 @@ class Realm:
         self, session: Session, waiting: deque[tuple[Message, Codec]]
     ) -> Generator[None, None, None]:
         """Take what came behind a message that had to wait, until one has to wait again."""
-        while waiting and session.is_open and session.waiting is None:
+        while waiting and _goes_on(session):
             message, codec = waiting.popleft()
             try:
                 self.receive(session, message, codec)
             except PeerError as error:
                 self._abort(session, error)
-            if waiting and session.is_open and session.waiting is None:
+            if waiting and _goes_on(session):
                 # What comes in a pause stays behind.
                 session.waiting = waiting
                 self._outbox.hold(session, True)
@@ -786,6 +786,11 @@ def _subscribe(
     if options.wants_position:
         space.histories.count(topic)
     return subscription, is_new, is_added
+
+
+def _goes_on(session: Session) -> bool:
+    """Whether it is there and none of its messages has to wait. A function: every call may change it."""
+    return session.is_open and session.waiting is None
 
 
 def _check_announced(session: Session, message: Any) -> None:
