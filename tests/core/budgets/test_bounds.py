@@ -3,6 +3,10 @@
 import pytest
 
 from radiod.core.budgets.bounds import Bounds
+from radiod.core.sessions.session import Session
+from radiod.testing import make_principal
+
+ALICE, BOB, CAROL = (Session(number, make_principal(), None) for number in (1, 2, 3))
 
 
 @pytest.fixture
@@ -18,13 +22,13 @@ def bounds(told):
 
 
 def test_the_first_is_told_at_once_and_the_rest_when_the_round_ends(bounds, told):
-    bounds.met("a", "alice")
+    bounds.met("a", ALICE)
     bounds.met("b", times=3)
-    bounds.met("a", "bob", times=2)
-    bounds.met("a", "carol")
-    assert told == [("a", 1, "alice"), ("b", 3, None)]
+    bounds.met("a", BOB, times=2)
+    bounds.met("a", CAROL)
+    assert told == [("a", 1, ALICE), ("b", 3, None)]
     bounds.turn()
-    assert told[2:] == [("a", 3, "carol")]
+    assert told[2:] == [("a", 3, CAROL)]
     assert bounds.counts == {"a": 4, "b": 3}
 
 

@@ -5,17 +5,22 @@ import pytest
 from radiod.core.delivery.buffers import DEFAULTS, BufferSettings, Tally
 from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
 from radiod.core.delivery.pacing import Flow
+from radiod.core.ports import Limits
+from radiod.core.pubsub.broker import Broker
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, make_principal
 from radiod.wire.codecs import JSON, Payload
 
 
+def subscription(match="exact", topic="a"):
+    clock, outbox = FakeClock(), RecordingOutbox()
+    flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
+    return Subscription(1, match, topic, 0.0, flow, Broker(outbox, clock, clock.timers, Limits()))
+
+
 @pytest.fixture
 def listener():
-    clock = FakeClock()
-    flow = Flow(RecordingOutbox(), clock, clock.timers, Tally(), 5.0)
-    session = Session(1, make_principal(), "outlet")
-    return Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
+    return Listener(Session(1, make_principal(), "outlet"), subscription())
 
 
 def event(number, size=1):
@@ -128,4 +133,4 @@ def test_one_that_stops_is_owed_nothing(listener):
     ],
 )
 def test_a_subscription_knows_the_topics_it_takes(pattern, topic, takes):
-    assert Subscription(1, "prefix", pattern, 0.0, None, None).takes(topic) is takes
+    assert subscription("prefix", pattern).takes(topic) is takes

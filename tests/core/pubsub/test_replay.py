@@ -7,6 +7,8 @@ from radiod.core.delivery.listeners import Listener, Subscription
 from radiod.core.delivery.pacing import Flow
 from radiod.core.history.histories import Damaged, Histories, Keep
 from radiod.core.history.positions import Position
+from radiod.core.ports import Limits
+from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.replay import MAX_EXAMINED, MAX_PAGE_BYTES, Replay, Retelling, read
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, SequentialIds, make_principal
@@ -25,8 +27,9 @@ class World:
         self.histories = Histories(self.clock, SequentialIds(), 10)
         self.histories.keep("a", Keep(size=size, seconds=1e9, bytes=1 << 40))
         flow = Flow(self.outbox, self.clock, self.clock.timers, Tally(), 5.0)
+        broker = Broker(self.outbox, self.clock, self.clock.timers, Limits())
         self.session = Session(5, make_principal("joe"), None)
-        self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, None))
+        self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, broker))
         self.published = 0
 
     @property

@@ -106,10 +106,8 @@ def test_an_answer_that_cannot_be_read_is_a_refusal(world, questions):
     assert heard[0].uri == INVALID_ARGUMENT
 
 
-def test_an_answer_that_is_opaque_is_a_refusal():
-    class Dealer:
-        def ask(self, procedure, payload, timeout_ms, on_end):
-            on_end(Result(1, {}), Payload(CBOR, CBOR.dump("opaque"), b""))
-
-    heard = Heard(Questions(Dealer()).ask("decide", timeout_s=5))
+def test_an_answer_that_is_opaque_is_a_refusal(callee, questions):
+    heard = Heard(questions.ask("decide", timeout_s=5))
+    (call,) = callee.session.invocations.values()
+    call.on_end(Result(1, {}), Payload(CBOR, CBOR.dump("opaque"), b""))
     assert heard[0].uri == INVALID_ARGUMENT

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radiod.core.rpc.dealer import PendingCall
 from radiod.core.sessions.session import MAX_PROGRESSIVE, UNSTOPPABLE_CHUNKS, Session, announced
 from radiod.errors import PeerError
 from radiod.testing import make_principal
+from radiod.wire.codecs import NOTHING
 from radiod.wire.messages import (
     Call,
     CallOptions,
@@ -44,11 +46,9 @@ def final(request):
     return Call(request, CallOptions(), "p")
 
 
-class Pending:
-    """As much of a pending call as a session looks at."""
-
-    def __init__(self, progress):
-        self.options = CallOptions(progress=progress)
+def pending(progress):
+    """A call that nobody has answered yet; a session looks at its options alone."""
+    return PendingCall(None, 1, CallOptions(progress=progress), {}, NOTHING, None)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ class TestProgressiveCalls:
 
     def test_are_known_while_they_are_pending(self, session):
         count(session, final(1), final(2))
-        session.calls = {1: Pending(progress=True), 2: Pending(progress=False)}
+        session.calls = {1: pending(progress=True), 2: pending(progress=False)}
         session.count(final(1))
         assert_violation(session, final(2))
 
@@ -227,7 +227,7 @@ class TestProgressiveCalls:
         assert 2 not in session.progressive
 
     def test_cost_the_same_memory_however_long_one_of_them_takes(self, session):
-        session.calls[1] = Pending(progress=True)
+        session.calls[1] = pending(progress=True)
         for id in range(1, 5 * MAX_PROGRESSIVE):
             count(session, chunk(id), final(id))
             assert len(session.progressive) <= MAX_PROGRESSIVE
