@@ -19,6 +19,7 @@ from twisted.web.resource import Resource
 from radiod import __version__, config, unixports
 from radiod.auth.roles import StaticPermissions
 from radiod.core.budgets.seats import Seats
+from radiod.core.build import BUILD
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.history.histories import Keep
 from radiod.core.history.positions import Position
@@ -323,8 +324,9 @@ class RadioService(MultiService):
             self._store.start()
         self.radio.statistics.start()
         self.log.info(
-            "radiod {version} on the air: {where}; realms {realms}",
+            "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
+            build=BUILD,
             where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
         )

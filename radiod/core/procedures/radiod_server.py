@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from radiod import __version__
 from radiod.core.arguments import Signature
+from radiod.core.build import BUILD
 
 if TYPE_CHECKING:
     from radiod.core.realm.realm import Realm
@@ -26,8 +27,8 @@ class ServerProcedures:
         }
 
     def info(self, session: Session) -> dict[str, Any]:
-        """What this server is → ``{name, version}``."""
-        return {"name": "radiod", "version": __version__}
+        """What this server is → ``{name, version, build}``; see ``core.build``."""
+        return {"name": "radiod", "version": __version__, "build": BUILD}
 
     def stats(self, session: Session) -> dict[str, Any]:
         """Counts, rates, queues and lag → ``Realm.describe_load``."""
