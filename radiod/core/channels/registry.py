@@ -14,11 +14,10 @@ import hashlib
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Final
 
 from radiod.core.channels.memberships import private_channel
+from radiod.core.channels.saved import ChannelSettings, OwnerLeaves, SavedChannel, User
 from radiod.core.history.histories import Keep
 from radiod.core.ports import Clock, Ids, Principal
 from radiod.core.pubsub.topic_space import Place, Space
@@ -55,13 +54,6 @@ __all__ = [
 MAX_LIFETIME: Final = 10 * 365 * 86_400.0
 """Seconds; longer is no lifetime but a mistake."""
 
-OwnerLeaves = Literal["delete", "keep"] | float
-"""What becomes of a channel whose owner leaves: it ends, stays, or ends after so many seconds."""
-
-
-User = tuple[str | None, str]
-"""Who creates channels: authid and role. Anonymous authids do not last: all those of a role are one user."""
-
 
 def user_of(principal: Principal) -> User:
     """The user that the channels of a principal's sessions count for."""
@@ -87,31 +79,6 @@ def check_name(name: str) -> None:
             f"a channel's name is a printable URI of up to {MAX_URI_LENGTH} characters, outside wamp. and "
             "radiod., without * at its end",
         )
-
-
-class ChannelSettings(Struct, frozen=True, kw_only=True):
-    """How a channel was created, as far as it outlives the server. ``buffer``: as it was given.
-
-    ``lifetime``: the seconds that were left when this was saved. Nothing that comes back lives longer, should
-    the clock stand at some earlier date then. ``user``: who created it; None: nobody knows any more.
-    """
-
-    on_owner_leave: OwnerLeaves
-    single_writer: bool
-    presence: bool
-    history: Keep
-    buffer: dict[str, Any]
-    lifetime: float | None = None
-    user: User | None = None
-
-
-class SavedChannel(Struct, frozen=True, kw_only=True):
-    """A durable channel that a session created, in the journal. ``expires``: seconds since 1970."""
-
-    name: str
-    control_hash: bytes
-    expires: float | None
-    settings: ChannelSettings
 
 
 class Channel:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from msgspec import Struct, structs
+from msgspec import structs
 
+from radiod.core.delivery.settings import DEFAULTS, POLICIES, BufferSettings, Policy
 from radiod.errors import INVALID_ARGUMENT, Refused
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULTS",
     "MAX_MARKS",
     "MAX_SIZE",
+    "POLICIES",
     "Buffer",
     "BufferSettings",
     "Policy",
@@ -41,38 +43,6 @@ MAX_EVERY: Final = 2**53
 MAX_INTERVAL: Final = 86_400.0
 MAX_WEIGHT: Final = 100
 
-Policy = Literal["ring", "skip", "clear", "wait", "raise"]
-POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
-
-
-class BufferSettings(Struct, frozen=True, kw_only=True):
-    """How one listener wants its events.
-
-    ``size`` in events, 0 for as many as ``max_bytes`` holds; ``policy`` when that is full; ``every``: one of
-    so many is delivered; ``min_interval`` in seconds between deliveries; ``latest``: only the newest waits;
-    ``weight``: its share of the connection beside the session's other listeners; ``max_bytes`` of payload.
-    """
-
-    size: int = 100
-    policy: Policy = "ring"
-    every: int = 1
-    min_interval: float = 0.0
-    latest: bool = False
-    weight: int = 1
-    max_bytes: int = 1 << 20
-
-    @property
-    def is_paced(self) -> bool:
-        """True when the listener cannot simply be given every event at once."""
-        return self.every > 1 or self.min_interval > 0 or self.latest or self.holds_publishers
-
-    @property
-    def holds_publishers(self) -> bool:
-        """True when publishers learn of it that the buffer is full."""
-        return self.policy in ("wait", "raise")
-
-
-DEFAULTS: Final = BufferSettings()
 FIELDS: Final = BufferSettings.__struct_fields__
 
 

@@ -18,9 +18,8 @@ from itertools import count
 from operator import attrgetter
 from typing import Any, Final
 
-from msgspec import Struct
-
 from radiod.core.budgets.bounds import Bounds
+from radiod.core.history.keep import NOTHING, Keep
 from radiod.core.history.positions import Position
 from radiod.core.history.room import RECORD_BYTES, Room
 from radiod.core.ports import Clock, Ids, Journal
@@ -38,29 +37,6 @@ SWEEP_S: Final = 10.0
 
 COMPACT_ABOVE: Final = 64
 """Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
-
-
-class Keep(Struct, frozen=True, kw_only=True):
-    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, of ``bytes`` in all.
-
-    Payloads count, and black- and whitelists.
-
-    ``is_durable``: in the journal too; nobody gets an event, and its publisher no answer, before it is there.
-    """
-
-    size: int
-    seconds: float
-    bytes: int
-    is_durable: bool = False
-
-    @property
-    def most(self) -> int:
-        """About how many bytes of memory it takes when it is full."""
-        return self.bytes + self.size * RECORD_BYTES
-
-
-NOTHING: Final = Keep(size=0, seconds=0.0, bytes=0)
-"""Events are counted only."""
 
 
 class Record:
