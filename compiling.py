@@ -8,7 +8,14 @@ __all__ = ["modules"]
 
 HERE = Path(__file__).parent
 
-COMPILED = ("core/**/*.py", "wire/**/*.py")
+COMPILED = (
+    "core/**/*.py",
+    "wire/**/*.py",
+    "transport/driver.py",
+    "transport/formats.py",
+    "transport/inbox.py",
+    "transport/websocket/connection.py",
+)
 """Below ``radiod``: what is passed by every message."""
 
 PYTHON = {

@@ -9,6 +9,8 @@ from twisted.internet.task import Clock
 from radiod.core.delivery.buffers import BufferSettings, Tally
 from radiod.core.delivery.listeners import Broadcast, Listener, Subscription
 from radiod.core.delivery.pacing import Flow
+from radiod.core.ports import Limits
+from radiod.core.pubsub.broker import Broker
 from radiod.core.sessions.session import Session
 from radiod.testing import make_principal
 from radiod.transport.clock import ReactorClock
@@ -56,10 +58,11 @@ class World:
         self.outlet = MemoryOutlet(self.fan_out)
         session = Session(1, make_principal(), self.outlet)
         flow = Flow(self.fan_out, self.clock, self.clock.timers, Tally(), 5.0)
+        broker = Broker(self.fan_out, self.clock, self.clock.timers, Limits())
         self.listeners = [
             Listener(
                 session,
-                Subscription(id, "exact", str(id), 0.0, flow, None),
+                Subscription(id, "exact", str(id), 0.0, flow, broker),
                 BufferSettings(weight=weight, size=0, max_bytes=1 << 30),
             )
             for id, weight in enumerate(weights)
