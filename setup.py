@@ -41,7 +41,7 @@ def extensions() -> list[Any]:
     from compiling import modules
 
     # A file of C for each module, so that several can be compiled at once; without debug symbols.
-    return mypycify(modules(), multi_file=True, debug_level="0")
+    return mypycify(modules(), multi_file=True, opt_level="2", debug_level="0")
 
 
 setup(
@@ -55,6 +55,7 @@ setup(
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
     package_data={"radiod": ["py.typed", "web/pages/*"]},
     ext_modules=extensions(),
+    options={"build_ext": {"parallel": os.cpu_count()}},
     install_requires=[
         # The oldest versions that the tests have run with.
         "twisted>=26.10",
