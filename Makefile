@@ -12,6 +12,10 @@ PYTEST_FLAGS ?=
 # An environment of the oldest versions that setup.py allows, and what is tested there.
 OLDEST := build/oldest
 OLDEST_TESTS ?= tests
+COMPILED := build/compiled
+SOURCES := $(shell find radiod simulator twisted -name '*.py')
+BESIDE := tests docs demo clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
+COMPILED_TESTS ?= tests/core tests/wire tests/features tests/e2e
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -24,7 +28,7 @@ PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 # Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run quick test oldest lint house coverage fuzz fuzz-coverage chaos bench soak clean
+.PHONY: help run quick test oldest lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
@@ -38,6 +42,8 @@ help:
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
 	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
 	@echo "make bench     reproduce the tables of docs/performance.md"
+	@echo "make wheel     a compiled wheel in dist/; needs a C compiler and Python's headers"
+	@echo "make compiled  tests of core, wire, features and end to end on the compiled build, in .venv-compiled"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 
 run: $(VENV)/.run
@@ -89,6 +95,29 @@ soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/durable.py
 
+wheel:
+	@rm -rf build/lib* build/temp*
+	RADIOD_COMPILE=1 $(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+# A tree in which the tests find, in the place of the source, what was installed.
+compiled: $(COMPILED)/.ready $(JS)/node_modules
+	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
+	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
+	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest $(PYTEST_FLAGS) $(COMPILED_TESTS)
+
+# The wheel, installed as users install it.
+$(COMPILED)/.ready: setup.py pyproject.toml backend.py compiling.py $(SOURCES) .venv-compiled/bin/python
+	@rm -rf $(COMPILED) dist
+	$(MAKE) wheel PYTHON=.venv-compiled/bin/python
+	.venv-compiled/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
+	.venv-compiled/bin/pip install --quiet --disable-pip-version-check "$$(echo $(CURDIR)/dist/*.whl)[dev]"
+	@mkdir -p $(COMPILED)
+	@ln -s "$$(cd dist && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod; print(*radiod.__path__)')" $(COMPILED)/radiod
+	@touch $@
+
+.venv-compiled/bin/python:
+	$(PYTHON) -m venv .venv-compiled
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -115,4 +144,4 @@ $(JS)/node_modules: $(JS)/package.json
 	else echo "npm is missing: the JavaScript clients' tests will be skipped"; fi
 
 clean:
-	rm -rf $(VENV) $(JS)/node_modules build *.egg-info
+	rm -rf $(VENV) .venv-compiled $(JS)/node_modules build dist *.egg-info

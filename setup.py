@@ -1,7 +1,9 @@
 """Packaging of radiod: one server package, one twistd plugin, one traffic simulator."""
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 from setuptools import find_packages, setup
 
@@ -32,6 +34,19 @@ TEST = [
     "ecdsa>=0.19",
 ]
 
+
+def extensions() -> list[Any]:
+    """Modules to compile: none, unless RADIOD_COMPILE=1 asks for it."""
+    if os.environ.get("RADIOD_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify
+
+    from compiling import modules
+
+    # A file of C for each module, so that several can be compiled at once; without debug symbols.
+    return mypycify(modules(), multi_file=True, opt_level="2", debug_level="0")
+
+
 setup(
     name="radiod",
     version=VERSION,
@@ -42,6 +57,8 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
     package_data={"radiod": ["py.typed", "web/pages/*"]},
+    ext_modules=extensions(),
+    options={"build_ext": {"parallel": os.cpu_count()}},
     install_requires=[
         # The oldest versions that the tests pass with: `make oldest` runs them so.
         "twisted>=24.7",

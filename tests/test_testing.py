@@ -6,7 +6,8 @@ from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.flow import Flow, Tally
 from radiod.core.delivery.listeners import Listener
 from radiod.core.ids import RandomIds
-from radiod.core.pubsub.broker import Subscription
+from radiod.core.limits import Limits
+from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.rights import Action
 from radiod.core.sessions.session import Session
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, Refused
@@ -86,7 +87,8 @@ class TestRecordingOutbox:
     def test_makes_one_event_of_a_broadcast_for_each_listener(self, session):
         outbox, payload, clock = RecordingOutbox(), Payload.of("x"), FakeClock()
         flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
-        listener = Listener(session, Subscription(7, "exact", "a", 0.0, flow, None))
+        broker = Broker(outbox, clock, clock.timers, Limits())
+        listener = Listener(session, Subscription(7, "exact", "a", 0.0, flow, broker))
         outbox.fan_out([listener, listener], Broadcast(7, 9, "a", {}, payload))
         assert [sent.message for sent in outbox.sent] == [Event(7, 9, {})] * 2
         assert outbox.sent[0].payload is payload
@@ -95,7 +97,8 @@ class TestRecordingOutbox:
     def test_has_events_wait_for_a_blocked_session_and_gives_them_out_in_turns(self, session):
         outbox, clock = RecordingOutbox(), FakeClock()
         flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
-        listeners = [Listener(session, Subscription(id, "exact", "a", 0.0, flow, None)) for id in (1, 2)]
+        broker = Broker(outbox, clock, clock.timers, Limits())
+        listeners = [Listener(session, Subscription(id, "exact", "a", 0.0, flow, broker)) for id in (1, 2)]
         outbox.block(session)
         assert outbox.is_blocked(session)
         for number in (1, 2):
@@ -110,7 +113,8 @@ class TestRecordingOutbox:
     def test_gives_out_what_was_released_when_its_turn_comes(self, session):
         outbox, clock = RecordingOutbox(), FakeClock()
         flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
-        listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
+        broker = Broker(outbox, clock, clock.timers, Limits())
+        listener = Listener(session, Subscription(1, "exact", "a", 0.0, flow, broker))
         listener.miss(2)
         listener.hold(Broadcast(1, 1, "a", {}, Payload.of()))
         outbox.release(listener)

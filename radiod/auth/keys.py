@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from radiod.core.disclosure import Visitor
 from radiod.core.ids import digest
 from radiod.core.realm.realm import Realm
-from radiod.core.rights import Principal, Visitor
+from radiod.core.rights import Principal
 from radiod.errors import NOT_AUTHORIZED, WrongSecret
 
 __all__ = ["Key", "KeyRing", "KeySecret"]

@@ -11,10 +11,11 @@ from radiod import config
 from radiod.auth.keys import KeyRing
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.disclosure import Visitor
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
-from radiod.core.rights import Principal, Visitor
+from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.service.admission import Admission

@@ -10,14 +10,15 @@ from msgspec import structs
 from radiod import config
 from radiod.auth.keys import Key
 from radiod.auth.roles import StaticPermissions
-from radiod.core.channels.channel import ChannelSettings
+from radiod.core.channels.settings import ChannelSettings
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.history.events import HistoryBounds
+from radiod.core.disclosure import Visitor
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.realm.realm import Outbox, Realm
-from radiod.core.rights import Action, Permissions, Principal, Visitor
+from radiod.core.rights import Action, Permissions, Principal
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
 from radiod.core.uris import is_pattern

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from radiod import __version__, config, unixports
+from radiod.core.build import BUILD
 from radiod.endpoints import EndpointError, address, listen
 from radiod.process import Process, StartError
 from radiod.service.radio import Radio
@@ -105,8 +106,9 @@ class RadioService(MultiService):
             self._store.start()
         self.radio.statistics.start()
         self.log.info(
-            "radiod {version} on the air: {where}; realms {realms}",
+            "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
+            build=BUILD,
             where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
         )

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from radiod.core.channels.channel import ChannelSettings, SavedChannel
+from radiod.core.channels.settings import ChannelSettings, SavedChannel
 from radiod.core.history.events import Damaged, KeptEvent
 from radiod.errors import STORE_UNAVAILABLE, RadiodError, Refused
 from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError

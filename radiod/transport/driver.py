@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import structs
 from twisted.logger import Logger
@@ -101,7 +101,7 @@ class WampDriver:
         "state",
     )
 
-    log = Logger()
+    log: ClassVar[Logger] = Logger()
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Inbox, Turns, Work
 from radiod.transport.strangers import Strangers
+from radiod.transport.unsaid import Unsaid
 from radiod.wire.codecs import Payload, Undecodable
 from radiod.wire.messages import Error, Goodbye, Message, RegistrationRevoked, SubscriptionRevoked
 
@@ -420,17 +421,6 @@ class FanOut:
             self._miss(listener, broadcast, frame, lost)
             outlet.passed_over += len(frame or broadcast.payload)
         return None
-
-
-class Unsaid(bytes):
-    """In the place of a frame: the event cannot be said in this format, for that ``reason``. Empty."""
-
-    reason: str
-
-    def __new__(cls, reason: str) -> Unsaid:
-        unsaid = super().__new__(cls)
-        unsaid.reason = reason
-        return unsaid
 
 
 def _said(outlet: Outlet, message: Message, payload: Payload | None) -> bytes:

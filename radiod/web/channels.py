@@ -6,6 +6,8 @@ from typing import Any
 
 from twisted.web.server import NOT_DONE_YET, Request
 
+from radiod import __version__
+from radiod.core.build import BUILD
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
@@ -78,8 +80,8 @@ def _answer_later(request: Request, page: Promise[dict[str, Any]]) -> int:
 
 
 class HealthResource(JsonResource):
-    """``GET /healthz``: 200 while the server's loop turns."""
+    """``GET /healthz``: 200 while the server's loop turns, and what it is."""
 
     def render_GET(self, request: Request) -> bytes:
         """Answering at all is the answer."""
-        return answer(request, 200, {"status": "ok"})
+        return answer(request, 200, {"status": "ok", "version": __version__, "build": BUILD})

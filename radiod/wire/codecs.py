@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Final, Protocol, get_args
+from typing import Any, ClassVar, Final, Protocol, get_args
 
 import cbor2
 import msgspec
 
 from radiod.errors import INVALID_ARGUMENT, PeerError, Refused
+from radiod.wire.checked import Checked
 from radiod.wire.forms import (
     TAGS,
     binary_to_text,
@@ -99,13 +100,6 @@ class Payload:
         return args, kwargs
 
 
-class Checked(bytes):
-    """A payload part that its decoder has looked at: ``scan`` is what it found, ``fault`` what is wrong."""
-
-    scan: CborScan | None = None
-    fault = ""
-
-
 Part = msgspec.Raw | bytes
 
 
@@ -158,9 +152,9 @@ class _Base(ABC):
     is_binary = True
     rawsocket_id: int
     # First bytes that may open a list, a dictionary, or a string of text or bytes.
-    _lists: frozenset[int]
-    _maps: frozenset[int]
-    _strings: frozenset[int]
+    _lists: ClassVar[frozenset[int]]
+    _maps: ClassVar[frozenset[int]]
+    _strings: ClassVar[frozenset[int]]
 
     def decode(self, data: bytes) -> ClientMessage:
         try:
@@ -241,7 +235,7 @@ class _Base(ABC):
 class _ByMsgspec(_Base):
     """What JSON and MessagePack share: ``_library`` is msgspec's module for each."""
 
-    _library: Any
+    _library: ClassVar[Any]
 
     def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
         if MENDABLE.search(str(error)):
@@ -257,7 +251,7 @@ class _ByMsgspec(_Base):
 
 class _Json(_ByMsgspec):
     name = "json"
-    _library = msgspec.json
+    _library: ClassVar[Any] = msgspec.json
     is_binary = False
     rawsocket_id = 1
     _lists = frozenset(b"[")
@@ -335,7 +329,7 @@ def _refuse(value: Any) -> Any:
 
 class _Msgpack(_ByMsgspec):
     name = "msgpack"
-    _library = msgspec.msgpack
+    _library: ClassVar[Any] = msgspec.msgpack
     rawsocket_id = 2
     _lists = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
     _maps = frozenset([*range(0x80, 0x90), 0xDE, 0xDF])

@@ -3,7 +3,7 @@
 import pytest
 
 from radiod.auth.keys import Key, KeyRing
-from radiod.core.rights import Visitor
+from radiod.core.disclosure import Visitor
 from radiod.errors import NOT_AUTHORIZED, WrongSecret
 from radiod.secret import Secret
 from radiod.testing import make_principal, make_realm

@@ -19,7 +19,7 @@ from radiod.core.arguments import (
     text,
     whole,
 )
-from radiod.core.history.events import HistoryBounds
+from radiod.core.history.bounds import HistoryBounds
 from radiod.errors import (
     BAD_KEY,
     BAD_NAME,

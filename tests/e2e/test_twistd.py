@@ -17,6 +17,7 @@ from support.tls import certificate
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from radiod.core.build import BUILD
 from radiod.wire.replies import error_reply
 
 pytestmark = pytest.mark.e2e
@@ -133,7 +134,7 @@ def test_the_start_is_one_line_that_says_what_is_served_where(tmp_path):
     with radiod(tmp_path, OPEN) as server:
         lines = [line for line in server.log.read_text().splitlines() if "on the air" in line]
         assert len(lines) == 1
-        assert f"http://127.0.0.1:{server.port}/; realms radio" in lines[0]
+        assert f"({BUILD}) on the air: http://127.0.0.1:{server.port}/; realms radio" in lines[0]
 
 
 def test_sigterm_closes_after_what_is_queued_and_ends_soon(tmp_path, dial_ws):

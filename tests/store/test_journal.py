@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from radiod.core.channels.channel import ChannelSettings, SavedChannel
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import ChannelSettings, SavedChannel
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.errors import STORE_UNAVAILABLE, Refused

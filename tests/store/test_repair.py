@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from radiod.core.history.events import HistoryBounds
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.store.__main__ import main

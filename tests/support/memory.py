@@ -12,7 +12,9 @@ import msgspec
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 
+from radiod import __version__
 from radiod.config import Config
+from radiod.core.build import BUILD
 from radiod.service.radio import Radio
 
 CONFIG = """
@@ -49,6 +51,9 @@ aliases = ["/macro/sample/"]
 role = "listener"
 ticket = "joes-ticket"
 """
+
+HEALTHY = f'{{"status":"ok","version":"{__version__}","build":"{BUILD}"}}'.encode()
+"""What ``/healthz`` answers."""
 
 HELLO = [1, "radio", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}}]
 

@@ -10,7 +10,8 @@ from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.flow import Flow, Tally
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.settings import BufferSettings
-from radiod.core.pubsub.broker import Subscription
+from radiod.core.limits import Limits
+from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.sessions.session import Session
 from radiod.testing import make_principal
 from radiod.transport.clock import ReactorClock
@@ -58,10 +59,11 @@ class World:
         self.outlet = MemoryOutlet(self.fan_out)
         session = Session(1, make_principal(), self.outlet)
         flow = Flow(self.fan_out, self.clock, self.clock.timers, Tally(), 5.0)
+        broker = Broker(self.fan_out, self.clock, self.clock.timers, Limits())
         self.listeners = [
             Listener(
                 session,
-                Subscription(id, "exact", str(id), 0.0, flow, None),
+                Subscription(id, "exact", str(id), 0.0, flow, broker),
                 BufferSettings(weight=weight, size=0, max_bytes=1 << 30),
             )
             for id, weight in enumerate(weights)

@@ -1,7 +1,7 @@
 """The doorkeeper: who takes a connection over, and what is refused at the door."""
 
 import pytest
-from support.memory import Wire, make_radio, upgrade
+from support.memory import HEALTHY, Wire, make_radio, upgrade
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.testing import StringTransportWithDisconnection
 
@@ -23,14 +23,14 @@ def test_http_is_served_however_the_request_is_cut(door):
         wire = knock()
         wire.send(REQUEST[:cut])
         wire.send(REQUEST[cut:])
-        assert wire.received().endswith(b'{"status":"ok"}')
+        assert wire.received().endswith(HEALTHY)
 
 
 def test_keep_alive_serves_a_second_request_on_the_same_connection(door):
     knock, _, _ = door
     wire = knock()
     wire.send(REQUEST + REQUEST)
-    assert wire.received().count(b'{"status":"ok"}') == 2
+    assert wire.received().count(HEALTHY) == 2
 
 
 def test_websocket_rawsocket_and_http_share_the_port(door):

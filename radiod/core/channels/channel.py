@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Literal, Protocol
-
-from msgspec import Struct
-
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, User
 from radiod.core.pubsub.topic_space import TopicRef, TopicSpace
 from radiod.core.rights import Principal
 from radiod.core.sessions.session import Session
@@ -17,27 +12,10 @@ from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.errors import BAD_NAME, Refused
 
 __all__ = [
-    "MAX_LIFETIME",
-    "NO_RULES",
     "Channel",
-    "ChannelSettings",
-    "ChannelStore",
-    "OwnerLeaves",
-    "SavedChannel",
-    "User",
     "check_name",
     "user_of",
 ]
-
-MAX_LIFETIME: Final = 10 * 365 * 86_400.0
-"""Seconds; longer is no lifetime but a mistake."""
-
-OwnerLeaves = Literal["delete", "keep"] | float
-"""What becomes of a channel whose owner leaves: it ends, stays, or ends after so many seconds."""
-
-
-User = tuple[str | None, str]
-"""Who creates channels: authid and role. Anonymous authids do not last: all those of a role are one user."""
 
 
 def user_of(principal: Principal) -> User:
@@ -59,52 +37,6 @@ def check_name(name: str) -> None:
             f"a channel's name is a printable URI of up to {MAX_URI_LENGTH} characters, outside wamp. and "
             "radiod., without * at its end",
         )
-
-
-class ChannelSettings(Struct, frozen=True, kw_only=True):
-    """The rules of a channel, as it was declared or created. ``buffer``: as it was given.
-
-    ``lifetime``: seconds until it ends, fractions allowed, and where it was saved those that were left then:
-    nothing that comes back lives longer, should the clock stand at some earlier date. ``user``: who created
-    it; None: nobody, or nobody knows any more.
-    """
-
-    on_owner_leave: OwnerLeaves = "keep"
-    single_writer: bool = False
-    presence: bool = False
-    history: HistoryBounds | None = None
-    buffer: dict[str, Any] = {}
-    lifetime: float | None = None
-    user: User | None = None
-
-    @property
-    def is_durable(self) -> bool:
-        """Whether its events are written before anybody gets them."""
-        return self.history is not None and self.history.is_durable
-
-    @property
-    def most_bytes(self) -> int:
-        """Bytes that its history may come to hold."""
-        return 0 if self.history is None else self.history.most
-
-
-NO_RULES: Final = ChannelSettings()
-
-
-class SavedChannel(Struct, frozen=True, kw_only=True):
-    """A durable channel that a session created, in the store. ``expires``: seconds since 1970."""
-
-    name: str
-    control_hash: bytes
-    expires: float | None
-    settings: ChannelSettings
-
-
-class ChannelStore(Protocol):
-    """Where durable channels that sessions created are written, so that they come back after any crash."""
-
-    def save(self, channel: SavedChannel, done: Callable[[Refused | None], None]) -> None:
-        """Write what is to be known of a channel, and call ``done`` once it is on disk, or cannot be."""
 
 
 class Channel:

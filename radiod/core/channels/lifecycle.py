@@ -10,11 +10,12 @@ from typing import Any, Final
 from msgspec import structs
 
 from radiod.core.channels.authority import Authority
-from radiod.core.channels.channel import NO_RULES, Channel, ChannelSettings, ChannelStore, SavedChannel
+from radiod.core.channels.channel import Channel
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.presence import Presence
 from radiod.core.channels.registry import Channels
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, ChannelStore, SavedChannel
 from radiod.core.channels.writers import Writers, readers
 from radiod.core.promises import Promise
 from radiod.core.pubsub.announcer import Announcer

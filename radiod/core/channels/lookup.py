@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
+from radiod.core.disclosure import Visitor
 from radiod.core.pubsub.topic_space import TopicRef, TopicSpace
-from radiod.core.rights import Action, Actor, Permissions, Visitor
+from radiod.core.rights import Action, Actor, Permissions
 from radiod.core.sessions.session import Session
 from radiod.core.sight import may_know
 from radiod.core.uris import is_reserved, watched

@@ -14,7 +14,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from radiod.core.channels.channel import NO_RULES, Channel, ChannelSettings, SavedChannel, User, check_name
+from radiod.core.channels.channel import Channel, check_name
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel, User
 from radiod.core.ids import Ids, digest
 from radiod.core.limits import Limits
 from radiod.core.pubsub.topic_space import TopicSpace

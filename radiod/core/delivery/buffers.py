@@ -42,6 +42,10 @@ class Buffer:
     def __len__(self) -> int:
         return self.samples + self.marks
 
+    def __bool__(self) -> bool:
+        """As Python has it by ``__len__``; compiled code does not look there."""
+        return len(self) > 0
+
     @property
     def is_clear(self) -> bool:
         """True when neither an event nor the news of a loss waits."""

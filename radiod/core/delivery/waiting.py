@@ -34,6 +34,10 @@ class WaitingPublishes:
     def __len__(self) -> int:
         return len(self._events)
 
+    def __bool__(self) -> bool:
+        """As Python has it by ``__len__``; compiled code does not look there."""
+        return len(self) > 0
+
     @property
     def first(self) -> Broadcast:
         """The event that has waited longest."""

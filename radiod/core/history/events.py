@@ -1,42 +1,14 @@
-"""One event that is kept, and how much of a topic's past is."""
+"""One event that is kept."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from msgspec import Struct
+from typing import Any
 
 from radiod.core.history.positions import Position
 from radiod.wire.codecs import Codec, Payload, Undecodable
 from radiod.wire.options import PublishOptions
 
-__all__ = ["NOTHING", "RECORD_BYTES", "Damaged", "HistoryBounds", "KeptEvent"]
-
-RECORD_BYTES: Final = 1024
-"""About what an event takes in memory besides, when it is kept."""
-
-
-class HistoryBounds(Struct, frozen=True, kw_only=True):
-    """How much of a topic's past is kept: at most ``size`` events, ``seconds`` old, of ``bytes`` in all.
-
-    Payloads count, and black- and whitelists.
-
-    ``is_durable``: in the journal too; nobody gets an event, and its publisher no answer, before it is there.
-    """
-
-    size: int
-    seconds: float
-    bytes: int
-    is_durable: bool = False
-
-    @property
-    def most(self) -> int:
-        """About how many bytes of memory it takes when it is full."""
-        return self.bytes + self.size * RECORD_BYTES
-
-
-NOTHING: Final = HistoryBounds(size=0, seconds=0.0, bytes=0)
-"""Events are counted only."""
+__all__ = ["Damaged", "KeptEvent"]
 
 
 class KeptEvent:

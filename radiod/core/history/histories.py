@@ -17,7 +17,8 @@ from itertools import count
 from typing import Any, Final
 
 from radiod.core.budgets.bounds import Bounds
-from radiod.core.history.events import NOTHING, RECORD_BYTES, HistoryBounds, KeptEvent
+from radiod.core.history.bounds import NOTHING, RECORD_BYTES, HistoryBounds
+from radiod.core.history.events import KeptEvent
 from radiod.core.history.journal import Journal
 from radiod.core.history.positions import Position
 from radiod.core.history.room import Room

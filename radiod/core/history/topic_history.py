@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, Final
 
-from radiod.core.history.events import RECORD_BYTES, HistoryBounds, KeptEvent
+from radiod.core.history.bounds import RECORD_BYTES, HistoryBounds
+from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
 from radiod.core.history.room import Room
 

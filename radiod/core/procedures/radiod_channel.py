@@ -9,13 +9,14 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 
 from radiod.core.arguments import REQUIRED, dictionary, optional, struct, text
-from radiod.core.channels.channel import MAX_LIFETIME, ChannelSettings, OwnerLeaves, check_name, user_of
+from radiod.core.channels.channel import check_name, user_of
 from radiod.core.channels.descriptions import Descriptions
 from radiod.core.channels.lifecycle import Lifecycle
 from radiod.core.channels.lookup import Lookup
+from radiod.core.channels.settings import MAX_LIFETIME, ChannelSettings, OwnerLeaves
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.settings import BufferSettings
-from radiod.core.history.events import HistoryBounds
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.ids import Ids
 from radiod.core.procedures.family import Procedure
 from radiod.core.promises import Promise, chain

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from radiod import __version__
+from radiod.core.build import BUILD
 from radiod.core.procedures.family import Procedure
 from radiod.core.sessions.session import Session
 
@@ -23,8 +24,8 @@ class ServerProcedures:
         }
 
     def info(self, session: Session) -> dict[str, Any]:
-        """What this server is → ``{name, version}``."""
-        return {"name": "radiod", "version": __version__}
+        """What this server is → ``{name, version, build}``; see ``core.build``."""
+        return {"name": "radiod", "version": __version__, "build": BUILD}
 
     def stats(self, session: Session) -> dict[str, Any]:
         """Counts, rates, queues and lag → ``Load.describe``."""

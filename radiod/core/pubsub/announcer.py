@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from radiod.core.disclosure import NO_DETAILS
 from radiod.core.ids import Ids
 from radiod.core.pubsub.broker import Broker
-from radiod.core.rights import NO_DETAILS
 from radiod.core.sight import MayKnow, blind, may_know
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions

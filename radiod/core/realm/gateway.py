@@ -11,12 +11,13 @@ from radiod.core.budgets.bounds import Bounds, count_refusal
 from radiod.core.channels.descriptions import Descriptions
 from radiod.core.channels.lookup import Lookup
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.disclosure import CALLER, Visitor, disclosed
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.publications import Publications
 from radiod.core.realm.subscribers import Subscribers
-from radiod.core.rights import CALLER, Action, Actor, Permissions, Principal, Verdict, Visitor, disclosed
+from radiod.core.rights import Action, Actor, Permissions, Principal, Verdict
 from radiod.core.rpc.router_calls import RouterCalls
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_free, check_uri

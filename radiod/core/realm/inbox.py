@@ -273,13 +273,13 @@ class Inbox:
 
     def _take_waiting(self, session: Session, waiting: Waiting) -> Generator[None, None, None]:
         """Take what came behind a message that had to wait, until one has to wait again."""
-        while waiting and session.is_open and session not in self._waiting:
+        while waiting and self._goes_on(session):
             message, codec = waiting.popleft()
             try:
                 self._take(session, message, codec)
             except PeerError as error:
                 self._abort(session, error)
-            if waiting and session.is_open and session not in self._waiting:
+            if waiting and self._goes_on(session):
                 # What comes in a pause stays behind.
                 self._waiting[session] = waiting
                 self._outbox.hold(session, True)
@@ -289,6 +289,10 @@ class Inbox:
                     self._outbox.hold(session, False)
         if session.is_open and session in self._waiting:
             self._waiting[session] = waiting
+
+    def _goes_on(self, session: Session) -> bool:
+        """Whether it is there and none of its messages has to wait. A method: every call may change it."""
+        return session.is_open and session not in self._waiting
 
     def _abort(self, session: Session, error: PeerError) -> None:
         self._outbox.abort(session, error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from radiod.core.disclosure import CALLER, NO_DETAILS, disclosed
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import SessionSubscriptions
@@ -14,7 +15,7 @@ from radiod.core.realm.departures import Departures
 from radiod.core.realm.meta_events import MetaEvents
 from radiod.core.realm.publications import Publications
 from radiod.core.realm.subscribers import Subscribers
-from radiod.core.rights import CALLER, NO_DETAILS, Disclose, Verdict, disclosed
+from radiod.core.rights import Disclose, Verdict
 from radiod.core.rpc.dealer import Dealer
 from radiod.core.sessions.outbox import SessionOutbox
 from radiod.core.sessions.session import Session

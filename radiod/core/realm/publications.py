@@ -5,11 +5,12 @@ from __future__ import annotations
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.disclosure import PUBLISHER, disclosed
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.usage import Meter
-from radiod.core.rights import PUBLISHER, Actor, Verdict, disclosed
+from radiod.core.rights import Actor, Verdict
 from radiod.core.uris import check_free
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.disclosure import CALLER, identity
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
-from radiod.core.rights import CALLER, identity
 from radiod.core.rpc.calls import Calls, PendingCall
 from radiod.core.rpc.features import (
     CALLEES_OWN,

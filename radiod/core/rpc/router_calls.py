@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import structs
 
+from radiod.core.disclosure import NO_DETAILS
 from radiod.core.promises import Promise
-from radiod.core.rights import NO_DETAILS
 from radiod.core.rpc.dealer import Dealer
 from radiod.errors import INVALID_ARGUMENT, Refused
 from radiod.wire.codecs import Payload, Undecodable

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from radiod.core.budgets.seats import Seat, Seats
+from radiod.core.disclosure import Visitor
 from radiod.core.history.events import KeptEvent
-from radiod.core.rights import Actor, Visitor
+from radiod.core.rights import Actor
 from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import POLLED, polled

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -106,7 +106,7 @@ class WebSocketConnection:
         "turn",
     )
 
-    log = Logger()
+    log: ClassVar[Logger] = Logger()
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ class WebSocketConnection:
                 for opcode, payload in reader.read(data):
                     is_new = is_new or opcode < CLOSE
                     yield from self._take_frame(opcode, payload)
-                    if self._closing is not None:
+                    if self._is_closing():
                         break
                 self._note_rest(reader, is_new)
             except Violation as violation:
@@ -250,6 +250,10 @@ class WebSocketConnection:
             data = b""
         if self._closing is not None and reader.finds_close(data):
             self._hang_up()
+
+    def _is_closing(self) -> bool:
+        # Asked anew: what a frame leads to may have begun it.
+        return self._closing is not None
 
     def _note_rest(self, reader: FrameReader, is_new: bool) -> None:
         """All that came was taken: what is left is the beginning of a message, if anything."""

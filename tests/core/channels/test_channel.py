@@ -3,14 +3,7 @@
 import pytest
 from msgspec import structs
 
-from radiod.core.channels.channel import (
-    NO_RULES,
-    Channel,
-    ChannelSettings,
-    check_name,
-    user_of,
-)
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.channel import Channel, check_name, user_of
 from radiod.core.ids import digest
 from radiod.core.uris import MAX_URI_LENGTH
 from radiod.errors import BAD_NAME, Refused
@@ -49,27 +42,6 @@ class TestNames:
             check_name(name)
         assert refusal.value.uri == BAD_NAME
         assert refusal.value.text.isprintable()
-
-
-class TestRules:
-    @pytest.mark.parametrize(
-        ("history", "is_durable", "most"),
-        [
-            (None, False, 0),
-            (HistoryBounds(size=1, seconds=1, bytes=1000), False, None),
-            (HistoryBounds(size=1, seconds=1, bytes=1000, is_durable=True), True, None),
-        ],
-    )
-    def test_say_what_a_history_may_come_to(self, history, is_durable, most):
-        rules = ChannelSettings(history=history)
-        assert rules.is_durable is is_durable
-        assert rules.most_bytes == (history.most if most is None else most)
-
-    def test_are_shared_by_channels_and_never_changed(self):
-        first, second = (Channel(name, make_realm().space) for name in "ab")
-        assert first.settings is second.settings is NO_RULES
-        with pytest.raises(AttributeError):
-            first.settings.presence = True
 
 
 class TestChannel:

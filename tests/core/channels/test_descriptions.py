@@ -6,9 +6,9 @@ import pytest
 from support.channels import private, publish
 from support.realms import World
 
-from radiod.core.channels.channel import ChannelSettings
 from radiod.core.channels.descriptions import DESCRIBED_IN_A_STEP
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.promises import Promise
 from radiod.core.rights import Action
 from radiod.core.slices import SLICE_S

@@ -13,8 +13,8 @@ from support.channels import (
 )
 from support.realms import World
 
-from radiod.core.channels.channel import NO_RULES, ChannelSettings, SavedChannel
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.ids import digest
 from radiod.core.limits import Limits
 from radiod.errors import (

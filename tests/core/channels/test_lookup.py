@@ -4,9 +4,10 @@ import pytest
 from support.channels import private, publish, samples, subscribe
 from support.realms import World
 
-from radiod.core.channels.channel import ChannelSettings
-from radiod.core.history.events import HistoryBounds
-from radiod.core.rights import Action, Visitor
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.disclosure import Visitor
+from radiod.core.history.bounds import HistoryBounds
+from radiod.core.rights import Action
 from radiod.errors import (
     BAD_KEY,
     CHANNEL_CLOSED,

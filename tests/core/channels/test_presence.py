@@ -10,7 +10,7 @@ from support.channels import (
 )
 from support.realms import World
 
-from radiod.core.channels.channel import ChannelSettings
+from radiod.core.channels.settings import ChannelSettings
 from radiod.core.rights import Action
 from radiod.core.slices import SLICE_S
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_CHANNEL, NOT_AUTHORIZED

@@ -5,11 +5,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from radiod.core.channels.channel import NO_RULES, Channel, ChannelSettings, SavedChannel
+from radiod.core.channels.channel import Channel
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.ids import digest
 from radiod.core.limits import Limits
 from radiod.core.sessions.session import Session

@@ -4,8 +4,9 @@ import pytest
 from support.channels import private, publish, samples
 from support.realms import World
 
+from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
-from radiod.core.rights import Action, Visitor
+from radiod.core.rights import Action
 from radiod.errors import NOT_AUTHORIZED, QUOTA, Refused
 from radiod.testing import Allow, make_principal
 from radiod.wire.codecs import Payload

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.history.events import RECORD_BYTES, HistoryBounds
+from radiod.core.history.bounds import RECORD_BYTES, HistoryBounds
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.errors import QUOTA, Exceeded

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from radiod.core.budgets.bounds import Bounds
-from radiod.core.history.events import RECORD_BYTES, HistoryBounds
+from radiod.core.history.bounds import RECORD_BYTES, HistoryBounds
 from radiod.core.history.histories import Histories
 from radiod.core.history.room import STALE
 from radiod.testing import FakeClock, SequentialIds

@@ -2,7 +2,8 @@
 
 import pytest
 
-from radiod.core.history.events import NOTHING, RECORD_BYTES, HistoryBounds, KeptEvent
+from radiod.core.history.bounds import NOTHING, RECORD_BYTES, HistoryBounds
+from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
 from radiod.core.history.room import Room
 from radiod.core.history.topic_history import History

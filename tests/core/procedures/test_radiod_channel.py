@@ -5,8 +5,8 @@ import math
 import pytest
 from support.realms import NO, YES, Slow, World
 
-from radiod.core.channels.channel import MAX_LIFETIME, NO_RULES
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import MAX_LIFETIME, NO_RULES
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.limits import Limits
 from radiod.core.rights import Action
 from radiod.errors import (

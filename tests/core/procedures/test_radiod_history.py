@@ -3,8 +3,8 @@
 import pytest
 from support.realms import NO, YES, Slow
 
-from radiod.core.channels.channel import ChannelSettings
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.rights import Action
 from radiod.errors import (
     CHANNEL_CLOSED,

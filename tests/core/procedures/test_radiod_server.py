@@ -1,11 +1,12 @@
 """What the server tells about itself."""
 
 from radiod import __version__
+from radiod.core.build import BUILD
 from radiod.wire.codecs import CBOR
 
 
 def test_info_says_what_this_server_is(caller):
-    assert caller.call("radiod.server.info") == {"name": "radiod", "version": __version__}
+    assert caller.call("radiod.server.info") == {"name": "radiod", "version": __version__, "build": BUILD}
 
 
 class TestStats:

@@ -7,7 +7,7 @@ import pytest
 from support.arguments import TakesAnId
 from support.realms import NO, YES, Slow, World
 
-from radiod.core.history.events import HistoryBounds
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.procedures.wamp_event_history import MAX_EVENTS
 from radiod.core.pubsub.replay import MAX_PAGE_BYTES
 from radiod.core.rights import Action

@@ -2,8 +2,8 @@
 
 import pytest
 
+from radiod.core.disclosure import Visitor
 from radiod.core.pubsub.audience import Audience
-from radiod.core.rights import Visitor
 from radiod.testing import make_principal
 from radiod.wire.options import PublishOptions
 

@@ -3,8 +3,8 @@
 import pytest
 from support.realms import World
 
-from radiod.core.channels.channel import ChannelSettings
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.ids import digest
 from radiod.core.limits import Limits

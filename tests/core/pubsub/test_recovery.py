@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.realms import World
 
-from radiod.core.channels.channel import ChannelSettings
-from radiod.core.history.events import HistoryBounds
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.sessions.session import Session
 from radiod.errors import INVALID_ARGUMENT

@@ -4,7 +4,8 @@ import pytest
 
 from radiod.core.delivery.flow import Flow, Tally
 from radiod.core.delivery.listeners import Listener
-from radiod.core.history.events import Damaged, HistoryBounds
+from radiod.core.history.bounds import HistoryBounds
+from radiod.core.history.events import Damaged
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.core.pubsub.broker import Subscription

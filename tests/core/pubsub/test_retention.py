@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
 from radiod.core.pubsub.retention import Retained, Retention, retained_size
-from radiod.core.rights import Visitor
 from radiod.errors import QUOTA, Refused
 from radiod.testing import make_principal
 from radiod.wire.codecs import JSON, NOTHING, Payload

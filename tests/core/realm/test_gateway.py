@@ -4,9 +4,10 @@ import pytest
 from support.answers import assert_refused, assert_silent
 from support.realms import NO, YES, Slow, World
 
-from radiod.core.channels.channel import NO_RULES, ChannelSettings
+from radiod.core.channels.settings import NO_RULES, ChannelSettings
+from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
-from radiod.core.rights import Action, Visitor
+from radiod.core.rights import Action
 from radiod.core.rpc.router_calls import CallFailed
 from radiod.errors import (
     AUTHORIZATION_FAILED,

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from support.answers import assert_error, assert_refused, assert_silent
 from support.realms import YES, World
 
-from radiod.core.channels.channel import ChannelSettings
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
 from radiod.core.promises import Promise
-from radiod.core.rights import Disclose, Verdict, Visitor
+from radiod.core.rights import Disclose, Verdict
 from radiod.errors import (
     BAD_KEY,
     CHANNEL_CLOSED,

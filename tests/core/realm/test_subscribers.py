@@ -3,7 +3,7 @@
 import pytest
 from support.answers import assert_refused
 
-from radiod.core.channels.channel import ChannelSettings
+from radiod.core.channels.settings import ChannelSettings
 from radiod.errors import BAD_KEY, INVALID_ARGUMENT
 from radiod.wire.options import SubscribeOptions
 

@@ -1,7 +1,7 @@
 """What is counted of a realm for everybody to read."""
 
+from radiod.core.disclosure import Visitor
 from radiod.core.realm.usage import Usage
-from radiod.core.rights import Visitor
 from radiod.testing import make_principal
 
 

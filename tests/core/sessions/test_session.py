@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.rights import Visitor
+from radiod.core.disclosure import Visitor
 from radiod.core.sessions.session import (
     REGISTRATION_REVOCATION,
     UNSTOPPABLE_CHUNKS,

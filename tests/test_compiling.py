@@ -1,0 +1,67 @@
+"""Which modules are compiled, and what their source must not do."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from compiling import PYTHON, modules
+
+ROOT = Path(__file__).parents[1]
+COMPILED = modules()
+
+BOUNDED = {
+    "radiod/wire/lenient.py": {"_defined"},
+    # Once: whoever took the place of a history that was dropped is there.
+    "radiod/core/pubsub/replay.py": {"self._read"},
+}
+"""Functions that call themselves, so many times and no more."""
+
+
+def test_what_every_message_passes_is_compiled():
+    assert {"radiod/core/pubsub/broker.py", "radiod/core/rpc/dealer.py", "radiod/wire/codecs.py"} <= set(
+        COMPILED
+    )
+
+
+def test_structs_stay_python():
+    assert "radiod/wire/messages.py" not in COMPILED
+    assert "radiod/core/ports.py" not in COMPILED
+
+
+@pytest.mark.parametrize("module", PYTHON)
+def test_what_is_left_out_by_name_is_there(module):
+    assert (ROOT / "radiod" / module).is_file()
+    assert f"radiod/{module}" not in COMPILED
+
+
+@pytest.mark.parametrize("module", COMPILED)
+def test_compiled_functions_do_not_call_themselves(module):
+    tree = ast.parse((ROOT / module).read_text())
+    assert {name for name, function in named_functions(tree) if name in called_by(function)} == BOUNDED.get(
+        module, set()
+    )
+
+
+def named_functions(tree):
+    """(what it says to call itself, the function) of each function and method."""
+    methods = {node for one in ast.walk(tree) if isinstance(one, ast.ClassDef) for node in one.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield f"self.{node.name}" if node in methods else node.name, node
+
+
+def called_by(function):
+    return {ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+
+
+def test_the_rule_sees_what_calls_itself():
+    tree = ast.parse(
+        "def f(x):\n    return [f(y) for y in x]\nclass C:\n    def g(self):\n        self.g(g())"
+    )
+    assert [name in called_by(function) for name, function in named_functions(tree)] == [True, True]
+
+
+def test_the_rule_lets_a_method_call_a_function_of_its_name():
+    tree = ast.parse("class C:\n    def g(self):\n        g(self.other.g())")
+    assert [name in called_by(function) for name, function in named_functions(tree)] == [False]
