@@ -90,9 +90,6 @@ class Town:
         junctions = list(dict.fromkeys(j for street in streets for j in (street.start, street.end)))
         at = {id: number for number, id in enumerate(junctions)}
         movements = _movements(streets, index, turns, origins)
-        capacity = np.array([street.capacity for street in streets], float)
-        jam = np.array([street.jam_density for street in streets], float)
-        speed = np.array([street.speed for street in streets], float)
         weights = [(priorities or {}).get(street.id, street.capacity) for street in streets]
         weights += [1.0] * len(origins)
         return cls(
@@ -101,12 +98,7 @@ class Town:
             positions=np.array([(positions or {}).get(id, (0.0, 0.0)) for id in junctions], float),
             start=np.array([at[street.start] for street in streets], np.intp),
             end=np.array([at[street.end] for street in streets], np.intp),
-            length=np.array([street.length for street in streets], float),
-            speed=speed,
-            # The triangular fundamental diagram: free speed up to capacity, then down to the jam.
-            wave=capacity / (jam - capacity / speed),
-            capacity=capacity,
-            storage=jam * np.array([street.length for street in streets], float),
+            **_flow(streets),
             origins=np.array([at[id] for id in origins], np.intp),
             movement_from=np.array([m[0] for m in movements], np.intp),
             movement_to=np.array([m[1] for m in movements], np.intp),
@@ -183,6 +175,19 @@ def _grid_turns(
 def _even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[str, float]:
     out = [f"{places[here]}-{places[there]}" for there in _neighbours(*here) if there in places]
     return {id: 1 / len(out) for id in out}
+
+
+def _flow(streets: Sequence[Street]) -> dict[str, NDArray[np.float64]]:
+    """What flows along each street, by the names of the town's arrays.
+
+    By the triangular fundamental diagram: free speed up to capacity, then down to the jam.
+    """
+    length, speed, capacity, jam = (
+        np.array([getattr(street, name) for street in streets], float)
+        for name in ("length", "speed", "capacity", "jam_density")
+    )
+    wave = capacity / (jam - capacity / speed)
+    return {"length": length, "speed": speed, "wave": wave, "capacity": capacity, "storage": jam * length}
 
 
 def _check(streets: Sequence[Street], priorities: Mapping[str, float]) -> None:

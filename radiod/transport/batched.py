@@ -10,7 +10,7 @@ from collections.abc import Callable
 from radiod.errors import PeerError
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import Format, PollFormat, poll_format, websocket_format
-from radiod.transport.outbox import Outlet
+from radiod.transport.outlets import Outlet
 from radiod.wire.batches import RECORD_SEPARATOR, SEPARATED, sized, split_separated, split_sized
 from radiod.wire.codecs import CODECS, Codec
 

@@ -31,7 +31,7 @@ from radiod.errors import (
     PeerError,
     RadiodError,
 )
-from radiod.transport.outbox import Outlet
+from radiod.transport.outlets import Outlet
 from radiod.wire.codecs import Codec
 from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, Welcome, name_of, shows_secret
 

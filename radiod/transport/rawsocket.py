@@ -23,7 +23,8 @@ from radiod.transport.driver import WampDriver
 from radiod.transport.formats import RAWSOCKET
 from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
-from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import CODECS, Codec
 from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames, rawsocket_wanted

@@ -30,7 +30,8 @@ from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ER
 from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
 from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
-from radiod.transport.outbox import FanOut, Outlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import Outlet
 
 __all__ = ["Poll", "PollOutlet", "Polls"]
 

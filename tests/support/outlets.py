@@ -9,7 +9,8 @@ from __future__ import annotations
 from math import inf
 
 from radiod.transport.formats import RAWSOCKET
-from radiod.transport.outbox import FanOut, Outlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import Outlet
 
 __all__ = ["ENDING", "READING", "WRITING", "PlainOutlet"]
 

@@ -15,7 +15,9 @@ from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.sessions.session import Session
 from radiod.testing import make_principal
 from radiod.transport.clock import ReactorClock
-from radiod.transport.outbox import CHUNK, RESTED_S, TURN_BYTES, TURN_S, FanOut, Outlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import TURN_BYTES, TURN_S, Outlet
+from radiod.transport.schedule import CHUNK, RESTED_S
 from radiod.wire.codecs import JSON, Payload
 
 

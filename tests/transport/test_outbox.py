@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from support.memory import CONFIG, WebSocketWire, make_radio
 
-from radiod.transport.outbox import CHUNK, DRAIN_BYTES, READ_PAUSE
+from radiod.transport.outlets import DRAIN_BYTES, READ_PAUSE
+from radiod.transport.schedule import CHUNK
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from support.outlets import ENDING, READING, WRITING, PlainOutlet
 from twisted.internet.testing import MemoryReactorClock
 
 from radiod.transport.clock import ReactorClock
-from radiod.transport.outbox import FINISH_SECONDS, READ_PAUSE, TURN_BYTES, FanOut
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import FINISH_SECONDS, READ_PAUSE, TURN_BYTES
 
 
 class Case:

@@ -29,7 +29,6 @@ class Lookup:
     def __init__(self, channels: Channels, memberships: Memberships, space: TopicSpace) -> None:
         self._channels = channels
         self._memberships = memberships
-        self._joined_by = memberships.by_session
         self._space = space
 
     def channel(self, actor: Actor, topic: str, key: str | None = None) -> Channel | None:
@@ -51,13 +50,7 @@ class Lookup:
         if isinstance(actor, Visitor):
             is_member = name in actor.principal.memberships
             return self._channels.declared_private(name) if is_member else None
-        return self._memberships.find(actor, name) if actor in self._joined_by else None
-
-    def admit(self, actor: Actor, topic: str, key: str | None) -> Channel | None:
-        """As ``channel``, at less cost for those who are members of no private channel."""
-        if key is None and type(actor) is Session and actor not in self._joined_by:
-            return self._channels.admit(topic)
-        return self.channel(actor, topic, key)
+        return self._memberships.find(actor, name) if actor in self._memberships.by_session else None
 
     def topic(self, actor: Actor, name: str) -> TopicRef:
         """Where the listeners of what ``name`` means to somebody are. Raises: Refused: as ``channel``."""

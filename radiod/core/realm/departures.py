@@ -171,7 +171,7 @@ class Departures:
 
     def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:
         """As ``Authority.revoke_registration``."""
-        self._dealer.unregister(session, registration.id)
+        self._dealer.registrations.remove(session, registration.id)
         self.tell_of_revocation(session, registration, reason)
         self._events.unregistered(session, registration)
 

@@ -9,7 +9,7 @@ from radiod.core.channels.registry import Channels
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.pubsub.announcer import Announcer
 from radiod.core.pubsub.broker import Broker
-from radiod.core.realm.usage import Usage
+from radiod.core.realm.publications import Usage
 from radiod.core.rpc.dealer import Dealer
 from radiod.core.sessions.session import Session
 from radiod.core.statistics import Rate, Statistics

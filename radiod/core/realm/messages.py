@@ -139,13 +139,13 @@ class Messages:
         if options.force_reregister:
             self._take_over(session, message, verdict)
             return
-        registration, is_new = self._dealer.register(session, message.procedure, options)
+        registration, is_new = self._dealer.registrations.add(session, message.procedure, options)
         self._outbox.send(session, Registered(message.request, registration.id))
         self._events.registered(session, registration, is_new)
 
     def _take_over(self, session: Session, message: Register, verdict: Verdict) -> None:
         """Register in the place of whoever has the procedure."""
-        registration, replaced = self._dealer.take_over(
+        registration, replaced = self._dealer.registrations.take_over(
             session, message.procedure, message.options, verdict.may_take_over
         )
         for callee in replaced:
@@ -176,7 +176,7 @@ class Messages:
 
     def unregister(self, session: Session, message: Unregister, codec: Codec) -> None:
         """UNREGISTER."""
-        registration = self._dealer.unregister(session, message.registration)
+        registration = self._dealer.registrations.remove(session, message.registration)
         self._outbox.send(session, Unregistered(message.request))
         self._events.unregistered(session, registration)
 

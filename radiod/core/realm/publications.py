@@ -1,21 +1,46 @@
-"""The way of every publication into one realm, whoever it comes from."""
+"""The way of every publication into one realm, whoever it comes from; and where it is counted."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from radiod.core.channels.lookup import Lookup
+from radiod.core.channels.memberships import Memberships
+from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.disclosure import PUBLISHER, disclosed
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace
-from radiod.core.realm.usage import Meter
 from radiod.core.rights import Actor, Verdict
+from radiod.core.sessions.session import Session
 from radiod.core.uris import check_free
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Publications"]
+__all__ = ["Meter", "Publications", "Usage"]
+
+
+class Meter(Protocol):
+    """Counts what somebody uses. Called for every message: it must be cheap, and must not raise."""
+
+    def published(self, actor: Actor, size: int, *, is_public: bool) -> None:
+        """One event of ``size`` payload bytes was published, on a public topic or a private channel."""
+
+
+class Usage:
+    """The counts that everybody may read, so nothing of private channels. ``published``: events."""
+
+    __slots__ = ("published_events",)
+
+    def __init__(self) -> None:
+        self.published_events = 0
+
+    def published(self, actor: Actor, size: int, *, is_public: bool) -> None:
+        """As ``Meter.published``."""
+        if is_public:
+            self.published_events += 1
 
 
 class Publications:
@@ -26,8 +51,17 @@ class Publications:
     """
 
     def __init__(
-        self, lookup: Lookup, writers: Writers, streams: Streams, space: TopicSpace, meter: Meter
+        self,
+        channels: Channels,
+        memberships: Memberships,
+        lookup: Lookup,
+        writers: Writers,
+        streams: Streams,
+        space: TopicSpace,
+        meter: Meter,
     ) -> None:
+        self._channels = channels
+        self._joined = memberships.by_session
         self._lookup = lookup
         self._writers = writers
         self._streams = streams
@@ -44,7 +78,11 @@ class Publications:
         """
         check_free(topic)
         key = options.key
-        channel = self._lookup.admit(publisher, topic, key)
+        if key is None and type(publisher) is Session and publisher not in self._joined:
+            # Nearly always: to them a name means what it means to everybody.
+            channel = self._channels.admit(topic)
+        else:
+            channel = self._lookup.channel(publisher, topic, key)
         if key is not None:
             # It has done what it is for; what is kept of the event must not hold it.
             options.key = None

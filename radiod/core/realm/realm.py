@@ -53,10 +53,9 @@ from radiod.core.realm.inbox import Inbox
 from radiod.core.realm.load import Load
 from radiod.core.realm.messages import Messages
 from radiod.core.realm.meta_events import MetaEvents
-from radiod.core.realm.publications import Publications
+from radiod.core.realm.publications import Publications, Usage
 from radiod.core.realm.revision import Revision
 from radiod.core.realm.subscribers import Subscribers
-from radiod.core.realm.usage import Usage
 from radiod.core.rights import Principal
 from radiod.core.rpc.dealer import Dealer
 from radiod.core.rpc.router_calls import RouterCalls
@@ -181,7 +180,15 @@ class Realm:
 
     def _make_acts(self) -> None:
         self.events = MetaEvents(self.announcer)
-        self.publications = Publications(self.lookup, self.writers, self.streams, self.space, self.usage)
+        self.publications = Publications(
+            self.channels,
+            self.memberships,
+            self.lookup,
+            self.writers,
+            self.streams,
+            self.space,
+            self.usage,
+        )
         self.subscribers = Subscribers(self.lookup, self.events, self.writers, self.presence)
         self.departures = Departures(
             sessions=self.sessions,

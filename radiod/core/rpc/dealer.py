@@ -25,7 +25,7 @@ from radiod.core.rpc.features import (
     REROUTE,
     check_callee,
 )
-from radiod.core.rpc.registrations import Callee, Registration, Registrations
+from radiod.core.rpc.registrations import Registration, Registrations
 from radiod.core.rpc.unheard import Unheard
 from radiod.core.sessions.outbox import SessionOutbox
 from radiod.core.sessions.session import Session
@@ -43,7 +43,7 @@ from radiod.errors import (
 )
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Error, Interrupt, Invocation, Message, Result
-from radiod.wire.options import CallOptions, CancelMode, RegisterOptions, YieldOptions
+from radiod.wire.options import CallOptions, CancelMode, YieldOptions
 
 __all__ = ["CALL", "Dealer"]
 
@@ -79,24 +79,6 @@ class Dealer:
     def __len__(self) -> int:
         """Registrations with at least one callee."""
         return len(self.registrations)
-
-    # --- registering
-
-    def register(
-        self, session: Session, procedure: str, options: RegisterOptions
-    ) -> tuple[Registration, bool]:
-        """As ``Registrations.add``."""
-        return self.registrations.add(session, procedure, options)
-
-    def take_over(
-        self, session: Session, procedure: str, options: RegisterOptions, may_act_on_others: bool
-    ) -> tuple[Registration, list[Callee]]:
-        """As ``Registrations.take_over``; calls that those before are answering go on."""
-        return self.registrations.take_over(session, procedure, options, may_act_on_others)
-
-    def unregister(self, session: Session, registration_id: int) -> Registration:
-        """As ``Registrations.remove``; calls that the session is answering go on."""
-        return self.registrations.remove(session, registration_id)
 
     # --- calling
 
@@ -381,7 +363,7 @@ class Dealer:
 
         Returns: the registrations it had.
         """
-        registrations = [self.unregister(session, id) for id in list(self.registrations.of(session))]
+        registrations = self.registrations.leave(session)
         calls = self._calls.get(session)
         if calls is None:
             return registrations

@@ -282,6 +282,10 @@ class Registrations:
             del self._by_id[registration.id]
         return registration
 
+    def leave(self, session: Session) -> list[Registration]:
+        """End all registrations of a session. Returns: those it had."""
+        return [self.remove(session, id) for id in list(self.of(session))]
+
     def pick(self, registration: Registration, unavailable: Container[Session] = ()) -> Callee:
         """The callee whose turn it is; those in ``unavailable`` have said that they cannot take this call.
 

@@ -22,7 +22,8 @@ from radiod.errors import INVALID_URI, Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import ND_JSON, SSE, StreamFormat
 from radiod.transport.listening.query import ListenQuery, read_query
-from radiod.transport.outbox import Consumer, FanOut, Outlet, StreamOutlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import Consumer, Outlet, StreamOutlet
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["PlainListener", "PlainListeners"]

@@ -13,7 +13,8 @@ from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import POLLED, polled
 from radiod.transport.listening.listeners import PlainListener
-from radiod.transport.outbox import FanOut, Outlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import Outlet
 from radiod.wire.codecs import Undecodable
 
 __all__ = ["ChannelPolls", "Polled"]

@@ -26,7 +26,8 @@ from radiod.transport.formats import Format
 from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
 from radiod.transport.listening.listeners import PlainListener
-from radiod.transport.outbox import FanOut, Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.outbox import FanOut
+from radiod.transport.outlets import Outlet, SocketOutlet, StreamOutlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import Codec
 from radiod.wire.deflate import inflate

@@ -132,14 +132,14 @@ class TestPrivate:
         private(owner)
         member, stranger = owner.session, world.join().session
         channel = world.realm.channels.unlock("a", "secret")
-        assert lookup.channel(member, "a") is lookup.admit(member, "a", None) is channel
+        assert lookup.channel(member, "a") is channel
         assert lookup.known(member, "a") is channel
-        assert lookup.channel(stranger, "a") is lookup.admit(stranger, "a", None) is None
+        assert lookup.channel(stranger, "a") is None
         assert_refused(NO_SUCH_CHANNEL, lookup.known, stranger, "a")
         world.caller().call(CREATE, "a")
         public = world.realm.channels.get("a")
         assert lookup.channel(member, "a") is channel
-        assert lookup.channel(stranger, "a") is lookup.admit(stranger, "a", None) is public
+        assert lookup.channel(stranger, "a") is public
 
     def test_has_ended_only_for_those_who_knew_it(self, world, owner, lookup):
         key = private(owner)["control_key"]
@@ -148,7 +148,6 @@ class TestPrivate:
         for function, arguments in (
             (lookup.channel, (stranger, "a", "secret")),
             (lookup.channel, (member, "a")),
-            (lookup.admit, (member, "a", None)),
             (lookup.topic, (member, "a")),
             (lookup.known, (member, "a")),
             (lookup.controlled, (member, "a", key)),
@@ -193,9 +192,9 @@ class TestVisitors:
         return world.realm.lifecycle.declare("a", key="secret")
 
     def test_find_what_their_principal_names(self, lookup, declared):
-        assert lookup.channel(self.MEMBER, "a") is lookup.admit(self.MEMBER, "a", None) is declared
+        assert lookup.channel(self.MEMBER, "a") is declared
         assert lookup.topic(self.MEMBER, "a") == declared.topic
-        assert lookup.channel(self.STRANGER, "a") is lookup.admit(self.STRANGER, "a", None) is None
+        assert lookup.channel(self.STRANGER, "a") is None
         assert lookup.channel(self.MEMBER, "b") is None
 
     def test_who_know_a_key_become_no_members(self, world, lookup, declared):

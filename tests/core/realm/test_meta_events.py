@@ -122,7 +122,7 @@ class TestRegistrations:
 
     def test_that_were_taken_over_end_for_all_their_callees(self, world, events, alice, bob):
         dealer, shared = world.realm.dealer, RegisterOptions(invoke="roundrobin")
-        old = [dealer.register(client.session, "p", shared)[0] for client in (alice, bob)]
+        old = [dealer.registrations.add(client.session, "p", shared)[0] for client in (alice, bob)]
         assert old[0] is old[1]
         callees = [client.registrations[old[0].id] for client in (alice, bob)]
         watcher = world.watch(*REGISTRATION)

@@ -10,6 +10,7 @@ from radiod.core.channels.settings import ChannelSettings
 from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
 from radiod.core.promises import Promise
+from radiod.core.realm.publications import Usage
 from radiod.core.rights import Disclose, Verdict
 from radiod.errors import (
     BAD_KEY,
@@ -192,3 +193,19 @@ def test_a_sample_that_was_refused_is_not_counted_in_its_stream(world):
     assert_refused(OVERRUN, publish, acknowledge=True)
     publish()
     assert [event[3]["_stream"]["counter"] for event in listener.received()] == [1, 2]
+
+
+def test_public_events_are_counted_and_nothing_of_private_channels():
+    usage, actor = Usage(), Visitor(1, make_principal())
+    assert usage.published_events == 0
+    for is_public in (True, False, True):
+        usage.published(actor, 100, is_public=is_public)
+    assert usage.published_events == 2
+
+
+def test_a_realm_counts_with_it(world, alice):
+    world.realm.lifecycle.declare("p", key="secret")
+    alice.request(16, {}, "a")
+    alice.request(16, {}, "wamp.x")
+    alice.request(16, {"_radiod_key": "secret"}, "p")
+    assert world.realm.usage.published_events == 1

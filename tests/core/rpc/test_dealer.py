@@ -80,7 +80,7 @@ class World:
         return session
 
     def register(self, session, procedure, **options):
-        return self.dealer.register(session, procedure, RegisterOptions(**options))
+        return self.dealer.registrations.add(session, procedure, RegisterOptions(**options))
 
     def call(self, caller, request, procedure, *args, details=None, **options):
         self.dealer.call(caller, request, procedure, CallOptions(**options), Payload.of(*args), details or {})
@@ -184,14 +184,14 @@ class TestRegistering:
         assert len(world.dealer) == 1
 
     def test_an_ended_registration_frees_its_procedure(self, world, callee):
-        world.dealer.unregister(callee, 1)
+        world.dealer.registrations.remove(callee, 1)
         assert_refused(NO_SUCH_PROCEDURE, world.call, world.join(), 1, "p")
         world.callee("p")
         assert len(world.dealer) == 1
 
     def test_ending_what_the_session_does_not_hold_is_refused(self, world, callee):
-        assert_refused(NO_SUCH_REGISTRATION, world.dealer.unregister, world.join(), 1)
-        assert_refused(NO_SUCH_REGISTRATION, world.dealer.unregister, callee, 999)
+        assert_refused(NO_SUCH_REGISTRATION, world.dealer.registrations.remove, world.join(), 1)
+        assert_refused(NO_SUCH_REGISTRATION, world.dealer.registrations.remove, callee, 999)
         assert len(world.dealer) == 1
 
 
@@ -259,7 +259,7 @@ class TestCalling:
 
     def test_unregistering_lets_the_callee_finish(self, world, caller, callee):
         world.call(caller, 1, "p")
-        world.dealer.unregister(callee, 1)
+        world.dealer.registrations.remove(callee, 1)
         world.answer(callee, 1, "late")
         assert world.sent()[-1] == (caller.id, "result", 1, ["late"])
         assert_idle(world, caller, callee)
@@ -340,7 +340,7 @@ class TestPendingCallsAreBounded:
     def test_a_registration_made_anew_counts_from_nothing(self, world, caller):
         callee = world.callee("p", concurrency=1)
         world.call(caller, 1, "p")
-        world.dealer.unregister(callee, 1)
+        world.dealer.registrations.remove(callee, 1)
         world.register(callee, "p", concurrency=1)
         world.call(caller, 2, "p")
         world.answer(callee, 1)
@@ -685,7 +685,7 @@ class TestProgressiveInvocations:
         ]
         world.call(caller, 1, "q", progress=True)
         world.call(caller, 2, "q", progress=True)
-        world.dealer.unregister(sessions[0], 1)
+        world.dealer.registrations.remove(sessions[0], 1)
         world.call(caller, 1, "q", progress=True)
         world.call(caller, 2, "q", progress=True)
         assert [entry[0] for entry in world.sent()] == [session.id for session in sessions] * 2
@@ -968,7 +968,7 @@ class TestRerouting:
         first, second = self.callees(world, count=2)
         world.call(caller, 7, "p")
         world.dealer.leave(second)
-        world.dealer.unregister(first, 1)
+        world.dealer.registrations.remove(first, 1)
         world.fail(first, 1, UNAVAILABLE)
         assert world.sent()[-1] == (caller.id, "error", 7, NO_AVAILABLE_CALLEE)
         assert len(world.dealer) == 0
@@ -1539,7 +1539,7 @@ class DealerMachine(RuleBasedStateMachine):
         known = next((r for r in self.registered if (r.match, r.uri) == pattern), None)
         before = [] if known is None else [callee.session for callee in known.callees]
         options = RegisterOptions(match=match, invoke=invoke, force_reregister=True)
-        take = partial(self.dealer.take_over, session, uri, options, False)
+        take = partial(self.dealer.registrations.take_over, session, uri, options, False)
         held = [r for r in self.registered if r is not known and session in [c.session for c in r.callees]]
         if len(held) >= self.MAX_REGISTRATIONS:
             assert_refused(QUOTA, take)
@@ -1558,10 +1558,10 @@ class DealerMachine(RuleBasedStateMachine):
     def unregister(self, session, pick):
         held = [(r, callee) for r in self.registered for callee in r.callees if callee.session is session]
         if pick >= len(held):
-            assert_refused(NO_SUCH_REGISTRATION, self.dealer.unregister, session, 10_000)
+            assert_refused(NO_SUCH_REGISTRATION, self.dealer.registrations.remove, session, 10_000)
             return
         registration, callee = held[pick]
-        self.dealer.unregister(session, registration.id)
+        self.dealer.registrations.remove(session, registration.id)
         registration.drop(callee)
         if not registration.callees:
             self.registered.remove(registration)
