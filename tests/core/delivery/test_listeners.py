@@ -6,18 +6,22 @@ from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.flow import Flow, Tally
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
-from radiod.core.pubsub.broker import Subscription
+from radiod.core.limits import Limits
+from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, make_principal
 from radiod.wire.codecs import JSON, Payload
 
 
+def subscription(match="exact", topic="a"):
+    clock, outbox = FakeClock(), RecordingOutbox()
+    flow = Flow(outbox, clock, clock.timers, Tally(), 5.0)
+    return Subscription(1, match, topic, 0.0, flow, Broker(outbox, clock, clock.timers, Limits()))
+
+
 @pytest.fixture
 def listener():
-    clock = FakeClock()
-    flow = Flow(RecordingOutbox(), clock, clock.timers, Tally(), 5.0)
-    session = Session(1, make_principal(), "outlet")
-    return Listener(session, Subscription(1, "exact", "a", 0.0, flow, None))
+    return Listener(Session(1, make_principal(), "outlet"), subscription())
 
 
 def event(number, size=1):
@@ -130,4 +134,4 @@ def test_one_that_stops_is_owed_nothing(listener):
     ],
 )
 def test_a_subscription_knows_the_topics_it_takes(pattern, topic, takes):
-    assert Subscription(1, "prefix", pattern, 0.0, None, None).takes(topic) is takes
+    assert subscription("prefix", pattern).takes(topic) is takes

@@ -1,5 +1,7 @@
 """Event history: what is kept, how long, and what never."""
 
+from math import nan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -436,7 +438,7 @@ class TestDurable:
         for number, time in enumerate(times, 1):
             kept.assigned = number - 1
             record = world.histories.number(kept, number, 0, Payload(JSON, b"[]", b""), DEFAULT, {})
-            record.time, record.since = now + time, None
+            record.time, record.since = now + time, nan
             records.append(record)
         world.histories.restore("a", Position("before", 5), records)
         return [record.time - now for record in world.histories.of("a")]

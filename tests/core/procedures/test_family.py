@@ -9,7 +9,9 @@ from radiod.core.arguments import REQUIRED
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.procedures.family import Family
 from radiod.core.promises import Promise
+from radiod.core.sessions.session import Session
 from radiod.errors import NO_SUCH_PROCEDURE, Refused
+from radiod.testing import make_principal
 from radiod.wire.codecs import CBOR, NOTHING, Payload
 
 TABLE = World().realm.procedures.table
@@ -45,6 +47,9 @@ class TestFamilies:
             assert required == sorted(required, reverse=True), name
 
 
+CALLER = Session(1, make_principal(), None)
+
+
 class Two:
     """A family whose answers are what the test wants."""
 
@@ -56,7 +61,7 @@ class Two:
 
 
 def call(family: Family, *args):
-    return Procedures([family]).call(None, "a.answer", Payload.of(*args))
+    return Procedures([family]).call(CALLER, "a.answer", Payload.of(*args))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +99,7 @@ def test_families_are_one_table():
     procedures = Procedures([Two(lambda value: {}), OneMore()])
     assert list(procedures.table) == ["a.answer", "a.nothing", "b.more"]
     with pytest.raises(Refused) as refusal:
-        procedures.call(None, "b.nothing", Payload(CBOR, b"\x80", b""))
+        procedures.call(CALLER, "b.nothing", Payload(CBOR, b"\x80", b""))
     assert refusal.value.uri == NO_SUCH_PROCEDURE
 
 

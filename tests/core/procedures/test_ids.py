@@ -33,7 +33,7 @@ def test_are_in_the_order_of_the_things():
 
 def test_are_of_those_that_are_meant():
     things = [session(id) for id in range(6)]
-    assert ended(ids(things, lambda one: one.id % 2))[0] == [1, 3, 5]
+    assert ended(ids(things, lambda one: one.id % 2 == 1))[0] == [1, 3, 5]
     assert ended(ids(things, lambda one: False))[0] == []
 
 

@@ -8,7 +8,8 @@ from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.events import Damaged
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
-from radiod.core.pubsub.broker import Subscription
+from radiod.core.limits import Limits
+from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.pubsub.replay import MAX_EXAMINED, MAX_PAGE_BYTES, Replay, Retelling, read
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, SequentialIds, make_principal
@@ -28,7 +29,8 @@ class World:
         self.histories.keep("a", HistoryBounds(size=size, seconds=1e9, bytes=1 << 40))
         flow = Flow(self.outbox, self.clock, self.clock.timers, Tally(), 5.0)
         self.session = Session(5, make_principal("joe"), None)
-        self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, None))
+        broker = Broker(self.outbox, self.clock, self.clock.timers, Limits())
+        self.listener = Listener(self.session, Subscription(1, "exact", "a", 0.0, flow, broker))
         self.published = 0
 
     @property

@@ -10,7 +10,7 @@ from support.realms import NO, YES, Slow, World
 from radiod.core.limits import Limits
 from radiod.core.rates import RateLimit
 from radiod.core.rights import Action
-from radiod.core.rpc.calls import MAX_PROGRESSIVE
+from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, PendingCall
 from radiod.core.slices import SLICE_S
 from radiod.errors import (
     CANCELED,
@@ -32,6 +32,7 @@ from radiod.testing import (
     make_principal,
     make_realm,
 )
+from radiod.wire.codecs import Payload
 from radiod.wire.messages import (
     Call,
     Cancel,
@@ -128,11 +129,9 @@ def final(request):
     return Call(request, CallOptions(), "p")
 
 
-class Pending:
-    """As much of a pending call as is looked at."""
-
-    def __init__(self, progress):
-        self.options = CallOptions(progress=progress)
+def pending(progress):
+    """A call that nobody has answered yet."""
+    return PendingCall(None, Calls(), 1, CallOptions(progress=progress), {}, Payload.of(), None)
 
 
 class Counted:
@@ -233,7 +232,7 @@ class TestProgressiveCalls:
 
     def test_are_known_while_they_are_pending(self, counted):
         counted.count(final(1), final(2))
-        counted.calls.made.update({1: Pending(progress=True), 2: Pending(progress=False)})
+        counted.calls.made.update({1: pending(progress=True), 2: pending(progress=False)})
         counted.count(final(1))
         counted.refuse(final(2))
 
@@ -253,7 +252,7 @@ class TestProgressiveCalls:
         assert 2 not in counted.calls.progressive
 
     def test_cost_the_same_memory_however_long_one_of_them_takes(self, counted):
-        counted.calls.made[1] = Pending(progress=True)
+        counted.calls.made[1] = pending(progress=True)
         for id in range(1, 5 * MAX_PROGRESSIVE):
             counted.count(chunk(id), final(id))
             assert len(counted.calls.progressive) <= MAX_PROGRESSIVE

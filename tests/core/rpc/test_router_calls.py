@@ -107,12 +107,10 @@ def test_an_answer_that_cannot_be_read_is_a_refusal(world, questions):
     assert heard[0].uri == INVALID_ARGUMENT
 
 
-def test_an_answer_that_is_opaque_is_a_refusal():
-    class Dealer:
-        def ask(self, procedure, payload, options, details, on_end):
-            on_end(Result(1, {}), Payload(CBOR, CBOR.dump("opaque"), b""))
-
-    heard = Heard(RouterCalls(Dealer()).ask("decide", timeout_s=5))
+def test_an_answer_that_is_opaque_is_a_refusal(world, callee, questions):
+    heard = Heard(questions.ask("decide", timeout_s=5))
+    (call,) = world.realm.dealer.calls_of(callee.session).answering.values()
+    call.on_end(Result(1, {}), Payload(CBOR, CBOR.dump("opaque"), b""))
     assert heard[0].uri == INVALID_ARGUMENT
 
 
