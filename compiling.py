@@ -11,9 +11,17 @@ HERE = Path(__file__).parent
 COMPILED = (
     "core/**/*.py",
     "wire/**/*.py",
+    "transport/batched.py",
     "transport/driver.py",
     "transport/formats.py",
     "transport/inbox.py",
+    "transport/listening/listeners.py",
+    "transport/listening/polls.py",
+    "transport/outbox.py",
+    "transport/outlets.py",
+    "transport/reading.py",
+    "transport/schedule.py",
+    "transport/wamp_longpoll.py",
     "transport/websocket/connection.py",
 )
 """Below ``radiod``: what is passed by every message."""

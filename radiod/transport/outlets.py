@@ -353,8 +353,17 @@ class SocketOutlet(Outlet):
 
     __slots__ = ("_is_registering", "_send", "_transport")
 
-    def __init__(self, fan_out: Source, transport: Any, format: Format, **kwargs: Any) -> None:
-        super().__init__(fan_out, format, **kwargs)
+    def __init__(
+        self,
+        fan_out: Source,
+        transport: Any,
+        format: Format,
+        *,
+        max_bytes: int,
+        on_cut: Callable[[], None],
+        on_finished: Callable[[], None],
+    ) -> None:
+        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
         self._transport = transport
         self._send = transport.socket.send
         self._is_registering = False
@@ -403,8 +412,17 @@ class StreamOutlet(Outlet):
 
     __slots__ = ("_consumer",)
 
-    def __init__(self, fan_out: Source, consumer: Consumer, format: Format, **kwargs: Any) -> None:
-        super().__init__(fan_out, format, **kwargs)
+    def __init__(
+        self,
+        fan_out: Source,
+        consumer: Consumer,
+        format: Format,
+        *,
+        max_bytes: int,
+        on_cut: Callable[[], None],
+        on_finished: Callable[[], None],
+    ) -> None:
+        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
         self._consumer = consumer
 
     def start(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import ClassVar, Final
 
 from twisted.logger import Logger
 
@@ -57,7 +57,7 @@ class Schedule:
     take ``message_timeout`` seconds, and all together ``max_unfinished`` bytes.
     """
 
-    log = Logger()
+    log: ClassVar[Logger] = Logger()
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from twisted.logger import Logger
 
@@ -64,9 +64,10 @@ class PollOutlet(Outlet):
         hand_over: Callable[[bytes], None],
         pause: Callable[[bool], None],
         seat: Seat,
-        **kwargs: Any,
+        on_cut: Callable[[], None],
+        on_finished: Callable[[], None],
     ) -> None:
-        super().__init__(fan_out, format, max_bytes=1 << 62, **kwargs)
+        super().__init__(fan_out, format, max_bytes=1 << 62, on_cut=on_cut, on_finished=on_finished)
         self._is_batched = format.is_batched
         self._hand_over = hand_over
         self._seat = seat
@@ -131,7 +132,7 @@ class Poll:
         peer: whoever opened it, for the log; ``seat``: its place among all transports.
     """
 
-    log = Logger()
+    log: ClassVar[Logger] = Logger()
 
     def __init__(self, polls: Polls, id: str, protocol: str, peer: str, seat: Seat) -> None:
         codec, is_batched = SUBPROTOCOLS[protocol]

@@ -6,7 +6,7 @@ Each is a session like any other, with one subscription made for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from msgspec import structs
 
@@ -178,9 +178,7 @@ class PlainListeners:
             consumer.unregisterProducer()
             finish()
 
-        outlet = _EventOutlet(
-            self._fan_out, consumer, format, max_bytes=1 << 62, on_cut=cut, on_finished=finished
-        )
+        outlet = _EventOutlet(self._fan_out, consumer, format, on_cut=cut, on_finished=finished)
         heart = _Heart(self._clock, outlet, format, beat, self._heartbeat, stream)
         if format is SSE:
             # There it is an event of its own; in JSON it belongs to a record, if one comes before long.
@@ -202,8 +200,16 @@ class _EventOutlet(StreamOutlet):
 
     __slots__ = ("on_missed",)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        fan_out: FanOut,
+        consumer: Consumer,
+        format: StreamFormat,
+        *,
+        on_cut: Callable[[], None],
+        on_finished: Callable[[], None],
+    ) -> None:
+        super().__init__(fan_out, consumer, format, max_bytes=1 << 62, on_cut=on_cut, on_finished=on_finished)
         self.on_missed: Callable[[], None] = _nothing
 
     def missed(self) -> None:
