@@ -13,7 +13,7 @@ PYTEST_FLAGS ?=
 OLDEST := build/oldest
 OLDEST_TESTS ?= tests
 COMPILED := build/compiled
-SOURCES := $(shell find radiod simulator twisted -name '*.py')
+SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -path '*/pages/*' -type f)
 BESIDE := tests docs demo clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 COMPILED_TESTS ?= tests/core tests/wire tests/features tests/e2e
 FUZZ_S ?= 90
@@ -103,7 +103,7 @@ wheel:
 compiled: $(COMPILED)/.ready $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
-	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest $(PYTEST_FLAGS) $(COMPILED_TESTS)
+	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) $(PYTEST_FLAGS) $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.
 $(COMPILED)/.ready: setup.py pyproject.toml backend.py compiling.py $(SOURCES) .venv-compiled/bin/python

@@ -80,6 +80,16 @@ PEERS = {
         "rpc": True,
         "idle": ["--subscribe"],
     },
+    # What make compiled has installed.
+    "radiod-compiled": {
+        "start": ["peers/radiod/compiled.sh"],
+        "needs": [os.path.join(HERE, "..", "build", "compiled", ".ready")],
+        "port": 7171,
+        "base": ["--port", "7171", "--path", "/ws", "--wamp", "json"],
+        "pub": [],
+        "rpc": True,
+        "idle": ["--subscribe"],
+    },
     "radiod-msgpack": {
         "start": ["peers/radiod/start.sh"],
         "needs": [RADIOD],
@@ -208,6 +218,7 @@ WORK = {
     "fanout-1000": ("fanout", ["--subs", "1000", "--window", "8"], ["--window", "2", "--warmup", "0.1"]),
     "fanout-1000-w1": ("fanout", ["--subs", "1000", "--window", "1"], ["--warmup", "0.1"]),
     "fanout-100-1k": ("fanout", ["--subs", "100", "--window", "16", "--size", "1024"], ["--window", "4"]),
+    "fanout-100-16k": ("fanout", ["--subs", "100", "--window", "8", "--size", "16384"], []),
     "rate-1000x10": (
         "fanout",
         ["--subs", "1000", "--rate", "10", "--duration", "3"],
