@@ -20,6 +20,8 @@ from twisted.web.iweb import IResponse
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
 from radiod.errors import QUOTA, RUNTIME_ERROR, TIMEOUT, RadiodError, Refused
+from radiod.wire.json_check import check_json
+from radiod.wire.scan import NESTING, Undecodable
 
 __all__ = ["MAX_PENDING", "HttpHook"]
 
@@ -94,9 +96,12 @@ class HttpHook:
         if response.code != 200:
             raise Refused(RUNTIME_ERROR, f"the hook answered with status {response.code}")
         try:
-            return msgspec.json.decode(text, type=dict[str, Any] | None)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            answer = msgspec.json.decode(text, type=dict[str, Any] | None)
+            # How deep the decoder itself goes depends on the version of Python.
+            check_json(text, NESTING)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Undecodable):
             raise Refused(RUNTIME_ERROR, "the hook's answer is no JSON object and not null") from None
+        return answer
 
 
 def _error(failure: Failure) -> RadiodError:

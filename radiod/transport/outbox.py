@@ -100,7 +100,7 @@ class FanOut(Source):
             if frame and len(frame) <= outlet.max_bytes:
                 queue = outlet.queue
                 if not queue:
-                    self.mark(outlet)
+                    self.mark_dirty(outlet)
                 queue.append(frame)
             else:
                 left_out += 1

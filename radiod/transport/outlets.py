@@ -133,7 +133,7 @@ class Outlet(Reading):
             self._check_backlog()
         elif data:
             if not self.queue:
-                self._fan_out.mark(self)
+                self._fan_out.mark_dirty(self)
             self.queue.append(data)
 
     def fitting(self, *messages: Message) -> bytes:

@@ -95,7 +95,7 @@ class Schedule:
     def _slow(self, network: str) -> None:
         self.log.warn("slowing {peer}: many wrong keys or failed logins", peer=network)
 
-    def mark(self, outlet: Scheduled) -> None:
+    def mark_dirty(self, outlet: Scheduled) -> None:
         """Have the outlet flushed at the end of this turn."""
         if not self._dirty:
             self._clock.soon(self.flush)

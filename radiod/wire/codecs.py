@@ -308,7 +308,7 @@ class _Json(_ByMsgspec):
         try:
             return self._encoder.encode(binary_to_text(value))
         except (TypeError, ValueError, RecursionError) as error:
-            raise Undecodable(f"cannot be said in JSON: {_complaint(error)}") from None
+            raise Undecodable(f"JSON cannot express it: {_complaint(error)}") from None
 
     def load(self, data: bytes, is_plain: bool = False) -> Any:
         try:
@@ -369,7 +369,7 @@ class _Msgpack(_ByMsgspec):
             except OverflowError:
                 return self._encoder.encode(floats_for_big_integers(value))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise Undecodable(f"cannot be said in MessagePack: {_complaint(error)}") from None
+            raise Undecodable(f"MessagePack cannot express it: {_complaint(error)}") from None
 
     def load(self, data: bytes, is_plain: bool = False) -> Any:
         try:
@@ -498,7 +498,7 @@ class _Cbor(_Base):
         try:
             return cbor2.dumps(value, default=_write_raw)
         except (cbor2.CBORError, ValueError, TypeError, RecursionError) as error:
-            raise Undecodable(f"cannot be said in CBOR: {_complaint(error)}") from None
+            raise Undecodable(f"CBOR cannot express it: {_complaint(error)}") from None
 
     def load(self, data: bytes, is_plain: bool = False) -> Any:
         if is_plain:

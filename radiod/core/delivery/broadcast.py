@@ -12,11 +12,11 @@ __all__ = ["Broadcast", "Publication"]
 class Broadcast:
     """One publication on its way to the listeners of one subscription.
 
-    ``is_mark``: it marks the end of something, and passes rates and full buffers. ``frames`` is the
+    ``is_end_mark``: it marks the end of something, and passes rates and full buffers. ``frames`` is the
     outbox's: wire format -> bytes, so that each format is made once for all receivers.
     """
 
-    __slots__ = ("details", "frames", "is_mark", "payload", "publication", "subscription", "topic")
+    __slots__ = ("details", "frames", "is_end_mark", "payload", "publication", "subscription", "topic")
 
     def __init__(
         self,
@@ -25,20 +25,22 @@ class Broadcast:
         topic: str,
         details: dict[str, Any],
         payload: Payload,
-        is_mark: bool = False,
+        is_end_mark: bool = False,
     ) -> None:
         self.subscription = subscription
         self.publication = publication
         self.topic = topic
         self.details = details
         self.payload = payload
-        self.is_mark = is_mark
+        self.is_end_mark = is_end_mark
         self.frames: dict[Any, bytes] = {}
 
     def telling(self, details: dict[str, Any]) -> Broadcast:
         """The same event, for one listener that is told more about it."""
         told = {**self.details, **details}
-        return Broadcast(self.subscription, self.publication, self.topic, told, self.payload, self.is_mark)
+        return Broadcast(
+            self.subscription, self.publication, self.topic, told, self.payload, self.is_end_mark
+        )
 
 
 class Publication:

@@ -19,7 +19,7 @@ MAX_MARKS: Final = 100
 class Buffer:
     """Events that wait, oldest first, and between them how many were lost at that place.
 
-    Marks (``Broadcast.is_mark``) keep their place among the events, but neither take their room nor make
+    Marks (``Broadcast.is_end_mark``) keep their place among the events, but neither take their room nor make
     room for them; they have a bound of their own. Events are shared with all other listeners, so a slot
     costs a reference, and memory only where this is the last one that holds the event.
     """
@@ -60,7 +60,7 @@ class Buffer:
     def begins_with_mark(self) -> bool:
         """True when ``take`` would return a mark."""
         first = next((item for item in self._queue if type(item) is not int), None)
-        return first is not None and cast("Broadcast", first).is_mark
+        return first is not None and cast("Broadcast", first).is_end_mark
 
     def ends_with(self, broadcast: Broadcast) -> bool:
         """True when this event waits behind all others."""
@@ -70,7 +70,7 @@ class Buffer:
         """True when ``offer`` would take the event without dropping any."""
         size = len(broadcast.payload)
         settings = self.settings
-        if broadcast.is_mark:
+        if broadcast.is_end_mark:
             return self.marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
         if settings.latest:
             return size <= settings.max_bytes
@@ -82,7 +82,7 @@ class Buffer:
         An event above ``max_bytes`` is dropped itself. Returns: how many events were lost.
         """
         settings = self.settings
-        is_sample = not broadcast.is_mark
+        is_sample = not broadcast.is_end_mark
         if is_sample and settings.latest and self.samples and len(broadcast.payload) <= settings.max_bytes:
             self._conflate(0)
         if self.fits(broadcast):
@@ -193,7 +193,7 @@ class Buffer:
         self._tally.queued_bytes += size
         if self._account is not None:
             self._account.change(size)
-        if broadcast.is_mark:
+        if broadcast.is_end_mark:
             self.marks += 1
             self._mark_bytes += size
         else:
@@ -206,7 +206,7 @@ class Buffer:
         self._tally.queued_bytes -= size
         if self._account is not None:
             self._account.change(-size)
-        if broadcast.is_mark:
+        if broadcast.is_end_mark:
             self.marks -= 1
             self._mark_bytes -= size
         else:
@@ -217,7 +217,7 @@ class Buffer:
         """Remove the oldest sample from among the marks, and leave ``lost`` in its place."""
         queue = self._queue
         before: list[Broadcast | int] = []
-        while isinstance(item := queue.popleft(), int) or item.is_mark:
+        while isinstance(item := queue.popleft(), int) or item.is_end_mark:
             before.append(item)
         self._forget(item)
         if before and isinstance(before[-1], int):
@@ -229,7 +229,7 @@ class Buffer:
         """Remove the newest sample from among the marks, and leave a loss in its place."""
         queue = self._queue
         behind: list[Broadcast | int] = []
-        while isinstance(item := queue.pop(), int) or item.is_mark:
+        while isinstance(item := queue.pop(), int) or item.is_end_mark:
             behind.append(item)
         self._forget(item)
         lost = 1

@@ -100,7 +100,7 @@ class Pacer:
     def refuses(self, broadcast: Broadcast) -> bool:
         """True when an acknowledged event must not be published since this listener would lose it."""
         listener, settings = self._listener, self._listener.settings
-        if settings.policy != "raise" or self._replay is not None or broadcast.is_mark:
+        if settings.policy != "raise" or self._replay is not None or broadcast.is_end_mark:
             return False
         is_wanted = (self._offered + 1) % settings.every == 0
         return is_wanted and self._is_behind() and not listener.made_buffer().fits(broadcast)
@@ -132,7 +132,7 @@ class Pacer:
 
     def _is_wanted(self, broadcast: Broadcast) -> bool:
         every = self._listener.settings.every
-        if every == 1 or broadcast.is_mark:
+        if every == 1 or broadcast.is_end_mark:
             return True
         self._offered += 1
         if self._offered % every == 0:
@@ -146,7 +146,7 @@ class Pacer:
         return (
             not listener.buffer
             and not self._line
-            and (broadcast.is_mark or self._is_due())
+            and (broadcast.is_end_mark or self._is_due())
             and not self._is_behind()
         )
 
@@ -157,7 +157,7 @@ class Pacer:
 
     def _line_up(self, broadcast: Broadcast, receipt: Receipt | None) -> None:
         line = self._line if self._line is not None else WaitingPublishes(self._listener.account())
-        is_hopeless = receipt is None and not broadcast.is_mark
+        is_hopeless = receipt is None and not broadcast.is_end_mark
         if is_hopeless or not line.has_room(broadcast, self._listener.settings):
             self._lose_newest()
             if receipt is not None:
@@ -208,7 +208,7 @@ class Pacer:
         return interval == 0 or self._flow.clock.seconds() >= self._last + interval
 
     def _note(self, broadcast: Broadcast) -> None:
-        if not broadcast.is_mark and self._listener.settings.min_interval:
+        if not broadcast.is_end_mark and self._listener.settings.min_interval:
             self._last = self._flow.clock.seconds()
 
     def _wake(self) -> None:

@@ -56,7 +56,7 @@ class WaitingPublishes:
         size = len(broadcast.payload)
         if self._account.exceeded(size) is not None:
             return False
-        if broadcast.is_mark:
+        if broadcast.is_end_mark:
             return self._marks < MAX_MARKS and self._mark_bytes + size <= settings.max_bytes
         samples = len(self._events) - self._marks
         return samples < (settings.size or MAX_SIZE) and self._bytes + size <= settings.max_bytes
@@ -76,7 +76,7 @@ class WaitingPublishes:
     def _note_one(self, broadcast: Broadcast, sign: int) -> None:
         size = sign * len(broadcast.payload)
         self._account.change(size)
-        if broadcast.is_mark:
+        if broadcast.is_end_mark:
             self._marks += sign
             self._mark_bytes += size
         else:

@@ -307,7 +307,7 @@ class Broker:
         topic: str,
         payload: Payload,
         options: PublishOptions,
-        is_mark: bool = False,
+        is_end_mark: bool = False,
     ) -> None:
         """Find out what stands against a publication, before anything is done for it.
 
@@ -317,7 +317,7 @@ class Broker:
         if options.retain:
             self._check_retained(topic, retained_size(payload, options))
         if options.acknowledge and self._flow.paced:
-            probe = Broadcast(0, 0, topic, {}, payload, is_mark)
+            probe = Broadcast(0, 0, topic, {}, payload, is_end_mark)
             audience = Audience(options) if options.narrows() else None
             for subscription in self.matching(topic):
                 if subscription.paced:
@@ -333,7 +333,7 @@ class Broker:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
-        is_mark: bool = False,
+        is_end_mark: bool = False,
     ) -> Publication | Promise[Publication]:
         """Give one event, which ``check`` has found nothing against, to everybody who listens to ``topic``.
 
@@ -341,7 +341,7 @@ class Broker:
             publication: its id.
             publisher: excluded from receiving, unless the options say otherwise; None: the router itself.
             details: what every receiver learns about the event.
-            is_mark: it marks the end of something, and passes rates and full buffers.
+            is_end_mark: it marks the end of something, and passes rates and full buffers.
         Returns: what became of it; later, where an acknowledgement was asked for and a listener of policy
             ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
@@ -358,7 +358,12 @@ class Broker:
             readers += len(subscription.listeners)
             receivers = _receivers(subscription, publisher, options, topic, audience)
             broadcast = Broadcast(
-                subscription.id, publication, topic, _details(subscription, topic, details), payload, is_mark
+                subscription.id,
+                publication,
+                topic,
+                _details(subscription, topic, details),
+                payload,
+                is_end_mark,
             )
             if subscription.paced:
                 paced.append((_pacers(receivers), broadcast))

@@ -41,27 +41,27 @@ class Publishing:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
-        is_mark: bool = False,
+        is_end_mark: bool = False,
     ) -> Publication | Promise[Publication]:
         """Publish; on a durable channel that takes until the event is on disk.
 
-        ``traffic``: where else it is counted; ``is_mark``: it marks the end of something, and passes rates
-        and full buffers.
+        ``traffic``: where else it is counted; ``is_end_mark``: it marks the end of something, and passes
+        rates and full buffers.
         Raises: Refused: ``quota``, ``overrun``, ``unavailable``; nothing happened. What comes later may be
             one of these, or ``channel_closed``, as well.
         """
         if options.acknowledge or options.retain:
             # Nothing stands against any other.
-            self._broker.check(publisher, topic, payload, options, is_mark)
+            self._broker.check(publisher, topic, payload, options, is_end_mark)
         id = self._ids.next()
         histories = self._histories
         history = None if histories.is_idle else histories.find(topic)
         if history is None:
             if traffic is not None:
                 traffic.add(len(payload), self._statistics.round)
-            return self._broker.publish(id, publisher, topic, payload, options, details, is_mark)
+            return self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
         record = histories.number(history, id, publisher.id, payload, options, details)
-        event = _Event(history, record, traffic, publisher, payload, is_mark)
+        event = _Event(history, record, traffic, publisher, payload, is_end_mark)
         journal = histories.journal
         if journal is None or not history.keep.is_durable:
             return self._happen(event)
@@ -100,7 +100,7 @@ class Publishing:
             event.payload,
             record.options,
             record.told(),
-            event.is_mark,
+            event.is_end_mark,
         )
         self._histories.add(history, record)
         if event.traffic is not None:
@@ -111,7 +111,7 @@ class Publishing:
 class _Event:
     """A counted event on its way."""
 
-    __slots__ = ("history", "is_mark", "payload", "publisher", "record", "traffic")
+    __slots__ = ("history", "is_end_mark", "payload", "publisher", "record", "traffic")
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class _Event:
         traffic: Traffic | None,
         publisher: Actor,
         payload: Payload,
-        is_mark: bool,
+        is_end_mark: bool,
     ) -> None:
         self.history = history
         self.record = record
@@ -128,4 +128,4 @@ class _Event:
         self.publisher = publisher
         # As it came: what it is transcoded to is shared by all who listen now.
         self.payload = payload
-        self.is_mark = is_mark
+        self.is_end_mark = is_end_mark

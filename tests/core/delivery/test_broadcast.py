@@ -6,8 +6,8 @@ from radiod.wire.codecs import Payload
 PAYLOAD = Payload.of("x")
 
 
-def broadcast(is_mark=False):
-    event = Broadcast(7, 9, "a.topic", {"publisher": 1}, PAYLOAD, is_mark)
+def broadcast(is_end_mark=False):
+    event = Broadcast(7, 9, "a.topic", {"publisher": 1}, PAYLOAD, is_end_mark)
     event.frames["json"] = b"made for all"
     return event
 
@@ -20,11 +20,11 @@ def test_what_one_listener_is_told_more_is_told_to_nobody_else():
 
 
 def test_it_is_the_same_event_for_that_listener():
-    event = broadcast(is_mark=True)
+    event = broadcast(is_end_mark=True)
     told = event.telling({})
     assert (told.subscription, told.publication, told.topic) == (7, 9, "a.topic")
     assert told.payload is PAYLOAD
-    assert told.is_mark
+    assert told.is_end_mark
 
 
 def test_what_is_told_takes_the_place_of_what_all_hear():

@@ -15,8 +15,8 @@ def make(size, max_bytes, **settings):
     return Buffer(BufferSettings(size=size, max_bytes=max_bytes, **settings), Tally())
 
 
-def event(number, size=1, is_mark=False):
-    return Broadcast(1, number, "a.topic", {}, Payload(JSON, b"x" * size, b""), is_mark)
+def event(number, size=1, is_end_mark=False):
+    return Broadcast(1, number, "a.topic", {}, Payload(JSON, b"x" * size, b""), is_end_mark)
 
 
 def drain(buffer):
@@ -65,7 +65,7 @@ def test_what_waits_is_counted_until_it_is_taken_or_discarded():
     buffers = [Buffer(BufferSettings(size=3), drops) for _ in range(2)]
     for buffer in buffers:
         for n in range(5):
-            buffer.offer(event(n, size=10, is_mark=n == 4))
+            buffer.offer(event(n, size=10, is_end_mark=n == 4))
     assert (drops.queued, drops.queued_bytes) == (8, 80)
     buffers[0].take()
     assert (drops.queued, drops.queued_bytes) == (7, 70)
@@ -127,11 +127,11 @@ def test_a_loss_that_could_not_be_told_is_told_with_the_next():
 
 def test_marks_take_no_room_and_have_a_bound_of_their_own():
     buffer = make(2, 10)
-    assert sum(buffer.offer(event(n, is_mark=True, size=0)) for n in range(MAX_MARKS + 2)) == 2
+    assert sum(buffer.offer(event(n, is_end_mark=True, size=0)) for n in range(MAX_MARKS + 2)) == 2
     assert [buffer.offer(event(200 + n)) for n in range(3)] == [0, 0, 1]
     assert len(buffer) == MAX_MARKS + 2
     assert buffer.begins_with_mark
-    assert buffer.offer(event(300, size=11, is_mark=True)) == 1
+    assert buffer.offer(event(300, size=11, is_end_mark=True)) == 1
     taken = drain(buffer)
     assert taken[:MAX_MARKS] == [(n, 0) for n in range(MAX_MARKS)]
     assert taken[MAX_MARKS:] == [(201, 3), (202, 0)]
@@ -139,7 +139,7 @@ def test_marks_take_no_room_and_have_a_bound_of_their_own():
 
 def test_marks_are_bounded_in_bytes():
     buffer = make(2, 10)
-    assert [buffer.offer(event(n, size=6, is_mark=True)) for n in range(3)] == [0, 1, 1]
+    assert [buffer.offer(event(n, size=6, is_end_mark=True)) for n in range(3)] == [0, 1, 1]
 
 
 def test_taking_from_an_empty_buffer_is_an_index_error():
@@ -205,11 +205,11 @@ class BufferMachine(RuleBasedStateMachine):
         self.events = []
         self.offered = 0
 
-    def waiting(self, is_mark=None):
-        return [one for one in self.events if one[3] == "waits" and is_mark in (None, one[2])]
+    def waiting(self, is_end_mark=None):
+        return [one for one in self.events if one[3] == "waits" and is_end_mark in (None, one[2])]
 
     def is_over(self):
-        samples = self.waiting(is_mark=False)
+        samples = self.waiting(is_end_mark=False)
         bound = 1 if self.settings.latest else self.settings.size or MAX_SIZE
         return len(samples) > bound or sum(one[1] for one in samples) > self.settings.max_bytes
 
@@ -217,26 +217,26 @@ class BufferMachine(RuleBasedStateMachine):
         """Drop what the policy says until the bounds are kept; the newest is new, or was there before."""
         settings = self.settings
         if settings.latest:
-            for one in self.waiting(is_mark=False)[:-1]:
+            for one in self.waiting(is_end_mark=False)[:-1]:
                 one[3] = "replaced"
         was_over = self.is_over()
         while self.is_over():
-            samples = self.waiting(is_mark=False)
+            samples = self.waiting(is_end_mark=False)
             keeps_newest = settings.policy in ("ring", "clear")
             samples[0 if keeps_newest else -1][3] = "lost"
         if was_over and settings.policy == "clear":
-            for one in self.waiting(is_mark=False)[:-1]:
+            for one in self.waiting(is_end_mark=False)[:-1]:
                 one[3] = "lost"
 
-    @rule(size=st.integers(0, 12), is_mark=st.booleans())
-    def offer(self, size, is_mark):
+    @rule(size=st.integers(0, 12), is_end_mark=st.booleans())
+    def offer(self, size, is_end_mark):
         before = self.lost()
-        one = [self.offered, size, is_mark, "waits"]
+        one = [self.offered, size, is_end_mark, "waits"]
         self.offered += 1
-        fits = self.buffer.fits(event(0, size, is_mark))
-        marks = self.waiting(is_mark=True)
+        fits = self.buffer.fits(event(0, size, is_end_mark))
+        marks = self.waiting(is_end_mark=True)
         self.events.append(one)
-        if is_mark:
+        if is_end_mark:
             if len(marks) >= MAX_MARKS or sum(mark[1] for mark in marks) + size > self.settings.max_bytes:
                 one[3] = "lost"
         elif size > self.settings.max_bytes:
@@ -245,12 +245,12 @@ class BufferMachine(RuleBasedStateMachine):
             self.make_room(True)
         lost = self.lost() - before
         assert fits == (lost == 0)
-        assert self.buffer.offer(event(one[0], size, is_mark)) == lost
+        assert self.buffer.offer(event(one[0], size, is_end_mark)) == lost
 
     @rule()
     def shed(self):
         """Others need the room."""
-        samples = self.waiting(is_mark=False)
+        samples = self.waiting(is_end_mark=False)
         if samples:
             policy = self.settings.policy
             gone = samples[-1:] if policy == "skip" else samples[:1]
@@ -260,9 +260,9 @@ class BufferMachine(RuleBasedStateMachine):
                 one[3] = "lost"
             assert self.buffer.shed() == len(gone)
 
-    @rule(size=st.integers(0, 12), is_mark=st.booleans())
-    def refuse(self, size, is_mark):
-        self.events.append([self.offered, size, is_mark, "lost"])
+    @rule(size=st.integers(0, 12), is_end_mark=st.booleans())
+    def refuse(self, size, is_end_mark):
+        self.events.append([self.offered, size, is_end_mark, "lost"])
         self.offered += 1
         assert self.buffer.refuse() == 1
 
@@ -297,7 +297,7 @@ class BufferMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_holds_what_the_model_holds_within_its_bounds(self):
-        samples, marks = self.waiting(is_mark=False), self.waiting(is_mark=True)
+        samples, marks = self.waiting(is_end_mark=False), self.waiting(is_end_mark=True)
         assert (self.buffer.samples, self.buffer.marks) == (len(samples), len(marks))
         assert len(self.buffer) == len(samples) + len(marks)
         assert self.buffer.bytes == sum(one[1] for one in samples) <= self.settings.max_bytes

@@ -44,14 +44,14 @@ class World:
     def unsubscribe(self):
         self.broker.unsubscribe(self.session, self.subscription)
 
-    def publish(self, size=1, *, ack=False, is_mark=False):
+    def publish(self, size=1, *, ack=False, is_end_mark=False):
         """Publish an event of ``size`` bytes. Returns: its number. Raises: Refused."""
         options = ACKNOWLEDGED if ack else ORDINARY
         payload = Payload(JSON, b"x" * size, b"")
-        self.broker.check(None, "a", payload, options, is_mark)
+        self.broker.check(None, "a", payload, options, is_end_mark)
         number = self.published
         self.published += 1
-        outcome = self.broker.publish(number, None, "a", payload, options, {}, is_mark)
+        outcome = self.broker.publish(number, None, "a", payload, options, {}, is_end_mark)
         if ack:
             self.receipts[number] = "held"
         if isinstance(outcome, Promise):
@@ -152,11 +152,11 @@ class TestRates:
     def test_a_mark_passes_rates_behind_what_waits(self):
         world = World(every=2, min_interval=10)
         world.publish()
-        mark = world.publish(is_mark=True)
+        mark = world.publish(is_end_mark=True)
         assert world.heard() == [mark]
         world.some(3)
         assert world.heard() == [2]
-        second = world.publish(is_mark=True)
+        second = world.publish(is_end_mark=True)
         assert world.heard() == []
         assert world.pass_time(10) == [4, second]
 
@@ -281,7 +281,7 @@ class TestWaiting:
         world = World(policy="wait", size=1)
         world.block()
         world.some(2, ack=True)
-        world.publish(is_mark=True)
+        world.publish(is_end_mark=True)
         world.broker._held.end(world.session)
         world.clock.advance(0)
         assert world.receipts == {0: "published", 1: "published"}
@@ -310,8 +310,8 @@ class TestWaiting:
         world = World(policy="wait", size=1)
         world.block()
         world.some(2, ack=True)
-        mark = world.publish(is_mark=True)
-        last = world.publish(is_mark=True, ack=True)
+        mark = world.publish(is_end_mark=True)
+        last = world.publish(is_end_mark=True, ack=True)
         world.clock.advance(0)
         assert world.receipts[last] == "held"
         world.pass_time(1)
@@ -322,7 +322,7 @@ class TestWaiting:
         world = World(policy="wait", size=1, max_bytes=100)
         world.block()
         world.some(2, ack=True)
-        marks = world.some(5, size=40, ack=True, is_mark=True)
+        marks = world.some(5, size=40, ack=True, is_end_mark=True)
         world.clock.advance(0)
         assert [world.receipts[mark] for mark in marks] == ["held"] * 2 + ["overrun"] * 3
 
@@ -330,7 +330,7 @@ class TestWaiting:
         world = World(policy="wait", size=1)
         world.block()
         world.some(2, ack=True)
-        world.some(MAX_MARKS + 1, is_mark=True)
+        world.some(MAX_MARKS + 1, is_end_mark=True)
         assert world.listener.lost == 1
         assert len(world.unblock()) == MAX_MARKS + 2
 
@@ -340,7 +340,7 @@ class TestWaiting:
         assert world.heard() == [0]
         world.block()
         world.some(2, ack=True, size=10)
-        world.publish(is_mark=True)
+        world.publish(is_end_mark=True)
         assert world.unblock() == []
         world.listener.tune(BufferSettings(policy="wait", min_interval=10, max_bytes=5))
         assert world.heard() == []
@@ -376,7 +376,7 @@ class TestRaising:
         world.some(3, ack=True)
         with pytest.raises(Refused):
             world.publish(ack=True)
-        world.publish(ack=True, is_mark=True)
+        world.publish(ack=True, is_end_mark=True)
         assert world.unblock() == [1, 3]
 
     def test_a_publish_that_does_not_reach_the_listener_is_not_refused(self):
@@ -429,7 +429,7 @@ def test_marks_that_waited_keep_their_place_when_an_interval_alone_fills_the_buf
     world.heard()
     world.block()
     world.some(2, ack=True)
-    world.publish(is_mark=True)
+    world.publish(is_end_mark=True)
     assert world.unblock() == []
     world.publish(ack=True)
     assert world.pass_time(5) == [1, (3, 1)]
@@ -551,10 +551,10 @@ any_settings = st.fixed_dictionaries(
 class Item:
     """One event in the model. ``fate``: "buffer", "line", "lost" or "gone"."""
 
-    def __init__(self, number, size, is_mark, ack, until):
+    def __init__(self, number, size, is_end_mark, ack, until):
         self.number = number
         self.size = size
-        self.is_mark = is_mark
+        self.is_end_mark = is_end_mark
         self.ack = ack
         self.until = until
         self.fate = None
@@ -580,13 +580,13 @@ class PacingMachine(RuleBasedStateMachine):
 
     # --- the model
 
-    def those(self, fate, is_mark=None):
-        return [one for one in self.items if one.fate == fate and is_mark in (None, one.is_mark)]
+    def those(self, fate, is_end_mark=None):
+        return [one for one in self.items if one.fate == fate and is_end_mark in (None, one.is_end_mark)]
 
     def has_room(self, item):
-        if item.is_mark:
+        if item.is_end_mark:
             return True
-        samples = self.those("buffer", is_mark=False)
+        samples = self.those("buffer", is_end_mark=False)
         if self.settings.latest:
             return item.size <= self.settings.max_bytes
         total = sum(one.size for one in samples) + item.size
@@ -594,11 +594,11 @@ class PacingMachine(RuleBasedStateMachine):
 
     def hold(self, item):
         """Put an event into the buffer by its policy. Returns: whether it is there."""
-        if not item.is_mark:
+        if not item.is_end_mark:
             if item.size > self.settings.max_bytes:
                 item.fate = "lost"
                 return False
-            samples = self.those("buffer", is_mark=False)
+            samples = self.those("buffer", is_end_mark=False)
             if self.settings.latest:
                 for one in samples:
                     one.fate = "gone"
@@ -608,7 +608,7 @@ class PacingMachine(RuleBasedStateMachine):
                         one.fate = "lost"
                 elif self.settings.policy == "ring":
                     while not self.has_room(item):
-                        self.those("buffer", is_mark=False)[0].fate = "lost"
+                        self.those("buffer", is_end_mark=False)[0].fate = "lost"
                 else:
                     item.fate = "lost"
                     return False
@@ -624,7 +624,7 @@ class PacingMachine(RuleBasedStateMachine):
         # Those in line are behind it, and what is lost behind it is told later.
         self.items = self.items[len(before) + 1 :]
         self.expected.append((item.number, lost) if lost else item.number)
-        if not item.is_mark and self.settings.min_interval:
+        if not item.is_end_mark and self.settings.min_interval:
             self.last = self.now
 
     def answer(self, item, outcome):
@@ -640,29 +640,29 @@ class PacingMachine(RuleBasedStateMachine):
 
     def pump(self):
         while not self.is_blocked and (waiting := self.those("buffer")):
-            if not (waiting[0].is_mark or self.is_due()):
+            if not (waiting[0].is_end_mark or self.is_due()):
                 break
             self.deliver(waiting[0])
             self.let_in()
 
     # --- what happens
 
-    @rule(size=st.integers(0, 8), ack=st.booleans(), is_mark=st.sampled_from([False, False, False, True]))
-    def publish(self, size, ack, is_mark):
-        item = Item(self.world.published, 0 if is_mark else size, is_mark, ack, self.now + WAIT)
+    @rule(size=st.integers(0, 8), ack=st.booleans(), is_end_mark=st.sampled_from([False, False, False, True]))
+    def publish(self, size, ack, is_end_mark):
+        item = Item(self.world.published, 0 if is_end_mark else size, is_end_mark, ack, self.now + WAIT)
         settings = self.settings
-        is_wanted = is_mark or (self.offered + 1) % settings.every == 0
+        is_wanted = is_end_mark or (self.offered + 1) % settings.every == 0
         line = self.those("line")
-        passes = not (line or self.those("buffer") or self.is_blocked) and (is_mark or self.is_due())
+        passes = not (line or self.those("buffer") or self.is_blocked) and (is_end_mark or self.is_due())
         room = passes or self.has_room(item)
-        may_refuse = settings.policy == "raise" and ack and not is_mark
+        may_refuse = settings.policy == "raise" and ack and not is_end_mark
         if may_refuse and is_wanted and self.is_blocked and not room:
             with pytest.raises(Refused):
-                self.world.publish(item.size, ack=ack, is_mark=is_mark)
+                self.world.publish(item.size, ack=ack, is_end_mark=is_end_mark)
             return
-        self.world.publish(item.size, ack=ack, is_mark=is_mark)
+        self.world.publish(item.size, ack=ack, is_end_mark=is_end_mark)
         self.answer(item, "published")
-        if not is_mark:
+        if not is_end_mark:
             self.offered += 1
         if not is_wanted:
             return
@@ -676,14 +676,14 @@ class PacingMachine(RuleBasedStateMachine):
         if passes:
             self.deliver(item)
         elif line or (ack and self.is_blocked and settings.policy == "wait" and not self.has_room(item)):
-            self.line_up(item, [one for one in line if not one.is_mark])
+            self.line_up(item, [one for one in line if not one.is_end_mark])
         else:
             self.hold(item)
 
     def line_up(self, item, samples):
         total = sum(one.size for one in samples) + item.size
         is_full = len(samples) >= (self.settings.size or MAX_SIZE) or total > self.settings.max_bytes
-        if not item.is_mark and (is_full or not item.ack):
+        if not item.is_end_mark and (is_full or not item.ack):
             item.fate = "lost"
             self.answer(item, "overrun")
         else:
@@ -727,17 +727,17 @@ class PacingMachine(RuleBasedStateMachine):
     def shrink(self):
         settings = self.settings
         if settings.latest:
-            for one in self.those("buffer", is_mark=False)[:-1]:
+            for one in self.those("buffer", is_end_mark=False)[:-1]:
                 one.fate = "gone"
         is_smaller = False
-        while samples := self.those("buffer", is_mark=False):
+        while samples := self.those("buffer", is_end_mark=False):
             total = sum(one.size for one in samples)
             if len(samples) <= (settings.size or MAX_SIZE) and total <= settings.max_bytes:
                 break
             is_smaller = True
             samples[0 if settings.policy in ("ring", "clear") else -1].fate = "lost"
         if is_smaller and settings.policy == "clear":
-            for one in self.those("buffer", is_mark=False)[:-1]:
+            for one in self.those("buffer", is_end_mark=False)[:-1]:
                 one.fate = "lost"
 
     @rule(settings=any_settings)

@@ -25,8 +25,8 @@ def waiting(account):
     return WaitingPublishes(account)
 
 
-def event(number, size=1, is_mark=False):
-    return Broadcast(1, number, "a", {}, Payload(JSON, b"x" * size, b""), is_mark)
+def event(number, size=1, is_end_mark=False):
+    return Broadcast(1, number, "a", {}, Payload(JSON, b"x" * size, b""), is_end_mark)
 
 
 def test_they_go_in_the_order_they_came_each_with_its_receipt_and_its_time(waiting):
@@ -74,24 +74,24 @@ def test_without_a_size_there_is_a_bound_of_events_too(waiting):
 
 
 def test_marks_have_a_bound_of_their_own_and_take_no_room_from_events(waiting):
-    waiting.add(event(0, size=4, is_mark=True), None, 5.0)
+    waiting.add(event(0, size=4, is_end_mark=True), None, 5.0)
     assert waiting.has_room(event(1, size=10), SETTINGS)
-    assert waiting.has_room(event(1, size=6, is_mark=True), SETTINGS)
-    assert not waiting.has_room(event(1, size=7, is_mark=True), SETTINGS)
+    assert waiting.has_room(event(1, size=6, is_end_mark=True), SETTINGS)
+    assert not waiting.has_room(event(1, size=7, is_end_mark=True), SETTINGS)
     for number in range(1, MAX_MARKS):
-        waiting.add(event(number, size=0, is_mark=True), None, 5.0)
-    assert not waiting.has_room(event(0, size=0, is_mark=True), SETTINGS)
+        waiting.add(event(number, size=0, is_end_mark=True), None, 5.0)
+    assert not waiting.has_room(event(0, size=0, is_end_mark=True), SETTINGS)
     for number in range(2):
         assert waiting.has_room(event(number), SETTINGS)
         waiting.add(event(number), None, 5.0)
     assert not waiting.has_room(event(2), SETTINGS)
     waiting.pop()
-    assert waiting.has_room(event(0, size=10, is_mark=True), SETTINGS)
+    assert waiting.has_room(event(0, size=10, is_end_mark=True), SETTINGS)
 
 
 def test_what_waits_is_held_for_the_session_until_it_goes(waiting, account):
     waiting.add(event(1, size=7), None, 5.0)
-    waiting.add(event(2, size=3, is_mark=True), None, 5.0)
+    waiting.add(event(2, size=3, is_end_mark=True), None, 5.0)
     assert account.bytes == account.holdings.bytes == 10
     waiting.pop()
     assert account.bytes == 3
@@ -99,8 +99,8 @@ def test_what_waits_is_held_for_the_session_until_it_goes(waiting, account):
     assert account.bytes == account.holdings.bytes == 0
 
 
-@pytest.mark.parametrize("is_mark", [False, True])
-def test_nobody_waits_for_a_session_that_may_hold_no_more(waiting, account, is_mark):
+@pytest.mark.parametrize("is_end_mark", [False, True])
+def test_nobody_waits_for_a_session_that_may_hold_no_more(waiting, account, is_end_mark):
     account.change(995)
-    assert waiting.has_room(event(1, size=5, is_mark=is_mark), SETTINGS)
-    assert not waiting.has_room(event(1, size=6, is_mark=is_mark), SETTINGS)
+    assert waiting.has_room(event(1, size=5, is_end_mark=is_end_mark), SETTINGS)
+    assert not waiting.has_room(event(1, size=6, is_end_mark=is_end_mark), SETTINGS)
