@@ -347,9 +347,8 @@ class Broker:
         """
         if options.retain:
             self._retain(topic, Retained(publication, publisher, payload, options, details))
-        if self._late:
-            for overtaken in self._late:
-                overtaken.add(topic)
+        for overtaken in self._late:
+            overtaken.add(topic)
         readers = 0
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.
