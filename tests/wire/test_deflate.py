@@ -137,6 +137,7 @@ class TestInflate:
             list(map(Inflater(size - 1).feed, pieces(message, chunk)))
         assert caught.value.uri == PAYLOAD_SIZE_EXCEEDED
 
+    @pytest.mark.slow
     def test_a_bomb_is_not_inflated_above_the_limit(self):
         bomb = deflated(bytes(200_000_000))
         tracemalloc.start()

@@ -64,6 +64,7 @@ def test_room_is_as_in_the_buffer_in_events_and_in_bytes(waiting):
     assert waiting.has_room(event(3, size=9), SETTINGS)
 
 
+@pytest.mark.slow
 def test_without_a_size_there_is_a_bound_of_events_too(waiting):
     settings = BufferSettings(policy="wait", size=0)
     for number in range(MAX_SIZE):
