@@ -17,7 +17,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
-from radiod.core.rights import Actor, Verdict
+from radiod.core.rights import Action, Actor, Verdict
 from radiod.errors import RadiodError, Refused, WrongSecret, http_status
 from radiod.web.answers import JsonResource, answer, credential, header, log_refused
 from radiod.web.suspicion import Suspicion
@@ -28,6 +28,8 @@ __all__ = ["PublishResource"]
 
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
+
+NOT_YOURS: Final = "You cannot broadcast to this channel"
 
 UNAVAILABLE: Final = 503
 RETRY_AFTER: Final = "1"
@@ -131,9 +133,9 @@ def _publish_network(
     network = _network(fields["network"])
     # An HTTP answer is an acknowledgement.
     options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
-    verdict = None if network is None else _right(gateway, publisher, network, options)
-    if network is None or verdict is None:
-        raise Rejected(403, "You cannot broadcast to this channel")
+    if network is None:
+        raise Rejected(403, NOT_YOURS)
+    verdict = _right(gateway, publisher, network, options)
     if "data" not in fields:
         raise Rejected(400, "*data* key missing")
     data = bytes(fields["data"])
@@ -153,10 +155,15 @@ def _publish_network(
 
 
 def _right(gateway: Gateway, publisher: Actor, topic: str, options: PublishOptions) -> Verdict | None:
-    """The right to publish on a topic; None: there is none."""
+    """The right to publish on a topic; None: it is no topic, which is told when it is published to.
+
+    Raises: Rejected: there is none.
+    """
     try:
         return gateway.may_publish(publisher, topic, options)
     except Refused:
+        if not publisher.principal.permissions.allows(Action.PUBLISH, topic):
+            raise Rejected(403, NOT_YOURS) from None
         return None
 
 

@@ -93,6 +93,36 @@ def test_the_earliest_fault_is_answered_and_nobody_receives_anything(radio, list
     assert listener.heard() == []
 
 
+class TestNamesThatAreNoUris:
+    """What is wrong with one is told to those who may publish on everything; to others it is not theirs."""
+
+    @pytest.fixture
+    def radio(self):
+        return make_radio(
+            """
+[realms.radio.keys.all]
+key = "key-of-all"
+publish = ["*"]
+
+[realms.radio.keys.some]
+key = "key-of-some"
+publish = ["weather.*"]
+"""
+        )
+
+    @pytest.mark.parametrize("network", ["a..b", "a b", "", "x" * 256])
+    def test_are_told_to_those_who_may(self, radio, network):
+        status, body = publish(radio, {"network": network, "data": {}}, "key-of-all")
+        assert status == 400
+        assert "URI" in body["error"]
+        assert publish(radio, {"network": network}, "key-of-all") == (400, {"error": ROWS["no data"][1]})
+
+    @pytest.mark.parametrize("network", ["a..b", "a b", "", "x" * 256])
+    def test_are_nothing_that_others_may_broadcast_to(self, radio, network):
+        status, text = ROWS["not allowed"]
+        assert publish(radio, {"network": network, "data": {}}, "key-of-some") == (status, {"error": text})
+
+
 @pytest.mark.parametrize("path", ["/publish", "/api/publish"])
 def test_a_sample_is_acknowledged_and_received_as_it_was_sent(radio, listener, path):
     assert publish(radio, path=path) == (200, {"message": "OK"})

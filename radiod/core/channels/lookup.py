@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
@@ -108,10 +106,6 @@ class Lookup:
                 self._channels.get(name)
             raise WrongSecret(BAD_KEY, f"not the control key of channel {name}")
         return channel
-
-    def joined(self, session: Session) -> Mapping[str, Channel]:
-        """The private channels that a session joined: name -> channel, perhaps ended."""
-        return self._memberships.of(session)
 
 
 def check_may_watch(permissions: Permissions, name: str) -> None:

@@ -296,5 +296,5 @@ class TestSpaces:
         assert lookup.space_known_to(stranger.session, "a") is public
         owner.call(DELETE, "a", control)
         assert lookup.space_known_to(owner.session, "a") is public
-        assert list(lookup.joined(owner.session)) == ["a"]
-        assert lookup.joined(stranger.session) == {}
+        assert list(world.realm.memberships.of(owner.session)) == ["a"]
+        assert world.realm.memberships.of(stranger.session) == {}
