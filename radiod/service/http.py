@@ -1,27 +1,26 @@
-"""The tree of HTTP: which path answers what."""
+"""The site: which path of HTTP answers what."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-
-from twisted.web.resource import Resource
 
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Actor, Permissions
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
-from radiod.web.channels import ChannelsResource, HealthResource
-from radiod.web.listen import ListenResource
-from radiod.web.longpoll import LongPollResource
-from radiod.web.publish import PublishResource
-from radiod.web.site import Root, WampPath
+from radiod.web.channels import Channels, Health
+from radiod.web.listen import Listen
+from radiod.web.longpoll import LongPoll
+from radiod.web.publish import Publish
+from radiod.web.routes import Route
+from radiod.web.site import Site, WampPath
 from radiod.web.suspicion import Suspicion
 
-__all__ = ["make_tree"]
+__all__ = ["make_site"]
 
 
-def make_tree(
+def make_site(
     *,
     writer: Callable[[str], tuple[Gateway, Actor] | None],
     gateway: Gateway,
@@ -31,29 +30,27 @@ def make_tree(
     longpolls: Polls,
     suspicion: Suspicion,
     aliases: Mapping[str, str],
-) -> Root:
+) -> Site:
     """Everything that HTTP answers.
 
     Args:
-        writer: as ``PublishResource`` takes it.
+        writer: as ``Publish`` takes it.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel.
     """
-    publish = PublishResource(writer, suspicion)
-    listen = ListenResource(streams, channel_polls, suspicion)
-    channels = ChannelsResource(gateway, permissions)
-    leaves: dict[str, Resource] = {
+    publish = Publish(writer, suspicion)
+    listen = Listen(streams, channel_polls, suspicion)
+    channels = Channels(gateway, permissions)
+    leaves: dict[str, Route] = {
         "/publish": publish,
         "/api/publish": publish,
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,
         "/channels": channels,
-        "/healthz": HealthResource(),
+        "/healthz": Health(),
         "/ws": WampPath(),
     }
-    by_path = {
-        path: ListenResource(streams, channel_polls, suspicion, name) for path, name in aliases.items()
-    }
-    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPollResource(longpolls)}
-    return Root({**leaves, **by_path}, below)
+    by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
+    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls)}
+    return Site({**leaves, **by_path}, below)

@@ -19,11 +19,12 @@ from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.service.admission import Admission
-from radiod.service.http import make_tree
+from radiod.service.http import make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.clock import ReactorClock
+from radiod.transport.http.server import HttpServer
 from radiod.transport.limits import TransportLimits
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
@@ -32,7 +33,6 @@ from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
 from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
-from radiod.web.http import RadioSite
 from radiod.web.suspicion import Suspicion
 
 __all__ = ["Radio"]
@@ -104,7 +104,7 @@ class Radio:
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
-        tree = make_tree(
+        site = make_site(
             writer=self.writer,
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
@@ -114,15 +114,7 @@ class Radio:
             suspicion=Suspicion(self.fan_out.guesses),
             aliases=paths,
         )
-        self.site = RadioSite(
-            tree,
-            self._reactor,
-            self.clock,
-            timeout=limits.http_timeout,
-            idle=limits.http_idle,
-            unfinished=unfinished,
-            max_body_bytes=limits.max_message_bytes,
-        )
+        self.http = HttpServer(self.fan_out, self.clock, site.route, limits)
         self.port = PortFactory(
             self.clock,
             limits,
@@ -133,9 +125,9 @@ class Radio:
                 self._reactor, self.clock, self.fan_out, gates, streams, paths, limits
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
-            http=self.site,
+            http=self.http,
         )
-        self.site.upgrade = self.port.upgrade_later
+        self.http.upgrade = self.port.upgrade_later
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
 

@@ -153,7 +153,7 @@ class RadioService(MultiService):
         self.radio.fan_out.strangers.dismiss()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
-        self.radio.site.wind_up()
+        self.radio.http.wind_up()
         await self._connections_gone()
         self._close_store()
         self.radio.clock.stop()

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from radiod.core.delivery.broadcast import Broadcast
+from radiod.wire.answers import chunk
 from radiod.wire.codecs import CODECS, JSON, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
@@ -21,11 +22,14 @@ from radiod.wire.messages import Event, Message
 
 __all__ = [
     "ND_JSON",
+    "ND_JSON_CHUNKED",
+    "NOTHING",
     "PLAIN",
     "PLAIN_DEFLATED",
     "POLLED",
     "RAWSOCKET",
     "SSE",
+    "SSE_CHUNKED",
     "SUBPROTOCOLS",
     "Format",
     "PollFormat",
@@ -121,7 +125,11 @@ class _Plain:
 
 
 class StreamFormat(Format, Protocol):
-    """One kind of stream over HTTP."""
+    """One kind of stream over HTTP. ``beat`` is what is written when there are no events."""
+
+    beat: bytes
+    tells_losses_at_once: bool
+    """Whether a loss is an event of its own; otherwise it belongs to a record, if one comes before long."""
 
     def loss(self, position: bytes | None, lost: int) -> bytes:
         """The news that ``lost`` events were dropped; the stream goes on behind ``position``."""
@@ -132,6 +140,9 @@ class _ServerSentEvents:
 
     A loss is told as an event of type ``lost``, a position that is gone as one of type ``recovered``.
     """
+
+    beat = b":\n\n"
+    tells_losses_at_once = True
 
     def message(self, message: Message, payload: Payload | None) -> bytes:
         return b""
@@ -160,6 +171,9 @@ class _NdJson:
     ``"lost": n`` and ``"recovered": false`` stand in the line they apply to.
     """
 
+    beat = b"\n"
+    tells_losses_at_once = False
+
     def message(self, message: Message, payload: Payload | None) -> bytes:
         return b""
 
@@ -171,6 +185,40 @@ class _NdJson:
 
     def loss(self, position: bytes | None, lost: int) -> bytes:
         return b'{"position":%b%b}\n\n' % (_quoted(position), _lost(lost))
+
+    def last_words(self) -> bytes:
+        return b""
+
+
+class _Chunked:
+    """A stream in chunks: made once for all listeners, like every other format."""
+
+    def __init__(self, format: StreamFormat) -> None:
+        self._format = format
+        self.beat = chunk(format.beat)
+        self.tells_losses_at_once = format.tells_losses_at_once
+
+    def message(self, message: Message, payload: Payload | None) -> bytes:
+        return b""
+
+    def event(self, broadcast: Broadcast, lost: int) -> bytes:
+        return chunk(self._format.event(broadcast, lost))
+
+    def loss(self, position: bytes | None, lost: int) -> bytes:
+        return chunk(self._format.loss(position, lost))
+
+    def last_words(self) -> bytes:
+        return chunk(self._format.last_words())
+
+
+class _Nothing:
+    """Connections on which no session is."""
+
+    def message(self, message: Message, payload: Payload | None) -> bytes:
+        return b""
+
+    def event(self, broadcast: Broadcast, lost: int) -> bytes:
+        return b""
 
     def last_words(self) -> bytes:
         return b""
@@ -245,4 +293,7 @@ PLAIN: Final[Format] = _Plain(websocket_frame)
 PLAIN_DEFLATED: Final[Format] = _Plain(deflated_frame)
 SSE: Final[StreamFormat] = _ServerSentEvents()
 ND_JSON: Final[StreamFormat] = _NdJson()
+SSE_CHUNKED: Final[StreamFormat] = _Chunked(SSE)
+ND_JSON_CHUNKED: Final[StreamFormat] = _Chunked(ND_JSON)
 POLLED: Final[Format] = _Polled()
+NOTHING: Final[Format] = _Nothing()

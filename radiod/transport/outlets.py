@@ -15,14 +15,13 @@ from radiod.errors import Refused
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Turns
 from radiod.transport.reading import Reading
-from radiod.transport.schedule import CHUNK, Schedule
+from radiod.transport.schedule import CHUNK, Patience, Schedule
 from radiod.transport.strangers import Strangers
 from radiod.wire.messages import Message
 
 __all__ = [
     "DRAIN_BYTES",
     "FINISH_SECONDS",
-    "READ_PAUSE",
     "TURN_BYTES",
     "TURN_S",
     "Consumer",
@@ -30,10 +29,8 @@ __all__ = [
     "SocketOutlet",
     "Source",
     "StreamOutlet",
+    "outlet_over",
 ]
-
-READ_PAUSE: Final = 1 << 16
-"""Bytes of unsent answers above which a peer must read before it may ask on."""
 
 TURN_BYTES: Final = 1 << 18
 """Bytes of what waited that one outlet writes in a turn: others have their turn too."""
@@ -82,8 +79,10 @@ class Outlet(Reading):
         "blocked",
         "format",
         "max_bytes",
+        "on_missed",
         "owed",
         "passed_over",
+        "patience",
         "peer",
         "queue",
         "shared",
@@ -110,6 +109,10 @@ class Outlet(Reading):
         self.blocked = False
         # For the log, where it is known.
         self.peer = ""
+        # What may wait there of what the peer was told.
+        self.patience: Patience = fan_out.patience
+        # Called when an event cannot be said here, by who tells that before the next one.
+        self.on_missed: Callable[[], None] | None = None
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # Listeners whose buffers hold events: a heap of (when it is due, order, listener), where time is
@@ -150,14 +153,19 @@ class Outlet(Reading):
 
     def missed(self) -> None:
         """An event could not be said here. The listener's next one tells so, unless something else does."""
+        if self.on_missed is not None:
+            self.on_missed()
 
     def _held(self) -> deque[bytes]:
         if self._backlog is None:
             self._backlog = deque()
         return self._backlog
 
-    def finish(self) -> None:
-        """Have the connection closed once everything queued so far has left; events held are given up."""
+    def finish(self, seconds: float = FINISH_SECONDS) -> None:
+        """Have the connection closed once everything queued so far has left; events held are given up.
+
+        A peer that is behind has so many ``seconds`` to read it.
+        """
         if self._is_gone:
             return
         self._is_finishing = True
@@ -165,7 +173,7 @@ class Outlet(Reading):
         if self._has_all_left():
             self._finish_if_done()
         elif self.blocked:
-            self.after(FINISH_SECONDS, self.give_up)
+            self.after(seconds, self.give_up)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
@@ -222,10 +230,10 @@ class Outlet(Reading):
         self.owed.clear()
 
     def _check_backlog(self) -> None:
-        if self._backlog_bytes > self._fan_out.max_backlog:
+        if self._backlog_bytes > self.patience.cut_above:
             self._fan_out.cut += 1
             self._break_off()
-        elif self._backlog_bytes > READ_PAUSE and not self._is_backlogged:
+        elif self._backlog_bytes > self.patience.pause_above and not self._is_backlogged:
             self._is_backlogged = True
             self.update_reads()
 
@@ -281,7 +289,7 @@ class Outlet(Reading):
                 self._rest()
             elif not chunk:
                 break
-        if self._is_backlogged and self._backlog_bytes <= READ_PAUSE:
+        if self._is_backlogged and self._backlog_bytes <= self.patience.pause_above:
             self._is_backlogged = False
             self.update_reads()
         self._finish_if_done()
@@ -339,7 +347,7 @@ class Outlet(Reading):
 
 
 class Consumer(Protocol):
-    """The part of Twisted's transports, and of HTTP requests, that outlets use."""
+    """The part of Twisted's transports that outlets use."""
 
     def write(self, data: bytes) -> object: ...
 
@@ -408,7 +416,7 @@ class SocketOutlet(Outlet):
 
 
 class StreamOutlet(Outlet):
-    """An outlet over any Twisted consumer (TLS, an HTTP response) that tells when its buffer is full."""
+    """An outlet over any Twisted consumer (TLS) that tells when its buffer is full."""
 
     __slots__ = ("_consumer",)
 
@@ -442,3 +450,24 @@ class StreamOutlet(Outlet):
         method = getattr(self._consumer, "pauseProducing" if is_paused else "resumeProducing", None)
         if method is not None:
             method()
+
+
+def outlet_over(
+    fan_out: Source,
+    transport: Any,
+    format: Format,
+    *,
+    max_bytes: int = 1 << 62,
+    on_cut: Callable[[], None],
+    on_finished: Callable[[], None],
+) -> Outlet:
+    """The outlet that suits a transport, ready to be written to."""
+    if hasattr(transport, "socket") and not hasattr(transport, "wrappedProtocol"):
+        return SocketOutlet(
+            fan_out, transport, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished
+        )
+    outlet = StreamOutlet(
+        fan_out, transport, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished
+    )
+    outlet.start()
+    return outlet

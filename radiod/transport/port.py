@@ -22,6 +22,8 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
+from radiod.transport.http.connection import HttpConnection
+from radiod.transport.http.server import HttpServer
 from radiod.transport.limits import TransportLimits
 from radiod.transport.liveness import Watch
 from radiod.transport.strangers import Strangers
@@ -125,9 +127,12 @@ class Doorkeeper(TwistedProtocol):
             self.transport.abortConnection()
             return
         self._forget()
-        peer = caller.peer
-        inner = self._hand_over(self.factory.rawsocket)
-        inner.peer = peer
+        transport = self.transport
+        inner: Any = self.factory.rawsocket.buildProtocol(transport.getPeer())
+        inner.on_lost = self.factory.watch.begin(transport, caller.peer, self._on_lost())
+        inner.peer = caller.peer
+        put_in_place(transport, inner)
+        inner.makeConnection(transport)
         inner.dataReceived(self._received)
 
     def _enter(self, address: str | None, peer: str) -> None:
@@ -144,19 +149,11 @@ class Doorkeeper(TwistedProtocol):
         return self.factory.connection_lost if leave is None else _Place(self.factory, leave)
 
     def _be_http(self, caller: Caller, head: Head, visit: Visit, rest: bytes) -> None:
-        inner = self._hand_over(self.factory.http, caller)
-        inner.begin(head, visit, rest)
-
-    def _hand_over(self, factory: Any, caller: Caller | None = None) -> Any:
-        """Put the right protocol into this one's place; nothing of this one remains behind it."""
-        transport = self.transport
-        inner: Any = factory.buildProtocol(transport.getPeer())
-        inner.on_lost = inner.place = self._on_lost()
-        inner.caller = caller
-        inner.on_lost = self.factory.watch.begin(transport, self._peer(), inner.on_lost)
-        put_in_place(transport, inner)
-        inner.makeConnection(transport)
-        return inner
+        transport, place = self.transport, self._on_lost()
+        on_lost = self.factory.watch.begin(transport, self._peer(), place)
+        connection = HttpConnection(self.factory.http, transport, caller, on_lost, place)
+        put_in_place(transport, connection)
+        connection.serve(head, visit, rest)
 
     def _refuse(self, bad: BadHead) -> None:
         self._is_refused = True
@@ -228,8 +225,8 @@ def _nothing() -> None:
 class PortFactory(ServerFactory):
     """Accepts connections, up to the limit, for all listening endpoints together.
 
-    ``websocket``, ``rawsocket`` and ``http`` build the protocols that take over; each of those calls its
-    ``on_lost`` when its connection is lost.
+    ``websocket`` and ``rawsocket`` build protocols that take over, and ``http`` is what connections of its kind
+    share; each protocol calls its ``on_lost`` when its connection is lost.
     """
 
     noisy = False
@@ -245,7 +242,7 @@ class PortFactory(ServerFactory):
         *,
         websocket: Any,
         rawsocket: Any,
-        http: Any,
+        http: HttpServer,
     ) -> None:
         self._clock = clock
         self._settings = settings

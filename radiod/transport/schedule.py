@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from twisted.logger import Logger
 
@@ -17,13 +17,23 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.inbox import Turns
 from radiod.transport.strangers import Strangers
 
-__all__ = ["CHUNK", "RESTED_S", "Schedule", "Scheduled"]
+__all__ = ["CHUNK", "READ_PAUSE", "RESTED_S", "Patience", "Schedule", "Scheduled"]
 
 CHUNK: Final = 1 << 16
 """Bytes: queues are flushed before they hold more, so a stalled listener never costs much more."""
 
+READ_PAUSE: Final = 1 << 16
+"""Bytes of unsent answers above which a peer must read before it may ask on."""
+
 RESTED_S: Final = 0.002
 """Seconds of one turn for all outlets together that go on with it."""
+
+
+class Patience(NamedTuple):
+    """Bytes of unsent answers above which a peer is not read on, and above which its connection is cut."""
+
+    pause_above: int
+    cut_above: float
 
 
 class Scheduled:
@@ -68,7 +78,7 @@ class Schedule:
         max_unfinished: int = 64 << 20,
     ) -> None:
         self._clock = clock
-        self.max_backlog = max_backlog
+        self.patience = Patience(READ_PAUSE, max_backlog)
         self._dirty: list[Scheduled] = []
         self._due: list[Scheduled] = []
         self._resting: deque[Scheduled] = deque()

@@ -5,36 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from twisted.web.server import NOT_DONE_YET, Request
-
 from radiod.core.budgets.addresses import network_of
 from radiod.core.promises import Promise, chain
-from radiod.errors import (
-    CHANNEL_CLOSED,
-    NOT_AUTHORIZED,
-    QUOTA,
-    RadiodError,
-    Refused,
-    WrongSecret,
-    http_status,
-)
-from radiod.web.answers import (
-    NO_TEXT,
-    JsonResource,
-    answer,
-    credential,
-    header,
-    log_refused,
-    query,
-    rest_of_path,
-    visit,
-)
+from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, QUOTA, RadiodError, Refused, WrongSecret
+from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
+from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
+from radiod.wire.answer import Answer
+from radiod.wire.answers import json_answer
 
-__all__ = ["ListenResource"]
+__all__ = ["Listen"]
 
 STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 """Media types that are streamed to whoever accepts them; everybody else polls."""
+
+
+UNCOLLECTED: Final = (("X-Accel-Buffering", "no"),)
+"""Proxies that collect answers would collect a stream for ever."""
 
 
 class ChannelStreams(Protocol):
@@ -53,10 +40,9 @@ class ChannelStreams(Protocol):
         self,
         media_type: str,
         stream: Any,
-        consumer: Any,
+        begin: Callable[[Any, Any], Any],
         *,
-        cut: Callable[[], None],
-        finish: Callable[[], None],
+        is_chunked: bool,
     ) -> Callable[[], None]: ...
 
 
@@ -66,44 +52,41 @@ class Polls(Protocol):
     def poll(self, stream: Any, answer: Callable[[Any], None], network: str | None) -> Callable[[], None]: ...
 
 
-class ListenResource(JsonResource):
+class Listen(Route):
     """Serves a channel's samples: ``channel``, or the one that the path names."""
-
-    methods = ("GET", "OPTIONS")
 
     def __init__(
         self, streams: ChannelStreams, polls: Polls, suspicion: Suspicion, channel: str | None = None
     ) -> None:
-        super().__init__()
         self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
         self._channel = channel
 
-    def render_GET(self, request: Request) -> Any:
+    def get(self, request: Request) -> Outcome:
         """Open the stream that the client accepts, or answer its poll, perhaps later."""
         channel = self._channel or rest_of_path(request)
         if channel is None:
-            return answer(request, 400, NO_TEXT)
+            return NO_TEXT
         if not channel:
-            return answer(request, 400, {"error": "the path lacks a channel: /listen/<channel>"})
+            return json_answer(400, {"error": "the path lacks a channel: /listen/<channel>"})
         asked = query(request)
-        keys = credential(request), header(request, b"Channel-Key"), asked.get("key")
+        keys = credential(request), request.header(b"channel-key"), asked.get("key")
         return self._suspicion.in_turn(request, keys, lambda: self._listen(request, channel, asked, keys))
 
     def _listen(
         self, request: Request, channel: str, asked: dict[str, str], keys: tuple[str | None, ...]
-    ) -> Any:
+    ) -> Outcome:
         listener = Listener(request, self._streams, self._polls, self._suspicion)
-        last = header(request, b"Last-Event-ID")
+        last = request.header(b"last-event-id")
         try:
             admitted: Any = self._streams.admit(keys[0], channel, asked, last, keys[1])
             begun = chain(admitted, lambda stream: listener.begin(stream, keys))
-        except Refused as refusal:
-            return listener.refusal(refusal)
+        except Refused as error:
+            return listener.refusal(error)
         if isinstance(begun, Promise):
             begun.then(listener.conclude)
-        return NOT_DONE_YET
+        return None
 
 
 class Listener:
@@ -114,72 +97,67 @@ class Listener:
         self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
-        self._stop: Callable[[], None] = lambda: None
-        self._is_lost = False
-        request.notifyFinish().addBoth(self._lost)
-
-    def _lost(self, _reason: object) -> None:
-        self._is_lost = True
-        self._stop()
 
     def begin(self, stream: Any, keys: tuple[str | None, ...]) -> None:
         """Serve an admitted listener, whose ``keys`` were right.
 
         Raises: Refused: it cannot listen after all.
         """
-        if self._is_lost:
-            return
         request = self._request
-        self._suspicion.proven(request, keys)
-        accepted = header(request, b"Accept") or ""
-        media_type = next((one for one in STREAMS if one in accepted), None)
-        request.setHeader("Cache-Control", "no-store")
-        if media_type is None:
-            network = network_of(visit(request).address)
-            self._stop = self._polls.poll(stream, self._tell, network)
+        if request.is_over:
             return
-        request.setHeader("Content-Type", f"{media_type}; charset=utf-8")
-        # Proxies that collect answers would collect this one for ever.
-        request.setHeader("X-Accel-Buffering", "no")
-        self._stop = self._streams.serve_events(
-            media_type, stream, request, cut=request.channel.forceAbortClient, finish=request.finish
+        self._suspicion.proven(request, keys)
+        accepted = request.header(b"accept") or ""
+        media_type = next((one for one in STREAMS if one in accepted), None)
+        if media_type is not None:
+            self._stream(media_type, stream)
+        elif request.method == "HEAD":
+            request.answer(Answer(200))
+        else:
+            network = network_of(request.visit.address)
+            request.on_lost = self._polls.poll(stream, self._tell, network)
+
+    def _stream(self, media_type: str, stream: Any) -> None:
+        request = self._request
+        answer = Answer(200, type=b"%b; charset=utf-8" % media_type.encode(), fields=UNCOLLECTED)
+        if request.method == "HEAD":
+            request.answer(answer)
+            return
+        request.on_lost = self._streams.serve_events(
+            media_type,
+            stream,
+            lambda format, opening: request.begin(answer, format, opening),
+            is_chunked=request.is_chunked,
         )
 
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
-        request = self._request
+        fields = []
         if polled.position is not None:
-            request.setHeader("X-Radiod-Position", polled.position)
+            fields.append(("X-Radiod-Position", polled.position))
         if not polled.is_recovered:
-            request.setHeader("X-Radiod-Recovered", "false")
+            fields.append(("X-Radiod-Recovered", "false"))
         if polled.lost:
-            request.setHeader("X-Radiod-Lost", str(polled.lost))
+            fields.append(("X-Radiod-Lost", str(polled.lost)))
         if polled.samples:
-            request.setHeader("Content-Type", "application/json")
-            self._answer(polled.samples)
+            self._request.answer(Answer(200, polled.samples, fields=tuple(fields)))
         elif polled.is_over:
-            self.conclude(Refused(CHANNEL_CLOSED, "the channel is closed"))
+            self.conclude(Refused(CHANNEL_CLOSED, "the channel is closed"), *fields)
         else:
-            request.setResponseCode(204)
-            request.finish()
+            self._request.answer(Answer(204, fields=tuple(fields)))
 
-    def conclude(self, outcome: RadiodError | None) -> None:
+    def conclude(self, outcome: RadiodError | None, *fields: tuple[str, str]) -> None:
         """Answer with the error, if one came after a while."""
-        if outcome is not None and not self._is_lost:
-            self._answer(self.refusal(outcome))
+        if outcome is not None and not self._request.is_over:
+            self._request.answer(self.refusal(outcome, *fields))
 
-    def _answer(self, content: bytes) -> None:
-        self._request.setHeader("Content-Length", str(len(content)))
-        self._request.write(content)
-        self._request.finish()
-
-    def refusal(self, refusal: RadiodError) -> bytes:
+    def refusal(self, error: RadiodError, *fields: tuple[str, str]) -> Answer:
         """What says so."""
         request = self._request
-        if isinstance(refusal, WrongSecret):
+        if isinstance(error, WrongSecret):
             self._suspicion.wrong(request)
-        if refusal.uri == QUOTA:
-            request.setHeader("Retry-After", "1")
-        if refusal.uri == NOT_AUTHORIZED or isinstance(refusal, WrongSecret):
-            log_refused(request, refusal.text)
-        return answer(request, http_status(refusal), {"error": refusal.text})
+        if error.uri == NOT_AUTHORIZED or isinstance(error, WrongSecret):
+            log_refused(request, error.text)
+        if error.uri == QUOTA:
+            fields = (("Retry-After", "1"), *fields)
+        return refusal(error, *fields)

@@ -7,15 +7,17 @@ one of the two that Autobahn|JS takes for success.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
-from twisted.web.server import NOT_DONE_YET, Request
 
-from radiod.errors import QUOTA, Refused, http_status
-from radiod.web.answers import JsonResource, answer, target, visit
+from radiod.errors import QUOTA, Refused
+from radiod.web.answers import Request, refusal
+from radiod.web.routes import Outcome, Route
+from radiod.wire.answer import Answer
+from radiod.wire.answers import json_answer
 
-__all__ = ["LongPollResource"]
+__all__ = ["LongPoll"]
 
 
 class Transport(Protocol):
@@ -47,123 +49,79 @@ class Open(msgspec.Struct):
     protocols: list[str]
 
 
+NOTHING: Final = Answer(204)
+
 _OPEN: Final = msgspec.json.Decoder(Open)
 
 
-class LongPollResource(JsonResource):
+class LongPoll(Route):
     """``open``, and ``<transport>/receive``, ``/send`` and ``/close``."""
 
     methods = ("POST", "OPTIONS")
     is_for_pages = True
 
     def __init__(self, transports: Transports) -> None:
-        super().__init__()
         self._transports = transports
         self._actions = {"receive": _receive, "send": _send, "close": _close}
 
-    def render_POST(self, request: Request) -> Any:
+    def post(self, request: Request) -> Outcome:
         """Dispatch by path."""
-        first, *rest = target(request).path.split("/")[2:]
+        first, *rest = request.target.path.split("/")[2:]
         if first == "open" and not rest:
             return self._open(request)
         action = self._actions.get(rest[0]) if len(rest) == 1 else None
         if action is None:
-            return answer(request, 404, {"error": "no such path"})
+            return json_answer(404, {"error": "no such path"})
         transport = self._transports.find(first)
         if transport is None:
-            return answer(request, 404, {"error": "no such transport"})
+            return json_answer(404, {"error": "no such transport"})
         try:
             return action(request, transport)
-        except Refused as refusal:
-            return answer(request, http_status(refusal), {"error": refusal.text})
+        except Refused as error:
+            return refusal(error)
 
-    def _open(self, request: Request) -> bytes:
+    def _open(self, request: Request) -> Outcome:
         try:
-            asked = _OPEN.decode(_body(request))
+            asked = _OPEN.decode(request.body)
         except (ValueError, RecursionError):
-            return answer(request, 400, {"error": 'the body must be {"protocols": […]}'})
+            return json_answer(400, {"error": 'the body must be {"protocols": […]}'})
         try:
-            transport = self._transports.open(asked.protocols, visit(request).peer)
-        except Refused as refusal:
-            if refusal.uri == QUOTA:
-                request.setHeader("Retry-After", "5")
-            return answer(request, http_status(refusal), {"error": refusal.text})
-        return answer(request, 200, {"protocol": transport.protocol, "transport": transport.id})
+            transport = self._transports.open(asked.protocols, request.visit.peer)
+        except Refused as error:
+            return refusal(error, ("Retry-After", "5")) if error.uri == QUOTA else refusal(error)
+        return json_answer(200, {"protocol": transport.protocol, "transport": transport.id})
 
 
-class Reply:
-    """The answer to one request, whenever it comes; nobody hears it when the connection is gone by then."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._is_lost = False
-        self.cancel: Callable[[], None] = lambda: None
-        request.notifyFinish().addErrback(self._lost)
-
-    def _lost(self, _reason: object) -> None:
-        self._is_lost = True
-        self.cancel()
-
-    def messages(self, data: bytes, content_type: str) -> None:
-        """200, with what there was to receive."""
-        if not self._is_lost:
-            self._request.setHeader("Content-Type", content_type)
-            self._request.setHeader("Cache-Control", "no-store")
-            self._finish(data)
-
-    def nothing(self) -> None:
-        """204."""
-        if not self._is_lost:
-            self._request.setResponseCode(204)
-            self._request.setHeader("Cache-Control", "no-store")
-            self._request.finish()
-
-    def error(self, status: int, text: str) -> None:
-        """Any error, as other resources tell it."""
-        if not self._is_lost:
-            self._finish(answer(self._request, status, {"error": text}))
-
-    def _finish(self, content: bytes) -> None:
-        self._request.setHeader("Content-Length", str(len(content)))
-        self._request.write(content)
-        self._request.finish()
-
-
-def _receive(request: Request, transport: Transport) -> Any:
+def _receive(request: Request, transport: Transport) -> Outcome:
     if transport.is_over:
-        return answer(request, 404, {"error": "the transport has ended"})
-    reply = Reply(request)
+        return json_answer(404, {"error": "the transport has ended"})
 
     def received(data: bytes | None) -> None:
         if data is None:
-            reply.error(409, "a later receive took over")
+            request.answer(json_answer(409, {"error": "a later receive took over"}))
         elif data:
-            reply.messages(data, transport.content_type)
+            request.answer(Answer(200, data, transport.content_type.encode()))
         else:
-            reply.nothing()
+            request.answer(NOTHING)
 
-    reply.cancel = transport.receive(received)
-    return NOT_DONE_YET
+    _wait(request, transport.receive(received))
+    return None
 
 
-def _send(request: Request, transport: Transport) -> Any:
-    reply = Reply(request)
-
+def _send(request: Request, transport: Transport) -> Outcome:
     def sent(wrong: str | None) -> None:
-        if wrong is None:
-            reply.nothing()
-        else:
-            reply.error(400, wrong)
+        request.answer(NOTHING if wrong is None else json_answer(400, {"error": wrong}))
 
-    reply.cancel = transport.send(_body(request), sent)
-    return NOT_DONE_YET
+    _wait(request, transport.send(request.body, sent))
+    return None
 
 
-def _close(request: Request, transport: Transport) -> Any:
+def _wait(request: Request, cancel: Callable[[], None]) -> None:
+    """What has to be called off when the client hangs up before it is answered."""
+    if not request.is_over:
+        request.on_lost = cancel
+
+
+def _close(request: Request, transport: Transport) -> Outcome:
     transport.close()
-    Reply(request).nothing()
-    return NOT_DONE_YET
-
-
-def _body(request: Request) -> bytes:
-    return request.content.read() if request.content else b""
+    return NOTHING

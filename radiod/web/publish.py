@@ -12,19 +12,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
 from radiod.errors import RadiodError, Refused, WrongSecret, http_status
-from radiod.web.answers import JsonResource, answer, credential, header, log_refused
+from radiod.web.answers import Request, credential, log_refused
+from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
+from radiod.wire.answer import Answer
+from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON
 from radiod.wire.options import PublishOptions
 
-__all__ = ["PublishResource"]
+__all__ = ["Publish"]
 
 _BODY: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
@@ -34,6 +36,8 @@ NOT_YOURS: Final = "You cannot broadcast to this channel"
 UNAVAILABLE: Final = 503
 RETRY_AFTER: Final = "1"
 """Seconds."""
+
+OK: Final = b'{"message":"OK"}'
 
 
 class BridgeOptions(PublishOptions):
@@ -62,7 +66,7 @@ class Rejected(Exception):
         self.status = status
 
 
-class PublishResource(JsonResource):
+class Publish(Route):
     """Publishes for whoever has an API key.
 
     ``writer(key)`` gives the realm's gateway, and who publishes there, for a key; None: there is no such key.
@@ -71,27 +75,23 @@ class PublishResource(JsonResource):
     methods = ("POST", "OPTIONS")
 
     def __init__(self, writer: Callable[[str], tuple[Gateway, Actor] | None], suspicion: Suspicion) -> None:
-        super().__init__()
         self._writer = writer
         self._suspicion = suspicion
 
-    def render_POST(self, request: Request) -> bytes | int:
-        """Answer, perhaps when it is the address's turn."""
-        keys = _keys(request)
-        answered: bytes | int = self._suspicion.in_turn(request, keys, lambda: self._publish(request))
-        return answered
+    def post(self, request: Request) -> Outcome:
+        """Publish, perhaps when it is the address's turn."""
+        return self._suspicion.in_turn(request, _keys(request), lambda: self._publish(request))
 
-    def _publish(self, request: Request) -> bytes | int:
+    def _publish(self, request: Request) -> Outcome:
         """Check in the contract's order; publish; answer."""
         try:
             gateway, publisher = self._authenticate(request)
-            body = request.content.read() if request.content else b""
-            fields = _parse(body)
+            fields = _parse(request.body)
             if "topic" in fields and "network" not in fields:
-                return _publish_topic(request, gateway, publisher, body, self._suspicion)
+                return _publish_topic(request, gateway, publisher, self._suspicion)
             return _publish_network(request, gateway, publisher, fields, self._suspicion)
         except Rejected as rejection:
-            return answer(request, rejection.status, {"error": str(rejection)})
+            return json_answer(rejection.status, {"error": str(rejection)})
 
     def _authenticate(self, request: Request) -> tuple[Gateway, Actor]:
         key = credential(request)
@@ -107,7 +107,7 @@ class PublishResource(JsonResource):
 
 
 def _keys(request: Request) -> tuple[str | None, ...]:
-    return credential(request), header(request, b"Channel-Key")
+    return credential(request), request.header(b"channel-key")
 
 
 def _parse(body: bytes) -> dict[str, msgspec.Raw]:
@@ -127,12 +127,12 @@ def _publish_network(
     publisher: Actor,
     fields: dict[str, msgspec.Raw],
     suspicion: Suspicion,
-) -> bytes | int:
+) -> Outcome:
     if "network" not in fields:
         raise Rejected(400, "*network* key missing")
     network = _network(fields["network"])
     # An HTTP answer is an acknowledgement.
-    options = PublishOptions(acknowledge=True, key=header(request, b"Channel-Key"))
+    options = PublishOptions(acknowledge=True, key=request.header(b"channel-key"))
     if network is None:
         raise Rejected(403, NOT_YOURS)
     verdict = _right(gateway, publisher, network, options)
@@ -142,10 +142,10 @@ def _publish_network(
     if not data.startswith(b"{"):
         raise Rejected(400, "Can only broadcast json data")
 
-    def say(outcome: Publication | RadiodError) -> bytes:
+    def say(outcome: Publication | RadiodError) -> Answer:
         if isinstance(outcome, RadiodError):
-            return _refuse(request, http_status(outcome), {"error": outcome.text})
-        return _accept(request, outcome, {"message": "OK"})
+            return _refuse(http_status(outcome), {"error": outcome.text})
+        return _accept(outcome, OK)
 
     def publish() -> Publication | Promise[Publication]:
         payload = JSON.payload(b"[%b]" % data, b"", max_nesting=gateway.max_nesting)
@@ -174,27 +174,25 @@ def _network(raw: msgspec.Raw) -> str | None:
         return None
 
 
-def _publish_topic(
-    request: Request, gateway: Gateway, publisher: Actor, body: bytes, suspicion: Suspicion
-) -> bytes | int:
+def _publish_topic(request: Request, gateway: Gateway, publisher: Actor, suspicion: Suspicion) -> Outcome:
     try:
-        asked = _BRIDGE.decode(body)
+        asked = _BRIDGE.decode(request.body)
     except ValueError as error:
-        return answer(request, 400, {"error": str(error).splitlines()[0][:200], "args": [], "kwargs": {}})
+        return json_answer(400, {"error": str(error).splitlines()[0][:200], "args": [], "kwargs": {}})
 
-    def say(outcome: Publication | RadiodError) -> bytes:
+    def say(outcome: Publication | RadiodError) -> Answer:
         if not isinstance(outcome, RadiodError):
-            return _accept(request, outcome, {"id": outcome.id})
+            return _accept(outcome, b'{"id":%d}' % outcome.id)
         status = http_status(outcome)
         body = {"error": outcome.uri, "args": [outcome.text], "kwargs": {}}
-        return _refuse(request, status if status == UNAVAILABLE else 200, body)
+        return _refuse(status if status == UNAVAILABLE else 200, body)
 
     try:
         nesting = gateway.max_nesting
         payload = JSON.payload(_encode(asked.args), _encode(asked.kwargs), max_nesting=nesting)
     except Refused as refusal:
         # Like a body that is no JSON: what it says is no event.
-        return answer(request, 400, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
+        return json_answer(400, {"error": refusal.uri, "args": [refusal.text], "kwargs": {}})
     return _answer(
         request, say, lambda: gateway.publish(publisher, asked.topic, payload, asked.options), suspicion
     )
@@ -202,10 +200,10 @@ def _publish_topic(
 
 def _answer(
     request: Request,
-    say: Callable[[Publication | RadiodError], bytes],
+    say: Callable[[Publication | RadiodError], Answer],
     publish: Callable[[], Publication | Promise[Publication]],
     suspicion: Suspicion,
-) -> bytes | int:
+) -> Outcome:
     """What became of ``publish``, as ``say`` puts it: at once, or when a slow listener has found room."""
     try:
         outcome = publish()
@@ -216,29 +214,19 @@ def _answer(
         return say(refusal)
     if not isinstance(outcome, Promise):
         return say(outcome)
-    gone: list[object] = []
-    request.notifyFinish().addBoth(gone.append)
-
-    def finish(late: Publication | RadiodError) -> None:
-        if not gone:
-            content = say(late)
-            request.setHeader("Content-Length", str(len(content)))
-            request.write(content)
-            request.finish()
-
-    outcome.then(finish)
-    return NOT_DONE_YET
+    later: Promise[Answer] = Promise()
+    outcome.then(lambda late: later.settle(say(late)))
+    return later
 
 
-def _accept(request: Request, publication: Publication, body: dict[str, Any]) -> bytes:
-    request.setHeader("X-Radiod-Readers", str(publication.readers))
-    return answer(request, 200, body)
+def _accept(publication: Publication, content: bytes) -> Answer:
+    return Answer(200, content, fields=(("X-Radiod-Readers", str(publication.readers)),))
 
 
-def _refuse(request: Request, status: int, body: dict[str, Any]) -> bytes:
+def _refuse(status: int, body: dict[str, Any]) -> Answer:
     if status == UNAVAILABLE:
-        request.setHeader("Retry-After", RETRY_AFTER)
-    return answer(request, status, body)
+        return json_answer(status, body, ("Retry-After", RETRY_AFTER))
+    return json_answer(status, body)
 
 
 def _encode(part: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The tree of HTTP resources, and the live page's files (read once, when the tree is built)."""
+"""Which path leads where, and the live page's files (read once, when the site is built)."""
 
 from __future__ import annotations
 
@@ -6,88 +6,85 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from twisted.web.resource import Resource
-from twisted.web.server import Request
+from radiod.web.answers import Request
+from radiod.web.routes import Outcome, Route
+from radiod.wire.answer import Answer
+from radiod.wire.answers import json_answer
 
-from radiod.web.answers import JsonResource, answer, target
-
-__all__ = ["PAGES", "Root", "WampPath"]
+__all__ = ["PAGES", "Site", "WampPath"]
 
 PAGES: Final = Path(__file__).parent / "pages"
 
-SECURITY_HEADERS: Final = {
-    "Content-Security-Policy": (
+SECURITY_FIELDS: Final = (
+    (
+        "Content-Security-Policy",
         "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
 
 TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
+    ".html": b"text/html; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".js": b"text/javascript; charset=utf-8",
+    ".svg": b"image/svg+xml",
 }
 
 
-class Page(JsonResource):
-    """One of the live page's files, held in memory: there are few, and they are small."""
+class Page(Route):
+    """One of the live page's files, held in memory: there are few, and they are small.
+
+    It is asked for again each time: a new server may bring a new page.
+    """
 
     def __init__(self, file: Path) -> None:
-        super().__init__()
-        self._content = file.read_bytes()
-        self._type = TYPES[file.suffix]
+        self._answer = Answer(200, file.read_bytes(), TYPES[file.suffix], b"no-cache", SECURITY_FIELDS)
 
-    def render_GET(self, request: Request) -> bytes:
-        """The file, to be asked for again each time: a new server may bring a new page."""
-        for name, value in SECURITY_HEADERS.items():
-            request.setHeader(name, value)
-        request.setHeader("Cache-Control", "no-cache")
-        request.setHeader("Content-Type", self._type)
-        return self._content
+    def get(self, request: Request) -> Outcome:
+        """The file."""
+        return self._answer
 
 
-class NotFound(JsonResource):
+class NotFound(Route):
     """Any path that leads nowhere, whatever the method."""
 
-    def render(self, request: Request) -> bytes:
+    def handle(self, request: Request) -> None:
         """404."""
-        return answer(request, 404, {"error": "no such path"})
+        request.answer(json_answer(404, {"error": "no such path"}))
 
 
-class WampPath(JsonResource):
+class WampPath(Route):
     """Where WAMP over WebSocket is, for requests that do not ask for a WebSocket."""
 
-    def render(self, request: Request) -> bytes:
+    def handle(self, request: Request) -> None:
         """426."""
-        request.setHeader("Upgrade", "websocket")
-        return answer(request, 426, {"error": "this is WAMP over WebSocket; over HTTP it is at /lp"})
+        text = "this is WAMP over WebSocket; over HTTP it is at /lp"
+        request.answer(json_answer(426, {"error": text}, ("Upgrade", "websocket")))
 
 
-class Root(Resource):
+class Site:
     """Everything under ``/``. The whole path decides, as it was written: see ``wire.targets``.
 
     Args:
-        leaves: whole path -> resource.
-        below: path that ends with a slash -> resource of all names below it.
+        leaves: whole path -> route.
+        below: path that ends with a slash -> route of all names below it.
     """
 
-    def __init__(self, leaves: Mapping[str, Resource], below: Mapping[str, Resource]) -> None:
-        super().__init__()
+    def __init__(self, leaves: Mapping[str, Route], below: Mapping[str, Route]) -> None:
         pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
         # Its addresses are relative, so that it works below any path; it is at one only.
         index = pages.pop("index.html")
         files = {f"/static/{name}": page for name, page in pages.items()}
-        self._leaves = {"/": index, **files, **leaves}
+        self._leaves: dict[str, Route] = {"/": index, **files, **leaves}
         self._below = dict(below)
+        self._not_found = NotFound()
 
-    def getChild(self, path: bytes, request: Request) -> Resource:
-        """The resource of the request's path; every one is a leaf."""
-        asked = target(request).path
-        leaf = self._leaves.get(asked)
+    def route(self, path: str) -> Route:
+        """What a path leads to."""
+        leaf = self._leaves.get(path)
         if leaf is not None:
             return leaf
-        base = asked[: asked.find("/", 1) + 1]
-        return NotFound() if asked == base else self._below.get(base) or NotFound()
+        base = path[: path.find("/", 1) + 1]
+        return self._not_found if path == base else self._below.get(base, self._not_found)

@@ -3,71 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from twisted.web.server import NOT_DONE_YET, Request
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.budgets.guesses import Guesses
 from radiod.errors import RadiodError, Refused
-from radiod.web.answers import answer, visit
+from radiod.web.answers import Request
+from radiod.web.routes import Outcome, settle
+from radiod.wire.answer import Answer
+from radiod.wire.answers import json_answer
 
 __all__ = ["Suspicion"]
 
 
 class Suspicion:
-    """What resources that take keys share."""
+    """What routes that take keys share."""
 
     def __init__(self, guesses: Guesses) -> None:
         self._guesses = guesses
 
-    def in_turn(self, request: Request, keys: tuple[str | None, ...], act: Callable[[], Any]) -> Any:
-        """What ``act`` answers, as any method that renders: at once, or when the address has its turn.
+    def in_turn(self, request: Request, keys: tuple[str | None, ...], act: Callable[[], Outcome]) -> Outcome:
+        """What ``act`` comes to: at once, or when the address has its turn.
 
         ``keys`` that were right on this connection, from this address, are no guesses: who publishes all the
         time does not wait.
         """
-        connection: Any = request.channel
-        network = network_of(visit(request).address)
-        if not self._guesses.networks or not any(keys) or connection.proven == (network, keys):
+        # Nobody guesses, most of the time, and then there is nothing to look up.
+        if not self._guesses.networks or not any(keys):
+            return act()
+        if request.connection.proven == (request.visit.address, keys):
             return act()
         try:
-            turn = self._guesses.turn(network)
+            turn = self._guesses.turn(network_of(request.visit.address))
         except Refused as refusal:
-            return _refuse(request, refusal)
+            return _refuse(refusal)
         if turn is None:
             return act()
-        gone: list[object] = []
-
-        def lost(reason: object) -> None:
-            gone.append(reason)
-            turn.leave()
+        request.on_lost = turn.leave
 
         def proceed(outcome: RadiodError | None) -> None:
-            if gone:
-                return
-            content = act() if outcome is None else _refuse(request, outcome)
-            if content is not NOT_DONE_YET:
-                request.setHeader("Content-Length", str(len(content)))
-                request.write(content)
-                request.finish()
+            if not request.is_over:
+                request.on_lost = None
+                settle(request, act() if outcome is None else _refuse(outcome))
 
-        request.notifyFinish().addBoth(lost)
         turn.then(proceed)
-        return NOT_DONE_YET
+        return None
 
     def proven(self, request: Request, keys: tuple[str | None, ...]) -> None:
         """These keys were right."""
-        connection: Any = request.channel
-        connection.proven = network_of(visit(request).address), keys
+        request.connection.proven = request.visit.address, keys
 
     def wrong(self, request: Request) -> None:
         """A key was wrong."""
-        connection: Any = request.channel
-        connection.proven = None
-        self._guesses.wrong(network_of(visit(request).address))
+        request.connection.proven = None
+        self._guesses.wrong(network_of(request.visit.address))
 
 
-def _refuse(request: Request, refusal: RadiodError) -> bytes:
-    request.setHeader("Retry-After", "5")
-    return answer(request, 429, {"error": refusal.text})
+def _refuse(refusal: RadiodError) -> Answer:
+    return json_answer(429, {"error": refusal.text}, ("Retry-After", "5"))

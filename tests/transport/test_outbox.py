@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from support.memory import CONFIG, WebSocketWire, make_radio
 
-from radiod.transport.outlets import DRAIN_BYTES, READ_PAUSE
+from radiod.transport.outlets import DRAIN_BYTES
+from radiod.transport.schedule import READ_PAUSE
 from radiod.transport.schedule import CHUNK
 
 

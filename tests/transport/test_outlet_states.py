@@ -8,7 +8,8 @@ from twisted.internet.testing import MemoryReactorClock
 
 from radiod.transport.clock import ReactorClock
 from radiod.transport.outbox import FanOut
-from radiod.transport.outlets import FINISH_SECONDS, READ_PAUSE, TURN_BYTES
+from radiod.transport.outlets import FINISH_SECONDS, TURN_BYTES
+from radiod.transport.schedule import READ_PAUSE
 
 
 class Case:

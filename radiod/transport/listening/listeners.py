@@ -20,19 +20,23 @@ from radiod.core.timers import Deadline
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_URI, Refused
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import ND_JSON, SSE, StreamFormat
+from radiod.transport.formats import ND_JSON, ND_JSON_CHUNKED, SSE, SSE_CHUNKED, StreamFormat
 from radiod.transport.listening.query import ListenQuery, read_query
 from radiod.transport.outbox import FanOut
-from radiod.transport.outlets import Consumer, Outlet, StreamOutlet
+from radiod.transport.outlets import Outlet
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["PlainListener", "PlainListeners"]
 
-MEDIA: Final[dict[str, tuple[StreamFormat, bytes]]] = {
-    "text/event-stream": (SSE, b":\n\n"),
-    "application/x-ndjson": (ND_JSON, b"\n"),
+MEDIA: Final[dict[str, tuple[StreamFormat, StreamFormat]]] = {
+    "text/event-stream": (SSE, SSE_CHUNKED),
+    "application/x-ndjson": (ND_JSON, ND_JSON_CHUNKED),
 }
-"""Media type -> what events look like, and what is written when there are none."""
+"""Media type -> what events look like, plain and in chunks."""
+
+
+Begin = Callable[[StreamFormat, Callable[[Outlet], None]], Outlet]
+"""Begins an answer: what its events look like, and what opens the listener on its outlet."""
 
 
 class PlainListener:
@@ -156,68 +160,27 @@ class PlainListeners:
         return chain(realm.gateway.may_listen(principal, channel, key), admitted)
 
     def serve_events(
-        self,
-        media_type: str,
-        stream: PlainListener,
-        consumer: Consumer,
-        *,
-        cut: Callable[[], None],
-        finish: Callable[[], None],
+        self, media_type: str, stream: PlainListener, begin: Begin, *, is_chunked: bool
     ) -> Callable[[], None]:
-        """Write an admitted channel's events to ``consumer``, with heartbeats.
+        """Write an admitted channel's events, with heartbeats.
 
-        ``cut`` breaks the connection off, ``finish`` ends the response.
-
-        Returns: what must be called when the connection is lost.
-        Raises: Refused: as ``PlainListener.open``.
+        Args:
+            begin: begins the answer.
+        Returns: what must be called when the connection is lost, or the answer has ended.
+        Raises: Refused: as ``PlainListener.open``; nothing has begun then.
         """
-        format, beat = MEDIA[media_type]
-
-        def finished() -> None:
-            # Or twisted.web would do it, and log a traceback with the whole URL for each stream that ends.
-            consumer.unregisterProducer()
-            finish()
-
-        outlet = _EventOutlet(self._fan_out, consumer, format, on_cut=cut, on_finished=finished)
-        heart = _Heart(self._clock, outlet, format, beat, self._heartbeat, stream)
-        if format is SSE:
-            # There it is an event of its own; in JSON it belongs to a record, if one comes before long.
+        format = MEDIA[media_type][is_chunked]
+        outlet = begin(format, stream.open)
+        heart = _Heart(self._clock, outlet, format, self._heartbeat, stream)
+        if format.tells_losses_at_once:
             outlet.on_missed = heart.tell_soon
-        stream.open(outlet)
-        outlet.start()
         heart.start()
 
         def stop() -> None:
             heart.stop()
             stream.close()
-            outlet.abandon()
 
         return stop
-
-
-class _EventOutlet(StreamOutlet):
-    """An outlet that tells when an event could not be said."""
-
-    __slots__ = ("on_missed",)
-
-    def __init__(
-        self,
-        fan_out: FanOut,
-        consumer: Consumer,
-        format: StreamFormat,
-        *,
-        on_cut: Callable[[], None],
-        on_finished: Callable[[], None],
-    ) -> None:
-        super().__init__(fan_out, consumer, format, max_bytes=1 << 62, on_cut=on_cut, on_finished=on_finished)
-        self.on_missed: Callable[[], None] = _nothing
-
-    def missed(self) -> None:
-        self.on_missed()
-
-
-def _nothing() -> None:
-    """The next event tells."""
 
 
 class _Heart:
@@ -231,14 +194,13 @@ class _Heart:
         clock: ReactorClock,
         outlet: Outlet,
         format: StreamFormat,
-        beat: bytes,
         seconds: float,
         stream: PlainListener,
     ) -> None:
         self._clock = clock
         self._outlet = outlet
         self._format = format
-        self._heartbeat = beat
+        self._heartbeat = format.beat
         self._seconds = seconds
         self._stream = stream
         self._deadline: Deadline | None = None

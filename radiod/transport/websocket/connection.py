@@ -27,7 +27,7 @@ from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
 from radiod.transport.listening.listeners import PlainListener
 from radiod.transport.outbox import FanOut
-from radiod.transport.outlets import Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.outlets import Outlet, outlet_over
 from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.wire.codecs import Codec
 from radiod.wire.deflate import inflate
@@ -129,26 +129,15 @@ class WebSocketConnection:
         self._stream: PlainListener | None = None
         # What plain frames begin with.
         self._first_byte = TEXT
-        self._outlet: Outlet | None = self._make_outlet(format)
+        self._outlet: Outlet | None = outlet_over(
+            shared.fan_out, transport, format, on_cut=self._cut, on_finished=self._finished
+        )
         self._reader: FrameReader | None = None
         # When a peer that takes long over the closing handshake is cut; None: the connection is open.
         self._closing: Deadline | None = None
         self.asked_at = NOTHING_ASKED
         self.turn = 0
         shared.pinger.add(self)
-
-    def _make_outlet(self, format: Format) -> Outlet:
-        transport = self._transport
-        options: dict[str, Any] = {
-            "max_bytes": 1 << 62,
-            "on_cut": self._cut,
-            "on_finished": self._finished,
-        }
-        if hasattr(transport, "socket") and not hasattr(transport, "wrappedProtocol"):
-            return SocketOutlet(self._shared.fan_out, transport, format, **options)
-        outlet = StreamOutlet(self._shared.fan_out, transport, format, **options)
-        outlet.start()
-        return outlet
 
     def serve(
         self,
