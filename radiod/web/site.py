@@ -55,6 +55,12 @@ class NotFound(Route):
         request.answer(json_answer(404, {"error": "no such path"}))
 
 
+class WholeServer(Route):
+    """``OPTIONS *``: what the server as a whole answers."""
+
+    methods = ("OPTIONS",)
+
+
 class WampPath(Route):
     """Where WAMP over WebSocket is, for requests that do not ask for a WebSocket."""
 
@@ -77,7 +83,7 @@ class Site:
         # Its addresses are relative, so that it works below any path; it is at one only.
         index = pages.pop("index.html")
         files = {f"/static/{name}": page for name, page in pages.items()}
-        self._leaves: dict[str, Route] = {"/": index, **files, **leaves}
+        self._leaves: dict[str, Route] = {"/": index, "*": WholeServer(), **files, **leaves}
         self._below = dict(below)
         self._not_found = NotFound()
 

@@ -4,6 +4,7 @@ import pytest
 from support.memory import HELLO, RawSocketWire, WebSocketWire, make_radio
 
 from radiod.transport.driver import CLOSING, OPEN, OPENING, OVER, STATES
+from radiod.transport.schedule import Patience
 
 GOODBYE = [6, {}, "wamp.close.close_realm"]
 REPLY = [6, {}, "wamp.close.goodbye_and_out"]
@@ -20,6 +21,7 @@ class Connection:
         self.wire = kind(*radio)
         self.fan_out = radio[0].fan_out
         [self.driver] = self.fan_out.strangers
+        self.outlet = self.driver._outlet
 
     def say(self, *messages):
         self.wire.say(*messages)
@@ -103,7 +105,7 @@ def test_a_fault_of_a_peer_that_is_cut_for_its_backlog_ends_once(connection):
     """The last words are too much for it: the connection is lost while they are queued."""
     connection.join()
     connection.wire.transport.producer.pauseProducing()
-    connection.fan_out.max_backlog = 1
+    connection.outlet.patience = Patience(1, 1)
     connection.say(HELLO)
     assert connection.driver.state == OVER
     assert connection.wire.is_closed

@@ -142,7 +142,7 @@ def joined(radio, kind=PollWire, *args):
 def nothing_is_left(radio):
     realm = radio[0].realms["radio"]
     # Each keep-alive connection waits for its next request.
-    timers = len(radio[0].clock.timers) - len(radio[0].site.channels)
+    timers = len(radio[0].clock.timers) - (radio[0].http._deadline is not None)
     return (len(radio[0].polls), realm.sessions, len(realm.space.broker), timers) == (0, {}, 0, 0)
 
 
@@ -640,7 +640,7 @@ def test_when_the_server_stops_receives_are_answered_and_their_connections_close
     radio[0].realms["radio"].close()
     radio[0].fan_out.flush()
     radio[0].polls.wind_up()
-    radio[0].site.wind_up()
+    radio[0].http.wind_up()
     assert reply(waiting).is_empty
     assert reply(idle).is_empty
     assert waiting.is_closed
@@ -722,6 +722,7 @@ def test_a_send_is_answered_when_its_transport_is_closed_meanwhile(radio, size):
     close = Wire(*radio)
     head = f"POST {wire.base}/close HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
     close.transport.protocol.dataReceived(head.encode())
+    radio[0].fan_out.flush()
     assert Reply(sent.received()).is_empty
     assert reply(close).is_empty
     sent.hang_up()

@@ -48,11 +48,15 @@ def test_a_long_list_is_made_in_slices(wire):
     assert len(msgspec.json.decode(body)["channels"]) == COUNT + 1
 
 
-def test_whoever_asks_for_its_head_need_not_wait(wire):
+def test_its_head_tells_its_length(wire):
+    ask(wire, "GET")
+    wire._reactor.advance(10)
+    whole = len(wire.received().partition(b"\r\n\r\n")[2])
     ask(wire, "HEAD")
+    wire._reactor.advance(10)
     head, _, body = wire.received().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
-    assert b"content-length" not in head.lower()
+    assert f"content-length: {whole}".encode() in head.lower()
     assert body == b""
 
 

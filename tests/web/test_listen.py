@@ -211,7 +211,25 @@ def test_a_header_that_is_no_text_is_refused_like_any_wrong_one(radio, start, he
     assert wire.received().split()[1] in (b"204", b"400", b"403")
 
 
-@pytest.mark.parametrize("path", ["/publish", "/nowhere", "/listen/sample_net"])
+@pytest.mark.parametrize(
+    ("accept", "type"),
+    [
+        ("*/*", b"application/json"),
+        ("text/event-stream", b"text/event-stream; charset=utf-8"),
+        ("application/x-ndjson", b"application/x-ndjson; charset=utf-8"),
+    ],
+)
+def test_head_of_a_stream_tells_what_it_would_be_and_opens_none(radio, accept, type):
+    wire = Wire(*radio)
+    wire.send(f"HEAD /listen/sample_net HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n".encode())
+    head, _, body = wire.received().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nContent-Type: " + type in head
+    assert body == b""
+    assert radio[0].realms["radio"].space.broker.readers("sample_net") == 0
+
+
+@pytest.mark.parametrize("path", ["/publish", "/nowhere"])
 def test_head_where_there_is_nothing_to_get_has_no_body(radio, path):
     wire = Wire(*radio)
     wire.send(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())

@@ -328,6 +328,7 @@ class HttpConnection:
 
     def _wait(self, size: int) -> None:
         """So many bytes of a request have come, and not all: it has some time from its first byte on."""
+        self._server.rouse(self)
         if size:
             self._server.unfinished.hold(self, size, is_timed=False)
         if self._deadline is None:
