@@ -29,9 +29,9 @@ class TooLong(ValueError):
 class Gunzip:
     """One body, inflated as it comes in, to ``limit`` bytes in all.
 
-    ``feed`` what came, then ``read`` until ``is_hungry``; when the body has ended, ``finish``. It holds what was
-    fed and not yet read, and zlib's 40 KiB. Whoever feeds it bounds the compressed bytes: a header may be of
-    any length, and so may members that hold nothing.
+    ``feed`` what came, then ``read`` until ``is_hungry``; when the body has ended, ``finish``. It holds what
+    was fed and not yet read, and zlib's 40 KiB. Whoever feeds it bounds the compressed bytes: a header may
+    have any length, and there may be any number of members that hold nothing.
     """
 
     __slots__ = ("_at", "_fed", "_has_more", "_inflater", "_is_first", "_left", "_limit")

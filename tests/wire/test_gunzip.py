@@ -1,5 +1,6 @@
 """Whatever gzip made comes out as it went in, in pieces of any length; nothing else does."""
 
+import contextlib
 import gzip
 import tracemalloc
 import zlib
@@ -45,12 +46,10 @@ def test_any_members_are_one_body(parts, fed, most):
     assert pour(packed, fed=fed, most=most) == b"".join(parts) == gunzip(packed, sum(map(len, parts)))
 
 
-@given(st.binary(max_size=200), st.integers(1, 50))
+@given(st.binary(max_size=200) | st.binary().map(lambda data: PACKED[:30] + data), st.integers(1, 50))
 def test_no_other_error_leaves_it(data, fed):
-    try:
+    with contextlib.suppress(BadGzip, TooLong):
         pour(data, fed=fed, limit=1000)
-    except (BadGzip, TooLong) as error:
-        assert " body " in str(error)
 
 
 @given(st.binary(max_size=100), st.data())
@@ -96,7 +95,7 @@ def test_damage_is_found_wherever_it_is(place):
     """Method, flags, data, checksum, length."""
     packed = bytearray(PACKED)
     packed[place] ^= 0xE0
-    with pytest.raises(BadGzip, match="is damaged|before it is whole"):
+    with pytest.raises(BadGzip, match=r"is damaged|before it is whole"):
         gunzip(bytes(packed), ENOUGH)
 
 
