@@ -102,6 +102,8 @@ RATE_LIMITED: Final = "radiod.error.rate_limited"
 OVERRUN: Final = "radiod.error.overrun"
 STORE_UNAVAILABLE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
+STILL_RUNNING: Final = "radiod.error.still_running"
+IDEMPOTENCY_MISMATCH: Final = "radiod.error.idempotency_mismatch"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_LOGOUT: Final = "wamp.close.logout"
@@ -116,8 +118,10 @@ HTTP_STATUS: Final = {
     BAD_KEY: 403,
     NO_SUCH_CHANNEL: 404,
     CHANNEL_EXISTS: 409,
+    STILL_RUNNING: 409,
     CHANNEL_CLOSED: 410,
     PAYLOAD_SIZE_EXCEEDED: 413,
+    IDEMPOTENCY_MISMATCH: 422,
     QUOTA: 429,
     RATE_LIMITED: 429,
     OVERRUN: 503,

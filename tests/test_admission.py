@@ -20,6 +20,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.logger import capturedLogs, formatEvent
 
+from radiod.core.rights import Action
+
 FAILED = "wamp.error.authorization_failed"
 DENIED = "wamp.error.not_authorized"
 AUTHORIZE = "com.example.authorize"
@@ -688,3 +690,14 @@ register = ["*"]
 role = "keeper"
 ticket = "t"
 """
+
+
+def test_a_key_may_call_what_its_patterns_name():
+    keys = make_radio(
+        "[realms.radio.keys.a]\nkey = 'x'\ncall = ['town.*']\nsigning = 'pen'\n"
+        "[realms.radio.keys.b]\nkey = 'y'"
+    )[0].keys
+    a, b = keys.by_id("a"), keys.by_id("b")
+    assert [keys.signing_secret(key.id) for key in (a, b)] == ["pen", None]
+    assert [key.principal.permissions.allows(Action.CALL, "town.sum") for key in (a, b)] == [True, False]
+    assert not a.principal.permissions.allows(Action.CALL, "wamp.session.count")

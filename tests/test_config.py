@@ -27,12 +27,17 @@ endpoint = "tcp:8080:interface=127.0.0.1"
 [[listen]]
 endpoint = "unix:/run/radiod.sock"
 
+[http]
+origins = ["https://www.example.org", "http://localhost:3000", "null", "*"]
+
 [store]
 path = "radiod.sqlite"
 
 [limits]
 max_message_bytes = 65536
 call_timeout_s = 2.5
+max_upload_bytes = 10_000_000_000
+idempotency_s = 60
 
 [realms.radio]
 anonymous = "listener"
@@ -79,6 +84,8 @@ server_key = "5ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3e75ec3"
 key = "very-secret-key"
 publish = ["sample_net"]
 listen = ["*"]
+call = ["town.*", "wamp.session.count"]
+signing = "very-secret-signer"
 
 [realms.radio.channels.sample_net]
 history = { size = 1000, seconds = 3600 }
@@ -124,6 +131,8 @@ def test_every_key_is_parsed():
     parsed = parse(EVERYTHING)
     assert [listen.endpoint for listen in parsed.listen][1] == "unix:/run/radiod.sock"
     assert parsed.limits.call_timeout_s == 2.5
+    assert (parsed.limits.max_upload_bytes, parsed.limits.idempotency_s) == (10_000_000_000, 60)
+    assert parsed.http.origins == ("https://www.example.org", "http://localhost:3000", "null", "*")
     realm = parsed.realms["radio"]
     assert realm.cookie_lifetime_s == 3600
     assert set(realm.roles) == {"listener", "writer", "guest"}
@@ -133,6 +142,8 @@ def test_every_key_is_parsed():
     assert realm.roles["writer"].publish == ("traffic.*", "a..c", "exact.name")
     assert realm.users["generator"].ticket.matches("very-secret-ticket")
     assert realm.keys["sample"].key.reveal() == "very-secret-key"
+    assert realm.keys["sample"].call == ("town.*", "wamp.session.count")
+    assert realm.keys["sample"].signing.matches("very-secret-signer")
     assert realm.roles["writer"].disclose is Disclose.ALWAYS
     assert [method.value for method in realm.dynamic.methods] == documented_methods()
     assert realm.dynamic.hook == "https://example.com/authenticate"
@@ -166,6 +177,7 @@ DECIDED_BY_THE_AUTHORIZER = {
     "disclosed": "['a']",
     "trustlevel": "0",
 }
+CALL_HINT = "realms.r.keys.k.call: 'a*' is no URI pattern; did you mean 'a.*'?"
 SCRAM = (
     "scram = {kdf = 'argon2id13', salt = '00', iterations = 2, memory = 8, "
     "stored_key = 'very-secret', server_key = 'very-secret'}"
@@ -175,7 +187,7 @@ SCRAM = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("port = 1", "port: unknown key; there are listen, store, limits, realms"),
+        ("port = 1", "port: unknown key; there are listen, http, store, limits, realms"),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
@@ -194,6 +206,30 @@ SCRAM = (
         ("[realms.r.users.u]", "realms.r.users.u.role: missing"),
         ("[realms.r.users.u]\nrole = 'listener'\nticket = ''", "realms.r.users.u.ticket: is empty"),
         ("[realms.r.keys.k]", "realms.r.keys.k.key: missing; give key, key_file or key_env"),
+        ("[realms.r.keys.k]\nkey = 'a'\nsigning = ''", "realms.r.keys.k.signing: is empty"),
+        (
+            "[realms.r.keys.k]\nkey = 'a'\nsigning = 'a'\nsigning_file = 'b'",
+            "realms.r.keys.k.signing_file: given together with signing",
+        ),
+        ("[realms.r.keys.k]\nkey = 'a'\ncall = ['a*']", CALL_HINT),
+        *(
+            (
+                f"[realms.r.keys.k]\nkey = 'x'\n{first}\n[realms.s.keys.k]\nkey = 'y'\n{second}",
+                "realms.s.keys.k: the same name as realms.r.keys.k, and one of the two has signing",
+            )
+            for first, second in (("signing = 'a'", ""), ("", "signing = 'a'"))
+        ),
+        ("[http]\norigin = []", "http.origin: unknown key; did you mean origins?"),
+        ("[http]\norigins = 'a'", "http.origins: Expected `array`, got `str`"),
+        *(
+            (
+                f"[http]\norigins = ['null', '{origin}']",
+                f'http.origins.[1]: \'{origin}\' must be as "https://www.example.org", "null" or "*"',
+            )
+            for origin in ("", "www.example.org", "https://a/", "HTTPS://a", "ws://a")
+        ),
+        ("[limits]\nidempotency_s = 0", "limits.idempotency_s: Expected `float` >= 0.1"),
+        ("[limits]\nmax_upload_bytes = 1", "limits.max_upload_bytes: Expected `int` >= 512"),
         ("[realms.r.keys.k]\nkey = 3", "realms.r.keys.k.key: expected a string"),
         ("[realms.r.keys.k]\nkey = 'a'\nkey_env = 'B'", "realms.r.keys.k.key_env: given together with key"),
         ("[realms.r.keys.k]\nkey_env = 'NOT_SET'", "realms.r.keys.k.key_env: no such environment variable"),
@@ -474,6 +510,11 @@ def test_a_realm_is_named_by_a_uri(realm):
     assert mistake(f"[realms.{realm}]").endswith("a realm's name must be a URI")
 
 
+def test_realms_may_have_keys_of_one_name_that_sign_nothing():
+    parsed = parse("[realms.r.keys.k]\nkey = 'x'\n[realms.s.keys.k]\nkey = 'y'")
+    assert [list(realm.keys) for realm in parsed.realms.values()] == [["k"], ["k"]]
+
+
 def test_an_error_carries_its_key_and_message(tmp_path):
     file = tmp_path / "radiod.toml"
     file.write_text("[realms.radio.users.'my user']\nrole = 'x'")
@@ -509,7 +550,7 @@ def test_secrets_show_nowhere():
     parsed = parse(EVERYTHING)
     assert is_silent(repr(parsed))
     assert is_silent(str(parsed))
-    assert repr(parsed).count("Secret('…')") == 6
+    assert repr(parsed).count("Secret('…')") == 7
     assert str(parsed.realms["radio"].keys["sample"].key) == "Secret('…')"
 
 
@@ -633,6 +674,7 @@ def fields_of(*kinds):
 NODES = {
     "The file": Config,
     "`[[listen]]`": config.Listen,
+    "`[http]`": config.Http,
     "`[store]`": config.Store,
     "`[limits]`": config.Limits,
     "`[realms.<realm>]`": config.Realm,

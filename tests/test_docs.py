@@ -7,10 +7,10 @@ import pytest
 from support.realms import SIGNATURES
 
 from radiod import errors
-from radiod.auth import hook
+from radiod.auth import hook, replays, signed_request
 from radiod.config import Config
 from radiod.config.nodes import Limits
-from radiod.core.budgets import guesses
+from radiod.core.budgets import guesses, idempotency
 from radiod.core.realm.handshake import EXTENSIONS, FEATURES
 from radiod.logs import limiter
 from radiod.store import sqlite
@@ -112,6 +112,11 @@ def test_every_limit_has_its_reason(limit):
         (sqlite.MAX_WAITING, "10,000 events, 64 MiB that wait for the disk"),
         (sqlite.MAX_WAITING_BYTES, "64 MiB that wait for the disk"),
         (hook.MAX_ANSWER, "answers of 64 KiB"),
+        (idempotency.MOST_OF_ONE, "10,000 for each key, 64 MiB for all, 4 MiB each"),
+        (idempotency.MOST_BYTES, "10,000 for each key, 64 MiB for all, 4 MiB each"),
+        (idempotency.MOST_BYTES // 16, "10,000 for each key, 64 MiB for all, 4 MiB each"),
+        (replays.MOST, "300 s behind their timestamp, 100,000 of all keys"),
+        (signed_request.FRESH_S, "300 s behind their timestamp, 100,000 of all keys"),
     ],
     ids=str,
 )

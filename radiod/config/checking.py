@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from radiod.config.nodes import Channel, Dynamic, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
+from radiod.config.nodes import Channel, Dynamic, Http, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.wire.doors import ANY, NULL, ORIGIN
@@ -23,7 +23,7 @@ OWN_PATHS: Final = frozenset(
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
 
 
-def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limits) -> None:
+def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], limits: Limits) -> None:
     """Check a configuration's realms and all below them. Raises: ConfigError."""
     if not listen:
         raise ConfigError(("listen",), "at least one endpoint is needed")
@@ -31,6 +31,7 @@ def check(listen: tuple[Listen, ...], realms: Mapping[str, Realm], limits: Limit
         raise ConfigError(("realms",), "at least one realm is needed")
     for index, each in enumerate(listen):
         _check_listen(each, ("listen", f"[{index}]"))
+    _check_origins(http.origins, ("http", "origins"))
     checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
@@ -55,6 +56,8 @@ class _Checker:
         self._limits = limits
         self._aliases: dict[str, KeyPath] = {}
         self._keys: dict[str, KeyPath] = {}
+        # name -> where the first key of this name is, and whether it signs
+        self._names: dict[str, tuple[KeyPath, bool]] = {}
 
     def check(self, name: str, realm: Realm) -> None:
         path = ("realms", name)
@@ -81,11 +84,21 @@ class _Checker:
     def _key(self, key: Key, path: KeyPath) -> None:
         _check_patterns(key.publish, (*path, "publish"))
         _check_patterns(key.listen, (*path, "listen"))
+        _check_patterns(key.call, (*path, "call"))
         if not HEADER_VALUE.fullmatch(key.key.reveal()):
             raise ConfigError((*path, "key"), "no header can carry control characters, or spaces at its ends")
         other = self._keys.setdefault(key.key.reveal(), path)
         if other is not path:
             raise ConfigError(path, f"the same key as {dotted(other)}")
+        self._name(path, key.signing is not None)
+
+    def _name(self, path: KeyPath, signs: bool) -> None:
+        """A signed query names its key and no realm."""
+        other, other_signs = self._names.setdefault(path[-1], (path, signs))
+        if other is path:
+            return
+        if signs or other_signs:
+            raise ConfigError(path, f"the same name as {dotted(other)}, and one of the two has signing")
 
     def _channel(self, name: str, channel: Channel, path: KeyPath) -> None:
         _check_patterns((name,), path)
@@ -120,10 +133,14 @@ def _check_listen(listen: Listen, path: KeyPath) -> None:
         if not HOST_NAME.fullmatch(host):
             what = f'{host!r} must be a name in lower case without port, as "radio.example.org" or "[::1]"'
             raise ConfigError((*path, "hosts", f"[{index}]"), what)
-    for index, origin in enumerate(listen.origins or ()):
+    _check_origins(listen.origins or (), (*path, "origins"))
+
+
+def _check_origins(origins: tuple[str, ...], path: KeyPath) -> None:
+    for index, origin in enumerate(origins):
         if origin not in (ANY, NULL) and not ORIGIN.fullmatch(origin):
             what = f'{origin!r} must be as "https://www.example.org", "null" or "*"'
-            raise ConfigError((*path, "origins", f"[{index}]"), what)
+            raise ConfigError((*path, f"[{index}]"), what)
 
 
 def _role_exists(realm: Realm, role: str, path: KeyPath) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "Disclose",
     "Dynamic",
     "History",
+    "Http",
     "Kdf",
     "Key",
     "Limits",
@@ -64,6 +65,12 @@ class Listen(Node, frozen=True, kw_only=True):
         return replace(self, endpoint=placed_endpoint(self.endpoint, base))
 
 
+class Http(Node, frozen=True, kw_only=True):
+    """``[http]``"""
+
+    origins: tuple[str, ...] = ()
+
+
 class Store(Node, frozen=True, kw_only=True):
     """``[store]``"""
 
@@ -78,6 +85,7 @@ class Limits(Node, frozen=True, kw_only=True):
     """``[limits]``"""
 
     max_message_bytes: Bytes = 1_048_576
+    max_upload_bytes: ManyBytes = 1_073_741_824
     max_nesting: Annotated[int, Meta(ge=8, le=90)] = 64
     max_connections: Count = 50_000
     max_connections_per_address: Count = 256
@@ -109,6 +117,7 @@ class Limits(Node, frozen=True, kw_only=True):
     ping_timeout_s: Seconds = 20.0
     http_timeout_s: Seconds = 30.0
     http_idle_s: Seconds = 75.0
+    idempotency_s: Seconds = 600.0
     heartbeat_s: Seconds = 15.0
     stats_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 5.0
     log_interval_s: Seconds = 10.0
@@ -201,11 +210,13 @@ class Dynamic(Node, frozen=True, kw_only=True):
 
 
 class Key(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.keys.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
+    """``[realms.<realm>.keys.<name>]``; its two secrets are also given as ``…_file`` or ``…_env``."""
 
     key: Secret
     publish: Patterns = ()
     listen: Patterns = ()
+    call: Patterns = ()
+    signing: Secret | None = None
 
 
 class Policy(Enum):

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check
-from radiod.config.nodes import Channel, Limits, Listen, Realm, Store
+from radiod.config.nodes import Channel, Http, Limits, Listen, Realm, Store
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
 from radiod.files import read_text
@@ -23,6 +23,7 @@ class Config(Node, frozen=True, kw_only=True):
     """Everything. ``Config()`` is what radiod does without a file."""
 
     listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
+    http: Http = Http()
     store: Store = Store()
     limits: Limits = Limits()
     realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
@@ -73,5 +74,5 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
 def from_tree(document: dict[str, Any], base: Path) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
     config: Config = Reader(base).value(inspect.type_info(Config), document, ())
-    check(config.listen, config.realms, config.limits)
+    check(config.listen, config.http, config.realms, config.limits)
     return config

@@ -89,11 +89,13 @@ def _bounds(history: config.History | None, is_durable: bool) -> HistoryBounds:
 def keys_of(realm: Realm, settings: config.Realm, ids: Ids) -> Iterator[Key]:
     """The API keys that the configuration gives for a realm."""
     for name, key in settings.keys.items():
-        permissions = StaticPermissions({Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen})
+        permissions = StaticPermissions(
+            {Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen, Action.CALL: key.call}
+        )
         named = {*key.publish, *key.listen}
         private = tuple(n for n, c in settings.channels.items() if not c.public and n in named)
         principal = _key_principal(name, permissions, private)
-        yield Key(key.key, realm, Visitor(ids.next(), principal))
+        yield Key(key.key, realm, Visitor(ids.next(), principal), id=name, signing=key.signing)
 
 
 def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, ...]) -> Principal:
