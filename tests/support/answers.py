@@ -28,3 +28,11 @@ def assert_protocol_violation(peer, *message):
 
 def assert_silent(*peers):
     assert [peer.received() for peer in peers] == [[]] * len(peers)
+
+
+def assert_aborted(peer, uri=PROTOCOL_VIOLATION):
+    """ABORT is the last that it hears, whatever it says then."""
+    last = peer.heard()[-1]
+    assert (last[0], last[2]) == (3, uri), last
+    peer.say([32, 1, {}, "after.abort"])
+    assert peer.heard() == []
