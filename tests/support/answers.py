@@ -31,8 +31,12 @@ def assert_silent(*peers):
 
 
 def assert_aborted(peer, uri=PROTOCOL_VIOLATION):
-    """ABORT is the last that it hears, whatever it says then."""
-    last = peer.heard()[-1]
-    assert (last[0], last[2]) == (3, uri), last
+    """The last message is ABORT, the connection ends, and nothing more is answered."""
+    messages = peer.heard()
+    assert messages, "no answer"
+    code, details, reason = messages[-1]
+    assert (code, reason) == (3, uri), messages
+    assert isinstance(details["message"], str)
+    assert peer.is_ended
     peer.say([32, 1, {}, "after.abort"])
     assert peer.heard() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
 from pathlib import Path
@@ -66,6 +67,7 @@ def configuration(text: str = "", *, base: str = BASE, **limits: Any) -> str:
     return "".join(f"{key} = {value}\n" for key, value in _lines("", merged))
 
 
+@functools.lru_cache(maxsize=64)
 def parsed(text: str = "", **options: Any) -> Config:
     """The same for a radiod in memory; files are looked for in the current folder."""
     return Config.parse(configuration(text, **options), Path())
