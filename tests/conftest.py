@@ -1,4 +1,4 @@
-"""How tests share the processors, Hypothesis profiles, signals for servers, tests that need no reactor."""
+"""The fixture ``world``; and how tests share the processors, profiles, signals, tests without a reactor."""
 
 import functools
 import gc
@@ -87,6 +87,16 @@ def cut(asked, examples, steps):
         max_examples=min(asked.max_examples, examples),
         stateful_step_count=min(asked.stateful_step_count, steps),
     )
+
+
+@pytest.fixture
+def world(tmp_path_factory):
+    """Radiods, in memory or real, and their clients; all of it ends with the test."""
+    # Only here: what a plugin measures or installs must be there before radiod is imported.
+    from support.world import World
+
+    with World(tmp_path_factory) as world:
+        yield world
 
 
 class Scheduling(LoadScopeScheduling):

@@ -14,7 +14,7 @@ from radiod.core.budgets import guesses, idempotency
 from radiod.core.realm.handshake import EXTENSIONS, FEATURES
 from radiod.logs import limiter
 from radiod.store import sqlite
-from radiod.transport import driver, outlets
+from radiod.transport import driver, schedule
 from radiod.wire import heads
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +106,7 @@ def test_every_limit_has_its_reason(limit):
     [
         (driver.OPENING_BYTES, "128 KiB for what comes before WELCOME"),
         (heads.MAX_HEAD_BYTES, "heads: 16,384 bytes"),
-        (outlets.READ_PAUSE, "64 KiB of unread answers"),
+        (schedule.READ_PAUSE, "64 KiB of unread answers"),
         (limiter.MAX_BYTES, "64 KiB an interval"),
         (guesses.MAX_WAITING, "256 in line"),
         (sqlite.MAX_WAITING, "10,000 events, 64 MiB that wait for the disk"),

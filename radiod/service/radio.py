@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from radiod import config
@@ -24,6 +25,7 @@ from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.clock import ReactorClock
+from radiod.transport.http.connection import HttpConnection
 from radiod.transport.http.server import HttpServer
 from radiod.transport.limits import TransportLimits
 from radiod.transport.listening.listeners import PlainListeners
@@ -125,7 +127,7 @@ class Radio:
                 self._reactor, self.clock, self.fan_out, gates, streams, paths, limits
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
-            http=self.http,
+            http=partial(HttpConnection, self.http),
         )
         self.http.upgrade = self.port.upgrade_later
         self.statistics.read_from("outbox", self.fan_out.counters)

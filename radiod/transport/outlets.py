@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Final
 
 from radiod.core.budgets.guesses import Guesses
 from radiod.core.delivery.listeners import Listener
@@ -24,12 +24,9 @@ __all__ = [
     "FINISH_SECONDS",
     "TURN_BYTES",
     "TURN_S",
-    "Consumer",
     "Outlet",
     "SocketOutlet",
     "Source",
-    "StreamOutlet",
-    "outlet_over",
 ]
 
 TURN_BYTES: Final = 1 << 18
@@ -346,16 +343,6 @@ class Outlet(Reading):
         self.abandon()
 
 
-class Consumer(Protocol):
-    """The part of Twisted's transports that outlets use."""
-
-    def write(self, data: bytes) -> object: ...
-
-    def registerProducer(self, producer: object, streaming: bool) -> object: ...
-
-    def unregisterProducer(self) -> object: ...
-
-
 class SocketOutlet(Outlet):
     """An outlet that sends straight into a plain socket, and lets Twisted wait when the socket is full."""
 
@@ -413,61 +400,3 @@ class SocketOutlet(Outlet):
             self._transport.pauseProducing()
         else:
             self._transport.resumeProducing()
-
-
-class StreamOutlet(Outlet):
-    """An outlet over any Twisted consumer (TLS) that tells when its buffer is full."""
-
-    __slots__ = ("_consumer",)
-
-    def __init__(
-        self,
-        fan_out: Source,
-        consumer: Consumer,
-        format: Format,
-        *,
-        max_bytes: int,
-        on_cut: Callable[[], None],
-        on_finished: Callable[[], None],
-    ) -> None:
-        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
-        self._consumer = consumer
-
-    def start(self) -> None:
-        """Ask the consumer to tell when it is full. Call once, before the first write."""
-        self._consumer.registerProducer(self, True)
-
-    def let_go(self) -> None:
-        """TLS does not close while somebody is registered who might write."""
-        if not self.blocked:
-            self._consumer.unregisterProducer()
-
-    def _write(self, data: bytes) -> None:
-        self._consumer.write(data)
-
-    def _pause_reads(self, is_paused: bool) -> None:
-        # The consumer is a producer too, where it reads from a peer at all.
-        method = getattr(self._consumer, "pauseProducing" if is_paused else "resumeProducing", None)
-        if method is not None:
-            method()
-
-
-def outlet_over(
-    fan_out: Source,
-    transport: Any,
-    format: Format,
-    *,
-    max_bytes: int = 1 << 62,
-    on_cut: Callable[[], None],
-    on_finished: Callable[[], None],
-) -> Outlet:
-    """The outlet that suits a transport, ready to be written to."""
-    if hasattr(transport, "socket") and not hasattr(transport, "wrappedProtocol"):
-        return SocketOutlet(
-            fan_out, transport, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished
-        )
-    outlet = StreamOutlet(
-        fan_out, transport, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished
-    )
-    outlet.start()
-    return outlet

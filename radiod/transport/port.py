@@ -22,8 +22,6 @@ from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
-from radiod.transport.http.connection import HttpConnection
-from radiod.transport.http.server import HttpServer
 from radiod.transport.limits import TransportLimits
 from radiod.transport.liveness import Watch
 from radiod.transport.strangers import Strangers
@@ -151,7 +149,7 @@ class Doorkeeper(TwistedProtocol):
     def _be_http(self, caller: Caller, head: Head, visit: Visit, rest: bytes) -> None:
         transport, place = self.transport, self._on_lost()
         on_lost = self.factory.watch.begin(transport, self._peer(), place)
-        connection = HttpConnection(self.factory.http, transport, caller, on_lost, place)
+        connection = self.factory.http(transport, caller, on_lost, place)
         put_in_place(transport, connection)
         connection.serve(head, visit, rest)
 
@@ -225,8 +223,8 @@ def _nothing() -> None:
 class PortFactory(ServerFactory):
     """Accepts connections, up to the limit, for all listening endpoints together.
 
-    ``websocket`` and ``rawsocket`` build protocols that take over, and ``http`` is what connections of its kind
-    share; each protocol calls its ``on_lost`` when its connection is lost.
+    ``websocket`` and ``rawsocket`` build protocols that take over; each calls its ``on_lost`` when its
+    connection is lost. ``http`` makes one of a transport, whoever asks, its ``on_lost`` and its place.
     """
 
     noisy = False
@@ -242,7 +240,7 @@ class PortFactory(ServerFactory):
         *,
         websocket: Any,
         rawsocket: Any,
-        http: HttpServer,
+        http: Any,
     ) -> None:
         self._clock = clock
         self._settings = settings

@@ -24,8 +24,9 @@ from radiod.transport.formats import RAWSOCKET
 from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
 from radiod.transport.outbox import FanOut
-from radiod.transport.outlets import Outlet, SocketOutlet, StreamOutlet
+from radiod.transport.outlets import Outlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
+from radiod.transport.sockets import outlet_over
 from radiod.wire.codecs import CODECS, Codec
 from radiod.wire.frames import MESSAGE, PING, PONG, rawsocket_frame, rawsocket_frames, rawsocket_wanted
 from radiod.wire.pieces import Pieces
@@ -134,17 +135,14 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     def opened(self) -> None:
         """The RawSocket handshake succeeded: begin the WAMP one."""
         codec: Codec = self._serializer.codec
-        options: dict[str, Any] = {
-            "max_bytes": self._max_len_send + HANDSHAKE_BYTES,
-            "on_cut": self._cut,
-            "on_finished": self._finished,
-        }
-        format = RAWSOCKET[codec.name]
-        if hasattr(self.transport, "socket") and not hasattr(self.transport, "wrappedProtocol"):
-            self._outlet = SocketOutlet(self.factory.fan_out, self.transport, format, **options)
-        else:
-            self._outlet = outlet = StreamOutlet(self.factory.fan_out, self.transport, format, **options)
-            outlet.start()
+        self._outlet = outlet_over(
+            self.factory.fan_out,
+            self.transport,
+            RAWSOCKET[codec.name],
+            max_bytes=self._max_len_send + HANDSHAKE_BYTES,
+            on_cut=self._cut,
+            on_finished=self._finished,
+        )
         self._deadline.cancel()
         self.factory.fan_out.strangers.discard(self)
         self._driver = WampDriver(

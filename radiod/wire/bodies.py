@@ -11,7 +11,7 @@ from typing import Final
 
 from radiod.wire.heads import MAX_HEAD_BYTES, BadHead, Head
 
-__all__ = ["Body", "ChunkedBody", "SizedBody", "body_of"]
+__all__ = ["Body", "ChunkedBody", "SizedBody", "body_of", "is_gzip"]
 
 CHUNKS_A_STEP: Final = 256
 """Chunks of one ``take``: they may be of one byte each, and cost more than that."""
@@ -31,8 +31,9 @@ IN_TRAILER: Final = 3
 
 
 class Body:
-    """``is_over``: the end has come; ``rest``: what came and was not taken yet, behind the end what is no body
-    any more.
+    """``is_over``: the end has come; ``rest``: what came and was not taken yet.
+
+    Behind the end that is no body any more.
     """
 
     __slots__ = ("is_over", "rest")
@@ -161,3 +162,12 @@ def body_of(head: Head, limit: int) -> Body | None:
     if size > limit:
         raise BadHead(413)
     return SizedBody(size) if size else None
+
+
+def is_gzip(head: Head) -> bool:
+    """Whether the body is compressed. Raises: BadHead: 415, in a way that is not known here."""
+    codings = [one.strip().lower() for one in b",".join(head.all(b"content-encoding")).split(b",")]
+    codings = [one for one in codings if one not in (b"", b"identity")]
+    if codings not in ([], [b"gzip"], [b"x-gzip"]):
+        raise BadHead(415, "the body may be compressed by gzip only")
+    return bool(codings)

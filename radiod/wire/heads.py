@@ -38,6 +38,7 @@ PHRASES: Final = {
     408: "Request Timeout",
     413: "Content Too Large",
     414: "URI Too Long",
+    415: "Unsupported Media Type",
     417: "Expectation Failed",
     421: "Misdirected Request",
     429: "Too Many Requests",
@@ -77,6 +78,14 @@ class Head:
         self.is_websocket = b"upgrade" in self._by_name and any(
             token.strip().lower() == b"websocket" for token in b",".join(self.all(b"upgrade")).split(b",")
         )
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the client wants to ask on over this connection (RFC 9112, 9.3)."""
+        if b"connection" not in self._by_name:
+            return self.version == b"1.1"
+        tokens = [token.strip() for token in b",".join(self.all(b"connection")).lower().split(b",")]
+        return b"close" not in tokens and (self.version == b"1.1" or b"keep-alive" in tokens)
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of a field, in order; ``name`` in lower case."""

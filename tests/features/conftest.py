@@ -1,12 +1,8 @@
 """Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR."""
 
-from pathlib import Path
-
 import pytest
 from support.peers import SERIALIZERS, TRANSPORTS, Router
 from twisted.logger import globalLogPublisher
-
-from radiod.config import Config
 
 ROLE = """
 [realms.radio.roles.{0}]
@@ -22,9 +18,6 @@ ticket = "{0}-ticket"
 """
 
 TEXT = """
-[realms.radio]
-anonymous = "open"
-
 [realms.other]
 anonymous = "listener"
 
@@ -35,13 +28,7 @@ history = { size = 10 }
 history = { size = 10 }
 
 [realms.radio.roles.listener]
-subscribe = ["*"]
-call = ["*"]
 deny = ["kept.several.secret"]
-
-[realms.radio.users.listener]
-role = "listener"
-ticket = "listener-ticket"
 
 [realms.radio.roles.mute]
 call = ["*"]
@@ -52,7 +39,7 @@ ticket = "mute-ticket"
 """ + "".join(
     ROLE.format(*role)
     for role in (
-        ("open", ""),
+        ("open", "deny = []"),
         ("limited", 'deny = ["forbidden.*"]'),
         ("trusted", "trustlevel = 5"),
         ("public", 'disclose = "always"'),
@@ -61,15 +48,13 @@ ticket = "mute-ticket"
     )
 )
 
-CONFIG = Config.parse(TEXT, Path())
-
 WIRES = [(transport, serializer) for transport in TRANSPORTS for serializer in SERIALIZERS]
 
 
 @pytest.fixture(params=WIRES, ids=["-".join(wire) for wire in WIRES])
-def router(request):
-    """A radiod in memory, and clients of one transport and serializer for it."""
-    return Router(CONFIG, *request.param)
+def router(world, request):
+    """The world's radiod, with users of many roles, and clients of one transport and serializer."""
+    return Router(world.start(TEXT), *request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -7,43 +7,27 @@ nothing is made up.
 import json
 import math
 from datetime import UTC, datetime
-from pathlib import Path
 
 import cbor2
 import msgpack
 import pytest
 from support.forms import FORMS, Lost, Publisher, ShortWire
-from support.peers import SERIALIZERS, TRANSPORTS, Peer, hello_roles
-from twisted.internet.testing import MemoryReactorClock
+from support.peers import SERIALIZERS, Router
 from twisted.logger import formatEvent, globalLogPublisher
 
-from radiod.config import Config
 from radiod.core.history.events import Damaged
 from radiod.core.sessions.session import Session
-from radiod.service.radio import Radio
 from radiod.testing import make_principal
 from radiod.wire import codecs
 
-CONFIG = Config.parse(
-    """
-    [realms.radio]
-    anonymous = "open"
+KEPT = """
+[realms.radio.keys.k]
+key = "key"
+publish = ["*"]
 
-    [realms.radio.roles.open]
-    subscribe = ["*"]
-    publish = ["*"]
-    call = ["*"]
-    register = ["*"]
-
-    [realms.radio.keys.k]
-    key = "key"
-    publish = ["*"]
-
-    [realms.radio.channels.kept]
-    history = { size = 100 }
-    """,
-    Path(),
-)
+[realms.radio.channels.kept]
+history = { size = 100 }
+"""
 TOPIC = "kept"
 SHORT = "4 KiB"
 """In the names of forms that take no more."""
@@ -163,10 +147,14 @@ def marker(sender, letter):
     return SERIALIZERS[SENT_IN[sender]].dump([letter])
 
 
+@pytest.fixture
+def world(world):
+    return world.start(KEPT)
+
+
 @pytest.mark.parametrize(("name", "sender"), CELLS, ids=["-".join(cell) for cell in CELLS])
-def test_every_event_arrives_or_is_told_as_lost(name, sender):
-    reactor = MemoryReactorClock()
-    radio = Radio(CONFIG, reactor)
+def test_every_event_arrives_or_is_told_as_lost(world, name, sender):
+    radio, reactor = world.radio, world.reactor
     forms = {form: kind(radio, reactor, TOPIC) for form, kind in FORMS.items()}
     for form in forms.values():
         form.begin()
@@ -199,79 +187,74 @@ def test_every_event_arrives_or_is_told_as_lost(name, sender):
 # --- at the end of what there is, and beside it
 
 
-class World:
-    """A radiod, and a publisher with a session in CBOR."""
+class Losing(Router):
+    """Clients over WebSocket in CBOR, and one of them that publishes."""
 
-    def __init__(self):
-        self.reactor = MemoryReactorClock()
-        self.radio = Radio(CONFIG, self.reactor)
+    def __init__(self, world):
+        super().__init__(world, "websocket", "cbor")
         self.publisher = Publisher(self.radio, self.reactor, "cbor")
-
-    def join(self, serializer, wire=TRANSPORTS["websocket"]):
-        wire = wire(self.radio, self.reactor, serializer=SERIALIZERS[serializer])
-        return Peer(wire, [1, "radio", {"roles": hello_roles()}])
 
     def short(self, serializer="cbor"):
         """A client that takes 4096 bytes."""
-        return self.join(serializer, ShortWire)
+        return self.join(serializer=serializer, kind=ShortWire)
 
     def publish(self, value, topic=TOPIC, **options):
         self.publisher.publish(topic, cbor2.dumps([value]), **options)
 
 
 @pytest.fixture
-def world():
-    return World()
+def router(world):
+    return Losing(world)
 
 
 def told(events):
     return [(message[3].get("_lost"), message[4]) for message in events]
 
 
-def test_a_retained_event_that_cannot_be_said_is_a_loss(world):
-    world.publish("x" * 5000, topic="a.topic", retain=True)
-    listener = world.short()
+def test_a_retained_event_that_cannot_be_said_is_a_loss(router):
+    router.publish("x" * 5000, topic="a.topic", retain=True)
+    listener = router.short()
     listener.listen("a.topic", get_retained=True)
-    world.publish(1, topic="a.topic")
-    world.publish(2, topic="a.topic")
+    router.publish(1, topic="a.topic")
+    router.publish(2, topic="a.topic")
     assert told(listener.heard()) == [(1, [1]), (None, [2])]
 
 
-def test_a_testament_that_cannot_be_said_is_a_loss(world):
-    leaver, listener = world.join("cbor"), world.short()
+def test_a_testament_that_cannot_be_said_is_a_loss(router):
+    leaver, listener = router.join(), router.short()
     listener.listen("a.topic")
     leaver.result("wamp.session.add_testament", "a.topic", ["x" * 5000], {})
     leaver.hang_up()
-    world.publish(1, topic="a.topic")
+    router.publish(1, topic="a.topic")
     assert told(listener.heard()) == [(1, [1])]
 
 
-def test_losses_are_told_to_each_subscription_and_by_pattern_too(world):
-    listener = world.short()
+def test_losses_are_told_to_each_subscription_and_by_pattern_too(router):
+    listener = router.short()
     ids = [listener.listen("a.topic"), listener.listen("a.", match="prefix")]
     for value in ("x" * 5000, 1):
-        world.publish(value, topic="a.topic")
+        router.publish(value, topic="a.topic")
     assert [(event[1], event[3]["_lost"]) for event in listener.heard()] == [(id, 1) for id in ids]
 
 
-def test_a_loss_before_one_that_cannot_be_said_counts_too(world):
-    listener = world.short()
+def test_a_loss_before_one_that_cannot_be_said_counts_too(router):
+    listener = router.short()
     listener.listen(TOPIC, _radiod_buffer={"size": 1, "policy": "skip"})
     listener.wire.transport.producer.pauseProducing()
     for value in ("x" * 5000, 1, 2):
-        world.publish(value)
+        router.publish(value)
     listener.wire.transport.producer.resumeProducing()
     listener.wire.settle()
     assert listener.heard() == []
-    world.publish(3)
+    router.publish(3)
     assert told(listener.heard()) == [(3, [3])]
 
 
-def test_statistics_tell_what_could_not_be_said_and_to_whom(world):
-    listener, other = world.short(), world.join("cbor")
+def test_statistics_tell_what_could_not_be_said_and_to_whom(router):
+    listener, other = router.short(), router.join()
     for one in (listener, other):
         one.listen(TOPIC)
-    world.publish("x" * 5000)
+    router.publish("x" * 5000)
     other.heard()
     stats = other.result("radiod.server.stats")
     assert (stats["undeliverable"], stats["overtaken"], stats["delivered"]) == (1, 0, 1)
@@ -281,13 +264,13 @@ def test_statistics_tell_what_could_not_be_said_and_to_whom(world):
     assert stats["listeners"][0] == {"session": listener.session, "queued": 0, "lost": 1}
 
 
-def test_the_log_says_what_was_not_told_and_why(world):
+def test_the_log_says_what_was_not_told_and_why(router):
     lines = []
     globalLogPublisher.addObserver(lines.append)
-    listener, another = world.short(), world.short()
+    listener, another = router.short(), router.short()
     for one in (listener, another):
         one.listen(TOPIC)
-    world.publish("x" * 5000)
+    router.publish("x" * 5000)
     globalLogPublisher.removeObserver(lines.append)
     (line,) = [formatEvent(line) for line in lines if "cannot be told" in line["log_format"]]
     assert line == (
@@ -299,23 +282,23 @@ def test_the_log_says_what_was_not_told_and_why(world):
 # --- forms over HTTP. What JSON cannot say is told there as what a damaged store cannot.
 
 
-def damaged(world, count=1):
+def damaged(router, count=1):
     """Events that nobody can be told, in the history of ``TOPIC``; and live, where somebody listens."""
-    realm = world.radio.main_realm
+    realm = router.radio.main_realm
     session = Session(0, make_principal(), None)
     for _ in range(count):
         realm.gateway.publish(session, TOPIC, Damaged(codecs.JSON, b"", b""))
-    world.reactor.advance(0)
+    router.reactor.advance(0)
 
 
-def form(world, name):
-    listener = FORMS[name](world.radio, world.reactor, TOPIC)
+def form(router, name):
+    listener = FORMS[name](router.radio, router.reactor, TOPIC)
     listener.begin()
     return listener
 
 
-def position(world, seq):
-    return f"{world.radio.main_realm.space.histories.find(TOPIC).epoch}:{seq}"
+def position(router, seq):
+    return f"{router.radio.main_realm.space.histories.find(TOPIC).epoch}:{seq}"
 
 
 def text(stream):
@@ -324,51 +307,51 @@ def text(stream):
     return stream.wire.received().decode()
 
 
-def test_an_event_stream_tells_a_loss_at_once_and_from_where_to_go_on(world):
-    stream = form(world, "server-sent events")
-    damaged(world, 2)
-    assert f"id: {position(world, 2)}\nevent: lost\ndata: 2\n\n" in text(stream)
-    world.publish(1)
+def test_an_event_stream_tells_a_loss_at_once_and_from_where_to_go_on(router):
+    stream = form(router, "server-sent events")
+    damaged(router, 2)
+    assert f"id: {position(router, 2)}\nevent: lost\ndata: 2\n\n" in text(stream)
+    router.publish(1)
     assert "lost" not in text(stream)
 
 
-def test_lines_of_json_tell_a_loss_with_the_next_record_or_with_the_heartbeat(world):
-    stream = form(world, "lines of json")
-    damaged(world)
+def test_lines_of_json_tell_a_loss_with_the_next_record_or_with_the_heartbeat(router):
+    stream = form(router, "lines of json")
+    damaged(router)
     assert text(stream) == ""
-    world.publish(1)
-    assert f'{{"position":"{position(world, 2)}","data":1,"lost":1}}' in text(stream)
-    damaged(world)
-    world.reactor.advance(15.1)
-    assert f'{{"position":"{position(world, 3)}","lost":1}}\n\n' in text(stream)
-    world.publish(2)
+    router.publish(1)
+    assert f'{{"position":"{position(router, 2)}","data":1,"lost":1}}' in text(stream)
+    damaged(router)
+    router.reactor.advance(15.1)
+    assert f'{{"position":"{position(router, 3)}","lost":1}}\n\n' in text(stream)
+    router.publish(2)
     assert "lost" not in text(stream)
 
 
-def test_an_event_stream_that_was_stalled_tells_what_was_lost_last_with_the_heartbeat(world):
-    listener = FORMS["server-sent events"](world.radio, world.reactor, TOPIC)
+def test_an_event_stream_that_was_stalled_tells_what_was_lost_last_with_the_heartbeat(router):
+    listener = FORMS["server-sent events"](router.radio, router.reactor, TOPIC)
     listener.query = "?max_bytes=10"
     listener.begin()
     listener.wire.transport.producer.pauseProducing()
-    world.publish("longer than ten bytes")
-    world.reactor.advance(15.1)
+    router.publish("longer than ten bytes")
+    router.reactor.advance(15.1)
     assert text(listener) == ""
     listener.wire.transport.producer.resumeProducing()
-    world.reactor.advance(15.1)
+    router.reactor.advance(15.1)
     assert "event: lost\ndata: 1\n\n" in text(listener)
 
 
-def test_a_replay_that_ends_with_what_cannot_be_said_tells_so(world):
-    world.publish(1)
-    damaged(world)
-    listener = FORMS["replay, server-sent events"](world.radio, world.reactor, TOPIC)
+def test_a_replay_that_ends_with_what_cannot_be_said_tells_so(router):
+    router.publish(1)
+    damaged(router)
+    listener = FORMS["replay, server-sent events"](router.radio, router.reactor, TOPIC)
     listener.begin()
     assert listener.end() == [[1], Lost(1)]
 
 
-def poll(world, query):
+def poll(router, query):
     """Status, headers of radiod's own, samples."""
-    wire = FORMS["poll"](world.radio, world.reactor, TOPIC).get(query)
+    wire = FORMS["poll"](router.radio, router.reactor, TOPIC).get(query)
     return lambda: answer(wire)
 
 
@@ -380,60 +363,60 @@ def answer(wire):
     return int(head.split()[1]), own, json.loads(body or "[]")
 
 
-def test_a_poll_of_nothing_but_losses_is_answered_with_their_number(world):
-    damaged(world, 3)
-    expected = 204, {"Position": position(world, 3), "Recovered": "false", "Lost": "3"}, []
-    assert poll(world, f"?after={position(world, 0)}")() == expected
-    live = poll(world, f"?after={position(world, 3)}")
-    damaged(world)
-    assert live() == (204, {"Position": position(world, 4), "Recovered": "false", "Lost": "1"}, [])
+def test_a_poll_of_nothing_but_losses_is_answered_with_their_number(router):
+    damaged(router, 3)
+    expected = 204, {"Position": position(router, 3), "Recovered": "false", "Lost": "3"}, []
+    assert poll(router, f"?after={position(router, 0)}")() == expected
+    live = poll(router, f"?after={position(router, 3)}")
+    damaged(router)
+    assert live() == (204, {"Position": position(router, 4), "Recovered": "false", "Lost": "1"}, [])
 
 
-def test_a_poll_tells_losses_behind_its_samples_too(world):
-    damaged(world)
-    world.publish(1)
-    damaged(world)
-    status, headers, samples = poll(world, f"?after={position(world, 0)}")()
+def test_a_poll_tells_losses_behind_its_samples_too(router):
+    damaged(router)
+    router.publish(1)
+    damaged(router)
+    status, headers, samples = poll(router, f"?after={position(router, 0)}")()
     assert (status, headers) == (
         200,
-        {"Position": position(world, 3), "Recovered": "false", "Lost": "2"},
+        {"Position": position(router, 3), "Recovered": "false", "Lost": "2"},
     )
-    assert samples == [{"position": position(world, 2), "data": 1, "lost": 1}]
+    assert samples == [{"position": position(router, 2), "data": 1, "lost": 1}]
 
 
-def test_a_live_poll_tells_losses_of_its_turn(world):
-    live = poll(world, "")
-    realm, session = world.radio.main_realm, Session(0, make_principal(), None)
+def test_a_live_poll_tells_losses_of_its_turn(router):
+    live = poll(router, "")
+    realm, session = router.radio.main_realm, Session(0, make_principal(), None)
     for payload in (Damaged(codecs.JSON, b"", b""), codecs.Payload.of(1), Damaged(codecs.JSON, b"", b"")):
         realm.gateway.publish(session, TOPIC, payload)
     assert live() == (
         200,
-        {"Position": position(world, 3), "Recovered": "false", "Lost": "2"},
-        [{"position": position(world, 2), "data": 1, "lost": 1}],
+        {"Position": position(router, 3), "Recovered": "false", "Lost": "2"},
+        [{"position": position(router, 2), "data": 1, "lost": 1}],
     )
 
 
-def test_opaque_payloads_reach_plain_listeners_as_they_are(world):
-    forms = [form(world, name) for name in ("plain websocket", "server-sent events", "lines of json")]
-    live = poll(world, "")
-    world.publisher.publish(TOPIC, cbor2.dumps("opaque"), enc_algo="x")
+def test_opaque_payloads_reach_plain_listeners_as_they_are(router):
+    forms = [form(router, name) for name in ("plain websocket", "server-sent events", "lines of json")]
+    live = poll(router, "")
+    router.publisher.publish(TOPIC, cbor2.dumps("opaque"), enc_algo="x")
     assert [listener.end() for listener in forms] == [["opaque"]] * 3
-    assert live()[2] == [{"position": position(world, 1), "data": {"args": "opaque", "kwargs": {}}}]
+    assert live()[2] == [{"position": position(router, 1), "data": {"args": "opaque", "kwargs": {}}}]
 
 
 # --- calls
 
 
-def test_a_result_that_cannot_be_said_to_the_caller_is_an_error(world):
-    callee, caller = world.join("cbor"), world.short()
+def test_a_result_that_cannot_be_said_to_the_caller_is_an_error(router):
+    callee, caller = router.join(), router.short()
     callee.serve("a.procedure")
     call = caller.call("a.procedure")
     callee.answer(callee.invoked(), ["x" * 5000])
     assert caller.hears()[:5] == [8, 48, call, {}, "wamp.error.payload_size_exceeded"]
 
 
-def test_a_progressive_result_that_cannot_be_said_ends_the_call_for_both(world):
-    callee, caller = world.join("cbor"), world.short()
+def test_a_progressive_result_that_cannot_be_said_ends_the_call_for_both(router):
+    callee, caller = router.join(), router.short()
     callee.serve("a.procedure")
     call = caller.call("a.procedure", receive_progress=True)
     invocation = callee.invoked()
@@ -444,16 +427,16 @@ def test_a_progressive_result_that_cannot_be_said_ends_the_call_for_both(world):
     assert callee.hears()[:2] == [69, invocation]
 
 
-def test_an_invocation_that_cannot_be_said_to_the_callee_is_an_error_to_the_caller(world):
-    callee, caller = world.short(), world.join("cbor")
+def test_an_invocation_that_cannot_be_said_to_the_callee_is_an_error_to_the_caller(router):
+    callee, caller = router.short(), router.join()
     callee.serve("a.procedure")
     call = caller.call("a.procedure", ["x" * 5000])
     assert caller.hears()[:5] == [8, 48, call, {}, "wamp.error.payload_size_exceeded"]
     assert callee.heard() == []
 
 
-def test_an_error_whose_payload_cannot_be_said_tells_why_in_its_place(world):
-    callee, caller = world.join("cbor"), world.short()
+def test_an_error_whose_payload_cannot_be_said_tells_why_in_its_place(router):
+    callee, caller = router.join(), router.short()
     callee.serve("a.procedure")
     call = caller.call("a.procedure")
     callee.fail(callee.invoked(), "an.error", ["x" * 5000], {"k": 1}, enc_algo="x")
@@ -464,7 +447,7 @@ def test_an_error_whose_payload_cannot_be_said_tells_why_in_its_place(world):
     assert caller.result("radiod.echo", 1) == 1
 
 
-def test_an_answer_of_the_router_that_is_too_long_is_an_error(world):
-    caller = world.short()
-    world.publish("x" * 5000)
+def test_an_answer_of_the_router_that_is_too_long_is_an_error(router):
+    caller = router.short()
+    router.publish("x" * 5000)
     assert caller.refusal("radiod.channel.history", TOPIC) == "wamp.error.payload_size_exceeded"

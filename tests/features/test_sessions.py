@@ -1,6 +1,7 @@
 """Sessions and the Basic Profile's rules for messages, by raw frames."""
 
 import pytest
+from support.answers import assert_aborted
 from support.peers import (
     ABORT,
     ERROR,
@@ -11,7 +12,6 @@ from support.peers import (
     REGISTERED,
     RESULT,
     SUBSCRIBED,
-    VIOLATION,
     WELCOME,
     hello_roles,
 )
@@ -19,32 +19,6 @@ from support.peers import (
 from radiod.core.realm.handshake import FEATURES
 
 INVALID_URI = "wamp.error.invalid_uri"
-
-
-def assert_aborted(peer, uri=VIOLATION):
-    """The last message is ABORT, the connection ends, and nothing more is answered."""
-    messages = peer.heard()
-    assert messages, "no answer"
-    code, details, reason = messages[-1]
-    assert (code, reason) == (ABORT, uri), messages
-    assert isinstance(details["message"], str)
-    assert peer.is_ended
-    peer.wire.say([32, 1, {}, "after.abort"])
-    assert peer.heard() == []
-
-
-class Raw:
-    """A connection without a session, with the verbs that ``assert_aborted`` uses."""
-
-    def __init__(self, wire):
-        self.wire = wire
-
-    def heard(self):
-        return self.wire.heard()
-
-    @property
-    def is_ended(self):
-        return self.wire.is_closing
 
 
 # --- opening
@@ -129,7 +103,7 @@ def test_what_has_no_place_is_answered_by_abort(router, state, message):
     if state == "after GOODBYE":
         assert wire.ask([GOODBYE, {}, "wamp.close.normal"])[0] == GOODBYE
     wire.say(message)
-    assert_aborted(Raw(wire))
+    assert_aborted(wire)
     assert router.radio.realms["radio"].sessions == {}
 
 
@@ -320,7 +294,7 @@ def test_valid_uris(router, uri):
 def test_invalid_uri_of_a_realm(router):
     wire = router.connect()
     wire.say([HELLO, "no realm", {"roles": hello_roles()}])
-    assert_aborted(Raw(wire), INVALID_URI)
+    assert_aborted(wire, INVALID_URI)
 
 
 # --- messages that have no place here

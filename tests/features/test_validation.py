@@ -81,7 +81,7 @@ def assert_refused(router, message):
     answers = wire.heard()
     assert [answer[0] for answer in answers] == [ABORT], (message, answers)
     assert answers[0][2] == VIOLATION, (message, answers)
-    assert wire.is_closing, message
+    assert wire.is_ended, message
 
 
 def assert_alive(router):
@@ -191,7 +191,7 @@ def test_types_of_authenticate(router):
         wire.say([5, signature, extra])
         ((code, _, reason),) = wire.heard()
         assert (code, reason) == (ABORT, VIOLATION), (signature, extra)
-        assert wire.is_closing
+        assert wire.is_ended
     assert_alive(router)
 
 

@@ -28,3 +28,15 @@ def assert_protocol_violation(peer, *message):
 
 def assert_silent(*peers):
     assert [peer.received() for peer in peers] == [[]] * len(peers)
+
+
+def assert_aborted(peer, uri=PROTOCOL_VIOLATION):
+    """The last message is ABORT, the connection ends, and nothing more is answered."""
+    messages = peer.heard()
+    assert messages, "no answer"
+    code, details, reason = messages[-1]
+    assert (code, reason) == (3, uri), messages
+    assert isinstance(details["message"], str)
+    assert peer.is_ended
+    peer.say([32, 1, {}, "after.abort"])
+    assert peer.heard() == []

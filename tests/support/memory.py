@@ -166,6 +166,8 @@ class WebSocketWire(WampWire):
     """WAMP over WebSocket, JSON."""
 
     subprotocol = "wamp.2.json"
+    is_ended = False
+    """True once a close frame was read."""
 
     def open(self) -> None:
         """Upgrade on ``/ws``."""
@@ -185,11 +187,17 @@ class WebSocketWire(WampWire):
         """(opcode, payload) of every frame received."""
         self._unread += self.received()
         frames, self._unread = server_frames(self._unread)
+        self.is_ended = self.is_ended or 8 in {opcode for opcode, _ in frames}
         return frames
 
 
 class RawSocketWire(WampWire):
     """WAMP over RawSocket, JSON."""
+
+    @property
+    def is_ended(self) -> bool:
+        """True once the server has hung up."""
+        return self.is_closed
 
     def open(self) -> None:
         """The four bytes there and back."""

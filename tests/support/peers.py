@@ -13,11 +13,9 @@ from typing import Any
 
 import cbor2
 import msgpack
-from twisted.internet.testing import MemoryReactorClock
 
-from radiod.config import Config
-from radiod.service.radio import Radio
 from support.memory import RawSocketWire, WampWire, WebSocketWire, client_frame
+from support.world import World
 
 __all__ = [
     "SERIALIZERS",
@@ -96,8 +94,6 @@ class _Serialized(WampWire):
 class SerializedWebSocketWire(_Serialized, WebSocketWire):
     """WAMP over WebSocket: JSON in text frames, the others in binary ones."""
 
-    is_closing = False
-
     def open(self) -> None:
         """Upgrade with the serializer's subprotocol."""
         self.subprotocol = f"wamp.2.{self.serializer.name}"
@@ -109,20 +105,13 @@ class SerializedWebSocketWire(_Serialized, WebSocketWire):
 
     def unframe(self) -> list[bytes]:
         """The messages; data of the wrong kind is an error of the server."""
-        frames = self.frames()
-        self.is_closing = self.is_closing or 8 in {opcode for opcode, _ in frames}
-        frames = [(opcode, payload) for opcode, payload in frames if opcode < 8]
+        frames = [(opcode, payload) for opcode, payload in self.frames() if opcode < 8]
         assert {opcode for opcode, _ in frames} <= {self.serializer.opcode}
         return [payload for _, payload in frames]
 
 
 class SerializedRawSocketWire(_Serialized, RawSocketWire):
     """WAMP over RawSocket."""
-
-    @property
-    def is_closing(self) -> bool:
-        """True once the server has hung up."""
-        return self.is_closed
 
     def open(self) -> None:
         """The four bytes there and back."""
@@ -218,7 +207,7 @@ class Peer:
     @property
     def is_ended(self) -> bool:
         """True once the server ended the connection; look after ``heard``."""
-        return bool(self.wire.is_closing)
+        return bool(self.wire.is_ended)
 
     def hang_up(self) -> None:
         """Lose the connection."""
@@ -320,20 +309,19 @@ class Peer:
 
 
 class Router:
-    """A whole radiod in memory, and clients of one kind for it."""
+    """The radiod in memory of a world, and clients of one kind for it."""
 
-    def __init__(self, config: Config, transport: str, serializer: str) -> None:
-        self.reactor = MemoryReactorClock()
-        self.radio = Radio(config, self.reactor)
+    def __init__(self, world: World, transport: str, serializer: str) -> None:
+        self.world, self.radio, self.reactor = world, world.radio, world.reactor
         # Dates go with the clock that the test turns.
         self.radio.clock.time = lambda: EPOCH + self.reactor.seconds()
         self.transport = transport
         self.serializer = SERIALIZERS[serializer]
 
-    def connect(self, serializer: str | None = None) -> Any:
-        """A connection without a session."""
-        kind = SERIALIZERS[serializer] if serializer else self.serializer
-        return TRANSPORTS[self.transport](self.radio, self.reactor, serializer=kind)
+    def connect(self, serializer: str | None = None, kind: Any = None) -> Any:
+        """A connection without a session; ``kind``: of wire."""
+        words = SERIALIZERS[serializer] if serializer else self.serializer
+        return self.world.connect(kind or TRANSPORTS[self.transport], serializer=words)
 
     def join(
         self,
@@ -342,6 +330,7 @@ class Router:
         realm: str = "radio",
         without: Iterable[str] = (),
         serializer: str | None = None,
+        kind: Any = None,
         **details: Any,
     ) -> Peer:
         """A client with a session: anonymous, or as ``authid`` with the ticket "<authid>-ticket".
@@ -353,7 +342,7 @@ class Router:
         if authid is not None:
             hello |= {"authmethods": ["ticket"], "authid": authid}
             ticket = f"{authid}-ticket"
-        return Peer(self.connect(serializer), [HELLO, realm, hello], ticket)
+        return Peer(self.connect(serializer, kind), [HELLO, realm, hello], ticket)
 
     def peers(self, count: int, **kwargs: Any) -> list[Peer]:
         """That many anonymous clients."""
@@ -361,5 +350,4 @@ class Router:
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self.reactor.advance(seconds)
-        self.reactor.advance(0)
+        self.world.wait(seconds)

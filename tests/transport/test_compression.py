@@ -5,16 +5,11 @@ import zlib
 import cbor2
 import msgspec
 import pytest
-from support.memory import CONFIG, HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
+from support.memory import HELLO, WebSocketWire, client_frame, upgrade
 
 OFFER = "Sec-WebSocket-Extensions: {}\r\n"
 DEFLATE = OFFER.format("permessage-deflate; client_max_window_bits")
 LONG = {"text": "word " * 100}
-
-
-@pytest.fixture
-def radio():
-    return make_radio()
 
 
 class DeflatedWire(WebSocketWire):
@@ -23,8 +18,8 @@ class DeflatedWire(WebSocketWire):
         assert b"permessage-deflate" in self.received()
 
 
-def answer_to(radio, extra, path="/ws", protocols=("wamp.2.json",)):
-    wire = Wire(*radio)
+def answer_to(world, extra, path="/ws", protocols=("wamp.2.json",)):
+    wire = world.connect()
     wire.send(upgrade(path, *protocols, extra=extra))
     head = wire.received().decode()
     assert head.startswith("HTTP/1.1 101 ")
@@ -53,26 +48,25 @@ class TestNegotiation:
             ("", []),
         ],
     )
-    def test_an_offer_is_answered_or_declined_and_the_connection_opens(self, radio, offer, answer):
-        assert answer_to(radio, OFFER.format(offer)) == answer
-        assert answer_to(radio, OFFER.format(offer), "/listen/sample_net", ()) == answer
+    def test_an_offer_is_answered_or_declined_and_the_connection_opens(self, world, offer, answer):
+        assert answer_to(world, OFFER.format(offer)) == answer
+        assert answer_to(world, OFFER.format(offer), "/listen/sample_net", ()) == answer
 
-    def test_nothing_is_negotiated_where_compression_is_off(self):
-        radio = make_radio(f"[limits]\ncompression = false\n{CONFIG}")
-        assert answer_to(radio, DEFLATE) == []
+    def test_nothing_is_negotiated_where_compression_is_off(self, world):
+        world.start(compression=False)
+        assert answer_to(world, DEFLATE) == []
 
 
 class TestCompression:
-    def test_an_event_is_compressed_once_for_all_listeners(self, radio, monkeypatch):
-        listeners = [DeflatedWire(*radio) for _ in range(5)]
+    def test_an_event_is_compressed_once_for_all_listeners(self, world, monkeypatch):
+        listeners = [world.connect(DeflatedWire) for _ in range(5)]
         for listener in listeners:
             listener.join()
             listener.ask([32, 1, {}, "topic"])
-        plain = Wire(*radio)
+        plain = world.connect()
         plain.send(upgrade("/listen/topic", extra=DEFLATE))
         plain.received()
-        publisher = WebSocketWire(*radio)
-        publisher.join()
+        publisher = world.join()
         made = []
         original = zlib.compressobj
         monkeypatch.setattr(zlib, "compressobj", lambda *args: made.append(args) or original(*args))
@@ -86,8 +80,8 @@ class TestCompression:
         data = zlib.decompressobj(-15).decompress(frame[2:] + b"\x00\x00\xff\xff")
         assert msgspec.json.decode(data) == LONG
 
-    def test_short_messages_and_other_peoples_are_not_compressed(self, radio):
-        listener, other = DeflatedWire(*radio), WebSocketWire(*radio)
+    def test_short_messages_and_other_peoples_are_not_compressed(self, world):
+        listener, other = world.connect(DeflatedWire), world.connect(WebSocketWire)
         for wire in (listener, other):
             wire.join()
             wire.ask([32, 1, {}, "topic"])
@@ -97,17 +91,16 @@ class TestCompression:
         assert is_compressed(listener.received())
         assert not is_compressed(other.received())
 
-    def test_answers_and_calls_are_compressed_too(self, radio):
-        wire = DeflatedWire(*radio)
-        wire.join()
+    def test_answers_and_calls_are_compressed_too(self, world):
+        wire = world.join(DeflatedWire)
         wire.say([48, 1, {}, "radiod.echo", [LONG]])
         frame = wire.received()
         assert is_compressed(frame)
         assert len(frame) < 100
 
 
-def opened(radio, name, extra=""):
-    wire = Wire(*radio)
+def opened(world, name, extra=""):
+    wire = world.connect()
     wire.send(upgrade("/ws", f"wamp.2.{name}.batched", extra=extra))
     assert f"Protocol: wamp.2.{name}.batched\r\n".encode() in wire.received()
     return wire
@@ -126,8 +119,8 @@ def received(wire):
 class TestBatches:
     @pytest.mark.parametrize("separator", [b"\x1e", b"\x18"])
     @pytest.mark.parametrize("extra", ["", DEFLATE], ids=["plain", "compressed"])
-    def test_json_is_answered_with_the_clients_separator(self, radio, separator, extra):
-        wire = opened(radio, "json", extra)
+    def test_json_is_answered_with_the_clients_separator(self, world, separator, extra):
+        wire = opened(world, "json", extra)
         wire.send(client_frame(0x81, msgspec.json.encode(HELLO) + separator))
         welcome = received(wire)
         assert msgspec.json.decode(welcome[:-1])[0] == 2
@@ -136,8 +129,8 @@ class TestBatches:
         wire.send(client_frame(0x81, b'[48,1,{},"radiod.echo"]\x18'))
         assert received(wire)[-1:] == separator
 
-    def test_many_messages_in_one_are_all_answered_in_order(self, radio):
-        wire = opened(radio, "json")
+    def test_many_messages_in_one_are_all_answered_in_order(self, world):
+        wire = opened(world, "json")
         calls = [HELLO, *([48, number, {}, "radiod.echo", [number]] for number in range(1, 100))]
         wire.send(client_frame(0x81, b"".join(msgspec.json.encode(call) + b"\x1e" for call in calls)))
         data, answers = wire.received(), []
@@ -151,8 +144,8 @@ class TestBatches:
         ("name", "dumps", "loads"),
         [("msgpack", msgspec.msgpack.encode, msgspec.msgpack.decode), ("cbor", cbor2.dumps, cbor2.loads)],
     )
-    def test_binary_messages_have_their_length_in_front(self, radio, name, dumps, loads):
-        wire = opened(radio, name)
+    def test_binary_messages_have_their_length_in_front(self, world, name, dumps, loads):
+        wire = opened(world, name)
         messages = [HELLO, [48, 1, {}, "radiod.echo", [b"\x00\x1e"]]]
         batch = b"".join(len(dumps(message)).to_bytes(4, "big") + dumps(message) for message in messages)
         wire.send(client_frame(0x82, batch))
@@ -166,8 +159,8 @@ class TestBatches:
         assert [answer[0] for answer in answers] == [2, 50]
         assert answers[1][3] == [b"\x00\x1e"]
 
-    def test_listeners_with_and_without_batches_get_the_same_event(self, radio):
-        batched, single = opened(radio, "json"), WebSocketWire(*radio)
+    def test_listeners_with_and_without_batches_get_the_same_event(self, world):
+        batched, single = opened(world, "json"), world.connect(WebSocketWire)
         batched.send(client_frame(0x81, msgspec.json.encode(HELLO) + b'\x1e[32,1,{},"topic"]\x1e'))
         batched.received()
         single.join()
@@ -175,8 +168,8 @@ class TestBatches:
         batched.send(client_frame(0x81, b'[16,2,{"exclude_me":false},"topic",[1]]\x1e'))
         assert received(batched) == received(single) + b"\x1e"
 
-    def test_an_abort_before_the_first_message_is_a_batch(self, radio):
-        wire = opened(radio, "json")
-        radio[1].advance(11)
+    def test_an_abort_before_the_first_message_is_a_batch(self, world):
+        wire = opened(world, "json")
+        world.reactor.advance(11)
         abort, _, close = received(wire).partition(b"\x1e")
         assert (abort[:3], close[:1]) == (b"[3,", b"\x88")

@@ -1,7 +1,7 @@
 """The driver's table of states: each transition is made by what a peer or the server really does."""
 
 import pytest
-from support.memory import HELLO, RawSocketWire, WebSocketWire, make_radio
+from support.memory import HELLO, RawSocketWire, WebSocketWire
 
 from radiod.transport.driver import CLOSING, OPEN, OPENING, OVER, STATES
 from radiod.transport.schedule import Patience
@@ -15,11 +15,11 @@ NO_MESSAGE = {}
 class Connection:
     """A connection, its driver, and somebody who may kill its session."""
 
-    def __init__(self, radio, kind):
-        self.boss = WebSocketWire(*radio)
+    def __init__(self, world, kind):
+        self.boss = world.connect(WebSocketWire)
         self.boss.join()
-        self.wire = kind(*radio)
-        self.fan_out = radio[0].fan_out
+        self.wire = world.connect(kind)
+        self.fan_out = world.radio.fan_out
         [self.driver] = self.fan_out.strangers
         self.outlet = self.driver._outlet
 
@@ -59,8 +59,8 @@ WAYS = {
 
 
 @pytest.fixture(params=[WebSocketWire, RawSocketWire], ids=["websocket", "rawsocket"])
-def connection(request):
-    return Connection(make_radio(), request.param)
+def connection(world, request):
+    return Connection(world, request.param)
 
 
 def test_there_is_a_way_to_make_each_transition():

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.memory import WebSocketWire, make_radio
 from twisted.internet.task import Clock
 
 from radiod.core.delivery.broadcast import Broadcast
@@ -217,17 +216,8 @@ def test_a_connection_that_is_gone_while_it_rests_writes_no_more():
 class TestPacedListeners:
     """Rates over a connection; their rules have tests of their own."""
 
-    @pytest.fixture
-    def radio(self):
-        return make_radio()
-
-    def joined(self, radio):
-        wire = WebSocketWire(*radio)
-        wire.join()
-        return wire
-
-    def listening(self, radio, **buffer):
-        wire = self.joined(radio)
+    def listening(self, world, **buffer):
+        wire = world.join()
         wire.ask([32, 1, {"_radiod_buffer": buffer}, "a"])
         return wire
 
@@ -238,30 +228,30 @@ class TestPacedListeners:
     def heard(self, wire):
         return [event[4][0] for event in wire.heard()]
 
-    def test_an_interval_is_kept_on_the_reactors_time(self, radio):
-        listener, publisher = self.listening(radio, min_interval=1, latest=True), self.joined(radio)
+    def test_an_interval_is_kept_on_the_reactors_time(self, world):
+        listener, publisher = self.listening(world, min_interval=1, latest=True), world.join()
         self.publish(publisher, 1, 2, 3)
         assert self.heard(listener) == [1]
-        radio[1].advance(0.9)
+        world.reactor.advance(0.9)
         assert self.heard(listener) == []
-        radio[1].advance(0.2)
+        world.reactor.advance(0.2)
         listener.settle()
         assert self.heard(listener) == [3]
 
-    def test_what_was_sent_at_once_is_not_overtaken_by_what_waited(self, radio):
-        listener, publisher = self.listening(radio, min_interval=1), self.joined(radio)
+    def test_what_was_sent_at_once_is_not_overtaken_by_what_waited(self, world):
+        listener, publisher = self.listening(world, min_interval=1), world.join()
         publisher.say(*([16, None, {}, "a", [n]] for n in range(4)))
         listener.say([48, 2, {}, "radiod.channel.tune", ["a"]])
         publisher.say(*([16, None, {}, "a", [n]] for n in range(4, 6)))
         assert [event[4][0] for event in listener.heard() if event[0] == 36] == [0, 1, 2, 3, 4, 5]
 
-    def test_every_publish_of_a_turn_is_counted(self, radio):
-        listener, publisher = self.listening(radio, every=3), self.joined(radio)
+    def test_every_publish_of_a_turn_is_counted(self, world):
+        listener, publisher = self.listening(world, every=3), world.join()
         publisher.say(*([16, None, {}, "a", [n]] for n in range(10)))
         assert self.heard(listener) == [2, 5, 8]
 
-    def test_a_loss_that_was_not_told_when_the_connection_was_free_again_is_told_with_the_next(self, radio):
-        listener, publisher = self.listening(radio, policy="skip", size=1), self.joined(radio)
+    def test_a_loss_that_was_not_told_when_the_connection_was_free_again_is_told_with_the_next(self, world):
+        listener, publisher = self.listening(world, policy="skip", size=1), world.join()
         listener.transport.producer.pauseProducing()
         self.publish(publisher, 1, 2, 3)
         listener.transport.producer.resumeProducing()
@@ -273,12 +263,12 @@ class TestPacedListeners:
             ({}, 5),
         ]
 
-    def test_a_slow_connection_is_closed_like_any_other(self, radio):
-        listener, publisher = self.listening(radio, min_interval=1), self.joined(radio)
+    def test_a_slow_connection_is_closed_like_any_other(self, world):
+        listener, publisher = self.listening(world, min_interval=1), world.join()
         self.publish(publisher, 1, 2, 3)
         listener.hang_up()
-        radio[1].advance(5)
-        assert radio[0].realms["radio"].space.broker.readers("a") == 0
+        world.reactor.advance(5)
+        assert world.realm.space.broker.readers("a") == 0
 
 
 def test_a_turn_is_over_after_its_time_too():

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from support.memory import RawSocketWire, WebSocketWire, client_frame, make_radio
+from support.memory import RawSocketWire, WebSocketWire, client_frame
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
@@ -184,11 +184,6 @@ def kind(request):
     return request.param
 
 
-@pytest.fixture
-def radio():
-    return make_radio()
-
-
 def numbered(wire, messages):
     """The bytes of all messages."""
     return b"".join(wire.frame(msgspec.json.encode(wire.requests.number(one))) for one in messages)
@@ -207,36 +202,33 @@ def state(wire):
 
 
 class TestConnections:
-    def test_are_not_read_while_something_waits(self, radio, kind):
-        wire = kind(*radio)
-        wire.join()
+    def test_are_not_read_while_something_waits(self, world, kind):
+        wire = world.join(kind)
         wire.transport.protocol.dataReceived(calls(wire))
         assert state(wire) == "paused"
         wire.settle()
         assert state(wire) == "producing"
         assert echoed(wire.heard()) == list(range(COUNT))
 
-    def test_one_message_at_a_time_goes_straight_through(self, radio, kind):
-        wire = kind(*radio)
-        wire.join()
+    def test_one_message_at_a_time_goes_straight_through(self, world, kind):
+        wire = world.join(kind)
         for number in range(COUNT):
             wire.transport.protocol.dataReceived(numbered(wire, [[48, None, {}, "radiod.echo", [number]]]))
             assert state(wire) == "producing"
         wire.settle()
         assert echoed(wire.heard()) == list(range(COUNT))
 
-    def test_take_what_comes_although_they_are_paused_in_its_order(self, radio, kind):
+    def test_take_what_comes_although_they_are_paused_in_its_order(self, world, kind):
         # TLS hands on what it has deciphered already.
-        wire = kind(*radio)
-        wire.join()
+        wire = world.join(kind)
         data = calls(wire)
         for part in (data[:40_000], data[40_000:40_007], data[40_007:]):
             wire.transport.protocol.dataReceived(part)
         wire.settle()
         assert echoed(wire.heard()) == list(range(COUNT))
 
-    def test_that_end_behind_their_messages_lose_none(self, radio, kind):
-        listener, wire = kind(*radio), kind(*radio)
+    def test_that_end_behind_their_messages_lose_none(self, world, kind):
+        listener, wire = world.connect(kind), world.connect(kind)
         listener.join()
         listener.ask([32, None, {}, "a"])
         wire.join()
@@ -246,23 +238,23 @@ class TestConnections:
         wire.hang_up()
         listener.settle()
         assert [event[4][0] for event in listener.heard()] == list(range(COUNT))
-        assert len(radio[0].realms["radio"].sessions) == 1
-        assert radio[0].fan_out.turns._queue == type(radio[0].fan_out.turns._queue)()
+        assert len(world.realm.sessions) == 1
+        assert world.radio.fan_out.turns._queue == type(world.radio.fan_out.turns._queue)()
 
-    def test_that_are_cut_are_taken_no_more_from(self, radio, kind):
-        listener, wire = kind(*radio), kind(*radio)
+    def test_that_are_cut_are_taken_no_more_from(self, world, kind):
+        listener, wire = world.connect(kind), world.connect(kind)
         listener.join()
         listener.ask([32, None, {}, "a"])
         wire.join()
         protocol = wire.transport.protocol
         protocol.dataReceived(numbered(wire, [[16, None, {}, "a", [number]] for number in range(COUNT)]))
         protocol.connectionLost(Failure(ConnectionAborted()))
-        assert len(radio[0].realms["radio"].sessions) == 1
+        assert len(world.realm.sessions) == 1
         listener.settle()
         assert len(listener.heard()) == TURN_MESSAGES
 
-    def test_that_are_killed_are_taken_no_more_from(self, radio, kind):
-        killer, wire = kind(*radio), kind(*radio)
+    def test_that_are_killed_are_taken_no_more_from(self, world, kind):
+        killer, wire = world.connect(kind), world.connect(kind)
         killer.join()
         victim = wire.join()
         wire.transport.protocol.dataReceived(calls(wire))
@@ -274,42 +266,38 @@ class TestConnections:
         assert echoed(heard) == list(range(TURN_MESSAGES))
         assert heard[-1][0] == 6
 
-    def test_a_goodbye_behind_messages_comes_behind_them(self, radio, kind):
-        wire = kind(*radio)
-        wire.join()
+    def test_a_goodbye_behind_messages_comes_behind_them(self, world, kind):
+        wire = world.join(kind)
         wire.send(calls(wire) + numbered(wire, [[6, {}, "wamp.close.close_realm"]]))
         heard = wire.heard()
         assert echoed(heard) == list(range(COUNT))
         assert heard[-1][0] == 6
 
-    def test_of_two_none_waits_for_the_other(self, radio, kind):
-        busy, canary = kind(*radio), kind(*radio)
+    def test_of_two_none_waits_for_the_other(self, world, kind):
+        busy, canary = world.connect(kind), world.connect(kind)
         busy.join()
         canary.join()
         busy.transport.protocol.dataReceived(calls(busy))
         canary.transport.protocol.dataReceived(numbered(canary, [[48, None, {}, "radiod.echo", ["x"]]]))
-        radio[0].fan_out.flush()
+        world.radio.fan_out.flush()
         assert echoed(canary.heard()) == ["x"]
         assert len(echoed(busy.heard())) == TURN_MESSAGES
 
 
 class TestWebSocketFrames:
-    def test_a_ping_behind_messages_is_answered_behind_them(self, radio):
-        wire = WebSocketWire(*radio)
-        wire.join()
+    def test_a_ping_behind_messages_is_answered_behind_them(self, world):
+        wire = world.join()
         wire.send(calls(wire) + client_frame(0x89, b"p"))
         assert [opcode for opcode, _ in wire.frames()] == [1] * COUNT + [10]
 
-    def test_a_close_behind_messages_comes_behind_them(self, radio):
-        wire = WebSocketWire(*radio)
-        wire.join()
+    def test_a_close_behind_messages_comes_behind_them(self, world):
+        wire = world.join()
         wire.send(calls(wire) + client_frame(0x88, b"\x03\xe8"))
         assert [opcode for opcode, _ in wire.frames()] == [1] * COUNT + [8]
         assert wire.is_closed
 
-    def test_that_are_not_plain_have_their_share_as_well(self, radio):
-        wire = WebSocketWire(*radio)
-        wire.join()
+    def test_that_are_not_plain_have_their_share_as_well(self, world):
+        wire = world.join()
         # A fragment first: everything behind it goes through the reader.
         data = client_frame(0x01, b"[48,1,{},") + client_frame(0x80, b'"radiod.echo",[0]]')
         wire.requests.last = 1
@@ -322,9 +310,8 @@ class TestWebSocketFrames:
         assert echoed(answers) == list(range(COUNT))
         assert frames[-1] == (10, b"p")
 
-    def test_that_say_nothing_have_their_share_as_well(self, radio):
-        wire = WebSocketWire(*radio)
-        wire.join()
+    def test_that_say_nothing_have_their_share_as_well(self, world):
+        wire = world.join()
         wire.transport.protocol.dataReceived(client_frame(0x89, b"") * COUNT)
         assert state(wire) == "paused"
         wire.settle()
@@ -339,8 +326,8 @@ class BatchedWire(WebSocketWire):
 
 
 class TestBatches:
-    def test_are_taken_in_turns(self, radio):
-        wire = BatchedWire(*radio)
+    def test_are_taken_in_turns(self, world):
+        wire = world.connect(BatchedWire)
         wire.send(client_frame(0x81, b'[1,"radio",{"roles":{"caller":{}}}]\x1e'))
         wire.frames()
         batch = b"".join(b'[48,%d,{},"radiod.echo",[%d]]\x1e' % (one + 1, one) for one in range(COUNT))

@@ -8,7 +8,7 @@ import json
 import pytest
 from autobahn.wamp import auth
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.memory import HELLO, RawSocketWire, WebSocketWire, make_radio
+from support.memory import HELLO, RawSocketWire, WebSocketWire
 
 from radiod.auth.scram import make_scram
 
@@ -17,7 +17,7 @@ PUBKEY = PRIVATE.public_key().public_bytes_raw().hex()
 SALT = bytes(16)
 SCRAM = make_scram("pencil", "pbkdf2", SALT, 10)
 NONCE = base64.b64encode(bytes(16)).decode()
-CONFIG = f"""
+USERS = f"""
 [realms.radio.users.cara]
 role = "listener"
 wampcra = {{ secret = "pencil", salt = "salty", iterations = 10 }}
@@ -43,8 +43,8 @@ ticket = "tims"
 
 
 @pytest.fixture(params=[WebSocketWire, RawSocketWire], ids=["websocket", "rawsocket"])
-def wire(request):
-    return request.param(*make_radio(CONFIG))
+def wire(world, request):
+    return world.start(USERS, base="").connect(request.param)
 
 
 def hello(method, authid=None, realm="radio", **authextra):

@@ -2,12 +2,7 @@
 
 import msgspec
 import pytest
-from support.memory import CONFIG, HELLO, RawSocketWire, Wire, make_radio
-
-
-@pytest.fixture
-def radio():
-    return make_radio()
+from support.memory import HELLO, RawSocketWire
 
 
 @pytest.mark.parametrize(
@@ -18,8 +13,8 @@ def radio():
         (b"\x7f\xf3\x00\x00", b"\x7f\xb3\x00\x00"),
     ],
 )
-def test_the_handshake_names_serializer_and_longest_message(radio, first, answer):
-    wire = Wire(*radio)
+def test_the_handshake_names_serializer_and_longest_message(world, first, answer):
+    wire = world.connect()
     for byte in first:
         assert wire.received() == b""
         wire.send(bytes([byte]))
@@ -31,22 +26,22 @@ def test_the_handshake_names_serializer_and_longest_message(radio, first, answer
     ("first", "answer"),
     [(b"\x7f\xf0\x00\x00", b"\x7f\x10\x00\x00"), (b"\x7f\xf1\x00\x01", b"\x7f\x30\x00\x00")],
 )
-def test_a_handshake_we_cannot_follow_gets_its_error_code(radio, first, answer):
-    wire = Wire(*radio)
+def test_a_handshake_we_cannot_follow_gets_its_error_code(world, first, answer):
+    wire = world.connect()
     wire.send(first)
     assert wire.received() == answer
     assert wire.is_closed
 
 
-def test_a_handshake_that_stops_half_way_is_cut(radio):
-    wire = Wire(*radio)
+def test_a_handshake_that_stops_half_way_is_cut(world):
+    wire = world.connect()
     wire.send(b"\x7f\xf1")
-    radio[1].advance(10.1)
+    world.reactor.advance(10.1)
     assert wire.is_closed
 
 
-def test_a_ping_is_answered_with_its_payload(radio):
-    wire = RawSocketWire(*radio)
+def test_a_ping_is_answered_with_its_payload(world):
+    wire = world.connect(RawSocketWire)
     wire.send(b"\x01\x00\x00\x05alive" + b"\x02\x00\x00\x04pong")
     assert wire.received() == b"\x02\x00\x00\x05alive"
 
@@ -59,8 +54,8 @@ def test_a_ping_is_answered_with_its_payload(radio):
         (b"\xff\xff\xff\xff", "wamp.error.protocol_violation"),
     ],
 )
-def test_a_bad_frame_ends_the_session_before_its_payload_is_waited_for(radio, frame, uri):
-    wire = RawSocketWire(*radio)
+def test_a_bad_frame_ends_the_session_before_its_payload_is_waited_for(world, frame, uri):
+    wire = world.connect(RawSocketWire)
     wire.send(frame)
     ((code, _, reason),) = wire.heard()
     assert (code, reason) == (3, uri)
@@ -68,36 +63,35 @@ def test_a_bad_frame_ends_the_session_before_its_payload_is_waited_for(radio, fr
 
 
 @pytest.mark.parametrize(("length", "is_taken"), [(0x020000, True), (0x020001, False)])
-def test_a_stranger_may_send_less_than_a_session(radio, length, is_taken):
+def test_a_stranger_may_send_less_than_a_session(world, length, is_taken):
     head = length.to_bytes(4, "big")
-    wire = RawSocketWire(*radio)
+    wire = world.connect(RawSocketWire)
     wire.send(head)
     assert wire.is_closed is not is_taken
-    member = RawSocketWire(*radio)
-    member.join()
+    member = world.join(RawSocketWire)
     member.send(head)
     assert not member.is_closed
 
 
-def test_good_frames_before_a_bad_one_are_served(radio):
-    wire = RawSocketWire(*radio)
+def test_good_frames_before_a_bad_one_are_served(world):
+    wire = world.connect(RawSocketWire)
     wire.send(b"\x01\x00\x00\x05alive" + b"\xff\xff\xff\xff")
     assert wire.received().startswith(b"\x02\x00\x00\x05alive")
     assert wire.is_closed
 
 
-def test_the_limit_that_is_announced_is_the_power_of_two_below_the_configured_one():
-    radio = make_radio("[limits]\nmax_message_bytes = 3000\n[realms.radio]\nanonymous = 'listener'")
-    wire = Wire(*radio)
+def test_the_limit_that_is_announced_is_the_power_of_two_below_the_configured_one(world):
+    world.start(max_message_bytes=3000)
+    wire = world.connect()
     wire.send(b"\x7f\xf1\x00\x00")
     assert wire.received() == b"\x7f\x21\x00\x00"
     wire.send(b"\x00\x00\x08\x01")
     assert wire.is_closed
 
 
-def test_a_receiver_is_never_sent_more_than_it_said_it_takes(radio):
-    publisher, caller = RawSocketWire(*radio), RawSocketWire(*radio)
-    small = Wire(*radio)
+def test_a_receiver_is_never_sent_more_than_it_said_it_takes(world):
+    publisher, caller = world.connect(RawSocketWire), world.connect(RawSocketWire)
+    small = world.connect()
     small.send(b"\x7f\x01\x00\x00")
     small.received()
     for message in (HELLO, [32, 1, {}, "a"], [64, 2, {}, "p"]):
@@ -121,46 +115,41 @@ class TestPings:
     @pytest.mark.parametrize(
         "shown", [b"\x01\x00\x00\x01x", b"\x02\x00\x00\x00"], ids=["by a ping", "by a pong"]
     )
-    def test_whoever_shows_that_it_knows_pings_is_pinged(self, radio, shown):
-        wire = RawSocketWire(*radio)
-        wire.join()
+    def test_whoever_shows_that_it_knows_pings_is_pinged(self, world, shown):
+        wire = world.join(RawSocketWire)
         wire.send(shown)
         wire.received()
-        radio[1].pump([1] * 31)
+        world.reactor.pump([1] * 31)
         assert wire.received() == self.PING
 
-    def test_whoever_does_not_answer_is_cut(self, radio):
-        wire = RawSocketWire(*radio)
-        wire.join()
+    def test_whoever_does_not_answer_is_cut(self, world):
+        wire = world.join(RawSocketWire)
         wire.send(b"\x01\x00\x00\x00" * 3)
-        radio[1].pump([1] * 51)
+        world.reactor.pump([1] * 51)
         assert wire.is_closed
-        assert radio[0].port.connections == 0
+        assert world.radio.port.connections == 0
 
-    def test_anything_that_comes_is_an_answer(self):
-        radio = make_radio(f"{CONFIG}\n[limits]\nmessage_timeout_s = 600\n")
-        wire = RawSocketWire(*radio)
-        wire.join()
+    def test_anything_that_comes_is_an_answer(self, world):
+        world.start(message_timeout_s=600)
+        wire = world.join(RawSocketWire)
         wire.send(b"\x01\x00\x00\x00")
         for byte in b"\x02\x00\x00\x01x":
-            radio[1].pump([1] * 31)
+            world.reactor.pump([1] * 31)
             assert self.PING in wire.received()
             wire.send(bytes([byte]))
         assert not wire.is_closed
 
-    def test_whoever_said_nothing_of_pings_is_left_alone(self, radio):
-        wire = RawSocketWire(*radio)
-        wire.join()
-        radio[1].pump([1] * 1000)
+    def test_whoever_said_nothing_of_pings_is_left_alone(self, world):
+        wire = world.join(RawSocketWire)
+        world.reactor.pump([1] * 1000)
         assert wire.received() == b""
         assert not wire.is_closed
 
-    def test_nobody_is_pinged_any_more_who_has_left(self, radio):
-        wire = RawSocketWire(*radio)
-        wire.join()
+    def test_nobody_is_pinged_any_more_who_has_left(self, world):
+        wire = world.join(RawSocketWire)
         wire.send(b"\x01\x00\x00\x00")
         wire.hang_up()
-        assert len(radio[0].clock.timers) == 0
+        assert len(world.radio.clock.timers) == 0
 
 
 class Small(RawSocketWire):
@@ -180,30 +169,30 @@ LONG = "long." + "\U0001f6a6" * 200
 """A URI that is longer than a small client takes."""
 
 
-def test_a_small_client_gets_a_welcome_without_features(radio):
-    wire = Small(*radio)
+def test_a_small_client_gets_a_welcome_without_features(world):
+    wire = world.connect(Small)
     code, _, details = wire.ask(HELLO)
     assert code == 2
     assert details["roles"] == {"broker": {}, "dealer": {}}
     assert details["authrole"] == "open"
 
 
-def test_what_cannot_be_made_short_enough_is_refused_by_abort():
+def test_what_cannot_be_made_short_enough_is_refused_by_abort(world):
     name = "n" * 500
     user = f'[realms.radio.users.{name}]\nrole = "r"\nticket = "t"\nwampcra = {{ secret = "s" }}'
-    radio = make_radio(f"[realms.radio.roles.r]\n{user}")
+    world.start(f"[realms.radio.roles.r]\n{user}", base="")
     for method in ("wampcra", "ticket"):
-        wire = Small(*radio)
+        wire = world.connect(Small)
         answer = wire.ask([1, "radio", {"roles": {"caller": {}}, "authmethods": [method], "authid": name}])
         if method == "ticket":
             answer = wire.ask([5, "t", {}])
         assert answer[::2] == [3, "wamp.error.payload_size_exceeded"]
         assert wire.is_closed
-    assert radio[0].realms["radio"].sessions == {}
+    assert world.realm.sessions == {}
 
 
-def test_a_small_client_is_told_an_error_whose_name_is_too_long(radio):
-    caller, callee = Small(*radio), RawSocketWire(*radio)
+def test_a_small_client_is_told_an_error_whose_name_is_too_long(world):
+    caller, callee = world.connect(Small), world.connect(RawSocketWire)
     caller.join()
     callee.join()
     callee.ask([64, 1, {}, "p"])
@@ -221,8 +210,8 @@ def test_a_small_client_is_told_an_error_whose_name_is_too_long(radio):
         (LONG, "short", [6, {}, "wamp.close.killed"]),
     ],
 )
-def test_a_small_client_is_told_that_it_is_killed(radio, reason, message, told):
-    victim, killer = Small(*radio), RawSocketWire(*radio)
+def test_a_small_client_is_told_that_it_is_killed(world, reason, message, told):
+    victim, killer = world.connect(Small), world.connect(RawSocketWire)
     session = victim.join()
     killer.join()
     killer.ask([48, 1, {}, "wamp.session.kill", [session], {"reason": reason, "message": message}])
@@ -230,8 +219,8 @@ def test_a_small_client_is_told_that_it_is_killed(radio, reason, message, told):
 
 
 @pytest.mark.parametrize(("what", "code"), [("subscription", 35), ("registration", 67)])
-def test_a_small_client_is_told_what_was_revoked(radio, what, code):
-    victim, killer = Small(*radio), RawSocketWire(*radio)
+def test_a_small_client_is_told_what_was_revoked(world, what, code):
+    victim, killer = world.connect(Small), world.connect(RawSocketWire)
     session = victim.join([1, "radio", {**HELLO[2], "_radiod_revocation": True}])
     killer.join()
     _, _, held = victim.ask([32, 1, {}, "a"] if what == "subscription" else [64, 1, {}, "a"])

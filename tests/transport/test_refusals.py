@@ -1,7 +1,7 @@
 """Connections that are refused or ended for what they sent: one line in the log, and nothing behind it."""
 
 import pytest
-from support.memory import RawSocketWire, WebSocketWire, Wire, client_frame, make_radio, upgrade
+from support.memory import RawSocketWire, WebSocketWire, Wire, client_frame, upgrade
 
 PEER = "tcp:127.0.0.1:40000"
 
@@ -18,11 +18,6 @@ class LingeringWire(Wire):
 
     def _linger(self):
         self.has_hung_up = self.transport.disconnecting = True
-
-
-@pytest.fixture
-def radio():
-    return make_radio()
 
 
 BAD_UPGRADE = b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"
@@ -43,10 +38,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("data", "reason"), REFUSED.values(), ids=REFUSED)
-def test_a_refusal_is_one_line_that_says_whom_and_why(radio, logged, data, reason):
-    wire = Wire(*radio)
+def test_a_refusal_is_one_line_that_says_whom_and_why(world, logged, data, reason):
+    wire = world.connect()
     wire.send(data)
-    radio[1].advance(60)
+    world.reactor.advance(60)
     assert wire.is_closed
     (line,) = logged
     assert line.startswith("refused tcp")
@@ -55,26 +50,26 @@ def test_a_refusal_is_one_line_that_says_whom_and_why(radio, logged, data, reaso
 
 
 @pytest.mark.parametrize("data", [data for data, _ in REFUSED.values()], ids=REFUSED)
-def test_what_comes_behind_a_refusal_is_ignored_and_who_lingers_is_cut(radio, logged, data):
-    wire = LingeringWire(*radio)
+def test_what_comes_behind_a_refusal_is_ignored_and_who_lingers_is_cut(world, logged, data):
+    wire = world.connect(LingeringWire)
     wire.send(data)
     assert wire.has_hung_up
     assert wire.received() != b""
     for again in (data, b"\x7f\xf1\x00\x00", upgrade("/ws", "wamp.2.json"), BAD_UPGRADE):
         wire.send(again)
     assert wire.received() == b""
-    radio[1].advance(10.1)
+    world.reactor.advance(10.1)
     assert not wire.transport.connected
     assert len(logged) == 1
-    assert (radio[0].port.connections, len(radio[0].clock.timers)) == (0, 0)
+    assert (world.radio.port.connections, len(world.radio.clock.timers)) == (0, 0)
 
 
 @pytest.mark.parametrize("start", [b"", b"G", b"GET / HTTP/1.1\r\n", b"\x7f", b"\x7f\xf1\x00"])
-def test_a_handshake_that_stops_is_one_line(radio, logged, start):
-    wire = Wire(*radio)
+def test_a_handshake_that_stops_is_one_line(world, logged, start):
+    wire = world.connect()
     if start:
         wire.send(start)
-    radio[1].advance(10.1)
+    world.reactor.advance(10.1)
     assert not wire.transport.connected
     (line,) = logged
     assert line.startswith("refused tcp")
@@ -82,11 +77,11 @@ def test_a_handshake_that_stops_is_one_line(radio, logged, start):
 
 
 @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
-def test_a_wamp_handshake_that_stops_is_one_line(radio, logged, kind):
-    wire = kind(*radio)
+def test_a_wamp_handshake_that_stops_is_one_line(world, logged, kind):
+    wire = world.connect(kind)
     wire.send(wire.frame(b'[1,"radio"')[:-1])
     for _ in range(12):
-        radio[1].advance(1)
+        world.reactor.advance(1)
     assert not wire.transport.connected
     assert [line.partition(": ")[2] for line in logged] == ["wamp.error.timeout: the handshake took too long"]
 
@@ -98,8 +93,8 @@ def test_a_wamp_handshake_that_stops_is_one_line(radio, logged, kind):
         (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", "HTTP Version Not Supported"),
     ],
 )
-def test_bad_requests_are_answered_once(radio, logged, first, phrase):
-    wire = LingeringWire(*radio)
+def test_bad_requests_are_answered_once(world, logged, first, phrase):
+    wire = world.connect(LingeringWire)
     wire.send(first)
     for more in (b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", first):
         wire.send(more)
@@ -122,24 +117,24 @@ VIOLATIONS = {
 @pytest.mark.parametrize(
     ("data", "code"), list(zip(VIOLATIONS.values(), (1002, 1009, 1003, 1007, 1002), strict=True))
 )
-def test_a_violation_is_one_line_and_a_close_code(radio, logged, data, code):
-    wire = WebSocketWire(*radio)
+def test_a_violation_is_one_line_and_a_close_code(world, logged, data, code):
+    wire = world.connect(WebSocketWire)
     wire.send(data + data)
     *_, (opcode, payload) = wire.frames()
     assert (opcode, int.from_bytes(payload[:2], "big")) == (8, code)
-    radio[1].advance(60)
+    world.reactor.advance(60)
     assert not wire.transport.connected
     assert len(logged) == 1
     assert "127.0.0.1:40000" in logged[0]
 
 
-def test_a_rawsocket_peer_that_lingers_after_an_abort_is_cut(radio, logged):
-    wire = LingeringWire(*radio)
+def test_a_rawsocket_peer_that_lingers_after_an_abort_is_cut(world, logged):
+    wire = world.connect(LingeringWire)
     wire.send(b"\x7f\xf1\x00\x00" + b"\x00\x00\x00\x02[]")
     assert wire.has_hung_up
     wire.received()
     wire.send(b"\x00\x00\x00\x02[]" + b"\xff\xff\xff\xff")
     assert wire.received() == b""
-    radio[1].advance(1.6)
+    world.reactor.advance(1.6)
     assert not wire.transport.connected
     assert len(logged) == 1

@@ -2,24 +2,17 @@
 
 import json
 import tempfile
-from pathlib import Path
 
 import pytest
-from support.memory import HEALTHY, Wire, make_radio, upgrade
+from support.memory import HEALTHY, Wire, upgrade
 
-from radiod.config import Config
 from radiod.service.settings import door
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 KEPT = """
-[realms.radio]
-anonymous = "open"
 [realms.radio.roles.open]
-subscribe = ["*"]
-publish = ["*"]
-call = ["*"]
+register = []
 [realms.radio.keys.sample]
-key = "sample-key"
 publish = ["*"]
 [realms.radio.channels.kept]
 history = { size = 1000 }
@@ -27,8 +20,8 @@ history = { size = 1000 }
 
 
 @pytest.fixture
-def radio():
-    return make_radio(KEPT)
+def world(world):
+    return world.start(KEPT)
 
 
 def body_of(data):
@@ -56,8 +49,8 @@ def publish(channel="kept", data='{"a":1}', extra="", path="/publish"):
         "/api/", "/publish%00",
     ],
 )  # fmt: skip
-def test_no_other_spelling_of_the_path_publishes(radio, path):
-    wire = Wire(*radio)
+def test_no_other_spelling_of_the_path_publishes(world, path):
+    wire = world.connect()
     wire.send(publish(path=path))
     assert status(wire) == "404"
 
@@ -70,8 +63,8 @@ def test_no_other_spelling_of_the_path_publishes(radio, path):
         "/listens", "/lp", "/lp/", "/static/../static/main.js", "/macro/sample",
     ],
 )  # fmt: skip
-def test_what_is_not_there_is_not_found(radio, path):
-    wire = Wire(*radio)
+def test_what_is_not_there_is_not_found(world, path):
+    wire = world.connect()
     wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert status(wire) in (("404", "405") if path.startswith("/lp") else ("404",))
 
@@ -79,20 +72,20 @@ def test_what_is_not_there_is_not_found(radio, path):
 @pytest.mark.parametrize(
     "path", ["/ws/", "/ws/x", "/%77s", "/WS", "//ws", "/listen", "/listen/", "/publish", "/"]
 )
-def test_no_other_spelling_of_the_path_upgrades(radio, path):
-    wire = Wire(*radio)
+def test_no_other_spelling_of_the_path_upgrades(world, path):
+    wire = world.connect()
     wire.send(upgrade(path, "wamp.2.json"))
     assert status(wire) == "404"
 
 
 @pytest.mark.parametrize("path", ["/listen/%ff", "/listen/50%", "/channels/%ff", "/channels/%zz"])
-def test_a_name_that_is_no_text_is_refused(radio, path):
-    wire = Wire(*radio)
+def test_a_name_that_is_no_text_is_refused(world, path):
+    wire = world.connect()
     wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert status(wire) == "400"
 
 
-def test_the_same_names_are_listened_to_by_upgrade_and_by_stream(radio):
+def test_the_same_names_are_listened_to_by_upgrade_and_by_stream(world):
     for name, topic in (
         ("a%2Fb", "a/b"),
         ("a/b", "a/b"),
@@ -100,15 +93,15 @@ def test_the_same_names_are_listened_to_by_upgrade_and_by_stream(radio):
         ("a%2541b", "a%41b"),
         ("a;b", "a;b"),
     ):
-        wire = Wire(*radio)
+        wire = world.connect()
         wire.send(upgrade(f"/listen/{name}"))
         assert status(wire) == "101"
-        assert radio[0].realms["radio"].space.broker.readers(topic) == 1
+        assert world.realm.space.broker.readers(topic) == 1
         wire.hang_up()
 
 
 @pytest.mark.parametrize("authority", ["http://x", "http://elsewhere:81", "HTTPS://x", "ws://[::1]"])
-def test_absolute_form_is_taken_on_every_route(radio, authority):
+def test_absolute_form_is_taken_on_every_route(world, authority):
     for request, answer in (
         (GET.replace(b"/healthz", authority.encode() + b"/healthz"), "200"),
         (publish(path=f"{authority}/publish"), "200"),
@@ -117,13 +110,13 @@ def test_absolute_form_is_taken_on_every_route(radio, authority):
         (GET.replace(b"/healthz", authority.encode()), "200"),
         (GET.replace(b"/healthz", authority.encode() + b"/listen/kept?wait=0"), "204"),
     ):
-        wire = Wire(*radio)
+        wire = world.connect()
         wire.send(request)
         assert status(wire) == answer
 
 
-def test_options_of_the_whole_server(radio):
-    wire = Wire(*radio)
+def test_options_of_the_whole_server(world):
+    wire = world.connect()
     wire.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
     answers = wire.received()
     assert answers.startswith(b"HTTP/1.1 200 ")
@@ -152,8 +145,8 @@ def test_options_of_the_whole_server(radio):
         (upgrade("/ws", "wamp.2.json", extra="X: a\x85b\r\n"), "400"),
     ],
 )  # fmt: skip
-def test_every_head_of_a_connection_is_checked_and_not_only_its_first(radio, first, request_, wanted):
-    wire = Wire(*radio)
+def test_every_head_of_a_connection_is_checked_and_not_only_its_first(world, first, request_, wanted):
+    wire = world.connect()
     if first:
         wire.send(first)
         wire.received()
@@ -166,15 +159,15 @@ def test_every_head_of_a_connection_is_checked_and_not_only_its_first(radio, fir
     assert wire.is_closed
 
 
-def test_the_old_version_needs_no_host(radio):
-    wire = Wire(*radio)
+def test_the_old_version_needs_no_host(world):
+    wire = world.connect()
     wire.send(b"GET /healthz HTTP/1.0\r\n\r\n")
     assert status(wire) == "200"
 
 
-def test_one_empty_line_before_a_request_is_nothing(radio):
+def test_one_empty_line_before_a_request_is_nothing(world):
     for cut in (0, 1, 2, 3):
-        wire = Wire(*radio)
+        wire = world.connect()
         data = b"\r\n" + GET + b"\r\n" + GET
         for part in (data[:cut], data[cut:]):
             if part:
@@ -189,21 +182,22 @@ def test_one_empty_line_before_a_request_is_nothing(radio):
 
 @pytest.mark.parametrize("before", [GET, GET * 3, publish(), b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"])
 @pytest.mark.parametrize("cut", [0, 30])
-def test_any_request_of_a_connection_may_upgrade(radio, before, cut):
-    wire = Wire(*radio)
+def test_any_request_of_a_connection_may_upgrade(world, before, cut):
+    wire = world.connect()
     data = before + upgrade("/ws", "wamp.2.json")
     wire.send(data[: len(before) + cut])
     wire.send(data[len(before) + cut :])
     assert wire.received().count(b"HTTP/1.1 101 ") == 1
-    assert len(radio[0].http.connections) == 0
-    assert radio[0].port.connections == 1
+    assert len(world.radio.http.connections) == 0
+    assert world.radio.port.connections == 1
     wire.hang_up()
-    assert radio[0].port.connections == 0
-    assert len(radio[0].clock.timers) == 0
+    assert world.radio.port.connections == 0
+    world.reactor.advance(75)
+    assert len(world.radio.clock.timers) == 0
 
 
-def test_what_follows_a_later_upgrade_is_of_the_websocket(radio):
-    wire = Wire(*radio)
+def test_what_follows_a_later_upgrade_is_of_the_websocket(world):
+    wire = world.connect()
     hello = b'[1,"radio",{"roles":{"subscriber":{}}}]'
     frame = bytes([0x81, 0x80 | len(hello)]) + bytes(4) + hello
     wire.send(GET + upgrade("/ws", "wamp.2.json") + frame)
@@ -213,14 +207,14 @@ def test_what_follows_a_later_upgrade_is_of_the_websocket(radio):
 @pytest.mark.parametrize(
     ("offer", "wanted"), [("h2c, websocket", "101"), ("WebSocket", "101"), ("h2c", "426"), ("TLS/1.0", "426")]
 )
-def test_of_several_upgrades_a_websocket_is_taken_and_others_are_ignored(radio, offer, wanted):
-    wire = Wire(*radio)
+def test_of_several_upgrades_a_websocket_is_taken_and_others_are_ignored(world, offer, wanted):
+    wire = world.connect()
     wire.send(upgrade("/ws", "wamp.2.json").replace(b"Upgrade: websocket", b"Upgrade: " + offer.encode()))
     assert status(wire) == wanted
 
 
-def test_a_refused_upgrade_says_why_and_nothing_else(radio):
-    wire = Wire(*radio)
+def test_a_refused_upgrade_says_why_and_nothing_else(world):
+    wire = world.connect()
     wire.send(upgrade("/listen/a%0d%0aSet-Cookie:%20x=1%0d%0a%0d%0a%c3%85x%e2%80%a8"))
     head, _, body = wire.received().partition(b"\r\n\r\n")
     lines = head.decode("latin-1").splitlines()
@@ -230,8 +224,8 @@ def test_a_refused_upgrade_says_why_and_nothing_else(radio):
     assert "Set-Cookie" in json.loads(body)["error"]
 
 
-def test_no_version_is_told(radio):
-    wire = Wire(*radio)
+def test_no_version_is_told(world):
+    wire = world.connect()
     wire.send(GET)
     assert b"\r\nServer: radiod\r\n" in wire.received()
 
@@ -239,19 +233,19 @@ def test_no_version_is_told(radio):
 # --- one at a time
 
 
-def test_what_calls_itself_a_form_is_a_body_like_any_other(radio):
+def test_what_calls_itself_a_form_is_a_body_like_any_other(world):
     for kind in (
         "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=x",
         "multipart/form-data",
     ):
-        wire = Wire(*radio)
+        wire = world.connect()
         wire.send(publish(extra=f"Content-Type: {kind}\r\n"))
         assert status(wire) == "200"
 
 
-def fill(radio, size=20_000, count=20):
-    wire = Wire(*radio)
+def fill(world, size=20_000, count=20):
+    wire = world.connect()
     for _ in range(count):
         wire.send(publish(data='{"a":"%s"}' % ("x" * size)))
 
@@ -259,9 +253,9 @@ def fill(radio, size=20_000, count=20):
 POLL = b"GET /listen/kept?last=1000&wait=0 HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def test_nothing_is_parsed_while_an_answer_waits_to_be_read(radio):
-    fill(radio)
-    wire = Wire(*radio)
+def test_nothing_is_parsed_while_an_answer_waits_to_be_read(world):
+    fill(world)
+    wire = world.connect()
     transport = wire.transport
     write = transport.write
 
@@ -285,10 +279,10 @@ def test_nothing_is_parsed_while_an_answer_waits_to_be_read(radio):
     assert wire.received() == b""
 
 
-def test_a_crowd_of_requests_is_answered_in_turns(radio):
-    wire = Wire(*radio)
+def test_a_crowd_of_requests_is_answered_in_turns(world):
+    wire = world.connect()
     wire.transport.protocol.dataReceived(GET * 1000)
-    radio[0].fan_out.flush()
+    world.radio.fan_out.flush()
     assert 1 <= wire.received().count(b"200 OK") < 1000
     for _ in range(10):
         wire.settle()
@@ -296,31 +290,31 @@ def test_a_crowd_of_requests_is_answered_in_turns(radio):
     assert wire.transport.value().endswith(HEALTHY)
 
 
-def test_requests_behind_one_that_waits_are_answered_in_order(radio):
-    wire = Wire(*radio)
+def test_requests_behind_one_that_waits_are_answered_in_order(world):
+    wire = world.connect()
     wire.send(b"GET /listen/kept?wait=5 HTTP/1.1\r\nHost: x\r\n\r\n" + GET + publish())
     assert wire.received() == b""
-    other = Wire(*radio)
+    other = world.connect()
     other.send(publish(data='{"b":2}'))
     answers = wire.received()
     assert answers.index(b'{"b":2}') < answers.index(HEALTHY) < answers.index(b'{"message":"OK"}')
 
 
-def test_a_body_that_comes_in_pieces_is_followed_by_the_next_request(radio):
+def test_a_body_that_comes_in_pieces_is_followed_by_the_next_request(world):
     data = publish() + GET
     for cut in range(1, len(data)):
-        wire = Wire(*radio)
+        wire = world.connect()
         wire.send(data[:cut])
         wire.send(data[cut:])
         answers = wire.received()
         assert answers.index(b'{"message":"OK"}') < answers.index(HEALTHY)
 
 
-def test_chunks_are_followed_by_the_next_request(radio):
+def test_chunks_are_followed_by_the_next_request(world):
     head = b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: sample-key\r\nTransfer-Encoding: chunked\r\n\r\n"
     data = head + b'10\r\n{"network":"kept\r\n13\r\n","data":{"a":123}}\r\n0\r\n\r\n' + GET
     for cut in range(1, len(data)):
-        wire = Wire(*radio)
+        wire = world.connect()
         wire.send(data[:cut])
         wire.send(data[cut:])
         answers = wire.received()
@@ -330,65 +324,62 @@ def test_chunks_are_followed_by_the_next_request(radio):
 # --- time
 
 
-def test_idle_time_does_not_count_against_the_next_upload(radio):
-    _, reactor = radio
-    wire = Wire(*radio)
+def test_idle_time_does_not_count_against_the_next_upload(world):
+    wire = world.connect()
     for _ in range(10):
         wire.send(publish())
         assert status(wire) == "200"
-        reactor.advance(29)
+        world.reactor.advance(29)
         data = publish()
         # It takes its time, too: 30 s from the first byte.
         for part in (data[:1], data[1:40], data[40:-1]):
             wire.send(part)
-            reactor.advance(9)
+            world.reactor.advance(9)
         wire.send(data[-1:])
         assert status(wire) == "200"
     assert not wire.is_closed
 
 
-def test_an_idle_connection_is_closed_after_its_own_time(radio):
-    _, reactor = radio
-    wire = Wire(*radio)
+def test_an_idle_connection_is_closed_after_its_own_time(world):
+    wire = world.connect()
     wire.send(GET)
     wire.received()
-    reactor.advance(74.9)
+    world.reactor.advance(74.9)
     assert not wire.is_closed
-    reactor.advance(0.2)
+    world.reactor.advance(0.2)
     assert wire.is_closed
     assert wire.received() == b""
 
 
-def test_a_request_that_drips_is_told_that_it_took_too_long(radio):
-    _, reactor = radio
-    wire = Wire(*radio)
+def test_a_request_that_drips_is_told_that_it_took_too_long(world):
+    wire = world.connect()
     wire.send(GET)
     wire.received()
     for byte in GET[:30]:
         wire.send(bytes([byte]))
-        reactor.advance(1.001)
+        world.reactor.advance(1.001)
     assert status(wire) == "408"
     assert wire.is_closed
 
 
-def test_bounds_of_time_are_configured():
-    radio = make_radio(f"[limits]\nhttp_idle_s = 5\nhttp_timeout_s = 2\n{KEPT}")
-    wire = Wire(*radio)
+def test_bounds_of_time_are_configured(world):
+    world.start(KEPT, http_idle_s=5, http_timeout_s=2)
+    wire = world.connect()
     wire.send(GET)
-    radio[1].advance(4.9)
+    world.reactor.advance(4.9)
     wire.send(GET[:5])
-    radio[1].advance(1.9)
+    world.reactor.advance(1.9)
     assert not wire.is_closed
-    radio[1].advance(0.2)
+    world.reactor.advance(0.2)
     assert wire.is_closed
 
 
-def test_heartbeats_are_configured():
-    radio = make_radio(f"[limits]\nheartbeat_s = 2\n{KEPT}")
-    wire = Wire(*radio)
+def test_heartbeats_are_configured(world):
+    world.start(KEPT, heartbeat_s=2)
+    wire = world.connect()
     wire.send(b"GET /listen/kept HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
     wire.received()
-    radio[1].advance(2.1)
+    world.reactor.advance(2.1)
     wire.settle()
     assert b":\n\n" in wire.received()
 
@@ -396,18 +387,16 @@ def test_heartbeats_are_configured():
 # --- who asks
 
 
-def doored(rules, realm=KEPT):
-    text = f'[[listen]]\nendpoint = "tcp:0"\n{rules}\n{realm}'
-    radio, reactor = make_radio(text)
-    radio.listen = Config.parse(text, Path()).listen[0]
-    return radio, reactor
+def doored(world, rules, more=""):
+    """Start a radiod whose door has these rules."""
+    return world.start(f'{KEPT}\n{more}\n[[listen]]\nendpoint = "tcp:0"\n{rules}')
 
 
 class DoorWire(Wire):
     """A connection through the door that the configuration describes."""
 
     def __init__(self, radio, reactor, is_loopback=False):
-        self.door = door(radio.listen)
+        self.door = door(radio._config.listen[0])
         self.door.is_loopback = is_loopback
         super().__init__(_Through(radio, self.door), reactor)
 
@@ -430,12 +419,12 @@ TOLD = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-
 
 @pytest.mark.parametrize(("rules", "peer"), [(TRUSTED, "tcp:203.0.113.7"), ("", "tcp:127.0.0.1:40000")])
 @pytest.mark.parametrize("before", [b"", GET])
-def test_the_log_names_the_real_peer_where_a_proxy_is_trusted(logged, rules, peer, before):
-    radio = doored(rules)
-    wire = DoorWire(*radio)
+def test_the_log_names_the_real_peer_where_a_proxy_is_trusted(world, logged, rules, peer, before):
+    doored(world, rules)
+    wire = world.connect(DoorWire)
     wire.send(before + upgrade("/ws", "wamp.2.json", extra=TOLD))
     wire.send(_frame('[1,"radio",{"roles":{"subscriber":{}}}]'))
-    wire = DoorWire(*radio)
+    wire = world.connect(DoorWire)
     body = b'{"protocols":["wamp.2.json"]}'
     head = f"POST /lp/open HTTP/1.1\r\nHost: x\r\n{TOLD}Content-Length: {len(body)}\r\n\r\n".encode()
     wire.send(before + head + body)
@@ -453,22 +442,22 @@ def _frame(text):
 
 
 @pytest.mark.parametrize(("rules", "is_secure"), [(TRUSTED, True), ("", False)])
-def test_cookies_are_secure_where_the_browser_came_by_tls(rules, is_secure):
-    radio = doored(rules, KEPT.replace("[realms.radio]", "[realms.radio]\ncookie_lifetime_s = 60"))
-    wire = DoorWire(*radio)
+def test_cookies_are_secure_where_the_browser_came_by_tls(world, rules, is_secure):
+    doored(world, rules, "[realms.radio]\ncookie_lifetime_s = 60")
+    wire = world.connect(DoorWire)
     wire.send(upgrade("/ws", "wamp.2.json", extra=TOLD))
     head = wire.received().decode()
     assert ("Set-Cookie: __Host-radiod=" in head) is is_secure
     assert ("; Secure" in head) is is_secure
     # The page's origin is that of the address which the browser knows.
-    wire = DoorWire(*radio)
+    wire = world.connect(DoorWire)
     wire.send(upgrade("/ws", "wamp.2.json", extra=TOLD + "Origin: https://radio.example.org\r\n"))
     assert ("Set-Cookie" in wire.received().decode()) is is_secure
 
 
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
-def test_dns_rebinding_and_foreign_pages_are_refused_on_loopback(logged, before):
-    radio = doored("")
+def test_dns_rebinding_and_foreign_pages_are_refused_on_loopback(world, logged, before):
+    doored(world, "")
     for request, wanted in (
         (GET.replace(b"Host: x", b"Host: evil.example"), "421"),
         (upgrade("/ws", "wamp.2.json").replace(b"Host: localhost", b"Host: evil.example"), "421"),
@@ -478,7 +467,7 @@ def test_dns_rebinding_and_foreign_pages_are_refused_on_loopback(logged, before)
         (upgrade("/ws", "wamp.2.json", extra="Origin: http://localhost:3000\r\n"), "101"),
         (GET.replace(b"Host: x", b"Host: localhost:8080"), "200"),
     ):
-        wire = DoorWire(*radio, is_loopback=True)
+        wire = world.connect(DoorWire, is_loopback=True)
         if before:
             wire.send(before)
             assert status(wire) == "200"
@@ -489,8 +478,8 @@ def test_dns_rebinding_and_foreign_pages_are_refused_on_loopback(logged, before)
 NAMED = 'origins = ["https://www.example.org"]'
 
 
-def preflight(radio, path, origin, extra=""):
-    wire = DoorWire(*radio)
+def preflight(world, path, origin, extra=""):
+    wire = world.connect(DoorWire)
     wire.send(f"OPTIONS {path} HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\n{extra}\r\n".encode())
     head = wire.received().partition(b"\r\n\r\n")[0].decode()
     lines = head.split("\r\n")
@@ -498,9 +487,9 @@ def preflight(radio, path, origin, extra=""):
 
 
 @pytest.mark.parametrize("path", ["/listen/kept", "/channels", "/lp/open", "/publish"])
-def test_named_pages_may_use_everything_and_are_told_so(path):
+def test_named_pages_may_use_everything_and_are_told_so(world, path):
     wish = "Access-Control-Request-Private-Network: true\r\n"
-    got, headers = preflight(doored(NAMED), path, "https://www.example.org", wish)
+    got, headers = preflight(doored(world, NAMED), path, "https://www.example.org", wish)
     assert got == "200"
     assert headers["Access-Control-Allow-Origin"] == "https://www.example.org"
     assert headers["Vary"] == "Origin"
@@ -508,48 +497,48 @@ def test_named_pages_may_use_everything_and_are_told_so(path):
     allowed = headers["Access-Control-Allow-Headers"].lower().split(", ")
     sent = {"api-key", "authorization", "content-type", "channel-key", "last-event-id", "cache-control"}
     assert sent <= set(allowed)
-    assert preflight(doored(NAMED), path, "https://other.example")[0] == "403"
+    assert preflight(doored(world, NAMED), path, "https://other.example")[0] == "403"
 
 
-def test_pages_of_any_site_may_read_and_no_more():
-    radio = doored("")
+def test_pages_of_any_site_may_read_and_no_more(world):
+    doored(world, "")
     wish = "Access-Control-Request-Private-Network: true\r\n"
     for path in ("/listen/kept", "/channels", "/lp/open"):
-        _, headers = preflight(radio, path, "https://any.example", wish)
+        _, headers = preflight(world, path, "https://any.example", wish)
         assert headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Private-Network" not in headers
-    _, headers = preflight(radio, "/publish", "https://any.example")
+    _, headers = preflight(world, "/publish", "https://any.example")
     assert not [name for name in headers if name.startswith("Access-Control")]
 
 
 @pytest.mark.parametrize(
     "name", ["lastEventId", "lastEventID", "last-event-id", "Last-Event-ID", "evs_last_event_id"]
 )
-def test_polyfills_say_in_the_query_where_they_left_off(radio, name):
-    fill(radio, size=1, count=3)
-    wire = Wire(*radio)
+def test_polyfills_say_in_the_query_where_they_left_off(world, name):
+    fill(world, size=1, count=3)
+    wire = world.connect()
     wire.send(POLL)
     head = wire.received().partition(b"\r\n\r\n")[0].decode()
-    epoch = json.loads(_poll(radio, "last=1"))[0]["position"].split(":")[0]
+    epoch = json.loads(_poll(world, "last=1"))[0]["position"].split(":")[0]
     assert "200" in head
-    assert [each["position"] for each in json.loads(_poll(radio, f"{name}={epoch}:2"))] == [f"{epoch}:3"]
+    assert [each["position"] for each in json.loads(_poll(world, f"{name}={epoch}:2"))] == [f"{epoch}:3"]
     # Newer than the address that the program was given.
-    assert [each["position"] for each in json.loads(_poll(radio, f"after={epoch}:0&{name}={epoch}:2"))] == [
+    assert [each["position"] for each in json.loads(_poll(world, f"after={epoch}:0&{name}={epoch}:2"))] == [
         f"{epoch}:3"
     ]
 
 
-def _poll(radio, query):
-    wire = Wire(*radio)
+def _poll(world, query):
+    wire = world.connect()
     wire.send(f"GET /listen/kept?wait=0&{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     return body_of(wire.received())
 
 
-def test_a_long_body_needs_no_folder_for_temporary_files(radio, monkeypatch, tmp_path):
+def test_a_long_body_needs_no_folder_for_temporary_files(world, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError):
         tempfile.mkstemp()
-    wire = Wire(*radio)
+    wire = world.connect()
     data = publish(data=f'{{"a":"{"x" * 200_000}"}}')
     for start in range(0, len(data), 65_536):
         wire.send(data[start : start + 65_536])

@@ -1,33 +1,21 @@
 """WAMP over WebSocket and RawSocket: one suite, two kinds of wire."""
 
 import pytest
-from support.memory import HELLO, RawSocketWire, WebSocketWire, make_radio
+from support.answers import assert_aborted
+from support.memory import HELLO, RawSocketWire, WebSocketWire
 
 ROLES = HELLO[2]["roles"]
 
 
 @pytest.fixture(params=[WebSocketWire, RawSocketWire], ids=["websocket", "rawsocket"])
-def connect(request):
-    radio, reactor = make_radio()
-
-    def connect() -> WebSocketWire | RawSocketWire:
-        return request.param(radio, reactor)
-
-    connect.radio, connect.reactor = radio, reactor
-    return connect
+def connect(world, request):
+    return lambda: world.connect(request.param)
 
 
 def joined(connect):
     wire = connect()
     wire.join()
     return wire
-
-
-def assert_aborted(wire, uri="wamp.error.protocol_violation"):
-    last = wire.heard()[-1]
-    assert (last[0], last[2]) == (3, uri), last
-    wire.say([32, None, {}, "after.abort"])
-    assert wire.heard() == []
 
 
 def test_welcome_announces_roles_and_version(connect):
@@ -85,13 +73,13 @@ def test_a_callee_that_hangs_up_ends_its_calls_at_once(connect):
     assert (code, kind, request, uri) == (8, 48, 1, "wamp.error.canceled")
 
 
-def test_a_callee_that_never_answers_costs_the_caller_its_timeout(connect):
+def test_a_callee_that_never_answers_costs_the_caller_its_timeout(world, connect):
     caller, callee = joined(connect), joined(connect)
     callee.ask([64, 1, {}, "slow"])
     caller.say([48, 1, {"timeout": 250}, "slow"])
-    connect.reactor.advance(0.24)
+    world.reactor.advance(0.24)
     assert caller.heard() == []
-    connect.reactor.advance(0.02)
+    world.reactor.advance(0.02)
     ((*_, uri, _),) = caller.heard()
     assert uri == "wamp.error.timeout"
 
@@ -103,27 +91,27 @@ def test_goodbye_is_confirmed_and_the_client_may_join_again(connect):
     assert wire.ask([48, 1, {}, "radiod.echo", [1]]) == [50, 1, {}, [1]]
 
 
-def test_a_client_that_says_goodbye_and_stays_is_shown_out(connect):
+def test_a_client_that_says_goodbye_and_stays_is_shown_out(world, connect):
     wire = joined(connect)
     wire.ask([6, {}, "wamp.close.close_realm"])
-    connect.reactor.advance(10.1)
+    world.reactor.advance(10.1)
     assert wire.is_closed or wire.received() != b""
-    assert connect.radio.realms["radio"].sessions == {}
+    assert world.realm.sessions == {}
 
 
-def test_a_client_that_never_says_hello_is_shown_out(connect):
+def test_a_client_that_never_says_hello_is_shown_out(world, connect):
     wire = connect()
-    connect.reactor.advance(10.1)
+    world.reactor.advance(10.1)
     assert_aborted(wire, "wamp.error.timeout")
 
 
-def test_a_lost_connection_leaves_nothing_behind(connect):
+def test_a_lost_connection_leaves_nothing_behind(world, connect):
     wire = joined(connect)
     wire.ask([32, 1, {}, "a"])
     wire.ask([64, 2, {}, "p"])
     wire.ask([48, 3, {}, "radiod.channel.create", ["mine"]])
     wire.hang_up()
-    realm = connect.radio.realms["radio"]
+    realm = world.realm
     assert (len(realm.space.broker), len(realm.dealer), realm.sessions) == (0, 0, {})
     assert [channel.name for channel in realm.channels] == ["sample_net"]
 
@@ -204,12 +192,15 @@ def ticket_hello(authid, methods=("ticket",)):
 
 def test_a_ticket_opens_the_session_under_its_users_role(connect):
     wire = connect()
-    assert wire.ask(ticket_hello("joe")) == [4, "ticket", {}]
-    welcome = wire.ask([5, "joes-ticket", {}])
-    assert (welcome[2]["authid"], welcome[2]["authrole"]) == ("joe", "listener")
+    assert wire.ask(ticket_hello("listener")) == [4, "ticket", {}]
+    welcome = wire.ask([5, "listener-ticket", {}])
+    assert (welcome[2]["authid"], welcome[2]["authrole"]) == ("listener", "listener")
 
 
-@pytest.mark.parametrize(("authid", "ticket"), [("joe", "wrong"), ("nobody", "joes-ticket"), ("", "")])
+WRONG = [("listener", "wrong"), ("nobody", "listener-ticket"), ("", "")]
+
+
+@pytest.mark.parametrize(("authid", "ticket"), WRONG)
 def test_a_wrong_ticket_and_an_unknown_user_get_the_same_answer(connect, authid, ticket):
     wire = connect()
     assert wire.ask(ticket_hello(authid)) == [4, "ticket", {}]
@@ -223,20 +214,20 @@ def test_a_wrong_ticket_and_an_unknown_user_get_the_same_answer(connect, authid,
 
 def test_a_ticket_is_asked_for_once_only(connect):
     wire = connect()
-    wire.ask(ticket_hello("joe"))
-    wire.say([5, "wrong", {}], [5, "joes-ticket", {}])
+    wire.ask(ticket_hello("listener"))
+    wire.say([5, "wrong", {}], [5, "listener-ticket", {}])
     assert len(wire.heard()) == 1
 
 
 def test_the_clients_order_of_methods_counts(connect):
-    assert connect().ask(ticket_hello("joe", ("anonymous", "ticket")))[0] == 2
-    assert connect().ask(ticket_hello("joe", ("magic", "ticket", "anonymous")))[:2] == [4, "ticket"]
+    assert connect().ask(ticket_hello("listener", ("anonymous", "ticket")))[0] == 2
+    assert connect().ask(ticket_hello("listener", ("magic", "ticket", "anonymous")))[:2] == [4, "ticket"]
 
 
 def test_rights_are_those_of_the_role(connect):
     wire = connect()
-    wire.ask(ticket_hello("joe"))
-    wire.ask([5, "joes-ticket", {}])
+    wire.ask(ticket_hello("listener"))
+    wire.ask([5, "listener-ticket", {}])
     for message in ([16, None, {"acknowledge": True}, "a"], [64, None, {}, "p"]):
         code, kind, _, _, uri, _ = wire.ask(message)
         assert (code, kind, uri) == (8, message[0], "wamp.error.not_authorized")

@@ -4,148 +4,142 @@ import json
 
 import pytest
 from support.memory import (
-    CONFIG,
     HELLO,
     RawSocketWire,
     WebSocketWire,
-    Wire,
     client_frame,
-    make_radio,
     upgrade,
 )
 
 from radiod.wire.codecs import JSON
 
 MOST = 300_000
-SMALL = f"{CONFIG}\n[limits]\nmax_unfinished_bytes = {MOST}\n"
 LONG = json.dumps([48, 1, {}, "radiod.echo", ["x" * 100_000]]).encode()
 
 
 @pytest.fixture
-def radio():
-    return make_radio(SMALL)
+def world(world):
+    return world.start(max_unfinished_bytes=MOST)
 
 
 @pytest.fixture(params=[WebSocketWire, RawSocketWire])
-def wamp(request, radio):
+def wamp(request, world):
     def connect():
-        wire = request.param(*radio)
-        wire.join()
+        wire = world.join(request.param)
         return wire
 
     return connect
 
 
-def held(radio):
-    unfinished = radio[0].fan_out.unfinished
+def held(world):
+    unfinished = world.radio.fan_out.unfinished
     return len(unfinished), unfinished.bytes
 
 
-def refused(radio, name):
-    return radio[0].statistics.refused[name]
+def refused(world, name):
+    return world.radio.statistics.refused[name]
 
 
-def test_a_message_must_come_in_time_however_steadily_it_drips(radio, wamp):
+def test_a_message_must_come_in_time_however_steadily_it_drips(world, wamp):
     wire = wamp()
     frame = wire.frame(LONG)
     for at in range(10):
         wire.send(frame[at : at + 1])
         assert not wire.is_closed
-        radio[1].advance(1)
+        world.reactor.advance(1)
     wire.settle()
     assert b"took longer than 10 s" in wire.received()
-    assert refused(radio, "slow_messages") == 1
-    radio[1].advance(2)
+    assert refused(world, "slow_messages") == 1
+    world.reactor.advance(2)
     assert wire.is_closed
-    assert held(radio) == (0, 0)
-    assert not radio[0].main_realm.sessions
+    assert held(world) == (0, 0)
+    assert not world.realm.sessions
 
 
-def test_each_message_of_many_has_its_own_time(radio, wamp):
+def test_each_message_of_many_has_its_own_time(world, wamp):
     wire = wamp()
     frames = [wire.frame(LONG.replace(b"48, 1", b"48, %d" % number)) for number in range(1, 6)]
     pending = b"".join(frames)
     step = len(frames[0]) // 2
     wire.send(pending[:step])
     for at in range(step, len(pending), len(frames[0])):
-        radio[1].advance(6)
+        world.reactor.advance(6)
         wire.send(pending[at : at + len(frames[0])])
         assert not wire.is_closed
-    radio[1].advance(6)
-    assert held(radio) == (0, 0)
+    world.reactor.advance(6)
+    assert held(world) == (0, 0)
     assert len(wire.heard()) == 5
 
 
 @pytest.mark.parametrize("behind", [b"", LONG[:10]])
-def test_a_message_whose_head_came_in_two_pieces_ends_like_any_other(radio, wamp, behind):
+def test_a_message_whose_head_came_in_two_pieces_ends_like_any_other(world, wamp, behind):
     wire = wamp()
     frame = wire.frame(b'[48, 1, {}, "radiod.echo", [7]]')
     wire.send(frame[:2])
-    assert held(radio) == (1, 2)
-    radio[1].advance(9)
+    assert held(world) == (1, 2)
+    world.reactor.advance(9)
     wire.send(frame[2:] + wire.frame(LONG)[: len(behind)])
-    assert held(radio) == (1 if behind else 0, len(behind))
+    assert held(world) == (1 if behind else 0, len(behind))
     assert len(wire.heard()) == 1
-    radio[1].advance(9)
+    world.reactor.advance(9)
     assert not wire.is_closed
-    assert refused(radio, "slow_messages") == 0
+    assert refused(world, "slow_messages") == 0
 
 
-def test_what_begins_behind_messages_of_many_turns_counts_until_the_connection_is_gone(radio, wamp):
+def test_what_begins_behind_messages_of_many_turns_counts_until_the_connection_is_gone(world, wamp):
     wire = wamp()
     calls = [wire.frame(b'[48, %d, {}, "radiod.echo", [7]]' % number) for number in range(1, 601)]
     wire.transport.protocol.dataReceived(b"".join(calls) + wire.frame(LONG)[:1000])
-    assert held(radio) == (0, 0)
+    assert held(world) == (0, 0)
     wire.hang_up()
-    radio[1].pump([0] * 5)
-    assert radio[0].port.connections == 0
-    assert held(radio) == (0, 0)
+    world.reactor.pump([0] * 5)
+    assert world.radio.port.connections == 0
+    assert held(world) == (0, 0)
 
 
-def test_a_message_behind_others_that_wait_for_their_turn_counts_then(radio, wamp):
+def test_a_message_behind_others_that_wait_for_their_turn_counts_then(world, wamp):
     wire = wamp()
     calls = [wire.frame(b'[48, %d, {}, "radiod.echo", [7]]' % number) for number in range(1, 601)]
     wire.transport.protocol.dataReceived(b"".join(calls) + wire.frame(LONG)[:1000])
-    radio[1].pump([0] * 5)
-    assert held(radio) == (1, 1000)
-    radio[1].advance(11)
-    assert refused(radio, "slow_messages") == 1
+    world.reactor.pump([0] * 5)
+    assert held(world) == (1, 1000)
+    world.reactor.advance(11)
+    assert refused(world, "slow_messages") == 1
 
 
-def test_fragments_of_one_message_share_its_time(radio):
-    wire = WebSocketWire(*radio)
-    wire.join()
+def test_fragments_of_one_message_share_its_time(world):
+    wire = world.join()
     wire.send(client_frame(0x01, b"["))
     for _ in range(9):
-        radio[1].advance(1)
+        world.reactor.advance(1)
         wire.send(client_frame(0x00, b" ") + client_frame(0x89, b""))
-    radio[1].advance(1.5)
-    assert refused(radio, "slow_messages") == 1
+    world.reactor.advance(1.5)
+    assert refused(world, "slow_messages") == 1
 
 
-def test_a_client_that_is_not_read_meanwhile_has_more_time(radio, wamp):
+def test_a_client_that_is_not_read_meanwhile_has_more_time(world, wamp):
     wire = wamp()
-    session = next(iter(radio[0].main_realm.sessions.values()))
+    session = next(iter(world.realm.sessions.values()))
     wire.send(wire.frame(LONG)[:100])
-    radio[0].fan_out.hold(session, True)
-    radio[1].pump([5] * 5)
+    world.radio.fan_out.hold(session, True)
+    world.reactor.pump([5] * 5)
     assert not wire.is_closed
-    radio[0].fan_out.hold(session, False)
-    radio[1].pump([6, 0])
+    world.radio.fan_out.hold(session, False)
+    world.reactor.pump([6, 0])
     assert b"took longer" in wire.received()
 
 
-def test_all_together_have_a_bound_and_the_longest_goes_first(radio, wamp):
+def test_all_together_have_a_bound_and_the_longest_goes_first(world, wamp):
     wires = [wamp() for _ in range(4)]
     for size, wire in zip((90_000, 99_000, 95_000, 30_000), wires, strict=True):
         wire.send(wire.frame(LONG)[:size])
     assert [wire.is_closed for wire in wires] == [False, True, False, False]
-    assert refused(radio, "unfinished_bytes") == 1
-    assert held(radio) == (3, 215_000)
+    assert refused(world, "unfinished_bytes") == 1
+    assert held(world) == (3, 215_000)
     for wire in wires:
         wire.hang_up()
-    assert held(radio) == (0, 0)
-    assert radio[0].port.connections == 0
+    assert held(world) == (0, 0)
+    assert world.radio.port.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -156,28 +150,28 @@ def test_all_together_have_a_bound_and_the_longest_goes_first(radio, wamp):
         b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nX: " + b"y" * 10_000,
     ],
 )
-def test_heads_and_bodies_of_requests_count(radio, begun):
-    wires = [Wire(*radio) for _ in range(31)]
+def test_heads_and_bodies_of_requests_count(world, begun):
+    wires = [world.connect() for _ in range(31)]
     for wire in wires:
         wire.send(begun)
-    count, size = held(radio)
+    count, size = held(world)
     assert size <= MOST
-    assert sum(wire.is_closed for wire in wires) == 31 - count == refused(radio, "unfinished_bytes") > 0
+    assert sum(wire.is_closed for wire in wires) == 31 - count == refused(world, "unfinished_bytes") > 0
     for wire in wires:
         wire.hang_up()
-    assert held(radio) == (0, 0)
+    assert held(world) == (0, 0)
 
 
-def test_a_request_that_is_complete_counts_no_more(radio):
-    wire = Wire(*radio)
+def test_a_request_that_is_complete_counts_no_more(world):
+    wire = world.connect()
     request = b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: sample-key\r\nContent-Length: 35\r\n\r\n"
     body = b'{"network": "sample_net", "data":{}'
     wire.send(request[:30])
-    assert held(radio)[0] == 1
+    assert held(world)[0] == 1
     wire.send(request[30:] + body[:20])
-    assert held(radio) == (1, 20)
+    assert held(world) == (1, 20)
     wire.send(body[20:])
-    assert held(radio) == (0, 0)
+    assert held(world) == (0, 0)
     assert b"POST data is not JSON" in wire.received()
 
 
@@ -185,18 +179,18 @@ class TestPlainListeners:
     """What they say is nobody's business, and takes no memory."""
 
     @pytest.fixture(params=["", "Sec-WebSocket-Extensions: permessage-deflate\r\n"])
-    def listener(self, request, radio):
-        wire = Wire(*radio)
+    def listener(self, request, world):
+        wire = world.connect()
         wire.send(upgrade("/listen/sample_net", extra=request.param))
         assert b"101" in wire.received()
         return wire
 
-    def test_leave_nothing_of_what_they_begin(self, radio, listener):
+    def test_leave_nothing_of_what_they_begin(self, world, listener):
         listener.send(client_frame(0x82, b"x" * 200_000)[:150_000])
         reader = listener.transport.protocol._reader
         assert reader.size == 0
-        assert held(radio) == (0, 0)
-        radio[1].advance(9)
+        assert held(world) == (0, 0)
+        world.reactor.advance(9)
         listener.send(client_frame(0x82, b"x" * 200_000)[150_000:] + client_frame(0x89, b"hi"))
         assert listener.received() == b"\x8a\x02hi"
         assert listener.transport.protocol._reader is None
@@ -219,39 +213,39 @@ class TestPlainListeners:
 
 
 class TestLongPoll:
-    def open(self, radio):
-        return radio[0].polls.open(["wamp.2.json"], "tcp:127.0.0.1:1")
+    def open(self, world):
+        return world.radio.polls.open(["wamp.2.json"], "tcp:127.0.0.1:1")
 
-    def post(self, radio, path, body):
-        wire = Wire(*radio)
+    def post(self, world, path, body):
+        wire = world.connect()
         wire.send(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (path, len(body), body))
         return wire
 
-    def test_before_login_messages_are_as_short_as_anywhere(self, radio):
-        poll = self.open(radio)
+    def test_before_login_messages_are_as_short_as_anywhere(self, world):
+        poll = self.open(world)
         send = f"/lp/{poll.id}/send".encode()
         long = b'[1, "radio", {"x": "%b"}]' % (b"x" * (1 << 17))
-        assert self.post(radio, send, long).received().startswith(b"HTTP/1.1 413")
-        assert self.post(radio, send, JSON.dump(HELLO)).received().startswith(b"HTTP/1.1 204")
-        assert self.post(radio, send, LONG).received().startswith(b"HTTP/1.1 204")
+        assert self.post(world, send, long).received().startswith(b"HTTP/1.1 413")
+        assert self.post(world, send, JSON.dump(HELLO)).received().startswith(b"HTTP/1.1 204")
+        assert self.post(world, send, LONG).received().startswith(b"HTTP/1.1 204")
 
-    def test_what_is_sent_when_it_is_over_is_not_kept(self, radio):
-        poll = self.open(radio)
+    def test_what_is_sent_when_it_is_over_is_not_kept(self, world):
+        poll = self.open(world)
         answers = []
         poll.send(JSON.dump(HELLO), answers.append)
         poll._pause(True)
         poll._end()
         poll.send(LONG, answers.append)
         assert answers == [None, None]
-        assert held(radio) == (0, 0)
+        assert held(world) == (0, 0)
 
-    def test_sends_that_wait_count(self, radio):
-        poll = self.open(radio)
+    def test_sends_that_wait_count(self, world):
+        poll = self.open(world)
         poll.send(JSON.dump(HELLO), lambda wrong: None)
         poll._pause(True)
         for _ in range(3):
             poll.send(LONG, lambda wrong: None)
-        assert refused(radio, "unfinished_bytes") == 1
-        radio[1].advance(0)
+        assert refused(world, "unfinished_bytes") == 1
+        world.reactor.advance(0)
         assert poll.is_over
-        assert held(radio) == (0, 0)
+        assert held(world) == (0, 0)

@@ -7,7 +7,8 @@ import random
 import cbor2
 import msgspec
 import pytest
-from support.memory import CONFIG, HELLO, Requests, WebSocketWire, Wire, client_frame, make_radio
+from support.http import Answer, request
+from support.memory import HELLO, Requests, WebSocketWire, client_frame
 from support.sweeps import sweep
 
 from radiod.core.promises import Promise
@@ -26,26 +27,16 @@ PROTOCOLS = [
 IDLE_SECONDS = 20.0
 
 
-@pytest.fixture
-def radio():
-    return make_radio()
+class Reply(Answer):
+    """``is_empty``: there is an answer, and it has nothing to say."""
+
+    @property
+    def is_empty(self):
+        return self.status == 204 and not self.body
 
 
-class Reply:
-    """Status, headers (one text) and body of an HTTP answer; status 0: there is none yet."""
-
-    def __init__(self, data):
-        head, _, self.body = data.partition(b"\r\n\r\n")
-        self.head = head.decode()
-        self.status = int(head.split()[1]) if head else 0
-        self.is_empty = self.status == 204 and not self.body
-
-
-def post(radio, path, body=b"", method="POST", extra=""):
-    wire = Wire(*radio)
-    request = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
-    wire.send(request.encode() + body)
-    return wire
+def post(world, path, body=b"", method="POST"):
+    return world.ask(request(method, path, body=body))
 
 
 def reply(wire):
@@ -53,16 +44,16 @@ def reply(wire):
     return Reply(wire.received())
 
 
-def opening(radio, *protocols):
-    return reply(post(radio, "/lp/open", json.dumps({"protocols": protocols}).encode()))
+def opening(world, *protocols):
+    return reply(post(world, "/lp/open", json.dumps({"protocols": protocols}).encode()))
 
 
 class PollWire:
     """A long-poll client; every request has a connection of its own."""
 
-    def __init__(self, radio, protocol="wamp.2.json"):
-        self.radio = radio
-        opened = opening(radio, protocol)
+    def __init__(self, world, protocol="wamp.2.json"):
+        self.world = world
+        opened = opening(world, protocol)
         assert opened.status == 200, opened.head
         answer = json.loads(opened.body)
         assert answer["protocol"] == protocol
@@ -102,7 +93,7 @@ class PollWire:
         return [self.decode(part) for part in parts]
 
     def post(self, what, body=b""):
-        return post(self.radio, f"{self.base}/{what}", body)
+        return post(self.world, f"{self.base}/{what}", body)
 
     def say(self, *messages):
         """Send: one request for a batch, or one for each message."""
@@ -133,25 +124,25 @@ class PollWire:
         return welcome[1]
 
 
-def joined(radio, kind=PollWire, *args):
-    wire = kind(radio, *args) if kind is PollWire else kind(*radio)
+def joined(world, kind=PollWire, *args):
+    wire = kind(world, *args) if kind is PollWire else world.connect(kind)
     wire.join()
     return wire
 
 
-def nothing_is_left(radio):
-    realm = radio[0].realms["radio"]
+def nothing_is_left(world):
+    realm = world.realm
     # Each keep-alive connection waits for its next request.
-    timers = len(radio[0].clock.timers) - (radio[0].http._deadline is not None)
-    return (len(radio[0].polls), realm.sessions, len(realm.space.broker), timers) == (0, {}, 0, 0)
+    timers = len(world.radio.clock.timers) - (world.radio.http._deadline is not None)
+    return (len(world.radio.polls), realm.sessions, len(realm.space.broker), timers) == (0, {}, 0, 0)
 
 
 # --- the way of a session
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_protocol_carries_sessions_events_and_calls(radio, protocol):
-    wire, other = joined(radio, PollWire, protocol), joined(radio, WebSocketWire)
+def test_every_protocol_carries_sessions_events_and_calls(world, protocol):
+    wire, other = joined(world, PollWire, protocol), joined(world, WebSocketWire)
     _, _, subscription = wire.ask([32, 1, {}, "a.b"])
     _, _, publication = other.ask([16, None, {"acknowledge": True}, "a.b", [1, "zwei"], {"x": 3.5}])
     assert wire.receive() == [[36, subscription, publication, {}, [1, "zwei"], {"x": 3.5}]]
@@ -164,8 +155,8 @@ def test_every_protocol_carries_sessions_events_and_calls(radio, protocol):
     assert wire.ask([6, {}, "wamp.close.close_realm"]) == [6, {}, "wamp.close.goodbye_and_out"]
 
 
-def test_a_receive_that_waits_is_answered_by_what_comes(radio):
-    wire, publisher = joined(radio), joined(radio, WebSocketWire)
+def test_a_receive_that_waits_is_answered_by_what_comes(world):
+    wire, publisher = joined(world), joined(world, WebSocketWire)
     _, _, subscription = wire.ask([32, 1, {}, "a"])
     waiting = wire.post("receive")
     assert reply(waiting).status == 0
@@ -176,8 +167,8 @@ def test_a_receive_that_waits_is_answered_by_what_comes(radio):
     assert f"content-length: {len(got.body)}" in got.head.lower()
 
 
-def test_a_receive_gives_one_message_and_the_rest_waits_in_order(radio):
-    wire, publisher = joined(radio), joined(radio, WebSocketWire)
+def test_a_receive_gives_one_message_and_the_rest_waits_in_order(world):
+    wire, publisher = joined(world), joined(world, WebSocketWire)
     wire.ask([32, 1, {}, "a"])
     waiting = wire.post("receive")
     publisher.say(*([16, i + 1, {}, "a", [i]] for i in range(5)))
@@ -185,8 +176,8 @@ def test_a_receive_gives_one_message_and_the_rest_waits_in_order(radio):
     assert [message[4] for message in first + wire.heard()] == [[i] for i in range(5)]
 
 
-def test_a_batch_is_everything_there_is_up_to_64_kib(radio):
-    wire, publisher = joined(radio, PollWire, "wamp.2.json.batched"), joined(radio, WebSocketWire)
+def test_a_batch_is_everything_there_is_up_to_64_kib(world):
+    wire, publisher = joined(world, PollWire, "wamp.2.json.batched"), joined(world, WebSocketWire)
     wire.ask([32, 1, {}, "a"])
     publisher.say(*([16, i + 1, {}, "a", [i, "x" * 1000]] for i in range(90)))
     batches = [wire.receive(), wire.receive(), wire.receive()]
@@ -194,32 +185,32 @@ def test_a_batch_is_everything_there_is_up_to_64_kib(radio):
     assert [len(batch) for batch in batches] == [64, 26, 0]
 
 
-def test_a_batch_is_taken_in_order(radio):
-    wire = joined(radio, PollWire, "wamp.2.msgpack.batched")
+def test_a_batch_is_taken_in_order(world):
+    wire = joined(world, PollWire, "wamp.2.msgpack.batched")
     wire.say(*([48, i, {}, "radiod.echo", [i]] for i in range(1, 200)))
     assert wire.heard() == [[50, i, {}, [i]] for i in range(1, 200)]
 
 
-def test_goodbye_is_confirmed_and_the_client_may_join_again_or_close(radio):
-    wire = joined(radio)
+def test_goodbye_is_confirmed_and_the_client_may_join_again_or_close(world):
+    wire = joined(world)
     assert wire.ask([6, {}, "wamp.close.close_realm"]) == [6, {}, "wamp.close.goodbye_and_out"]
     wire.join()
     assert reply(wire.post("close")).is_empty
-    assert nothing_is_left(radio)
+    assert nothing_is_left(world)
     for what in ("receive", "send", "close"):
         assert reply(wire.post(what)).status == 404
 
 
-def test_a_close_ends_the_receive_that_waits(radio):
-    wire = joined(radio)
+def test_a_close_ends_the_receive_that_waits(world):
+    wire = joined(world)
     waiting = wire.post("receive")
     assert reply(wire.post("close")).is_empty
     assert reply(waiting).is_empty
 
 
-def test_the_query_does_not_count(radio):
-    wire = PollWire(radio)
-    sent = reply(post(radio, f"{wire.base}/send?x=382913", wire.frame(HELLO)))
+def test_the_query_does_not_count(world):
+    wire = PollWire(world)
+    sent = reply(post(world, f"{wire.base}/send?x=382913", wire.frame(HELLO)))
     assert sent.is_empty
     assert wire.receive()[0][0] == 2
 
@@ -227,81 +218,80 @@ def test_the_query_does_not_count(radio):
 # --- time
 
 
-def test_a_receive_without_messages_is_answered_empty_in_time_for_autobahn(radio):
-    wire = joined(radio)
+def test_a_receive_without_messages_is_answered_empty_in_time_for_autobahn(world):
+    wire = joined(world)
     for _ in range(5):
         waiting = wire.post("receive")
-        radio[1].advance(WAIT_SECONDS - 0.1)
+        world.reactor.advance(WAIT_SECONDS - 0.1)
         assert reply(waiting).status == 0
-        radio[1].advance(0.2)
+        world.reactor.advance(0.2)
         assert reply(waiting).is_empty
     assert wire.ask([48, 1, {}, "radiod.echo", [1]]) == [50, 1, {}, [1]]
 
 
-def test_a_client_that_vanishes_while_its_receive_waits_is_gone_within_a_ping_and_its_timeout():
-    limits = "[limits]\nping_interval_s = 2\nping_timeout_s = 3\n"
-    radio = make_radio(limits + CONFIG)
-    client = PollWire(radio)
+def test_a_client_that_vanishes_while_its_receive_waits_is_gone_within_a_ping_and_its_timeout(world):
+    world.start(ping_interval_s=2, ping_timeout_s=3)
+    client = PollWire(world)
     client.join()
     waiting = client.post("receive")
-    radio[1].advance(1.9)
+    world.reactor.advance(1.9)
     assert reply(waiting).status == 0
-    radio[1].advance(0.11)
+    world.reactor.advance(0.11)
     assert reply(waiting).is_empty
-    radio[1].advance(2.9)
-    assert len(radio[0].polls) == 1
-    radio[1].advance(0.11)
-    assert len(radio[0].polls) == 0
+    world.reactor.advance(2.9)
+    assert len(world.radio.polls) == 1
+    world.reactor.advance(0.11)
+    assert len(world.radio.polls) == 0
 
 
-def test_a_client_that_receives_no_more_is_lost(radio):
-    wire = joined(radio)
+def test_a_client_that_receives_no_more_is_lost(world):
+    wire = joined(world)
     wire.ask([32, 1, {}, "a"])
-    radio[1].advance(IDLE_SECONDS - 0.1)
-    assert len(radio[0].realms["radio"].sessions) == 1
-    radio[1].advance(0.2)
-    assert nothing_is_left(radio)
+    world.reactor.advance(IDLE_SECONDS - 0.1)
+    assert len(world.realm.sessions) == 1
+    world.reactor.advance(0.2)
+    assert nothing_is_left(world)
 
 
-def test_sending_alone_does_not_keep_a_transport(radio):
-    wire = joined(radio)
+def test_sending_alone_does_not_keep_a_transport(world):
+    wire = joined(world)
     for _ in range(3):
-        radio[1].advance(IDLE_SECONDS / 3 + 0.1)
+        world.reactor.advance(IDLE_SECONDS / 3 + 0.1)
         reply(wire.post("send", b'[48,1,{},"radiod.echo"]'))
-    assert nothing_is_left(radio)
+    assert nothing_is_left(world)
 
 
-def test_a_client_that_never_says_hello_is_told_and_forgotten(radio):
-    wire = PollWire(radio)
+def test_a_client_that_never_says_hello_is_told_and_forgotten(world):
+    wire = PollWire(world)
     waiting = wire.post("receive")
-    radio[1].advance(10.1)
+    world.reactor.advance(10.1)
     answers = [reply(waiting), reply(wire.post("receive"))]
     assert b"wamp.error.timeout" in b"".join(answer.body for answer in answers)
-    radio[1].advance(IDLE_SECONDS + 0.1)
-    assert nothing_is_left(radio)
+    world.reactor.advance(IDLE_SECONDS + 0.1)
+    assert nothing_is_left(world)
 
 
-def test_opening_and_nothing_else_leaves_nothing(radio):
+def test_opening_and_nothing_else_leaves_nothing(world):
     for _ in range(10):
-        PollWire(radio)
-    radio[1].advance(10.1)
-    radio[1].advance(2.1)
-    assert nothing_is_left(radio)
+        PollWire(world)
+    world.reactor.advance(10.1)
+    world.reactor.advance(2.1)
+    assert nothing_is_left(world)
 
 
 # --- receivers in each other's way, or gone
 
 
-def test_of_two_receives_the_later_one_counts(radio):
-    wire = joined(radio)
+def test_of_two_receives_the_later_one_counts(world):
+    wire = joined(world)
     older, later = wire.post("receive"), wire.post("receive")
     assert reply(older).status == 409
     wire.say([48, 1, {}, "radiod.echo", [1]])
     assert wire.unframe(reply(later).body) == [[50, 1, {}, [1]]]
 
 
-def test_a_receive_that_hangs_up_leaves_the_messages_to_the_next(radio):
-    wire, publisher = joined(radio), joined(radio, WebSocketWire)
+def test_a_receive_that_hangs_up_leaves_the_messages_to_the_next(world):
+    wire, publisher = joined(world), joined(world, WebSocketWire)
     wire.ask([32, 1, {}, "a"])
     waiting = wire.post("receive")
     waiting.hang_up()
@@ -313,30 +303,30 @@ def deliver(wire, message):
     """Send without ending the reactor's turn."""
     body = wire.frame(message)
     head = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-    Wire(*wire.radio).transport.protocol.dataReceived(head.encode() + body)
+    wire.world.connect().transport.protocol.dataReceived(head.encode() + body)
 
 
-def test_a_receive_that_hangs_up_in_the_turn_of_a_message_does_not_lose_it(radio):
-    wire = joined(radio)
+def test_a_receive_that_hangs_up_in_the_turn_of_a_message_does_not_lose_it(world):
+    wire = joined(world)
     waiting = wire.post("receive")
     deliver(wire, [48, 1, {}, "radiod.echo", [1]])
     waiting.hang_up()
     deliver(wire, [48, 2, {}, "radiod.echo", [2]])
-    radio[1].advance(0)
+    world.reactor.advance(0)
     assert wire.heard() == [[50, 1, {}, [1]], [50, 2, {}, [2]]]
 
 
-def test_nothing_is_answered_before_the_core_has_done_its_turn(radio):
-    wire = joined(radio)
+def test_nothing_is_answered_before_the_core_has_done_its_turn(world):
+    wire = joined(world)
     waiting = wire.post("receive")
     deliver(wire, [48, 1, {}, "radiod.echo", ["x" * 70_000]])
     assert waiting.received() == b""
     assert reply(waiting).status == 200
 
 
-def test_requests_may_follow_each_other_on_one_connection(radio):
-    wire = PollWire(radio)
-    connection = Wire(*radio)
+def test_requests_may_follow_each_other_on_one_connection(world):
+    wire = PollWire(world)
+    connection = world.connect()
     body = wire.frame(HELLO)
     head = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     receive = f"POST {wire.base}/receive HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
@@ -351,8 +341,8 @@ def test_requests_may_follow_each_other_on_one_connection(radio):
 # --- bounds
 
 
-def test_a_listener_that_does_not_receive_is_told_what_it_lost(radio):
-    wire, publisher = joined(radio), joined(radio, WebSocketWire)
+def test_a_listener_that_does_not_receive_is_told_what_it_lost(world):
+    wire, publisher = joined(world), joined(world, WebSocketWire)
     wire.ask([32, 1, {}, "a"])
     publisher.say(*([16, i + 1, {}, "a", [i]] for i in range(110)))
     events = wire.heard()
@@ -360,8 +350,8 @@ def test_a_listener_that_does_not_receive_is_told_what_it_lost(radio):
     assert [event[3] for event in events[:2]] == [{"_lost": 10}, {}]
 
 
-def test_answers_nobody_receives_make_sends_wait_and_then_cut(radio):
-    wire = joined(radio)
+def test_answers_nobody_receives_make_sends_wait_and_then_cut(world):
+    wire = joined(world)
     big = "x" * 40_000
     wire.say([48, 1, {}, "radiod.echo", [big]], [48, 2, {}, "radiod.echo", [big]])
     held = wire.post("send", wire.frame([48, 3, {}, "radiod.echo", [3]]))
@@ -373,8 +363,8 @@ def test_answers_nobody_receives_make_sends_wait_and_then_cut(radio):
     assert [message[1] for message in wire.heard()] == [2, 3]
 
 
-def test_no_more_than_some_sends_wait(radio):
-    wire = joined(radio)
+def test_no_more_than_some_sends_wait(world):
+    wire = joined(world)
     wire.say([48, 1, {}, "radiod.echo", ["x" * 70_000]])
     body = wire.frame([48, 2, {}, "radiod.echo"])
     held = [wire.post("send", body) for _ in range(MAX_HELD)]
@@ -383,8 +373,8 @@ def test_no_more_than_some_sends_wait(radio):
     assert all(reply(one).is_empty for one in held)
 
 
-def test_no_more_than_some_bytes_of_sends_wait(radio):
-    wire = joined(radio)
+def test_no_more_than_some_bytes_of_sends_wait(world):
+    wire = joined(world)
     wire.say([48, 1, {}, "radiod.echo", ["x" * 70_000]])
     body = wire.frame([48, 2, {}, "radiod.echo", ["x" * 600_000]])
     held = [wire.post("send", body) for _ in range(2)]
@@ -394,54 +384,54 @@ def test_no_more_than_some_bytes_of_sends_wait(radio):
     assert reply(held[0]).status == 0
 
 
-def test_a_client_with_too_many_unread_answers_is_cut(radio):
-    radio = make_radio(CONFIG + "\n[limits]\nmax_backlog_bytes = 100000\n")
-    wire, caller = joined(radio), joined(radio, WebSocketWire)
+def test_a_client_with_too_many_unread_answers_is_cut(world):
+    world.start(max_backlog_bytes=100_000)
+    wire, caller = joined(world), joined(world, WebSocketWire)
     wire.ask([64, 1, {}, "p"])
     caller.say(*([48, i, {}, "p", ["x" * 1000]] for i in range(1, 200)))
     assert reply(wire.post("receive")).status == 404
-    assert radio[0].fan_out.cut == 1
+    assert world.radio.fan_out.cut == 1
     assert all(message[4] == "wamp.error.canceled" for message in caller.heard() if message[0] == 8)
     caller.hang_up()
-    assert nothing_is_left(radio)
+    assert nothing_is_left(world)
 
 
-def test_a_body_above_the_limit_is_refused(radio):
-    wire = joined(radio)
-    refused = Wire(*radio)
+def test_a_body_above_the_limit_is_refused(world):
+    wire = joined(world)
+    refused = world.connect()
     refused.send(f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n".encode())
     assert reply(refused).status == 413
     assert wire.ask([48, 1, {}, "radiod.echo"]) == [50, 1, {}]
 
 
-def test_the_number_of_transports_is_bounded(radio):
-    radio = make_radio(CONFIG + "\n[limits]\nmax_connections = 60\n")
-    wires = [PollWire(radio) for _ in range(3)]
-    refused = opening(radio, "wamp.2.json")
+def test_the_number_of_transports_is_bounded(world):
+    world.start(max_connections=60)
+    wires = [PollWire(world) for _ in range(3)]
+    refused = opening(world, "wamp.2.json")
     assert refused.status == 429
     assert b"Retry-After: 5" in refused.head.encode()
     # What one address takes shuts nobody else out.
-    assert radio[0].polls.open(["wamp.2.json"], "tcp:192.0.2.1:1")
+    assert world.radio.polls.open(["wamp.2.json"], "tcp:192.0.2.1:1")
     reply(wires[0].post("close"))
-    assert opening(radio, "wamp.2.json").status == 200
-    assert radio[0].statistics.refused["transports"] == 1
+    assert opening(world, "wamp.2.json").status == 200
+    assert world.radio.statistics.refused["transports"] == 1
 
 
-def test_strangers_leave_transports_to_those_who_log_in():
-    radio = make_radio(CONFIG + "\n[limits]\nmax_connections = 80\n")
-    opened = [radio[0].polls.open(["wamp.2.json"], f"tcp:192.0.2.{each}:1") for each in range(7)]
+def test_strangers_leave_transports_to_those_who_log_in(world):
+    world.start(max_connections=80)
+    opened = [world.radio.polls.open(["wamp.2.json"], f"tcp:192.0.2.{each}:1") for each in range(7)]
     told = []
     opened[0].receive(told.append)
     for poll in opened:
         poll.send(msgspec.json.encode(HELLO), lambda wrong: None)
-    radio[1].pump([0, 0, 0])
+    world.reactor.pump([0, 0, 0])
     assert json.loads(told[0])[2] == "radiod.error.quota"
-    assert len(radio[0].main_realm.sessions) == 6
-    member = radio[0].polls.open(["wamp.2.json"], "tcp:192.0.2.9:1")
+    assert len(world.realm.sessions) == 6
+    member = world.radio.polls.open(["wamp.2.json"], "tcp:192.0.2.9:1")
     ticket = {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "joe"}
     member.send(msgspec.json.encode([1, "radio", ticket]), lambda wrong: None)
-    member.send(b'[5, "joes-ticket", {}]', lambda wrong: None)
-    assert len(radio[0].main_realm.sessions) == 7
+    member.send(b'[5, "joe-ticket", {}]', lambda wrong: None)
+    assert len(world.realm.sessions) == 7
 
 
 class SlowAuthenticator:
@@ -457,9 +447,9 @@ class SlowAuthenticator:
         return self.later
 
 
-def test_while_somebody_else_decides_on_a_hello_sends_wait(radio):
-    wire = PollWire(radio)
-    authenticators = radio[0].polls.gates["radio"].authenticators
+def test_while_somebody_else_decides_on_a_hello_sends_wait(world):
+    wire = PollWire(world)
+    authenticators = world.radio.polls.gates["radio"].authenticators
     slow = SlowAuthenticator(authenticators["anonymous"])
     authenticators["anonymous"] = slow
     wire.say(HELLO)
@@ -471,9 +461,9 @@ def test_while_somebody_else_decides_on_a_hello_sends_wait(radio):
     assert (welcome[0], results) == (2, [[50, i, {}, [i]] for i in (1, 2, 3)])
 
 
-def test_an_answer_handed_over_in_the_middle_of_a_fan_out_does_not_disturb_it(radio):
-    wires = [joined(radio, PollWire, "wamp.2.json.batched") for _ in range(3)]
-    listener, publisher = joined(radio, WebSocketWire), joined(radio, WebSocketWire)
+def test_an_answer_handed_over_in_the_middle_of_a_fan_out_does_not_disturb_it(world):
+    wires = [joined(world, PollWire, "wamp.2.json.batched") for _ in range(3)]
+    listener, publisher = joined(world, WebSocketWire), joined(world, WebSocketWire)
     for wire in wires:
         wire.ask([32, 1, {}, "a"])
     listener.ask([32, 1, {}, "b"])
@@ -483,7 +473,7 @@ def test_an_answer_handed_over_in_the_middle_of_a_fan_out_does_not_disturb_it(ra
         body = wire.frame([16, None, {}, "b", [i]])
         send = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         receive = f"POST {wire.base}/receive HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-        connections.append(Wire(*radio))
+        connections.append(world.connect())
         connections[-1].send(receive.encode() + send.encode() + body)
     publisher.say([16, None, {}, "a", ["x" * 70_000]], [16, None, {}, "a", ["end"]])
     for wire, connection in zip(wires, connections, strict=True):
@@ -494,9 +484,9 @@ def test_an_answer_handed_over_in_the_middle_of_a_fan_out_does_not_disturb_it(ra
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("seed", sweep(range(10), short=2))
-def test_whenever_a_client_receives_it_gets_everything_once_in_order(radio, protocol, seed):
+def test_whenever_a_client_receives_it_gets_everything_once_in_order(world, protocol, seed):
     chance = random.Random(f"{protocol}{seed}")
-    wire, publisher = joined(radio, PollWire, protocol), joined(radio, WebSocketWire)
+    wire, publisher = joined(world, PollWire, protocol), joined(world, WebSocketWire)
     wire.ask([32, 1, {}, "a"])
     sent, asked, heard, waiting = 0, 0, [], []
     for _ in range(150):
@@ -514,7 +504,7 @@ def test_whenever_a_client_receives_it_gets_everything_once_in_order(radio, prot
                 waiting.append(wire.post("receive"))
             case 5:
                 waiting.append(wire.post("receive"))
-                radio[1].advance(chance.choice([0, WAIT_SECONDS / 2, WAIT_SECONDS]))
+                world.reactor.advance(chance.choice([0, WAIT_SECONDS / 2, WAIT_SECONDS]))
                 # It may have been pinged.
                 publisher.send(client_frame(0x8A, b""))
             case 6 if waiting and reply_to(waiting[-1], wire, heard) == 0:
@@ -551,15 +541,15 @@ def reply_to(waiting, wire, heard):
         b'{"x":' + b"[" * 100_000,
     ],
 )
-def test_what_opens_nothing_is_400(radio, body):
-    got = reply(post(radio, "/lp/open", body))
+def test_what_opens_nothing_is_400(world, body):
+    got = reply(post(world, "/lp/open", body))
     assert got.status == 400
     assert json.loads(got.body)["error"]
-    assert len(radio[0].polls) == 0
+    assert len(world.radio.polls) == 0
 
 
-def test_the_clients_order_of_protocols_counts(radio):
-    got = opening(radio, "wamp.2.ubjson", "wamp.2.cbor", "wamp.2.json")
+def test_the_clients_order_of_protocols_counts(world):
+    got = opening(world, "wamp.2.ubjson", "wamp.2.cbor", "wamp.2.json")
     assert json.loads(got.body)["protocol"] == "wamp.2.cbor"
 
 
@@ -567,53 +557,53 @@ def test_the_clients_order_of_protocols_counts(radio):
     "path",
     ["/lp", "/lp/", "/lp/x", "/lp/x/receive", "/lp/x/send", "/lp/x/close", "/lp/open/x", "/lp/%ff/send"],
 )
-def test_paths_that_lead_nowhere_are_404(radio, path):
-    assert reply(post(radio, path)).status == 404
+def test_paths_that_lead_nowhere_are_404(world, path):
+    assert reply(post(world, path)).status == 404
 
 
-def test_a_transport_does_nothing_else(radio):
-    wire = PollWire(radio)
+def test_a_transport_does_nothing_else(world):
+    wire = PollWire(world)
     assert reply(wire.post("delete")).status == 404
     assert reply(wire.post("send/x")).status == 404
-    assert reply(post(radio, f"{wire.base}/receive", method="GET")).status == 405
+    assert reply(post(world, f"{wire.base}/receive", method="GET")).status == 405
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"\x1e", b"\x00\x00\x00\x01", b"\x00\x00\x00", b"[]\x1e"])
-def test_a_body_that_is_no_message_ends_the_session(radio, protocol, body):
-    wire = joined(radio, PollWire, protocol)
+def test_a_body_that_is_no_message_ends_the_session(world, protocol, body):
+    wire = joined(world, PollWire, protocol)
     assert reply(wire.post("send", body)).status == 400
     ((code, _, uri),) = wire.receive()
     assert (code, uri) == (3, "wamp.error.protocol_violation")
     assert reply(wire.post("receive")).status == 404
     assert reply(wire.post("send", wire.frame([32, 1, {}, "a"]))).is_empty
-    assert radio[0].realms["radio"].sessions == {}
+    assert world.realm.sessions == {}
     assert reply(wire.post("close")).is_empty
-    assert len(radio[0].polls) == 0
+    assert len(world.radio.polls) == 0
 
 
-def test_a_batch_is_answered_with_the_separator_that_the_client_uses(radio):
-    wire = PollWire(radio, "wamp.2.json.batched")
+def test_a_batch_is_answered_with_the_separator_that_the_client_uses(world):
+    wire = PollWire(world, "wamp.2.json.batched")
     assert reply(wire.post("send", wire.encode(HELLO) + b"\x18")).is_empty
     body = reply(wire.post("receive")).body
     assert body.endswith(b"\x18")
     assert b"\x1e" not in body
 
 
-def test_a_batch_of_too_many_messages_ends_the_session(radio):
-    wire = joined(radio, PollWire, "wamp.2.json.batched")
+def test_a_batch_of_too_many_messages_ends_the_session(world):
+    wire = joined(world, PollWire, "wamp.2.json.batched")
     body = wire.frame(*([16, i + 1, {}, "a"] for i in range(MOST_MESSAGES + 1)))
     assert reply(wire.post("send", body)).status == 400
 
 
-def test_a_refused_client_is_told_by_its_receive(radio):
-    wire = PollWire(radio)
+def test_a_refused_client_is_told_by_its_receive(world):
+    wire = PollWire(world)
     assert wire.ask([1, "nowhere", HELLO[2]])[::2] == [3, "wamp.error.no_such_realm"]
     assert reply(wire.post("close")).is_empty
 
 
-def test_a_client_that_aborts_has_nothing_more_to_receive(radio):
-    wire = PollWire(radio)
+def test_a_client_that_aborts_has_nothing_more_to_receive(world):
+    wire = PollWire(world)
     waiting = wire.post("receive")
     wire.say([3, {}, "wamp.error.unknown"])
     assert reply(waiting).is_empty
@@ -623,45 +613,45 @@ def test_a_client_that_aborts_has_nothing_more_to_receive(radio):
 # --- other sites, and the end
 
 
-def test_pages_of_other_sites_may_use_it(radio):
-    wire = PollWire(radio)
+def test_pages_of_other_sites_may_use_it(world):
+    wire = PollWire(world)
     for method, path in (("OPTIONS", "/lp/open"), ("OPTIONS", f"{wire.base}/send"), ("POST", "/lp/open")):
-        head = reply(post(radio, path, method=method)).head
+        head = reply(post(world, path, method=method)).head
         assert "Access-Control-Allow-Origin: *" in head
         assert "Access-Control-Allow-Credentials" not in head
-    head = reply(post(radio, "/lp/open", method="OPTIONS")).head
+    head = reply(post(world, "/lp/open", method="OPTIONS")).head
     assert "Content-Type" in head.partition("Access-Control-Allow-Headers: ")[2].partition("\r\n")[0]
     assert "Access-Control-Allow-Methods: POST" in head
 
 
-def test_when_the_server_stops_receives_are_answered_and_their_connections_closed(radio):
-    wire, stranger = joined(radio), PollWire(radio)
+def test_when_the_server_stops_receives_are_answered_and_their_connections_closed(world):
+    wire, stranger = joined(world), PollWire(world)
     waiting, idle = wire.post("receive"), stranger.post("receive")
-    radio[0].realms["radio"].close()
-    radio[0].fan_out.flush()
-    radio[0].polls.wind_up()
-    radio[0].http.wind_up()
+    world.realm.close()
+    world.radio.fan_out.flush()
+    world.radio.polls.wind_up()
+    world.radio.http.wind_up()
     assert reply(waiting).is_empty
     assert reply(idle).is_empty
     assert waiting.is_closed
     assert idle.is_closed
 
 
-def test_ids_cannot_be_guessed(radio):
-    ids = {PollWire(radio).transport for _ in range(50)}
+def test_ids_cannot_be_guessed(world):
+    ids = {PollWire(world).transport for _ in range(50)}
     assert len(ids) == 50
     assert all(len(id) == 32 for id in ids)
 
 
-def test_a_replay_that_is_read_in_the_middle_of_a_publish_misses_nothing():
-    radio = make_radio(CONFIG + '\n[realms.radio.channels."kept.a"]\nhistory = { size = 10 }\n')
-    paced = joined(radio, WebSocketWire)
+def test_a_replay_that_is_read_in_the_middle_of_a_publish_misses_nothing(world):
+    world.start('realms.radio.channels."kept.a".history.size = 10')
+    paced = joined(world, WebSocketWire)
     paced.ask([32, None, {"match": "prefix", "_radiod_buffer": {"min_interval": 1}}, "kept"])
-    listener = PollWire(radio, "wamp.2.json.batched")
+    listener = PollWire(world, "wamp.2.json.batched")
     listener.join()
     paced.say([16, None, {}, "kept.a", [1]])
     waiting = listener.post("receive")
-    epoch = radio[0].main_realm.space.histories.find("kept.a").epoch
+    epoch = world.realm.space.histories.find("kept.a").epoch
     listener.say(
         [32, None, {"_radiod_after": f"{epoch}:0"}, "kept.a"],
         [16, None, {"exclude_me": False}, "kept.a", [2, "x" * (1 << 17)]],
@@ -681,7 +671,7 @@ def calls(wire, count, size=1):
 
 def begin_send(wire, body):
     """Deliver a send, and let the server go no further than it goes in that turn."""
-    request = Wire(*wire.radio)
+    request = wire.world.connect()
     head = f"POST {wire.base}/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     request.transport.protocol.dataReceived(head.encode() + body)
     return request
@@ -691,8 +681,8 @@ def numbers(messages):
     return [message[3][0] for message in messages]
 
 
-def test_a_long_batch_is_taken_in_turns_and_answered_when_all_was_taken(radio):
-    wire = joined(radio, PollWire, "wamp.2.json.batched")
+def test_a_long_batch_is_taken_in_turns_and_answered_when_all_was_taken(world):
+    wire = joined(world, PollWire, "wamp.2.json.batched")
     long = begin_send(wire, calls(wire, 3 * TURN_MESSAGES))
     assert long.received() == b""
     behind = begin_send(wire, wire.frame([48, None, {}, "radiod.echo", ["last"]]))
@@ -702,8 +692,8 @@ def test_a_long_batch_is_taken_in_turns_and_answered_when_all_was_taken(radio):
     assert numbers(wire.heard()) == [*range(3 * TURN_MESSAGES), "last"]
 
 
-def test_a_batch_goes_on_when_its_answers_have_been_received(radio):
-    wire = joined(radio, PollWire, "wamp.2.json.batched")
+def test_a_batch_goes_on_when_its_answers_have_been_received(world):
+    wire = joined(world, PollWire, "wamp.2.json.batched")
     sent = begin_send(wire, calls(wire, 200, 1000))
     assert reply(sent).status == 0
     heard = []
@@ -715,17 +705,17 @@ def test_a_batch_goes_on_when_its_answers_have_been_received(radio):
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_a_send_is_answered_when_its_transport_is_closed_meanwhile(radio, size):
-    wire = joined(radio, PollWire, "wamp.2.json.batched")
+def test_a_send_is_answered_when_its_transport_is_closed_meanwhile(world, size):
+    wire = joined(world, PollWire, "wamp.2.json.batched")
     sent = begin_send(wire, calls(wire, 3 * TURN_MESSAGES, size))
     assert sent.received() == b""
-    close = Wire(*radio)
+    close = world.connect()
     head = f"POST {wire.base}/close HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
     close.transport.protocol.dataReceived(head.encode())
-    radio[0].fan_out.flush()
+    world.radio.fan_out.flush()
     assert Reply(sent.received()).is_empty
     assert reply(close).is_empty
     sent.hang_up()
     close.hang_up()
-    assert len(radio[0].polls) == 0
-    assert radio[0].realms["radio"].sessions == {}
+    assert len(world.radio.polls) == 0
+    assert world.realm.sessions == {}

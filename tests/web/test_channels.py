@@ -1,15 +1,10 @@
 """``GET /channels`` where there are many: nobody waits until the last of them has been described."""
 
-from pathlib import Path
-
-import msgspec
 import pytest
-from support.memory import CONFIG, Wire
+from support.http import Answer, request
 from twisted.internet.testing import MemoryReactorClock
 
-from radiod.config import Config
 from radiod.core.slices import SLICE_S
-from radiod.service.radio import Radio
 
 COUNT = 200
 
@@ -25,43 +20,42 @@ class PassingTime(MemoryReactorClock):
 
 
 @pytest.fixture
-def wire():
-    reactor = PassingTime()
+def wire(world):
     declared = "".join(f"[realms.radio.channels.c{number}]\n" for number in range(COUNT))
-    wire = Wire(Radio(Config.parse(CONFIG + declared, Path()), reactor), reactor)
-    reactor.look_s = SLICE_S / 4
+    world.start(declared, reactor=PassingTime())
+    wire = world.connect()
+    world.reactor.look_s = SLICE_S / 4
     return wire
 
 
 def ask(wire, method):
-    request = f"{method} /channels?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    wire.transport.protocol.dataReceived(request.encode())
+    wire.transport.protocol.dataReceived(request(method, "/channels?limit=1000"))
 
 
-def test_a_long_list_is_made_in_slices(wire):
+def test_a_long_list_is_made_in_slices(world, wire):
     ask(wire, "GET")
     assert wire.received() == b""
-    wire._reactor.advance(10)
-    head, _, body = wire.received().partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert f"content-length: {len(body)}".encode() in head.lower()
-    assert len(msgspec.json.decode(body)["channels"]) == COUNT + 1
+    world.reactor.advance(10)
+    answer = Answer(wire.received())
+    assert answer.status == 200
+    assert f"content-length: {len(answer.body)}" in answer.head.lower()
+    assert len(answer.json["channels"]) == COUNT + 1
 
 
-def test_its_head_tells_its_length(wire):
+def test_its_head_tells_its_length(world, wire):
     ask(wire, "GET")
-    wire._reactor.advance(10)
-    whole = len(wire.received().partition(b"\r\n\r\n")[2])
+    world.reactor.advance(10)
+    whole = len(Answer(wire.received()).body)
     ask(wire, "HEAD")
-    wire._reactor.advance(10)
+    world.reactor.advance(10)
     head, _, body = wire.received().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert f"content-length: {whole}".encode() in head.lower()
     assert body == b""
 
 
-def test_nobody_is_answered_who_has_gone_meanwhile(wire):
+def test_nobody_is_answered_who_has_gone_meanwhile(world, wire):
     ask(wire, "GET")
     wire.hang_up()
-    wire._reactor.advance(10)
+    world.reactor.advance(10)
     assert wire.received() == b""

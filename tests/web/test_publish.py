@@ -3,42 +3,28 @@
 import json
 
 import pytest
-from support.memory import CONFIG, WebSocketWire, Wire, make_radio
+from support import http
+from support.http import Answer
 
 GOOD = {"network": "sample_net", "data": {"speed": 1}}
 
 
 @pytest.fixture
-def radio():
-    return make_radio()
-
-
-@pytest.fixture
-def listener(radio):
-    wire = WebSocketWire(*radio)
-    wire.join()
+def listener(world):
+    wire = world.join()
     wire.ask([32, 1, {}, "sample_net"])
     return wire
 
 
-def request(radio, body=b"", headers=None, method="POST", path="/publish"):
+def request(world, body=b"", headers=None, method="POST", path="/publish"):
     """(status, headers, body) of one request; ``body`` is bytes or JSON."""
+    lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    fields = {"Host": "localhost", "Content-Length": str(len(data)), **(headers or {})}
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value is not None)
-    wire = Wire(*radio)
-    wire.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + data)
-    return parse(wire.received())
+    return Answer(world.ask(http.request(method, path, *lines, body=data)).received())
 
 
-def parse(answer):
-    head, _, content = answer.partition(b"\r\n\r\n")
-    first, *lines = head.decode().split("\r\n")
-    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), content
-
-
-def publish(radio, body=GOOD, key="sample-key", **kwargs):
-    status, _, content = request(radio, body, {"API-KEY": key} if key is not None else {}, **kwargs)
+def publish(world, body=GOOD, key="sample-key", **kwargs):
+    status, _, content = request(world, body, {"API-KEY": key} if key is not None else {}, **kwargs)
     return status, json.loads(content)
 
 
@@ -87,19 +73,16 @@ ROWS = {
         ("data no object", "sample-key", {"network": "sample_net", "data": None}),
     ],
 )
-def test_the_earliest_fault_is_answered_and_nobody_receives_anything(radio, listener, row, key, body):
+def test_the_earliest_fault_is_answered_and_nobody_receives_anything(world, listener, row, key, body):
     status, text = ROWS[row]
-    assert publish(radio, body, key) == (status, {"error": text})
+    assert publish(world, body, key) == (status, {"error": text})
     assert listener.heard() == []
 
 
 class TestNamesThatAreNoUris:
     """What is wrong with one is told to those who may publish on everything; to others it is not theirs."""
 
-    @pytest.fixture
-    def radio(self):
-        return make_radio(
-            """
+    KEYS = """
 [realms.radio.keys.all]
 key = "key-of-all"
 publish = ["*"]
@@ -108,77 +91,78 @@ publish = ["*"]
 key = "key-of-some"
 publish = ["weather.*"]
 """
-        )
+
+    @pytest.fixture
+    def world(self, world):
+        return world.start(self.KEYS, base="")
 
     @pytest.mark.parametrize("network", ["a..b", "a b", "", "x" * 256])
-    def test_are_told_to_those_who_may(self, radio, network):
-        status, body = publish(radio, {"network": network, "data": {}}, "key-of-all")
+    def test_are_told_to_those_who_may(self, world, network):
+        status, body = publish(world, {"network": network, "data": {}}, "key-of-all")
         assert status == 400
         assert "URI" in body["error"]
-        assert publish(radio, {"network": network}, "key-of-all") == (400, {"error": ROWS["no data"][1]})
+        assert publish(world, {"network": network}, "key-of-all") == (400, {"error": ROWS["no data"][1]})
 
     @pytest.mark.parametrize("network", ["a..b", "a b", "", "x" * 256])
-    def test_are_nothing_that_others_may_broadcast_to(self, radio, network):
+    def test_are_nothing_that_others_may_broadcast_to(self, world, network):
         status, text = ROWS["not allowed"]
-        assert publish(radio, {"network": network, "data": {}}, "key-of-some") == (status, {"error": text})
+        assert publish(world, {"network": network, "data": {}}, "key-of-some") == (status, {"error": text})
 
 
 @pytest.mark.parametrize("path", ["/publish", "/api/publish"])
-def test_a_sample_is_acknowledged_and_received_as_it_was_sent(radio, listener, path):
-    assert publish(radio, path=path) == (200, {"message": "OK"})
+def test_a_sample_is_acknowledged_and_received_as_it_was_sent(world, listener, path):
+    assert publish(world, path=path) == (200, {"message": "OK"})
     assert [event[4] for event in listener.heard()] == [[{"speed": 1}]]
 
 
-def test_the_answer_tells_how_many_listen(radio, listener):
-    _, headers, _ = request(radio, GOOD, {"API-KEY": "sample-key"})
+def test_the_answer_tells_how_many_listen(world, listener):
+    _, headers, _ = request(world, GOOD, {"API-KEY": "sample-key"})
     assert headers["X-Radiod-Readers"] == "1"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "FOO"])
-def test_other_methods_are_refused(radio, method):
-    status, headers, _ = request(radio, method=method)
+def test_other_methods_are_refused(world, method):
+    status, headers, _ = request(world, method=method)
     assert (status, headers["Allow"]) == (405, "POST, OPTIONS")
 
 
-def test_options_tells_the_methods(radio):
-    status, headers, _ = request(radio, method="OPTIONS")
+def test_options_tells_the_methods(world):
+    status, headers, _ = request(world, method="OPTIONS")
     assert (status, headers["Allow"]) == (200, "POST, OPTIONS")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "nonsense", ""])
-def test_the_content_type_does_not_matter(radio, content_type):
+def test_the_content_type_does_not_matter(world, content_type):
     headers = {"API-KEY": "sample-key", "Content-Type": content_type}
-    assert request(radio, GOOD, headers)[0] == 200
+    assert request(world, GOOD, headers).status == 200
 
 
-def test_a_bearer_token_is_a_key_too(radio):
-    assert request(radio, GOOD, {"Authorization": "Bearer sample-key"})[0] == 200
+def test_a_bearer_token_is_a_key_too(world):
+    assert request(world, GOOD, {"Authorization": "Bearer sample-key"}).status == 200
 
 
-def test_the_last_of_duplicate_members_counts(radio, listener):
-    assert publish(radio, b'{"network":"x","network":"sample_net","data":3,"data":{"a":1}}')[0] == 200
+def test_the_last_of_duplicate_members_counts(world, listener):
+    assert publish(world, b'{"network":"x","network":"sample_net","data":3,"data":{"a":1}}')[0] == 200
     assert listener.heard()[0][4] == [{"a": 1}]
 
 
-def test_a_closed_channel_is_gone(radio):
-    owner = WebSocketWire(*radio)
-    owner.join()
+def test_a_closed_channel_is_gone(world):
+    owner = world.join()
     owner.ask([48, 1, {}, "radiod.channel.create", ["other"], {"lifetime": 0.25}])
-    assert publish(radio, {"network": "other", "data": {}})[0] == 200
-    radio[1].advance(0.25)
-    assert publish(radio, {"network": "other", "data": {}})[0] == 410
+    assert publish(world, {"network": "other", "data": {}})[0] == 200
+    world.reactor.advance(0.25)
+    assert publish(world, {"network": "other", "data": {}})[0] == 410
 
 
-def test_a_body_announced_too_long_is_refused_before_it_is_sent(radio):
-    wire = Wire(*radio)
-    wire.send(b"POST /publish HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n")
+def test_a_body_announced_too_long_is_refused_before_it_is_sent(world):
+    lines = b"Host: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n"
+    wire = world.ask(b"POST /publish HTTP/1.1\r\n%b\r\n" % lines)
     assert wire.received().startswith(b"HTTP/1.1 413 ")
     assert wire.is_closed
 
 
-def test_a_body_that_grows_too_long_is_refused(radio):
-    wire = Wire(*radio)
-    wire.send(b"POST /publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+def test_a_body_that_grows_too_long_is_refused(world):
+    wire = world.ask(b"POST /publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(17):
         if wire.is_closed:
             break
@@ -187,10 +171,9 @@ def test_a_body_that_grows_too_long_is_refused(radio):
     assert wire.is_closed
 
 
-def test_continue_is_said_to_those_who_ask(radio):
+def test_continue_is_said_to_those_who_ask(world):
     body = json.dumps(GOOD).encode()
-    wire = Wire(*radio)
-    wire.send(
+    wire = world.ask(
         b"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: sample-key\r\nExpect: 100-continue\r\n"
         b"Content-Length: %d\r\n\r\n" % len(body)
     )
@@ -212,32 +195,31 @@ def test_continue_is_said_to_those_who_ask(radio):
         "No colon\r\n",
     ],
 )
-def test_a_length_that_could_be_read_in_two_ways_is_refused(radio, lines):
-    wire = Wire(*radio)
-    wire.send(f"POST /publish HTTP/1.1\r\nHost: x\r\n{lines}\r\n{{}}\n".encode())
+def test_a_length_that_could_be_read_in_two_ways_is_refused(world, lines):
+    wire = world.ask(f"POST /publish HTTP/1.1\r\nHost: x\r\n{lines}\r\n{{}}\n".encode())
     assert wire.received().startswith(b"HTTP/1.1 400 ")
     assert wire.is_closed
 
 
-def test_crossbars_dialect_publishes_and_answers_the_publication(radio, listener):
+def test_crossbars_dialect_publishes_and_answers_the_publication(world, listener):
     body = {"topic": "sample_net", "args": [1, {"a": 2}], "kwargs": {"x": 3}}
-    status, answer = publish(radio, body)
+    status, answer = publish(world, body)
     assert status == 200
     event = listener.heard()[0]
     assert event[2] == answer["id"]
     assert event[4:] == [[1, {"a": 2}], {"x": 3}]
 
 
-def test_crossbars_dialect_says_wamp_refusals_with_status_200(radio):
-    status, answer = publish(radio, {"topic": "secret_net", "args": []})
+def test_crossbars_dialect_says_wamp_refusals_with_status_200(world):
+    status, answer = publish(world, {"topic": "secret_net", "args": []})
     assert (status, answer["error"], answer["kwargs"]) == (200, "wamp.error.not_authorized", {})
 
 
 @pytest.mark.parametrize(
     "change", [{"topic": 3}, {"args": {}}, {"kwargs": []}, {"options": 3}, {"options": {"exclude": ["x"]}}]
 )
-def test_crossbars_dialect_refuses_wrong_types(radio, listener, change):
-    status, answer = publish(radio, {"topic": "sample_net", **change})
+def test_crossbars_dialect_refuses_wrong_types(world, listener, change):
+    status, answer = publish(world, {"topic": "sample_net", **change})
     assert (status, answer["args"], answer["kwargs"]) == (400, [], {})
     assert listener.heard() == []
 
@@ -254,121 +236,115 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("data", UNFIT, ids=UNFIT.values())
-def test_what_others_cannot_read_is_refused_as_what_is_no_json(radio, listener, data):
+def test_what_others_cannot_read_is_refused_as_what_is_no_json(world, listener, data):
     network = b'{"network": "sample_net", "data": {"a": %b}}' % data
-    status, answer = publish(radio, network)
+    status, answer = publish(world, network)
     assert status == 400
     assert UNFIT[data] in answer["error"]
     for part in (b'"args": [%b]', b'"kwargs": {"k": %b}'):
-        status, answer = publish(radio, b'{"topic": "sample_net", %b}' % (part % data))
+        status, answer = publish(world, b'{"topic": "sample_net", %b}' % (part % data))
         assert (status, answer["error"]) == (400, "wamp.error.invalid_argument")
         assert UNFIT[data] in answer["args"][0]
     assert listener.heard() == []
 
 
-def test_how_deep_data_may_go_is_a_limit():
-    radio = make_radio("[limits]\nmax_nesting = 8\n" + CONFIG)
+def test_how_deep_data_may_go_is_a_limit(world):
+    world.start(max_nesting=8)
     deep = b'{"network": "sample_net", "data": {"a": [[[[[[%b]]]]]]}}'
-    assert publish(radio, deep % b"1")[0] == 200
-    status, answer = publish(radio, deep % b"[]")
+    assert publish(world, deep % b"1")[0] == 200
+    status, answer = publish(world, deep % b"[]")
     assert status == 400
     assert "nested 9 deep, 8 at most" in answer["error"]
 
 
 @pytest.mark.parametrize("half", [b'"\\ud800"', b'"\\udc00 and more"', b"NaN", b"-Infinity"])
-def test_what_is_no_json_is_no_json_in_either_dialect(radio, listener, half):
+def test_what_is_no_json_is_no_json_in_either_dialect(world, listener, half):
     for body in (
         b'{"network": "sample_net", "data": {"a": %b}}' % half,
         b'{"topic": "sample_net", "args": [%b]}' % half,
     ):
-        assert publish(radio, body) == (400, {"error": "POST data is not JSON"})
+        assert publish(world, body) == (400, {"error": "POST data is not JSON"})
     assert listener.heard() == []
 
 
-def test_a_retained_event_awaits_late_listeners(radio):
-    assert publish(radio, {"topic": "other", "args": ["map"], "options": {"retain": True}})[0] == 200
-    late = WebSocketWire(*radio)
-    late.join()
+def test_a_retained_event_awaits_late_listeners(world):
+    assert publish(world, {"topic": "other", "args": ["map"], "options": {"retain": True}})[0] == 200
+    late = world.join()
     late.say([32, 1, {"get_retained": True}, "other"])
     subscribed, event = late.heard()
     assert (subscribed[0], event[3], event[4]) == (33, {"retained": True}, ["map"])
 
 
-def test_publishing_only_reaches_declared_channels_where_the_realm_says_so():
-    radio = make_radio(CONFIG.replace('anonymous = "open"', 'anonymous = "open"\nundeclared_topics = false'))
-    assert publish(radio)[0] == 200
-    assert publish(radio, {"network": "other", "data": {}})[0] == 404
+def test_publishing_only_reaches_declared_channels_where_the_realm_says_so(world):
+    world.start("realms.radio.undeclared_topics = false")
+    assert publish(world)[0] == 200
+    assert publish(world, {"network": "other", "data": {}})[0] == 404
 
 
 class TestSlowListeners:
     """Listeners for whom a publisher waits, or is refused."""
 
     @pytest.fixture
-    def slow(self, radio):
+    def slow(self, world):
         def listen(policy):
-            wire = WebSocketWire(*radio)
-            wire.join()
+            wire = world.join()
             wire.ask([32, 1, {"_radiod_buffer": {"policy": policy, "size": 1}}, "sample_net"])
             wire.transport.producer.pauseProducing()
             return wire
 
         return listen
 
-    def ask(self, radio, body):
-        wire = Wire(*radio)
-        data = json.dumps(body).encode()
-        head = f"Host: x\r\nAPI-KEY: sample-key\r\nContent-Length: {len(data)}\r\n"
-        wire.send(f"POST /publish HTTP/1.1\r\n{head}\r\n".encode() + data)
-        return wire
+    def ask(self, world, body):
+        return world.ask(http.post("/publish", body, "API-KEY: sample-key"))
 
     BRIDGE = {"topic": "sample_net", "args": [1]}
 
     @pytest.mark.parametrize("body", [GOOD, BRIDGE])
-    def test_hold_the_answer_back_until_there_is_room(self, radio, slow, body):
+    def test_hold_the_answer_back_until_there_is_room(self, world, slow, body):
         listener = slow("wait")
-        assert parse(self.ask(radio, body).received())[0] == 200
-        held = self.ask(radio, body)
+        assert Answer(self.ask(world, body).received()).status == 200
+        held = self.ask(world, body)
         assert held.received() == b""
-        assert parse(self.ask(radio, {"network": "other", "data": {}}).received())[0] == 200
+        assert Answer(self.ask(world, {"network": "other", "data": {}}).received()).status == 200
         listener.transport.producer.resumeProducing()
         held.settle()
-        status, headers, _ = parse(held.received())
+        status, headers, _ = Answer(held.received())
         assert (status, headers["X-Radiod-Readers"]) == (200, "1")
 
     @pytest.mark.parametrize("body", [GOOD, BRIDGE])
-    def test_that_are_too_slow_are_a_503_that_asks_to_try_again(self, radio, slow, body):
+    def test_that_are_too_slow_are_a_503_that_asks_to_try_again(self, world, slow, body):
         slow("wait")
-        self.ask(radio, body)
-        held = self.ask(radio, body)
-        radio[1].advance(5.1)
-        status, headers, content = parse(held.received())
+        self.ask(world, body)
+        held = self.ask(world, body)
+        world.reactor.advance(5.1)
+        status, headers, content = Answer(held.received())
         assert (status, headers["Retry-After"]) == (503, "1")
         assert "error" in json.loads(content)
 
-    def test_hold_the_answer_to_a_body_with_other_options_too(self, radio, slow):
+    def test_hold_the_answer_to_a_body_with_other_options_too(self, world, slow):
         slow("wait")
         body = {**self.BRIDGE, "options": {"exclude_me": False}}
-        assert parse(self.ask(radio, body).received())[0] == 200
-        assert self.ask(radio, body).received() == b""
+        assert Answer(self.ask(world, body).received()).status == 200
+        assert self.ask(world, body).received() == b""
 
     @pytest.mark.parametrize("body", [GOOD, BRIDGE])
-    def test_that_refuse_are_a_503_at_once(self, radio, slow, body):
+    def test_that_refuse_are_a_503_at_once(self, world, slow, body):
         slow("raise")
-        self.ask(radio, body)
-        status, headers, content = parse(self.ask(radio, body).received())
+        self.ask(world, body)
+        status, headers, content = Answer(self.ask(world, body).received())
         assert (status, headers["Retry-After"]) == (503, "1")
         if body is self.BRIDGE:
             assert json.loads(content)["error"] == "radiod.error.overrun"
 
-    def test_do_not_hold_who_asked_for_no_acknowledgement(self, radio, slow):
+    def test_do_not_hold_who_asked_for_no_acknowledgement(self, world, slow):
         slow("wait")
         body = {**self.BRIDGE, "options": {"acknowledge": False}}
-        assert [parse(self.ask(radio, body).received())[0] for _ in range(3)] == [200] * 3
+        assert [Answer(self.ask(world, body).received()).status for _ in range(3)] == [200] * 3
 
-    def test_may_outlast_the_request_that_waits_for_them(self, radio, slow):
+    def test_may_outlast_the_request_that_waits_for_them(self, world, slow):
         listener = slow("wait")
-        self.ask(radio, GOOD)
-        held = self.ask(radio, GOOD)
+        self.ask(world, GOOD)
+        held = self.ask(world, GOOD)
         held.hang_up()
         listener.transport.producer.resumeProducing()
         held.settle()

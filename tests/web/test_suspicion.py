@@ -3,12 +3,14 @@
 import json
 
 import pytest
-from support.memory import CONFIG, RawSocketWire, WebSocketWire, Wire, make_radio, upgrade
+from support import http
+from support.http import get
+from support.memory import RawSocketWire, WebSocketWire, upgrade
 
 from radiod.core.budgets.guesses import FREE, MAX_WAITING, WAIT
 from radiod.wire.codecs import JSON
 
-PRIVATE = f"""{CONFIG}
+PRIVATE = """
 [realms.radio.channels.secret]
 public = false
 key = "secrets-key"
@@ -17,57 +19,41 @@ key = "secrets-key"
 TICKET = [1, "radio", {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "joe"}]
 
 
-def post(key, body='{"network": "sample_net", "data": {}}', extra=""):
-    head = f"POST /publish HTTP/1.1\r\nHost: x\r\nAPI-KEY: {key}\r\n{extra}Content-Length: {len(body)}"
-    return f"{head}\r\n\r\n{body}".encode()
+SAMPLE = {"network": "sample_net", "data": {}}
 
 
-def get(path, extra=""):
-    return f"GET {path} HTTP/1.1\r\nHost: x\r\n{extra}\r\n".encode()
+def post(key, body=SAMPLE, *lines):
+    return http.post("/publish", body, f"API-KEY: {key}", *lines)
 
 
-class World:
-    def __init__(self):
-        self.radio, self.reactor = make_radio(PRIVATE)
+def guess(world, request, times=FREE):
+    return [world.ask(request).received() for _ in range(times)]
 
-    def ask(self, request):
-        """A connection of its own that has sent a request."""
-        wire = Wire(self.radio, self.reactor)
-        wire.send(request)
-        return wire
 
-    def socket(self, kind=WebSocketWire):
-        return kind(self.radio, self.reactor)
-
-    def guess(self, request, times=FREE):
-        return [self.ask(request).received() for _ in range(times)]
-
-    def wrong(self):
-        return self.radio.statistics.refused["wrong_keys"]
+def wrong_keys(world):
+    return world.radio.statistics.refused["wrong_keys"]
 
 
 @pytest.fixture
-def world():
-    return World()
+def world(world):
+    return world.start(PRIVATE)
 
 
 @pytest.fixture
 def watched(world):
     """A world where many keys were guessed."""
-    world.guess(post("wrong"))
+    guess(world, post("wrong"))
     return world
 
 
 GUESSES = {
     "publish": post("wrong"),
-    "publish to a private channel": post(
-        "sample-key", '{"network": "other", "data": {}}', "Channel-Key: wrong\r\n"
-    ),
-    "bridge": post("wrong", '{"topic": "a"}'),
-    "poll": get("/listen/sample_net?last=1", "API-KEY: wrong\r\n"),
-    "bearer": get("/listen/sample_net?last=1", "Authorization: Bearer wrong\r\n"),
-    "events": get("/listen/sample_net", "Accept: text/event-stream\r\nAPI-KEY: wrong\r\n"),
-    "channel key": get("/listen/secret", "Channel-Key: wrong\r\n"),
+    "publish to a private channel": post("sample-key", {**SAMPLE, "network": "other"}, "Channel-Key: wrong"),
+    "bridge": post("wrong", {"topic": "a"}),
+    "poll": get("/listen/sample_net?last=1", "API-KEY: wrong"),
+    "bearer": get("/listen/sample_net?last=1", "Authorization: Bearer wrong"),
+    "events": get("/listen/sample_net", "Accept: text/event-stream", "API-KEY: wrong"),
+    "channel key": get("/listen/secret", "Channel-Key: wrong"),
     "channel key in the query": get("/listen/secret?key=wrong"),
     "websocket": upgrade("/listen/sample_net", extra="API-KEY: wrong\r\n"),
     "websocket with a channel's key": upgrade("/listen/secret?key=wrong"),
@@ -76,8 +62,8 @@ GUESSES = {
 
 @pytest.mark.parametrize("request_", GUESSES.values(), ids=GUESSES)
 def test_wrong_keys_count_over_http_and_plain_websockets_and_then_wait(world, request_):
-    first = world.guess(request_)
-    assert world.wrong() == FREE
+    first = guess(world, request_)
+    assert wrong_keys(world) == FREE
     late = world.ask(request_)
     assert late.received() == b""
     world.reactor.advance(WAIT)
@@ -89,8 +75,8 @@ def test_wrong_keys_count_over_http_and_plain_websockets_and_then_wait(world, re
     "request_",
     [
         post("sample-key"),
-        get("/listen/sample_net", "Accept: text/event-stream\r\nAPI-KEY: sample-key\r\n"),
-        get("/listen/secret", "Accept: text/event-stream\r\nChannel-Key: secrets-key\r\n"),
+        get("/listen/sample_net", "Accept: text/event-stream", "API-KEY: sample-key"),
+        get("/listen/secret", "Accept: text/event-stream", "Channel-Key: secrets-key"),
         upgrade("/listen/sample_net", extra="API-KEY: sample-key\r\n"),
     ],
 )
@@ -103,14 +89,14 @@ def test_who_has_the_right_key_waits_as_long_and_gets_in(watched, request_):
 
 def test_who_shows_no_key_never_waits(watched):
     assert watched.ask(get("/listen/sample_net?last=1")).received().startswith(b"HTTP/1.1 204")
-    assert watched.ask(post("").replace(b"API-KEY: \r\n", b"")).received().startswith(b"HTTP/1.1 400")
-    assert watched.socket().join()
+    assert watched.ask(http.post("/publish", SAMPLE)).received().startswith(b"HTTP/1.1 400")
+    assert watched.join()
 
 
 def test_a_connection_that_has_shown_the_right_key_does_not_wait(world):
     regular = world.ask(post("sample-key"))
     assert b"200 OK" in regular.received()
-    world.guess(post("wrong"))
+    guess(world, post("wrong"))
     regular.send(post("sample-key"))
     assert b"200 OK" in regular.received()
     regular.send(post("other-key"))
@@ -125,7 +111,7 @@ def test_a_right_api_key_does_not_help_to_guess_a_channels_key(watched):
     regular = watched.ask(post("sample-key"))
     watched.reactor.advance(WAIT)
     assert b"200 OK" in regular.received()
-    body = json.dumps({"topic": "other", "options": {"_radiod_key": "wrong"}})
+    body = {"topic": "other", "options": {"_radiod_key": "wrong"}}
     regular.send(post("sample-key", body))
     assert b"bad_key" in regular.received()
     regular.send(post("sample-key", body))
@@ -136,7 +122,7 @@ def test_above_a_number_all_are_told_to_come_back(watched):
     for _ in range(MAX_WAITING - 1):
         watched.radio.fan_out.guesses.turn("127.0.0.1")
     waiting = watched.ask(post("sample-key"))
-    for request in (post("wrong"), post("sample-key"), get("/listen/x", "API-KEY: sample-key\r\n")):
+    for request in (post("wrong"), post("sample-key"), get("/listen/x", "API-KEY: sample-key")):
         refused = watched.ask(request).received()
         assert refused.startswith(b"HTTP/1.1 429")
         assert b"Retry-After: 5" in refused
@@ -162,7 +148,7 @@ class TestWamp:
         return request.param
 
     def login(self, world, kind, ticket):
-        wire = world.socket(kind)
+        wire = world.connect(kind)
         assert wire.ask(TICKET)[0] == 4
         wire.say([5, ticket, {}])
         return wire
@@ -170,8 +156,8 @@ class TestWamp:
     def test_failed_logins_count_and_then_wait(self, world, kind):
         for _ in range(FREE):
             assert self.login(world, kind, "wrong").heard()[0][2] == "wamp.error.authentication_denied"
-        assert world.wrong() == FREE
-        bad, good = self.login(world, kind, "wrong"), self.login(world, kind, "joes-ticket")
+        assert wrong_keys(world) == FREE
+        bad, good = self.login(world, kind, "wrong"), self.login(world, kind, "joe-ticket")
         assert (bad.heard(), good.heard()) == ([], [])
         world.reactor.pump([WAIT, 0.1, 0.1])
         assert bad.heard()[0][2] == "wamp.error.authentication_denied"
@@ -182,17 +168,17 @@ class TestWamp:
             wire = self.login(watched, kind, "wrong")
             wire.say([48, None, {}, "radiod.echo", []])
             wire.hang_up()
-        good = self.login(watched, kind, "joes-ticket")
+        good = self.login(watched, kind, "joe-ticket")
         watched.reactor.advance(WAIT)
         assert good.heard()[0][0] == 2
 
     def test_who_comes_when_the_line_is_full_is_told_so(self, watched, kind):
         for _ in range(MAX_WAITING):
             watched.radio.fan_out.guesses.turn("127.0.0.1")
-        assert self.login(watched, kind, "joes-ticket").heard()[0][2] == "radiod.error.quota"
+        assert self.login(watched, kind, "joe-ticket").heard()[0][2] == "radiod.error.quota"
 
     def test_what_comes_behind_a_login_in_line_is_taken_after_it(self, watched, kind):
-        wire = self.login(watched, kind, "joes-ticket")
+        wire = self.login(watched, kind, "joe-ticket")
         wire.say([48, None, {}, "radiod.echo", [7]])
         watched.reactor.advance(WAIT)
         assert [message[0] for message in wire.heard()] == [2, 50]
@@ -210,14 +196,12 @@ class TestWamp:
         ],
     )
     def test_wrong_keys_of_channels_count_and_then_wait(self, world, kind, message):
-        wire = world.socket(kind)
-        wire.join()
+        wire = world.join(kind)
         for _ in range(FREE):
             wire.say(message)
-        assert world.wrong() == FREE
+        assert wrong_keys(world) == FREE
         wire.heard()
-        other = world.socket(kind)
-        other.join()
+        other = world.join(kind)
         other.say([48, None, {}, "radiod.channel.join", ["secret", "secrets-key"]])
         other.say([48, None, {}, "radiod.echo", [7]])
         assert other.heard() == []
@@ -239,7 +223,7 @@ def test_over_long_poll_logins_are_slowed_as_well(watched):
     watched.reactor.advance(0)
     assert json.loads(told.pop())[0] == 4
     poll.receive(told.append)
-    poll.send(b'[5, "joes-ticket", {}]', lambda wrong: None)
+    poll.send(b'[5, "joe-ticket", {}]', lambda wrong: None)
     watched.reactor.advance(0)
     assert told == []
     watched.reactor.pump([WAIT, 0, 0])

@@ -46,12 +46,12 @@ def _nothing(outlet: Outlet) -> None:
 class Request:
     """``body`` is whole, but for those who take it piece by piece.
 
-    ``fields`` are told with the answer, whoever answers. ``on_lost`` is called when nobody waits for an answer
-    any more that has not been given, or has begun and not ended: the connection is lost, or the server has
+    ``fields`` are told with the answer, whoever answers. ``on_lost`` is called when nobody waits any more for
+    an answer that has not been given, or has begun and not ended: the connection is lost, or the server has
     ended it. What is answered after that goes nowhere.
     """
 
-    __slots__ = ("body", "connection", "fields", "head", "is_over", "on_lost", "visit")
+    __slots__ = ("body", "connection", "fields", "has_begun", "head", "is_over", "on_lost", "visit")
 
     def __init__(self, connection: Connection, head: Head, visit: Visit) -> None:
         self.connection = connection
@@ -60,6 +60,8 @@ class Request:
         self.body = b""
         self.fields: tuple[tuple[str, str], ...] = ()
         self.on_lost: Callable[[], None] | None = None
+        # Whether an answer that goes on has begun.
+        self.has_begun = False
         # Whether it has been answered, or nobody waits for that.
         self.is_over = False
 
@@ -106,8 +108,8 @@ class Request:
             answer: its status, type and fields; ``content`` is not looked at.
             format: what events look like there.
             opening: opens whatever writes them; what it raises is raised here, and nothing has begun.
-            is_cut_for_backlog: a client that does not read what it is sent is cut; otherwise its request is not
-                read on.
+            is_cut_for_backlog: a client that does not read what it is sent is cut; otherwise its request is
+                not read on.
         """
         return self.connection.begin(self, answer, format, opening, is_cut_for_backlog=is_cut_for_backlog)
 

@@ -27,8 +27,9 @@ from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
 from radiod.transport.listening.listeners import PlainListener
 from radiod.transport.outbox import FanOut
-from radiod.transport.outlets import Outlet, outlet_over
+from radiod.transport.outlets import Outlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
+from radiod.transport.sockets import outlet_over
 from radiod.wire.codecs import Codec
 from radiod.wire.deflate import inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame

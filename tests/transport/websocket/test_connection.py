@@ -4,7 +4,7 @@ import gc
 
 import msgspec
 import pytest
-from support.memory import CONFIG, HELLO, WebSocketWire, Wire, client_frame, make_radio, upgrade
+from support.memory import HELLO, WebSocketWire, client_frame, upgrade
 
 from radiod.transport.pings import CROWD, TURNS
 
@@ -15,19 +15,8 @@ ECHO = b'[48,1,{},"radiod.echo",["x"]]'
 SECOND_ECHO = ECHO.replace(b"1", b"2")
 
 
-@pytest.fixture
-def radio():
-    return make_radio()
-
-
-def joined(radio):
-    wire = WebSocketWire(*radio)
-    wire.join()
-    return wire
-
-
-def listening(radio):
-    wire = Wire(*radio)
+def listening(world):
+    wire = world.connect()
     wire.send(upgrade("/listen/sample_net"))
     assert wire.received().startswith(b"HTTP/1.1 101 ")
     return wire
@@ -37,18 +26,18 @@ def code(number):
     return number.to_bytes(2, "big")
 
 
-def wait(radio, seconds):
+def wait(world, seconds):
     """Let time pass as it does, a second at a time."""
     for _ in range(seconds):
-        radio[1].advance(1)
+        world.reactor.advance(1)
 
 
-def sessions(radio):
-    return radio[0].realms["radio"].sessions
+def sessions(world):
+    return world.realm.sessions
 
 
-def pinger(radio):
-    return radio[0].port.websocket.shared.pinger
+def pinger(world):
+    return world.radio.port.websocket.shared.pinger
 
 
 def count(*names):
@@ -57,87 +46,84 @@ def count(*names):
 
 
 class TestPings:
-    def test_a_silent_peer_is_pinged_once_an_interval(self, radio):
-        wire = joined(radio)
-        wait(radio, INTERVAL - 2)
+    def test_a_silent_peer_is_pinged_once_an_interval(self, world):
+        wire = world.join()
+        wait(world, INTERVAL - 2)
         assert wire.received() == b""
-        wait(radio, 2)
+        wait(world, 2)
         assert wire.received() == PING_FRAME
 
-    def test_one_that_answers_is_pinged_for_ever(self, radio):
-        wire = joined(radio)
+    def test_one_that_answers_is_pinged_for_ever(self, world):
+        wire = world.join()
         for _ in range(5):
-            wait(radio, INTERVAL)
+            wait(world, INTERVAL)
             assert wire.received() == PING_FRAME
             wire.send(client_frame(0x8A, b""))
         assert not wire.is_closed
 
-    def test_one_that_does_not_answer_is_cut_and_nothing_of_it_remains(self, radio):
-        wire = joined(radio)
-        wait(radio, INTERVAL)
-        wait(radio, TIMEOUT - 1)
+    def test_one_that_does_not_answer_is_cut_and_nothing_of_it_remains(self, world):
+        wire = world.join()
+        wait(world, INTERVAL)
+        wait(world, TIMEOUT - 1)
         assert not wire.is_closed
-        wait(radio, 2)
+        wait(world, 2)
         assert wire.is_closed
-        assert (sessions(radio), radio[0].port.connections, len(pinger(radio))) == ({}, 0, 0)
+        assert (sessions(world), world.radio.port.connections, len(pinger(world))) == ({}, 0, 0)
 
     @pytest.mark.parametrize("data", [client_frame(0x81, ECHO), client_frame(0x81, ECHO)[:1]])
-    def test_anything_it_sends_is_an_answer(self, data):
-        radio = make_radio(f"{CONFIG}\n[limits]\nmessage_timeout_s = 60\n")
-        wire = joined(radio)
-        wait(radio, INTERVAL + 1)
+    def test_anything_it_sends_is_an_answer(self, world, data):
+        world.start(message_timeout_s=60)
+        wire = world.join()
+        wait(world, INTERVAL + 1)
         wire.send(data)
-        wait(radio, TIMEOUT)
+        wait(world, TIMEOUT)
         assert not wire.is_closed
 
-    def test_a_pong_nobody_asked_for_is_ignored(self, radio):
-        wire = joined(radio)
+    def test_a_pong_nobody_asked_for_is_ignored(self, world):
+        wire = world.join()
         wire.send(client_frame(0x8A, b"here I am"))
         assert wire.received() == b""
         assert not wire.is_closed
 
-    def test_listeners_are_pinged_too(self, radio):
-        listener = listening(radio)
-        wait(radio, INTERVAL)
+    def test_listeners_are_pinged_too(self, world):
+        listener = listening(world)
+        wait(world, INTERVAL)
         assert listener.received() == PING_FRAME
-        wait(radio, TIMEOUT + 1)
+        wait(world, TIMEOUT + 1)
         assert listener.is_closed
 
-    def test_a_timeout_longer_than_the_interval_is_kept(self):
-        radio = make_radio(
-            "[limits]\nping_interval_s = 3\nping_timeout_s = 10\n[realms.radio]\nanonymous = 'all'\n"
-            "[realms.radio.roles.all]\n"
-        )
-        wire = joined(radio)
-        wait(radio, 12)
+    def test_a_timeout_longer_than_the_interval_is_kept(self, world):
+        world.start(ping_interval_s=3, ping_timeout_s=10)
+        wire = world.join()
+        wait(world, 12)
         # Asked once, and not again before the time is up.
         assert wire.received() == PING_FRAME
         assert not wire.is_closed
-        wait(radio, 3)
+        wait(world, 3)
         assert wire.is_closed
 
-    def test_connections_are_spread_over_the_turns_they_came_in(self, radio):
-        first = joined(radio)
-        wait(radio, 10)
-        second = joined(radio)
-        wait(radio, INTERVAL - 10)
+    def test_connections_are_spread_over_the_turns_they_came_in(self, world):
+        first = world.join()
+        wait(world, 10)
+        second = world.join()
+        wait(world, INTERVAL - 10)
         assert (first.received(), second.received()) == (PING_FRAME, b"")
-        wait(radio, 10)
+        wait(world, 10)
         assert second.received() == PING_FRAME
 
-    def test_one_timer_serves_all_and_none_runs_for_nobody(self, radio):
-        timers = radio[0].clock.timers
-        wires = [joined(radio) for _ in range(3)]
-        assert (len(timers), len(pinger(radio))) == (1, 3)
+    def test_one_timer_serves_all_and_none_runs_for_nobody(self, world):
+        timers = world.radio.clock.timers
+        wires = [world.join() for _ in range(3)]
+        assert (len(timers), len(pinger(world))) == (1, 3)
         for wire in wires:
             wire.hang_up()
-        assert (len(timers), len(pinger(radio))) == (0, 0)
+        assert (len(timers), len(pinger(world))) == (0, 0)
 
-    def test_many_that_came_together_are_not_pinged_together(self, radio):
-        wires = [joined(radio) for _ in range(CROWD + 100)]
+    def test_many_that_came_together_are_not_pinged_together(self, world):
+        wires = [world.join() for _ in range(CROWD + 100)]
         pinged = []
         for _ in range(INTERVAL):
-            radio[1].advance(1)
+            world.reactor.advance(1)
             pinged.append(sum(wire.received() == PING_FRAME for wire in wires))
         assert sum(pinged) == len(wires)
         assert max(pinged) == CROWD
@@ -147,18 +133,18 @@ class TestPings:
 
 
 class TestPeersPings:
-    def test_each_is_answered_with_its_payload(self, radio):
-        wire = joined(radio)
+    def test_each_is_answered_with_its_payload(self, world):
+        wire = world.join()
         wire.send(client_frame(0x89, b"") + client_frame(0x89, b"x" * 125))
         assert wire.frames() == [(PONG, b""), (PONG, b"x" * 125)]
 
-    def test_in_order_with_messages_before_and_behind(self, radio):
-        wire = joined(radio)
+    def test_in_order_with_messages_before_and_behind(self, world):
+        wire = world.join()
         wire.send(client_frame(0x81, ECHO) + client_frame(0x89, b"?") + client_frame(0x81, SECOND_ECHO))
         assert [opcode for opcode, _ in wire.frames()] == [1, PONG, 1]
 
-    def test_in_two_segments(self, radio):
-        wire = joined(radio)
+    def test_in_two_segments(self, world):
+        wire = world.join()
         data = client_frame(0x89, b"alive?")
         wire.send(data[:4])
         assert wire.received() == b""
@@ -180,53 +166,53 @@ class TestThePeerCloses:
             (code(1000) + b"\xff", 1007),
         ],
     )
-    def test_and_is_answered_once_and_hung_up_on(self, radio, payload, answer):
-        wire = joined(radio)
+    def test_and_is_answered_once_and_hung_up_on(self, world, payload, answer):
+        wire = world.join()
         wire.send(client_frame(0x88, payload))
         assert wire.frames() == [(CLOSE, code(answer))]
         assert wire.is_closed
 
-    def test_what_it_asked_before_is_answered_what_it_sends_behind_is_not(self, radio):
-        wire = joined(radio)
+    def test_what_it_asked_before_is_answered_what_it_sends_behind_is_not(self, world):
+        wire = world.join()
         wire.send(client_frame(0x81, ECHO) + client_frame(0x88, code(1000)) + client_frame(0x81, ECHO))
         assert [opcode for opcode, _ in wire.frames()] == [1, CLOSE]
 
-    def test_its_session_is_over_at_once(self, radio):
-        wire = joined(radio)
+    def test_its_session_is_over_at_once(self, world):
+        wire = world.join()
         wire.ask([32, 1, {}, "a"])
         wire.send(client_frame(0x88, code(1000)))
-        assert sessions(radio) == {}
+        assert sessions(world) == {}
 
 
 class TestWeClose:
-    def closing(self, radio):
-        wire = joined(radio)
-        radio[0].realms["radio"].close()
+    def closing(self, world):
+        wire = world.join()
+        world.realm.close()
         wire.settle()
         assert wire.frames() == [(CLOSE, code(1012))]
         assert not wire.is_closed
         return wire
 
-    def test_the_peers_answer_ends_it(self, radio):
-        wire = self.closing(radio)
+    def test_the_peers_answer_ends_it(self, world):
+        wire = self.closing(world)
         wire.send(client_frame(0x88, code(1000)))
         assert wire.is_closed
         assert wire.received() == b""
         # Nothing that would happen later.
-        assert len(radio[0].clock.timers) == 0
+        assert len(world.radio.clock.timers) == 0
 
-    def test_nothing_else_it_sends_counts(self, radio):
-        wire = self.closing(radio)
+    def test_nothing_else_it_sends_counts(self, world):
+        wire = self.closing(world)
         wire.send(client_frame(0x81, ECHO) + client_frame(0x89, b"?") + b"\x83\x02hi")
         assert (wire.received(), wire.is_closed) == (b"", False)
         wire.send(client_frame(0x88, code(1000)))
         assert wire.is_closed
 
-    def test_in_the_middle_of_what_it_sends(self, radio):
-        wire = joined(radio)
+    def test_in_the_middle_of_what_it_sends(self, world):
+        wire = world.join()
         frame = client_frame(0x81, b"\x88" * 1000)
         wire.send(frame[:500])
-        radio[0].realms["radio"].close()
+        world.realm.close()
         wire.settle()
         assert [opcode for opcode, _ in wire.frames()] == [CLOSE]
         wire.send(frame[500:])
@@ -234,31 +220,31 @@ class TestWeClose:
         wire.send(client_frame(0x88, code(1000)))
         assert wire.is_closed
 
-    def test_a_peer_that_does_not_answer_is_cut(self, radio):
-        wire = self.closing(radio)
-        wait(radio, 1)
+    def test_a_peer_that_does_not_answer_is_cut(self, world):
+        wire = self.closing(world)
+        wait(world, 1)
         assert not wire.is_closed
-        wait(radio, 2)
+        wait(world, 2)
         assert wire.is_closed
         assert wire.received() == b""
 
 
 class TestViolations:
-    def test_end_the_session_at_once_and_tell_why(self, radio):
-        wire = joined(radio)
+    def test_end_the_session_at_once_and_tell_why(self, world):
+        wire = world.join()
         wire.send(b"\x81\x02hi")
-        assert sessions(radio) == {}
+        assert sessions(world) == {}
         ((opcode, payload),) = wire.frames()
         assert (opcode, payload[:2], payload[2:]) == (CLOSE, code(1002), b"a client's frames must be masked")
 
-    def test_a_close_in_the_same_segment_is_heard(self, radio):
-        wire = joined(radio)
+    def test_a_close_in_the_same_segment_is_heard(self, world):
+        wire = world.join()
         wire.send(b"\x81\x02hi" + client_frame(0x88, code(1002)) + b"x")
         assert [opcode for opcode, _ in wire.frames()] == [CLOSE]
         assert wire.is_closed
 
-    def test_a_frame_too_big_is_refused_by_its_head_and_never_kept(self, radio):
-        wire = joined(radio)
+    def test_a_frame_too_big_is_refused_by_its_head_and_never_kept(self, world):
+        wire = world.join()
         wire.send(client_frame(0x81, b"x" * 1_048_577)[:100])
         ((_, payload),) = wire.frames()
         assert payload[:2] == code(1009)
@@ -267,25 +253,25 @@ class TestViolations:
         assert wire.transport.protocol._reader._pieces.size == 0
 
     @pytest.mark.parametrize(("size", "is_taken"), [(131_072, True), (131_073, False)])
-    def test_a_stranger_may_send_less_than_a_session(self, radio, size, is_taken):
-        wire = WebSocketWire(*radio)
+    def test_a_stranger_may_send_less_than_a_session(self, world, size, is_taken):
+        wire = world.connect(WebSocketWire)
         wire.send(client_frame(0x81, b" " * size)[:100])
         assert [payload[:2] for _, payload in wire.frames()] == ([] if is_taken else [code(1009)])
-        member = joined(radio)
+        member = world.join()
         member.send(client_frame(0x81, b" " * size)[:100])
         assert member.frames() == []
 
-    def test_are_closed_on_though_the_peer_says_nothing(self, radio):
-        wire = joined(radio)
+    def test_are_closed_on_though_the_peer_says_nothing(self, world):
+        wire = world.join()
         wire.send(b"\x81\x02hi")
-        wait(radio, 3)
+        wait(world, 3)
         assert wire.is_closed
 
 
 class TestIdleConnections:
-    def test_read_fragments_after_a_long_time_and_go_back_to_plain_frames(self, radio):
-        wire = joined(radio)
-        wait(radio, INTERVAL)
+    def test_read_fragments_after_a_long_time_and_go_back_to_plain_frames(self, world):
+        wire = world.join()
+        wait(world, INTERVAL)
         wire.send(client_frame(0x8A, b""))
         wire.received()
         wire.send(client_frame(0x01, ECHO[:9]))
@@ -295,21 +281,21 @@ class TestIdleConnections:
         assert wire.transport.protocol._reader is None
         assert wire.ask([48, 2, {}, "radiod.echo"])[0] == 50
 
-    def test_what_comes_together_with_the_request_is_read(self, radio):
-        wire = Wire(*radio)
+    def test_what_comes_together_with_the_request_is_read(self, world):
+        wire = world.connect()
         wire.send(upgrade("/ws", "wamp.2.json") + client_frame(0x81, msgspec.json.encode(HELLO)))
         answer = wire.received()
         assert answer.startswith(b"HTTP/1.1 101 ")
         assert b"[2," in answer.partition(b"\r\n\r\n")[2]
 
-    def test_hold_no_protocol_of_autobahns(self, radio):
-        joined(radio)
+    def test_hold_no_protocol_of_autobahns(self, world):
+        world.join()
         gc.collect()
         assert count("RadioSocket") == 0
 
-    def test_are_freed_without_the_garbage_collector(self, radio):
+    def test_are_freed_without_the_garbage_collector(self, world):
         # Not a WAMP session: Twisted's log keeps those it has written about until it is started.
-        wire = listening(radio)
+        wire = listening(world)
         gc.collect()
         gc.disable()
         try:

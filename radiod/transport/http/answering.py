@@ -1,0 +1,230 @@
+"""How an HTTP connection answers, and how it ends: everything has left, and a reset overtakes no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from twisted.logger import Logger
+
+from radiod.core.timers import Deadline
+from radiod.transport.formats import NOTHING, Format
+from radiod.transport.http.request import Request
+from radiod.transport.http.server import HttpServer
+from radiod.transport.outlets import Outlet
+from radiod.transport.schedule import Patience
+from radiod.transport.sockets import outlet_over
+from radiod.wire.answer import Answer
+from radiod.wire.answers import LAST_CHUNK, answer_bytes, stream_head
+from radiod.wire.doors import Caller
+
+__all__ = ["Answering"]
+
+CLOSE_SECONDS: Final = 75.0
+"""How long a peer may take to read its last answer."""
+
+LINGER_SECONDS: Final = 1.0
+"""How long what a refused peer still sends is read and dropped: a connection that is closed with something
+unread is reset, and the reset overtakes the answer."""
+
+WHILE_ANSWERING: Final = Patience(0, float("inf"))
+"""One answer may wait behind another that the peer does not read; it is bounded, and no reason to cut."""
+
+
+class Answering:
+    """The side of a connection that writes; ``connection.HttpConnection`` reads."""
+
+    __slots__ = (
+        "_caller",
+        "_deadline",
+        "_is_closing",
+        "_is_kept",
+        "_is_lingering",
+        "_outlet",
+        "_request",
+        "_server",
+        "_transport",
+    )
+
+    log: ClassVar[Logger] = Logger()
+
+    def __init__(self, server: HttpServer, transport: Any, caller: Caller) -> None:
+        self._server = server
+        self._transport = transport
+        self._caller = caller
+        # The request that is being read or answered, and whether another may follow.
+        self._request: Request | None = None
+        self._is_kept = True
+        self._is_closing = False
+        # Whether the peer may be sending yet when its last answer has left.
+        self._is_lingering = False
+        # When a request must be whole, or the connection closed.
+        self._deadline: Deadline | None = None
+        self._outlet: Outlet | None = outlet_over(
+            server.fan_out, transport, NOTHING, on_cut=self._cut, on_finished=self._finished
+        )
+        self._outlet.peer = caller.peer
+        self._outlet.patience = WHILE_ANSWERING
+
+    def _done(self) -> None:
+        """The answer is on its way."""
+        raise NotImplementedError
+
+    def _drop(self) -> None:
+        """Forget what came of requests."""
+        raise NotImplementedError
+
+    # --- time
+
+    def _within(self, seconds: float, what: Callable[[], None]) -> None:
+        self._stop_clock()
+        clock = self._server.clock
+        self._deadline = clock.timers.at(clock.seconds() + seconds, what)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    # --- answers
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Answer a request, and look at the next one."""
+        outlet = self._outlet
+        request.is_over = True
+        if outlet is None or self._is_closing:
+            return
+        self._check_unread()
+        has_body = request.head.method != b"HEAD"
+        answer = _with(request.fields, answer)
+        self._push(answer_bytes(answer, self._server.shared_lines(), self._lines(request), has_body=has_body))
+        self._done()
+
+    def _check_unread(self) -> None:
+        """Answered before all of it has come: nobody knows what follows."""
+        if self._is_reading_body():
+            self._is_kept = False
+            self._is_lingering = True
+
+    def _is_reading_body(self) -> bool:
+        """Whether the request has not come to its end."""
+        raise NotImplementedError
+
+    def _lines(self, request: Request) -> bytes:
+        """Whether the connection stays, where that must be said."""
+        if not self._is_kept:
+            return b"Connection: close\r\n"
+        return b"" if request.is_chunked else b"Connection: keep-alive\r\n"
+
+    def begin(
+        self,
+        request: Request,
+        answer: Answer,
+        format: Format,
+        opening: Callable[[Outlet], None],
+        *,
+        is_cut_for_backlog: bool,
+    ) -> Outlet:
+        """Begin an answer that goes on; see ``Request.begin``."""
+        outlet = self._outlet
+        assert outlet is not None
+        # What was answered before goes first, and events behind the head.
+        outlet.flush()
+        outlet.format = format
+        try:
+            opening(outlet)
+        except BaseException:
+            outlet.format = NOTHING
+            raise
+        # Without chunks its end is the connection's.
+        self._is_kept = self._is_kept and request.is_chunked
+        head = stream_head(
+            _with(request.fields, answer),
+            self._server.shared_lines(),
+            self._lines(request),
+            is_chunked=request.is_chunked,
+        )
+        if outlet.queue:
+            outlet.queue.insert(0, head)
+        else:
+            self._push(head)
+        request.has_begun = True
+        patience = self._server.fan_out.patience
+        outlet.patience = patience if is_cut_for_backlog else Patience(int(patience.cut_above), float("inf"))
+        return outlet
+
+    def end(self, request: Request) -> None:
+        """An answer that went on has ended."""
+        outlet = self._outlet
+        request.is_over = True
+        if outlet is None or self._is_closing:
+            return
+        if request.is_chunked:
+            self._push(LAST_CHUNK)
+        outlet.format = NOTHING
+        outlet.on_missed = None
+        outlet.patience = WHILE_ANSWERING
+        self._check_unread()
+        self._done()
+
+    def _push(self, data: bytes) -> None:
+        outlet = self._outlet
+        if outlet is not None:
+            outlet.push(data)
+            self._server.fan_out.count(len(data))
+
+    # --- closing
+
+    def _close(self) -> None:
+        """Close, when everything has left."""
+        self._is_closing = True
+        self._drop()
+        self._within(CLOSE_SECONDS, self.cut)
+        outlet = self._outlet
+        if outlet is not None:
+            outlet.take_no_more()
+            outlet.pause_reads(False)
+            outlet.finish(CLOSE_SECONDS)
+
+    def _finished(self) -> None:
+        """Everything has left: what was a stream has ended, or the connection is to be closed."""
+        request = self._request
+        if not self._is_closing:
+            if request is not None:
+                if request.on_lost is not None:
+                    request.on_lost()
+                self.end(request)
+            return
+        if self._is_lingering and self._can_linger():
+            self._transport.loseWriteConnection()
+            self._within(LINGER_SECONDS, self._hang_up)
+        else:
+            self._hang_up()
+
+    def _can_linger(self) -> bool:
+        """Under TLS the peer's end is waited for anyhow."""
+        return hasattr(self._transport, "loseWriteConnection") and not hasattr(
+            self._transport, "wrappedProtocol"
+        )
+
+    def _hang_up(self) -> None:
+        if self._outlet is not None:
+            self._outlet.let_go()
+        self._within(CLOSE_SECONDS, self.cut)
+        self._transport.loseConnection()
+
+    def _cut(self) -> None:
+        self.log.warn("cut {peer}: it does not read what it is sent", peer=self._caller.peer)
+        self.cut()
+
+    def cut(self) -> None:
+        """Close at once."""
+        self._is_closing = True
+        self._transport.abortConnection()
+
+
+def _with(fields: tuple[tuple[str, str], ...], answer: Answer) -> Answer:
+    """An answer, and what is told whoever answers."""
+    if not fields:
+        return answer
+    return Answer(answer.status, answer.content, answer.type, answer.cache, (*fields, *answer.fields))
