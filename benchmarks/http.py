@@ -11,10 +11,10 @@ memory   an idle connection of each kind
 slow     p99 of others' POSTs and events beside 10,000 idle sockets, slow heads and bodies, endless chunks
 upload   100 MB of lines in one request: CPU, memory, first result
 
-The server is pinned to one CPU, the generator to another. What is compared is measured in turn, round by round; the
-figures are medians of the rounds, ratios are medians of the rounds' ratios. Only ratios count. Answers and deliveries
-are checked: one wrong or missing ends it. What a server does not have is skipped, with a line. G: the generator was the limit;
-n: others were busy.
+The server is pinned to one CPU, the generator to another. What is compared is measured in turn, in rounds;
+figures are medians of the rounds, ratios are medians of the rounds' ratios. Only ratios count. Answers and
+deliveries are checked: one wrong or missing ends it. What a server does not have is skipped, with a line.
+G: the generator was the limit; n: others were busy.
 """
 
 from __future__ import annotations
@@ -68,17 +68,28 @@ def arguments(sections: list[str]):
     """The command line."""
     import argparse
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", type=lambda text: text.split(","), default=sections, help="comma separated")
     parser.add_argument("--repeat", type=int, default=3, help="rounds")
-    parser.add_argument("--duration", type=float, default=1, help="seconds of one measurement; slow: five times")
+    parser.add_argument(
+        "--duration", type=float, default=1, help="seconds of one measurement; slow: five times"
+    )
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--load-cpu", type=int, default=1)
-    parser.add_argument("--items", type=int, default=100, help="publish: of an array; ten times as many lines")
-    parser.add_argument("--listeners", type=int, default=100, help="streams: listeners, and ten times as many")
+    parser.add_argument(
+        "--items", type=int, default=100, help="publish: of an array; ten times as many lines"
+    )
+    parser.add_argument(
+        "--listeners", type=int, default=100, help="streams: listeners, and ten times as many"
+    )
     parser.add_argument("--connections", type=int, default=2000, help="memory: of each kind")
+    parser.add_argument("--settle", type=float, default=1, help="memory: seconds before it is read")
     parser.add_argument("--idle", type=int, default=10_000, help="slow: idle sockets")
-    parser.add_argument("--slow", type=int, default=500, help="slow: heads, bodies; a fifth as many endless chunks")
+    parser.add_argument(
+        "--slow", type=int, default=500, help="slow: heads, bodies; a fifth as many endless chunks"
+    )
     parser.add_argument("--megabytes", type=int, default=100, help="upload")
     parser.add_argument("--json", help="a file for all rows")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A crowd of slow strangers: idle sockets, heads and bodies a piece at a time, chunks without end.
 
-Says "ready" when all are connected, drips until its input ends, and then says how many were cut off meanwhile;
-those come again at once.
+Says "ready" when all are connected, drips until its input ends, and then says how many were cut off; those
+come again at once.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Crowd:
         self._count = 0
         self.cut = 0
         self._of = {kind: [self._new(kind) for _ in range(getattr(options, kind))] for kind in KINDS}
-        self._steady = [(kind, number) for kind in ("heads", "bodies") for number in range(len(self._of[kind]))]
+        self._steady = [
+            (kind, number) for kind in ("heads", "bodies") for number in range(len(self._of[kind]))
+        ]
 
     def _new(self, kind: str) -> Stranger:
         self._count += 1

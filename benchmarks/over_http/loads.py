@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import socket
 import statistics
@@ -43,15 +44,18 @@ class Wrong(Exception):
 @contextlib.contextmanager
 def radiod(options: argparse.Namespace) -> Iterator[Server]:
     """A fresh server whose API key may call, where keys can."""
-    try:
-        server = Server(options.server_cpu, LIMITS, f'{REALM}call = ["*"]\n{CHANNELS}').__enter__()
-    except RuntimeError:
-        print("keys cannot call here: measured without", file=sys.stderr)
-        server = Server(options.server_cpu, LIMITS, REALM + CHANNELS).__enter__()
-    try:
+    with Server(options.server_cpu, LIMITS, REALM + may_call(options.server_cpu) + CHANNELS) as server:
         yield server
-    finally:
-        server.__exit__()
+
+
+@functools.cache
+def may_call(cpu: int) -> str:
+    """The line with which the key may call; nothing where keys know none."""
+    line = 'call = ["*"]\n'
+    with contextlib.suppress(RuntimeError), Server(cpu, LIMITS, REALM + line):
+        return line
+    print("keys cannot call here: measured without", file=sys.stderr)
+    return ""
 
 
 def wsload(pid: int, options: argparse.Namespace, *arguments: object) -> Row:
@@ -59,7 +63,8 @@ def wsload(pid: int, options: argparse.Namespace, *arguments: object) -> Row:
     # fmt: off
     command = [
         "taskset", "-c", str(options.load_cpu), str(HERE / "wsload"), "fanout", "--quiet",
-        "--server-pid", str(pid), "--duration", str(options.duration), "--warmup", "0.2", *map(str, arguments),
+        "--server-pid", str(pid), "--duration", str(options.duration), "--warmup", "0.2",
+        *map(str, arguments),
     ]
     # fmt: on
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -114,7 +119,9 @@ def markdown(heads: str, lines: list[list[str]]) -> str:
 def ask(port: int, method: str, path: str, body: bytes = b"", headers: str = "") -> tuple[int, bytes]:
     """One request on a connection of its own. Returns: status, what came of head and body."""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
-        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: {KEY}\r\nConnection: close\r\n{headers}"
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: {KEY}\r\nConnection: close\r\n{headers}"
+        )
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = b""
         while data := connection.recv(1 << 16):

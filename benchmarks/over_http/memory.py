@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from harness import SUBSCRIBE, SUBSCRIBED, WebSocket
+
 from over_http.loads import KEY, TOPIC, Row, Wrong, in_turn, markdown, middle, radiod
 
-SETTLE_S = 1.0
 UPGRADE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: d3Nsb2FkLWJlbmNobWFyaw==\r\n"
@@ -20,7 +20,7 @@ UPGRADE = (
 
 
 def http(port: int, path: str, headers: str, status: int | None, body: bytes = b"") -> socket.socket:
-    """A connection on which one request was made, and answered with this status; None: it waits for its answer."""
+    """A connection on which one request was answered with this status; None: it still waits."""
     connection = socket.create_connection(("127.0.0.1", port), 30)
     method = "POST" if body else "GET"
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: {KEY}\r\n{headers}"
@@ -58,14 +58,14 @@ KINDS: dict[str, Callable[[int], socket.socket]] = {
 
 
 def one(options: argparse.Namespace, kind: str) -> Row:
-    """One kind, on a server of its own; the first connections, which bring in what is loaded late, do not count."""
+    """One kind, on a fresh server; the first connections, for which modules may be loaded, do not count."""
     connect = KINDS[kind]
     with radiod(options) as server, contextlib.ExitStack() as stack:
         hold = [stack.enter_context(connect(server.port)) for _ in range(options.connections // 20)]
-        time.sleep(SETTLE_S)
+        time.sleep(options.settle)
         before = server.resident_kib()
         hold += [stack.enter_context(connect(server.port)) for _ in range(options.connections)]
-        time.sleep(SETTLE_S)
+        time.sleep(options.settle)
         after = server.resident_kib()
         alive = sum(is_open(connection) for connection in hold)
         if alive != len(hold):

@@ -11,7 +11,21 @@ import sys
 from collections.abc import Iterator
 
 from harness import HERE, free_port, wait_for_port
-from over_http.loads import KEY, TOPIC, Measure, Row, ask, in_turn, markdown, middle, notes, radiod, ratio, wsload
+
+from over_http.loads import (
+    KEY,
+    TOPIC,
+    Measure,
+    Row,
+    ask,
+    in_turn,
+    markdown,
+    middle,
+    notes,
+    radiod,
+    ratio,
+    wsload,
+)
 
 PAYLOAD = "@PAYLOAD@"
 ARTICLE = json.dumps({"network": TOPIC, "data": {"sample": PAYLOAD}})
@@ -71,7 +85,7 @@ def singles(port: int) -> dict[str, list[object]]:
 
 
 def batches(port: int, options: argparse.Namespace) -> dict[str, list[object]]:
-    """Many items in each request, two requests under way; without a listener, whose buffer would be too small."""
+    """Many items in each request, two requests under way; a listener's buffer would not hold so many."""
     few, many = options.items, options.items * 10
     none = ["--subs", 0, "--pub-conns", 2]
     array = [*none, "--pub-array", few, "--window", 2 * few]
@@ -89,7 +103,10 @@ def possible(port: int, options: argparse.Namespace) -> Iterator[tuple[str, list
     yield from singles(port).items()
     # With no callee a server that has /call says so in an answer of 200.
     array, lines = batches(port, options).items()
-    call = ("/call", request(port, "/call", CALL, '"args"', "--subs", 0, "--path", "/ws", "--wamp", "json", "--callee"))
+    call = (
+        "/call",
+        request(port, "/call", CALL, '"args"', "--subs", 0, "--path", "/ws", "--wamp", "json", "--callee"),
+    )
     # fmt: off
     cases = [
         (call, "/call", CALL, JSON),
@@ -138,8 +155,5 @@ def table(rows: dict[str, list[Row]]) -> str:
         ]
         for name, found in rows.items()
     ]
-    heads = "POST, keep-alive, to one WAMP listener|µs CPU|of twisted.web|of it without forms|of /publish|a second|"
+    heads = "POST, keep-alive|µs CPU|of twisted.web|of it without forms|of /publish|a second|"
     return markdown(heads, lines)
-
-
-

@@ -30,7 +30,11 @@ def measure(options: argparse.Namespace) -> dict[str, list[Row]]:
                 base += ["--pub", "raw", "--topic", topic]
                 variants = {
                     f"{listeners},{window},{topic},{kind}": functools.partial(
-                        wsload, server.pid, options, *base, *(part.format(topic=topic) for part in kind_arguments)
+                        wsload,
+                        server.pid,
+                        options,
+                        *base,
+                        *(part.format(topic=topic) for part in kind_arguments),
                     )
                     for kind, kind_arguments in KINDS.items()
                 }

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 
 from harness import Neighbours, Server, cpu_seconds
+
 from over_http.loads import KEY, TOPIC, Row, Wrong, ask, in_turn, markdown, middle, notes, radiod
 
 LINE = json.dumps({"network": TOPIC, "data": {"sample": "x" * 54}}).encode() + b"\n"
@@ -34,6 +35,8 @@ def upload(port: int, blocks: int, prefer: str) -> Iterator[tuple[int, bytes]]:
                 data = connection.recv(1 << 18)
                 if not data:
                     raise Wrong(f"hung up after {sent} bytes: {tail!r}")
+                if not tail and not data.startswith(b"HTTP/1.1 200"):
+                    raise Wrong(f"{data[:300]!r}")
                 tail = (tail + data)[-300:]
                 yield sent, data
             if writable:
@@ -44,15 +47,14 @@ def one(server: Server, options: argparse.Namespace, prefer: str) -> Row:
     """One upload."""
     blocks = max(1, options.megabytes * 1_000_000 // len(BLOCK))
     before, cpu, neighbours = server.resident_kib(), cpu_seconds(server.pid), Neighbours(server.pid)
-    first, most, rest, good, number = -1, before, b"", 0, 0
-    for sent, data in upload(server.port, blocks, prefer):
+    first, most, rest, good = -1, before, b"", 0
+    for number, (sent, data) in enumerate(upload(server.port, blocks, prefer)):
         if first < 0 and b'"OK"' in data:
             first = sent
         rest += data
         good += rest.count(b'"OK"')
         rest = rest[-300:] if prefer else rest[max(rest.rfind(b'"OK"') + 4, len(rest) - 3) :]
-        number += 1
-        if number % 50 == 0:
+        if number % 50 == 49:
             most = max(most, server.resident_kib())
     most = max(most, server.resident_kib())
     lines = blocks * 640
