@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -45,6 +46,7 @@ class Wrong(Exception):
 def radiod(options: argparse.Namespace) -> Iterator[Server]:
     """A fresh server whose API key may call, where keys can."""
     with Server(options.server_cpu, LIMITS, REALM + may_call(options.server_cpu) + CHANNELS) as server:
+        os.setpriority(os.PRIO_PROCESS, server.pid, options.nice)
         yield server
 
 
@@ -62,7 +64,8 @@ def wsload(pid: int, options: argparse.Namespace, *arguments: object) -> Row:
     """One run of the generator. Raises: Wrong."""
     # fmt: off
     command = [
-        "taskset", "-c", str(options.load_cpu), str(HERE / "wsload"), "fanout", "--quiet",
+        "nice", "-n", str(options.nice), "taskset", "-c", str(options.load_cpu),
+        str(HERE / "wsload"), "fanout", "--quiet",
         "--server-pid", str(pid), "--duration", str(options.duration), "--warmup", "0.2",
         *map(str, arguments),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -45,13 +46,14 @@ def wamp(port: int) -> socket.socket:
     return session.socket
 
 
+POLL = "waiting poll"
 LISTEN = f"/listen/{TOPIC}"
 SAMPLE = f'{{"network": "{TOPIC}", "data": {{}}}}'.encode()
 KINDS: dict[str, Callable[[int], socket.socket]] = {
     "keep-alive HTTP, after a POST": lambda port: http(port, "/publish", "", 200, SAMPLE),
     "SSE": lambda port: http(port, LISTEN, "Accept: text/event-stream\r\n", 200),
     "NDJSON": lambda port: http(port, LISTEN, "Accept: application/x-ndjson\r\n", 200),
-    "waiting poll": lambda port: http(port, f"{LISTEN}?wait=60", "", None),
+    POLL: lambda port: http(port, f"{LISTEN}?wait=60", "", None),
     "plain WebSocket": lambda port: http(port, LISTEN, UPGRADE, 101),
     "WAMP WebSocket, subscribed": wamp,
 }
@@ -70,12 +72,21 @@ def one(options: argparse.Namespace, kind: str) -> Row:
         alive = sum(is_open(connection) for connection in hold)
         if alive != len(hold):
             raise Wrong(f"{len(hold) - alive} of {len(hold)} connections were closed")
+        if kind == POLL and any(was_told(connection) for connection in hold):
+            raise Wrong("polls do not wait")
     return {"kib": (after - before) / options.connections, "other_cpu_pct": 0}
 
 
 def is_open(connection: socket.socket) -> bool:
     """Whether neither side has closed."""
     return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\1"
+
+
+def was_told(connection: socket.socket) -> bool:
+    """Whether an answer is there that nobody has read."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def measure(options: argparse.Namespace) -> dict[str, list[Row]]:

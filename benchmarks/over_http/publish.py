@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def twisted_web(options: argparse.Namespace) -> Iterator[tuple[int, int, int]]:
     try:
         for port in ports:
             wait_for_port(port, process)
+        os.setpriority(os.PRIO_PROCESS, process.pid, options.nice)
         yield process.pid, *ports
     finally:
         process.terminate()
