@@ -78,6 +78,7 @@ def arguments(sections: list[str]):
     )
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--load-cpu", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=0, help="of servers and generator; below 0 for root")
     parser.add_argument(
         "--items", type=int, default=100, help="publish: of an array; ten times as many lines"
     )
