@@ -41,7 +41,7 @@ help:
 	@echo "make fuzz      hostile input against a real server for FUZZ_S=90 seconds; FUZZ_SEED= runs a finding again"
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
 	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
-	@echo "make bench     reproduce the tables of docs/performance.md"
+	@echo "make bench     reproduce the tables of docs/performance.md: peers, and HTTP beside WAMP"
 	@echo "make wheel     a compiled wheel in dist/; needs a C compiler and Python's headers"
 	@echo "make compiled  tests of core, wire, features and end to end on the compiled build, in .venv-compiled"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
@@ -85,6 +85,7 @@ chaos: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
+	$(BIN)/python benchmarks/http.py
 
 soak: $(VENV)/.dev
 	$(PYTEST) --hypothesis-profile=soak -m 'soak or hypothesis' $(PYTEST_FLAGS)

@@ -1,0 +1,1 @@
+"""The parts of ``http.py``: what HTTP costs beside WAMP, table by table."""
