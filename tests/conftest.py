@@ -99,6 +99,15 @@ def world(tmp_path_factory):
         yield world
 
 
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory):
+    """The same for all tests of a module."""
+    from support.world import World
+
+    with World(tmp_path_factory) as world:
+        yield world
+
+
 class Scheduling(LoadScopeScheduling):
     """Whatever shares something dear goes to one worker, file by file; all else function by function."""
 
