@@ -30,11 +30,6 @@ OPEN = "radiod.channel.open_write"
 
 
 @pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
 def owner(world):
     return world.caller("owner")
 
