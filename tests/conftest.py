@@ -55,7 +55,7 @@ def pytest_pyfunc_call(pyfuncitem):
     pytest-twisted sends every example through the reactor, and wraps a ``@given`` function once more for
     each of its parameters, which fails from the second parameter on.
     """
-    if not any(pyfuncitem.path.is_relative_to(layer) for layer in PURE):
+    if not is_pure(pyfuncitem.path):
         return None
     names = pyfuncitem._fixtureinfo.argnames
     pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
@@ -81,6 +81,10 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def is_pure(path):
+    return any(path.is_relative_to(layer) for layer in PURE)
+
+
 def cut(asked, examples, steps):
     return settings(
         asked,
@@ -90,9 +94,26 @@ def cut(asked, examples, steps):
 
 
 @pytest.fixture
-def world(tmp_path_factory):
-    """Radiods, in memory or real, and their clients; all of it ends with the test."""
+def world(request, tmp_path_factory):
+    """Where a test plays, and its clients: all of it ends with the test.
+
+    In the pure ring a realm on fakes (``support.realms``), else radiods in memory and real ones.
+    """
     # Only here: what a plugin measures or installs must be there before radiod is imported.
+    if is_pure(request.path):
+        from support.realms import World
+
+        yield World()
+    else:
+        from support.world import World
+
+        with World(tmp_path_factory) as world:
+            yield world
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory):
+    """Radiods in memory and real ones for all tests of a module; they end with its last."""
     from support.world import World
 
     with World(tmp_path_factory) as world:

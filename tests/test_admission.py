@@ -6,14 +6,13 @@ import re
 import pytest
 from autobahn.wamp import auth
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.http import Answer, get
 from support.memory import (
     HELLO,
     RawSocketWire,
     Requests,
     WebSocketWire,
-    Wire,
     client_frame,
-    make_radio,
     upgrade,
 )
 from twisted.internet.address import IPv4Address
@@ -42,7 +41,7 @@ call = ["*"]
 
 [realms.radio.users.joe]
 role = "service"
-ticket = "joes-ticket"
+ticket = "joe-ticket"
 """
 REQUESTS = {
     "subscribe": [32, None, {}, "a.b"],
@@ -55,13 +54,13 @@ ANSWERS = {"subscribe": 33, "publish": 17, "call": 50, "register": 65}
 
 @pytest.fixture(params=[WebSocketWire, RawSocketWire], ids=["websocket", "rawsocket"])
 def connect(request):
-    def connect(radio):
-        return request.param(*radio)
+    def connect(world):
+        return world.connect(request.param)
 
     return connect
 
 
-def login(wire, ticket="joes-ticket", authid="joe"):
+def login(wire, ticket="joe-ticket", authid="joe"):
     challenge = wire.ask([*HELLO[:2], {**HELLO[2], "authmethods": ["ticket"], "authid": authid}])
     assert challenge[:2] == [4, "ticket"]
     welcome = wire.ask([5, ticket, {}])
@@ -87,16 +86,16 @@ class TestAuthorizer:
     """``authorizer`` of a role."""
 
     @pytest.fixture
-    def radio(self):
-        return make_radio(RIGHTS)
+    def world(self, world):
+        return world.start(RIGHTS, base="")
 
     @pytest.fixture
-    def authorizer(self, radio):
-        return serving(login(WebSocketWire(*radio)), AUTHORIZE)
+    def authorizer(self, world):
+        return serving(login(world.connect(WebSocketWire)), AUTHORIZE)
 
     @pytest.fixture
-    def guest(self, radio, connect):
-        wire = connect(radio)
+    def guest(self, world, connect):
+        wire = connect(world)
         wire.join()
         return wire
 
@@ -120,9 +119,9 @@ class TestAuthorizer:
         answer = guest.ask(REQUESTS[action])
         assert (answer[0], answer[4]) == (8, FAILED)
 
-    def test_refuses_when_it_takes_too_long(self, radio, authorizer, guest):
+    def test_refuses_when_it_takes_too_long(self, world, authorizer, guest):
         guest.say(REQUESTS["call"])
-        radio[1].advance(2.1)
+        world.reactor.advance(2.1)
         (answer,) = guest.heard()
         assert (answer[0], answer[4]) == (8, FAILED)
 
@@ -133,19 +132,19 @@ class TestAuthorizer:
         (answer,) = guest.heard()
         assert (answer[0], answer[4]) == (8, FAILED)
 
-    def test_is_asked_again_when_its_answer_has_expired(self, radio, authorizer, guest):
+    def test_is_asked_again_when_its_answer_has_expired(self, world, authorizer, guest):
         guest.say(REQUESTS["call"])
         authorizer.say([70, asked(authorizer)[0], {}, [{"allow": True, "cache": True}]])
         guest.settle()
         assert guest.heard()[0][0] == 50
         assert guest.ask(REQUESTS["call"])[0] == 50
-        radio[1].advance(30)
+        world.reactor.advance(30)
         guest.heard()
         guest.say(REQUESTS["call"])
         assert asked(authorizer)[1][1] == "radiod.echo"
 
-    def test_does_not_decide_for_other_roles(self, radio, authorizer):
-        other = login(WebSocketWire(*radio))
+    def test_does_not_decide_for_other_roles(self, world, authorizer):
+        other = login(world.connect(WebSocketWire))
         assert other.ask(REQUESTS["publish"])[0] == 17
         assert authorizer.heard() == []
 
@@ -155,35 +154,33 @@ class TestHoldingPublishers:
 
     @pytest.mark.parametrize("policy", ["wait", "raise"])
     @pytest.mark.parametrize("key", ["", "hold_publishers = true\n", "hold_publishers = false\n"])
-    def test_is_no_right_of_strangers_unless_it_is_given(self, connect, key, policy):
-        radio = make_radio(
+    def test_is_no_right_of_strangers_unless_it_is_given(self, connect, key, policy, world):
+        world.start(
             f'[realms.radio]\nanonymous = "guest"\n[realms.radio.roles.guest]\n{key}subscribe = ["*"]\n'
         )
-        wire = connect(radio)
+        wire = connect(world)
         wire.join()
         answer = wire.ask([32, None, {"_radiod_buffer": {"policy": policy}}, "a"])
-        http = Wire(*radio)
-        http.send(
-            f"GET /listen/a?policy={policy} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
-        )
-        status = int(http.received().split(b" ", 2)[1])
+        stream = world.ask(get(f"/listen/a?policy={policy}", "Accept: text/event-stream"))
+        status = Answer(stream.received()).status
         if "true" in key:
             assert (answer[0], status) == (33, 200)
         else:
             assert (answer[0], answer[4], status) == (8, DENIED, 403)
 
     @pytest.mark.parametrize(("role", "is_allowed"), [("listener", False), ("member", True)])
-    def test_is_a_right_of_users_but_for_the_built_in_role(self, connect, role, is_allowed):
-        radio = make_radio(
+    def test_is_a_right_of_users_but_for_the_built_in_role(self, connect, role, is_allowed, world):
+        world.start(
             '[realms.radio.roles.member]\nsubscribe = ["*"]\n'
-            f'[realms.radio.users.joe]\nrole = "{role}"\nticket = "joes-ticket"\n'
+            f'[realms.radio.users.joe]\nrole = "{role}"\nticket = "joe-ticket"\n',
+            base="",
         )
-        answer = login(connect(radio)).ask([32, None, {"_radiod_buffer": {"policy": "wait"}}, "a"])
+        answer = login(connect(world)).ask([32, None, {"_radiod_buffer": {"policy": "wait"}}, "a"])
         assert (answer[0] == 33) is is_allowed
 
-    def test_is_taken_away_from_roles_with_an_authorizer_too(self, connect):
-        radio = make_radio(RIGHTS.replace("authorizer_cache_s = 30", "hold_publishers = false"))
-        authorizer, guest = serving(login(WebSocketWire(*radio)), AUTHORIZE), connect(radio)
+    def test_is_taken_away_from_roles_with_an_authorizer_too(self, connect, world):
+        world.start("realms.radio.roles.guest.hold_publishers = false", base=RIGHTS)
+        authorizer, guest = serving(login(world.connect(WebSocketWire)), AUTHORIZE), connect(world)
         guest.join()
         guest.say([32, None, {"_radiod_buffer": {"policy": "wait"}}, "a"])
         request, _ = asked(authorizer)
@@ -192,7 +189,7 @@ class TestHoldingPublishers:
         assert uri == DENIED
 
 
-SSE = b"GET /listen/a.b HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+SSE = get("/listen/a.b", "Accept: text/event-stream")
 LISTEN = {"events": SSE, "websocket": upgrade("/listen/a.b")}
 STARTED = {"events": b"HTTP/1.1 200 ", "websocket": b"HTTP/1.1 101 "}
 
@@ -202,17 +199,16 @@ class TestListenersWithoutWamp:
     """``/listen`` for a role whose rights somebody else decides."""
 
     @pytest.fixture
-    def radio(self):
-        return make_radio(RIGHTS)
+    def world(self, world):
+        return world.start(RIGHTS, base="")
 
     @pytest.fixture
-    def authorizer(self, radio):
-        return serving(login(WebSocketWire(*radio)), AUTHORIZE)
+    def authorizer(self, world):
+        return serving(login(world.connect(WebSocketWire)), AUTHORIZE)
 
     @pytest.fixture
-    def listener(self, radio, authorizer, way):
-        wire = Wire(*radio)
-        wire.send(LISTEN[way])
+    def listener(self, world, authorizer, way):
+        wire = world.ask(LISTEN[way])
         assert wire.received() == b""
         return wire
 
@@ -234,24 +230,23 @@ class TestListenersWithoutWamp:
         assert answer.startswith(b"HTTP/1.1 403 ")
         assert b"may not subscribe a.b" in answer
 
-    def test_are_refused_when_there_is_no_decision(self, radio, authorizer, listener, way):
-        radio[1].advance(2.1)
+    def test_are_refused_when_there_is_no_decision(self, world, authorizer, listener, way):
+        world.reactor.advance(2.1)
         assert listener.received().startswith(b"HTTP/1.1 503 ")
 
-    def test_are_refused_at_once_where_nobody_decides(self, radio, way):
-        wire = Wire(*radio)
-        wire.send(LISTEN[way])
+    def test_are_refused_at_once_where_nobody_decides(self, world, way):
+        wire = world.ask(LISTEN[way])
         assert wire.received().startswith(b"HTTP/1.1 503 ")
 
     @pytest.mark.parametrize("answer", [True, False])
     def test_that_leave_before_the_decision_leave_nothing_behind(
-        self, radio, authorizer, listener, way, answer
+        self, world, authorizer, listener, way, answer
     ):
         listener.hang_up()
         self.decide(authorizer, listener, answer)
         assert listener.received() == b""
-        assert list(radio[0].realms["radio"].sessions.values())[1:] == []
-        assert radio[0].port.connections == 1
+        assert list(world.realm.sessions.values())[1:] == []
+        assert world.radio.port.connections == 1
 
     def test_may_not_say_anything_meanwhile_that_is_taken_for_a_request(self, authorizer, listener, way):
         listener.send(LISTEN[way])
@@ -281,7 +276,7 @@ call = ["*"]
 
 [realms.radio.users.joe]
 role = "service"
-ticket = "joes-ticket"
+ticket = "joe-ticket"
 wampcra = {{ secret = "joes-password", salt = "abc" }}
 """
 ANN = {"role": "member", "secret": "anns-password", "salt": "xyz", "iterations": 20}
@@ -297,16 +292,16 @@ class TestDynamicUsers:
     """``dynamic`` of a realm, with a procedure."""
 
     @pytest.fixture
-    def radio(self):
-        return make_radio(USERS)
+    def world(self, world):
+        return world.start(USERS, base="")
 
     @pytest.fixture
-    def service(self, radio):
-        return serving(login(WebSocketWire(*radio)), AUTHENTICATE)
+    def service(self, world):
+        return serving(login(world.connect(WebSocketWire)), AUTHENTICATE)
 
     @pytest.fixture
-    def client(self, radio, connect):
-        return connect(radio)
+    def client(self, world, connect):
+        return connect(world)
 
     def answer(self, service, answer):
         """Answer the question that has come; returns it."""
@@ -352,10 +347,10 @@ class TestDynamicUsers:
         welcome = client.ask([5, PRIVATE.sign(bytes.fromhex(challenge)).hex() + challenge, {}])
         assert (welcome[0], welcome[2]["authid"]) == (2, "kay")
 
-    def test_unknown_ones_get_the_answers_of_known_ones_with_a_wrong_secret(self, radio, service, connect):
+    def test_unknown_ones_get_the_answers_of_known_ones_with_a_wrong_secret(self, world, service, connect):
         seen = []
         for authid, known in (("ann", ANN), ("eve", {**ANN, "role": "service"}), ("nobody", None)):
-            client = connect(radio)
+            client = connect(world)
             _, (kind, method, extra) = self.ask(service, client, hello("wampcra", authid), known)
             challenge = json.loads(extra.pop("challenge"))
             assert challenge.pop("authid") == authid
@@ -365,13 +360,13 @@ class TestDynamicUsers:
             seen.append((kind, method, extra, len(salt), challenge, client.ask([5, "wrong", {}])))
         assert seen[0] == seen[1] == seen[2]
 
-    def test_are_refused_while_nobody_answers(self, radio, client):
+    def test_are_refused_while_nobody_answers(self, world, client):
         answer = client.ask(hello("wampcra", "ann"))
         assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
 
-    def test_are_refused_when_the_answer_takes_too_long(self, radio, service, client):
+    def test_are_refused_when_the_answer_takes_too_long(self, world, service, client):
         client.say(hello("wampcra", "ann"))
-        radio[1].advance(2.1)
+        world.reactor.advance(2.1)
         (answer,) = client.heard()
         assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
 
@@ -380,9 +375,9 @@ class TestDynamicUsers:
         reply = self.ask(service, client, hello("wampcra", "ann"), answer)[1]
         assert (reply[0], reply[2]) == (3, "wamp.error.authentication_failed")
 
-    def test_are_remembered(self, radio, service, client, connect):
+    def test_are_remembered(self, world, service, client, connect):
         self.ask(service, client, hello("wampcra", "ann"), ANN)
-        assert connect(radio).ask(hello("wampcra", "ann"))[0] == 4
+        assert connect(world).ask(hello("wampcra", "ann"))[0] == 4
         assert service.heard() == []
 
     @pytest.mark.parametrize("method", ["wampcra", "ticket", "scram"])
@@ -395,19 +390,19 @@ class TestDynamicUsers:
     def test_methods_that_are_not_asked_about_are_not_offered(self, service, client):
         assert client.ask(hello("wamp-scram", "ann", nonce="abcd"))[2] == "wamp.error.no_matching_auth_method"
 
-    def test_are_told_to_nobody_but_the_router(self, radio, service, connect):
-        listener = connect(radio)
+    def test_are_told_to_nobody_but_the_router(self, world, service, connect):
+        listener = connect(world)
         listener.join()
         for wire in (listener, service):
             answer = wire.ask([48, None, {}, AUTHENTICATE, [{"method": "wampcra", "authid": "ann"}]])
             assert (answer[0], answer[4]) == (8, DENIED)
 
-    def test_who_hangs_up_while_it_is_asked_leaves_nothing_behind(self, radio, service, client):
+    def test_who_hangs_up_while_it_is_asked_leaves_nothing_behind(self, world, service, client):
         client.say(hello("wampcra", "ann"))
         client.hang_up()
         self.answer(service, ANN)
-        assert len(radio[0].realms["radio"].sessions) == 1
-        assert radio[0].port.connections == 1
+        assert len(world.realm.sessions) == 1
+        assert world.radio.port.connections == 1
 
 
 COOKIES = """
@@ -417,7 +412,7 @@ cookie_lifetime_s = 100
 
 [realms.radio.users.joe]
 role = "listener"
-ticket = "joes-ticket"
+ticket = "joe-ticket"
 
 [realms.radio.users.ann]
 role = "listener"
@@ -427,121 +422,118 @@ ticket = "anns-ticket"
 
 [realms.other.users.joe]
 role = "listener"
-ticket = "joes-ticket"
+ticket = "joe-ticket"
 """
 
 
-class Browser(Wire):
+class Browser(WebSocketWire):
     """A WebSocket whose opening request may bring a cookie; ``given``: the one it is answered with."""
 
-    def __init__(self, radio, cookie=None, extra=""):
-        super().__init__(*radio)
-        self.requests, self._unread = Requests(), b""
+    def __init__(self, world, cookie=None, extra=""):
         brought = f"Cookie: radiod={cookie}\r\n" if cookie else ""
-        self.send(upgrade("/ws", "wamp.2.json", extra=brought + extra))
+        self.opening = upgrade("/ws", self.subprotocol, extra=brought + extra)
+        super().__init__(world.radio, world.reactor)
+
+    def open(self):
+        self.send(self.opening)
         head = self.received().decode()
         assert head.startswith("HTTP/1.1 101 ")
         self.given = next(iter(re.findall(r"\r\nSet-Cookie: radiod=(\w+);", head)), None)
-
-    say, heard, ask, frame = WebSocketWire.say, WebSocketWire.heard, WebSocketWire.ask, WebSocketWire.frame
-    frames, unframe = WebSocketWire.frames, WebSocketWire.unframe
 
 
 class TestCookies:
     """``cookie_lifetime_s`` of a realm."""
 
     @pytest.fixture
-    def radio(self):
-        return make_radio(COOKIES)
+    def world(self, world):
+        return world.start(COOKIES, base="")
 
     @pytest.fixture
-    def cookie(self, radio):
+    def cookie(self, world):
         """That of a browser in which joe has logged in, which then hung up."""
-        browser = Browser(radio)
+        browser = Browser(world)
         login(browser)
         browser.hang_up()
         return browser.given
 
-    def come_back(self, radio, cookie, *methods, **options):
+    def come_back(self, world, cookie, *methods, **options):
         """(the answer to HELLO, the browser)"""
-        browser = Browser(radio, cookie, **options)
+        browser = Browser(world, cookie, **options)
         return browser.ask([1, "radio", {**HELLO[2], "authmethods": [*methods]}]), browser
 
-    def test_who_logged_in_comes_back_without_a_question(self, radio, cookie):
+    def test_who_logged_in_comes_back_without_a_question(self, world, cookie):
         for _ in range(2):
-            welcome, browser = self.come_back(radio, cookie, "cookie", "ticket")
+            welcome, browser = self.come_back(world, cookie, "cookie", "ticket")
             assert welcome[0] == 2
             who = [welcome[2][f"auth{what}"] for what in ("id", "role", "method", "provider")]
             assert who == ["joe", "listener", "cookie", "static"]
             assert browser.given is None
 
-    def test_who_did_not_log_in_is_asked(self, radio):
-        browser = Browser(radio)
+    def test_who_did_not_log_in_is_asked(self, world):
+        browser = Browser(world)
         browser.ask(HELLO)
-        challenge, _ = self.come_back(radio, browser.given, "cookie", "ticket")
+        challenge, _ = self.come_back(world, browser.given, "cookie", "ticket")
         assert challenge[:2] == [4, "ticket"]
 
-    def test_who_failed_to_log_in_is_asked(self, radio):
-        browser = Browser(radio)
+    def test_who_failed_to_log_in_is_asked(self, world):
+        browser = Browser(world)
         browser.ask(hello("ticket", "joe"))
         assert browser.ask([5, "wrong", {}])[0] == 3
-        assert self.come_back(radio, browser.given, "cookie", "ticket")[0][0] == 4
+        assert self.come_back(world, browser.given, "cookie", "ticket")[0][0] == 4
 
-    def test_who_wants_to_be_somebody_else_is_asked(self, radio, cookie):
-        browser = Browser(radio, cookie)
+    def test_who_wants_to_be_somebody_else_is_asked(self, world, cookie):
+        browser = Browser(world, cookie)
         message = hello("cookie", "ann")
         message[2]["authmethods"].append("ticket")
         assert browser.ask(message)[:2] == [4, "ticket"]
 
-    def test_it_is_over_after_a_while(self, radio, cookie):
-        radio[1].advance(101)
-        challenge, browser = self.come_back(radio, cookie, "cookie", "ticket")
+    def test_it_is_over_after_a_while(self, world, cookie):
+        world.reactor.advance(101)
+        challenge, browser = self.come_back(world, cookie, "cookie", "ticket")
         assert challenge[0] == 4
         assert browser.given not in (None, cookie)
 
-    def test_it_is_over_after_a_logout(self, radio, cookie):
-        _, browser = self.come_back(radio, cookie, "cookie")
+    def test_it_is_over_after_a_logout(self, world, cookie):
+        _, browser = self.come_back(world, cookie, "cookie")
         assert browser.ask([6, {}, "wamp.close.logout"])[0] == 6
-        assert self.come_back(radio, cookie, "cookie", "ticket")[0][0] == 4
+        assert self.come_back(world, cookie, "cookie", "ticket")[0][0] == 4
 
-    def test_a_goodbye_is_no_logout(self, radio, cookie):
-        _, browser = self.come_back(radio, cookie, "cookie")
+    def test_a_goodbye_is_no_logout(self, world, cookie):
+        _, browser = self.come_back(world, cookie, "cookie")
         browser.ask([6, {}, "wamp.close.normal"])
-        assert self.come_back(radio, cookie, "cookie")[0][0] == 2
+        assert self.come_back(world, cookie, "cookie")[0][0] == 2
 
-    def test_another_realm_does_not_know_it(self, radio, cookie):
-        browser = Browser(radio, cookie)
+    def test_another_realm_does_not_know_it(self, world, cookie):
+        browser = Browser(world, cookie)
         answer = browser.ask([1, "other", {**HELLO[2], "authmethods": ["cookie"]}])
         assert (answer[0], answer[2]) == (3, "wamp.error.no_matching_auth_method")
 
-    def test_nobody_else_logs_in_with_it(self, radio, cookie):
+    def test_nobody_else_logs_in_with_it(self, world, cookie):
         """Who put his own cookie into somebody's browser does not become that somebody."""
-        login(Browser(radio, cookie), "anns-ticket", "ann")
-        assert self.come_back(radio, cookie, "cookie", "ticket")[0][0] == 4
+        login(Browser(world, cookie), "anns-ticket", "ann")
+        assert self.come_back(world, cookie, "cookie", "ticket")[0][0] == 4
 
     @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
-    def test_pages_of_other_sites_do_not_have_it(self, radio, cookie, origin):
-        answer, browser = self.come_back(radio, cookie, "cookie", "ticket", extra=f"Origin: {origin}\r\n")
+    def test_pages_of_other_sites_do_not_have_it(self, world, cookie, origin):
+        answer, browser = self.come_back(world, cookie, "cookie", "ticket", extra=f"Origin: {origin}\r\n")
         assert answer[0] == 4
         assert browser.given is None
 
-    def test_pages_of_this_server_have_it(self, radio, cookie):
-        assert self.come_back(radio, cookie, "cookie", extra="Origin: http://localhost\r\n")[0][0] == 2
+    def test_pages_of_this_server_have_it(self, world, cookie):
+        assert self.come_back(world, cookie, "cookie", extra="Origin: http://localhost\r\n")[0][0] == 2
 
-    def test_it_comes_with_what_protects_it(self, radio):
-        wire = Wire(*radio)
-        wire.send(upgrade("/ws", "wamp.2.json", extra="Origin: https://localhost\r\n"))
+    def test_it_comes_with_what_protects_it(self, world):
+        wire = world.ask(upgrade("/ws", "wamp.2.json", extra="Origin: https://localhost\r\n"))
         protection = rb"Max-Age=100; Path=/; HttpOnly; SameSite=Strict; Secure\r\n"
         assert re.search(rb"\r\nSet-Cookie: __Host-radiod=\w{32}; " + protection, wire.received())
 
-    def test_listeners_and_refused_requests_get_none(self, radio):
+    def test_listeners_and_refused_requests_get_none(self, world):
         for request in (upgrade("/listen/a"), upgrade("/ws", "chat"), upgrade("/nowhere")):
-            wire = Wire(*radio)
-            wire.send(request)
+            wire = world.ask(request)
             assert b"Set-Cookie" not in wire.received()
 
-    def test_there_are_none_where_nobody_wants_them(self):
-        assert Browser(make_radio()).given is None
+    def test_there_are_none_where_nobody_wants_them(self, world):
+        assert Browser(world.start()).given is None
 
 
 LIMITED = """
@@ -561,28 +553,27 @@ class TestRates:
         [("rate = 0.5\n", 1), ("rate = 3.9\n", 3), ("rate = 1\nburst = 5\n", 5), ("", 8)],
     )
     @pytest.mark.parametrize("make_wire", [WebSocketWire, RawSocketWire])
-    def test_bound_what_each_session_sends(self, make_wire, keys, allowed):
-        radio = make_radio(LIMITED + keys)
+    def test_bound_what_each_session_sends(self, make_wire, keys, allowed, world):
+        world.start(LIMITED + keys, base="")
         for _ in range(2):
-            wire = make_wire(*radio)
-            wire.join()
+            wire = world.join(make_wire)
             answers = [wire.ask([16, None, {"acknowledge": True}, "a"]) for _ in range(8)]
             assert [answer[0] for answer in answers] == [17] * allowed + [8] * (8 - allowed)
             assert all(answer[4] == "radiod.error.rate_limited" for answer in answers[allowed:])
 
-    def test_hold_for_roles_with_an_authorizer_and_beside_withheld_procedures(self):
-        text = RIGHTS.replace("authorizer_cache_s = 30", "rate = 1") + (
-            "[realms.radio.dynamic]\nmethods = ['ticket']\nprocedure = 'com.example.users'\n"
+    def test_hold_for_roles_with_an_authorizer_and_beside_withheld_procedures(self, world):
+        world.start(
+            "[realms.radio.roles.guest]\nrate = 1\n"
+            "[realms.radio.dynamic]\nmethods = ['ticket']\nprocedure = 'com.example.users'\n",
+            base=RIGHTS,
         )
-        wire = WebSocketWire(*make_radio(text))
-        wire.join()
+        wire = world.join()
         answers = [wire.ask([16, None, {"acknowledge": True}, "a"]) for _ in range(2)]
         assert [answer[4] for answer in answers] == [FAILED, "radiod.error.rate_limited"]
 
 
-def test_a_publish_that_is_refused_without_an_answer_is_a_line_in_the_log():
-    wire = WebSocketWire(*make_radio(LIMITED.replace('publish = ["*"]', 'publish = ["a"]')))
-    wire.join()
+def test_a_publish_that_is_refused_without_an_answer_is_a_line_in_the_log(world):
+    wire = world.start('realms.radio.roles.guest.publish = ["a"]', base=LIMITED).join()
     with capturedLogs() as events:
         for topic in ("a", "b", "a..b", "wamp.x"):
             wire.say([16, None, {}, topic])
@@ -596,15 +587,14 @@ def test_a_publish_that_is_refused_without_an_answer_is_a_line_in_the_log():
     assert wire.heard() == []
 
 
-def test_bounds_that_were_met_are_lines_in_the_log():
-    radio = make_radio(LIMITED + "rate = 1\n")
-    radio[0].statistics.start()
+def test_bounds_that_were_met_are_lines_in_the_log(world):
+    world.start(LIMITED + "rate = 1\n", base="")
+    world.radio.statistics.start()
     with capturedLogs() as events:
-        wire = WebSocketWire(*radio)
-        wire.join()
+        wire = world.join()
         for _ in range(50):
             wire.ask([16, None, {"acknowledge": True}, "a"])
-        radio[1].advance(5.1)
+        world.reactor.advance(5.1)
     lines = [line for line in map(formatEvent, events) if "reached" in line]
     assert len(lines) == 2
     by = r"last by [0-9a-f]{32} \(role guest\)"
@@ -616,25 +606,25 @@ class TestSharesOfWhatTakesTime:
     """Whoever asks for much of it is refused before others are."""
 
     @staticmethod
-    def wire(radio, host):
+    def wire(world, host):
         wire = WebSocketWire.__new__(WebSocketWire)
-        wire._reactor, wire._unread, wire.requests = radio[1], b"", Requests()
+        wire._reactor, wire._unread, wire.requests = world.reactor, b"", Requests()
         address = IPv4Address("TCP", host, 4711)
         wire.transport = StringTransportWithDisconnection(peerAddress=address)
-        wire.transport.protocol = radio[0].port.buildProtocol(address)
+        wire.transport.protocol = world.radio.port.buildProtocol(address)
         wire.transport.protocol.makeConnection(wire.transport)
         wire.open()
         return wire
 
-    def test_logins_that_somebody_else_decides(self):
-        radio = make_radio(f"{DYNAMIC_SHARE}[limits]\nmax_pending_calls = 8\n")
-        keeper = self.wire(radio, "192.0.2.1")
+    def test_logins_that_somebody_else_decides(self, world):
+        world.start(DYNAMIC_SHARE, base="", max_pending_calls=8)
+        keeper = self.wire(world, "192.0.2.1")
         keeper.join()
         assert keeper.ask([64, None, {}, "who"])[0] == 65
         hello = {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "ann"}
 
         def login(host):
-            wire = self.wire(radio, host)
+            wire = self.wire(world, host)
             wire.say([1, "radio", hello])
             first = wire.heard()[0]
             if first[0] == 3:
@@ -644,21 +634,21 @@ class TestSharesOfWhatTakesTime:
 
         assert [login("192.0.2.2") for _ in range(5)] == [[], [], [], [], ["radiod.error.quota"]]
         assert login("192.0.2.3") == []
-        assert radio[0].statistics.refused["logins"] == 1
+        assert world.radio.statistics.refused["logins"] == 1
         for question in keeper.heard():
             keeper.say([70, question[1], {}, [None]])
         assert login("192.0.2.2") == []
 
-    def test_questions_to_an_authorizer(self):
-        radio = make_radio(f"{AUTHORIZER_SHARE}[limits]\nmax_pending_calls = 8\n")
-        keeper = self.wire(radio, "192.0.2.1")
+    def test_questions_to_an_authorizer(self, world):
+        world.start(AUTHORIZER_SHARE, base="", max_pending_calls=8)
+        keeper = self.wire(world, "192.0.2.1")
         assert keeper.ask([1, "radio", {"roles": {"callee": {}}, "authmethods": ["ticket"], "authid": "joe"}])
         keeper.say([5, "t", {}])
         assert keeper.heard()[0][0] == 2
         assert keeper.ask([64, None, {}, "may"])[0] == 65
 
         def subscribe(host):
-            wire = self.wire(radio, host)
+            wire = self.wire(world, host)
             wire.join()
             wire.say([32, None, {}, "a"])
             return [reply[4] for reply in wire.heard()]
@@ -666,7 +656,7 @@ class TestSharesOfWhatTakesTime:
         # Of eight, strangers get six between them, and one address half of what is left.
         assert [subscribe("192.0.2.2") for _ in range(4)] == [[], [], [], ["radiod.error.quota"]]
         assert subscribe("192.0.2.3") == []
-        assert radio[0].statistics.refused["authorizations"] == 1
+        assert world.radio.statistics.refused["authorizations"] == 1
 
 
 DYNAMIC_SHARE = """

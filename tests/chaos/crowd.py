@@ -19,6 +19,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from fuzz.target import Oracle
+from support.config import configuration
 from support.running import ROOT, environment
 
 from chaos.scene import CONFIG, Scene, must, watched
@@ -145,8 +146,7 @@ def measure(honest: subprocess.Popen[str], oracle: Oracle, seconds: float) -> Fi
 
 def play(scene: Scene, hostile: int = HOSTILE, pace: float = PACE, kinds: str = "") -> str:
     """Measure without the crowd, with it, and when it has gone."""
-    config = "\n[limits]\n" + "".join(f"{name} = {value}\n" for name, value in LIMITS.items())
-    config += CONFIG.partition("max_retained_bytes = 4194304\n")[2]
+    config = configuration(base=CONFIG, **LIMITS)
     seconds = max(LEAST_S, scene.seconds / 4)
     with watched(scene, config) as (server, oracle), helper("honest", server.port) as honest:
         measure(honest, oracle, 2)

@@ -18,12 +18,13 @@ from typing import Any
 
 from fuzz.pipes import request
 from fuzz.target import Oracle, Target
+from support.config import configuration
 from support.programs import Failed, Program
 from support.running import ROOT, TWISTD, Server, environment, free_port, wait_until
 
 from chaos.kills import OWNER
 from chaos.machine import answers
-from chaos.scene import CONFIG, DURABLE, STORE, Scene, Skipped, judged, must, watched
+from chaos.scene import CONFIG, Scene, Skipped, durable, judged, must, watched
 
 __all__ = ["disk", "locked_disk", "no_tmp", "pipe"]
 
@@ -94,7 +95,7 @@ def pipe(scene: Scene) -> str:
     rounds = fullest = 0
     worst = 0.0
     reading, writing = pipe_end()
-    config = CONFIG.replace("[limits]\n", "[limits]\nlog_interval_s = 0.1\n")
+    config = configuration(base=CONFIG, log_interval_s=0.1)
     with launched(scene.folder, config, output=writing) as server:
         oracle = Oracle(Target(server))
         oracle.check()
@@ -140,7 +141,7 @@ def disk(scene: Scene) -> str:
     path = scene.folder / "store.sqlite"
     acknowledged: list[int] = []
     refusals = rounds = 0
-    with watched(scene, CONFIG + DURABLE + STORE.format(path=path)) as (server, oracle):  # noqa: SIM117
+    with watched(scene, durable(path)) as (server, oracle):  # noqa: SIM117
         with contextlib.closing(Program(server.port, **OWNER)) as program:
             for rounds in scene.rounds(most=90):
                 acknowledged += published(program, 10 * rounds, 5, True)
@@ -205,7 +206,7 @@ def read_only(scene: Scene, locked: str = "") -> dict[str, Any]:
 
 def no_tmp(scene: Scene) -> str:
     """No folder for temporary files, nor any other to write to: long bodies need none."""
-    config = CONFIG + DURABLE + STORE.format(path=scene.folder / "store.sqlite")
+    config = durable(scene.folder / "store.sqlite")
     count = 0
     with launched(scene.folder, config, **read_only(scene)) as server, judged(server) as oracle:
         must(not is_writable(server, "/tmp"), "/tmp can be written in this scenario")
@@ -231,7 +232,7 @@ def locked_disk(scene: Scene) -> str:
     """The store cannot be written: the start is refused in one line; and then it can be."""
     folder = scene.folder / "locked"
     folder.mkdir()
-    config = CONFIG + DURABLE + STORE.format(path=folder / "store.sqlite")
+    config = durable(folder / "store.sqlite")
     with launched(scene.folder, config) as server:
         with contextlib.closing(Program(server.port, **OWNER)) as program:
             program.publish("own.log", 1)

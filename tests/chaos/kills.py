@@ -16,7 +16,7 @@ from typing import Any
 from support.programs import Program
 from support.running import ROOT, Server, environment, radiod
 
-from chaos.scene import CONFIG, DURABLE, STORE, Scene, must
+from chaos.scene import Scene, durable, must
 
 __all__ = ["Model", "play", "play_torn"]
 
@@ -155,7 +155,7 @@ def work(server: Server, name: str, model: Model, pause: float) -> None:
 def play(scene: Scene) -> str:
     """Kill, start again, look; over and over on one store."""
     path = scene.folder / "store.sqlite"
-    config = CONFIG + DURABLE + STORE.format(path=path)
+    config = durable(path)
     model = Model()
     kills = 0
     for kills in scene.rounds(least=2):
@@ -182,11 +182,11 @@ def play_torn(scene: Scene) -> str:
     origin = scene.folder / "origin"
     origin.mkdir()
     model = Model()
-    with radiod(scene.folder, CONFIG + DURABLE + STORE.format(path=origin / "store.sqlite")) as server:
+    with radiod(scene.folder, durable(origin / "store.sqlite")) as server:
         work(server, "0", model, 0.4)
     whole = scene.folder / "whole"
     shutil.copytree(origin, whole)
-    with radiod(scene.folder, CONFIG + DURABLE + STORE.format(path=whole / "store.sqlite")) as server:
+    with radiod(scene.folder, durable(whole / "store.sqlite")) as server:
         known = history(server.port)[1]
         model.look(*history(server.port))
     tears = short = salvaged = 0
@@ -197,7 +197,7 @@ def play_torn(scene: Scene) -> str:
         how = tear(scene, wal)
         path, is_salvaged = opened(scene, folder / "store.sqlite", how)
         salvaged += is_salvaged
-        with radiod(scene.folder, CONFIG + DURABLE + STORE.format(path=path)) as server:
+        with radiod(scene.folder, durable(path)) as server:
             short += torn(server, model, known, how)
         must(is_sound(path), f"{how}: SQLite finds fault with the store")
         shutil.rmtree(folder)
@@ -211,7 +211,7 @@ def play_torn(scene: Scene) -> str:
 def opened(scene: Scene, path: Path, how: str) -> tuple[Path, bool]:
     """A store that a server starts on: this one, or what is salvaged. Raises: Finding."""
     try:
-        with radiod(scene.folder, CONFIG + DURABLE + STORE.format(path=path)) as server:
+        with radiod(scene.folder, durable(path)) as server:
             must(server.stop() == 0, f"{how}: the server did not end well")
             return path, False
     except AssertionError as refusal:

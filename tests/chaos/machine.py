@@ -13,6 +13,7 @@ from typing import Any
 
 from fuzz.pipes import RawSocket, http, request
 from fuzz.target import Oracle
+from support.config import configuration
 from support.programs import Failed, Program
 from support.running import Server
 
@@ -93,7 +94,7 @@ def dialled(port: int, number: int) -> socket.socket:
 
 def stopped(scene: Scene) -> str:
     """SIGSTOP for longer than a ping waits, while events wait to be taken in; then SIGCONT."""
-    config = CONFIG.replace("[limits]\n", "[limits]\nping_interval_s = 1\nping_timeout_s = 3\n")
+    config = configuration(base=CONFIG, ping_interval_s=1, ping_timeout_s=3)
     longest = 0.0
     count = 0
     with watched(scene, config) as (server, oracle):

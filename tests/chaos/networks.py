@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fuzz.pipes import frame, http, request, upgrade
 from fuzz.target import Oracle
+from support.config import configuration
 from support.namespaces import Impossible, Namespace
 from support.programs import Program
 from support.running import free_port, program, wait_until
@@ -126,10 +127,7 @@ def vanish(scene: Scene) -> str:
     """Peers that listen and answer calls vanish: they are gone after a ping and its timeout."""
     if shutil.which("ip") is None:
         raise Skipped("ip is not installed")
-    config = CONFIG.replace(
-        "[limits]\n",
-        f"[limits]\nping_interval_s = {SILENT_S}\nping_timeout_s = {SILENT_S}\nlog_interval_s = 1\n",
-    )
+    config = configuration(base=CONFIG, ping_interval_s=SILENT_S, ping_timeout_s=SILENT_S, log_interval_s=1)
     gone = 0
     for _ in scene.rounds():
         with contextlib.ExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,12 +12,11 @@ from random import Random
 from typing import Any
 
 from fuzz.target import CONFIG, Finding, Oracle, Target
+from support.config import configuration
 from support.running import Server, radiod
 
-__all__ = ["CONFIG", "DURABLE", "STORE", "Scene", "Skipped", "judged", "must", "patient", "watched"]
+__all__ = ["CONFIG", "Scene", "Skipped", "durable", "judged", "must", "patient", "watched"]
 
-DURABLE = '\n[realms.radio.channels."own.log"]\nhistory = { size = 1000000 }\ndurable = true\n'
-STORE = '\n[store]\npath = "{path}"\n'
 SECONDS = 20.0
 """Patience: how long anything may take at all."""
 
@@ -42,6 +42,12 @@ class Scene:
         while number < most and (number < least or time.monotonic() < self._end):
             yield number
             number += 1
+
+
+def durable(path: Path) -> str:
+    """The configuration with a store there, in which the oracle's log is kept."""
+    log = '[realms.radio.channels."own.log"]\nhistory = { size = 1000000 }\ndurable = true\n'
+    return configuration(f"{log}[store]\npath = {json.dumps(str(path))}\n", base=CONFIG)
 
 
 def must(is_so: object, text: str) -> None:

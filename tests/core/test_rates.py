@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.realms import World
 
 from radiod.core.rates import Bucket, RateLimit
 from radiod.core.rights import Action
@@ -35,11 +34,6 @@ def test_a_burst_comes_back_with_time():
     assert [bucket.take(0) for _ in range(4)] == [True, True, True, False]
     assert [bucket.take(0.5) for _ in range(2)] == [True, False]
     assert [bucket.take(60) for _ in range(4)] == [True, True, True, False]
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def limited(world, burst=1, rate=1, **options):

@@ -13,7 +13,8 @@ import threading
 import pytest
 import requests
 import websockets
-from support.running import OPEN, free_port, radiod
+from support.config import configuration
+from support.running import free_port, radiod
 
 pytestmark = pytest.mark.e2e
 
@@ -73,9 +74,8 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
-        yield server
+def server(shared_world):
+    return shared_world.serve()
 
 
 def publish(server, data, network="sample_net", path="/publish"):
@@ -153,12 +153,12 @@ def test_a_silent_channel_keeps_the_listener_connected_by_its_pings(server):
 def test_the_listener_returns_after_the_server_was_restarted(tmp_path):
     port = free_port()
     with contextlib.ExitStack() as stack:
-        with radiod(tmp_path, OPEN, port) as server:
+        with radiod(tmp_path, configuration(), port) as server:
             listener = stack.enter_context(Listener(f"{server.ws}/macro/sample/"))
             publish(server, {"n": 1})
             assert listener.next() == {"n": 1}
             assert server.stop() == 0
-        with radiod(tmp_path, OPEN, port) as server:
+        with radiod(tmp_path, configuration(), port) as server:
             assert listener.connected.wait(SECONDS)
             publish(server, {"n": 2})
             assert listener.next() == {"n": 2}

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.running import OPEN, radiod
 
 HERE = Path(__file__).parent / "js"
 SECONDS = 30
@@ -22,9 +21,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
-        yield server
+def server(shared_world):
+    return shared_world.serve()
 
 
 WAYS = [("json", "websocket"), ("msgpack", "websocket"), ("cbor", "websocket"), ("json", "longpoll")]
@@ -75,10 +73,10 @@ def test_a_stock_client_can_do_everything_the_basic_profile_has(server, serializ
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_ticket_opens_a_session(server, transport):
-    assert run(server, "json", transport, "joe", "joes-ticket")["joined"] == ["joe", "open", "ticket"]
+    assert run(server, "json", transport, "joe", "joe-ticket")["joined"] == ["joe", "open", "ticket"]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joes-ticket")])
+@pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joe-ticket")])
 def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, transport, credentials):
     assert run(server, "json", transport, *credentials)["left"] == "wamp.error.authentication_denied"

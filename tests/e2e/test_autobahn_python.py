@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.running import OPEN, environment, radiod
+from support.running import environment
 
 pytestmark = pytest.mark.e2e
 
@@ -23,9 +23,8 @@ COMBINATIONS = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
-        yield server
+def server(shared_world):
+    return shared_world.serve()
 
 
 def run(server, *arguments):
@@ -64,12 +63,12 @@ def test_a_stock_client_can_do_everything_the_basic_profile_has(server, combinat
 @pytest.mark.parametrize("framework", ["twisted", "asyncio"])
 @pytest.mark.parametrize("transport", ["websocket", "rawsocket"])
 def test_a_ticket_opens_a_session(server, framework, transport):
-    seen = run(server, framework, transport, "json", "joe", "joes-ticket")
+    seen = run(server, framework, transport, "json", "joe", "joe-ticket")
     assert seen["joined"] == ["joe", "open", "ticket"]
     assert seen["closed"] == "radiod.error.channel_closed"
 
 
-@pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joes-ticket")])
+@pytest.mark.parametrize("credentials", [("joe", "wrong"), ("nobody", "joe-ticket")])
 @pytest.mark.parametrize("framework", ["twisted", "asyncio"])
 def test_a_wrong_ticket_and_an_unknown_user_are_refused_alike(server, framework, credentials):
     seen = run(server, framework, "websocket", "json", *credentials)

@@ -4,7 +4,6 @@ import contextlib
 import time
 
 import pytest
-from support.running import OPEN, radiod
 from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
@@ -14,9 +13,8 @@ BIG = "x" * 20_000
 
 
 @pytest.fixture
-def server(tmp_path):
-    with radiod(tmp_path, OPEN) as server:
-        yield server
+def server(world):
+    return world.serve()
 
 
 @pytest.fixture

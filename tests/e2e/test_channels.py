@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from support.running import OPEN, radiod
 from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
@@ -15,9 +14,8 @@ ATTEMPTS = 5
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("channels"), OPEN) as server:
-        yield server
+def server(shared_world):
+    return shared_world.serve()
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from support.config import configuration
 from support.programs import Failed, Program
-from support.running import OPEN, radiod
+from support.running import radiod
 
 pytestmark = pytest.mark.e2e
 
@@ -61,7 +62,7 @@ def running(folder, config, by=0, reactor=None):
     machine = Machine(folder, by)
     twistd = () if reactor is None else (f"--reactor={reactor}",)
     with (
-        radiod(folder, OPEN + config, twistd=twistd, variables=machine.variables) as server,
+        radiod(folder, configuration(config), twistd=twistd, variables=machine.variables) as server,
         contextlib.closing(Program(server.port)) as caller,
     ):
         # The test itself: the server lives by that clock.

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.running import OPEN, environment, radiod
+from support.running import environment
 from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
@@ -24,9 +24,8 @@ GOODBYE = b'[6,{},"wamp.close.goodbye_and_out"]'
 
 
 @pytest.fixture
-def server(tmp_path):
-    with radiod(tmp_path, OPEN + CROWDED) as server:
-        yield server
+def server(world):
+    return world.serve(CROWDED)
 
 
 @pytest.fixture

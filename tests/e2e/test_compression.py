@@ -8,7 +8,6 @@ import shutil
 import subprocess
 
 import pytest
-from support.running import OPEN, radiod
 from websockets.sync.client import connect
 
 pytestmark = pytest.mark.e2e
@@ -34,9 +33,8 @@ socket.onclose = ({ code }) => console.log(JSON.stringify(["closed", code]));
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
-        yield server
+def server(shared_world):
+    return shared_world.serve()
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

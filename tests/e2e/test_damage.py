@@ -11,19 +11,21 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from support.config import configuration
 from support.programs import Failed, Program
-from support.running import OPEN, ROOT, environment, radiod
+from support.running import ROOT, environment, radiod
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 60
-CONFIG = (
-    OPEN.replace('["sample_net", "other_net"]', '["*"]') + "\n[realms.radio.channels.log]\ndurable = true\n"
-)
+LOG = """
+realms.radio.keys.sample.publish = ["*"]
+realms.radio.channels.log.durable = true
+"""
 
 
 def serving(folder, path):
-    return radiod(folder, f"{CONFIG}\n[store]\npath = {json.dumps(str(path))}\n")
+    return radiod(folder, configuration(f"{LOG}\nstore.path = {json.dumps(str(path))}"))
 
 
 def fill(folder, path, count=9):

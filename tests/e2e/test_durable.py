@@ -7,7 +7,8 @@ import sys
 import urllib.request
 
 import pytest
-from support.running import OPEN, ROOT, TWISTD, environment, radiod
+from support.config import configuration
+from support.running import ROOT, TWISTD, environment, radiod
 from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
@@ -33,8 +34,9 @@ def poll(server, query):
 
 
 def config(path):
-    return f"{OPEN}\n{DURABLE}\n[store]\npath = {json.dumps(str(path))}\n".replace(
-        '["sample_net", "other_net"]', '["*"]'
+    """Of a radiod with a durable channel, on which the key may publish."""
+    return configuration(
+        f'{DURABLE}\n[store]\npath = {json.dumps(str(path))}\n[realms.radio.keys.sample]\npublish = ["*"]'
     )
 
 
@@ -83,7 +85,9 @@ def test_a_created_channel_survives_a_kill_with_its_key_and_the_time_that_is_lef
 
 def test_the_command_line_names_a_store(tmp_path):
     for number in (1, 2):
-        with radiod(tmp_path, OPEN + DURABLE, None, "--store", str(tmp_path / "other.sqlite")) as server:
+        with radiod(
+            tmp_path, configuration(DURABLE), None, "--store", str(tmp_path / "other.sqlite")
+        ) as server:
             with urllib.request.urlopen(f"{server.url}/healthz", timeout=SECONDS) as answer:
                 assert answer.status == 200
             assert "not implemented" not in server.log.read_text()
@@ -135,7 +139,7 @@ def test_a_store_that_cannot_be_used_is_one_line_and_status_1(tmp_path, spoil, w
 
 def test_a_store_in_use_is_one_line_and_status_1(tmp_path):
     path = tmp_path / "store.sqlite"
-    with radiod(tmp_path, OPEN, None, "--store", str(path)):
+    with radiod(tmp_path, configuration(), None, "--store", str(path)):
         done = run("--store", str(path))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "in use by another program" in done.stderr
@@ -143,7 +147,7 @@ def test_a_store_in_use_is_one_line_and_status_1(tmp_path):
 
 def test_a_durable_channel_without_a_store_is_one_line_and_status_1(tmp_path):
     file = tmp_path / "radiod.toml"
-    file.write_text(OPEN + DURABLE)
+    file.write_text(configuration(DURABLE))
     done = run("--config", str(file))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "realms.radio.channels.log.durable: needs a store" in done.stderr

@@ -7,12 +7,11 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from support.running import OPEN, Server, radiod
+from support.running import Server
 
 HERE = Path(__file__).parent / "js"
 SECONDS = 30
@@ -69,10 +68,9 @@ class Line:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(shared_world):
     kept = "[realms.radio.channels.other_net]\nhistory = { size = 100 }\n"
-    with radiod(tmp_path_factory.mktemp("radiod"), OPEN + kept) as server:
-        yield server
+    return shared_world.serve(kept)
 
 
 def publish(server: Server, count: int) -> None:

@@ -7,13 +7,14 @@ import ssl
 import threading
 
 import pytest
-from support.running import OPEN, free_port, radiod
+from support.config import configuration
+from support.running import free_port, radiod
 from support.sockets import RawClient
 from support.tls import certificate
 
 pytestmark = pytest.mark.e2e
 
-CONFIG = OPEN + '\n[realms.radio.channels."many.*"]\nhistory = { size = 10 }\n'
+CONFIG = configuration('realms.radio.channels."many.*".history.size = 10')
 EVENTS = 3000
 SECONDS = 60
 TRIPS = 50

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.features import SEEN, config, log_is_clean
-from support.running import environment, radiod
+from support.running import environment
 
 pytestmark = pytest.mark.e2e
 
@@ -29,10 +29,9 @@ RUNS = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(shared_world):
     realms = ["_".join(run) for run in RUNS]
-    with radiod(tmp_path_factory.mktemp("radiod"), config(realms)) as server:
-        yield server
+    return shared_world.serve(config(realms), base="")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 from support.features import SEEN, config, log_is_clean
-from support.running import program, radiod, wait_until
+from support.running import program, wait_until
 
 HERE = Path(__file__).parent / "js"
 PYTHON_CLIENT = Path(__file__).parent / "clients" / "autobahn_features.py"
@@ -94,10 +94,9 @@ CASES = [(client, serializer, feature) for client, serializer in RUNS for featur
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(shared_world):
     realms = ["_".join(run) for run in RUNS]
-    with radiod(tmp_path_factory.mktemp("radiod"), config(realms)) as server:
-        yield server
+    return shared_world.serve(config(realms), base="")
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ import socket
 import ssl
 
 import pytest
-from support.running import OPEN, free_port, radiod, wait_until
+from support.config import configuration
+from support.running import free_port, radiod, wait_until
 from support.sockets import frame
 from support.tls import certificate
 
@@ -32,7 +33,7 @@ def stream(port, media_type):
 
 @pytest.mark.parametrize("media_type", ["text/event-stream", "application/x-ndjson"])
 def test_streams_that_end_leave_no_traceback_and_no_query(tmp_path, media_type):
-    with contextlib.ExitStack() as stack, radiod(tmp_path, OPEN) as server:
+    with contextlib.ExitStack() as stack, radiod(tmp_path, configuration()) as server:
         clients = [stack.enter_context(stream(server.port, media_type)) for _ in range(20)]
         clients.pop().close()
         assert server.stop() == 0
@@ -43,14 +44,7 @@ def test_streams_that_end_leave_no_traceback_and_no_query(tmp_path, media_type):
 
 
 INTERVAL = 1
-LIMITED = (
-    OPEN
-    + f"""
-[limits]
-log_interval_s = {INTERVAL}
-max_unauthenticated_seconds = 0.5
-"""
-)
+LIMITED = configuration(log_interval_s=INTERVAL, max_unauthenticated_seconds=0.5)
 HELLO = b'[1,"radio",{"roles":{"subscriber":{}}}]'
 
 
@@ -84,7 +78,7 @@ ODD = {
     ),
     "a right ticket": rawsocket(
         b'[1,"radio",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]',
-        b'[5,"joes-ticket",{}]',
+        b'[5,"joe-ticket",{}]',
     ),
     "a session that comes and goes": rawsocket(HELLO, b'[6,{},"a"]'),
     "a session that vanishes": rawsocket(HELLO),
@@ -178,8 +172,7 @@ def told(lines, words):
 
 
 def test_requests_that_never_end_and_connections_above_the_limit_are_numbers(tmp_path):
-    config = LIMITED.replace("max_unauthenticated_seconds = 0.5", "max_connections = 10")
-    config += "max_unauthenticated_seconds = 2"
+    config = configuration(log_interval_s=INTERVAL, max_connections=10, max_unauthenticated_seconds=2)
     with contextlib.ExitStack() as stack, radiod(tmp_path, config) as server:
         for _ in range(200):
             client = stack.enter_context(dial(server.port))

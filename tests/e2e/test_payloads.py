@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.payloads import FORMS, UNFIT
-from support.running import OPEN, environment, radiod
+from support.running import environment
 
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK
 
@@ -27,9 +27,8 @@ NODE = ["node", "--experimental-websocket", "--no-warnings"]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("radiod"), OPEN) as server:
-        yield server
+def server(shared_world):
+    return shared_world.serve()
 
 
 @contextlib.contextmanager

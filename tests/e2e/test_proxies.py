@@ -18,7 +18,8 @@ import pytest
 import requests
 from selenium import webdriver
 from selenium.webdriver.support.wait import WebDriverWait
-from support.running import OPEN, Server, free_port, program, radiod, wait_until
+from support.config import configuration
+from support.running import Server, free_port, program, radiod, wait_until
 from support.tls import certificate
 from websockets.sync.client import ClientConnection, connect
 
@@ -30,8 +31,10 @@ CLIENT = "127.0.0.2"
 SECONDS = 20
 HELLO = [1, "radio", {"roles": {"subscriber": {}, "publisher": {}}}]
 KEY = {"API-KEY": "sample-key"}
-REALM = OPEN.replace('anonymous = "open"', 'anonymous = "open"\ncookie_lifetime_s = 60')
-KEPT = "[realms.radio.channels.kept]\nhistory = { size = 10 }\n"
+KEPT = """
+realms.radio.cookie_lifetime_s = 60
+realms.radio.channels.kept.history.size = 10
+"""
 PROGRAMS = {"nginx": "nginx-light", "haproxy": "haproxy", "caddy": "caddy", "apache2": "apache2-bin"}
 
 pytestmark = pytest.mark.e2e
@@ -148,7 +151,7 @@ def behind(name: str, folder: Path) -> Iterator[Front]:
     """A radiod as the documentation says, and the proxy ``name`` in front of it."""
     listen = examples("toml")[0]
     pem = certificate(folder)
-    with radiod(folder, f"{listen}\n{REALM}{KEPT}") as server:
+    with radiod(folder, configuration(KEPT + listen)) as server:
         port = free_port()
         log = folder / f"{name}.log"
         with program(MAKERS[name](folder, port, server.port, pem), log) as process:
@@ -338,10 +341,8 @@ def _readers(front: Front) -> int:
 def test_the_proxy_protocol_tells_the_real_client_of_every_transport(tmp_path: Path, version: str) -> None:
     listen, example = examples("toml")[1], examples("haproxy")[2]
     backend, port = free_port(), free_port()
-    config = (
-        examples("toml")[0].replace("trusted_proxies", "# ") + listen.replace(":8081:", f":{backend}:") + OPEN
-    ) + "[limits]\nlog_interval_s = 0.1\n"
-    with radiod(tmp_path, config) as server:
+    doors = examples("toml")[0].replace("trusted_proxies", "# ") + listen.replace(":8081:", f":{backend}:")
+    with radiod(tmp_path, configuration(doors, log_interval_s=0.1)) as server:
         example = example.replace(":8443", f"127.0.0.1:{port}").replace(":8081", f":{backend}")
         (tmp_path / "haproxy.cfg").write_text(example.replace("send-proxy-v2", version))
         log = tmp_path / "haproxy.log"

@@ -23,10 +23,9 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(shared_world):
     [config] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    with radiod(tmp_path_factory.mktemp("radiod"), config) as server:
-        yield server
+    return shared_world.enter(radiod(shared_world.folder, config))
 
 
 def title(section):

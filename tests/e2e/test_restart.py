@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 from selenium import webdriver
-from support.running import OPEN, environment, free_port, radiod
+from support.config import configuration
+from support.running import environment, free_port, radiod
 from support.sockets import RawClient
 
 HERE = Path(__file__).parent
@@ -145,7 +146,7 @@ def clients(request, tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("radiod"), free_port()
     kinds = [*PYTHON, *(JAVASCRIPT if HAS_JS else [])]
     with contextlib.ExitStack() as stack:
-        with radiod(folder, OPEN, port) as server:
+        with radiod(folder, configuration(), port) as server:
             clients = [Client(kind, port, stack) for kind in kinds]
             if HAS_BROWSER:
                 clients.append(Browser(server, tmp_path_factory.mktemp("chromium")))
@@ -158,7 +159,7 @@ def clients(request, tmp_path_factory):
             else:
                 assert server.stop() == 0
         wait_until_refused(clients)
-        with radiod(folder, OPEN, port) as server:
+        with radiod(folder, configuration(), port) as server:
             all_there(server, clients, 2)
             yield {client.kind: client for client in clients}
 

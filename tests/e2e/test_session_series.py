@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.running import OPEN, environment, radiod
+from support.config import configuration
+from support.running import environment, radiod
 
 pytestmark = pytest.mark.e2e
 
@@ -14,7 +15,7 @@ SECONDS = 20
 
 
 def test_each_session_of_a_series_can_call(tmp_path):
-    with radiod(tmp_path, OPEN) as server:
+    with radiod(tmp_path, configuration()) as server:
         command = [sys.executable, str(CLIENT), str(server.port)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment())
         assert done.stdout.splitlines() == ["0", "1", "2", "disconnected"], done.stderr

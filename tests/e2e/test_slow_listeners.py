@@ -3,7 +3,6 @@
 import contextlib
 
 import pytest
-from support.running import OPEN, radiod
 from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
@@ -15,9 +14,8 @@ BUFFER = 100
 
 
 @pytest.fixture
-def server(tmp_path):
-    with radiod(tmp_path, OPEN) as server:
-        yield server
+def server(world):
+    return world.serve()
 
 
 @pytest.fixture

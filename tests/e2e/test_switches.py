@@ -15,7 +15,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from support.running import OPEN, ROOT, TWISTD, environment, free_port, program, wait_until
+from support.config import configuration
+from support.running import ROOT, TWISTD, environment, free_port, program, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -28,9 +29,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change 
 NOBODY = pwd.getpwnam("nobody")
 
 HELLO = json.dumps([1, "radio", {"roles": {"subscriber": {}}}])
-DURABLE = (
-    OPEN
-    + """
+DURABLE = configuration(
+    """
 [store]
 path = "radiod.sqlite"
 
@@ -169,9 +169,8 @@ def test_the_stores_files_belong_to_the_user_who_runs_the_server(home, mode, how
     (home.folder / "radiod.toml").write_text(DURABLE.replace("radiod.sqlite", "data/radiod.sqlite"))
     config = home.folder / "radiod.toml"
     if how == "tac":
-        config.write_text(
-            f'[[listen]]\nendpoint = "{home.endpoint}"\n' + config.read_text(encoding="utf-8-sig")
-        )
+        listen = f'[[listen]]\nendpoint = "{home.endpoint}"\n'
+        config.write_text(configuration(listen, base=config.read_text(encoding="utf-8-sig")))
         start = {"how": TAC, "env": {"RADIOD_CONFIG": str(config)}}
     else:
         start = {"radiod": ("--config", config, "--listen", home.endpoint)}

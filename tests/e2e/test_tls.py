@@ -24,7 +24,8 @@ import requests
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from support.running import OPEN, ROOT, Server, environment, free_port, radiod
+from support.config import configuration
+from support.running import ROOT, Server, environment, free_port, radiod
 from support.tls import Issued, certificate, rsa_key
 from websockets.sync.client import connect
 
@@ -91,7 +92,7 @@ def tls(tmp_path_factory):
         f"haproxy:ssl:{ports['haproxy:ssl']}:{pair}",
     ]
     listen = [word for endpoint in endpoints for word in ("--listen", endpoint)]
-    with radiod(folder, OPEN + EVERY_LINE, None, *listen) as server:
+    with radiod(folder, configuration(EVERY_LINE), None, *listen) as server:
         yield Tls(server, ports, folder / "ca.pem", leaf)
         assert "Traceback" not in server.log.read_text()
 
@@ -378,8 +379,7 @@ def test_who_only_looks_whether_the_port_is_open_is_not_worth_a_line(tls):
 def test_a_handshake_that_never_ends_is_one_line(tmp_path):
     port = free_port()
     more = ["--listen", f"ssl:{port}:privateKey={certificate(tmp_path)}:interface=127.0.0.1"]
-    short = OPEN + "[limits]\nmax_unauthenticated_seconds = 0.5\n"
-    with radiod(tmp_path, short, None, *more) as server:
+    with radiod(tmp_path, configuration(max_unauthenticated_seconds=0.5), None, *more) as server:
         with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
             client.sendall(b"\x16\x03\x01\x00\xff")
             with contextlib.suppress(ConnectionResetError):
@@ -394,7 +394,7 @@ def test_a_handshake_that_never_ends_is_one_line(tmp_path):
 def test_connections_above_the_limit_are_closed_over_tls_too(tmp_path, kind):
     port = free_port()
     more = ["--listen", f"{kind}:{port}:privateKey={certificate(tmp_path)}:interface=127.0.0.1"]
-    with radiod(tmp_path, OPEN + "[limits]\nmax_connections = 2\n", None, *more) as server:
+    with radiod(tmp_path, configuration(max_connections=2), None, *more) as server:
         held = [socket.create_connection(("127.0.0.1", server.port), SECONDS) for _ in range(2)]
         # The server has taken both once one of them is answered.
         for client in held:

@@ -12,7 +12,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.running import OPEN, ROOT, TWISTD, environment, free_port, program, radiod, wait_until
+from support.config import configuration
+from support.running import ROOT, TWISTD, environment, free_port, program, radiod, wait_until
 from support.tls import certificate
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -131,14 +132,14 @@ def test_the_tac_file_runs_the_same_service(tmp_path):
 
 
 def test_the_start_is_one_line_that_says_what_is_served_where(tmp_path):
-    with radiod(tmp_path, OPEN) as server:
+    with radiod(tmp_path, configuration()) as server:
         lines = [line for line in server.log.read_text().splitlines() if "on the air" in line]
         assert len(lines) == 1
         assert f"({BUILD}) on the air: http://127.0.0.1:{server.port}/; realms radio" in lines[0]
 
 
 def test_sigterm_closes_after_what_is_queued_and_ends_soon(tmp_path, dial_ws):
-    with radiod(tmp_path, OPEN) as server:
+    with radiod(tmp_path, configuration()) as server:
         client = joined(dial_ws, server.ws)
         client.send('[32,1,{},"a"]')
         client.send('[16,2,{"exclude_me":false},"a",["last"]]')
@@ -163,7 +164,7 @@ def test_sigterm_answers_every_long_poll_that_waits(tmp_path):
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:
             return answer.read()
 
-    with radiod(tmp_path, OPEN) as server, ThreadPoolExecutor() as threads:
+    with radiod(tmp_path, configuration()) as server, ThreadPoolExecutor() as threads:
         member, stranger, absent = (
             json.loads(post(server, "open", b'{"protocols": ["wamp.2.json"]}'))["transport"] for _ in range(3)
         )
@@ -180,7 +181,7 @@ def test_sigterm_answers_every_long_poll_that_waits(tmp_path):
 
 
 def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path, dial_ws):
-    with radiod(tmp_path, OPEN) as server:
+    with radiod(tmp_path, configuration()) as server:
         joined(dial_ws, server.ws)
         idle = dial(server.port)
         begin = time.monotonic()
@@ -190,8 +191,8 @@ def test_sigterm_does_not_wait_for_those_who_do_not_read(tmp_path, dial_ws):
 
 
 def test_no_secret_is_ever_logged(tmp_path):
-    with radiod(tmp_path, OPEN) as server:
-        for ticket in ("joes-ticket", "wrong-ticket"):
+    with radiod(tmp_path, configuration()) as server:
+        for ticket in ("joe-ticket", "wrong-ticket"):
             with connect(f"{server.ws}/ws", subprotocols=["wamp.2.json"], compression=None) as client:
                 roles = {"roles": {"subscriber": {}}, "authmethods": ["ticket"], "authid": "joe"}
                 client.send(json.dumps([1, "radio", roles]))
@@ -212,7 +213,7 @@ def test_no_secret_is_ever_logged(tmp_path):
     assert "joined: joe as open by ticket" in log
     assert ", 'joe' by ticket in realm radio: wamp.error." in log
     assert ": API-KEY not valid" in log
-    for secret in ("joes-ticket", "wrong-ticket", "sample-key", "wrong-key"):
+    for secret in ("joe-ticket", "wrong-ticket", "sample-key", "wrong-key"):
         assert secret not in log
     assert "Traceback" not in log
 
@@ -220,7 +221,7 @@ def test_no_secret_is_ever_logged(tmp_path):
 def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
     file, tls, path = certificate(tmp_path), free_port(), tmp_path / "socket"
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1", "--listen", f"unix:{path}"]
-    with radiod(tmp_path, OPEN, None, *more) as server:
+    with radiod(tmp_path, configuration(), None, *more) as server:
         context = ssl.create_default_context(cafile=str(file))
         url = f"wss://localhost:{tls}"
         listener = dial_ws(f"{url}/listen/sample_net", ssl=context, sock=dial(tls))
@@ -245,7 +246,7 @@ def test_connections_over_tls_are_closed_without_delay(tmp_path, dial_ws):
     file, tls = certificate(tmp_path), free_port()
     context = ssl.create_default_context(cafile=str(file))
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
-    with radiod(tmp_path, OPEN, None, *more):
+    with radiod(tmp_path, configuration(), None, *more):
         started = time.monotonic()
         for path in ("ws", "listen/sample_net"):
             # Closing waits for the server's end of the connection.
@@ -268,7 +269,7 @@ def test_what_comes_over_tls_behind_a_refusal_is_ignored(tmp_path):
         b"\x01": error_reply(400, "Bad Request"),
         b"\x7f\xf0\x00\x00": b"\x7f\x10\x00\x00",
     }
-    with radiod(tmp_path, OPEN, None, *more) as server:
+    with radiod(tmp_path, configuration(), None, *more) as server:
         for data, answer in refused.items():
             with context.wrap_socket(dial(tls), server_hostname="localhost") as client:
                 client.sendall(data)

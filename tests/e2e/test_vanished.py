@@ -21,10 +21,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from support.config import configuration
 from support.memory import upgrade
 from support.namespaces import Impossible, Namespace
 from support.programs import Failed, Program
-from support.running import OPEN, environment, free_port, radiod
+from support.running import environment, free_port, radiod
 from support.tls import certificate
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +37,7 @@ SECONDS = 40
 ROUNDS = 5
 """How often to wait for a ping and its timeout: longer than probes of a peer that reads nothing are apart."""
 
-CONFIG = f"{OPEN}\n[limits]\nping_interval_s = {INTERVAL}\nping_timeout_s = {TIMEOUT}\nlog_interval_s = 0.1\n"
+CONFIG = configuration(ping_interval_s=INTERVAL, ping_timeout_s=TIMEOUT, log_interval_s=0.1)
 MORE = re.compile(r"and ([0-9,]+) more of this kind")
 HELLO = msgspec.json.encode([1, "radio", {"roles": {"subscriber": {}, "callee": {}}}])
 HERE = Path(__file__).parent

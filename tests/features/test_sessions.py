@@ -162,7 +162,7 @@ def test_abort_before_welcome(router):
     wire = router.connect()
     wire.say([ABORT, {}, "wamp.close.normal"])
     assert wire.heard() == []
-    assert wire.is_closing
+    assert wire.is_ended
 
 
 # --- request ids

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from support.memory import make_radio
+from support.config import parsed
+from twisted.internet.testing import MemoryReactorClock
 
 from fuzz.pipes import SERIALIZERS, request
 from fuzz.values import CONTAINERS, Raw, encoded
 from fuzz.world import LONG, World
 from radiod.core.arguments import REQUIRED
+from radiod.service.radio import Radio
 
 __all__ = ["Http", "Wamp", "http_inputs", "procedures", "wamp_inputs"]
 
@@ -50,7 +52,7 @@ class Http:
 
 def procedures() -> dict[str, dict[str, Any]]:
     """The router's own: name -> parameters with their defaults."""
-    radio, _ = make_radio()
+    radio = Radio(parsed(), MemoryReactorClock())
     realm = next(iter(radio.realms.values()))
     table = realm.procedures.table
     return {name: signature for name, (signature, _) in table.items()} | {"radiod.echo": {}}

@@ -9,30 +9,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.config import configuration
 from support.running import Server, radiod
 
 from fuzz.pipes import Pipe, RawSocket, WebSocket
 
 __all__ = ["CONFIG", "Finding", "Oracle", "Target", "running", "speed", "speed_now"]
 
-CONFIG = """
-[limits]
-max_history_bytes = 16777216
-max_retained_bytes = 4194304
-
-[realms.radio]
-anonymous = "open"
-
+CONFIG = configuration(
+    """
 [realms.radio.roles.open]
-subscribe = ["*"]
-publish = ["*"]
-call = ["*"]
 register = ["a", "a.*", "procedure.*", "kept.*", "sample_net"]
 deny = ["own.*"]
-
-[realms.radio.roles.listener]
-subscribe = ["*"]
-call = ["*"]
+hold_publishers = false
 
 [realms.radio.roles.owner]
 subscribe = ["*"]
@@ -44,21 +33,15 @@ register = ["*"]
 role = "owner"
 ticket = "owner-ticket"
 
-[realms.radio.users.listener]
-role = "listener"
-ticket = "listener-ticket"
-
-[realms.radio.keys.sample]
-key = "sample-key"
-publish = ["sample_net", "other_net"]
-listen = ["*"]
-
 [realms.radio.channels.sample_net]
 history = {}
 
 [realms.radio.channels."kept.*"]
 history = { size = 50000, seconds = 86400 }
-"""
+""",
+    max_history_bytes=16 << 20,
+    max_retained_bytes=4 << 20,
+)
 """Anonymous sessions may do much, but nothing under ``own.``, which is the oracle's.
 
 Nor may they register everything: who may do all four things with everything may end others' sessions, too.

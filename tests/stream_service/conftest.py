@@ -5,35 +5,9 @@ from itertools import count
 
 import pytest
 from support.programs import Program
-from support.running import radiod
+from support.world import World
 
-CONFIG = """
-[limits]
-stats_interval_s = 1
-wait_timeout_s = 2
-
-[realms.radio]
-anonymous = "open"
-
-[realms.radio.roles.open]
-subscribe = ["*"]
-publish = ["*"]
-call = ["*"]
-register = ["*"]
-hold_publishers = true
-
-[realms.radio.roles.listener]
-subscribe = ["*"]
-call = ["*"]
-
-[realms.radio.users.listener]
-role = "listener"
-ticket = "listener-ticket"
-
-[realms.radio.users.joe]
-role = "open"
-ticket = "joe-ticket"
-
+STATION = """
 [realms.radio.keys.station]
 key = "station-key"
 publish = ["*"]
@@ -49,8 +23,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("stream_service"), CONFIG) as server:
-        yield server
+    with World(tmp_path_factory) as world:
+        yield world.serve(STATION, stats_interval_s=1, wait_timeout_s=2)
 
 
 @pytest.fixture

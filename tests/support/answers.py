@@ -1,4 +1,4 @@
-"""What clients of a realm, and callers of its parts, are told when something is refused."""
+"""What clients, and callers of the core's parts, are told when something is refused, or when all is quiet."""
 
 import pytest
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import zlib
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,44 +12,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
 
 from radiod import __version__
-from radiod.config import Config
 from radiod.core.build import BUILD
 from radiod.service.radio import Radio
-
-CONFIG = """
-[realms.radio]
-anonymous = "open"
-
-[realms.radio.roles.open]
-subscribe = ["*"]
-publish = ["*"]
-call = ["*"]
-register = ["*"]
-deny = ["forbidden"]
-hold_publishers = true
-
-[realms.radio.roles.listener]
-subscribe = ["*"]
-call = ["*"]
-
-[realms.radio.users.joe]
-role = "listener"
-ticket = "joes-ticket"
-
-[realms.radio.keys.sample]
-key = "sample-key"
-publish = ["sample_net", "other"]
-listen = ["*"]
-
-[realms.radio.channels.sample_net]
-aliases = ["/macro/sample/"]
-
-[realms.closed]
-
-[realms.closed.users.joe]
-role = "listener"
-ticket = "joes-ticket"
-"""
 
 HEALTHY = f'{{"status":"ok","version":"{__version__}","build":"{BUILD}"}}'.encode()
 """What ``/healthz`` answers."""
@@ -219,12 +182,6 @@ class RawSocketWire(WampWire):
             payloads.append(self._unread[4 : 4 + size])
             self._unread = self._unread[4 + size :]
         return payloads
-
-
-def make_radio(text: str = CONFIG) -> tuple[Radio, MemoryReactorClock]:
-    """A radio in memory and the clock that drives it."""
-    reactor = MemoryReactorClock()
-    return Radio(Config.parse(text, Path()), reactor), reactor
 
 
 def upgrade(path: str, *protocols: str, extra: str = "") -> bytes:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,32 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
-
-OPEN = """
-[realms.radio]
-anonymous = "open"
-
-[realms.radio.roles.open]
-subscribe = ["*"]
-publish = ["*"]
-call = ["*"]
-register = ["*"]
-deny = ["forbidden"]
-hold_publishers = true
-
-[realms.radio.users.joe]
-role = "open"
-ticket = "joes-ticket"
-
-[realms.radio.keys.sample]
-key = "sample-key"
-publish = ["sample_net", "other_net"]
-listen = ["*"]
-
-[realms.radio.channels.sample_net]
-aliases = ["/macro/sample/"]
-"""
-"""Anonymous sessions may do anything but with the URI ``forbidden``; one user, one key, one channel."""
 
 
 def free_port() -> int:
@@ -109,14 +84,14 @@ def radiod(
     """Run ``twistd -n radiod`` with ``config`` until the block ends.
 
     Args:
-        config: TOML without ``[[listen]]``; or with it, and ``:8080:`` in an endpoint for the server's port.
+        config: TOML (``support.config``) without ``listen``, or with ``:8080:`` in an endpoint for its port.
         twistd: its own options.
         variables: of the environment, besides.
     """
     port = port or free_port()
     file = folder / f"radiod-{port}.toml"
     file.write_text(config.replace(":8080:", f":{port}:"))
-    listen = [] if "[[listen]]" in config else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
+    listen = [] if "listen" in tomllib.loads(config) else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     log = folder / f"radiod-{port}.log"
     command = [*TWISTD, "-n", "--pidfile=", *twistd, "radiod", "--config", str(file), *listen, *arguments]
     with program(command, log, env={**environment(), **(variables or {})}) as process:

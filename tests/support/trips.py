@@ -17,7 +17,8 @@ from twisted.internet.testing import MemoryReactorClock
 import radiod
 from radiod.service.service import Radio
 
-from .memory import WebSocketWire, Wire, make_radio
+from .config import parsed
+from .memory import WebSocketWire, Wire
 
 __all__ = ["TRIPS", "Trip", "make_trips"]
 
@@ -73,9 +74,9 @@ class Site:
     """A radio with two listeners, somebody who asks, and a callee."""
 
     def __init__(self) -> None:
-        radio, reactor = make_radio(CONFIG)
-        self.radio: Radio = radio
-        self.reactor: MemoryReactorClock = reactor
+        self.reactor = MemoryReactorClock()
+        # What a trip passes depends on the configuration: all of it stands above.
+        self.radio = Radio(parsed(CONFIG, base=""), self.reactor)
         self.listeners = [self.joined(), self.joined()]
         for listener in self.listeners:
             listener.say([32, None, {}, "weather"], [32, None, {}, "remembered"])

@@ -3,18 +3,12 @@
 import inspect
 
 import pytest
-from support.realms import World
 
 from radiod.core.channels.authority import Authority
 from radiod.core.realm.departures import Departures
 
 GOODBYE, UNSUBSCRIBED, UNREGISTERED = 6, 35, 67
 NAMES = ["kill", "revoke_subscription", "revoke_registration"]
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

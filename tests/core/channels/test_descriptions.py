@@ -4,7 +4,6 @@ import json
 
 import pytest
 from support.channels import private, publish
-from support.realms import World
 
 from radiod.core.channels.descriptions import DESCRIBED_IN_A_STEP
 from radiod.core.channels.settings import ChannelSettings
@@ -20,11 +19,6 @@ DELETE = "radiod.channel.delete"
 GET = "radiod.channel.get"
 LIST = "radiod.channel.list"
 OPEN = "radiod.channel.open_write"
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

@@ -43,11 +43,6 @@ ON_DELETE = "radiod.channel.on_delete"
 
 
 @pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
 def owner(world):
     return world.caller("owner")
 

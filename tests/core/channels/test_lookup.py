@@ -1,6 +1,7 @@
 """What a name means: to members, to strangers, to visitors without a session, and with a key."""
 
 import pytest
+from support.answers import assert_refused
 from support.channels import private, publish, samples, subscribe
 from support.realms import World
 
@@ -29,11 +30,6 @@ OPEN = "radiod.channel.open_write"
 
 
 @pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
 def owner(world):
     return world.caller("owner")
 
@@ -41,12 +37,6 @@ def owner(world):
 @pytest.fixture
 def lookup(world):
     return world.realm.lookup
-
-
-def assert_refused(uri, function, *arguments, **options):
-    with pytest.raises(Refused) as refusal:
-        function(*arguments, **options)
-    assert refusal.value.uri == uri
 
 
 class TestPrivate:

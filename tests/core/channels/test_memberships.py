@@ -1,11 +1,12 @@
 """Memberships in private channels, which outlive the channels."""
 
 import pytest
+from support.answers import assert_refused
 
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.memberships import Memberships
 from radiod.core.sessions.session import Session
-from radiod.errors import CHANNEL_CLOSED, CHANNEL_EXISTS, QUOTA, Refused
+from radiod.errors import CHANNEL_CLOSED, CHANNEL_EXISTS, QUOTA
 from radiod.testing import make_principal, make_realm
 
 LIMIT = 2
@@ -23,12 +24,6 @@ def session():
 
 def channel(name):
     return Channel(name, make_realm().space)
-
-
-def assert_refused(uri, function, *arguments, **options):
-    with pytest.raises(Refused) as refusal:
-        function(*arguments, **options)
-    assert refusal.value.uri == uri
 
 
 def test_a_member_finds_its_channel_by_name(memberships, session):

@@ -8,7 +8,6 @@ from support.channels import (
     samples,
     subscribe,
 )
-from support.realms import World
 
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.rights import Action
@@ -18,11 +17,6 @@ from radiod.testing import Allow
 
 CREATE = "radiod.channel.create"
 DELETE = "radiod.channel.delete"
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

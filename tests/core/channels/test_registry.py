@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.answers import assert_refused
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
@@ -21,7 +22,6 @@ from radiod.errors import (
     CHANNEL_EXISTS,
     NO_SUCH_CHANNEL,
     QUOTA,
-    Refused,
 )
 from radiod.testing import FakeClock, SequentialIds, make_principal, make_realm
 
@@ -88,12 +88,6 @@ def world():
 @pytest.fixture
 def channels(world):
     return world.channels
-
-
-def assert_refused(uri, function, *arguments, **options):
-    with pytest.raises(Refused) as refusal:
-        function(*arguments, **options)
-    assert refusal.value.uri == uri
 
 
 def assert_no_traces(world):

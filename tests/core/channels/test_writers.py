@@ -20,11 +20,6 @@ ON_DEMAND = "radiod.channel.on_demand"
 
 
 @pytest.fixture
-def world():
-    return World()
-
-
-@pytest.fixture
 def owner(world):
     return world.caller("owner")
 

@@ -1,14 +1,8 @@
 """A realm, and clients that call its procedures."""
 
 import pytest
-from support.realms import World
 
 from radiod.wire.codecs import CBOR
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from support.answers import assert_refused
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.settings import BufferSettings
@@ -85,12 +86,6 @@ class World:
 @pytest.fixture
 def world():
     return World()
-
-
-def assert_refused(uri, function, *arguments):
-    with pytest.raises(Refused) as refusal:
-        function(*arguments)
-    assert refusal.value.uri == uri
 
 
 class TestSubscribing:

@@ -1,12 +1,6 @@
 """A realm, and two of its clients."""
 
 import pytest
-from support.realms import World
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Rights that change while a session is open: what it may not have any more is taken away, and told."""
 
 import pytest
-from support.realms import NO, YES, Slow, World
+from support.realms import NO, YES, Slow
 
 from radiod.core.rates import RateLimit
 from radiod.core.rights import Action
@@ -9,11 +9,6 @@ from radiod.errors import NOT_AUTHORIZED, RATE_LIMITED
 from radiod.testing import ALLOW_ALL, ALLOW_NONE, Allow
 
 UNSUBSCRIBED, UNREGISTERED = 35, 67
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def revise(world, client, permissions):

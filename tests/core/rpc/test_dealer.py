@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from support.answers import assert_refused
 
 from radiod.core.limits import Limits
 from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls
@@ -156,12 +157,6 @@ def callee(world):
 @pytest.fixture
 def caller(world):
     return world.join(SENDS_CHUNKS)
-
-
-def assert_refused(uri, function, *arguments, **keywords):
-    with pytest.raises(Refused) as refusal:
-        function(*arguments, **keywords)
-    assert refusal.value.uri == uri
 
 
 def assert_idle(world, *sessions):

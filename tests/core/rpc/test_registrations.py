@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.answers import assert_refused
 
 from radiod.core.limits import Limits
 from radiod.core.rpc.registrations import MAX_SIGNATURES, NOTHING, Callee, Held, Registrations
@@ -16,7 +17,6 @@ from radiod.errors import (
     NOT_AUTHORIZED,
     PROCEDURE_ALREADY_EXISTS,
     QUOTA,
-    Refused,
 )
 from radiod.testing import FakeClock, SequentialIds, make_principal
 from radiod.wire.options import RegisterOptions
@@ -66,12 +66,6 @@ class World:
 @pytest.fixture
 def world():
     return World()
-
-
-def assert_refused(uri, function, *arguments, **keywords):
-    with pytest.raises(Refused) as refusal:
-        function(*arguments, **keywords)
-    assert refusal.value.uri == uri
 
 
 class TestAdding:

@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import pytest
-from support.realms import World
 
 from radiod.core.rpc.router_calls import CallFailed, RouterCalls
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, TIMEOUT, Refused
@@ -19,11 +18,6 @@ class Heard(list):
 
     def __init__(self, later):
         later.then(self.append)
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture
