@@ -682,11 +682,11 @@ ticket = "t"
 """
 
 
-def test_a_key_may_call_what_its_patterns_name():
-    keys = make_radio(
+def test_a_key_may_call_what_its_patterns_name(world):
+    keys = world.start(
         "[realms.radio.keys.a]\nkey = 'x'\ncall = ['town.*']\nsigning = 'pen'\n"
         "[realms.radio.keys.b]\nkey = 'y'"
-    )[0].keys
+    ).radio.keys
     a, b = keys.by_id("a"), keys.by_id("b")
     assert [keys.signing_secret(key.id) for key in (a, b)] == ["pen", None]
     assert [key.principal.permissions.allows(Action.CALL, "town.sum") for key in (a, b)] == [True, False]

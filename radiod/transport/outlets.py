@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from radiod.core.budgets.guesses import Guesses
 from radiod.core.delivery.listeners import Listener
@@ -27,6 +27,7 @@ __all__ = [
     "Outlet",
     "SocketOutlet",
     "Source",
+    "StreamOutlet",
 ]
 
 TURN_BYTES: Final = 1 << 18
@@ -400,3 +401,40 @@ class SocketOutlet(Outlet):
             self._transport.pauseProducing()
         else:
             self._transport.resumeProducing()
+
+
+class StreamOutlet(Outlet):
+    """An outlet over any Twisted consumer (TLS) that tells when its buffer is full."""
+
+    __slots__ = ("_consumer",)
+
+    def __init__(
+        self,
+        fan_out: Source,
+        consumer: Any,
+        format: Format,
+        *,
+        max_bytes: int,
+        on_cut: Callable[[], None],
+        on_finished: Callable[[], None],
+    ) -> None:
+        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
+        self._consumer = consumer
+
+    def start(self) -> None:
+        """Ask the consumer to tell when it is full. Call once, before the first write."""
+        self._consumer.registerProducer(self, True)
+
+    def let_go(self) -> None:
+        """TLS does not close while somebody is registered who might write."""
+        if not self.blocked:
+            self._consumer.unregisterProducer()
+
+    def _write(self, data: bytes) -> None:
+        self._consumer.write(data)
+
+    def _pause_reads(self, is_paused: bool) -> None:
+        # The consumer is a producer too, where it reads from a peer at all.
+        method = getattr(self._consumer, "pauseProducing" if is_paused else "resumeProducing", None)
+        if method is not None:
+            method()
