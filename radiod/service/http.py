@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from radiod.core.realm.gateway import Gateway
-from radiod.core.rights import Actor, Permissions
+from radiod.core.rights import Permissions
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
+from radiod.web.callers import Callers
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
@@ -22,7 +23,7 @@ __all__ = ["make_site"]
 
 def make_site(
     *,
-    writer: Callable[[str], tuple[Gateway, Actor] | None],
+    callers: Callers,
     gateway: Gateway,
     permissions: Permissions | None,
     streams: PlainListeners,
@@ -34,11 +35,11 @@ def make_site(
     """Everything that HTTP answers.
 
     Args:
-        writer: as ``Publish`` takes it.
+        callers: finds out who publishes and calls.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel.
     """
-    publish = Publish(writer, suspicion)
+    publish = Publish(callers, suspicion)
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {

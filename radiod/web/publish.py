@@ -18,7 +18,8 @@ from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
 from radiod.errors import RadiodError, Refused, WrongSecret, http_status
-from radiod.web.answers import Request, credential, log_refused
+from radiod.web.answers import Request, log_refused
+from radiod.web.callers import Callers, UnknownCaller
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
@@ -67,47 +68,31 @@ class Rejected(Exception):
 
 
 class Publish(Route):
-    """Publishes for whoever has an API key.
+    """Publishes for whoever has an API key."""
 
-    ``writer(key)`` gives the realm's gateway, and who publishes there, for a key; None: there is no such key.
-    """
+    methods = ("POST", "PUT", "OPTIONS")
 
-    methods = ("POST", "OPTIONS")
-
-    def __init__(self, writer: Callable[[str], tuple[Gateway, Actor] | None], suspicion: Suspicion) -> None:
-        self._writer = writer
+    def __init__(self, callers: Callers, suspicion: Suspicion) -> None:
+        self._callers = callers
         self._suspicion = suspicion
 
     def post(self, request: Request) -> Outcome:
         """Publish, perhaps when it is the address's turn."""
-        return self._suspicion.in_turn(request, _keys(request), lambda: self._publish(request))
+        return self._callers.in_turn(request, lambda: self._publish(request))
 
     def _publish(self, request: Request) -> Outcome:
         """Check in the contract's order; publish; answer."""
         try:
-            gateway, publisher = self._authenticate(request)
+            caller = self._callers.of(request)
+            gateway, publisher = caller.realm.gateway, caller.visitor
             fields = _parse(request.body)
             if "topic" in fields and "network" not in fields:
                 return _publish_topic(request, gateway, publisher, self._suspicion)
             return _publish_network(request, gateway, publisher, fields, self._suspicion)
         except Rejected as rejection:
             return json_answer(rejection.status, {"error": str(rejection)})
-
-    def _authenticate(self, request: Request) -> tuple[Gateway, Actor]:
-        key = credential(request)
-        if key is None:
-            raise Rejected(400, "API-KEY missing in headers")
-        found = self._writer(key)
-        if found is None:
-            log_refused(request, "API-KEY not valid")
-            self._suspicion.wrong(request)
-            raise Rejected(400, "API-KEY not valid")
-        self._suspicion.proven(request, _keys(request))
-        return found
-
-
-def _keys(request: Request) -> tuple[str | None, ...]:
-    return credential(request), request.header(b"channel-key")
+        except UnknownCaller as nobody:
+            return nobody.answer
 
 
 def _parse(body: bytes) -> dict[str, msgspec.Raw]:
