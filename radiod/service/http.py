@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from radiod.core.budgets.idempotency import Answers
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
 from radiod.web.callers import Callers
+from radiod.web.centrifugo.methods import Methods
+from radiod.web.centrifugo.route import Centrifugo, PublishPath
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
@@ -31,6 +34,8 @@ def make_site(
     longpolls: Polls,
     suspicion: Suspicion,
     aliases: Mapping[str, str],
+    idempotent: Answers,
+    uid: str,
 ) -> Site:
     """Everything that HTTP answers.
 
@@ -38,13 +43,16 @@ def make_site(
         callers: finds out who publishes and calls.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel.
+        idempotent: answers to requests that may be repeated.
+        uid: names this process.
     """
     publish = Publish(callers, suspicion)
+    centrifugo = Centrifugo(callers, Methods(idempotent, uid))
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {
         "/publish": publish,
-        "/api/publish": publish,
+        "/api/publish": PublishPath(publish, centrifugo),
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,
@@ -53,5 +61,5 @@ def make_site(
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
-    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls)}
+    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls), "/api/": centrifugo}
     return Site({**leaves, **by_path}, below)

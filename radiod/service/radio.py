@@ -11,6 +11,7 @@ from typing import Any
 from radiod import config
 from radiod.auth.keys import KeyRing
 from radiod.auth.signed_request import SignedRequests
+from radiod.core.budgets.idempotency import Answers
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.ids import RandomIds
@@ -117,6 +118,8 @@ class Radio:
             longpolls=self.polls,
             suspicion=suspicion,
             aliases=paths,
+            idempotent=Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s),
+            uid=self.ids.secret(),
         )
         self.http = HttpServer(self.fan_out, self.clock, site.route, limits)
         self.port = PortFactory(

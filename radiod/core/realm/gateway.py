@@ -25,7 +25,7 @@ from radiod.errors import AUTHORIZATION_FAILED, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import CallOptions, Options, PublishOptions, SubscribeOptions
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "check_verdict"]
 
 PUBLISH_OPTIONS: Final = PublishOptions()
 SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
@@ -68,7 +68,7 @@ class Gateway:
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
         if isinstance(verdict, Promise):
             raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
-        _check(verdict, publisher, Action.PUBLISH, topic)
+        check_verdict(verdict, publisher, Action.PUBLISH, topic)
         return verdict
 
     def publish(
@@ -111,7 +111,7 @@ class Gateway:
         visitor = Visitor(self._ids.next(), principal)
 
         def proceed(verdict: Verdict) -> TopicSpace:
-            _check(verdict, visitor, Action.SUBSCRIBE, topic)
+            check_verdict(verdict, visitor, Action.SUBSCRIBE, topic)
             return self._lookup.space_for(visitor, topic, _with_key(key))
 
         options: Options = SUBSCRIBE_OPTIONS
@@ -141,7 +141,7 @@ class Gateway:
         verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
 
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
-            _check(verdict, caller, Action.CALL, procedure)
+            check_verdict(verdict, caller, Action.CALL, procedure)
             details = disclosed(CALLER, caller, options.disclose_me, verdict)
             return self._router_calls.call(procedure, payload, options, details)
 
@@ -164,7 +164,7 @@ def _with_key(key: str | None) -> SubscribeOptions:
     return SUBSCRIBE_OPTIONS if key is None else SubscribeOptions(key=key)
 
 
-def _check(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
-    """Raises: Refused: ``not_authorized``."""
+def check_verdict(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
+    """Whether what was decided is that ``actor`` may. Raises: Refused: ``not_authorized``."""
     if not verdict.is_allowed:
         raise Refused(NOT_AUTHORIZED, f"role {actor.principal.authrole} may not {action.value} {uri}")
