@@ -19,7 +19,7 @@ from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.service.admission import Admission
-from radiod.service.http import make_site
+from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.store.sqlite import SqliteStore
@@ -109,7 +109,13 @@ class Radio:
         suspicion = Suspicion(self.fan_out.guesses)
         signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
-            callers=Callers(self.keys, signed, suspicion, self.clock),
+            acts=make_acts(
+                Callers(self.keys, signed, suspicion, self.clock),
+                self.clock,
+                self.clock.timers,
+                self._config.limits,
+                self._config.http.origins,
+            ),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
             streams=streams,

@@ -265,7 +265,7 @@ class Dealer:
             self._cancel(call, mode)
 
     def withdraw(self, call: PendingCall) -> None:
-        """Have a call of no session end, whose callee is told so (mode ``kill``); one that has ended is left."""
+        """Nobody waits for a call of no session any more: mode ``kill``, if it has not ended."""
         if call.at.answering.get(call.invocation) is call:
             self._cancel(call, "kill")
 
