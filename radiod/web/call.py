@@ -83,8 +83,9 @@ class Call(Route):
         cancel = self._make(request, caller, asked, None, lambda outcome: answer.settle(_say(outcome)))
 
         def lost() -> None:
-            cancel()
+            # First, since it may end at once, and that is no answer to be kept.
             answer.settle(Refused(CANCELED, "the caller left"))
+            cancel()
 
         request.on_lost = lost
         return answer
