@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from radiod import config
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
+from radiod.core.timers import Clock, Timers
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
+from radiod.web.call import Call
 from radiod.web.callers import Callers
 from radiod.web.centrifugo.methods import Methods
 from radiod.web.centrifugo.route import Centrifugo, PublishPath
@@ -17,16 +20,47 @@ from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
 from radiod.web.publish import Publish
+from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
 from radiod.web.site import Site, WampPath
 from radiod.web.suspicion import Suspicion
+from radiod.wire.doors import usual_origin
 
-__all__ = ["make_site"]
+__all__ = ["make_acts", "make_site"]
+
+
+def make_acts(
+    callers: Callers,
+    clock: Clock,
+    timers: Timers,
+    limits: config.Limits,
+    origins: Iterable[str],
+    uid: str,
+) -> dict[str, Route]:
+    """What does something for whoever has a key, and what is below ``/api/``.
+
+    Args:
+        origins: of other sites' pages that may, too.
+        uid: names this process.
+    """
+    answers = Answers(clock, timers, limits.idempotency_s)
+    repeats = Repeats(answers)
+    publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
+    call = Call(callers, repeats)
+    centrifugo = Centrifugo(callers, Methods(answers, uid))
+    for route in (publish, call, centrifugo):
+        route.page_origins = frozenset(map(usual_origin, origins))
+    return {
+        "/publish": publish,
+        "/api/publish": PublishPath(publish, centrifugo),
+        "/api/": centrifugo,
+        "/call": call,
+    }
 
 
 def make_site(
     *,
-    callers: Callers,
+    acts: Mapping[str, Route],
     gateway: Gateway,
     permissions: Permissions | None,
     streams: PlainListeners,
@@ -34,25 +68,18 @@ def make_site(
     longpolls: Polls,
     suspicion: Suspicion,
     aliases: Mapping[str, str],
-    idempotent: Answers,
-    uid: str,
 ) -> Site:
     """Everything that HTTP answers.
 
     Args:
-        callers: finds out who publishes and calls.
+        acts: path -> what ``make_acts`` has made.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel.
-        idempotent: answers to requests that may be repeated.
-        uid: names this process.
     """
-    publish = Publish(callers, suspicion)
-    centrifugo = Centrifugo(callers, Methods(idempotent, uid))
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {
-        "/publish": publish,
-        "/api/publish": PublishPath(publish, centrifugo),
+        **acts,
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,
@@ -61,5 +88,5 @@ def make_site(
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
-    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls), "/api/": centrifugo}
+    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls), "/api/": acts["/api/"]}
     return Site({**leaves, **by_path}, below)

@@ -11,7 +11,6 @@ from typing import Any
 from radiod import config
 from radiod.auth.keys import KeyRing
 from radiod.auth.signed_request import SignedRequests
-from radiod.core.budgets.idempotency import Answers
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.ids import RandomIds
@@ -20,7 +19,7 @@ from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.service.admission import Admission
-from radiod.service.http import make_site
+from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.store.sqlite import SqliteStore
@@ -110,7 +109,14 @@ class Radio:
         suspicion = Suspicion(self.fan_out.guesses)
         signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
-            callers=Callers(self.keys, signed, suspicion, self.clock),
+            acts=make_acts(
+                Callers(self.keys, signed, suspicion, self.clock),
+                self.clock,
+                self.clock.timers,
+                self._config.limits,
+                self._config.http.origins,
+                self.ids.secret(),
+            ),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
             streams=streams,
@@ -118,8 +124,6 @@ class Radio:
             longpolls=self.polls,
             suspicion=suspicion,
             aliases=paths,
-            idempotent=Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s),
-            uid=self.ids.secret(),
         )
         self.http = HttpServer(self.fan_out, self.clock, site.route, limits)
         self.port = PortFactory(
