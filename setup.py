@@ -32,6 +32,9 @@ TEST = [
     "pynacl>=1.6",
     "base58>=2.1",
     "ecdsa>=0.19",
+    # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
+    "cent>=5.2",
+    "crossbarhttprequests>=0.1.6",
 ]
 
 
