@@ -231,7 +231,10 @@ class HttpConnection(Answering):
             if not self._is_closing:
                 self._stop_clock()
             return bool(self._ahead)
-        self._watch(incoming, had_ended=had_ended, has_more=has_more)
+        if not incoming.has_ended or incoming.is_streamed:
+            self._give_time(incoming, has_more=has_more)
+        elif not had_ended:
+            self._stop_clock()
         if incoming.is_over:
             self._incoming = None
             if not incoming.is_streamed:
@@ -242,17 +245,15 @@ class HttpConnection(Answering):
             return bool(self._ahead)
         return has_more
 
-    def _watch(self, incoming: Incoming, *, had_ended: bool, has_more: bool) -> None:
-        """What has come of a body was taken, as far as it goes: it has some time for the rest."""
-        if incoming.is_streamed:
-            # As long as it goes on it may take its time.
-            self._backlog = 0
-            if not has_more or self._deadline is None:
-                self._within(self._server.timeout, self._expire)
-        elif not incoming.has_ended:
+    def _give_time(self, incoming: Incoming, *, has_more: bool) -> None:
+        """What has come of a body was taken, as far as it goes; for the rest there is some time."""
+        if not incoming.is_streamed:
             self._wait(incoming.size)
-        elif not had_ended:
-            self._stop_clock()
+            return
+        # As long as it goes on it may take its time.
+        self._backlog = 0
+        if not has_more or self._deadline is None:
+            self._within(self._server.timeout, self._expire)
 
     def _whole(self, body: bytes) -> None:
         """The request is all there: answering takes as long as it takes."""
