@@ -87,6 +87,9 @@ class Schedule:
         # When the outlet that writes what waited has had its turn.
         self.until = inf
         self._turn_bytes = 0
+        # The queue that an outlet has joined last in this flush, and what it came to.
+        self.last_queue: list[bytes] = []
+        self.last_joined = b""
         self.strangers = Strangers()
         self.turns = Turns(clock)
         refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
@@ -115,8 +118,11 @@ class Schedule:
         """Write everything that is queued."""
         dirty, self._dirty = self._dirty, []
         self._turn_bytes = 0
-        for outlet in dirty:
-            outlet.flush()
+        try:
+            for outlet in dirty:
+                outlet.flush()
+        finally:
+            self.last_queue, self.last_joined = [], b""
 
     def rest(self, outlet: Scheduled) -> None:
         """Have the outlet go on writing what waits in a later turn."""
