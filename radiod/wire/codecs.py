@@ -8,9 +8,11 @@ receiver speaks another serializer, and only then parsed.
 
 from __future__ import annotations
 
+import gc
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Protocol, get_args
 
 import cbor2
@@ -86,6 +88,9 @@ class Payload:
         return parts
 
     def _transcode(self, part: bytes, codec: Codec) -> bytes:
+        if len(part) >= LARGE:
+            with undisturbed():
+                return codec.dump(self.codec.load(part, self.is_plain))
         return codec.dump(self.codec.load(part, self.is_plain)) if part else b""
 
     def values(self) -> tuple[list[Any], dict[str, Any]]:
@@ -93,11 +98,34 @@ class Payload:
 
         Raises: Undecodable: the bytes are malformed or opaque.
         """
-        args = self.codec.load(self.args, self.is_plain) if self.args else []
-        kwargs = self.codec.load(self.kwargs, self.is_plain) if self.kwargs else {}
+        if len(self) < LARGE:
+            args, kwargs = self._values()
+        else:
+            with undisturbed():
+                args, kwargs = self._values()
         if not isinstance(args, list):
             raise Undecodable("the payload is opaque")
         return args, kwargs
+
+    def _values(self) -> tuple[Any, Any]:
+        args = self.codec.load(self.args, self.is_plain) if self.args else []
+        return args, self.codec.load(self.kwargs, self.is_plain) if self.kwargs else {}
+
+
+LARGE: Final = 1 << 15
+"""Bytes that may hold so many lists that looking for garbage among them costs more than they do."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Build values while nobody looks for garbage: of a million new lists none is, each look visits all."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 Part = msgspec.Raw | bytes
@@ -157,8 +185,9 @@ class _Base(ABC):
     _strings: ClassVar[frozenset[int]]
 
     def decode(self, data: bytes) -> ClientMessage:
+        decode = self._decode if len(data) < LARGE else self._decode_undisturbed
         try:
-            return self._decode(data)
+            return decode(data)
         except msgspec.ValidationError as error:
             return self._decode_mended(data, error)
         # RecursionError: nested deeper than the interpreter's stack; every other one: malformed.
@@ -168,6 +197,10 @@ class _Base(ABC):
     @abstractmethod
     def _decode(self, data: bytes) -> ClientMessage:
         """``decode``, with whatever exceptions the library raises."""
+
+    def _decode_undisturbed(self, data: bytes) -> ClientMessage:
+        with undisturbed():
+            return self._decode(data)
 
     def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
         """Second try, for serializers that need one. Raises: PeerError."""
@@ -187,9 +220,11 @@ class _Base(ABC):
             raise PeerError("kwargs must be a dictionary")
         try:
             if args_bytes:
-                args_bytes = self._fit(args, args_bytes, max_nesting)
+                fit = self._fit if len(args_bytes) < LARGE else self._fit_undisturbed
+                args_bytes = fit(args, args_bytes, max_nesting)
             if kwargs_bytes:
-                kwargs_bytes = self._fit(kwargs, kwargs_bytes, max_nesting)
+                fit = self._fit if len(kwargs_bytes) < LARGE else self._fit_undisturbed
+                kwargs_bytes = fit(kwargs, kwargs_bytes, max_nesting)
         except Undecodable as error:
             raise Refused(INVALID_ARGUMENT, f"the payload cannot be passed on: {error}") from None
         return Payload(self, args_bytes, kwargs_bytes)
@@ -202,6 +237,10 @@ class _Base(ABC):
             part: as it was decoded.
         Raises: Undecodable: there are none.
         """
+
+    def _fit_undisturbed(self, part: Part, data: bytes, max_nesting: int) -> bytes:
+        with undisturbed():
+            return self._fit(part, data, max_nesting)
 
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
         head = self._head(message)
