@@ -240,19 +240,8 @@ class Outlet(Reading):
         queue = self.queue
         if not queue:
             return
-        if len(queue) == 1:
-            data = queue[0]
-            queue.clear()
-        else:
-            # Listeners of the same events send the same bytes, joined once for all of them.
-            fan_out = self._fan_out
-            if queue == fan_out.last_queue:
-                data = fan_out.last_joined
-                queue.clear()
-            else:
-                data = fan_out.last_joined = b"".join(queue)
-                fan_out.last_queue = queue
-                self.queue = []
+        data = queue[0] if len(queue) == 1 else self._fan_out.join(queue)
+        queue.clear()
         if not self.blocked:
             self._write(data)
         else:

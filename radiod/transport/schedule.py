@@ -87,9 +87,9 @@ class Schedule:
         # When the outlet that writes what waited has had its turn.
         self.until = inf
         self._turn_bytes = 0
-        # The queue that an outlet has joined last in this flush, and what it came to.
-        self.last_queue: list[bytes] = []
-        self.last_joined = b""
+        # What was joined last in this flush, and what it came to.
+        self._parts: list[bytes] = []
+        self._joined = b""
         self.strangers = Strangers()
         self.turns = Turns(clock)
         refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
@@ -122,7 +122,13 @@ class Schedule:
             for outlet in dirty:
                 outlet.flush()
         finally:
-            self.last_queue, self.last_joined = [], b""
+            self._parts, self._joined = [], b""
+
+    def join(self, queue: list[bytes]) -> bytes:
+        """One write of all in a queue. Listeners of the same events have the same, joined once for all."""
+        if queue != self._parts:
+            self._parts, self._joined = queue.copy(), b"".join(queue)
+        return self._joined
 
     def rest(self, outlet: Scheduled) -> None:
         """Have the outlet go on writing what waits in a later turn."""

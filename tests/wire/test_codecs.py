@@ -1,7 +1,6 @@
 """Serializers, checked against ``json``, ``msgpack`` and ``cbor2`` used without radiod."""
 
 import base64
-import gc
 import json
 import math
 from datetime import UTC, datetime
@@ -1024,44 +1023,3 @@ def test_plain_bytes_are_checked_like_a_message():
     for codec, bad in ((JSON, b"[1e400]"), (CBOR, b"\x81\x61\xff"), (CBOR, b"\x81"), (MSGPACK, b"\x91")):
         with pytest.raises(Refused):
             codec.payload(bad, b"")
-
-
-# --- what looks for garbage
-
-
-@pytest.fixture
-def looks():
-    """How often garbage was looked for, each time another thousand lists were made; a list of phases."""
-    seen = []
-    gc.callbacks.append(lambda phase, info: seen.append(phase))
-    yield seen
-    gc.callbacks.pop()
-
-
-@pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
-def test_garbage_is_hardly_looked_for_while_many_lists_are_built(looks, codec):
-    other = MSGPACK if codec is JSON else JSON
-    many = codec.dump([[[]] * 50_000])
-    data = codec.dump([16, 1, {}, "a.topic"])[:-1] if codec is JSON else codec.dump([16, 1, {}, "a.topic"])
-    whole = data + b"," + many + b"]" if codec is JSON else bytes([data[0] + 1]) + data[1:] + many
-    looks.clear()
-    message = codec.decode(whole)
-    payload = codec.payload(message.args, message.kwargs)
-    payload.parts(other)
-    kept = payload.values()
-    # One behind each step, in the place of 70 within it.
-    assert looks.count("start") <= 4
-    assert len(kept[0][0]) == 50_000
-    assert gc.isenabled()
-
-
-def test_garbage_is_looked_for_again_behind_what_is_wrong(looks):
-    with pytest.raises(PeerError):
-        MSGPACK.decode(b"\xc1" * 100_000)
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        MSGPACK.payload(msgspec.Raw(MSGPACK.dump([[]] * 50_000)), b"")
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
