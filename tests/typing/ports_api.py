@@ -8,7 +8,7 @@ a line must be wrong it is ignored by its error's code, and mypy reports an igno
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, assert_type
+from typing import assert_type
 
 from radiod import secret, testing
 from radiod.auth import (
@@ -54,7 +54,7 @@ from radiod.core.sessions import authentication, outbox
 from radiod.core.sessions import session as sessions
 from radiod.errors import Refused
 from radiod.store import journal as store
-from radiod.transport import clock, driver, formats, outlets, reading
+from radiod.transport import clock, driver, formats, reading
 from radiod.transport import outbox as fan_out
 from radiod.transport.websocket import connection
 from radiod.wire import codecs
@@ -163,10 +163,6 @@ def unfinished_messages(socket: connection.WebSocketConnection) -> unfinished.Ho
 
 def drivers(real: driver.WampDriver) -> reading.Driver:
     return real
-
-
-def consumers(real: Any) -> outlets.Consumer:
-    return real  # type: ignore[no-any-return] # Twisted's transports have no types
 
 
 def wamp_formats(poll: formats.PollFormat) -> formats.Format:
