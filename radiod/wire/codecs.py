@@ -29,7 +29,20 @@ from radiod.wire.forms import (
 )
 from radiod.wire.json_check import check_json, without_lone_surrogates
 from radiod.wire.lenient import is_undefined, mend_message
-from radiod.wire.messages import EMPTY, ClientMessage, Message
+from radiod.wire.messages import (
+    EMPTY,
+    Call,
+    ClientAbort,
+    ClientMessage,
+    Goodbye,
+    InvocationError,
+    Message,
+    Publish,
+    Register,
+    Subscribe,
+    Unfit,
+    Yield,
+)
 from radiod.wire.scan import MOST_NESTING, NESTING, PROTO, UNDERSCORE, Undecodable, has_key_proto
 from radiod.wire.scan_cbor import CborScan
 from radiod.wire.scan_msgpack import MsgpackScan
@@ -41,6 +54,9 @@ PAYLOAD_AT: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
 
 KINDS: Final[dict[Any, Any]] = {kind.__struct_config__.tag: kind for kind in get_args(ClientMessage)}
 """Message code -> type, of what a client may send."""
+
+ANSWERED: Final = (Publish, Subscribe, Call, Register, Yield, InvocationError)
+"""Messages that hold texts, and for whose faults somebody can be given an answer."""
 
 MENDABLE: Final = re.compile("got `(float|ext)`")
 """What msgspec says of the values that ``lenient`` may mend."""
@@ -114,7 +130,7 @@ class Codec(Protocol):
     is_binary: bool
     rawsocket_id: int
 
-    def decode(self, data: bytes) -> ClientMessage:
+    def decode(self, data: bytes) -> ClientMessage | Unfit:
         """The message in ``data``. Raises: PeerError: whatever is wrong with it."""
 
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
@@ -156,7 +172,7 @@ class _Base(ABC):
     _maps: ClassVar[frozenset[int]]
     _strings: ClassVar[frozenset[int]]
 
-    def decode(self, data: bytes) -> ClientMessage:
+    def decode(self, data: bytes) -> ClientMessage | Unfit:
         try:
             return self._decode(data)
         except msgspec.ValidationError as error:
@@ -166,10 +182,10 @@ class _Base(ABC):
             raise PeerError(f"not a WAMP message in {self.name}: {_complaint(error)}") from None
 
     @abstractmethod
-    def _decode(self, data: bytes) -> ClientMessage:
+    def _decode(self, data: bytes) -> ClientMessage | Unfit:
         """``decode``, with whatever exceptions the library raises."""
 
-    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage | Unfit:
         """Second try, for serializers that need one. Raises: PeerError."""
         raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
 
@@ -237,7 +253,7 @@ class _ByMsgspec(_Base):
 
     _library: ClassVar[Any]
 
-    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage | Unfit:
         if MENDABLE.search(str(error)):
             try:
                 items = self._library.decode(data, type=list[msgspec.Raw])
@@ -263,7 +279,7 @@ class _Json(_ByMsgspec):
         self._decoder: Any = msgspec.json.Decoder(ClientMessage)
         self._encoder = msgspec.json.Encoder(enc_hook=_refuse, decimal_format="number")
 
-    def _decode(self, data: bytes) -> ClientMessage:
+    def _decode(self, data: bytes) -> ClientMessage | Unfit:
         # The payload is skipped over, not parsed, so its UTF-8 is checked here.
         if not data.isascii():
             data.decode()
@@ -277,9 +293,9 @@ class _Json(_ByMsgspec):
                 raise
         return self._decode_halves(data, whole)
 
-    def _decode_halves(self, data: bytes, whole: bytes) -> ClientMessage:
-        """The message with U+FFFD for halves of characters; a payload that had some is marked as unfit."""
-        message = self._decoder.decode(whole)
+    def _decode_halves(self, data: bytes, whole: bytes) -> ClientMessage | Unfit:
+        """The message with U+FFFD for halves of characters; where they are decides who is told."""
+        message: ClientMessage = self._decoder.decode(whole)
         is_payload = False
         for name in ("args", "kwargs"):
             part = bytes(getattr(message, name, b""))
@@ -288,9 +304,11 @@ class _Json(_ByMsgspec):
                 marked.fault = HALF
                 setattr(message, name, marked)
                 is_payload = True
-        if not is_payload:
-            raise ValueError(HALF)
-        return message  # type: ignore[no-any-return] # as above
+        if is_payload or isinstance(message, Goodbye | ClientAbort):
+            return message
+        if isinstance(message, ANSWERED):
+            return Unfit(message, HALF)
+        raise ValueError(HALF)
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
         if type(part) is Checked:
