@@ -27,22 +27,10 @@ from radiod.wire.forms import (
     plain,
     text_to_binary,
 )
-from radiod.wire.json_check import check_json, without_lone_surrogates
+from radiod.wire.halves import decode_halves
+from radiod.wire.json_check import check_json
 from radiod.wire.lenient import is_undefined, mend_message
-from radiod.wire.messages import (
-    EMPTY,
-    Call,
-    ClientAbort,
-    ClientMessage,
-    Goodbye,
-    InvocationError,
-    Message,
-    Publish,
-    Register,
-    Subscribe,
-    Unfit,
-    Yield,
-)
+from radiod.wire.messages import EMPTY, ClientMessage, Message, Unfit
 from radiod.wire.scan import MOST_NESTING, NESTING, PROTO, UNDERSCORE, Undecodable, has_key_proto
 from radiod.wire.scan_cbor import CborScan
 from radiod.wire.scan_msgpack import MsgpackScan
@@ -54,9 +42,6 @@ PAYLOAD_AT: Final = {3: 3, 8: 5, 16: 4, 48: 4, 70: 3}
 
 KINDS: Final[dict[Any, Any]] = {kind.__struct_config__.tag: kind for kind in get_args(ClientMessage)}
 """Message code -> type, of what a client may send."""
-
-ANSWERED: Final = (Publish, Subscribe, Call, Register, Yield, InvocationError)
-"""Messages that hold texts, and for whose faults somebody can be given an answer."""
 
 MENDABLE: Final = re.compile("got `(float|ext)`")
 """What msgspec says of the values that ``lenient`` may mend."""
@@ -288,27 +273,10 @@ class _Json(_ByMsgspec):
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            whole = without_lone_surrogates(data)
-            if whole == data:
+            message = decode_halves(self._decoder, data)
+            if message is None:
                 raise
-        return self._decode_halves(data, whole)
-
-    def _decode_halves(self, data: bytes, whole: bytes) -> ClientMessage | Unfit:
-        """The message with U+FFFD for halves of characters; where they are decides who is told."""
-        message: ClientMessage = self._decoder.decode(whole)
-        is_payload = False
-        for name in ("args", "kwargs"):
-            part = bytes(getattr(message, name, b""))
-            if part and part not in data:
-                marked = Checked(part)
-                marked.fault = HALF
-                setattr(message, name, marked)
-                is_payload = True
-        if is_payload or isinstance(message, Goodbye | ClientAbort):
             return message
-        if isinstance(message, ANSWERED):
-            return Unfit(message, HALF)
-        raise ValueError(HALF)
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
         if type(part) is Checked:
@@ -338,7 +306,6 @@ class _Json(_ByMsgspec):
 
 
 ESCAPED_NUL: Final = b"\\u0000"
-HALF: Final = "a text holds half a character, a lone surrogate"
 
 
 def _refuse(value: Any) -> Any:

@@ -294,7 +294,10 @@ class Interrupt(Message, tag=69):
 
 
 class Unfit(Message):
-    """A message of which nothing but an answer can come: ``message``, apart from the ``fault`` in its texts."""
+    """A message of which nothing but an answer can come.
+
+    It is ``message``, had its texts not the ``fault``.
+    """
 
     message: Any
     fault: str

@@ -17,7 +17,7 @@ from support.payloads import FORMS, UNFIT
 from radiod.errors import PeerError, Refused
 from radiod.wire import messages
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload, Undecodable
-from radiod.wire.messages import ClientMessage, Publish, Unfit, name_of
+from radiod.wire.messages import ClientMessage, Publish
 from radiod.wire.options import Passthru, PublishOptions
 
 # --- the reference: each serializer by a library of its own ---------------------------------------------
@@ -960,38 +960,6 @@ class TestNesting:
 def _publish(codec, args):
     head = {JSON: b'[16,1,{},"a",', MSGPACK: b"\x95\x10\x01\x80\xa1a", CBOR: b"\x85\x10\x01\xa0\x61a"}[codec]
     return head + args + (b"]" if codec is JSON else b"")
-
-
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
-        (b'[16,1,{},"\\ud800"]', "PUBLISH"),
-        (b'[16,1,{"key\\udfff":1},"a"]', "PUBLISH"),
-        (b'[48,1,{"x":"\\ud800"},"a",[1]]', "CALL"),
-        (b'[32,1,{},"a.\\udc00"]', "SUBSCRIBE"),
-        (b'[64,1,{"_radiod_signature":{"doc":"\\ud83d"}},"a"]', "REGISTER"),
-        (b'[70,1,{"ppt_keyid":"\\ud800"},[]]', "YIELD"),
-        (b'[8,68,1,{},"a.\\ud800"]', "ERROR"),
-    ],
-)
-def test_half_a_character_outside_of_the_payload_makes_a_message_that_is_only_answered(data, name):
-    unfit = JSON.decode(data)
-    assert type(unfit) is Unfit
-    assert name_of(unfit) == name_of(unfit.message) == name
-    assert unfit.message.request == 1
-    assert unfit.fault == "a text holds half a character, a lone surrogate"
-
-
-@pytest.mark.parametrize("code", [3, 6])
-def test_half_a_character_in_a_farewell_does_not_matter(code):
-    farewell = JSON.decode(b'[%d,{"message":"\\ud800"},"a.b"]' % code)
-    assert farewell.reason == "a.b"
-
-
-def test_half_a_character_where_nobody_can_be_answered_ends_the_session_with_its_name():
-    assert_peer_error(JSON, b'["\\ud800"]')
-    for data in (b'[1,"a\\ud800",{"roles":{"caller":{}}}]', b'[5,"\\ud800",{}]'):
-        assert "lone surrogate" in assert_peer_error(JSON, data).text
 
 
 def test_half_a_character_in_keywords_spares_the_session():
