@@ -126,7 +126,8 @@ def caddy(folder: Path, port: int, backend: int, pem: Path) -> list[str]:
     (example,) = examples("caddy")
     example = example.replace("radio.example.org {", f"https://localhost:{port} {{\n    tls {pem} {pem}")
     # On all addresses its port may be that of some client's connection.
-    settings = f"{{\nadmin off\ndefault_bind 127.0.0.1\nauto_https off\nskip_install_trust\nstorage file_system {folder}\n}}\n"
+    where = f"default_bind 127.0.0.1\nstorage file_system {folder}"
+    settings = f"{{\nadmin off\n{where}\nauto_https off\nskip_install_trust\n}}\n"
     (folder / "Caddyfile").write_text(settings + example.replace("127.0.0.1:8080", f"127.0.0.1:{backend}"))
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
