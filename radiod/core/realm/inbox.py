@@ -156,9 +156,9 @@ class Inbox:
         Raises: PeerError: it is not the one behind the last, nor the id of a progressive call.
         """
         if type(message) not in REQUESTS:
-            if type(message) is Unfit:
-                self.check_request(session, message.message)
-            return
+            if type(message) is not Unfit or type(message.message) not in REQUESTS:
+                return
+            message = message.message
         request: int = message.request
         last = session.last_request
         # Wampy goes on counting where its last session ended.
