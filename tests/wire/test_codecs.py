@@ -17,7 +17,7 @@ from support.payloads import FORMS, UNFIT
 from radiod.errors import PeerError, Refused
 from radiod.wire import messages
 from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, NOTHING, Payload, Undecodable
-from radiod.wire.messages import ClientMessage, Publish
+from radiod.wire.messages import ClientMessage, Publish, Unfit
 from radiod.wire.options import Passthru, PublishOptions
 
 # --- the reference: each serializer by a library of its own ---------------------------------------------
@@ -286,7 +286,7 @@ def assert_message_or_peer_error(codec, data):
         payload = codec.payload(getattr(message, "args", b""), getattr(message, "kwargs", b""))
     except (PeerError, Refused):
         return
-    assert isinstance(message, ClientMessage)
+    assert isinstance(message, ClientMessage | Unfit)
     assert_everybody_can_read(payload)
 
 
