@@ -193,6 +193,12 @@ class HttpConnection(Answering):
             # Refused by its head alone.
             return
         limit = server.max_body_bytes if taker is None else taker.limit
+        size, ahead = head.length, self._ahead
+        if taker is None and head.coding is None and size is not None and size <= len(ahead) <= limit:
+            # Mostly it is all here, and short.
+            self._ahead = ahead[size:]
+            self._whole(ahead[:size])
+            return
         body = body_of(head, limit)
         if body is None:
             self._whole(b"")
