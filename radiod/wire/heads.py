@@ -64,8 +64,8 @@ class Head:
 
     ``fields`` are (lower-case name, value without white space around it), in order; ``version`` is ``b"1.1"``
     or ``b"1.0"``; ``is_websocket``: an upgrade to a WebSocket is asked for; ``is_kept``: whether the client
-    wants to ask on over this connection (RFC 9112, 9.3). Of the body: ``is_chunked``; ``length``, None: it tells
-    none; ``coding``: how it is compressed, as it was written, None: not at all.
+    wants to ask on over this connection (RFC 9112, 9.3). Of the body: ``is_chunked``; ``length``, None: it
+    tells none; ``coding``: how it is compressed, as it was written, None: not at all.
     """
 
     __slots__ = (

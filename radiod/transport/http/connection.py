@@ -343,13 +343,18 @@ class HttpConnection(Answering):
         if self._request is None and not self._is_closing:
             self._close()
 
+    def _forget_head(self) -> None:
+        self._head_bytes, self._head, self._visit = b"", None, None
+        if self._request is not None and self._incoming is None:
+            self._request.forget_head()
+
     def _drop(self) -> None:
         """Forget what came of requests."""
         self._stop_clock()
         self._server.unfinished.release(self)
         self._server.rouse(self)
         self._ahead = self._head_bytes = b""
-        self._head = self._visit = None
+        self._head, self._visit = None, None
         self._incoming = None
 
     def _upgrade(self, head: Head, visit: Visit, data: bytes) -> None:
