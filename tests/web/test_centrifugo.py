@@ -249,6 +249,11 @@ class TestPublish:
         options = {"skip_history": False, "tags": {}, "delta": False, "version": 0, "version_epoch": ""}
         assert result(world, "publish", {"channel": "a", "data": 1, **options, "unknown": 1}) == {}
 
+    def test_half_a_character_is_called_by_its_name(self, world):
+        told = reply(world, "publish", b'{"channel":"a","data":"\\ud83d"}')
+        text = "bad request: a text holds half a character, a lone surrogate"
+        assert told == {"error": {"code": 107, "message": text}}
+
 
 class TestIdempotency:
     def test_a_key_publishes_once_for_each_channel(self, world):
