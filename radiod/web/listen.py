@@ -137,9 +137,7 @@ class Listener:
 
             return request.begin(answer, format, opened)
 
-        request.on_lost = self._streams.serve_events(
-            media_type, stream, begin, is_chunked=request.is_chunked
-        )
+        request.on_lost = self._streams.serve_events(media_type, stream, begin, is_chunked=request.is_chunked)
 
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""

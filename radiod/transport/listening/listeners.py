@@ -162,8 +162,9 @@ class PlainListener:
         listener = ended.listener
         assert listener is not None
         self.wanted.remove(ended)
-        self._lost += listener.lost + listener.queued
-        return listener.take_untold() + listener.queued
+        waiting = listener.queued
+        self._lost += listener.lost + waiting
+        return waiting + (0 if listener.buffer is None else listener.buffer.take_lost())
 
     @property
     def is_open(self) -> bool:

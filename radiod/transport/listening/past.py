@@ -126,8 +126,9 @@ def _in_order(pages: dict[Wanted, Page]) -> Iterator[tuple[Wanted, KeptEvent]]:
             return
 
 
-def _time(row: tuple[Wanted, KeptEvent]) -> float:
-    return row[1].time
+def _time(row: tuple[Wanted, KeptEvent]) -> tuple[float, int]:
+    # Of one millisecond, their order in the realm; a private channel counts its own.
+    return row[1].time, row[1].order
 
 
 def read_past(stream: PlainListener, fan_out: FanOut) -> Past:

@@ -62,7 +62,7 @@ def names_of(channels: str | Sequence[str]) -> Names:
             [(channels, "exact", channels)], False, lambda name, text: {channels: position(name, text)}
         )
     names = list(dict.fromkeys(channels))
-    if not names:
+    if not all(names) or not names:
         raise Refused(INVALID_ARGUMENT, NO_CHANNEL)
     if len(names) > MOST_CHANNELS:
         raise Refused(INVALID_ARGUMENT, f"channel: at most {MOST_CHANNELS} may be named")
