@@ -130,10 +130,16 @@ def test_only_post_is_answered(world):
     assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [("", 404), ("publish/", 404), ("/publish", 404), ("a%2Fb", 404), ("%FF", 400)]
+)
+def test_a_path_that_is_no_method_leads_nowhere(world, path, status):
+    assert ask(world, path, {"channel": "a", "data": 1}).status == status
+
+
 TABLE = [
     # method, what is sent, code
     ("nothing", {}, 104),
-    ("publish/x", {}, 104),
     ("PUBLISH", {}, 104),
     *[(name, {}, 108) for name in ("subscribe", "refresh", "history_remove", "map_publish", "rpc")],
     ("publish", b"nonsense", 107),

@@ -265,6 +265,8 @@ class Realm:
             procedures=self.procedures,
             ids=self._ids,
             max_nesting=self.limits.max_nesting,
+            join=self.join,
+            departures=self.departures,
         )
         self.management = self._make_management()
         messages = Messages(
