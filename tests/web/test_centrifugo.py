@@ -465,6 +465,14 @@ class TestUnsubscribe:
         assert [event[4] for event in joe.heard()] == [["b"]]
         assert [event[4] for event in other.heard()] == [["a"]]
 
+    @pytest.mark.parametrize("kind", ["text/event-stream", "application/x-ndjson"])
+    def test_ends_the_stream_of_a_listener_without_wamp(self, world, kind):
+        stream = world.ask(http.get("/listen/weather.a", f"Accept: {kind}", "API-KEY: weather-key"))
+        stream.received()
+        assert result(world, "unsubscribe", {"user": "weather", "channel": "weather.a"}) == {}
+        world.wait(0)
+        assert stream.received().endswith(b"0\r\n\r\n")
+
     def test_may_mean_one_client(self, world):
         a, b = (listening(world, "a", authid="joe") for _ in range(2))
         result(world, "unsubscribe", {"user": "joe", "channel": "a", "client": str(a.session)})
