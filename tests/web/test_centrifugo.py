@@ -3,6 +3,8 @@
 import base64
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support import http
 from support.http import Answer
 
@@ -523,3 +525,46 @@ class TestBatch:
         assert [one["publish"]["offset"] for one in replies[:-1]] == list(range(1, 501))
         assert replies[-1]["history"]["offset"] == 500
         assert [event[4] for event in wire.heard()] == [[n] for n in range(500)]
+
+
+NAMES = st.sampled_from(["kept", "weather.secret", "a", "a..b", "", "wamp.x", "\0", "x" * 300])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = [
+    "channel", "channels", "data", "b64data", "idempotency_key", "skip_history", "tags", "limit", "since",
+    "reverse", "pattern", "user", "client", "whitelist", "disconnect", "commands", "parallel", "offset",
+    "epoch", "reason",
+]  # fmt: skip
+BODIES = st.fixed_dictionaries({}, optional=dict.fromkeys(MEMBERS, VALUES | NAMES))
+METHODS = st.sampled_from(
+    [
+        "publish",
+        "broadcast",
+        "history",
+        "presence",
+        "presence_stats",
+        "channels",
+        "info",
+        "unsubscribe",
+        "batch",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(METHODS, BODIES | VALUES, st.lists(st.dictionaries(METHODS, BODIES, max_size=2), max_size=3))
+def test_whatever_is_asked_is_answered(world, method, body, commands):
+    if method == "batch" and isinstance(body, dict):
+        body = {**body, "commands": commands}
+    told = reply(world, method, body)
+    assert len(told) == 1
+    assert set(told) <= {"result", "error", "replies"}
+    assert told.get("error", {}).get("code") != 100
