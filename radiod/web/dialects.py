@@ -24,6 +24,7 @@ from radiod.web.callers import Caller, Callers
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON, Payload
+from radiod.wire.halves import HALF, has_halves
 from radiod.wire.options import PublishOptions
 
 __all__ = [
@@ -199,7 +200,7 @@ def _parse(body: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         return {}
     except (ValueError, RecursionError):
-        raise Rejected(400, NO_JSON) from None
+        raise Rejected(400, HALF if has_halves(body) else NO_JSON) from None
 
 
 def _network(raw: msgspec.Raw) -> str | None:

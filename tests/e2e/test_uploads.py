@@ -210,8 +210,8 @@ class TestCalls:
         with contextlib.closing(Program(server.port)) as callee:
             callee.register("slow")
             body = b'{"procedure":"slow"}'
-            head = "POST /call HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: sample-key\r\nContent-Length: %d\r\n\r\n"
+            head = "POST /call HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: sample-key\r\nContent-Length: %d"
             with socket.create_connection(("127.0.0.1", server.port), SECONDS) as caller:
-                caller.sendall((head % len(body)).encode() + body)
+                caller.sendall((head % len(body)).encode() + b"\r\n\r\n" + body)
                 invocation = callee.asked()
             assert callee.asked()[:2] == [69, invocation[1]]
