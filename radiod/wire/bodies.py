@@ -152,13 +152,11 @@ class ChunkedBody(Body):
 
 def body_of(head: Head, limit: int) -> Body | None:
     """What reads the body of a request; None: it has none. Raises: BadHead: 413, it is announced too long."""
-    if head.first(b"transfer-encoding") is not None:
+    if head.is_chunked:
         return ChunkedBody(limit)
-    length = head.first(b"content-length")
-    if length is None:
+    size = head.length
+    if size is None:
         return None
-    # As many digits as that are beyond any limit, and would take long to read.
-    size = int(length) if len(length) <= MAX_DIGITS else limit + 1
     if size > limit:
         raise BadHead(413)
     return SizedBody(size) if size else None
@@ -166,8 +164,9 @@ def body_of(head: Head, limit: int) -> Body | None:
 
 def is_gzip(head: Head) -> bool:
     """Whether the body is compressed. Raises: BadHead: 415, in a way that is not known here."""
-    codings = [one.strip().lower() for one in b",".join(head.all(b"content-encoding")).split(b",")]
-    codings = [one for one in codings if one not in (b"", b"identity")]
+    if head.coding is None:
+        return False
+    codings = [one for one in head.tokens(b"content-encoding") if one not in (b"", b"identity")]
     if codings not in ([], [b"gzip"], [b"x-gzip"]):
         raise BadHead(415, "the body may be compressed by gzip only")
     return bool(codings)
