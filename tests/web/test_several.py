@@ -10,6 +10,8 @@ from support.http import Answer, dechunked
 from support.memory import server_frames, upgrade
 
 from radiod.core.disclosure import Visitor
+from radiod.core.history.cursors import positions
+from radiod.core.history.positions import Position
 from radiod.core.rights import Action
 from radiod.testing import Allow, make_principal
 from radiod.wire.codecs import CBOR, Payload
@@ -39,12 +41,13 @@ history = { size = 3 }
 
 [realms.radio.channels.plain]
 """
+NOWHERE = Position("", 0)
 ABC = "/listen?channel=a&channel=b&channel=c.x"
 
 
 @pytest.fixture
 def world(world):
-    return world.start(KEPT, max_connections=100)
+    return world.start(KEPT, max_connections=1000)
 
 
 @pytest.fixture
@@ -554,6 +557,49 @@ class TestLosses:
             ("lost", "c.*", 1),
             (None, "c.x", None),
         ]
+
+    def test_on_a_websocket_are_told_before_long(self, world):
+        wire = world.connect()
+        wire.send(upgrade("/listen?channel=a&channel=b"))
+        wire.received()
+        unsayable(world, "b")
+        world.wait(15.1)
+        (record,) = inflated_frames(wire.received())
+        assert {**record, "id": ""} == {"id": "", "channel": "b", "position": position(world, "b"), "lost": 1}
+
+
+# --- many listeners
+
+
+def test_listeners_that_keep_step_get_the_same_and_others_their_own(world, alice):
+    def stands(stream):
+        return {name: positions("id", stream.at, ["a", "b"]).get(name, NOWHERE).seq for name in ("a", "b")}
+
+    streams = []
+    for n in range(40):
+        # Every other time, the cursor says the same in another order.
+        path = "/listen?channel=a&channel=b" if n % 2 else "/listen?channel=b&channel=a"
+        streams += [Stream(world, path, kind) for kind in (SSE, LINES, LINES)]
+        streams.append(Stream(world, "/listen?channel=b&channel=c.*", LINES))
+        alice.say("a" if n % 3 else "b", n)
+    for stream in streams:
+        stream.text  # noqa: B018
+    # One that is behind is told later what the others are told now.
+    streams[4].wire.transport.producer.pauseProducing()
+    alice.say("b", "all")
+    alice.say("c.y", "some")
+    streams[4].wire.transport.producer.resumeProducing()
+    world.wait(0)
+    for number, stream in enumerate(streams):
+        if number % 4 == 0:
+            ((_, id, data),) = stream.events
+            records = [{"id": id, **data}]
+        else:
+            records = stream.lines
+        assert pairs(records) == [("b", "all"), ("c.y", "some")][: 2 if number % 4 == 3 else 1]
+        stream.at = records[-1]["id"]
+        # Where each channel stood, and b behind the event.
+        assert stands(stream) == {"a": 26 if number % 4 < 3 else 0, "b": 15}
 
 
 # --- polls
