@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 from support import http
+from support.config import BASE
 from support.http import Answer, dechunked
 from support.memory import server_frames, upgrade
 
@@ -334,6 +335,34 @@ def test_one_refusal_refuses_all_and_names_the_channel(world, query, status, nam
     got, _, body = ask(world, f"/listen?{query}", *lines)
     assert (got, named in json.loads(body)["error"]) == (status, True), body
     assert world.realm.sessions == {}
+
+
+@pytest.mark.parametrize("path", ["/listen/a?policy=wait", "/listen?channel=a&channel=c.*&policy=wait"])
+def test_a_buffer_that_it_may_not_have_is_refused_before_the_handshake(world, path):
+    world.start(KEPT, base=BASE.replace("hold_publishers = true", ""))
+    wire = world.connect()
+    wire.send(upgrade(path))
+    assert wire.received()[:12] in (b"HTTP/1.1 403", b"HTTP/1.1 400")
+    assert ask(world, path).status in (400, 403)
+
+
+def test_more_subscriptions_than_a_session_may_have(world):
+    world.start(KEPT, max_subscriptions=2)
+    for lines in ([SSE], [LINES], []):
+        status, _, body = ask(world, ABC, *lines)
+        assert (status, json.loads(body)["error"][:5]) == (429, "c.x: ")
+    wire = world.connect()
+    wire.send(upgrade(ABC))
+    world.wait(0)
+    _, _, frames = wire.received().partition(b"\r\n\r\n")
+    ((opcode, reason),) = server_frames(frames)[0]
+    assert (opcode, reason[:7]) == (8, b"\x03\xf0c.x: ")
+    assert world.realm.sessions == {}
+
+
+def test_a_key_of_the_configuration_listens_to_its_patterns(world):
+    for query, status in (("channel=a&channel=c.*&wait=0", 204), ("channel=a&channel=*", 403)):
+        assert ask(world, f"/listen?{query}", "API-KEY: some").status == status
 
 
 def test_a_websocket_is_refused_in_the_same_way(world):
