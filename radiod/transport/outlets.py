@@ -67,25 +67,10 @@ class Outlet(Reading):
     """
 
     __slots__ = (
-        "_backlog",
-        "_backlog_bytes",
-        "_fan_out",
-        "_is_finishing",
-        "_is_resting",
-        "_on_cut",
-        "_on_finished",
-        "blocked",
-        "format",
-        "max_bytes",
-        "on_ended",
-        "on_missed",
-        "owed",
-        "passed_over",
-        "patience",
-        "peer",
-        "queue",
-        "shared",
-    )
+        "_backlog", "_backlog_bytes", "_fan_out", "_is_finishing", "_is_resting", "_on_cut", "_on_finished",
+        "blocked", "format", "max_bytes", "on_ended", "on_missed", "owed", "passed_over", "patience", "peer",
+        "queue", "shared",
+    )  # fmt: skip
 
     def __init__(
         self,
