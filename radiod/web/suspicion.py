@@ -16,10 +16,10 @@ __all__ = ["Suspicion"]
 
 
 class Suspicion:
-    """What routes that take keys share."""
+    """What routes that take keys share. ``guesses``: those of the server."""
 
     def __init__(self, guesses: Guesses) -> None:
-        self._guesses = guesses
+        self.guesses = guesses
 
     def in_turn(self, request: Request, keys: tuple[str | None, ...], act: Callable[[], Outcome]) -> Outcome:
         """What ``act`` comes to: at once, or when the address has its turn.
@@ -28,12 +28,12 @@ class Suspicion:
         time does not wait.
         """
         # Nobody guesses, most of the time, and then there is nothing to look up.
-        if not self._guesses.networks or not any(keys):
+        if not self.guesses.networks or not any(keys):
             return act()
         if request.connection.proven == (request.visit.address, keys):
             return act()
         try:
-            turn = self._guesses.turn(network_of(request.visit.address))
+            turn = self.guesses.turn(network_of(request.visit.address))
         except Refused as refusal:
             return _refuse(refusal)
         if turn is None:
@@ -55,7 +55,7 @@ class Suspicion:
     def wrong(self, request: Request) -> None:
         """A key was wrong."""
         request.connection.proven = None
-        self._guesses.wrong(network_of(request.visit.address))
+        self.guesses.wrong(network_of(request.visit.address))
 
 
 def _refuse(refusal: RadiodError) -> Answer:
