@@ -171,7 +171,7 @@ class Outlet(Reading):
         if self._has_all_left():
             self._finish_if_done()
         elif self.blocked:
-            self.after(seconds, self.give_up)
+            self.after(seconds, self._finish_at_last)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
@@ -181,6 +181,16 @@ class Outlet(Reading):
         """Cut the connection if its peer has not read everything."""
         if self.blocked and not self._is_gone and not self._has_all_left():
             self._break_off()
+
+    def _finish_at_last(self) -> None:
+        # All may have left since, and the connection may serve something else.
+        if self._is_finishing:
+            self.give_up()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that may not be dropped, and wait for the peer to read."""
+        return self._backlog_bytes
 
     def _break_off(self) -> None:
         # Nothing more is taken from its peer.
