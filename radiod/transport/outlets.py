@@ -137,6 +137,23 @@ class Outlet(Reading):
                 self._fan_out.mark_dirty(self)
             self.queue.append(data)
 
+    def mark(self) -> int:
+        """The place of what is pushed next."""
+        return len(self._backlog or ()) if self.blocked else len(self.queue)
+
+    def insert(self, place: int, data: bytes) -> None:
+        """As ``push``, but at a place that was marked in this turn."""
+        if self._is_gone:
+            return
+        if self.blocked:
+            self._held().insert(place, data)
+            self._backlog_bytes += len(data)
+            self._check_backlog()
+        else:
+            if not self.queue:
+                self._fan_out.mark_dirty(self)
+            self.queue.insert(place, data)
+
     def fitting(self, *messages: Message) -> bytes:
         """The first of ``messages`` that the peer accepts, or else the last one."""
         data = b""

@@ -129,6 +129,7 @@ class Answering:
         assert outlet is not None
         # What was answered before goes first, and events behind the head.
         outlet.flush()
+        place = outlet.mark()
         outlet.format = format
         try:
             opening(outlet)
@@ -143,10 +144,8 @@ class Answering:
             self._lines(request),
             is_chunked=request.is_chunked,
         )
-        if outlet.queue:
-            outlet.queue.insert(0, head)
-        else:
-            self._push(head)
+        outlet.insert(place, head)
+        self._server.fan_out.count(len(head))
         request.has_begun = True
         patience = self._server.fan_out.patience
         outlet.patience = patience if is_cut_for_backlog else Patience(int(patience.cut_above), float("inf"))

@@ -119,10 +119,13 @@ class HttpConnection(Answering):
     def _go_on(self) -> None:
         """Take what has waited, a share of each turn at a time."""
         outlet = self._outlet
-        if outlet is None or self._is_closing or self._is_stepping or outlet.inbox is not None:
+        if outlet is None or self._is_closing or self._is_stepping:
             return
         if outlet.reads_paused and not self._is_busy():
+            # This also wakes what was put off, if anything was.
             outlet.pause_reads(False)
+        if outlet.inbox is not None:
+            return
         if (self._ahead or self._incoming is not None) and not self._is_busy():
             if outlet.is_held:
                 # Whoever lets go of it wakes this.
