@@ -22,13 +22,13 @@ class Attack(Struct, frozen=True):
     status: int
 
 
-def publish(*fields: str, body: bytes = BODY, line: str = "POST /publish HTTP/1.1", host: str = "x") -> bytes:
+def publish(*fields: str, body: bytes = BODY, line: str = "POST /publish HTTP/1.1", host: str = "localhost") -> bytes:
     """A POST with just these fields, a host and a right key."""
     lines = [line, *([f"Host: {host}"] if host else []), "API-KEY: sample-key", *fields, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-def _get(*fields: str, line: str = "GET /healthz HTTP/1.1", host: str = "Host: x\r\n") -> bytes:
+def _get(*fields: str, line: str = "GET /healthz HTTP/1.1", host: str = "Host: localhost\r\n") -> bytes:
     return (f"{line}\r\n{host}" + "".join(f"{field}\r\n" for field in fields) + "\r\n").encode("latin-1")
 
 
@@ -69,9 +69,9 @@ ATTACKS = [
     Attack("no name", _get(": a"), 400),
     Attack("no colon", _get("X"), 400),
     Attack("bare LF hides a field", _get("X: a\nTransfer-Encoding: chunked"), 400),
-    Attack("bare LF behind the request line", b"GET /healthz HTTP/1.1\nHost: x\r\n\r\n", 400),
+    Attack("bare LF behind the request line", b"GET /healthz HTTP/1.1\nHost: localhost\r\n\r\n", 400),
     Attack("no host", _get(host=""), 400),
-    Attack("two hosts", _get("Host: x"), 400),
+    Attack("two hosts", _get("Host: localhost"), 400),
     Attack("two other hosts", _get("host: y"), 400),
     Attack("no host's name", _get(host="Host: a/b\r\n"), 400),
     Attack("two keys", publish("API-KEY: sample-key", LENGTH), 400),
