@@ -22,7 +22,9 @@ class Attack(Struct, frozen=True):
     status: int
 
 
-def publish(*fields: str, body: bytes = BODY, line: str = "POST /publish HTTP/1.1", host: str = "localhost") -> bytes:
+def publish(
+    *fields: str, body: bytes = BODY, line: str = "POST /publish HTTP/1.1", host: str = "localhost"
+) -> bytes:
     """A POST with just these fields, a host and a right key."""
     lines = [line, *([f"Host: {host}"] if host else []), "API-KEY: sample-key", *fields, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body

@@ -1,6 +1,7 @@
 """The outbox: one write a turn, and what happens when a connection does not read."""
 
 import msgspec
+import pytest
 
 from radiod.transport.outlets import DRAIN_BYTES
 from radiod.transport.schedule import CHUNK, READ_PAUSE

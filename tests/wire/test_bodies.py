@@ -1,5 +1,7 @@
 """Where a request's body ends, however it is cut into reads; and what is no body is told so."""
 
+import itertools
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=8)
 def test_chunks_are_joined_however_they_come(pieces, behind, cuts):
     data = chunked(*pieces) + behind
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    parts = [data[first:last] for first, last in zip(places, places[1:], strict=False)]
+    parts = [data[first:last] for first, last in itertools.pairwise(places)]
     assert outcome(*parts) == (b"".join(pieces), behind, True)
 
 
@@ -141,7 +143,9 @@ def test_what_is_wrong_already_is_not_waited_for(start):
 
 
 @pytest.mark.parametrize("size", range(MAX_HEAD_BYTES - 2, MAX_HEAD_BYTES + 3))
-@pytest.mark.parametrize("form", [b"1;%b\r\na\r\n0\r\n\r\n", b"0001;%b\r\na\r\n0\r\n\r\n", b"0\r\nX:%b\r\n\r\n"])
+@pytest.mark.parametrize(
+    "form", [b"1;%b\r\na\r\n0\r\n\r\n", b"0001;%b\r\na\r\n0\r\n\r\n", b"0\r\nX:%b\r\n\r\n"]
+)
 def test_the_bound_of_a_line_is_the_same_wherever_it_is_cut(form, size):
     data = form % (b"x" * (size - 1))
     whole = outcome(data)
@@ -154,7 +158,7 @@ def test_the_bound_of_a_line_is_the_same_wherever_it_is_cut(form, size):
 def test_any_bytes_read_the_same_in_any_pieces(noise, before, cuts):
     data = chunked(*[b"abc"] * before, end=b"") + noise
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    parts = [data[first:last] for first, last in zip(places, places[1:], strict=False)]
+    parts = [data[first:last] for first, last in itertools.pairwise(places)]
     assert outcome(*parts) == outcome(data)
 
 

@@ -74,5 +74,7 @@ def test_expecting_to_go_on_is_answered_where_the_body_is_wanted(wire):
     wire.send(publish("Expect: 100-continue", "Content-Length: 34"))
     assert Answer(wire.received()).status == 200
     line = "POST /publish HTTP/1.0"
-    wire.send(publish("Expect: 100-continue", "Content-Length: 34", "Connection: keep-alive", body=b"", line=line))
+    wire.send(
+        publish("Expect: 100-continue", "Content-Length: 34", "Connection: keep-alive", body=b"", line=line)
+    )
     assert wire.received() == b""

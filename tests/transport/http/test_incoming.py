@@ -78,7 +78,9 @@ def test_several_members_are_one_body(served):
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_what_is_no_gzip_or_too_long_is_refused(served, body, status, is_chunked):
     client = served(Echo()).connect()
-    data = chunked(GZIP) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else post("/a", body, GZIP)
+    data = (
+        chunked(GZIP) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else post("/a", body, GZIP)
+    )
     assert statuses(client.ask(data + get("/b"))) == [status]
     assert client.is_closed
 
@@ -152,7 +154,12 @@ def test_members_of_nothing_are_taken_in_turns(served):
 
 @pytest.mark.parametrize(
     "start",
-    [get("/a")[:9], post("/a", b"abc")[:-2], chunked() + b"3\r\na", post("/a", gzip.compress(BODY), GZIP)[:-5]],
+    [
+        get("/a")[:9],
+        post("/a", b"abc")[:-2],
+        chunked() + b"3\r\na",
+        post("/a", gzip.compress(BODY), GZIP)[:-5],
+    ],
 )
 @pytest.mark.parametrize("before", [b"", get("/b")])
 def test_what_begins_must_end_in_time(served, world, logged, start, before):

@@ -3,6 +3,8 @@
 What llhttp refuses is refused here, but for what ``ONLY_LLHTTP`` names; what is taken here, both read alike.
 """
 
+import itertools
+
 import h11
 import httptools
 import pytest
@@ -153,7 +155,9 @@ CUTS = st.lists(st.integers(0, 1000), max_size=6)
 @st.composite
 def mutated(draw):
     """A sequence with a few bytes that are not as they were."""
-    data = bytearray(draw(SEQUENCES | st.sampled_from([one.data for one in ATTACKS + TAKEN if len(one.data) < 999])))
+    data = bytearray(
+        draw(SEQUENCES | st.sampled_from([one.data for one in ATTACKS + TAKEN if len(one.data) < 999]))
+    )
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(data)))
         token = draw(
@@ -264,7 +268,7 @@ def answered(home, parts):
 
 def pieces(data, cuts):
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    return [data[first:last] for first, last in zip(places, places[1:], strict=False)]
+    return [data[first:last] for first, last in itertools.pairwise(places)]
 
 
 def test_any_split_of_valid_requests_gives_the_same_answers(home):
