@@ -32,6 +32,9 @@ TEST = [
     "pynacl>=1.6",
     "base58>=2.1",
     "ecdsa>=0.19",
+    # Other people's readers of HTTP, beside ours.
+    "h11>=0.14",
+    "httptools>=0.6",
 ]
 
 

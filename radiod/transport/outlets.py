@@ -137,6 +137,23 @@ class Outlet(Reading):
                 self._fan_out.mark_dirty(self)
             self.queue.append(data)
 
+    def mark(self) -> int:
+        """The place of what is pushed next."""
+        return len(self._backlog or ()) if self.blocked else len(self.queue)
+
+    def insert(self, place: int, data: bytes) -> None:
+        """As ``push``, but at a place that was marked in this turn."""
+        if self._is_gone:
+            return
+        if self.blocked:
+            self._held().insert(place, data)
+            self._backlog_bytes += len(data)
+            self._check_backlog()
+        else:
+            if not self.queue:
+                self._fan_out.mark_dirty(self)
+            self.queue.insert(place, data)
+
     def fitting(self, *messages: Message) -> bytes:
         """The first of ``messages`` that the peer accepts, or else the last one."""
         data = b""
@@ -171,7 +188,7 @@ class Outlet(Reading):
         if self._has_all_left():
             self._finish_if_done()
         elif self.blocked:
-            self.after(seconds, self.give_up)
+            self.after(seconds, self._finish_at_last)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
@@ -181,6 +198,16 @@ class Outlet(Reading):
         """Cut the connection if its peer has not read everything."""
         if self.blocked and not self._is_gone and not self._has_all_left():
             self._break_off()
+
+    def _finish_at_last(self) -> None:
+        # All may have left since, and the connection may serve something else.
+        if self._is_finishing:
+            self.give_up()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that may not be dropped, and wait for the peer to read."""
+        return self._backlog_bytes
 
     def _break_off(self) -> None:
         # Nothing more is taken from its peer.

@@ -121,7 +121,9 @@ class Listener:
         request = self._request
         answer = Answer(200, type=b"%b; charset=utf-8" % media_type.encode(), fields=UNCOLLECTED)
         if request.method == "HEAD":
-            request.answer(answer)
+            # Of no length, as the stream would be.
+            request.begin(answer)
+            request.end()
             return
         request.on_lost = self._streams.serve_events(
             media_type,

@@ -11,6 +11,8 @@ from radiod.transport.outbox import FanOut
 from radiod.transport.outlets import FINISH_SECONDS, TURN_BYTES
 from radiod.transport.schedule import READ_PAUSE
 
+pytestmark = pytest.mark.interpreted
+
 
 class Case:
     """One outlet, and what may happen to it."""
