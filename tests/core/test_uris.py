@@ -16,6 +16,7 @@ from radiod.core.uris import (
     is_reserved,
     matches,
     selects,
+    wanted,
     watched,
 )
 from radiod.errors import INVALID_URI, Refused
@@ -239,3 +240,26 @@ def test_the_topic_of_a_channels_presence_names_it():
     assert watched("radiod.presence.a.b") == "a.b"
     assert watched("radiod.channel.on_create") is None
     assert watched("a") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("a", ("exact", "a")),
+        ("a.b", ("exact", "a.b")),
+        ("*", ("prefix", "")),
+        ("a.*", ("prefix", "a.")),
+        ("a..c", ("wildcard", "a..c")),
+        (".b", ("wildcard", ".b")),
+    ],
+)
+def test_a_name_or_a_pattern_of_the_configuration_is_said_as_subscribe_does(name, asked):
+    assert wanted(name) == asked
+    assert all(matches(name, uri) is selects(*asked, uri) for uri in ("a", "a.b", "a.b.c", "b.b", "b"))
+
+
+@pytest.mark.parametrize("name", ["a*", "a.b*", "a b", "a..*", "x" * 256])
+def test_what_is_neither_is_refused(name):
+    with pytest.raises(Refused) as refused:
+        wanted(name)
+    assert refused.value.uri == INVALID_URI

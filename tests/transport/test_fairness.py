@@ -25,6 +25,8 @@ pytestmark = pytest.mark.interpreted
 class Plain:
     """A format in which an event is its payload."""
 
+    is_shared = True
+
     def message(self, message, payload):
         return b""
 

@@ -251,6 +251,8 @@ class Realm:
             router_calls=self.router_calls,
             ids=self._ids,
             max_nesting=self.limits.max_nesting,
+            join=self.join,
+            departures=self.departures,
         )
         messages = Messages(
             publications=self.publications,
