@@ -258,6 +258,7 @@ class HttpConnection(Answering):
             if not incoming.is_streamed:
                 self._whole(incoming.whole())
             else:
+                self._stop_clock()
                 self._is_answering = True
             return bool(self._ahead)
         return has_more
