@@ -35,6 +35,9 @@ TEST = [
     # Other people's readers of HTTP, beside ours.
     "h11>=0.14",
     "httptools>=0.6",
+    # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
+    "cent>=5.2",
+    "crossbarhttprequests>=0.1.6",
 ]
 
 

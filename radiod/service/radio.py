@@ -14,6 +14,7 @@ from radiod.auth.signed_request import SignedRequests
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.ids import RandomIds
+from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
@@ -115,6 +116,7 @@ class Radio:
                 self.clock.timers,
                 self._config.limits,
                 self._config.http.origins,
+                self.ids.secret(),
             ),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
