@@ -12,6 +12,7 @@ from radiod.transport.wamp_longpoll import Polls
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
+from radiod.web.openapi import OpenApi
 from radiod.web.publish import Publish
 from radiod.web.routes import Route
 from radiod.web.site import Site, WampPath
@@ -49,6 +50,7 @@ def make_site(
         "/listen/": listen,
         "/channels": channels,
         "/healthz": Health(),
+        "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
