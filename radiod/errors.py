@@ -15,6 +15,7 @@ from typing import Final
 
 __all__ = [
     "HTTP_STATUS",
+    "BadSignedRequest",
     "Denied",
     "Exceeded",
     "PeerError",
@@ -134,3 +135,16 @@ HTTP_STATUS: Final = {
 def http_status(error: RadiodError) -> int:
     """The HTTP status that says the same as ``error``; 400 where nothing fits better."""
     return HTTP_STATUS.get(error.uri, 400)
+
+
+class BadSignedRequest(Refused):
+    """A signed query is refused.
+
+    ``status``: of the answer, whose body is ``{"error": text, "args": [], "kwargs": {}}``; ``is_guess``:
+    whether a secret was wrong, which counts like a wrong API key.
+    """
+
+    def __init__(self, status: int, text: str, *, is_guess: bool = False) -> None:
+        super().__init__(INVALID_ARGUMENT if status == 400 else NOT_AUTHORIZED, text)
+        self.status: Final = status
+        self.is_guess: Final = is_guess

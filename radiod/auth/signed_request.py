@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from radiod.auth.replays import Replays
-from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED, Refused
+from radiod.errors import BadSignedRequest
 
-__all__ = ["FRESH_S", "BadSignedRequest", "SignedRequests"]
+__all__ = ["FRESH_S", "SignedRequests"]
 
 FRESH_S: Final = 300.0
 """Seconds that a timestamp may be away from now, before or after it."""
@@ -36,19 +36,6 @@ _FORM: Final = "must be UTC/ISO-8601, e.g. '2011-10-14T16:59:51.123Z'"
 UNPROVEN: Final = "REST bridge signature secret not valid."
 EXPIRED: Final = "Request expired, too old timestamp."
 REPEATED: Final = "Request was sent before, or is too old to know whether it was."
-
-
-class BadSignedRequest(Refused):
-    """A signed query is refused.
-
-    ``status``: of the answer, whose body is ``{"error": text, "args": [], "kwargs": {}}``; ``is_guess``:
-    whether a secret was wrong, which counts like a wrong API key.
-    """
-
-    def __init__(self, status: int, text: str, *, is_guess: bool = False) -> None:
-        super().__init__(INVALID_ARGUMENT if status == 400 else NOT_AUTHORIZED, text)
-        self.status: Final = status
-        self.is_guess: Final = is_guess
 
 
 class SignedRequests:

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 
+from radiod import config
+from radiod.core.budgets.idempotency import Answers
 from radiod.core.realm.gateway import Gateway
-from radiod.core.rights import Actor, Permissions
+from radiod.core.rights import Permissions
+from radiod.core.timers import Clock, Timers
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
+from radiod.web.call import Call
+from radiod.web.callers import Callers
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
 from radiod.web.openapi import OpenApi
 from radiod.web.publish import Publish
+from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
 from radiod.web.site import Site, WampPath
 from radiod.web.suspicion import Suspicion
+from radiod.wire.doors import usual_origin
 
-__all__ = ["make_site"]
+__all__ = ["make_acts", "make_site"]
+
+
+def make_acts(
+    callers: Callers, clock: Clock, timers: Timers, limits: config.Limits, origins: Iterable[str]
+) -> dict[str, Route]:
+    """What does something for whoever has a key. ``origins``: of other sites' pages that may, too."""
+    repeats = Repeats(Answers(clock, timers, limits.idempotency_s))
+    publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
+    call = Call(callers, repeats)
+    publish.page_origins = call.page_origins = frozenset(map(usual_origin, origins))
+    return {"/publish": publish, "/api/publish": publish, "/call": call}
 
 
 def make_site(
     *,
-    writer: Callable[[str], tuple[Gateway, Actor] | None],
+    acts: Mapping[str, Route],
     gateway: Gateway,
     permissions: Permissions | None,
     streams: PlainListeners,
@@ -35,16 +53,14 @@ def make_site(
     """Everything that HTTP answers.
 
     Args:
-        writer: as ``Publish`` takes it.
+        acts: path -> what ``make_acts`` has made.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel.
     """
-    publish = Publish(writer, suspicion)
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {
-        "/publish": publish,
-        "/api/publish": publish,
+        **acts,
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,

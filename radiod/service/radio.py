@@ -10,17 +10,16 @@ from typing import Any
 
 from radiod import config
 from radiod.auth.keys import KeyRing
+from radiod.auth.signed_request import SignedRequests
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.disclosure import Visitor
 from radiod.core.ids import RandomIds
-from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.service.admission import Admission
-from radiod.service.http import make_site
+from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.store.sqlite import SqliteStore
@@ -35,6 +34,7 @@ from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
 from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
+from radiod.web.callers import Callers
 from radiod.web.suspicion import Suspicion
 
 __all__ = ["Radio"]
@@ -106,14 +106,22 @@ class Radio:
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
+        suspicion = Suspicion(self.fan_out.guesses)
+        signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
-            writer=self.writer,
+            acts=make_acts(
+                Callers(self.keys, signed, suspicion, self.clock),
+                self.clock,
+                self.clock.timers,
+                self._config.limits,
+                self._config.http.origins,
+            ),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
             streams=streams,
             channel_polls=self.channel_polls,
             longpolls=self.polls,
-            suspicion=Suspicion(self.fan_out.guesses),
+            suspicion=suspicion,
             aliases=paths,
         )
         self.http = HttpServer(self.fan_out, self.clock, site.route, limits)
@@ -142,11 +150,6 @@ class Radio:
     def main_realm(self) -> Realm:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
-
-    def writer(self, secret: str) -> tuple[Gateway, Visitor] | None:
-        """The gateway of an API key's realm, and who publishes there; None: there is no such key."""
-        key = self.keys.find(secret)
-        return (key.realm.gateway, key.visitor) if key else None
 
     def identify(self, secret: str | None) -> tuple[Realm, Principal]:
         """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""

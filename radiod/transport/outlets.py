@@ -154,6 +154,11 @@ class Outlet(Reading):
         if self.on_missed is not None:
             self.on_missed()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes of answers that wait until the peer reads."""
+        return self._backlog_bytes
+
     def _held(self) -> deque[bytes]:
         if self._backlog is None:
             self._backlog = deque()

@@ -9,17 +9,21 @@ from radiod.errors import RadiodError
 from radiod.web.answers import Request, refusal
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
+from radiod.wire.doors import ANY
 
 __all__ = ["Outcome", "Route", "settle"]
 
 ALLOWED_HEADERS: Final = (
-    "API-KEY, Authorization, Channel-Key, Last-Event-ID, "
-    "Cache-Control, Content-Type, Pragma, X-Requested-With"
+    "API-KEY, Authorization, Channel-Key, Idempotency-Key, Last-Event-ID, Prefer, "
+    "Cache-Control, Content-Encoding, Content-Type, Pragma, X-Requested-With"
 )
 """What pages of other sites may send: keys (whoever has one was given it, cookies mean nothing), and what
 stock clients add to their requests."""
 
-EXPOSED_HEADERS: Final = "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, Retry-After"
+EXPOSED_HEADERS: Final = (
+    "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, "
+    "Idempotency-Replayed, Preference-Applied, Retry-After"
+)
 
 Outcome = Answer | Promise[Answer] | None
 """What a method comes to: an answer, now or later, or None: it answers the request itself."""
@@ -35,6 +39,8 @@ class Route:
     is_for_pages: bool | None = None
     """Whether pages of any site that is served may use it, or only those that the configuration names; None:
     what can be read is for all of them."""
+    page_origins: frozenset[str] = frozenset()
+    """Of pages that may use it, too, as ``wire.doors.usual_origin`` has them; ``*`` for any."""
 
     def taker(self, request: Request) -> Any:
         """Who takes the body piece by piece; None: it is wanted whole."""
@@ -46,7 +52,7 @@ class Route:
 
     def _dispatch(self, request: Request) -> Outcome:
         method = request.method
-        is_served = self._tell_page(request)
+        is_served = self.tell_page(request)
         if method not in self.methods:
             request.tell("Allow", ", ".join(self.methods))
             return json_answer(405, {"error": f"method {method[:16]} is not allowed here"})
@@ -67,17 +73,23 @@ class Route:
         """Answer POST."""
         raise NotImplementedError
 
-    def _tell_page(self, request: Request) -> bool:
+    def tell_page(self, request: Request) -> bool:
         """Tell a page's browser whether it may have the answer; no answer depends on cookies."""
         asked_by = request.visit
         if asked_by.allowed != "*":
             request.tell("Vary", "Origin")
         is_for_pages = "GET" in self.methods if self.is_for_pages is None else self.is_for_pages
-        if asked_by.allowed is None or not (is_for_pages or asked_by.is_named):
+        if asked_by.allowed is None or not (
+            is_for_pages or asked_by.is_named or self._names(asked_by.origin)
+        ):
             return False
         request.tell("Access-Control-Allow-Origin", asked_by.allowed)
         request.tell("Access-Control-Expose-Headers", EXPOSED_HEADERS)
         return True
+
+    def _names(self, origin: str | None) -> bool:
+        origins = self.page_origins
+        return bool(origins) and (origin in origins or ANY in origins)
 
     def _answer_preflight(self, request: Request) -> None:
         request.tell("Access-Control-Allow-Methods", ", ".join(self.methods))

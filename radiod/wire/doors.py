@@ -15,7 +15,7 @@ from msgspec import Struct
 from radiod.wire.forwarded import Forwarding, Proxies
 from radiod.wire.heads import BadHead, Head
 
-__all__ = ["ANY", "NULL", "ORIGIN", "Caller", "Door", "Visit", "is_loopback_name"]
+__all__ = ["ANY", "NULL", "ORIGIN", "Caller", "Door", "Visit", "is_loopback_name", "usual_origin"]
 
 ANY: Final = "*"
 NULL: Final = "null"
@@ -65,7 +65,7 @@ class Door:
         self.proxies = Proxies(trusted)
         self._has_proxies = bool(trusted)
         self._hosts = None if hosts is None else frozenset(hosts)
-        self._origins = None if origins is None else frozenset(map(_usual, origins))
+        self._origins = None if origins is None else frozenset(map(usual_origin, origins))
         self.tells_peer_late = False
         """Whether the PROXY protocol tells who connects, after the connection was accepted."""
         self.is_loopback = False
@@ -133,7 +133,7 @@ class Caller(Struct, frozen=True):
         everybody = ANY if door.serves_all() else None
         if told is None:
             return None, everybody, False
-        origin = _usual(told.decode("latin-1").lower())
+        origin = usual_origin(told.decode("latin-1").lower())
         is_named = door.names(origin)
         if not is_named and not _is_same(origin, host) and not door.serves_page(origin):
             raise BadHead(403, "pages of this origin are not served: see origins of the listen table")
@@ -156,7 +156,7 @@ def _name(host: str) -> str:
     return bare.lower().removesuffix(".")
 
 
-def _usual(origin: str) -> str:
+def usual_origin(origin: str) -> str:
     """An origin without the port that its scheme has anyhow."""
     parts = ORIGIN.fullmatch(origin)
     if parts is None or parts[3] != PORTS[parts[1]]:

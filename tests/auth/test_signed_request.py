@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.auth.signed_request import EXPIRED, REPEATED, UNPROVEN, BadSignedRequest, SignedRequests
-from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED
+from radiod.auth.signed_request import EXPIRED, REPEATED, UNPROVEN, SignedRequests
+from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED, BadSignedRequest
 
 SECRET = "s3cr3t-of-station"
 SECRETS = {"station": SECRET, "other": "another", "sta": SECRET, "ключ": "тайна"}

@@ -224,7 +224,7 @@ def test_pages_of_other_sites_may_send_keys(world):
     wire = world.ask(request("OPTIONS", "/listen/sample_net", "Origin: http://y"))
     head = wire.received().decode()
     assert "Access-Control-Allow-Origin: *" in head
-    assert "Access-Control-Allow-Headers: API-KEY, Authorization, Channel-Key, Last-Event-ID" in head
+    assert "Access-Control-Allow-Headers: API-KEY, Authorization, Channel-Key, Idempotency-Key, " in head
     wire.send(request("OPTIONS", "/publish", "Origin: http://y"))
     assert "Access-Control" not in wire.received().decode()
 

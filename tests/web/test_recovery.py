@@ -334,7 +334,8 @@ class TestLongPoll:
     def test_other_pages_may_read_the_position(self, world):
         _, headers, _ = ask(world, "/listen/kept?wait=0")
         assert headers["Access-Control-Expose-Headers"] == (
-            "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, Retry-After"
+            "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, "
+            "Idempotency-Replayed, Preference-Applied, Retry-After"
         )
 
     def test_a_key_is_needed_where_one_is_given(self, world):

@@ -7,7 +7,13 @@ from radiod.core.delivery.flow import Flow
 from radiod.core.promises import Promise
 from radiod.errors import OVERRUN, RadiodError, Refused
 
-__all__ = ["Receipt"]
+__all__ = ["AwaitedRoom", "Receipt"]
+
+
+class AwaitedRoom(Promise[Publication]):
+    """Comes when every listener has room for an event: who publishes more meanwhile may be refused."""
+
+    __slots__ = ()
 
 
 class Receipt:
@@ -17,7 +23,7 @@ class Receipt:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._later: Promise[Publication] = Promise()
+        self._later = AwaitedRoom()
         # How many listeners hold it back.
         self._held = 0
         self._outcome: Publication | RadiodError | None = None

@@ -7,16 +7,32 @@ answer one dictionary. A wrong argument is refused with ``wamp.error.invalid_arg
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from radiod.core.arguments import Signature, bind
 from radiod.core.procedures.family import Family, Procedure
 from radiod.core.promises import Promise, chain
+from radiod.core.rights import Actor
 from radiod.core.sessions.session import Session
-from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
+from radiod.errors import FEATURE_NOT_SUPPORTED, INVALID_ARGUMENT, NO_SUCH_PROCEDURE, Refused
 from radiod.wire.codecs import Payload, Undecodable
 
-__all__ = ["Procedures"]
+__all__ = ["FOR_SESSIONS", "Procedures"]
+
+FOR_SESSIONS: Final = frozenset(
+    {
+        "radiod.channel.create",
+        "radiod.channel.join",
+        "radiod.channel.leave",
+        "radiod.channel.open_write",
+        "radiod.channel.close_write",
+        "radiod.channel.tune",
+        "radiod.rpc.document",
+        "wamp.session.add_testament",
+        "wamp.session.flush_testaments",
+    }
+)
+"""What they give or take is held by the session that calls, and ends with it."""
 
 
 class Procedures:
@@ -29,6 +45,18 @@ class Procedures:
         self.table: dict[str, Procedure] = {}
         for family in families:
             self.table |= family.procedures
+
+    def call_for_visitor(
+        self, visitor: Actor, procedure: str, payload: Payload
+    ) -> Payload | Promise[Payload]:
+        """The same for somebody who has no session.
+
+        Raises: Refused: as ``call``; ``feature_not_supported``: nobody would end what it is about.
+        """
+        if procedure in FOR_SESSIONS:
+            raise Refused(FEATURE_NOT_SUPPORTED, f"{procedure} is about the session that calls it")
+        # One that nobody knows: what takes sessions looks no further than who that is, and what it holds.
+        return self.call(Session(visitor.id, visitor.principal, visitor.outlet), procedure, payload)
 
     def call(self, session: Session, procedure: str, payload: Payload) -> Payload | Promise[Payload]:
         """Answer one call. Raises: Refused: whatever the procedure, or its arguments, ask for."""

@@ -5,6 +5,7 @@ Rights are asked here, once. Whoever asks is an ``Actor``: a visitor, or a sessi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.budgets.bounds import Bounds, count_refusal
@@ -13,23 +14,52 @@ from radiod.core.channels.lookup import Lookup
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.disclosure import CALLER, Visitor, disclosed
 from radiod.core.ids import Ids
+from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.publications import Publications
 from radiod.core.realm.subscribers import Subscribers
-from radiod.core.rights import Action, Actor, Permissions, Principal, Verdict
-from radiod.core.rpc.router_calls import RouterCalls
+from radiod.core.rights import Action, Actor, Disclose, Permissions, Principal, Verdict
+from radiod.core.rpc.router_calls import OngoingCall, RouterCalls
 from radiod.core.sessions.session import Session
-from radiod.core.uris import check_free, check_uri
-from radiod.errors import AUTHORIZATION_FAILED, NOT_AUTHORIZED, Refused
+from radiod.core.uris import check_uri, is_reserved
+from radiod.errors import AUTHORIZATION_FAILED, CANCELED, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import CallOptions, Options, PublishOptions, SubscribeOptions
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "GatewayCall"]
 
 PUBLISH_OPTIONS: Final = PublishOptions()
 SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
 CALL_OPTIONS: Final = CallOptions()
+
+
+class GatewayCall:
+    """A call that came in by a gateway. ``outcome``: the whole result, or what will be known later."""
+
+    __slots__ = ("_is_canceled", "_ongoing", "outcome")
+
+    outcome: Payload | Promise[Payload]
+
+    def __init__(self) -> None:
+        self._ongoing: OngoingCall | None = None
+        self._is_canceled = False
+
+    def began(self, ongoing: OngoingCall) -> Promise[Payload]:
+        """It is allowed, and on its way. Returns: its outcome."""
+        self._ongoing = ongoing
+        return ongoing.outcome
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more: if it has a callee, that is told to stop (mode ``kill``)."""
+        self._is_canceled = True
+        if self._ongoing is not None:
+            self._ongoing.cancel()
+
+    def check_wanted(self) -> None:
+        """Raises: Refused: ``canceled``: before it began."""
+        if self._is_canceled:
+            raise Refused(CANCELED, "the caller left")
 
 
 class Gateway:
@@ -44,10 +74,12 @@ class Gateway:
         descriptions: Descriptions,
         bounds: Bounds,
         router_calls: RouterCalls,
+        procedures: Procedures,
         ids: Ids,
         max_nesting: int,
     ) -> None:
         self._router_calls = router_calls
+        self._procedures = procedures
         self._publications = publications
         self._subscribers = subscribers
         self._lookup = lookup
@@ -128,24 +160,39 @@ class Gateway:
     # --- calling
 
     def call(
-        self, caller: Actor, procedure: str, payload: Payload, options: CallOptions = CALL_OPTIONS
-    ) -> Payload | Promise[Payload]:
-        """Call a procedure that some session has registered; the router's own are for sessions only.
+        self,
+        caller: Actor,
+        procedure: str,
+        payload: Payload,
+        options: CallOptions = CALL_OPTIONS,
+        on_progress: Callable[[Payload], None] | None = None,
+    ) -> GatewayCall:
+        """Call a procedure that some session has registered, or one of the router's own.
 
         Comes to the whole result, or to ``CallFailed``, or ``Refused`` as ``Dealer.call``;
-            ``not_authorized``, ``invalid_uri``, ``authorization_failed``.
+            ``not_authorized``, ``invalid_uri``, ``authorization_failed``; ``feature_not_supported``: it is
+            about what the calling session holds.
+        Args:
+            on_progress: takes progressive results; None: none are asked for.
         Raises: Refused: the same, if that is known at once.
         """
         check_uri(procedure)
-        check_free(procedure)
-        verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
+        call = GatewayCall()
 
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
             _check(verdict, caller, Action.CALL, procedure)
+            call.check_wanted()
+            if is_reserved(procedure):
+                return self._procedures.call_for_visitor(caller, procedure, payload)
             details = disclosed(CALLER, caller, options.disclose_me, verdict)
-            return self._router_calls.call(procedure, payload, options, details)
+            nameable = caller if verdict.disclose is not Disclose.NEVER else None
+            return call.began(
+                self._router_calls.call(procedure, payload, options, details, on_progress, nameable)
+            )
 
-        return chain(verdict, proceed)
+        verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
+        call.outcome = chain(verdict, proceed)
+        return call
 
     # --- looking
 

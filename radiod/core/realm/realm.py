@@ -249,6 +249,7 @@ class Realm:
             descriptions=self.descriptions,
             bounds=self.bounds,
             router_calls=self.router_calls,
+            procedures=self.procedures,
             ids=self._ids,
             max_nesting=self.limits.max_nesting,
         )

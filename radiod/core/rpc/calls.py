@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.ids import Counter
+from radiod.core.rights import Actor
 from radiod.core.rpc.registrations import Callee
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
@@ -52,7 +53,8 @@ class Calls:
 class PendingCall:
     """A call that was invoked and is not answered yet.
 
-    ``caller``: None for a call of the router itself, whose end is given to ``on_end``; ``calls``: the
+    ``caller``: None for a call of no session, whose end is given to ``on_end``, and progressive results to
+    ``on_progress``; ``actor``: who calls; None: the router itself; ``calls``: the
     caller's, and ``at``: those of the session that is to answer; ``details``: what
     every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
     the callee was told to end it; ``is_nameable``: a callee that asks who calls is told;
@@ -62,6 +64,7 @@ class PendingCall:
     """
 
     __slots__ = (
+        "actor",
         "at",
         "callee",
         "caller",
@@ -74,6 +77,7 @@ class PendingCall:
         "is_nameable",
         "is_sending",
         "on_end",
+        "on_progress",
         "options",
         "payload",
         "request",
@@ -98,12 +102,14 @@ class PendingCall:
         on_end: Callable[[Message, Payload], None] | None,
     ) -> None:
         self.caller = caller
+        self.actor: Actor | None = caller
         self.calls = calls
         self.request = request
         self.options = options
         self.details = details
         self.payload: Payload | None = payload
         self.on_end = on_end
+        self.on_progress: Callable[[Payload], None] | None = None
         self.is_sending = options.progress
         self.is_canceled = False
         self.is_nameable = False

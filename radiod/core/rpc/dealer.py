@@ -16,6 +16,7 @@ from radiod.core.delivery.holdings import Holdings
 from radiod.core.disclosure import CALLER, identity
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
+from radiod.core.rights import Actor
 from radiod.core.rpc.calls import Calls, PendingCall
 from radiod.core.rpc.features import (
     CALLEES_OWN,
@@ -165,13 +166,22 @@ class Dealer:
         options: CallOptions,
         details: dict[str, Any],
         on_end: Callable[[Message, Payload], None],
-    ) -> None:
+        on_progress: Callable[[Payload], None] | None = None,
+        nameable: Actor | None = None,
+    ) -> PendingCall:
         """Call ``procedure`` for no session; ``on_end`` gets RESULT or ERROR, and its payload.
 
+        Args:
+            on_progress: gets the payloads of progressive results, if ``options`` ask for them.
+            nameable: who calls, where a callee that asks may be told.
         Raises: Refused: as ``call``.
         """
         call = PendingCall(None, self._own, 0, options, {**details, **options.passthru()}, payload, on_end)
+        call.on_progress = on_progress
+        call.actor = nameable
+        call.is_nameable = nameable is not None
         self._begin(call, procedure)
+        return call
 
     def _begin(self, call: PendingCall, procedure: str) -> None:
         registration = self.registrations.best(procedure)
@@ -196,8 +206,8 @@ class Dealer:
         details = call.details
         if options.receive_progress and PROGRESSIVE_RESULTS in features and not self.unheard.is_full(session):
             details = {**details, "receive_progress": True}
-        if callee.wants_callers and call.is_nameable and call.caller is not None:
-            details = {**details, **identity(CALLER, call.caller)}
+        if callee.wants_callers and call.is_nameable and call.actor is not None:
+            details = {**details, **identity(CALLER, call.actor)}
         if callee.wants_timeouts and options.timeout and call.caller is not None:
             details = {**details, "timeout": options.timeout}
         call.details = details
@@ -251,8 +261,15 @@ class Dealer:
     def cancel(self, caller: Session, request: int, mode: CancelMode) -> None:
         """End a call, or ask its callee to; a call that has ended meanwhile is left alone."""
         call = self._made(caller, request)
-        if call is None:
-            return
+        if call is not None:
+            self._cancel(call, mode)
+
+    def withdraw(self, call: PendingCall) -> None:
+        """Nobody waits for a call of no session any more: mode ``kill``, if it has not ended."""
+        if call.at.answering.get(call.invocation) is call:
+            self._cancel(call, "kill")
+
+    def _cancel(self, call: PendingCall, mode: CancelMode) -> None:
         if mode == "skip" or CANCELING not in call.callee.session.features:
             self._note_stream(call)
             self._refuse(call, CANCELED, "the caller canceled the call")
@@ -302,7 +319,10 @@ class Dealer:
             self._progress(call, Result(call.request, {**details, "progress": True}), payload)
 
     def _progress(self, call: PendingCall, result: Result, payload: Payload) -> None:
-        assert call.caller is not None
+        if call.caller is None:
+            if call.on_progress is not None:
+                call.on_progress(payload)
+            return
         try:
             self._outbox.send(call.caller, result, payload)
         except Refused as refusal:

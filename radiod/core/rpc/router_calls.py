@@ -10,13 +10,15 @@ from msgspec import structs
 
 from radiod.core.disclosure import NO_DETAILS
 from radiod.core.promises import Promise
+from radiod.core.rights import Actor
+from radiod.core.rpc.calls import PendingCall
 from radiod.core.rpc.dealer import Dealer
 from radiod.errors import INVALID_ARGUMENT, Refused
 from radiod.wire.codecs import Payload, Undecodable
 from radiod.wire.messages import Error, Message
 from radiod.wire.options import CallOptions
 
-__all__ = ["CallFailed", "RouterCalls"]
+__all__ = ["CallFailed", "OngoingCall", "RouterCalls"]
 
 
 class CallFailed(Refused):
@@ -25,6 +27,26 @@ class CallFailed(Refused):
     def __init__(self, uri: str, text: str, payload: Payload) -> None:
         super().__init__(uri, text)
         self.payload = payload
+
+
+class OngoingCall:
+    """A call of somebody who has no session. ``outcome``: the whole result, or why there is none."""
+
+    __slots__ = ("_dealer", "_pending", "outcome")
+
+    def __init__(self, dealer: Dealer) -> None:
+        self._dealer = dealer
+        self._pending: PendingCall | None = None
+        self.outcome: Promise[Any] = Promise()
+
+    def began(self, pending: PendingCall) -> None:
+        """A callee has it."""
+        self._pending = pending
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more; its callee is told to stop."""
+        if self._pending is not None:
+            self._dealer.withdraw(self._pending)
 
 
 class RouterCalls:
@@ -38,21 +60,29 @@ class RouterCalls:
     def ask(self, procedure: str, *args: Any, timeout_s: float) -> Promise[Any]:
         """Call ``procedure`` for the router. Comes to its first positional result, or ``Refused``."""
         options = CallOptions(timeout=int(timeout_s * 1000))
-        return self._call(procedure, Payload.of(*args), options, NO_DETAILS, _first_value)
+        return self._call(procedure, Payload.of(*args), options, NO_DETAILS, _first_value).outcome
 
     def call(
-        self, procedure: str, payload: Payload, options: CallOptions, details: dict[str, Any]
-    ) -> Promise[Payload]:
+        self,
+        procedure: str,
+        payload: Payload,
+        options: CallOptions,
+        details: dict[str, Any],
+        on_progress: Callable[[Payload], None] | None = None,
+        nameable: Actor | None = None,
+    ) -> OngoingCall:
         """Call ``procedure`` for somebody who has no session.
 
         Args:
-            options: its timeout counts; nothing comes of progress.
+            options: its timeout counts.
             details: what the callee learns about the caller.
+            on_progress: takes progressive results; None: none are asked for.
+            nameable: the caller, where a callee that asks may learn who that is.
         Comes to the whole result; to ``CallFailed``, or ``Refused`` as ``Dealer.call``.
         """
-        # Nobody could take more than one answer, or send more than one part.
-        options = structs.replace(options, progress=False, receive_progress=False)
-        return self._call(procedure, payload, options, details, _whole)
+        # Nobody could send more than one part.
+        options = structs.replace(options, progress=False, receive_progress=on_progress is not None)
+        return self._call(procedure, payload, options, details, _whole, on_progress, nameable)
 
     def _call(
         self,
@@ -61,8 +91,11 @@ class RouterCalls:
         options: CallOptions,
         details: dict[str, Any],
         read: Callable[[str, Message, Payload], Any],
-    ) -> Promise[Any]:
-        answer: Promise[Any] = Promise()
+        on_progress: Callable[[Payload], None] | None = None,
+        nameable: Actor | None = None,
+    ) -> OngoingCall:
+        call = OngoingCall(self._dealer)
+        answer = call.outcome
 
         def end(message: Message, payload: Payload) -> None:
             outcome = read(procedure, message, payload)
@@ -72,10 +105,10 @@ class RouterCalls:
                 self._held.append((answer, outcome))
 
         try:
-            self._dealer.ask(procedure, payload, options, details, end)
+            call.began(self._dealer.ask(procedure, payload, options, details, end, on_progress, nameable))
         except Refused as refusal:
             answer.settle(refusal)
-        return answer
+        return call
 
     @contextmanager
     def hold(self) -> Iterator[None]:

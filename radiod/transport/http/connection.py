@@ -43,12 +43,14 @@ class HttpConnection(Answering):
 
     __slots__ = (
         "_ahead",
+        "_backlog",
         "_head",
         "_head_bytes",
         "_incoming",
         "_is_answering",
         "_is_held",
         "_is_stepping",
+        "_is_unread",
         "_on_lost",
         "_place",
         "_route",
@@ -78,6 +80,10 @@ class HttpConnection(Answering):
         # Whether who takes a body wants no more of it for now.
         self._is_held = False
         self._is_stepping = False
+        # Whether a request's head is there, and nothing of its body was looked at.
+        self._is_unread = False
+        # Bytes of answers that had not left when the peer was last looked after.
+        self._backlog = 0
         server.connections.add(self)
 
     # --- receiving
@@ -188,7 +194,9 @@ class HttpConnection(Answering):
         request = self._request = Request(self, head, visit)
         self._is_kept = head.is_kept
         route = self._route = server.route(head.target.path)
+        self._is_unread = True
         taker = route.taker(request)
+        self._is_unread = False
         if request.is_over:
             # Refused by its head alone.
             return
@@ -217,26 +225,34 @@ class HttpConnection(Answering):
             assert request is not None
             self._fail(request)
             return False
-        self._ahead = incoming.rest
-        if incoming.has_ended:
-            if not had_ended:
-                self._stop_clock()
-        elif not incoming.is_streamed:
-            self._wait(incoming.size)
-        elif not has_more:
-            # As long as it goes on it may take its time.
-            self._within(self._server.timeout, self._expire)
+        self._ahead = b"" if self._is_closing else incoming.rest
         if request is not None and request.is_over:
-            # Answered before its end; what follows has been dropped.
-            return False
+            # Answered: nothing of it is left, or the connection is being closed.
+            if not self._is_closing:
+                self._stop_clock()
+            return bool(self._ahead)
+        self._watch(incoming, had_ended=had_ended, has_more=has_more)
         if incoming.is_over:
             self._incoming = None
             if not incoming.is_streamed:
                 self._whole(incoming.whole())
             else:
+                self._stop_clock()
                 self._is_answering = True
             return bool(self._ahead)
         return has_more
+
+    def _watch(self, incoming: Incoming, *, had_ended: bool, has_more: bool) -> None:
+        """What has come of a body was taken, as far as it goes: it has some time for the rest."""
+        if incoming.is_streamed:
+            # As long as it goes on it may take its time.
+            self._backlog = 0
+            if not has_more or self._deadline is None:
+                self._within(self._server.timeout, self._expire)
+        elif not incoming.has_ended:
+            self._wait(incoming.size)
+        elif not had_ended:
+            self._stop_clock()
 
     def _whole(self, body: bytes) -> None:
         """The request is all there: answering takes as long as it takes."""
@@ -253,7 +269,9 @@ class HttpConnection(Answering):
 
     def _fail(self, request: Request) -> None:
         self.log.failure("a request failed: {path}", path=request.target.path)
-        if not request.is_over:
+        if request.has_begun:
+            self.cut()
+        elif not request.is_over:
             request.answer(json_answer(500, {"error": "internal error"}))
 
     def hold_body(self, is_held: bool) -> None:
@@ -278,8 +296,15 @@ class HttpConnection(Answering):
             self._server.unfinished.release(self)
 
     def _expire(self) -> None:
-        if self._is_held or (self._outlet is not None and self._outlet.reads_paused):
+        outlet = self._outlet
+        if self._is_held or (outlet is not None and outlet.reads_paused):
+            backlog = 0 if outlet is None else outlet.backlog
+            if backlog and backlog == self._backlog:
+                # Nothing of it was read all the time.
+                self._cut()
+                return
             # It is we who do not let it finish.
+            self._backlog = backlog
             self._within(self._server.timeout, self._expire)
             return
         self.log.info("cut {peer}: no whole request in time", peer=self._caller.peer)
@@ -303,7 +328,8 @@ class HttpConnection(Answering):
 
     def _is_reading_body(self) -> bool:
         """Whether the request has not come to its end."""
-        return self._incoming is not None
+        incoming = self._incoming
+        return self._is_unread or (incoming is not None and not incoming.has_ended)
 
     def _done(self) -> None:
         """The answer is on its way: look at the next request, or wait for one."""

@@ -7,12 +7,15 @@ from support.realms import NO, YES, Slow, World
 from radiod.core.channels.settings import NO_RULES, ChannelSettings
 from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
-from radiod.core.rights import Action
+from radiod.core.procedures.dispatch import FOR_SESSIONS
+from radiod.core.rights import Action, Disclose, Verdict
 from radiod.core.rpc.router_calls import CallFailed
 from radiod.errors import (
     AUTHORIZATION_FAILED,
     BAD_KEY,
+    CANCELED,
     CHANNEL_CLOSED,
+    FEATURE_NOT_SUPPORTED,
     INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_CHANNEL,
@@ -237,8 +240,8 @@ class TestCalling:
         """Returns: what the call has come to by now, and what it will."""
         caller = Visitor(99, make_principal("key", "writer", permissions))
         outcomes = []
-        answer = world.realm.gateway.call(caller, procedure, Payload.of(1), CallOptions(**options))
-        answer.then(outcomes.append)
+        made = world.realm.gateway.call(caller, procedure, Payload.of(1), CallOptions(**options))
+        made.outcome.then(outcomes.append)
         return outcomes
 
     def test_comes_to_the_whole_result(self, world, callee):
@@ -259,7 +262,7 @@ class TestCalling:
         (refusal,) = self.call(world)
         assert refusal.uri == NO_SUCH_PROCEDURE
 
-    @pytest.mark.parametrize("procedure", ["a b", "", "radiod.echo", "wamp.session.count"])
+    @pytest.mark.parametrize("procedure", ["a b", ""])
     def test_of_what_is_no_clients_procedure_is_refused_at_once(self, world, procedure):
         assert_refused(INVALID_URI, self.call, world, procedure)
 
@@ -283,9 +286,104 @@ class TestCalling:
         identity = {"caller": 99, "caller_authid": "key", "caller_authrole": "writer"}
         assert [message[3] for message in callee.received()] == [{}, identity]
 
+    def test_tells_who_calls_if_the_callee_wants_that_and_the_caller_may_be_named(self, world):
+        callee = world.join("callee")
+        callee.register("q", disclose_caller=True)
+        slow = Slow(Action.CALL)
+        for disclose in (Disclose.ASKED, Disclose.NEVER):
+            self.call(world, "q", slow)
+            slow.settle(Verdict(is_allowed=True, disclose=disclose))
+        identity = {"caller": 99, "caller_authid": "key", "caller_authrole": "writer"}
+        assert [message[3] for message in callee.received()] == [identity, {}]
+
     def test_ends_in_its_time(self, world, callee):
         outcomes = self.call(world, timeout=1500)
         world.clock.advance(1.4)
         assert outcomes == []
         world.clock.advance(0.1)
         assert outcomes[0].uri == TIMEOUT
+
+
+class TestCallingTheRouter:
+    def call(self, world, procedure, *args, permissions=ALLOW_ALL, **kwargs):
+        """What a call comes to at once."""
+        caller = Visitor(99, make_principal("key", "writer", permissions))
+        outcome = world.realm.gateway.call(caller, procedure, Payload.of(*args, **kwargs)).outcome
+        return outcome.values()
+
+    def test_is_answered_as_a_session_would_be(self, world):
+        world.join("somebody")
+        assert self.call(world, "radiod.echo", 1, k=2) == ([1], {"k": 2})
+        assert self.call(world, "wamp.session.count") == ([1], {})
+        assert self.call(world, "radiod.channel.list", prefix="no")[0] == [{"channels": [], "next": None}]
+
+    def test_needs_the_right(self, world):
+        assert_refused(NOT_AUTHORIZED, self.call, world, "radiod.echo", permissions=ALLOW_NONE)
+
+    def test_refuses_what_only_a_session_can_hold(self, world):
+        for procedure in FOR_SESSIONS:
+            assert procedure in world.realm.procedures.table
+            assert_refused(FEATURE_NOT_SUPPORTED, self.call, world, procedure, "x", "y", {})
+
+    def test_shows_what_the_caller_may_know(self, world):
+        callee = world.join("callee")
+        callee.register("p")
+        rights = Allow(*Action, hidden=["p"])
+        assert len(self.call(world, "wamp.registration.list")[0][0]["exact"]) == 1
+        assert self.call(world, "wamp.registration.list", permissions=rights)[0][0]["exact"] == []
+
+    def test_nothing_of_the_caller_remains(self, world):
+        for procedure, args in (("radiod.channel.get", ["no"]), ("radiod.channel.delete", ["no"])):
+            with pytest.raises(Refused):
+                self.call(world, procedure, *args)
+        assert world.realm.sessions == {}
+        assert world.realm.memberships.by_session == {}
+
+
+class TestProgress:
+    @pytest.fixture
+    def callee(self, world):
+        callee = world.join("callee", features="callee.progressive_call_results callee.call_canceling")
+        callee.register("p")
+        return callee
+
+    def call(self, world, heard):
+        caller = Visitor(99, make_principal("key", "writer", ALLOW_ALL))
+        made = world.realm.gateway.call(
+            caller, "p", Payload.of(), on_progress=lambda payload: heard.append(payload.values()[0])
+        )
+        made.outcome.then(heard.append)
+        return made
+
+    def test_is_passed_on_as_it_comes(self, world, callee):
+        heard = []
+        self.call(world, heard)
+        assert callee.received()[0][3] == {"receive_progress": True}
+        callee.send(70, 1, {"progress": True}, [1])
+        callee.send(70, 1, {"progress": True}, [2])
+        assert heard == [[1], [2]]
+        callee.send(70, 1, {}, [3])
+        assert heard[2].values()[0] == [3]
+
+    def test_a_caller_that_gives_up_has_the_callee_told(self, world, callee):
+        heard = []
+        made = self.call(world, heard)
+        callee.received()
+        made.cancel()
+        made.cancel()
+        assert callee.received() == [[69, 1, {"mode": "kill", "reason": CANCELED}]]
+        callee.send(8, 68, 1, {}, CANCELED)
+        assert heard[0].uri == CANCELED
+        made.cancel()
+        assert callee.received() == []
+
+    def test_a_call_that_was_given_up_before_it_was_allowed_is_not_made(self, world, callee):
+        slow = Slow(Action.CALL)
+        caller = Visitor(99, make_principal("key", "writer", slow))
+        made = world.realm.gateway.call(caller, "p", Payload.of())
+        made.cancel()
+        outcomes = []
+        made.outcome.then(outcomes.append)
+        slow.settle()
+        assert outcomes[0].uri == CANCELED
+        assert_silent(callee)

@@ -110,7 +110,8 @@ def test_an_answer_that_is_opaque_is_a_refusal(world, callee, questions):
 
 class TestCallsOfVisitors:
     def call(self, questions, *args, details=None, **options):
-        return Heard(questions.call("decide", Payload.of(*args), CallOptions(**options), details or {}))
+        made = questions.call("decide", Payload.of(*args), CallOptions(**options), details or {})
+        return Heard(made.outcome)
 
     def test_come_to_the_whole_result(self, questions, callee):
         heard = self.call(questions, "joe", details={"caller_authid": "joe"})

@@ -1,0 +1,167 @@
+"""Who asks over HTTP: the holder of an API key, which the request shows, or which signed its query.
+
+A query with a ``signature`` makes a signed request (Crossbar's bridge; ``auth.signed_request``). Its body
+must be there as a whole, and counts as the client wrote it, before it compressed it. An API key beside it
+must be the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from radiod.core.disclosure import Visitor
+from radiod.core.realm.realm import Realm
+from radiod.core.timers import Clock
+from radiod.errors import BadSignedRequest
+from radiod.web.answers import Request, credential, log_refused
+from radiod.web.routes import Outcome
+from radiod.web.suspicion import Suspicion
+from radiod.wire.answer import Answer
+from radiod.wire.answers import json_answer
+from radiod.wire.targets import parameters
+
+__all__ = ["Caller", "Callers", "KeyTable", "SignedQueries", "UnknownCaller", "is_signed"]
+
+MISSING: Final = "API-KEY missing in headers"
+WRONG: Final = "API-KEY not valid"
+ANOTHER: Final = "API-KEY is not the key that signed the request"
+
+
+class Caller(Protocol):
+    """The key that a request is from; ``auth.keys.Key`` is one. ``visitor``: who acts in ``realm``."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def realm(self) -> Realm: ...
+
+    @property
+    def visitor(self) -> Visitor: ...
+
+
+class KeyTable(Protocol):
+    """All keys; ``auth.keys.KeyRing`` is one, and documents it."""
+
+    def find(self, secret: str) -> Caller | None: ...
+
+    def by_id(self, id: str) -> Caller | None: ...
+
+
+class SignedQueries(Protocol):
+    """What checks signatures; ``auth.signed_request.SignedRequests`` is one, and documents it."""
+
+    def check(self, query: Mapping[str, str], body: bytes, now: float) -> str: ...
+
+
+class UnknownCaller(Exception):
+    """Nobody who has a key asks; ``str`` says why.
+
+    ``status``, and ``body``: of the answer. An API key that is missing or wrong is answered as the Django
+    radio did, a signature as by Crossbar's bridge.
+    """
+
+    def __init__(self, status: int, text: str, *, is_bridge: bool = False) -> None:
+        super().__init__(text)
+        self.status: Final = status
+        self.body: Final[dict[str, Any]] = {"error": text}
+        if is_bridge:
+            self.body.update(args=[], kwargs={})
+
+    @property
+    def answer(self) -> Answer:
+        """The whole answer."""
+        return json_answer(self.status, self.body)
+
+
+class Callers:
+    """Finds out who asks. Wrong keys and signatures are counted, and logged without what was shown."""
+
+    def __init__(self, keys: KeyTable, signed: SignedQueries, suspicion: Suspicion, clock: Clock) -> None:
+        self._keys = keys
+        self._signed = signed
+        self._suspicion = suspicion
+        self._clock = clock
+
+    def in_turn(self, request: Request, act: Callable[[], Outcome]) -> Outcome:
+        """What ``act`` comes to, which asks ``of``: at once, or when it is the address's turn."""
+        return self._suspicion.in_turn(request, _shown(request), act)
+
+    def of(self, request: Request) -> Caller:
+        """Whose key a request shows, or is signed with: that signature counts once.
+
+        Raises: UnknownCaller: 400: there is none, or it is wrong; a signed query is malformed or too old;
+            401: its signature is wrong, or came before, or is of another key than that in the header.
+        """
+        if request.target.query:
+            signed = _first_parameters(request.target.query)
+            if "signature" in signed:
+                return self._proven(request, self._signer(request, signed), _shown(request))
+        return self._proven(request, self._holder(request, credential(request)), _shown(request))
+
+    def in_turn_with(self, request: Request, secret: str | None, act: Callable[[], Outcome]) -> Outcome:
+        """The same as ``in_turn`` for a dialect that has its own way to show a key."""
+        return self._suspicion.in_turn(request, (secret, None), act)
+
+    def holder(self, request: Request, secret: str | None) -> Caller:
+        """Whose key this is. Raises: UnknownCaller: there is none, or it is nobody's."""
+        return self._proven(request, self._holder(request, secret), (secret, None))
+
+    def wrong(self, request: Request, text: str) -> None:
+        """A request showed something that is wrong: ``text`` says what, without it."""
+        log_refused(request, text)
+        self._suspicion.wrong(request)
+
+    def _holder(self, request: Request, secret: str | None) -> Caller:
+        if secret is None:
+            raise UnknownCaller(400, MISSING)
+        found = self._keys.find(secret)
+        if found is None:
+            self.wrong(request, WRONG)
+            raise UnknownCaller(400, WRONG)
+        return found
+
+    def _signer(self, request: Request, query: Mapping[str, str]) -> Caller:
+        try:
+            signer = self._keys.by_id(self._signed.check(query, request.body, self._clock.time()))
+        except BadSignedRequest as bad:
+            self._refuse(request, bad.text, is_guess=bad.is_guess)
+            raise UnknownCaller(bad.status, bad.text, is_bridge=True) from None
+        secret = credential(request)
+        if signer is None or (secret is not None and self._keys.find(secret) is not signer):
+            # A right key of somebody else is told nothing that a wrong one is not.
+            self._refuse(request, ANOTHER, is_guess=True)
+            raise UnknownCaller(401, ANOTHER, is_bridge=True)
+        return signer
+
+    def _refuse(self, request: Request, text: str, *, is_guess: bool) -> None:
+        if is_guess:
+            self.wrong(request, text)
+        else:
+            log_refused(request, text)
+
+    def _proven(self, request: Request, caller: Caller, shown: tuple[str | None, ...]) -> Caller:
+        self._suspicion.proven(request, shown)
+        return caller
+
+
+def is_signed(request: Request) -> bool:
+    """Whether a request's query is signed: whoever checks that needs the whole body first."""
+    query = request.target.query
+    return bool(query) and "signature" in _first_parameters(query)
+
+
+def _first_parameters(query: str) -> dict[str, str]:
+    """Of a parameter that is there twice the first, as in Crossbar."""
+    return parameters("&".join(reversed(query.split("&"))))
+
+
+def _shown(request: Request) -> tuple[str | None, ...]:
+    """What a request shows to prove who asks; what signed before on its connection is no guess there."""
+    keys = credential(request), request.header(b"channel-key")
+    query = request.target.query
+    if not query:
+        return keys
+    signed = _first_parameters(query)
+    return (*keys, f"signed {signed.get('key')}") if "signature" in signed else keys
