@@ -101,7 +101,7 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        streams = PlainListeners(self.fan_out, self.clock, self.identify, limits.heartbeat)
+        streams = PlainListeners(self.clock, self.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
@@ -151,13 +151,13 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Realm, Principal]:
+    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
         """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
         if secret is not None:
             key = self.keys.get(secret)
-            return key.realm, key.principal
+            return key.realm.gateway, key.principal
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        return realm, anonymous.principal()
+        return realm.gateway, anonymous.principal()

@@ -184,11 +184,11 @@ class FanOut(Source):
         )
         self.guesses.wrong(network_of_peer(peer))
 
-    def end(self, session: Session) -> None:
-        """Finish a stream at the end of this turn, so that its end does not re-enter the core."""
+    def end(self, session: Session, subscription: int, reason: str) -> None:
+        """Tell a stream at the end of this turn, so that its end does not re-enter the core."""
         outlet: Outlet = session.outlet
         if outlet.driver is None:
-            self.soon(lambda: outlet.finish() if session.is_open else None)
+            self.soon(lambda: outlet.ended(subscription, reason) if session.is_open else None)
 
     def close(self, session: Session, message: Goodbye) -> None:
         """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
@@ -207,7 +207,9 @@ class FanOut(Source):
             return self._make(broadcast, format, lost)
         frame = broadcast.frames.get(format)
         if frame is None:
-            frame = broadcast.frames[format] = self._make(broadcast, format, 0)
+            frame = self._make(broadcast, format, 0)
+            if format.is_shared:
+                broadcast.frames[format] = frame
         return frame
 
     def _make(self, broadcast: Broadcast, format: Format, lost: int) -> bytes:
@@ -217,7 +219,12 @@ class FanOut(Source):
             return Unsaid(str(error))
 
     def _miss(self, listener: Listener, broadcast: Broadcast, frame: bytes, lost: int) -> None:
-        """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told."""
+        """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told.
+
+        Unless there is nothing to say, since the listener gets it in another way.
+        """
+        if not frame and not isinstance(frame, Unsaid):
+            return
         outlet: Outlet = listener.outlet
         reason = frame.reason if isinstance(frame, Unsaid) else f"it takes {outlet.max_bytes} bytes at most"
         # One line for each event: it may be thousands that cannot have it.

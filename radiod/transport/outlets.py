@@ -77,6 +77,7 @@ class Outlet(Reading):
         "blocked",
         "format",
         "max_bytes",
+        "on_ended",
         "on_missed",
         "owed",
         "passed_over",
@@ -111,6 +112,8 @@ class Outlet(Reading):
         self.patience: Patience = fan_out.patience
         # Called when an event cannot be said here, by who tells that before the next one.
         self.on_missed: Callable[[], None] | None = None
+        # Called when a subscription has ended, with its id and why: by who says whether others go on.
+        self.on_ended: Callable[[int, str], None] | None = None
         # Frames to be written at the end of this turn, in order.
         self.queue: list[bytes] = []
         # Listeners whose buffers hold events: a heap of (when it is due, order, listener), where time is
@@ -158,6 +161,13 @@ class Outlet(Reading):
     def backlog(self) -> int:
         """Bytes of answers that wait until the peer reads."""
         return self._backlog_bytes
+
+    def ended(self, subscription: int, reason: str) -> None:
+        """A subscription of a listener that speaks no WAMP has ended, for an error of that URI."""
+        if self.on_ended is None:
+            self.finish()
+        else:
+            self.on_ended(subscription, reason)
 
     def _held(self) -> deque[bytes]:
         if self._backlog is None:

@@ -23,6 +23,8 @@ from radiod.wire.codecs import JSON, Payload
 class Plain:
     """A format in which an event is its payload."""
 
+    is_shared = True
+
     def message(self, message, payload):
         return b""
 

@@ -252,6 +252,8 @@ class Realm:
             procedures=self.procedures,
             ids=self._ids,
             max_nesting=self.limits.max_nesting,
+            join=self.join,
+            departures=self.departures,
         )
         messages = Messages(
             publications=self.publications,

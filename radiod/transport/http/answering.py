@@ -162,7 +162,7 @@ class Answering:
         if request.is_chunked:
             self._push(LAST_CHUNK)
         outlet.format = NOTHING
-        outlet.on_missed = None
+        outlet.on_missed = outlet.on_ended = None
         outlet.patience = WHILE_ANSWERING
         self._check_unread()
         self._done()

@@ -157,11 +157,13 @@ class WebSocketConnection:
             make_format = partial(batched_format, codec.name, self._is_deflated)
             self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
 
-    def stream(self, stream: PlainListener) -> None:
-        """Send one channel's data."""
-        assert self._outlet is not None
+    def stream(self, stream: PlainListener) -> Outlet:
+        """Send channels' data. Returns: where it goes."""
+        outlet = self._outlet
+        assert outlet is not None
         self._stream = stream
-        stream.open(self._outlet)
+        stream.open(outlet)
+        return outlet
 
     # --- receiving
 
@@ -312,6 +314,8 @@ class WebSocketConnection:
 
     def _finished(self) -> None:
         """Everything has been written: close, unless the peer did before."""
+        if self._stream is not None:
+            self._stream.close()
         self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
 
     def _close(self, code: int, reason: str = "") -> None:
