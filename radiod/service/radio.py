@@ -116,6 +116,7 @@ class Radio:
                 self.clock.timers,
                 self._config.limits,
                 self._config.http.origins,
+                self.ids.secret(),
             ),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,

@@ -11,15 +11,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
 from radiod.wire.answers import chunk
-from radiod.wire.codecs import CODECS, JSON, Codec, Payload
+from radiod.wire.codecs import CODECS, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
 from radiod.wire.messages import Event, Message
+from radiod.wire.samples import sample_of
 
 __all__ = [
     "ND_JSON",
@@ -109,19 +108,6 @@ class PollFormat(_Wamp):
         self.content_type = "application/octet-stream" if codec.is_binary else "application/json"
 
 
-_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _data(payload: Payload) -> bytes:
-    """The sample alone, as JSON: ``args[0]`` if that is all there is, else ``{args, kwargs}``."""
-    args, kwargs = payload.parts(JSON)
-    # What is no list is opaque: one string that only those who have the key can read.
-    elements = _ELEMENTS.decode(args) if args[:1] == b"[" else []
-    if len(elements) == 1 and not kwargs:
-        return bytes(elements[0])
-    return b'{"args":%b,"kwargs":%b}' % (args or b"[]", kwargs or b"{}")
-
-
 class _Plain(_Shared):
     """Text frames that hold only the data."""
 
@@ -129,7 +115,7 @@ class _Plain(_Shared):
         self._frame = frame
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
-        return self._frame(_data(broadcast.payload), TEXT)
+        return self._frame(sample_of(broadcast.payload), TEXT)
 
 
 class StreamFormat(Format, Protocol):
@@ -155,7 +141,7 @@ class _ServerSentEvents(_Shared):
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = broadcast.details
         # A sender's JSON may be spread over lines; each is a data line of its own.
-        lines = _data(broadcast.payload).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
+        lines = sample_of(broadcast.payload).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
         gone = b"event: recovered\ndata: false\n\n" if "_recovered" in details else b""
         told = b"event: lost\ndata: %d\n\n" % lost if lost else b""
         id = b"id: %b\n" % _position(details) if "_epoch" in details else b""
@@ -244,7 +230,7 @@ def sample(position: bytes | None, payload: Payload, more: bytes) -> bytes:
 def data_line(payload: Payload) -> bytes:
     """The data on one line. Raises: Undecodable: JSON cannot say the payload."""
     # Only white space between tokens can be a line's end here: inside of strings JSON escapes it.
-    return _data(payload).replace(b"\r", b"").replace(b"\n", b"")
+    return sample_of(payload).replace(b"\r", b"").replace(b"\n", b"")
 
 
 def retry() -> bytes:

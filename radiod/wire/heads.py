@@ -27,7 +27,7 @@ LINE_END_IN_LATIN_1: Final = b"\x85"
 """Some WebSocket libraries take it for a line's end, and see fields that others do not (CVE-2026-44546)."""
 
 SINGLE: Final = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"api-key", b"authorization", b"origin")
+    (b"host", b"content-length", b"transfer-encoding", b"api-key", b"x-api-key", b"authorization", b"origin")
 )
 """Fields that decide on a request: two of them could be read as one or the other."""
 

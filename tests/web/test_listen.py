@@ -100,7 +100,7 @@ def test_event_sources_are_told_when_to_come_back_and_not_all_at_once(world):
         ("/listen/", [SSE], 400),
         ("/nowhere", [], 404),
         ("/api", [], 404),
-        ("/api/nowhere", [], 404),
+        ("/apis/nowhere", [], 404),
         ("/static/../service.py", [], 404),
         ("/static/%2e%2e/site.py", [], 404),
         ("/static/", [], 404),

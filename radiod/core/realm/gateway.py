@@ -29,7 +29,7 @@ from radiod.errors import AUTHORIZATION_FAILED, CANCELED, NOT_AUTHORIZED, Refuse
 from radiod.wire.codecs import Payload
 from radiod.wire.options import CallOptions, MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Gateway", "GatewayCall"]
+__all__ = ["Gateway", "GatewayCall", "check_verdict"]
 
 PUBLISH_OPTIONS: Final = PublishOptions()
 SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
@@ -110,7 +110,7 @@ class Gateway:
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
         if isinstance(verdict, Promise):
             raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
-        _check(verdict, publisher, Action.PUBLISH, topic)
+        check_verdict(verdict, publisher, Action.PUBLISH, topic)
         return verdict
 
     def publish(
@@ -154,7 +154,7 @@ class Gateway:
         options = SubscribeOptions(match=match, key=key)
 
         def proceed(verdict: Verdict) -> TopicSpace:
-            _check(verdict, visitor, Action.SUBSCRIBE, topic)
+            check_verdict(verdict, visitor, Action.SUBSCRIBE, topic)
             return self._lookup.space_for(visitor, topic, options)
 
         return chain(principal.permissions.decide(visitor, Action.SUBSCRIBE, topic, options), proceed)
@@ -209,7 +209,7 @@ class Gateway:
         call = GatewayCall()
 
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
-            _check(verdict, caller, Action.CALL, procedure)
+            check_verdict(verdict, caller, Action.CALL, procedure)
             call.check_wanted()
             if is_reserved(procedure):
                 return self._procedures.call_for_visitor(caller, procedure, payload)
@@ -236,7 +236,7 @@ class Gateway:
         return self._descriptions.page(prefix, limit, after, permissions)
 
 
-def _check(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
-    """Raises: Refused: ``not_authorized``."""
+def check_verdict(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
+    """Whether what was decided is that ``actor`` may. Raises: Refused: ``not_authorized``."""
     if not verdict.is_allowed:
         raise Refused(NOT_AUTHORIZED, f"role {actor.principal.authrole} may not {action.value} {uri}")
