@@ -1,7 +1,8 @@
 """``GET /openapi.json``: what HTTP answers, for programs (OpenAPI 3.1).
 
 ``openapi.json`` beside this module is written by hand. What the server refuses before any route is asked is
-the same everywhere, and is added here to each operation. Tests compare every answer with it.
+the same everywhere, and is added here to each operation. ``x-also`` of an operation names methods that do the
+same, and their operations. Tests compare every answer with it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ def document() -> dict[str, Any]:
     whole["info"]["version"] = __version__
     shared = {str(status): {"$ref": f"#/components/responses/{name}"} for status, name in EVERYWHERE.items()}
     for path in whole["paths"].values():
-        for operation in path.values():
+        for operation in list(path.values()):
             operation["responses"] = dict(sorted({**shared, **operation["responses"]}.items()))
+            for method, name in operation.pop("x-also", {}).items():
+                path[method] = {**operation, "operationId": name}
     return whole
 
 

@@ -13,7 +13,21 @@ from jsonschema import Draft202012Validator
 from radiod.web.openapi import document
 from support.http import Answer, dechunked
 
-__all__ = ["DOCUMENT", "OPERATIONS", "answers", "check"]
+__all__ = ["CONFIG", "DOCUMENT", "OPERATIONS", "answers", "check"]
+
+CONFIG = """
+[realms.radio.keys.sample]
+call = [
+    "p", "radiod.channel.extend",
+    "wamp.session.count", "wamp.session.kill_by_authid", "wamp.subscription.remove_subscriber",
+]
+signing = "sample-signing"
+
+[realms.radio.channels.other_net]
+history = { size = 100 }
+presence = true
+"""
+"""Beside the base of all tests: what the document's examples name."""
 
 DOCUMENT = document()
 
@@ -24,7 +38,16 @@ OPERATIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 """Each operation's method and path, by its name."""
 
-OURS = ("x-radiod-", "retry-after", "allow", "idempotency-", "preference-", "accept-encoding", "upgrade")
+OURS = (
+    "x-radiod-",
+    "retry-after",
+    "allow",
+    "idempotency-",
+    "preference-",
+    "accept-encoding",
+    "upgrade",
+    "www-",
+)
 """Header fields that belong to an answer's meaning."""
 
 

@@ -7,16 +7,14 @@ from openapi_spec_validator import validate
 from support import http
 from support.http import Answer
 from support.memory import DoorWire
-from support.openapi import DOCUMENT, OPERATIONS, answers, check
+from support.openapi import CONFIG, DOCUMENT, OPERATIONS, answers, check
+from support.signing import signed_query
 
 from radiod import __version__
 from radiod.core.budgets.guesses import FREE, MAX_WAITING
+from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.web.openapi import EVERYWHERE
 
-CONFIG = """
-[realms.radio.channels.other_net]
-history = { size = 100 }
-"""
 UNDECIDED = """
 [realms.radio]
 anonymous = "guest"
@@ -53,38 +51,96 @@ def ask(world, request):
 
 # --- publish
 
-for name, path in (("publish", "/publish"), ("publishAlias", "/api/publish")):
+LINES = "Content-Type: application/x-ndjson"
+ND_JSON = "application/x-ndjson"
+EVENTS = "text/event-stream"
+ITEMS = [GOOD, TOPIC, {"network": "not yours", "data": {}}, 3]
+MINIMAL = "Prefer: return=minimal"
+ONCE = "Idempotency-Key: once"
 
-    def post(body, *lines, path=path):
-        return http.post(path, body, *lines)
 
-    rows(name, 200, post(GOOD, KEY), post(TOPIC, KEY), post({"topic": "not yours"}, KEY))
-    rows(name, 400, post(GOOD), post(GOOD, "API-KEY: wrong"), post(b"nonsense", KEY), post({}, KEY))
-    rows(name, 400, post({"topic": 3}, KEY), post({"topic": "a", "args": 3}, KEY))
-    rows(name, 403, post({"network": "secret_net", "data": {}}, KEY), post(GOOD, KEY, "Channel-Key: wrong"))
+def sending(method, path):
+    """Makes requests that send a body: JSON, or bytes."""
 
-    @row(name, 404)
-    def no_such_channel(world, post=post):
+    def send(body, *lines):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return http.request(method, path, *lines, body=data)
+
+    return send
+
+
+def signed(method, path):
+    """Asks with a signature that is wrong."""
+
+    def send(world):
+        body = json.dumps(GOOD).encode()
+        return ask(world, sending(method, f"{path}?{signed_query(body, key='sample')}")(body))
+
+    return send
+
+
+for operation, method, path in (
+    ("publish", "POST", "/publish"),
+    ("publishByPut", "PUT", "/publish"),
+    ("publishAlias", "POST", "/api/publish"),
+    ("publishAliasByPut", "PUT", "/api/publish"),
+):
+    send = sending(method, path)
+    uploaded = b"\n".join(json.dumps(one).encode() for one in ITEMS)
+
+    rows(operation, 200, send(GOOD, KEY), send(TOPIC, KEY), send({"topic": "not yours"}, KEY))
+    rows(operation, 200, send(ITEMS, KEY), send(ITEMS, KEY, MINIMAL), send(ITEMS, KEY, ONCE))
+    rows(operation, 200, send(uploaded, KEY, LINES), send(uploaded, KEY, LINES, MINIMAL), media_type=ND_JSON)
+    rows(operation, 400, send(GOOD), send(GOOD, "API-KEY: wrong"), send(b"nonsense", KEY), send({}, KEY))
+    rows(operation, 400, send({"topic": 3}, KEY), send({"topic": "a", "args": 3}, KEY), send([], KEY))
+    rows(operation, 400, send(GOOD, KEY, 'Idempotency-Key: "'), send(uploaded, KEY, LINES, ONCE))
+    row(operation, 401)(signed(method, path))
+    rows(operation, 403, send({"network": "secret_net", "data": {}}, KEY))
+    rows(operation, 403, send(GOOD, KEY, "Channel-Key: wrong"))
+
+    @row(operation, 200)
+    def again(world, send=send):
+        answers = [ask(world, send(GOOD, KEY, ONCE)) for _ in range(2)]
+        assert answers[1].headers["Idempotency-Replayed"] == "true"
+        return answers
+
+    @row(operation, 404)
+    def no_such_channel(world, send=send):
         world.start("realms.radio.undeclared_topics = false")
-        return ask(world, post({"network": "other", "data": {}}, KEY))
+        return ask(world, send({"network": "other", "data": {}}, KEY))
 
-    @row(name, 410)
-    def closed_to_publishers(world, post=post):
+    @row(operation, 409)
+    def still_running(world, send=send):
+        hold(world, "wait")
+        ask(world, send(GOOD, KEY))
+        return [ask(world, send(GOOD, KEY, ONCE)) for _ in range(2)][1]
+
+    @row(operation, 410)
+    def closed_to_publishers(world, send=send):
         ended(world, "other")
-        return ask(world, post({"network": "other", "data": {}}, KEY))
+        return ask(world, send({"network": "other", "data": {}}, KEY))
 
-    @row(name, 503)
-    def no_room(world, post=post):
-        listener = world.join()
-        listener.ask([32, 1, {"_radiod_buffer": {"policy": "raise", "size": 1}}, "sample_net"])
-        listener.transport.producer.pauseProducing()
-        ask(world, post(GOOD, KEY))
-        return [ask(world, post(GOOD, KEY)), ask(world, post(TOPIC, KEY))]
+    @row(operation, 422)
+    def another_body(world, send=send):
+        return [ask(world, send(body, KEY, ONCE)) for body in (GOOD, TOPIC)][1]
 
-    @row(name, 429)
-    def too_many_guesses(world, post=post):
+    @row(operation, 503)
+    def no_room(world, send=send):
+        hold(world, "raise")
+        ask(world, send(GOOD, KEY))
+        return [ask(world, send(GOOD, KEY)), ask(world, send(TOPIC, KEY))]
+
+    @row(operation, 429)
+    def too_many_guesses(world, send=send):
         crowd(world)
-        return ask(world, post(GOOD, KEY))
+        return ask(world, send(GOOD, KEY))
+
+
+def hold(world, policy):
+    """A listener that has room for one event, and does not read."""
+    listener = world.join()
+    listener.ask([32, 1, {"_radiod_buffer": {"policy": policy, "size": 1}}, "sample_net"])
+    listener.transport.producer.pauseProducing()
 
 
 def ended(world, channel):
@@ -100,6 +156,109 @@ def crowd(world):
     for _ in range(MAX_WAITING):
         world.radio.fan_out.guesses.turn("127.0.0.1")
 
+
+# --- call
+
+COUNT = {"procedure": "wamp.session.count"}
+
+for operation, method in (("call", "POST"), ("callByPut", "PUT")):
+    send = sending(method, "/call")
+
+    rows(
+        operation, 200, send(COUNT, KEY), send({"procedure": "p"}, KEY), send({"procedure": "not yours"}, KEY)
+    )
+    rows(operation, 400, send(COUNT), send(b"nonsense", KEY), send(COUNT, KEY, 'Idempotency-Key: "'))
+    row(operation, 401)(signed(method, "/call"))
+
+    for kind in (ND_JSON, EVENTS):
+
+        @row(operation, 200, kind)
+        def progressive(world, send=send, kind=kind):
+            callee, invocation, wire = invoked(world, send({"procedure": "p"}, KEY, f"Accept: {kind}"))
+            callee.say([70, invocation, {"progress": True}, [1]], [70, invocation, {}, [2], {"a": 3}])
+            wire.settle()
+            answer = Answer(wire.received())
+            assert b"progress" in answer.body
+            return answer
+
+    @row(operation, 409)
+    def still_called(world, send=send):
+        invoked(world, send({"procedure": "p"}, KEY, ONCE))
+        return ask(world, send({"procedure": "p"}, KEY, ONCE))
+
+    @row(operation, 422)
+    def another_call(world, send=send):
+        return [ask(world, send(body, KEY, ONCE)) for body in (COUNT, {"procedure": "p"})][1]
+
+    @row(operation, 503)
+    def not_stored(world, send=send):
+        disk = world.realm.lifecycle.store = Disk()
+        options = {"durable": True, "lifetime": 60}
+        created = world.join().ask([48, 1, {}, "radiod.channel.create", ["other"], options])
+        disk.is_full = True
+        kwargs = {"lifetime": 90, "control_key": created[3][0]["control_key"]}
+        return ask(
+            world, send({"procedure": "radiod.channel.extend", "args": ["other"], "kwargs": kwargs}, KEY)
+        )
+
+    @row(operation, 429)
+    def too_many_callers(world, send=send):
+        crowd(world)
+        return ask(world, send(COUNT, KEY))
+
+
+class Disk:
+    """A store of channels, as ``core.channels.settings.ChannelStore`` has it."""
+
+    is_full = False
+
+    def save(self, channel, done):
+        done(Refused(STORE_UNAVAILABLE, "it could not be stored") if self.is_full else None)
+
+    def forget(self, topic):
+        """There is nothing."""
+
+
+CALLEE = [1, "radio", {"roles": {"callee": {"features": {"progressive_call_results": True}}}}]
+
+
+def invoked(world, request):
+    """A callee, the invocation that a request brought it, and the request's connection."""
+    callee = world.join(hello=CALLEE)
+    callee.ask([64, None, {}, "p"])
+    wire = world.ask(request)
+    ((_, invocation, *_),) = callee.heard()
+    return callee, invocation, wire
+
+
+# --- Centrifugo
+
+for operation, (_, path, _) in OPERATIONS.items():
+    if not operation.startswith("centrifugo"):
+        continue
+    content = OPERATIONS[operation][2]["requestBody"]["content"]["application/json"]
+
+    @row(operation, 200)
+    def done(world, path=path, example=content["example"]):
+        world.join().ask([32, 1, {}, "other_net"])
+        publish_some(world)
+        answer = ask(world, http.post(path, example, "X-API-Key: sample-key"))
+        assert "error" not in answer.json
+        return answer
+
+    rows(operation, 200, http.post(path, b"nonsense", "Authorization: apikey sample-key"))
+    rows(operation, 401, http.post(path, content["example"]), http.post(path, {}, "X-API-Key: wrong"))
+
+    @row(operation, 429)
+    def too_many_wrong(world, path=path):
+        crowd(world)
+        return ask(world, http.post(path, {}, "X-API-Key: sample-key"))
+
+
+SAMPLE = {"channel": "other_net", "data": {"n": 1}}
+rows("publishAlias", 200, http.post("/api/publish", SAMPLE, "X-API-Key: sample-key"))
+rows("publishAlias", 200, http.post("/api/publish", {"channel": "x", "data": 1}, "X-API-Key: sample-key"))
+rows("publishAlias", 401, http.post("/api/publish", SAMPLE, "X-API-Key: wrong"))
 
 # --- listen
 
@@ -175,6 +334,75 @@ def streamed(world, media_type):
     wire = world.ask(http.get("/listen/other_net?after=gone:1", f"Accept: {media_type}"))
     wire.settle()
     return Answer(wire.received())
+
+
+# --- listen to several
+
+BOTH = "/listen?channel=sample_net&channel=other_net"
+
+rows(
+    "listenToSeveral", 204, http.get(f"{BOTH}&wait=0"), http.get("/listen?channel=x.*&wait=0"), media_type=""
+)
+rows(
+    "listenToSeveral",
+    400,
+    http.get("/listen"),
+    http.get("/listen?channel="),
+    http.get("/listen?channel=a%20b"),
+)
+rows("listenToSeveral", 400, http.get(f"{BOTH}&after=a:1"), http.get(f"{BOTH}&last=1&after=c1"))
+rows("listenToSeveral", 403, http.get(f"{BOTH}&channel=forbidden"), http.get(BOTH, "API-KEY: wrong"))
+
+
+@row("listenToSeveral", 200)
+def polled_several(world):
+    publish_some(world)
+    return ask(world, http.get(f"{BOTH}&last=2"))
+
+
+@row("listenToSeveral", 200, ND_JSON)
+def lines_of_several(world):
+    return streamed_several(world, ND_JSON)
+
+
+@row("listenToSeveral", 200, EVENTS)
+def events_of_several(world):
+    return streamed_several(world, EVENTS)
+
+
+def streamed_several(world, kind):
+    owner = world.join()
+    owner.ask([48, 1, {}, "radiod.channel.create", ["other"], {"lifetime": 5}])
+    publish_some(world)
+    wire = world.ask(http.get(f"{BOTH}&channel=other&last=2", f"Accept: {kind}"))
+    world.wait(5)
+    answer = Answer(wire.received())
+    assert b"closed" in answer.body
+    return answer
+
+
+@row("listenToSeveral", 404)
+def one_is_unknown(world):
+    world.start("realms.radio.undeclared_topics = false")
+    return ask(world, http.get("/listen?channel=sample_net&channel=other&wait=0"))
+
+
+@row("listenToSeveral", 410)
+def one_has_ended(world):
+    ended(world, "other")
+    return ask(world, http.get(f"{BOTH}&channel=other&wait=0"))
+
+
+@row("listenToSeveral", 429)
+def too_many_polls_of_several(world):
+    world.start(CONFIG, max_connections=20)
+    return Answer([world.ask(http.get(BOTH)) for _ in range(20)][-1].received())
+
+
+@row("listenToSeveral", 503)
+def nobody_decides_on_several(world):
+    world.start(UNDECIDED, base="")
+    return ask(world, http.get(f"{BOTH}&wait=0"))
 
 
 # --- channels
