@@ -26,6 +26,9 @@ TEST = [
     "websockets>=13",
     "selenium>=4.24",
     "types-requests>=2.32",
+    # /openapi.json is a valid document, and what schemathesis sends by it gets the answers that it names.
+    "schemathesis>=4.32,<5",
+    "openapi-spec-validator>=0.8",
     # For users' SCRAM verifiers, and what Autobahn's clients need for scram and cryptosign.
     "argon2-cffi>=25.1",
     "passlib>=1.7.4",
@@ -62,7 +65,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
-    package_data={"radiod": ["py.typed", "web/pages/*"]},
+    package_data={"radiod": ["py.typed", "web/pages/*", "web/openapi.json"]},
     ext_modules=extensions(),
     options={"build_ext": {"parallel": os.cpu_count()}},
     install_requires=[

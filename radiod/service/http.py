@@ -19,6 +19,7 @@ from radiod.web.centrifugo.route import Centrifugo, PublishPath
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
+from radiod.web.openapi import OpenApi
 from radiod.web.publish import Publish
 from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
@@ -85,6 +86,7 @@ def make_site(
         "/listen/": listen,
         "/channels": channels,
         "/healthz": Health(),
+        "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}

@@ -64,10 +64,10 @@ class WholeServer(Route):
 class WampPath(Route):
     """Where WAMP over WebSocket is, for requests that do not ask for a WebSocket."""
 
-    def handle(self, request: Request) -> None:
+    def get(self, request: Request) -> Outcome:
         """426."""
         text = "this is WAMP over WebSocket; over HTTP it is at /lp"
-        request.answer(json_answer(426, {"error": text}, ("Upgrade", "websocket")))
+        return json_answer(426, {"error": text}, ("Upgrade", "websocket"))
 
 
 class Site:
