@@ -15,13 +15,11 @@ from radiod.errors import Refused
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Turns
 from radiod.transport.reading import Reading
-from radiod.transport.schedule import CHUNK, Patience, Schedule
+from radiod.transport.schedule import CHUNK, DRAIN_BYTES, FINISH_SECONDS, Patience, Schedule
 from radiod.transport.strangers import Strangers
 from radiod.wire.messages import Message
 
 __all__ = [
-    "DRAIN_BYTES",
-    "FINISH_SECONDS",
     "TURN_BYTES",
     "TURN_S",
     "Outlet",
@@ -35,12 +33,6 @@ TURN_BYTES: Final = 1 << 18
 
 TURN_S: Final = 0.001
 """Seconds that one outlet may take for it: short events cost more than their bytes, compressed ones most."""
-
-DRAIN_BYTES: Final = 1 << 20
-"""Bytes of events that are sent to a connection that is behind when the server stops, or a little more."""
-
-FINISH_SECONDS: Final = 2.0
-"""How long a blocked connection may take to read what it was sent before it is closed."""
 
 
 class Source(Schedule):
@@ -74,6 +66,7 @@ class Outlet(Reading):
         "_is_resting",
         "_on_cut",
         "_on_finished",
+        "_transport",
         "blocked",
         "format",
         "max_bytes",
@@ -95,8 +88,10 @@ class Outlet(Reading):
         max_bytes: int,
         on_cut: Callable[[], None],
         on_finished: Callable[[], None],
+        transport: Any = None,
     ) -> None:
         super().__init__(fan_out.turns)
+        self._transport = transport
         self._fan_out = fan_out
         self.format = format
         self.max_bytes = max_bytes
@@ -384,21 +379,11 @@ class Outlet(Reading):
 class SocketOutlet(Outlet):
     """An outlet that sends straight into a plain socket, and lets Twisted wait when the socket is full."""
 
-    __slots__ = ("_is_registering", "_send", "_transport")
+    __slots__ = ("_is_registering", "_send")
 
-    def __init__(
-        self,
-        fan_out: Source,
-        transport: Any,
-        format: Format,
-        *,
-        max_bytes: int,
-        on_cut: Callable[[], None],
-        on_finished: Callable[[], None],
-    ) -> None:
-        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
-        self._transport = transport
-        self._send = transport.socket.send
+    def start(self) -> None:
+        """Take the socket. Call once, before the first write."""
+        self._send = self._transport.socket.send
         self._is_registering = False
 
     def _write(self, data: bytes) -> None:
@@ -443,35 +428,22 @@ class SocketOutlet(Outlet):
 class StreamOutlet(Outlet):
     """An outlet over any Twisted consumer (TLS) that tells when its buffer is full."""
 
-    __slots__ = ("_consumer",)
-
-    def __init__(
-        self,
-        fan_out: Source,
-        consumer: Any,
-        format: Format,
-        *,
-        max_bytes: int,
-        on_cut: Callable[[], None],
-        on_finished: Callable[[], None],
-    ) -> None:
-        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
-        self._consumer = consumer
+    __slots__ = ()
 
     def start(self) -> None:
-        """Ask the consumer to tell when it is full. Call once, before the first write."""
-        self._consumer.registerProducer(self, True)
+        """Ask the transport to tell when it is full. Call once, before the first write."""
+        self._transport.registerProducer(self, True)
 
     def let_go(self) -> None:
         """TLS does not close while somebody is registered who might write."""
         if not self.blocked:
-            self._consumer.unregisterProducer()
+            self._transport.unregisterProducer()
 
     def _write(self, data: bytes) -> None:
-        self._consumer.write(data)
+        self._transport.write(data)
 
     def _pause_reads(self, is_paused: bool) -> None:
-        # The consumer is a producer too, where it reads from a peer at all.
-        method = getattr(self._consumer, "pauseProducing" if is_paused else "resumeProducing", None)
+        # It is a producer too, where it reads from a peer at all.
+        method = getattr(self._transport, "pauseProducing" if is_paused else "resumeProducing", None)
         if method is not None:
             method()

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from radiod.transport.outlets import DRAIN_BYTES
-from radiod.transport.schedule import CHUNK, READ_PAUSE
+from radiod.transport.schedule import CHUNK, DRAIN_BYTES, READ_PAUSE
 
 
 def listening(world, topic="a"):

@@ -39,7 +39,11 @@ class Connection(Protocol):
     def cut(self) -> None: ...
 
 
-FORGOTTEN: Final = {version: Head(b"GET", Target("/"), version, []) for version in (b"1.0", b"1.1")}
+FORGOTTEN: Final = {
+    (is_head, version): Head(b"HEAD" if is_head else b"GET", Target("/"), version, [])
+    for is_head in (True, False)
+    for version in (b"1.0", b"1.1")
+}
 """What stands for the head of a stream: its own may be long, and the stream lives for days."""
 
 
@@ -119,7 +123,8 @@ class Request:
 
     def forget_head(self) -> None:
         """Its head has been looked at."""
-        self.head = FORGOTTEN[self.head.version]
+        head = self.head
+        self.head = FORGOTTEN[head.method == b"HEAD", head.version]
 
     def end(self) -> None:
         """An answer that went on has ended."""
