@@ -163,9 +163,10 @@ def mutated(draw):
         token = draw(
             st.sampled_from(
                 [
-                    b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"\r\n\r\n", b";", b",", b"chunked", b"0\r\n\r\n", b"\t",
-                    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: y\r\n", b"HTTP/1.0", b"\x85",
-                    b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"ffffffffffffffff", b"GET / HTTP/1.1\r\n",
+                    b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"\r\n\r\n", b";", b",", b"chunked", b"\t",
+                    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: y\r\n", b"\x85",
+                    b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"HTTP/1.0",
+                    b"ffffffffffffffff", b"GET / HTTP/1.1\r\n", b"0\r\n\r\n",
                 ]
             )
             | st.binary(max_size=3)
