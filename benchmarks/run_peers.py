@@ -219,6 +219,8 @@ WORK = {
     "fanout-1000-w1": ("fanout", ["--subs", "1000", "--window", "1"], ["--warmup", "0.1"]),
     "fanout-100-1k": ("fanout", ["--subs", "100", "--window", "16", "--size", "1024"], ["--window", "4"]),
     "fanout-100-16k": ("fanout", ["--subs", "100", "--window", "8", "--size", "16384"], []),
+    "fanout-100-256k": ("fanout", ["--subs", "100", "--window", "4", "--size", "262144"], []),
+    "fanout-100-1m": ("fanout", ["--subs", "100", "--window", "2", "--size", "1000000"], []),
     "rate-1000x10": (
         "fanout",
         ["--subs", "1000", "--rate", "10", "--duration", "3"],

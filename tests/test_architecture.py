@@ -89,3 +89,15 @@ def test_files_that_are_named_are_there():
 def test_drawings_hold_nothing_that_ends_a_line_of_theirs():
     for text in re.findall(r"```mermaid\n(.*?)```", PAGE, re.DOTALL):
         assert ";" not in text
+
+
+def test_every_port_has_its_type_tests():
+    table = PAGE.split("### The ports")[1].split("\n## ")[0]
+    ports = set(
+        re.findall(r"`([A-Z]\w+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
+    )
+    assert len(ports) > 10
+    annotated = re.findall(
+        r"-> ([^:]+):$", (ROOT / "tests" / "typing" / "ports_api.py").read_text(), re.MULTILINE
+    )
+    assert ports <= set(re.findall(r"\w+", " ".join(annotated)))

@@ -250,7 +250,7 @@ class Outlet(Reading):
         queue = self.queue
         if not queue:
             return
-        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        data = queue[0] if len(queue) == 1 else self._fan_out.join(queue)
         queue.clear()
         if not self.blocked:
             self._write(data)

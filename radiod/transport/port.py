@@ -129,9 +129,10 @@ class Doorkeeper(TwistedProtocol):
         transport = self.transport
         inner: Any = self.factory.rawsocket.buildProtocol(transport.getPeer())
         inner.on_lost = self.factory.watch.begin(transport, caller.peer, self._on_lost())
-        inner.peer = caller.peer
         put_in_place(transport, inner)
         inner.makeConnection(transport)
+        # Autobahn has looked it up in its own way.
+        inner.peer = caller.peer
         inner.dataReceived(self._received)
 
     def _enter(self, address: str | None, peer: str) -> None:

@@ -87,6 +87,9 @@ class Schedule:
         # When the outlet that writes what waited has had its turn.
         self.until = inf
         self._turn_bytes = 0
+        # What was joined last in this flush, and what it came to.
+        self._parts: list[bytes] = []
+        self._joined = b""
         self.strangers = Strangers()
         self.turns = Turns(clock)
         refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
@@ -115,8 +118,17 @@ class Schedule:
         """Write everything that is queued."""
         dirty, self._dirty = self._dirty, []
         self._turn_bytes = 0
-        for outlet in dirty:
-            outlet.flush()
+        try:
+            for outlet in dirty:
+                outlet.flush()
+        finally:
+            self._parts, self._joined = [], b""
+
+    def join(self, queue: list[bytes]) -> bytes:
+        """One write of all in a queue. Listeners of the same events have the same, joined once for all."""
+        if queue != self._parts:
+            self._parts, self._joined = queue.copy(), b"".join(queue)
+        return self._joined
 
     def rest(self, outlet: Scheduled) -> None:
         """Have the outlet go on writing what waits in a later turn."""

@@ -24,6 +24,7 @@ from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON
+from radiod.wire.halves import HALF, has_halves
 from radiod.wire.options import PublishOptions
 
 __all__ = ["Publish"]
@@ -118,7 +119,7 @@ def _parse(body: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         return {}
     except (ValueError, RecursionError):
-        raise Rejected(400, "POST data is not JSON") from None
+        raise Rejected(400, HALF if has_halves(body) else "POST data is not JSON") from None
 
 
 def _publish_network(

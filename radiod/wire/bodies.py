@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from radiod.wire.heads import MAX_HEAD_BYTES, BadHead, Head
+from radiod.wire.heads import MAX_DIGITS, MAX_HEAD_BYTES, BadHead, Head
 
 __all__ = ["Body", "ChunkedBody", "SizedBody", "body_of", "has_body", "is_gzip"]
 
 CHUNKS_A_STEP: Final = 256
 """Chunks of one ``take``: they may be of one byte each, and cost more than that."""
-
-MAX_DIGITS: Final = 16
-"""Of a chunk's size. More of them are beyond any limit."""
 
 # A size, and an extension that is read over. No white space in front of it: some take that for a digit less.
 DIGITS: Final = re.compile(rb"[0-9A-Fa-f]*")
@@ -169,19 +166,16 @@ class ChunkedBody(Body):
 
 def has_body(head: Head) -> bool:
     """Whether a request has a body, whoever wants it."""
-    length = head.first(b"content-length")
-    return head.first(b"transfer-encoding") is not None or bool(length and length.strip(b"0"))
+    return head.is_chunked or bool(head.length)
 
 
 def body_of(head: Head, limit: int) -> Body | None:
     """What reads the body of a request; None: it has none. Raises: BadHead: 413, it is announced too long."""
-    if head.first(b"transfer-encoding") is not None:
+    if head.is_chunked:
         return ChunkedBody(limit)
-    length = head.first(b"content-length")
-    if length is None:
+    size = head.length
+    if size is None:
         return None
-    # As many digits as that are beyond any limit, and would take long to read.
-    size = int(length) if len(length) <= MAX_DIGITS else limit + 1
     if size > limit:
         raise BadHead(413)
     return SizedBody(size) if size else None
@@ -189,8 +183,9 @@ def body_of(head: Head, limit: int) -> Body | None:
 
 def is_gzip(head: Head) -> bool:
     """Whether the body is compressed. Raises: BadHead: 415, in a way that is not known here."""
-    codings = [one.strip().lower() for one in b",".join(head.all(b"content-encoding")).split(b",")]
-    codings = [one for one in codings if one not in (b"", b"identity")]
+    if head.coding is None:
+        return False
+    codings = [one for one in head.tokens(b"content-encoding") if one not in (b"", b"identity")]
     if codings not in ([], [b"gzip"], [b"x-gzip"]):
         raise BadHead(415, "the body may be compressed by gzip only")
     return bool(codings)

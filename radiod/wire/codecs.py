@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Final, Protocol, get_args
 
 import cbor2
@@ -27,12 +28,14 @@ from radiod.wire.forms import (
     plain,
     text_to_binary,
 )
-from radiod.wire.json_check import check_json, without_lone_surrogates
+from radiod.wire.halves import decode_halves
+from radiod.wire.json_check import check_json
 from radiod.wire.lenient import is_undefined, mend_message
-from radiod.wire.messages import EMPTY, ClientMessage, Message
+from radiod.wire.messages import EMPTY, ClientMessage, Message, Unfit
 from radiod.wire.scan import MOST_NESTING, NESTING, PROTO, UNDERSCORE, Undecodable, has_key_proto
 from radiod.wire.scan_cbor import CborScan
-from radiod.wire.scan_msgpack import MsgpackScan
+from radiod.wire.scan_msgpack import MsgpackScan, is_numbers
+from radiod.wire.undisturbed import LARGE, undisturbed
 
 __all__ = ["CBOR", "CODECS", "JSON", "MSGPACK", "NOTHING", "Codec", "Payload", "Undecodable"]
 
@@ -81,7 +84,8 @@ class Payload:
             return self.args, self.kwargs
         parts = self._other.get(codec.name)
         if parts is None:
-            parts = self._transcode(self.args, codec), self._transcode(self.kwargs, codec)
+            transcode = self._transcode if len(self) < LARGE else partial(undisturbed, self._transcode)
+            parts = transcode(self.args, codec), transcode(self.kwargs, codec)
             self._other[codec.name] = parts
         return parts
 
@@ -93,8 +97,9 @@ class Payload:
 
         Raises: Undecodable: the bytes are malformed or opaque.
         """
-        args = self.codec.load(self.args, self.is_plain) if self.args else []
-        kwargs = self.codec.load(self.kwargs, self.is_plain) if self.kwargs else {}
+        load = self.codec.load if len(self) < LARGE else partial(undisturbed, self.codec.load)
+        args = load(self.args, self.is_plain) if self.args else []
+        kwargs = load(self.kwargs, self.is_plain) if self.kwargs else {}
         if not isinstance(args, list):
             raise Undecodable("the payload is opaque")
         return args, kwargs
@@ -114,7 +119,7 @@ class Codec(Protocol):
     is_binary: bool
     rawsocket_id: int
 
-    def decode(self, data: bytes) -> ClientMessage:
+    def decode(self, data: bytes) -> ClientMessage | Unfit:
         """The message in ``data``. Raises: PeerError: whatever is wrong with it."""
 
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
@@ -156,9 +161,9 @@ class _Base(ABC):
     _maps: ClassVar[frozenset[int]]
     _strings: ClassVar[frozenset[int]]
 
-    def decode(self, data: bytes) -> ClientMessage:
+    def decode(self, data: bytes) -> ClientMessage | Unfit:
         try:
-            return self._decode(data)
+            return self._decode(data) if len(data) < LARGE else undisturbed(self._decode, data)
         except msgspec.ValidationError as invalid:
             return self._decode_mended(data, invalid)
         # RecursionError: nested deeper than the interpreter's stack; every other one: malformed.
@@ -166,10 +171,10 @@ class _Base(ABC):
             raise PeerError(f"not a WAMP message in {self.name}: {_complaint(error)}") from None
 
     @abstractmethod
-    def _decode(self, data: bytes) -> ClientMessage:
+    def _decode(self, data: bytes) -> ClientMessage | Unfit:
         """``decode``, with whatever exceptions the library raises."""
 
-    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage | Unfit:
         """Second try, for serializers that need one. Raises: PeerError."""
         raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
 
@@ -185,11 +190,13 @@ class _Base(ABC):
                 raise PeerError("nothing may follow an opaque payload")
         if kwargs_bytes and kwargs_bytes[0] not in self._maps:
             raise PeerError("kwargs must be a dictionary")
+        is_large = len(args_bytes) + len(kwargs_bytes) >= LARGE
+        fit = partial(undisturbed, self._fit) if is_large else self._fit
         try:
             if args_bytes:
-                args_bytes = self._fit(args, args_bytes, max_nesting)
+                args_bytes = fit(args, args_bytes, max_nesting)
             if kwargs_bytes:
-                kwargs_bytes = self._fit(kwargs, kwargs_bytes, max_nesting)
+                kwargs_bytes = fit(kwargs, kwargs_bytes, max_nesting)
         except Undecodable as error:
             raise Refused(INVALID_ARGUMENT, f"the payload cannot be passed on: {error}") from None
         return Payload(self, args_bytes, kwargs_bytes)
@@ -237,7 +244,7 @@ class _ByMsgspec(_Base):
 
     _library: ClassVar[Any]
 
-    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage | Unfit:
         if MENDABLE.search(str(error)):
             try:
                 items = self._library.decode(data, type=list[msgspec.Raw])
@@ -263,7 +270,7 @@ class _Json(_ByMsgspec):
         self._decoder: Any = msgspec.json.Decoder(ClientMessage)
         self._encoder = msgspec.json.Encoder(enc_hook=_refuse, decimal_format="number")
 
-    def _decode(self, data: bytes) -> ClientMessage:
+    def _decode(self, data: bytes) -> ClientMessage | Unfit:
         # The payload is skipped over, not parsed, so its UTF-8 is checked here.
         if not data.isascii():
             data.decode()
@@ -272,25 +279,10 @@ class _Json(_ByMsgspec):
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            whole = without_lone_surrogates(data)
-            if whole == data:
+            message = decode_halves(self._decoder, data)
+            if message is None:
                 raise
-        return self._decode_halves(data, whole)
-
-    def _decode_halves(self, data: bytes, whole: bytes) -> ClientMessage:
-        """The message with U+FFFD for halves of characters; a payload that had some is marked as unfit."""
-        message = self._decoder.decode(whole)
-        is_payload = False
-        for name in ("args", "kwargs"):
-            part = bytes(getattr(message, name, b""))
-            if part and part not in data:
-                marked = Checked(part)
-                marked.fault = HALF
-                setattr(message, name, marked)
-                is_payload = True
-        if not is_payload:
-            raise ValueError(HALF)
-        return message  # type: ignore[no-any-return] # as above
+            return message
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
         if type(part) is Checked:
@@ -320,7 +312,6 @@ class _Json(_ByMsgspec):
 
 
 ESCAPED_NUL: Final = b"\\u0000"
-HALF: Final = "a text holds half a character, a lone surrogate"
 
 
 def _refuse(value: Any) -> Any:
@@ -347,7 +338,7 @@ class _Msgpack(_ByMsgspec):
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
         # Written out, since this is where most payloads go.
-        if (UNDERSCORE not in data or PROTO not in data) and (len(data) < SHORT or not _is_numbers(data)):
+        if (UNDERSCORE not in data or PROTO not in data) and (len(data) < SHORT or not is_numbers(data)):
             try:
                 _SIMPLE(data)
                 return data
@@ -400,14 +391,6 @@ for _ in range(4):
     Simple = Scalar | list[Simple] | dict[str, Simple]  # type: ignore[misc] # mypy knows no growing types
 _SIMPLE: Final[Callable[[bytes], Any]] = msgspec.msgpack.Decoder(Simple).decode
 """Takes what most payloads are made of: texts as keys, nothing that any decoder could not take, not deep."""
-
-
-def _is_numbers(data: bytes) -> bool:
-    """Whether it may be one long list of numbers, which a scan skips faster than any decoder."""
-    return data[:2] in (b"\x91\xdc", b"\x91\xdd") and data[4 if data[1] == 0xDC else 6] in LONG_NUMBERS
-
-
-LONG_NUMBERS: Final = frozenset((0xCA, 0xCB, 0xCE, 0xCF, 0xD2, 0xD3))
 
 
 def _check_head(data: bytes) -> None:

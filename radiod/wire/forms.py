@@ -14,6 +14,7 @@ from math import isinf, ldexp
 from typing import Any, Final
 
 import cbor2
+from msgspec import Raw
 
 from radiod.wire.json_check import BINARY_MARK, binary
 from radiod.wire.scan import PROTO, Undecodable
@@ -31,6 +32,9 @@ __all__ = [
 
 SCALARS: Final = frozenset((int, float, bool, type(None)))
 """What is the same everywhere, and in most long lists."""
+
+SAYABLE: Final = SCALARS | {Raw}
+"""What JSON has words for as it is; ``Raw`` has been said already."""
 
 SMALLEST_INTEGER: Final = -(1 << 63)
 BIGGEST_INTEGER: Final = (1 << 64) - 1
@@ -61,9 +65,22 @@ def binary_to_text(value: Any) -> Any:
     if isinstance(value, bytes):
         return BINARY_MARK + base64.b64encode(value).decode()
     if isinstance(value, list | tuple):
-        return value if SCALARS.issuperset(map(type, value)) else [binary_to_text(item) for item in value]
+        if SAYABLE.issuperset(map(type, value)):
+            return value
+        # Most of what is in them is said as it is, and a call for each would be most of the cost.
+        return [
+            item
+            if (kind := type(item)) in SAYABLE or (kind is str and not item.startswith(BINARY_MARK))
+            else binary_to_text(item)
+            for item in value
+        ]
     if isinstance(value, dict):
-        return {key: binary_to_text(item) for key, item in value.items()}
+        return {
+            key: item
+            if (kind := type(item)) in SAYABLE or (kind is str and not item.startswith(BINARY_MARK))
+            else binary_to_text(item)
+            for key, item in value.items()
+        }
     return value
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from radiod.wire.scan import PROTO, UNDERSCORE, Undecodable
 
-__all__ = ["BINARY_MARK", "binary", "check_json", "without_lone_surrogates"]
+__all__ = ["BINARY_MARK", "binary", "check_json"]
 
 BINARY_MARK: Final = "\0"
 """In WAMP's JSON a string that begins with NUL is base64 of binary data."""
@@ -26,6 +26,7 @@ BINARY_MARK: Final = "\0"
 # Each begins with one letter, so that the search for it runs at the speed of memory.
 _EXPONENT: Final = re.compile(rb"e(?<=[0-9]e)\+?[0-9]{3}").search
 _CAPITAL_EXPONENT: Final = re.compile(rb"E(?<=[0-9]E)\+?[0-9]{3}").search
+_SMALL_E: Final = ord("e")
 _CAPITAL_E: Final = ord("E")
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG: Final = b"0" * 200
@@ -33,6 +34,7 @@ _LONG: Final = b"0" * 200
 
 _ESCAPED_ASCII: Final = b"\\u00"
 _BACKSLASH: Final = ord("\\")
+_BRACE: Final = ord("{")
 
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NAMED: Final = re.compile(_STRING.pattern + rb"(\s*+:)?", re.DOTALL)
@@ -40,11 +42,6 @@ _NUMBER: Final = re.compile(rb"(?<![0-9.])[0-9][0-9.]*+(?:[eE][-+]?[0-9]++)?+")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS: Final = 4
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 
 
 def check_json(part: bytes, max_nesting: int) -> None:
@@ -55,16 +52,22 @@ def check_json(part: bytes, max_nesting: int) -> None:
     """
     size = len(part)
     if (
-        _EXPONENT(part)
+        (_SMALL_E in part and _EXPONENT(part))
         or (_CAPITAL_E in part and _CAPITAL_EXPONENT(part))
         or (size > len(_LONG) and part.translate(_DIGITS).rfind(_LONG) >= 0)
     ):
         _check_numbers(part)
     # What opens is closed, which takes two bytes.
-    if size > 2 * max_nesting and part.count(b"[") + part.count(b"{") > max_nesting:
+    if size > 2 * max_nesting and _opened(part) > max_nesting:
         _check_nesting(part, max_nesting)
     if (_BACKSLASH in part and _ESCAPED_ASCII in part) or (UNDERSCORE in part and PROTO in part):
         _check_strings(part)
+
+
+def _opened(part: bytes) -> int:
+    """How many brackets open, the texts' included. Looking for one is 25 times as fast as counting them."""
+    lists = part.count(b"[") if part.find(b"[", 1) > 0 else 1
+    return lists + part.count(b"{") if _BRACE in part else lists
 
 
 def _check_numbers(part: bytes) -> None:
@@ -105,11 +108,3 @@ def binary(text: str) -> bytes | None:
         return base64.b64decode(text[1:], validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def without_lone_surrogates(data: bytes) -> bytes:
-    """JSON with every escaped half of a character replaced by U+FFFD, at the same length.
-
-    Such halves are what JavaScript's ``JSON.stringify`` makes of texts that were cut within a character.
-    """
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], data)

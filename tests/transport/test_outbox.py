@@ -41,6 +41,30 @@ def test_everything_of_one_turn_leaves_in_one_write(world):
     assert numbers(listener) == list(range(50))
 
 
+def test_listeners_of_the_same_events_are_written_the_same_bytes_joined_once(world):
+    first, second, other, publisher = listening(world), listening(world), listening(world, "b"), world.join()
+    other.ask([32, 2, {}, "a"])
+    written = {}
+    for wire in (first, second, other):
+        write = wire.transport.write
+        wire.transport.write = lambda data, wire=wire, write=write: (
+            written.setdefault(wire, data),
+            write(data),
+        )
+    publisher.say([16, 1, {}, "a", [1]], [16, 2, {}, "b", [2]], [16, 3, {}, "a", [3]], [16, 4, {}, "a", [4]])
+    assert written[first] is written[second]
+    assert numbers(first) == numbers(second) == [1, 3, 4]
+    assert numbers(other) == [1, 2, 3, 4]
+
+
+def test_what_two_connections_are_told_in_one_turn_is_not_mixed_up(world):
+    # As many messages, of the same length each.
+    first, second, publisher = listening(world, "a"), listening(world, "b"), world.join()
+    publisher.say(*([16, i + 1, {}, "ab"[i % 2], [i]] for i in range(8)))
+    assert numbers(first) == [0, 2, 4, 6]
+    assert numbers(second) == [1, 3, 5, 7]
+
+
 def test_a_burst_is_written_in_chunks_so_that_no_queue_grows_with_it(world):
     listener, publisher = listening(world), world.join()
     sizes = []

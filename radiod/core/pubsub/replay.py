@@ -168,6 +168,7 @@ class Retelling(Payload):
         """As ``Payload.parts``, for the one who asked: made anew, and counted, each time."""
         events = []
         lost = untold = 0
+        no_args, no_kwargs = codec.dump([]), codec.dump({})
         for record in self._records:
             try:
                 args, kwargs = record.fresh_payload().parts(codec)
@@ -175,8 +176,7 @@ class Retelling(Payload):
                 lost += 1
                 untold += 1
             else:
-                args, kwargs = args or codec.dump([]), kwargs or codec.dump({})
-                events.append(Retold(record, Raw(args), Raw(kwargs), untold))
+                events.append(Retold(record, Raw(args or no_args), Raw(kwargs or no_kwargs), untold))
                 untold = 0
         self._tally.undeliverable += lost
         told_args, told_kwargs = self._tell(events, lost)

@@ -71,6 +71,10 @@ class Answering:
         """Forget what came of requests."""
         raise NotImplementedError
 
+    def _forget_head(self) -> None:
+        """An answer goes on: no head is needed for long."""
+        raise NotImplementedError
+
     # --- time
 
     def _within(self, seconds: float, what: Callable[[], None]) -> None:
@@ -147,6 +151,7 @@ class Answering:
         outlet.insert(place, head)
         self._server.fan_out.count(len(head))
         request.has_begun = True
+        self._forget_head()
         patience = self._server.fan_out.patience
         outlet.patience = patience if is_cut_for_backlog else Patience(int(patience.cut_above), float("inf"))
         return outlet

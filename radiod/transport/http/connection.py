@@ -209,6 +209,12 @@ class HttpConnection(Answering):
             # Refused by its head alone.
             return
         limit = server.max_body_bytes if taker is None else taker.limit
+        size, ahead = head.length, self._ahead
+        if taker is None and head.coding is None and size is not None and size <= len(ahead) <= limit:
+            # Mostly it is all here, and short.
+            self._ahead = ahead[size:]
+            self._whole(ahead[:size])
+            return
         body = body_of(head, limit)
         if body is None:
             self._whole(b"")
@@ -383,13 +389,18 @@ class HttpConnection(Answering):
         if self._request is None and not self._is_closing:
             self._close()
 
+    def _forget_head(self) -> None:
+        self._head_bytes, self._head, self._visit = b"", None, None
+        if self._request is not None and self._incoming is None:
+            self._request.forget_head()
+
     def _drop(self) -> None:
         """Forget what came of requests."""
         self._stop_clock()
         self._server.unfinished.release(self)
         self._server.rouse(self)
         self._ahead = self._head_bytes = b""
-        self._head = self._visit = None
+        self._head, self._visit = None, None
         self._incoming = None
 
     def _upgrade(self, head: Head, visit: Visit, data: bytes) -> None:
