@@ -3,8 +3,8 @@
 
     python benchmarks/http_parsers.py             needs httptools and h11, which the tests' extra has
 
-One keep-alive POST of nine fields and 91 bytes, with its length and in two chunks. Microseconds, the best of 15
-rounds of all readers in turn, so that what else runs here disturbs none more than another.
+One keep-alive POST of nine fields and 91 bytes, with its length and in two chunks. Microseconds, the best
+of 15 rounds of all readers in turn, so that what else runs here disturbs none more than another.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from radiod.wire.heads import END_OF_HEAD, HOST, Head, read_head  # noqa: E402
 BODY = b'{"network": "sample_net", "data": {"time": "2026-11-27T12:00:00Z", "values": [21.5, 22.25]}}'
 FIELDS = (
     b"POST /publish HTTP/1.1\r\nHost: radio.example.org\r\nUser-Agent: python-requests/2.32\r\n"
-    b"Accept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\nAPI-KEY: 0123456789abcdef0123\r\n"
-    b"Content-Type: application/json\r\nX-Request: 1\r\n"
+    b"Accept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n"
+    b"API-KEY: 0123456789abcdef0123\r\nContent-Type: application/json\r\nX-Request: 1\r\n"
 )
 SIZED = FIELDS + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 CHUNKED = (
@@ -107,7 +107,7 @@ def llhttp(data: bytes, *, is_checked: bool) -> Callable[[], object]:
 
 
 def check(parser: httptools.HttpRequestParser, seen: Seen, data: bytes) -> None:
-    """What llhttp lets through and radiod does not; for two spaces and sizes the raw bytes are needed again."""
+    """What llhttp lets through and radiod does not; for two spaces and sizes the raw bytes are read again."""
     if data.find(END_OF_HEAD, 0, 16_384) < 0 or len(seen.url) > 8192 or len(seen.fields) > 100:
         raise ValueError
     line = data[: data.index(b"\r\n")]

@@ -93,7 +93,7 @@ def error_types(function):
 
 
 def test_the_rule_sees_two_types_of_one_name():
-    source = "def f():\n    try:\n        g()\n    except A as error:\n        pass\n    except {} as {}:\n        pass"
+    source = "def f():\n  try:\n    g()\n  except A as error:\n    pass\n  except {} as {}:\n    pass"
     assert error_names(source.format("B", "error")) == ["error"]
     assert error_names(source.format("A", "error")) == []
     assert error_names(source.format("B", "other")) == []

@@ -60,13 +60,13 @@ class Outlet(Reading):
 
     __slots__ = (
         "_backlog",
-        "_backlog_bytes",
         "_fan_out",
         "_is_finishing",
         "_is_resting",
         "_on_cut",
         "_on_finished",
         "_transport",
+        "backlog_bytes",
         "blocked",
         "format",
         "max_bytes",
@@ -120,7 +120,7 @@ class Outlet(Reading):
         # While blocked: answers in order.
         # An empty deque has 600 bytes: the backlog is one only while there is something in it.
         self._backlog: deque[bytes] | None = None
-        self._backlog_bytes = 0
+        self.backlog_bytes = 0
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
@@ -128,7 +128,7 @@ class Outlet(Reading):
             return
         if self.blocked:
             self._held().append(data)
-            self._backlog_bytes += len(data)
+            self.backlog_bytes += len(data)
             self._check_backlog()
         elif data:
             if not self.queue:
@@ -141,16 +141,10 @@ class Outlet(Reading):
 
     def insert(self, place: int, data: bytes) -> None:
         """As ``push``, but at a place that was marked in this turn."""
-        if self._is_gone:
-            return
-        if self.blocked:
-            self._held().insert(place, data)
-            self._backlog_bytes += len(data)
-            self._check_backlog()
-        else:
-            if not self.queue:
-                self._fan_out.mark_dirty(self)
-            self.queue.insert(place, data)
+        self.push(data)
+        frames = self._backlog if self.blocked else self.queue
+        if frames:
+            frames.insert(place, frames.pop())
 
     def fitting(self, *messages: Message) -> bytes:
         """The first of ``messages`` that the peer accepts, or else the last one."""
@@ -184,16 +178,15 @@ class Outlet(Reading):
     def finish(self, seconds: float = FINISH_SECONDS) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up.
 
-        A peer that is behind has so many ``seconds`` to read it.
+        A peer that is behind has so many ``seconds`` to read it; if it has, the connection may go on.
         """
         if self._is_gone:
             return
         self._is_finishing = True
         self.owed.clear()
-        if self._has_all_left():
-            self._finish_if_done()
-        elif self.blocked:
-            self.after(seconds, self._finish_at_last)
+        self._finish_if_done()
+        if self.blocked:
+            self.after(seconds, lambda: self.give_up() if self._is_finishing else None)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
@@ -203,16 +196,6 @@ class Outlet(Reading):
         """Cut the connection if its peer has not read everything."""
         if self.blocked and not self._is_gone and not self._has_all_left():
             self._break_off()
-
-    def _finish_at_last(self) -> None:
-        # All may have left since, and the connection may serve something else.
-        if self._is_finishing:
-            self.give_up()
-
-    @property
-    def backlog(self) -> int:
-        """Bytes that may not be dropped, and wait for the peer to read."""
-        return self._backlog_bytes
 
     def _break_off(self) -> None:
         # Nothing more is taken from its peer.
@@ -248,7 +231,7 @@ class Outlet(Reading):
             if self.blocked:
                 # Not a reason to cut the connection: that events can wait is what buffers are for.
                 self._held().append(frame)
-                self._backlog_bytes += len(frame)
+                self.backlog_bytes += len(frame)
             else:
                 self.push(frame)
 
@@ -260,10 +243,10 @@ class Outlet(Reading):
         self.owed.clear()
 
     def _check_backlog(self) -> None:
-        if self._backlog_bytes > self.patience.cut_above:
+        if self.backlog_bytes > self.patience.cut_above:
             self._fan_out.cut += 1
             self._break_off()
-        elif self._backlog_bytes > self.patience.pause_above and not self._is_backlogged:
+        elif self.backlog_bytes > self.patience.pause_above and not self._is_backlogged:
             self._is_backlogged = True
             self.update_reads()
 
@@ -279,7 +262,7 @@ class Outlet(Reading):
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
             self._held().appendleft(data)
-            self._backlog_bytes += len(data)
+            self.backlog_bytes += len(data)
         self._finish_if_done()
 
     def write_waiting(self) -> None:
@@ -319,7 +302,7 @@ class Outlet(Reading):
                 self._rest()
             elif not chunk:
                 break
-        if self._is_backlogged and self._backlog_bytes <= self.patience.pause_above:
+        if self._is_backlogged and self.backlog_bytes <= self.patience.pause_above:
             self._is_backlogged = False
             self.update_reads()
         self._finish_if_done()
@@ -345,7 +328,7 @@ class Outlet(Reading):
     def _next_waiting(self) -> bytes | None:
         if self._backlog is not None:
             data = self._backlog.popleft()
-            self._backlog_bytes -= len(data)
+            self.backlog_bytes -= len(data)
             if not self._backlog:
                 self._backlog = None
             return data

@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from radiod.wire.heads import MAX_HEAD_BYTES, BadHead, Head
+from radiod.wire.heads import MAX_DIGITS, MAX_HEAD_BYTES, BadHead, Head
 
 __all__ = ["Body", "ChunkedBody", "SizedBody", "body_of", "has_body", "is_gzip"]
 
 CHUNKS_A_STEP: Final = 256
 """Chunks of one ``take``: they may be of one byte each, and cost more than that."""
-
-MAX_DIGITS: Final = 16
-"""Of a chunk's size. More of them are beyond any limit."""
 
 # A size, and an extension that is read over. No white space in front of it: some take that for a digit less.
 DIGITS: Final = re.compile(rb"[0-9A-Fa-f]*")
@@ -169,8 +166,7 @@ class ChunkedBody(Body):
 
 def has_body(head: Head) -> bool:
     """Whether a request has a body, whoever wants it."""
-    length = head.first(b"content-length")
-    return head.first(b"transfer-encoding") is not None or bool(length and length.strip(b"0"))
+    return head.is_chunked or bool(head.length)
 
 
 def body_of(head: Head, limit: int) -> Body | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from radiod.wire.targets import BadTarget, Target, target_of
 
-__all__ = ["END_OF_HEAD", "HOST", "MAX_HEAD_BYTES", "PHRASES", "BadHead", "Head", "read_head"]
+__all__ = ["END_OF_HEAD", "HOST", "MAX_DIGITS", "MAX_HEAD_BYTES", "PHRASES", "BadHead", "Head", "read_head"]
 
 MAX_HEAD_BYTES: Final = 16_384
 MAX_FIELDS: Final = 100

@@ -6,10 +6,13 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import zlib
 
 import pytest
 from support.attacks import ATTACKS, TAKEN, publish
+from support.running import free_port
+from support.tls import certificate
 
 pytestmark = pytest.mark.e2e
 
@@ -84,6 +87,48 @@ def test_who_is_refused_reads_why_although_it_still_sends(server, case, before):
     head, _, body = answers.rpartition(b"\r\n\r\n")
     assert head.endswith(b"Connection: close")
     assert json.loads(body)["error"]
+
+
+@pytest.fixture(scope="module")
+def endpoints(shared_world):
+    """Name -> a function that connects to an endpoint of that kind."""
+    folder = shared_world.folder
+    pem, path = certificate(folder), folder / "http.socket"
+    ports = {kind: free_port() for kind in ("ssl", "haproxy")}
+    listen = [
+        f"ssl:{ports['ssl']}:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
+        f"haproxy:tcp:{ports['haproxy']}:interface=127.0.0.1",
+        f"unix:{path}",
+    ]
+    shared_world.serve("", *(word for endpoint in listen for word in ("--listen", endpoint)))
+
+    def by_tls():
+        context = ssl.create_default_context(cafile=pem)
+        connection = socket.create_connection(("127.0.0.1", ports["ssl"]), SECONDS)
+        return context.wrap_socket(connection, server_hostname="localhost")
+
+    def by_proxy():
+        connection = socket.create_connection(("127.0.0.1", ports["haproxy"]), SECONDS)
+        connection.sendall(b"PROXY TCP4 127.0.0.1 127.0.0.1 5 6\r\n")
+        return connection
+
+    def by_unix():
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(SECONDS)
+        connection.connect(str(path))
+        return connection
+
+    return {"ssl": by_tls, "haproxy": by_proxy, "unix": by_unix}
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "later"])
+@pytest.mark.parametrize("kind", ["ssl", "haproxy", "unix"])
+def test_who_is_refused_reads_why_on_every_kind_of_endpoint(endpoints, kind, before):
+    with endpoints[kind]() as connection:
+        connection.sendall(before)
+        connection.sendall(REFUSED["length"][0] + bytes(MORE))
+        answers = read_all(connection)
+    assert STATUS.findall(answers) == [b"200"] * bool(before) + [b"413"]
 
 
 def test_what_follows_the_last_request_resets_nothing(server):

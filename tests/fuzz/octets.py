@@ -21,7 +21,8 @@ FIELDS = (
     "Expect: 100-continue", "Origin: http://x.example", "Last-Event-ID: 0:0", "Transfer-Encoding: chunked",
     "Content-Length: 5",
     "Host: x", "X-Forwarded-For: 1.2.3.4", "Authorization: Bearer sample-key", "Upgrade: websocket",
-    "Connection: upgrade", "Cookie: a=b", "Content-Encoding: gzip", "Content-Encoding: br", "Connection: keep-alive", "TE: trailers",
+    "Connection: upgrade", "Cookie: a=b",
+    "Content-Encoding: gzip", "Content-Encoding: br", "Connection: keep-alive", "TE: trailers",
 )  # fmt: skip
 TARGETS = (
     "/", "/healthz", "/channels", "/channels/sample_net", "/publish", "/listen/sample_net?last=1&wait=0",

@@ -321,7 +321,7 @@ class HttpConnection(Answering):
         outlet = self._outlet
         if self._is_held or (outlet is not None and outlet.reads_paused):
             # It is we who do not let it finish, unless that is for answers that it does not read.
-            unread = 0 if outlet is None else outlet.backlog
+            unread = 0 if outlet is None else outlet.backlog_bytes
             if not unread or unread != self._unread:
                 self._unread = unread
                 self._within(self._server.timeout, self._expire)

@@ -39,11 +39,7 @@ class Connection(Protocol):
     def cut(self) -> None: ...
 
 
-FORGOTTEN: Final = {
-    (is_head, version): Head(b"HEAD" if is_head else b"GET", Target("/"), version, [])
-    for is_head in (True, False)
-    for version in (b"1.0", b"1.1")
-}
+FORGOTTEN: Final = {version: Head(b"GET", Target("/"), version, []) for version in (b"1.0", b"1.1")}
 """What stands for the head of a stream: its own may be long, and the stream lives for days."""
 
 
@@ -122,9 +118,9 @@ class Request:
         return self.connection.begin(self, answer, format, opening, is_cut_for_backlog=is_cut_for_backlog)
 
     def forget_head(self) -> None:
-        """Its head has been looked at."""
-        head = self.head
-        self.head = FORGOTTEN[head.method == b"HEAD", head.version]
+        """Its head has been looked at. What answers HEAD ends at once, and without a chunk."""
+        if self.head.method != b"HEAD":
+            self.head = FORGOTTEN[self.head.version]
 
     def end(self) -> None:
         """An answer that went on has ended."""
