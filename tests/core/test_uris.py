@@ -16,7 +16,6 @@ from radiod.core.uris import (
     is_reserved,
     matches,
     selects,
-    wanted,
     watched,
 )
 from radiod.errors import INVALID_URI, Refused
@@ -254,12 +253,12 @@ def test_the_topic_of_a_channels_presence_names_it():
     ],
 )
 def test_a_name_or_a_pattern_of_the_configuration_is_said_as_subscribe_does(name, asked):
-    assert wanted(name) == asked
+    assert module.wanted(name) == asked
     assert all(matches(name, uri) is selects(*asked, uri) for uri in ("a", "a.b", "a.b.c", "b.b", "b"))
 
 
 @pytest.mark.parametrize("name", ["a*", "a.b*", "a b", "a..*", "x" * 256])
 def test_what_is_neither_is_refused(name):
     with pytest.raises(Refused) as refused:
-        wanted(name)
+        module.wanted(name)
     assert refused.value.uri == INVALID_URI

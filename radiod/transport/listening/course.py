@@ -53,7 +53,7 @@ class Wanted:
 
 
 class Course:
-    """How far a listener has come on several channels. ``id``: its cursor, empty if they have no positions."""
+    """How far a listener has come on several channels. ``id``: its cursor, empty without positions."""
 
     __slots__ = ("_patterns", "_singles", "id")
 

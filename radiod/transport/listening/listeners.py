@@ -258,7 +258,12 @@ def _admitted(
     gateway: Gateway, principal: Principal, asked: ListenQuery, is_several: bool, wanted: list[Wanted]
 ) -> PlainListener:
     for one in wanted:
-        one.space.tuning.check(asked.buffer or {})
+        try:
+            one.space.tuning.settings_of(principal, one.match, one.topic, asked.buffer)
+        except Refused as refusal:
+            if is_several:
+                raise naming(one.name, refusal) from None
+            raise
         if asked.last is None:
             one.after = None if asked.after is None else asked.after.get(one.topic)
         elif one.is_single:

@@ -118,7 +118,7 @@ class TestListen:
 
     def test_with_a_buffer_that_can_be_checked_beforehand(self, world):
         world.realm.gateway.check_buffer({"size": 5})
-        assert_refused(INVALID_ARGUMENT, world.realm.gateway.check_buffer, {"size": 0})
+        assert_refused(INVALID_ARGUMENT, world.realm.gateway.check_buffer, {"size": -1})
 
 
 class TestChannelsFromOutside:
@@ -202,7 +202,7 @@ class TestVisitors:
         assert [gateway.fits("p", key) for key in ("secret", "wrong")] == [True, False]
         assert not gateway.fits("public", "secret")
         # One that has ended is no reason to take the name for another one's.
-        world.realm.channels.create("q", ChannelSettings(public=False, lifetime=10), key="k")
+        world.realm.channels.create("q", ChannelSettings(lifetime=10), key="k")
         world.clock.advance(11)
         assert gateway.fits("q", "k")
 
