@@ -23,6 +23,7 @@ TEST = [
     "ruff>=0.6",
     "msgpack>=1.0",
     "requests>=2.32",
+    "httpx>=0.27",
     "websockets>=13",
     "selenium>=4.24",
     "types-requests>=2.32",
