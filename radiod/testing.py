@@ -172,8 +172,8 @@ class RecordingOutbox:
         self.not_published: list[tuple[Session, str, str]] = []
         # Sessions that ended with the server, without a word.
         self.stopped: list[Session] = []
-        # Listeners whose channels ended; for those that speak WAMP this means nothing.
-        self.ended: list[Session] = []
+        # Whose subscription ended, its id, and why; for those that speak WAMP this means nothing.
+        self.ended: list[tuple[Session, int, str]] = []
         self._max_payload = max_payload
         self._closed: set[Session] = set()
         self._blocked: set[Session] = set()
@@ -268,8 +268,8 @@ class RecordingOutbox:
         self.close(session, Abort({"message": error.text}, error.uri))
         self.aborted.append(session)
 
-    def end(self, session: Session) -> None:
-        self.ended.append(session)
+    def end(self, session: Session, subscription: int, reason: str) -> None:
+        self.ended.append((session, subscription, reason))
 
     def take(self, session: Session | None = None) -> list[Sent]:
         """Remove and return what was sent to ``session``, oldest first; None: to everybody."""

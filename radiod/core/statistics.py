@@ -171,11 +171,16 @@ class Statistics:
         if self._deadline is not None:
             self._deadline.cancel()
 
+    @property
+    def uptime(self) -> float:
+        """Seconds since the server was up."""
+        return self._clock.seconds() - self._since
+
     def describe(self) -> dict[str, Any]:
         """What concerns the whole server."""
         return {
             "time": self._clock.time(),
-            "uptime": self._clock.seconds() - self._since,
+            "uptime": self.uptime,
             "interval": self.interval,
             "loop_lag": self._lag.last,
             "refused": dict(self.refused),

@@ -9,7 +9,7 @@ from typing import Final
 from radiod.errors import INVALID_URI, Refused
 from radiod.wire.options import MatchPolicy
 
-__all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches", "selects"]
+__all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches", "selects", "wanted"]
 
 # The specification's loose rules: no whitespace, no "#", no empty component; control characters are ours.
 COMPONENT: Final = r"[^\s.#\x00-\x1f\x7f]"
@@ -70,6 +70,21 @@ def watched(topic: str) -> str | None:
 def is_pattern(uri: str) -> bool:
     """True for a name that stands for every URI it matches."""
     return uri.endswith("*") or "" in uri.split(".")
+
+
+def wanted(name: str) -> tuple[MatchPolicy, str]:
+    """What a name, or a pattern as ``matches`` has it, asks for in SUBSCRIBE's words: policy and topic.
+
+    Raises: Refused: ``wamp.error.invalid_uri``: it is neither.
+    """
+    policy: MatchPolicy = "wildcard" if "" in name.split(".") else "exact"
+    topic = name
+    if name == "*" or name.endswith(".*"):
+        policy, topic = "prefix", name[:-1]
+    elif name.endswith("*"):
+        raise Refused(INVALID_URI, f"{name!r}: a pattern ends with '.*'")
+    check_uri(topic, policy)
+    return policy, topic
 
 
 def matches(pattern: str, uri: str) -> bool:

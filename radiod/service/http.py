@@ -14,9 +14,12 @@ from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
 from radiod.web.call import Call
 from radiod.web.callers import Callers
+from radiod.web.centrifugo.methods import Methods
+from radiod.web.centrifugo.route import Centrifugo, PublishPath
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
+from radiod.web.openapi import OpenApi
 from radiod.web.publish import Publish
 from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
@@ -28,14 +31,32 @@ __all__ = ["make_acts", "make_site"]
 
 
 def make_acts(
-    callers: Callers, clock: Clock, timers: Timers, limits: config.Limits, origins: Iterable[str]
+    callers: Callers,
+    clock: Clock,
+    timers: Timers,
+    limits: config.Limits,
+    origins: Iterable[str],
+    uid: str,
 ) -> dict[str, Route]:
-    """What does something for whoever has a key. ``origins``: of other sites' pages that may, too."""
-    repeats = Repeats(Answers(clock, timers, limits.idempotency_s))
+    """What does something for whoever has a key, and what is below ``/api/``.
+
+    Args:
+        origins: of other sites' pages that may, too.
+        uid: names this process.
+    """
+    answers = Answers(clock, timers, limits.idempotency_s)
+    repeats = Repeats(answers)
     publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
     call = Call(callers, repeats)
-    publish.page_origins = call.page_origins = frozenset(map(usual_origin, origins))
-    return {"/publish": publish, "/api/publish": publish, "/call": call}
+    centrifugo = Centrifugo(callers, Methods(answers, uid))
+    for route in (publish, call, centrifugo):
+        route.page_origins = frozenset(map(usual_origin, origins))
+    return {
+        "/publish": publish,
+        "/api/publish": PublishPath(publish, centrifugo),
+        "/api/": centrifugo,
+        "/call": call,
+    }
 
 
 def make_site(
@@ -59,14 +80,15 @@ def make_site(
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {
-        **acts,
+        **{path: route for path, route in acts.items() if not path.endswith("/")},
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,
         "/channels": channels,
         "/healthz": Health(),
+        "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
-    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls)}
+    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls), "/api/": acts["/api/"]}
     return Site({**leaves, **by_path}, below)

@@ -14,6 +14,7 @@ from radiod.auth.signed_request import SignedRequests
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.ids import RandomIds
+from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
@@ -101,7 +102,7 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        streams = PlainListeners(self.fan_out, self.clock, self.identify, limits.heartbeat)
+        streams = PlainListeners(self.clock, self.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
@@ -115,6 +116,7 @@ class Radio:
                 self.clock.timers,
                 self._config.limits,
                 self._config.http.origins,
+                self.ids.secret(),
             ),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
@@ -151,13 +153,13 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Realm, Principal]:
+    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
         """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
         if secret is not None:
             key = self.keys.get(secret)
-            return key.realm, key.principal
+            return key.realm.gateway, key.principal
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        return realm, anonymous.principal()
+        return realm.gateway, anonymous.principal()

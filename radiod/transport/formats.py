@@ -11,14 +11,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.history.positions import Position
 from radiod.wire.answers import chunk
-from radiod.wire.codecs import CODECS, JSON, Codec, Payload
+from radiod.wire.codecs import CODECS, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
 from radiod.wire.messages import Event, Message
+from radiod.wire.samples import sample_of
 
 __all__ = [
     "ND_JSON",
@@ -34,8 +34,10 @@ __all__ = [
     "Format",
     "PollFormat",
     "StreamFormat",
+    "data_line",
     "poll_format",
     "polled",
+    "retry",
     "websocket_format",
 ]
 
@@ -52,7 +54,9 @@ SUBPROTOCOLS: Final = {
 
 
 class Format(Protocol):
-    """One kind of connection."""
+    """One kind of connection. ``is_shared``: an event has the same bytes on all connections of the kind."""
+
+    is_shared: bool
 
     def message(self, message: Message, payload: Payload | None) -> bytes:
         """A message's bytes, framed; empty where the kind has no such messages. Raises: Undecodable."""
@@ -67,7 +71,19 @@ class Format(Protocol):
         """What is sent before the server ends the connection because it stops."""
 
 
-class _Wamp:
+class _Shared:
+    """Made once for all connections of the kind; on most of them there are no messages of WAMP."""
+
+    is_shared = True
+
+    def message(self, message: Message, payload: Payload | None) -> bytes:
+        return b""
+
+    def last_words(self) -> bytes:
+        return b""
+
+
+class _Wamp(_Shared):
     """WAMP over any framing."""
 
     def __init__(self, codec: Codec, frame: Callable[[bytes], bytes]) -> None:
@@ -82,9 +98,6 @@ class _Wamp:
         event = Event(broadcast.subscription, broadcast.publication, details)
         return self._frame(self.codec.encode(event, broadcast.payload))
 
-    def last_words(self) -> bytes:
-        return b""
-
 
 class PollFormat(_Wamp):
     """WAMP in HTTP bodies: one message in each, or batches."""
@@ -95,33 +108,14 @@ class PollFormat(_Wamp):
         self.content_type = "application/octet-stream" if codec.is_binary else "application/json"
 
 
-_ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _data(payload: Payload) -> bytes:
-    """The sample alone, as JSON: ``args[0]`` if that is all there is, else ``{args, kwargs}``."""
-    args, kwargs = payload.parts(JSON)
-    # What is no list is opaque: one string that only those who have the key can read.
-    elements = _ELEMENTS.decode(args) if args[:1] == b"[" else []
-    if len(elements) == 1 and not kwargs:
-        return bytes(elements[0])
-    return b'{"args":%b,"kwargs":%b}' % (args or b"[]", kwargs or b"{}")
-
-
-class _Plain:
+class _Plain(_Shared):
     """Text frames that hold only the data."""
 
     def __init__(self, frame: Callable[[bytes, int], bytes]) -> None:
         self._frame = frame
 
-    def message(self, message: Message, payload: Payload | None) -> bytes:
-        return b""
-
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
-        return self._frame(_data(broadcast.payload), TEXT)
-
-    def last_words(self) -> bytes:
-        return b""
+        return self._frame(sample_of(broadcast.payload), TEXT)
 
 
 class StreamFormat(Format, Protocol):
@@ -131,11 +125,11 @@ class StreamFormat(Format, Protocol):
     tells_losses_at_once: bool
     """Whether a loss is an event of its own; otherwise it belongs to a record, if one comes before long."""
 
-    def loss(self, position: bytes | None, lost: int) -> bytes:
-        """The news that ``lost`` events were dropped; the stream goes on behind ``position``."""
+    def loss(self, channel: str, position: Position | None, lost: int) -> bytes:
+        """The news that ``lost`` events of a channel were dropped; it goes on behind ``position``."""
 
 
-class _ServerSentEvents:
+class _ServerSentEvents(_Shared):
     """Server-Sent Events (WHATWG HTML, "Server-sent events"), whose ids are positions.
 
     A loss is told as an event of type ``lost``, a position that is gone as one of type ``recovered``.
@@ -144,28 +138,24 @@ class _ServerSentEvents:
     beat = b":\n\n"
     tells_losses_at_once = True
 
-    def message(self, message: Message, payload: Payload | None) -> bytes:
-        return b""
-
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = broadcast.details
         # A sender's JSON may be spread over lines; each is a data line of its own.
-        lines = _data(broadcast.payload).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
+        lines = sample_of(broadcast.payload).replace(b"\r", b"").replace(b"\n", b"\ndata: ")
         gone = b"event: recovered\ndata: false\n\n" if "_recovered" in details else b""
         told = b"event: lost\ndata: %d\n\n" % lost if lost else b""
         id = b"id: %b\n" % _position(details) if "_epoch" in details else b""
         return b"%b%b%bdata: %b\n\n" % (gone, told, id, lines)
 
-    def loss(self, position: bytes | None, lost: int) -> bytes:
-        id = b"" if position is None else b"id: %b\n" % position
+    def loss(self, channel: str, position: Position | None, lost: int) -> bytes:
+        id = b"" if position is None else b"id: %b\n" % str(position).encode()
         return b"%bevent: lost\ndata: %d\n\n" % (id, lost)
 
     def last_words(self) -> bytes:
-        # Each comes back at another time: all at once would keep each other waiting.
-        return b"retry: %d\n\n" % random.randint(*RETRY_MS)
+        return retry()
 
 
-class _NdJson:
+class _NdJson(_Shared):
     """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
 
     ``"lost": n`` and ``"recovered": false`` stand in the line they apply to.
@@ -174,23 +164,18 @@ class _NdJson:
     beat = b"\n"
     tells_losses_at_once = False
 
-    def message(self, message: Message, payload: Payload | None) -> bytes:
-        return b""
-
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = broadcast.details
         gone = b',"recovered":false' if "_recovered" in details else b""
         position = _position(details) if "_epoch" in details else None
         return sample(position, broadcast.payload, gone + _lost(lost)) + b"\n\n"
 
-    def loss(self, position: bytes | None, lost: int) -> bytes:
-        return b'{"position":%b%b}\n\n' % (_quoted(position), _lost(lost))
-
-    def last_words(self) -> bytes:
-        return b""
+    def loss(self, channel: str, position: Position | None, lost: int) -> bytes:
+        at = None if position is None else str(position).encode()
+        return b'{"position":%b%b}\n\n' % (_quoted(at), _lost(lost))
 
 
-class _Chunked:
+class _Chunked(_Shared):
     """A stream in chunks: made once for all listeners, like every other format."""
 
     def __init__(self, format: StreamFormat) -> None:
@@ -198,45 +183,30 @@ class _Chunked:
         self.beat = chunk(format.beat)
         self.tells_losses_at_once = format.tells_losses_at_once
 
-    def message(self, message: Message, payload: Payload | None) -> bytes:
-        return b""
-
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         return chunk(self._format.event(broadcast, lost))
 
-    def loss(self, position: bytes | None, lost: int) -> bytes:
-        return chunk(self._format.loss(position, lost))
+    def loss(self, channel: str, position: Position | None, lost: int) -> bytes:
+        return chunk(self._format.loss(channel, position, lost))
 
     def last_words(self) -> bytes:
         return chunk(self._format.last_words())
 
 
-class _Nothing:
+class _Nothing(_Shared):
     """Connections on which no session is."""
-
-    def message(self, message: Message, payload: Payload | None) -> bytes:
-        return b""
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         return b""
 
-    def last_words(self) -> bytes:
-        return b""
 
-
-class _Polled:
+class _Polled(_Shared):
     """Elements of a JSON array, each with a comma behind it."""
-
-    def message(self, message: Message, payload: Payload | None) -> bytes:
-        return b""
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = broadcast.details
         position = _position(details) if "_epoch" in details else None
         return polled(position, broadcast.payload, lost)
-
-    def last_words(self) -> bytes:
-        return b""
 
 
 def polled(position: bytes | None, payload: Payload, lost: int) -> bytes:
@@ -254,9 +224,18 @@ def _position(details: dict[str, Any]) -> bytes:
 
 def sample(position: bytes | None, payload: Payload, more: bytes) -> bytes:
     """``{"position", "data"}`` on one line. Raises: Undecodable: JSON cannot say the payload."""
+    return b'{"position":%b,"data":%b%b}' % (_quoted(position), data_line(payload), more)
+
+
+def data_line(payload: Payload) -> bytes:
+    """The data on one line. Raises: Undecodable: JSON cannot say the payload."""
     # Only white space between tokens can be a line's end here: inside of strings JSON escapes it.
-    data = _data(payload).replace(b"\r", b"").replace(b"\n", b"")
-    return b'{"position":%b,"data":%b%b}' % (_quoted(position), data, more)
+    return sample_of(payload).replace(b"\r", b"").replace(b"\n", b"")
+
+
+def retry() -> bytes:
+    """When an EventSource is to come back: not all at once, or they would keep each other waiting."""
+    return b"retry: %d\n\n" % random.randint(*RETRY_MS)
 
 
 def _quoted(position: bytes | None) -> bytes:

@@ -184,11 +184,11 @@ class FanOut(Source):
         )
         self.guesses.wrong(network_of_peer(peer))
 
-    def end(self, session: Session) -> None:
-        """Finish a stream at the end of this turn, so that its end does not re-enter the core."""
+    def end(self, session: Session, subscription: int, reason: str) -> None:
+        """Tell a stream at the end of this turn, so that its end does not re-enter the core."""
         outlet: Outlet = session.outlet
         if outlet.driver is None:
-            self.soon(lambda: outlet.finish() if session.is_open else None)
+            self.soon(lambda: outlet.ended(subscription, reason) if session.is_open else None)
 
     def close(self, session: Session, message: Goodbye) -> None:
         """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
@@ -203,7 +203,7 @@ class FanOut(Source):
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; ``Unsaid`` when the format cannot say it."""
-        if lost:
+        if lost or not format.is_shared:
             return self._make(broadcast, format, lost)
         frame = broadcast.frames.get(format)
         if frame is None:
@@ -217,7 +217,12 @@ class FanOut(Source):
             return Unsaid(str(error))
 
     def _miss(self, listener: Listener, broadcast: Broadcast, frame: bytes, lost: int) -> None:
-        """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told."""
+        """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told.
+
+        Unless there is nothing to say, since the listener gets it in another way.
+        """
+        if not frame and not isinstance(frame, Unsaid):
+            return
         outlet: Outlet = listener.outlet
         reason = frame.reason if isinstance(frame, Unsaid) else f"it takes {outlet.max_bytes} bytes at most"
         # One line for each event: it may be thousands that cannot have it.

@@ -1,4 +1,4 @@
-"""``GET /listen/<channel>`` without a WebSocket: Server-Sent Events, lines of JSON, or long-poll."""
+"""``GET /listen/<channel>``, or ``/listen?channel=…``, as Server-Sent Events, lines of JSON, or long-poll."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Final, Protocol
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.promises import Promise, chain
-from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, QUOTA, RadiodError, Refused, WrongSecret
+from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, RadiodError, Refused, WrongSecret
 from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
-from radiod.wire.answers import json_answer
+from radiod.wire.targets import values
 
 __all__ = ["Listen"]
 
@@ -30,7 +30,7 @@ class ChannelStreams(Protocol):
     def admit(
         self,
         credential: str | None,
-        channel: str,
+        channels: str | list[str],
         query: dict[str, str],
         last_event_id: str | None = None,
         key: str | None = None,
@@ -53,7 +53,7 @@ class Polls(Protocol):
 
 
 class Listen(Route):
-    """Serves a channel's samples: ``channel``, or the one that the path names."""
+    """Serves channels' samples: of ``channel``, the one that the path names, or those that the query does."""
 
     def __init__(
         self, streams: ChannelStreams, polls: Polls, suspicion: Suspicion, channel: str | None = None
@@ -65,22 +65,26 @@ class Listen(Route):
 
     def get(self, request: Request) -> Outcome:
         """Open the stream that the client accepts, or answer its poll, perhaps later."""
-        channel = self._channel or rest_of_path(request)
-        if channel is None:
+        channels = self._channel or rest_of_path(request)
+        if channels is None:
             return NO_TEXT
-        if not channel:
-            return json_answer(400, {"error": "the path lacks a channel: /listen/<channel>"})
+        # Without a name in the path, the query has them.
+        named = channels or values(request.target.query, "channel")
         asked = query(request)
         keys = credential(request), request.header(b"channel-key"), asked.get("key")
-        return self._suspicion.in_turn(request, keys, lambda: self._listen(request, channel, asked, keys))
+        return self._suspicion.in_turn(request, keys, lambda: self._listen(request, named, asked, keys))
 
     def _listen(
-        self, request: Request, channel: str, asked: dict[str, str], keys: tuple[str | None, ...]
+        self,
+        request: Request,
+        channels: str | list[str],
+        asked: dict[str, str],
+        keys: tuple[str | None, ...],
     ) -> Outcome:
         listener = Listener(request, self._streams, self._polls, self._suspicion)
         last = request.header(b"last-event-id")
         try:
-            admitted: Any = self._streams.admit(keys[0], channel, asked, last, keys[1])
+            admitted: Any = self._streams.admit(keys[0], channels, asked, last, keys[1])
             begun = chain(admitted, lambda stream: listener.begin(stream, keys))
         except Refused as error:
             return listener.refusal(error)
@@ -121,14 +125,21 @@ class Listener:
         request = self._request
         answer = Answer(200, type=b"%b; charset=utf-8" % media_type.encode(), fields=UNCOLLECTED)
         if request.method == "HEAD":
-            request.answer(answer)
+            # Of no length, as the stream would be.
+            request.begin(answer)
+            request.end()
             return
-        request.on_lost = self._streams.serve_events(
-            media_type,
-            stream,
-            lambda format, opening: request.begin(answer, format, opening),
-            is_chunked=request.is_chunked,
-        )
+
+        def begin(format: Any, opening: Callable[[Any], None]) -> Any:
+            def opened(outlet: Any) -> None:
+                opening(outlet)
+                if stream.cursor is not None:
+                    # Where it begins, for who is cut off before the first record.
+                    request.tell("X-Radiod-Position", stream.cursor)
+
+            return request.begin(answer, format, opened)
+
+        request.on_lost = self._streams.serve_events(media_type, stream, begin, is_chunked=request.is_chunked)
 
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
@@ -158,6 +169,4 @@ class Listener:
             self._suspicion.wrong(request)
         if error.uri == NOT_AUTHORIZED or isinstance(error, WrongSecret):
             log_refused(request, error.text)
-        if error.uri == QUOTA:
-            fields = (("Retry-After", "1"), *fields)
         return refusal(error, *fields)

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["MAX_TARGET_BYTES", "BadTarget", "Target", "below", "parameters", "target_of"]
+__all__ = ["MAX_TARGET_BYTES", "BadTarget", "Target", "below", "parameters", "target_of", "values"]
 
 MAX_TARGET_BYTES: Final = 8192
 
@@ -79,6 +79,12 @@ def below(path: str, base: str) -> str | None:
         return _unescaped(name).decode("utf-8")
     except UnicodeDecodeError:
         return None
+
+
+def values(query: str, name: str) -> list[str]:
+    """All values of one parameter, in order; as ``parameters``."""
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return [_text(value) for found, _, value in pairs if _text(found) == name]
 
 
 def parameters(query: str) -> dict[str, str]:

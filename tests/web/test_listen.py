@@ -100,7 +100,7 @@ def test_event_sources_are_told_when_to_come_back_and_not_all_at_once(world):
         ("/listen/", [SSE], 400),
         ("/nowhere", [], 404),
         ("/api", [], 404),
-        ("/api/nowhere", [], 404),
+        ("/apis/nowhere", [], 404),
         ("/static/../service.py", [], 404),
         ("/static/%2e%2e/site.py", [], 404),
         ("/static/", [], 404),
@@ -232,7 +232,8 @@ def test_pages_of_other_sites_may_send_keys(world):
 @pytest.mark.parametrize("path", ["/listen", "/listen/"])
 def test_a_path_without_a_channel_says_what_is_missing(world, path):
     status, _, body = answer(world, path)
-    assert (status, json.loads(body)) == (400, {"error": "the path lacks a channel: /listen/<channel>"})
+    assert status == 400
+    assert json.loads(body)["error"].startswith("the path lacks a channel: /listen/<channel>, or several: ")
 
 
 def test_the_path_of_wamp_says_so_to_those_who_want_no_websocket(world):

@@ -44,6 +44,16 @@ class Lookup:
             self._memberships.enter(actor, channel)
         return channel
 
+    def fits(self, name: str, key: str) -> bool:
+        """Whether the key is that of a private channel of this name, perhaps of one that has ended."""
+        try:
+            self._channels.unlock(name, key)
+        except WrongSecret:
+            return False
+        except Refused:
+            return True
+        return True
+
     def _joined(self, actor: Actor, name: str) -> Channel | None:
         if isinstance(actor, Visitor):
             is_member = name in actor.principal.memberships

@@ -44,10 +44,15 @@ class Broadcast:
 
 
 class Publication:
-    """What became of a publish: its id, and how many sessions listened to the topic."""
+    """What became of a publish: its id, and how many sessions listened to the topic.
 
-    __slots__ = ("id", "readers")
+    ``epoch`` and ``seq``: where the event is among those of its topic; "" and 0 where nobody counts them.
+    """
+
+    __slots__ = ("epoch", "id", "readers", "seq")
 
     def __init__(self, id: int, readers: int) -> None:
         self.id = id
         self.readers = readers
+        self.epoch = ""
+        self.seq = 0

@@ -6,7 +6,7 @@ What can be refused is refused before the journal; what is in the journal happen
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.history.events import KeptEvent
@@ -22,6 +22,8 @@ from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
 __all__ = ["Publishing"]
+
+P = TypeVar("P")
 
 
 class Publishing:
@@ -105,7 +107,19 @@ class Publishing:
         self._histories.add(history, record)
         if event.traffic is not None:
             event.traffic.add(len(event.payload), self._statistics.round)
-        return published
+        if isinstance(published, Promise):
+            placed: Promise[Publication] = Promise()
+            published.then(lambda late: placed.settle(_placed(late, record)))
+            return placed
+        return _placed(published, record)
+
+
+def _placed(published: P, record: KeptEvent) -> P:
+    """What became of an event, with its place; what it is not to be has none."""
+    if isinstance(published, Publication):
+        published.epoch = record.epoch
+        published.seq = record.seq
+    return published
 
 
 class _Event:

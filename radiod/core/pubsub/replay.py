@@ -18,7 +18,7 @@ from radiod.core.pubsub.audience import Audience
 from radiod.core.rights import Actor
 from radiod.wire.codecs import JSON, Codec, Payload, Undecodable
 
-__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retelling", "Retold", "read"]
+__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retelling", "Retold", "read", "read_back"]
 
 MAX_EXAMINED: Final = 1000
 """Records looked at in one go; many may be for others."""
@@ -127,6 +127,31 @@ def read(history: History, actor: Actor, after: Position | None, limit: int) -> 
             records.append(record)
             size += len(record.payload)
     position = history.position if index == history.end else history.at(index - 1).position
+    return Page(records, position, is_recovered)
+
+
+def read_back(history: History, actor: Actor, before: Position | None, limit: int) -> Page:
+    """The events before ``before`` that ``actor`` may have, latest first; None: all that are held.
+
+    As many as of ``read``, whose ``Page`` this is but for the order; ``position``: of the earliest that was
+    looked at, before which the next page begins.
+    """
+    index, is_recovered = (history.end, True) if before is None else history.after(before)
+    if not is_recovered:
+        return Page([], history.position, is_recovered)
+    records: list[KeptEvent] = []
+    size = 0
+    first = max(history.first, index - MAX_EXAMINED)
+    position = history.position if before is None else before
+    while index > first and len(records) < limit and size < MAX_PAGE_BYTES:
+        index -= 1
+        record = history.at(index)
+        if before is not None and record.seq == before.seq:
+            continue
+        position = record.position
+        if may_have(actor, record):
+            records.append(record)
+            size += len(record.payload)
     return Page(records, position, is_recovered)
 
 

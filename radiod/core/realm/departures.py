@@ -161,6 +161,13 @@ class Departures:
 
     # --- what they have
 
+    def end_subscription(self, session: Session, id: int) -> None:
+        """End one subscription of a session, unless it has ended already."""
+        subscription = self._subscriptions.of(session).get(id)
+        if subscription is not None:
+            subscription.broker.unsubscribe(session, subscription)
+            self._subscribers.removed(session, subscription)
+
     def revoke_subscription(self, session: Session, subscription: Subscription, reason: str | None) -> None:
         """As ``Authority.revoke_subscription``."""
         subscription.broker.unsubscribe(session, subscription)

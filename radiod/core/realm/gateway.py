@@ -12,11 +12,13 @@ from radiod.core.budgets.bounds import Bounds, count_refusal
 from radiod.core.channels.descriptions import Descriptions
 from radiod.core.channels.lookup import Lookup
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.delivery.listeners import Listener
 from radiod.core.disclosure import CALLER, Visitor, disclosed
 from radiod.core.ids import Ids
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.departures import Departures
 from radiod.core.realm.publications import Publications
 from radiod.core.realm.subscribers import Subscribers
 from radiod.core.rights import Action, Actor, Disclose, Permissions, Principal, Verdict
@@ -25,9 +27,9 @@ from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri, is_reserved
 from radiod.errors import AUTHORIZATION_FAILED, CANCELED, NOT_AUTHORIZED, Refused
 from radiod.wire.codecs import Payload
-from radiod.wire.options import CallOptions, Options, PublishOptions, SubscribeOptions
+from radiod.wire.options import CallOptions, MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["Gateway", "GatewayCall"]
+__all__ = ["Gateway", "GatewayCall", "check_verdict"]
 
 PUBLISH_OPTIONS: Final = PublishOptions()
 SUBSCRIBE_OPTIONS: Final = SubscribeOptions()
@@ -63,7 +65,11 @@ class GatewayCall:
 
 
 class Gateway:
-    """The way into one realm without WAMP. ``max_nesting``: of payloads that come in by it."""
+    """The way into one realm without WAMP.
+
+    ``max_nesting``: of payloads that come in by it; ``join(principal, outlet)``: opens a session, for events
+    to be sent to, as ``Realm.join``.
+    """
 
     def __init__(
         self,
@@ -77,7 +83,11 @@ class Gateway:
         procedures: Procedures,
         ids: Ids,
         max_nesting: int,
+        join: Callable[[Principal, Any], Session],
+        departures: Departures,
     ) -> None:
+        self.join = join
+        self._departures = departures
         self._router_calls = router_calls
         self._procedures = procedures
         self._publications = publications
@@ -100,7 +110,7 @@ class Gateway:
         verdict = publisher.principal.permissions.decide(publisher, Action.PUBLISH, topic, options)
         if isinstance(verdict, Promise):
             raise Refused(AUTHORIZATION_FAILED, "the right to publish cannot be decided at once")
-        _check(verdict, publisher, Action.PUBLISH, topic)
+        check_verdict(verdict, publisher, Action.PUBLISH, topic)
         return verdict
 
     def publish(
@@ -129,9 +139,9 @@ class Gateway:
     # --- listening
 
     def may_listen(
-        self, principal: Principal, topic: str, key: str | None = None
+        self, principal: Principal, topic: str, key: str | None = None, match: MatchPolicy = "exact"
     ) -> Promise[TopicSpace] | TopicSpace:
-        """Find out, perhaps later, whether somebody may listen to ``topic``.
+        """Find out, perhaps later, whether somebody may listen to ``topic``, or to a pattern of topics.
 
         Args:
             key: of a private channel.
@@ -139,23 +149,42 @@ class Gateway:
         Raises, or settles with: Refused: ``not_authorized``, ``invalid_uri``, ``bad_key``,
             ``channel_closed``, ``no_such_channel``, ``authorization_failed``.
         """
-        check_uri(topic)
+        check_uri(topic, match)
         visitor = Visitor(self._ids.next(), principal)
+        options = SubscribeOptions(match=match, key=key)
 
         def proceed(verdict: Verdict) -> TopicSpace:
-            _check(verdict, visitor, Action.SUBSCRIBE, topic)
-            return self._lookup.space_for(visitor, topic, _with_key(key))
+            check_verdict(verdict, visitor, Action.SUBSCRIBE, topic)
+            return self._lookup.space_for(visitor, topic, options)
 
-        options: Options = SUBSCRIBE_OPTIONS
         return chain(principal.permissions.decide(visitor, Action.SUBSCRIBE, topic, options), proceed)
 
-    def listen(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> None:
+    def fits(self, topic: str, key: str) -> bool:
+        """As ``Lookup.fits``."""
+        return self._lookup.fits(topic, key)
+
+    def check_buffer(self, given: Any) -> None:
+        """Raises: Refused: ``invalid_argument``: these are no settings of a buffer."""
+        self._lookup.space_of(None).tuning.check(given)
+
+    def listen(self, session: Session, topic: str, options: SubscribeOptions = SUBSCRIBE_OPTIONS) -> Listener:
         """Have a session that speaks no WAMP listen, which ``may_listen`` has found to be allowed.
 
+        Returns: its part in the subscription.
         Raises: Refused: ``channel_closed``, ``no_such_channel``, ``bad_key``, ``quota``,
             ``invalid_argument``.
         """
-        self._subscribers.added(session, self._subscribers.subscribe(session, topic, options))
+        done = self._subscribers.subscribe(session, topic, options)
+        self._subscribers.added(session, done)
+        return done.subscription.listeners[session]
+
+    def ignore(self, session: Session, subscription: int) -> None:
+        """End one subscription of such a session, unless it has ended already."""
+        self._departures.end_subscription(session, subscription)
+
+    def leave(self, session: Session) -> None:
+        """End a session. Leaving twice does nothing."""
+        self._departures.leave(session)
 
     # --- calling
 
@@ -180,7 +209,7 @@ class Gateway:
         call = GatewayCall()
 
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
-            _check(verdict, caller, Action.CALL, procedure)
+            check_verdict(verdict, caller, Action.CALL, procedure)
             call.check_wanted()
             if is_reserved(procedure):
                 return self._procedures.call_for_visitor(caller, procedure, payload)
@@ -207,11 +236,7 @@ class Gateway:
         return self._descriptions.page(prefix, limit, after, permissions)
 
 
-def _with_key(key: str | None) -> SubscribeOptions:
-    return SUBSCRIBE_OPTIONS if key is None else SubscribeOptions(key=key)
-
-
-def _check(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
-    """Raises: Refused: ``not_authorized``."""
+def check_verdict(verdict: Verdict, actor: Actor, action: Action, uri: str) -> None:
+    """Whether what was decided is that ``actor`` may. Raises: Refused: ``not_authorized``."""
     if not verdict.is_allowed:
         raise Refused(NOT_AUTHORIZED, f"role {actor.principal.authrole} may not {action.value} {uri}")

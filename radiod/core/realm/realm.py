@@ -51,6 +51,7 @@ from radiod.core.realm.departures import Departures
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.inbox import Inbox
 from radiod.core.realm.load import Load
+from radiod.core.realm.management import Management
 from radiod.core.realm.messages import Messages
 from radiod.core.realm.meta_events import MetaEvents
 from radiod.core.realm.publications import Publications, Usage
@@ -240,6 +241,18 @@ class Realm:
             ]
         )
 
+    def _make_management(self) -> Management:
+        return Management(
+            sessions=self.sessions,
+            subscriptions=self.subscriptions,
+            statistics=self.statistics,
+            space=self.space,
+            lookup=self.lookup,
+            presence=self.presence,
+            authority=self.departures,
+            slices=self.slices,
+        )
+
     def _make_doors(self) -> None:
         self.procedures = self._make_procedures()
         self.gateway = Gateway(
@@ -252,7 +265,10 @@ class Realm:
             procedures=self.procedures,
             ids=self._ids,
             max_nesting=self.limits.max_nesting,
+            join=self.join,
+            departures=self.departures,
         )
+        self.management = self._make_management()
         messages = Messages(
             publications=self.publications,
             subscribers=self.subscribers,

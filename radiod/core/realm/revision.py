@@ -83,8 +83,8 @@ class Revision:
         def revoke() -> None:
             if session in subscription.listeners:
                 self._authority.revoke_subscription(session, subscription, NOT_AUTHORIZED)
-                # A listener that speaks no WAMP has nothing else.
-                self._outbox.end(session)
+                # A listener that speaks no WAMP cannot be told by a message.
+                self._outbox.end(session, subscription.id, NOT_AUTHORIZED)
 
         return revoke
 

@@ -52,8 +52,8 @@ class SessionOutbox(Protocol):
     def suspect(self, session: Session, refusal: WrongSecret) -> None:
         """The session has shown a wrong key: who does that often, from one address, is slowed."""
 
-    def end(self, session: Session) -> None:
-        """Finish the stream of a listener that speaks no WAMP: its channel has ended.
+    def end(self, session: Session, subscription: int, reason: str) -> None:
+        """Have a listener that speaks no WAMP give up one subscription; its stream ends with the last one.
 
-        Other sessions go on. What was sent before reaches the listener first.
+        Other sessions go on. What was sent before reaches the listener first. ``reason``: an error's URI.
         """

@@ -1,103 +1,169 @@
-"""Listeners that speak no WAMP: one channel's data on a plain WebSocket, as a stream over HTTP, or polled.
+"""Listeners that speak no WAMP: channels' data on a plain WebSocket, as a stream over HTTP, or polled.
 
-Each is a session like any other, with one subscription made for it.
+Each is a session like any other, with a subscription for each name that it asked for. Mostly that is the one
+name of its path. Those that name channels in the query get records that say which one they are of, and a
+cursor in place of a position.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
-from msgspec import structs
-
-from radiod.core.delivery.listeners import Listener
+from radiod.core.history.cursors import cursor
+from radiod.core.history.positions import Position
 from radiod.core.promises import Promise, chain
-from radiod.core.pubsub.topic_space import TopicSpace
-from radiod.core.realm.realm import Realm
+from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Principal
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
-from radiod.core.uris import is_reserved
-from radiod.errors import INVALID_URI, Refused
+from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import ND_JSON, ND_JSON_CHUNKED, SSE, SSE_CHUNKED, StreamFormat
-from radiod.transport.listening.query import ListenQuery, read_query
-from radiod.transport.outbox import FanOut
+from radiod.transport.formats import Format, StreamFormat
+from radiod.transport.listening.course import Course, Wanted
+from radiod.transport.listening.forms import STREAMS, Form
+from radiod.transport.listening.query import ListenQuery, names_of, read_query
+from radiod.transport.listening.records import Records
+from radiod.transport.listening.rights import naming, permitted
 from radiod.transport.outlets import Outlet
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["PlainListener", "PlainListeners"]
 
-MEDIA: Final[dict[str, tuple[StreamFormat, StreamFormat]]] = {
-    "text/event-stream": (SSE, SSE_CHUNKED),
-    "application/x-ndjson": (ND_JSON, ND_JSON_CHUNKED),
-}
-"""Media type -> what events look like, plain and in chunks."""
+F = TypeVar("F")
 
-
-Begin = Callable[[StreamFormat, Callable[[Outlet], None]], Outlet]
+Begin = Callable[[Format, Callable[[Outlet], None]], Outlet]
 """Begins an answer: what its events look like, and what opens the listener on its outlet."""
 
 
 class PlainListener:
-    """One admitted listener, open from ``open`` to ``close``."""
+    """One admitted listener, open from ``open`` to ``close``.
 
-    __slots__ = ("_key", "_realm", "_session", "channel", "principal", "query", "space")
+    ``wanted``: what it listens to, without what has ended; ``course``: how far it has come, if it has records
+    of several channels (``is_several``), which ``records`` writes.
+    """
+
+    __slots__ = (
+        "_gateway",
+        "_lost",
+        "_session",
+        "course",
+        "is_several",
+        "on_close",
+        "principal",
+        "query",
+        "records",
+        "wanted",
+    )
 
     def __init__(
         self,
-        realm: Realm,
-        space: TopicSpace,
+        gateway: Gateway,
         principal: Principal,
-        channel: str,
-        key: str | None,
+        wanted: list[Wanted],
         query: ListenQuery,
+        *,
+        is_several: bool = False,
     ) -> None:
-        self._realm = realm
-        self._key = key
-        self.space = space
+        self._gateway = gateway
         self.principal = principal
-        self.channel = channel
+        self.wanted = wanted
         self.query = query
+        self.is_several = is_several
+        self.course: Course | None = Course(wanted) if is_several else None
+        self.records: Records | None = None
+        self.on_close: Callable[[], None] | None = None
         self._session: Session | None = None
+        # Events of what has ended that were lost.
+        self._lost = 0
+
+    def format(self, form: Form[F]) -> F | Records:
+        """What its events look like in a form; of several channels it is its own."""
+        if self.course is None:
+            return form.single
+        self.records = Records(form.several, self.course)
+        return self.records
 
     def open(self, outlet: Outlet, *, is_live: bool = False) -> None:
-        """Begin to listen where it was asked for, or at the next event.
+        """Begin to listen where it was asked for, or at the next events.
 
-        Raises: Refused: the channel has ended since ``PlainListeners.admit``, say.
+        Raises: Refused: a channel has ended since ``PlainListeners.admit``, say.
         """
-        session = self._session = self._realm.join(self.principal, outlet)
-        query = self.query
-        behind = None if is_live or query.after is None else str(query.after)
-        options = SubscribeOptions(after=behind, buffer=query.buffer, key=self._key)
-        try:
-            self._realm.gateway.listen(session, self.channel, options)
-        except Refused:
-            self.close()
-            raise
+        session = self._session = self._gateway.join(self.principal, outlet)
+        outlet.on_ended = self._ended
+        behind = {} if is_live else {one.topic: one.after for one in self.wanted if one.after is not None}
+        if self.course is not None:
+            at = {one.topic: behind.get(one.topic) or one.position for one in self.wanted}
+            self.course.begin({topic: position for topic, position in at.items() if position is not None})
+        for one in self.wanted:
+            try:
+                one.listener = self._gateway.listen(session, one.topic, self._options(one, behind))
+            except Refused as refusal:
+                self.close()
+                if self.is_several:
+                    raise naming(one.name, refusal) from None
+                raise
+
+    def _options(self, wanted: Wanted, behind: Mapping[str, Position]) -> SubscribeOptions:
+        after = behind.get(wanted.topic)
+        return SubscribeOptions(
+            match=wanted.match,
+            after=None if after is None else str(after),
+            buffer=self.query.buffer,
+            key=wanted.key,
+        )
 
     @property
-    def position(self) -> str | None:
-        """How far the channel has come; None: it has no positions."""
-        history = self.space.histories.find(self.channel)
-        return None if history is None else str(history.position)
+    def cursor(self) -> str | None:
+        """How far it has come on several channels; None: no cursor says so."""
+        return self.course.id.decode() or None if self.course is not None else None
+
+    def positions(self) -> dict[str, Position]:
+        """How far the channels have come, of those that have positions."""
+        found = ((one.topic, one.position) for one in self.wanted)
+        return {topic: position for topic, position in found if position is not None}
+
+    def place(self, at: Mapping[str, Position]) -> str | None:
+        """Where to go on behind these positions, as clients give it back; None: there are none."""
+        if not at:
+            return None
+        if self.course is not None:
+            return cursor(at)
+        return next(str(position) for position in at.values())
 
     @property
     def lost(self) -> int:
         """How many events were lost so far."""
-        return sum(listener.lost for listener in self._listeners())
+        return self._lost + sum(one.listener.lost for one in self.wanted if one.listener is not None)
 
-    def take_untold(self) -> int:
-        """As ``Listener.take_untold``."""
-        return sum(listener.take_untold() for listener in self._listeners())
+    def take_untold(self) -> list[tuple[Wanted, int]]:
+        """As ``Listener.take_untold``, for each of what it listens to; only where something was lost."""
+        found = [(one, one.listener.take_untold()) for one in self.wanted if one.listener is not None]
+        return [(one, lost) for one, lost in found if lost]
 
-    def _listeners(self) -> Iterable[Listener]:
-        """The one there is while it is open."""
+    def _ended(self, subscription: int, reason: str) -> None:
+        """A channel has ended, or may not be listened to any more; the others go on."""
+        ended = next((one for one in self.wanted if one.subscription == subscription), None)
         session = self._session
-        if session is None:
-            return ()
-        held = self._realm.subscriptions.of(session).values()
-        return [subscription.listeners[session] for subscription in held]
+        if ended is None or session is None:
+            return
+        lost = self._give_up(ended)
+        self._gateway.ignore(session, subscription)
+        outlet: Outlet = session.outlet
+        if self.course is not None and self.records is not None:
+            self.course.leave(ended)
+            outlet.push(self.records.closed(ended.name, reason, lost))
+        if not self.wanted:
+            outlet.finish()
+
+    def _give_up(self, ended: Wanted) -> int:
+        """Listen to it no more. Returns: events that were lost with it, or before, and not told of."""
+        listener = ended.listener
+        assert listener is not None
+        self.wanted.remove(ended)
+        self._lost += listener.lost + listener.queued
+        return 0 if listener.buffer is None else listener.buffer.unsaid
 
     @property
     def is_open(self) -> bool:
@@ -106,81 +172,104 @@ class PlainListener:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._session is not None:
-            self._realm.leave(self._session)
-            self._session = None
+        session = self._session
+        if session is not None:
+            self._gateway.leave(session)
+            # The outlet knows this object, which must not know the outlet any more to be freed at once.
+            self._session = session.outlet.on_ended = None
+            for one in self.wanted:
+                one.listener = None
+        if self.on_close is not None:
+            self.on_close()
+            self.on_close = None
 
 
 class PlainListeners:
     """Admits listeners.
 
-    ``identify(credential)`` gives the realm and principal behind an API key, or the anonymous one for None;
-    it raises ``Refused`` when there is none. ``heartbeat``: seconds between signs of life of silent streams.
+    ``identify(credential)`` gives the realm's gateway and the principal behind an API key, or the anonymous
+    one for None; it raises ``Refused`` when there is none. ``heartbeat``: seconds between signs of life of
+    silent streams.
     """
 
     def __init__(
         self,
-        fan_out: FanOut,
         clock: ReactorClock,
-        identify: Callable[[str | None], tuple[Realm, Principal]],
+        identify: Callable[[str | None], tuple[Gateway, Principal]],
         heartbeat: float,
     ) -> None:
         self._heartbeat = heartbeat
-        self._fan_out = fan_out
         self._clock = clock
         self._identify = identify
 
     def admit(
         self,
         credential: str | None,
-        channel: str,
+        channels: str | Sequence[str],
         query: Mapping[str, str],
         last_event_id: str | None = None,
         key: str | None = None,
     ) -> PlainListener | Promise[PlainListener]:
         """Check everything that can be checked before the connection is accepted.
 
-        ``query`` and ``last_event_id``: as ``read_query``; ``key``: of a private channel, perhaps in the
-        query instead.
+        Args:
+            channels: the one that the path names; or all that the query does, perhaps by pattern.
+            query, last_event_id: as ``read_query``.
+            key: of private channels, perhaps in the query instead.
         Raises, or settles with: Refused: it must not be accepted.
         """
-        realm, principal = self._identify(credential)
-        if is_reserved(channel):
-            raise Refused(INVALID_URI, f"{channel} is no channel")
-        asked = read_query(query, last_event_id)
-        realm.space.tuning.check(asked.buffer or {})
+        gateway, principal = self._identify(credential)
+        names = names_of(channels)
+        asked = read_query(query, names.read_after, last_event_id)
+        gateway.check_buffer(asked.buffer or {})
         key = query.get("key") if key is None else key
-
-        def admitted(space: TopicSpace) -> PlainListener:
-            space.tuning.check(asked.buffer or {})
-            # Not before: how far a channel has come is for those who may listen.
-            after = space.recovery.before_last(channel, asked.last) if asked.last is not None else asked.after
-            return PlainListener(realm, space, principal, channel, key, structs.replace(asked, after=after))
-
-        return chain(realm.gateway.may_listen(principal, channel, key), admitted)
+        return chain(
+            permitted(gateway, principal, names, key),
+            partial(_admitted, gateway, principal, asked, names.is_several),
+        )
 
     def serve_events(
         self, media_type: str, stream: PlainListener, begin: Begin, *, is_chunked: bool
     ) -> Callable[[], None]:
-        """Write an admitted channel's events, with heartbeats.
+        """Write an admitted listener's events, with heartbeats.
 
         Args:
             begin: begins the answer.
         Returns: what must be called when the connection is lost, or the answer has ended.
         Raises: Refused: as ``PlainListener.open``; nothing has begun then.
         """
-        format = MEDIA[media_type][is_chunked]
+        format = stream.format(STREAMS[media_type, is_chunked])
         outlet = begin(format, stream.open)
+        self.beat(outlet, format, stream)
+        if stream.records is not None:
+            outlet.push(stream.records.beginning())
+        return stream.close
+
+    def beat(self, outlet: Outlet, format: StreamFormat, stream: PlainListener) -> None:
+        """Give signs of life, and tell what was lost, until the listener closes."""
         heart = _Heart(self._clock, outlet, format, self._heartbeat, stream)
         if format.tells_losses_at_once:
             outlet.on_missed = heart.tell_soon
         heart.start()
+        stream.on_close = heart.stop
 
-        def stop() -> None:
-            heart.stop()
-            stream.close()
 
-        return stop
+def _admitted(
+    gateway: Gateway, principal: Principal, asked: ListenQuery, is_several: bool, wanted: list[Wanted]
+) -> PlainListener:
+    for one in wanted:
+        try:
+            one.space.tuning.settings_of(principal, one.match, one.topic, asked.buffer)
+        except Refused as refusal:
+            if is_several:
+                raise naming(one.name, refusal) from None
+            raise
+        if asked.last is None:
+            one.after = None if asked.after is None else asked.after.get(one.topic)
+        elif one.is_single:
+            # Not before: how far a channel has come is for those who may listen.
+            one.after = one.space.recovery.before_last(one.topic, asked.last)
+    return PlainListener(gateway, principal, wanted, asked, is_several=is_several)
 
 
 class _Heart:
@@ -200,7 +289,6 @@ class _Heart:
         self._clock = clock
         self._outlet = outlet
         self._format = format
-        self._heartbeat = format.beat
         self._seconds = seconds
         self._stream = stream
         self._deadline: Deadline | None = None
@@ -212,10 +300,8 @@ class _Heart:
     def _tell(self) -> None:
         if self._outlet.blocked:
             return
-        lost = self._stream.take_untold()
-        if lost:
-            position = self._stream.position
-            self._outlet.push(self._format.loss(None if position is None else position.encode(), lost))
+        for one, lost in self._stream.take_untold():
+            self._outlet.push(self._format.loss(one.name, one.position, lost))
 
     def start(self) -> None:
         """Beat now, and from now on."""
@@ -224,7 +310,7 @@ class _Heart:
     def _beat(self) -> None:
         self._tell()
         if not self._outlet.blocked:
-            self._outlet.push(self._heartbeat)
+            self._outlet.push(self._format.beat)
         self._deadline = self._clock.timers.at(self._clock.seconds() + self._seconds, self._beat)
 
     def stop(self) -> None:

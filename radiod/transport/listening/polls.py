@@ -1,4 +1,4 @@
-"""Long-polls of a channel: what came after a position, at once, or the next events as soon as they come."""
+"""Long-polls of channels: what came after a position, at once, or the next events as soon as they come."""
 
 from __future__ import annotations
 
@@ -6,31 +6,25 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from radiod.core.budgets.seats import Seat, Seats
-from radiod.core.disclosure import Visitor
-from radiod.core.history.events import KeptEvent
-from radiod.core.rights import Actor
 from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import POLLED, polled
+from radiod.transport.formats import Format
+from radiod.transport.listening.forms import POLL
 from radiod.transport.listening.listeners import PlainListener
+from radiod.transport.listening.past import read_past
 from radiod.transport.outbox import FanOut
 from radiod.transport.outlets import Outlet
-from radiod.wire.codecs import Undecodable
 
 __all__ = ["ChannelPolls", "Polled"]
-
-MAX_EVENTS = 1000
-MAX_PAGES = 10
-"""Pages of events for others that one poll passes over, in search of one of its own."""
 
 
 class Polled(NamedTuple):
     """What a poll comes to.
 
     ``samples``: JSON of an array, empty when nothing came; ``position``: where the next poll goes on, None
-    where the channel has no positions; ``is_recovered``: whether nothing is missing before the first sample,
-    between two, or behind the last one; ``is_over``: the channel has ended; ``lost``: how many of the events
-    that it covers cannot be said in JSON, or were dropped.
+    where no channel has positions; ``is_recovered``: whether nothing is missing before the first sample,
+    between two, or behind the last one; ``is_over``: all channels have ended; ``lost``: how many of the
+    events that it covers cannot be said in JSON, or were dropped.
     """
 
     samples: bytes
@@ -62,54 +56,19 @@ class ChannelPolls:
         Raises: Refused: ``quota``: too many wait; else as ``PlainListener.open``.
         """
         query = stream.query
-        read = self._read(stream)
+        format = stream.format(POLL)
+        past = read_past(stream, self.fan_out)
         # An answer without samples that is not up to date says how far it has looked.
-        is_up_to_date = read.position == stream.position
-        has_news = bool(read.samples or read.lost)
+        is_up_to_date = past.at == stream.positions()
+        has_news = bool(past.samples or past.lost)
         if has_news or query.last is not None or not query.wait or not is_up_to_date:
-            answer(read)
+            place = stream.place(past.at)
+            answer(Polled(_array(past.samples), place, past.is_recovered, lost=past.lost))
             return _nothing
         principal = stream.principal
         party = network and (principal.authrole, network)
         seat = self._seats.take(party, is_stranger=principal.is_anonymous)
-        return _Waiting(self, stream, read.is_recovered, answer, seat).stop
-
-    def _read(self, stream: PlainListener) -> Polled:
-        """What is held already, or nothing, up to the position that is told."""
-        after = stream.query.after
-        if after is None:
-            return Polled(b"", stream.position, True)
-        visitor = Visitor(0, stream.principal)
-        samples: list[bytes] = []
-        lost = 0
-        is_recovered = True
-        for _ in range(MAX_PAGES):
-            page = stream.space.recovery.page(visitor, stream.channel, after, MAX_EVENTS)
-            if page is None:
-                return Polled(b"", None, False)
-            samples, lost = self._told(stream, visitor, page.records)
-            is_recovered = is_recovered and page.is_recovered and not lost
-            after = page.position
-            if samples or lost or str(after) == stream.position:
-                break
-        return Polled(_array(samples), str(after), is_recovered, lost=lost)
-
-    def _told(
-        self, stream: PlainListener, visitor: Actor, records: list[KeptEvent]
-    ) -> tuple[list[bytes], int]:
-        """What a page comes to, and how many of its records JSON cannot say."""
-        samples = []
-        lost = untold = 0
-        for record in records:
-            try:
-                samples.append(polled(str(record.position).encode(), record.payload, untold))
-                untold = 0
-            except Undecodable as error:
-                self.fan_out.undelivered(record.topic, visitor, str(error))
-                lost += 1
-                untold += 1
-        stream.space.broker.tally.undeliverable += lost
-        return samples, lost
+        return _Waiting(self, stream, format, past.is_recovered, answer, seat).stop
 
 
 def _nothing() -> None:
@@ -124,11 +83,12 @@ class _Outlet(Outlet):
     def __init__(
         self,
         fan_out: FanOut,
+        format: Format,
         take: Callable[[bytes], None],
         miss: Callable[[], None],
         end: Callable[[], None],
     ) -> None:
-        super().__init__(fan_out, POLLED, max_bytes=1 << 62, on_cut=end, on_finished=end)
+        super().__init__(fan_out, format, max_bytes=1 << 62, on_cut=end, on_finished=end)
         self._take = take
         self._miss = miss
 
@@ -149,6 +109,7 @@ class _Waiting:
         self,
         polls: ChannelPolls,
         stream: PlainListener,
+        format: Format,
         is_recovered: bool,
         answer: Callable[[Polled], None],
         seat: Seat,
@@ -161,7 +122,7 @@ class _Waiting:
         self._has_ended = False
         self._is_ending = False
         self._seat = seat
-        self._outlet = _Outlet(polls.fan_out, self._take, self._finish_soon, self._end)
+        self._outlet = _Outlet(polls.fan_out, format, self._take, self._finish_soon, self._end)
         try:
             stream.open(self._outlet, is_live=True)
         except Refused:
@@ -193,12 +154,20 @@ class _Waiting:
             self._outlet.flush()
             stream, lost = self._stream, self._stream.lost
             is_over = self._has_ended and stream.is_open
-            # The last sample has its own, unless something was lost behind it.
-            is_told = bool(self._samples) and not stream.take_untold()
-            position = None if is_told or is_over else stream.position
+            position = None if is_over else self._place()
             self.stop()
             is_recovered = self._is_recovered and not lost
             answer(Polled(_array(self._samples), position, is_recovered, is_over, lost))
+
+    def _place(self) -> str | None:
+        """Where the next poll goes on; None: the last sample says so, or nothing does."""
+        stream = self._stream
+        untold, records = stream.take_untold(), stream.records
+        if records is None or stream.course is None:
+            # The last sample has its own, unless something was lost behind it.
+            return None if self._samples and not untold else stream.place(stream.positions())
+        self._samples += [records.loss(one.name, one.position, lost) for one, lost in untold]
+        return stream.course.id.decode() if self._samples else stream.place(stream.positions())
 
     def stop(self) -> None:
         """Nobody waits any more."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from radiod.core.delivery.settings import from_query
+from radiod.core.history.cursors import MOST_CHANNELS, positions
 from radiod.core.history.positions import Position, position
-from radiod.errors import INVALID_ARGUMENT, Refused
+from radiod.core.uris import is_reserved, wanted
+from radiod.errors import INVALID_ARGUMENT, INVALID_URI, Refused
+from radiod.wire.options import MatchPolicy
 
-__all__ = ["ListenQuery", "read_query"]
+__all__ = ["ListenQuery", "Names", "ReadAfter", "names_of", "read_query"]
 
 MAX_LAST: Final = 1000
 WAIT_SECONDS: Final = 25.0
@@ -19,30 +22,78 @@ MAX_WAIT_SECONDS: Final = 60.0
 LAST_EVENT_ID: Final = frozenset(("lasteventid", "evslasteventid"))
 
 
+ReadAfter = Callable[[str, str], dict[str, Position]]
+"""``(parameter, text)`` -> positions by channel. Raises: Refused: as ``position``."""
+
+
 class ListenQuery(Struct, frozen=True, kw_only=True):
-    """``after``: the position to go on behind; ``last``: how many events to begin with, in place of that;
-    ``wait``: for how many seconds a poll waits for the first event; ``buffer``: the settings given, if any.
+    """``after``: channel -> the position to go on behind, None: nothing was said; ``last``: how many events
+    of each to begin with, in place of that; ``wait``: for how many seconds a poll waits for the first event;
+    ``buffer``: the settings given, if any.
     """
 
-    after: Position | None = None
+    after: dict[str, Position] | None = None
     last: int | None = None
     wait: float = WAIT_SECONDS
     buffer: dict[str, Any] | None = None
 
 
-def read_query(query: Mapping[str, str], last_event_id: str | None = None) -> ListenQuery:
+NO_CHANNEL: Final = (
+    "the path lacks a channel: /listen/<channel>, or several: /listen?channel=<channel>&channel=<channel>"
+)
+
+
+class Names(NamedTuple):
+    """What an address names: ``(name, match, topic)`` of each, and how to read what clients give back."""
+
+    asked: list[tuple[str, MatchPolicy, str]]
+    is_several: bool
+    read_after: ReadAfter
+
+
+def names_of(channels: str | Sequence[str]) -> Names:
+    """The one channel that a path names, or all that a query names, each once.
+
+    Raises: Refused: ``invalid_uri``, ``invalid_argument``.
+    """
+    if isinstance(channels, str):
+        _check_open(channels)
+        return Names(
+            [(channels, "exact", channels)], False, lambda name, text: {channels: position(name, text)}
+        )
+    names = list(dict.fromkeys(channels))
+    if not all(names) or not names:
+        raise Refused(INVALID_ARGUMENT, NO_CHANNEL)
+    if len(names) > MOST_CHANNELS:
+        raise Refused(INVALID_ARGUMENT, f"channel: at most {MOST_CHANNELS} may be named")
+    for name in names:
+        _check_open(name)
+    asked = [(name, *wanted(name)) for name in names]
+    singles = [topic for _, match, topic in asked if match == "exact"]
+    return Names(asked, True, lambda name, text: positions(name, text, singles))
+
+
+def _check_open(channel: str) -> None:
+    if is_reserved(channel):
+        raise Refused(INVALID_URI, f"{channel} is no channel")
+
+
+def read_query(
+    query: Mapping[str, str], read_after: ReadAfter, last_event_id: str | None = None
+) -> ListenQuery:
     """What the parameters ask for; those that are unknown mean nothing.
 
     Args:
+        read_after: makes positions of what a client gives back.
         last_event_id: of a request that reconnects: newer than the address, which stays the same. What
             cannot send headers adds it to the query instead.
     Raises: Refused: ``invalid_argument``, naming the parameter that is wrong.
     """
     after = query.get("after")
-    behind = None if after is None else position("after", after)
+    behind = None if after is None else read_after("after", after)
     last_event_id = last_event_id or _last_event_id(query)
     if last_event_id:
-        behind = position("Last-Event-ID", last_event_id)
+        behind = read_after("Last-Event-ID", last_event_id)
     last = None if "last" not in query else int(_number("last", query["last"], 1, MAX_LAST))
     if after is not None and last is not None:
         raise Refused(INVALID_ARGUMENT, "after and last exclude each other")

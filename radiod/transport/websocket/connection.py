@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
@@ -52,6 +52,9 @@ UNSUPPORTED_DATA: Final = 1003
 INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
+
+MOST_REASON: Final = 123
+"""Bytes of a reason in a close frame."""
 
 
 class Shared:
@@ -157,11 +160,17 @@ class WebSocketConnection:
             make_format = partial(batched_format, codec.name, self._is_deflated)
             self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
 
-    def stream(self, stream: PlainListener) -> None:
-        """Send one channel's data."""
-        assert self._outlet is not None
+    def stream(self, stream: PlainListener) -> Outlet:
+        """Send channels' data, if they are there yet. Returns: where it goes."""
+        outlet = self._outlet
+        assert outlet is not None
         self._stream = stream
-        stream.open(self._outlet)
+        try:
+            stream.open(outlet)
+        except Refused as refusal:
+            self.log.info("failed {peer}: {reason}", peer=self._peer, reason=refusal.text)
+            self._close(POLICY_VIOLATION, refusal.text.encode()[:MOST_REASON].decode("utf-8", "ignore"))
+        return outlet
 
     # --- receiving
 
@@ -312,6 +321,8 @@ class WebSocketConnection:
 
     def _finished(self) -> None:
         """Everything has been written: close, unless the peer did before."""
+        if self._stream is not None:
+            self._stream.close()
         self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
 
     def _close(self, code: int, reason: str = "") -> None:

@@ -26,9 +26,10 @@ from radiod.errors import RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import PLAIN, PLAIN_DEFLATED, SUBPROTOCOLS, Format, websocket_format
+from radiod.transport.formats import SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
 from radiod.transport.limits import TransportLimits
+from radiod.transport.listening.forms import WEBSOCKET
 from radiod.transport.listening.listeners import PlainListener, PlainListeners
 from radiod.transport.outbox import FanOut
 from radiod.transport.websocket.connection import Shared, WebSocketConnection
@@ -36,12 +37,14 @@ from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
 from radiod.wire.doors import Visit
 from radiod.wire.replies import clean, error_reply
-from radiod.wire.targets import Target, below, parameters
+from radiod.wire.targets import Target, below, parameters, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
 WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
+LISTEN_PATHS: Final = ("/listen", "/listen/")
+"""Of several channels, which the query names."""
 
 MOST_LOGGED: Final = 200
 """Characters of a reason for a refusal, which may quote a whole header."""
@@ -89,11 +92,11 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             asked = {**request.headers, "host": self.visit.host}
             self._cookie, issued = self.factory.cookies.take(asked, self.visit.is_secure)
             return subprotocol, {**headers, "Set-Cookie": clean(issued).decode()} if issued else headers
-        channel = self.factory.channel_at(self.target.path)
-        if channel is None:
+        channels = self.factory.channels_at(self.target)
+        if channels is None:
             raise ConnectionDeny(404, "no such path")
         try:
-            admitted = self._admit(request.headers, channel)
+            admitted = self._admit(request.headers, channels)
         except RadiodError as error:
             raise self._denial(error) from None
         if isinstance(admitted, Promise):
@@ -101,7 +104,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         self._stream = admitted
         return None, headers
 
-    def _admit(self, headers: Mapping[str, str], channel: str) -> PlainListener | Promise[PlainListener]:
+    def _admit(
+        self, headers: Mapping[str, str], channels: str | list[str]
+    ) -> PlainListener | Promise[PlainListener]:
         """As ``PlainListeners.admit``, when it is the turn of an address that many wrong keys came from."""
         query = parameters(self.target.query)
         credential, key = _credential(headers), _header(headers, "channel-key")
@@ -111,8 +116,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             self._turn = guesses.turn(network_of(self.visit.address))
             if self._turn is not None:
                 turn: Any = self._turn
-                return chain(turn, lambda _: streams.admit(credential, channel, query, key=key))
-        return streams.admit(credential, channel, query, key=key)
+                return chain(turn, lambda _: streams.admit(credential, channels, query, key=key))
+        return streams.admit(credential, channels, query, key=key)
 
     def _denial(self, error: RadiodError) -> ConnectionDeny:
         if isinstance(error, WrongSecret):
@@ -152,8 +157,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         # What the client sent together with its request.
         rest, self.data = self.data, b""
         if self._stream is not None:
-            opened = self._hand_over(PLAIN_DEFLATED if self._is_deflated else PLAIN)
-            opened.stream(self._stream)
+            opened = self._stream_over(self._stream)
         else:
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
             make_format = batched_format if is_batched else websocket_format
@@ -161,6 +165,14 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             opened.serve(codec, self.factory.gates, is_batched, self._cookie)
         if rest:
             opened.dataReceived(rest)
+
+    def _stream_over(self, stream: PlainListener) -> WebSocketConnection:
+        format = stream.format(WEBSOCKET[self._is_deflated])
+        opened = self._hand_over(format)
+        outlet = opened.stream(stream)
+        if stream.records is not None and stream.is_open:
+            self.factory.streams.beat(outlet, stream.records, stream)
+        return opened
 
     def _hand_over(self, format: Format) -> WebSocketConnection:
         shared, transport = self.factory.shared, self.transport
@@ -261,8 +273,11 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         held = {name: staticmethod(value) if callable(value) else value for name, value in options.items()}
         return type(protocol.__name__, (protocol,), {**held, "CONFIG_ATTRS": ()})
 
-    def channel_at(self, path: str) -> str | None:
-        """The channel that ``path`` listens to; None: it is no such path."""
+    def channels_at(self, target: Target) -> str | list[str] | None:
+        """The channel that a path listens to, or those that the query names; None: it is no such path."""
+        path = target.path
         if path in self._aliases:
             return self._aliases[path]
-        return (below(path, LISTEN_PATH) or None) if path.startswith(LISTEN_PATH) else None
+        if path in LISTEN_PATHS:
+            return values(target.query, "channel") or None
+        return below(path, LISTEN_PATH) if path.startswith(LISTEN_PATH) else None

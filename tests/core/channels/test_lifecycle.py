@@ -276,14 +276,14 @@ class TestEnding:
     def test_finishes_streams_on_it(self, world, owner):
         control = owner.call(CREATE, "a")["control_key"]
         on_it, elsewhere = world.join(), world.join()
-        on_it.subscribe("a")
+        first = on_it.subscribe("a")
         elsewhere.subscribe("", match="prefix")
         owner.call(DELETE, "a", control)
-        assert world.outbox.ended == [on_it.session]
+        assert world.outbox.ended == [(on_it.session, first, CHANNEL_CLOSED)]
         private(owner, "b", lifetime=1)
-        on_it.subscribe("b", _radiod_key="secret")
+        second = on_it.subscribe("b", _radiod_key="secret")
         world.clock.advance(1)
-        assert world.outbox.ended == [on_it.session] * 2
+        assert world.outbox.ended[1:] == [(on_it.session, second, CHANNEL_CLOSED)]
 
     def test_forgets_writers_history_and_presence(self, world, owner):
         control = owner.call(CREATE, "a", history={"size": 3}, presence=True)["control_key"]

@@ -44,9 +44,9 @@ def test_subscriptions_that_are_not_allowed_any_more_end_and_the_others_go_on(wo
 
 def test_a_listener_that_speaks_no_wamp_is_told_by_its_end(world):
     alice = world.join()
-    world.realm.gateway.listen(alice.session, "a")
+    listener = world.realm.gateway.listen(alice.session, "a")
     revise(world, alice, ALLOW_NONE)
-    assert world.outbox.ended == [alice.session]
+    assert world.outbox.ended == [(alice.session, listener.subscription.id, NOT_AUTHORIZED)]
 
 
 def test_registrations_that_are_not_allowed_any_more_end(world):

@@ -1,0 +1,1 @@
+"""Centrifugo's server API, for programs that were written for it."""
