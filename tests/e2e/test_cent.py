@@ -253,6 +253,11 @@ def test_batch(client, parallel):
     assert [one.data for one in replies[3].publications] == [{"n": 1}]
 
 
+def test_a_batch_with_an_error_is_more_than_the_client_can_take(client):
+    with pytest.raises(KeyError):
+        client.batch(cent.BatchRequest(requests=[cent.PresenceRequest(channel="weather.presence")]))
+
+
 def test_a_key_that_is_wrong(server):
     with pytest.raises(cent.CentUnauthorizedError):
         cent.Client(f"{server.url}/api", "wrong").info(cent.InfoRequest())

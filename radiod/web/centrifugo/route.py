@@ -47,20 +47,19 @@ class Centrifugo(Route):
 
     def post(self, request: Request) -> Outcome:
         """Do it, perhaps when it is the address's turn."""
-        if "/" in request.target.path.removeprefix("/api/"):
-            # No method's name has one.
+        name = rest_of_path(request)
+        if name is None:
+            return NO_TEXT
+        if not name or "/" in name:
             return NO_PATH
         secret = api_key(request)
-        return self._callers.in_turn_with(request, secret, lambda: self._act(request, secret))
+        return self._callers.in_turn_with(request, secret, lambda: self._act(request, secret, name))
 
-    def _act(self, request: Request, secret: str | None) -> Outcome:
+    def _act(self, request: Request, secret: str | None, name: str) -> Outcome:
         try:
             caller = self._callers.holder(request, secret)
         except UnknownCaller:
             return json_answer(401, wrapped(Failure.of(UNAUTHORIZED)), ("WWW-Authenticate", "apikey"))
-        name = rest_of_path(request)
-        if name is None:
-            return NO_TEXT
         body = request.body
         try:
             body.decode()
