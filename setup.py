@@ -23,6 +23,7 @@ TEST = [
     "ruff>=0.6",
     "msgpack>=1.0",
     "requests>=2.32",
+    "httpx>=0.27",
     "websockets>=13",
     "selenium>=4.24",
     "types-requests>=2.32",
@@ -35,6 +36,12 @@ TEST = [
     "pynacl>=1.6",
     "base58>=2.1",
     "ecdsa>=0.19",
+    # Other people's readers of HTTP, beside ours.
+    "h11>=0.14",
+    "httptools>=0.6",
+    # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
+    "cent>=5.2",
+    "crossbarhttprequests>=0.1.6",
 ]
 
 

@@ -21,7 +21,7 @@ from radiod.core.sessions.session import Session
 from radiod.core.timers import Timers
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, RadiodError, Refused, WrongSecret
 from radiod.wire.codecs import JSON, Codec, Payload
-from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message
+from radiod.wire.messages import Abort, ClientMessage, Event, Goodbye, Message, Unfit
 from radiod.wire.options import Options
 
 __all__ = [
@@ -361,7 +361,7 @@ class Peer:
         """Give the realm one message, say ``send(32, 1, {}, "a.topic")``. Raises: PeerError: as the realm."""
         self.send_message(self._codec.decode(self._codec.dump(list(message))))
 
-    def send_message(self, message: ClientMessage) -> None:
+    def send_message(self, message: ClientMessage | Unfit) -> None:
         """Give the realm a message that is decoded already."""
         self._realm.take(self.session, message, self._codec)
 

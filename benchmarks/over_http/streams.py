@@ -12,6 +12,8 @@ KINDS = {
     "plain WebSocket": ["--path", "/listen/{topic}"],
     "SSE": ["--path", "/listen/{topic}", "--sub", "sse"],
     "NDJSON": ["--path", "/listen/{topic}", "--sub", "ndjson"],
+    "SSE of three": ["--path", "/listen?channel={topic}&channel=other&channel=third", "--sub", "sse"],
+    "NDJSON of three": ["--path", "/listen?channel={topic}&channel=other&channel=third", "--sub", "ndjson"],
 }
 
 
@@ -50,7 +52,9 @@ def table(rows: dict[str, list[Row]]) -> str:
         if kind == "WAMP":
             found = {kind: rows[f"{listeners},{window},{topic},{kind}"] for kind in KINDS}
             lines.append([f"{int(listeners):,}", window, "yes" if topic == KEPT else "no", *cells(found)])
-    heads = "listeners|at a time|positions|WAMP, µs CPU|plain WebSocket|SSE|NDJSON|"
+    heads = (
+        "listeners|at a time|positions|WAMP, µs CPU|plain WebSocket|SSE|NDJSON|SSE of three|NDJSON of three|"
+    )
     return markdown(heads, lines)
 
 

@@ -17,7 +17,6 @@ from twisted.internet.endpoints import (
     serverFromString,
 )
 from twisted.internet.interfaces import IListeningPort
-from twisted.protocols.haproxy import proxyEndpoint
 from twisted.python.failure import Failure
 
 from radiod.endpoints.certificates import FixedCertificates, certificate_folder
@@ -33,7 +32,7 @@ from radiod.endpoints.descriptions import (
     port_number,
     text,
 )
-from radiod.endpoints.wrapping import Guarded, TlsEndpoint
+from radiod.endpoints.wrapping import Guarded, ProxiedEndpoint, TlsEndpoint
 
 __all__ = ["listen"]
 
@@ -205,8 +204,8 @@ def _haproxy(reactor: Any, rest: str) -> Any:
     endpoint = _endpoint(reactor, rest)
     if isinstance(endpoint, TlsEndpoint):
         # Proxies that pass TLS on say who it is before it begins; Twisted would look for that inside.
-        return endpoint.over(proxyEndpoint)
-    return Guarded(proxyEndpoint(endpoint))
+        return endpoint.over(ProxiedEndpoint)
+    return Guarded(ProxiedEndpoint(endpoint))
 
 
 KINDS: Final[Mapping[str, Callable[[Any, str], Any]]] = {

@@ -1,4 +1,4 @@
-"""What stands between a port and the protocols behind it: TLS, and a guard for Twisted's wrappers."""
+"""What stands between a port and the protocols behind it: TLS, the PROXY protocol, and a guard."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from radiod.endpoints.certificates import Certificates
 
-__all__ = ["Guarded", "NeverNone", "TlsEndpoint"]
+__all__ = ["Guarded", "NeverNone", "ProxiedEndpoint", "TlsEndpoint"]
 
 
 class _Refused(Protocol):
@@ -100,3 +102,41 @@ class _Creator:
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         return self._certificates.connection()
+
+
+class _Proxied(HAProxyProtocolWrapper):
+    """A connection that must begin with the PROXY protocol. Twisted closes others without a word."""
+
+    log = Logger()
+    _is_refused = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what comes."""
+        super().dataReceived(data)
+        if self._proxyInfo is None and self.disconnecting and not self._is_refused:
+            self._is_refused = True
+            self.log.info(
+                "refused {peer}: no PROXY protocol in front: its endpoint is for proxies that speak it",
+                peer=_name(self.transport.getPeer()),  # type: ignore[union-attr] # there is one
+            )
+
+
+def _name(address: Any) -> str:
+    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+
+
+class _ProxiedFactory(HAProxyWrappingFactory):
+    noisy = False
+    protocol = _Proxied  # type: ignore[assignment] # the base is bound to its own wrapper
+
+
+@implementer(IStreamServerEndpoint)
+class ProxiedEndpoint:
+    """The PROXY protocol over another endpoint."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: Any) -> Any:
+        """Listen with the endpoint beneath."""
+        return self._endpoint.listen(_ProxiedFactory(protocolFactory))

@@ -80,7 +80,7 @@ def make_site(
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {
-        **acts,
+        **{path: route for path, route in acts.items() if not path.endswith("/")},
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,

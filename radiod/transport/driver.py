@@ -33,7 +33,7 @@ from radiod.errors import (
 )
 from radiod.transport.outlets import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, ClientMessage, Goodbye, Message, Welcome, name_of, shows_secret
+from radiod.wire.messages import Abort, Goodbye, Message, Welcome, name_of, shows_secret
 
 __all__ = ["WampDriver"]
 
@@ -195,7 +195,7 @@ class WampDriver:
         for each in waiting or ():
             self.receive(each)
 
-    def _receive_opening(self, handshake: Handshake, message: ClientMessage) -> None:
+    def _receive_opening(self, handshake: Handshake, message: Message) -> None:
         if isinstance(message, Abort):
             self._finish(NORMAL)
             return
@@ -247,7 +247,7 @@ class WampDriver:
                 peer=self._peer,
             )
 
-    def _receive_open(self, message: ClientMessage) -> None:
+    def _receive_open(self, message: Message) -> None:
         assert self._realm is not None
         assert self._session is not None
         if isinstance(message, Abort):

@@ -203,13 +203,11 @@ class FanOut(Source):
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; ``Unsaid`` when the format cannot say it."""
-        if lost:
+        if lost or not format.is_shared:
             return self._make(broadcast, format, lost)
         frame = broadcast.frames.get(format)
         if frame is None:
-            frame = self._make(broadcast, format, 0)
-            if format.is_shared:
-                broadcast.frames[format] = frame
+            frame = broadcast.frames[format] = self._make(broadcast, format, 0)
         return frame
 
     def _make(self, broadcast: Broadcast, format: Format, lost: int) -> bytes:

@@ -16,6 +16,7 @@ from radiod.wire.replies import with_retry
 from radiod.wire.targets import Target, below, parameters
 
 __all__ = [
+    "NO_PATH",
     "NO_TEXT",
     "Request",
     "credential",
@@ -27,6 +28,7 @@ __all__ = [
 
 log: Final = Logger()
 
+NO_PATH: Final = json_answer(404, {"error": "no such path"})
 NO_TEXT: Final = json_answer(400, {"error": "what is percent-encoded in the path must be UTF-8"})
 
 

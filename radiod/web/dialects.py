@@ -19,9 +19,12 @@ from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
 from radiod.errors import RadiodError, Refused, WrongSecret, http_status
+from radiod.web.answers import Request
+from radiod.web.callers import Caller, Callers
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON, Payload
+from radiod.wire.halves import HALF, has_halves
 from radiod.wire.options import PublishOptions
 
 __all__ = [
@@ -93,24 +96,19 @@ class Publisher:
     """Publishes the items of one request.
 
     Args:
-        actor: whose key the request has.
-        channel_key: of the private channel that its items are for, if any.
-        wrong: told of every wrong key of a channel.
+        caller: whose key the request has.
+        callers: told of every wrong key of a channel.
     """
 
-    __slots__ = ("_actor", "_channel_key", "_gateway", "_wrong", "_wrong_keys")
+    __slots__ = ("_actor", "_callers", "_channel_key", "_gateway", "_request", "_wrong_keys")
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        actor: Actor,
-        channel_key: str | None,
-        wrong: Callable[[WrongSecret], None],
-    ) -> None:
-        self._gateway = gateway
-        self._actor = actor
-        self._channel_key = channel_key
-        self._wrong = wrong
+    def __init__(self, caller: Caller, request: Request, callers: Callers) -> None:
+        self._gateway: Gateway = caller.realm.gateway
+        self._actor: Actor = caller.visitor
+        # Of the private channel that its items are for, if any.
+        self._channel_key = request.header(b"channel-key")
+        self._request = request
+        self._callers = callers
         self._wrong_keys = 0
 
     def publish(self, body: bytes) -> Answer | Later:
@@ -185,7 +183,7 @@ class Publisher:
         except Refused as refusal:
             if isinstance(refusal, WrongSecret):
                 self._wrong_keys += 1
-                self._wrong(refusal)
+                self._callers.wrong(self._request, refusal.text)
             return say(refusal)
         if not isinstance(outcome, Promise):
             return say(outcome)
@@ -202,7 +200,7 @@ def _parse(body: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         return {}
     except (ValueError, RecursionError):
-        raise Rejected(400, NO_JSON) from None
+        raise Rejected(400, HALF if has_halves(body) else NO_JSON) from None
 
 
 def _network(raw: msgspec.Raw) -> str | None:

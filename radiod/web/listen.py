@@ -125,7 +125,9 @@ class Listener:
         request = self._request
         answer = Answer(200, type=b"%b; charset=utf-8" % media_type.encode(), fields=UNCOLLECTED)
         if request.method == "HEAD":
-            request.answer(answer)
+            # Of no length, as the stream would be.
+            request.begin(answer)
+            request.end()
             return
 
         def begin(format: Any, opening: Callable[[Any], None]) -> Any:

@@ -59,7 +59,7 @@ class Publish(Route):
 
     def _publish_for(self, request: Request, caller: Caller) -> Answer | Promise[Answer]:
         body = request.body
-        publisher = self._publisher(request, caller)
+        publisher = Publisher(caller, request, self._callers)
         if body[:1] != b"{":
             if not body and is_lines(request.head):
                 return _no_lines(request)
@@ -73,14 +73,6 @@ class Publish(Route):
                 return batch.answer
         outcome = publisher.publish(body)
         return outcome.answer if isinstance(outcome, Later) else outcome
-
-    def _publisher(self, request: Request, caller: Caller) -> Publisher:
-        return Publisher(
-            caller.realm.gateway,
-            caller.visitor,
-            request.header(b"channel-key"),
-            lambda refusal: self._callers.wrong(request, refusal.text),
-        )
 
     def taker(self, request: Request) -> Any:
         """Who takes a stream of lines as it comes."""
@@ -103,7 +95,7 @@ class Publish(Route):
 
     def _begin(self, request: Request, upload: Upload) -> Outcome:
         try:
-            upload.publisher = self._publisher(request, self._callers.of(request))
+            upload.publisher = Publisher(self._callers.of(request), request, self._callers)
         except UnknownCaller as nobody:
             return nobody.answer
         request.connection.hold_body(False)

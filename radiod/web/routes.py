@@ -79,17 +79,13 @@ class Route:
         if asked_by.allowed != "*":
             request.tell("Vary", "Origin")
         is_for_pages = "GET" in self.methods if self.is_for_pages is None else self.is_for_pages
-        if asked_by.allowed is None or not (
-            is_for_pages or asked_by.is_named or self._names(asked_by.origin)
-        ):
+        origins = self.page_origins
+        is_named = asked_by.is_named or (origins and (ANY in origins or asked_by.origin in origins))
+        if asked_by.allowed is None or not (is_for_pages or is_named):
             return False
         request.tell("Access-Control-Allow-Origin", asked_by.allowed)
         request.tell("Access-Control-Expose-Headers", EXPOSED_HEADERS)
         return True
-
-    def _names(self, origin: str | None) -> bool:
-        origins = self.page_origins
-        return bool(origins) and (origin in origins or ANY in origins)
 
     def _answer_preflight(self, request: Request) -> None:
         request.tell("Access-Control-Allow-Methods", ", ".join(self.methods))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from radiod.web.answers import Request
+from radiod.web.answers import NO_PATH, Request
 from radiod.web.routes import Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -52,7 +52,7 @@ class NotFound(Route):
 
     def handle(self, request: Request) -> None:
         """404."""
-        request.answer(json_answer(404, {"error": "no such path"}))
+        request.answer(NO_PATH)
 
 
 class WholeServer(Route):

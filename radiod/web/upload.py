@@ -20,6 +20,7 @@ from radiod.wire.pieces import Pieces
 __all__ = ["LINES", "Upload", "begin_lines", "is_lines"]
 
 LINES: Final = b"application/x-ndjson"
+JSON: Final = b"application/json"
 
 IN_A_STEP: Final = 8
 """Lines without a pause: each pause costs about a tenth of a line."""
@@ -28,7 +29,9 @@ IN_A_STEP: Final = 8
 def is_lines(head: Head) -> bool:
     """Whether a request's body is a stream of lines."""
     kind = head.first(b"content-type")
-    return kind is not None and kind.partition(b";")[0].strip().lower() == LINES
+    if kind is None or kind == JSON:
+        return False
+    return kind.partition(b";")[0].strip().lower() == LINES
 
 
 def begin_lines(is_minimal: bool) -> Answer:

@@ -28,9 +28,10 @@ from radiod.wire.forms import (
     plain,
     text_to_binary,
 )
-from radiod.wire.json_check import check_json, without_lone_surrogates
+from radiod.wire.halves import decode_halves
+from radiod.wire.json_check import check_json
 from radiod.wire.lenient import is_undefined, mend_message
-from radiod.wire.messages import EMPTY, ClientMessage, Message
+from radiod.wire.messages import EMPTY, ClientMessage, Message, Unfit
 from radiod.wire.scan import MOST_NESTING, NESTING, PROTO, UNDERSCORE, Undecodable, has_key_proto
 from radiod.wire.scan_cbor import CborScan
 from radiod.wire.scan_msgpack import MsgpackScan, is_numbers
@@ -118,7 +119,7 @@ class Codec(Protocol):
     is_binary: bool
     rawsocket_id: int
 
-    def decode(self, data: bytes) -> ClientMessage:
+    def decode(self, data: bytes) -> ClientMessage | Unfit:
         """The message in ``data``. Raises: PeerError: whatever is wrong with it."""
 
     def encode(self, message: Message, payload: Payload | None = None) -> bytes:
@@ -160,20 +161,20 @@ class _Base(ABC):
     _maps: ClassVar[frozenset[int]]
     _strings: ClassVar[frozenset[int]]
 
-    def decode(self, data: bytes) -> ClientMessage:
+    def decode(self, data: bytes) -> ClientMessage | Unfit:
         try:
             return self._decode(data) if len(data) < LARGE else undisturbed(self._decode, data)
-        except msgspec.ValidationError as error:
-            return self._decode_mended(data, error)
+        except msgspec.ValidationError as invalid:
+            return self._decode_mended(data, invalid)
         # RecursionError: nested deeper than the interpreter's stack; every other one: malformed.
         except (ValueError, RecursionError, msgspec.MsgspecError, cbor2.CBORError) as error:
             raise PeerError(f"not a WAMP message in {self.name}: {_complaint(error)}") from None
 
     @abstractmethod
-    def _decode(self, data: bytes) -> ClientMessage:
+    def _decode(self, data: bytes) -> ClientMessage | Unfit:
         """``decode``, with whatever exceptions the library raises."""
 
-    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage | Unfit:
         """Second try, for serializers that need one. Raises: PeerError."""
         raise PeerError(f"not a valid WAMP message: {_complaint(error)}") from None
 
@@ -243,7 +244,7 @@ class _ByMsgspec(_Base):
 
     _library: ClassVar[Any]
 
-    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage:
+    def _decode_mended(self, data: bytes, error: msgspec.ValidationError) -> ClientMessage | Unfit:
         if MENDABLE.search(str(error)):
             try:
                 items = self._library.decode(data, type=list[msgspec.Raw])
@@ -269,7 +270,7 @@ class _Json(_ByMsgspec):
         self._decoder: Any = msgspec.json.Decoder(ClientMessage)
         self._encoder = msgspec.json.Encoder(enc_hook=_refuse, decimal_format="number")
 
-    def _decode(self, data: bytes) -> ClientMessage:
+    def _decode(self, data: bytes) -> ClientMessage | Unfit:
         # The payload is skipped over, not parsed, so its UTF-8 is checked here.
         if not data.isascii():
             data.decode()
@@ -278,25 +279,10 @@ class _Json(_ByMsgspec):
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            whole = without_lone_surrogates(data)
-            if whole == data:
+            message = decode_halves(self._decoder, data)
+            if message is None:
                 raise
-        return self._decode_halves(data, whole)
-
-    def _decode_halves(self, data: bytes, whole: bytes) -> ClientMessage:
-        """The message with U+FFFD for halves of characters; a payload that had some is marked as unfit."""
-        message = self._decoder.decode(whole)
-        is_payload = False
-        for name in ("args", "kwargs"):
-            part = bytes(getattr(message, name, b""))
-            if part and part not in data:
-                marked = Checked(part)
-                marked.fault = HALF
-                setattr(message, name, marked)
-                is_payload = True
-        if not is_payload:
-            raise ValueError(HALF)
-        return message  # type: ignore[no-any-return] # as above
+            return message
 
     def _fit(self, part: Part, data: bytes, max_nesting: int) -> bytes:
         if type(part) is Checked:
@@ -326,7 +312,6 @@ class _Json(_ByMsgspec):
 
 
 ESCAPED_NUL: Final = b"\\u0000"
-HALF: Final = "a text holds half a character, a lone surrogate"
 
 
 def _refuse(value: Any) -> Any:

@@ -10,10 +10,13 @@ from typing import Final
 
 from radiod.wire.targets import BadTarget, Target, target_of
 
-__all__ = ["END_OF_HEAD", "HOST", "MAX_HEAD_BYTES", "PHRASES", "BadHead", "Head", "read_head"]
+__all__ = ["END_OF_HEAD", "HOST", "MAX_DIGITS", "MAX_HEAD_BYTES", "PHRASES", "BadHead", "Head", "read_head"]
 
 MAX_HEAD_BYTES: Final = 16_384
 MAX_FIELDS: Final = 100
+MAX_DIGITS: Final = 16
+BEYOND: Final = 1 << 62
+"""What a length of more digits is taken for: beyond any limit. To read it would take long."""
 END_OF_HEAD: Final = b"\r\n\r\n"
 
 # Names are tokens, with the colon right behind; values hold no control character but the tab. So there is no
@@ -41,6 +44,7 @@ PHRASES: Final = {
     415: "Unsupported Media Type",
     417: "Expectation Failed",
     421: "Misdirected Request",
+    426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     501: "Not Implemented",
@@ -60,10 +64,23 @@ class Head:
     """A head without a fault.
 
     ``fields`` are (lower-case name, value without white space around it), in order; ``version`` is ``b"1.1"``
-    or ``b"1.0"``; ``is_websocket``: an upgrade to a WebSocket is asked for.
+    or ``b"1.0"``; ``is_websocket``: an upgrade to a WebSocket is asked for; ``is_kept``: whether the client
+    wants to ask on over this connection (RFC 9112, 9.3). Of the body: ``is_chunked``; ``length``, None: it
+    tells none; ``coding``: how it is compressed, as it was written, None: not at all.
     """
 
-    __slots__ = ("_by_name", "fields", "is_websocket", "method", "target", "version")
+    __slots__ = (
+        "_by_name",
+        "coding",
+        "fields",
+        "is_chunked",
+        "is_kept",
+        "is_websocket",
+        "length",
+        "method",
+        "target",
+        "version",
+    )
 
     def __init__(
         self, method: bytes, target: Target, version: bytes, fields: list[tuple[bytes, bytes]]
@@ -76,20 +93,25 @@ class Head:
         self._by_name = dict(reversed(fields))
         # Other protocols than WebSocket may be asked for beside it; they are ignored.
         self.is_websocket = b"upgrade" in self._by_name and any(
-            token.strip().lower() == b"websocket" for token in b",".join(self.all(b"upgrade")).split(b",")
+            token == b"websocket" for token in self.tokens(b"upgrade")
         )
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the client wants to ask on over this connection (RFC 9112, 9.3)."""
-        if b"connection" not in self._by_name:
-            return self.version == b"1.1"
-        tokens = [token.strip() for token in b",".join(self.all(b"connection")).lower().split(b",")]
-        return b"close" not in tokens and (self.version == b"1.1" or b"keep-alive" in tokens)
+        # Told once for all requests that have this very head.
+        self.is_chunked = b"transfer-encoding" in self._by_name
+        length = self._by_name.get(b"content-length")
+        self.length = None if length is None else _size(length)
+        self.coding = self._by_name.get(b"content-encoding")
+        self.is_kept = version == b"1.1"
+        if b"connection" in self._by_name:
+            tokens = self.tokens(b"connection")
+            self.is_kept = b"close" not in tokens and (self.is_kept or b"keep-alive" in tokens)
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of a field, in order; ``name`` in lower case."""
         return [value for key, value in self.fields if key == name]
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """A field that is a list of tokens, in lower case."""
+        return [token.strip() for token in b",".join(self.all(name)).lower().split(b",")]
 
     def first(self, name: bytes) -> bytes | None:
         """The first value of a field."""
@@ -101,6 +123,13 @@ class Head:
             return []
         names = [name for name, _ in self.fields]
         return [name for name in self._by_name if names.count(name) > 1]
+
+
+def _size(digits: bytes) -> int | None:
+    if not digits.isdigit():
+        # Refused when the framing is looked at.
+        return None
+    return int(digits) if len(digits) <= MAX_DIGITS else BEYOND
 
 
 def read_head(data: bytes) -> Head:
@@ -146,9 +175,10 @@ def _check_fields(head: Head) -> None:
     if (host is None and head.version == b"1.1") or (host is not None and not HOST.fullmatch(host)):
         raise BadHead(400, "HTTP/1.1 needs a Host")
     _check_framing(head)
-    expected = head.first(b"expect")
-    if expected is not None and expected.lower() != b"100-continue":
-        raise BadHead(417)
+    if head.first(b"expect") is not None:
+        for expected in head.all(b"expect"):
+            if expected.lower() != b"100-continue":
+                raise BadHead(417)
 
 
 def _check_framing(head: Head) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from radiod.wire.scan import PROTO, UNDERSCORE, Undecodable
 
-__all__ = ["BINARY_MARK", "binary", "check_json", "without_lone_surrogates"]
+__all__ = ["BINARY_MARK", "binary", "check_json"]
 
 BINARY_MARK: Final = "\0"
 """In WAMP's JSON a string that begins with NUL is base64 of binary data."""
@@ -42,11 +42,6 @@ _NUMBER: Final = re.compile(rb"(?<![0-9.])[0-9][0-9.]*+(?:[eE][-+]?[0-9]++)?+")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS: Final = 4
 _STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 
 
 def check_json(part: bytes, max_nesting: int) -> None:
@@ -113,11 +108,3 @@ def binary(text: str) -> bytes | None:
         return base64.b64decode(text[1:], validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def without_lone_surrogates(data: bytes) -> bytes:
-    """JSON with every escaped half of a character replaced by U+FFFD, at the same length.
-
-    Such halves are what JavaScript's ``JSON.stringify`` makes of texts that were cut within a character.
-    """
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], data)

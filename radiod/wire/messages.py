@@ -53,6 +53,7 @@ __all__ = [
     "Subscribe",
     "Subscribed",
     "SubscriptionRevoked",
+    "Unfit",
     "Unregister",
     "Unregistered",
     "Unsubscribe",
@@ -292,8 +293,20 @@ class Interrupt(Message, tag=69):
     options: dict[str, Any]
 
 
+class Unfit(Message):
+    """A message of which nothing but an answer can come.
+
+    It is ``message``, had its texts not the ``fault``.
+    """
+
+    message: Any
+    fault: str
+
+
 def name_of(message: Message) -> str:
     """What WAMP calls the message."""
+    if type(message) is Unfit:
+        return name_of(message.message)
     return CLIENTS_OWN.get(type(message)) or type(message).__name__.upper()
 
 

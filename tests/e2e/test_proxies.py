@@ -125,7 +125,9 @@ def haproxy(folder: Path, port: int, backend: int, pem: Path) -> list[str]:
 def caddy(folder: Path, port: int, backend: int, pem: Path) -> list[str]:
     (example,) = examples("caddy")
     example = example.replace("radio.example.org {", f"https://localhost:{port} {{\n    tls {pem} {pem}")
-    settings = f"{{\nadmin off\nauto_https off\nskip_install_trust\nstorage file_system {folder}\n}}\n"
+    # On all addresses its port may be that of some client's connection.
+    where = f"default_bind 127.0.0.1\nstorage file_system {folder}"
+    settings = f"{{\nadmin off\n{where}\nauto_https off\nskip_install_trust\n}}\n"
     (folder / "Caddyfile").write_text(settings + example.replace("127.0.0.1:8080", f"127.0.0.1:{backend}"))
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
 
@@ -370,6 +372,9 @@ def test_the_proxy_protocol_tells_the_real_client_of_every_transport(tmp_path: P
         with socket.create_connection(("127.0.0.1", backend), SECONDS) as stranger:
             stranger.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert stranger.recv(100) == b""
+            where = f"refused tcp:127.0.0.1:{stranger.getsockname()[1]}: "
+        wait_until(lambda: where in server.log.read_text(), server.process, server.log)
+        assert f"{where}no PROXY protocol in front" in server.log.read_text()
 
 
 def _rawsocket(message: bytes) -> bytes:

@@ -24,6 +24,7 @@ CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 HAS_BROWSER = CHROMIUM.exists() and DRIVER.exists()
 SECONDS = 60
 PAUSE = 0.2
+WAMPY = HERE / "js" / "node_modules" / "wampy" / "dist" / "browser" / "wampy.js"
 
 pytestmark = pytest.mark.e2e
 
@@ -87,7 +88,7 @@ class Client:
 
 
 class Browser:
-    """A page in Chromium with an EventSource of its own."""
+    """A page in Chromium with an EventSource of its own, and what else ``listen`` begins."""
 
     kind = "chromium"
     output = ()
@@ -99,14 +100,50 @@ class Browser:
             options.add_argument(switch)
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
         self.driver.get(f"{server.url}/healthz")
+        self.listen()
+
+    def listen(self):
+        """Begin."""
         self.driver.execute_script(
             "heard = []; source = new EventSource('/listen/sample_net');"
             "source.onmessage = ({data}) => heard.push(JSON.parse(data).n)"
         )
 
     def is_there(self, number):
-        """True when it has heard this sample."""
-        return number in self.driver.execute_script("return heard")
+        """True when it has heard this sample, and answered where it can."""
+        return number in self.driver.execute_script("return heard") and (
+            self.kind in LISTENERS or self.answered >= number
+        )
+
+
+class WampyPage(Browser):
+    """A page in Chromium with wampy, over the browser's own WebSocket."""
+
+    kind = "chromium-wampy"
+    procedure = "test.chromium_wampy"
+    answered = 0
+
+    def listen(self):
+        """Begin."""
+        self.driver.execute_script(
+            "const script = document.createElement('script'); script.text = arguments[0];"
+            "document.documentElement.append(script)",
+            WAMPY.read_text(),
+        )
+        failed = self.driver.execute_async_script(
+            """
+            const [procedure, done] = arguments;
+            heard = [];
+            const member = new Wampy(`ws://${location.host}/ws`, { realm: "radio" });
+            member
+              .connect()
+              .then(() => member.subscribe("sample_net", ({ argsList: [sample] }) => heard.push(sample.n)))
+              .then(() => member.register(procedure, () => ({ argsList: ["here"] })))
+              .then(() => done(null), (error) => done(String(error)));
+            """,
+            self.procedure,
+        )
+        assert failed is None
 
 
 def all_there(server, clients, number):
@@ -148,8 +185,8 @@ def clients(request, tmp_path_factory):
     with contextlib.ExitStack() as stack:
         with radiod(folder, configuration(), port) as server:
             clients = [Client(kind, port, stack) for kind in kinds]
-            if HAS_BROWSER:
-                clients.append(Browser(server, tmp_path_factory.mktemp("chromium")))
+            for page in (Browser, WampyPage) if HAS_BROWSER and HAS_JS else ():
+                clients.append(page(server, tmp_path_factory.mktemp("chromium")))
                 stack.callback(clients[-1].driver.quit)
             all_there(server, clients, 1)
             assert [client.kind for client in clients if not client.is_there(1)] == []
@@ -177,6 +214,10 @@ def test_javascript_hears_and_answers_again(clients, kind):
     assert client.is_there(2), "".join(client.output)
 
 
-@pytest.mark.skipif(not HAS_BROWSER, reason="needs the packages chromium and chromium-driver")
-def test_a_browsers_event_source_hears_again(clients):
-    assert clients["chromium"].is_there(2)
+@pytest.mark.skipif(
+    not (HAS_BROWSER and HAS_JS),
+    reason="needs the packages chromium and chromium-driver, node and its packages",
+)
+@pytest.mark.parametrize("kind", [Browser.kind, WampyPage.kind])
+def test_a_page_in_a_browser_hears_and_answers_again(clients, kind):
+    assert clients[kind].is_there(2)

@@ -3,6 +3,8 @@
 import base64
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support import http
 from support.http import Answer
 
@@ -130,10 +132,16 @@ def test_only_post_is_answered(world):
     assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS")
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [("", 404), ("publish/", 404), ("/publish", 404), ("a%2Fb", 404), ("%FF", 400)]
+)
+def test_a_path_that_is_no_method_leads_nowhere(world, path, status):
+    assert ask(world, path, {"channel": "a", "data": 1}).status == status
+
+
 TABLE = [
     # method, what is sent, code
     ("nothing", {}, 104),
-    ("publish/x", {}, 104),
     ("PUBLISH", {}, 104),
     *[(name, {}, 108) for name in ("subscribe", "refresh", "history_remove", "map_publish", "rpc")],
     ("publish", b"nonsense", 107),
@@ -248,6 +256,11 @@ class TestPublish:
     def test_options_that_are_not_asked_for_are_none(self, world):
         options = {"skip_history": False, "tags": {}, "delta": False, "version": 0, "version_epoch": ""}
         assert result(world, "publish", {"channel": "a", "data": 1, **options, "unknown": 1}) == {}
+
+    def test_half_a_character_is_called_by_its_name(self, world):
+        told = reply(world, "publish", b'{"channel":"a","data":"\\ud83d"}')
+        text = "bad request: a text holds half a character, a lone surrogate"
+        assert told == {"error": {"code": 107, "message": text}}
 
 
 class TestIdempotency:
@@ -454,6 +467,14 @@ class TestUnsubscribe:
         assert [event[4] for event in joe.heard()] == [["b"]]
         assert [event[4] for event in other.heard()] == [["a"]]
 
+    @pytest.mark.parametrize("kind", ["text/event-stream", "application/x-ndjson"])
+    def test_ends_the_stream_of_a_listener_without_wamp(self, world, kind):
+        stream = world.ask(http.get("/listen/weather.a", f"Accept: {kind}", "API-KEY: weather-key"))
+        stream.received()
+        assert result(world, "unsubscribe", {"user": "weather", "channel": "weather.a"}) == {}
+        world.wait(0)
+        assert stream.received().endswith(b"0\r\n\r\n")
+
     def test_may_mean_one_client(self, world):
         a, b = (listening(world, "a", authid="joe") for _ in range(2))
         result(world, "unsubscribe", {"user": "joe", "channel": "a", "client": str(a.session)})
@@ -504,3 +525,46 @@ class TestBatch:
         assert [one["publish"]["offset"] for one in replies[:-1]] == list(range(1, 501))
         assert replies[-1]["history"]["offset"] == 500
         assert [event[4] for event in wire.heard()] == [[n] for n in range(500)]
+
+
+NAMES = st.sampled_from(["kept", "weather.secret", "a", "a..b", "", "wamp.x", "\0", "x" * 300])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = [
+    "channel", "channels", "data", "b64data", "idempotency_key", "skip_history", "tags", "limit", "since",
+    "reverse", "pattern", "user", "client", "whitelist", "disconnect", "commands", "parallel", "offset",
+    "epoch", "reason",
+]  # fmt: skip
+BODIES = st.fixed_dictionaries({}, optional=dict.fromkeys(MEMBERS, VALUES | NAMES))
+METHODS = st.sampled_from(
+    [
+        "publish",
+        "broadcast",
+        "history",
+        "presence",
+        "presence_stats",
+        "channels",
+        "info",
+        "unsubscribe",
+        "batch",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(METHODS, BODIES | VALUES, st.lists(st.dictionaries(METHODS, BODIES, max_size=2), max_size=3))
+def test_whatever_is_asked_is_answered(world, method, body, commands):
+    if method == "batch" and isinstance(body, dict):
+        body = {**body, "commands": commands}
+    told = reply(world, method, body)
+    assert len(told) == 1
+    assert set(told) <= {"result", "error", "replies"}
+    assert told.get("error", {}).get("code") != 100

@@ -248,6 +248,21 @@ def test_what_others_cannot_read_is_refused_as_what_is_no_json(world, listener, 
     assert listener.heard() == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"network": "sample_net", "data": {"a": "\\ud83d"}}',
+        b'{"topic": "sample_net", "args": ["\\ud83d"]}',
+        b'{"topic": "sample_net", "kwargs": {"\\ude00": 1}}',
+        b'{"topic": "sample_net\\ud83d"}',
+    ],
+)
+def test_half_a_character_is_called_by_its_name(world, listener, body):
+    status, answer = publish(world, body)
+    assert (status, answer) == (400, {"error": "a text holds half a character, a lone surrogate"})
+    assert listener.heard() == []
+
+
 def test_how_deep_data_may_go_is_a_limit(world):
     world.start(max_nesting=8)
     deep = b'{"network": "sample_net", "data": {"a": [[[[[[%b]]]]]]}}'
@@ -257,11 +272,11 @@ def test_how_deep_data_may_go_is_a_limit(world):
     assert "nested 9 deep, 8 at most" in answer["error"]
 
 
-@pytest.mark.parametrize("half", [b'"\\ud800"', b'"\\udc00 and more"', b"NaN", b"-Infinity"])
-def test_what_is_no_json_is_no_json_in_either_dialect(world, listener, half):
+@pytest.mark.parametrize("word", [b"NaN", b"-Infinity", b'"', b'"\\ud83d\\ude00'])
+def test_what_is_no_json_is_no_json_in_either_dialect(world, listener, word):
     for body in (
-        b'{"network": "sample_net", "data": {"a": %b}}' % half,
-        b'{"topic": "sample_net", "args": [%b]}' % half,
+        b'{"network": "sample_net", "data": {"a": %b}}' % word,
+        b'{"topic": "sample_net", "args": [%b]}' % word,
     ):
         assert publish(world, body) == (400, {"error": "POST data is not JSON"})
     assert listener.heard() == []

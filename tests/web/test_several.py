@@ -6,10 +6,13 @@ import zlib
 
 import pytest
 from support import http
+from support.config import BASE
 from support.http import Answer, dechunked
 from support.memory import server_frames, upgrade
 
 from radiod.core.disclosure import Visitor
+from radiod.core.history.cursors import positions
+from radiod.core.history.positions import Position
 from radiod.core.rights import Action
 from radiod.testing import Allow, make_principal
 from radiod.wire.codecs import CBOR, Payload
@@ -39,12 +42,13 @@ history = { size = 3 }
 
 [realms.radio.channels.plain]
 """
+NOWHERE = Position("", 0)
 ABC = "/listen?channel=a&channel=b&channel=c.x"
 
 
 @pytest.fixture
 def world(world):
-    return world.start(KEPT, max_connections=100)
+    return world.start(KEPT, max_connections=1000)
 
 
 @pytest.fixture
@@ -333,6 +337,34 @@ def test_one_refusal_refuses_all_and_names_the_channel(world, query, status, nam
     assert world.realm.sessions == {}
 
 
+@pytest.mark.parametrize("path", ["/listen/a?policy=wait", "/listen?channel=a&channel=c.*&policy=wait"])
+def test_a_buffer_that_it_may_not_have_is_refused_before_the_handshake(world, path):
+    world.start(KEPT, base=BASE.replace("hold_publishers = true", ""))
+    wire = world.connect()
+    wire.send(upgrade(path))
+    assert wire.received()[:12] in (b"HTTP/1.1 403", b"HTTP/1.1 400")
+    assert ask(world, path).status in (400, 403)
+
+
+def test_more_subscriptions_than_a_session_may_have(world):
+    world.start(KEPT, max_subscriptions=2)
+    for lines in ([SSE], [LINES], []):
+        status, _, body = ask(world, ABC, *lines)
+        assert (status, json.loads(body)["error"][:5]) == (429, "c.x: ")
+    wire = world.connect()
+    wire.send(upgrade(ABC))
+    world.wait(0)
+    _, _, frames = wire.received().partition(b"\r\n\r\n")
+    ((opcode, reason),) = server_frames(frames)[0]
+    assert (opcode, reason[:7]) == (8, b"\x03\xf0c.x: ")
+    assert world.realm.sessions == {}
+
+
+def test_a_key_of_the_configuration_listens_to_its_patterns(world):
+    for query, status in (("channel=a&channel=c.*&wait=0", 204), ("channel=a&channel=*", 403)):
+        assert ask(world, f"/listen?{query}", "API-KEY: some").status == status
+
+
 def test_a_websocket_is_refused_in_the_same_way(world):
     wire = world.connect()
     wire.send(upgrade("/listen?channel=a&channel=forbidden"))
@@ -554,6 +586,49 @@ class TestLosses:
             ("lost", "c.*", 1),
             (None, "c.x", None),
         ]
+
+    def test_on_a_websocket_are_told_before_long(self, world):
+        wire = world.connect()
+        wire.send(upgrade("/listen?channel=a&channel=b"))
+        wire.received()
+        unsayable(world, "b")
+        world.wait(15.1)
+        (record,) = inflated_frames(wire.received())
+        assert {**record, "id": ""} == {"id": "", "channel": "b", "position": position(world, "b"), "lost": 1}
+
+
+# --- many listeners
+
+
+def test_listeners_that_keep_step_get_the_same_and_others_their_own(world, alice):
+    def stands(stream):
+        return {name: positions("id", stream.at, ["a", "b"]).get(name, NOWHERE).seq for name in ("a", "b")}
+
+    streams = []
+    for n in range(40):
+        # Every other time, the cursor says the same in another order.
+        path = "/listen?channel=a&channel=b" if n % 2 else "/listen?channel=b&channel=a"
+        streams += [Stream(world, path, kind) for kind in (SSE, LINES, LINES)]
+        streams.append(Stream(world, "/listen?channel=b&channel=c.*", LINES))
+        alice.say("a" if n % 3 else "b", n)
+    for stream in streams:
+        stream.text  # noqa: B018
+    # One that is behind is told later what the others are told now.
+    streams[4].wire.transport.producer.pauseProducing()
+    alice.say("b", "all")
+    alice.say("c.y", "some")
+    streams[4].wire.transport.producer.resumeProducing()
+    world.wait(0)
+    for number, stream in enumerate(streams):
+        if number % 4 == 0:
+            ((_, id, data),) = stream.events
+            records = [{"id": id, **data}]
+        else:
+            records = stream.lines
+        assert pairs(records) == [("b", "all"), ("c.y", "some")][: 2 if number % 4 == 3 else 1]
+        stream.at = records[-1]["id"]
+        # Where each channel stood, and b behind the event.
+        assert stands(stream) == {"a": 26 if number % 4 < 3 else 0, "b": 15}
 
 
 # --- polls

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.wire.json_check import binary, check_json, without_lone_surrogates
+from radiod.wire.json_check import binary, check_json
 from radiod.wire.scan import Undecodable
 
 
@@ -116,28 +116,3 @@ class TestKeys:
     @pytest.mark.parametrize("key", ["a__proto__", "\\\\u005f_proto__", "_a_", "__proto__ "])
     def test_others_are(self, key):
         assert is_fit(f'[{{"{key}" : 1}}]')
-
-
-class TestLoneSurrogates:
-    @pytest.mark.parametrize(
-        ("text", "whole"),
-        [
-            ('"\\ud800"', '"\\ufffd"'),
-            ('"\\uDFFFx"', '"\\ufffdx"'),
-            ('"\\ud83d\\ude00"', '"\\ud83d\\ude00"'),
-            ('"\\ud800\\ud83d\\ude00"', '"\\ufffd\\ud83d\\ude00"'),
-            ('"\\\\ud800"', '"\\\\ud800"'),
-            ('"\\\\\\ud800"', '"\\\\\\ufffd"'),
-            ('"\\ude00\\ud83d"', '"\\ufffd\\ufffd"'),
-            ('"\\n\\u00e9"', '"\\n\\u00e9"'),
-        ],
-    )
-    def test_are_found(self, text, whole):
-        assert without_lone_surrogates(text.encode()) == whole.encode()
-
-    @given(st.text(st.characters() | st.characters(categories=["Cs"])))
-    def test_are_gone_and_nothing_else_is(self, text):
-        # Two halves that belong together are one character, as they are in JavaScript.
-        joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        whole = json.loads(without_lone_surrogates(json.dumps(text).encode()))
-        assert whole == joined

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.wire.targets import BadTarget, Target, below, parameters, target_of
+from radiod.wire.targets import BadTarget, Target, below, parameters, target_of, values
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,8 @@ def test_every_text_can_be_said_as_a_name(text):
 )
 def test_parameters_are_found_by_name(query, wanted):
     assert parameters(query) == wanted
+
+
+def test_all_values_of_a_parameter_in_order():
+    assert values("channel=b&x=1&channel=a%2Eb&ch%61nnel=c+d&channel", "channel") == ["b", "a.b", "c d", ""]
+    assert values("", "channel") == []

@@ -284,13 +284,13 @@ class Lifecycle:
         self._announce(channel, ON_DELETE, {"name": name, "reason": reason})
         channel.members.clear()
         subscription = broker.lookup("exact", name)
-        ended = [] if subscription is None else [(one, subscription.id) for one in subscription.listeners]
         if not channel.is_public:
             for private in list(broker.subscriptions("exact")):
                 for session in list(private.listeners):
                     self.authority.revoke_subscription(session, private, CHANNEL_CLOSED)
-        for session, id in ended:
-            self._outbox.end(session, id, CHANNEL_CLOSED)
+        elif subscription is not None:
+            for session in list(subscription.listeners):
+                self._outbox.end(session, subscription.id, CHANNEL_CLOSED)
 
     def _announce(self, channel: Channel, topic: str, event: dict[str, Any]) -> None:
         """Tell everybody of a public channel, and the members of a private one."""

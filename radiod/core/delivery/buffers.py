@@ -135,6 +135,11 @@ class Buffer:
         """How many were lost that nobody was told of. Only while no event waits."""
         return cast("int", self._queue.pop()) if self._queue else 0
 
+    @property
+    def unsaid(self) -> int:
+        """How many the listener has not heard of: those that wait, and those that were lost between them."""
+        return len(self) + sum(lost for lost in self._queue if isinstance(lost, int))
+
     def lose(self, count: int) -> None:
         """Remember that so many events were lost behind all that waits."""
         if count:

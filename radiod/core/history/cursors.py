@@ -13,13 +13,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from radiod.core.history.positions import Position
 from radiod.core.ids import MAX_ID
 from radiod.errors import INVALID_ARGUMENT, Refused
 
-__all__ = ["MAX_LENGTH", "MOST_CHANNELS", "Cursor", "positions"]
+__all__ = ["MAX_LENGTH", "MOST_CHANNELS", "cursor", "moved", "positions"]
 
 MOST_CHANNELS: Final = 50
 MAX_LENGTH: Final = 4096
@@ -32,35 +33,27 @@ _PART: Final = re.compile(r"\.([0-9A-Za-z_-]{8})([0-9A-Za-z]{1,64})-(0|[1-9][0-9
 _FORM: Final = re.compile(rf"{_BEGIN}(?:{_PART.pattern}){{0,{MOST_CHANNELS}}}", re.ASCII)
 
 
-class Cursor:
-    """The cursor of one stream, which moves with every event."""
+def cursor(at: Mapping[str, Position]) -> str:
+    """The cursor of who stands at these positions, channel by channel.
 
-    __slots__ = ("_parts", "_places")
+    Raises: ValueError: there are too many channels.
+    """
+    if len(at) > MOST_CHANNELS:
+        raise ValueError(f"a cursor of more than {MOST_CHANNELS} channels")
+    return _BEGIN + "".join(f".{_tag(channel)}{one.epoch}-{one.seq}" for channel, one in at.items())
 
-    def __init__(self, positions: Mapping[str, Position]) -> None:
-        """``positions``: where the channels stand as the stream begins, of those that have any."""
-        self._parts = [_BEGIN]
-        # channel -> where its part stands, and how that begins
-        self._places: dict[str, tuple[int, str]] = {}
-        for channel, at in positions.items():
-            self.move(channel, at)
 
-    def move(self, channel: str, at: Position) -> None:
-        """An event of a channel is the last one now. Raises: ValueError: it is one channel too many."""
-        place = self._places.get(channel)
-        if place is None:
-            place = self._add(channel)
-        self._parts[place[0]] = f"{place[1]}{at.epoch}-{at.seq}"
+def moved(text: str, channel: str, at: Position) -> str:
+    """The cursor behind the next event, one of ``channel``; the caller sees to it that they are not too many.
 
-    def __str__(self) -> str:
-        return "".join(self._parts)
-
-    def _add(self, channel: str) -> tuple[int, str]:
-        if len(self._places) >= MOST_CHANNELS:
-            raise ValueError(f"a cursor of more than {MOST_CHANNELS} channels")
-        place = self._places[channel] = len(self._parts), f".{_tag(channel)}"
-        self._parts.append("")
-        return place
+    From equal texts it leads to equal ones: listeners that keep step can share what is made of it.
+    """
+    part = f".{_tag(channel)}"
+    begin = text.find(part)
+    if begin < 0:
+        return f"{text or _BEGIN}{part}{at.epoch}-{at.seq}"
+    end = text.find(".", begin + 1)
+    return f"{text[:begin]}{part}{at.epoch}-{at.seq}{text[end:] if end >= 0 else ''}"
 
 
 def positions(name: str, value: Any, channels: Iterable[str]) -> dict[str, Position]:
@@ -87,6 +80,7 @@ def _no_cursor(name: str) -> Refused:
     return Refused(INVALID_ARGUMENT, f"{name} {what}")
 
 
+@lru_cache(maxsize=10_000)
 def _tag(channel: str) -> str:
     """48 bits of the name's SHA-256."""
     digest = hashlib.sha256(channel.encode("utf-8", "surrogatepass")).digest()

@@ -10,6 +10,7 @@ from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings, settings_from
 from radiod.core.limits import Limits
 from radiod.core.pubsub.broker import Broker
+from radiod.core.rights import Principal
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri, is_pattern, matches
 from radiod.errors import INVALID_ARGUMENT, NOT_AUTHORIZED, QUOTA, Refused
@@ -92,24 +93,29 @@ class Tuning:
     def settings(self, session: Session, match: MatchPolicy, topic: str, given: Any = None) -> BufferSettings:
         """What a listener gets that asks for ``given``; None: what its session tuned before, if it did.
 
+        Raises: Refused: as ``settings_of``.
+        """
+        given = self._tuned.get(session, topic) if given is None else given
+        return self.settings_of(session.principal, match, topic, given)
+
+    def settings_of(self, principal: Principal, match: MatchPolicy, topic: str, given: Any) -> BufferSettings:
+        """What somebody's listener gets that asks for ``given``; None: for nothing.
+
         A pattern of topics has the server's default.
         Raises: Refused: ``invalid_argument``, also for a pattern whose listener would hold publishers of
             every topic it matches; ``not_authorized``: its role may not hold publishers.
         """
         default = self.default(topic) if match == "exact" else DEFAULTS
         if given is None:
-            given = self._tuned.get(session, topic)
-        if given is None:
             return default
         settings = settings_from(given, default, self._max_bytes)
         if settings.holds_publishers and match != "exact":
             raise Refused(INVALID_ARGUMENT, f"policy {settings.policy} needs one topic, not a pattern")
-        if settings.holds_publishers and settings.policy != default.policy:
-            principal = session.principal
-            if not principal.permissions.may_hold_publishers:
-                raise Refused(
-                    NOT_AUTHORIZED, f"role {principal.authrole} may not listen with policy {settings.policy}"
-                )
+        is_asked_for = settings.holds_publishers and settings.policy != default.policy
+        if is_asked_for and not principal.permissions.may_hold_publishers:
+            raise Refused(
+                NOT_AUTHORIZED, f"role {principal.authrole} may not listen with policy {settings.policy}"
+            )
         return settings
 
     def tune(self, broker: Broker, session: Session, channel: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from radiod.core.rpc.router_calls import RouterCalls
 from radiod.core.sessions.outbox import SessionOutbox
 from radiod.core.sessions.session import Session
 from radiod.core.slices import Slices
-from radiod.errors import CLOSE_SHUTDOWN, Refused
+from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.wire.messages import Goodbye, RegistrationRevoked, SubscriptionRevoked
 
 __all__ = ["Departures"]
@@ -174,6 +174,8 @@ class Departures:
         if session.is_revocable:
             details = {"subscription": subscription.id, **({"reason": reason} if reason else {})}
             self._outbox.send(session, SubscriptionRevoked(0, details))
+        # A listener that speaks no WAMP cannot be told by a message.
+        self._outbox.end(session, subscription.id, reason or NOT_AUTHORIZED)
         self._subscribers.removed(session, subscription)
 
     def revoke_registration(self, session: Session, registration: Registration, reason: str | None) -> None:

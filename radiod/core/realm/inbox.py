@@ -25,6 +25,7 @@ from radiod.core.slices import Slices
 from radiod.core.timers import Clock
 from radiod.core.uris import check_uri
 from radiod.errors import (
+    INVALID_ARGUMENT,
     NOT_AUTHORIZED,
     RATE_LIMITED,
     Exceeded,
@@ -44,6 +45,7 @@ from radiod.wire.messages import (
     Publish,
     Register,
     Subscribe,
+    Unfit,
     Unregister,
     Unsubscribe,
     Yield,
@@ -121,6 +123,7 @@ class Inbox:
             Yield: messages.yielded,
             InvocationError: messages.failed,
             Goodbye: messages.goodbye,
+            Unfit: self._take_unfit,
         }
 
     # --- sessions
@@ -153,7 +156,9 @@ class Inbox:
         Raises: PeerError: it is not the one behind the last, nor the id of a progressive call.
         """
         if type(message) not in REQUESTS:
-            return
+            if type(message) is not Unfit or type(message.message) not in REQUESTS:
+                return
+            message = message.message
         request: int = message.request
         last = session.last_request
         # Wampy goes on counting where its last session ended.
@@ -186,11 +191,8 @@ class Inbox:
         if guarded is None:
             self._take_free(session, message, codec)
             return
-        if self._buckets:
-            bucket = self._buckets.get(session)
-            if bucket is not None and not bucket.take(self._clock.seconds()):
-                self._drop(session, message)
-                return
+        if self._buckets and self._is_too_fast(session, message):
+            return
         options = message.options
         if kind is Publish:
             if options.is_passed_through:
@@ -221,9 +223,26 @@ class Inbox:
         except Refused as refusal:
             self._refuse(session, message, refusal)
 
-    def _drop(self, session: Session, message: Any) -> None:
-        """A message is one too many; who asked for an answer gets one."""
-        refusal = Exceeded("rate", f"role {session.principal.authrole} may not send so fast", RATE_LIMITED)
+    def _take_unfit(self, session: Session, unfit: Unfit, codec: Codec) -> None:
+        refusal, message = Refused(INVALID_ARGUMENT, unfit.fault), unfit.message
+        if type(message) in REQUESTS:
+            if not self._is_too_fast(session, message):
+                self._drop(session, message, refusal)
+        else:
+            # Whoever called is told instead.
+            self._dealer.fail(session, message.request, refusal.uri, Payload.of(refusal.text), {})
+
+    def _is_too_fast(self, session: Session, message: Any) -> bool:
+        """Whether a message is one too many for its session's role; then it is dropped."""
+        bucket = self._buckets.get(session)
+        if bucket is None or bucket.take(self._clock.seconds()):
+            return False
+        role = session.principal.authrole
+        self._drop(session, message, Exceeded("rate", f"role {role} may not send so fast", RATE_LIMITED))
+        return True
+
+    def _drop(self, session: Session, message: Any, refusal: Refused) -> None:
+        """A message is not looked at; who asked for an answer gets one."""
         if type(message) is Call and self._dealer.is_chunk(session, message.request):
             count_refusal(self._bounds, refusal, session)
             self._dealer.give_up(session, message.request, refusal)

@@ -291,7 +291,6 @@ class Realm:
             subscriptions=self.subscriptions,
             registrations=self.dealer.registrations,
             writers=self.writers,
-            outbox=self._outbox,
         )
 
     # --- sessions

@@ -14,7 +14,6 @@ from radiod.core.pubsub.topic_space import TopicRef
 from radiod.core.realm.inbox import Inbox
 from radiod.core.rights import Action, Permissions, Verdict
 from radiod.core.rpc.registrations import Registration, Registrations
-from radiod.core.sessions.outbox import SessionOutbox
 from radiod.core.sessions.session import Session
 from radiod.errors import NOT_AUTHORIZED
 from radiod.wire.options import Options, PublishOptions, RegisterOptions, SubscribeOptions
@@ -33,14 +32,12 @@ class Revision:
         subscriptions: SessionSubscriptions,
         registrations: Registrations,
         writers: Writers,
-        outbox: SessionOutbox,
     ) -> None:
         self._inbox = inbox
         self._authority = authority
         self._subscriptions = subscriptions
         self._registrations = registrations
         self._writers = writers
-        self._outbox = outbox
 
     def revise(self, session: Session, permissions: Permissions) -> None:
         """Give an open session other rights, from its next message on.
@@ -83,8 +80,6 @@ class Revision:
         def revoke() -> None:
             if session in subscription.listeners:
                 self._authority.revoke_subscription(session, subscription, NOT_AUTHORIZED)
-                # A listener that speaks no WAMP cannot be told by a message.
-                self._outbox.end(session, subscription.id, NOT_AUTHORIZED)
 
         return revoke
 

@@ -54,17 +54,15 @@ class PendingCall:
     """A call that was invoked and is not answered yet.
 
     ``caller``: None for a call of no session, whose end is given to ``on_end``, and progressive results to
-    ``on_progress``; ``actor``: who calls; None: the router itself; ``calls``: the
-    caller's, and ``at``: those of the session that is to answer; ``details``: what
-    every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come; ``is_canceled``:
-    the callee was told to end it; ``is_nameable``: a callee that asks who calls is told;
+    ``on_progress``; ``calls``: the caller's, and ``at``: those of the session that is to answer; ``details``:
+    what every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come;
+    ``is_canceled``: the callee was told to end it; ``nameable``: who calls, for a callee that asks, or None;
     ``payload``: kept where another callee may have to be asked, whom ``unavailable`` does not have; ``held``:
     bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from. What
     is not set at first is set once the callee was asked.
     """
 
     __slots__ = (
-        "actor",
         "at",
         "callee",
         "caller",
@@ -74,8 +72,8 @@ class PendingCall:
         "held",
         "invocation",
         "is_canceled",
-        "is_nameable",
         "is_sending",
+        "nameable",
         "on_end",
         "on_progress",
         "options",
@@ -102,7 +100,6 @@ class PendingCall:
         on_end: Callable[[Message, Payload], None] | None,
     ) -> None:
         self.caller = caller
-        self.actor: Actor | None = caller
         self.calls = calls
         self.request = request
         self.options = options
@@ -112,13 +109,18 @@ class PendingCall:
         self.on_progress: Callable[[Payload], None] | None = None
         self.is_sending = options.progress
         self.is_canceled = False
-        self.is_nameable = False
+        self.nameable: Actor | None = None
         self.unavailable: set[Session] = set()
         self.held = 0
 
     def invocation_details(self) -> dict[str, Any]:
         """Those of its next INVOCATION."""
         return {**self.details, "progress": True} if self.is_sending else self.details
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its callee is to answer yet."""
+        return self.at.answering.get(self.invocation) is self
 
     @property
     def takes_passthru(self) -> bool:

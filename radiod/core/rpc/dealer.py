@@ -10,6 +10,7 @@ Source: WAMP specification, "Remote Procedure Calls" and the chapters on RPC of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from radiod.core.delivery.holdings import Holdings
@@ -137,9 +138,8 @@ class Dealer:
             details: what the callee learns about the caller.
             is_nameable: who calls is not among them, and may be told to a callee that asks.
         Raises:
-            Refused: ``no_such_procedure``, ``quota`` (too many calls pending for this caller or callee),
-                ``feature_not_supported`` (by the callee), ``max_concurrency``, or what ``SessionOutbox.send``
-                says of a payload that the callee cannot take.
+            Refused: ``no_such_procedure``, ``quota`` (too many pending for this caller or callee),
+                ``feature_not_supported`` (by the callee), ``max_concurrency``, or as ``SessionOutbox.send``.
             PeerError: the call may not be continued.
         """
         calls = self.calls_of(caller)
@@ -155,7 +155,7 @@ class Dealer:
         if len(calls.made) >= self._limits.max_pending_calls:
             raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
         call = PendingCall(caller, calls, request, options, {**details, **options.passthru()}, payload, None)
-        call.is_nameable = is_nameable
+        call.nameable = caller if is_nameable else None
         self._begin(call, procedure)
         calls.made[request] = call
 
@@ -166,20 +166,14 @@ class Dealer:
         options: CallOptions,
         details: dict[str, Any],
         on_end: Callable[[Message, Payload], None],
-        on_progress: Callable[[Payload], None] | None = None,
         nameable: Actor | None = None,
     ) -> PendingCall:
         """Call ``procedure`` for no session; ``on_end`` gets RESULT or ERROR, and its payload.
 
-        Args:
-            on_progress: gets the payloads of progressive results, if ``options`` ask for them.
-            nameable: who calls, where a callee that asks may be told.
-        Raises: Refused: as ``call``.
+        ``nameable``: as ``PendingCall`` has it. Raises: Refused: as ``call``.
         """
         call = PendingCall(None, self._own, 0, options, {**details, **options.passthru()}, payload, on_end)
-        call.on_progress = on_progress
-        call.actor = nameable
-        call.is_nameable = nameable is not None
+        call.nameable = nameable
         self._begin(call, procedure)
         return call
 
@@ -206,8 +200,8 @@ class Dealer:
         details = call.details
         if options.receive_progress and PROGRESSIVE_RESULTS in features and not self.unheard.is_full(session):
             details = {**details, "receive_progress": True}
-        if callee.wants_callers and call.is_nameable and call.actor is not None:
-            details = {**details, **identity(CALLER, call.actor)}
+        if callee.wants_callers and call.nameable is not None:
+            details = {**details, **identity(CALLER, call.nameable)}
         if callee.wants_timeouts and options.timeout and call.caller is not None:
             details = {**details, "timeout": options.timeout}
         call.details = details
@@ -251,8 +245,7 @@ class Dealer:
         try:
             self._outbox.send(callee.session, invocation, payload)
         except Refused as refusal:
-            # Without one chunk the rest means nothing.
-            self._stop(call, refusal.uri, refusal.text)
+            self._stop(call, refusal.uri, refusal.text)  # without one chunk the rest means nothing
         else:
             # The caller's own time runs from result to result, whatever it sends.
             if not call.options.timeout or "timeout" in call.details:
@@ -262,14 +255,10 @@ class Dealer:
         """End a call, or ask its callee to; a call that has ended meanwhile is left alone."""
         call = self._made(caller, request)
         if call is not None:
-            self._cancel(call, mode)
+            self.cancel_call(call, mode)
 
-    def withdraw(self, call: PendingCall) -> None:
-        """Nobody waits for a call of no session any more: mode ``kill``, if it has not ended."""
-        if call.at.answering.get(call.invocation) is call:
-            self._cancel(call, "kill")
-
-    def _cancel(self, call: PendingCall, mode: CancelMode) -> None:
+    def cancel_call(self, call: PendingCall, mode: CancelMode) -> None:
+        """The same for one that is pending."""
         if mode == "skip" or CANCELING not in call.callee.session.features:
             self._note_stream(call)
             self._refuse(call, CANCELED, "the caller canceled the call")
@@ -302,11 +291,8 @@ class Dealer:
             self.unheard.heard(callee, invocation, is_over=not options.progress)
             return
         if details and not call.takes_passthru:
-            text = "the caller takes no payload in passthru mode"
-            if options.progress:
-                self._stop(call, FEATURE_NOT_SUPPORTED, text)
-            else:
-                self._refuse(call, FEATURE_NOT_SUPPORTED, text)
+            end = self._stop if options.progress else self._refuse
+            end(call, FEATURE_NOT_SUPPORTED, "the caller takes no payload in passthru mode")
         elif not options.progress:
             self._end(call)
             self._reply(call, Result(call.request, details), payload)
@@ -320,8 +306,8 @@ class Dealer:
 
     def _progress(self, call: PendingCall, result: Result, payload: Payload) -> None:
         if call.caller is None:
-            if call.on_progress is not None:
-                call.on_progress(payload)
+            assert call.on_progress is not None
+            call.on_progress(payload)
             return
         try:
             self._outbox.send(call.caller, result, payload)
@@ -361,7 +347,7 @@ class Dealer:
         call.unavailable.add(callee)
         registration = call.callee.registration
         # The next callee may have announced, or asked for, others.
-        own = (*CALLEES_OWN, *CALLER) if call.is_nameable else CALLEES_OWN
+        own = (*CALLEES_OWN, *CALLER) if call.nameable is not None else CALLEES_OWN
         call.details = {name: call.details[name] for name in call.details if name not in own}
         try:
             if call.payload is None or not registration.callees or call.is_canceled:
@@ -409,14 +395,12 @@ class Dealer:
         seconds = self._limits.call_timeout_s
         if call.options.timeout and not is_forwarded:
             seconds = min(call.options.timeout / 1000, seconds)
-        call.deadline = self._timers.at(call.since + seconds, lambda: self._time_out(call))
+        late = partial(self._stop, call, TIMEOUT, "the callee did not answer in time", TIMEOUT)
+        call.deadline = self._timers.at(call.since + seconds, late)
 
     def _restart_deadline(self, call: PendingCall) -> None:
         call.deadline.cancel()
         self._start_deadline(call)
-
-    def _time_out(self, call: PendingCall) -> None:
-        self._stop(call, TIMEOUT, "the callee did not answer in time", TIMEOUT)
 
     def _stop(self, call: PendingCall, uri: str, text: str, reason: str = CANCELED) -> None:
         """End a call whose callee is still at work."""

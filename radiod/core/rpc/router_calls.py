@@ -45,8 +45,8 @@ class OngoingCall:
 
     def cancel(self) -> None:
         """Nobody waits for it any more; its callee is told to stop."""
-        if self._pending is not None:
-            self._dealer.withdraw(self._pending)
+        if self._pending is not None and self._pending.is_pending:
+            self._dealer.cancel_call(self._pending, "kill")
 
 
 class RouterCalls:
@@ -105,7 +105,9 @@ class RouterCalls:
                 self._held.append((answer, outcome))
 
         try:
-            call.began(self._dealer.ask(procedure, payload, options, details, end, on_progress, nameable))
+            pending = self._dealer.ask(procedure, payload, options, details, end, nameable)
+            pending.on_progress = on_progress
+            call.began(pending)
         except Refused as refusal:
             answer.settle(refusal)
         return call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from radiod.transport.formats import NOTHING, Format
 from radiod.transport.outlets import Outlet
@@ -37,6 +37,10 @@ class Connection(Protocol):
     def hold_body(self, is_held: bool) -> None: ...
 
     def cut(self) -> None: ...
+
+
+FORGOTTEN: Final = {version: Head(b"GET", Target("/"), version, []) for version in (b"1.0", b"1.1")}
+"""What stands for the head of a stream: its own may be long, and the stream lives for days."""
 
 
 def _nothing(outlet: Outlet) -> None:
@@ -112,6 +116,11 @@ class Request:
                 not read on.
         """
         return self.connection.begin(self, answer, format, opening, is_cut_for_backlog=is_cut_for_backlog)
+
+    def forget_head(self) -> None:
+        """Its head has been looked at. What answers HEAD ends at once, and without a chunk."""
+        if self.head.method != b"HEAD":
+            self.head = FORGOTTEN[self.head.version]
 
     def end(self) -> None:
         """An answer that went on has ended."""

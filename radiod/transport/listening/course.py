@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.listeners import Listener
-from radiod.core.history.cursors import Cursor
+from radiod.core.history.cursors import cursor, moved
 from radiod.core.history.positions import Position
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.uris import selects
@@ -53,26 +53,22 @@ class Wanted:
 
 
 class Course:
-    """How far one listener has come on several channels. ``id``: the cursor that says so, empty if none does.
+    """How far a listener has come on several channels. ``id``: its cursor, empty without positions."""
 
-    ``wanted``: in the order that they were asked for; those that have ended are taken out.
-    """
+    __slots__ = ("_patterns", "_singles", "id")
 
     def __init__(self, wanted: Iterable[Wanted]) -> None:
         self._singles = {one.topic for one in wanted if one.is_single}
         self._patterns = [one for one in wanted if not one.is_single]
-        self._cursor = Cursor({})
         self.id = b""
 
-    def begin(self, at: dict[str, Position]) -> None:
+    def begin(self, at: Mapping[str, Position]) -> None:
         """The listener begins where these channels stand; those not named have no positions, so far."""
-        self._cursor = Cursor(at)
-        self.id = str(self._cursor).encode() if at else b""
+        self.id = cursor(at).encode() if at else b""
 
-    def move(self, channel: str, epoch: str, seq: int) -> None:
+    def move(self, channel: str, at: Position) -> None:
         """The last event of a channel is this one now."""
-        self._cursor.move(channel, Position(epoch, seq))
-        self.id = str(self._cursor).encode()
+        self.id = moved(self.id.decode(), channel, at).encode()
 
     def pattern(self, subscription: int) -> str:
         """The pattern that a subscription is of."""

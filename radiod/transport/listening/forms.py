@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from radiod.transport.formats import (
@@ -21,7 +20,7 @@ from radiod.transport.listening.records import (
     EVENTS,
     LINES,
     TEXTS,
-    Shape,
+    Kind,
     chunked,
     deflated,
     framed,
@@ -35,25 +34,24 @@ F = TypeVar("F")
 
 
 class Form(NamedTuple, Generic[F]):
-    """``single``: what events of one channel look like; ``shape`` and ``wrap``: what those of several do."""
+    """``single``: what events of one channel look like; ``several``: what those of several do."""
 
     single: F
-    shape: Shape
-    wrap: Callable[[bytes], bytes]
+    several: Kind
 
 
 STREAMS: Final[dict[tuple[str, bool], Form[StreamFormat]]] = {
-    ("text/event-stream", False): Form(SSE, EVENTS, whole),
-    ("text/event-stream", True): Form(SSE_CHUNKED, EVENTS, chunked),
-    ("application/x-ndjson", False): Form(ND_JSON, LINES, whole),
-    ("application/x-ndjson", True): Form(ND_JSON_CHUNKED, LINES, chunked),
+    ("text/event-stream", False): Form(SSE, Kind(EVENTS, whole)),
+    ("text/event-stream", True): Form(SSE_CHUNKED, Kind(EVENTS, chunked)),
+    ("application/x-ndjson", False): Form(ND_JSON, Kind(LINES, whole)),
+    ("application/x-ndjson", True): Form(ND_JSON_CHUNKED, Kind(LINES, chunked)),
 }
 """(Media type, whether it comes in chunks) -> form."""
 
 WEBSOCKET: Final[dict[bool, Form[Format]]] = {
-    False: Form(PLAIN, TEXTS, framed),
-    True: Form(PLAIN_DEFLATED, TEXTS, deflated),
+    False: Form(PLAIN, Kind(TEXTS, framed)),
+    True: Form(PLAIN_DEFLATED, Kind(TEXTS, deflated)),
 }
 """Whether frames are compressed -> form."""
 
-POLL: Final[Form[Format]] = Form(POLLED, ELEMENTS, whole)
+POLL: Final[Form[Format]] = Form(POLLED, Kind(ELEMENTS, whole))

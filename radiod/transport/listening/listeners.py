@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from radiod.core.history.cursors import Cursor
+from radiod.core.history.cursors import cursor
 from radiod.core.history.positions import Position
 from radiod.core.promises import Promise, chain
 from radiod.core.realm.gateway import Gateway
@@ -82,7 +82,7 @@ class PlainListener:
         """What its events look like in a form; of several channels it is its own."""
         if self.course is None:
             return form.single
-        self.records = Records(form.shape, form.wrap, self.course)
+        self.records = Records(form.several, self.course)
         return self.records
 
     def open(self, outlet: Outlet, *, is_live: bool = False) -> None:
@@ -129,7 +129,7 @@ class PlainListener:
         if not at:
             return None
         if self.course is not None:
-            return str(Cursor(at))
+            return cursor(at)
         return next(str(position) for position in at.values())
 
     @property
@@ -162,9 +162,8 @@ class PlainListener:
         listener = ended.listener
         assert listener is not None
         self.wanted.remove(ended)
-        waiting = listener.queued
-        self._lost += listener.lost + waiting
-        return waiting + (0 if listener.buffer is None else listener.buffer.take_lost())
+        self._lost += listener.lost + listener.queued
+        return 0 if listener.buffer is None else listener.buffer.unsaid
 
     @property
     def is_open(self) -> bool:
@@ -259,7 +258,12 @@ def _admitted(
     gateway: Gateway, principal: Principal, asked: ListenQuery, is_several: bool, wanted: list[Wanted]
 ) -> PlainListener:
     for one in wanted:
-        one.space.tuning.check(asked.buffer or {})
+        try:
+            one.space.tuning.settings_of(principal, one.match, one.topic, asked.buffer)
+        except Refused as refusal:
+            if is_several:
+                raise naming(one.name, refusal) from None
+            raise
         if asked.last is None:
             one.after = None if asked.after is None else asked.after.get(one.topic)
         elif one.is_single:

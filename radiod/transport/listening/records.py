@@ -38,6 +38,10 @@ _BODY: Final = "records"
 """The key of what all connections share of an event: no format is a string."""
 
 
+MOST_MADE: Final = 16
+"""Cursors for which the bytes of the last event are remembered: what comes again is in a few of them."""
+
+
 class Shape(Protocol):
     """One way to write records. ``beat``: what is written when there are none.
 
@@ -132,17 +136,38 @@ ELEMENTS: Final[Shape] = _Objects(b",", has_id=False)
 """Of a poll's answer, which has the cursor in its head."""
 
 
+class Kind:
+    """All connections that have records of one shape, framed by ``wrap``.
+
+    Most of those that listen to the same channels keep step: they stand at the same cursor before an event,
+    and at the same one behind it. What is written to them is made once.
+    """
+
+    def __init__(self, shape: Shape, wrap: Callable[[bytes], bytes]) -> None:
+        self.shape = shape
+        self.wrap = wrap
+        # The last event, and what was made of it: cursor before -> (bytes, cursor behind).
+        self._last: Broadcast | None = None
+        self._made: dict[bytes, tuple[bytes, bytes]] = {}
+
+    def of(self, broadcast: Broadcast) -> dict[bytes, tuple[bytes, bytes]]:
+        """What was made of an event."""
+        if self._last is not broadcast:
+            self._last = broadcast
+            self._made = {}
+        return self._made
+
+
 class Records:
-    """A ``StreamFormat`` of one connection, which moves its ``course``. ``wrap``: frames what is written."""
+    """A ``StreamFormat`` of one connection, which moves its ``course``."""
 
     is_shared = False
 
-    def __init__(self, shape: Shape, wrap: Callable[[bytes], bytes], course: Course) -> None:
-        self._shape = shape
-        self._wrap = wrap
+    def __init__(self, kind: Kind, course: Course) -> None:
+        self._kind = kind
         self._course = course
-        self.beat = wrap(shape.beat)
-        self.tells_losses_at_once = shape.tells_losses_at_once
+        self.beat = kind.wrap(kind.shape.beat)
+        self.tells_losses_at_once = kind.shape.tells_losses_at_once
 
     def message(self, message: Message, payload: Payload | None) -> bytes:
         """No messages of WAMP."""
@@ -151,36 +176,51 @@ class Records:
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         """One record; nothing, if another of the names brings the event."""
         course, details = self._course, broadcast.details
-        # None before the event is known to be sayable: where it is not, the loss says where to go on.
+        if "topic" in details and course.repeats(broadcast):
+            return self.loss(course.pattern(broadcast.subscription), None, lost) if lost else b""
+        if lost or "_recovered" in details:
+            return self._make(broadcast, lost)
+        made = self._kind.of(broadcast)
+        known = made.get(course.id)
+        if known is not None:
+            frame, course.id = known
+            return frame
+        before = course.id
+        frame = self._make(broadcast, 0)
+        if len(made) < MOST_MADE:
+            made[before] = frame, course.id
+        return frame
+
+    def _make(self, broadcast: Broadcast, lost: int) -> bytes:
+        course, details = self._course, broadcast.details
+        # First: nothing moves with an event that cannot be said; the loss says where to go on.
         body = broadcast.frames.get(_BODY) or _body(broadcast)
         if "topic" in details:
             name = course.pattern(broadcast.subscription)
-            if course.repeats(broadcast):
-                return self.loss(name, None, lost) if lost else b""
         else:
             name = broadcast.topic
             if "_epoch" in details:
-                course.move(name, details["_epoch"], details["_seq"])
-        is_gone = "_recovered" in details
-        return self._wrap(self._shape.record(course.id, body, name, lost, is_gone=is_gone))
+                course.move(name, Position(details["_epoch"], details["_seq"]))
+        kind, is_gone = self._kind, "_recovered" in details
+        return kind.wrap(kind.shape.record(course.id, body, name, lost, is_gone=is_gone))
 
     def beginning(self) -> bytes:
         """As ``Shape``."""
-        return self._wrap(self._shape.beginning(self._course.id))
+        return self._kind.wrap(self._kind.shape.beginning(self._course.id))
 
     def loss(self, channel: str, position: Position | None, lost: int) -> bytes:
         """As ``StreamFormat``."""
         if position is not None:
-            self._course.move(channel, *position)
-        return self._wrap(self._shape.loss(self._course.id, channel, position, lost))
+            self._course.move(channel, position)
+        return self._kind.wrap(self._kind.shape.loss(self._course.id, channel, position, lost))
 
     def closed(self, channel: str, reason: str, lost: int) -> bytes:
         """As ``Shape``."""
-        return self._wrap(self._shape.closed(channel, reason, lost))
+        return self._kind.wrap(self._kind.shape.closed(channel, reason, lost))
 
     def last_words(self) -> bytes:
         """As ``Format``."""
-        return self._wrap(self._shape.last_words())
+        return self._kind.wrap(self._kind.shape.last_words())
 
 
 def whole(data: bytes) -> bytes:

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
@@ -52,6 +52,9 @@ UNSUPPORTED_DATA: Final = 1003
 INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
+
+MOST_REASON: Final = 123
+"""Bytes of a reason in a close frame."""
 
 
 class Shared:
@@ -158,11 +161,15 @@ class WebSocketConnection:
             self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
 
     def stream(self, stream: PlainListener) -> Outlet:
-        """Send channels' data. Returns: where it goes."""
+        """Send channels' data, if they are there yet. Returns: where it goes."""
         outlet = self._outlet
         assert outlet is not None
         self._stream = stream
-        stream.open(outlet)
+        try:
+            stream.open(outlet)
+        except Refused as refusal:
+            self.log.info("failed {peer}: {reason}", peer=self._peer, reason=refusal.text)
+            self._close(POLICY_VIOLATION, refusal.text.encode()[:MOST_REASON].decode("utf-8", "ignore"))
         return outlet
 
     # --- receiving

@@ -170,7 +170,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         format = stream.format(WEBSOCKET[self._is_deflated])
         opened = self._hand_over(format)
         outlet = opened.stream(stream)
-        if stream.records is not None:
+        if stream.records is not None and stream.is_open:
             self.factory.streams.beat(outlet, stream.records, stream)
         return opened
 

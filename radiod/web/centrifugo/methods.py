@@ -36,6 +36,7 @@ from radiod.web.centrifugo.replies import (
     wrapped,
 )
 from radiod.wire.codecs import JSON, Payload, Undecodable
+from radiod.wire.halves import HALF, has_halves
 from radiod.wire.options import PublishOptions
 from radiod.wire.samples import sample_of
 
@@ -178,7 +179,7 @@ class Methods:
                 return Failure.of(UNAVAILABLE, f"there is no {asked[0]} here")
             members = method.members.decode(body)
         except (ValueError, RecursionError) as error:
-            return Failure.of(BAD_REQUEST, str(error).splitlines()[0][:200])
+            return Failure.of(BAD_REQUEST, HALF if has_halves(body) else str(error).splitlines()[0][:200])
         return reply_of(lambda: method.run(caller, members))
 
     # --- publishing

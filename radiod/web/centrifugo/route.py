@@ -13,7 +13,7 @@ import msgspec
 from radiod.core.promises import Promise, chain
 from radiod.core.series import series
 from radiod.errors import RadiodError
-from radiod.web.answers import NO_TEXT, Request, rest_of_path
+from radiod.web.answers import NO_PATH, NO_TEXT, Request, rest_of_path
 from radiod.web.callers import Caller, Callers, UnknownCaller
 from radiod.web.centrifugo.methods import Methods
 from radiod.web.centrifugo.replies import BAD_REQUEST, UNAUTHORIZED, Failure, Reply, reply_of, wrapped
@@ -47,17 +47,19 @@ class Centrifugo(Route):
 
     def post(self, request: Request) -> Outcome:
         """Do it, perhaps when it is the address's turn."""
+        name = rest_of_path(request)
+        if name is None:
+            return NO_TEXT
+        if not name or "/" in name:
+            return NO_PATH
         secret = api_key(request)
-        return self._callers.in_turn_with(request, secret, lambda: self._act(request, secret))
+        return self._callers.in_turn_with(request, secret, lambda: self._act(request, secret, name))
 
-    def _act(self, request: Request, secret: str | None) -> Outcome:
+    def _act(self, request: Request, secret: str | None, name: str) -> Outcome:
         try:
             caller = self._callers.holder(request, secret)
         except UnknownCaller:
             return json_answer(401, wrapped(Failure.of(UNAUTHORIZED)), ("WWW-Authenticate", "apikey"))
-        name = rest_of_path(request)
-        if name is None:
-            return NO_TEXT
         body = request.body
         try:
             body.decode()

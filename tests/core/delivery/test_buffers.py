@@ -37,6 +37,16 @@ def test_a_ring_drops_the_oldest_and_says_so_once():
     assert drain(buffer) == [(3, 3), (4, 0)]
 
 
+def test_what_the_listener_has_not_heard_of_is_what_waits_and_what_was_lost():
+    buffer = make(2, 100)
+    assert buffer.unsaid == 0
+    for n in range(5):
+        buffer.offer(event(n))
+    assert (len(buffer), buffer.unsaid) == (2, 5)
+    buffer.take()
+    assert buffer.unsaid == 1
+
+
 @pytest.mark.parametrize("policy", ["skip", "wait", "raise"])
 def test_others_drop_the_newest_and_tell_it_in_its_place(policy):
     buffer = make(2, 100, policy=policy)

@@ -8,17 +8,20 @@ from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.ids import digest
 from radiod.core.limits import Limits
+from radiod.core.promises import Promise
 from radiod.core.sessions.session import Session
 from radiod.errors import (
     BAD_KEY,
     CHANNEL_CLOSED,
     FEATURE_NOT_SUPPORTED,
+    OVERRUN,
     QUOTA,
     STORE_UNAVAILABLE,
     Refused,
 )
 from radiod.testing import make_principal
 from radiod.wire.codecs import Payload
+from radiod.wire.options import PublishOptions
 
 PUBLISH, PUBLISHED, SUBSCRIBE, EVENT, ERROR = 16, 17, 32, 36, 8
 DURABLE = HistoryBounds(size=10, seconds=100, bytes=1000, is_durable=True)
@@ -175,6 +178,45 @@ class TestDurable:
         assert outcomes == []
         radio.journal.sync()
         assert outcomes[0].readers == 1
+
+    @pytest.mark.parametrize("is_durable", [True, False])
+    def test_it_tells_where_the_event_is(self, radio, is_durable):
+        carol = radio.join("carol")
+        carol.request(SUBSCRIBE, {"_radiod_buffer": {"policy": "wait", "size": 1}}, "a")
+        radio.outbox.block(carol.session)
+        if not is_durable:
+            radio.realm.space.histories.journal = None
+        key = Session(99, make_principal("key"), None)
+        options = PublishOptions(acknowledge=True)
+        outcomes = []
+        for _ in range(2):
+            published = radio.realm.gateway.publish(key, "a", Payload.of(1), options)
+            if isinstance(published, Promise):
+                published.then(outcomes.append)
+            else:
+                outcomes.append(published)
+        radio.journal.sync()
+        radio.outbox.unblock(carol.session)
+        radio.clock.advance(0)
+        epoch = radio.realm.space.histories.of("a")[0].epoch
+        assert [(one.epoch, one.seq) for one in outcomes] == [(epoch, 1), (epoch, 2)]
+
+    def test_what_is_not_to_be_has_no_place(self, radio):
+        carol = radio.join("carol")
+        carol.request(SUBSCRIBE, {"_radiod_buffer": {"policy": "wait", "size": 1}}, "a")
+        radio.outbox.block(carol.session)
+        radio.realm.space.histories.journal = None
+        key = Session(99, make_principal("key"), None)
+        options = PublishOptions(acknowledge=True)
+        radio.realm.gateway.publish(key, "a", Payload.of(1), options)
+        outcomes = []
+        radio.realm.gateway.publish(key, "a", Payload.of(1), options).then(outcomes.append)
+        radio.clock.advance(100)
+        assert [one.uri for one in outcomes] == [OVERRUN]
+
+    def test_where_nobody_counts_there_is_none(self, radio):
+        published = radio.realm.gateway.publish(Session(99, make_principal("key"), None), "b", Payload.of(1))
+        assert (published.epoch, published.seq) == ("", 0)
 
 
 class TestCounting:

@@ -98,6 +98,28 @@ class TestListen:
         assert [listener.subscription.topic for listener in alice.subscriptions.values()] == ["a"]
         assert_silent(alice)
 
+    def test_to_a_pattern_needs_the_right_to_all_of_it(self, world):
+        gateway = world.realm.gateway
+        assert gateway.may_listen(make_principal(), "a.", None, "prefix") is world.realm.space
+        assert_refused(INVALID_URI, gateway.may_listen, make_principal(), "a b", None, "prefix")
+        assert_refused(INVALID_ARGUMENT, gateway.may_listen, make_principal(), "a.", "key", "prefix")
+
+    def test_ends_one_by_one_and_with_the_session(self, world):
+        gateway, broker = world.realm.gateway, world.realm.space.broker
+        session = gateway.join(make_principal(), None)
+        first, second = (gateway.listen(session, topic) for topic in "ab")
+        assert (first.subscription.topic, first.session) == ("a", session)
+        gateway.ignore(session, first.subscription.id)
+        gateway.ignore(session, first.subscription.id)
+        assert broker.of(session) == [second.subscription]
+        gateway.leave(session)
+        gateway.leave(session)
+        assert (len(broker), session.is_open) == (0, False)
+
+    def test_with_a_buffer_that_can_be_checked_beforehand(self, world):
+        world.realm.gateway.check_buffer({"size": 5})
+        assert_refused(INVALID_ARGUMENT, world.realm.gateway.check_buffer, {"size": -1})
+
 
 class TestChannelsFromOutside:
     def test_have_no_owner_but_a_key(self, world, alice):
@@ -174,6 +196,15 @@ class TestVisitors:
         assert gateway.may_listen(principal, "p") is world.realm.space
         assert_refused(BAD_KEY, gateway.may_listen, principal, "p", "wrong")
         assert len(world.realm.memberships) == 0
+
+    def test_may_try_a_key(self, world, private):
+        gateway = world.realm.gateway
+        assert [gateway.fits("p", key) for key in ("secret", "wrong")] == [True, False]
+        assert not gateway.fits("public", "secret")
+        # One that has ended is no reason to take the name for another one's.
+        world.realm.channels.create("q", ChannelSettings(lifetime=10), key="k")
+        world.clock.advance(11)
+        assert gateway.fits("q", "k")
 
     def test_may_listen_to_what_the_configuration_made_them_members_of(self, world, private):
         principal = make_principal(memberships=("p",))

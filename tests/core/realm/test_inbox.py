@@ -14,6 +14,7 @@ from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, PendingCall
 from radiod.core.slices import SLICE_S
 from radiod.errors import (
     CANCELED,
+    INVALID_ARGUMENT,
     INVALID_URI,
     NO_SUCH_REGISTRATION,
     NO_SUCH_SUBSCRIPTION,
@@ -32,7 +33,7 @@ from radiod.testing import (
     make_principal,
     make_realm,
 )
-from radiod.wire.codecs import Payload
+from radiod.wire.codecs import JSON, Payload
 from radiod.wire.messages import (
     Call,
     Cancel,
@@ -528,6 +529,79 @@ class TestRates:
         world.clock.advance(1)
         slow.settle()
         assert [message[0] for message in client.received()] == [33, 50, 50]
+
+
+class TestUnfitMessages:
+    """JavaScript wrote half a character into a name, or an option."""
+
+    HALF = "a text holds half a character, a lone surrogate"
+
+    def send(self, peer, data):
+        message = JSON.decode(data)
+        peer._realm.inbox.check_request(peer.session, message)
+        peer.send_message(message)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b'[16,1,{"acknowledge":true},"\\ud800"]',
+            b'[32,1,{},"\\ud800"]',
+            b'[48,1,{},"\\ud800"]',
+            b'[64,1,{},"\\ud800"]',
+        ],
+        ids=["PUBLISH", "SUBSCRIBE", "CALL", "REGISTER"],
+    )
+    def test_are_an_error_and_the_session_goes_on(self, alice, data):
+        self.send(alice, data)
+        (answer,) = alice.received()
+        assert_error(answer, int(data[1:3]), 1, INVALID_ARGUMENT)
+        assert answer[5] == [self.HALF]
+        # It has had its number.
+        self.send(alice, b'[48,2,{},"radiod.echo"]')
+        assert alice.received() == [[50, 2, {}]]
+
+    def test_that_publish_and_ask_for_no_answer_are_nothing(self, alice):
+        self.send(alice, b'[16,1,{},"\\ud800"]')
+        assert_silent(alice)
+
+    def test_count_like_any_other(self, alice):
+        self.send(alice, b'[32,1,{},"\\ud800"]')
+        with pytest.raises(PeerError, match="the next one is 2"):
+            self.send(alice, b'[32,3,{},"\\ud800"]')
+
+    def test_are_bounded_by_the_role_as_others_are(self, world):
+        client = world.join(permissions=RATED)
+        for number in range(3):
+            self.send(client, b'[32,%d,{},"\\ud800"]' % (number + 1))
+        assert [message[4] for message in client.received()] == [
+            INVALID_ARGUMENT,
+            INVALID_ARGUMENT,
+            RATE_LIMITED,
+        ]
+
+    @pytest.mark.parametrize("answer", [b'[70,1,{"ppt_keyid":"\\ud800"}]', b'[8,68,1,{},"\\ud800"]'])
+    def test_that_answer_a_call_are_an_error_for_the_caller(self, world, alice, answer):
+        callee = world.join()
+        callee.ask(64, 1, {}, "p")
+        alice.send(48, 1, {}, "p")
+        self.send(callee, answer)
+        (error,) = alice.received()
+        assert_error(error, 48, 1, INVALID_ARGUMENT)
+        assert callee.answer(48, {}, "radiod.echo")[0] == 50
+
+    def test_that_go_on_with_a_call_end_it(self, world):
+        callee = world.join(features=TAKES_CHUNKS)
+        callee.register("p")
+        caller = world.join(features=PROGRESSIVE)
+        caller.send(48, 1, {"progress": True}, "p", [1])
+        self.send(caller, b'[48,1,{"progress":true},"\\ud800"]')
+        (error,) = caller.received()
+        assert_error(error, 48, 1, INVALID_ARGUMENT)
+        assert [message[0] for message in callee.received()] == [68, 69]
+
+    def test_that_answer_what_was_never_asked_break_the_protocol(self, alice):
+        with pytest.raises(PeerError, match="there was no INVOCATION 7"):
+            self.send(alice, b'[8,68,7,{},"\\ud800"]')
 
 
 class TestRefusals:

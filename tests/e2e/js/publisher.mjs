@@ -19,9 +19,9 @@ const events = {
 const results = {};
 
 // Serializers may throw at once.
-async function attempt(args) {
+async function attempt(args, where = topic) {
   try {
-    await member.publish(topic, args);
+    await member.publish(where, args);
     return "published";
   } catch (error) {
     return error.uri ?? String(error);
@@ -32,7 +32,11 @@ for (const [name, args] of Object.entries(events)) {
   results[name] = await attempt([name, ...args]);
 }
 // Half a character, as a text that was cut in the middle of one.
-results.half = await attempt(["half", "\u{1f600}".slice(0, 1)]);
+const half = "\u{1f600}".slice(0, 1);
+results.half = await attempt(["half", half]);
+if (serializer === "json") {
+  results["half a name"] = await attempt(["half a name"], `${topic}.${half}`);
+}
 await member.publish(topic, ["end"]);
 console.log(JSON.stringify(results));
 await member.leave();
