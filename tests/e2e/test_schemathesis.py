@@ -35,7 +35,16 @@ def run(server, way, phases, examples):
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
         *("run", f"{server.url}/openapi.json", "-H", key, paths, CENTRIFUGO, "--no-color"),
-        *("--phases", phases, "--max-examples", str(examples), "--seed", "1", "--generation-database", "none"),
+        *(
+            "--phases",
+            phases,
+            "--max-examples",
+            str(examples),
+            "--seed",
+            "1",
+            "--generation-database",
+            "none",
+        ),
     ]
     ended = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False, env=environment()
