@@ -13,9 +13,9 @@ PYTEST_FLAGS ?=
 OLDEST := build/oldest
 OLDEST_TESTS ?= tests
 COMPILED := build/compiled
-SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -path '*/pages/*' -type f)
+SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
 BESIDE := tests docs demo clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
-COMPILED_TESTS ?= tests/core tests/wire tests/features tests/e2e
+COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -43,7 +43,7 @@ help:
 	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
 	@echo "make bench     reproduce the tables of docs/performance.md: peers, and HTTP beside WAMP"
 	@echo "make wheel     a compiled wheel in dist/; needs a C compiler and Python's headers"
-	@echo "make compiled  tests of core, wire, features and end to end on the compiled build, in .venv-compiled"
+	@echo "make compiled  tests of core, wire, transport, features and end to end on the compiled build, in .venv-compiled"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 
 run: $(VENV)/.run
@@ -104,7 +104,8 @@ wheel:
 compiled: $(COMPILED)/.ready $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
-	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) $(PYTEST_FLAGS) $(COMPILED_TESTS)
+	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) -m 'not soak and not interpreted' $(PYTEST_FLAGS) \
+	    $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.
 $(COMPILED)/.ready: setup.py pyproject.toml backend.py compiling.py $(SOURCES) .venv-compiled/bin/python

@@ -27,12 +27,18 @@ TEST = [
     "websockets>=13",
     "selenium>=4.24",
     "types-requests>=2.32",
+    # /openapi.json is a valid document, and what schemathesis sends by it gets the answers that it names.
+    "schemathesis>=4.32,<5",
+    "openapi-spec-validator>=0.8",
     # For users' SCRAM verifiers, and what Autobahn's clients need for scram and cryptosign.
     "argon2-cffi>=25.1",
     "passlib>=1.7.4",
     "pynacl>=1.6",
     "base58>=2.1",
     "ecdsa>=0.19",
+    # Other people's readers of HTTP, beside ours.
+    "h11>=0.14",
+    "httptools>=0.6",
     # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
     "cent>=5.2",
     "crossbarhttprequests>=0.1.6",
@@ -60,7 +66,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
-    package_data={"radiod": ["py.typed", "web/pages/*"]},
+    package_data={"radiod": ["py.typed", "web/pages/*", "web/openapi.json"]},
     ext_modules=extensions(),
     options={"build_ext": {"parallel": os.cpu_count()}},
     install_requires=[

@@ -65,3 +65,35 @@ def test_the_rule_sees_what_calls_itself():
 def test_the_rule_lets_a_method_call_a_function_of_its_name():
     tree = ast.parse("class C:\n    def g(self):\n        g(self.other.g())")
     assert [name in called_by(function) for name, function in named_functions(tree)] == [False]
+
+
+@pytest.mark.parametrize("module", COMPILED)
+def test_a_name_of_an_error_has_one_type_in_a_function(module):
+    assert error_names((ROOT / module).read_text()) == []
+
+
+def error_names(source):
+    """Those that have several."""
+    return [
+        name
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef)
+        for name, types in error_types(function).items()
+        if len(types) > 1
+    ]
+
+
+def error_types(function):
+    """Name -> types, of what is caught there."""
+    found = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.ExceptHandler) and node.name is not None:
+            found.setdefault(node.name, set()).add(ast.unparse(node.type))
+    return found
+
+
+def test_the_rule_sees_two_types_of_one_name():
+    source = "def f():\n  try:\n    g()\n  except A as error:\n    pass\n  except {} as {}:\n    pass"
+    assert error_names(source.format("B", "error")) == ["error"]
+    assert error_names(source.format("A", "error")) == []
+    assert error_names(source.format("B", "other")) == []

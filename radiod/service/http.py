@@ -19,6 +19,7 @@ from radiod.web.centrifugo.route import Centrifugo, PublishPath
 from radiod.web.channels import Channels, Health
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
+from radiod.web.openapi import OpenApi
 from radiod.web.publish import Publish
 from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
@@ -79,12 +80,13 @@ def make_site(
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
     leaves: dict[str, Route] = {
-        **acts,
+        **{path: route for path, route in acts.items() if not path.endswith("/")},
         # Paths that lack a channel say so.
         "/listen": listen,
         "/listen/": listen,
         "/channels": channels,
         "/healthz": Health(),
+        "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}

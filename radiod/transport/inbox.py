@@ -152,6 +152,11 @@ class Inbox:
         """Put bytes behind everything else."""
         self._behind.append(data)
 
+    def take_behind(self) -> bytes:
+        """The bytes behind what is being taken, for somebody else."""
+        data, self._behind = b"".join(self._behind), []
+        return data
+
     def wake(self) -> None:
         """The outlet is not held any more: go on in the next turn."""
         if not self._is_queued:

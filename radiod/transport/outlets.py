@@ -15,13 +15,11 @@ from radiod.errors import Refused
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Turns
 from radiod.transport.reading import Reading
-from radiod.transport.schedule import CHUNK, Patience, Schedule
+from radiod.transport.schedule import CHUNK, DRAIN_BYTES, FINISH_SECONDS, Patience, Schedule
 from radiod.transport.strangers import Strangers
 from radiod.wire.messages import Message
 
 __all__ = [
-    "DRAIN_BYTES",
-    "FINISH_SECONDS",
     "TURN_BYTES",
     "TURN_S",
     "Outlet",
@@ -35,12 +33,6 @@ TURN_BYTES: Final = 1 << 18
 
 TURN_S: Final = 0.001
 """Seconds that one outlet may take for it: short events cost more than their bytes, compressed ones most."""
-
-DRAIN_BYTES: Final = 1 << 20
-"""Bytes of events that are sent to a connection that is behind when the server stops, or a little more."""
-
-FINISH_SECONDS: Final = 2.0
-"""How long a blocked connection may take to read what it was sent before it is closed."""
 
 
 class Source(Schedule):
@@ -67,10 +59,26 @@ class Outlet(Reading):
     """
 
     __slots__ = (
-        "_backlog", "_backlog_bytes", "_fan_out", "_is_finishing", "_is_resting", "_on_cut", "_on_finished",
-        "blocked", "format", "max_bytes", "on_ended", "on_missed", "owed", "passed_over", "patience", "peer",
-        "queue", "shared",
-    )  # fmt: skip
+        "_backlog",
+        "_fan_out",
+        "_is_finishing",
+        "_is_resting",
+        "_on_cut",
+        "_on_finished",
+        "_transport",
+        "backlog_bytes",
+        "blocked",
+        "format",
+        "max_bytes",
+        "on_ended",
+        "on_missed",
+        "owed",
+        "passed_over",
+        "patience",
+        "peer",
+        "queue",
+        "shared",
+    )
 
     def __init__(
         self,
@@ -80,8 +88,10 @@ class Outlet(Reading):
         max_bytes: int,
         on_cut: Callable[[], None],
         on_finished: Callable[[], None],
+        transport: Any = None,
     ) -> None:
         super().__init__(fan_out.turns)
+        self._transport = transport
         self._fan_out = fan_out
         self.format = format
         self.max_bytes = max_bytes
@@ -110,7 +120,7 @@ class Outlet(Reading):
         # While blocked: answers in order.
         # An empty deque has 600 bytes: the backlog is one only while there is something in it.
         self._backlog: deque[bytes] | None = None
-        self._backlog_bytes = 0
+        self.backlog_bytes = 0
 
     def push(self, data: bytes) -> None:
         """Queue bytes that may not be dropped."""
@@ -118,12 +128,23 @@ class Outlet(Reading):
             return
         if self.blocked:
             self._held().append(data)
-            self._backlog_bytes += len(data)
+            self.backlog_bytes += len(data)
             self._check_backlog()
         elif data:
             if not self.queue:
                 self._fan_out.mark_dirty(self)
             self.queue.append(data)
+
+    def mark(self) -> int:
+        """The place of what is pushed next."""
+        return len(self._backlog or ()) if self.blocked else len(self.queue)
+
+    def insert(self, place: int, data: bytes) -> None:
+        """As ``push``, but at a place that was marked in this turn."""
+        self.push(data)
+        frames = self._backlog if self.blocked else self.queue
+        if frames:
+            frames.insert(place, frames.pop())
 
     def fitting(self, *messages: Message) -> bytes:
         """The first of ``messages`` that the peer accepts, or else the last one."""
@@ -142,11 +163,6 @@ class Outlet(Reading):
         if self.on_missed is not None:
             self.on_missed()
 
-    @property
-    def backlog(self) -> int:
-        """Bytes of answers that wait until the peer reads."""
-        return self._backlog_bytes
-
     def ended(self, subscription: int, reason: str) -> None:
         """A subscription of a listener that speaks no WAMP has ended, for an error of that URI."""
         if self.on_ended is None:
@@ -162,16 +178,15 @@ class Outlet(Reading):
     def finish(self, seconds: float = FINISH_SECONDS) -> None:
         """Have the connection closed once everything queued so far has left; events held are given up.
 
-        A peer that is behind has so many ``seconds`` to read it.
+        A peer that is behind has so many ``seconds`` to read it; if it has, the connection may go on.
         """
         if self._is_gone:
             return
         self._is_finishing = True
         self.owed.clear()
-        if self._has_all_left():
-            self._finish_if_done()
-        elif self.blocked:
-            self.after(seconds, self.give_up)
+        self._finish_if_done()
+        if self.blocked:
+            self.after(seconds, lambda: self.give_up() if self._is_finishing else None)
 
     def _has_all_left(self) -> bool:
         """True when nothing more need be written before the connection is closed."""
@@ -216,7 +231,7 @@ class Outlet(Reading):
             if self.blocked:
                 # Not a reason to cut the connection: that events can wait is what buffers are for.
                 self._held().append(frame)
-                self._backlog_bytes += len(frame)
+                self.backlog_bytes += len(frame)
             else:
                 self.push(frame)
 
@@ -228,10 +243,10 @@ class Outlet(Reading):
         self.owed.clear()
 
     def _check_backlog(self) -> None:
-        if self._backlog_bytes > self.patience.cut_above:
+        if self.backlog_bytes > self.patience.cut_above:
             self._fan_out.cut += 1
             self._break_off()
-        elif self._backlog_bytes > self.patience.pause_above and not self._is_backlogged:
+        elif self.backlog_bytes > self.patience.pause_above and not self._is_backlogged:
             self._is_backlogged = True
             self.update_reads()
 
@@ -247,7 +262,7 @@ class Outlet(Reading):
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
             self._held().appendleft(data)
-            self._backlog_bytes += len(data)
+            self.backlog_bytes += len(data)
         self._finish_if_done()
 
     def write_waiting(self) -> None:
@@ -287,7 +302,7 @@ class Outlet(Reading):
                 self._rest()
             elif not chunk:
                 break
-        if self._is_backlogged and self._backlog_bytes <= self.patience.pause_above:
+        if self._is_backlogged and self.backlog_bytes <= self.patience.pause_above:
             self._is_backlogged = False
             self.update_reads()
         self._finish_if_done()
@@ -313,7 +328,7 @@ class Outlet(Reading):
     def _next_waiting(self) -> bytes | None:
         if self._backlog is not None:
             data = self._backlog.popleft()
-            self._backlog_bytes -= len(data)
+            self.backlog_bytes -= len(data)
             if not self._backlog:
                 self._backlog = None
             return data
@@ -347,21 +362,11 @@ class Outlet(Reading):
 class SocketOutlet(Outlet):
     """An outlet that sends straight into a plain socket, and lets Twisted wait when the socket is full."""
 
-    __slots__ = ("_is_registering", "_send", "_transport")
+    __slots__ = ("_is_registering", "_send")
 
-    def __init__(
-        self,
-        fan_out: Source,
-        transport: Any,
-        format: Format,
-        *,
-        max_bytes: int,
-        on_cut: Callable[[], None],
-        on_finished: Callable[[], None],
-    ) -> None:
-        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
-        self._transport = transport
-        self._send = transport.socket.send
+    def start(self) -> None:
+        """Take the socket. Call once, before the first write."""
+        self._send = self._transport.socket.send
         self._is_registering = False
 
     def _write(self, data: bytes) -> None:
@@ -406,35 +411,22 @@ class SocketOutlet(Outlet):
 class StreamOutlet(Outlet):
     """An outlet over any Twisted consumer (TLS) that tells when its buffer is full."""
 
-    __slots__ = ("_consumer",)
-
-    def __init__(
-        self,
-        fan_out: Source,
-        consumer: Any,
-        format: Format,
-        *,
-        max_bytes: int,
-        on_cut: Callable[[], None],
-        on_finished: Callable[[], None],
-    ) -> None:
-        super().__init__(fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished)
-        self._consumer = consumer
+    __slots__ = ()
 
     def start(self) -> None:
-        """Ask the consumer to tell when it is full. Call once, before the first write."""
-        self._consumer.registerProducer(self, True)
+        """Ask the transport to tell when it is full. Call once, before the first write."""
+        self._transport.registerProducer(self, True)
 
     def let_go(self) -> None:
         """TLS does not close while somebody is registered who might write."""
         if not self.blocked:
-            self._consumer.unregisterProducer()
+            self._transport.unregisterProducer()
 
     def _write(self, data: bytes) -> None:
-        self._consumer.write(data)
+        self._transport.write(data)
 
     def _pause_reads(self, is_paused: bool) -> None:
-        # The consumer is a producer too, where it reads from a peer at all.
-        method = getattr(self._consumer, "pauseProducing" if is_paused else "resumeProducing", None)
+        # It is a producer too, where it reads from a peer at all.
+        method = getattr(self._transport, "pauseProducing" if is_paused else "resumeProducing", None)
         if method is not None:
             method()

@@ -23,6 +23,7 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
 from radiod.transport.limits import TransportLimits
+from radiod.transport.lingering import LINGER_SECONDS, can_linger
 from radiod.transport.liveness import Watch
 from radiod.transport.strangers import Strangers
 from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
@@ -159,6 +160,15 @@ class Doorkeeper(TwistedProtocol):
         phrase = PHRASES[bad.status]
         self.log.info("refused {peer}: {phrase}", peer=self._peer(), phrase=phrase)
         self.transport.write(error_reply(bad.status, str(bad), reason=phrase))
+        if can_linger(self.transport):
+            self._deadline.cancel()
+            self._deadline = self.factory.after(LINGER_SECONDS, self._hang_up)
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+
+    def _hang_up(self) -> None:
+        self._deadline = self.factory.head_deadline(self._expire)
         self.transport.loseConnection()
 
     def _peer(self) -> str:
@@ -326,6 +336,7 @@ class PortFactory(ServerFactory):
                     error_reply(429, "too many connections from this address", reason=PHRASES[429])
                 )
                 transport.loseConnection()
+                self.head_deadline(transport.abortConnection)
                 return
         self.upgrade(transport, caller, visit, head, received, on_lost)
 
@@ -354,7 +365,11 @@ class PortFactory(ServerFactory):
 
     def head_deadline(self, what: Any) -> Deadline:
         """Call ``what`` when a connection has had all the time it gets for its first request head."""
-        return self._clock.timers.at(self._clock.seconds() + self._settings.handshake_seconds, what)
+        return self.after(self._settings.handshake_seconds, what)
+
+    def after(self, seconds: float, what: Any) -> Deadline:
+        """Call ``what`` when so much time has passed."""
+        return self._clock.timers.at(self._clock.seconds() + seconds, what)
 
 
 @implementer(IProtocolNegotiationFactory)

@@ -17,13 +17,28 @@ from radiod.transport.clock import ReactorClock
 from radiod.transport.inbox import Turns
 from radiod.transport.strangers import Strangers
 
-__all__ = ["CHUNK", "READ_PAUSE", "RESTED_S", "Patience", "Schedule", "Scheduled"]
+__all__ = [
+    "CHUNK",
+    "DRAIN_BYTES",
+    "FINISH_SECONDS",
+    "READ_PAUSE",
+    "RESTED_S",
+    "Patience",
+    "Schedule",
+    "Scheduled",
+]
 
 CHUNK: Final = 1 << 16
 """Bytes: queues are flushed before they hold more, so a stalled listener never costs much more."""
 
 READ_PAUSE: Final = 1 << 16
 """Bytes of unsent answers above which a peer must read before it may ask on."""
+
+DRAIN_BYTES: Final = 1 << 20
+"""Bytes of events that are sent to a connection that is behind when the server stops, or a little more."""
+
+FINISH_SECONDS: Final = 2.0
+"""How long a blocked connection may take to read what it was sent before it is closed."""
 
 RESTED_S: Final = 0.002
 """Seconds of one turn for all outlets together that go on with it."""

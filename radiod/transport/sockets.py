@@ -21,12 +21,10 @@ def outlet_over(
     on_finished: Callable[[], None],
 ) -> Outlet:
     """The outlet that suits a transport, ready to be written to."""
-    if hasattr(transport, "socket") and not hasattr(transport, "wrappedProtocol"):
-        return SocketOutlet(
-            fan_out, transport, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished
-        )
-    outlet = StreamOutlet(
-        fan_out, transport, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished
+    is_plain = hasattr(transport, "socket") and not hasattr(transport, "wrappedProtocol")
+    kind = SocketOutlet if is_plain else StreamOutlet
+    outlet = kind(
+        fan_out, format, max_bytes=max_bytes, on_cut=on_cut, on_finished=on_finished, transport=transport
     )
     outlet.start()
     return outlet

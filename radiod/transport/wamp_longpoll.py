@@ -104,7 +104,7 @@ class PollOutlet(Outlet):
     def _hold_queue(self) -> None:
         # Nothing can be in the backlog yet: while a receive waits, nothing else does.
         self._held().extend(self.queue)
-        self._backlog_bytes += sum(map(len, self.queue))
+        self.backlog_bytes += sum(map(len, self.queue))
         self.queue.clear()
 
     def _next_chunk(self) -> list[bytes]:

@@ -12,9 +12,11 @@ from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
 from radiod.wire.heads import Head
+from radiod.wire.replies import with_retry
 from radiod.wire.targets import Target, below, parameters
 
 __all__ = [
+    "NO_PATH",
     "NO_TEXT",
     "Request",
     "credential",
@@ -26,6 +28,7 @@ __all__ = [
 
 log: Final = Logger()
 
+NO_PATH: Final = json_answer(404, {"error": "no such path"})
 NO_TEXT: Final = json_answer(400, {"error": "what is percent-encoded in the path must be UTF-8"})
 
 
@@ -64,7 +67,8 @@ class Request(Protocol):
 
 def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     """An error of radiod's, as its own routes tell it."""
-    return json_answer(http_status(error), {"error": error.text}, *fields)
+    status = http_status(error)
+    return json_answer(status, {"error": error.text}, *with_retry(status, fields))
 
 
 def log_refused(request: Request, text: str) -> None:

@@ -86,8 +86,7 @@ class Callers:
 
     def in_turn(self, request: Request, act: Callable[[], Outcome]) -> Outcome:
         """What ``act`` comes to, which asks ``of``: at once, or when it is the address's turn."""
-        # Nobody guesses, most of the time, and then it does not matter what is shown.
-        if not self._suspicion.guesses.networks:
+        if self._suspicion.is_idle:
             return act()
         return self._suspicion.in_turn(request, _shown(request), act)
 
@@ -102,9 +101,8 @@ class Callers:
             if "signature" in signed:
                 return self._proven(request, self._signer(request, signed), _shown(request))
         secret = credential(request)
-        caller = self._holder(request, secret)
-        self._suspicion.proven(request, (secret, request.header(b"channel-key")))
-        return caller
+        shown = secret, request.header(b"channel-key")
+        return self._proven(request, self._holder(request, secret), shown)
 
     def in_turn_with(self, request: Request, secret: str | None, act: Callable[[], Outcome]) -> Outcome:
         """The same as ``in_turn`` for a dialect that has its own way to show a key."""

@@ -39,7 +39,7 @@ class Channels(Route):
             if name:
                 return _found(self._gateway.describe(name, self._permissions))
             asked = query(request)
-            limit = asked.get("limit") or "100"
+            limit = asked.get("limit", "100")
             if not (limit.isdecimal() and limit.isascii() and 1 <= int(limit[:9]) <= MAX_PAGE):
                 return json_answer(400, {"error": f"limit must be an integer from 1 to {MAX_PAGE}"})
             page = self._gateway.page(

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.promises import Promise, chain
-from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, QUOTA, RadiodError, Refused, WrongSecret
+from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, RadiodError, Refused, WrongSecret
 from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
@@ -125,7 +125,9 @@ class Listener:
         request = self._request
         answer = Answer(200, type=b"%b; charset=utf-8" % media_type.encode(), fields=UNCOLLECTED)
         if request.method == "HEAD":
-            request.answer(answer)
+            # Of no length, as the stream would be.
+            request.begin(answer)
+            request.end()
             return
 
         def begin(format: Any, opening: Callable[[Any], None]) -> Any:
@@ -167,6 +169,4 @@ class Listener:
             self._suspicion.wrong(request)
         if error.uri == NOT_AUTHORIZED or isinstance(error, WrongSecret):
             log_refused(request, error.text)
-        if error.uri == QUOTA:
-            fields = (("Retry-After", "1"), *fields)
         return refusal(error, *fields)

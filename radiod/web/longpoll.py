@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from radiod.errors import QUOTA, Refused
-from radiod.web.answers import Request, refusal
+from radiod.web.answers import NO_PATH, Request, refusal
 from radiod.web.routes import Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -71,7 +71,7 @@ class LongPoll(Route):
             return self._open(request)
         action = self._actions.get(rest[0]) if len(rest) == 1 else None
         if action is None:
-            return json_answer(404, {"error": "no such path"})
+            return NO_PATH
         transport = self._transports.find(first)
         if transport is None:
             return json_answer(404, {"error": "no such transport"})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from radiod.web.answers import Request
+from radiod.web.answers import NO_PATH, Request
 from radiod.web.routes import Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -52,7 +52,7 @@ class NotFound(Route):
 
     def handle(self, request: Request) -> None:
         """404."""
-        request.answer(json_answer(404, {"error": "no such path"}))
+        request.answer(NO_PATH)
 
 
 class WholeServer(Route):
@@ -64,10 +64,10 @@ class WholeServer(Route):
 class WampPath(Route):
     """Where WAMP over WebSocket is, for requests that do not ask for a WebSocket."""
 
-    def handle(self, request: Request) -> None:
+    def get(self, request: Request) -> Outcome:
         """426."""
         text = "this is WAMP over WebSocket; over HTTP it is at /lp"
-        request.answer(json_answer(426, {"error": text}, ("Upgrade", "websocket")))
+        return json_answer(426, {"error": text}, ("Upgrade", "websocket"))
 
 
 class Site:

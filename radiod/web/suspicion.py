@@ -16,10 +16,15 @@ __all__ = ["Suspicion"]
 
 
 class Suspicion:
-    """What routes that take keys share. ``guesses``: those of the server."""
+    """What routes that take keys share."""
 
     def __init__(self, guesses: Guesses) -> None:
-        self.guesses = guesses
+        self._guesses = guesses
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody guesses, as most of the time: then there is no turn to wait for."""
+        return not self._guesses.networks
 
     def in_turn(self, request: Request, keys: tuple[str | None, ...], act: Callable[[], Outcome]) -> Outcome:
         """What ``act`` comes to: at once, or when the address has its turn.
@@ -27,13 +32,12 @@ class Suspicion:
         ``keys`` that were right on this connection, from this address, are no guesses: who publishes all the
         time does not wait.
         """
-        # Nobody guesses, most of the time, and then there is nothing to look up.
-        if not self.guesses.networks or not any(keys):
+        if self.is_idle or not any(keys):
             return act()
         if request.connection.proven == (request.visit.address, keys):
             return act()
         try:
-            turn = self.guesses.turn(network_of(request.visit.address))
+            turn = self._guesses.turn(network_of(request.visit.address))
         except Refused as refusal:
             return _refuse(refusal)
         if turn is None:
@@ -55,7 +59,7 @@ class Suspicion:
     def wrong(self, request: Request) -> None:
         """A key was wrong."""
         request.connection.proven = None
-        self.guesses.wrong(network_of(request.visit.address))
+        self._guesses.wrong(network_of(request.visit.address))
 
 
 def _refuse(refusal: RadiodError) -> Answer:

@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from radiod.wire.heads import MAX_HEAD_BYTES, BadHead, Head
+from radiod.wire.heads import MAX_DIGITS, MAX_HEAD_BYTES, BadHead, Head
 
-__all__ = ["Body", "ChunkedBody", "SizedBody", "body_of", "is_gzip"]
+__all__ = ["Body", "ChunkedBody", "SizedBody", "body_of", "has_body", "is_gzip"]
 
 CHUNKS_A_STEP: Final = 256
 """Chunks of one ``take``: they may be of one byte each, and cost more than that."""
 
-MAX_DIGITS: Final = 16
-"""Of a chunk's size. More of them are beyond any limit."""
-
 # A size, and an extension that is read over. No white space in front of it: some take that for a digit less.
-SIZE: Final = re.compile(rb"([0-9A-Fa-f]+)(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+DIGITS: Final = re.compile(rb"[0-9A-Fa-f]*")
+BEHIND_SIZE: Final = re.compile(rb"(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n")
 
 # What a chunked body waits for.
@@ -125,12 +123,11 @@ class ChunkedBody(Body):
                 raise BadHead(400)
 
     def _take_size(self, line: bytes) -> None:
-        found = SIZE.fullmatch(line)
-        if found is None:
+        digits = self._digits(line)
+        self._count(len(line) - digits - 2)
+        if not digits or not BEHIND_SIZE.fullmatch(line, digits):
             raise BadHead(400)
-        digits = found[1]
-        self._count(len(line) - len(digits) - 2)
-        size = int(digits, 16) if len(digits) <= MAX_DIGITS else self._limit + 1
+        size = int(line[:digits], 16)
         self._limit -= size
         if self._limit < 0:
             raise BadHead(413)
@@ -138,16 +135,38 @@ class ChunkedBody(Body):
         self._state = IN_DATA if size else IN_TRAILER
 
     def _check_partial(self, line: bytes) -> None:
-        """A line that has not ended is kept, and so it has a bound, and must not be wrong already."""
-        if self._state == BEHIND_DATA and not b"\r\n".startswith(line):
-            raise BadHead(400)
-        self._count(len(line))
-        self._overhead -= len(line)
+        """A line that has not ended is kept, and so it has a bound: that of the whole line, since reads may
+        cut it anywhere."""
+        size = len(line)
+        if self._state == BEHIND_DATA:
+            if not b"\r\n".startswith(line):
+                raise BadHead(400)
+            return
+        if self._state == AT_SIZE:
+            size -= self._digits(line)
+        # Of the line's end, or of that of all.
+        if line.endswith(b"\r"):
+            size -= 1
+        self._count(size)
+        self._overhead -= size
+
+    def _digits(self, line: bytes) -> int:
+        """How many digits a size has. Raises: BadHead: more than any size that is allowed."""
+        found = DIGITS.match(line)
+        digits = 0 if found is None else found.end()
+        if digits > MAX_DIGITS:
+            raise BadHead(413)
+        return digits
 
     def _count(self, size: int) -> None:
         self._overhead += size
         if self._overhead > MAX_HEAD_BYTES:
             raise BadHead(431)
+
+
+def has_body(head: Head) -> bool:
+    """Whether a request has a body, whoever wants it."""
+    return head.is_chunked or bool(head.length)
 
 
 def body_of(head: Head, limit: int) -> Body | None:

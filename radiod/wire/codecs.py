@@ -164,8 +164,8 @@ class _Base(ABC):
     def decode(self, data: bytes) -> ClientMessage | Unfit:
         try:
             return self._decode(data) if len(data) < LARGE else undisturbed(self._decode, data)
-        except msgspec.ValidationError as error:
-            return self._decode_mended(data, error)
+        except msgspec.ValidationError as invalid:
+            return self._decode_mended(data, invalid)
         # RecursionError: nested deeper than the interpreter's stack; every other one: malformed.
         except (ValueError, RecursionError, msgspec.MsgspecError, cbor2.CBORError) as error:
             raise PeerError(f"not a WAMP message in {self.name}: {_complaint(error)}") from None

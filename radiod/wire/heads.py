@@ -10,7 +10,7 @@ from typing import Final
 
 from radiod.wire.targets import BadTarget, Target, target_of
 
-__all__ = ["END_OF_HEAD", "HOST", "MAX_HEAD_BYTES", "PHRASES", "BadHead", "Head", "read_head"]
+__all__ = ["END_OF_HEAD", "HOST", "MAX_DIGITS", "MAX_HEAD_BYTES", "PHRASES", "BadHead", "Head", "read_head"]
 
 MAX_HEAD_BYTES: Final = 16_384
 MAX_FIELDS: Final = 100
@@ -44,6 +44,7 @@ PHRASES: Final = {
     415: "Unsupported Media Type",
     417: "Expectation Failed",
     421: "Misdirected Request",
+    426: "Upgrade Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     501: "Not Implemented",
@@ -174,9 +175,10 @@ def _check_fields(head: Head) -> None:
     if (host is None and head.version == b"1.1") or (host is not None and not HOST.fullmatch(host)):
         raise BadHead(400, "HTTP/1.1 needs a Host")
     _check_framing(head)
-    expected = head.first(b"expect")
-    if expected is not None and expected.lower() != b"100-continue":
-        raise BadHead(417)
+    if head.first(b"expect") is not None:
+        for expected in head.all(b"expect"):
+            if expected.lower() != b"100-continue":
+                raise BadHead(417)
 
 
 def _check_framing(head: Head) -> None:

@@ -11,10 +11,16 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["MAX_REASON", "clean", "error_reply", "reply_head"]
+__all__ = ["MAX_REASON", "clean", "error_reply", "reply_head", "with_retry"]
 
 MAX_REASON: Final = 200
 """Characters of a reason phrase, which may quote what a client said."""
+
+LATER: Final = (429, 503)
+"""Statuses that say for how many seconds a client should leave it."""
+
+RETRY_SECONDS: Final = "1"
+"""Of those, where nobody knows better."""
 
 # Also what is no ASCII: bytes of UTF-8 such as 0x85 end lines for clients that read heads as Latin-1.
 UNFIT: Final = re.compile(rb"[^ -~]")
@@ -40,6 +46,14 @@ def reply_head(
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
+def with_retry(status: int, fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The fields of an answer, and ``Retry-After`` if its status wants that and it has none."""
+    told = tuple(fields)
+    if status not in LATER or any(name == "Retry-After" for name, _ in told):
+        return told
+    return ("Retry-After", RETRY_SECONDS), *told
+
+
 def error_reply(
     status: int, text: str, fields: Iterable[tuple[str, str]] = (), reason: str | None = None
 ) -> bytes:
@@ -50,7 +64,7 @@ def error_reply(
     """
     body = msgspec.json.encode({"error": text})
     told = [
-        *fields,
+        *with_retry(status, fields),
         ("Content-Type", "application/json"),
         ("Content-Length", str(len(body))),
         ("Connection", "close"),

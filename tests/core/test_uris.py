@@ -184,7 +184,7 @@ EVERY = [".".join(parts) for length in range(1, 5) for parts in product(PARTS, r
 gaps = st.lists(st.sampled_from(["", "a", "b", "ab"]), min_size=1, max_size=3).map(".".join)
 names = st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=3).map(".".join)
 configured = st.one_of(st.just("*"), names, names.map("{}.*".format), gaps.filter(bool))
-wanted = st.one_of(
+asked_for = st.one_of(
     st.tuples(st.just("exact"), names),
     st.tuples(st.just("prefix"), st.one_of(st.just(""), names, names.map("{}.".format))),
     st.tuples(st.just("wildcard"), gaps),
@@ -195,14 +195,14 @@ def selected(policy, uri):
     return [one for one in EVERY if selects(policy, uri, one)]
 
 
-@given(configured, wanted)
+@given(configured, asked_for)
 def test_a_pattern_covers_exactly_what_lies_under_it(pattern, asked):
     under = selected(*asked)
     assert under
     assert covers(pattern, *asked) == all(matches(pattern, uri) for uri in under)
 
 
-@given(st.lists(configured, max_size=3), wanted)
+@given(st.lists(configured, max_size=3), asked_for)
 def test_a_set_covers_what_one_of_its_patterns_covers(several, asked):
     assert PatternSet(tuple(several)).covers(*asked) == any(covers(pattern, *asked) for pattern in several)
 

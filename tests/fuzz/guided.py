@@ -14,10 +14,12 @@ from collections.abc import Callable
 from fuzz.strict import strictly
 from radiod.errors import PeerError, RadiodError
 from radiod.wire.batches import split_separated, split_sized
+from radiod.wire.bodies import Body, ChunkedBody, body_of, is_gzip
 from radiod.wire.codecs import CODECS, Codec, Undecodable
 from radiod.wire.deflate import inflate
 from radiod.wire.frames import rawsocket_frames
-from radiod.wire.heads import BadHead, read_head
+from radiod.wire.gunzip import BadGzip, TooLong, gunzip
+from radiod.wire.heads import END_OF_HEAD, BadHead, read_head
 from radiod.wire.reader import FrameReader, Violation
 
 __all__ = ["one_input"]
@@ -52,6 +54,67 @@ def _head(data: bytes) -> None:
         read_head(data)
 
 
+def _requests(data: bytes) -> None:
+    """Requests of one connection; the first byte says where reads cut their bodies.
+
+    Raises: AssertionError: they are others than in one read.
+    """
+    cut, whole = data[0] if data else 0, data[1:]
+    assert _taken(whole, cut) == _taken(whole, len(whole))
+
+
+def _taken(data: bytes, cut: int) -> list[object]:
+    """Each request's head and body, and why one is refused; what is not whole is none."""
+    found: list[object] = []
+    try:
+        while END_OF_HEAD in data:
+            end = data.index(END_OF_HEAD) + len(END_OF_HEAD)
+            head, rest = read_head(data[:end]), data[end:]
+            body, is_packed, content = body_of(head, LIMIT), is_gzip(head), b""
+            if body is not None:
+                content, rest = _poured(body, [rest[:cut], rest[cut:]])
+                if not body.is_over:
+                    break
+            found.append((head.method, head.fields, gunzip(content, LIMIT) if is_packed else content))
+            data = rest
+    except (BadHead, BadGzip, TooLong) as error:
+        found.append(str(error))
+    return found
+
+
+def _chunks(data: bytes) -> None:
+    """Chunks in two reads, and byte by byte. Raises: AssertionError: they are others than in one."""
+    cut, whole = data[0] if data else 0, data[1:]
+    singles = [whole[at : at + 1] for at in range(min(len(whole), 512))]
+    assert _joined([whole]) == _joined([whole[:cut], whole[cut:]]) == _joined([*singles, whole[512:]])
+
+
+def _joined(reads: list[bytes]) -> object:
+    body = ChunkedBody(LIMIT)
+    try:
+        return *_poured(body, reads), body.is_over
+    except BadHead as bad:
+        return bad.status
+
+
+def _poured(body: Body, reads: list[bytes]) -> tuple[bytes, bytes]:
+    """What is the body's, and what is left. Raises: BadHead."""
+    content = rest = b""
+    for read in reads:
+        rest += read
+        while rest and not body.is_over:
+            before = len(rest)
+            content, rest = content + body.take(rest), body.rest
+            if len(rest) == before:
+                break
+    return content, rest
+
+
+def _gzip(data: bytes) -> None:
+    with contextlib.suppress(BadGzip, TooLong):
+        gunzip(data, LIMIT)
+
+
 def _frames(data: bytes) -> None:
     with contextlib.suppress(RadiodError):
         rawsocket_frames(data, LIMIT)
@@ -77,7 +140,7 @@ def _batches(data: bytes) -> None:
             split(data)
 
 
-TARGETS = [*map(_messages, CODECS.values()), _head, _frames, _websocket, _batches]
+TARGETS = [*map(_messages, CODECS.values()), _head, _requests, _chunks, _gzip, _frames, _websocket, _batches]
 
 
 def main() -> None:

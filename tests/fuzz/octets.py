@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from random import Random
@@ -21,6 +22,7 @@ FIELDS = (
     "Content-Length: 5",
     "Host: x", "X-Forwarded-For: 1.2.3.4", "Authorization: Bearer sample-key", "Upgrade: websocket",
     "Connection: upgrade", "Cookie: a=b",
+    "Content-Encoding: gzip", "Content-Encoding: br", "Connection: keep-alive", "TE: trailers",
 )  # fmt: skip
 TARGETS = (
     "/", "/healthz", "/channels", "/channels/sample_net", "/publish", "/listen/sample_net?last=1&wait=0",
@@ -53,19 +55,43 @@ def burst(random: Random, count: int = 12) -> list[bytes]:
 
 def _http(random: Random) -> bytes:
     found = b""
-    for _ in range(random.randrange(1, 4)):
+    for _ in range(random.choice((1, 1, 2, 3, 3, 20))):
         method = random.choice(("GET", "POST", "GET", "POST", "HEAD", "OPTIONS", "PUT"))
         fields = random.sample(FIELDS, random.randrange(4))
         body = random.choice(BODIES) if method in ("POST", "PUT") else b""
         if random.random() < 0.3 and body:
-            pieces = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in cut(random, body))
-            head = request(method, random.choice(TARGETS), b"", fields).partition(b"Content-Length: 0\r\n")[0]
-            found += (
-                head.removesuffix(b"\r\n") + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
-            )
+            body = packed(random, body)
+            fields = [field for field in fields if "Encoding" not in field] + ["Content-Encoding: gzip"]
+        if random.random() < 0.3 and body:
+            head = request(method, random.choice(TARGETS), b"", [*fields, "Transfer-Encoding: chunked"])
+            found += head.replace(b"Content-Length: 0\r\n", b"") + chunked(random, body)
         else:
             found += request(method, random.choice(TARGETS), body, fields)
     return found
+
+
+def chunked(random: Random, body: bytes) -> bytes:
+    """A body in chunks, with extensions and trailers now and then."""
+    extension = random.choice((b"", b"", b";a", b';a="b"'))
+    pieces = [piece for piece in cut(random, body) if piece]
+    trailers = random.choice((b"", b"", b"X: y\r\n", b"Content-Length: 3\r\nHost: y\r\n"))
+    return (
+        b"".join(b"%x%b\r\n%b\r\n" % (len(piece), extension, piece) for piece in pieces)
+        + b"0\r\n%b\r\n" % trailers
+    )
+
+
+def packed(random: Random, body: bytes) -> bytes:
+    """A body by gzip, of several members now and then, and seldom one that is none or is a small bomb."""
+    whole = b"".join(gzip.compress(piece, mtime=0) for piece in cut(random, body))
+    kind = random.randrange(8)
+    if kind == 0:
+        return whole[:-1]
+    if kind == 1:
+        return whole + b"\0"
+    if kind == 2:
+        return gzip.compress(bytes(2 << 20), mtime=0)
+    return whole
 
 
 def _websocket(random: Random) -> bytes:

@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisc
 from radiod import __version__
 from radiod.core.build import BUILD
 from radiod.service.radio import Radio
+from radiod.service.settings import door
 
 HEALTHY = f'{{"status":"ok","version":"{__version__}","build":"{BUILD}"}}'.encode()
 """What ``/healthz`` answers."""
@@ -48,11 +49,16 @@ class Wire:
 
     def __init__(self, radio: Radio, reactor: MemoryReactorClock, port: int = 40_000) -> None:
         self._reactor = reactor
-        protocol = radio.port.buildProtocol(IPv4Address("TCP", "127.0.0.1", port))
+        address = IPv4Address("TCP", "127.0.0.1", port)
+        protocol = self.admit(radio, address)
         assert protocol is not None
-        self.transport = StringTransportWithDisconnection(peerAddress=IPv4Address("TCP", "127.0.0.1", port))
+        self.transport = StringTransportWithDisconnection(peerAddress=address)
         self.transport.protocol = protocol
         protocol.makeConnection(self.transport)
+
+    def admit(self, radio: Radio, address: IPv4Address) -> Any:
+        """What the server makes of a connection from there."""
+        return radio.port.buildProtocol(address)
 
     def send(self, data: bytes) -> None:
         """Deliver bytes to the server, and let it finish its turn."""
@@ -78,6 +84,19 @@ class Wire:
         """Close from the client's side, without a word."""
         if self.transport.connected:
             self.transport.loseConnection()
+
+
+class DoorWire(Wire):
+    """A connection through the door that the configuration describes in its first ``[[listen]]``."""
+
+    def __init__(self, radio: Radio, reactor: MemoryReactorClock, *, is_loopback: bool = False) -> None:
+        self.door = door(radio._config.listen[0])
+        self.door.is_loopback = is_loopback
+        super().__init__(radio, reactor)
+
+    def admit(self, radio: Radio, address: IPv4Address) -> Any:
+        """What it makes of it at this door."""
+        return radio.port.admit(self.door, address)
 
 
 class WampWire(Wire):

@@ -19,6 +19,8 @@ from radiod.transport.outlets import TURN_BYTES, TURN_S, Outlet
 from radiod.transport.schedule import CHUNK, RESTED_S
 from radiod.wire.codecs import JSON, Payload
 
+pytestmark = pytest.mark.interpreted
+
 
 class Plain:
     """A format in which an event is its payload."""

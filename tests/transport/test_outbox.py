@@ -1,9 +1,9 @@
 """The outbox: one write a turn, and what happens when a connection does not read."""
 
 import msgspec
+import pytest
 
-from radiod.transport.outlets import DRAIN_BYTES
-from radiod.transport.schedule import CHUNK, READ_PAUSE
+from radiod.transport.schedule import CHUNK, DRAIN_BYTES, READ_PAUSE
 
 
 def listening(world, topic="a"):
@@ -246,6 +246,7 @@ def test_a_loss_that_the_next_event_cannot_tell_is_told_by_the_one_behind_it(wor
     assert [event[3] for event in listener.heard()] == [{"_lost": 3}, {}]
 
 
+@pytest.mark.interpreted
 def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little(world):
     world.start("realms.radio.channels.kept.history.size = 1000")
     listener, publisher = world.join(), world.join()

@@ -8,8 +8,10 @@ from twisted.internet.testing import MemoryReactorClock
 
 from radiod.transport.clock import ReactorClock
 from radiod.transport.outbox import FanOut
-from radiod.transport.outlets import FINISH_SECONDS, TURN_BYTES
-from radiod.transport.schedule import READ_PAUSE
+from radiod.transport.outlets import TURN_BYTES
+from radiod.transport.schedule import FINISH_SECONDS, READ_PAUSE
+
+pytestmark = pytest.mark.interpreted
 
 
 class Case:

@@ -4,9 +4,7 @@ import json
 import tempfile
 
 import pytest
-from support.memory import HEALTHY, Wire, upgrade
-
-from radiod.service.settings import door
+from support.memory import HEALTHY, DoorWire, upgrade
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 KEPT = """
@@ -390,27 +388,6 @@ def test_heartbeats_are_configured(world):
 def doored(world, rules, more=""):
     """Start a radiod whose door has these rules."""
     return world.start(f'{KEPT}\n{more}\n[[listen]]\nendpoint = "tcp:0"\n{rules}')
-
-
-class DoorWire(Wire):
-    """A connection through the door that the configuration describes."""
-
-    def __init__(self, radio, reactor, is_loopback=False):
-        self.door = door(radio._config.listen[0])
-        self.door.is_loopback = is_loopback
-        super().__init__(_Through(radio, self.door), reactor)
-
-
-class _Through:
-    def __init__(self, radio, door):
-        self._radio, self._door = radio, door
-
-    @property
-    def port(self):
-        return self
-
-    def buildProtocol(self, address):
-        return self._radio.port.admit(self._door, address)
 
 
 TRUSTED = 'trusted_proxies = ["127.0.0.1"]'

@@ -163,6 +163,13 @@ class TestTheRouter:
         _, page = call(world, {"procedure": "radiod.channel.list", "kwargs": {"prefix": "sample"}})
         assert [one["name"] for one in page["args"][0]["channels"]] == ["sample_net"]
 
+    def test_tells_the_past(self, world):
+        world.start(KEYS + "[realms.radio.channels.sample_net.history]\nsize = 5\n")
+        world.ask(http.post("/publish", {"network": "sample_net", "data": {"n": 1}}, "API-KEY: sample-key"))
+        body = {"procedure": "radiod.channel.history", "kwargs": {"name": "sample_net"}}
+        _, answer = call(world, body)
+        assert [event["args"] for event in answer["args"][0]["events"]] == [[{"n": 1}]]
+
     def test_refuses_wrong_arguments_by_name(self, world):
         _, answer = call(world, {"procedure": "radiod.channel.get", "args": [3]})
         assert answer["error"] == "wamp.error.invalid_argument"

@@ -7,6 +7,8 @@ import pytest
 from support import http
 from support.http import Answer, dechunked
 
+from radiod.core.budgets.guesses import FREE, WAIT
+
 GOOD = {"network": "sample_net", "data": {"speed": 1}}
 LINE = json.dumps(GOOD).encode() + b"\n"
 OK = {"status": 200, "message": "OK"}
@@ -129,10 +131,20 @@ class TestTooLongLines:
 class TestMinimum:
     def test_has_only_what_failed_and_how_many_there_were(self, world):
         sender = Sender(world, MINIMAL)
-        assert sender.send(LINE * 3).told() == []
-        assert b"Preference-Applied: return=minimal\r\n" in sender.head
+        # Not even a head: there are proxies that read no more once an answer has begun.
+        sender.send(LINE * 3)
+        assert sender.wire.received() == b""
         assert sender.send(b"\nx\n").told() == [{"index": 3, "status": 400, "error": "POST data is not JSON"}]
+        assert b"Preference-Applied: return=minimal\r\n" in sender.head
         assert sender.send(LINE).end().told() == [{"items": 5, "failed": 1}]
+
+    def test_a_stream_that_grows_too_long_is_refused_where_nothing_was_told(self, world):
+        world.start(max_upload_bytes=1000)
+        sender = Sender(world, MINIMAL)
+        sender.send(LINE)
+        sender.send(b"\n" * 1000)
+        assert Answer(sender.wire.received()).status == 413
+        assert sender.wire.is_closed
 
     @pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"])
     def test_of_no_lines(self, world, length):
@@ -317,3 +329,45 @@ class TestSlowListeners:
         slow.transport.producer.resumeProducing()
         world.wait(0)
         assert len(slow.heard()) == 2
+
+
+class TestWaitingForItsTurn:
+    """Where many keys were guessed, an upload waits with all others."""
+
+    @pytest.fixture
+    def sender(self, world):
+        for _ in range(FREE):
+            world.ask(http.post("/publish", GOOD, "API-KEY: wrong"))
+        return Sender(world)
+
+    def test_nothing_is_taken_before_it(self, world, sender, listener):
+        sender.send(LINE)
+        assert sender.told() == []
+        assert listener.heard() == []
+        world.wait(WAIT)
+        assert sender.told() == [OK]
+        assert sender.send(LINE).end().told() == [OK]
+
+    def test_who_hangs_up_leaves_the_line(self, world, sender, listener):
+        sender.send(LINE)
+        sender.wire.hang_up()
+        world.wait(WAIT)
+        assert listener.heard() == []
+
+    def test_a_wrong_key_is_told_when_it_is_its_turn(self, world, sender):
+        wire = world.ask(HEAD.replace(b"sample-key", b"wrong") % CHUNKED)
+        wire.send(b"3\r\nabc\r\n")
+        assert wire.received() == b""
+        for _ in range(2):
+            world.wait(WAIT)
+        assert Answer(wire.received()).status == 400
+        assert wire.is_closed
+
+
+def test_what_goes_wrong_in_the_middle_breaks_off(world, sender):
+    sender.send(LINE)
+    assert sender.told() == [OK]
+    world.realm.gateway.max_nesting = None
+    sender.send(LINE)
+    assert not sender.wire.transport.connected
+    assert b"500" not in sender.wire.received()

@@ -159,3 +159,29 @@ def test_whatever_comes_is_read_or_refused(noise):
         except BadHead:
             continue
         assert all(value.translate(None, bytes(range(9)) + b"\r\n") == value for _, value in read.fields)
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "is_kept"),
+    [
+        ("1.1", [], True),
+        ("1.1", ["Connection: keep-alive"], True),
+        ("1.1", ["Connection: close"], False),
+        ("1.1", ["Connection: Close"], False),
+        ("1.1", ["Connection: x, close"], False),
+        ("1.1", ["Connection: keep-alive", "Connection: close"], False),
+        ("1.1", ["Connection: closed"], True),
+        ("1.0", [], False),
+        ("1.0", ["Connection: Keep-Alive"], True),
+        ("1.0", ["Connection: x , keep-alive"], True),
+        ("1.0", ["Connection: keep-alive, close"], False),
+        ("1.0", ["Connection: x"], False),
+    ],
+)
+def test_a_connection_is_kept_as_its_client_wants_it(version, fields, is_kept):
+    assert read_head(head(*fields, line=f"GET / HTTP/{version}")).is_kept is is_kept
+
+
+def test_each_expectation_must_be_known():
+    assert refused(head("Expect: 100-continue", "Expect: x")) == 417
+    assert refused(head("Expect: 100-continue, x")) == 417

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.wire.replies import clean, error_reply, reply_head
+from radiod.wire.replies import clean, error_reply, reply_head, with_retry
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,13 @@ def test_an_error_is_whole_and_the_last(reason, told):
         f"Content-Length: {len(body)}",
         "Connection: close",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "told"),
+    [(429, [], "1"), (503, [("X", "y")], "1"), (429, [("Retry-After", "5")], "5"), (400, [], None)],
+)
+def test_who_may_come_back_is_told_when(status, fields, told):
+    assert dict(with_retry(status, fields)).get("Retry-After") == told
+    seconds = b"" if told is None else b"Retry-After: %b" % told.encode()
+    assert seconds in error_reply(status, "later", fields)

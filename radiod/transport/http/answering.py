@@ -11,6 +11,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.formats import NOTHING, Format
 from radiod.transport.http.request import Request
 from radiod.transport.http.server import HttpServer
+from radiod.transport.lingering import LINGER_SECONDS, can_linger
 from radiod.transport.outlets import Outlet
 from radiod.transport.schedule import Patience
 from radiod.transport.sockets import outlet_over
@@ -22,10 +23,6 @@ __all__ = ["Answering"]
 
 CLOSE_SECONDS: Final = 75.0
 """How long a peer may take to read its last answer."""
-
-LINGER_SECONDS: Final = 1.0
-"""How long what a refused peer still sends is read and dropped: a connection that is closed with something
-unread is reset, and the reset overtakes the answer."""
 
 WHILE_ANSWERING: Final = Patience(0, float("inf"))
 """One answer may wait behind another that the peer does not read; it is bounded, and no reason to cut."""
@@ -94,14 +91,16 @@ class Answering:
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Answer a request, and look at the next one."""
-        outlet = self._outlet
-        request.is_over = True
-        if outlet is None or self._is_closing:
+        if self._outlet is None or self._is_closing:
+            request.is_over = True
             return
         self._check_unread()
         has_body = request.head.method != b"HEAD"
         answer = _with(request.fields, answer)
-        self._push(answer_bytes(answer, self._server.shared_lines(), self._lines(request), has_body=has_body))
+        data = answer_bytes(answer, self._server.shared_lines(), self._lines(request), has_body=has_body)
+        # Not before: whoever gives an answer that cannot be said is told so.
+        request.is_over = True
+        self._push(data)
         self._done()
 
     def _check_unread(self) -> None:
@@ -134,6 +133,7 @@ class Answering:
         assert outlet is not None
         # What was answered before goes first, and events behind the head.
         outlet.flush()
+        place = outlet.mark()
         outlet.format = format
         try:
             opening(outlet)
@@ -148,10 +148,8 @@ class Answering:
             self._lines(request),
             is_chunked=request.is_chunked,
         )
-        if outlet.queue:
-            outlet.queue.insert(0, head)
-        else:
-            self._push(head)
+        outlet.insert(place, head)
+        self._server.fan_out.count(len(head))
         request.has_begun = True
         self._forget_head()
         patience = self._server.fan_out.patience
@@ -164,7 +162,7 @@ class Answering:
         request.is_over = True
         if outlet is None or self._is_closing:
             return
-        if request.is_chunked:
+        if request.is_chunked and request.head.method != b"HEAD":
             self._push(LAST_CHUNK)
         outlet.format = NOTHING
         outlet.on_missed = outlet.on_ended = None
@@ -195,22 +193,17 @@ class Answering:
         """Everything has left: what was a stream has ended, or the connection is to be closed."""
         request = self._request
         if not self._is_closing:
-            if request is not None:
+            if request is not None and not request.is_over:
                 if request.on_lost is not None:
                     request.on_lost()
-                self.end(request)
+                # Who is told may have ended it.
+                request.end()
             return
-        if self._is_lingering and self._can_linger():
+        if self._is_lingering and can_linger(self._transport):
             self._transport.loseWriteConnection()
             self._within(LINGER_SECONDS, self._hang_up)
         else:
             self._hang_up()
-
-    def _can_linger(self) -> bool:
-        """Under TLS the peer's end is waited for anyhow."""
-        return hasattr(self._transport, "loseWriteConnection") and not hasattr(
-            self._transport, "wrappedProtocol"
-        )
 
     def _hang_up(self) -> None:
         if self._outlet is not None:

@@ -20,7 +20,7 @@ from radiod.transport.http.routes import Route
 from radiod.transport.http.server import HttpServer
 from radiod.transport.inbox import Work
 from radiod.wire.answers import CONTINUE, json_answer
-from radiod.wire.bodies import body_of, is_gzip
+from radiod.wire.bodies import body_of, has_body, is_gzip
 from radiod.wire.doors import Caller, Visit
 from radiod.wire.gunzip import Gunzip
 from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head
@@ -43,17 +43,16 @@ class HttpConnection(Answering):
 
     __slots__ = (
         "_ahead",
-        "_backlog",
         "_head",
         "_head_bytes",
         "_incoming",
         "_is_answering",
         "_is_held",
         "_is_stepping",
-        "_is_unread",
         "_on_lost",
         "_place",
         "_route",
+        "_unread",
         "_visit",
         "proven",
     )
@@ -80,10 +79,8 @@ class HttpConnection(Answering):
         # Whether who takes a body wants no more of it for now.
         self._is_held = False
         self._is_stepping = False
-        # Whether a request's head is there, and nothing of its body was looked at.
-        self._is_unread = False
-        # Bytes of answers that had not left when the peer was last looked after.
-        self._backlog = 0
+        # Bytes of answers that the peer had not read when it was last looked at.
+        self._unread = -1
         server.connections.add(self)
 
     # --- receiving
@@ -122,10 +119,13 @@ class HttpConnection(Answering):
     def _go_on(self) -> None:
         """Take what has waited, a share of each turn at a time."""
         outlet = self._outlet
-        if outlet is None or self._is_closing or self._is_stepping or outlet.inbox is not None:
+        if outlet is None or self._is_closing or self._is_stepping:
             return
         if outlet.reads_paused and not self._is_busy():
+            # This also wakes what was put off, if anything was.
             outlet.pause_reads(False)
+        if outlet.inbox is not None:
+            return
         if (self._ahead or self._incoming is not None) and not self._is_busy():
             if outlet.is_held:
                 # Whoever lets go of it wakes this.
@@ -160,9 +160,15 @@ class HttpConnection(Answering):
     def _take_head(self) -> bool:
         """Take one request head. Raises: BadHead."""
         ahead = self._ahead
-        if ahead[:1] == b"\r":
+        if not 0x41 <= ahead[0] <= 0x5A:
+            if ahead in (b"\r", b"\r\n"):
+                # Some send it behind a body: nothing is asked for.
+                return False
             # One empty line before a request is nothing (RFC 9112, 2.2).
-            ahead = self._ahead = ahead.removeprefix(b"\r\n")
+            ahead = ahead.removeprefix(b"\r\n")
+            if not 0x41 <= ahead[0] <= 0x5A:
+                # No HTTP method begins like this.
+                raise BadHead(400)
         end = ahead.find(END_OF_HEAD, 0, MAX_HEAD_BYTES + len(END_OF_HEAD))
         if end < 0:
             if len(ahead) > MAX_HEAD_BYTES:
@@ -192,11 +198,13 @@ class HttpConnection(Answering):
         server = self._server
         server.rouse(self)
         request = self._request = Request(self, head, visit)
-        self._is_kept = head.is_kept
-        route = self._route = server.route(head.target.path)
-        self._is_unread = True
-        taker = route.taker(request)
-        self._is_unread = False
+        self._is_kept = head.is_kept and not server.is_winding_up
+        try:
+            route = self._route = server.route(head.target.path)
+            taker = route.taker(request)
+        except Exception:
+            self._fail(request)
+            return
         if request.is_over:
             # Refused by its head alone.
             return
@@ -222,25 +230,29 @@ class HttpConnection(Answering):
     def _take_body(self, incoming: Incoming) -> bool:
         """Do one step with the body. Raises: BadHead: it is none, or too long."""
         request, had_ended = self._request, incoming.has_ended
+        assert request is not None
         try:
             has_more = incoming.step(self._ahead)
         except BadHead:
             raise
         except Exception:
             # Of whoever takes it.
-            assert request is not None
+            self._ahead = incoming.rest
             self._fail(request)
-            return False
-        self._ahead = b"" if self._is_closing else incoming.rest
-        if request is not None and request.is_over:
-            # Answered: nothing of it is left, or the connection is being closed.
-            if not self._is_closing:
-                self._stop_clock()
             return bool(self._ahead)
-        if not incoming.has_ended or incoming.is_streamed:
-            self._give_time(incoming, has_more=has_more)
-        elif not had_ended:
-            self._stop_clock()
+        if request.is_over:
+            # Answered, perhaps before its end: then the connection ends, and what follows is dropped.
+            self._ahead = b"" if self._is_closing else incoming.rest
+            return bool(self._ahead)
+        self._ahead = incoming.rest
+        if incoming.has_ended:
+            if not had_ended:
+                self._stop_clock()
+        elif not incoming.is_streamed:
+            self._wait(incoming.size)
+        elif not has_more:
+            # As long as it goes on it may take its time.
+            self._within(self._server.timeout, self._expire)
         if incoming.is_over:
             self._incoming = None
             if not incoming.is_streamed:
@@ -250,16 +262,6 @@ class HttpConnection(Answering):
                 self._is_answering = True
             return bool(self._ahead)
         return has_more
-
-    def _give_time(self, incoming: Incoming, *, has_more: bool) -> None:
-        """What has come of a body was taken, as far as it goes; for the rest there is some time."""
-        if not incoming.is_streamed:
-            self._wait(incoming.size)
-            return
-        # As long as it goes on it may take its time.
-        self._backlog = 0
-        if not has_more or self._deadline is None:
-            self._within(self._server.timeout, self._expire)
 
     def _whole(self, body: bytes) -> None:
         """The request is all there: answering takes as long as it takes."""
@@ -276,10 +278,23 @@ class HttpConnection(Answering):
 
     def _fail(self, request: Request) -> None:
         self.log.failure("a request failed: {path}", path=request.target.path)
+        if request.is_over:
+            return
         if request.has_begun:
-            self.cut()
-        elif not request.is_over:
+            # Its answer breaks off: the client must not take it for whole.
+            self._check_unread()
+            self._abandon(request)
+            self._close()
+        else:
             request.answer(json_answer(500, {"error": "internal error"}))
+
+    def _abandon(self, request: Request) -> None:
+        """Nobody waits for an answer any more."""
+        self._request = None
+        if not request.is_over:
+            request.is_over = True
+            if request.on_lost is not None:
+                request.on_lost()
 
     def hold_body(self, is_held: bool) -> None:
         """Take no more of the body, since its taker waits for something; or go on."""
@@ -305,14 +320,14 @@ class HttpConnection(Answering):
     def _expire(self) -> None:
         outlet = self._outlet
         if self._is_held or (outlet is not None and outlet.reads_paused):
-            backlog = 0 if outlet is None else outlet.backlog
-            if backlog and backlog == self._backlog:
-                # Nothing of it was read all the time.
-                self._cut()
+            # It is we who do not let it finish, unless that is for answers that it does not read.
+            unread = 0 if outlet is None else outlet.backlog_bytes
+            if not unread or unread != self._unread:
+                self._unread = unread
+                self._within(self._server.timeout, self._expire)
                 return
-            # It is we who do not let it finish.
-            self._backlog = backlog
-            self._within(self._server.timeout, self._expire)
+            self.log.info("cut {peer}: it does not read what it is sent", peer=self._caller.peer)
+            self.cut()
             return
         self.log.info("cut {peer}: no whole request in time", peer=self._caller.peer)
         self.refuse(408)
@@ -336,13 +351,20 @@ class HttpConnection(Answering):
     def _is_reading_body(self) -> bool:
         """Whether the request has not come to its end."""
         incoming = self._incoming
-        return self._is_unread or (incoming is not None and not incoming.has_ended)
+        if incoming is not None:
+            return not incoming.has_ended
+        # Refused by its head alone.
+        return not self._is_answering and self._request is not None and has_body(self._request.head)
 
     def _done(self) -> None:
         """The answer is on its way: look at the next request, or wait for one."""
         self._request = self._route = self._incoming = None
         self._is_answering = self._is_held = False
         if not self._is_kept or self._server.is_winding_up:
+            outlet = self._outlet
+            if self._ahead or (outlet is not None and outlet.reads_paused):
+                # More was asked for, and perhaps not all of it has come.
+                self._is_lingering = True
             self._close()
             return
         self._server.rest(self)
@@ -352,11 +374,9 @@ class HttpConnection(Answering):
     def refuse(self, status: int, text: str = "") -> None:
         """Answer with an error, and close."""
         if not self._is_closing:
-            request, self._request = self._request, None
-            if request is not None and not request.is_over:
-                request.is_over = True
-                if request.on_lost is not None:
-                    request.on_lost()
+            request = self._request
+            if request is not None:
+                self._abandon(request)
             phrase = PHRASES[status]
             fields = [("Accept-Encoding", "gzip")] if status == UNSUPPORTED else []
             if request is None or not request.has_begun:
@@ -386,15 +406,23 @@ class HttpConnection(Answering):
 
     def _upgrade(self, head: Head, visit: Visit, data: bytes) -> None:
         """Become a WebSocket; proxies send one down a connection that has served other requests."""
-        outlet, self._outlet = self._outlet, None
+        outlet = self._outlet
+        assert outlet is not None
+        outlet.flush()
+        if outlet.blocked:
+            # What was answered before must go first, and nobody asks for a WebSocket behind that.
+            self.refuse(426, "read the answers before you ask for a WebSocket")
+            return
         received = data + self._ahead
+        if outlet.inbox is not None:
+            received += outlet.inbox.take_behind()
+        self._outlet = None
         self._is_closing = True
         self._drop()
         self._server.connections.discard(self)
-        if outlet is not None:
-            outlet.flush()
-            outlet.let_go()
-            outlet.abandon()
+        outlet.take_no_more()
+        outlet.let_go()
+        outlet.abandon()
         self._server.upgrade(self._transport, self._caller, visit, head, received, self._on_lost, self._place)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -407,11 +435,9 @@ class HttpConnection(Answering):
     def _free(self) -> None:
         self._is_closing = True
         self._drop()
-        request, self._request = self._request, None
-        if request is not None and not request.is_over:
-            request.is_over = True
-            if request.on_lost is not None:
-                request.on_lost()
+        request = self._request
+        if request is not None:
+            self._abandon(request)
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.abandon()

@@ -94,10 +94,10 @@ class Incoming:
     def _inflate(self, gunzip: Gunzip) -> bool:
         try:
             piece = gunzip.read(PIECE)
-        except TooLong as error:
-            raise BadHead(413, str(error)) from None
-        except BadGzip as error:
-            raise BadHead(400, str(error)) from None
+        except TooLong as long:
+            raise BadHead(413, str(long)) from None
+        except BadGzip as bad:
+            raise BadHead(400, str(bad)) from None
         if gunzip.is_hungry and self._body.is_over:
             self._finish(gunzip, piece)
         else:

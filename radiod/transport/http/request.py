@@ -118,8 +118,9 @@ class Request:
         return self.connection.begin(self, answer, format, opening, is_cut_for_backlog=is_cut_for_backlog)
 
     def forget_head(self) -> None:
-        """Its head has been looked at."""
-        self.head = FORGOTTEN[self.head.version]
+        """Its head has been looked at. What answers HEAD ends at once, and without a chunk."""
+        if self.head.method != b"HEAD":
+            self.head = FORGOTTEN[self.head.version]
 
     def end(self) -> None:
         """An answer that went on has ended."""

@@ -13,7 +13,7 @@ import msgspec
 from radiod.core.promises import Promise, chain
 from radiod.core.series import series
 from radiod.errors import RadiodError
-from radiod.web.answers import NO_TEXT, Request, rest_of_path
+from radiod.web.answers import NO_PATH, NO_TEXT, Request, rest_of_path
 from radiod.web.callers import Caller, Callers, UnknownCaller
 from radiod.web.centrifugo.methods import Methods
 from radiod.web.centrifugo.replies import BAD_REQUEST, UNAUTHORIZED, Failure, Reply, reply_of, wrapped
@@ -51,7 +51,7 @@ class Centrifugo(Route):
         if name is None:
             return NO_TEXT
         if not name or "/" in name:
-            return json_answer(404, {"error": "no such path"})
+            return NO_PATH
         secret = api_key(request)
         return self._callers.in_turn_with(request, secret, lambda: self._act(request, secret, name))
 
