@@ -1,4 +1,4 @@
-"""Somebody else's program reads ``/openapi.json`` and asks a real server all that it says, and what it does not."""
+"""Somebody else's program reads ``/openapi.json``, and asks a real server what it says and what it does not."""
 
 import re
 import subprocess
@@ -35,7 +35,16 @@ def run(server, way, phases, examples):
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
         *("run", f"{server.url}/openapi.json", "-H", key, paths, CENTRIFUGO, "--no-color"),
-        *("--phases", phases, "--max-examples", str(examples), "--seed", "1", "--generation-database", "none"),
+        *(
+            "--phases",
+            phases,
+            "--max-examples",
+            str(examples),
+            "--seed",
+            "1",
+            "--generation-database",
+            "none",
+        ),
     ]
     ended = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False, env=environment()
