@@ -1,19 +1,26 @@
-"""docs/recipes.md: its examples print what the page says."""
+"""docs/recipes.md and docs/http.md: their examples print what the pages say."""
 
+import functools
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 from support.running import ROOT, environment, radiod
 
 JS = Path(__file__).parent / "js"
+DRIVER = Path("/usr/bin/chromedriver")
 SECONDS = 60
-PAGE = (ROOT / "docs" / "recipes.md").read_text()
-SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("recipes.md", "http.md")}
+SECTIONS = [
+    (name, section)
+    for name, page in PAGES.items()
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+]
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT.*\n", re.MULTILINE)
 POSITION = re.compile(r"[0-9a-f]{12}(?=:\d)")
 
@@ -23,19 +30,26 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def server(shared_world):
-    [config] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    return shared_world.enter(radiod(shared_world.folder, config))
+def servers(shared_world):
+    """The radiod of each page, by the page's name."""
+
+    @functools.cache
+    def server(name):
+        [config] = re.findall(r"```toml\n(.*?)```", PAGES[name], re.DOTALL)
+        return shared_world.enter(radiod(shared_world.folder, config))
+
+    return server
 
 
-def title(section):
-    return section.split("\n")[0]
+def title(value):
+    return value.split("\n")[0]
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=title)
-def test_examples_print_what_the_page_says(server, section):
-    blocks = re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL)
+@pytest.mark.parametrize(("page", "section"), SECTIONS, ids=title)
+def test_examples_print_what_the_page_says(servers, page, section):
+    blocks = BLOCK.findall(section)
     assert blocks
+    server = servers(page)
     for (kind, text), (_, behind) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
         text = text.replace(":8080", f":{server.port}")
         if kind == "console":
@@ -47,6 +61,38 @@ def test_examples_print_what_the_page_says(server, section):
             assert printed(["node", "--experimental-websocket", "--no-warnings", "-e", text], JS) == behind
         elif kind == "python":
             assert printed([sys.executable, "-c", text], ROOT) == behind
+        elif kind in OTHERS:
+            assert printed_by(OTHERS[kind], text) == behind
+
+
+OTHERS = {"r": ["Rscript", "-e"], "matlab": ["octave-cli", "--quiet", "--eval"]}
+"""Languages that are not installed for the tests, but tried where they are."""
+
+
+def printed_by(command, text):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no language: {command[0]} is not installed")
+    return printed([*command, text], ROOT)
+
+
+@pytest.mark.skipif(not DRIVER.is_file(), reason="chromedriver is not installed")
+def test_the_event_source_of_a_browser_does_the_same(servers):
+    [section] = [section for _, section in SECTIONS if section.startswith("JavaScript with EventSource")]
+    [(_, console), (_, text), (_, said)] = BLOCK.findall(section)
+    server = servers("http.md")
+    type_in(console.replace(":8080", f":{server.port}"))
+    options = webdriver.ChromeOptions()
+    for one in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(one)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    try:
+        driver.set_script_timeout(SECONDS)
+        driver.get(f"{server.url}/healthz")
+        run = "const [text, done] = arguments; new Function('console', text)({ log: done })"
+        heard = driver.execute_async_script(run, text.replace(":8080", f":{server.port}"))
+    finally:
+        driver.quit()
+    assert f"{{ wind: {heard['wind']} }}\n" == said
 
 
 def type_in(console):
@@ -55,7 +101,7 @@ def type_in(console):
     for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", console, re.MULTILINE):
         for shown, real in epochs.items():
             command = command.replace(shown, real)
-        answer = printed(shlex.split(command), ROOT).rstrip("\n")
+        answer = printed(["bash", "-c", command], ROOT).rstrip("\n")
         epochs.update(zip(POSITION.findall(expected), POSITION.findall(answer), strict=False))
         for shown, real in epochs.items():
             expected = expected.replace(shown, real)

@@ -367,7 +367,7 @@ class TestWaitingForItsTurn:
 def test_what_goes_wrong_in_the_middle_breaks_off(world, sender):
     sender.send(LINE)
     assert sender.told() == [OK]
-    world.realm.gateway.max_nesting = None
+    sender.wire.transport.protocol._incoming._taker.publisher = None
     sender.send(LINE)
     assert not sender.wire.transport.connected
     assert b"500" not in sender.wire.received()
