@@ -1,8 +1,4 @@
-<<<<<<< .merge_file_m7nhX7
 """Somebody else's program reads ``/openapi.json``, and asks a real server what it says and does not say."""
-=======
-"""Somebody else's program reads ``/openapi.json``, and asks a real server what it says and what it does not."""
->>>>>>> .merge_file_iCZTdd
 
 import re
 import subprocess
