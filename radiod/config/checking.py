@@ -17,7 +17,21 @@ __all__ = ["OWN_PATHS", "check"]
 
 # First segments of radiod's own paths; "/" is the live page.
 OWN_PATHS: Final = frozenset(
-    ("", "ws", "publish", "api", "call", "lp", "listen", "channels", "healthz", "readyz", "metrics", "static")
+    (
+        "",
+        "ws",
+        "publish",
+        "api",
+        "call",
+        "lp",
+        "listen",
+        "channels",
+        "healthz",
+        "openapi.json",
+        "readyz",
+        "metrics",
+        "static",
+    )
 )
 # What a request line can carry as it stands; "." and ".." are taken out by browsers.
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
