@@ -453,6 +453,14 @@ def received_binary(world):
     return ask(world, http.post(f"{base}/receive", b""))
 
 
+@row("receiveLongPoll", 200, "application/octet-stream")
+def received_a_batch(world):
+    """Each message is JSON, and all of them with their separators are none."""
+    base = opened(world, "wamp.2.json.batched")
+    ask(world, http.post(f"{base}/send", json.dumps(HELLO).encode() + b"\x1e"))
+    return ask(world, http.post(f"{base}/receive", b""))
+
+
 @row("receiveLongPoll", 204, "")
 def received_nothing(world):
     wire = world.ask(http.post(f"{opened(world)}/receive", b""))
