@@ -86,6 +86,8 @@ class Callers:
 
     def in_turn(self, request: Request, act: Callable[[], Outcome]) -> Outcome:
         """What ``act`` comes to, which asks ``of``: at once, or when it is the address's turn."""
+        if self._suspicion.is_idle:
+            return act()
         return self._suspicion.in_turn(request, _shown(request), act)
 
     def of(self, request: Request) -> Caller:
@@ -98,7 +100,9 @@ class Callers:
             signed = _first_parameters(request.target.query)
             if "signature" in signed:
                 return self._proven(request, self._signer(request, signed), _shown(request))
-        return self._proven(request, self._holder(request, credential(request)), _shown(request))
+        secret = credential(request)
+        shown = secret, request.header(b"channel-key")
+        return self._proven(request, self._holder(request, secret), shown)
 
     def in_turn_with(self, request: Request, secret: str | None, act: Callable[[], Outcome]) -> Outcome:
         """The same as ``in_turn`` for a dialect that has its own way to show a key."""

@@ -36,6 +36,8 @@ class Route:
     """
 
     methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
+    untold: tuple[str, ...] = ()
+    """Methods that are answered, too, and that ``Allow`` does not name."""
     is_for_pages: bool | None = None
     """Whether pages of any site that is served may use it, or only those that the configuration names; None:
     what can be read is for all of them."""
@@ -53,7 +55,7 @@ class Route:
     def _dispatch(self, request: Request) -> Outcome:
         method = request.method
         is_served = self.tell_page(request)
-        if method not in self.methods:
+        if method not in self.methods and method not in self.untold:
             request.tell("Allow", ", ".join(self.methods))
             return json_answer(405, {"error": f"method {method[:16]} is not allowed here"})
         if method in ("POST", "PUT"):
@@ -88,7 +90,7 @@ class Route:
         return True
 
     def _answer_preflight(self, request: Request) -> None:
-        request.tell("Access-Control-Allow-Methods", ", ".join(self.methods))
+        request.tell("Access-Control-Allow-Methods", ", ".join((*self.methods, *self.untold)))
         request.tell("Access-Control-Allow-Headers", ALLOWED_HEADERS)
         request.tell("Access-Control-Max-Age", "86400")
         if request.header(b"access-control-request-private-network") == "true" and request.visit.is_named:

@@ -21,14 +21,18 @@ class Suspicion:
     def __init__(self, guesses: Guesses) -> None:
         self._guesses = guesses
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody guesses, as most of the time: then there is no turn to wait for."""
+        return not self._guesses.networks
+
     def in_turn(self, request: Request, keys: tuple[str | None, ...], act: Callable[[], Outcome]) -> Outcome:
         """What ``act`` comes to: at once, or when the address has its turn.
 
         ``keys`` that were right on this connection, from this address, are no guesses: who publishes all the
         time does not wait.
         """
-        # Nobody guesses, most of the time, and then there is nothing to look up.
-        if not self._guesses.networks or not any(keys):
+        if self.is_idle or not any(keys):
             return act()
         if request.connection.proven == (request.visit.address, keys):
             return act()

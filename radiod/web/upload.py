@@ -7,7 +7,7 @@ However long it is, no more of it is held than a line, and results that the clie
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from radiod.web.answers import Request
 from radiod.web.batches import MINIMAL, Results
@@ -78,7 +78,7 @@ class Upload:
         # What has come of a line, and whether that is too much already.
         self._line = Pieces()
         self._is_too_long = False
-        self._outlet: object = None
+        self._outlet: Any = None
         self._is_held = False
         self._has_ended = False
 
@@ -124,13 +124,19 @@ class Upload:
     def _send(self) -> None:
         """Send the results that are known."""
         request = self._request
-        if self._outlet is None and not request.is_over:
-            self._outlet = request.begin(begin_lines(self._is_minimal), is_cut_for_backlog=False)
-        if self._told:
-            data = b"\n".join(self._told) + b"\n"
+        if not self._told or request.is_over:
             self._told.clear()
-            if not request.is_over:
-                self._outlet.push(chunk(data) if request.is_chunked else data)  # type: ignore[attr-defined] # Any
+            return
+        data = b"\n".join(self._told) + b"\n"
+        self._told.clear()
+        self._begun().push(chunk(data) if request.is_chunked else data)
+
+    def _begun(self) -> Any:
+        """Where results go. Not before there is one: some proxies read no more once an answer has begun."""
+        if self._outlet is None:
+            answer = begin_lines(self._is_minimal)
+            self._outlet = self._request.begin(answer, is_cut_for_backlog=False)
+        return self._outlet
 
     def _hold(self) -> None:
         if self._results.is_full and not self._is_held:
@@ -150,4 +156,5 @@ class Upload:
             if self._is_minimal:
                 self._told.append(self._results.summary())
                 self._send()
+            self._begun()
             self._request.end()

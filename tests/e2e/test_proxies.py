@@ -210,6 +210,21 @@ def test_a_plain_websocket_comes_through(front: Front) -> None:
         assert json.loads(socket.recv(SECONDS)) == {"a": 2}
 
 
+def test_lines_are_published_as_they_come(front: Front) -> None:
+    with front.websocket("/listen/sample_net") as socket:
+
+        def lines() -> Iterator[bytes]:
+            for count in range(3):
+                line = json.dumps({"network": "sample_net", "data": {"n": count}}).encode()
+                # Apache passes nothing on before some kilobytes have come. Empty lines are no items.
+                yield line + b"\n" * (1 << 17)
+                assert json.loads(socket.recv(SECONDS)) == {"n": count}
+
+        headers = {**KEY, "Content-Type": "application/x-ndjson", "Prefer": "return=minimal"}
+        answer = front.request("POST", "/publish", data=lines(), headers=headers)
+        assert answer.json() == {"items": 3, "failed": 0}
+
+
 @pytest.mark.parametrize("media", ["text/event-stream", "application/x-ndjson"])
 def test_a_stream_is_not_held_back(front: Front, media: str) -> None:
     with front.request("GET", "/listen/sample_net", headers={"Accept": media}, stream=True) as stream:

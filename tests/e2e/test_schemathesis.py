@@ -1,4 +1,4 @@
-"""Somebody else's program reads ``/openapi.json``, and asks a real server what it says and what it does not."""
+"""Somebody else's program reads ``/openapi.json``, and asks a real server what it says and does not say."""
 
 import re
 import subprocess

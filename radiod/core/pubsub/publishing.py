@@ -6,7 +6,7 @@ What can be refused is refused before the journal; what is in the journal happen
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.history.events import KeptEvent
@@ -107,11 +107,13 @@ class Publishing:
         self._histories.add(history, record)
         if event.traffic is not None:
             event.traffic.add(len(event.payload), self._statistics.round)
-        if isinstance(published, Promise):
-            placed: Promise[Publication] = Promise()
-            published.then(lambda late: placed.settle(_placed(late, record)))
-            return placed
-        return _placed(published, record)
+        if type(published) is Publication:
+            published.epoch = record.epoch
+            published.seq = record.seq
+            return published
+        later: Promise[Publication] = Promise()
+        cast("Promise[Publication]", published).then(lambda late: later.settle(_placed(late, record)))
+        return later
 
 
 def _placed(published: P, record: KeptEvent) -> P:
