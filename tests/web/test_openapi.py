@@ -621,6 +621,27 @@ def test_what_any_request_may_get_is_described_of_each_operation():
         assert {str(status) for status in EVERYWHERE} <= set(operation["responses"])
 
 
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_each_method_of_a_path_is_described(world, path):
+    methods = {method.upper() for method in DOCUMENT["paths"][path]}
+    allowed = ask(world, http.request("OPTIONS", path.format(**FILLED))).headers["Allow"]
+    wanted = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    # What /publish has always told; PUT came later.
+    assert set(allowed.split(", ")) == wanted - ({"PUT"} if path.endswith("/publish") else set())
+
+
+def test_each_path_is_described(world):
+    site = world.radio.http.route.__self__
+    others = {path for path in site._leaves if path.startswith("/static/")} | {
+        "*",
+        "/listen/",
+        "/macro/sample/",
+    }
+    described = set(DOCUMENT["paths"])
+    assert set(site._leaves) - others <= described
+    assert {path[: path.find("/", 1) + 1] for path in described} - {"", "/static/"} == set(site._below)
+
+
 def test_the_document_is_valid_openapi_of_this_version(world):
     answer = ask(world, http.get("/openapi.json", "Origin: https://editor.example"))
     told = json.loads(answer.body)
