@@ -61,6 +61,5 @@ def test_what_the_document_says_is_so(server, way):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("way", WAYS)
-def test_what_the_document_says_is_so_in_long_stories(server, way):
-    run(server, way, "stateful", 50)
+def test_what_the_document_says_is_so_in_long_stories(server):
+    run(server, "radiod", "stateful", 50)
