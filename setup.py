@@ -30,6 +30,7 @@ TEST = [
     # /openapi.json is a valid document, and what schemathesis sends by it gets the answers that it names.
     "schemathesis>=4.32,<5",
     "openapi-spec-validator>=0.8",
+    "jsonschema>=4.20",
     # For users' SCRAM verifiers, and what Autobahn's clients need for scram and cryptosign.
     "argon2-cffi>=25.1",
     "passlib>=1.7.4",

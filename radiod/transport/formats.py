@@ -105,7 +105,9 @@ class PollFormat(_Wamp):
     def __init__(self, codec: Codec, batch: Callable[[bytes], bytes] | None) -> None:
         super().__init__(codec, batch or (lambda data: data))
         self.is_batched = batch is not None
-        self.content_type = "application/octet-stream" if codec.is_binary else "application/json"
+        # Several messages with separators behind them are no JSON, though each is.
+        is_json = batch is None and not codec.is_binary
+        self.content_type = "application/json" if is_json else "application/octet-stream"
 
 
 class _Plain(_Shared):

@@ -453,6 +453,14 @@ def received_binary(world):
     return ask(world, http.post(f"{base}/receive", b""))
 
 
+@row("receiveLongPoll", 200, "application/octet-stream")
+def received_a_batch(world):
+    """Each message is JSON, and all of them with their separators are none."""
+    base = opened(world, "wamp.2.json.batched")
+    ask(world, http.post(f"{base}/send", json.dumps(HELLO).encode() + b"\x1e"))
+    return ask(world, http.post(f"{base}/receive", b""))
+
+
 @row("receiveLongPoll", 204, "")
 def received_nothing(world):
     wire = world.ask(http.post(f"{opened(world)}/receive", b""))
@@ -611,6 +619,27 @@ def test_what_fails_is_answered_like_any_error(world):
 def test_what_any_request_may_get_is_described_of_each_operation():
     for _, _, operation in OPERATIONS.values():
         assert {str(status) for status in EVERYWHERE} <= set(operation["responses"])
+
+
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_each_method_of_a_path_is_described(world, path):
+    methods = {method.upper() for method in DOCUMENT["paths"][path]}
+    allowed = ask(world, http.request("OPTIONS", path.format(**FILLED))).headers["Allow"]
+    wanted = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    # What /publish has always told; PUT came later.
+    assert set(allowed.split(", ")) == wanted - ({"PUT"} if path.endswith("/publish") else set())
+
+
+def test_each_path_is_described(world):
+    site = world.radio.http.route.__self__
+    others = {path for path in site._leaves if path.startswith("/static/")} | {
+        "*",
+        "/listen/",
+        "/macro/sample/",
+    }
+    described = set(DOCUMENT["paths"])
+    assert set(site._leaves) - others <= described
+    assert {path[: path.find("/", 1) + 1] for path in described} - {"", "/static/"} == set(site._below)
 
 
 def test_the_document_is_valid_openapi_of_this_version(world):
