@@ -12,6 +12,9 @@ from radiod.wire.replies import clean
 
 __all__ = ["CONTINUE", "LAST_CHUNK", "answer_bytes", "chunk", "json_answer", "stream_head"]
 
+Fields = tuple[tuple[str, str], ...]
+"""Header fields: name and value of each, which may hold what a client said."""
+
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -44,11 +47,12 @@ def json_answer(status: int, body: Any, *fields: tuple[str, str]) -> Answer:
     return Answer(status, msgspec.json.encode(body), fields=fields)
 
 
-def answer_bytes(answer: Answer, shared: bytes, more: bytes, *, has_body: bool) -> bytes:
+def answer_bytes(answer: Answer, shared: bytes, more: bytes, *, has_body: bool, told: Fields = ()) -> bytes:
     """The whole of an answer.
 
     Args:
         shared: header lines of all answers, as ``Date``; more: those of this connection.
+        told: fields that go with whatever is answered.
         has_body: False for HEAD, whose answer has only the length.
     """
     content = answer.content
@@ -56,15 +60,15 @@ def answer_bytes(answer: Answer, shared: bytes, more: bytes, *, has_body: bool) 
     lines = _status_line(status) + shared
     if status not in NO_BODY:
         lines += b"Content-Type: %b\r\nContent-Length: %d\r\n" % (answer.type, len(content))
-    head = lines + _lines(answer.cache, answer.fields) + more + b"\r\n"
+    head = lines + _lines(answer.cache, told, answer.fields) + more + b"\r\n"
     return head + content if has_body and content else head
 
 
-def stream_head(answer: Answer, shared: bytes, more: bytes, *, is_chunked: bool) -> bytes:
+def stream_head(answer: Answer, shared: bytes, more: bytes, *, is_chunked: bool, told: Fields = ()) -> bytes:
     """The head of an answer whose body comes by and by; without chunks the connection's end is its end."""
     coding = b"Transfer-Encoding: chunked\r\n" if is_chunked else b""
     lines = _status_line(answer.status) + shared + b"Content-Type: %b\r\n" % answer.type
-    return lines + _lines(answer.cache, answer.fields) + coding + more + b"\r\n"
+    return lines + _lines(answer.cache, told, answer.fields) + coding + more + b"\r\n"
 
 
 def chunk(data: bytes) -> bytes:
@@ -78,7 +82,7 @@ def _status_line(status: int) -> bytes:
 
 
 @lru_cache(256)
-def _lines(cache: bytes, fields: tuple[tuple[str, str], ...]) -> bytes:
+def _lines(cache: bytes, told: Fields, fields: Fields) -> bytes:
     """Most answers have the same fields as others before them, and to clean them takes its time."""
-    lines = [b"%b: %b\r\n" % (clean(name), clean(value)) for name, value in fields]
+    lines = [b"%b: %b\r\n" % (clean(name), clean(value)) for name, value in (*told, *fields)]
     return b"Cache-Control: %b\r\n" % cache + b"".join(lines)

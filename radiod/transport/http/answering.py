@@ -96,8 +96,13 @@ class Answering:
             return
         self._check_unread()
         has_body = request.head.method != b"HEAD"
-        answer = _with(request.fields, answer)
-        data = answer_bytes(answer, self._server.shared_lines(), self._lines(request), has_body=has_body)
+        data = answer_bytes(
+            answer,
+            self._server.shared_lines(),
+            self._lines(request),
+            has_body=has_body,
+            told=request.fields,
+        )
         # Not before: whoever gives an answer that cannot be said is told so.
         request.is_over = True
         self._push(data)
@@ -143,10 +148,11 @@ class Answering:
         # Without chunks its end is the connection's.
         self._is_kept = self._is_kept and request.is_chunked
         head = stream_head(
-            _with(request.fields, answer),
+            answer,
             self._server.shared_lines(),
             self._lines(request),
             is_chunked=request.is_chunked,
+            told=request.fields,
         )
         outlet.insert(place, head)
         self._server.fan_out.count(len(head))
@@ -219,10 +225,3 @@ class Answering:
         """Close at once."""
         self._is_closing = True
         self._transport.abortConnection()
-
-
-def _with(fields: tuple[tuple[str, str], ...], answer: Answer) -> Answer:
-    """An answer, and what is told whoever answers."""
-    if not fields:
-        return answer
-    return Answer(answer.status, answer.content, answer.type, answer.cache, (*fields, *answer.fields))
