@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
@@ -51,8 +51,9 @@ class RadioService(MultiService):
         self.log_interval = configuration.limits.log_interval_s
         self.ports: list[IListeningPort] = []
         self._store: SqliteStore | None = None
-        # While it stops: do not wait for connections any longer.
-        self.hurry: Callable[[], None] = lambda: None
+        # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
+        self._end_wait: Callable[[], None] = lambda: None
+        self._is_hurried = False
         # What opening the store told, once each: in bind nobody reads the log yet.
         self._notes: dict[str, None] = {}
 
@@ -170,8 +171,15 @@ class RadioService(MultiService):
             return self._within(STORE_SECONDS, soon)
         return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
 
+    def hurry(self) -> None:
+        """While it stops: do not wait for anybody any longer, nor for connections later."""
+        self._is_hurried = True
+        self._end_wait()
+
     def _connections_gone(self) -> Deferred[None]:
         """Fires when the last connection has closed, at the latest after ``SHUTDOWN_SECONDS``."""
+        if self._is_hurried:
+            return succeed(None)
         return self._within(SHUTDOWN_SECONDS, self.radio.port.when_empty)
 
     def _within(self, seconds: float, ask: Callable[[Callable[[], None]], None]) -> Deferred[None]:
@@ -183,7 +191,7 @@ class RadioService(MultiService):
             if not fired.called:
                 fired.callback(None)
 
-        self.hurry = fire
+        self._end_wait = fire
         clock = self.radio.clock
         deadline = clock.timers.at(clock.seconds() + seconds, fire)
         ask(fire)
