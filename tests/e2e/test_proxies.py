@@ -20,7 +20,7 @@ from selenium import webdriver
 from selenium.webdriver.support.wait import WebDriverWait
 from support.config import configuration
 from support.running import Server, free_port, program, radiod, wait_until
-from support.tls import certificate
+from support.tls import certificate, for_threads
 from websockets.sync.client import ClientConnection, connect
 
 DOCS = (Path(__file__).parents[2] / "docs" / "proxies.md").read_text()
@@ -80,7 +80,7 @@ class Front:
         raw = socket.create_connection(("127.0.0.1", self.port), SECONDS, (CLIENT, 0))
         scheme, context = "ws", None
         if self.pem is not None:
-            scheme, context = "wss", ssl.create_default_context(cafile=str(self.pem))
+            scheme, context = "wss", for_threads(self.pem)
             context.set_alpn_protocols(["http/1.1"])
         return connect(f"{scheme}://localhost:{self.port}{path}", sock=raw, ssl=context, **options)
 

@@ -3,7 +3,6 @@
 import contextlib
 import http.server
 import json
-import ssl
 import sys
 import threading
 import urllib.error
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from autobahn.wamp import auth
 from support.running import free_port, program, radiod, wait_until
-from support.tls import certificate
+from support.tls import certificate, for_threads
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -214,7 +213,7 @@ def test_over_tls_the_cookie_is_for_tls_alone(tmp_path, join):
     file, tls = certificate(tmp_path), free_port()
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
     with radiod(tmp_path, CONFIG + PROCEDURE, None, *more):
-        context = ssl.create_default_context(cafile=str(file))
+        context = for_threads(file)
         client = join(f"wss://127.0.0.1:{tls}", server_hostname="localhost", ssl=context)
         assert client.cookie.startswith("__Host-radiod=")
         assert client.cookie.endswith("; Secure")

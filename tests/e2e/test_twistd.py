@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from support.config import configuration
 from support.running import ROOT, TWISTD, environment, free_port, program, radiod, wait_until
-from support.tls import certificate
+from support.tls import certificate, for_threads
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -222,7 +222,7 @@ def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
     file, tls, path = certificate(tmp_path), free_port(), tmp_path / "socket"
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1", "--listen", f"unix:{path}"]
     with radiod(tmp_path, configuration(), None, *more) as server:
-        context = ssl.create_default_context(cafile=str(file))
+        context = for_threads(file)
         url = f"wss://localhost:{tls}"
         listener = dial_ws(f"{url}/listen/sample_net", ssl=context, sock=dial(tls))
         joined(dial_ws, url, ssl=context, sock=dial(tls))
@@ -244,7 +244,7 @@ def test_one_server_listens_on_tcp_tls_and_a_unix_socket(tmp_path, dial_ws):
 
 def test_connections_over_tls_are_closed_without_delay(tmp_path, dial_ws):
     file, tls = certificate(tmp_path), free_port()
-    context = ssl.create_default_context(cafile=str(file))
+    context = for_threads(file)
     more = ["--listen", f"ssl:{tls}:privateKey={file}:interface=127.0.0.1"]
     with radiod(tmp_path, configuration(), None, *more):
         started = time.monotonic()
