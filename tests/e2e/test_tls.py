@@ -26,7 +26,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from support.config import configuration
 from support.running import ROOT, Server, environment, free_port, radiod
-from support.tls import Issued, certificate, rsa_key
+from support.tls import Issued, certificate, for_threads, rsa_key
 from websockets.sync.client import connect
 
 pytestmark = pytest.mark.e2e
@@ -253,7 +253,8 @@ def test_autobahn_js_works(tls, transport):
 
 
 def test_websockets_hears_what_an_event_stream_hears(tls):
-    options = {"ssl": tls.context("http/1.1"), "sock": socket.create_connection(("127.0.0.1", tls.port))}
+    options = {"ssl": for_threads(tls.ca), "sock": socket.create_connection(("127.0.0.1", tls.port))}
+    options["ssl"].set_alpn_protocols(["http/1.1"])
     headers = {"Accept": "text/event-stream"}
     stream = requests.get(
         f"{tls.url}/listen/sample_net", headers=headers, verify=str(tls.ca), stream=True, timeout=SECONDS
