@@ -23,11 +23,6 @@ LENGTH_BYTES: Final = {
     **{first: 1 << first - 0xC7 for first in (0xC7, 0xC8, 0xC9)},
     **{first: 2 << (first & 1) for first in (0xDC, 0xDD, 0xDE, 0xDF)},
 }
-NUMBER_SIZES: Final = {
-    **{0xCA: 5, 0xCB: 9},
-    **{first: 1 + (1 << first - 0xCC) for first in (0xCC, 0xCD, 0xCE, 0xCF)},
-    **{first: 1 + (1 << first - 0xD0) for first in (0xD0, 0xD1, 0xD2, 0xD3)},
-}
 FLOATS: Final = {0xCA: ">f", 0xCB: ">d"}
 TIMESTAMP: Final = 0xFF
 """Type -1."""
