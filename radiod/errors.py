@@ -18,6 +18,7 @@ __all__ = [
     "BadSignedRequest",
     "Denied",
     "Exceeded",
+    "NoAccess",
     "PeerError",
     "RadiodError",
     "Refused",
@@ -66,6 +67,18 @@ class WrongSecret(Refused):
     """A key that somebody showed was wrong: whoever tries many is slowed."""
 
 
+class NoAccess(Refused):
+    """A key, a token or a user that is known, and is let in nowhere.
+
+    ``reason``: ``revoked``, ``suspended``, ``expired``, ``not_yet_valid``, ``rotated``, ``origin``,
+    ``address``. It is no guess: whoever shows it had it once.
+    """
+
+    def __init__(self, reason: str, text: str = "API-KEY not valid") -> None:
+        super().__init__(NOT_AUTHORIZED, text)
+        self.reason: Final = reason
+
+
 class Denied(RadiodError):
     """The opening handshake ends in ABORT: no session came to be."""
 
@@ -105,11 +118,17 @@ STORE_UNAVAILABLE: Final = "radiod.error.unavailable"
 MAX_CONCURRENCY: Final = "radiod.error.max_concurrency"
 STILL_RUNNING: Final = "radiod.error.still_running"
 IDEMPOTENCY_MISMATCH: Final = "radiod.error.idempotency_mismatch"
+NO_SUCH_KEY: Final = "radiod.error.no_such_key"
+NO_SUCH_ACCOUNT: Final = "radiod.error.no_such_account"
+NO_SUCH_PLAN: Final = "radiod.error.no_such_plan"
+NO_SUCH_USER: Final = "radiod.error.no_such_user"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_LOGOUT: Final = "wamp.close.logout"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
 CLOSE_KILLED: Final = "wamp.close.killed"
+CLOSE_ACCESS: Final = "radiod.close."
+"""Before the reason for which access ended: ``revoked``, ``suspended``, ``expired``, ``quota``."""
 
 HTTP_STATUS: Final = {
     INVALID_URI: 400,
@@ -118,6 +137,10 @@ HTTP_STATUS: Final = {
     AUTHORIZATION_FAILED: 503,
     BAD_KEY: 403,
     NO_SUCH_CHANNEL: 404,
+    NO_SUCH_KEY: 404,
+    NO_SUCH_ACCOUNT: 404,
+    NO_SUCH_PLAN: 404,
+    NO_SUCH_USER: 404,
     CHANNEL_EXISTS: 409,
     STILL_RUNNING: 409,
     CHANNEL_CLOSED: 410,

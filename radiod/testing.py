@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.listeners import Listener
+from radiod.core.holders import Holder
 from radiod.core.limits import Limits
 from radiod.core.rates import RateLimit
 from radiod.core.realm.realm import Realm
@@ -289,6 +290,7 @@ def make_principal(
     authrole: str = "tester",
     permissions: Permissions = ALLOW_ALL,
     memberships: tuple[str, ...] = (),
+    holder: Holder | None = None,
 ) -> Principal:
     """Somebody who may do everything, unless told otherwise."""
     return Principal(
@@ -298,6 +300,7 @@ def make_principal(
         authprovider="static",
         permissions=permissions,
         memberships=memberships,
+        holder=holder,
     )
 
 
@@ -344,12 +347,13 @@ class Peer:
         agent: str | None = None,
         memberships: tuple[str, ...] = (),
         wants_goodbye: bool = False,
+        holder: Holder | None = None,
     ) -> None:
         self._realm = realm
         self._outbox = outbox
         self._codec = codec
         self.session: Final = realm.join(
-            make_principal(authid, authrole, permissions, memberships),
+            make_principal(authid, authrole, permissions, memberships, holder),
             None,
             frozenset(features.split()),
             is_revocable,

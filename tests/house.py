@@ -22,7 +22,7 @@ PLACES = ("radiod", "simulator", "clients/python/radiod_client")
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"core"}),
-    frozenset({"core.budgets"}),
+    frozenset({"core.access", "core.budgets"}),
     frozenset({"core.sessions"}),
     frozenset({"core.delivery", "core.history"}),
     frozenset({"core.pubsub", "core.rpc"}),

@@ -39,9 +39,11 @@ ALLOWED = {
             "process",
             "unixports",
             "endpoints",
+            "access",
             *EDGES,
         }
     ),
+    "access": frozenset({"errors", "wire", "core", "auth", "secret"}),
     "signals": frozenset(),
     "logs": frozenset(),
     "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),

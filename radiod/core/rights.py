@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from radiod.core.holders import Holder
 from radiod.core.promises import Promise
 from radiod.core.rates import RateLimit
 from radiod.wire.options import Options
@@ -103,7 +104,8 @@ class Permissions(Protocol):
 class Principal(Struct, frozen=True, kw_only=True):
     """Somebody whose identity is established. ``authextra`` is told to that client alone, in WELCOME.
 
-    ``memberships``: names of the configuration's private channels that its sessions are members of.
+    ``memberships``: names of the configuration's private channels that its sessions are members of;
+    ``holder``: what gave it access, and whose account that is on.
     """
 
     authid: str
@@ -113,6 +115,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     permissions: Permissions
     authextra: dict[str, Any] | None = None
     memberships: tuple[str, ...] = ()
+    holder: Holder | None = None
 
     @property
     def is_anonymous(self) -> bool:

@@ -21,7 +21,7 @@ from radiod.core.rpc.router_calls import RouterCalls
 from radiod.core.sessions.outbox import SessionOutbox
 from radiod.core.sessions.session import Session
 from radiod.core.slices import Slices
-from radiod.errors import CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
+from radiod.errors import CLOSE_ACCESS, CLOSE_SHUTDOWN, NOT_AUTHORIZED, Refused
 from radiod.wire.messages import Goodbye, RegistrationRevoked, SubscriptionRevoked
 
 __all__ = ["Departures"]
@@ -83,6 +83,9 @@ class Departures:
         if self._sessions.pop(session.id, None) is None:
             return
         session.is_open = False
+        holder = session.principal.holder
+        if holder is not None:
+            holder.leave(session)
         self.on_leave(session)
         with self._router_calls.hold():
             subscriptions = self._subscriptions.end(session)
@@ -130,6 +133,11 @@ class Departures:
     ) -> None:
         """As ``Authority.kill``."""
         self._end(session, Goodbye(details, reason), is_everybody=is_everybody)
+
+    def expel(self, session: Session, reason: str) -> None:
+        """End a session whose access has ended; ``reason``: ``revoked``, ``suspended``, ``expired``."""
+        details = {"message": f"access has ended: {reason}"}
+        self._end(session, Goodbye(details, CLOSE_ACCESS + reason), is_everybody=False)
 
     def _end(self, session: Session, goodbye: Goodbye | None, *, is_everybody: bool) -> None:
         if not session.is_open:

@@ -318,6 +318,9 @@ class Realm:
         session = self.sessions[id] = Session(
             id, principal, outlet, features, is_revocable, agent, wants_goodbye
         )
+        holder = principal.holder
+        if holder is not None:
+            holder.enter(session, self.departures.expel)
         self.inbox.admit(session)
         self.lifecycle.grant(session)
         self.events.joined(session)

@@ -4,6 +4,7 @@ import pytest
 from support.answers import assert_silent
 from support.realms import Slow
 
+from radiod.core.holders import Account, Holder
 from radiod.core.realm.departures import TOLD_IN_A_STEP
 from radiod.core.slices import SLICE_S
 
@@ -13,6 +14,15 @@ class TestSessions:
         alice.leave()
         world.realm.departures.kill(alice.session, "a.reason", {})
         assert_silent(alice)
+
+    def test_of_a_holder_end_with_it_and_are_told_why(self, world, alice):
+        holder = Holder("k_1", Account("acme"))
+        expelled = world.join(holder=holder)
+        assert holder.connections == 1
+        assert holder.end("revoked") == 1
+        details = {"message": "access has ended: revoked"}
+        assert expelled.received() == [[6, details, "radiod.close.revoked"]]
+        assert (holder.connections, expelled.session.is_open, alice.session.is_open) == (0, False, True)
 
     def test_leave_no_trace(self, world, alice, bob):
         alice.ask(32, 1, {}, "a")

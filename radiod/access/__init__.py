@@ -1,0 +1,1 @@
+"""Access as a product: keys, accounts, plans and users that change while the server runs."""
