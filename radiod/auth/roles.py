@@ -24,7 +24,7 @@ STEWARD: Final = "radiod.channel."
 """Beginning of patterns whose holders may act on other people's channels; ``radiod.*`` is for anybody."""
 
 ADMIN: Final = "radiod.admin."
-"""Beginning of the procedures that give and take access. No ``*`` and no ``radiod.*`` allows them to anybody."""
+"""Beginning of the procedures that give and take access; ``*`` and ``radiod.*`` are about all others."""
 
 ADMINS: Final = "radiod.admin"
 """Beginning of the patterns that do."""
@@ -41,8 +41,8 @@ class StaticPermissions:
     ``deny`` hides within a subscription is left out event by event, within a registration it is refused.
 
     ``*`` does not include the procedures that act on other sessions, unless the role may do all four things
-    with everything: they must be named, by a pattern that begins with ``wamp.``. Those below ``radiod.admin.``
-    must always be named, by a pattern that begins with ``radiod.admin``.
+    with everything: they must be named, by a pattern that begins with ``wamp.``. What is below
+    ``radiod.admin.`` must always be named, by a pattern that begins with ``radiod.admin``.
 
     Args:
         disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
