@@ -233,7 +233,7 @@ def _check_private(name: str, channel: Channel, path: KeyPath) -> None:
         raise ConfigError((*path, "key"), "goes with public = false")
     if not channel.public and channel.key is None:
         raise ConfigError(
-            (*path, "key"), "missing: a private channel needs one; give key, key_file or key_env"
+            (*path, "key"), "missing: a private channel needs one; give key, key_file, key_env or key_credential"
         )
     if not channel.public and channel.durable:
         raise ConfigError((*path, "durable"), "private channels are kept in memory only")

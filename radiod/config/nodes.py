@@ -151,7 +151,7 @@ class Role(Node, frozen=True, kw_only=True):
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
-    """``wampcra`` of a user; the password ``secret`` is also given as ``secret_file`` or ``secret_env``."""
+    """``wampcra`` of a user; the password ``secret`` is also given otherwise: ``secret.ways``."""
 
     secret: Secret
     salt: str = ""
@@ -178,7 +178,7 @@ class Scram(Node, frozen=True, kw_only=True):
 
 
 class User(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.users.<authid>]``; a ticket is also given as ``ticket_file`` or ``ticket_env``."""
+    """``[realms.<realm>.users.<authid>]``; a ticket is also given otherwise: ``secret.ways``."""
 
     role: str
     ticket: Secret | None = None
@@ -198,7 +198,7 @@ class Method(Enum):
 
 
 class Dynamic(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.dynamic]``; the token is also given as ``hook_token_file`` or ``hook_token_env``."""
+    """``[realms.<realm>.dynamic]``; the token is also given otherwise: ``secret.ways``."""
 
     methods: tuple[Method, ...]
     procedure: Name | None = None
@@ -210,7 +210,7 @@ class Dynamic(Node, frozen=True, kw_only=True):
 
 
 class Key(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.keys.<name>]``; its two secrets are also given as ``…_file`` or ``…_env``."""
+    """``[realms.<realm>.keys.<name>]``; its two secrets are also given otherwise: ``secret.ways``."""
 
     key: Secret
     publish: Patterns = ()
@@ -250,7 +250,7 @@ class History(Node, frozen=True, kw_only=True):
 
 
 class Channel(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.channels.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
+    """``[realms.<realm>.channels.<name>]``; the key is also given otherwise: ``secret.ways``."""
 
     public: bool = True
     key: Secret | None = None
