@@ -22,6 +22,7 @@ from radiod.config.nodes import (
     Role,
     Scram,
     Store,
+    Tls,
     User,
     Wampcra,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Scram",
     "Secret",
     "Store",
+    "Tls",
     "User",
     "Wampcra",
     "from_tree",

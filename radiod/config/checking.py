@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from radiod.config.nodes import Channel, Dynamic, Http, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
+from radiod.config.nodes import Channel, Dynamic, Http, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram, Tls
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.wire.doors import ANY, NULL, ORIGIN
@@ -54,6 +54,8 @@ def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], l
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 TOKEN: Final = re.compile("[!-~]+")
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+
+SPEAK_TLS: Final = ("ssl", "tls")
 
 HOST_NAME: Final = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
@@ -148,6 +150,18 @@ def _check_listen(listen: Listen, path: KeyPath) -> None:
             what = f'{host!r} must be a name in lower case without port, as "radio.example.org" or "[::1]"'
             raise ConfigError((*path, "hosts", f"[{index}]"), what)
     _check_origins(listen.origins or (), (*path, "origins"))
+    if listen.tls is not None:
+        _check_tls(listen.tls, listen.endpoint, (*path, "tls"))
+
+
+def _check_tls(tls: Tls, endpoint: str, path: KeyPath) -> None:
+    if (tls.certificate is None) is (tls.certificate_credential is None):
+        raise ConfigError(path, "give one of certificate and certificate_credential")
+    if tls.key is not None and tls.key_credential is not None:
+        raise ConfigError((*path, "key_credential"), "given together with key")
+    kind = endpoint.lower().removeprefix("haproxy:").partition(":")[0]
+    if kind in SPEAK_TLS:
+        raise ConfigError(path, f"endpoints of kind {kind} speak TLS already, with certificates of their own")
 
 
 def _check_origins(origins: tuple[str, ...], path: KeyPath) -> None:

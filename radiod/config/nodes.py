@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from radiod.config.places import placed_endpoint
 from radiod.config.reading import Node
 from radiod.core.uris import MAX_URI_LENGTH
-from radiod.secret import Secret
+from radiod.secret import Secret, credential
 
 __all__ = [
     "LISTENER",
@@ -33,6 +33,7 @@ __all__ = [
     "Role",
     "Scram",
     "Store",
+    "Tls",
     "User",
     "Wampcra",
 ]
@@ -52,10 +53,43 @@ Hex32 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]
 Patterns = tuple[str, ...]
 
 
+class Tls(Node, frozen=True, kw_only=True):
+    """``tls`` of a ``[[listen]]``; both files are also given as credentials that systemd passes on.
+
+    ``key``: absent, it is in the certificate's file.
+    """
+
+    certificate: Name | None = None
+    certificate_credential: Name | None = None
+    key: Name | None = None
+    key_credential: Name | None = None
+
+    def placed(self, base: Path) -> Tls:
+        """With whole paths."""
+        certificate, key = (
+            None if name is None else str(base / name) for name in (self.certificate, self.key)
+        )
+        return replace(self, certificate=certificate, key=key)
+
+    def certificate_file(self) -> str:
+        """Where the certificate is. Raises: ValueError: no credentials were passed on."""
+        if self.certificate_credential is not None:
+            return str(credential(self.certificate_credential))
+        assert self.certificate is not None
+        return self.certificate
+
+    def key_file(self) -> str:
+        """Where the key is. Raises: as ``certificate_file``."""
+        if self.key_credential is not None:
+            return str(credential(self.key_credential))
+        return self.certificate_file() if self.key is None else self.key
+
+
 class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
+    tls: Tls | None = None
     trusted_proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     origins: tuple[str, ...] | None = None

@@ -6,7 +6,6 @@ plugins, which may raise anything.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
 
-from radiod.endpoints.certificates import FixedCertificates, certificate_folder
+from radiod.endpoints.certificates import Certificates, FixedCertificates, certificate_folder
 from radiod.endpoints.descriptions import (
     Check,
     EndpointError,
@@ -32,13 +31,10 @@ from radiod.endpoints.descriptions import (
     port_number,
     text,
 )
+from radiod.endpoints.passed_on import BACKLOG, DOMAINS, PassedOn
 from radiod.endpoints.wrapping import Guarded, ProxiedEndpoint, TlsEndpoint
 
-__all__ = ["listen"]
-
-BACKLOG: Final = 4096
-"""Connections that may wait to be accepted: with Twisted's 50, most of 500 that come at once try again a
-second later. Linux itself allows no more, unless told to (``net.core.somaxconn``)."""
+__all__ = ["examine", "listen"]
 
 UNIX_MODE: Final = 0o660
 """Read and write for owner and group: a proxy shares the group. Twisted's is for everybody."""
@@ -50,12 +46,16 @@ def listen(
     factory: Any,
     opened: Callable[[IListeningPort], object],
     failed: Callable[[str], object],
+    certificates: Certificates | None = None,
 ) -> None:
     """Listen on an endpoint. ``opened`` gets the port; at once, unless a plugin's endpoint takes its time.
 
-    ``failed`` is told what went wrong after such a time. Raises: EndpointError: it cannot be listened on.
+    ``failed`` is told what went wrong after such a time. ``certificates``: TLS with these, on an endpoint that
+    has none of its own. Raises: EndpointError: it cannot be listened on.
     """
     endpoint = _endpoint(reactor, description)
+    if certificates is not None:
+        endpoint = TlsEndpoint(endpoint, certificates, reactor)
     outcomes: list[Any] = []
     is_late = False
 
@@ -78,6 +78,15 @@ def listen(
         if not IListeningPort.providedBy(outcome):
             raise EndpointError("it is no port that can be listened on")
         opened(outcome)
+
+
+def examine(reactor: Any, description: str) -> Certificates | None:
+    """What TLS clients of an endpoint would be shown, if it speaks TLS. Nobody listens.
+
+    Raises: EndpointError: it cannot be listened on, as far as can be told without.
+    """
+    endpoint = _endpoint(reactor, description)
+    return endpoint.certificates if isinstance(endpoint, TlsEndpoint) else None
 
 
 def _endpoint(reactor: Any, description: str) -> Any:
@@ -181,22 +190,16 @@ def _tls(reactor: Any, rest: str) -> Any:
 
 
 def _systemd(reactor: Any, rest: str) -> Any:
-    given = arguments(rest, {"domain": _domain, "index": index, "name": text})
+    given = arguments(rest, {"domain": _domain, "index": index, "name": text}, required=0)
     if ("index" in given) is ("name" in given):
         raise EndpointError("give one of index and name")
-    try:
-        # Twisted took the sockets from the environment when it was imported, and alone has them.
-        return serverFromString(reactor, f"systemd:{rest}")
-    except (IndexError, KeyError):
-        which = f"named {given['name'][:40]!r}" if "name" in given else f"of index {given['index']}"
-        raise EndpointError(f"no socket {which} was passed on; is the socket unit active?") from None
-    except Exception as error:  # what a descriptor can be that is no socket
-        raise EndpointError(_sentence(error)) from None
+    domain = given.get("domain")
+    return PassedOn(reactor, domain, given["name"] if "name" in given else given["index"])
 
 
 def _domain(value: str) -> str:
-    if not hasattr(socket, f"AF_{value}") or value not in ("INET", "INET6", "UNIX"):
-        raise ValueError(f"{value[:40]!r} is none of INET, INET6, UNIX")
+    if value not in DOMAINS:
+        raise ValueError(f"{value!r} is none of {', '.join(DOMAINS)}")
     return value
 
 

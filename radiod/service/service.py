@@ -15,7 +15,7 @@ from radiod.core.build import BUILD
 from radiod.endpoints import EndpointError, address, listen
 from radiod.process import Process, StartError
 from radiod.service.radio import Radio
-from radiod.service.settings import door
+from radiod.service.settings import certificates, door
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.clock import make_monotonic
@@ -85,7 +85,11 @@ class RadioService(MultiService):
             self.log.error("{key}: {why}", key=key, why=why)
 
         try:
-            listen(self._reactor, listening.endpoint, entrance, opened, failed)
+            shown = certificates(listening.tls)
+        except EndpointError as error:
+            raise ListenError(f"listen.[{index}].tls: {error}") from None
+        try:
+            listen(self._reactor, listening.endpoint, entrance, opened, failed, shown)
         except EndpointError as error:
             raise ListenError(f"{key}: {error}") from None
 
