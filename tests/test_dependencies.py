@@ -40,13 +40,16 @@ ALLOWED = {
             "unixports",
             "endpoints",
             "access",
+            "systemd",
             *EDGES,
         }
     ),
     "access": frozenset({"errors", "wire", "core", "auth", "secret"}),
+    "systemd": frozenset({"errors", "core"}),
     "signals": frozenset(),
     "logs": frozenset(),
     "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),
+    "command": frozenset({"config", "service", "tap"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
 }

@@ -7,6 +7,7 @@ plugins, which may raise anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from twisted.internet.endpoints import (
@@ -18,7 +19,12 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
 
-from radiod.endpoints.certificates import Certificates, FixedCertificates, certificate_folder
+from radiod.endpoints.certificates import (
+    Certificates,
+    FixedCertificates,
+    certificate_folder,
+    end_of_certificate,
+)
 from radiod.endpoints.descriptions import (
     Check,
     EndpointError,
@@ -80,13 +86,22 @@ def listen(
         opened(outcome)
 
 
-def examine(reactor: Any, description: str) -> Certificates | None:
-    """What TLS clients of an endpoint would be shown, if it speaks TLS. Nobody listens.
+def examine(reactor: Any, description: str, *, keys: bool = True) -> datetime | None:
+    """When the first certificate ends that TLS clients of an endpoint are shown, if it speaks TLS.
 
-    Raises: EndpointError: it cannot be listened on, as far as can be told without.
+    Nobody listens. ``keys``: whether private keys may be read. Raises: EndpointError: it cannot be listened
+    on, as far as can be told without.
     """
+    if not keys:
+        kind, rest = kind_of(description.removeprefix("haproxy:"))
+        if kind == "ssl":
+            certificate = _ssl_arguments(rest).get("certKey")
+            return None if certificate is None else end_of_certificate(certificate, "certKey")
+        if kind == "tls":
+            _tls_arguments(rest)
+            return None
     endpoint = _endpoint(reactor, description)
-    return endpoint.certificates if isinstance(endpoint, TlsEndpoint) else None
+    return endpoint.certificates.not_after if isinstance(endpoint, TlsEndpoint) else None
 
 
 def _endpoint(reactor: Any, description: str) -> Any:
@@ -151,7 +166,7 @@ def _unix(reactor: Any, rest: str) -> Any:
     )
 
 
-def _ssl(reactor: Any, rest: str) -> Any:
+def _ssl_arguments(rest: str) -> dict[str, Any]:
     checks: dict[str, Check] = {
         "port": port_number,
         "privateKey": text,
@@ -162,7 +177,11 @@ def _ssl(reactor: Any, rest: str) -> Any:
         "extraCertChain": text,
         "dhParameters": text,
     }
-    given = arguments(rest, checks)
+    return arguments(rest, checks)
+
+
+def _ssl(reactor: Any, rest: str) -> Any:
+    given = _ssl_arguments(rest)
     key = given.get("privateKey") or "server.pem"
     certificates = FixedCertificates(
         key, given.get("certKey") or key, given.get("extraCertChain"), given.get("dhParameters")
@@ -174,14 +193,18 @@ def _no_method(_value: str) -> str:
     raise ValueError("leave it out: TLS 1.2 and 1.3 are spoken, and nothing older")
 
 
-def _tls(reactor: Any, rest: str) -> Any:
+def _tls_arguments(rest: str) -> dict[str, Any]:
     checks: dict[str, Check] = {
         "path": text,
         "port": port_number,
         "backlog": count,
         "interface": text,
     }
-    given = arguments(rest, checks)
+    return arguments(rest, checks)
+
+
+def _tls(reactor: Any, rest: str) -> Any:
+    given = _tls_arguments(rest)
     certificates = certificate_folder(given["path"], reactor.seconds)
     tcp = TCP6ServerEndpoint(
         reactor, given.get("port", 443), given.get("backlog", BACKLOG), given.get("interface") or "::"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,13 @@ from radiod import __version__, config, unixports
 from radiod.core.build import BUILD
 from radiod.endpoints import EndpointError, address, listen
 from radiod.process import Process, StartError
+from radiod.service.checking import check_durable
 from radiod.service.radio import Radio
 from radiod.service.settings import certificates, door
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
+from radiod.systemd.notify import notifier_of
+from radiod.systemd.supervision import Supervision, watchdog_of
 from radiod.transport.clock import make_monotonic
 from radiod.transport.port import Entrance
 
@@ -54,6 +58,7 @@ class RadioService(MultiService):
         # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
         self._end_wait: Callable[[], None] = lambda: None
         self._is_hurried = False
+        self._supervision: Supervision | None = None
         # What opening the store told, once each: in bind nobody reads the log yet.
         self._notes: dict[str, None] = {}
 
@@ -64,7 +69,7 @@ class RadioService(MultiService):
             the store cannot be used. ConfigError: there is none, and it is needed.
         """
         make_monotonic(self._reactor)
-        self._check_durable()
+        check_durable(self._config)
         with self._process.acting():
             self._open_store(self._config.store.path)
             # twistd detaches after this: neither a lock of the file nor a thread would live through it.
@@ -119,14 +124,19 @@ class RadioService(MultiService):
         )
         for line in self._config.not_yet():
             self.log.warn("configured, but without effect: {what}", what=line)
+        self._supervise()
 
-    def _check_durable(self) -> None:
-        """Only here, since the command line may give or take the store. Raises: ConfigError."""
-        for realm, settings in self._config.realms.items():
-            for channel, rules in settings.channels.items():
-                if rules.durable and not self._config.store.path:
-                    key = ("realms", realm, "channels", channel, "durable")
-                    raise config.ConfigError(key, "needs a store: give store.path, or --store")
+    def _supervise(self) -> None:
+        """Have systemd told how the server does, if it wants to know: once the loop runs."""
+        self._supervision = Supervision(
+            notifier_of(os.environ),
+            watchdog_of(os.environ, os.getpid()),
+            self.radio.clock,
+            self.radio.clock.timers,
+            lambda: self.radio.port.connections,
+            lambda: 0.0 if self._store is None else self._store.busy(),
+        )
+        self._reactor.callWhenRunning(self._supervision.ready)
 
     def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
@@ -148,6 +158,8 @@ class RadioService(MultiService):
                 self.log.error("{error}", error=error)
 
     async def _stop(self) -> None:
+        if self._supervision is not None:
+            self._supervision.stopping()
         await DeferredList([maybeDeferred(unixports.stop, port) for port in self.ports], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.drain()
@@ -161,6 +173,8 @@ class RadioService(MultiService):
         self.radio.http.wind_up()
         await self._connections_gone()
         self._close_store()
+        if self._supervision is not None:
+            self._supervision.stop()
         self.radio.clock.stop()
 
     def _answered(self) -> Deferred[None]:
