@@ -69,7 +69,9 @@ setup(
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
     package_data={"radiod": ["py.typed", "web/pages/*", "web/openapi.json"]},
     # Units, and what else an operator copies from: ``radiod paths`` tells where they are.
-    data_files=[("share/radiod", sorted(str(path.relative_to(HERE)) for path in (HERE / "packaging").iterdir()))],
+    data_files=[
+        ("share/radiod", sorted(str(path.relative_to(HERE)) for path in (HERE / "packaging").iterdir()))
+    ],
     entry_points={"console_scripts": ["radiod = radiod.command:main"]},
     ext_modules=extensions(),
     options={"build_ext": {"parallel": os.cpu_count()}},

@@ -52,8 +52,12 @@ def _parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"radiod {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     run = commands.add_parser("run", help="run the server in the foreground", allow_abbrev=False)
-    run.add_argument("--config", "-c", metavar="FILE", help="TOML; without it realm 'radio' on 127.0.0.1:8080")
-    run.add_argument("--listen", "-l", metavar="ENDPOINT", action="append", help="instead of the file's; repeatable")
+    run.add_argument(
+        "--config", "-c", metavar="FILE", help="TOML; without it realm 'radio' on 127.0.0.1:8080"
+    )
+    run.add_argument(
+        "--listen", "-l", metavar="ENDPOINT", action="append", help="instead of the file's; repeatable"
+    )
     run.add_argument("--store", metavar="FILE", help="instead of the file's; '' for memory")
     run.add_argument("--logfile", metavar="FILE", help="instead of the standard output")
     run.set_defaults(do=_run)
@@ -71,7 +75,7 @@ def _parser() -> _Parser:
 # --- run
 
 
-class _RunOptions(ServerOptions):  # type: ignore[misc] # Twisted's are not typed
+class _RunOptions(ServerOptions):  # type: ignore[misc,unused-ignore] # Twisted's are not typed
     """twistd's, with one thing to run."""
 
     @property
@@ -138,7 +142,11 @@ def _packaging() -> Path | None:
     """The folder of units and examples: of the checkout, or where they were installed."""
     candidates = [PACKAGE.parent / "packaging", Path(sysconfig.get_path("data")) / SHARED]
     try:
-        candidates += [Path(str(one.locate())).resolve().parent for one in files("radiod") or () if one.name == "radiod.service"]
+        candidates += [
+            Path(str(one.locate())).resolve().parent
+            for one in files("radiod") or ()
+            if one.name == "radiod.service"
+        ]
     except PackageNotFoundError:
         """It runs from where it was unpacked."""
     return next((one for one in candidates if (one / "radiod.service").exists()), None)

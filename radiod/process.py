@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -30,11 +30,15 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """``uid``, ``gid``: who it will be; ``chroot``: its root folder. None: as it is."""
+    """``uid``, ``gid``: who it will be; ``chroot``: its root folder. None: as it is.
+
+    ``pidfile``: as it is called in the folder that it will be in; "": there is none.
+    """
 
     uid: int | None = None
     gid: int | None = None
     chroot: Path | None = None
+    pidfile: str = ""
 
     @contextmanager
     def acting(self) -> Iterator[None]:
@@ -61,6 +65,12 @@ class Process:
         if os.geteuid() == ROOT and not (self.uid is None and self.gid is None):
             uid, gid = (-1 if one is None else one for one in (self.uid, self.gid))
             os.chown(path, uid, gid, follow_symlinks=False)
+
+    def forget(self) -> None:
+        """Remove the pid file: the process ends in a way in which twistd does not."""
+        if self.pidfile:
+            with suppress(OSError):
+                os.unlink(self.pidfile)
 
     def inside(self, path: str) -> str:
         """An absolute path as the process will see it. Raises: StartError: it will not."""
@@ -89,7 +99,12 @@ def process_of(twistd: Mapping[str, Any]) -> Process:
             import_module(name)
     if chroot is None:
         _check_files(twistd)
-    return Process(uid=uid, gid=gid, chroot=None if chroot is None else Path(chroot).resolve())
+    return Process(
+        uid=uid,
+        gid=gid,
+        chroot=None if chroot is None else Path(chroot).resolve(),
+        pidfile=twistd.get("pidfile") or "",
+    )
 
 
 def _check_files(twistd: Mapping[str, Any]) -> None:

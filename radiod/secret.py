@@ -39,7 +39,7 @@ class Secret:
 def ways(name: str) -> tuple[str, str, str, str]:
     """The four keys that can give secret ``name``.
 
-    Itself, a file's path, an environment variable's name, and the name of a credential that systemd passes on.
+    Itself, a file's path, an environment variable's name, the name of a credential that systemd passes on.
     """
     return (name, f"{name}_file", f"{name}_env", f"{name}_credential")
 
@@ -76,7 +76,7 @@ def stand_in(value: object) -> Secret:
 
 
 def credential(name: str) -> Path:
-    """The file of a credential that systemd passed on (``LoadCredential=``). Raises: ValueError: none can be."""
+    """The file of a credential that systemd passed on (``LoadCredential=``). Raises: ValueError: none."""
     if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise ValueError("a credential's name is no path")
     folder = os.environ.get("CREDENTIALS_DIRECTORY")

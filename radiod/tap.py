@@ -17,8 +17,9 @@ from twisted.scripts._twistd_unix import ServerOptions
 
 from radiod import __version__
 from radiod.config import Config, ConfigError, Listen, Store
+from radiod.logs.files import never_rotate
 from radiod.logs.observer import LimitedLog
-from radiod.process import StartError, process_of
+from radiod.process import Process, StartError, process_of
 from radiod.service.service import RadioService
 from radiod.signals import Signals
 
@@ -111,5 +112,18 @@ def makeService(
     # By then twistd has begun to log to where its own options say.
     reactor.callWhenRunning(log.stand_before, globalLogPublisher)
     reactor.addSystemEventTrigger("after", "shutdown", log.finish)
-    Signals(reactor, lambda: service.hurry()).watch()
+    _watch_signals(reactor, service, log, process)
     return service
+
+
+def _watch_signals(reactor: Any, service: RadioService, log: LimitedLog, process: Process) -> None:
+    never_rotate()
+    realms = service.radio.realms
+    Signals(
+        reactor,
+        hurry=service.hurry,
+        reload=service.reload,
+        reopen=log.reopen,
+        describe=lambda: {name: realm.load.describe() for name, realm in realms.items()},
+        leave=process.forget,
+    ).watch()

@@ -265,7 +265,8 @@ SCRAM = (
         ),
         (
             "[realms.r.channels.a]\npublic = false",
-            "realms.r.channels.a.key: missing: a private channel needs one; give key, key_file, key_env or key_credential",
+            "realms.r.channels.a.key: missing: a private channel needs one; "
+            "give key, key_file, key_env or key_credential",
         ),
         ("[realms.r.channels.a]\nkey = 'k'", "realms.r.channels.a.key: goes with public = false"),
         (
@@ -334,7 +335,8 @@ SCRAM = (
         ('[realms.r.keys.k]\nkey_file = "a\\u0000"', "realms.r.keys.k.key_file: no path"),
         (
             USER + "wampcra = {salt = 'x'}",
-            "realms.r.users.u.wampcra.secret: missing; give secret, secret_file, secret_env or secret_credential",
+            "realms.r.users.u.wampcra.secret: missing; "
+            "give secret, secret_file, secret_env or secret_credential",
         ),
         (
             USER + "wampcra = {secrt = 'x'}",

@@ -7,7 +7,20 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from radiod.config.nodes import Channel, Dynamic, Http, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram, Tls
+from radiod.config.nodes import (
+    Channel,
+    Dynamic,
+    Http,
+    Kdf,
+    Key,
+    Limits,
+    Listen,
+    Patterns,
+    Realm,
+    Role,
+    Scram,
+    Tls,
+)
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.wire.doors import ANY, NULL, ORIGIN
@@ -247,7 +260,8 @@ def _check_private(name: str, channel: Channel, path: KeyPath) -> None:
         raise ConfigError((*path, "key"), "goes with public = false")
     if not channel.public and channel.key is None:
         raise ConfigError(
-            (*path, "key"), "missing: a private channel needs one; give key, key_file, key_env or key_credential"
+            (*path, "key"),
+            "missing: a private channel needs one; give key, key_file, key_env or key_credential",
         )
     if not channel.public and channel.durable:
         raise ConfigError((*path, "durable"), "private channels are kept in memory only")

@@ -56,8 +56,8 @@ def listen(
 ) -> None:
     """Listen on an endpoint. ``opened`` gets the port; at once, unless a plugin's endpoint takes its time.
 
-    ``failed`` is told what went wrong after such a time. ``certificates``: TLS with these, on an endpoint that
-    has none of its own. Raises: EndpointError: it cannot be listened on.
+    ``failed`` is told what went wrong after such a time. ``certificates``: TLS with these, on an endpoint
+    that has none of its own. Raises: EndpointError: it cannot be listened on.
     """
     endpoint = _endpoint(reactor, description)
     if certificates is not None:

@@ -4,8 +4,8 @@ They are found by their names, of which systemd gives every socket of a unit the
 descriptors, since it has taken them out of the environment, and leaves the names there.
 
 Whose sockets they are they stay: the file of a Unix socket is neither changed nor removed. Twisted's own
-endpoint would make it everybody's (0666), which fails where it is root's, and remove it when it stops, so that
-nobody could connect any more.
+endpoint would make it everybody's (0666), which fails where it is root's, and remove it when it stops, so
+that nobody could connect any more.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _domain_of(descriptor: int) -> str:
             listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             domain = found.family.name.removeprefix("AF_")
             if found.type != socket.SOCK_STREAM or not listens or domain not in DOMAINS:
-                raise EndpointError("the socket that was passed on does not listen for connections (Accept=no)")
+                raise EndpointError(
+                    "the socket that was passed on does not listen for connections (Accept=no)"
+                )
     except OSError as error:
         raise EndpointError(str(error.strerror)) from None
     return domain

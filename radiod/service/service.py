@@ -30,6 +30,9 @@ __all__ = ["ListenError", "RadioService", "StartError"]
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
+HURRIED_SECONDS = 0.5
+"""The same for a server that was told twice to stop."""
+
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
 
@@ -153,7 +156,7 @@ class RadioService(MultiService):
         store, self._store = self._store, None
         if store is not None:
             try:
-                store.close(STORE_SECONDS)
+                store.close(HURRIED_SECONDS if self._is_hurried else STORE_SECONDS)
             except StoreError as error:
                 self.log.error("{error}", error=error)
 
@@ -188,6 +191,10 @@ class RadioService(MultiService):
         if store is None:
             return self._within(STORE_SECONDS, soon)
         return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
+
+    def reload(self) -> None:
+        """Take the configuration anew: not yet."""
+        self.log.info("SIGHUP: the configuration is not read again without a restart")
 
     def hurry(self) -> None:
         """While it stops: do not wait for anybody any longer, nor for connections later."""

@@ -62,5 +62,5 @@ class Notifier:
 
 
 def notifier_of(environment: MutableMapping[str, str]) -> Notifier:
-    """The one that the environment names, once: no program that is started from here speaks for the server."""
+    """The one that the environment names, once: no program started from here speaks for the server."""
     return Notifier(environment.pop("NOTIFY_SOCKET", None))

@@ -1,8 +1,8 @@
 """Whether the server is well, as systemd is told.
 
 The watchdog is fed by the loop's own timers: a thread that did it would say that all is well while the loop
-hangs. It is not fed while the loop is late by a third of the watchdog's time, or the store's thread has been at
-one thing for so long; systemd then aborts the process, and starts another one.
+hangs. It is not fed while the loop is late by a third of the watchdog's time, or the store's thread has been
+at one thing for so long; systemd then aborts the process, and starts another one.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Supervision:
             self._feed()
             return
         if self._is_well:
-            what = f"the loop was {late:.1f} s late" if late >= patience else f"the store hangs for {busy:.1f} s"
+            what = (
+                f"the loop was {late:.1f} s late" if late >= patience else f"the store hangs for {busy:.1f} s"
+            )
             self.log.error("the watchdog is not fed: {what}", what=what)
         self._is_well = False
         self._wait_to_look()

@@ -15,7 +15,9 @@ from radiod.testing import ALLOW_ALL, ALLOW_NONE, make_principal, make_realm
 
 def key(id="feed", signing=None, **places):
     principal = make_principal(id, holder=Holder(id, Account(id)))
-    return Key(id, make_realm(), Visitor(1, principal), signing=Secret(signing) if signing else None, **places)
+    return Key(
+        id, make_realm(), Visitor(1, principal), signing=Secret(signing) if signing else None, **places
+    )
 
 
 def ring_of(**keys):

@@ -1,8 +1,8 @@
 """A real systemd in namespaces of its own: nothing outside is touched, and it ends with this process.
 
-It boots in a second, with a network, ``/run``, ``/etc``, ``/var`` and ``/usr/local/bin`` of its own, in which the
-checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported there before anything
-else. Only root can make one.
+It boots in a second, with a network, ``/run``, ``/etc``, ``/var`` and ``/usr/local/bin`` of its own, in which
+the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported there before
+anything else. Only root can make one.
 """
 
 from __future__ import annotations
@@ -33,8 +33,12 @@ done
 mkdir -p /opt/radiod /opt/python
 mount --bind "$ROOT" /opt/radiod
 mount --bind "$PYTHON" /opt/python
-printf '#!/bin/sh\nexport PYTHONPATH=/run/python:%s LD_LIBRARY_PATH=/opt/python/lib\nexec /opt/python/bin/%s -c "%s" "$@"\n' \
-    "$PYTHONPATH" "$INTERPRETER" 'import sys; from radiod.command import main; sys.exit(main())' >/usr/local/bin/radiod
+main='import sys; from radiod.command import main; sys.exit(main())'
+cat >/usr/local/bin/radiod <<END
+#!/bin/sh
+export PYTHONPATH=/run/python:$PYTHONPATH LD_LIBRARY_PATH=/opt/python/lib
+exec /opt/python/bin/$INTERPRETER -c "$main" "\$@"
+END
 chmod 755 /usr/local/bin/radiod
 if [ -e /sys/fs/cgroup/cgroup.procs ]; then
     umount /sys/fs/cgroup
@@ -113,7 +117,9 @@ class Machine:
         while True:
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < end, self._log.read_text()
-            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            children = (
+                Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            )
             if children:
                 self._pid = int(children[0])
                 if Path(f"/proc/{self._pid}/root/run/systemd/private").exists() and self._is_running():
@@ -123,7 +129,9 @@ class Machine:
     def _is_running(self) -> bool:
         return self.run("systemctl", "is-active", "test.target", check=False).stdout.strip() == "active"
 
-    def run(self, *command: str, check: bool = True, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, check: bool = True, seconds: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program in it. Raises: AssertionError: it failed, and ``check``."""
         done = subprocess.run(
             ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid", *command],
@@ -133,7 +141,9 @@ class Machine:
             check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"{shlex.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}{self.journal()}")
+            raise AssertionError(
+                f"{shlex.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}{self.journal()}"
+            )
         return done
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
