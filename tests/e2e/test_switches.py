@@ -445,8 +445,8 @@ def hang(number, frame):
         time.sleep(0.05)
 
 signal.signal(signal.SIGRTMIN, hang)
-if os.environ.get("DISK_HANGS"):
-    os.pwrite = lambda *arguments: hang(0, None)
+write = os.pwrite
+os.pwrite = lambda *arguments: hang(0, None) if os.path.exists(os.environ["DISK_HANGS"]) else write(*arguments)
 """
 
 
@@ -456,11 +456,12 @@ if os.environ.get("DISK_HANGS"):
 def test_another_one_ends_the_server_in_a_second_whatever_hangs(home, mode, what, number):
     (home.folder / "sitecustomize.py").write_text(HANGS)
     more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
-    variables = {"PYTHONPATH": f"{home.folder}:{ROOT}", "DISK_HANGS": "1" if what == "the disk" else ""}
+    variables = {"PYTHONPATH": f"{home.folder}:{ROOT}", "DISK_HANGS": str(home.folder / "hangs")}
     with home.server(mode, radiod=more, env=variables) as pid:
         if what == "the loop":
             os.kill(pid, signal.SIGRTMIN)
         else:
+            (home.folder / "hangs").touch()
             body = json.dumps({"network": "kept", "data": 1}).encode()
             request = f"POST /publish HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: kept-key\r\nContent-Length: {len(body)}"
             client = socket.create_connection(("127.0.0.1", home.port))
