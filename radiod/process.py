@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Process", "StartError", "process_of"]
+__all__ = ["SPARE_DESCRIPTORS", "Process", "StartError", "allow_descriptors", "check_pidfile", "process_of"]
 
 ROOT: Final = 0
+
+SPARE_DESCRIPTORS: Final = 64
+"""Files that a server has open beside its connections: the store, the log, what listens, requests to hooks."""
 
 LATER: Final = ("email.policy", "encodings.idna")
 """Modules that twisted.web and the look-up of names import when they are first used. By then the process may
@@ -107,6 +111,22 @@ def process_of(twistd: Mapping[str, Any]) -> Process:
     )
 
 
+def check_pidfile(name: str | None) -> None:
+    """Raises: StartError: a server that runs, perhaps, has this pid file."""
+    if not name or not os.path.exists(name):
+        return
+    try:
+        pid = int(Path(name).read_text())
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return  # twistd removes the file
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"--pidfile: {name}: {getattr(error, 'strerror', None) or 'no number in it'}"
+        ) from None
+    raise StartError(f"--pidfile: {name}: a server runs already, as process {pid}")
+
+
 def _check_files(twistd: Mapping[str, Any]) -> None:
     """twistd opens these later, and would fail with a traceback, or without a word when it has detached."""
     folder = twistd.get("rundir") or "."
@@ -125,3 +145,15 @@ def _check_writable(option: str, name: str) -> None:
     path = Path(name)
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StartError(f"--{option}: cannot write {name}")
+
+
+def allow_descriptors(count: int) -> int:
+    """Have the system allow so many open files, as far as it does. Returns: how many it allows now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        # Where the process may not, as in the sandbox of radiod.service, the limit is what it is.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return count if allowed == resource.RLIM_INFINITY else allowed

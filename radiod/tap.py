@@ -19,7 +19,7 @@ from radiod import __version__
 from radiod.config import Config, ConfigError, Listen, Store
 from radiod.logs.files import never_rotate
 from radiod.logs.observer import LimitedLog
-from radiod.process import Process, StartError, process_of
+from radiod.process import Process, StartError, check_pidfile, process_of
 from radiod.service.service import RadioService
 from radiod.signals import Signals
 
@@ -38,6 +38,20 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Read them. Raises: SystemExit: with the one line that says what is wrong."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"radiod: {error}") from None
+
+    def postOptions(self) -> None:
+        """What twistd would say on several lines, as soon as it is known."""
+        try:
+            check_pidfile((self.parent or {}).get("pidfile"))
+        except StartError as error:
+            raise SystemExit(f"radiod: {error}") from None
 
     def opt_listen(self, endpoint: str) -> None:
         """Server endpoint, such as tcp:8080:interface=127.0.0.1; repeatable, overrides the file."""

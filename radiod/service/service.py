@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from radiod import __version__, config, unixports
 from radiod.core.build import BUILD
 from radiod.endpoints import EndpointError, address, listen
-from radiod.process import Process, StartError
+from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.checking import check_durable
 from radiod.service.radio import Radio
 from radiod.service.settings import certificates, door
@@ -127,7 +127,19 @@ class RadioService(MultiService):
         )
         for line in self._config.not_yet():
             self.log.warn("configured, but without effect: {what}", what=line)
+        self._count_descriptors()
         self._supervise()
+
+    def _count_descriptors(self) -> None:
+        needed = self._config.limits.max_connections + SPARE_DESCRIPTORS
+        allowed = allow_descriptors(needed)
+        if allowed < needed:
+            self.log.warn(
+                "{allowed} files may be open, limits.max_connections needs {needed}: raise LimitNOFILE= "
+                "or ulimit -n, or lower it",
+                allowed=allowed,
+                needed=needed,
+            )
 
     def _supervise(self) -> None:
         """Have systemd told how the server does, if it wants to know: once the loop runs."""
