@@ -16,12 +16,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["SPARE_DESCRIPTORS", "Process", "StartError", "allow_descriptors", "check_pidfile", "process_of"]
+__all__ = [
+    "SPARE_DESCRIPTORS",
+    "Process",
+    "StartError",
+    "allow_descriptors",
+    "check_pidfile",
+    "process_of",
+]
 
 ROOT: Final = 0
 
 SPARE_DESCRIPTORS: Final = 64
-"""Files that a server has open beside its connections: the store, the log, what listens, requests to hooks."""
+"""Files that a server has open beside its connections: the store, the log, ports, requests to hooks."""
 
 LATER: Final = ("email.policy", "encodings.idna")
 """Modules that twisted.web and the look-up of names import when they are first used. By then the process may

@@ -49,7 +49,8 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """What twistd would say on several lines, as soon as it is known."""
         try:
-            check_pidfile((self.parent or {}).get("pidfile"))
+            twistd: Mapping[str, Any] = self.parent or {}
+            check_pidfile(twistd.get("pidfile"))
         except StartError as error:
             raise SystemExit(f"radiod: {error}") from None
 

@@ -690,6 +690,7 @@ def fields_of(*kinds):
 NODES = {
     "The file": Config,
     "`[[listen]]`": config.Listen,
+    "`tls`": config.Tls,
     "`[http]`": config.Http,
     "`[store]`": config.Store,
     "`[limits]`": config.Limits,

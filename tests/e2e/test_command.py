@@ -259,7 +259,7 @@ class TestDescriptors:
                 client.setblocking(False)
                 client.connect_ex(("127.0.0.1", server.port))
                 clients.append(client)
-            # Who found no room tries again after a second; all others are connected now, although nobody accepts.
+            # Who found no room tries again after a second; others are connected, although nobody accepts.
             assert all(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0 for client in clients)
             assert all(client.getpeername() for client in clients)
             assert time.monotonic() - begin < 60

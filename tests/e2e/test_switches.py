@@ -446,7 +446,11 @@ def hang(number, frame):
 
 signal.signal(signal.SIGRTMIN, hang)
 write = os.pwrite
-os.pwrite = lambda *arguments: hang(0, None) if os.path.exists(os.environ["DISK_HANGS"]) else write(*arguments)
+
+def write_or_hang(*arguments):
+    return hang(0, None) if os.path.exists(os.environ["DISK_HANGS"]) else write(*arguments)
+
+os.pwrite = write_or_hang
 """
 
 
@@ -463,9 +467,9 @@ def test_another_one_ends_the_server_in_a_second_whatever_hangs(home, mode, what
         else:
             (home.folder / "hangs").touch()
             body = json.dumps({"network": "kept", "data": 1}).encode()
-            request = f"POST /publish HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: kept-key\r\nContent-Length: {len(body)}"
+            head = "POST /publish HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: kept-key"
             client = socket.create_connection(("127.0.0.1", home.port))
-            client.sendall(f"{request}\r\n\r\n".encode() + body)
+            client.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
             # Once it has answered another one, it has read this.
             assert home.answers()
         os.kill(pid, number)
