@@ -233,7 +233,7 @@ def families(
 class Half:
     """A meter that forgets what a public event is."""
 
-    def published(self, actor: rights.Actor, size: int) -> None: ...
+    def published(self, actor: rights.Actor, channel: str, size: int) -> None: ...
 
 
 def half_a_meter() -> publications.Meter:

@@ -43,6 +43,11 @@ class OngoingCall:
         """A callee has it."""
         self._pending = pending
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a callee has, or had, it."""
+        return self._pending is not None
+
     def cancel(self) -> None:
         """Nobody waits for it any more; its callee is told to stop."""
         if self._pending is not None and self._pending.is_pending:
