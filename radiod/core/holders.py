@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from radiod.core.allowances import Allowances
+
 __all__ = ["ANONYMOUS", "Account", "Holder"]
 
 ANONYMOUS: Final = "anonymous"
@@ -19,16 +21,17 @@ class Account:
     """Who pays for what its holders use.
 
     ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: what its
-    holders have open.
+    holders have open; ``allowances``: its plan at work, None: it never had one.
     """
 
-    __slots__ = ("connections", "id", "label", "refused")
+    __slots__ = ("allowances", "connections", "id", "label", "refused")
 
     def __init__(self, id: str, label: str = "") -> None:
         self.id = id
         self.label = label
         self.refused = ""
         self.connections = 0
+        self.allowances: Allowances | None = None
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
