@@ -55,7 +55,7 @@ class Quota:
     def charge(self, amount: int, now: float) -> bool:
         """Use so much, if that much is left: all of it or nothing."""
         if now >= self.end:
-            self.turn(now)
+            self._turn(now)
         used = self.used + amount
         if self.limit is not None and used > self.limit:
             return False
@@ -65,7 +65,7 @@ class Quota:
     def add(self, amount: int, now: float) -> None:
         """So much was used, whether or not it was left."""
         if now >= self.end:
-            self.turn(now)
+            self._turn(now)
         self.used += amount
 
     def give_back(self, amount: int, begin: int) -> None:
@@ -76,25 +76,24 @@ class Quota:
     def is_used_up(self, now: float) -> bool:
         """Whether nothing is left."""
         if now >= self.end:
-            self.turn(now)
+            self._turn(now)
         return self.limit is not None and self.used >= self.limit
 
     def left(self, now: float) -> int | None:
         """What is left; None: there is no limit."""
         if now >= self.end:
-            self.turn(now)
+            self._turn(now)
         return None if self.limit is None else max(0, self.limit - self.used)
 
     def wait(self, now: float) -> int:
         """Whole seconds until the period ends: at least 1, and no more than a day."""
         return max(1, min(DAY, ceil(self.end - now)))
 
-    def turn(self, now: float) -> None:
-        """Begin the next period if this one is over."""
-        if now >= self.end:
-            self.begin, self.end = self._period(now)
-            self.used = 0
-
     def restore(self, used: int) -> None:
         """So much was used in this period before the server started, or before anybody counted here."""
         self.used += used
+
+    def _turn(self, now: float) -> None:
+        """This period is over: the next begins."""
+        self.begin, self.end = self._period(now)
+        self.used = 0

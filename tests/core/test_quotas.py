@@ -60,7 +60,7 @@ def test_what_was_used_is_counted_above_the_limit_and_without_one():
     assert (free.left(noon), free.is_used_up(noon), free.charge(2**60, noon)) == (None, False, True)
 
 
-@pytest.mark.parametrize("ask", ["charge", "add", "left", "is_used_up", "turn"])
+@pytest.mark.parametrize("ask", ["charge", "add", "left", "is_used_up"])
 def test_the_next_period_begins_with_nothing_used(ask):
     last = moment("2026-11-30T23:59:59.5")
     for period in (day_of, month_of):
