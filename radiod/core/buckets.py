@@ -1,7 +1,7 @@
 """How often something may be done: so many times a second, and so many at once after a silence.
 
 Whole numbers alone, so that nothing is lost to rounding: whoever keeps asking is let through exactly
-⌊burst + rate × t⌋ times in the first t seconds. Source: the token bucket.
+⌊burst + rate · t⌋ times in the first t seconds. Source: the token bucket.
 """
 
 from __future__ import annotations
