@@ -90,14 +90,15 @@ class Allowances:
     """Those of one account.
 
     ``publish``, ``call``: taken for each; ``deliver_day``, ``deliver_month``, ``bytes_day``, ``bytes_month``:
-    counted where deliveries are (``Quota.add``); ``plan``: whose other limits count where they act.
+    counted where deliveries are (``Quota.add``); ``plan``: whose other limits count where they act;
+    ``clock``: whose time it is.
     """
 
     __slots__ = (
-        "_clock",
         "bytes_day",
         "bytes_month",
         "call",
+        "clock",
         "deliver_day",
         "deliver_month",
         "plan",
@@ -108,7 +109,7 @@ class Allowances:
 
     def __init__(self, plan: Plan, clock: Clock) -> None:
         now = clock.time()
-        self._clock = clock
+        self.clock = clock
         self.plan = plan
         self.publish_day = Quota("publish_day", day_of, None, now)
         self.publish_month = Quota("publish_month", month_of, None, now)
@@ -144,7 +145,7 @@ class Allowances:
     @property
     def used_up(self) -> Quota | None:
         """The first quota of what its listeners get of which nothing is left; None: there is none."""
-        now = self._clock.time()
+        now = self.clock.time()
         for quota in (self.deliver_day, self.deliver_month, self.bytes_day, self.bytes_month):
             if quota.is_used_up(now):
                 return quota
@@ -162,4 +163,4 @@ class Allowances:
         if plan.over == "refuse":
             quota = self.used_up
             if quota is not None:
-                raise OverLimit(quota.name, quota.wait(self._clock.time()), QUOTA)
+                raise OverLimit(quota.name, quota.wait(self.clock.time()), QUOTA)

@@ -63,6 +63,11 @@ class TokenBucket:
         missing = min(self.burst * self._token, (self._level // self._token + 1) * self._token) - self._level
         return -(-missing // (self._per_tick * TICKS))
 
+    @property
+    def window(self) -> int:
+        """Whole seconds in which an empty one is full again, at least 1."""
+        return max(1, -(-self.burst * self._token // (self._per_tick * TICKS)))
+
     def change(self, rate: float, burst: int, now: float) -> None:
         """Go on at another rate, with another burst; what was taken stays taken."""
         self._fill(now)
