@@ -22,9 +22,10 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Limits of one account; what is absent (None) is unlimited.
 
     ``publish_rate``, ``call_rate``: a second; ``publish_burst``, ``call_burst``: at once, by default
-    max(1, ⌈rate⌉); ``deliver_rate``: events a second for each listener, by thinning; ``…_day``, ``…_month``:
-    of UTC; ``history_seconds``: how far back it may read; ``over``: what happens to open listeners when
-    ``deliver_…`` or ``bytes_…`` is used up; ``self_rotate``: whether its holders may rotate their own keys.
+    max(1, ⌈rate⌉), and not without a rate; ``deliver_rate``: events a second for each listener, by thinning;
+    ``…_day``, ``…_month``: of UTC; ``history_seconds``: how far back it may read; ``over``: what happens to
+    open listeners when ``deliver_…`` or ``bytes_…`` is used up; ``self_rotate``: whether its holders may
+    rotate their own keys.
     """
 
     publish_rate: Rate | None = None
@@ -46,3 +47,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     over: Over = "refuse"
     self_rotate: bool = False
     price: Price = {}
+
+    def __post_init__(self) -> None:
+        for kind in ("publish", "call"):
+            if getattr(self, f"{kind}_burst") is not None and getattr(self, f"{kind}_rate") is None:
+                raise ValueError(f"{kind}_burst needs a {kind}_rate")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from radiod.core.access.ledger import Ledger
+from radiod.core.allowances import Allowance
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.disclosure import PUBLISHER, disclosed
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.charging import within
+from radiod.core.realm.meter import Meter
 from radiod.core.rights import Actor, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_free
@@ -21,26 +25,7 @@ from radiod.errors import RadiodError
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Meter", "Publications", "Usage"]
-
-
-class Meter(Protocol):
-    """Counts what somebody uses. Called for every message: it must be cheap, and must not raise.
-
-    What listeners are given is counted where that happens (``core.delivery.readership``).
-    """
-
-    def published(self, actor: Actor, channel: str, size: int, *, is_public: bool) -> None:
-        """One event of ``size`` payload bytes was accepted, on a public topic or a private channel."""
-
-    def refused(self, actor: Actor, channel: str) -> None:
-        """One event was refused, or a call (then ``channel`` is its procedure), over a limit."""
-
-    def called(self, actor: Actor, procedure: str) -> None:
-        """One call was accepted."""
-
-    def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
-        """An answer holds so many events of the past, of ``size`` payload bytes together."""
+__all__ = ["Publications", "Usage"]
 
 
 class Usage:
@@ -67,9 +52,9 @@ class Usage:
         line.published += 1
         line.bytes_in += size
 
-    def refused(self, actor: Actor, channel: str) -> None:
+    def refused(self, actor: Actor, uri: str) -> None:
         """As ``Meter.refused``."""
-        self._ledger.line(actor.principal.holder, channel).refused += 1
+        self._ledger.line(actor.principal.holder, uri).refused += 1
 
     def called(self, actor: Actor, procedure: str) -> None:
         """As ``Meter.called``."""
@@ -112,9 +97,27 @@ class Publications:
     ) -> Publication | Promise[Publication]:
         """Publish for somebody whose right to it is known.
 
-        Raises: Refused: as ``Lookup.channel``, ``Writers.check`` and ``Publishing.publish``;
-            ``invalid_uri``: it belongs to the router; ``invalid_argument``: no mark of a stream.
+        What is refused for anything but its account's plan uses nothing up, also if that comes later.
+        Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
+            ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
+            ``invalid_argument``: no mark of a stream.
         """
+        holder = publisher.principal.holder
+        if holder is None or holder.account.allowances is None:
+            return self._publish(publisher, topic, payload, options, verdict)
+        allowance = holder.account.allowances.publish
+        published = within(
+            allowance,
+            self.meter,
+            publisher,
+            topic,
+            lambda: self._publish(publisher, topic, payload, options, verdict),
+        )
+        return _paid_for(published, allowance) if isinstance(published, Promise) else published
+
+    def _publish(
+        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication | Promise[Publication]:
         check_free(topic)
         key = options.key
         if key is None and type(publisher) is Session and publisher not in self._joined:
@@ -162,3 +165,17 @@ class Publications:
 
         published.then(settle)
         return later
+
+
+def _paid_for(published: Promise[Publication], allowance: Allowance) -> Promise[Publication]:
+    """The same; what it took is given back if it is refused after all."""
+    later: Promise[Publication] = AwaitedRoom() if isinstance(published, AwaitedRoom) else Promise()
+    give_back = allowance.returner()
+
+    def known(outcome: Publication | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            give_back()
+        later.settle(outcome)
+
+    published.then(known)
+    return later
