@@ -62,7 +62,7 @@ class Key:
         return self.visitor.principal
 
     def grant(self, permissions: Permissions) -> None:
-        """Whoever comes with it from now on has these rights (``Realm.revision`` gives them to the others)."""
+        """Whoever comes with it from now on has these rights; ``Realm.revision`` gives them to the others."""
         self.visitor.principal = replace(self.visitor.principal, permissions=permissions)
 
     def check(self, origin: str | None, address: str | None) -> None:
@@ -71,7 +71,7 @@ class Key:
 
 
 class Entry:
-    """One secret of a key. ``is_over``: it opened the key once; ``is_used``: it did since it was last told."""
+    """One secret of a key. ``is_over``: it opened it once; ``is_used``: it did since that was last told."""
 
     __slots__ = ("digest", "is_over", "is_used", "key")
 
