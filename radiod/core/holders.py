@@ -23,6 +23,11 @@ MAX_PASSING: Final = 10_000
 """Accounts that nobody has set up, of users whom somebody else knows, say: beyond these idle ones go."""
 
 
+def _any(thing: Any) -> bool:
+    """Whatever is open is meant."""
+    return True
+
+
 class Account:
     """Who pays for what its holders use.
 
@@ -53,10 +58,12 @@ class Accounts:
     """All accounts, each once: what a holder is on is what is suspended.
 
     Those that were set up are ``kept``; others come with their holders, and go when they are idle and many.
+    ``moving`` is called before a holder moves, for who counts by account.
     """
 
     def __init__(self) -> None:
         self.kept: Final[dict[str, Account]] = {}
+        self.moving: Final[list[Callable[[], None]]] = []
         self._passing: dict[str, Account] = {}
 
     def of(self, id: str) -> Account:
@@ -73,6 +80,12 @@ class Accounts:
         self._passing.pop(id, None)
         self.kept[id] = found
         return found
+
+    def move(self, holder: Holder, id: str) -> None:
+        """A holder is on this account from now on, which stays, with all that it has open."""
+        for move in self.moving:
+            move()
+        holder.move(self.keep(id))
 
     def _make_room(self) -> None:
         """Where there are too many let the oldest go; one that has something open is like a new one."""
@@ -173,9 +186,9 @@ class Holder:
             if not self._open:
                 del self.account.busy[self]
 
-    def end(self, reason: str) -> int:
-        """End all that is open. Returns: how much that was."""
-        ended = list(self._open.items())
+    def end(self, reason: str, is_meant: Callable[[Any], bool] = _any) -> int:
+        """End all that is open and meant. Returns: how much that was."""
+        ended = [(thing, end) for thing, end in self._open.items() if is_meant(thing)]
         for thing, end in ended:
             end(thing, reason)
         return len(ended)

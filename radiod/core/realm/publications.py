@@ -62,9 +62,11 @@ class Usage:
 
     def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
         """As ``Meter.retold``."""
-        line = self._ledger.line(actor.principal.holder, channel)
+        holder = actor.principal.holder
+        line = self._ledger.line(holder, channel)
         line.delivered += events
         line.bytes_out += size
+        self._ledger.charge(holder, events, size)
 
 
 class Publications:
