@@ -1,0 +1,1 @@
+"""Procedures under ``radiod.admin.``: a family for each book."""
