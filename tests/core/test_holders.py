@@ -1,6 +1,9 @@
 """Holders: what they have open is on their account, and ends with them."""
 
+import pytest
+
 from radiod.core.holders import MAX_PASSING, Account, Accounts, Holder
+from radiod.errors import NoAccess
 
 
 def opened(holder, *names):
@@ -63,6 +66,67 @@ def test_all_of_an_account_ends():
     assert account.end("suspended") == 3
     assert (ended, others) == ([("a", "suspended"), ("b", "suspended")], [("c", "suspended")])
     assert (account.busy, account.connections, idle.connections) == ({}, 0, 0)
+
+
+def test_a_holder_moves_with_all_that_it_has_open():
+    acme, other = Account("acme"), Account("other")
+    busy, idle = Holder("k_1", acme), Holder("k_2", acme)
+    opened(busy, "a", "b")
+    busy.move(other)
+    idle.move(other)
+    assert (acme.connections, acme.busy, other.connections, list(other.busy)) == (0, {}, 2, [busy])
+    assert (busy.account, idle.account, busy.things) == (other, other, ("a", "b"))
+    busy.leave("a")
+    assert other.connections == 1
+
+
+class TestChecks:
+    def refusal(self, holder, origin=None, address="192.0.2.1"):
+        with pytest.raises(NoAccess) as refusal:
+            holder.check(origin, address)
+        return refusal.value.reason
+
+    def restricted(self, origins=(), addresses=()):
+        holder = Holder("k_1", Account("acme"))
+        holder.restrict(origins, addresses)
+        return holder
+
+    def test_a_holder_is_let_in(self):
+        holder = Holder("k_1", Account("acme"))
+        holder.check(None, None)
+        holder.check("https://www.example.org", "192.0.2.1")
+
+    def test_why_it_is_refused_is_told(self):
+        holder = Holder("k_1", Account("acme"))
+        holder.account.refused = "suspended"
+        assert self.refusal(holder) == "suspended"
+        holder.refused = "revoked"
+        assert self.refusal(holder) == "revoked"
+
+    def test_pages_of_other_origins_are_refused(self):
+        holder = self.restricted(["https://www.example.org:443", "http://localhost:8000"])
+        holder.check("https://www.example.org", None)
+        holder.check("http://localhost:8000", None)
+        for origin in ("http://www.example.org", "https://example.org", "null", None):
+            assert self.refusal(holder, origin) == "origin"
+
+    def test_other_addresses_are_refused(self):
+        holder = self.restricted((), ["192.0.2.0/24", "2001:db8::/32"])
+        for address in ("192.0.2.255", "::ffff:192.0.2.1", "2001:db8::1"):
+            holder.check(None, address)
+        for address in ("192.0.3.1", "2001:db9::1", "", None):
+            assert self.refusal(holder, None, address) == "address"
+
+    def test_unix_sockets_are_addresses_too(self):
+        holder = self.restricted((), ["unix"])
+        holder.check(None, None)
+        assert self.refusal(holder) == "address"
+
+    def test_restrictions_can_change(self):
+        holder = self.restricted(["https://www.example.org"])
+        holder.restrict([], ["192.0.2.1"])
+        holder.check(None, "192.0.2.1")
+        assert self.refusal(holder, None, "192.0.2.2") == "address"
 
 
 class TestAccounts:
