@@ -6,7 +6,7 @@ open (sessions, streams, polls, calls) is listed here, for the day on which it m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 __all__ = ["ANONYMOUS", "Account", "Holder"]
@@ -74,8 +74,22 @@ class Holder:
             self.account.connections -= 1
 
     def end(self, reason: str) -> int:
-        """End all that is open. Returns: how much that was."""
-        ended = list(self._open.items())
-        for thing, end in ended:
-            end(thing, reason)
-        return len(ended)
+        """End all that is open, at once. Returns: how much that was."""
+        work = self.ending(reason)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                return int(done.value)
+
+    def ending(self, reason: str) -> Generator[None, None, int]:
+        """The same as work for ``Slices``, which may take long: until it is done, what is left acts on.
+
+        What closes by itself meanwhile counts, too: it was open when this began.
+        """
+        ending = list(self._open.items())
+        for thing, end in ending:
+            if thing in self._open:
+                end(thing, reason)
+                yield
+        return len(ending)

@@ -35,6 +35,8 @@ __all__ = [
     "PollFormat",
     "StreamFormat",
     "data_line",
+    "end_event",
+    "end_line",
     "poll_format",
     "polled",
     "retry",
@@ -70,6 +72,9 @@ class Format(Protocol):
     def last_words(self) -> bytes:
         """What is sent before the server ends the connection because it stops."""
 
+    def ending(self, reason: str) -> bytes:
+        """What is sent before it ends because access does; empty where the connection's end tells that."""
+
 
 class _Shared:
     """Made once for all connections of the kind; on most of them there are no messages of WAMP."""
@@ -80,6 +85,9 @@ class _Shared:
         return b""
 
     def last_words(self) -> bytes:
+        return b""
+
+    def ending(self, reason: str) -> bytes:
         return b""
 
 
@@ -156,6 +164,9 @@ class _ServerSentEvents(_Shared):
     def last_words(self) -> bytes:
         return retry()
 
+    def ending(self, reason: str) -> bytes:
+        return end_event(reason)
+
 
 class _NdJson(_Shared):
     """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
@@ -176,6 +187,9 @@ class _NdJson(_Shared):
         at = None if position is None else str(position).encode()
         return b'{"position":%b%b}\n\n' % (_quoted(at), _lost(lost))
 
+    def ending(self, reason: str) -> bytes:
+        return end_line(reason)
+
 
 class _Chunked(_Shared):
     """A stream in chunks: made once for all listeners, like every other format."""
@@ -193,6 +207,9 @@ class _Chunked(_Shared):
 
     def last_words(self) -> bytes:
         return chunk(self._format.last_words())
+
+    def ending(self, reason: str) -> bytes:
+        return chunk(self._format.ending(reason))
 
 
 class _Nothing(_Shared):
@@ -238,6 +255,16 @@ def data_line(payload: Payload) -> bytes:
 def retry() -> bytes:
     """When an EventSource is to come back: not all at once, or they would keep each other waiting."""
     return b"retry: %d\n\n" % random.randint(*RETRY_MS)
+
+
+def end_event(reason: str) -> bytes:
+    """The last Server-Sent Event of one whose access has ended."""
+    return b'event: end\ndata: {"reason": "%b"}\n\n' % reason.encode()
+
+
+def end_line(reason: str) -> bytes:
+    """The last line of JSON, and the empty one behind it."""
+    return b'{"end": "%b"}\n\n' % reason.encode()
 
 
 def _quoted(position: bytes | None) -> bytes:

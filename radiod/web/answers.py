@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
-from radiod.errors import RadiodError, http_status
+from radiod.errors import NoAccess, RadiodError, http_status
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
@@ -68,7 +68,10 @@ class Request(Protocol):
 def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     """An error of radiod's, as its own routes tell it."""
     status = http_status(error)
-    return json_answer(status, {"error": error.text}, *with_retry(status, fields))
+    body = {"error": error.text}
+    if isinstance(error, NoAccess):
+        body["reason"] = error.reason
+    return json_answer(status, body, *with_retry(status, fields))
 
 
 def log_refused(request: Request, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.promises import Promise, chain
-from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, RadiodError, Refused, WrongSecret
+from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, NoAccess, RadiodError, Refused, WrongSecret
 from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
@@ -143,6 +143,9 @@ class Listener:
 
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
+        if polled.ended_for:
+            self.conclude(NoAccess(polled.ended_for))
+            return
         fields = []
         if polled.position is not None:
             fields.append(("X-Radiod-Position", polled.position))

@@ -52,6 +52,9 @@ UNSUPPORTED_DATA: Final = 1003
 INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
+# Our own (4000 to 4999 are for that)
+ACCESS_ENDED: Final = 4001
+QUOTA_USED: Final = 4029
 
 MOST_REASON: Final = 123
 """Bytes of a reason in a close frame."""
@@ -323,7 +326,11 @@ class WebSocketConnection:
         """Everything has been written: close, unless the peer did before."""
         if self._stream is not None:
             self._stream.close()
-        self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
+        why = self._outlet.ended_for if self._outlet is not None else ""
+        if why:
+            self._close(QUOTA_USED if why == "quota" else ACCESS_ENDED, why)
+        else:
+            self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
 
     def _close(self, code: int, reason: str = "") -> None:
         """Send a close frame, once; from now on only the peer's is waited for."""
