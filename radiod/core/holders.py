@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
+from radiod.errors import NoAccess
+
 __all__ = ["ANONYMOUS", "MAX_PASSING", "Account", "Accounts", "Holder"]
 
 ANONYMOUS: Final = "anonymous"
@@ -38,8 +40,15 @@ class Account:
         return f"<Account {self.id}>"
 
     def end(self, reason: str) -> int:
-        """End all that its holders have open. Returns: how much that was."""
+        """End all that its holders have open, at once. Returns: how much that was."""
         return sum(holder.end(reason) for holder in list(self.busy))
+
+    def ending(self, reason: str) -> Generator[None, None, int]:
+        """The same as work for ``Slices``, as ``Holder.ending``."""
+        ended = 0
+        for holder in list(self.busy):
+            ended += yield from holder.ending(reason)
+        return ended
 
 
 class Accounts:
@@ -100,6 +109,12 @@ class Holder:
     def why_refused(self) -> str:
         """Why nothing of it is let in, its own reason before the account's; empty: it is."""
         return self.refused or self.account.refused
+
+    def check(self) -> None:
+        """Raises: NoAccess: nothing of it is let in."""
+        reason = self.why_refused
+        if reason:
+            raise NoAccess(reason)
 
     @property
     def connections(self) -> int:

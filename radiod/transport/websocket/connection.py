@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, NoAccess, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
@@ -172,6 +172,9 @@ class WebSocketConnection:
             stream.open(outlet)
         except Refused as refusal:
             self.log.info("failed {peer}: {reason}", peer=self._peer, reason=refusal.text)
+            if isinstance(refusal, NoAccess):
+                self._close(ACCESS_ENDED, refusal.reason)
+                return outlet
             self._close(POLICY_VIOLATION, refusal.text.encode()[:MOST_REASON].decode("utf-8", "ignore"))
         return outlet
 
