@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
-from radiod.wire.answers import chunk
+from radiod.wire.answers import chunk, end_event, end_line
 from radiod.wire.codecs import CODECS, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
@@ -35,8 +35,6 @@ __all__ = [
     "PollFormat",
     "StreamFormat",
     "data_line",
-    "end_event",
-    "end_line",
     "poll_format",
     "polled",
     "retry",
@@ -255,16 +253,6 @@ def data_line(payload: Payload) -> bytes:
 def retry() -> bytes:
     """When an EventSource is to come back: not all at once, or they would keep each other waiting."""
     return b"retry: %d\n\n" % random.randint(*RETRY_MS)
-
-
-def end_event(reason: str) -> bytes:
-    """The last Server-Sent Event of one whose access has ended."""
-    return b'event: end\ndata: {"reason": "%b"}\n\n' % reason.encode()
-
-
-def end_line(reason: str) -> bytes:
-    """The last line of JSON, and the empty one behind it."""
-    return b'{"end": "%b"}\n\n' % reason.encode()
 
 
 def _quoted(position: bytes | None) -> bytes:

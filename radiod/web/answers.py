@@ -23,6 +23,7 @@ __all__ = [
     "log_refused",
     "query",
     "refusal",
+    "refused",
     "rest_of_path",
 ]
 
@@ -68,10 +69,14 @@ class Request(Protocol):
 def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     """An error of radiod's, as its own routes tell it."""
     status = http_status(error)
-    body = {"error": error.text}
+    return json_answer(status, refused(error), *with_retry(status, fields))
+
+
+def refused(error: RadiodError) -> dict[str, Any]:
+    """The body of that answer."""
     if isinstance(error, NoAccess):
-        body["reason"] = error.reason
-    return json_answer(status, body, *with_retry(status, fields))
+        return {"error": error.text, "reason": error.reason}
+    return {"error": error.text}
 
 
 def log_refused(request: Request, text: str) -> None:

@@ -66,13 +66,14 @@ class UnknownCaller(Exception):
 
     ``status``, and ``body``: of the answer. An API key that is missing or wrong is answered as the Django
     radio did, a signature as by Crossbar's bridge. ``reason``: why a key that is known is not let in, as
-    ``errors.NoAccess`` has it; empty: there is none.
+    ``errors.NoAccess`` has it; empty: there is none; ``is_bridge``: the request was signed.
     """
 
     def __init__(self, status: int, text: str, *, is_bridge: bool = False, reason: str = "") -> None:
         super().__init__(text)
         self.status: Final = status
         self.reason: Final = reason
+        self.is_bridge: Final = is_bridge
         self.body: Final[dict[str, Any]] = {"error": text}
         if reason:
             self.body["reason"] = reason

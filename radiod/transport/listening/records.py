@@ -13,9 +13,9 @@ import msgspec
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
-from radiod.transport.formats import data_line, end_event, end_line, retry
+from radiod.transport.formats import data_line, retry
 from radiod.transport.listening.course import Course
-from radiod.wire.answers import chunk
+from radiod.wire.answers import chunk, end_event, end_line
 from radiod.wire.codecs import Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import TEXT, websocket_frame
