@@ -6,10 +6,12 @@ open (sessions, streams, polls, calls) is listed here, for the day on which it m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
 from radiod.errors import NoAccess
+from radiod.wire.doors import usual_origin
+from radiod.wire.forwarded import Proxies
 
 __all__ = ["ANONYMOUS", "MAX_PASSING", "Account", "Accounts", "Holder"]
 
@@ -93,12 +95,15 @@ class Holder:
     ``suspended``, ``expired``, ``not_yet_valid``), empty: it is.
     """
 
-    __slots__ = ("_open", "account", "id", "refused")
+    __slots__ = ("_networks", "_open", "_origins", "account", "id", "refused")
 
     def __init__(self, id: str, account: Account) -> None:
         self.id = id
         self.account = account
         self.refused = ""
+        # Where it may come from; None: from anywhere.
+        self._origins: frozenset[str] | None = None
+        self._networks: Proxies | None = None
         # What is open -> what ends it, for a reason.
         self._open: dict[Any, Callable[[Any, str], None]] = {}
 
@@ -110,11 +115,54 @@ class Holder:
         """Why nothing of it is let in, its own reason before the account's; empty: it is."""
         return self.refused or self.account.refused
 
-    def check(self) -> None:
-        """Raises: NoAccess: nothing of it is let in."""
+    def check_open(self) -> None:
+        """Raises: NoAccess: nothing of it is let in, from wherever."""
         reason = self.why_refused
         if reason:
             raise NoAccess(reason)
+
+    def restrict(self, origins: Iterable[str], addresses: Iterable[str]) -> None:
+        """From now on only these are let in.
+
+        Args:
+            origins: of pages; none: any page. What comes without an origin is no page: browsers tell those
+                of all pages, but for what one asks of its own server by GET.
+            addresses: networks, and ``unix``; none: from anywhere.
+        """
+        self._origins = frozenset(map(usual_origin, origins)) or None
+        networks = tuple(addresses)
+        # Networks are told as those of proxies are.
+        self._networks = Proxies(networks) if networks else None
+
+    def check(self, origin: str | None, address: str | None) -> None:
+        """Whether it is let in now, from there.
+
+        Args:
+            origin: of the page that asks, as ``wire.doors.Visit`` has it; None: there is none.
+            address: who asks, as text; None: by a unix socket.
+        Raises: NoAccess: it is not: ``revoked``, ``suspended``, ``expired``, ``not_yet_valid``, ``origin``,
+            ``address``.
+        """
+        self.check_open()
+        if self._origins is not None and origin is not None and origin not in self._origins:
+            raise NoAccess("origin")
+        if self._networks is not None and not self._networks.trust(address):
+            raise NoAccess("address")
+
+    def move(self, account: Account) -> None:
+        """It is on another account from now on, with all that it has open."""
+        if self._open:
+            self.account.connections -= len(self._open)
+            del self.account.busy[self]
+            account.connections += len(self._open)
+            account.busy[self] = None
+        self.account = account
+
+    @property
+    def things(self) -> tuple[Any, ...]:
+        """What it has open, in the order of opening: sessions, and others."""
+        return tuple(self._open)
+
 
     @property
     def connections(self) -> int:

@@ -183,7 +183,7 @@ class Gateway:
         Raises: NoAccess: access has ended since it was known who that is.
         """
         if principal.holder is not None:
-            principal.holder.check()
+            principal.holder.check_open()
         return self._join(principal, outlet)
 
     def ignore(self, session: Session, subscription: int) -> None:

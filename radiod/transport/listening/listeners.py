@@ -284,7 +284,7 @@ def _admitted(
 ) -> PlainListener:
     if principal.holder is not None:
         # Others were asked, perhaps, and access has ended meanwhile.
-        principal.holder.check()
+        principal.holder.check_open()
     for one in wanted:
         try:
             one.space.tuning.settings_of(principal, one.match, one.topic, asked.buffer)
