@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
 from radiod.web.suspicion import Suspicion
+from radiod.wire.doors import Visit
 
 __all__ = ["Radio"]
 
@@ -155,13 +157,16 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
+    def identify(
+        self, credential: str | None, query: Mapping[str, str], visit: Visit
+    ) -> tuple[Gateway, Principal, float | None]:
         """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
-        if secret is not None:
-            key = self.keys.get(secret)
-            return key.realm.gateway, key.principal
+        if credential is not None:
+            key = self.keys.get(credential)
+            key.check(visit.origin, visit.address)
+            return key.realm.gateway, key.principal, None
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        return realm.gateway, anonymous.principal()
+        return realm.gateway, anonymous.principal(), None
