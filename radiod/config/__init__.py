@@ -25,6 +25,7 @@ from radiod.config.nodes import (
     User,
     Wampcra,
 )
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
 from radiod.secret import Secret
@@ -44,6 +45,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Plan",
     "Policy",
     "Realm",
     "Role",

@@ -18,6 +18,7 @@ from radiod.core.ids import Ids
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.charging import within
 from radiod.core.realm.departures import Departures
 from radiod.core.realm.publications import Publications
 from radiod.core.realm.subscribers import Subscribers
@@ -51,6 +52,11 @@ class GatewayCall:
         """It is allowed, and on its way. Returns: its outcome."""
         self._ongoing = ongoing
         return ongoing.outcome
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether it was allowed, and no callee got it."""
+        return self._ongoing is not None and not self._ongoing.has_begun
 
     def cancel(self) -> None:
         """Nobody waits for it any more: if it has a callee, that is told to stop (mode ``kill``)."""
@@ -232,6 +238,17 @@ class Gateway:
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
             check_verdict(verdict, caller, Action.CALL, procedure)
             call.check_wanted()
+            holder = caller.principal.holder
+            if holder is None or holder.account.allowances is None:
+                return begin(verdict)
+            allowance = holder.account.allowances.call
+            meter = self._publications.meter
+            outcome = within(allowance, meter, caller, procedure, lambda: begin(verdict))
+            if call.was_refused:
+                allowance.give_back()
+            return outcome
+
+        def begin(verdict: Verdict) -> Payload | Promise[Payload]:
             if is_reserved(procedure):
                 return self._procedures.call_for_visitor(caller, procedure, payload)
             details = disclosed(CALLER, caller, options.disclose_me, verdict)

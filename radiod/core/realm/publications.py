@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from radiod.core.allowances import Allowance
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.disclosure import PUBLISHER, disclosed
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.charging import within
+from radiod.core.realm.meter import Meter
 from radiod.core.rights import Actor, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_free
+from radiod.errors import RadiodError
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Meter", "Publications", "Usage"]
-
-
-class Meter(Protocol):
-    """Counts what somebody uses. Called for every message: it must be cheap, and must not raise."""
-
-    def published(self, actor: Actor, size: int, *, is_public: bool) -> None:
-        """One event of ``size`` payload bytes was published, on a public topic or a private channel."""
+__all__ = ["Publications", "Usage"]
 
 
 class Usage:
@@ -41,6 +37,9 @@ class Usage:
         """As ``Meter.published``."""
         if is_public:
             self.published_events += 1
+
+    def refused(self, actor: Actor, uri: str) -> None:
+        """As ``Meter.refused``."""
 
 
 class Publications:
@@ -73,9 +72,27 @@ class Publications:
     ) -> Publication | Promise[Publication]:
         """Publish for somebody whose right to it is known.
 
-        Raises: Refused: as ``Lookup.channel``, ``Writers.check`` and ``Publishing.publish``;
-            ``invalid_uri``: it belongs to the router; ``invalid_argument``: no mark of a stream.
+        What is refused for anything but its account's plan uses nothing up, also if that comes later.
+        Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
+            ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
+            ``invalid_argument``: no mark of a stream.
         """
+        holder = publisher.principal.holder
+        if holder is None or holder.account.allowances is None:
+            return self._publish(publisher, topic, payload, options, verdict)
+        allowance = holder.account.allowances.publish
+        published = within(
+            allowance,
+            self.meter,
+            publisher,
+            topic,
+            lambda: self._publish(publisher, topic, payload, options, verdict),
+        )
+        return _paid_for(published, allowance) if isinstance(published, Promise) else published
+
+    def _publish(
+        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication | Promise[Publication]:
         check_free(topic)
         key = options.key
         if key is None and type(publisher) is Session and publisher not in self._joined:
@@ -105,3 +122,17 @@ class Publications:
             sample.take()
         self.meter.published(publisher, len(payload), is_public=space is self._space)
         return published
+
+
+def _paid_for(published: Promise[Publication], allowance: Allowance) -> Promise[Publication]:
+    """The same; what it took is given back if it is refused after all."""
+    later: Promise[Publication] = AwaitedRoom() if isinstance(published, AwaitedRoom) else Promise()
+    give_back = allowance.returner()
+
+    def known(outcome: Publication | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            give_back()
+        later.settle(outcome)
+
+    published.then(known)
+    return later
