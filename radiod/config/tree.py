@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check
-from radiod.config.nodes import Channel, Http, Limits, Listen, Realm, Store
+from radiod.config.nodes import Admin, Channel, Http, Limits, Listen, Realm, Store
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
 from radiod.files import read_text
@@ -25,6 +25,7 @@ class Config(Node, frozen=True, kw_only=True):
     listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
     http: Http = Http()
     store: Store = Store()
+    admin: Admin = Admin()
     limits: Limits = Limits()
     realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
 
