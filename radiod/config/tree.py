@@ -50,6 +50,17 @@ class Config(Node, frozen=True, kw_only=True):
         """The configuration in a text; files it names are relative to ``base``. Raises: ConfigError."""
         return from_tree(load_toml(text), base)
 
+    def check_durable(self) -> None:
+        """Apart, since the command line may give or take the store.
+
+        Raises: ConfigError: a durable channel has none.
+        """
+        for realm, settings in self.realms.items():
+            for channel, rules in settings.channels.items():
+                if rules.durable and not self.store.path:
+                    key = ("realms", realm, "channels", channel, "durable")
+                    raise ConfigError(key, "needs a store: give store.path, or --store")
+
     def not_yet(self) -> list[str]:
         """The keys in use that this version accepts and does not act on, one line each."""
         lines = []

@@ -75,7 +75,7 @@ class RadioService(MultiService):
             the store, or the admin socket, cannot be used. ConfigError: there is no store, and it is needed.
         """
         make_monotonic(self._reactor)
-        self._check_durable()
+        self._config.check_durable()
         with self._process.acting():
             self._open_store(self._config.store.path)
             # twistd detaches after this: neither a lock of the file nor a thread would live through it.
@@ -131,14 +131,6 @@ class RadioService(MultiService):
             self.log.warn("no admin socket: {why}", why=self._admin.note)
         for line in self._config.not_yet():
             self.log.warn("configured, but without effect: {what}", what=line)
-
-    def _check_durable(self) -> None:
-        """Only here, since the command line may give or take the store. Raises: ConfigError."""
-        for realm, settings in self._config.realms.items():
-            for channel, rules in settings.channels.items():
-                if rules.durable and not self._config.store.path:
-                    key = ("realms", realm, "channels", channel, "durable")
-                    raise config.ConfigError(key, "needs a store: give store.path, or --store")
 
     def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
