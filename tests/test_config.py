@@ -34,6 +34,9 @@ origins = ["https://www.example.org", "http://localhost:3000", "null", "*"]
 [store]
 path = "radiod.sqlite"
 
+[admin]
+socket = "admin.sock"
+
 [limits]
 max_message_bytes = 65536
 call_timeout_s = 2.5
@@ -188,7 +191,7 @@ SCRAM = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("port = 1", "port: unknown key; there are listen, http, store, limits, plans, realms"),
+        ("port = 1", "port: unknown key; there are listen, http, store, admin, limits, plans, realms"),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
@@ -612,6 +615,23 @@ def test_a_file_that_never_ends_or_fails_is_refused(path):
     with pytest.raises(ConfigError) as caught:
         Config.load(Path(path))
     assert str(caught.value) in (f"{path}: longer than 16777216 bytes", f"{path}: Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("text", "socket"),
+    [("", "radiod-admin.sock"), ("[admin]\nsocket = 'a/b.sock'", "a/b.sock"), ("[admin]\nsocket = ''", None)],
+)
+def test_the_admin_socket_is_beside_the_file_unless_it_says_otherwise(tmp_path, text, socket, monkeypatch):
+    file = tmp_path / "radiod.toml"
+    file.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    for path in (file, Path("radiod.toml")):
+        assert Config.load(path).admin.path(path) == ("" if socket is None else str(tmp_path / socket))
+
+
+def test_without_a_file_there_is_an_admin_socket_only_if_it_is_asked_for():
+    assert Config().admin.path(None) == ""
+    assert config.Admin(socket="a.sock").placed(Path("/run")).path(None) == "/run/a.sock"
 
 
 def test_a_byte_order_mark_and_line_ends_of_any_kind_are_no_part_of_the_text(tmp_path):

@@ -21,11 +21,13 @@ from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.store.sqlite import SqliteStore
+from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
 from radiod.transport.http.connection import HttpConnection
 from radiod.transport.http.server import HttpServer
@@ -69,6 +71,8 @@ class Radio:
             for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
                 self.keys.add(key, secret)
         self._make_port(transport_limits(limits))
+        open_to = partial(open_gates, self.realms, configuration.realms)
+        self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
