@@ -24,6 +24,8 @@ from radiod.config.nodes import (
     Store,
     User,
     Wampcra,
+    Webhook,
+    WebhookEvent,
 )
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
@@ -52,5 +54,7 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
     "from_tree",
 ]

@@ -23,6 +23,7 @@ from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.webhooks import Webhooks
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.clock import ReactorClock
 from radiod.transport.http.connection import HttpConnection
@@ -64,6 +65,9 @@ class Radio:
         for name, settings in configuration.realms.items():
             for key in keys_of(self.realms[name], settings, self.ids):
                 self.keys.add(key)
+        self.webhooks = Webhooks(
+            configuration, self.realms, self.fan_out, self.clock, self.ids, self._reactor
+        )
         self._make_port(transport_limits(limits))
 
     def _make_realms(self) -> dict[str, Realm]:
