@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from twisted.web.iweb import IPolicyForHTTPS
 
 from radiod import config
 from radiod.auth.roles import StaticPermissions
@@ -23,12 +22,12 @@ from radiod.transport.outbox import FanOut
 from radiod.webhooks.bodies import CHANNEL_EVENT, META_TOPICS, EventFormat, Told, told
 from radiod.webhooks.hook import Address, Hook
 from radiod.webhooks.procedures import WebhookProcedures
-from radiod.webhooks.sending import HttpSender, make_agent
+from radiod.webhooks.sending import HttpSender, Sender, make_agent
 from radiod.webhooks.signing import Signer
 from radiod.webhooks.waiting import MOST_BYTES
 from radiod.wire.options import SubscribeOptions
 
-__all__ = ["Webhooks"]
+__all__ = ["Webhooks", "http_sender"]
 
 MOST_SEEN: Final = 256
 """Events that a webhook remembers, since overlapping patterns bring one several times."""
@@ -40,7 +39,7 @@ class Webhooks:
     """All webhooks of one server: ``start``, ``close``, ``wind_up``, ``stop``.
 
     Args:
-        policy: who is believed to be an https receiver; None: whom this machine's programs believe.
+        make_sender: of what sends to a URL.
     """
 
     def __init__(
@@ -50,33 +49,30 @@ class Webhooks:
         fan_out: FanOut,
         clock: ReactorClock,
         ids: Ids,
-        reactor: Any,
-        policy: IPolicyForHTTPS | None = None,
+        make_sender: Callable[[str], Sender],
     ) -> None:
         self._clock = clock
         self._ids = ids
+        self._make_sender = make_sender
         self._ears: list[_Ear] = []
         for name, settings in configuration.realms.items():
             realm = realms[name]
             format = EventFormat(name, clock)
             ears = [
-                _Ear(realm, settings, hook, self._hook(name, id, hook, reactor, policy), fan_out, format)
-                for id, hook in settings.webhooks.items()
+                _Ear(realm, settings, own, self._hook(name, id, own), fan_out, format)
+                for id, own in settings.webhooks.items()
             ]
             realm.procedures.table |= WebhookProcedures(ear.hook for ear in ears).procedures
             self._ears += ears
 
-    def _hook(
-        self, realm: str, name: str, settings: config.Webhook, reactor: Any, policy: IPolicyForHTTPS | None
-    ) -> Hook:
+    def _hook(self, realm: str, name: str, settings: config.Webhook) -> Hook:
         secrets = [settings.secret, *([settings.old_secret] if settings.old_secret is not None else [])]
-        clock, timers = self._clock, self._clock.timers
         return Hook(
             Address(realm, name, settings.url),
-            HttpSender(make_agent(reactor, policy), settings.url, clock, timers),
+            self._make_sender(settings.url),
             Signer(secret.reveal() for secret in secrets),
-            clock,
-            timers,
+            self._clock,
+            self._clock.timers,
             self._ids,
             random.random,
         )
@@ -123,6 +119,11 @@ class Webhooks:
         """Cancel what is under way; what waits is lost, and counted in the log."""
         for ear in self._ears:
             ear.hook.stop()
+
+
+def http_sender(reactor: Any, clock: ReactorClock, url: str) -> HttpSender:
+    """What sends to a URL, on connections of its own."""
+    return HttpSender(make_agent(reactor), url, clock, clock.timers)
 
 
 class _Ear:
@@ -186,11 +187,12 @@ class _Ear:
         session = self._session = gateway.join(self._principal, outlet)
         for topic in self._topics:
             gateway.listen(session, topic)
-        if DEMAND in self._events:
-            gateway.observe_demand(session, self._channels)
         if CHANNEL_EVENT in self._events:
             for name in self._channels:
                 self._listen(session, name)
+        if DEMAND in self._events:
+            # Behind that, or it would be told of itself.
+            gateway.observe_demand(session, self._channels)
 
     def _listen(self, session: Session, name: str) -> None:
         match, topic = wanted(name)

@@ -183,7 +183,7 @@ class Gateway:
 
         Args:
             names: channels, or patterns of public ones. Of one whose name is given whole it is told also
-                while nobody has opened it for writing; private ones are those that the session is a member of.
+                while nobody has opened it for writing; a private one is that which the session is in.
         """
         self._subscribers.observe_demand(session, names)
 
