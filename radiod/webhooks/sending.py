@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from OpenSSL.SSL import Error as TlsError
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
+from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
@@ -121,17 +122,22 @@ class _Exchange:
         if isinstance(result, Failure):
             if self.is_late:
                 return Outcome(None, "no answer in time")
-            if result.check(CancelledError):
-                return result
-            return Outcome(None, _why(result))
+            error = _cause(result.value)
+            return Failure(error) if isinstance(error, CancelledError) else Outcome(None, _why(error))
         return result
 
 
-def _why(failure: Failure) -> str:
+def _cause(error: BaseException | None) -> BaseException | None:
+    """What was behind an error of Twisted's client."""
+    reasons: list[Failure] = getattr(error, "reasons", [])
+    return reasons[0].value if reasons else error
+
+
+def _why(error: BaseException | None) -> str:
     """The name of what went wrong: its text may be long, and of the receiver's making."""
-    error = failure.value
-    if isinstance(error, ResponseNeverReceived) and error.reasons:
-        error = error.reasons[0].value
+    if isinstance(error, TlsError) and error.args and error.args[0]:
+        # OpenSSL's own words, in tuples of library, function and reason.
+        return f"TLS: {error.args[0][0][-1]}"
     return type(error).__name__
 
 
