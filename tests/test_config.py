@@ -170,6 +170,9 @@ def test_what_has_no_effect_yet_is_named():
 
 
 USER = "[realms.r.users.u]\nrole = 'listener'\n"
+WHSEC = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+WEBHOOK = "[realms.r.webhooks.h]\n"
+HOOKED = f"{WEBHOOK}url = 'https://a'\nsecret = '{WHSEC}'\n"
 DYNAMIC = "[realms.r.dynamic]\nmethods = ['ticket']\n"
 DECIDED_BY_THE_AUTHORIZER = {
     "subscribe": "['*']",
@@ -401,6 +404,37 @@ SCRAM = (
             DYNAMIC + "hook = 'https://a'\nhook_token = 'a'\nhook_token_env = 'A'",
             "realms.r.dynamic.hook_token_env: given together with hook_token",
         ),
+        (WEBHOOK, "realms.r.webhooks.h.url: missing"),
+        (
+            f"{WEBHOOK}url = 'https://a'\nchannels = ['a']",
+            "realms.r.webhooks.h.secret: missing; give secret, secret_file or secret_env",
+        ),
+        *(
+            (
+                f"{HOOKED.replace(WHSEC, wrong)}channels = ['a']",
+                "realms.r.webhooks.h.secret: must be whsec_ and the base64 of 24 to 64 bytes",
+            )
+            for wrong in ("secret", WHSEC[6:], f"{WHSEC}!", "whsec_YWFh", "whsec_" + "A" * 88)
+        ),
+        (
+            f"{HOOKED}channels = ['a']\nold_secret = 'very-secret'",
+            "realms.r.webhooks.h.old_secret: must be whsec_ and the base64 of 24 to 64 bytes",
+        ),
+        (HOOKED, "realms.r.webhooks.h.channels: goes with events of channels, and only with them"),
+        (
+            f"{HOOKED}channels = ['a']\nevents = ['key.revoked']",
+            "realms.r.webhooks.h.channels: goes with events of channels, and only with them",
+        ),
+        (f"{HOOKED}channels = ['a']\nevents = []", "realms.r.webhooks.h.events: at least one is needed"),
+        (f"{HOOKED}channels = ['a b']", "realms.r.webhooks.h.channels: 'a b' is no URI pattern"),
+        (
+            f"{HOOKED}channels = ['radiod.*']",
+            "realms.r.webhooks.h.channels: names under wamp. and radiod. belong to the router",
+        ),
+        (
+            f"{HOOKED}channels = ['a']\nevents = ['channel.evnt']",
+            "realms.r.webhooks.h.events.[0]: Invalid enum value 'channel.evnt'",
+        ),
         (
             USER + SCRAM.replace("very", "nearly"),
             "realms.r.users.u.scram.stored_key: must be 32 bytes in hex",
@@ -442,6 +476,11 @@ def test_a_hook_is_asked_where_nobody_else_reads_it(hook, is_right):
         assert parse(text).realms["r"].dynamic.hook == hook
     else:
         assert mistake(text).endswith("hook: must be an https: URL, or an http: URL of this machine")
+    text = HOOKED.replace("https://a", hook) + "channels = ['a']"
+    if is_right:
+        assert parse(text).realms["r"].webhooks["h"].url == hook
+    else:
+        assert mistake(text).endswith("url: must be an https: URL, or an http: URL of this machine")
 
 
 PATTERNS = {
@@ -709,6 +748,7 @@ NODES = {
     "`channels`": config.Channel,
     "`buffer`": config.Buffer,
     "`history`": config.History,
+    "`webhooks`": config.Webhook,
 }
 
 KEYS = st.sampled_from([*fields_of(*NODES.values()), "ticket_file", "key_env"]) | st.text(max_size=3)
@@ -790,6 +830,8 @@ def default_of(field, kind):
     default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     if isinstance(default, msgspec.Struct):
         return "as below"
+    if isinstance(default, tuple) and default:
+        return json.dumps([one.value for one in default])
     if isinstance(default, config.Policy | Disclose):
         default = default.value
     if isinstance(default, str):

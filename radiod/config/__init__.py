@@ -25,6 +25,8 @@ from radiod.config.nodes import (
     Store,
     User,
     Wampcra,
+    Webhook,
+    WebhookEvent,
 )
 from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
@@ -56,5 +58,7 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
     "from_tree",
 ]

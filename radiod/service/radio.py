@@ -26,6 +26,7 @@ from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
@@ -70,6 +71,7 @@ class Radio:
         for name, settings in configuration.realms.items():
             for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
                 self.keys.add(key, secret)
+        self.webhooks = self._make_webhooks()
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
@@ -91,6 +93,10 @@ class Radio:
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _make_admissions(self) -> dict[str, Admission]:
         return {

@@ -187,8 +187,8 @@ class Gateway:
         """Give a session ``radiod.channel.on_demand`` as writers get it, if it listens to that topic.
 
         Args:
-            names: channels, or patterns of public ones. Of one whose name is given whole it is told also while
-                nobody has opened it for writing; private ones are those that the session is a member of.
+            names: channels, or patterns of public ones. Of one whose name is given whole it is told also
+                while nobody has opened it for writing; a private one is that which the session is in.
         """
         self._subscribers.observe_demand(session, names)
 
