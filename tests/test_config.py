@@ -34,6 +34,9 @@ origins = ["https://www.example.org", "http://localhost:3000", "null", "*"]
 [store]
 path = "radiod.sqlite"
 
+[admin]
+socket = "admin.sock"
+
 [limits]
 max_message_bytes = 65536
 call_timeout_s = 2.5
@@ -167,6 +170,9 @@ def test_what_has_no_effect_yet_is_named():
 
 
 USER = "[realms.r.users.u]\nrole = 'listener'\n"
+WHSEC = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+WEBHOOK = "[realms.r.webhooks.h]\n"
+HOOKED = f"{WEBHOOK}url = 'https://a'\nsecret = '{WHSEC}'\n"
 DYNAMIC = "[realms.r.dynamic]\nmethods = ['ticket']\n"
 DECIDED_BY_THE_AUTHORIZER = {
     "subscribe": "['*']",
@@ -188,7 +194,7 @@ SCRAM = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("port = 1", "port: unknown key; there are listen, http, store, limits, plans, realms"),
+        ("port = 1", "port: unknown key; there are listen, http, store, admin, limits, plans, realms"),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
@@ -398,6 +404,37 @@ SCRAM = (
             DYNAMIC + "hook = 'https://a'\nhook_token = 'a'\nhook_token_env = 'A'",
             "realms.r.dynamic.hook_token_env: given together with hook_token",
         ),
+        (WEBHOOK, "realms.r.webhooks.h.url: missing"),
+        (
+            f"{WEBHOOK}url = 'https://a'\nchannels = ['a']",
+            "realms.r.webhooks.h.secret: missing; give secret, secret_file or secret_env",
+        ),
+        *(
+            (
+                f"{HOOKED.replace(WHSEC, wrong)}channels = ['a']",
+                "realms.r.webhooks.h.secret: must be whsec_ and the base64 of 24 to 64 bytes",
+            )
+            for wrong in ("secret", WHSEC[6:], f"{WHSEC}!", "whsec_YWFh", "whsec_" + "A" * 88)
+        ),
+        (
+            f"{HOOKED}channels = ['a']\nold_secret = 'very-secret'",
+            "realms.r.webhooks.h.old_secret: must be whsec_ and the base64 of 24 to 64 bytes",
+        ),
+        (HOOKED, "realms.r.webhooks.h.channels: goes with events of channels, and only with them"),
+        (
+            f"{HOOKED}channels = ['a']\nevents = ['key.revoked']",
+            "realms.r.webhooks.h.channels: goes with events of channels, and only with them",
+        ),
+        (f"{HOOKED}channels = ['a']\nevents = []", "realms.r.webhooks.h.events: at least one is needed"),
+        (f"{HOOKED}channels = ['a b']", "realms.r.webhooks.h.channels: 'a b' is no URI pattern"),
+        (
+            f"{HOOKED}channels = ['radiod.*']",
+            "realms.r.webhooks.h.channels: names under wamp. and radiod. belong to the router",
+        ),
+        (
+            f"{HOOKED}channels = ['a']\nevents = ['channel.evnt']",
+            "realms.r.webhooks.h.events.[0]: Invalid enum value 'channel.evnt'",
+        ),
         (
             USER + SCRAM.replace("very", "nearly"),
             "realms.r.users.u.scram.stored_key: must be 32 bytes in hex",
@@ -439,6 +476,11 @@ def test_a_hook_is_asked_where_nobody_else_reads_it(hook, is_right):
         assert parse(text).realms["r"].dynamic.hook == hook
     else:
         assert mistake(text).endswith("hook: must be an https: URL, or an http: URL of this machine")
+    text = HOOKED.replace("https://a", hook) + "channels = ['a']"
+    if is_right:
+        assert parse(text).realms["r"].webhooks["h"].url == hook
+    else:
+        assert mistake(text).endswith("url: must be an https: URL, or an http: URL of this machine")
 
 
 PATTERNS = {
@@ -614,6 +656,23 @@ def test_a_file_that_never_ends_or_fails_is_refused(path):
     assert str(caught.value) in (f"{path}: longer than 16777216 bytes", f"{path}: Input/output error")
 
 
+@pytest.mark.parametrize(
+    ("text", "socket"),
+    [("", "radiod-admin.sock"), ("[admin]\nsocket = 'a/b.sock'", "a/b.sock"), ("[admin]\nsocket = ''", None)],
+)
+def test_the_admin_socket_is_beside_the_file_unless_it_says_otherwise(tmp_path, text, socket, monkeypatch):
+    file = tmp_path / "radiod.toml"
+    file.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    for path in (file, Path("radiod.toml")):
+        assert Config.load(path).admin.path(path) == ("" if socket is None else str(tmp_path / socket))
+
+
+def test_without_a_file_there_is_an_admin_socket_only_if_it_is_asked_for():
+    assert Config().admin.path(None) == ""
+    assert config.Admin(socket="a.sock").placed(Path("/run")).path(None) == "/run/a.sock"
+
+
 def test_a_byte_order_mark_and_line_ends_of_any_kind_are_no_part_of_the_text(tmp_path):
     file = tmp_path / "radiod.toml"
     file.write_bytes(b"\xef\xbb\xbf[limits]\r\nmax_connections = 5\r\n")
@@ -689,6 +748,7 @@ NODES = {
     "`channels`": config.Channel,
     "`buffer`": config.Buffer,
     "`history`": config.History,
+    "`webhooks`": config.Webhook,
 }
 
 KEYS = st.sampled_from([*fields_of(*NODES.values()), "ticket_file", "key_env"]) | st.text(max_size=3)
@@ -770,6 +830,8 @@ def default_of(field, kind):
     default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     if isinstance(default, msgspec.Struct):
         return "as below"
+    if isinstance(default, tuple) and default:
+        return json.dumps([one.value for one in default])
     if isinstance(default, config.Policy | Disclose):
         default = default.value
     if isinstance(default, str):

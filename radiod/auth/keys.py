@@ -61,9 +61,14 @@ class Key:
         """Who its holder is in the realm."""
         return self.visitor.principal
 
-    def grant(self, permissions: Permissions) -> None:
-        """Whoever comes with it from now on has these rights (``Realm.revision`` gives them to the others)."""
-        self.visitor.principal = replace(self.visitor.principal, permissions=permissions)
+    def grant(self, permissions: Permissions, memberships: tuple[str, ...] = ()) -> None:
+        """Whoever comes with it from now on has these rights; ``Realm.revision`` gives them to the others.
+
+        ``memberships``: as a ``Principal`` has them.
+        """
+        self.visitor.principal = replace(
+            self.visitor.principal, permissions=permissions, memberships=memberships
+        )
 
     def check(self, origin: str | None, address: str | None) -> None:
         """As ``Holder.check``. Raises: NoAccess."""
@@ -71,7 +76,7 @@ class Key:
 
 
 class Entry:
-    """One secret of a key. ``is_over``: it opened the key once; ``is_used``: it did since it was last told."""
+    """One secret of a key. ``is_over``: it opened it once; ``is_used``: it did since that was last told."""
 
     __slots__ = ("digest", "is_over", "is_used", "key")
 
@@ -124,6 +129,11 @@ class KeyRing:
     def forget(self, digest: bytes) -> None:
         """Nobody has heard of this secret any more."""
         self._by_digest.pop(digest, None)
+
+    def owner(self, digest: bytes) -> Key | None:
+        """The key that the secret with this digest opens, or opened; None: there is none."""
+        entry = self._by_digest.get(digest)
+        return entry.key if entry is not None else None
 
     # --- who asks
 

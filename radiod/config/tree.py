@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
-from radiod.config.nodes import Channel, Http, Limits, Listen, Realm, Store
+from radiod.config.nodes import Admin, Channel, Http, Limits, Listen, Realm, Store
 from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
@@ -26,6 +26,7 @@ class Config(Node, frozen=True, kw_only=True):
     listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
     http: Http = Http()
     store: Store = Store()
+    admin: Admin = Admin()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}
     realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
@@ -50,6 +51,17 @@ class Config(Node, frozen=True, kw_only=True):
     def parse(cls, text: str, base: Path) -> Config:
         """The configuration in a text; files it names are relative to ``base``. Raises: ConfigError."""
         return from_tree(load_toml(text), base)
+
+    def check_durable(self) -> None:
+        """Apart, since the command line may give or take the store.
+
+        Raises: ConfigError: a durable channel has none.
+        """
+        for realm, settings in self.realms.items():
+            for channel, rules in settings.channels.items():
+                if rules.durable and not self.store.path:
+                    key = ("realms", realm, "channels", channel, "durable")
+                    raise ConfigError(key, "needs a store: give store.path, or --store")
 
     def not_yet(self) -> list[str]:
         """The keys in use that this version accepts and does not act on, one line each."""

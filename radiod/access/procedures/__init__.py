@@ -1,1 +1,1 @@
-"""Procedures under ``radiod.admin.``: a family for each book."""
+"""``radiod.admin.*``: what changes access, and tells of it."""
