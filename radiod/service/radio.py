@@ -5,13 +5,14 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from radiod import config
 from radiod.auth.keys import KeyRing
+from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
+from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.holders import Accounts
@@ -42,7 +43,6 @@ from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
 from radiod.web.suspicion import Suspicion
-from radiod.wire.doors import Visit
 
 __all__ = ["Radio"]
 
@@ -116,7 +116,9 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        streams = PlainListeners(self.clock, self.identify, limits.heartbeat)
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
+        listeners = Listeners(self.keys, self.tokens, self._anonymous)
+        streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
@@ -125,7 +127,8 @@ class Radio:
         signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
             acts=make_acts(
-                Callers(self.keys, signed, suspicion, self.clock),
+                Callers(self.keys, signed, suspicion, self.clock, is_token),
+                self.tokens,
                 self.clock,
                 self.clock.timers,
                 self._config.limits,
@@ -167,16 +170,10 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(
-        self, credential: str | None, query: Mapping[str, str], visit: Visit
-    ) -> tuple[Gateway, Principal, float | None]:
-        """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
-        if credential is not None:
-            key = self.keys.get(credential)
-            key.check(visit.origin, visit.address)
-            return key.realm.gateway, key.principal, None
+    def _anonymous(self) -> tuple[Gateway, Principal]:
+        """Who listens without WAMP, and shows nothing. Raises: Refused: nobody may."""
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        return realm.gateway, anonymous.principal(), None
+        return realm.gateway, anonymous.principal()
