@@ -6,6 +6,7 @@ import hmac
 from typing import Any, Final
 
 from radiod.auth.directory import Credentials, Directory
+from radiod.auth.tokens import is_token
 from radiod.core.promises import Promise, chain
 from radiod.core.rights import Principal
 from radiod.core.sessions.authentication import AuthChallenge
@@ -46,7 +47,9 @@ class Ticket:
         else:
             is_right = user.ticket is None or user.ticket(ticket)
         if not is_right or user is None:
-            raise Denied(AUTHENTICATION_DENIED, "unknown authid or wrong ticket")
+            # Others' tokens may well be tickets, which somebody else knows.
+            hint = "; a listen token is no ticket: it opens streams without WAMP" if is_token(ticket) else ""
+            raise Denied(AUTHENTICATION_DENIED, f"unknown authid or wrong ticket{hint}")
         return user.principal(self.method)
 
 

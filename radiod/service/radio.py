@@ -10,7 +10,9 @@ from typing import Any
 
 from radiod import config
 from radiod.auth.keys import KeyRing
+from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
+from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.holders import Accounts
@@ -20,11 +22,14 @@ from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.sqlite import SqliteStore
+from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
 from radiod.transport.http.connection import HttpConnection
 from radiod.transport.http.server import HttpServer
@@ -66,7 +71,10 @@ class Radio:
         for name, settings in configuration.realms.items():
             for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
                 self.keys.add(key, secret)
+        self.webhooks = self._make_webhooks()
         self._make_port(transport_limits(limits))
+        open_to = partial(open_gates, self.realms, configuration.realms)
+        self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
@@ -86,6 +94,10 @@ class Radio:
             for name, settings in self._config.realms.items()
         }
 
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
+
     def _make_admissions(self) -> dict[str, Admission]:
         return {
             name: Admission(
@@ -104,7 +116,9 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        streams = PlainListeners(self.clock, self.identify, limits.heartbeat)
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
+        listeners = Listeners(self.keys, self.tokens, self._anonymous)
+        streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
@@ -113,7 +127,8 @@ class Radio:
         signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
             acts=make_acts(
-                Callers(self.keys, signed, suspicion, self.clock),
+                Callers(self.keys, signed, suspicion, self.clock, is_token),
+                self.tokens,
                 self.clock,
                 self.clock.timers,
                 self._config.limits,
@@ -155,11 +170,8 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
-        """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
-        if secret is not None:
-            key = self.keys.get(secret)
-            return key.realm.gateway, key.principal
+    def _anonymous(self) -> tuple[Gateway, Principal]:
+        """Who listens without WAMP, and shows nothing. Raises: Refused: nobody may."""
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
-from radiod.errors import RATE_LIMITED, OverLimit, RadiodError, http_status
+from radiod.errors import RATE_LIMITED, NoAccess, OverLimit, RadiodError, http_status
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
@@ -24,6 +24,7 @@ __all__ = [
     "over_limit",
     "query",
     "refusal",
+    "refused",
     "rest_of_path",
     "retry_after",
 ]
@@ -72,7 +73,14 @@ def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     if isinstance(error, OverLimit):
         return over_limit(error, *fields)
     status = http_status(error)
-    return json_answer(status, {"error": error.text}, *with_retry(status, fields))
+    return json_answer(status, refused(error), *with_retry(status, fields))
+
+
+def refused(error: RadiodError) -> dict[str, Any]:
+    """The body of that answer."""
+    if isinstance(error, NoAccess):
+        return {"error": error.text, "reason": error.reason}
+    return {"error": error.text}
 
 
 def over_limit(error: OverLimit, *fields: tuple[str, str]) -> Answer:

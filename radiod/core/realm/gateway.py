@@ -73,8 +73,7 @@ class GatewayCall:
 class Gateway:
     """The way into one realm without WAMP.
 
-    ``max_nesting``: of payloads that come in by it; ``join(principal, outlet)``: opens a session, for events
-    to be sent to, as ``Realm.join``.
+    ``max_nesting``: of payloads that come in by it.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Gateway:
         join: Callable[[Principal, Any], Session],
         departures: Departures,
     ) -> None:
-        self.join = join
+        self._join = join
         self._departures = departures
         self._router_calls = router_calls
         self._procedures = procedures
@@ -184,9 +183,31 @@ class Gateway:
         self._subscribers.added(session, done)
         return done.subscription.listeners[session]
 
+    def observe_demand(self, session: Session, names: tuple[str, ...]) -> None:
+        """Give a session ``radiod.channel.on_demand`` as writers get it, if it listens to that topic.
+
+        Args:
+            names: channels, or patterns of public ones. Of one whose name is given whole it is told also
+                while nobody has opened it for writing; a private one is that which the session is in.
+        """
+        self._subscribers.observe_demand(session, names)
+
+    def join(self, principal: Principal, outlet: Any) -> Session:
+        """Open a session for events to be sent to, as ``Realm.join``.
+
+        Raises: NoAccess: access has ended since it was known who that is.
+        """
+        if principal.holder is not None:
+            principal.holder.check_open()
+        return self._join(principal, outlet)
+
     def ignore(self, session: Session, subscription: int) -> None:
         """End one subscription of such a session, unless it has ended already."""
         self._departures.end_subscription(session, subscription)
+
+    def expel(self, session: Session, reason: str) -> None:
+        """As ``Departures.expel``."""
+        self._departures.expel(session, reason)
 
     def leave(self, session: Session) -> None:
         """End a session. Leaving twice does nothing."""
