@@ -41,12 +41,8 @@ class OngoingCall:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a callee got it; otherwise ``outcome`` is known already, and says why not."""
+        """Whether a callee has, or had, it."""
         return self._pending is not None
-
-    def began(self, pending: PendingCall) -> None:
-        """A callee has it."""
-        self._pending = pending
 
     def cancel(self) -> None:
         """Nobody waits for it any more; its callee is told to stop."""
