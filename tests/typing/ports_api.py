@@ -123,7 +123,7 @@ def directories(
     return a, b, c
 
 
-def key_secrets(real: secret.Secret) -> keys.KeySecret:
+def signing_secrets(real: secret.Secret) -> keys.SigningSecret:
     return real
 
 

@@ -1,4 +1,4 @@
-"""What counts that something was used, or refused for a limit of a plan."""
+"""Where usage is counted."""
 
 from __future__ import annotations
 
