@@ -8,12 +8,14 @@ gone on from; until that was possible nothing is written.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from radiod.core.access.ledger import Ledger, Line
 from radiod.core.access.port import AccessStore
 from radiod.core.access.records import UsageQuery, UsageRow
 from radiod.core.promises import Promise
+from radiod.core.quotas import day_of, month_of
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import RadiodError
 
@@ -28,6 +30,15 @@ PAGE: Final = 10_000
 """Lines that are read in one go."""
 
 DAY: Final = 86_400
+
+QUOTAS: Final = ("published", "delivered", "bytes_out")
+"""What plans have quotas of."""
+
+Sums = tuple[int, int, int]
+"""Of ``QUOTAS``."""
+
+Used = tuple[Sums, Sums]
+"""Of today, and of this month."""
 
 
 class Bookkeeper:
@@ -203,26 +214,38 @@ class Bookkeeper:
         self.flush().then(ask)
         return found
 
-    def used_by_accounts(self, since: int) -> Promise[dict[str, tuple[int, int, int]]]:
-        """What each account used since then: published, delivered, bytes out."""
-        sums: dict[str, tuple[int, int, int]] = {}
-        done: Promise[dict[str, tuple[int, int, int]]] = Promise()
+    def used(self, account: str) -> Promise[Used]:
+        """What an account has used of its plan so far."""
+        sums: Promise[Used] = Promise()
+        day, month = (period(self._clock.time())[0] for period in (day_of, month_of))
 
-        def read(after: str | None) -> None:
-            query = UsageQuery(since=since, by=("account",), limit=PAGE, after=after)
-            self._store.usage(query).then(add)
+        def ask(outcome: RadiodError | None) -> None:
+            if isinstance(outcome, RadiodError):
+                sums.settle(outcome)
+                return
+            self._sum(account, day, lambda of_day: self._sum(account, month, partial(known, of_day)))
 
+        def known(of_day: Sums | RadiodError, of_month: Sums | RadiodError) -> None:
+            if isinstance(of_day, RadiodError):
+                sums.settle(of_day)
+            elif isinstance(of_month, RadiodError):
+                sums.settle(of_month)
+            else:
+                sums.settle((of_day, of_month))
+
+        if self._is_restored:
+            self.flush().then(ask)
+        else:
+            # Nothing was written since the start: what is there was used before.
+            ask(None)
+        return sums
+
+    def _sum(self, account: str, since: int, known: Callable[[Sums | RadiodError], None]) -> None:
         def add(outcome: tuple[list[dict[str, Any]], str | None] | RadiodError) -> None:
             if isinstance(outcome, RadiodError):
-                done.settle(outcome)
+                known(outcome)
                 return
-            rows, more = outcome
-            for row in rows:
-                sums[row["account"]] = row["published"], row["delivered"], row["bytes_out"]
-            if more is None:
-                done.settle(sums)
-            else:
-                read(more)
+            rows, _ = outcome
+            known(tuple(sum(row[name] for row in rows) for name in QUOTAS))
 
-        read(None)
-        return done
+        self._store.usage(UsageQuery(account=account, since=since)).then(add)

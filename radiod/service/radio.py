@@ -27,6 +27,7 @@ from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.usage import Usage
 from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.admin import AdminFactory
@@ -64,6 +65,7 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         self.admissions = self._make_admissions()
         self.accounts = Accounts()
@@ -72,6 +74,7 @@ class Radio:
             for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
                 self.keys.add(key, secret)
         self.webhooks = self._make_webhooks()
+        self.usage.attend(self.realms, self.accounts)
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
@@ -90,6 +93,7 @@ class Radio:
                 ids=self.ids,
                 statistics=self.statistics,
                 holdings=holdings,
+                readerships=self.usage.readerships,
             )
             for name, settings in self._config.realms.items()
         }

@@ -12,6 +12,7 @@ from radiod.auth.keys import Key
 from radiod.auth.roles import StaticPermissions
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.delivery.readership import Readerships
 from radiod.core.disclosure import Visitor
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
@@ -40,6 +41,7 @@ def make_realm(
     ids: Ids,
     statistics: Statistics,
     holdings: Holdings,
+    readerships: Readerships,
 ) -> Realm:
     """A realm with the channels that the configuration declares."""
     realm = Realm(
@@ -53,6 +55,7 @@ def make_realm(
         undeclared_topics=settings.undeclared_topics,
         statistics=statistics,
         holdings=holdings,
+        readerships=readerships,
     )
     for channel, rules in settings.channels.items():
         _declare(realm, channel, rules)
