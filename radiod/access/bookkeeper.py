@@ -196,7 +196,7 @@ class Bookkeeper:
         self._is_failing = error is not None
         given_up = self._ledger.given_up
         if given_up > self._given_up:
-            self._tell(f"{given_up - self._given_up} rows of closed hours were never written")
+            self._tell(f"rows of closed hours that were never written: {given_up - self._given_up}")
             self._given_up = given_up
 
     # --- reading
