@@ -38,11 +38,11 @@ class Counting:
     def published(self, actor, channel, size, *, is_public):
         self.accepted += 1
 
-    def called(self, actor, procedure):
-        """Other tests' business."""
+    def refused(self, actor, channel):
+        self.over.append((actor.principal.authid, channel))
 
-    def refused(self, actor, uri):
-        self.over.append((actor.principal.authid, uri))
+    def called(self, actor, procedure):
+        """Calls have their callees to count them."""
 
 
 @pytest.fixture
