@@ -84,7 +84,7 @@ class Reader:
                     self.value(inner, item, (*path, f"[{index}]"))
                     for index, item in enumerate(_list(value, path))
                 ]
-        return _seconds(value, path) if isinstance(value, date) else value
+        return _seconds(value) if isinstance(value, date) and _is_number(kind) else value
 
     def _node(self, kind: inspect.StructType, table: dict[str, Any], path: KeyPath) -> Any:
         _known(table, [name for item in kind.fields for name in _names(item)], path)
@@ -110,13 +110,15 @@ class Reader:
             raise ConfigError(at, str(error)) from None
 
 
-def _seconds(value: date, path: KeyPath) -> float:
+def _seconds(value: date) -> float:
     """A date of TOML as seconds since 1970: its beginning, and in UTC where it does not say otherwise."""
     moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-    try:
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
-    except (OverflowError, ValueError):
-        raise ConfigError(path, "no date that a clock can show") from None
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _is_number(kind: inspect.Type) -> bool:
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return any(isinstance(one, inspect.FloatType) for one in kinds)
 
 
 def _is_secret(kind: inspect.Type) -> bool:
