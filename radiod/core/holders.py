@@ -163,7 +163,6 @@ class Holder:
         """What it has open, in the order of opening: sessions, and others."""
         return tuple(self._open)
 
-
     @property
     def connections(self) -> int:
         """How much it has open."""

@@ -99,7 +99,9 @@ class TestStreams:
         stream = get(world, "/listen/other_net", LINES)
         stream.received()
         writer = world.join()
-        writer.send(writer.frame(b'[16,1,{},"other_net",[{"n":1}]]') + writer.frame(b'[16,2,{},"other_net",[2]]'))
+        writer.send(
+            writer.frame(b'[16,1,{},"other_net",[{"n":1}]]') + writer.frame(b'[16,2,{},"other_net",[2]]')
+        )
         refuse(world, "revoked")
         key_of(world).holder.end("revoked")
         writer.say([16, 3, {}, "other_net", [3]])
@@ -260,7 +262,9 @@ class TestRefusals:
     CROSSBAR = b'{"topic":"other_net"}'
 
     def post(self, world, path, body, *lines, key=KEY):
-        answer = Answer(world.ask(http.request("POST", path, *([key] if key else []), *lines, body=body)).received())
+        answer = Answer(
+            world.ask(http.request("POST", path, *([key] if key else []), *lines, body=body)).received()
+        )
         return answer.status, answer.json
 
     @pytest.fixture(params=["revoked", "suspended", "expired", "not_yet_valid"])
@@ -313,7 +317,8 @@ class TestRefusals:
         )
 
     @pytest.mark.parametrize(
-        ("path", "body", "status"), [("/publish", ARTICLE, 400), ("/publish", CROSSBAR, 400), ("/call", b"{}", 400)]
+        ("path", "body", "status"),
+        [("/publish", ARTICLE, 400), ("/publish", CROSSBAR, 400), ("/call", b"{}", 400)],
     )
     def test_unknown_keys_stay_as_they_are(self, world, reason, path, body, status):
         told = self.post(world, path, body, key="API-KEY: nobody's")
@@ -325,11 +330,17 @@ class TestRefusals:
         assert not world.radio.fan_out.guesses.networks
 
     def test_other_keys_go_on(self, world, reason):
-        assert self.post(world, "/publish", self.ARTICLE, key="API-KEY: other-key") == (200, {"message": "OK"})
+        assert self.post(world, "/publish", self.ARTICLE, key="API-KEY: other-key") == (
+            200,
+            {"message": "OK"},
+        )
 
     def test_an_account_that_is_suspended_takes_its_keys_with_it(self, world):
         key_of(world).holder.account.refused = "suspended"
-        assert self.post(world, "/call", b"{}") == (403, {"error": "API-KEY not valid", "reason": "suspended"})
+        assert self.post(world, "/call", b"{}") == (
+            403,
+            {"error": "API-KEY not valid", "reason": "suspended"},
+        )
 
     def test_a_secret_that_was_rotated(self, world):
         world.radio.keys.close(digest("sample-key"))
