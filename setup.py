@@ -80,6 +80,8 @@ setup(
         "pyopenssl>=24.3",
         "cryptography>=42.0",
         "treq>=23.11",
+        # Listen tokens: no dependencies of its own.
+        "pyjwt>=2.10",
     ],
     extras_require={"sim": SIM, "dev": [*TEST, *SIM], "fuzz": ["atheris>=3.0"]},
 )

@@ -156,6 +156,10 @@ class KeyRing:
         named = self._by_id.get(id)
         return named[0] if named else None
 
+    def named(self, id: str) -> tuple[Key, ...]:
+        """All keys that this names, one of each realm at most. It proves nothing, either."""
+        return tuple(self._by_id.get(id, ()))
+
     def of_realm(self, id: str, realm: str) -> Key | None:
         """The key of this realm that this names; None: there is none. It proves nothing, either."""
         return next((key for key in self._by_id.get(id, ()) if key.realm.name == realm), None)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.auth.directory import Credentials, Directory
+from radiod.auth.tokens import is_token
 from radiod.core.promises import Promise, chain
 from radiod.core.rights import Principal
 from radiod.core.sessions.authentication import AuthChallenge
@@ -58,7 +59,9 @@ class Ticket:
 
     def _conclude(self, user: Credentials | None, is_right: bool) -> Principal:
         if not is_right or user is None:
-            raise Denied(AUTHENTICATION_DENIED, "unknown authid or wrong ticket")
+            # Others' tokens may well be tickets, which somebody else knows.
+            hint = "; a listen token is no ticket: it opens streams without WAMP" if is_token(ticket) else ""
+            raise Denied(AUTHENTICATION_DENIED, f"unknown authid or wrong ticket{hint}")
         return user.principal(self.method)
 
 

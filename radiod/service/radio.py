@@ -10,7 +10,9 @@ from typing import Any
 
 from radiod import config
 from radiod.access.places import Place
+from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
+from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.ids import RandomIds
@@ -113,7 +115,9 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        streams = PlainListeners(self.clock, self.identify, limits.heartbeat)
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
+        listeners = Listeners(self.keys, self.tokens, self._anonymous)
+        streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
@@ -122,7 +126,8 @@ class Radio:
         signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
             acts=make_acts(
-                Callers(self.keys, signed, suspicion, self.clock),
+                Callers(self.keys, signed, suspicion, self.clock, is_token),
+                self.tokens,
                 self.clock,
                 self.clock.timers,
                 self._config.limits,
@@ -166,11 +171,8 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
-        """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
-        if secret is not None:
-            key = self.keys.get(secret)
-            return key.realm.gateway, key.principal
+    def _anonymous(self) -> tuple[Gateway, Principal]:
+        """Who listens without WAMP, and shows nothing. Raises: Refused: nobody may."""
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:

@@ -196,8 +196,7 @@ class FanOut(Source):
         outlet.owed.clear()
         outlet.push(outlet.fitting(message, *_shorter(message)))
         if outlet.driver is None:
-            # A listener that speaks no WAMP has nothing to answer.
-            outlet.finish()
+            outlet.dismiss(message.reason)
         else:
             outlet.driver.close(message.reason)
 

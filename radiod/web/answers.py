@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
-from radiod.errors import RadiodError, http_status
+from radiod.errors import NoAccess, RadiodError, http_status
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
@@ -23,6 +23,7 @@ __all__ = [
     "log_refused",
     "query",
     "refusal",
+    "refused",
     "rest_of_path",
 ]
 
@@ -68,7 +69,14 @@ class Request(Protocol):
 def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     """An error of radiod's, as its own routes tell it."""
     status = http_status(error)
-    return json_answer(status, {"error": error.text}, *with_retry(status, fields))
+    return json_answer(status, refused(error), *with_retry(status, fields))
+
+
+def refused(error: RadiodError) -> dict[str, Any]:
+    """The body of that answer."""
+    if isinstance(error, NoAccess):
+        return {"error": error.text, "reason": error.reason}
+    return {"error": error.text}
 
 
 def log_refused(request: Request, text: str) -> None:

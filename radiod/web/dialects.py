@@ -18,8 +18,8 @@ from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
-from radiod.errors import RadiodError, Refused, WrongSecret, http_status
-from radiod.web.answers import Request
+from radiod.errors import NoAccess, RadiodError, Refused, WrongSecret, http_status
+from radiod.web.answers import Request, refused
 from radiod.web.callers import Caller, Callers
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -33,6 +33,7 @@ __all__ = [
     "Later",
     "Publisher",
     "bridge_error",
+    "is_for_bridge",
     "payload_of",
     "said_of",
 ]
@@ -95,14 +96,17 @@ class Later:
 class Publisher:
     """Publishes the items of one request.
 
+    ``holder``: what gives it access, which may end between two items.
+
     Args:
         caller: whose key the request has.
         callers: told of every wrong key of a channel.
     """
 
-    __slots__ = ("_actor", "_callers", "_channel_key", "_gateway", "_request", "_wrong_keys")
+    __slots__ = ("_actor", "_callers", "_channel_key", "_gateway", "_request", "_wrong_keys", "holder")
 
     def __init__(self, caller: Caller, request: Request, callers: Callers) -> None:
+        self.holder = caller.holder
         self._gateway: Gateway = caller.realm.gateway
         self._actor: Actor = caller.visitor
         # Of the private channel that its items are for, if any.
@@ -122,6 +126,11 @@ class Publisher:
             return self._publish_network(fields)
         except Rejected as rejection:
             return json_answer(rejection.status, {"error": str(rejection)})
+
+    def refuse(self) -> Answer | None:
+        """What an item is answered if access has ended since the request came; None: it has not."""
+        reason = self.holder.why_refused
+        return json_answer(400, refused(NoAccess(reason))) if reason else None
 
     def _publish_network(self, fields: dict[str, msgspec.Raw]) -> Answer | Later:
         if "network" not in fields:
@@ -190,6 +199,15 @@ class Publisher:
         later = Later(isinstance(outcome, AwaitedRoom))
         outcome.then(lambda late: later.answer.settle(say(late)))
         return later
+
+
+def is_for_bridge(body: bytes) -> bool:
+    """Whether an item is in Crossbar's dialect."""
+    try:
+        fields = _parse(body)
+    except Rejected:
+        return False
+    return "topic" in fields and "network" not in fields
 
 
 def _parse(body: bytes) -> dict[str, msgspec.Raw]:

@@ -67,8 +67,7 @@ class GatewayCall:
 class Gateway:
     """The way into one realm without WAMP.
 
-    ``max_nesting``: of payloads that come in by it; ``join(principal, outlet)``: opens a session, for events
-    to be sent to, as ``Realm.join``.
+    ``max_nesting``: of payloads that come in by it.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Gateway:
         join: Callable[[Principal, Any], Session],
         departures: Departures,
     ) -> None:
-        self.join = join
+        self._join = join
         self._departures = departures
         self._router_calls = router_calls
         self._procedures = procedures
@@ -178,9 +177,22 @@ class Gateway:
         self._subscribers.added(session, done)
         return done.subscription.listeners[session]
 
+    def join(self, principal: Principal, outlet: Any) -> Session:
+        """Open a session for events to be sent to, as ``Realm.join``.
+
+        Raises: NoAccess: access has ended since it was known who that is.
+        """
+        if principal.holder is not None:
+            principal.holder.check_open()
+        return self._join(principal, outlet)
+
     def ignore(self, session: Session, subscription: int) -> None:
         """End one subscription of such a session, unless it has ended already."""
         self._departures.end_subscription(session, subscription)
+
+    def expel(self, session: Session, reason: str) -> None:
+        """As ``Departures.expel``."""
+        self._departures.expel(session, reason)
 
     def leave(self, session: Session) -> None:
         """End a session. Leaving twice does nothing."""
