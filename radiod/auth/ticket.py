@@ -55,9 +55,9 @@ class Ticket:
             is_right = user.ticket is None or user.ticket(ticket)
         if not isinstance(is_right, Promise) and not (is_right and user is not None):
             is_right = self._spend(ticket) or False
-        return chain(is_right, lambda right: self._conclude(user, right))
+        return chain(is_right, lambda right: self._conclude(user, ticket, right))
 
-    def _conclude(self, user: Credentials | None, is_right: bool) -> Principal:
+    def _conclude(self, user: Credentials | None, ticket: str, is_right: bool) -> Principal:
         if not is_right or user is None:
             # Others' tokens may well be tickets, which somebody else knows.
             hint = "; a listen token is no ticket: it opens streams without WAMP" if is_token(ticket) else ""
