@@ -9,6 +9,7 @@ from support.books import Books
 
 from radiod.access.openings import MAX_SECRETS
 from radiod.access.secrets import is_key_id, is_secret
+from radiod.core.rights import Action
 from radiod.errors import (
     INVALID_ARGUMENT,
     NO_SUCH_ACCOUNT,
