@@ -22,11 +22,14 @@ from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.service.access import MAX_THREADS, Access
+from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.sqlite import SqliteStore
+from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
 from radiod.transport.http.connection import HttpConnection
 from radiod.transport.http.server import HttpServer
@@ -71,7 +74,10 @@ class Radio:
             [self._place(name) for name in self.realms],
             {name: admission.users for name, admission in self.admissions.items()},
         )
+        self.webhooks = self._make_webhooks()
         self._make_port(transport_limits(limits))
+        open_to = partial(open_gates, self.realms, configuration.realms)
+        self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
@@ -95,6 +101,10 @@ class Radio:
         channels = self._config.realms[name].channels
         private = frozenset(name for name, channel in channels.items() if not channel.public)
         return Place(self.realms[name], self.admissions[name].roles, private)
+
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _make_admissions(self) -> dict[str, Admission]:
         return {
