@@ -68,6 +68,7 @@ class Radio:
         for name, settings in configuration.realms.items():
             for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
                 self.keys.add(key, secret)
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self._make_port(transport_limits(limits))
 
     def _make_realms(self) -> dict[str, Realm]:
@@ -106,7 +107,6 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
