@@ -105,6 +105,7 @@ class RadioService(MultiService):
             for note in self._notes:
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
+        self.radio.access.start()
         self.radio.statistics.start()
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
@@ -156,6 +157,7 @@ class RadioService(MultiService):
         self.radio.polls.wind_up()
         self.radio.http.wind_up()
         await self._connections_gone()
+        self.radio.access.stop()
         self._close_store()
         self.radio.clock.stop()
 
