@@ -9,26 +9,27 @@ from functools import partial
 from typing import Any
 
 from radiod import config
-from radiod.auth.keys import KeyRing
+from radiod.access.places import Place
 from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.holders import Accounts
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.access import MAX_THREADS, Access
 from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
-from radiod.service.realms import keys_of, make_realm, restore_realms
+from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.service.usage import Usage
 from radiod.service.webhooks import Webhooks, http_sender
+from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
@@ -40,6 +41,7 @@ from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
+from radiod.transport.threads import Threads
 from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
@@ -67,14 +69,17 @@ class Radio:
         )
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
+        refused = self.statistics.refused
+        self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
         self.admissions = self._make_admissions()
-        self.accounts = Accounts()
-        self.keys = KeyRing()
-        for name, settings in configuration.realms.items():
-            for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
-                self.keys.add(key, secret)
+        self.keys = self.access.ring
+        self.access.open_books(
+            [self._place(name) for name in self.realms],
+            {name: admission.users for name, admission in self.admissions.items()},
+        )
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.webhooks = self._make_webhooks()
-        self.usage.attend(self.realms, self.accounts)
+        self.usage.attend(self.realms, self.access.accounts)
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
@@ -98,6 +103,11 @@ class Radio:
             for name, settings in self._config.realms.items()
         }
 
+    def _place(self, name: str) -> Place:
+        channels = self._config.realms[name].channels
+        private = frozenset(name for name, channel in channels.items() if not channel.public)
+        return Place(self.realms[name], self.admissions[name].roles, private)
+
     def _make_webhooks(self) -> Webhooks:
         make_sender = partial(http_sender, self._reactor, self.clock)
         return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
@@ -112,6 +122,7 @@ class Radio:
                 self._reactor,
                 self.statistics.refused,
                 self._config.limits.max_pending_calls,
+                self.access,
             )
             for name, settings in self._config.realms.items()
         }
@@ -120,7 +131,6 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
@@ -167,6 +177,7 @@ class Radio:
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""
         restore_realms(self.realms, store)
+        store.notes.extend(self.access.remember(SqliteAccess(store)))
         self.statistics.read_from("store", store.counters)
 
     @property
