@@ -176,12 +176,20 @@ def account() -> None:
 
 @account.command("set")
 @click.argument("id")
-@click.option("--plan", help="The name of its plan; absent: unlimited.")
+@click.option("--plan", help="The name of its plan; '' for none: unlimited.")
 @click.option("--label", help="What people call it.")
 @pass_state
-def set_account(state: State, id: str, **kwargs: Any) -> None:
-    """Make an account, or change it."""
-    state.tell(state.call("radiod.admin.account.set", id=id, **_given(**kwargs)), "")
+def set_account(state: State, id: str, plan: str | None, label: str | None) -> None:
+    """Make an account, or change it; what is not given stays as it was."""
+    with state.session() as session:
+        before = None
+        if plan is None or label is None:
+            before = state.optional(session, "radiod.admin.account.get", id=id)
+        kept = before or {"plan": None, "label": ""}
+        wanted = {"plan": kept["plan"] if plan is None else plan or None}
+        wanted["label"] = kept["label"] if label is None else label
+        answer = session.call("radiod.admin.account.set", id=id, **wanted)
+    state.tell(answer, "")
 
 
 @account.command("list")
@@ -205,19 +213,23 @@ def get_account(state: State, id: str) -> None:
     state.tell(answer, lambda: show.details(answer, "id"))
 
 
-def _account_command(name: str, what: str) -> None:
-    @account.command(name, help=what)
-    @click.argument("id")
-    @pass_state
-    def act(state: State, id: str) -> None:
-        answer = state.call(f"radiod.admin.account.{name}", id=id)
-        state.tell(answer, lambda: show.ended(answer))
+@account.command("suspend")
+@click.argument("id")
+@click.option("--reason", default="", help="For the audit, and whoever looks at the account.")
+@pass_state
+def suspend_account(state: State, id: str, reason: str) -> None:
+    """End all that its keys and users have open, and let nothing in until it is resumed."""
+    answer = state.call("radiod.admin.account.suspend", id=id, reason=reason)
+    state.tell(answer, lambda: show.ended(answer))
 
 
-_account_command(
-    "suspend", "End all that its keys and users have open, and let nothing in until it is resumed."
-)
-_account_command("resume", "Let a suspended account in again.")
+@account.command("resume")
+@click.argument("id")
+@pass_state
+def resume_account(state: State, id: str) -> None:
+    """Let a suspended account in again."""
+    answer = state.call("radiod.admin.account.resume", id=id)
+    state.tell(answer, lambda: show.ended(answer))
 
 
 # --- plans

@@ -182,10 +182,29 @@ class TestAccountsAndPlans:
             "acme\n  label  ACME Ltd\n  plan   basic\n  state  active\n"
         )
 
-    @pytest.mark.parametrize("name", ["suspend", "resume"])
-    def test_suspend_and_resume(self, run, server, name):
-        server.answers[f"radiod.admin.account.{name}"] = lambda id: {"id": id, "state": name, "ended": 1200}
-        assert run("account", name, "acme").out == f"acme {name}; 1,200 connections ended\n"
+    def test_suspend_and_resume(self, run, server):
+        answer = {"id": "acme", "state": "suspended", "ended": 1200}
+        server.answers["radiod.admin.account.suspend"] = lambda **given: answer
+        server.answers["radiod.admin.account.resume"] = lambda id: ACCOUNT
+        done = run("account", "suspend", "acme", "--reason", "unpaid")
+        assert done.out == "acme suspended; 1,200 connections ended\n"
+        assert server.calls[0][2] == {"id": "acme", "reason": "unpaid"}
+        assert run("account", "resume", "acme").out == "acme active\n"
+
+    @pytest.mark.parametrize(
+        ("words", "plan", "label"),
+        [
+            (["--plan", "pro"], "pro", "ACME Ltd"),
+            (["--label", "Acme"], "basic", "Acme"),
+            (["--plan", ""], None, "ACME Ltd"),
+            ([], "basic", "ACME Ltd"),
+        ],
+    )
+    def test_what_is_not_given_stays_as_it_was(self, run, server, words, plan, label):
+        server.answers["radiod.admin.account.get"] = lambda id: ACCOUNT
+        server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
+        assert run("account", "set", "acme", *words).status == 0
+        assert server.calls[-1][2] == {"id": "acme", "plan": plan, "label": label}
 
     @pytest.mark.parametrize("limit", ["publish_rate", "=1", "10"])
     def test_a_limit_without_a_value_is_wrong_usage(self, run, server, limit):
