@@ -25,7 +25,10 @@ from radiod.config.nodes import (
     Store,
     User,
     Wampcra,
+    Webhook,
+    WebhookEvent,
 )
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
 from radiod.secret import Secret
@@ -46,6 +49,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Plan",
     "Policy",
     "Realm",
     "Role",
@@ -54,5 +58,7 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
     "from_tree",
 ]

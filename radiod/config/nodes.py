@@ -37,6 +37,8 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
 ]
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -241,6 +243,27 @@ class Key(Node, frozen=True, kw_only=True):
     signing: Secret | None = None
 
 
+class WebhookEvent(Enum):
+    """What a webhook can be told of."""
+
+    CHANNEL_EVENT = "channel.event"
+    CHANNEL_CREATED = "channel.created"
+    CHANNEL_DELETED = "channel.deleted"
+    CHANNEL_DEMAND = "channel.demand"
+    KEY_REVOKED = "key.revoked"
+    ACCOUNT_QUOTA = "account.quota"
+
+
+class Webhook(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.webhooks.<name>]``; its two secrets are also given as ``…_file`` or ``…_env``."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2048)]
+    secret: Secret
+    old_secret: Secret | None = None
+    channels: Patterns = ()
+    events: tuple[WebhookEvent, ...] = (WebhookEvent.CHANNEL_EVENT,)
+
+
 class Policy(Enum):
     """What a full buffer does."""
 
@@ -299,6 +322,7 @@ class Realm(Node, frozen=True, kw_only=True):
     dynamic: Dynamic | None = None
     keys: dict[str, Key] = {}
     channels: dict[str, Channel] = {}
+    webhooks: dict[str, Webhook] = {}
 
     def placed(self, base: Path) -> Realm:
         """With the built-in role."""

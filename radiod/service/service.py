@@ -118,6 +118,7 @@ class RadioService(MultiService):
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.statistics.start()
+        self.radio.webhooks.start()
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
@@ -157,6 +158,7 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
+        self.radio.webhooks.close()
         for realm in self.radio.realms.values():
             realm.close()
         self.radio.statistics.stop()
@@ -165,6 +167,7 @@ class RadioService(MultiService):
         self.radio.polls.wind_up()
         self.radio.http.wind_up()
         await self._connections_gone()
+        self.radio.webhooks.stop()
         self._close_store()
         self.radio.clock.stop()
 
@@ -186,10 +189,14 @@ class RadioService(MultiService):
         self._end_wait()
 
     def _connections_gone(self) -> Deferred[None]:
-        """Fires when the last connection has closed, at the latest after ``SHUTDOWN_SECONDS``."""
+        """Fires when the last connection has closed, and webhooks have what can be sent to them.
+
+        At the latest after ``SHUTDOWN_SECONDS``.
+        """
         if self._is_hurried:
             return succeed(None)
-        return self._within(SHUTDOWN_SECONDS, self.radio.port.when_empty)
+        port, webhooks = self.radio.port, self.radio.webhooks
+        return self._within(SHUTDOWN_SECONDS, lambda fire: port.when_empty(lambda: webhooks.wind_up(fire)))
 
     def _within(self, seconds: float, ask: Callable[[Callable[[], None]], None]) -> Deferred[None]:
         """Fires when the function that ``ask`` is given was called, or after so much time."""

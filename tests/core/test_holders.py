@@ -107,8 +107,11 @@ class TestChecks:
         holder = self.restricted(["https://www.example.org:443", "http://localhost:8000"])
         holder.check("https://www.example.org", None)
         holder.check("http://localhost:8000", None)
-        for origin in ("http://www.example.org", "https://example.org", "null", None):
+        for origin in ("http://www.example.org", "https://example.org", "null"):
             assert self.refusal(holder, origin) == "origin"
+
+    def test_what_has_no_origin_is_no_page(self):
+        self.restricted(["https://www.example.org"]).check(None, None)
 
     def test_other_addresses_are_refused(self):
         holder = self.restricted((), ["192.0.2.0/24", "2001:db8::/32"])
@@ -163,3 +166,53 @@ class TestAccounts:
             opened(Holder(account.id, account), "a")
         accounts.of("more")
         assert all(accounts.of(account.id) is account for account in busy)
+
+
+def through(work):
+    """What work comes to, and in how many steps."""
+    steps = 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value, steps
+        steps += 1
+
+
+class TestEndingInSteps:
+    def test_each_is_a_step(self):
+        holder = Holder("k_1", Account("acme"))
+        ended = opened(holder, "a", "b", "c")
+        work = holder.ending("revoked")
+        next(work)
+        assert ended == [("a", "revoked")]
+        assert through(work) == (3, 2)
+        assert (len(ended), holder.connections) == (3, 0)
+
+    def test_what_closes_by_itself_meanwhile_is_left_alone_and_counts(self):
+        holder = Holder("k_1", Account("acme"))
+        ended = opened(holder, "a", "b", "c")
+        work = holder.ending("revoked")
+        next(work)
+        holder.leave("b")
+        assert through(work) == (3, 1)
+        assert [thing for thing, _ in ended] == ["a", "c"]
+
+    def test_an_account_ends_holder_by_holder(self):
+        account = Account("acme")
+        one, two = opened(Holder("k_1", account), "a", "b"), opened(Holder("k_2", account), "c")
+        assert through(account.ending("suspended")) == (3, 3)
+        assert [thing for thing, _ in (*one, *two)] == ["a", "b", "c"]
+        assert account.connections == 0
+
+    def test_nothing_is_no_step(self):
+        assert through(Holder("k_1", Account("acme")).ending("revoked")) == (0, 0)
+
+
+def test_whoever_is_refused_is_refused_from_anywhere():
+    holder = Holder("k_1", Account("acme"))
+    holder.check_open()
+    holder.account.refused = "suspended"
+    with pytest.raises(NoAccess) as refusal:
+        holder.check_open()
+    assert refusal.value.reason == "suspended"

@@ -39,9 +39,10 @@ class OngoingCall:
         self._pending: PendingCall | None = None
         self.outcome: Promise[Any] = Promise()
 
-    def began(self, pending: PendingCall) -> None:
-        """A callee has it."""
-        self._pending = pending
+    @property
+    def has_begun(self) -> bool:
+        """Whether a callee has, or had, it."""
+        return self._pending is not None
 
     def cancel(self) -> None:
         """Nobody waits for it any more; its callee is told to stop."""
