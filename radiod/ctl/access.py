@@ -8,8 +8,11 @@ from typing import Any
 import click
 
 from radiod.ctl import show
+from radiod.ctl.failures import Refusal
+from radiod.ctl.session import Session
 from radiod.ctl.state import Group, State, pass_state
 from radiod.ctl.values import MOMENT, date, read_secret, word
+from radiod.errors import NO_SUCH_ACCOUNT
 
 __all__ = ["account", "key", "plan", "user"]
 
@@ -184,12 +187,23 @@ def set_account(state: State, id: str, plan: str | None, label: str | None) -> N
     with state.session() as session:
         before = None
         if plan is None or label is None:
-            before = state.optional(session, "radiod.admin.account.get", id=id)
+            before = _account_before(session, id)
         kept = before or {"plan": None, "label": ""}
         wanted = {"plan": kept["plan"] if plan is None else plan or None}
         wanted["label"] = kept["label"] if label is None else label
         answer = session.call("radiod.admin.account.set", id=id, **wanted)
     state.tell(answer, "")
+
+
+def _account_before(session: Session, id: str) -> dict[str, Any] | None:
+    """An account as it is; None: there is none."""
+    try:
+        found: dict[str, Any] = session.call("radiod.admin.account.get", id=id)
+    except Refusal as refusal:
+        if refusal.uri != NO_SUCH_ACCOUNT:
+            raise
+        return None
+    return found
 
 
 @account.command("list")

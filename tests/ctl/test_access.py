@@ -26,6 +26,15 @@ KEY = {
 ACCOUNT = {"id": "acme", "label": "ACME Ltd", "plan": "basic", "state": "active"}
 
 
+def refuse(uri):
+    """What answers so, whatever it is asked."""
+
+    def answer(*_, **__):
+        raise Refuse(uri, "the sentence")
+
+    return answer
+
+
 class TestASession:
     """The terminal session that is fixed: what a seller types on the first day, and reads."""
 
@@ -42,6 +51,7 @@ class TestASession:
         assert server.calls == [("radiod.admin.plan.set", [], {"name": "basic", **given})]
 
     def test_account_set(self, run, server):
+        server.answers["radiod.admin.account.get"] = lambda id: ACCOUNT
         server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
         assert run("account", "set", "acme", "--plan", "basic", "--label", "ACME Ltd") == (0, "", "")
         assert server.calls[0][2] == {"id": "acme", "plan": "basic", "label": "ACME Ltd"}
@@ -205,6 +215,17 @@ class TestAccountsAndPlans:
         server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
         assert run("account", "set", "acme", *words).status == 0
         assert server.calls[-1][2] == {"id": "acme", "plan": plan, "label": label}
+
+    def test_an_account_that_is_not_there_is_made(self, run, server):
+        server.answers["radiod.admin.account.get"] = refuse("radiod.error.no_such_account")
+        server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
+        assert run("account", "set", "acme").status == 0
+        assert server.calls[-1][2] == {"id": "acme", "plan": None, "label": ""}
+
+    def test_one_that_cannot_be_looked_at_is_not_changed(self, run, server):
+        server.answers["radiod.admin.account.get"] = refuse("wamp.error.not_authorized")
+        assert run("account", "set", "acme", "--plan", "pro").status == 1
+        assert len(server.calls) == 1
 
     @pytest.mark.parametrize("limit", ["publish_rate", "=1", "10"])
     def test_a_limit_without_a_value_is_wrong_usage(self, run, server, limit):
