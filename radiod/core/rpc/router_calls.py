@@ -41,8 +41,12 @@ class OngoingCall:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a callee has, or had, it."""
+        """Whether a callee got it; otherwise ``outcome`` is known already, and says why not."""
         return self._pending is not None
+
+    def began(self, pending: PendingCall) -> None:
+        """A callee has it."""
+        self._pending = pending
 
     def cancel(self) -> None:
         """Nobody waits for it any more; its callee is told to stop."""
