@@ -2,6 +2,7 @@
 
 import pytest
 
+from radiod.access.changes import Desk
 from radiod.access.procedures.audit import AuditProcedures
 from radiod.access.procedures.backup import BackupProcedures
 from radiod.core.access.memory import MemoryAccessStore
@@ -35,7 +36,7 @@ def store():
 def peer(store):
     outbox = RecordingOutbox()
     realm = make_realm(outbox)
-    for family in (AuditProcedures(store), BackupProcedures(store, FakeClock())):
+    for family in (AuditProcedures(Desk(store)), BackupProcedures(Desk(store), FakeClock())):
         realm.procedures.table |= family.procedures
     return Peer(realm, outbox)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from radiod.access.changes import Desk
 from radiod.access.procedures.checks import MAX_PAGE
-from radiod.core.access.port import AccessStore
 from radiod.core.access.records import AuditEntry
 from radiod.core.arguments import whole
 from radiod.core.ids import MAX_ID
@@ -23,8 +23,9 @@ Answer = dict[str, Any] | Promise[dict[str, Any]]
 class AuditProcedures:
     """``procedures``: name -> parameters and handler."""
 
-    def __init__(self, store: AccessStore) -> None:
-        self._store = store
+    def __init__(self, desk: Desk) -> None:
+        # Which has another store when the configuration's is open.
+        self._desk = desk
         self.procedures: dict[str, Procedure] = {
             "radiod.admin.audit": ({"after": 0, "limit": 100}, self.audit),
         }
@@ -41,7 +42,7 @@ class AuditProcedures:
             told = [_plain(entry) for entry in entries]
             return {"entries": told, "next": entries[-1].seq if len(entries) == most else None}
 
-        return chain(self._store.audit(start, most), tell)
+        return chain(self._desk.store.audit(start, most), tell)
 
 
 def _plain(entry: AuditEntry) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from radiod.access.by import By
-from radiod.access.changes import then
-from radiod.core.access.port import AccessStore
+from radiod.access.changes import Desk, then
 from radiod.core.arguments import REQUIRED, text
 from radiod.core.procedures.family import Procedure
 from radiod.core.promises import Promise, chain
@@ -24,8 +23,8 @@ MAX_PATH: Final = 4095
 class BackupProcedures:
     """``procedures``: name -> parameters and handler."""
 
-    def __init__(self, store: AccessStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self._desk = desk
         self._clock = clock
         self.procedures: dict[str, Procedure] = {
             "radiod.admin.backup": ({"path": REQUIRED}, self.backup),
@@ -42,9 +41,9 @@ class BackupProcedures:
         act = By.of(session).act(self._clock, "backup", where)
 
         def enter(count: int) -> Promise[dict[str, Any]]:
-            return then(self._store.change([], act), lambda: {"path": where, "bytes": count})
+            return then(self._desk.store.change([], act), lambda: {"path": where, "bytes": count})
 
-        return chain(self._store.backup(where), enter)
+        return chain(self._desk.store.backup(where), enter)
 
 
 def _whole(path: Any) -> str:

@@ -37,7 +37,7 @@ from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
 from radiod.wire.doors import Visit
 from radiod.wire.replies import clean, error_reply
-from radiod.wire.targets import Target, below, parameters, values
+from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
@@ -87,6 +87,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         self._is_deflated = answer is not None
         headers = {"Sec-WebSocket-Extensions": answer} if answer else {}
         if self.target.path == WAMP_PATH:
+            _check_no_token(self.target)
             subprotocol = _subprotocol(request.protocols)
             # As the browser sees it, whatever is in between.
             asked = {**request.headers, "host": self.visit.host}
@@ -216,6 +217,15 @@ def _subprotocol(offered: Iterable[str]) -> str:
         if name in SUBPROTOCOLS:
             return name
     raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+
+
+def _check_no_token(target: Target) -> None:
+    """Raises: ConnectionDeny: somebody shows for WAMP what is for listeners alone, or for headers alone."""
+    asked = parameters(target.query) if target.query else {}
+    if "token" in asked:
+        raise ConnectionDeny(403, "a token only opens streams: log in by WAMP here")
+    if shows_key(asked):
+        raise ConnectionDeny(400, KEY_IN_QUERY)
 
 
 def _credential(headers: Mapping[str, str]) -> str | None:
