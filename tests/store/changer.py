@@ -50,7 +50,7 @@ def main(path, outstanding):
     store = SqliteStore(path, calls.put)
     store.open()
     access = SqliteAccess(store)
-    number = len(access.load().keys) - 1
+    number = max(0, len(access.load().keys) - 1)
     store.start()
     while True:
         while store.waiting < outstanding:

@@ -140,7 +140,7 @@ def test_every_answered_change_of_access_is_there_with_its_act_after_each_of_ten
         # Never more than was counted, never less than was answered, and all channels alike.
         (count,) = set(counts) or {0}
         assert max([counted, *(int(number) for kind, number in said if kind == b"usage")]) <= count
-        assert count <= total + outstanding
+        assert count <= total
         counted = count
 
 
