@@ -123,7 +123,7 @@ def directories(
     return a, b, c
 
 
-def key_secrets(real: secret.Secret) -> keys.KeySecret:
+def signing_secrets(real: secret.Secret) -> keys.SigningSecret:
     return real
 
 
@@ -233,7 +233,7 @@ def families(
 class Half:
     """A meter that forgets what a public event is."""
 
-    def published(self, actor: rights.Actor, size: int) -> None: ...
+    def published(self, actor: rights.Actor, channel: str, size: int) -> None: ...
 
     def refused(self, actor: rights.Actor, uri: str) -> None: ...
 

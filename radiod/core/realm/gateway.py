@@ -213,6 +213,10 @@ class Gateway:
         """End a session. Leaving twice does nothing."""
         self._departures.leave(session)
 
+    def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
+        """As ``Meter.retold``: what somebody is told of the past who has no subscription."""
+        self._publications.meter.retold(actor, channel, events, size)
+
     # --- calling
 
     def call(
@@ -250,12 +254,15 @@ class Gateway:
 
         def begin(verdict: Verdict) -> Payload | Promise[Payload]:
             if is_reserved(procedure):
-                return self._procedures.call_for_visitor(caller, procedure, payload)
+                answer = self._procedures.call_for_visitor(caller, procedure, payload)
+                self._publications.meter.called(caller, procedure)
+                return answer
             details = disclosed(CALLER, caller, options.disclose_me, verdict)
             nameable = caller if verdict.disclose is not Disclose.NEVER else None
-            return call.began(
-                self._router_calls.call(procedure, payload, options, details, on_progress, nameable)
-            )
+            ongoing = self._router_calls.call(procedure, payload, options, details, on_progress, nameable)
+            if ongoing.has_begun:
+                self._publications.meter.called(caller, procedure)
+            return call.began(ongoing)
 
         verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
         call.outcome = chain(verdict, proceed)

@@ -130,6 +130,7 @@ class Messages:
             if options.progress:
                 raise Refused(FEATURE_NOT_SUPPORTED, "the router takes no progressive call invocations")
             result = self._procedures.call(session, procedure, payload)
+            self._publications.meter.called(session, procedure)
             if isinstance(result, Promise):
                 return result
             self.result(session, message, result)
@@ -137,6 +138,7 @@ class Messages:
         details = disclosed(CALLER, session, options.disclose_me, verdict)
         is_nameable = CALLER[0] not in details and verdict.disclose is not Disclose.NEVER
         self._dealer.call(session, message.request, procedure, options, payload, details, is_nameable)
+        self._publications.meter.called(session, procedure)
         return None
 
     def result(self, session: Session, message: Call, result: Payload) -> None:

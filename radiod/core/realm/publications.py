@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from radiod.core.access.ledger import Ledger
 from radiod.core.allowances import Allowance
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
@@ -26,20 +29,42 @@ __all__ = ["Publications", "Usage"]
 
 
 class Usage:
-    """The counts that everybody may read, so nothing of private channels. ``published``: events."""
+    """Counts in the ledger, and for everybody to read: of that nothing on private channels.
 
-    __slots__ = ("published_events",)
+    ``published_events``: those that everybody may know of.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ledger", "_lines", "published_events")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lines = ledger.lines
         self.published_events = 0
 
-    def published(self, actor: Actor, size: int, *, is_public: bool) -> None:
+    def published(self, actor: Actor, channel: str, size: int, *, is_public: bool) -> None:
         """As ``Meter.published``."""
         if is_public:
             self.published_events += 1
+        holder = actor.principal.holder
+        line = self._lines.get((holder, channel))
+        if line is None:
+            line = self._ledger.line(holder, channel)
+        line.published += 1
+        line.bytes_in += size
 
-    def refused(self, actor: Actor, uri: str) -> None:
+    def refused(self, actor: Actor, channel: str) -> None:
         """As ``Meter.refused``."""
+        self._ledger.line(actor.principal.holder, channel).refused += 1
+
+    def called(self, actor: Actor, procedure: str) -> None:
+        """As ``Meter.called``."""
+        self._ledger.line(actor.principal.holder, procedure).calls += 1
+
+    def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
+        """As ``Meter.retold``."""
+        line = self._ledger.line(actor.principal.holder, channel)
+        line.delivered += events
+        line.bytes_out += size
 
 
 class Publications:
@@ -120,8 +145,26 @@ class Publications:
                 topic, traffic, publisher, payload, options, details, sample.is_end
             )
             sample.take()
-        self.meter.published(publisher, len(payload), is_public=space is self._space)
+        is_public = space is self._space
+        if type(published) is not Publication:
+            return self._counted_later(published, publisher, topic, len(payload), is_public)
+        self.meter.published(publisher, topic, len(payload), is_public=is_public)
         return published
+
+    def _counted_later(
+        self, published: Any, publisher: Actor, topic: str, size: int, is_public: bool
+    ) -> Promise[Publication]:
+        """An event that is accepted, and counted, when it is on disk or has room; or it never is."""
+        # Who waits for room is treated otherwise than who waits for the disk.
+        later: Promise[Publication] = type(published)()
+
+        def settle(outcome: Publication | RadiodError) -> None:
+            if not isinstance(outcome, RadiodError):
+                self.meter.published(publisher, topic, size, is_public=is_public)
+            later.settle(outcome)
+
+        published.then(settle)
+        return later
 
 
 def _paid_for(published: Promise[Publication], allowance: Allowance) -> Promise[Publication]:
