@@ -1,9 +1,9 @@
 """Listen tokens: short-lived, and good for nothing but to open streams of some channels (docs/adr/0029).
 
-A token is a JWT (RFC 7519), HS256, whose ``kid`` names a key. Its holder signs it with the key's signing secret,
-in any language, without asking anybody; or the server does, for whoever shows the key. What it opens is what
-it names **and** its key may listen to. Claims: ``exp`` and ``listen``, and, if there, ``sub``, ``nbf``, ``iat``, ``jti``,
-``origins``.
+A token is a JWT (RFC 7519), HS256, whose ``kid`` names a key. Its holder signs it with the key's signing
+secret, in any language, without asking anybody; or the server does, for whoever shows the key. What it opens
+is what it names **and** its key may listen to. Claims: ``exp`` and ``listen``, and, if there, ``sub``,
+``nbf``, ``iat``, ``jti``, ``origins``.
 """
 
 from __future__ import annotations
@@ -127,9 +127,7 @@ class Tokens:
             key.check(visit.origin, visit.address)
         except NoAccess as refusal:
             raise NoAccess(refusal.reason, INVALID) from None
-        if claims.origins and visit.origin is not None:
-            if visit.origin not in map(usual_origin, claims.origins):
-                raise NoAccess("origin", INVALID)
+        _check_origin(claims, visit.origin)
         return key, self._principal(key, claims), claims.exp
 
     def _verified(self, token: str) -> tuple[Key, dict[str, Any]]:
@@ -229,6 +227,12 @@ def _opened(token: str, secret: bytes) -> dict[str, Any] | None:
 
 _BROKEN: Final = (jwt.PyJWTError, ValueError, TypeError, RecursionError)
 """What the reader raises on what is no token."""
+
+
+def _check_origin(claims: Claims, origin: str | None) -> None:
+    """Raises: NoAccess: a page of another origin shows it; what has none is no page (``Holder.restrict``)."""
+    if claims.origins and origin is not None and origin not in map(usual_origin, claims.origins):
+        raise NoAccess("origin", INVALID)
 
 
 def _check(claims: Claims) -> None:

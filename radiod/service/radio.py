@@ -9,23 +9,23 @@ from functools import partial
 from typing import Any
 
 from radiod import config
-from radiod.auth.keys import KeyRing
+from radiod.access.places import Place
 from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.holders import Accounts
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.access import MAX_THREADS, Access
 from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
-from radiod.service.realms import keys_of, make_realm, restore_realms
+from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.sqlite import SqliteStore
@@ -39,6 +39,7 @@ from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
+from radiod.transport.threads import Threads
 from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
@@ -65,12 +66,14 @@ class Radio:
             limits.max_unfinished_bytes,
         )
         self.realms = self._make_realms()
+        refused = self.statistics.refused
+        self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
         self.admissions = self._make_admissions()
-        self.accounts = Accounts()
-        self.keys = KeyRing()
-        for name, settings in configuration.realms.items():
-            for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
-                self.keys.add(key, secret)
+        self.keys = self.access.ring
+        self.access.open_books(
+            [self._place(name) for name in self.realms],
+            {name: admission.users for name, admission in self.admissions.items()},
+        )
         self.webhooks = self._make_webhooks()
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
@@ -98,6 +101,11 @@ class Radio:
         make_sender = partial(http_sender, self._reactor, self.clock)
         return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
+    def _place(self, name: str) -> Place:
+        channels = self._config.realms[name].channels
+        private = frozenset(name for name, channel in channels.items() if not channel.public)
+        return Place(self.realms[name], self.admissions[name].roles, private)
+
     def _make_admissions(self) -> dict[str, Admission]:
         return {
             name: Admission(
@@ -108,6 +116,7 @@ class Radio:
                 self._reactor,
                 self.statistics.refused,
                 self._config.limits.max_pending_calls,
+                self.access,
             )
             for name, settings in self._config.realms.items()
         }
@@ -163,6 +172,8 @@ class Radio:
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""
         restore_realms(self.realms, store)
+        # The store's part of access takes the place of memory here.
+        store.notes.extend(self.access.remember(self.access.desk.store))
         self.statistics.read_from("store", store.counters)
 
     @property
