@@ -157,6 +157,10 @@ class TestKeys:
         assert run("key", "update", "k", *words).status == 0
         changes = {"publish": ["a.*", "b"], "valid_until": None, "origins": []}
         assert server.calls[0][2] == {"id": "k", **changes}
+        assert run("key", "update", "k", "--no", "signing").status == 0
+        assert server.calls[1][2] == {"id": "k", "signed": False}
+        server.answers["radiod.admin.key.update"] = lambda **given: {**KEY, "signing": "s" * 43}
+        assert f"{'s' * 43}  (signing secret, shown once)" in run("key", "update", "k", "--signed").out
         assert run("key", "update", "k").status == 2
         assert run("key", "update", "k", "--no", "account").status == 2
 
@@ -258,6 +262,14 @@ class TestUsers:
         assert tickets == ["the ticket", "another"]
         assert run("user", "set", "joe", "--role", "writer", "--ticket", "secret").status == 2
 
+    def test_a_verifier_is_json_in_a_file(self, run, server, tmp_path):
+        server.answers["radiod.admin.user.set"] = lambda **given: given
+        (tmp_path / "scram").write_text('{"kdf": "pbkdf2"}')
+        words = ("--scram-file", tmp_path / "scram", "--cryptosign", "aa", "--cryptosign", "bb")
+        assert run("user", "set", "joe", "--role", "writer", *words).status == 0
+        proofs = {"scram": {"kdf": "pbkdf2"}, "cryptosign": ["aa", "bb"]}
+        assert server.calls[0][2] == {"authid": "joe", "role": "writer", **proofs}
+
     def test_without_a_terminal_there_is_nobody_to_ask(self, run, server):
         done = run("user", "set", "joe", "--role", "writer", "--ticket", stdin="x\n")
         assert done.status == 2
@@ -266,11 +278,17 @@ class TestUsers:
     def test_list_suspend_and_delete(self, run, server):
         one = {"authid": "joe", "role": "writer", "account": "acme", "state": "active"}
         server.answers["radiod.admin.user.list"] = lambda **_: {"users": [one], "next": None}
-        server.answers["radiod.admin.user.suspend"] = lambda authid: {"authid": authid, "state": "suspended"}
-        server.answers["radiod.admin.user.delete"] = lambda authid: {"authid": authid}
+        server.answers["radiod.admin.user.suspend"] = lambda **given: {
+            **given,
+            "state": "suspended",
+            "ended": 1,
+        }
+        server.answers["radiod.admin.user.resume"] = lambda **given: {**given, "state": "active"}
+        server.answers["radiod.admin.user.delete"] = lambda authid: {"authid": authid, "ended": 2}
         assert run("user", "list").out.splitlines()[1] == "joe   writer  acme     active"
-        assert run("user", "suspend", "joe").out == "joe suspended\n"
-        assert run("user", "delete", "joe").out == ""
+        assert run("user", "suspend", "joe", "--reason", "why").out == "joe suspended; 1 connection ended\n"
+        assert run("user", "resume", "joe").out == "joe active\n"
+        assert run("user", "delete", "joe").out == "joe deleted; 2 connections ended\n"
 
 
 class TestRefusals:
