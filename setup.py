@@ -85,6 +85,8 @@ setup(
         "click>=8.1.8",
         "rich>=13.7",
         "websockets>=13",
+        # Listen tokens: no dependencies of its own.
+        "pyjwt>=2.10",
     ],
     entry_points={"console_scripts": ["radioctl = radiod.ctl.app:main"]},
     extras_require={"sim": SIM, "dev": [*TEST, *SIM], "fuzz": ["atheris>=3.0"]},

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import to_builtins
 
 from radiod.access.by import By
-from radiod.core.access.port import AccessStore
+from radiod.access.changes import Desk
 from radiod.core.access.records import Dropped, PlanRecord
 from radiod.core.allowances import Allowances
 from radiod.core.arguments import struct
@@ -38,8 +38,8 @@ class PlanBook:
     ``used_before``: asks the ledger what an account has used; None: it cannot be asked.
     """
 
-    def __init__(self, configured: Mapping[str, Plan], store: AccessStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, configured: Mapping[str, Plan], desk: Desk, clock: Clock) -> None:
+        self._desk = desk
         self._clock = clock
         self._configured: Final = dict(configured)
         self._since = clock.time()
@@ -162,7 +162,7 @@ class PlanBook:
                 self._apply(account, plan)
             return self.describe(name)
 
-        return _chained(self._store.change([record], act), done)
+        return _chained(self._desk.store.change([record], act), done)
 
     def delete(self, by: By, name: str) -> Promise[dict[str, Any]]:
         """Let a plan go that no account has → ``{name}``.
@@ -186,7 +186,7 @@ class PlanBook:
             answer.settle({"name": name})
 
         act = by.act(self._clock, "plan.delete", name)
-        self._store.change([Dropped("plan", (name,))], act).then(known)
+        self._desk.store.change([Dropped("plan", (name,))], act).then(known)
         return answer
 
     def _check_free(self, name: str) -> None:

@@ -6,6 +6,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    Account,
     Admin,
     Buffer,
     Channel,
@@ -35,6 +36,7 @@ from radiod.secret import Secret
 
 __all__ = [
     "OWN_PATHS",
+    "Account",
     "Admin",
     "Buffer",
     "Channel",

@@ -117,6 +117,7 @@ class RadioService(MultiService):
             for note in self._notes:
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
+        self.radio.access.start()
         self.radio.statistics.start()
         self.radio.webhooks.start()
         self.log.info(
@@ -168,6 +169,7 @@ class RadioService(MultiService):
         self.radio.http.wind_up()
         await self._connections_gone()
         self.radio.webhooks.stop()
+        self.radio.access.stop()
         self._close_store()
         self.radio.clock.stop()
 
