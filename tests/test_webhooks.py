@@ -45,6 +45,9 @@ class Sender:
         later.callback(self.outcome)
         return later
 
+    def close(self):
+        """It is kept by nothing."""
+
     def take(self):
         taken, self.sent = self.sent, []
         return taken
