@@ -44,6 +44,8 @@ ALLOWED = {
         }
     ),
     "access": frozenset({"errors", "wire", "core", "auth", "secret"}),
+    # Speaks to the server by the wire alone; of the core only its URI rules.
+    "ctl": frozenset({"errors", "wire", "core", "config", "secret", "files", "store"}),
     "signals": frozenset(),
     "logs": frozenset(),
     "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),

@@ -6,6 +6,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    Admin,
     Buffer,
     Channel,
     Disclose,
@@ -27,12 +28,14 @@ from radiod.config.nodes import (
     Webhook,
     WebhookEvent,
 )
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
 from radiod.secret import Secret
 
 __all__ = [
     "OWN_PATHS",
+    "Admin",
     "Buffer",
     "Channel",
     "Config",
@@ -46,6 +49,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Plan",
     "Policy",
     "Realm",
     "Role",

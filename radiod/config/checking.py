@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,11 +23,12 @@ from radiod.config.nodes import (
     Webhook,
 )
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
+from radiod.core.plans import NAME as PLAN
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.wire.doors import ANY, NULL, ORIGIN
 from radiod.wire.forwarded import UNIX, network
 
-__all__ = ["OWN_PATHS", "check"]
+__all__ = ["OWN_PATHS", "check", "check_plans"]
 
 # First segments of radiod's own paths; "/" is the live page.
 OWN_PATHS: Final = frozenset(
@@ -63,6 +64,13 @@ def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], l
     checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
+
+
+def check_plans(names: Iterable[str]) -> None:
+    """Check what plans are called. Raises: ConfigError."""
+    for name in names:
+        if not PLAN.fullmatch(name):
+            raise ConfigError(("plans", name), "a plan's name has 1 to 64 letters, digits, and _ . -")
 
 
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")

@@ -15,7 +15,9 @@ from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret
 
 __all__ = [
+    "ADMIN_SOCKET",
     "LISTENER",
+    "Admin",
     "Buffer",
     "Channel",
     "Disclose",
@@ -81,6 +83,26 @@ class Store(Node, frozen=True, kw_only=True):
     def placed(self, base: Path) -> Store:
         """With the whole path."""
         return Store(path=str(base / self.path)) if self.path else self
+
+
+ADMIN_SOCKET: Final = "radiod-admin.sock"
+"""The admin socket's name beside a configuration file that does not say another."""
+
+
+class Admin(Node, frozen=True, kw_only=True):
+    """``[admin]``"""
+
+    socket: str | None = None
+
+    def placed(self, base: Path) -> Admin:
+        """With the whole path."""
+        return Admin(socket=str(base / self.socket)) if self.socket else self
+
+    def path(self, file: Path | None) -> str:
+        """Where the socket is, if this is in ``file``; None: in no file. Empty: there is none."""
+        if self.socket is not None or file is None:
+            return self.socket or ""
+        return str(file.absolute().parent / ADMIN_SOCKET)
 
 
 class Limits(Node, frozen=True, kw_only=True):

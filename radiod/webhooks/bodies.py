@@ -73,3 +73,7 @@ class EventFormat:
     def last_words(self) -> bytes:
         """None."""
         return b""
+
+    def ending(self, reason: str) -> bytes:
+        """None: the access of the configuration does not end."""
+        return b""
