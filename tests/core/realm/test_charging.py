@@ -35,11 +35,14 @@ class Counting:
         self.accepted = 0
         self.over = []
 
-    def published(self, actor, size, *, is_public):
+    def published(self, actor, channel, size, *, is_public):
         self.accepted += 1
 
-    def refused(self, actor, uri):
-        self.over.append((actor.principal.authid, uri))
+    def refused(self, actor, channel):
+        self.over.append((actor.principal.authid, channel))
+
+    def called(self, actor, procedure):
+        """Calls have their callees to count them."""
 
 
 @pytest.fixture
