@@ -1,9 +1,12 @@
 """What sends, against a receiver of Python's own on the loopback interface."""
 
+import ssl
+
 import pytest
 import pytest_twisted
 from support.receivers import receiver
 from support.running import free_port
+from support.tls import certificate
 from twisted.internet.defer import CancelledError
 from twisted.internet.threads import deferToThread
 
@@ -79,6 +82,14 @@ async def test_a_connection_is_used_again_and_cookies_are_not_kept(world):
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_receiver_may_have_an_address_of_ip_6(world):
+    with receiver(host="::1") as to:
+        url = f"http://[::1]:{to.port}/hook"
+        assert await world.post(url=url) == Outcome(204, "status 204")
+        assert to.next().headers["host"] == f"[::1]:{to.port}"
+
+
+@pytest_twisted.ensureDeferred
 async def test_redirects_are_failures_and_not_followed(world):
     for status in (301, 302, 303, 307, 308):
         outcome = await world.answer(status, Location=world.to.url)
@@ -139,10 +150,6 @@ async def test_what_is_canceled_ends(world):
 
 @pytest_twisted.ensureDeferred
 async def test_https_needs_a_certificate_that_somebody_vouches_for(world, tmp_path):
-    import ssl
-
-    from support.tls import certificate
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
     with receiver(context) as to:
