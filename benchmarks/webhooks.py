@@ -26,9 +26,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from harness import CALL, EVENT, PUBLISH, RESULT, SUBSCRIBE, SUBSCRIBED, Server, Session, free_port
+from harness import CALL, CONFIG, EVENT, PUBLISH, RESULT, SUBSCRIBE, SUBSCRIBED, Server, Session, free_port
 
 SECRET = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+WITH_ADMIN = CONFIG.replace('call = ["*"]', 'call = ["*", "radiod.admin.webhook.*"]')
 KINDS = ("ok", "slow", "dead")
 
 
@@ -136,7 +137,7 @@ def main() -> None:
             "dead": free_port(),
         }
         bare = stack.enter_context(Server(0))
-        hooked = stack.enter_context(Server(0, realm=tables(ports, options.hooks)))
+        hooked = stack.enter_context(Server(0, realm=tables(ports, options.hooks), config=WITH_ADMIN))
         topics = [f"{kind}.topic" for kind in ("none", *KINDS)]
         with_hooks = Pair(hooked.port, topics)
         places = {"no webhooks": (bare, Pair(bare.port, topics), topics[0])}
