@@ -7,6 +7,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
     Account,
+    Admin,
     Buffer,
     Channel,
     Disclose,
@@ -25,7 +26,10 @@ from radiod.config.nodes import (
     Store,
     User,
     Wampcra,
+    Webhook,
+    WebhookEvent,
 )
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
 from radiod.secret import Secret
@@ -33,6 +37,7 @@ from radiod.secret import Secret
 __all__ = [
     "OWN_PATHS",
     "Account",
+    "Admin",
     "Buffer",
     "Channel",
     "Config",
@@ -46,6 +51,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Plan",
     "Policy",
     "Realm",
     "Role",
@@ -54,5 +60,7 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
     "from_tree",
 ]

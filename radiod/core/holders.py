@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
+from radiod.core.allowances import Allowances
 from radiod.errors import NoAccess
 from radiod.wire.doors import usual_origin
 from radiod.wire.forwarded import Proxies
@@ -26,10 +27,11 @@ class Account:
     """Who pays for what its holders use.
 
     ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: what its
-    holders have open; ``busy``: those of them that have anything.
+    holders have open; ``busy``: those of them that have anything; ``allowances``: its plan at work, None: it
+    never had one.
     """
 
-    __slots__ = ("busy", "connections", "id", "label", "refused")
+    __slots__ = ("allowances", "busy", "connections", "id", "label", "refused")
 
     def __init__(self, id: str, label: str = "") -> None:
         self.id = id
@@ -37,6 +39,7 @@ class Account:
         self.refused = ""
         self.connections = 0
         self.busy: dict[Holder, None] = {}
+        self.allowances: Allowances | None = None
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"

@@ -18,9 +18,10 @@ from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
-from radiod.errors import NoAccess, RadiodError, Refused, WrongSecret, http_status
-from radiod.web.answers import Request, refused
+from radiod.errors import NoAccess, OverLimit, RadiodError, Refused, WrongSecret, http_status
+from radiod.web.answers import Request, over_limit, refused, retry_after
 from radiod.web.callers import Caller, Callers
+from radiod.web.limits import telling
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON, Payload
@@ -33,6 +34,7 @@ __all__ = [
     "Later",
     "Publisher",
     "bridge_error",
+    "bridge_over_limit",
     "is_for_bridge",
     "payload_of",
     "said_of",
@@ -114,6 +116,10 @@ class Publisher:
         self._request = request
         self._callers = callers
         self._wrong_keys = 0
+
+    def tell_limits(self) -> None:
+        """Tell with an answer that begins what the plan of the account allows, and what is left."""
+        telling(self._request, self._actor, "publish", None)
 
     def publish(self, body: bytes) -> Answer | Later:
         """Publish one item. Returns: what it is answered, now or later; it never raises ``RadiodError``."""
@@ -229,6 +235,8 @@ def _network(raw: msgspec.Raw) -> str | None:
 
 
 def _say_to_network(outcome: Publication | RadiodError) -> Answer:
+    if isinstance(outcome, OverLimit):
+        return over_limit(outcome)
     if isinstance(outcome, RadiodError):
         return _refuse(http_status(outcome), {"error": outcome.text})
     return _accept(outcome, OK)
@@ -237,6 +245,8 @@ def _say_to_network(outcome: Publication | RadiodError) -> Answer:
 def _say_to_bridge(outcome: Publication | RadiodError) -> Answer:
     if not isinstance(outcome, RadiodError):
         return _accept(outcome, b'{"id":%d}' % outcome.id)
+    if isinstance(outcome, OverLimit):
+        return bridge_over_limit(outcome)
     status = http_status(outcome)
     return _refuse(status if status == UNAVAILABLE else 200, bridge_error(outcome.uri, outcome.text))
 
@@ -254,6 +264,11 @@ def _refuse(status: int, body: dict[str, Any]) -> Answer:
 def bridge_error(error: str, *args: str) -> dict[str, Any]:
     """An error as Crossbar's bridge tells it."""
     return {"error": error, "args": list(args), "kwargs": {}}
+
+
+def bridge_over_limit(error: OverLimit) -> Answer:
+    """A refusal for a limit of a plan, as that bridge would tell it."""
+    return json_answer(429, bridge_error(error.uri, error.text), retry_after(error))
 
 
 def said_of(error: ValueError) -> str:

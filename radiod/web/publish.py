@@ -13,6 +13,7 @@ from radiod.web.answers import Request
 from radiod.web.batches import Batch, items_of, wants_minimum
 from radiod.web.callers import Caller, Callers, UnknownCaller, is_signed
 from radiod.web.dialects import Later, Publisher, is_for_bridge
+from radiod.web.limits import telling
 from radiod.web.repeats import HEADER, Repeats
 from radiod.web.routes import Outcome, Route, settle
 from radiod.web.upload import Upload, begin_lines, is_lines
@@ -55,9 +56,12 @@ class Publish(Route):
             caller = self._callers.of(request)
         except UnknownCaller as nobody:
             return _answer_of(nobody, request)
+        outcome: Outcome
         if request.head.first(HEADER) is None:
-            return self._publish_for(request, caller)
-        return self._repeats.once(request, caller, lambda: self._publish_for(request, caller), _refuse)
+            outcome = self._publish_for(request, caller)
+        else:
+            outcome = self._repeats.once(request, caller, lambda: self._publish_for(request, caller), _refuse)
+        return telling(request, caller.visitor, "publish", outcome)
 
     def _publish_for(self, request: Request, caller: Caller) -> Answer | Promise[Answer]:
         body = request.body

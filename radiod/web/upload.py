@@ -159,6 +159,8 @@ class Upload:
         """Where results go. Not before there is one: some proxies read no more once an answer has begun."""
         if self._outlet is None:
             answer = begin_lines(self._is_minimal)
+            if self.publisher is not None:
+                self.publisher.tell_limits()
             self._outlet = self._request.begin(answer, is_cut_for_backlog=False)
         return self._outlet
 

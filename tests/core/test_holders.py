@@ -6,6 +6,15 @@ from radiod.core.holders import MAX_PASSING, Account, Accounts, Holder
 from radiod.errors import NoAccess
 
 
+def run(work):
+    """Do it to the end, and return what comes of it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
 def opened(holder, *names):
     ended = []
 
@@ -63,7 +72,7 @@ def test_all_of_an_account_ends():
     ended = opened(one, "a", "b")
     others = opened(two, "c")
     assert list(account.busy) == [one, two]
-    assert account.end("suspended") == 3
+    assert run(account.ending("suspended")) == 3
     assert (ended, others) == ([("a", "suspended"), ("b", "suspended")], [("c", "suspended")])
     assert (account.busy, account.connections, idle.connections) == ({}, 0, 0)
 

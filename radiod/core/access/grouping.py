@@ -32,6 +32,7 @@ COUNTS: Final = (
 PERIODS: Final = ("hour", "day", "month")
 NAMES: Final = (*PERIODS, "account", "key", "channel")
 DAY: Final = 86_400
+LAST: Final = 2**53
 
 MAX_GROUPS: Final = 10_000
 """The most rows of one page."""
@@ -52,6 +53,8 @@ class Grouping:
             raise Refused(INVALID_ARGUMENT, f"by: each of {', '.join(NAMES)}, once at most")
         if not 1 <= query.limit <= MAX_GROUPS:
             raise Refused(INVALID_ARGUMENT, f"limit: 1 to {MAX_GROUPS}")
+        if any(moment is not None and not abs(moment) <= LAST for moment in (query.since, query.until)):
+            raise Refused(INVALID_ARGUMENT, "since, until: seconds since 1970")
         self.query = query
         self._after: Group | None = None if query.after is None else _group_of(query.after, by)
         # In order, and one more than the page has: it tells whether there is another page.

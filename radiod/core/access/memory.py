@@ -66,7 +66,7 @@ class MemoryAccessStore:
             plans=list(self._plans.values()),
             keys=list(self._keys.values()),
             secrets=list(self._secrets.values()),
-            users=list(self._users.values()),
+            users=[self._users[name] for name in sorted(self._users)],
         )
 
     def change(self, changes: Sequence[Change], act: Act) -> Promise[None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
+from radiod.core.disclosure import Visitor
 from radiod.core.history.cursors import cursor
 from radiod.core.history.positions import Position
 from radiod.core.promises import Promise, chain
@@ -177,6 +178,10 @@ class PlainListener:
         self.wanted.remove(ended)
         self._lost += listener.lost + listener.queued
         return 0 if listener.buffer is None else listener.buffer.unsaid
+
+    def retold(self, channel: str, events: int, size: int) -> None:
+        """As ``Gateway.retold``: it is answered without a subscription."""
+        self._gateway.retold(Visitor(0, self.principal), channel, events, size)
 
     @property
     def is_open(self) -> bool:

@@ -64,6 +64,7 @@ class ChannelPolls:
         is_up_to_date = past.at == stream.positions()
         has_news = bool(past.samples or past.lost)
         if has_news or query.last is not None or not query.wait or not is_up_to_date:
+            past.count(stream)
             place = stream.place(past.at)
             answer(Polled(_array(past.samples), place, past.is_recovered, lost=past.lost))
             return _nothing
