@@ -151,7 +151,7 @@ def test_the_configuration_knows_nothing_of_the_core_but_what_values_it_takes():
             for line, name in source.imports()
             if part_of(name) == "core"
             and not name.startswith(
-                ("radiod.core.uris.", "radiod.core.plans", "radiod.core.delivery.buffers.")
+                ("radiod.core.uris.", "radiod.core.plans.", "radiod.core.delivery.buffers.")
             )
         ]
         assert_none(source, wrong, "the configuration is parsed before anything is built")

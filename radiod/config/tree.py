@@ -90,6 +90,6 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
 def from_tree(document: dict[str, Any], base: Path) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
     config: Config = Reader(base).value(inspect.type_info(Config), document, ())
+    check_plans(config.plans, config.accounts)
     check(config.listen, config.http, config.realms, config.limits, config.accounts)
-    check_plans(config.plans)
     return config

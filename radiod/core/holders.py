@@ -26,9 +26,9 @@ MAX_PASSING: Final = 10_000
 class Account:
     """Who pays for what its holders use.
 
-    ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: what its
-    holders have open; ``busy``: those of them that have anything; ``allowances``: its plan at work, None: it
-    never had one.
+    ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: sessions,
+    streams and waiting polls of its holders; ``busy``: those of them that have anything open;
+    ``allowances``: its plan at work, None: it never had one.
     """
 
     __slots__ = ("allowances", "busy", "connections", "id", "label", "refused")
@@ -97,7 +97,7 @@ class Accounts:
             if len(self._passing) < MAX_PASSING:
                 return
             oldest = self._passing.pop(next(iter(self._passing)))
-            if oldest.connections:
+            if oldest.busy:
                 self._passing[oldest.id] = oldest
 
 
@@ -108,7 +108,7 @@ class Holder:
     ``suspended``, ``expired``, ``not_yet_valid``), empty: it is.
     """
 
-    __slots__ = ("_networks", "_open", "_origins", "account", "id", "refused")
+    __slots__ = ("_connections", "_networks", "_open", "_origins", "account", "id", "refused")
 
     def __init__(self, id: str, account: Account) -> None:
         self.id = id
@@ -119,6 +119,8 @@ class Holder:
         self._networks: Proxies | None = None
         # What is open -> what ends it, for a reason.
         self._open: dict[Any, Callable[[Any, str], None]] = {}
+        # How many of these are connections.
+        self._connections = 0
 
     def __repr__(self) -> str:
         return f"<Holder {self.id} on {self.account.id}>"
@@ -133,6 +135,12 @@ class Holder:
         reason = self.why_refused
         if reason:
             raise NoAccess(reason)
+
+    def check_room(self) -> None:
+        """Raises: OverLimit: its account's plan has no more connections."""
+        allowances = self.account.allowances
+        if allowances is not None:
+            allowances.check_connection(self.account.connections)
 
     def restrict(self, origins: Iterable[str], addresses: Iterable[str]) -> None:
         """From now on only these are let in.
@@ -165,9 +173,9 @@ class Holder:
     def move(self, account: Account) -> None:
         """It is on another account from now on, with all that it has open."""
         if self._open:
-            self.account.connections -= len(self._open)
+            self.account.connections -= self._connections
             del self.account.busy[self]
-            account.connections += len(self._open)
+            account.connections += self._connections
             account.busy[self] = None
         self.account = account
 
@@ -178,20 +186,25 @@ class Holder:
 
     @property
     def connections(self) -> int:
-        """How much it has open."""
-        return len(self._open)
+        """How many sessions, streams and waiting polls it has open."""
+        return self._connections
 
-    def enter(self, thing: Any, end: Callable[[Any, str], None]) -> None:
-        """Something of this holder has opened; ``end(thing, reason)`` ends it and has it ``leave``."""
+    def enter(self, thing: Any, end: Callable[[Any, str], None], *, connections: int = 1) -> None:
+        """Something of this holder has opened; ``end(thing, reason)`` ends it and has it ``leave``.
+
+        ``connections``: how many it counts for; 0: it is a request.
+        """
         if not self._open:
             self.account.busy[self] = None
         self._open[thing] = end
-        self.account.connections += 1
+        self._connections += connections
+        self.account.connections += connections
 
-    def leave(self, thing: Any) -> None:
-        """It has closed; leaving twice does nothing."""
+    def leave(self, thing: Any, *, connections: int = 1) -> None:
+        """It has closed, and counted for so many; leaving twice does nothing."""
         if self._open.pop(thing, None) is not None:
-            self.account.connections -= 1
+            self._connections -= connections
+            self.account.connections -= connections
             if not self._open:
                 del self.account.busy[self]
 

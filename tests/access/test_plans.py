@@ -3,6 +3,7 @@
 import pytest
 
 from radiod.access.by import By
+from radiod.access.changes import Desk
 from radiod.access.plans import MAX_PLANS, PlanBook
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.records import PlanRecord
@@ -46,7 +47,7 @@ def clock():
 
 @pytest.fixture
 def book(store, clock):
-    return PlanBook({"house": Plan(connections=1)}, store, clock)
+    return PlanBook({"house": Plan(connections=1)}, Desk(store), clock)
 
 
 def outcome(promise):
@@ -100,7 +101,7 @@ class TestSetting:
             ("seller", "plan.set", "basic", {"publish_rate": 10}),
             ("seller", "plan.set", "basic", {"connections": 3}),
         ]
-        other = PlanBook({}, store, clock)
+        other = PlanBook({}, Desk(store), clock)
         assert other.load(store.load().plans) == []
         assert other.describe("basic")["limits"] == {"connections": 3}
 
@@ -116,7 +117,7 @@ class TestSetting:
 
     def test_is_in_force_when_it_is_written(self, clock):
         store = SlowStore()
-        book, account = PlanBook({}, store, clock), Account("a")
+        book, account = PlanBook({}, Desk(store), clock), Account("a")
         first = book.set(SELLER, "basic", {"publish_day": 1})
         with pytest.raises(Refused):
             book.check("basic")
@@ -184,7 +185,7 @@ class TestDeleting:
 
     def test_nobody_can_have_what_is_about_to_go(self, clock):
         store = SlowStore()
-        book = PlanBook({}, store, clock)
+        book = PlanBook({}, Desk(store), clock)
         book.load([PlanRecord(name="basic", limits={}, created=0.0)])
         deleting = book.delete(SELLER, "basic")
         with pytest.raises(Refused):
@@ -220,7 +221,7 @@ class TestAccounts:
             asked.append(account.id)
             return later
 
-        book.used_before = used_before
+        book.recall(used_before)
         outcome(book.set(SELLER, "basic", {"publish_day": 10, "deliver_month": 100}))
         account = Account("a")
         book.assign(account, "basic")
@@ -232,9 +233,26 @@ class TestAccounts:
         book.assign(account, "basic")
         assert asked == ["a"]
 
+    def test_what_was_used_before_the_start_is_asked_for_when_the_ledger_is_there(self, book):
+        outcome(book.set(SELLER, "basic", {"publish_day": 10}))
+        accounts = [Account("a"), Account("b"), Account("without")]
+        for account in accounts[:2]:
+            book.assign(account, "basic")
+        book.assign(accounts[2], None)
+        asked, later = [], {}
+
+        def used_before(account):
+            asked.append(account.id)
+            return later.setdefault(account.id, Promise())
+
+        book.recall(used_before)
+        assert asked == ["a", "b"]
+        later["a"].settle(((8, 0, 0), (8, 0, 0)))
+        assert [accepted(account) for account in accounts[:2]] == [2, 10]
+
     def test_a_ledger_that_cannot_be_read_leaves_it_unlimited_so_far(self, book):
         later = Promise()
-        book.used_before = lambda account: later
+        book.recall(lambda account: later)
         outcome(book.set(SELLER, "basic", {"publish_day": 1}))
         account = Account("a")
         book.assign(account, "basic")

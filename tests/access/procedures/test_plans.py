@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.realms import World
 
+from radiod.access.changes import Desk
 from radiod.access.plans import PlanBook
 from radiod.access.procedures.plans import PlanProcedures
 from radiod.core.access.memory import MemoryAccessStore
@@ -13,7 +14,7 @@ from radiod.errors import INVALID_ARGUMENT, NO_SUCH_PLAN
 
 
 def seller_of(world):
-    book = PlanBook({"house": Plan()}, MemoryAccessStore(), world.clock)
+    book = PlanBook({"house": Plan()}, Desk(MemoryAccessStore()), world.clock)
     world.realm.procedures.table |= PlanProcedures(book).procedures
     return world.caller("seller")
 
