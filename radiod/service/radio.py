@@ -27,7 +27,9 @@ from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.usage import Usage
 from radiod.service.webhooks import Webhooks, http_sender
+from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
@@ -65,6 +67,7 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         refused = self.statistics.refused
         self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
@@ -74,7 +77,9 @@ class Radio:
             [self._place(name) for name in self.realms],
             {name: admission.users for name, admission in self.admissions.items()},
         )
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.webhooks = self._make_webhooks()
+        self.usage.attend(self.realms, self.access.accounts)
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
@@ -93,18 +98,19 @@ class Radio:
                 ids=self.ids,
                 statistics=self.statistics,
                 holdings=holdings,
+                readerships=self.usage.readerships,
             )
             for name, settings in self._config.realms.items()
         }
-
-    def _make_webhooks(self) -> Webhooks:
-        make_sender = partial(http_sender, self._reactor, self.clock)
-        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _place(self, name: str) -> Place:
         channels = self._config.realms[name].channels
         private = frozenset(name for name, channel in channels.items() if not channel.public)
         return Place(self.realms[name], self.admissions[name].roles, private)
+
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _make_admissions(self) -> dict[str, Admission]:
         return {
@@ -121,11 +127,14 @@ class Radio:
             for name, settings in self._config.realms.items()
         }
 
+    def _callers(self, suspicion: Suspicion) -> Callers:
+        signed = SignedRequests(self.keys.signing_secret)
+        return Callers(self.keys, signed, suspicion, self.clock, is_token)
+
     def _make_port(self, limits: TransportLimits) -> None:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
@@ -133,10 +142,9 @@ class Radio:
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
-        signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
             acts=make_acts(
-                Callers(self.keys, signed, suspicion, self.clock, is_token),
+                self._callers(suspicion),
                 self.tokens,
                 self.clock,
                 self.clock.timers,
@@ -172,8 +180,7 @@ class Radio:
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""
         restore_realms(self.realms, store)
-        # The store's part of access takes the place of memory here.
-        store.notes.extend(self.access.remember(self.access.desk.store))
+        store.notes.extend(self.access.remember(SqliteAccess(store)))
         self.statistics.read_from("store", store.counters)
 
     @property

@@ -242,15 +242,7 @@ class Gateway:
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
             check_verdict(verdict, caller, Action.CALL, procedure)
             call.check_wanted()
-            holder = caller.principal.holder
-            if holder is None or holder.account.allowances is None:
-                return begin(verdict)
-            allowance = holder.account.allowances.call
-            meter = self._publications.meter
-            outcome = within(allowance, meter, caller, procedure, lambda: begin(verdict))
-            if call.was_refused:
-                allowance.give_back()
-            return outcome
+            return self._charged(caller, procedure, call, lambda: begin(verdict))
 
         def begin(verdict: Verdict) -> Payload | Promise[Payload]:
             if is_reserved(procedure):
@@ -267,6 +259,23 @@ class Gateway:
         verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
         call.outcome = chain(verdict, proceed)
         return call
+
+    def _charged(
+        self,
+        caller: Actor,
+        procedure: str,
+        call: GatewayCall,
+        begin: Callable[[], Payload | Promise[Payload]],
+    ) -> Payload | Promise[Payload]:
+        """What ``begin`` comes to, if the caller's plan has one more call; what fails to begin is none."""
+        holder = caller.principal.holder
+        if holder is None or holder.account.allowances is None:
+            return begin()
+        allowance = holder.account.allowances.call
+        outcome = within(allowance, self._publications.meter, caller, procedure, begin)
+        if call.was_refused:
+            allowance.give_back()
+        return outcome
 
     # --- looking
 
