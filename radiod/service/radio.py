@@ -15,6 +15,7 @@ from radiod.auth.signed_request import SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.holders import Account
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
@@ -79,7 +80,8 @@ class Radio:
         )
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.webhooks = self._make_webhooks()
-        self.usage.attend(self.realms, self.access.accounts)
+        self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
+        self.access.plans.on_change = self.usage.limits.review
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
@@ -102,6 +104,9 @@ class Radio:
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _tell_used_up(self, account: Account, limit: str) -> None:
+        self.webhooks.notify("account.quota", {"account": account.id, "limit": limit})
 
     def _place(self, name: str) -> Place:
         channels = self._config.realms[name].channels
