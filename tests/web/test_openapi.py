@@ -12,7 +12,9 @@ from support.openapi import CONFIG, DOCUMENT, OPERATIONS, answers, check
 from support.signing import signed_query
 
 from radiod import __version__
+from radiod.core.allowances import Allowances
 from radiod.core.budgets.guesses import FREE, MAX_WAITING
+from radiod.core.plans import Plan
 from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.web.openapi import EVERYWHERE
 
@@ -136,6 +138,14 @@ for operation, method, path in (
         crowd(world)
         return ask(world, send(GOOD, KEY))
 
+    @row(operation, 429)
+    def over_the_plan(world, send=send):
+        limit(world, publish_day=1)
+        ask(world, send(GOOD, KEY))
+        answers = [ask(world, send(body, KEY)) for body in (GOOD, TOPIC)]
+        assert all('"publish_day";r=0' in answer.headers["RateLimit"] for answer in answers)
+        return answers
+
 
 def hold(world, policy):
     """A listener that has room for one event, and does not read."""
@@ -148,6 +158,12 @@ def ended(world, channel):
     owner = world.join()
     owner.ask([48, 1, {}, "radiod.channel.create", [channel], {"lifetime": 0.25}])
     world.reactor.advance(0.25)
+
+
+def limit(world, **limits):
+    """Give the key's account a plan."""
+    account = world.radio.keys.by_id("sample").holder.account
+    account.allowances = Allowances(Plan(**limits), world.radio.clock)
 
 
 def crowd(world):
@@ -205,6 +221,12 @@ for operation, method in (("call", "POST"), ("callByPut", "PUT")):
     @row(operation, 429)
     def too_many_callers(world, send=send):
         crowd(world)
+        return ask(world, send(COUNT, KEY))
+
+    @row(operation, 429)
+    def more_than_the_plan(world, send=send):
+        limit(world, call_rate=0.001)
+        ask(world, send(COUNT, KEY))
         return ask(world, send(COUNT, KEY))
 
 
@@ -380,6 +402,12 @@ def too_many_polls(world):
     world.start(CONFIG, max_connections=20)
     wires = [world.ask(http.get("/listen/other_net")) for _ in range(20)]
     return Answer(wires[-1].received())
+
+
+@row("listen", 429)
+def more_than_the_plan_has(world):
+    limit(world, connections=0)
+    return ask(world, http.get("/listen/other_net?wait=0", KEY))
 
 
 @row("listen", 503)
