@@ -196,7 +196,7 @@ SCRAM = (
     [
         (
             "port = 1",
-            "port: unknown key; there are listen, http, store, admin, limits, plans, accounts, realms",
+            "port: unknown key; there are listen, http, store, admin, usage, limits, plans, accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
@@ -976,8 +976,8 @@ class TestAccess:
             ("origins = ['example.org']", "origins.[0]: 'example.org' must be as \"https://example.org\""),
             ("origins = ['*']", "origins.[0]: '*' must be as \"https://example.org\""),
             (
-                "addresses = ['unix', '10.0.0.1/8']",
-                'addresses.[1]: \'10.0.0.1/8\' is no address, no network such as "10.0.0.0/8", and not "unix"',
+                "addresses = ['unix', '10.1']",
+                'addresses.[1]: \'10.1\' is no address, no network such as "10.0.0.0/8", and not "unix"',
             ),
             ('label = "a\\n"', "label: must be printable, and at most 255 characters"),
             ("account = ' a'", "account: must be a name of 1 to 255 printable characters"),

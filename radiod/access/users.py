@@ -25,6 +25,7 @@ from radiod.core.calendar import Calendar
 from radiod.core.holders import Holder
 from radiod.core.promises import Promise, chain
 from radiod.core.sessions.session import Session
+from radiod.core.slices import Slices
 from radiod.core.timers import Clock
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_USER, QUOTA, Refused
 
@@ -78,6 +79,7 @@ class UserBook:
         desk: Desk,
         clock: Clock,
         calendar: Calendar,
+        slices: Slices,
         max_users: int,
     ) -> None:
         self._members = members
@@ -87,6 +89,7 @@ class UserBook:
         self._desk = desk
         self._clock = clock
         self._calendar = calendar
+        self._slices = slices
         self._max = max_users
         self._entries: dict[Who, UserEntry] = {}
         self.on_rights: Callable[[Holder], object] = lambda holder: None
@@ -105,7 +108,7 @@ class UserBook:
     def fix(self, record: UserRecord, user: Credentials) -> None:
         """The configuration has this user."""
         assert user.holder is not None
-        standing = Standing(user.holder, self._clock, self._calendar)
+        standing = Standing(user.holder, self._clock, self._calendar, self._slices)
         entry = self._entries[record.realm, record.authid] = UserEntry(record, standing, is_fixed=True)
         entry.methods = _methods(user)
 
@@ -209,10 +212,11 @@ class UserBook:
         act = by.act(self._clock, "user.suspend", authid, realm=realm, reason=reason)
         written = self._desk.restrict(entry.row, act, state=SUSPENDED)
         ended = entry.standing.set(SUSPENDED)
-        return then(
-            written,
-            lambda: {"authid": authid, "realm": realm, "state": entry.record.state, "ended": ended},
-        )
+
+        def answer(count: int) -> dict[str, Any]:
+            return {"authid": authid, "realm": realm, "state": entry.record.state, "ended": count}
+
+        return then(written, lambda: chain(ended, answer))
 
     def resume(self, by: By, realm: str, authid: str) -> Promise[dict[str, Any]]:
         """Let it in again → its description. Raises, or settles with: Refused: as ``suspend``."""
@@ -235,12 +239,12 @@ class UserBook:
         written = self._desk.remove(entry.row, Dropped("user", (realm, authid)), act)
         ended = entry.standing.set(REVOKED)
 
-        def answer() -> dict[str, Any]:
+        def answer(count: int) -> dict[str, Any]:
             if entry.is_gone:
                 self._entries.pop((realm, authid), None)
-            return {"authid": authid, "realm": realm, "ended": ended}
+            return {"authid": authid, "realm": realm, "ended": count}
 
-        return then(written, answer)
+        return then(written, lambda: chain(ended, answer))
 
     # --- how it is done
 
@@ -282,7 +286,7 @@ class UserBook:
 
     def _enter(self, record: UserRecord) -> UserEntry:
         holder = Holder(record.authid, self._accounts.table.of(record.account))
-        return UserEntry(record, Standing(holder, self._clock, self._calendar))
+        return UserEntry(record, Standing(holder, self._clock, self._calendar, self._slices))
 
     def _apply(self, entry: UserEntry) -> None:
         """The record has changed: what it stands for does."""

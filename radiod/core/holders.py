@@ -48,7 +48,9 @@ class Account:
         """End all that its holders have open, at once. Returns: how much that was."""
         return sum(holder.end(reason) for holder in list(self.busy))
 
-    def ending(self, reason: str) -> Generator[None, None, int]:
+    def ending(
+        self, reason: str, is_meant: Callable[[Any], bool] | None = None
+    ) -> Generator[None, None, int]:
         """The same as work for ``Slices``, as ``Holder.ending``."""
         ended = 0
         for holder in list(self.busy):
@@ -60,10 +62,12 @@ class Accounts:
     """All accounts, each once: what a holder is on is what is suspended.
 
     Those that were set up are ``kept``; others come with their holders, and go when they are idle and many.
+    ``moving`` is called before a holder moves, for who counts by account.
     """
 
     def __init__(self) -> None:
         self.kept: Final[dict[str, Account]] = {}
+        self.moving: Final[list[Callable[[], None]]] = []
         self._passing: dict[str, Account] = {}
 
     def of(self, id: str) -> Account:
@@ -80,6 +84,12 @@ class Accounts:
         self._passing.pop(id, None)
         self.kept[id] = found
         return found
+
+    def move(self, holder: Holder, id: str) -> None:
+        """A holder is on this account from now on, which stays, with all that it has open."""
+        for move in self.moving:
+            move()
+        holder.move(self.keep(id))
 
     def _make_room(self) -> None:
         """Where there are too many let the oldest go; one that has something open is like a new one."""
@@ -198,21 +208,23 @@ class Holder:
             if not self._open:
                 del self.account.busy[self]
 
-    def end(self, reason: str) -> int:
-        """End all that is open, at once. Returns: how much that was."""
-        work = self.ending(reason)
+    def end(self, reason: str, is_meant: Callable[[Any], bool] | None = None) -> int:
+        """End all that is open, at once, or what of it is meant. Returns: how much that was."""
+        work = self.ending(reason, is_meant)
         while True:
             try:
                 next(work)
             except StopIteration as done:
                 return int(done.value)
 
-    def ending(self, reason: str) -> Generator[None, None, int]:
+    def ending(
+        self, reason: str, is_meant: Callable[[Any], bool] | None = None
+    ) -> Generator[None, None, int]:
         """The same as work for ``Slices``, which may take long: until it is done, what is left acts on.
 
         What closes by itself meanwhile counts, too: it was open when this began.
         """
-        ending = list(self._open.items())
+        ending = [(thing, end) for thing, end in self._open.items() if is_meant is None or is_meant(thing)]
         for thing, end in ending:
             if thing in self._open:
                 end(thing, reason)

@@ -37,6 +37,7 @@ from radiod.core.calendar import Calendar
 from radiod.core.holders import ANONYMOUS, Accounts, Holder
 from radiod.core.ids import Ids, digest
 from radiod.core.procedures.family import Family
+from radiod.core.slices import Slices
 from radiod.core.timers import Deadline
 from radiod.transport.clock import ReactorClock
 from radiod.transport.threads import Threads
@@ -87,7 +88,9 @@ class Access:
         self.ring.on_realm = lambda realm: self.members[realm].on_change()
         seats = Seats(MAX_TICKETS, refused, "logins", "tickets to be checked")
         self.scrypt = Scrypt(threads.run, seats)
-        self.book = AccountBook(self.accounts, self.desk, clock, configuration.limits.max_accounts)
+        self.slices = Slices(clock, clock.timers)
+        most = configuration.limits.max_accounts
+        self.book = AccountBook(self.accounts, self.desk, clock, self.slices, most)
         plans = {name: plan.whole() for name, plan in configuration.plans.items()}
         self.plans = PlanBook(plans, self.desk, clock)
         self.book.check_plan = self.plans.check
@@ -121,6 +124,7 @@ class Access:
             desk=self.desk,
             clock=self._clock,
             calendar=self.calendar,
+            slices=self.slices,
             ids=self._ids,
             max_keys=limits.max_keys,
         )
@@ -132,6 +136,7 @@ class Access:
             desk=self.desk,
             clock=self._clock,
             calendar=self.calendar,
+            slices=self.slices,
             max_users=limits.max_users,
         )
         for realm, settings in self._config.realms.items():

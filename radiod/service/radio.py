@@ -27,7 +27,9 @@ from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.usage import Usage
 from radiod.service.webhooks import Webhooks, http_sender
+from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
@@ -65,6 +67,7 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         refused = self.statistics.refused
         self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
@@ -74,8 +77,12 @@ class Radio:
             [self._place(name) for name in self.realms],
             {name: admission.users for name, admission in self.admissions.items()},
         )
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.webhooks = self._make_webhooks()
+        self.usage.attend(self.realms, self.access.accounts)
         self._make_port(transport_limits(limits))
+        self.statistics.read_from("outbox", self.fan_out.counters)
+        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
@@ -93,18 +100,19 @@ class Radio:
                 ids=self.ids,
                 statistics=self.statistics,
                 holdings=holdings,
+                readerships=self.usage.readerships,
             )
             for name, settings in self._config.realms.items()
         }
-
-    def _make_webhooks(self) -> Webhooks:
-        make_sender = partial(http_sender, self._reactor, self.clock)
-        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _place(self, name: str) -> Place:
         channels = self._config.realms[name].channels
         private = frozenset(name for name, channel in channels.items() if not channel.public)
         return Place(self.realms[name], self.admissions[name].roles, private)
+
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _make_admissions(self) -> dict[str, Admission]:
         return {
@@ -125,7 +133,6 @@ class Radio:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
@@ -166,14 +173,11 @@ class Radio:
             http=partial(HttpConnection, self.http),
         )
         self.http.upgrade = self.port.upgrade_later
-        self.statistics.read_from("outbox", self.fan_out.counters)
-        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
 
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""
         restore_realms(self.realms, store)
-        # The store's part of access takes the place of memory here.
-        store.notes.extend(self.access.remember(self.access.desk.store))
+        store.notes.extend(self.access.remember(SqliteAccess(store)))
         self.statistics.read_from("store", store.counters)
 
     @property

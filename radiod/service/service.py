@@ -18,6 +18,7 @@ from radiod.process import Process, StartError
 from radiod.service.admin import AdminSocket
 from radiod.service.radio import Radio
 from radiod.service.settings import door
+from radiod.store.access import SqliteAccess
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.clock import make_monotonic
@@ -118,6 +119,7 @@ class RadioService(MultiService):
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.access.start()
+        self.radio.usage.start(None if self._store is None else SqliteAccess(self._store))
         self.radio.statistics.start()
         self.radio.webhooks.start()
         self.log.info(
@@ -169,6 +171,7 @@ class RadioService(MultiService):
         self.radio.http.wind_up()
         await self._connections_gone()
         self.radio.webhooks.stop()
+        await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
         self._close_store()
         self.radio.clock.stop()
@@ -184,6 +187,9 @@ class RadioService(MultiService):
         if store is None:
             return self._within(STORE_SECONDS, soon)
         return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
+
+    def _write_usage(self, fire: Callable[[], None]) -> None:
+        self.radio.usage.stop().then(lambda outcome: fire())
 
     def hurry(self) -> None:
         """While it stops: do not wait for anybody any longer, nor for connections later."""

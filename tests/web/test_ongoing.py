@@ -404,3 +404,60 @@ def test_what_is_over_is_freed_at_once():
         assert seen() is None
     finally:
         gc.enable()
+
+
+class TestWampKeys:
+    """A key opens WAMP sessions, too: from where it may be used."""
+
+    @pytest.fixture
+    def world(self, world):
+        key_of(world).holder.restrict(["https://a.example"], ["127.0.0.0/8"])
+        return world
+
+    def login(self, wire):
+        hello = [1, "radio", {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "sample"}]
+        assert wire.ask(hello)[0] == 4
+        return wire.ask([5, "sample-key", {}])
+
+    def over_websocket(self, world, origin):
+        class Wire(WebSocketWire):
+            def open(self):
+                extra = f"Origin: {origin}\r\n" if origin else ""
+                self.send(upgrade("/ws", "wamp.2.json", extra=extra))
+                assert b" 101 " in self.received()
+
+        return world.connect(Wire)
+
+    @pytest.mark.parametrize(
+        ("origin", "outcome"), [("https://a.example", 2), (None, 2), ("https://b.example", 3)]
+    )
+    def test_pages(self, world, origin, outcome):
+        answer = self.login(self.over_websocket(world, origin))
+        assert answer[0] == outcome
+        if outcome == 3:
+            assert answer[1:] == [{"message": "not let in: origin"}, "wamp.error.authentication_failed"]
+
+    @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+    def test_networks(self, world, kind):
+        assert self.login(world.connect(kind))[0] == 2
+        key_of(world).holder.restrict([], ["192.0.2.0/24"])
+        answer = self.login(world.connect(kind))
+        assert answer[1:] == [{"message": "not let in: address"}, "wamp.error.authentication_failed"]
+
+    @pytest.mark.parametrize("reason", ["revoked", "suspended", "expired", "not_yet_valid"])
+    @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+    def test_refusals(self, world, kind, reason):
+        refuse(world, reason)
+        answer = self.login(world.connect(kind))
+        assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
+        assert reason in answer[1]["message"]
+
+    @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+    def test_ends(self, world, kind):
+        wire = world.connect(kind)
+        assert self.login(wire)[0] == 2
+        assert end(world) == 1
+        assert wire.heard() == [[6, {"message": "access has ended: revoked"}, "radiod.close.revoked"]]
+        wire.say([6, {}, "wamp.close.goodbye_and_out"])
+        wire.unframe()
+        assert wire.is_ended

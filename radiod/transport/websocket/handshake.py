@@ -168,7 +168,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
             make_format = batched_format if is_batched else websocket_format
             opened = self._hand_over(make_format(codec.name, self._is_deflated))
-            opened.serve(codec, self.factory.gates, is_batched, self._cookie)
+            opened.serve(codec, self.factory.gates, is_batched, self._cookie, self.visit.origin)
         if rest:
             opened.dataReceived(rest)
 
