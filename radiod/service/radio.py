@@ -129,6 +129,10 @@ class Radio:
             for name, settings in self._config.realms.items()
         }
 
+    def _callers(self, suspicion: Suspicion) -> Callers:
+        signed = SignedRequests(self.keys.signing_secret)
+        return Callers(self.keys, signed, suspicion, self.clock, is_token)
+
     def _make_port(self, limits: TransportLimits) -> None:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
@@ -140,10 +144,9 @@ class Radio:
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
-        signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
             acts=make_acts(
-                Callers(self.keys, signed, suspicion, self.clock, is_token),
+                self._callers(suspicion),
                 self.tokens,
                 self.clock,
                 self.clock.timers,

@@ -18,7 +18,6 @@ from radiod.process import Process, StartError
 from radiod.service.admin import AdminSocket
 from radiod.service.radio import Radio
 from radiod.service.settings import door
-from radiod.store.access import SqliteAccess
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.transport.clock import make_monotonic
@@ -119,7 +118,7 @@ class RadioService(MultiService):
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.access.start()
-        self.radio.usage.start(None if self._store is None else SqliteAccess(self._store))
+        self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()
         self.log.info(

@@ -61,10 +61,9 @@ class Usage:
             tell=lambda text: self.log.warn("{text}", text=text),
         )
 
-    def start(self, store: AccessStore | None) -> None:
-        """Go on from what the store has, and write into it; None: keep it in memory."""
-        if store is not None:
-            self._bookkeeper = self._make_bookkeeper(store)
+    def start(self, store: AccessStore) -> None:
+        """Go on from what the store has, and write into it."""
+        self._bookkeeper = self._make_bookkeeper(store)
         self._bookkeeper.start()
 
     def stop(self) -> Promise[None]:

@@ -221,7 +221,7 @@ class TestAccounts:
             asked.append(account.id)
             return later
 
-        book.used_before = used_before
+        book.recall(used_before)
         outcome(book.set(SELLER, "basic", {"publish_day": 10, "deliver_month": 100}))
         account = Account("a")
         book.assign(account, "basic")
@@ -233,9 +233,26 @@ class TestAccounts:
         book.assign(account, "basic")
         assert asked == ["a"]
 
+    def test_what_was_used_before_the_start_is_asked_for_when_the_ledger_is_there(self, book):
+        outcome(book.set(SELLER, "basic", {"publish_day": 10}))
+        accounts = [Account("a"), Account("b"), Account("without")]
+        for account in accounts[:2]:
+            book.assign(account, "basic")
+        book.assign(accounts[2], None)
+        asked, later = [], {}
+
+        def used_before(account):
+            asked.append(account.id)
+            return later.setdefault(account.id, Promise())
+
+        book.recall(used_before)
+        assert asked == ["a", "b"]
+        later["a"].settle(((8, 0, 0), (8, 0, 0)))
+        assert [accepted(account) for account in accounts[:2]] == [2, 10]
+
     def test_a_ledger_that_cannot_be_read_leaves_it_unlimited_so_far(self, book):
         later = Promise()
-        book.used_before = lambda account: later
+        book.recall(lambda account: later)
         outcome(book.set(SELLER, "basic", {"publish_day": 1}))
         account = Account("a")
         book.assign(account, "basic")
