@@ -19,7 +19,7 @@ from radiod.core.quotas import day_of, month_of
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import RadiodError
 
-__all__ = ["Bookkeeper"]
+__all__ = ["Bookkeeper", "Used"]
 
 TICK_S: Final = 1.0
 

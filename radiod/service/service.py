@@ -119,6 +119,7 @@ class RadioService(MultiService):
             self._store.start()
         self.radio.access.start()
         self.radio.usage.start(self.radio.access.desk.store)
+        self.radio.access.plans.recall(self.radio.usage.used)
         self.radio.statistics.start()
         self.radio.webhooks.start()
         self.log.info(

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from radiod import config
-from radiod.access.bookkeeper import Bookkeeper
+from radiod.access.bookkeeper import Bookkeeper, Used
 from radiod.access.deliveries import DeliveryLimits
 from radiod.access.procedures.usage import UsageProcedures
 from radiod.core.access.ledger import Ledger
@@ -40,6 +40,8 @@ class Usage:
         self.readerships = Readerships(self.ledger)
         self.limits = DeliveryLimits(self.ledger, ())
         self._bookkeeper = self._make_bookkeeper(MemoryAccessStore())
+        # Who asks before the start what was used: account, and the answer.
+        self._asked: list[tuple[str, Promise[Used]]] | None = []
 
     def attend(self, realms: Mapping[str, Realm], accounts: Accounts) -> None:
         """The realms are there: act on what their listeners use, and answer who asks there."""
@@ -64,6 +66,10 @@ class Usage:
     def start(self, store: AccessStore) -> None:
         """Go on from what the store has, and write into it."""
         self._bookkeeper = self._make_bookkeeper(store)
+        asked, self._asked = self._asked or [], None
+        for account, answer in asked:
+            # Before anything is written: what was used since then is counted already.
+            self._bookkeeper.used(account).then(answer.settle)
         self._bookkeeper.start()
 
     def stop(self) -> Promise[None]:
@@ -74,6 +80,10 @@ class Usage:
         """As ``Bookkeeper.usage``."""
         return self._bookkeeper.usage(query)
 
-    def used(self, account: Account) -> Promise[tuple[tuple[int, int, int], tuple[int, int, int]]]:
-        """As ``Bookkeeper.used``."""
-        return self._bookkeeper.used(account.id)
+    def used(self, account: Account) -> Promise[Used]:
+        """As ``Bookkeeper.used``; before the start it is known after that."""
+        if self._asked is None:
+            return self._bookkeeper.used(account.id)
+        answer: Promise[Used] = Promise()
+        self._asked.append((account.id, answer))
+        return answer

@@ -152,6 +152,13 @@ def test_who_has_used_up_what_listeners_get_opens_nothing_more_unless_it_is_thin
     some.check_connection(7)
 
 
+def test_a_channel_too_many_is_refused():
+    some = allowances(channels=2)
+    some.check_channel(1)
+    assert refusal_of(some.check_channel, 2)[:2] == ("channels", QUOTA)
+    allowances().check_channel(10**6)
+
+
 class TestDeliveries:
     def allowances(self, clock, **plan):
         return Allowances(Plan(**plan), clock)
