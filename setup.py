@@ -84,7 +84,7 @@ setup(
         # Listen tokens: no dependencies of its own.
         "pyjwt>=2.10",
         # radioctl: its command line, its screens, and its WebSockets, which need no reactor.
-        "click>=8.1.8",
+        "click>=8.2",
         "rich>=13.7",
         "websockets>=13",
     ],

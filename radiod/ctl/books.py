@@ -14,7 +14,8 @@ import msgspec
 from radiod.ctl import show
 from radiod.ctl.session import Session
 from radiod.ctl.state import State, pass_state, with_json
-from radiod.ctl.values import MOMENT, MONTH, date, number
+from radiod.ctl.values import date, moment, number
+from radiod.ctl.values import month as month_of
 
 __all__ = ["audit", "backup", "usage"]
 
@@ -38,9 +39,9 @@ PAGE: Final = 1000
 @click.option("--account", help="Of this account.")
 @click.option("--key", help="Of this key.")
 @click.option("--channel", help="Of this channel.")
-@click.option("--month", type=MONTH, help="Of this month, UTC: 2026-11.")
-@click.option("--since", type=MOMENT, help="From then on.")
-@click.option("--until", type=MOMENT, help="Before that.")
+@click.option("--month", type=month_of, help="Of this month, UTC: 2026-11.")
+@click.option("--since", type=moment, help="From then on.")
+@click.option("--until", type=moment, help="Before that.")
 @click.option("--by", multiple=True, type=click.Choice(BY), help="What rows are told apart by: account.")
 @click.option("--format", "form", type=click.Choice(("table", "csv", "jsonl")), default="table")
 @with_json

@@ -12,10 +12,10 @@ import click
 import msgspec
 
 __all__ = [
-    "MOMENT",
-    "MONTH",
     "arguments",
     "date",
+    "moment",
+    "month",
     "number",
     "read_secret",
     "size",
@@ -29,44 +29,32 @@ NAMED: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 MAX_SECRET_BYTES: Final = 65_536
 
 
-class _Moment(click.ParamType[float]):
-    name = "date"
+def moment(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 date, UTC unless it says otherwise, or of ``+90d`` from now.
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds since 1970 of an ISO 8601 date, UTC unless it says otherwise, or of ``+90d`` from now."""
-        if isinstance(value, float):
-            return value
-        after = FROM_NOW.fullmatch(value)
-        try:
-            if after is not None:
-                moment = datetime.now(UTC) + timedelta(**{UNITS[after[2]]: int(after[1])})
-            else:
-                moment = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a date as 2027-12-31 or 2027-12-31T12:00Z, nor a time as +90d")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-class _Month(click.ParamType[tuple[float, float]]):
-    name = "month"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        """The start of a month, and that of the next, UTC."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            start = datetime.strptime(value, "%Y-%m").replace(tzinfo=UTC)
-        except ValueError:
-            self.fail(f"{value!r} is no month as 2026-11")
-        # 31 days later is always in the next month, but for the last of them.
-        following = (start + timedelta(days=32)).replace(day=1)
-        return start.timestamp(), following.timestamp()
+    Raises: BadParameter: it is neither.
+    """
+    after = FROM_NOW.fullmatch(text)
+    try:
+        if after is not None:
+            when = datetime.now(UTC) + timedelta(**{UNITS[after[2]]: int(after[1])})
+        else:
+            when = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        what = f"{text!r} is neither a date as 2027-12-31 or 2027-12-31T12:00Z, nor a time as +90d"
+        raise click.BadParameter(what) from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
-MOMENT: Final = _Moment()
-MONTH: Final = _Month()
+def month(text: str) -> tuple[float, float]:
+    """The start of a month, and that of the next, UTC. Raises: BadParameter: it is none."""
+    try:
+        start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no month as 2026-11") from None
+    # 32 days after its first the next one has begun, and has not ended.
+    following = (start + timedelta(days=32)).replace(day=1)
+    return start.timestamp(), following.timestamp()
 
 
 def date(seconds: float | None, none: str = "") -> str:

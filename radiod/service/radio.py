@@ -83,6 +83,8 @@ class Radio:
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
         self.access.plans.on_change = self.usage.limits.review
         self._make_port(transport_limits(limits))
+        self.statistics.read_from("outbox", self.fan_out.counters)
+        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
@@ -179,8 +181,6 @@ class Radio:
             http=partial(HttpConnection, self.http),
         )
         self.http.upgrade = self.port.upgrade_later
-        self.statistics.read_from("outbox", self.fan_out.counters)
-        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
 
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""

@@ -8,9 +8,10 @@ from typing import Any
 from twisted.logger import Logger
 
 from radiod import config
-from radiod.access.bookkeeper import Bookkeeper, Used
+from radiod.access.bookkeeper import Bookkeeper
 from radiod.access.deliveries import DeliveryLimits
 from radiod.access.procedures.usage import UsageProcedures
+from radiod.access.spent import Used
 from radiod.core.access.ledger import Ledger
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.port import AccessStore
