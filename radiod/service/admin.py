@@ -21,8 +21,8 @@ from radiod import config
 from radiod.auth.administrator import Administrator
 from radiod.core.realm.handshake import Gate
 from radiod.core.realm.realm import Realm
+from radiod.endpoints import BoundPort
 from radiod.process import Process, StartError
-from radiod.transport.admin import BoundPort
 
 __all__ = ["AdminSocket", "open_gates"]
 
