@@ -15,7 +15,7 @@ from radiod.auth.signed_request import SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.holders import Account
+from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
@@ -79,6 +79,7 @@ class Radio:
             {name: admission.users for name, admission in self.admissions.items()},
         )
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
+        self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
         self.access.plans.on_change = self.usage.limits.review
@@ -114,6 +115,12 @@ class Radio:
         channels = self._config.realms[name].channels
         private = frozenset(name for name, channel in channels.items() if not channel.public)
         return Place(self.realms[name], self.admissions[name].roles, private)
+
+    def _rights_changed(self, holder: Holder) -> None:
+        """Cookies remember the rights that somebody had at its login."""
+        for admission in self.admissions.values():
+            if admission.cookies is not None:
+                admission.cookies.forget_holder(holder)
 
     def _make_webhooks(self) -> Webhooks:
         make_sender = partial(http_sender, self._reactor, self.clock)
