@@ -350,7 +350,7 @@ class KeyBook:
     def _apply(self, entry: Entry) -> None:
         """The record has changed: what it stands for does."""
         record, key = entry.record, entry.key
-        entry.holder.move(self._accounts.table.keep(record.account))
+        self._accounts.table.move(entry.holder, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if key is not None:
             key.signing = _signing(record)

@@ -76,11 +76,16 @@ def check(
         checker.check(name, realm)
 
 
-def check_plans(names: Iterable[str]) -> None:
-    """Check what plans are called. Raises: ConfigError."""
+def check_plans(names: Iterable[str], accounts: Mapping[str, Account]) -> None:
+    """Check what plans are called, and how accounts may name them. Raises: ConfigError."""
     for name in names:
         if not PLAN.fullmatch(name):
             raise ConfigError(("plans", name), "a plan's name has 1 to 64 letters, digits, and _ . -")
+    for id, account in accounts.items():
+        if account.plan is not None and not PLAN.fullmatch(account.plan):
+            raise ConfigError(
+                ("accounts", id, "plan"), "a plan's name has 1 to 64 letters, digits, and _ . -"
+            )
 
 
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")

@@ -36,6 +36,7 @@ __all__ = [
     "Role",
     "Scram",
     "Store",
+    "Usage",
     "User",
     "Wampcra",
     "Webhook",
@@ -106,6 +107,13 @@ class Admin(Node, frozen=True, kw_only=True):
         if self.socket is not None or file is None:
             return self.socket or ""
         return str(file.absolute().parent / ADMIN_SOCKET)
+
+
+class Usage(Node, frozen=True, kw_only=True):
+    """``[usage]``"""
+
+    flush_s: Seconds = 5.0
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 400
 
 
 class Limits(Node, frozen=True, kw_only=True):

@@ -17,8 +17,12 @@ from radiod.access.changes import Desk
 from radiod.access.keys import KeyBook
 from radiod.access.members import Members
 from radiod.access.places import Place, Places
+from radiod.access.plans import PlanBook
 from radiod.access.procedures.accounts import AccountProcedures
+from radiod.access.procedures.audit import AuditProcedures
+from radiod.access.procedures.backup import BackupProcedures
 from radiod.access.procedures.keys import KeyProcedures
+from radiod.access.procedures.plans import PlanProcedures
 from radiod.access.procedures.users import UserProcedures
 from radiod.access.scrypt import Scrypt
 from radiod.access.secrets import is_mistyped
@@ -54,8 +58,8 @@ USED_S: Final = 60.0
 class Access:
     """Everything about access on one server.
 
-    ``accounts``, ``ring``, ``members``: the tables; ``keys``, ``users``, ``book``: the books, of keys, users
-    and accounts; ``anonymous``: whoever does not say who that is.
+    ``accounts``, ``ring``, ``members``: the tables; ``keys``, ``users``, ``book``, ``plans``: the books, of
+    keys, users, accounts and plans; ``anonymous``: whoever does not say who that is.
     """
 
     log = Logger()
@@ -87,6 +91,10 @@ class Access:
         self.slices = Slices(clock, clock.timers)
         most = configuration.limits.max_accounts
         self.book = AccountBook(self.accounts, self.desk, clock, self.slices, most)
+        plans = {name: plan.whole() for name, plan in configuration.plans.items()}
+        self.plans = PlanBook(plans, self.desk, clock)
+        self.book.check_plan = self.plans.check
+        self.book.on_change = lambda account, record: self.plans.assign(account, record.plan)
         for id, settings in configuration.accounts.items():
             self.book.fix(self._account(id, settings))
 
@@ -174,12 +182,15 @@ class Access:
         return UserRecord(realm=realm, authid=user.authid, role=user.role, account=account, created=now)
 
     def _families(self, place: Place) -> list[Family]:
-        """What a realm's sessions may ask: plans, usage, audit and backup belong here, too."""
+        """What a realm's sessions may ask: plans and usage belong here, too."""
         realm = place.realm
         return [
             KeyProcedures(self.keys, realm.name, realm.slices),
             AccountProcedures(self.book, realm.slices),
+            PlanProcedures(self.plans),
             UserProcedures(self.users, realm.name, realm.slices),
+            AuditProcedures(self.desk),
+            BackupProcedures(self.desk, self._clock),
         ]
 
     # --- of the store
@@ -195,14 +206,17 @@ class Access:
             return []
         self._is_loaded = True
         records = store.load()
+        notes = self.plans.load(records.plans)
         self.book.load(records.accounts)
-        notes = self.keys.load(records.keys, records.secrets)
+        notes += self.keys.load(records.keys, records.secrets)
         return notes + self.users.load(records.users)
 
     # --- time
 
     def start(self) -> None:
         """Write down from time to time which secrets were used."""
+        for note in self.plans.missing():
+            self.log.warn("{note}", note=note)
         self._threads.start()
         self._plan_round()
 

@@ -27,6 +27,7 @@ from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.usage import Usage
 from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
@@ -66,6 +67,7 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         refused = self.statistics.refused
         self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
@@ -77,6 +79,7 @@ class Radio:
         )
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.webhooks = self._make_webhooks()
+        self.usage.attend(self.realms, self.access.accounts)
         self._make_port(transport_limits(limits))
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
@@ -95,6 +98,7 @@ class Radio:
                 ids=self.ids,
                 statistics=self.statistics,
                 holdings=holdings,
+                readerships=self.usage.readerships,
             )
             for name, settings in self._config.realms.items()
         }

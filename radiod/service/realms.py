@@ -10,6 +10,7 @@ from msgspec import structs
 from radiod import config
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.delivery.readership import Readerships
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.ids import Ids
@@ -35,6 +36,7 @@ def make_realm(
     ids: Ids,
     statistics: Statistics,
     holdings: Holdings,
+    readerships: Readerships,
 ) -> Realm:
     """A realm with the channels that the configuration declares."""
     realm = Realm(
@@ -48,6 +50,7 @@ def make_realm(
         undeclared_topics=settings.undeclared_topics,
         statistics=statistics,
         holdings=holdings,
+        readerships=readerships,
     )
     for channel, rules in settings.channels.items():
         _declare(realm, channel, rules)

@@ -225,3 +225,20 @@ def test_whoever_is_refused_is_refused_from_anywhere():
     with pytest.raises(NoAccess) as refusal:
         holder.check_open()
     assert refusal.value.reason == "suspended"
+
+
+def test_only_what_is_meant_ends():
+    holder = Holder("k_1", Account("acme"))
+    ended = opened(holder, "a", "b")
+    assert holder.end("quota", lambda thing: thing == "b") == 1
+    assert ended == [("b", "quota")]
+    assert holder.things == ("a",)
+
+
+def test_who_counts_by_account_is_told_before_a_holder_moves():
+    accounts = Accounts()
+    holder = Holder("k_1", accounts.of("acme"))
+    told = []
+    accounts.moving.append(lambda: told.append(holder.account.id))
+    accounts.move(holder, "other")
+    assert (told, holder.account) == (["acme"], accounts.kept["other"])

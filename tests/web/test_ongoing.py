@@ -115,7 +115,7 @@ class TestStreams:
         stream.transport.producer.pauseProducing()
         world.join().say(*([16, i + 1, {}, "other_net", [i]] for i in range(10)))
         end(world)
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
         world.wait(2.1)
         assert stream.is_closed
 
@@ -173,7 +173,7 @@ class TestCalls:
         answer = Answer(wire.received())
         assert (answer.status, answer.json) == (403, REFUSED)
         assert callee.heard() == [[69, invocation[1], INTERRUPTED]]
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
 
     @pytest.mark.parametrize(
         ("accept", "last"),
@@ -204,13 +204,13 @@ class TestCalls:
     def test_calls_that_have_ended_leave_nothing(self, world, callee):
         body = json.dumps({"procedure": "p"}).encode()
         wires = [world.ask(http.request("POST", "/call", KEY, body=body)) for _ in range(2)]
-        assert key_of(world).holder.connections == 2
+        assert len(key_of(world).holder.things) == 2
         callee.say([70, callee.heard()[0][1], {}])
-        assert (Answer(wires[0].received()).status, key_of(world).holder.connections) == (200, 1)
+        assert (Answer(wires[0].received()).status, len(key_of(world).holder.things)) == (200, 1)
         wires[1].hang_up()
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
         world.ask(http.request("POST", "/call", KEY, body=b'{"procedure":"nobody.has.it"}'))
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
 
 
 class TestUploads:
@@ -243,15 +243,15 @@ class TestUploads:
         end(world)
         answer = Answer(wire.received())
         assert (answer.status, answer.json) == (403, REFUSED)
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
 
     def test_one_that_is_over_or_lost_leaves_nothing(self, world):
         done, lost = self.begin(world, self.LINE), self.begin(world, self.LINE)
-        assert key_of(world).holder.connections == 2
+        assert len(key_of(world).holder.things) == 2
         done.send(b"0\r\n\r\n")
-        assert key_of(world).holder.connections == 1
+        assert len(key_of(world).holder.things) == 1
         lost.hang_up()
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
         assert end(world) == 0
 
 

@@ -22,7 +22,7 @@ from radiod.core.promises import Promise, chain
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import NoAccess, RadiodError, WrongSecret, http_status
+from radiod.errors import NoAccess, OverLimit, RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
@@ -69,6 +69,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _is_lost = False
     _turn: Turn | None = None
     _deadline: Deadline | None = None
+    _fields: tuple[tuple[str, str], ...] = ()
     on_lost: Callable[[], None]
 
     def connectionMade(self) -> None:
@@ -124,6 +125,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def _denial(self, error: RadiodError) -> ConnectionDeny:
         if isinstance(error, WrongSecret):
             self.factory.guesses.wrong(network_of(self.visit.address))
+        if isinstance(error, OverLimit):
+            self._fields = (("Retry-After", str(error.retry_after)),)
         text = f"{error.text}: {error.reason}" if isinstance(error, NoAccess) else error.text
         return ConnectionDeny(http_status(error), text)
 
@@ -186,7 +189,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
         self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
-        self.transport.write(error_reply(code, reason, responseHeaders or ()))
+        self.transport.write(error_reply(code, reason, responseHeaders or self._fields))
         # Under TLS closing needs the peer.
         self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
         # Or Autobahn would warn of it as well.
