@@ -22,7 +22,7 @@ from twisted.logger import globalLogPublisher
 
 from radiod.auth.tokens import MAX_TOKEN, Tokens, is_token
 from radiod.core.budgets.guesses import FREE
-from radiod.errors import RadiodError
+from radiod.errors import NoAccess, RadiodError
 from radiod.service.radio import Radio
 from radiod.wire.doors import Visit
 
@@ -317,8 +317,10 @@ class TestEnding:
     def test_another_process_knows_only_what_a_signing_secret_signed(self, world):
         made = issued(world, "a", key="API-KEY: other-key")
         tokens = Tokens(world.radio.keys, world.radio.clock, "another process")
-        with pytest.raises(RadiodError, match="token not valid"):
+        # Pages come back with it after a restart: that is no guess.
+        with pytest.raises(NoAccess, match="token not valid") as refusal:
             tokens.read(made, Visit("x"))
+        assert refusal.value.reason == "expired"
         assert tokens.read(issued(world, "a"), Visit("x"))[0].id == "sample"
 
 
@@ -441,6 +443,14 @@ class TestHostile:
         assert world.radio.fan_out.guesses.networks
         # Whoever shows anything from there waits for a turn.
         assert listen(world, token("a"), "/listen/a?wait=0").received() == b""
+
+    @pytest.mark.parametrize("header", [{}, {"srv": "OURS"}])
+    def test_wrong_tokens_of_a_key_without_a_signing_secret_are_guesses_too(self, world, header):
+        made = jwt.get_unverified_header(issued(world, "a", key="API-KEY: other-key"))
+        head = {"alg": "HS256", "kid": "other", **{name: made[name] for name in header}}
+        for _ in range(FREE + 1):
+            told(world, sign(head, GOOD, "a guess"))
+        assert world.radio.fan_out.guesses.networks
 
     def test_a_token_that_is_over_is_no_guess(self, world):
         for _ in range(FREE + 20):
