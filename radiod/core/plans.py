@@ -14,8 +14,22 @@ Amount = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Over = Literal["refuse", "thin"]
 
-Price = dict[str, float]
-"""What the ledger counts -> the price of 1,000 (of a gigabyte, of an hour); ``base``: of a month."""
+Money = Annotated[float, Meta(ge=0, le=1_000_000_000)]
+
+
+class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Prices in ``currency``: ``base`` for a month; of 1,000 events or calls, a gigabyte (10⁹ bytes) and an
+    hour of one connection; None: nothing is charged for it.
+    """
+
+    currency: str = "EUR"
+    base: Money | None = None
+    published: Money | None = None
+    delivered: Money | None = None
+    calls: Money | None = None
+    bytes_in: Money | None = None
+    bytes_out: Money | None = None
+    seconds: Money | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,4 +59,4 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     history_seconds: Seconds | None = None
     over: Over = "refuse"
     self_rotate: bool = False
-    price: Price = {}
+    price: Price | None = None
