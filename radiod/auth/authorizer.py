@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, structs
 
+from radiod.auth.roles import ADMIN, DENIED
 from radiod.core.budgets.addresses import network_of_peer
 from radiod.core.budgets.seats import Seat, Seats
 from radiod.core.promises import Promise, chain
@@ -49,7 +50,8 @@ class Authorizer:
 
     Pattern-based subscriptions are decided once, with the pattern and its match policy in the options; their
     events are not asked about. Without a session there is nobody to ask about: listeners that speak no WAMP
-    are not admitted under such a role.
+    are not admitted under such a role. Nobody is asked about ``radiod.admin.*`` either: no answer gives the
+    right to give rights.
 
     Args:
         ask: calls the procedure with these arguments; settles with its first result, or an error.
@@ -89,6 +91,8 @@ class Authorizer:
 
         Raises: Refused: ``quota``: too many questions wait, of this role and address, or at all.
         """
+        if action is Action.CALL and uri.startswith(ADMIN):
+            return DENIED
         key = (
             actor.id,
             action,
@@ -154,8 +158,8 @@ class Authorizer:
         return False
 
     def hides_procedure(self, procedure: str) -> bool:
-        """False: nothing is known at once."""
-        return False
+        """Only of what nobody is asked about is anything known at once."""
+        return procedure.startswith(ADMIN)
 
     def may_act_on_others(self, procedure: str) -> bool:
         """False: nothing is known at once."""

@@ -10,7 +10,7 @@ from radiod.core.rights import Action, Actor, Disclose, Verdict
 from radiod.core.uris import MAX_URI_LENGTH, PatternSet, is_reserved
 from radiod.wire.options import MatchPolicy, Options
 
-__all__ = ["StaticPermissions"]
+__all__ = ["ADMIN", "DENIED", "StaticPermissions"]
 
 CACHE_SIZE: Final = 10_000
 """Decisions remembered for each role; when full it starts anew."""
@@ -22,6 +22,12 @@ CONTROL: Final = ("wamp.session.kill", "wamp.subscription.remove_", "wamp.regist
 
 STEWARD: Final = "radiod.channel."
 """Beginning of patterns whose holders may act on other people's channels; ``radiod.*`` is for anybody."""
+
+ADMIN: Final = "radiod.admin."
+"""Beginning of the procedures that give and take access; ``*`` and ``radiod.*`` are about all others."""
+
+ADMINS: Final = "radiod.admin"
+"""Beginning of the patterns that do."""
 
 REMOVE_CALLEE: Final = "wamp.registration.remove_callee"
 
@@ -35,7 +41,8 @@ class StaticPermissions:
     ``deny`` hides within a subscription is left out event by event, within a registration it is refused.
 
     ``*`` does not include the procedures that act on other sessions, unless the role may do all four things
-    with everything: they must be named, by a pattern that begins with ``wamp.``.
+    with everything: they must be named, by a pattern that begins with ``wamp.``. What is below
+    ``radiod.admin.`` must always be named, by a pattern that begins with ``radiod.admin``.
 
     Args:
         disclose: when the holder's identity is revealed; on ``disclosed`` patterns it always is.
@@ -44,6 +51,7 @@ class StaticPermissions:
     """
 
     __slots__ = (
+        "_administered",
         "_allowed",
         "_cache",
         "_denied",
@@ -74,6 +82,9 @@ class StaticPermissions:
         self._allowed = {action: PatternSet(patterns) for action, patterns in allowed.items()}
         self._named = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if is_reserved(p)))
         self._stewards = PatternSet(tuple(p for p in allowed.get(Action.CALL, ()) if p.startswith(STEWARD)))
+        self._administered = PatternSet(
+            tuple(p for p in allowed.get(Action.CALL, ()) if p.startswith(ADMINS))
+        )
         self._is_sovereign = all(EVERYTHING in allowed.get(action, ()) for action in Action)
         self._denied = PatternSet(denied)
         self._deny_patterns = denied
@@ -110,6 +121,9 @@ class StaticPermissions:
 
     def hides_procedure(self, procedure: str) -> bool:
         """True when the holder may neither call nor register ``procedure``."""
+        if procedure.startswith(ADMIN):
+            # Nobody registers these.
+            return not self.allows(Action.CALL, procedure)
         return not (self.allows(Action.CALL, procedure) or self.allows(Action.REGISTER, procedure))
 
     def may_act_on_others(self, procedure: str) -> bool:
@@ -136,8 +150,11 @@ class StaticPermissions:
             return patterns.covers(match, uri) and not is_narrowed
         if uri in self._denied or uri not in patterns:
             return False
-        needs_name = action is Action.CALL and uri.startswith(CONTROL) and not self._is_sovereign
-        return not needs_name or uri in self._named
+        if action is not Action.CALL:
+            return True
+        if uri.startswith(ADMIN):
+            return uri in self._administered
+        return self._is_sovereign or not uri.startswith(CONTROL) or uri in self._named
 
 
 NO_OPTIONS: Final = Options()

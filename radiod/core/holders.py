@@ -9,29 +9,72 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["ANONYMOUS", "Account", "Holder"]
+__all__ = ["ANONYMOUS", "MAX_PASSING", "Account", "Accounts", "Holder"]
 
 ANONYMOUS: Final = "anonymous"
 """The account of everybody who did not say who they are."""
+
+MAX_PASSING: Final = 10_000
+"""Accounts that nobody has set up, of users whom somebody else knows, say: beyond these idle ones go."""
 
 
 class Account:
     """Who pays for what its holders use.
 
     ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: what its
-    holders have open.
+    holders have open; ``busy``: those of them that have anything.
     """
 
-    __slots__ = ("connections", "id", "label", "refused")
+    __slots__ = ("busy", "connections", "id", "label", "refused")
 
     def __init__(self, id: str, label: str = "") -> None:
         self.id = id
         self.label = label
         self.refused = ""
         self.connections = 0
+        self.busy: dict[Holder, None] = {}
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
+
+    def end(self, reason: str) -> int:
+        """End all that its holders have open. Returns: how much that was."""
+        return sum(holder.end(reason) for holder in list(self.busy))
+
+
+class Accounts:
+    """All accounts, each once: what a holder is on is what is suspended.
+
+    Those that were set up are ``kept``; others come with their holders, and go when they are idle and many.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Final[dict[str, Account]] = {}
+        self._passing: dict[str, Account] = {}
+
+    def of(self, id: str) -> Account:
+        """The account that this names, a new one perhaps."""
+        found = self.kept.get(id) or self._passing.get(id)
+        if found is None:
+            self._make_room()
+            found = self._passing[id] = Account(id)
+        return found
+
+    def keep(self, id: str) -> Account:
+        """The same; it stays."""
+        found = self.of(id)
+        self._passing.pop(id, None)
+        self.kept[id] = found
+        return found
+
+    def _make_room(self) -> None:
+        """Where there are too many let the oldest go; one that has something open is like a new one."""
+        for _ in range(2):
+            if len(self._passing) < MAX_PASSING:
+                return
+            oldest = self._passing.pop(next(iter(self._passing)))
+            if oldest.connections:
+                self._passing[oldest.id] = oldest
 
 
 class Holder:
@@ -65,6 +108,8 @@ class Holder:
 
     def enter(self, thing: Any, end: Callable[[Any, str], None]) -> None:
         """Something of this holder has opened; ``end(thing, reason)`` ends it and has it ``leave``."""
+        if not self._open:
+            self.account.busy[self] = None
         self._open[thing] = end
         self.account.connections += 1
 
@@ -72,6 +117,8 @@ class Holder:
         """It has closed; leaving twice does nothing."""
         if self._open.pop(thing, None) is not None:
             self.account.connections -= 1
+            if not self._open:
+                del self.account.busy[self]
 
     def end(self, reason: str) -> int:
         """End all that is open. Returns: how much that was."""

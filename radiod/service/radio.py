@@ -13,6 +13,7 @@ from radiod.auth.keys import KeyRing
 from radiod.auth.signed_request import SignedRequests
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.holders import Accounts
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
@@ -60,10 +61,11 @@ class Radio:
         )
         self.realms = self._make_realms()
         self.admissions = self._make_admissions()
+        self.accounts = Accounts()
         self.keys = KeyRing()
         for name, settings in configuration.realms.items():
-            for key in keys_of(self.realms[name], settings, self.ids):
-                self.keys.add(key)
+            for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
+                self.keys.add(key, secret)
         self._make_port(transport_limits(limits))
 
     def _make_realms(self) -> dict[str, Realm]:

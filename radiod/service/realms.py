@@ -15,7 +15,8 @@ from radiod.core.delivery.holdings import Holdings
 from radiod.core.disclosure import Visitor
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
-from radiod.core.ids import Ids
+from radiod.core.holders import Accounts, Holder
+from radiod.core.ids import Ids, digest
 from radiod.core.limits import Limits
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.rights import Action, Permissions, Principal
@@ -86,19 +87,24 @@ def _bounds(history: config.History | None, is_durable: bool) -> HistoryBounds:
     return HistoryBounds(size=kept.size, seconds=kept.seconds, bytes=kept.bytes, is_durable=is_durable)
 
 
-def keys_of(realm: Realm, settings: config.Realm, ids: Ids) -> Iterator[Key]:
-    """The API keys that the configuration gives for a realm."""
+def keys_of(
+    realm: Realm, settings: config.Realm, ids: Ids, accounts: Accounts
+) -> Iterator[tuple[Key, bytes]]:
+    """The API keys that the configuration gives for a realm, with the digests of their secrets."""
     for name, key in settings.keys.items():
         permissions = StaticPermissions(
             {Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen, Action.CALL: key.call}
         )
         named = {*key.publish, *key.listen}
         private = tuple(n for n, c in settings.channels.items() if not c.public and n in named)
-        principal = _key_principal(name, permissions, private)
-        yield Key(key.key, realm, Visitor(ids.next(), principal), id=name, signing=key.signing)
+        principal = _key_principal(name, permissions, private, Holder(name, accounts.of(name)))
+        made = Key(name, realm, Visitor(ids.next(), principal), signing=key.signing)
+        yield made, digest(key.key.reveal())
 
 
-def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, ...]) -> Principal:
+def _key_principal(
+    name: str, permissions: Permissions, memberships: tuple[str, ...], holder: Holder
+) -> Principal:
     """``memberships``: the private channels that the key names."""
     return Principal(
         authid=name,
@@ -107,6 +113,7 @@ def _key_principal(name: str, permissions: Permissions, memberships: tuple[str, 
         authprovider="static",
         permissions=permissions,
         memberships=memberships,
+        holder=holder,
     )
 
 

@@ -86,6 +86,14 @@ def test_it_may_deny(world, answer):
     assert not world.answer(answer).is_allowed
 
 
+def test_it_cannot_give_the_right_to_give_rights_and_is_not_asked(world):
+    """Whoever may register an authorizer would have all keys."""
+    assert not world.decide(Action.CALL, "radiod.admin.key.issue", CallOptions()).is_allowed
+    assert world.asked == []
+    assert world.authorizer.hides_procedure("radiod.admin.key.issue")
+    assert not world.authorizer.hides_procedure("a.procedure")
+
+
 def test_it_may_disclose_who_acts_and_how_far_to_trust_them(world):
     verdict = world.answer({"allow": True, "disclose": True, "trustlevel": 3})
     assert (verdict.disclose, verdict.trustlevel) == (Disclose.ALWAYS, 3)

@@ -172,6 +172,64 @@ class TestControl:
         assert StaticPermissions({Action.SUBSCRIBE: ("*",)}).allows(Action.SUBSCRIBE, CONTROL[0])
 
 
+class TestGivingAccess:
+    """``radiod.admin.*``: no pattern that was meant for something else may lead there."""
+
+    PROCEDURES = (
+        "radiod.admin.key.issue",
+        "radiod.admin.audit",
+        "radiod.admin.backup",
+        "radiod.admin.future",
+    )
+
+    @pytest.mark.parametrize("procedure", PROCEDURES)
+    @pytest.mark.parametrize(
+        "call", [("*",), ("radiod.*",), ("radiod..",), ("radiod...",), (".admin..",), ("..",), ("...",), ()]
+    )
+    def test_what_does_not_begin_with_its_name_is_not_enough(self, procedure, call):
+        permissions = StaticPermissions({Action.CALL: call, Action.REGISTER: ("*",)})
+        for _ in range(2):
+            assert not permissions.allows(Action.CALL, procedure)
+            assert not verdict(permissions, Action.CALL, procedure).is_allowed
+        assert permissions.hides_procedure(procedure)
+
+    @pytest.mark.parametrize("procedure", PROCEDURES)
+    def test_not_even_of_who_may_do_everything(self, procedure):
+        assert not StaticPermissions(EVERYTHING).allows(Action.CALL, procedure)
+        assert StaticPermissions(EVERYTHING).hides_procedure(procedure)
+
+    @pytest.mark.parametrize(
+        ("pattern", "may"),
+        [
+            ("radiod.admin.*", ["key.issue", "key.get", "audit"]),
+            ("radiod.admin.key.*", ["key.issue", "key.get"]),
+            ("radiod.admin.key.get", ["key.get"]),
+            ("radiod.admin..get", ["key.get"]),
+            ("radiod.admin", []),
+            ("radiod.administrators.*", []),
+        ],
+    )
+    @pytest.mark.parametrize("others", [(), ("*",), ("radiod.*",)])
+    def test_what_begins_with_it_allows_what_it_matches(self, pattern, may, others):
+        permissions = StaticPermissions({Action.CALL: (*others, pattern)})
+        found = [
+            p
+            for p in ("key.issue", "key.get", "audit")
+            if permissions.allows(Action.CALL, f"radiod.admin.{p}")
+        ]
+        assert found == may
+        assert [p for p in found if permissions.hides_procedure(f"radiod.admin.{p}")] == []
+
+    def test_deny_wins(self):
+        permissions = StaticPermissions({Action.CALL: ("radiod.admin.*",)}, ("radiod.admin.backup",))
+        assert permissions.allows(Action.CALL, "radiod.admin.audit")
+        assert not permissions.allows(Action.CALL, "radiod.admin.backup")
+
+    def test_other_procedures_of_the_router_are_as_before(self):
+        assert StaticPermissions({Action.CALL: ("*",)}).allows(Action.CALL, "radiod.server.info")
+        assert StaticPermissions({Action.CALL: ("radiod.*",)}).allows(Action.CALL, "radiod.administer")
+
+
 class TestWhatIsTold:
     @pytest.mark.parametrize("disclose", Disclose)
     def test_identities_are_revealed_as_the_role_says_and_always_where_it_is_disclosed(self, disclose):

@@ -1,6 +1,6 @@
 """Holders: what they have open is on their account, and ends with them."""
 
-from radiod.core.holders import Account, Holder
+from radiod.core.holders import MAX_PASSING, Account, Accounts, Holder
 
 
 def opened(holder, *names):
@@ -52,3 +52,50 @@ def test_its_own_reason_comes_before_the_accounts():
 def test_they_say_who_they_are():
     assert repr(Holder("k_1", Account("acme"))) == "<Holder k_1 on acme>"
     assert repr(Account("acme")) == "<Account acme>"
+
+
+def test_all_of_an_account_ends():
+    account = Account("acme")
+    one, two, idle = Holder("k_1", account), Holder("k_2", account), Holder("k_3", account)
+    ended = opened(one, "a", "b")
+    others = opened(two, "c")
+    assert list(account.busy) == [one, two]
+    assert account.end("suspended") == 3
+    assert (ended, others) == ([("a", "suspended"), ("b", "suspended")], [("c", "suspended")])
+    assert (account.busy, account.connections, idle.connections) == ({}, 0, 0)
+
+
+class TestAccounts:
+    def test_each_is_there_once(self):
+        accounts = Accounts()
+        acme = accounts.of("acme")
+        assert accounts.of("acme") is acme
+        assert accounts.keep("acme") is acme
+        assert accounts.keep("acme") is accounts.of("acme") is acme
+        assert list(accounts.kept) == ["acme"]
+
+    def test_those_that_nobody_set_up_are_bounded(self):
+        accounts = Accounts()
+        kept, first, second = accounts.keep("kept"), accounts.of("first"), accounts.of("second")
+        for number in range(MAX_PASSING):
+            accounts.of(f"passing {number}")
+        assert accounts.of("kept") is kept
+        assert accounts.of("first") is not first
+        assert accounts.of("second") is not second
+
+    def test_those_that_have_something_open_stay(self):
+        accounts = Accounts()
+        busy, idle = accounts.of("busy"), accounts.of("idle")
+        opened(Holder("somebody", busy), "a")
+        for number in range(2 * MAX_PASSING):
+            accounts.of(f"passing {number}")
+        assert accounts.of("busy") is busy
+        assert accounts.of("idle") is not idle
+
+    def test_where_all_have_something_open_one_more_comes(self):
+        accounts = Accounts()
+        busy = [accounts.of(str(number)) for number in range(MAX_PASSING)]
+        for account in busy:
+            opened(Holder(account.id, account), "a")
+        accounts.of("more")
+        assert all(accounts.of(account.id) is account for account in busy)

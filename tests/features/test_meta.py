@@ -174,6 +174,16 @@ def test_session_kill_needs_a_right_of_its_own(router):
     assert killer.result("wamp.session.count") == 2
 
 
+def test_procedures_that_give_access_need_a_right_of_their_own(router):
+    """Whoever may do everything else may not; nor does anything show that they are there."""
+    peer = router.join()
+    for procedure in ("radiod.admin.key.list", "radiod.admin.audit", "radiod.admin.nothing"):
+        assert peer.refusal(procedure) == "wamp.error.not_authorized"
+        assert peer.refusal("radiod.rpc.describe", procedure) == "wamp.error.no_such_procedure"
+        assert peer.result("wamp.registration.match", procedure) is None
+    assert peer.result("radiod.rpc.list", "radiod.")["procedures"] == []
+
+
 def test_meta_api_stays_in_its_realm(router):
     watch = Watch(router, "session.on_join", "session.on_leave", "subscription.on_create")
     stranger = router.join(realm="other")

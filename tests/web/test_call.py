@@ -261,3 +261,10 @@ def test_a_callee_that_leaves_ends_the_call(world, callee):
     callee.hang_up()
     world.wait(0)
     assert Answer(wire.received()).json["error"] == "wamp.error.canceled"
+
+
+@pytest.mark.parametrize("patterns", [["*"], ["radiod.*"], ["radiod.channel.*", "radiod..."]])
+def test_procedures_that_give_access_need_a_pattern_of_a_key_that_names_them(world, patterns):
+    world.start(f"[realms.radio.keys.sample]\ncall = {json.dumps(patterns)}\n")
+    _, told = call(world, {"procedure": "radiod.admin.audit"})
+    assert told["error"] == "wamp.error.not_authorized"

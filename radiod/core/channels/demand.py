@@ -1,6 +1,6 @@
 """Demand: telling the writers of a channel whether anybody listens.
 
-A channel is watched while somebody has opened it for writing. It becomes active with its first reader at
+A channel is watched while somebody has opened it for writing, or wants to know all the same. It becomes active with its first reader at
 once, and inactive when it has had none for a while, so that a reader who reconnects does not stop and start
 its source.
 """
@@ -19,23 +19,24 @@ Writer = TypeVar("Writer", bound=Hashable)
 
 
 class Watch(Generic[Writer]):
-    """One channel that has writers. ``ending``: when it becomes inactive, unless a reader comes."""
+    """One channel that has writers, or observers. ``ending``: when it becomes inactive, unless a reader comes."""
 
-    __slots__ = ("ending", "is_active", "writers")
+    __slots__ = ("ending", "is_active", "observers", "writers")
 
     def __init__(self, is_active: bool) -> None:
         self.is_active = is_active
         self.writers: dict[Writer, None] = {}
+        self.observers: dict[Writer, None] = {}
         self.ending: Deadline | None = None
 
 
 class Demand(Generic[Topic, Writer]):
-    """The channels of one realm that have writers.
+    """The channels of one realm that have writers, or observers: who is told, and does not write.
 
     Args:
         hold_s: seconds without readers after which a channel becomes inactive.
         readers: how many listen to a channel now.
-        tell: called with a channel, its writers, and whether it is active, when that has changed.
+        tell: called with a channel, its writers and observers, and whether it is active, when that has changed.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Demand(Generic[Topic, Writer]):
 
     def __len__(self) -> int:
         """Channels that have writers."""
-        return len(self._watches)
+        return sum(bool(watch.writers) for watch in self._watches.values())
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(list(self._watches))
@@ -67,22 +68,40 @@ class Demand(Generic[Topic, Writer]):
 
     def add(self, topic: Topic, writer: Writer) -> bool:
         """Add a writer; twice is the same. Returns: whether the channel is active."""
+        watch = self._watch(topic)
+        watch.writers[writer] = None
+        return watch.is_active
+
+    def observe(self, topic: Topic, observer: Writer) -> None:
+        """Tell somebody, too, as long as it is not ``overlook``, whether there are writers or not."""
+        self._watch(topic).observers[observer] = None
+
+    def overlook(self, topic: Topic, observer: Writer) -> None:
+        """Remove an observer; one that is none is left alone."""
+        watch = self._watches.get(topic)
+        if watch is not None:
+            watch.observers.pop(observer, None)
+            self._forget_unwatched(topic, watch)
+
+    def _watch(self, topic: Topic) -> Watch[Writer]:
         watch = self._watches.get(topic)
         if watch is None:
             watch = self._watches[topic] = Watch(self._readers(topic) > 0)
-        watch.writers[writer] = None
-        return watch.is_active
+        return watch
 
     def remove(self, topic: Topic, writer: Writer) -> None:
         """Remove a writer; one that is none is left alone."""
         watch = self._watches.get(topic)
         if watch is not None:
             watch.writers.pop(writer, None)
-            if not watch.writers:
-                self.forget(topic)
+            self._forget_unwatched(topic, watch)
+
+    def _forget_unwatched(self, topic: Topic, watch: Watch[Writer]) -> None:
+        if not watch.writers and not watch.observers:
+            self.forget(topic)
 
     def forget(self, topic: Topic) -> None:
-        """The channel has ended, or its last writer has left."""
+        """Nobody wants to know of the channel any more."""
         watch = self._watches.pop(topic, None)
         if watch is not None and watch.ending is not None:
             watch.ending.cancel()
@@ -98,7 +117,7 @@ class Demand(Generic[Topic, Writer]):
                 watch.ending = None
             if not watch.is_active:
                 watch.is_active = True
-                self._tell(topic, list(watch.writers), True)
+                self._tell(topic, [*watch.writers, *watch.observers], True)
         elif watch.is_active and watch.ending is None:
             when = self._clock.seconds() + self._hold_s
             watch.ending = self._timers.at(when, lambda: self._end(topic, watch))
@@ -106,4 +125,4 @@ class Demand(Generic[Topic, Writer]):
     def _end(self, topic: Topic, watch: Watch[Writer]) -> None:
         watch.ending = None
         watch.is_active = False
-        self._tell(topic, list(watch.writers), False)
+        self._tell(topic, [*watch.writers, *watch.observers], False)

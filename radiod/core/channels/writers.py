@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from radiod.core.channels.channel import Channel
@@ -13,6 +14,7 @@ from radiod.core.pubsub.topic_space import TopicRef
 from radiod.core.rights import Actor
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
+from radiod.core.uris import PatternSet
 from radiod.errors import NOT_AUTHORIZED, QUOTA, Refused
 from radiod.wire.options import PublishOptions
 
@@ -32,6 +34,8 @@ class Writers:
         )
         # session -> what it has opened, in order
         self._by_session: dict[Session, dict[TopicRef, None]] = {}
+        # session -> the public channels whose writers' signals it gets, and those that it watches by itself
+        self._observers: dict[Session, tuple[PatternSet, list[TopicRef]]] = {}
 
     def __len__(self) -> int:
         """Topics that have writers."""
@@ -94,6 +98,19 @@ class Writers:
         """The session has left: it writes no more."""
         for topic in self.opened(session):
             self.close(session, topic)
+        _, watched = self._observers.pop(session, (None, ()))
+        for topic in watched:
+            self._demand.overlook(topic, session)
+
+    def observe(self, session: Session, patterns: PatternSet, topics: Iterable[TopicRef]) -> None:
+        """Give a session the signals of writers, until it leaves: of public channels under ``patterns``.
+
+        Args:
+            topics: of these also while nobody writes to them; private ones only so.
+        """
+        self._observers[session] = patterns, list(topics)
+        for topic in self._observers[session][1]:
+            self._demand.observe(topic, session)
 
     def listeners_changed(self, subscription: Subscription) -> None:
         """A session was added to a subscription, or removed."""
@@ -106,7 +123,10 @@ class Writers:
 
     def _tell(self, topic: TopicRef, writers: list[Session], is_active: bool) -> None:
         event = {"name": topic.topic, "readers": readers(topic), "active": is_active}
-        options = PublishOptions(eligible=[session.id for session in writers])
+        told = [session.id for session in writers]
+        if not topic.broker.is_private:
+            told += [one.id for one, (patterns, _) in self._observers.items() if topic.topic in patterns]
+        options = PublishOptions(eligible=told)
         self._announcer.announce(ON_DEMAND, event, options=options)
 
 

@@ -178,6 +178,15 @@ class Gateway:
         self._subscribers.added(session, done)
         return done.subscription.listeners[session]
 
+    def observe_demand(self, session: Session, names: tuple[str, ...]) -> None:
+        """Give a session ``radiod.channel.on_demand`` as writers get it, if it listens to that topic.
+
+        Args:
+            names: channels, or patterns of public ones. Of one whose name is given whole it is told also while
+                nobody has opened it for writing; private ones are those that the session is a member of.
+        """
+        self._subscribers.observe_demand(session, names)
+
     def ignore(self, session: Session, subscription: int) -> None:
         """End one subscription of such a session, unless it has ended already."""
         self._departures.end_subscription(session, subscription)

@@ -10,6 +10,7 @@ from radiod.core.channels.writers import Writers
 from radiod.core.pubsub.broker import Subscribing, Subscription
 from radiod.core.realm.meta_events import MetaEvents
 from radiod.core.sessions.session import Session
+from radiod.core.uris import PatternSet, is_pattern
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["Subscribers"]
@@ -43,6 +44,12 @@ class Subscribers:
         self._events.unsubscribed(session, subscription)
         self._writers.listeners_changed(subscription)
         self._presence.listener_removed(session, subscription)
+
+    def observe_demand(self, session: Session, names: tuple[str, ...]) -> None:
+        """As ``Gateway.observe_demand``."""
+        whole = (name for name in names if not is_pattern(name))
+        topics = [self._lookup.space_known_to(session, name).at(name) for name in whole]
+        self._writers.observe(session, PatternSet(names), topics)
 
     def send_late(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send what a late listener missed: retained events, and who is present."""

@@ -49,6 +49,27 @@ def test_a_writer_learns_at_once_whether_anybody_listens(world):
     assert list(world.demand) == ["a", "b"]
 
 
+def test_observers_are_told_behind_the_writers_and_without_them(world):
+    world.demand.observe("a", 9)
+    assert (len(world.demand), list(world.demand), world.demand.writers("a")) == (0, ["a"], [])
+    world.read("a", 1)
+    assert world.demand.add("a", 1) is True
+    world.read("a", -1)
+    world.clock.advance(HOLD)
+    world.demand.overlook("a", 9)
+    world.demand.overlook("a", 8)
+    world.demand.overlook("b", 9)
+    world.read("a", 1)
+    assert world.told == [(0.0, "a", [9], True), (HOLD, "a", [1, 9], False), (HOLD, "a", [1], True)]
+    world.demand.observe("a", 9)
+    world.demand.remove("a", 1)
+    world.read("a", -1)
+    world.demand.overlook("a", 9)
+    world.clock.advance(HOLD)
+    assert list(world.demand) == []
+    assert len(world.told) == 3
+
+
 def test_the_first_reader_is_told_of_at_once_and_others_not_at_all(world):
     world.demand.add("a", 1)
     world.read("a", 1)

@@ -135,6 +135,41 @@ class TestDemand:
         world.caller().subscribe("a", _radiod_key="secret")
         assert samples(writer) == [{"name": "a", "readers": 1, "active": True}]
 
+    def test_is_told_to_observers_like_to_writers(self, world, writer):
+        observer = world.caller("observer")
+        observer.subscribe(ON_DEMAND)
+        world.realm.gateway.observe_demand(observer.session, ("a.*", "own", "hidden"))
+        for name in ("a.b", "other"):
+            writer.call(CREATE, name)
+        private(writer, "hidden")
+        listeners = [world.caller() for _ in range(3)]
+        for listener, name in zip(listeners, ("a.b", "other", "own"), strict=True):
+            listener.subscribe(name)
+        world.caller().subscribe("hidden", _radiod_key="secret")
+        told = [{"name": name, "readers": 1, "active": True} for name in ("a.b", "own")]
+        assert samples(observer) == told
+        assert [sample["name"] for sample in samples(writer)] == ["a.b", "other", "hidden"]
+        listeners[2].leave()
+        world.clock.advance(2)
+        assert samples(observer) == [{"name": "own", "readers": 0, "active": False}]
+        writers = world.realm.writers
+        observer.leave()
+        assert writers._observers == {}
+        assert "own" not in [topic.topic for topic in writers._demand]
+
+    def test_of_a_private_channel_is_told_to_a_member_that_observes_it_by_name(self, world, writer):
+        private(writer)
+        observer = world.caller("observer")
+        observer.subscribe(ON_DEMAND)
+        observer.call("radiod.channel.join", "a", key="secret")
+        world.realm.gateway.observe_demand(observer.session, ("a",))
+        world.caller().subscribe("a")
+        assert samples(observer) == []
+        world.caller().subscribe("a", _radiod_key="secret")
+        assert samples(observer) == [{"name": "a", "readers": 1, "active": True}]
+        observer.leave()
+        assert world.realm.writers._observers == {}
+
     def test_other_patterns_do_not_matter(self, world, writer):
         writer.call(CREATE, "a")
         world.caller().subscribe("b", match="prefix")
