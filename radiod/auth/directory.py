@@ -11,6 +11,8 @@ from radiod.core.promises import Promise, chain
 from radiod.core.rights import Permissions, Principal
 
 __all__ = [
+    "MANAGED",
+    "STATIC",
     "Credentials",
     "Directory",
     "DynamicDirectory",
@@ -18,6 +20,13 @@ __all__ = [
     "StaticDirectory",
     "WampcraSecret",
 ]
+
+
+STATIC: Final = "static"
+"""The provider of users and keys of the configuration."""
+
+MANAGED: Final = "managed"
+"""The provider of those that were added at run time."""
 
 
 class WampcraSecret(Struct, frozen=True, kw_only=True):
@@ -56,7 +65,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
     authid: str
     role: str
     permissions: Permissions
-    provider: str = "static"
+    provider: str = STATIC
     ticket: Callable[[str], bool] | None = None
     wampcra: WampcraSecret | None = None
     scram: ScramVerifier | None = None

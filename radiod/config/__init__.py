@@ -6,6 +6,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    Admin,
     Buffer,
     Channel,
     Disclose,
@@ -24,13 +25,17 @@ from radiod.config.nodes import (
     Store,
     User,
     Wampcra,
+    Webhook,
+    WebhookEvent,
 )
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
 from radiod.secret import Secret
 
 __all__ = [
     "OWN_PATHS",
+    "Admin",
     "Buffer",
     "Channel",
     "Config",
@@ -44,6 +49,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Plan",
     "Policy",
     "Realm",
     "Role",
@@ -52,5 +58,7 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
     "from_tree",
 ]

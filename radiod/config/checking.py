@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from radiod.config.nodes import Channel, Dynamic, Http, Kdf, Key, Limits, Listen, Patterns, Realm, Role, Scram
+from radiod.config.nodes import (
+    Channel,
+    Dynamic,
+    Http,
+    Kdf,
+    Key,
+    Limits,
+    Listen,
+    Patterns,
+    Realm,
+    Role,
+    Scram,
+    Webhook,
+)
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
+from radiod.core.plans import NAME as PLAN
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.wire.doors import ANY, NULL, ORIGIN
 from radiod.wire.forwarded import UNIX, network
 
-__all__ = ["OWN_PATHS", "check"]
+__all__ = ["OWN_PATHS", "check", "check_plans"]
 
 # First segments of radiod's own paths; "/" is the live page.
 OWN_PATHS: Final = frozenset(
@@ -51,8 +66,16 @@ def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], l
         checker.check(name, realm)
 
 
+def check_plans(names: Iterable[str]) -> None:
+    """Check what plans are called. Raises: ConfigError."""
+    for name in names:
+        if not PLAN.fullmatch(name):
+            raise ConfigError(("plans", name), "a plan's name has 1 to 64 letters, digits, and _ . -")
+
+
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 TOKEN: Final = re.compile("[!-~]+")
+WEBHOOK_SECRET: Final = "whsec_"
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 HOST_NAME: Final = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
@@ -94,6 +117,8 @@ class _Checker:
             self._key(key, (*path, "keys", name))
         for name, channel in realm.channels.items():
             self._channel(name, channel, (*path, "channels", name))
+        for name, webhook in realm.webhooks.items():
+            _check_webhook(webhook, (*path, "webhooks", name))
 
     def _key(self, key: Key, path: KeyPath) -> None:
         _check_patterns(key.publish, (*path, "publish"))
@@ -209,6 +234,32 @@ def _is_safe_to_ask(url: str) -> bool:
     if "@" in parts.netloc or not is_somewhere:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
+
+
+def _check_webhook(webhook: Webhook, path: KeyPath) -> None:
+    if not _is_safe_to_ask(webhook.url) or "#" in webhook.url:
+        raise ConfigError((*path, "url"), "must be an https: URL, or an http: URL of this machine")
+    for key, secret in (("secret", webhook.secret), ("old_secret", webhook.old_secret)):
+        if secret is not None and not _is_signing_key(secret.reveal()):
+            raise ConfigError((*path, key), "must be whsec_ and the base64 of 24 to 64 bytes")
+    _check_patterns(webhook.channels, (*path, "channels"))
+    for name in webhook.channels:
+        if is_reserved(name):
+            raise ConfigError((*path, "channels"), "names under wamp. and radiod. belong to the router")
+    if not webhook.events:
+        raise ConfigError((*path, "events"), "at least one is needed")
+    needs_channels = any(event.value.startswith("channel.") for event in webhook.events)
+    if needs_channels is not bool(webhook.channels):
+        raise ConfigError((*path, "channels"), "goes with events of channels, and only with them")
+
+
+def _is_signing_key(text: str) -> bool:
+    """Whether this is a secret of Standard Webhooks."""
+    try:
+        key = base64.b64decode(text.removeprefix(WEBHOOK_SECRET), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(WEBHOOK_SECRET) and 24 <= len(key) <= 64
 
 
 def _check_scram(scram: Scram, path: KeyPath) -> None:

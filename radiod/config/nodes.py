@@ -15,7 +15,9 @@ from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret
 
 __all__ = [
+    "ADMIN_SOCKET",
     "LISTENER",
+    "Admin",
     "Buffer",
     "Channel",
     "Disclose",
@@ -35,6 +37,8 @@ __all__ = [
     "Store",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
 ]
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -79,6 +83,26 @@ class Store(Node, frozen=True, kw_only=True):
     def placed(self, base: Path) -> Store:
         """With the whole path."""
         return Store(path=str(base / self.path)) if self.path else self
+
+
+ADMIN_SOCKET: Final = "radiod-admin.sock"
+"""The admin socket's name beside a configuration file that does not say another."""
+
+
+class Admin(Node, frozen=True, kw_only=True):
+    """``[admin]``"""
+
+    socket: str | None = None
+
+    def placed(self, base: Path) -> Admin:
+        """With the whole path."""
+        return Admin(socket=str(base / self.socket)) if self.socket else self
+
+    def path(self, file: Path | None) -> str:
+        """Where the socket is, if this is in ``file``; None: in no file. Empty: there is none."""
+        if self.socket is not None or file is None:
+            return self.socket or ""
+        return str(file.absolute().parent / ADMIN_SOCKET)
 
 
 class Limits(Node, frozen=True, kw_only=True):
@@ -219,6 +243,27 @@ class Key(Node, frozen=True, kw_only=True):
     signing: Secret | None = None
 
 
+class WebhookEvent(Enum):
+    """What a webhook can be told of."""
+
+    CHANNEL_EVENT = "channel.event"
+    CHANNEL_CREATED = "channel.created"
+    CHANNEL_DELETED = "channel.deleted"
+    CHANNEL_DEMAND = "channel.demand"
+    KEY_REVOKED = "key.revoked"
+    ACCOUNT_QUOTA = "account.quota"
+
+
+class Webhook(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.webhooks.<name>]``; its two secrets are also given as ``…_file`` or ``…_env``."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2048)]
+    secret: Secret
+    old_secret: Secret | None = None
+    channels: Patterns = ()
+    events: tuple[WebhookEvent, ...] = (WebhookEvent.CHANNEL_EVENT,)
+
+
 class Policy(Enum):
     """What a full buffer does."""
 
@@ -277,6 +322,7 @@ class Realm(Node, frozen=True, kw_only=True):
     dynamic: Dynamic | None = None
     keys: dict[str, Key] = {}
     channels: dict[str, Channel] = {}
+    webhooks: dict[str, Webhook] = {}
 
     def placed(self, base: Path) -> Realm:
         """With the built-in role."""

@@ -6,8 +6,13 @@ open (sessions, streams, polls, calls) is listed here, for the day on which it m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
+
+from radiod.core.allowances import Allowances
+from radiod.errors import NoAccess
+from radiod.wire.doors import usual_origin
+from radiod.wire.forwarded import Proxies
 
 __all__ = ["ANONYMOUS", "MAX_PASSING", "Account", "Accounts", "Holder"]
 
@@ -22,10 +27,11 @@ class Account:
     """Who pays for what its holders use.
 
     ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: what its
-    holders have open; ``busy``: those of them that have anything.
+    holders have open; ``busy``: those of them that have anything; ``allowances``: its plan at work, None: it
+    never had one.
     """
 
-    __slots__ = ("busy", "connections", "id", "label", "refused")
+    __slots__ = ("allowances", "busy", "connections", "id", "label", "refused")
 
     def __init__(self, id: str, label: str = "") -> None:
         self.id = id
@@ -33,13 +39,21 @@ class Account:
         self.refused = ""
         self.connections = 0
         self.busy: dict[Holder, None] = {}
+        self.allowances: Allowances | None = None
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
 
     def end(self, reason: str) -> int:
-        """End all that its holders have open. Returns: how much that was."""
+        """End all that its holders have open, at once. Returns: how much that was."""
         return sum(holder.end(reason) for holder in list(self.busy))
+
+    def ending(self, reason: str) -> Generator[None, None, int]:
+        """The same as work for ``Slices``, as ``Holder.ending``."""
+        ended = 0
+        for holder in list(self.busy):
+            ended += yield from holder.ending(reason)
+        return ended
 
 
 class Accounts:
@@ -84,12 +98,15 @@ class Holder:
     ``suspended``, ``expired``, ``not_yet_valid``), empty: it is.
     """
 
-    __slots__ = ("_open", "account", "id", "refused")
+    __slots__ = ("_networks", "_open", "_origins", "account", "id", "refused")
 
     def __init__(self, id: str, account: Account) -> None:
         self.id = id
         self.account = account
         self.refused = ""
+        # Where it may come from; None: from anywhere.
+        self._origins: frozenset[str] | None = None
+        self._networks: Proxies | None = None
         # What is open -> what ends it, for a reason.
         self._open: dict[Any, Callable[[Any, str], None]] = {}
 
@@ -100,6 +117,54 @@ class Holder:
     def why_refused(self) -> str:
         """Why nothing of it is let in, its own reason before the account's; empty: it is."""
         return self.refused or self.account.refused
+
+    def check_open(self) -> None:
+        """Raises: NoAccess: nothing of it is let in, from wherever."""
+        reason = self.why_refused
+        if reason:
+            raise NoAccess(reason)
+
+    def restrict(self, origins: Iterable[str], addresses: Iterable[str]) -> None:
+        """From now on only these are let in.
+
+        Args:
+            origins: of pages; none: any page. What comes without an origin is no page: browsers tell those
+                of all pages, but for what one asks of its own server by GET.
+            addresses: networks, and ``unix``; none: from anywhere.
+        """
+        self._origins = frozenset(map(usual_origin, origins)) or None
+        networks = tuple(addresses)
+        # Networks are told as those of proxies are.
+        self._networks = Proxies(networks) if networks else None
+
+    def check(self, origin: str | None, address: str | None) -> None:
+        """Whether it is let in now, from there.
+
+        Args:
+            origin: of the page that asks, as ``wire.doors.Visit`` has it; None: there is none.
+            address: who asks, as text; None: by a unix socket.
+        Raises: NoAccess: it is not: ``revoked``, ``suspended``, ``expired``, ``not_yet_valid``, ``origin``,
+            ``address``.
+        """
+        self.check_open()
+        if self._origins is not None and origin is not None and origin not in self._origins:
+            raise NoAccess("origin")
+        if self._networks is not None and not self._networks.trust(address):
+            raise NoAccess("address")
+
+    def move(self, account: Account) -> None:
+        """It is on another account from now on, with all that it has open."""
+        if self._open:
+            self.account.connections -= len(self._open)
+            del self.account.busy[self]
+            account.connections += len(self._open)
+            account.busy[self] = None
+        self.account = account
+
+    @property
+    def things(self) -> tuple[Any, ...]:
+        """What it has open, in the order of opening: sessions, and others."""
+        return tuple(self._open)
 
     @property
     def connections(self) -> int:
@@ -121,8 +186,22 @@ class Holder:
                 del self.account.busy[self]
 
     def end(self, reason: str) -> int:
-        """End all that is open. Returns: how much that was."""
-        ended = list(self._open.items())
-        for thing, end in ended:
-            end(thing, reason)
-        return len(ended)
+        """End all that is open, at once. Returns: how much that was."""
+        work = self.ending(reason)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                return int(done.value)
+
+    def ending(self, reason: str) -> Generator[None, None, int]:
+        """The same as work for ``Slices``, which may take long: until it is done, what is left acts on.
+
+        What closes by itself meanwhile counts, too: it was open when this began.
+        """
+        ending = list(self._open.items())
+        for thing, end in ending:
+            if thing in self._open:
+                end(thing, reason)
+                yield
+        return len(ending)

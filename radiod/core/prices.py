@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, NamedTuple
 
-from radiod.core.plans import Price
-
-__all__ = ["BASE", "Line", "PRICED", "invoice", "total"]
+__all__ = ["BASE", "PRICED", "Line", "invoice", "total"]
 
 BASE: Final = "base"
 """What is paid for each month, whatever was used."""
@@ -36,20 +34,20 @@ class Line(NamedTuple):
     sum: Decimal
 
 
-def invoice(price: Price, used: Mapping[str, float]) -> list[Line]:
+def invoice(price: Mapping[str, float], used: Mapping[str, float]) -> list[Line]:
     """A line for all that has a price, used or not.
 
     Args:
+        price: as ``core.plans.Plan`` has it.
         used: count of the ledger -> how much.
     """
     lines = []
-    if price.base is not None:
-        lines.append(_line(BASE, Decimal(1), "month", price.base))
+    if BASE in price:
+        lines.append(_line(BASE, Decimal(1), "month", price[BASE]))
     for what, (size, unit) in PRICED.items():
-        each = getattr(price, what)
-        if each is not None:
+        if what in price:
             # Seconds are the only count with fractions, and their text is what was meant.
-            lines.append(_line(what, Decimal(str(used.get(what, 0))) / size, unit, each))
+            lines.append(_line(what, Decimal(str(used.get(what, 0))) / size, unit, price[what]))
     return lines
 
 

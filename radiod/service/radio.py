@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,11 +21,14 @@ from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
 from radiod.service.realms import keys_of, make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.sqlite import SqliteStore
+from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
 from radiod.transport.http.connection import HttpConnection
 from radiod.transport.http.server import HttpServer
@@ -38,6 +42,7 @@ from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
 from radiod.web.suspicion import Suspicion
+from radiod.wire.doors import Visit
 
 __all__ = ["Radio"]
 
@@ -66,7 +71,10 @@ class Radio:
         for name, settings in configuration.realms.items():
             for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
                 self.keys.add(key, secret)
+        self.webhooks = self._make_webhooks()
         self._make_port(transport_limits(limits))
+        open_to = partial(open_gates, self.realms, configuration.realms)
+        self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
@@ -85,6 +93,10 @@ class Radio:
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _make_admissions(self) -> dict[str, Admission]:
         return {
@@ -155,13 +167,16 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
+    def identify(
+        self, credential: str | None, query: Mapping[str, str], visit: Visit
+    ) -> tuple[Gateway, Principal, float | None]:
         """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
-        if secret is not None:
-            key = self.keys.get(secret)
-            return key.realm.gateway, key.principal
+        if credential is not None:
+            key = self.keys.get(credential)
+            key.check(visit.origin, visit.address)
+            return key.realm.gateway, key.principal, None
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:
             raise Refused(NOT_AUTHORIZED, "an API-KEY is needed to listen here")
-        return realm.gateway, anonymous.principal()
+        return realm.gateway, anonymous.principal(), None

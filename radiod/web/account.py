@@ -133,7 +133,7 @@ class Rotate(Route):
         except UnknownCaller as nobody:
             return nobody.answer
         except msgspec.DecodeError as wrong:
-            return json_answer(400, {"error": f"the body must be {{\"overlap\": seconds}}: {str(wrong)[:200]}"})
+            return json_answer(400, {"error": f'the body must be {{"overlap": seconds}}: {str(wrong)[:200]}'})
         except Refused as refused:
             return refusal(refused)
         return chain(found, _told)

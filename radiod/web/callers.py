@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from radiod.core.disclosure import Visitor
+from radiod.core.holders import Holder
 from radiod.core.realm.realm import Realm
 from radiod.core.timers import Clock
-from radiod.errors import BadSignedRequest
+from radiod.errors import BadSignedRequest, NoAccess
 from radiod.web.answers import Request, credential, log_refused
 from radiod.web.routes import Outcome
 from radiod.web.suspicion import Suspicion
@@ -29,7 +30,7 @@ ANOTHER: Final = "API-KEY is not the key that signed the request"
 
 
 class Caller(Protocol):
-    """The key that a request is from; ``auth.keys.Key`` is one. ``visitor``: who acts in ``realm``."""
+    """The key that a request is from; ``auth.keys.Key`` is one, and documents it."""
 
     @property
     def id(self) -> str: ...
@@ -39,6 +40,11 @@ class Caller(Protocol):
 
     @property
     def visitor(self) -> Visitor: ...
+
+    @property
+    def holder(self) -> Holder: ...
+
+    def check(self, origin: str | None, address: str | None) -> None: ...
 
 
 class KeyTable(Protocol):
@@ -59,13 +65,18 @@ class UnknownCaller(Exception):
     """Nobody who has a key asks; ``str`` says why.
 
     ``status``, and ``body``: of the answer. An API key that is missing or wrong is answered as the Django
-    radio did, a signature as by Crossbar's bridge.
+    radio did, a signature as by Crossbar's bridge. ``reason``: why a key that is known is not let in, as
+    ``errors.NoAccess`` has it; empty: there is none; ``is_bridge``: the request was signed.
     """
 
-    def __init__(self, status: int, text: str, *, is_bridge: bool = False) -> None:
+    def __init__(self, status: int, text: str, *, is_bridge: bool = False, reason: str = "") -> None:
         super().__init__(text)
         self.status: Final = status
+        self.reason: Final = reason
+        self.is_bridge: Final = is_bridge
         self.body: Final[dict[str, Any]] = {"error": text}
+        if reason:
+            self.body["reason"] = reason
         if is_bridge:
             self.body.update(args=[], kwargs={})
 
@@ -94,7 +105,8 @@ class Callers:
         """Whose key a request shows, or is signed with: that signature counts once.
 
         Raises: UnknownCaller: 400: there is none, or it is wrong; a signed query is malformed or too old;
-            401: its signature is wrong, or came before, or is of another key than that in the header.
+            401: its signature is wrong, or came before, or is of another key than that in the header; 403: it
+            is known, and not let in.
         """
         if request.target.query:
             signed = _first_parameters(request.target.query)
@@ -120,11 +132,20 @@ class Callers:
     def _holder(self, request: Request, secret: str | None) -> Caller:
         if secret is None:
             raise UnknownCaller(400, MISSING)
-        found = self._keys.find(secret)
+        try:
+            found = self._keys.find(secret)
+            if found is not None:
+                found.check(request.visit.origin, request.visit.address)
+        except NoAccess as refusal:
+            raise self._not_let_in(request, refusal) from None
         if found is None:
             self.wrong(request, WRONG)
             raise UnknownCaller(400, WRONG)
         return found
+
+    def _not_let_in(self, request: Request, refusal: NoAccess, *, is_bridge: bool = False) -> UnknownCaller:
+        log_refused(request, f"{refusal.text}: {refusal.reason}")
+        return UnknownCaller(403, refusal.text, is_bridge=is_bridge, reason=refusal.reason)
 
     def _signer(self, request: Request, query: Mapping[str, str]) -> Caller:
         try:
@@ -133,10 +154,14 @@ class Callers:
             self._refuse(request, bad.text, is_guess=bad.is_guess)
             raise UnknownCaller(bad.status, bad.text, is_bridge=True) from None
         secret = credential(request)
-        if signer is None or (secret is not None and self._keys.find(secret) is not signer):
-            # A right key of somebody else is told nothing that a wrong one is not.
-            self._refuse(request, ANOTHER, is_guess=True)
-            raise UnknownCaller(401, ANOTHER, is_bridge=True)
+        try:
+            if signer is None or (secret is not None and self._keys.find(secret) is not signer):
+                # A right key of somebody else is told nothing that a wrong one is not.
+                self._refuse(request, ANOTHER, is_guess=True)
+                raise UnknownCaller(401, ANOTHER, is_bridge=True)
+            signer.check(request.visit.origin, request.visit.address)
+        except NoAccess as refusal:
+            raise self._not_let_in(request, refusal, is_bridge=True) from None
         return signer
 
     def _refuse(self, request: Request, text: str, *, is_guess: bool) -> None:

@@ -54,6 +54,12 @@ class Paced(Protocol):
     def be_ordinary(self) -> None:
         """As ``Listener.be_ordinary``."""
 
+    def give(self, broadcast: Broadcast) -> None:
+        """As ``Listener.give``."""
+
+    def lose(self, count: int) -> None:
+        """As ``Listener.lose``."""
+
 
 class Pacer:
     """Decides for one listener which events it gets, and when.
@@ -122,6 +128,7 @@ class Pacer:
         if self._passes(broadcast):
             self._note(broadcast)
             lost = listener.buffer.take_lost() if listener.buffer is not None else 0
+            listener.give(broadcast)
             self._flow.outbox.fan_out((listener,), self._telling(broadcast), lost)
             self.relax()
         elif self._line or self._must_wait(broadcast, receipt):
@@ -175,7 +182,7 @@ class Pacer:
             self._line.lost += 1
         else:
             self._listener.made_buffer().lose(1)
-        self._listener.lost += 1
+        self._listener.lose(1)
         self._flow.tally.by_policy["wait"] += 1
 
     # --- events that go

@@ -258,6 +258,9 @@ class Handshake:
         assert self._gate is not None
         if self._is_abandoned:
             raise Denied(AUTHENTICATION_FAILED, "the client left")
+        if principal.holder is not None and principal.holder.why_refused:
+            # Since it was asked who that is, perhaps; or a cookie still remembers it.
+            raise Denied(AUTHENTICATION_FAILED, f"access has ended: {principal.holder.why_refused}")
         assert self._details is not None
         details = self._details
         session = self.session = self._gate.realm.join(

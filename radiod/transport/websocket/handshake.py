@@ -22,7 +22,7 @@ from radiod.core.promises import Promise, chain
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import RadiodError, WrongSecret, http_status
+from radiod.errors import NoAccess, RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
@@ -110,19 +110,21 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         """As ``PlainListeners.admit``, when it is the turn of an address that many wrong keys came from."""
         query = parameters(self.target.query)
         credential, key = _credential(headers), _header(headers, "channel-key")
-        streams = self.factory.streams
+        shown = credential, key, query.get("key"), query.get("token")
+        streams, visit = self.factory.streams, self.visit
         guesses = self.factory.guesses
-        if guesses.networks and (credential or key or query.get("key")):
+        if guesses.networks and any(shown):
             self._turn = guesses.turn(network_of(self.visit.address))
             if self._turn is not None:
                 turn: Any = self._turn
-                return chain(turn, lambda _: streams.admit(credential, channels, query, key=key))
-        return streams.admit(credential, channels, query, key=key)
+                return chain(turn, lambda _: streams.admit(credential, channels, query, visit, key=key))
+        return streams.admit(credential, channels, query, visit, key=key)
 
     def _denial(self, error: RadiodError) -> ConnectionDeny:
         if isinstance(error, WrongSecret):
             self.factory.guesses.wrong(network_of(self.visit.address))
-        return ConnectionDeny(http_status(error), error.text)
+        text = f"{error.text}: {error.reason}" if isinstance(error, NoAccess) else error.text
+        return ConnectionDeny(http_status(error), text)
 
     def _wait(self, admitted: Promise[PlainListener], headers: dict[str, str]) -> Deferred[Any]:
         """What ``onConnect`` returns for a listener to a channel, once somebody else has decided on it."""

@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from radiod import __version__
 from radiod.core.budgets.seats import Seats
+from radiod.core.holders import Account, Holder
 from radiod.core.promises import Promise
 from radiod.core.realm.handshake import EXTENSIONS, Gate, Handshake
 from radiod.core.rights import Principal
@@ -540,3 +541,20 @@ def test_logins_that_wait_have_seats_and_give_them_back():
         hello("slow")
     asking.asked[0].settle(Denied("wamp.error.authentication_denied", "no"))
     assert len(seats) == 0
+
+
+def test_whose_access_has_ended_meanwhile_is_not_let_in():
+    holder = Holder("joe", Account("acme"))
+
+    class Known(LetIn):
+        def begin(self, details):
+            return make_principal("joe", holder=holder)
+
+    realm = make_realm()
+    gates = {"radio": Gate(realm, {"ticket": Known("ticket")})}
+    hello = JSON.decode(b'[1,"radio",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]')
+    assert isinstance(Handshake(gates).receive(hello, OUTLET), Welcome)
+    holder.refused = "suspended"
+    with pytest.raises(Denied, match="access has ended: suspended") as denied:
+        Handshake(gates).receive(hello, OUTLET)
+    assert (denied.value.uri, len(realm.sessions)) == (AUTHENTICATION_FAILED, 1)

@@ -1,0 +1,253 @@
+"""What plans allow of publishing and calling, by every way into a realm; what is refused uses nothing up."""
+
+import pytest
+from support.realms import Slow, World
+
+from radiod.core.allowances import Allowances
+from radiod.core.disclosure import Visitor
+from radiod.core.holders import Account, Holder
+from radiod.core.plans import Plan
+from radiod.core.promises import Promise
+from radiod.core.realm.charging import within
+from radiod.core.rights import Action
+from radiod.errors import (
+    INVALID_URI,
+    NO_SUCH_PROCEDURE,
+    NOT_AUTHORIZED,
+    OVERRUN,
+    QUOTA,
+    RATE_LIMITED,
+    STORE_UNAVAILABLE,
+    OverLimit,
+    Refused,
+)
+from radiod.testing import Allow, make_principal
+from radiod.wire.codecs import JSON, Payload
+
+SAMPLE = Payload.of(1)
+ACKNOWLEDGE = {"acknowledge": True}
+
+
+class Counting:
+    """A meter: what was refused, whose, and of what."""
+
+    def __init__(self):
+        self.accepted = 0
+        self.over = []
+
+    def published(self, actor, channel, size, *, is_public):
+        self.accepted += 1
+
+    def refused(self, actor, channel):
+        self.over.append((actor.principal.authid, channel))
+
+    def called(self, actor, procedure):
+        """Calls have their callees to count them."""
+
+
+@pytest.fixture
+def meter(world):
+    counting = world.realm.publications.meter = Counting()
+    return counting
+
+
+def holder_of(world, id="acme", **limits):
+    account = Account(id)
+    account.allowances = Allowances(Plan(**limits), world.clock)
+    return Holder(f"k_{id}", account)
+
+
+def publisher(world, holder, **options):
+    return world.join(holder.id, holder=holder, **options)
+
+
+def visitor(world, holder):
+    return Visitor(2**52, make_principal(holder.id, holder=holder))
+
+
+def left(holder, kind="publish"):
+    allowance = getattr(holder.account.allowances, kind)
+    return allowance.bucket.left(allowance._clock.seconds())
+
+
+class TestPublishing:
+    def test_above_its_rate_is_told_where_that_was_asked_for(self, world, meter):
+        client = publisher(world, holder_of(world, publish_rate=1, publish_burst=2))
+        answers = [client.answer(16, ACKNOWLEDGE, "a", [n]) for n in range(3)]
+        assert [answer[0] for answer in answers] == [17, 17, 8]
+        assert answers[2][4:] == [RATE_LIMITED, ["rate limit exceeded: publish_rate"]]
+        assert (meter.accepted, meter.over) == (2, [("k_acme", "a")])
+        assert world.realm.bounds.counts == {"publish_rate": 1}
+        world.clock.advance(1)
+        assert client.answer(16, ACKNOWLEDGE, "a")[0] == 17
+
+    def test_otherwise_it_is_dropped_and_counted(self, world, meter):
+        listener = world.listener("a")
+        client = publisher(world, holder_of(world, publish_rate=1, publish_burst=2))
+        for number in range(5):
+            client.request(16, {}, "a", [number])
+        assert client.received() == []
+        assert [message[4] for message in listener.received()] == [[0], [1]]
+        assert (meter.accepted, len(meter.over)) == (2, 3)
+        assert world.outbox.not_published == []
+
+    def test_all_keys_and_connections_of_an_account_share_it(self, world, meter):
+        first = holder_of(world, publish_rate=1, publish_burst=3)
+        second = Holder("k_2", first.account)
+        clients = [publisher(world, first), publisher(world, first), publisher(world, second)]
+        assert [client.answer(16, ACKNOWLEDGE, "a")[0] for client in clients] == [17, 17, 17]
+        assert [client.answer(16, ACKNOWLEDGE, "a")[0] for client in clients] == [8, 8, 8]
+        with pytest.raises(OverLimit):
+            world.realm.gateway.publish(visitor(world, second), "a", SAMPLE)
+        assert publisher(world, holder_of(world, "other")).answer(16, ACKNOWLEDGE, "a")[0] == 17
+        assert world.join().answer(16, ACKNOWLEDGE, "a")[0] == 17
+
+    def test_a_quota_is_told_with_its_name(self, world, meter):
+        client = publisher(world, holder_of(world, publish_day=1))
+        assert client.answer(16, ACKNOWLEDGE, "a")[0] == 17
+        assert client.answer(16, ACKNOWLEDGE, "a")[4:] == [QUOTA, ["quota exceeded: publish_day"]]
+        assert world.realm.bounds.counts == {"publish_day": 1}
+
+    @pytest.mark.parametrize(
+        ("topic", "options", "uri"),
+        [("wamp.x", {}, INVALID_URI), ("a..", {}, INVALID_URI), ("secret", {}, NOT_AUTHORIZED)],
+    )
+    def test_what_is_refused_otherwise_uses_nothing_up(self, world, meter, topic, options, uri):
+        holder = holder_of(world, publish_rate=1, publish_burst=1)
+        client = publisher(world, holder, permissions=Allow(*Action, hidden=("secret",)))
+        for _ in range(3):
+            assert client.answer(16, {**ACKNOWLEDGE, **options}, topic)[4] == uri
+            with pytest.raises(Refused) as refusal:
+                world.realm.gateway.publish(client.session, topic, SAMPLE)
+            assert refusal.value.uri == uri
+        assert left(holder) == 1
+        assert holder.account.allowances.publish_day.used == 0
+        assert meter.over == []
+
+    def test_what_waits_for_its_right_is_charged_when_it_has_it(self, world, meter):
+        holder, slow = holder_of(world, publish_rate=1, publish_burst=1), Slow(Action.PUBLISH)
+        client = publisher(world, holder, permissions=slow)
+        client.request(16, ACKNOWLEDGE, "a")
+        assert left(holder) == 1
+        slow.settle()
+        assert client.received()[0][0] == 17
+        assert left(holder) == 0
+
+    def test_what_is_refused_later_gives_its_token_back(self, world, meter):
+        """A listener that must not lose events finds no room in time."""
+        listener = world.join()
+        listener.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
+        world.outbox.block(listener.session)
+        holder = holder_of(world, publish_rate=0.001, publish_burst=2)
+        client = publisher(world, holder)
+        client.request(16, ACKNOWLEDGE, "a")
+        client.request(16, ACKNOWLEDGE, "a")
+        assert left(holder) == 0
+        world.clock.advance(60)
+        assert [message[4] for message in client.received() if message[0] == 8] == [OVERRUN]
+        assert left(holder) == 1
+        assert holder.account.allowances.publish_day.used == 1
+
+    def test_what_the_store_does_not_take_gives_its_token_back(self, world):
+        settled, later = [], Promise()
+        realm, holder = world.realm, holder_of(world, publish_rate=1, publish_burst=1)
+        realm.publications._publish = lambda *args: later
+        realm.gateway.publish(visitor(world, holder), "a", SAMPLE).then(settled.append)
+        assert left(holder) == 0
+        later.settle(Refused(STORE_UNAVAILABLE, "the disk is full"))
+        assert [refusal.uri for refusal in settled] == [STORE_UNAVAILABLE]
+        assert left(holder) == 1
+
+    def test_testaments_count_as_well(self, world, meter):
+        listener = world.listener("a")
+        holder = holder_of(world, publish_rate=1, publish_burst=2)
+        client = publisher(world, holder)
+        for number in range(4):
+            client.call("wamp.session.add_testament", "a", [number], {})
+        world.realm.leave(client.session)
+        assert [message[4] for message in listener.received()] == [[0], [1]]
+        assert len(meter.over) == 2
+
+
+class TestCalling:
+    @pytest.fixture
+    def callee(self, world):
+        callee = world.join()
+        callee.register("f")
+        return callee
+
+    def test_above_its_rate_is_refused(self, world, meter, callee):
+        client = publisher(world, holder_of(world, call_rate=1, call_burst=2))
+        client.request(48, {}, "f")
+        assert client.answer(48, {}, "radiod.echo")[0] == 50
+        refused = client.answer(48, {}, "f")
+        assert refused[4:] == [RATE_LIMITED, ["rate limit exceeded: call_rate"]]
+        assert (len(callee.received()), meter.over) == (1, [("k_acme", "f")])
+        world.clock.advance(1)
+        client.request(48, {}, "f")
+        assert client.received() == []
+
+    def test_a_visitor_has_the_same(self, world, meter, callee):
+        holder = holder_of(world, call_rate=1, call_burst=2)
+        gateway, asker = world.realm.gateway, visitor(world, holder)
+        assert isinstance(gateway.call(asker, "f", SAMPLE).outcome, Promise)
+        assert gateway.call(asker, "radiod.echo", SAMPLE).outcome.parts(JSON)[0] == b"[1]"
+        with pytest.raises(OverLimit) as refusal:
+            gateway.call(asker, "f", SAMPLE)
+        assert (refusal.value.limit, refusal.value.retry_after) == ("call_rate", 1)
+        assert meter.over == [("k_acme", "f")]
+
+    def test_what_nobody_answers_uses_nothing_up(self, world, meter):
+        holder = holder_of(world, call_rate=1, call_burst=1)
+        client, asker = publisher(world, holder), visitor(world, holder)
+        for _ in range(3):
+            assert client.answer(48, {}, "nobodys")[4] == NO_SUCH_PROCEDURE
+            outcomes = []
+            world.realm.gateway.call(asker, "nobodys", SAMPLE).outcome.then(outcomes.append)
+            assert outcomes[0].uri == NO_SUCH_PROCEDURE
+            with pytest.raises(Refused):
+                world.realm.gateway.call(asker, "radiod.nobodys", SAMPLE)
+        assert left(holder, "call") == 1
+        assert meter.over == []
+
+    def test_a_progressive_call_is_one(self, world, meter):
+        callee = world.join(features="callee.progressive_call_invocations callee.call_canceling")
+        callee.register("f")
+        holder = holder_of(world, call_rate=1, call_burst=1)
+        client = publisher(world, holder, features="caller.progressive_call_invocations")
+        client.request(48, {"progress": True}, "f", [1])
+        for chunk in (2, 3):
+            client.send(48, 1, {"progress": True}, "f", [chunk])
+        assert client.received() == []
+        assert [message[0] for message in callee.received()] == [68, 68, 68]
+
+    def test_chunks_of_one_that_was_refused_are_dropped(self, world, meter):
+        callee = world.join(features="callee.progressive_call_invocations callee.call_canceling")
+        callee.register("f")
+        holder = holder_of(world, call_rate=1, call_burst=1)
+        client = publisher(world, holder, features="caller.progressive_call_invocations")
+        client.request(48, {}, "f")
+        client.request(48, {"progress": True}, "f", [1])
+        client.send(48, 2, {"progress": True}, "f", [2])
+        assert [message[:3] for message in client.received()] == [[8, 48, 2]]
+        assert [message[0] for message in callee.received()] == [68]
+
+
+def test_errors_of_ours_are_not_forgiven(world):
+    """Only what is refused is given back; a defect stays visible."""
+    holder = holder_of(world, publish_rate=1, publish_burst=1)
+
+    def broken():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        within(holder.account.allowances.publish, Counting(), visitor(world, holder), "a", broken)
+    assert left(holder) == 0
+
+
+def test_two_realms_share_what_one_account_may(world):
+    holder = holder_of(world, publish_rate=1, publish_burst=2)
+    other = World()
+    assert publisher(world, holder).answer(16, ACKNOWLEDGE, "a")[0] == 17
+    assert publisher(other, holder).answer(16, ACKNOWLEDGE, "a")[0] == 17
+    assert publisher(other, holder).answer(16, ACKNOWLEDGE, "a")[4] == RATE_LIMITED
