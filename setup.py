@@ -81,6 +81,8 @@ setup(
         "pyopenssl>=24.3",
         "cryptography>=42.0",
         "treq>=23.11",
+        # Listen tokens: no dependencies of its own.
+        "pyjwt>=2.10",
         # radioctl: its command line, its screens, and its WebSockets, which need no reactor.
         "click>=8.1.8",
         "rich>=13.7",

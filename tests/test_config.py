@@ -194,7 +194,10 @@ SCRAM = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("port = 1", "port: unknown key; there are listen, http, store, admin, limits, plans, realms"),
+        (
+            "port = 1",
+            "port: unknown key; there are listen, http, store, admin, limits, plans, accounts, realms",
+        ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
@@ -745,6 +748,7 @@ NODES = {
     "`wampcra`": config.Wampcra,
     "`scram`": config.Scram,
     "`keys`": config.Key,
+    "`accounts`": config.Account,
     "`channels`": config.Channel,
     "`buffer`": config.Buffer,
     "`history`": config.History,
@@ -918,3 +922,89 @@ class TestPlans:
 def test_only_the_first_realms_channels_have_aliases():
     text = "[realms.first]\n[realms.second.channels.a]\naliases = ['/x']"
     assert mistake(text) == "realms.second.channels.a.aliases: only channels of the first realm have aliases"
+
+
+class TestAccess:
+    def key(self, more):
+        return parse(f"[realms.r.keys.k]\nkey = 'a'\n{more}").realms["r"].keys["k"]
+
+    def test_keys_and_users_have_accounts(self):
+        found = parse(
+            """
+            [accounts.acme]
+            label = "ACME Ltd"
+            plan = "basic"
+            [realms.r.roles.reader]
+            [realms.r.users.joe]
+            role = "reader"
+            account = "acme"
+            [realms.r.keys.k]
+            key = "a"
+            account = "acme"
+            label = "dashboard"
+            register = ["a.b"]
+            """
+        )
+        assert found.accounts == {"acme": config.Account(label="ACME Ltd", plan="basic")}
+        realm = found.realms["r"]
+        assert realm.users["joe"].account == realm.keys["k"].account == "acme"
+        assert (realm.keys["k"].label, realm.keys["k"].register) == ("dashboard", ("a.b",))
+
+    @pytest.mark.parametrize(
+        ("date", "seconds"),
+        [
+            ("2027-12-31", 1830211200.0),
+            ("2027-12-31T12:00:00Z", 1830254400.0),
+            ("2027-12-31 12:00:00.5", 1830254400.5),
+            ("2027-12-31T12:00:00+01:00", 1830250800.0),
+            ("1830211200", 1830211200.0),
+            ("1.5", 1.5),
+        ],
+    )
+    def test_a_date_is_a_date_of_toml_or_seconds(self, date, seconds):
+        key = self.key(f"valid_from = {date}\nvalid_until = 3000-01-01")
+        assert key.valid_from == seconds
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ("valid_from = 12:00:00", "valid_from: Expected `float | null`, got `time`"),
+            ("valid_from = '2027-12-31'", "valid_from: Expected `float | null`, got `str`"),
+            ("valid_from = 1969-12-31", "valid_from: Expected `float` >= 0.0"),
+            ("valid_from = 0001-01-01T00:00:00+23:59", "valid_from: Expected `float` >= 0.0"),
+            ("valid_from = 10\nvalid_until = 10", "valid_until: must be later than valid_from"),
+            ("origins = ['example.org']", "origins.[0]: 'example.org' must be as \"https://example.org\""),
+            ("origins = ['*']", "origins.[0]: '*' must be as \"https://example.org\""),
+            (
+                "addresses = ['unix', '10.1']",
+                'addresses.[1]: \'10.1\' is no address, no network such as "10.0.0.0/8", and not "unix"',
+            ),
+            ('label = "a\\n"', "label: must be printable, and at most 255 characters"),
+            ("account = ' a'", "account: must be a name of 1 to 255 printable characters"),
+            ("register = ['a*']", "register: 'a*' is no URI pattern; did you mean 'a.*'?"),
+        ],
+    )
+    def test_a_mistake_is_told(self, line, message):
+        with pytest.raises(ConfigError) as error:
+            self.key(line)
+        assert str(error.value) == f"realms.r.keys.k.{message}"
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('[accounts."a "]', "accounts.'a ': must be a name of 1 to 255 printable characters"),
+            (
+                "[accounts.a]\nlabel = '" + 256 * "x" + "'",
+                "accounts.a.label: must be printable, and at most 255 characters",
+            ),
+            ("[accounts.a]\nplan = 7", "accounts.a.plan: Expected `str | null`, got `int`"),
+            (
+                "[realms.r.users.u]\nrole = 'listener'\naccount = 'a '",
+                "realms.r.users.u.account: must be a name of 1 to 255 printable characters",
+            ),
+        ],
+    )
+    def test_a_mistake_elsewhere_is_told(self, text, message):
+        with pytest.raises(ConfigError) as error:
+            parse(text)
+        assert str(error.value) == message

@@ -22,7 +22,7 @@ ALLOWED = {
     "wire": frozenset({"errors"}),
     "core": frozenset({"errors", "wire"}),
     **dict.fromkeys(EDGES, frozenset({"errors", "wire", "core"})),
-    # Of the core only its URI rules: see the test of that.
+    # Of the core only its URI rules, and what a plan says: see the test of that.
     "config": frozenset({"errors", "wire", "core", "secret", "files"}),
     "secret": frozenset({"errors", "files"}),
     "files": frozenset(),
@@ -151,7 +151,7 @@ def test_the_configuration_knows_nothing_of_the_core_but_what_values_it_takes():
             for line, name in source.imports()
             if part_of(name) == "core"
             and not name.startswith(
-                ("radiod.core.uris.", "radiod.core.plans", "radiod.core.delivery.buffers.")
+                ("radiod.core.uris.", "radiod.core.plans.", "radiod.core.delivery.buffers.")
             )
         ]
         assert_none(source, wrong, "the configuration is parsed before anything is built")

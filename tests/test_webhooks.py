@@ -12,6 +12,7 @@ from radiod.core.delivery.broadcast import Broadcast
 from radiod.service.webhooks import MOST_SEEN, Webhooks
 from radiod.testing import ALLOW_ALL, FakeClock, make_principal
 from radiod.webhooks.bodies import EventFormat, told
+from radiod.webhooks.pace import SHARE_S
 from radiod.webhooks.schedule import Outcome
 from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload
 from radiod.wire.options import PublishOptions
@@ -39,11 +40,18 @@ class Sender:
         self.sent = []
         self.outcome = Outcome(204)
 
+    def passing(self):
+        """Time that it takes to begin."""
+
     def post(self, headers, body):
+        self.passing()
         self.sent.append(json.loads(body))
         later = Deferred()
         later.callback(self.outcome)
         return later
+
+    def close(self):
+        """It is kept by nothing."""
 
     def take(self):
         taken, self.sent = self.sent, []
@@ -150,6 +158,25 @@ class TestEvents:
         one.publish("a.b", 1)
         assert one.data("h") == one.data("i") != []
         assert one.data("j") == []
+
+    def test_for_many_webhooks_are_sent_in_several_turns(self, hooked):
+        one = hooked(*(table(f"h{number}") for number in range(40)))
+        reactor, seen = one.world.reactor, []
+
+        def sent():
+            return sum(len(sender.sent) for sender in one.senders.values())
+
+        def passing():
+            # Somebody else has something to do, too: how many were sent before?
+            reactor.callLater(0, lambda: seen.append(sent()))
+            reactor.rightNow += SHARE_S / 2
+
+        for sender in one.senders.values():
+            sender.passing = passing
+        one.publish("a.b", 1)
+        one.advance()
+        assert sent() == 40
+        assert seen == [count for count in range(2, 41, 2) for _ in range(2)]
 
     def test_of_a_paced_channel_are_paced_here_too(self, hooked):
         one = hooked(

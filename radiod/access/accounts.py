@@ -12,7 +12,8 @@ from radiod.access.changes import Desk, Row, then
 from radiod.access.standing import ACTIVE, SUSPENDED
 from radiod.core.access.records import AccountRecord
 from radiod.core.holders import ANONYMOUS, Account, Accounts
-from radiod.core.promises import Promise
+from radiod.core.promises import Promise, chain
+from radiod.core.slices import Slices
 from radiod.core.timers import Clock
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_ACCOUNT, QUOTA, Refused
 
@@ -29,8 +30,9 @@ class AccountBook:
     whose record is another now.
     """
 
-    def __init__(self, table: Accounts, desk: Desk, clock: Clock, max_accounts: int) -> None:
+    def __init__(self, table: Accounts, desk: Desk, clock: Clock, slices: Slices, max_accounts: int) -> None:
         self.table = table
+        self._slices = slices
         self._desk = desk
         self._clock = clock
         self._max = max_accounts
@@ -111,8 +113,12 @@ class AccountBook:
         act = by.act(self._clock, "account.suspend", id, reason=reason)
         written = self._desk.restrict(row, act, state=SUSPENDED, reason=reason)
         self._keep(row)
-        ended = account.end(SUSPENDED)
-        return then(written, lambda: {"id": id, "state": row.record.state, "ended": ended})
+        ended = self._slices.run(account.ending(SUSPENDED))
+
+        def answer(count: int) -> dict[str, Any]:
+            return {"id": id, "state": row.record.state, "ended": count}
+
+        return then(written, lambda: chain(ended, answer))
 
     def resume(self, by: By, id: str) -> Promise[dict[str, Any]]:
         """Let them in again → its description. Raises, or settles with: Refused: as ``suspend``."""

@@ -20,6 +20,8 @@ __all__ = ["MAX_WAITING", "Desk", "Row", "then"]
 
 R = TypeVar("R", bound=AccountRecord | KeyRecord | UserRecord)
 
+Answer = dict[str, Any] | Promise[dict[str, Any]]
+
 MAX_WAITING: Final = 100
 """Changes of one record that wait for their turn."""
 
@@ -126,15 +128,19 @@ class Desk:
         return row.in_turn(lambda: self.store.change([changed(), *also()], act), apply)
 
 
-def then(written: Promise[None], answer: Callable[[], dict[str, Any]]) -> Promise[dict[str, Any]]:
-    """The answer, once something is written."""
+def then(written: Promise[None], answer: Callable[[], Answer]) -> Promise[dict[str, Any]]:
+    """The answer, perhaps later, once something is written."""
     told: Promise[dict[str, Any]] = Promise()
 
     def end(outcome: RadiodError | None) -> None:
         if isinstance(outcome, RadiodError):
             told.settle(outcome)
+            return
+        answered = answer()
+        if isinstance(answered, Promise):
+            answered.then(told.settle)
         else:
-            told.settle(answer())
+            told.settle(answered)
 
     written.then(end)
     return told

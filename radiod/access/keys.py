@@ -18,15 +18,16 @@ from radiod.access.changes import Desk, Row, then
 from radiod.access.openings import MAX_SECRETS, Openings
 from radiod.access.places import Places
 from radiod.access.secrets import hint, make_key_id, make_secret, make_signing_secret
-from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Standing
+from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Ended, Standing
 from radiod.auth.keys import Key, KeyRing
 from radiod.core.access.records import AccountRecord, Change, Dropped, KeyRecord, SecretRecord
 from radiod.core.calendar import Appointment, Calendar
 from radiod.core.disclosure import Visitor
 from radiod.core.holders import Holder
 from radiod.core.ids import Ids, digest
-from radiod.core.promises import Promise
+from radiod.core.promises import Promise, chain
 from radiod.core.sessions.session import Session
+from radiod.core.slices import Slices
 from radiod.core.timers import Clock
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_KEY, QUOTA, Refused
 from radiod.secret import Secret
@@ -77,6 +78,7 @@ class KeyBook:
         desk: Desk,
         clock: Clock,
         calendar: Calendar,
+        slices: Slices,
         ids: Ids,
         max_keys: int,
     ) -> None:
@@ -86,6 +88,7 @@ class KeyBook:
         self._desk = desk
         self._clock = clock
         self._calendar = calendar
+        self._slices = slices
         self._ids = ids
         self._max = max_keys
         self._entries: dict[str, Entry] = {}
@@ -305,7 +308,11 @@ class KeyBook:
         written = self._desk.restrict(entry.row, act, state=state, reason=reason)
         ended = self._stand(entry)
         self.on_end(entry.record)
-        return then(written, lambda: {"id": id, "state": entry.record.state, "ended": ended})
+
+        def answer(count: int) -> dict[str, Any]:
+            return {"id": id, "state": entry.record.state, "ended": count}
+
+        return then(written, lambda: chain(ended, answer))
 
     def _free_id(self) -> str:
         while True:
@@ -333,7 +340,7 @@ class KeyBook:
             principal = place.principal(record, holder, is_fixed=is_fixed)
             key = Key(record.id, place.realm, Visitor(self._ids.next(), principal), signing=signing)
             self.ring.add(key)
-        standing = Standing(holder, self._clock, self._calendar)
+        standing = Standing(holder, self._clock, self._calendar, self._slices)
         secrets = Openings(key, self.ring, self._clock, self._calendar)
         entry = Entry(record, key, standing, secrets, is_fixed=is_fixed)
         holder.restrict(record.origins, record.addresses)
@@ -343,7 +350,7 @@ class KeyBook:
     def _apply(self, entry: Entry) -> None:
         """The record has changed: what it stands for does."""
         record, key = entry.record, entry.key
-        entry.holder.move(self._accounts.table.keep(record.account))
+        self._accounts.table.move(entry.holder, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if key is not None:
             key.signing = _signing(record)
@@ -356,12 +363,14 @@ class KeyBook:
         after = place.principal(record, key.holder)
         key.grant(after.permissions, after.memberships)
         for thing in key.holder.things:
-            # Who came with less than the key has must not get more.
-            if isinstance(thing, Session) and thing.principal.permissions is before.permissions:
-                place.realm.revision.revise(thing, after.permissions)
+            if isinstance(thing, Session):
+                # Who came with less than the key has, by a token, must not get more.
+                own = thing.principal.permissions
+                rights = after.permissions if own is before.permissions else own
+                place.realm.revision.revise(thing, rights)
         self.on_rights(key.holder)
 
-    def _stand(self, entry: Entry) -> int:
+    def _stand(self, entry: Entry) -> Ended:
         record = entry.record
         if record.valid_from is not None or record.valid_until is not None:
             self._stay_awake()

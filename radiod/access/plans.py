@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import to_builtins
 
 from radiod.access.by import By
-from radiod.core.access.port import AccessStore
+from radiod.access.changes import Desk
 from radiod.core.access.records import Dropped, PlanRecord
 from radiod.core.allowances import Allowances
 from radiod.core.arguments import struct
@@ -35,11 +35,10 @@ class PlanBook:
 
     Args:
         configured: by name; nobody changes those.
-    ``used_before``: asks the ledger what an account has used; None: it cannot be asked.
     """
 
-    def __init__(self, configured: Mapping[str, Plan], store: AccessStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, configured: Mapping[str, Plan], desk: Desk, clock: Clock) -> None:
+        self._desk = desk
         self._clock = clock
         self._configured: Final = dict(configured)
         self._since = clock.time()
@@ -51,7 +50,9 @@ class PlanBook:
         self._of: dict[Account, str] = {}
         # Those that are about to go: nobody may take one of them.
         self._going: set[str] = set()
-        self.used_before: Callable[[Account], Promise[Used]] | None = None
+        self._used_before: Callable[[Account], Promise[Used]] | None = None
+        # Accounts of which it could not be asked yet.
+        self._unasked: list[Account] = []
 
     def load(self, records: Iterable[PlanRecord]) -> list[str]:
         """What was kept. The configuration's plans stay as they are. Returns: notes for the log."""
@@ -102,11 +103,20 @@ class PlanBook:
             allowances.change(plan)
         elif plan != Plan() or account in self._of:
             account.allowances = Allowances(plan, self._clock)
-            self._remember(account.allowances, account)
+            self._ask(account)
 
-    def _remember(self, allowances: Allowances, account: Account) -> None:
-        """Count what the account has used before it had a plan, or before the server started."""
-        if self.used_before is None:
+    def recall(self, used_before: Callable[[Account], Promise[Used]]) -> None:
+        """The ledger can be asked now what accounts used before they had a plan, or the server started."""
+        self._used_before = used_before
+        unasked, self._unasked = self._unasked, []
+        for account in unasked:
+            self._ask(account)
+
+    def _ask(self, account: Account) -> None:
+        allowances = account.allowances
+        assert allowances is not None
+        if self._used_before is None:
+            self._unasked.append(account)
             return
 
         def known(used: Used | RadiodError) -> None:
@@ -114,7 +124,7 @@ class PlanBook:
             if not isinstance(used, RadiodError):
                 allowances.restore(*used)
 
-        self.used_before(account).then(known)
+        self._used_before(account).then(known)
 
     # --- what is asked
 
@@ -162,7 +172,7 @@ class PlanBook:
                 self._apply(account, plan)
             return self.describe(name)
 
-        return _chained(self._store.change([record], act), done)
+        return _chained(self._desk.store.change([record], act), done)
 
     def delete(self, by: By, name: str) -> Promise[dict[str, Any]]:
         """Let a plan go that no account has → ``{name}``.
@@ -186,7 +196,7 @@ class PlanBook:
             answer.settle({"name": name})
 
         act = by.act(self._clock, "plan.delete", name)
-        self._store.change([Dropped("plan", (name,))], act).then(known)
+        self._desk.store.change([Dropped("plan", (name,))], act).then(known)
         return answer
 
     def _check_free(self, name: str) -> None:

@@ -90,7 +90,8 @@ class Entry:
 class KeyRing:
     """The keys of one server, found by their secrets' SHA-256, or by what names them.
 
-    ``is_mistyped``: whether a text can be nobody's secret, which saves looking.
+    ``is_mistyped``: whether a text can be nobody's secret, which saves looking. ``on_realm``: told the name
+    of each realm when it has its first key.
     """
 
     def __init__(self, is_mistyped: Callable[[str], bool] = lambda secret: False) -> None:
@@ -100,6 +101,9 @@ class KeyRing:
         self._by_id: dict[str, list[Key]] = {}
         # Entries that were used since ``take_used``.
         self._used: list[Entry] = []
+        # Names of realms that have keys.
+        self._realms: set[str] = set()
+        self.on_realm: Callable[[str], object] = lambda realm: None
 
     def __len__(self) -> int:
         """How many keys there are."""
@@ -115,6 +119,9 @@ class KeyRing:
         self._by_id.setdefault(key.id, []).append(key)
         for each in digests:
             self.open(each, key)
+        if key.realm.name not in self._realms:
+            self._realms.add(key.realm.name)
+            self.on_realm(key.realm.name)
 
     def open(self, digest: bytes, key: Key) -> None:
         """One more secret opens the key; of two keys with one secret the later one counts."""
@@ -130,6 +137,10 @@ class KeyRing:
         """Nobody has heard of this secret any more."""
         self._by_digest.pop(digest, None)
 
+    def has_any(self, realm: str) -> bool:
+        """Whether this realm has any key."""
+        return realm in self._realms
+
     def owner(self, digest: bytes) -> Key | None:
         """The key that the secret with this digest opens, or opened; None: there is none."""
         entry = self._by_digest.get(digest)
@@ -144,6 +155,10 @@ class KeyRing:
         """
         named = self._by_id.get(id)
         return named[0] if named else None
+
+    def named(self, id: str) -> tuple[Key, ...]:
+        """All keys that this names, one of each realm at most. It proves nothing, either."""
+        return tuple(self._by_id.get(id, ()))
 
     def of_realm(self, id: str, realm: str) -> Key | None:
         """The key of this realm that this names; None: there is none. It proves nothing, either."""

@@ -6,6 +6,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    Account,
     Admin,
     Buffer,
     Channel,
@@ -23,6 +24,7 @@ from radiod.config.nodes import (
     Role,
     Scram,
     Store,
+    Usage,
     User,
     Wampcra,
     Webhook,
@@ -35,6 +37,7 @@ from radiod.secret import Secret
 
 __all__ = [
     "OWN_PATHS",
+    "Account",
     "Admin",
     "Buffer",
     "Channel",
@@ -56,6 +59,7 @@ __all__ = [
     "Scram",
     "Secret",
     "Store",
+    "Usage",
     "User",
     "Wampcra",
     "Webhook",

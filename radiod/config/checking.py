@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from radiod.config.nodes import (
+    Account,
     Channel,
     Dynamic,
     Http,
@@ -52,7 +53,13 @@ OWN_PATHS: Final = frozenset(
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
 
 
-def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], limits: Limits) -> None:
+def check(
+    listen: tuple[Listen, ...],
+    http: Http,
+    realms: Mapping[str, Realm],
+    limits: Limits,
+    accounts: Mapping[str, Account] = {},
+) -> None:
     """Check a configuration's realms and all below them. Raises: ConfigError."""
     if not listen:
         raise ConfigError(("listen",), "at least one endpoint is needed")
@@ -61,16 +68,24 @@ def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], l
     for index, each in enumerate(listen):
         _check_listen(each, ("listen", f"[{index}]"))
     _check_origins(http.origins, ("http", "origins"))
+    for id, account in accounts.items():
+        _check_name(id, ("accounts", id))
+        _check_label(account.label, ("accounts", id, "label"))
     checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
 
 
-def check_plans(names: Iterable[str]) -> None:
-    """Check what plans are called. Raises: ConfigError."""
+def check_plans(names: Iterable[str], accounts: Mapping[str, Account]) -> None:
+    """Check what plans are called, and how accounts may name them. Raises: ConfigError."""
     for name in names:
         if not PLAN.fullmatch(name):
             raise ConfigError(("plans", name), "a plan's name has 1 to 64 letters, digits, and _ . -")
+    for id, account in accounts.items():
+        if account.plan is not None and not PLAN.fullmatch(account.plan):
+            raise ConfigError(
+                ("accounts", id, "plan"), "a plan's name has 1 to 64 letters, digits, and _ . -"
+            )
 
 
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
@@ -107,6 +122,7 @@ class _Checker:
             _role_exists(realm, realm.anonymous, (*path, "anonymous"))
         for name, user in realm.users.items():
             _role_exists(realm, user.role, (*path, "users", name, "role"))
+            _check_account(user.account, (*path, "users", name, "account"))
             if user.scram is not None:
                 _check_scram(user.scram, (*path, "users", name, "scram"))
         for name, role in realm.roles.items():
@@ -124,6 +140,10 @@ class _Checker:
         _check_patterns(key.publish, (*path, "publish"))
         _check_patterns(key.listen, (*path, "listen"))
         _check_patterns(key.call, (*path, "call"))
+        _check_patterns(key.register, (*path, "register"))
+        _check_label(key.label, (*path, "label"))
+        _check_account(key.account, (*path, "account"))
+        _check_places(key, path)
         if not HEADER_VALUE.fullmatch(key.key.reveal()):
             raise ConfigError((*path, "key"), "no header can carry control characters, or spaces at its ends")
         other = self._keys.setdefault(key.key.reveal(), path)
@@ -163,11 +183,43 @@ class _Checker:
             raise ConfigError(path, f"{alias!r} is {dotted(other)} already")
 
 
+def _check_account(account: str | None, path: KeyPath) -> None:
+    if account is not None:
+        _check_name(account, path)
+
+
+def _check_name(name: str, path: KeyPath) -> None:
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= MAX_URI_LENGTH:
+        raise ConfigError(path, f"must be a name of 1 to {MAX_URI_LENGTH} printable characters")
+
+
+def _check_label(label: str, path: KeyPath) -> None:
+    if not label.isprintable() or len(label) > MAX_URI_LENGTH:
+        raise ConfigError(path, f"must be printable, and at most {MAX_URI_LENGTH} characters")
+
+
+def _check_places(key: Key, path: KeyPath) -> None:
+    """When and from where it may be used."""
+    begins, ends = key.valid_from, key.valid_until
+    if begins is not None and ends is not None and ends <= begins:
+        raise ConfigError((*path, "valid_until"), "must be later than valid_from")
+    for index, origin in enumerate(key.origins):
+        if not ORIGIN.fullmatch(origin):
+            raise ConfigError(
+                (*path, "origins", f"[{index}]"), f'{origin!r} must be as "https://example.org"'
+            )
+    _check_networks(key.addresses, (*path, "addresses"))
+
+
+def _check_networks(networks: tuple[str, ...], path: KeyPath) -> None:
+    for index, each in enumerate(networks):
+        if each != UNIX and network(each) is None:
+            what = f'{each!r} is no address, no network such as "10.0.0.0/8", and not "unix"'
+            raise ConfigError((*path, f"[{index}]"), what)
+
+
 def _check_listen(listen: Listen, path: KeyPath) -> None:
-    for index, proxy in enumerate(listen.trusted_proxies):
-        if proxy != UNIX and network(proxy) is None:
-            what = f'{proxy!r} is no address, no network such as "10.0.0.0/8", and not "unix"'
-            raise ConfigError((*path, "trusted_proxies", f"[{index}]"), what)
+    _check_networks(listen.trusted_proxies, (*path, "trusted_proxies"))
     for index, host in enumerate(listen.hosts or ()):
         if not HOST_NAME.fullmatch(host):
             what = f'{host!r} must be a name in lower case without port, as "radio.example.org" or "[::1]"'

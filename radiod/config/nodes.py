@@ -17,6 +17,7 @@ from radiod.secret import Secret
 __all__ = [
     "ADMIN_SOCKET",
     "LISTENER",
+    "Account",
     "Admin",
     "Buffer",
     "Channel",
@@ -35,6 +36,7 @@ __all__ = [
     "Role",
     "Scram",
     "Store",
+    "Usage",
     "User",
     "Wampcra",
     "Webhook",
@@ -49,6 +51,8 @@ Budget = Annotated[int, Meta(ge=65_536, le=1 << 40)]
 # Shorter periods would keep the server busy with nothing but its timers, and its peers with reconnecting.
 Seconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
+# Until the year 9999.
+Date = Annotated[float, Meta(ge=0, le=253_402_300_799)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
 Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
@@ -105,6 +109,13 @@ class Admin(Node, frozen=True, kw_only=True):
         return str(file.absolute().parent / ADMIN_SOCKET)
 
 
+class Usage(Node, frozen=True, kw_only=True):
+    """``[usage]``"""
+
+    flush_s: Seconds = 5.0
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 400
+
+
 class Limits(Node, frozen=True, kw_only=True):
     """``[limits]``"""
 
@@ -124,6 +135,9 @@ class Limits(Node, frozen=True, kw_only=True):
     max_channels_per_session: Count = 100
     max_channels_per_user: Count = 1000
     max_memberships: Count = 1000
+    max_keys: Count = 100_000
+    max_accounts: Count = 100_000
+    max_users: Count = 100_000
     max_history_bytes: ManyBytes = 1_073_741_824
     max_history_bytes_per_user: ManyBytes = 268_435_456
     demand_hold_s: Seconds = 1.0
@@ -205,6 +219,7 @@ class User(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.users.<authid>]``; a ticket is also given as ``ticket_file`` or ``ticket_env``."""
 
     role: str
+    account: Name | None = None
     ticket: Secret | None = None
     wampcra: Wampcra | None = None
     scram: Scram | None = None
@@ -240,7 +255,21 @@ class Key(Node, frozen=True, kw_only=True):
     publish: Patterns = ()
     listen: Patterns = ()
     call: Patterns = ()
+    register: Patterns = ()
     signing: Secret | None = None
+    account: Name | None = None
+    label: str = ""
+    valid_from: Date | None = None
+    valid_until: Date | None = None
+    origins: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+class Account(Node, frozen=True, kw_only=True):
+    """``[accounts.<id>]``"""
+
+    label: str = ""
+    plan: Name | None = None
 
 
 class WebhookEvent(Enum):

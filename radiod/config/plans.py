@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import structs
 
 from radiod.config.reading import Node
-from radiod.core import plans
-from radiod.core.plans import Amount, Count, Currency, Over, Price, Rate, Seconds
+from radiod.core.plans import Amount, Count, Currency, Over, Price, Rate, Seconds, check_bursts
+from radiod.core.plans import Plan as WholePlan
 
 __all__ = ["Plan"]
 
@@ -36,8 +36,8 @@ class Plan(Node, frozen=True, kw_only=True):
     currency: Currency | None = None
 
     def __post_init__(self) -> None:
-        plans.check_bursts(self.publish_rate, self.publish_burst, self.call_rate, self.call_burst)
+        check_bursts(self.publish_rate, self.publish_burst, self.call_rate, self.call_burst)
 
-    def whole(self) -> plans.Plan:
+    def whole(self) -> WholePlan:
         """The plan that it says."""
-        return plans.Plan(**structs.asdict(self))
+        return WholePlan(**structs.asdict(self))

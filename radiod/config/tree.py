@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
-from radiod.config.nodes import Admin, Channel, Http, Limits, Listen, Realm, Store
+from radiod.config.nodes import Account, Admin, Channel, Http, Limits, Listen, Realm, Store, Usage
 from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
@@ -27,8 +27,10 @@ class Config(Node, frozen=True, kw_only=True):
     http: Http = Http()
     store: Store = Store()
     admin: Admin = Admin()
+    usage: Usage = Usage()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}
+    accounts: dict[str, Account] = {}
     realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
 
     @classmethod
@@ -88,6 +90,6 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
 def from_tree(document: dict[str, Any], base: Path) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
     config: Config = Reader(base).value(inspect.type_info(Config), document, ())
-    check(config.listen, config.http, config.realms, config.limits)
-    check_plans(config.plans)
+    check_plans(config.plans, config.accounts)
+    check(config.listen, config.http, config.realms, config.limits, config.accounts)
     return config

@@ -16,6 +16,9 @@ from radiod.errors import QUOTA, RATE_LIMITED, OverLimit
 
 __all__ = ["Allowance", "Allowances"]
 
+THIN_S = 10.0
+"""Seconds between events of a listener that has used up a quota, where the plan thins for that."""
+
 RETRY_CONNECTING = 1
 """Seconds: when somebody else's connection ends nobody knows."""
 
@@ -150,6 +153,28 @@ class Allowances:
             if quota.is_used_up(now):
                 return quota
         return None
+
+    def delivered(self, events: int, size: int) -> None:
+        """Its listeners were given so many events, of so many payload bytes."""
+        now = self.clock.time()
+        self.deliver_day.add(events, now)
+        self.deliver_month.add(events, now)
+        self.bytes_day.add(size, now)
+        self.bytes_month.add(size, now)
+
+    @property
+    def interval(self) -> float:
+        """The least seconds between two events of one listener; 0: there may be none."""
+        rate = self.plan.deliver_rate
+        interval = 1 / rate if rate else 0.0
+        if self.plan.over == "thin" and self.used_up is not None:
+            return max(interval, THIN_S)
+        return interval
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its listeners must end, since they have used up what the plan gives them."""
+        return self.plan.over == "refuse" and self.used_up is not None
 
     def check_connection(self, is_open: int) -> None:
         """One more connection is about to open, beside as many as ``is_open``.

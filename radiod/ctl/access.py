@@ -8,8 +8,11 @@ from typing import Any
 import click
 
 from radiod.ctl import show
+from radiod.ctl.failures import Refusal
+from radiod.ctl.session import Session
 from radiod.ctl.state import Group, State, pass_state
 from radiod.ctl.values import MOMENT, date, read_secret, word
+from radiod.errors import NO_SUCH_ACCOUNT
 
 __all__ = ["account", "key", "plan", "user"]
 
@@ -55,6 +58,7 @@ def key() -> None:
 
 
 def _tell_secrets(state: State, answer: dict[str, Any], line: str) -> None:
+    # Of a description "signing" may be there as well.
     secrets = [(answer.get("key"), SHOWN_ONCE), (answer.get("signing"), SIGNS)]
     lines = [f"{secret}  {remark}" for secret, remark in secrets if secret]
     state.tell(answer, "\n".join([line, *lines]))
@@ -100,7 +104,8 @@ def get_key(state: State, id: str) -> None:
 @key.command("update")
 @click.argument("id")
 @_what_a_key_has
-@click.option("--no", "cleared", multiple=True, metavar="NAME", help="Take away: --no until, --no listen.")
+@click.option("--signed", is_flag=True, default=None, help="With a new signing secret.")
+@click.option("--no", "cleared", multiple=True, metavar="NAME", help="Take away: --no until, --no signing.")
 @pass_state
 def update(state: State, id: str, cleared: tuple[str, ...], **kwargs: Any) -> None:
     """Change what a key may do; what is given takes the place of what was there."""
@@ -110,18 +115,20 @@ def update(state: State, id: str, cleared: tuple[str, ...], **kwargs: Any) -> No
     if not changes:
         raise click.UsageError("nothing to change")
     answer = state.call("radiod.admin.key.update", id=id, **changes)
-    state.tell(answer, lambda: show.key_details(answer) if "account" in answer else "")
+    _tell_secrets(state, answer, show.key_details(answer))
 
 
 def _cleared(name: str) -> dict[str, Any]:
     """What ``--no NAME`` means. Raises: UsageError."""
     if name in ("from", "until"):
         return {f"valid_{name}": None}
+    if name == "signing":
+        return {"signed": False}
     lists = {"publish", "listen", "call", "register", "origins", "addresses"}
     plural = {"origin": "origins", "address": "addresses"}.get(name, name)
     if plural in lists:
         return {plural: []}
-    raise click.UsageError(f"--no {name}: it is none of from, until, {', '.join(sorted(lists))}")
+    raise click.UsageError(f"--no {name}: it is none of from, until, signing, {', '.join(sorted(lists))}")
 
 
 @key.command("rotate")
@@ -176,12 +183,31 @@ def account() -> None:
 
 @account.command("set")
 @click.argument("id")
-@click.option("--plan", help="The name of its plan; absent: unlimited.")
+@click.option("--plan", help="The name of its plan; '' for none: unlimited.")
 @click.option("--label", help="What people call it.")
 @pass_state
-def set_account(state: State, id: str, **kwargs: Any) -> None:
-    """Make an account, or change it."""
-    state.tell(state.call("radiod.admin.account.set", id=id, **_given(**kwargs)), "")
+def set_account(state: State, id: str, plan: str | None, label: str | None) -> None:
+    """Make an account, or change it; what is not given stays as it was."""
+    with state.session() as session:
+        before = None
+        if plan is None or label is None:
+            before = _account_before(session, id)
+        kept = before or {"plan": None, "label": ""}
+        wanted = {"plan": kept["plan"] if plan is None else plan or None}
+        wanted["label"] = kept["label"] if label is None else label
+        answer = session.call("radiod.admin.account.set", id=id, **wanted)
+    state.tell(answer, "")
+
+
+def _account_before(session: Session, id: str) -> dict[str, Any] | None:
+    """An account as it is; None: there is none."""
+    try:
+        found: dict[str, Any] = session.call("radiod.admin.account.get", id=id)
+    except Refusal as refusal:
+        if refusal.uri != NO_SUCH_ACCOUNT:
+            raise
+        return None
+    return found
 
 
 @account.command("list")
@@ -205,19 +231,23 @@ def get_account(state: State, id: str) -> None:
     state.tell(answer, lambda: show.details(answer, "id"))
 
 
-def _account_command(name: str, what: str) -> None:
-    @account.command(name, help=what)
-    @click.argument("id")
-    @pass_state
-    def act(state: State, id: str) -> None:
-        answer = state.call(f"radiod.admin.account.{name}", id=id)
-        state.tell(answer, lambda: show.ended(answer))
+@account.command("suspend")
+@click.argument("id")
+@click.option("--reason", default="", help="For the audit, and whoever looks at the account.")
+@pass_state
+def suspend_account(state: State, id: str, reason: str) -> None:
+    """End all that its keys and users have open, and let nothing in until it is resumed."""
+    answer = state.call("radiod.admin.account.suspend", id=id, reason=reason)
+    state.tell(answer, lambda: show.ended(answer))
 
 
-_account_command(
-    "suspend", "End all that its keys and users have open, and let nothing in until it is resumed."
-)
-_account_command("resume", "Let a suspended account in again.")
+@account.command("resume")
+@click.argument("id")
+@pass_state
+def resume_account(state: State, id: str) -> None:
+    """Let a suspended account in again."""
+    answer = state.call("radiod.admin.account.resume", id=id)
+    state.tell(answer, lambda: show.ended(answer))
 
 
 # --- plans
@@ -274,6 +304,7 @@ def user() -> None:
 @click.option("--account", help="Who pays.")
 @click.option("--ticket", "asks", is_flag=True, help="Ask for a ticket.")
 @click.option("--ticket-file", type=PATHS, help="A ticket from a file, - for stdin.")
+@click.option("--scram-file", type=PATHS, help="A SCRAM verifier, JSON, from a file, - for stdin.")
 @click.option("--cryptosign", multiple=True, metavar="HEX", help="A public key of Ed25519.")
 @pass_state
 def set_user(
@@ -283,13 +314,17 @@ def set_user(
     account: str | None,
     asks: bool,
     ticket_file: Path | None,
+    scram_file: Path | None,
     cryptosign: tuple[str, ...],
 ) -> None:
-    """Make a user, or change one."""
+    """Make a user, or change one; of what proves who it is, what is not given stays."""
     ticket = None
     if asks or ticket_file is not None:
         ticket = read_secret(ticket_file, f"Ticket of {authid}", is_new=True)
-    given = _given(account=account, ticket=ticket, cryptosign=list(cryptosign) or None)
+    scram = None
+    if scram_file is not None:
+        scram = word(read_secret(scram_file, "SCRAM verifier"))
+    given = _given(account=account, ticket=ticket, scram=scram, cryptosign=list(cryptosign) or None)
     state.tell(state.call("radiod.admin.user.set", authid=authid, role=role, **given), "")
 
 
@@ -305,15 +340,29 @@ def list_users(state: State, limit: int | None) -> None:
     state.tell({"users": found}, lambda: show.columns(titles, rows) if rows else "")
 
 
-def _user_command(name: str, what: str) -> None:
-    @user.command(name, help=what)
-    @click.argument("authid")
-    @pass_state
-    def act(state: State, authid: str) -> None:
-        answer = state.call(f"radiod.admin.user.{name}", authid=authid)
-        state.tell(answer, lambda: show.ended(answer, "authid") if "state" in answer else "")
+@user.command("suspend")
+@click.argument("authid")
+@click.option("--reason", default="", help="For the audit, and whoever looks at the user.")
+@pass_state
+def suspend_user(state: State, authid: str, reason: str) -> None:
+    """End all that a user has open, and let nobody in as it until it is resumed."""
+    answer = state.call("radiod.admin.user.suspend", authid=authid, reason=reason)
+    state.tell(answer, lambda: show.ended(answer, "authid"))
 
 
-_user_command("suspend", "End all that a user has open, and let nobody in as it until it is resumed.")
-_user_command("resume", "Let a suspended user in again.")
-_user_command("delete", "End a user, and all that it has open.")
+@user.command("resume")
+@click.argument("authid")
+@pass_state
+def resume_user(state: State, authid: str) -> None:
+    """Let a suspended user in again."""
+    answer = state.call("radiod.admin.user.resume", authid=authid)
+    state.tell(answer, lambda: show.ended(answer, "authid"))
+
+
+@user.command("delete")
+@click.argument("authid")
+@pass_state
+def delete_user(state: State, authid: str) -> None:
+    """End a user, and all that it has open."""
+    answer = state.call("radiod.admin.user.delete", authid=authid)
+    state.tell(answer, lambda: show.ended({**answer, "state": "deleted"}, "authid"))

@@ -59,6 +59,7 @@ for command in (
     watching.top,
     files.check_config,
     books.backup,
+    files.restore,
 ):
     cli.add_command(command)
 

@@ -14,7 +14,7 @@ from radiod.config.reading import load_toml
 from radiod.ctl.links import Link, open_unix, open_url
 from radiod.files import read_text
 
-__all__ = ["REALM", "Place", "find"]
+__all__ = ["REALM", "Place", "find", "store_of"]
 
 REALM: Final = "radio"
 """The realm of a radiod that was told of no other."""
@@ -58,6 +58,14 @@ def find(file: Path, socket: Path | None, url: str | None) -> Place:
     if not path:
         raise click.UsageError(f"{file} has no admin socket: admin.socket is empty")
     return Place(path, "", next(iter(_table(document.get("realms"))), REALM))
+
+
+def store_of(file: Path) -> Path:
+    """Where the store of a configuration file is. Raises: UsageError: there is none."""
+    given = _table(_read(file).get("store")).get("path")
+    if not isinstance(given, str) or not given:
+        raise click.UsageError(f"{file} has no store: store.path is empty; give --store")
+    return file.absolute().parent / given
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -103,11 +103,17 @@ def print_events(state: State, session: Session, names: dict[int, str], count: i
 
 
 def _print(state: State, event: Event, name: str) -> None:
-    channel = event.details.get("topic") or name
+    details = event.details
+    channel = details.get("topic") or name
     told: dict[str, Any] = {"channel": channel}
-    if "_radiod_position" in event.details:
-        told["position"] = event.details["_radiod_position"]
+    if "_seq" in details:
+        told["position"] = f"{details['_epoch']}:{details['_seq']}"
+    told |= {key: details[f"_{key}"] for key in ("lost", "recovered") if f"_{key}" in details}
     told["data"] = event.data
+    if not state.as_json and "lost" in told:
+        click.echo(f"radioctl: {told['lost']} events of {channel} are lost here", err=True)
+    if not state.as_json and told.get("recovered") is False:
+        click.echo(f"radioctl: what came after that position on {channel} is not all there", err=True)
     state.tell(told, lambda: f"{channel}  {msgspec.json.encode(event.data).decode()}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from radiod import config
+from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
@@ -25,6 +26,7 @@ from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
 from radiod.web.site import Site, WampPath
 from radiod.web.suspicion import Suspicion
+from radiod.web.tokens import TokensPath
 from radiod.wire.doors import usual_origin
 
 __all__ = ["make_acts", "make_site"]
@@ -32,6 +34,7 @@ __all__ = ["make_acts", "make_site"]
 
 def make_acts(
     callers: Callers,
+    tokens: Tokens,
     clock: Clock,
     timers: Timers,
     limits: config.Limits,
@@ -49,13 +52,15 @@ def make_acts(
     publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
     call = Call(callers, repeats)
     centrifugo = Centrifugo(callers, Methods(answers, uid))
-    for route in (publish, call, centrifugo):
+    issue = TokensPath(callers, tokens)
+    for route in (publish, call, centrifugo, issue):
         route.page_origins = frozenset(map(usual_origin, origins))
     return {
         "/publish": publish,
         "/api/publish": PublishPath(publish, centrifugo),
         "/api/": centrifugo,
         "/call": call,
+        "/tokens": issue,
     }
 
 

@@ -117,6 +117,8 @@ class RadioService(MultiService):
             for note in self._notes:
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
+        self.radio.access.start()
+        self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()
         self.log.info(
@@ -168,6 +170,8 @@ class RadioService(MultiService):
         self.radio.http.wind_up()
         await self._connections_gone()
         self.radio.webhooks.stop()
+        await self._within(STORE_SECONDS, self._write_usage)
+        self.radio.access.stop()
         self._close_store()
         self.radio.clock.stop()
 
@@ -182,6 +186,9 @@ class RadioService(MultiService):
         if store is None:
             return self._within(STORE_SECONDS, soon)
         return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
+
+    def _write_usage(self, fire: Callable[[], None]) -> None:
+        self.radio.usage.stop().then(lambda outcome: fire())
 
     def hurry(self) -> None:
         """While it stops: do not wait for anybody any longer, nor for connections later."""

@@ -21,8 +21,9 @@ from radiod.transport.handing import HandingOutlet
 from radiod.transport.outbox import FanOut
 from radiod.webhooks.bodies import CHANNEL_EVENT, META_TOPICS, EventFormat, Told, told
 from radiod.webhooks.hook import Address, Hook
+from radiod.webhooks.pace import Pace
 from radiod.webhooks.procedures import WebhookProcedures
-from radiod.webhooks.sending import HttpSender, Sender, make_agent
+from radiod.webhooks.sending import HttpSender, Sender
 from radiod.webhooks.signing import Signer
 from radiod.webhooks.waiting import MOST_BYTES
 from radiod.wire.options import SubscribeOptions
@@ -53,6 +54,7 @@ class Webhooks:
     ) -> None:
         self._clock = clock
         self._ids = ids
+        self._pace = Pace(clock, clock.timers)
         self._make_sender = make_sender
         self._ears: list[_Ear] = []
         for name, settings in configuration.realms.items():
@@ -74,6 +76,7 @@ class Webhooks:
             self._clock,
             self._clock.timers,
             self._ids,
+            self._pace,
             random.random,
         )
 
@@ -123,7 +126,7 @@ class Webhooks:
 
 def http_sender(reactor: Any, clock: ReactorClock, url: str) -> HttpSender:
     """What sends to a URL, on connections of its own."""
-    return HttpSender(make_agent(reactor), url, clock, clock.timers)
+    return HttpSender(reactor, url, clock, clock.timers)
 
 
 class _Ear:

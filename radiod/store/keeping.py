@@ -1,7 +1,7 @@
 """Records of access in the file: every statement that reads or writes them, inside others' transactions.
 
 An entry of the audit goes on from the last one in the file; that is read once, and again after a transaction
-that failed. Bound: 200,000 entries, some 80 MB; the oldest go, a thousand at a time, and ``audit_start`` says
+that failed. Bound: 200,000 entries, some 40 MB; the oldest go, a thousand at a time, and ``audit_start`` says
 what the first that is left goes on from.
 """
 

@@ -64,6 +64,14 @@ class Table(NamedTuple):
         }
         return msgspec.convert(fields, self.record, builtin_types=(bytes,))
 
+    def of_cell(self, values: Sequence[Any]) -> Row:
+        """The row of values as they lie in a page, where a fraction may be stored as a whole number."""
+        reals = [name in REALS for name in (*self.columns, "sum")]
+        return tuple(
+            float(value) if is_real and type(value) is int else value
+            for is_real, value in zip(reals, values, strict=True)
+        )
+
     @property
     def upsert(self) -> str:
         """The statement that writes one row, in place of one with the same key where there is one."""

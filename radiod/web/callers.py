@@ -20,13 +20,14 @@ from radiod.web.routes import Outcome
 from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
-from radiod.wire.targets import parameters
+from radiod.wire.targets import KEY_IN_QUERY, parameters, shows_key
 
 __all__ = ["Caller", "Callers", "KeyTable", "SignedQueries", "UnknownCaller", "is_signed"]
 
 MISSING: Final = "API-KEY missing in headers"
 WRONG: Final = "API-KEY not valid"
 ANOTHER: Final = "API-KEY is not the key that signed the request"
+NO_TOKEN: Final = "a token only opens streams: show an API key here"
 
 
 class Caller(Protocol):
@@ -87,10 +88,21 @@ class UnknownCaller(Exception):
 
 
 class Callers:
-    """Finds out who asks. Wrong keys and signatures are counted, and logged without what was shown."""
+    """Finds out who asks. Wrong keys and signatures are counted, and logged without what was shown.
 
-    def __init__(self, keys: KeyTable, signed: SignedQueries, suspicion: Suspicion, clock: Clock) -> None:
+    ``is_token``: whether a text has the form of a listen token, which is no key.
+    """
+
+    def __init__(
+        self,
+        keys: KeyTable,
+        signed: SignedQueries,
+        suspicion: Suspicion,
+        clock: Clock,
+        is_token: Callable[[str], bool] = lambda secret: False,
+    ) -> None:
         self._keys = keys
+        self._is_token = is_token
         self._signed = signed
         self._suspicion = suspicion
         self._clock = clock
@@ -110,8 +122,12 @@ class Callers:
         """
         if request.target.query:
             signed = _first_parameters(request.target.query)
+            if shows_key(signed):
+                raise UnknownCaller(400, KEY_IN_QUERY)
             if "signature" in signed:
                 return self._proven(request, self._signer(request, signed), _shown(request))
+            if "token" in signed:
+                raise UnknownCaller(403, NO_TOKEN)
         secret = credential(request)
         shown = secret, request.header(b"channel-key")
         return self._proven(request, self._holder(request, secret), shown)
@@ -139,6 +155,9 @@ class Callers:
         except NoAccess as refusal:
             raise self._not_let_in(request, refusal) from None
         if found is None:
+            if self._is_token(secret):
+                self.wrong(request, NO_TOKEN)
+                raise UnknownCaller(403, NO_TOKEN)
             self.wrong(request, WRONG)
             raise UnknownCaller(400, WRONG)
         return found

@@ -22,14 +22,14 @@ class Ongoing:
         self._holder = holder
         self._end = end
         self.is_over = False
-        holder.enter(self, Ongoing._dismiss)
+        holder.enter(self, Ongoing._dismiss, connections=0)
 
     def done(self) -> None:
         """It has come to its end; twice does nothing."""
         self.is_over = True
         # Or they would keep each other.
         self._end = _nothing
-        self._holder.leave(self)
+        self._holder.leave(self, connections=0)
 
     def _dismiss(self, reason: str) -> None:
         end = self._end

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from radiod.core.ids import Ids
 from radiod.core.timers import Clock, Deadline, Timers
+from radiod.webhooks.pace import Pace
 from radiod.webhooks.schedule import GONE, Outcome, Schedule
 from radiod.webhooks.sending import Sender
 from radiod.webhooks.signing import Signer
@@ -44,6 +45,7 @@ class Hook:
     ``on_off``: called when it is switched off, since its receiver has answered 410.
 
     Args:
+        pace: shared by all webhooks.
         random: as ``Schedule`` takes it.
     """
 
@@ -57,8 +59,10 @@ class Hook:
         clock: Clock,
         timers: Timers,
         ids: Ids,
+        pace: Pace,
         random: Callable[[], float],
     ) -> None:
+        self._pace = pace
         self.address = address
         self._sender = sender
         self._signer = signer
@@ -98,7 +102,7 @@ class Hook:
         """See to it that the next letter leaves when it is due."""
         if self._deadline is None and self._asking is None and self._waiting.first is not None:
             when = max(self._clock.seconds(), self._schedule.due)
-            self._deadline = self._timers.at(when, self._send)
+            self._deadline = self._timers.at(when, lambda: self._pace.soon(self._send))
 
     def _send(self) -> None:
         self._deadline = None
@@ -214,6 +218,7 @@ class Hook:
                 deadline.cancel()
         if self._asking is not None:
             self._asking.cancel()
+        self._sender.close()
         self._give_up(self._waiting.clear())
         self._tell()
 

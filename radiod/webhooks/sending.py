@@ -16,14 +16,14 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from radiod import __version__
 from radiod.core.timers import Clock, Timers
 from radiod.webhooks.schedule import Outcome, retry_after
 
-__all__ = ["MAX_ANSWER", "TIMEOUT_S", "HttpSender", "Sender", "make_agent"]
+__all__ = ["MAX_ANSWER", "TIMEOUT_S", "HttpSender", "Sender"]
 
 TIMEOUT_S: Final = 15.0
 """Seconds of one request: connecting, sending, and all of the answer that is read."""
@@ -41,32 +41,21 @@ class Sender(Protocol):
     def post(self, headers: Mapping[str, str], body: bytes) -> Deferred[Outcome]:
         """Send one body."""
 
-
-def make_agent(reactor: Any, policy: IPolicyForHTTPS | None = None) -> IAgent:
-    """What one webhook asks by: one connection, kept between requests.
-
-    Args:
-        policy: who is believed; None: whom this machine's programs believe.
-    """
-    pool = HTTPConnectionPool(reactor, persistent=True)
-    pool.maxPersistentPerHost = 1
-    pool.cachedConnectionTimeout = IDLE_S
-    options = {} if policy is None else {"contextFactory": policy}
-    agent: IAgent = Agent(reactor, pool=pool, connectTimeout=TIMEOUT_S, **options)
-    return agent
+    def close(self) -> None:
+        """Nothing more is sent."""
 
 
 class HttpSender:
-    """Sends to one URL.
-
-    Args:
-        agent: as ``make_agent`` makes it: it follows no redirects.
-    """
+    """Sends to one URL, on one connection that is kept between requests; it follows no redirects."""
 
     def __init__(
-        self, agent: IAgent, url: str, clock: Clock, timers: Timers, *, timeout_s: float = TIMEOUT_S
+        self, reactor: Any, url: str, clock: Clock, timers: Timers, *, timeout_s: float = TIMEOUT_S
     ) -> None:
-        self._agent = agent
+        self._pool = HTTPConnectionPool(reactor, persistent=True)
+        self._pool.maxPersistentPerHost = 1
+        self._pool.cachedConnectionTimeout = IDLE_S
+        # Its certificates are those that this machine's programs believe.
+        self._agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=TIMEOUT_S)
         self._url = url.encode()
         self._clock = clock
         self._timers = timers
@@ -90,6 +79,10 @@ class HttpSender:
             return exchange.outcome(outcome)
 
         return asking.addBoth(settle)
+
+    def close(self) -> None:
+        """Close the connection that is kept, if there is one."""
+        self._pool.closeCachedConnections()
 
 
 def _headers(own: Mapping[str, str]) -> Headers:

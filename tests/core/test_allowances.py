@@ -150,3 +150,34 @@ def test_who_has_used_up_what_listeners_get_opens_nothing_more_unless_it_is_thin
     assert refusal_of(some.check_connection, 0)[:2] == (limit, QUOTA)
     some.change(Plan(**{limit: 5}, over="thin"))
     some.check_connection(7)
+
+
+class TestDeliveries:
+    def allowances(self, clock, **plan):
+        return Allowances(Plan(**plan), clock)
+
+    def test_a_rate_is_an_interval(self):
+        clock = FakeClock()
+        assert self.allowances(clock).interval == 0
+        assert self.allowances(clock, deliver_rate=4).interval == 0.25
+
+    def test_a_used_up_quota_is_a_long_interval_or_the_end(self):
+        clock = FakeClock()
+        thin, refuse = (self.allowances(clock, deliver_day=5, over=over) for over in ("thin", "refuse"))
+        for one in (thin, refuse):
+            one.delivered(4, 400)
+            assert (one.interval, one.is_over) == (0, False)
+            one.delivered(1, 100)
+        assert (thin.interval, thin.is_over) == (10, False)
+        assert (refuse.interval, refuse.is_over) == (0, True)
+
+    def test_the_longer_interval_counts(self):
+        one = self.allowances(FakeClock(), deliver_rate=0.01, bytes_month=1, over="thin")
+        one.delivered(1, 10)
+        assert one.interval == 100
+
+    def test_all_quotas_count(self):
+        one = self.allowances(FakeClock())
+        one.delivered(2, 30)
+        quotas = one.deliver_day, one.deliver_month, one.bytes_day, one.bytes_month
+        assert [quota.used for quota in quotas] == [2, 2, 30, 30]

@@ -6,6 +6,15 @@ from radiod.core.holders import MAX_PASSING, Account, Accounts, Holder
 from radiod.errors import NoAccess
 
 
+def run(work):
+    """Do it to the end, and return what comes of it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
 def opened(holder, *names):
     ended = []
 
@@ -63,7 +72,7 @@ def test_all_of_an_account_ends():
     ended = opened(one, "a", "b")
     others = opened(two, "c")
     assert list(account.busy) == [one, two]
-    assert account.end("suspended") == 3
+    assert run(account.ending("suspended")) == 3
     assert (ended, others) == ([("a", "suspended"), ("b", "suspended")], [("c", "suspended")])
     assert (account.busy, account.connections, idle.connections) == ({}, 0, 0)
 
@@ -216,3 +225,20 @@ def test_whoever_is_refused_is_refused_from_anywhere():
     with pytest.raises(NoAccess) as refusal:
         holder.check_open()
     assert refusal.value.reason == "suspended"
+
+
+def test_only_what_is_meant_ends():
+    holder = Holder("k_1", Account("acme"))
+    ended = opened(holder, "a", "b")
+    assert holder.end("quota", lambda thing: thing == "b") == 1
+    assert ended == [("b", "quota")]
+    assert holder.things == ("a",)
+
+
+def test_who_counts_by_account_is_told_before_a_holder_moves():
+    accounts = Accounts()
+    holder = Holder("k_1", accounts.of("acme"))
+    told = []
+    accounts.moving.append(lambda: told.append(holder.account.id))
+    accounts.move(holder, "other")
+    assert (told, holder.account) == (["acme"], accounts.kept["other"])

@@ -26,6 +26,15 @@ KEY = {
 ACCOUNT = {"id": "acme", "label": "ACME Ltd", "plan": "basic", "state": "active"}
 
 
+def refuse(uri):
+    """What answers so, whatever it is asked."""
+
+    def answer(*_, **__):
+        raise Refuse(uri, "the sentence")
+
+    return answer
+
+
 class TestASession:
     """The terminal session that is fixed: what a seller types on the first day, and reads."""
 
@@ -42,6 +51,7 @@ class TestASession:
         assert server.calls == [("radiod.admin.plan.set", [], {"name": "basic", **given})]
 
     def test_account_set(self, run, server):
+        server.answers["radiod.admin.account.get"] = lambda id: ACCOUNT
         server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
         assert run("account", "set", "acme", "--plan", "basic", "--label", "ACME Ltd") == (0, "", "")
         assert server.calls[0][2] == {"id": "acme", "plan": "basic", "label": "ACME Ltd"}
@@ -147,6 +157,10 @@ class TestKeys:
         assert run("key", "update", "k", *words).status == 0
         changes = {"publish": ["a.*", "b"], "valid_until": None, "origins": []}
         assert server.calls[0][2] == {"id": "k", **changes}
+        assert run("key", "update", "k", "--no", "signing").status == 0
+        assert server.calls[1][2] == {"id": "k", "signed": False}
+        server.answers["radiod.admin.key.update"] = lambda **given: {**KEY, "signing": "s" * 43}
+        assert f"{'s' * 43}  (signing secret, shown once)" in run("key", "update", "k", "--signed").out
         assert run("key", "update", "k").status == 2
         assert run("key", "update", "k", "--no", "account").status == 2
 
@@ -182,10 +196,40 @@ class TestAccountsAndPlans:
             "acme\n  label  ACME Ltd\n  plan   basic\n  state  active\n"
         )
 
-    @pytest.mark.parametrize("name", ["suspend", "resume"])
-    def test_suspend_and_resume(self, run, server, name):
-        server.answers[f"radiod.admin.account.{name}"] = lambda id: {"id": id, "state": name, "ended": 1200}
-        assert run("account", name, "acme").out == f"acme {name}; 1,200 connections ended\n"
+    def test_suspend_and_resume(self, run, server):
+        answer = {"id": "acme", "state": "suspended", "ended": 1200}
+        server.answers["radiod.admin.account.suspend"] = lambda **given: answer
+        server.answers["radiod.admin.account.resume"] = lambda id: ACCOUNT
+        done = run("account", "suspend", "acme", "--reason", "unpaid")
+        assert done.out == "acme suspended; 1,200 connections ended\n"
+        assert server.calls[0][2] == {"id": "acme", "reason": "unpaid"}
+        assert run("account", "resume", "acme").out == "acme active\n"
+
+    @pytest.mark.parametrize(
+        ("words", "plan", "label"),
+        [
+            (["--plan", "pro"], "pro", "ACME Ltd"),
+            (["--label", "Acme"], "basic", "Acme"),
+            (["--plan", ""], None, "ACME Ltd"),
+            ([], "basic", "ACME Ltd"),
+        ],
+    )
+    def test_what_is_not_given_stays_as_it_was(self, run, server, words, plan, label):
+        server.answers["radiod.admin.account.get"] = lambda id: ACCOUNT
+        server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
+        assert run("account", "set", "acme", *words).status == 0
+        assert server.calls[-1][2] == {"id": "acme", "plan": plan, "label": label}
+
+    def test_an_account_that_is_not_there_is_made(self, run, server):
+        server.answers["radiod.admin.account.get"] = refuse("radiod.error.no_such_account")
+        server.answers["radiod.admin.account.set"] = lambda **given: ACCOUNT
+        assert run("account", "set", "acme").status == 0
+        assert server.calls[-1][2] == {"id": "acme", "plan": None, "label": ""}
+
+    def test_one_that_cannot_be_looked_at_is_not_changed(self, run, server):
+        server.answers["radiod.admin.account.get"] = refuse("wamp.error.not_authorized")
+        assert run("account", "set", "acme", "--plan", "pro").status == 1
+        assert len(server.calls) == 1
 
     @pytest.mark.parametrize("limit", ["publish_rate", "=1", "10"])
     def test_a_limit_without_a_value_is_wrong_usage(self, run, server, limit):
@@ -218,6 +262,14 @@ class TestUsers:
         assert tickets == ["the ticket", "another"]
         assert run("user", "set", "joe", "--role", "writer", "--ticket", "secret").status == 2
 
+    def test_a_verifier_is_json_in_a_file(self, run, server, tmp_path):
+        server.answers["radiod.admin.user.set"] = lambda **given: given
+        (tmp_path / "scram").write_text('{"kdf": "pbkdf2"}')
+        words = ("--scram-file", tmp_path / "scram", "--cryptosign", "aa", "--cryptosign", "bb")
+        assert run("user", "set", "joe", "--role", "writer", *words).status == 0
+        proofs = {"scram": {"kdf": "pbkdf2"}, "cryptosign": ["aa", "bb"]}
+        assert server.calls[0][2] == {"authid": "joe", "role": "writer", **proofs}
+
     def test_without_a_terminal_there_is_nobody_to_ask(self, run, server):
         done = run("user", "set", "joe", "--role", "writer", "--ticket", stdin="x\n")
         assert done.status == 2
@@ -226,11 +278,17 @@ class TestUsers:
     def test_list_suspend_and_delete(self, run, server):
         one = {"authid": "joe", "role": "writer", "account": "acme", "state": "active"}
         server.answers["radiod.admin.user.list"] = lambda **_: {"users": [one], "next": None}
-        server.answers["radiod.admin.user.suspend"] = lambda authid: {"authid": authid, "state": "suspended"}
-        server.answers["radiod.admin.user.delete"] = lambda authid: {"authid": authid}
+        server.answers["radiod.admin.user.suspend"] = lambda **given: {
+            **given,
+            "state": "suspended",
+            "ended": 1,
+        }
+        server.answers["radiod.admin.user.resume"] = lambda **given: {**given, "state": "active"}
+        server.answers["radiod.admin.user.delete"] = lambda authid: {"authid": authid, "ended": 2}
         assert run("user", "list").out.splitlines()[1] == "joe   writer  acme     active"
-        assert run("user", "suspend", "joe").out == "joe suspended\n"
-        assert run("user", "delete", "joe").out == ""
+        assert run("user", "suspend", "joe", "--reason", "why").out == "joe suspended; 1 connection ended\n"
+        assert run("user", "resume", "joe").out == "joe active\n"
+        assert run("user", "delete", "joe").out == "joe deleted; 2 connections ended\n"
 
 
 class TestRefusals:

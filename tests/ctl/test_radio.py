@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-EVENT = ({"topic": "weather.harbour", "_radiod_position": "e:7"}, [{"wind": 5}])
+EVENT = ({"topic": "weather.harbour", "_epoch": "e", "_seq": 7}, [{"wind": 5}])
 
 
 class TestPublish:
@@ -47,6 +47,20 @@ class TestListen:
         done = run("listen", "a", "--count", "1", "--after", "e:6", "--retained", "--json")
         assert done.json == {"channel": "weather.harbour", "position": "e:7", "data": {"wind": 5}}
         assert server.subscribed[0][0] == {"match": "exact", "_radiod_after": "e:6", "get_retained": True}
+
+    def test_what_is_missing_is_told(self, run, server):
+        server.events["a"] = [({"_lost": 3, "_recovered": False}, [1])]
+        done = run("listen", "a", "--count", "1")
+        assert (done.out, done.err.splitlines()) == (
+            "a  1\n",
+            [
+                "radioctl: 3 events of a are lost here",
+                "radioctl: what came after that position on a is not all there",
+            ],
+        )
+        done = run("listen", "a", "--count", "1", "--json")
+        assert done.json == {"channel": "a", "lost": 3, "recovered": False, "data": 1}
+        assert done.err == ""
 
     def test_what_is_no_channel_is_wrong_usage(self, run, server):
         assert run("listen", "a b").status == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -53,8 +54,8 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    """A receiver until the block ends."""
+def receiver(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Receiver]:
+    """A receiver until the block ends. ``host``: an address of the loopback interface."""
     made = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -88,10 +89,12 @@ def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             """Nobody reads it."""
 
     class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
         def handle_error(self, *_: Any) -> None:
             """A peer hung up, as it may."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((host, 0), Handler)
     server.daemon_threads = True
     made.port = server.server_address[1]
     if tls is not None:

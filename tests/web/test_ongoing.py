@@ -115,7 +115,7 @@ class TestStreams:
         stream.transport.producer.pauseProducing()
         world.join().say(*([16, i + 1, {}, "other_net", [i]] for i in range(10)))
         end(world)
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
         world.wait(2.1)
         assert stream.is_closed
 
@@ -173,7 +173,7 @@ class TestCalls:
         answer = Answer(wire.received())
         assert (answer.status, answer.json) == (403, REFUSED)
         assert callee.heard() == [[69, invocation[1], INTERRUPTED]]
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
 
     @pytest.mark.parametrize(
         ("accept", "last"),
@@ -204,13 +204,13 @@ class TestCalls:
     def test_calls_that_have_ended_leave_nothing(self, world, callee):
         body = json.dumps({"procedure": "p"}).encode()
         wires = [world.ask(http.request("POST", "/call", KEY, body=body)) for _ in range(2)]
-        assert key_of(world).holder.connections == 2
+        assert len(key_of(world).holder.things) == 2
         callee.say([70, callee.heard()[0][1], {}])
-        assert (Answer(wires[0].received()).status, key_of(world).holder.connections) == (200, 1)
+        assert (Answer(wires[0].received()).status, len(key_of(world).holder.things)) == (200, 1)
         wires[1].hang_up()
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
         world.ask(http.request("POST", "/call", KEY, body=b'{"procedure":"nobody.has.it"}'))
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
 
 
 class TestUploads:
@@ -243,15 +243,15 @@ class TestUploads:
         end(world)
         answer = Answer(wire.received())
         assert (answer.status, answer.json) == (403, REFUSED)
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
 
     def test_one_that_is_over_or_lost_leaves_nothing(self, world):
         done, lost = self.begin(world, self.LINE), self.begin(world, self.LINE)
-        assert key_of(world).holder.connections == 2
+        assert len(key_of(world).holder.things) == 2
         done.send(b"0\r\n\r\n")
-        assert key_of(world).holder.connections == 1
+        assert len(key_of(world).holder.things) == 1
         lost.hang_up()
-        assert key_of(world).holder.connections == 0
+        assert len(key_of(world).holder.things) == 0
         assert end(world) == 0
 
 
@@ -404,3 +404,60 @@ def test_what_is_over_is_freed_at_once():
         assert seen() is None
     finally:
         gc.enable()
+
+
+class TestWampKeys:
+    """A key opens WAMP sessions, too: from where it may be used."""
+
+    @pytest.fixture
+    def world(self, world):
+        key_of(world).holder.restrict(["https://a.example"], ["127.0.0.0/8"])
+        return world
+
+    def login(self, wire):
+        hello = [1, "radio", {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "sample"}]
+        assert wire.ask(hello)[0] == 4
+        return wire.ask([5, "sample-key", {}])
+
+    def over_websocket(self, world, origin):
+        class Wire(WebSocketWire):
+            def open(self):
+                extra = f"Origin: {origin}\r\n" if origin else ""
+                self.send(upgrade("/ws", "wamp.2.json", extra=extra))
+                assert b" 101 " in self.received()
+
+        return world.connect(Wire)
+
+    @pytest.mark.parametrize(
+        ("origin", "outcome"), [("https://a.example", 2), (None, 2), ("https://b.example", 3)]
+    )
+    def test_pages(self, world, origin, outcome):
+        answer = self.login(self.over_websocket(world, origin))
+        assert answer[0] == outcome
+        if outcome == 3:
+            assert answer[1:] == [{"message": "not let in: origin"}, "wamp.error.authentication_failed"]
+
+    @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+    def test_networks(self, world, kind):
+        assert self.login(world.connect(kind))[0] == 2
+        key_of(world).holder.restrict([], ["192.0.2.0/24"])
+        answer = self.login(world.connect(kind))
+        assert answer[1:] == [{"message": "not let in: address"}, "wamp.error.authentication_failed"]
+
+    @pytest.mark.parametrize("reason", ["revoked", "suspended", "expired", "not_yet_valid"])
+    @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+    def test_refusals(self, world, kind, reason):
+        refuse(world, reason)
+        answer = self.login(world.connect(kind))
+        assert (answer[0], answer[2]) == (3, "wamp.error.authentication_failed")
+        assert reason in answer[1]["message"]
+
+    @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
+    def test_ends(self, world, kind):
+        wire = world.connect(kind)
+        assert self.login(wire)[0] == 2
+        assert end(world) == 1
+        assert wire.heard() == [[6, {"message": "access has ended: revoked"}, "radiod.close.revoked"]]
+        wire.say([6, {}, "wamp.close.goodbye_and_out"])
+        wire.unframe()
+        assert wire.is_ended

@@ -5,6 +5,7 @@ import json
 import pytest
 from openapi_spec_validator import validate
 from support import http
+from support.access import end, refuse
 from support.http import Answer
 from support.memory import DoorWire
 from support.openapi import CONFIG, DOCUMENT, OPERATIONS, answers, check
@@ -229,6 +230,70 @@ def invoked(world, request):
     wire = world.ask(request)
     ((_, invocation, *_),) = callee.heard()
     return callee, invocation, wire
+
+
+# --- tokens
+
+ISSUE = {"listen": ["sample_net"], "ttl": 60}
+rows("issueToken", 200, http.post("/tokens", ISSUE, KEY), http.post("/tokens", {"listen": ["a.*"]}, KEY))
+rows("issueToken", 400, http.post("/tokens", ISSUE), http.post("/tokens", {}, KEY))
+rows("issueToken", 403, http.post("/tokens", ISSUE, "API-KEY: e30.e30.e30"))
+row("issueToken", 401)(signed("POST", "/tokens"))
+
+
+@row("issueToken", 429)
+def too_many_who_ask(world):
+    crowd(world)
+    return ask(world, http.post("/tokens", ISSUE, KEY))
+
+
+# --- access that has ended, or ends
+
+for operation, method, path, body in (
+    ("publish", "POST", "/publish", TOPIC),
+    ("publishAlias", "POST", "/api/publish", TOPIC),
+    ("call", "POST", "/call", COUNT),
+    ("callByPut", "PUT", "/call", COUNT),
+    ("issueToken", "POST", "/tokens", ISSUE),
+    ("listen", "GET", "/listen/sample_net?wait=0", None),
+    ("listenToSeveral", "GET", "/listen?channel=sample_net&wait=0", None),
+):
+
+    @row(operation, 403)
+    def revoked(world, method=method, path=path, body=body):
+        refuse(world, "revoked")
+        plain = b"" if body is None else json.dumps(body).encode()
+        answers = [ask(world, http.request(method, path, KEY, body=plain))]
+        if body is not None and "signing" in CONFIG:
+            query = signed_query(plain, key="sample", secret="sample-signing")
+            answers.append(ask(world, http.request(method, f"{path}?{query}", body=plain)))
+        assert [answer.json["reason"] for answer in answers] == ["revoked"] * len(answers)
+        return answers
+
+
+@row("publish", 400)
+def revoked_in_the_articles_dialect(world):
+    refuse(world, "revoked")
+    return ask(world, http.post("/publish", GOOD, KEY))
+
+
+for operation, path in (("listen", "/listen/other_net"), ("listenToSeveral", "/listen?channel=other_net")):
+    for kind in (ND_JSON, EVENTS):
+
+        @row(operation, 200, kind)
+        def ends(world, path=path, kind=kind):
+            wire = world.ask(http.get(path, KEY, f"Accept: {kind}"))
+            end(world)
+            answer = Answer(wire.received())
+            assert b"revoked" in answer.body
+            return answer
+
+
+@row("call", 200, ND_JSON)
+def a_call_ends(world):
+    _, _, wire = invoked(world, http.post("/call", {"procedure": "p"}, KEY, f"Accept: {ND_JSON}"))
+    end(world)
+    return Answer(wire.received())
 
 
 # --- Centrifugo

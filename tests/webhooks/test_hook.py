@@ -10,6 +10,7 @@ from twisted.logger import globalLogPublisher
 
 from radiod.testing import FakeClock, SequentialIds
 from radiod.webhooks.hook import LOG_S, Address, Hook
+from radiod.webhooks.pace import Pace
 from radiod.webhooks.schedule import RETRIES, Outcome
 from radiod.webhooks.signing import Signer
 from radiod.webhooks.waiting import MOST, MOST_BYTES
@@ -26,12 +27,16 @@ class Receiver:
         self.sent = []
         self.pending = []
         self.canceled = 0
+        self.is_closed = False
 
     def post(self, headers, body):
         self.sent.append((headers, body))
         later = Deferred(self._cancel)
         self.pending.append(later)
         return later
+
+    def close(self):
+        self.is_closed = True
 
     def _cancel(self, deferred):
         self.canceled += 1
@@ -58,6 +63,7 @@ class World:
             self.clock,
             self.clock.timers,
             SequentialIds(),
+            Pace(self.clock, self.clock.timers),
             lambda: 0.5,
         )
         self.hook.on_off = lambda: self.off.append(True)
@@ -275,6 +281,7 @@ class TestTheEnd:
         world.take(1, 2)
         world.hook.stop()
         assert world.receiver.canceled == 1
+        assert world.receiver.is_closed
         assert world.counts() == ["idle", 0, 0, 0, 2]
         world.take(3)
         world.clock.advance(100_000)

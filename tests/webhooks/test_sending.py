@@ -1,16 +1,19 @@
 """What sends, against a receiver of Python's own on the loopback interface."""
 
+import ssl
+
 import pytest
 import pytest_twisted
 from support.receivers import receiver
 from support.running import free_port
+from support.tls import certificate
 from twisted.internet.defer import CancelledError
 from twisted.internet.threads import deferToThread
 
 from radiod import __version__
 from radiod.transport.clock import ReactorClock
 from radiod.webhooks.schedule import Outcome
-from radiod.webhooks.sending import MAX_ANSWER, TIMEOUT_S, HttpSender, make_agent
+from radiod.webhooks.sending import MAX_ANSWER, TIMEOUT_S, HttpSender
 
 HEADERS = {"webhook-id": "msg_1"}
 BODY = b'{"x":"\xc3\xa9"}'
@@ -19,18 +22,21 @@ BODY = b'{"x":"\xc3\xa9"}'
 class World:
     def __init__(self, reactor, to):
         self.to = to
-        self.agent = make_agent(reactor)
+        self.reactor = reactor
+        self.made = []
         self.clock = ReactorClock(reactor)
 
     def sender(self, url=None, **options):
-        return HttpSender(self.agent, url or self.to.url, self.clock, self.clock.timers, **options)
+        made = HttpSender(self.reactor, url or self.to.url, self.clock, self.clock.timers, **options)
+        self.made.append(made)
+        return made
 
     async def post(self, **options):
         return await self.sender(**options).post(HEADERS, BODY)
 
-    async def answer(self, status, body=b"", **headers):
+    async def answer(self, status, body=b"", *, sender=None, **headers):
         self.to.status, self.to.body, self.to.headers = status, body, headers
-        return await self.post()
+        return await (sender or self.sender()).post(HEADERS, BODY)
 
     @property
     def requests(self):
@@ -45,7 +51,8 @@ async def world():
         made = World(reactor, to)
         yield made
         assert len(made.clock.timers) == 0
-        await made.agent._pool.closeCachedConnections()
+        for sender in made.made:
+            sender.close()
         made.clock.stop()
 
 
@@ -66,11 +73,20 @@ async def test_a_body_is_posted_as_it_is(world):
 
 @pytest_twisted.ensureDeferred
 async def test_a_connection_is_used_again_and_cookies_are_not_kept(world):
+    sender = world.sender()
     for _ in range(3):
-        await world.answer(200, b"thanks", **{"Set-Cookie": "a=b"})
+        await world.answer(200, b"thanks", sender=sender, **{"Set-Cookie": "a=b"})
     first, *others = [world.to.next() for _ in range(3)]
     assert {other.peer for other in others} == {first.peer}
     assert "cookie" not in others[-1].headers
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_receiver_may_have_an_address_of_ip_6(world):
+    with receiver(host="::1") as to:
+        url = f"http://[::1]:{to.port}/hook"
+        assert await world.post(url=url) == Outcome(204, "status 204")
+        assert to.next().headers["host"] == f"[::1]:{to.port}"
 
 
 @pytest_twisted.ensureDeferred
@@ -134,10 +150,6 @@ async def test_what_is_canceled_ends(world):
 
 @pytest_twisted.ensureDeferred
 async def test_https_needs_a_certificate_that_somebody_vouches_for(world, tmp_path):
-    import ssl
-
-    from support.tls import certificate
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate(tmp_path))
     with receiver(context) as to:

@@ -16,10 +16,25 @@ import msgspec
 from radiod.core.access.records import Act, AuditEntry, Change
 from radiod.errors import INVALID_ARGUMENT, Refused
 
-__all__ = ["MAX_ENTRIES", "START", "ActRow", "AuditRow", "Link", "entry_of", "follows", "next_row", "written"]
+__all__ = [
+    "MAX_ENTRIES",
+    "START",
+    "ActRow",
+    "AuditRow",
+    "Link",
+    "entry_of",
+    "follows",
+    "is_lost",
+    "lost_row",
+    "next_row",
+    "written",
+]
 
 MAX_ENTRIES: Final = 1000
 """The most that one question is answered with."""
+
+LOST: Final = "lost"
+"""The action of an entry that was damaged, and that nobody can read any more."""
 
 MAX_DETAIL_BYTES: Final = 16 * 1024
 
@@ -61,17 +76,31 @@ def next_row(last: Link, act: ActRow) -> AuditRow:
     return (seq, *act, last.hash, _hash(last.hash, seq, *act))
 
 
+def lost_row(seq: int, previous: bytes, hash: bytes) -> AuditRow:
+    """In place of an entry that was damaged: it says that there was one, and nothing more."""
+    return seq, 0.0, "", "", LOST, "", "{}", previous, hash
+
+
+def is_lost(row: Sequence[Any]) -> bool:
+    """Whether a row is one of those."""
+    return len(row) == 9 and tuple(row[1:7]) == lost_row(0, b"", b"")[1:7]
+
+
 def follows(last: Link, row: Sequence[Any]) -> bool:
     """Whether a row, which may hold anything, is what was written as the entry behind ``last``."""
     try:
+        if is_lost(row):
+            return bool(row[0] == last.seq + 1)
         seq, *act, previous, hash = row
         return Link(seq - 1, previous) == last and hash == _hash(previous, seq, *act)
-    except (ValueError, TypeError, msgspec.MsgspecError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         return False
 
 
 def entry_of(row: AuditRow) -> AuditEntry:
-    """What an entry tells."""
+    """What an entry tells; one that is not what was written is told as lost."""
+    if not follows(Link(row[0] - 1, row[-2]), row):
+        row = lost_row(row[0], row[-2], row[-1])
     seq, time, actor, address, action, object, detail, previous, hash = row
     return AuditEntry(
         seq=seq,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from radiod.core.access.records import UsageRow
-from radiod.core.holders import ANONYMOUS, Holder
+from radiod.core.holders import ANONYMOUS, Account, Holder
 from radiod.core.timers import Clock
 
 __all__ = ["HOUR", "MAX_CLOSED", "MAX_LINES", "NO_CHANNEL", "THE_REST", "Ledger", "Line", "hour_of"]
@@ -120,10 +120,12 @@ class _Connected:
 class Ledger:
     """Counts what holders use; None is everybody who did not say who they are.
 
-    ``hour``: the open one, in seconds since 1970; ``lines``: (holder, channel) -> its line in that hour, for
-    those who count often: one that is not there is made by ``line``. ``settlers`` are called before anybody
-    looks at the counts, and enter what they kept to themselves; ``given_up``: lines of closed hours that
-    could not be written for so long that they had to go.
+    ``hour``: the open one, in seconds since 1970; ``edition``: changes when everybody needs other lines;
+    ``lines``: (holder, channel) -> its line in that hour, for those who count often: one that is not there is
+    made by ``line``. ``settlers`` are called before anybody looks at the counts, and enter what they kept to
+    themselves; ``charged``: accounts with a plan whose listeners were given something, until whoever acts on
+    that has taken them; ``given_up``: lines of closed hours that could not be written for so long that they
+    had to go.
     """
 
     def __init__(self, clock: Clock, max_lines: int = MAX_LINES, max_closed: int = MAX_CLOSED) -> None:
@@ -131,6 +133,8 @@ class Ledger:
         self._max_lines = max_lines
         self._max_closed = max_closed
         self.hour = hour_of(clock.time())
+        self.edition = 0
+        self.charged: dict[Account, None] = {}
         self.lines: dict[tuple[Holder | None, str], Line] = {}
         # The same lines by what they are written under: several holders may have one name, in several realms.
         self._by_name: dict[tuple[str, str, str], Line] = {}
@@ -146,7 +150,7 @@ class Ledger:
     # --- counting
 
     def line(self, holder: Holder | None, channel: str) -> Line:
-        """The line to count on now; the next hour has another."""
+        """The line to count on now; the next ``edition`` has another."""
         line = self.lines.get((holder, channel))
         if line is None:
             account, key = (ANONYMOUS, ANONYMOUS) if holder is None else (holder.account.id, holder.id)
@@ -164,6 +168,12 @@ class Ledger:
                 return self._named(account, key, THE_REST)
             line = self._by_name[name] = Line(self.hour, account, key, channel)
         return line
+
+    def charge(self, holder: Holder | None, events: int, size: int) -> None:
+        """So many events, of so many payload bytes, were given to listeners of a holder: plans count them."""
+        if holder is not None and holder.account.allowances is not None:
+            holder.account.allowances.delivered(events, size)
+            self.charged[holder.account] = None
 
     def opened(self, holder: Holder | None) -> None:
         """A session, a stream or a waiting poll of this holder has opened."""
@@ -191,6 +201,13 @@ class Ledger:
         """Enter all that was counted elsewhere."""
         for settle in self.settlers:
             settle()
+
+    def regroup(self) -> None:
+        """A holder is about to move to another account: what it used so far is on the old one."""
+        self.settle()
+        self.settle_time()
+        self.edition += 1
+        self.lines.clear()
 
     def settle_time(self) -> None:
         """Enter how long everything has been open; apart, since nobody minds that every second."""
@@ -224,6 +241,7 @@ class Ledger:
 
     def _open(self, hour: int) -> None:
         self.hour = hour
+        self.edition += 1
         self.lines.clear()
         self._by_name = {}
 

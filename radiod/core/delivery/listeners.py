@@ -26,11 +26,14 @@ __all__ = ["Listener", "ListenerGroup"]
 class Listener:
     """One session's part in one subscription, with the buffer that holds what it could not take yet.
 
-    ``lost`` counts all events that were dropped for it. ``is_owed`` and ``share`` are the outbox's.
+    ``lost`` counts all events that were dropped for it; ``interval``: the least seconds between two events,
+    as it wished, or as its account's plan allows, whichever is more. ``is_owed`` and ``share`` are the
+    outbox's.
     """
 
     __slots__ = (
         "buffer",
+        "interval",
         "is_owed",
         "lost",
         "outlet",
@@ -50,6 +53,7 @@ class Listener:
         # Copied here because fan-out reads it once for every listener and event.
         self.outlet = session.outlet
         self.settings = settings
+        self.interval = max(settings.min_interval, _least_interval(session))
         self.buffer: Buffer | None = None
         self.pacer: Pacer | None = None
         self.readership = subscription.flow.readerships.of(subscription.offered, session.principal.holder)
@@ -178,12 +182,18 @@ class Listener:
     def tune(self, settings: BufferSettings) -> None:
         """Go on with other settings; what waits keeps its order, and what has no room any more is lost."""
         before, self.settings = self.settings, settings
+        self.interval = max(settings.min_interval, _least_interval(self.session))
         if self.buffer is not None:
             self.lose(self.buffer.tune(settings))
         if self.pacer is not None:
             self.pacer.tuned(before)
-        elif settings.is_paced:
+        elif self.is_paced:
             self.pace().tuned(before)
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether it cannot simply be given every event at once, whatever its connection takes."""
+        return self.interval > 0 or self.settings.is_paced
 
     def replay(self, replay: Past) -> None:
         """Read what comes next from ``replay`` until it is done; live events are not offered meanwhile."""
@@ -203,6 +213,14 @@ class Listener:
             self.pacer.stop()
             self.be_ordinary()
         self.readership.leave()
+
+
+def _least_interval(session: Session) -> float:
+    """As its account's plan has it now."""
+    holder = session.principal.holder
+    if holder is None or holder.account.allowances is None:
+        return 0.0
+    return holder.account.allowances.interval
 
 
 class ListenerGroup:

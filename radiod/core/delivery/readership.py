@@ -33,8 +33,8 @@ class Readership:
         "_bytes",
         "_delivered",
         "_dropped",
+        "_edition",
         "_holder",
-        "_hour",
         "_line",
         "_listeners",
         "_offered",
@@ -58,7 +58,7 @@ class Readership:
         self._bytes = 0
         self._dropped = 0
         self._line: Line | None = None
-        self._hour = 0
+        self._edition = -1
 
     # --- listeners
 
@@ -116,9 +116,10 @@ class Readership:
         if not (self._delivered or self._dropped):
             return
         line = self._line
-        if line is None or self._hour != ledger.hour:
+        if line is None or self._edition != ledger.edition:
             line = self._line = ledger.line(self._holder, self._offered.channel)
-            self._hour = ledger.hour
+            self._edition = ledger.edition
+        ledger.charge(self._holder, self._delivered, self._bytes)
         line.delivered += self._delivered
         line.bytes_out += self._bytes
         line.dropped += self._dropped

@@ -241,7 +241,7 @@ class Broker:
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
         listener = Listener(session, subscription, settings)
-        if settings.is_paced:
+        if listener.is_paced:
             listener.pace()
         subscription.listeners[session] = listener
         self._held.add(session, subscription)

@@ -195,7 +195,7 @@ class Gateway:
     def join(self, principal: Principal, outlet: Any) -> Session:
         """Open a session for events to be sent to, as ``Realm.join``.
 
-        Raises: NoAccess: access has ended since it was known who that is.
+        Raises: NoAccess: access has ended since it was known who that is; OverLimit: as ``Realm.join``.
         """
         if principal.holder is not None:
             principal.holder.check_open()

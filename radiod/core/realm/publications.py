@@ -52,9 +52,9 @@ class Usage:
         line.published += 1
         line.bytes_in += size
 
-    def refused(self, actor: Actor, channel: str) -> None:
+    def refused(self, actor: Actor, uri: str) -> None:
         """As ``Meter.refused``."""
-        self._ledger.line(actor.principal.holder, channel).refused += 1
+        self._ledger.line(actor.principal.holder, uri).refused += 1
 
     def called(self, actor: Actor, procedure: str) -> None:
         """As ``Meter.called``."""
@@ -62,9 +62,11 @@ class Usage:
 
     def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
         """As ``Meter.retold``."""
-        line = self._ledger.line(actor.principal.holder, channel)
+        holder = actor.principal.holder
+        line = self._ledger.line(holder, channel)
         line.delivered += events
         line.bytes_out += size
+        self._ledger.charge(holder, events, size)
 
 
 class Publications:

@@ -317,7 +317,11 @@ class Realm:
 
         Args:
             id: what the client was told that it would be; taken only by the most unlikely chance.
+        Raises: OverLimit: its account's plan has no more connections.
         """
+        holder = principal.holder
+        if holder is not None:
+            holder.check_room()
         if id is None:
             id = self._ids.next()
         while id in self.sessions:
@@ -325,7 +329,6 @@ class Realm:
         session = self.sessions[id] = Session(
             id, principal, outlet, features, is_revocable, agent, wants_goodbye
         )
-        holder = principal.holder
         if holder is not None:
             holder.enter(session, self.departures.expel)
         self.ledger.opened(holder)

@@ -290,6 +290,7 @@ def _admitted(
     if principal.holder is not None:
         # Others were asked, perhaps, and access has ended meanwhile.
         principal.holder.check_open()
+        principal.holder.check_room()
     for one in wanted:
         try:
             one.space.tuning.settings_of(principal, one.match, one.topic, asked.buffer)

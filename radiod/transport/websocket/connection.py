@@ -152,12 +152,13 @@ class WebSocketConnection:
         gates: Mapping[str, Gate],
         is_batched: bool = False,
         cookie: BrowserCookie | None = None,
+        origin: str | None = None,
     ) -> None:
-        """Expect a WAMP client, who came with this cookie."""
+        """Expect a WAMP client, who came with this cookie, from a page of this origin."""
         assert self._outlet is not None
         self._first_byte = BINARY if codec.is_binary else TEXT
         deadline = self._shared.handshake_deadline
-        driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie)
+        driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie, origin)
         self._driver = driver
         if is_batched:
             make_format = partial(batched_format, codec.name, self._is_deflated)

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.access.audit import MAX_DETAIL_BYTES, START, Link, entry_of, follows, next_row, written
+from radiod.core.access.audit import (
+    MAX_DETAIL_BYTES,
+    START,
+    Link,
+    entry_of,
+    follows,
+    is_lost,
+    lost_row,
+    next_row,
+    written,
+)
 from radiod.core.access.records import AccountRecord, Act
 from radiod.errors import INVALID_ARGUMENT, Refused
 
@@ -81,6 +91,23 @@ def test_what_is_changed_left_out_or_put_elsewhere_shows(acts, data):
 @pytest.mark.parametrize("row", [(), (None,) * 9, (1, "x", b"", 2, 3, 4, 5, 6, 7), ("1",) * 9])
 def test_nonsense_follows_nothing(row):
     assert not follows(START, row)
+
+
+def test_an_entry_that_is_lost_says_so_and_the_chain_goes_on():
+    first, second, third = chain([ACT, ACT, ACT])
+    gone = lost_row(2, first[-1], third[-2])
+    assert whole([first, gone, third])
+    assert (is_lost(gone), is_lost(second)) == (True, False)
+    assert not whole([first, lost_row(2, first[-1], bytes(32)), third])
+    assert not whole([first, lost_row(3, first[-1], third[-2])])
+
+
+def test_an_entry_that_was_changed_is_told_as_lost():
+    (row,) = chain([ACT])
+    for changed in ((*row[:2], "nobody", *row[3:]), (*row[:6], b"\xff", *row[7:])):
+        entry = entry_of(changed)
+        assert (entry.seq, entry.action, entry.actor, entry.detail) == (1, "lost", "", {})
+        assert (entry.previous, entry.hash) == row[-2:]
 
 
 def test_texts_that_are_none_follow_nothing():

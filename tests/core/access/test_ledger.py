@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from radiod.core.access.ledger import HOUR, Ledger, Line, hour_of
 from radiod.core.access.records import UsageRow
+from radiod.core.allowances import Allowances
 from radiod.core.holders import Account, Holder
+from radiod.core.plans import Plan
 from radiod.testing import FakeClock
 
 MONTHS_END = 1_796_083_200
@@ -94,6 +96,14 @@ class TestHours:
             (MONTHS_END, 2),
         ]
         assert write(ledger) == []
+
+    def test_what_is_written_already_does_not_wait(self, clock, ledger, holder):
+        ledger.line(holder, "a").published += 1
+        write(ledger)
+        ledger.line(holder, "b").published += 1
+        clock.advance(10)
+        ledger.turn()
+        assert [row.channel for row in write(ledger)] == ["b"]
 
     def test_what_was_counted_elsewhere_is_entered_before_the_hour_closes(self, clock, ledger, holder):
         ledger.settlers.append(lambda: setattr(ledger.line(holder, "a"), "delivered", 7))
@@ -192,3 +202,34 @@ class TestWriting:
 def test_an_hour_begins_at_most_an_hour_before_any_moment_in_it(time):
     assert 0 <= time - hour_of(time) < HOUR
     assert hour_of(time) % HOUR == 0
+
+
+class TestPlans:
+    def test_what_listeners_are_given_is_charged_to_plans_alone(self, clock, ledger, holder):
+        ledger.charge(holder, 1, 10)
+        ledger.charge(None, 1, 10)
+        assert ledger.charged == {}
+        holder.account.allowances = Allowances(Plan(), clock)
+        ledger.charge(holder, 2, 20)
+        assert list(ledger.charged) == [holder.account]
+        assert (holder.account.allowances.deliver_day.used, holder.account.allowances.bytes_day.used) == (
+            2,
+            20,
+        )
+
+    def test_a_holder_that_moves_leaves_what_it_used_behind(self, clock, ledger, holder):
+        ledger.settlers.append(lambda: setattr(ledger.line(holder, "a"), "delivered", 7))
+        ledger.opened(holder)
+        clock.advance(2)
+        ledger.regroup()
+        ledger.settlers.clear()
+        holder.move(Account("other"))
+        clock.advance(1)
+        ledger.settle_time()
+        ledger.line(holder, "a").delivered += 1
+        assert [(row.account, row.channel, row.delivered, row.seconds) for row in write(ledger)] == [
+            ("acme", "a", 7, 0),
+            ("acme", "", 0, 2),
+            ("other", "", 0, 1),
+            ("other", "a", 1, 0),
+        ]

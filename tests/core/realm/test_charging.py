@@ -9,6 +9,7 @@ from radiod.core.holders import Account, Holder
 from radiod.core.plans import Plan
 from radiod.core.promises import Promise
 from radiod.core.realm.charging import within
+from radiod.core.realm.handshake import Gate, Handshake
 from radiod.core.rights import Action
 from radiod.errors import (
     INVALID_URI,
@@ -42,7 +43,10 @@ class Counting:
         self.over.append((actor.principal.authid, channel))
 
     def called(self, actor, procedure):
-        """Calls have their callees to count them."""
+        self.accepted += 1
+
+    def retold(self, actor, channel, events, size):
+        pass
 
 
 @pytest.fixture
@@ -231,6 +235,50 @@ class TestCalling:
         client.send(48, 2, {"progress": True}, "f", [2])
         assert [message[:3] for message in client.received()] == [[8, 48, 2]]
         assert [message[0] for message in callee.received()] == [68]
+
+
+class TestConnections:
+    class LetIn:
+        method = "anonymous"
+
+        def __init__(self, holder):
+            self.holder = holder
+
+        def begin(self, details):
+            return make_principal(self.holder.id, holder=self.holder)
+
+    def hello(self, world, holder):
+        gate = Gate(world.realm, {"anonymous": self.LetIn(holder)})
+        handshake = Handshake({"radio": gate})
+        return handshake.receive(JSON.decode(b'[1,"radio",{"roles":{"caller":{}}}]'), None)
+
+    def test_one_too_many_is_no_session(self, world):
+        holder = holder_of(world, connections=2)
+        self.hello(world, holder)
+        publisher(world, holder)
+        with pytest.raises(OverLimit) as refusal:
+            self.hello(world, holder)
+        assert (refusal.value.uri, refusal.value.limit) == (QUOTA, "connections")
+        assert (holder.account.connections, len(world.realm.sessions)) == (2, 2)
+        world.realm.leave(next(iter(world.realm.sessions.values())))
+        self.hello(world, holder)
+        assert holder.account.connections == 2
+
+    def test_nor_when_deliveries_are_used_up(self, world):
+        holder = holder_of(world, deliver_day=1)
+        holder.account.allowances.deliver_day.add(1, world.clock.time())
+        with pytest.raises(OverLimit) as refusal:
+            self.hello(world, holder)
+        assert (refusal.value.uri, refusal.value.limit) == (QUOTA, "deliver_day")
+
+    def test_a_smaller_plan_ends_nothing_and_lets_nothing_more_in(self, world):
+        holder = holder_of(world, connections=3)
+        clients = [publisher(world, holder) for _ in range(3)]
+        holder.account.allowances.change(Plan(connections=1))
+        assert all(client.session.is_open for client in clients)
+        world.realm.leave(clients[0].session)
+        with pytest.raises(OverLimit):
+            self.hello(world, holder)
 
 
 def test_errors_of_ours_are_not_forgiven(world):

@@ -148,6 +148,11 @@ class TestVisitors:
     def private(self, world):
         return world.realm.lifecycle.declare("p", key="secret")
 
+    def test_have_counted_what_they_are_told_of_the_past(self, world, visitor):
+        world.realm.gateway.retold(visitor, "a", 3, 30)
+        line = world.realm.ledger.line(None, "a")
+        assert (line.delivered, line.bytes_out) == (3, 30)
+
     def test_publish_under_their_own_name(self, world, visitor, alice):
         alice.subscribe("a")
         world.realm.gateway.publish(visitor, "a", Payload.of(1), PublishOptions(disclose_me=True))

@@ -8,12 +8,14 @@ from support.realms import YES, World
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.access.records import UsageRow
+from radiod.core.allowances import Allowances
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.disclosure import Visitor
 from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
+from radiod.core.plans import Plan
 from radiod.core.realm.publications import Usage
 from radiod.core.rights import Disclose, Verdict
 from radiod.errors import (
@@ -180,6 +182,20 @@ class TestMeter:
         world.clock.advance(0)
         assert isinstance(outcomes[0], Publication)
         assert len(meter.told) == 2
+
+    def test_what_waits_for_room_under_a_plan_is_paid_for_once_it_has_it(self, world, meter, alice):
+        holder = Holder("k", Account("acme"))
+        holder.account.allowances = Allowances(Plan(publish_day=10), world.clock)
+        visitor = Visitor(99, make_principal(holder=holder))
+        alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
+        world.outbox.block(alice.session)
+        answers = [self.publish(world, visitor, "a", n, acknowledge=True) for n in range(2)]
+        world.outbox.unblock(alice.session)
+        outcomes = []
+        answers[1].then(outcomes.append)
+        world.clock.advance(0)
+        assert isinstance(outcomes[0], Publication)
+        assert holder.account.allowances.publish_day.used == 2
 
     def test_does_not_count_what_never_had_room(self, world, meter, alice, visitor):
         alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
