@@ -9,9 +9,9 @@ from radiod.access.accounts import AccountBook
 from radiod.access.by import By
 from radiod.access.keys import Entry, KeyBook
 from radiod.access.plans import PlanBook
-from radiod.auth.keys import Key
 from radiod.core.access.records import UsageQuery
 from radiod.core.arguments import whole
+from radiod.core.holders import Holder
 from radiod.core.promises import Promise, chain
 from radiod.core.quotas import day_of, month_of
 from radiod.core.timers import Clock
@@ -36,6 +36,16 @@ class UsageSource(Protocol):
     def usage(self, query: UsageQuery) -> Promise[tuple[list[Told], str | None]]: ...
 
 
+class Asker(Protocol):
+    """The key that asks; ``auth.keys.Key`` is one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def holder(self) -> Holder: ...
+
+
 class Statements:
     """Statements for the holders of keys, each about its own account alone."""
 
@@ -48,7 +58,7 @@ class Statements:
         self._source = source
         self._clock = clock
 
-    def describe(self, key: Key) -> Promise[Told]:
+    def describe(self, key: Asker) -> Told | Promise[Told]:
         """``{account, plan, limits, used, resets, connections, keys, self_rotate}``.
 
         ``used``: ``day`` and ``month`` of UTC, each ``{published, delivered, bytes}``, of which ``bytes`` are
@@ -78,9 +88,9 @@ class Statements:
                 "self_rotate": self._may_rotate(key),
             }
 
-        return _promised(chain(self._source.usage(query), tell))
+        return chain(self._source.usage(query), tell)
 
-    def usage(self, key: Key, month: str) -> Promise[list[Told]]:
+    def usage(self, key: Asker, month: str) -> list[Told] | Promise[list[Told]]:
         """What the account has used in a month, by day, key and channel; ``day`` as ``2026-11-27``.
 
         Args:
@@ -103,9 +113,9 @@ class Statements:
                 raise Refused(QUOTA, f"more than {MAX_ROWS} rows: ask whoever runs this radio for them")
             return [{**row, "day": f"{datetime.fromtimestamp(row['day'], UTC):%Y-%m-%d}"} for row in rows]
 
-        return _promised(chain(self._source.usage(query), tell))
+        return chain(self._source.usage(query), tell)
 
-    def rotate(self, key: Key, address: str, overlap: float) -> Promise[Told]:
+    def rotate(self, key: Asker, address: str, overlap: float) -> Promise[Told]:
         """A new secret for the key that asks → ``{id, key, expires}``, as ``KeyBook.rotate``.
 
         Args:
@@ -123,14 +133,14 @@ class Statements:
         name = self._accounts.record(account).plan
         return name, {} if name is None else self._plans.describe(name)["limits"]
 
-    def _may_rotate(self, key: Key) -> bool:
+    def _may_rotate(self, key: Asker) -> bool:
         """Keys of the configuration are changed there."""
         _, limits = self._plan(key.holder.account.id)
         entry = self._entry(key)
         return entry is not None and not entry.is_fixed and limits.get("self_rotate", False)
 
-    def _entry(self, key: Key) -> Entry | None:
-        return next((entry for _, entry in self._keys if entry.key is key), None)
+    def _entry(self, key: Asker) -> Entry | None:
+        return next((entry for _, entry in self._keys if entry.holder is key.holder), None)
 
     def _own(self, account: str) -> list[Told]:
         """The account's keys; of each the last characters and the last use of its newest secret."""
@@ -157,8 +167,3 @@ def _used(rows: list[Told]) -> Told:
         "delivered": sum(row["delivered"] for row in rows),
         "bytes": sum(row["bytes_out"] for row in rows),
     }
-
-
-def _promised(value: Any) -> Any:
-    """What was asked of a promise is one."""
-    return value

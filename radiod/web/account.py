@@ -10,13 +10,14 @@ import msgspec
 
 from radiod.core.promises import Promise, chain
 from radiod.errors import Refused
-from radiod.web.answers import NO_PATH, Request, query, refusal, rest_of_path
+from radiod.web.answers import Request, query, refusal
 from radiod.web.callers import Caller, Callers, UnknownCaller
 from radiod.web.routes import Outcome, Route
+from radiod.web.site import page
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 
-__all__ = ["Account", "Statements"]
+__all__ = ["Account", "Rotation", "Statements", "Usage", "csv"]
 
 COLUMNS: Final = (
     "day",
@@ -33,7 +34,7 @@ COLUMNS: Final = (
 )
 """Of the file of one month."""
 
-MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+MONTH: Final = re.compile(r"(19[7-9]|[2-9][0-9]{2})[0-9]-(0[1-9]|1[0-2])")
 WRONG_MONTH: Final = json_answer(400, {"error": "month must be as 2026-11"})
 NEEDS_QUOTES: Final = re.compile(r'[",\r\n]')
 FORMULA: Final = ("=", "+", "-", "@", "\t")
@@ -42,62 +43,76 @@ FORMULA: Final = ("=", "+", "-", "@", "\t")
 TEXT_CSV: Final = b"text/csv; charset=utf-8"
 
 
+Told = dict[str, Any]
+Act = Callable[[Request, Caller], Outcome]
+
+
 class Statements(Protocol):
     """What is known of accounts; ``access.statements.Statements`` is one, and documents it."""
 
-    def describe(self, caller: Caller) -> dict[str, Any] | Promise[dict[str, Any]]: ...
+    def describe(self, key: Caller) -> Told | Promise[Told]: ...
 
-    def usage(self, caller: Caller, month: str) -> Promise[list[dict[str, Any]]]: ...
+    def usage(self, key: Caller, month: str) -> list[Told] | Promise[list[Told]]: ...
 
-    def rotate(
-        self, caller: Caller, address: str, overlap: Any
-    ) -> dict[str, Any] | Promise[dict[str, Any]]: ...
+    def rotate(self, key: Caller, address: str, overlap: float) -> Promise[Told]: ...
 
 
-class Rotation(msgspec.Struct, forbid_unknown_fields=True):
+class Overlap(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST /account/rotate. ``overlap``: seconds that the old secret is good for yet."""
 
     overlap: float = 86_400
 
 
-_ROTATION: Final = msgspec.json.Decoder(Rotation)
+_OVERLAP: Final = msgspec.json.Decoder(Overlap)
 
 
-class Account(Route):
-    """Below ``/account``, for whoever has an API key of it.
+class _OfAccount(Route):
+    """Answers whoever has an API key of the account. Pages of other sites have no business here."""
 
-    Args:
-        page: what a browser gets, which has no key yet: it asks for one, and holds it in memory only.
-    """
+    is_for_pages = False
 
-    def __init__(self, callers: Callers, statements: Statements, page: Answer) -> None:
+    def __init__(self, callers: Callers, statements: Statements) -> None:
         self._callers = callers
         self._statements = statements
-        self._page = page
-        self._paths: dict[str, Callable[[Request, Caller], Outcome]] = {
-            "": self._describe,
-            "usage.csv": self._month,
-        }
+
+    def by_key(self, request: Request, act: Act) -> Outcome:
+        """What ``act`` comes to, perhaps when it is the address's turn."""
+
+        def attempt() -> Outcome:
+            try:
+                return act(request, self._callers.of(request))
+            except UnknownCaller as nobody:
+                return nobody.answer
+            except Refused as refused:
+                return refusal(refused)
+
+        return self._callers.in_turn(request, attempt)
+
+
+class Account(_OfAccount):
+    """``GET /account``: the statement.
+
+    A browser that was sent here gets a page: it asks for the key, and holds it in memory only.
+    """
+
+    def __init__(self, callers: Callers, statements: Statements) -> None:
+        super().__init__(callers, statements)
+        self._page = page("account.html")
 
     def get(self, request: Request) -> Outcome:
-        """The statement, a month's usage, or the page."""
-        act = self._paths.get(rest_of_path(request) or "")
-        if act is None:
-            return NO_PATH
-        if act == self._describe and _wants_page(request):
-            return self._page
-        return self._callers.in_turn(request, lambda: self._with_key(request, act))
-
-    def _with_key(self, request: Request, act: Callable[[Request, Caller], Outcome]) -> Outcome:
-        try:
-            return act(request, self._callers.of(request))
-        except UnknownCaller as nobody:
-            return nobody.answer
-        except Refused as refused:
-            return refusal(refused)
+        """The statement, or the page."""
+        return self._page if _wants_page(request) else self.by_key(request, self._describe)
 
     def _describe(self, request: Request, caller: Caller) -> Outcome:
         return chain(self._statements.describe(caller), _told)
+
+
+class Usage(_OfAccount):
+    """``GET /account/usage.csv?month=2026-11``: what the account has used, by day, key and channel."""
+
+    def get(self, request: Request) -> Outcome:
+        """The file."""
+        return self.by_key(request, self._month)
 
     def _month(self, request: Request, caller: Caller) -> Outcome:
         month = query(request).get("month", "")
@@ -105,38 +120,27 @@ class Account(Route):
             return WRONG_MONTH
         name = f'attachment; filename="usage-{month}.csv"'
 
-        def say(rows: list[dict[str, Any]]) -> Answer:
+        def say(rows: list[Told]) -> Answer:
             return Answer(200, csv(rows), TEXT_CSV, fields=(("Content-Disposition", name),))
 
         return chain(self._statements.usage(caller, month), say)
 
 
-class Rotate(Route):
+class Rotation(_OfAccount):
     """``POST /account/rotate``: a new secret for the key that asks, if its plan lets it."""
 
     methods = ("POST", "OPTIONS")
-    is_for_pages = False
-
-    def __init__(self, callers: Callers, statements: Statements) -> None:
-        self._callers = callers
-        self._statements = statements
 
     def post(self, request: Request) -> Outcome:
-        """``{"id", "key", "expires"}``: the new secret, and when the old ones end."""
-        return self._callers.in_turn(request, lambda: self._rotate(request))
+        """``{"id", "key", "expires"}``."""
+        return self.by_key(request, self._rotate)
 
-    def _rotate(self, request: Request) -> Outcome:
+    def _rotate(self, request: Request, caller: Caller) -> Outcome:
         try:
-            caller = self._callers.of(request)
-            asked = _ROTATION.decode(request.body or b"{}")
-            found = self._statements.rotate(caller, request.visit.peer, asked.overlap)
-        except UnknownCaller as nobody:
-            return nobody.answer
+            asked = _OVERLAP.decode(request.body or b"{}")
         except msgspec.DecodeError as wrong:
             return json_answer(400, {"error": f'the body must be {{"overlap": seconds}}: {str(wrong)[:200]}'})
-        except Refused as refused:
-            return refusal(refused)
-        return chain(found, _told)
+        return chain(self._statements.rotate(caller, request.visit.peer, asked.overlap), _told)
 
 
 def _told(found: dict[str, Any]) -> Answer:
