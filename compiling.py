@@ -14,6 +14,7 @@ COMPILED = (
     "transport/batched.py",
     "transport/driver.py",
     "transport/formats.py",
+    "transport/handing.py",
     "transport/http/answering.py",
     "transport/http/connection.py",
     "transport/http/incoming.py",

@@ -24,7 +24,6 @@ TEST = [
     "msgpack>=1.0",
     "requests>=2.32",
     "httpx>=0.27",
-    "websockets>=13",
     "selenium>=4.24",
     "types-requests>=2.32",
     # /openapi.json is a valid document, and what schemathesis sends by it gets the answers that it names.
@@ -43,6 +42,8 @@ TEST = [
     # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
     "cent>=5.2",
     "crossbarhttprequests>=0.1.6",
+    # The reference library that verifies webhooks.
+    "standardwebhooks>=1.0",
 ]
 
 
@@ -72,7 +73,6 @@ setup(
     data_files=[
         ("share/radiod", sorted(str(path.relative_to(HERE)) for path in (HERE / "packaging").iterdir()))
     ],
-    entry_points={"console_scripts": ["radiod = radiod.command:main"]},
     ext_modules=extensions(),
     options={"build_ext": {"parallel": os.cpu_count()}},
     install_requires=[
@@ -85,6 +85,13 @@ setup(
         "pyopenssl>=24.3",
         "cryptography>=42.0",
         "treq>=23.11",
+        # Listen tokens: no dependencies of its own.
+        "pyjwt>=2.10",
+        # radioctl: its command line, its screens, and its WebSockets, which need no reactor.
+        "click>=8.2",
+        "rich>=13.9.4",
+        "websockets>=13",
     ],
+    entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
     extras_require={"sim": SIM, "dev": [*TEST, *SIM], "fuzz": ["atheris>=3.0"]},
 )

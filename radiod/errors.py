@@ -19,6 +19,7 @@ __all__ = [
     "Denied",
     "Exceeded",
     "NoAccess",
+    "OverLimit",
     "PeerError",
     "RadiodError",
     "Refused",
@@ -61,6 +62,18 @@ class Exceeded(Refused):
     def __init__(self, limit: str, text: str, uri: str = "radiod.error.quota") -> None:
         super().__init__(uri, text)
         self.limit: Final = limit
+
+
+class OverLimit(Exceeded):
+    """A request is refused for a limit of its account's plan, ``limit``.
+
+    ``retry_after``: whole seconds until it may be tried again, at least 1.
+    """
+
+    def __init__(self, limit: str, retry_after: int, uri: str) -> None:
+        what = "rate limit" if uri == RATE_LIMITED else "quota"
+        super().__init__(limit, f"{what} exceeded: {limit}", uri)
+        self.retry_after: Final = retry_after
 
 
 class WrongSecret(Refused):

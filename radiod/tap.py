@@ -16,7 +16,7 @@ from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
 from radiod import __version__
-from radiod.config import Config, ConfigError, Listen, Store
+from radiod.config import Admin, Config, ConfigError, Listen, Store
 from radiod.logs.files import never_rotate
 from radiod.logs.observer import LimitedLog
 from radiod.process import Process, StartError, check_pidfile, process_of
@@ -32,6 +32,7 @@ class Options(usage.Options):
     synopsis = "[options]"
     optParameters = [
         ["config", "c", None, "TOML file; without it radiod serves realm 'radio' on 127.0.0.1:8080."],
+        ["admin", None, None, "Unix socket for radioctl, '' for none; overrides the file."],
         ["store", None, None, "SQLite file of the store, '' for memory; overrides the file."],
     ]
 
@@ -76,6 +77,8 @@ def configuration(options: Options) -> Config:
         config = msgspec.structs.replace(config, listen=listen)
     if options["store"] is not None:
         config = msgspec.structs.replace(config, store=Store(path=options["store"]).placed(here))
+    if options["admin"] is not None:
+        config = msgspec.structs.replace(config, admin=Admin(socket=options["admin"]).placed(here))
     return config
 
 
@@ -118,7 +121,8 @@ def makeService(
         from twisted.internet import reactor
     try:
         process = process_of(twistd or options.parent or {})
-        service = RadioService(configuration(options), reactor, process)
+        file = None if options["config"] is None else Path(options["config"])
+        service = RadioService(configuration(options), reactor, process, file)
         service.bind()
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None

@@ -195,9 +195,11 @@ class RecordingOutbox:
         for listener in listeners:
             if listener.session in self._blocked:
                 listener.hold(broadcast)
+                listener.leave_out(broadcast)
                 self.release(listener)
             else:
                 self._record_event(listener, broadcast, lost)
+                listener.count(1, broadcast)
 
     def release(self, listener: Listener) -> None:
         if not listener.is_owed:
@@ -229,6 +231,7 @@ class RecordingOutbox:
                 listener.is_owed = False
             else:
                 self._record_event(listener, *taken)
+                listener.take_over(taken[0])
                 self._owed.append(listener)
         self._owed = kept
 
@@ -236,7 +239,6 @@ class RecordingOutbox:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
         self._record(Sent(listener.session, event, broadcast.payload))
-        listener.count(1, broadcast)
 
     def hold(self, session: Session, is_held: bool) -> None:
         if is_held:

@@ -16,6 +16,7 @@ from radiod import config
 from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
 from radiod.config.places import placed_endpoint
 from radiod.core.delivery import settings
+from radiod.core.plans import Plan
 
 HERE = Path()
 DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -32,6 +33,9 @@ origins = ["https://www.example.org", "http://localhost:3000", "null", "*"]
 
 [store]
 path = "radiod.sqlite"
+
+[admin]
+socket = "admin.sock"
 
 [limits]
 max_message_bytes = 65536
@@ -166,6 +170,9 @@ def test_what_has_no_effect_yet_is_named():
 
 
 USER = "[realms.r.users.u]\nrole = 'listener'\n"
+WHSEC = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+WEBHOOK = "[realms.r.webhooks.h]\n"
+HOOKED = f"{WEBHOOK}url = 'https://a'\nsecret = '{WHSEC}'\n"
 DYNAMIC = "[realms.r.dynamic]\nmethods = ['ticket']\n"
 DECIDED_BY_THE_AUTHORIZER = {
     "subscribe": "['*']",
@@ -187,7 +194,10 @@ SCRAM = (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("port = 1", "port: unknown key; there are listen, http, store, limits, realms"),
+        (
+            "port = 1",
+            "port: unknown key; there are listen, http, store, admin, usage, limits, plans, accounts, realms",
+        ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
         ("[limits]\nmax_connections = 0", "limits.max_connections: Expected `int` >= 1"),
@@ -399,6 +409,37 @@ SCRAM = (
             DYNAMIC + "hook = 'https://a'\nhook_token = 'a'\nhook_token_env = 'A'",
             "realms.r.dynamic.hook_token_env: given together with hook_token",
         ),
+        (WEBHOOK, "realms.r.webhooks.h.url: missing"),
+        (
+            f"{WEBHOOK}url = 'https://a'\nchannels = ['a']",
+            "realms.r.webhooks.h.secret: missing; give secret, secret_file or secret_env",
+        ),
+        *(
+            (
+                f"{HOOKED.replace(WHSEC, wrong)}channels = ['a']",
+                "realms.r.webhooks.h.secret: must be whsec_ and the base64 of 24 to 64 bytes",
+            )
+            for wrong in ("secret", WHSEC[6:], f"{WHSEC}!", "whsec_YWFh", "whsec_" + "A" * 88)
+        ),
+        (
+            f"{HOOKED}channels = ['a']\nold_secret = 'very-secret'",
+            "realms.r.webhooks.h.old_secret: must be whsec_ and the base64 of 24 to 64 bytes",
+        ),
+        (HOOKED, "realms.r.webhooks.h.channels: goes with events of channels, and only with them"),
+        (
+            f"{HOOKED}channels = ['a']\nevents = ['key.revoked']",
+            "realms.r.webhooks.h.channels: goes with events of channels, and only with them",
+        ),
+        (f"{HOOKED}channels = ['a']\nevents = []", "realms.r.webhooks.h.events: at least one is needed"),
+        (f"{HOOKED}channels = ['a b']", "realms.r.webhooks.h.channels: 'a b' is no URI pattern"),
+        (
+            f"{HOOKED}channels = ['radiod.*']",
+            "realms.r.webhooks.h.channels: names under wamp. and radiod. belong to the router",
+        ),
+        (
+            f"{HOOKED}channels = ['a']\nevents = ['channel.evnt']",
+            "realms.r.webhooks.h.events.[0]: Invalid enum value 'channel.evnt'",
+        ),
         (
             USER + SCRAM.replace("very", "nearly"),
             "realms.r.users.u.scram.stored_key: must be 32 bytes in hex",
@@ -440,6 +481,11 @@ def test_a_hook_is_asked_where_nobody_else_reads_it(hook, is_right):
         assert parse(text).realms["r"].dynamic.hook == hook
     else:
         assert mistake(text).endswith("hook: must be an https: URL, or an http: URL of this machine")
+    text = HOOKED.replace("https://a", hook) + "channels = ['a']"
+    if is_right:
+        assert parse(text).realms["r"].webhooks["h"].url == hook
+    else:
+        assert mistake(text).endswith("url: must be an https: URL, or an http: URL of this machine")
 
 
 PATTERNS = {
@@ -629,6 +675,23 @@ def test_a_file_that_never_ends_or_fails_is_refused(path):
     assert str(caught.value) in (f"{path}: longer than 16777216 bytes", f"{path}: Input/output error")
 
 
+@pytest.mark.parametrize(
+    ("text", "socket"),
+    [("", "radiod-admin.sock"), ("[admin]\nsocket = 'a/b.sock'", "a/b.sock"), ("[admin]\nsocket = ''", None)],
+)
+def test_the_admin_socket_is_beside_the_file_unless_it_says_otherwise(tmp_path, text, socket, monkeypatch):
+    file = tmp_path / "radiod.toml"
+    file.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    for path in (file, Path("radiod.toml")):
+        assert Config.load(path).admin.path(path) == ("" if socket is None else str(tmp_path / socket))
+
+
+def test_without_a_file_there_is_an_admin_socket_only_if_it_is_asked_for():
+    assert Config().admin.path(None) == ""
+    assert config.Admin(socket="a.sock").placed(Path("/run")).path(None) == "/run/a.sock"
+
+
 def test_a_byte_order_mark_and_line_ends_of_any_kind_are_no_part_of_the_text(tmp_path):
     file = tmp_path / "radiod.toml"
     file.write_bytes(b"\xef\xbb\xbf[limits]\r\nmax_connections = 5\r\n")
@@ -694,6 +757,7 @@ NODES = {
     "`[http]`": config.Http,
     "`[store]`": config.Store,
     "`[limits]`": config.Limits,
+    "`[plans.<name>]`": config.Plan,
     "`[realms.<realm>]`": config.Realm,
     "`roles`": config.Role,
     "`users`": config.User,
@@ -701,9 +765,11 @@ NODES = {
     "`wampcra`": config.Wampcra,
     "`scram`": config.Scram,
     "`keys`": config.Key,
+    "`accounts`": config.Account,
     "`channels`": config.Channel,
     "`buffer`": config.Buffer,
     "`history`": config.History,
+    "`webhooks`": config.Webhook,
 }
 
 KEYS = st.sampled_from([*fields_of(*NODES.values()), "ticket_file", "key_env"]) | st.text(max_size=3)
@@ -785,6 +851,8 @@ def default_of(field, kind):
     default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     if isinstance(default, msgspec.Struct):
         return "as below"
+    if isinstance(default, tuple) and default:
+        return json.dumps([one.value for one in default])
     if isinstance(default, config.Policy | Disclose):
         default = default.value
     if isinstance(default, str):
@@ -842,6 +910,118 @@ def test_a_channels_buffer_keeps_within_the_servers_bound():
     assert mistake(text) == "realms.r.channels.a.buffer.max_bytes: above limits.max_buffer_bytes, 1000"
 
 
+class TestPlans:
+    def test_have_the_same_fields_bounds_and_defaults_as_those_made_at_run_time(self):
+        configured, made = (inspect.type_info(kind).fields for kind in (config.Plan, Plan))
+        assert configured == made
+
+    def test_are_the_plans_that_they_say(self):
+        text = "[plans.basic]\npublish_rate = 10\nconnections = 5\nprice = {base = 9.5, delivered = 0.01}"
+        (plan,) = parse(text).plans.values()
+        assert plan.whole() == Plan(publish_rate=10, connections=5, price={"base": 9.5, "delivered": 0.01})
+
+    @pytest.mark.parametrize(
+        ("text", "complaint"),
+        [
+            ("[plans.basic]\npublish_burst = 5", "plans.basic: publish_burst needs a publish_rate"),
+            ("[plans.basic]\npublish_rates = 5", "plans.basic.publish_rates: unknown key; did you mean"),
+            ("[plans.basic]\nover = 'stop'", "plans.basic.over: Invalid enum value 'stop'"),
+            ("[plans.basic]\nprice = {drops = 1}", "plans.basic: Invalid enum value 'drops'"),
+            ("[plans.basic]\nprice = {base = -1}", "plans.basic.price"),
+            ("[plans.'a b']", "a plan's name has 1 to 64 letters"),
+            ("[plans.'']", "a plan's name has 1 to 64 letters"),
+        ],
+    )
+    def test_that_make_no_sense_are_told_so(self, text, complaint):
+        assert complaint in mistake(text)
+
+
 def test_only_the_first_realms_channels_have_aliases():
     text = "[realms.first]\n[realms.second.channels.a]\naliases = ['/x']"
     assert mistake(text) == "realms.second.channels.a.aliases: only channels of the first realm have aliases"
+
+
+class TestAccess:
+    def key(self, more):
+        return parse(f"[realms.r.keys.k]\nkey = 'a'\n{more}").realms["r"].keys["k"]
+
+    def test_keys_and_users_have_accounts(self):
+        found = parse(
+            """
+            [accounts.acme]
+            label = "ACME Ltd"
+            plan = "basic"
+            [realms.r.roles.reader]
+            [realms.r.users.joe]
+            role = "reader"
+            account = "acme"
+            [realms.r.keys.k]
+            key = "a"
+            account = "acme"
+            label = "dashboard"
+            register = ["a.b"]
+            """
+        )
+        assert found.accounts == {"acme": config.Account(label="ACME Ltd", plan="basic")}
+        realm = found.realms["r"]
+        assert realm.users["joe"].account == realm.keys["k"].account == "acme"
+        assert (realm.keys["k"].label, realm.keys["k"].register) == ("dashboard", ("a.b",))
+
+    @pytest.mark.parametrize(
+        ("date", "seconds"),
+        [
+            ("2027-12-31", 1830211200.0),
+            ("2027-12-31T12:00:00Z", 1830254400.0),
+            ("2027-12-31 12:00:00.5", 1830254400.5),
+            ("2027-12-31T12:00:00+01:00", 1830250800.0),
+            ("1830211200", 1830211200.0),
+            ("1.5", 1.5),
+        ],
+    )
+    def test_a_date_is_a_date_of_toml_or_seconds(self, date, seconds):
+        key = self.key(f"valid_from = {date}\nvalid_until = 3000-01-01")
+        assert key.valid_from == seconds
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ("valid_from = 12:00:00", "valid_from: Expected `float | null`, got `time`"),
+            ("valid_from = '2027-12-31'", "valid_from: Expected `float | null`, got `str`"),
+            ("valid_from = 1969-12-31", "valid_from: Expected `float` >= 0.0"),
+            ("valid_from = 0001-01-01T00:00:00+23:59", "valid_from: Expected `float` >= 0.0"),
+            ("valid_from = 10\nvalid_until = 10", "valid_until: must be later than valid_from"),
+            ("origins = ['example.org']", "origins.[0]: 'example.org' must be as \"https://example.org\""),
+            ("origins = ['*']", "origins.[0]: '*' must be as \"https://example.org\""),
+            (
+                "addresses = ['unix', '10.1']",
+                'addresses.[1]: \'10.1\' is no address, no network such as "10.0.0.0/8", and not "unix"',
+            ),
+            ('label = "a\\n"', "label: must be printable, and at most 255 characters"),
+            ("account = ' a'", "account: must be a name of 1 to 255 printable characters"),
+            ("register = ['a*']", "register: 'a*' is no URI pattern; did you mean 'a.*'?"),
+        ],
+    )
+    def test_a_mistake_is_told(self, line, message):
+        with pytest.raises(ConfigError) as error:
+            self.key(line)
+        assert str(error.value) == f"realms.r.keys.k.{message}"
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('[accounts."a "]', "accounts.'a ': must be a name of 1 to 255 printable characters"),
+            (
+                "[accounts.a]\nlabel = '" + 256 * "x" + "'",
+                "accounts.a.label: must be printable, and at most 255 characters",
+            ),
+            ("[accounts.a]\nplan = 7", "accounts.a.plan: Expected `str | null`, got `int`"),
+            (
+                "[realms.r.users.u]\nrole = 'listener'\naccount = 'a '",
+                "realms.r.users.u.account: must be a name of 1 to 255 printable characters",
+            ),
+        ],
+    )
+    def test_a_mistake_elsewhere_is_told(self, text, message):
+        with pytest.raises(ConfigError) as error:
+            parse(text)
+        assert str(error.value) == message

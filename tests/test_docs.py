@@ -15,6 +15,7 @@ from radiod.core.realm.handshake import EXTENSIONS, FEATURES
 from radiod.logs import limiter
 from radiod.store import sqlite
 from radiod.transport import driver, schedule
+from radiod.webhooks import sending, waiting
 from radiod.wire import heads
 
 ROOT = Path(__file__).parents[1]
@@ -116,6 +117,10 @@ def test_every_limit_has_its_reason(limit):
         (idempotency.MOST_BYTES, "10,000 for each key, 64 MiB for all, 4 MiB each"),
         (idempotency.MOST_BYTES // 16, "10,000 for each key, 64 MiB for all, 4 MiB each"),
         (replays.MOST, "300 s behind their timestamp, 100,000 of all keys"),
+        (waiting.MOST, "1,000 events, 16 MiB that wait for each webhook"),
+        (waiting.MOST_BYTES, "1,000 events, 16 MiB that wait for each webhook"),
+        (sending.TIMEOUT_S, "15 s for a request; 64 KiB of an answer's body"),
+        (sending.MAX_ANSWER, "15 s for a request; 64 KiB of an answer's body"),
         (signed_request.FRESH_S, "300 s behind their timestamp, 100,000 of all keys"),
     ],
     ids=str,

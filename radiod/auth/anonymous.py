@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from radiod.core.holders import Holder
 from radiod.core.ids import Ids
 from radiod.core.rights import Permissions, Principal
 from radiod.wire.options import HelloDetails
@@ -12,14 +13,18 @@ __all__ = ["Anonymous"]
 
 
 class Anonymous:
-    """Gives every session an authid of its own and one common role, which has ``permissions``."""
+    """Gives every session an authid of its own and one common role, which has ``permissions``.
+
+    ``holder``: all of them together.
+    """
 
     method: Final = "anonymous"
 
-    def __init__(self, role: str, permissions: Permissions, ids: Ids) -> None:
+    def __init__(self, role: str, permissions: Permissions, ids: Ids, holder: Holder | None = None) -> None:
         self._role = role
         self.permissions: Final = permissions
         self._ids = ids
+        self._holder = holder
 
     def begin(self, details: HelloDetails) -> Principal:
         """Let the client in; the authid it asks for is not taken, since it proves nothing."""
@@ -33,4 +38,5 @@ class Anonymous:
             authmethod=self.method,
             authprovider="static",
             permissions=self.permissions,
+            holder=self._holder,
         )

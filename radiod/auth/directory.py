@@ -6,18 +6,31 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from radiod.core.holders import Holder
 from radiod.core.promises import Promise, chain
 from radiod.core.rights import Permissions, Principal
 
 __all__ = [
+    "MANAGED",
+    "STATIC",
     "Credentials",
     "Directory",
     "DynamicDirectory",
+    "Known",
+    "OrderedDirectory",
     "ScramVerifier",
     "StaticDirectory",
     "WampcraSecret",
 ]
+
+
+STATIC: Final = "static"
+"""The provider of users and keys of the configuration."""
+
+MANAGED: Final = "managed"
+"""The provider of those that were added at run time."""
 
 
 class WampcraSecret(Struct, frozen=True, kw_only=True):
@@ -49,18 +62,21 @@ class ScramVerifier(Struct, frozen=True, kw_only=True):
 class Credentials(Struct, frozen=True, kw_only=True):
     """One user: the role, and for each method what proves the identity (None or empty: not that method).
 
-    ``ticket`` compares a candidate in constant time; ``cryptosign``: 32-byte Ed25519 public keys. A directory
-    that was asked for method ``ticket`` and answers without ``ticket`` has checked the ticket itself.
+    ``ticket`` compares a candidate in constant time, perhaps later; ``cryptosign``: 32-byte Ed25519 public
+    keys. A directory that was asked for method ``ticket`` and answers without ``ticket`` has checked the
+    ticket itself. ``memberships``, ``holder``: as a ``Principal`` has them.
     """
 
     authid: str
     role: str
     permissions: Permissions
-    provider: str = "static"
-    ticket: Callable[[str], bool] | None = None
+    provider: str = STATIC
+    ticket: Callable[[str], bool | Promise[bool]] | None = None
     wampcra: WampcraSecret | None = None
     scram: ScramVerifier | None = None
     cryptosign: tuple[bytes, ...] = ()
+    memberships: tuple[str, ...] = ()
+    holder: Holder | None = None
 
     def principal(self, method: str, authextra: dict[str, Any] | None = None) -> Principal:
         """This user, who has proved to be it by ``method``."""
@@ -71,6 +87,8 @@ class Credentials(Struct, frozen=True, kw_only=True):
             authprovider=self.provider,
             permissions=self.permissions,
             authextra=authextra,
+            memberships=self.memberships,
+            holder=self.holder,
         )
 
 
@@ -98,6 +116,16 @@ class Directory(Protocol):
         """
 
 
+class Known(Protocol):
+    """Knows users, and tells at once."""
+
+    def find(self, method: str, authid: str | None, details: Mapping[str, Any]) -> Credentials | None:
+        """As ``Directory.find``."""
+
+    def __contains__(self, authid: str | None) -> bool:
+        """Whether somebody here has that name, which is nobody else's then, by whatever method."""
+
+
 class StaticDirectory:
     """Users known from the start."""
 
@@ -112,40 +140,67 @@ class StaticDirectory:
         user = self.users.get(authid)
         return user if user is not None and getattr(user, PROOFS[method]) else None
 
+    def __contains__(self, authid: str | None) -> bool:
+        """As ``Known.__contains__``."""
+        return authid in self.users
+
+
+class OrderedDirectory:
+    """Several, one before the other: the configuration's users, then those who were added."""
+
+    def __init__(self, *known: Known) -> None:
+        self._known = known
+
+    def find(self, method: str, authid: str | None, details: Mapping[str, Any]) -> Credentials | None:
+        """As ``Known.find``."""
+        for each in self._known:
+            user = each.find(method, authid, details)
+            if user is not None or authid in each:
+                return user
+        return None
+
+    def __contains__(self, authid: str | None) -> bool:
+        """As ``Known.__contains__``."""
+        return any(authid in each for each in self._known)
+
 
 class DynamicDirectory:
-    """Users known from the start, and those whom somebody else knows.
+    """Users known here, and those whom somebody else knows.
 
-    The authid of a user known from the start is nobody else's, by whatever method.
+    The authid of a user known here is nobody else's, by whatever method.
 
     Args:
         methods: those for which somebody else is asked.
         learn: is shown each user who was found there.
+        holder_of: whoever has this authid there; None: they are no holders.
     """
 
     def __init__(
         self,
-        known: StaticDirectory,
+        known: Known,
         others: Directory,
         methods: Collection[str],
         learn: Callable[[Credentials], None],
+        holder_of: Callable[[str], Holder] | None = None,
     ) -> None:
         self._known = known
         self._others = others
         self._methods = methods
         self._learn = learn
+        self._holder_of = holder_of
 
     def find(
         self, method: str, authid: str | None, details: Mapping[str, Any]
     ) -> Credentials | Promise[Credentials | None] | None:
         """As ``Directory.find``."""
         known = self._known.find(method, authid, details)
-        if known is not None or authid in self._known.users or method not in self._methods:
+        if known is not None or authid in self._known or method not in self._methods:
             return known
         found: Any = self._others.find(method, authid, details)
         return chain(found, self._show)
 
     def _show(self, user: Credentials | None) -> Credentials | None:
-        if user is not None:
-            self._learn(user)
-        return user
+        if user is None:
+            return None
+        self._learn(user)
+        return user if self._holder_of is None else replace(user, holder=self._holder_of(user.authid))

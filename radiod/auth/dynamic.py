@@ -30,7 +30,7 @@ from radiod.core.rights import Permissions
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import AUTHENTICATION_DENIED, AUTHENTICATION_FAILED, Denied, RadiodError
 
-__all__ = ["CallDirectory"]
+__all__ = ["CallDirectory", "ScramAnswer"]
 
 MAX_QUESTION: Final = 65_536
 """Bytes of a question as JSON."""

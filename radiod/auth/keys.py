@@ -5,7 +5,7 @@ A key is what opens doors; its secrets are known here by their SHA-256 alone, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -16,8 +16,6 @@ from radiod.core.ids import digest
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Permissions, Principal
 from radiod.errors import NOT_AUTHORIZED, NoAccess, WrongSecret
-from radiod.wire.doors import usual_origin
-from radiod.wire.forwarded import Proxies
 
 __all__ = ["Key", "KeyRing", "SigningSecret"]
 
@@ -35,11 +33,9 @@ class Key:
     Args:
         id: what names it, and is no secret.
         signing: the secret that signs its queries and tokens; None: it signs none.
-        origins: of the pages that may use it; none: any page, and whatever is no page.
-        addresses: networks from which it may be used, and ``unix``; none: from anywhere.
     """
 
-    __slots__ = ("_networks", "_origins", "holder", "id", "realm", "signing", "visitor")
+    __slots__ = ("holder", "id", "realm", "signing", "visitor")
 
     def __init__(
         self,
@@ -48,8 +44,6 @@ class Key:
         visitor: Visitor,
         *,
         signing: SigningSecret | None = None,
-        origins: Iterable[str] = (),
-        addresses: Iterable[str] = (),
     ) -> None:
         holder = visitor.principal.holder
         assert holder is not None
@@ -58,7 +52,6 @@ class Key:
         self.visitor = visitor
         self.holder: Holder = holder
         self.signing = signing
-        self.restrict(origins, addresses)
 
     def __repr__(self) -> str:
         return f"<Key {self.id}>"
@@ -68,38 +61,22 @@ class Key:
         """Who its holder is in the realm."""
         return self.visitor.principal
 
-    def restrict(self, origins: Iterable[str], addresses: Iterable[str]) -> None:
-        """From now on it may be used there alone."""
-        self._origins = frozenset(map(usual_origin, origins)) or None
-        networks = tuple(addresses)
-        # Networks are told as those of proxies are.
-        self._networks = Proxies(networks) if networks else None
+    def grant(self, permissions: Permissions, memberships: tuple[str, ...] = ()) -> None:
+        """Whoever comes with it from now on has these rights; ``Realm.revision`` gives them to the others.
 
-    def grant(self, permissions: Permissions) -> None:
-        """Whoever comes with it from now on has these rights (``Realm.revision`` gives them to the others)."""
-        self.visitor.principal = replace(self.visitor.principal, permissions=permissions)
+        ``memberships``: as a ``Principal`` has them.
+        """
+        self.visitor.principal = replace(
+            self.visitor.principal, permissions=permissions, memberships=memberships
+        )
 
     def check(self, origin: str | None, address: str | None) -> None:
-        """Whether it is let in now, from there.
-
-        Args:
-            origin: of the page that asks, as ``wire.doors.Visit`` has it; None: there is none.
-            address: who asks, as text; None: by a unix socket.
-        Raises: NoAccess: it is not: ``revoked``, ``suspended``, ``expired``, ``not_yet_valid``, ``origin``,
-            ``address``.
-        """
-        holder = self.holder
-        reason = holder.refused or holder.account.refused
-        if reason:
-            raise NoAccess(reason)
-        if self._origins is not None and origin not in self._origins:
-            raise NoAccess("origin")
-        if self._networks is not None and not self._networks.trust(address):
-            raise NoAccess("address")
+        """As ``Holder.check``. Raises: NoAccess."""
+        self.holder.check(origin, address)
 
 
 class Entry:
-    """One secret of a key. ``is_over``: it opened the key once; ``is_used``: it did since it was last told."""
+    """One secret of a key. ``is_over``: it opened it once; ``is_used``: it did since that was last told."""
 
     __slots__ = ("digest", "is_over", "is_used", "key")
 
@@ -113,7 +90,8 @@ class Entry:
 class KeyRing:
     """The keys of one server, found by their secrets' SHA-256, or by what names them.
 
-    ``is_mistyped``: whether a text can be nobody's secret, which saves looking.
+    ``is_mistyped``: whether a text can be nobody's secret, which saves looking. ``on_realm``: told the name
+    of each realm when it has its first key.
     """
 
     def __init__(self, is_mistyped: Callable[[str], bool] = lambda secret: False) -> None:
@@ -123,6 +101,9 @@ class KeyRing:
         self._by_id: dict[str, list[Key]] = {}
         # Entries that were used since ``take_used``.
         self._used: list[Entry] = []
+        # Names of realms that have keys.
+        self._realms: set[str] = set()
+        self.on_realm: Callable[[str], object] = lambda realm: None
 
     def __len__(self) -> int:
         """How many keys there are."""
@@ -138,6 +119,9 @@ class KeyRing:
         self._by_id.setdefault(key.id, []).append(key)
         for each in digests:
             self.open(each, key)
+        if key.realm.name not in self._realms:
+            self._realms.add(key.realm.name)
+            self.on_realm(key.realm.name)
 
     def open(self, digest: bytes, key: Key) -> None:
         """One more secret opens the key; of two keys with one secret the later one counts."""
@@ -153,6 +137,15 @@ class KeyRing:
         """Nobody has heard of this secret any more."""
         self._by_digest.pop(digest, None)
 
+    def has_any(self, realm: str) -> bool:
+        """Whether this realm has any key."""
+        return realm in self._realms
+
+    def owner(self, digest: bytes) -> Key | None:
+        """The key that the secret with this digest opens, or opened; None: there is none."""
+        entry = self._by_digest.get(digest)
+        return entry.key if entry is not None else None
+
     # --- who asks
 
     def by_id(self, id: str) -> Key | None:
@@ -162,6 +155,10 @@ class KeyRing:
         """
         named = self._by_id.get(id)
         return named[0] if named else None
+
+    def named(self, id: str) -> tuple[Key, ...]:
+        """All keys that this names, one of each realm at most. It proves nothing, either."""
+        return tuple(self._by_id.get(id, ()))
 
     def of_realm(self, id: str, realm: str) -> Key | None:
         """The key of this realm that this names; None: there is none. It proves nothing, either."""

@@ -48,6 +48,11 @@ class Nothing:
         return False
 
 
+def _look(scram: ScramVerifier | None) -> tuple[str, int, int | None, int] | None:
+    """What a challenge shows of it, but for the salt itself."""
+    return None if scram is None else (scram.kdf, scram.iterations, scram.memory, len(scram.salt))
+
+
 class UnknownUsers:
     """Makes up users.
 
@@ -73,8 +78,11 @@ class UnknownUsers:
         anybody = Credentials(authid="", role=role, permissions=Nothing(), provider="dynamic")
         self._anybody = anybody
         self._wampcra = [] if "wampcra" in self._awaited else [user for user in self.users if user.wampcra]
-        self._scram = [] if "scram" in self._awaited else [user for user in self.users if user.scram]
+        with_scram = [] if "scram" in self._awaited else [user for user in self.users if user.scram]
+        # One of each look.
+        self._scram = list({_look(user.scram): user for user in with_scram}.values())
         self._wampcra = self._wampcra or [replace(anybody, wampcra=WampcraSecret(secret=""))]
+        self._has_scram = bool(self._scram) or "scram" in self._awaited
         self._scram = self._scram or [replace(anybody, scram=COMMON_SCRAM)]
 
     def learn(self, user: Credentials) -> None:
@@ -85,6 +93,21 @@ class UnknownUsers:
         if "scram" in self._awaited and user.scram:
             self._awaited.remove("scram")
             self._scram = [user]
+
+    def resemble(self, user: Credentials) -> None:
+        """One more known user, added at run time: some of the unknown ones look like it, if it looks new.
+
+        All of one look are one, so that who comes and goes does not change how unknown ones look.
+        """
+        if user.scram is None:
+            return
+        looks = {_look(each.scram) for each in self._scram}
+        if not self._has_scram:
+            # Until now they looked like nobody.
+            self._scram = [user]
+        elif _look(user.scram) not in looks:
+            self._scram.append(user)
+        self._has_scram = True
 
     def told(self, user: Credentials) -> tuple[str, str]:
         """The role and the provider that a challenge tells of a user.
@@ -109,7 +132,7 @@ class UnknownUsers:
 
     def scram(self, authid: str) -> tuple[Credentials, ScramVerifier]:
         """Somebody with keys that belong to no password."""
-        user = self._pick(self._scram, "scram", authid)
+        user = self._pick_look(authid)
         assert user.scram is not None
         return self._nobody(user, authid), replace(
             user.scram,
@@ -120,6 +143,13 @@ class UnknownUsers:
 
     def _nobody(self, user: Credentials, authid: str) -> Credentials:
         return Credentials(authid=authid, role=user.role, provider=user.provider, permissions=Nothing())
+
+    def _pick_look(self, authid: str) -> Credentials:
+        """Somebody to look like: when there is a new look, only those change theirs who get that one.
+
+        Source: rendezvous hashing, Thaler and Ravishankar, IEEE/ACM Transactions on Networking 6 (1998).
+        """
+        return max(self._scram, key=lambda user: self._noise(f"scram pick {_look(user.scram)}", authid, 8))
 
     def _pick(self, users: list[Credentials], label: str, authid: str) -> Credentials:
         return users[int.from_bytes(self._noise(f"{label} pick", authid, 8), "big") % len(users)]

@@ -6,6 +6,8 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    Account,
+    Admin,
     Buffer,
     Channel,
     Disclose,
@@ -23,15 +25,21 @@ from radiod.config.nodes import (
     Scram,
     Store,
     Tls,
+    Usage,
     User,
     Wampcra,
+    Webhook,
+    WebhookEvent,
 )
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
 from radiod.secret import Secret
 
 __all__ = [
     "OWN_PATHS",
+    "Account",
+    "Admin",
     "Buffer",
     "Channel",
     "Config",
@@ -45,6 +53,7 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Plan",
     "Policy",
     "Realm",
     "Role",
@@ -52,7 +61,10 @@ __all__ = [
     "Secret",
     "Store",
     "Tls",
+    "Usage",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
     "from_tree",
 ]

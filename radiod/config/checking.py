@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from radiod.config.nodes import (
+    Account,
     Channel,
     Dynamic,
     Http,
@@ -20,13 +22,15 @@ from radiod.config.nodes import (
     Role,
     Scram,
     Tls,
+    Webhook,
 )
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
+from radiod.core.plans import NAME as PLAN
 from radiod.core.uris import LOOSE, MAX_URI_LENGTH, is_pattern, is_reserved
 from radiod.wire.doors import ANY, NULL, ORIGIN
 from radiod.wire.forwarded import UNIX, network
 
-__all__ = ["OWN_PATHS", "check"]
+__all__ = ["OWN_PATHS", "check", "check_plans"]
 
 # First segments of radiod's own paths; "/" is the live page.
 OWN_PATHS: Final = frozenset(
@@ -34,6 +38,7 @@ OWN_PATHS: Final = frozenset(
         "",
         "ws",
         "publish",
+        "account",
         "api",
         "call",
         "lp",
@@ -44,13 +49,20 @@ OWN_PATHS: Final = frozenset(
         "readyz",
         "metrics",
         "static",
+        "tokens",
     )
 )
 # What a request line can carry as it stands; "." and ".." are taken out by browsers.
 ALIAS: Final = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?")
 
 
-def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], limits: Limits) -> None:
+def check(
+    listen: tuple[Listen, ...],
+    http: Http,
+    realms: Mapping[str, Realm],
+    limits: Limits,
+    accounts: Mapping[str, Account] = {},
+) -> None:
     """Check a configuration's realms and all below them. Raises: ConfigError."""
     if not listen:
         raise ConfigError(("listen",), "at least one endpoint is needed")
@@ -59,13 +71,29 @@ def check(listen: tuple[Listen, ...], http: Http, realms: Mapping[str, Realm], l
     for index, each in enumerate(listen):
         _check_listen(each, ("listen", f"[{index}]"))
     _check_origins(http.origins, ("http", "origins"))
+    for id, account in accounts.items():
+        _check_name(id, ("accounts", id))
+        _check_label(account.label, ("accounts", id, "label"))
     checker = _Checker(next(iter(realms)), limits)
     for name, realm in realms.items():
         checker.check(name, realm)
 
 
+def check_plans(names: Iterable[str], accounts: Mapping[str, Account]) -> None:
+    """Check what plans are called, and how accounts may name them. Raises: ConfigError."""
+    for name in names:
+        if not PLAN.fullmatch(name):
+            raise ConfigError(("plans", name), "a plan's name has 1 to 64 letters, digits, and _ . -")
+    for id, account in accounts.items():
+        if account.plan is not None and not PLAN.fullmatch(account.plan):
+            raise ConfigError(
+                ("accounts", id, "plan"), "a plan's name has 1 to 64 letters, digits, and _ . -"
+            )
+
+
 HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 TOKEN: Final = re.compile("[!-~]+")
+WEBHOOK_SECRET: Final = "whsec_"
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 SPEAK_TLS: Final = ("ssl", "tls")
@@ -99,6 +127,7 @@ class _Checker:
             _role_exists(realm, realm.anonymous, (*path, "anonymous"))
         for name, user in realm.users.items():
             _role_exists(realm, user.role, (*path, "users", name, "role"))
+            _check_account(user.account, (*path, "users", name, "account"))
             if user.scram is not None:
                 _check_scram(user.scram, (*path, "users", name, "scram"))
         for name, role in realm.roles.items():
@@ -109,11 +138,17 @@ class _Checker:
             self._key(key, (*path, "keys", name))
         for name, channel in realm.channels.items():
             self._channel(name, channel, (*path, "channels", name))
+        for name, webhook in realm.webhooks.items():
+            _check_webhook(webhook, (*path, "webhooks", name))
 
     def _key(self, key: Key, path: KeyPath) -> None:
         _check_patterns(key.publish, (*path, "publish"))
         _check_patterns(key.listen, (*path, "listen"))
         _check_patterns(key.call, (*path, "call"))
+        _check_patterns(key.register, (*path, "register"))
+        _check_label(key.label, (*path, "label"))
+        _check_account(key.account, (*path, "account"))
+        _check_places(key, path)
         if not HEADER_VALUE.fullmatch(key.key.reveal()):
             raise ConfigError((*path, "key"), "no header can carry control characters, or spaces at its ends")
         other = self._keys.setdefault(key.key.reveal(), path)
@@ -153,11 +188,43 @@ class _Checker:
             raise ConfigError(path, f"{alias!r} is {dotted(other)} already")
 
 
+def _check_account(account: str | None, path: KeyPath) -> None:
+    if account is not None:
+        _check_name(account, path)
+
+
+def _check_name(name: str, path: KeyPath) -> None:
+    if not name.isprintable() or name != name.strip() or not 0 < len(name) <= MAX_URI_LENGTH:
+        raise ConfigError(path, f"must be a name of 1 to {MAX_URI_LENGTH} printable characters")
+
+
+def _check_label(label: str, path: KeyPath) -> None:
+    if not label.isprintable() or len(label) > MAX_URI_LENGTH:
+        raise ConfigError(path, f"must be printable, and at most {MAX_URI_LENGTH} characters")
+
+
+def _check_places(key: Key, path: KeyPath) -> None:
+    """When and from where it may be used."""
+    begins, ends = key.valid_from, key.valid_until
+    if begins is not None and ends is not None and ends <= begins:
+        raise ConfigError((*path, "valid_until"), "must be later than valid_from")
+    for index, origin in enumerate(key.origins):
+        if not ORIGIN.fullmatch(origin):
+            raise ConfigError(
+                (*path, "origins", f"[{index}]"), f'{origin!r} must be as "https://example.org"'
+            )
+    _check_networks(key.addresses, (*path, "addresses"))
+
+
+def _check_networks(networks: tuple[str, ...], path: KeyPath) -> None:
+    for index, each in enumerate(networks):
+        if each != UNIX and network(each) is None:
+            what = f'{each!r} is no address, no network such as "10.0.0.0/8", and not "unix"'
+            raise ConfigError((*path, f"[{index}]"), what)
+
+
 def _check_listen(listen: Listen, path: KeyPath) -> None:
-    for index, proxy in enumerate(listen.trusted_proxies):
-        if proxy != UNIX and network(proxy) is None:
-            what = f'{proxy!r} is no address, no network such as "10.0.0.0/8", and not "unix"'
-            raise ConfigError((*path, "trusted_proxies", f"[{index}]"), what)
+    _check_networks(listen.trusted_proxies, (*path, "trusted_proxies"))
     for index, host in enumerate(listen.hosts or ()):
         if not HOST_NAME.fullmatch(host):
             what = f'{host!r} must be a name in lower case without port, as "radio.example.org" or "[::1]"'
@@ -236,6 +303,32 @@ def _is_safe_to_ask(url: str) -> bool:
     if "@" in parts.netloc or not is_somewhere:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
+
+
+def _check_webhook(webhook: Webhook, path: KeyPath) -> None:
+    if not _is_safe_to_ask(webhook.url) or "#" in webhook.url:
+        raise ConfigError((*path, "url"), "must be an https: URL, or an http: URL of this machine")
+    for key, secret in (("secret", webhook.secret), ("old_secret", webhook.old_secret)):
+        if secret is not None and not _is_signing_key(secret.reveal()):
+            raise ConfigError((*path, key), "must be whsec_ and the base64 of 24 to 64 bytes")
+    _check_patterns(webhook.channels, (*path, "channels"))
+    for name in webhook.channels:
+        if is_reserved(name):
+            raise ConfigError((*path, "channels"), "names under wamp. and radiod. belong to the router")
+    if not webhook.events:
+        raise ConfigError((*path, "events"), "at least one is needed")
+    needs_channels = any(event.value.startswith("channel.") for event in webhook.events)
+    if needs_channels is not bool(webhook.channels):
+        raise ConfigError((*path, "channels"), "goes with events of channels, and only with them")
+
+
+def _is_signing_key(text: str) -> bool:
+    """Whether this is a secret of Standard Webhooks."""
+    try:
+        key = base64.b64decode(text.removeprefix(WEBHOOK_SECRET), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(WEBHOOK_SECRET) and 24 <= len(key) <= 64
 
 
 def _check_scram(scram: Scram, path: KeyPath) -> None:

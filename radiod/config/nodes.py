@@ -15,7 +15,10 @@ from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret, credential
 
 __all__ = [
+    "ADMIN_SOCKET",
     "LISTENER",
+    "Account",
+    "Admin",
     "Buffer",
     "Channel",
     "Disclose",
@@ -34,8 +37,11 @@ __all__ = [
     "Scram",
     "Store",
     "Tls",
+    "Usage",
     "User",
     "Wampcra",
+    "Webhook",
+    "WebhookEvent",
 ]
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -46,6 +52,8 @@ Budget = Annotated[int, Meta(ge=65_536, le=1 << 40)]
 # Shorter periods would keep the server busy with nothing but its timers, and its peers with reconnecting.
 Seconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
+# Until the year 9999.
+Date = Annotated[float, Meta(ge=0, le=253_402_300_799)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
 Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
@@ -115,6 +123,33 @@ class Store(Node, frozen=True, kw_only=True):
         return Store(path=str(base / self.path)) if self.path else self
 
 
+ADMIN_SOCKET: Final = "radiod-admin.sock"
+"""The admin socket's name beside a configuration file that does not say another."""
+
+
+class Admin(Node, frozen=True, kw_only=True):
+    """``[admin]``"""
+
+    socket: str | None = None
+
+    def placed(self, base: Path) -> Admin:
+        """With the whole path."""
+        return Admin(socket=str(base / self.socket)) if self.socket else self
+
+    def path(self, file: Path | None) -> str:
+        """Where the socket is, if this is in ``file``; None: in no file. Empty: there is none."""
+        if self.socket is not None or file is None:
+            return self.socket or ""
+        return str(file.absolute().parent / ADMIN_SOCKET)
+
+
+class Usage(Node, frozen=True, kw_only=True):
+    """``[usage]``"""
+
+    flush_s: Seconds = 5.0
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 400
+
+
 class Limits(Node, frozen=True, kw_only=True):
     """``[limits]``"""
 
@@ -134,6 +169,9 @@ class Limits(Node, frozen=True, kw_only=True):
     max_channels_per_session: Count = 100
     max_channels_per_user: Count = 1000
     max_memberships: Count = 1000
+    max_keys: Count = 100_000
+    max_accounts: Count = 100_000
+    max_users: Count = 100_000
     max_history_bytes: ManyBytes = 1_073_741_824
     max_history_bytes_per_user: ManyBytes = 268_435_456
     demand_hold_s: Seconds = 1.0
@@ -215,6 +253,7 @@ class User(Node, frozen=True, kw_only=True):
     """``[realms.<realm>.users.<authid>]``; a ticket is also given otherwise: ``secret.ways``."""
 
     role: str
+    account: Name | None = None
     ticket: Secret | None = None
     wampcra: Wampcra | None = None
     scram: Scram | None = None
@@ -250,7 +289,42 @@ class Key(Node, frozen=True, kw_only=True):
     publish: Patterns = ()
     listen: Patterns = ()
     call: Patterns = ()
+    register: Patterns = ()
     signing: Secret | None = None
+    account: Name | None = None
+    label: str = ""
+    valid_from: Date | None = None
+    valid_until: Date | None = None
+    origins: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+class Account(Node, frozen=True, kw_only=True):
+    """``[accounts.<id>]``"""
+
+    label: str = ""
+    plan: Name | None = None
+
+
+class WebhookEvent(Enum):
+    """What a webhook can be told of."""
+
+    CHANNEL_EVENT = "channel.event"
+    CHANNEL_CREATED = "channel.created"
+    CHANNEL_DELETED = "channel.deleted"
+    CHANNEL_DEMAND = "channel.demand"
+    KEY_REVOKED = "key.revoked"
+    ACCOUNT_QUOTA = "account.quota"
+
+
+class Webhook(Node, frozen=True, kw_only=True):
+    """``[realms.<realm>.webhooks.<name>]``; its two secrets are also given as ``…_file`` or ``…_env``."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2048)]
+    secret: Secret
+    old_secret: Secret | None = None
+    channels: Patterns = ()
+    events: tuple[WebhookEvent, ...] = (WebhookEvent.CHANNEL_EVENT,)
 
 
 class Policy(Enum):
@@ -311,6 +385,7 @@ class Realm(Node, frozen=True, kw_only=True):
     dynamic: Dynamic | None = None
     keys: dict[str, Key] = {}
     channels: dict[str, Channel] = {}
+    webhooks: dict[str, Webhook] = {}
 
     def placed(self, base: Path) -> Realm:
         """With the built-in role."""

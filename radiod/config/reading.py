@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class Reader:
                     self.value(inner, item, (*path, f"[{index}]"))
                     for index, item in enumerate(_list(value, path))
                 ]
-        return value
+        return _seconds(value) if isinstance(value, date) and _is_number(kind) else value
 
     def _node(self, kind: inspect.StructType, table: dict[str, Any], path: KeyPath) -> Any:
         _known(table, [name for item in kind.fields for name in _names(item)], path)
@@ -113,6 +114,17 @@ class Reader:
             return obtain(key, table[key], self._base, item.name)
         except ValueError as error:
             raise ConfigError(at, str(error)) from None
+
+
+def _seconds(value: date) -> float:
+    """A date of TOML as seconds since 1970: its beginning, and in UTC where it does not say otherwise."""
+    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _is_number(kind: inspect.Type) -> bool:
+    kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
+    return any(isinstance(one, inspect.FloatType) for one in kinds)
 
 
 def _is_secret(kind: inspect.Type) -> bool:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from msgspec import field, inspect
 
-from radiod.config.checking import check
-from radiod.config.nodes import Channel, Http, Limits, Listen, Realm, Store
+from radiod.config.checking import check, check_plans
+from radiod.config.nodes import Account, Admin, Channel, Http, Limits, Listen, Realm, Store, Usage
+from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
 from radiod.files import read_text
@@ -25,7 +26,11 @@ class Config(Node, frozen=True, kw_only=True):
     listen: tuple[Listen, ...] = (Listen(endpoint="tcp:8080:interface=127.0.0.1"),)
     http: Http = Http()
     store: Store = Store()
+    admin: Admin = Admin()
+    usage: Usage = Usage()
     limits: Limits = Limits()
+    plans: dict[str, Plan] = {}
+    accounts: dict[str, Account] = {}
     realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
 
     @classmethod
@@ -50,6 +55,17 @@ class Config(Node, frozen=True, kw_only=True):
     def parse(cls, text: str, base: Path, *, secrets: bool = True) -> Config:
         """The configuration in a text; files it names are relative to ``base``. Raises: ConfigError."""
         return from_tree(load_toml(text), base, secrets=secrets)
+
+    def check_durable(self) -> None:
+        """Apart, since the command line may give or take the store.
+
+        Raises: ConfigError: a durable channel has none.
+        """
+        for realm, settings in self.realms.items():
+            for channel, rules in settings.channels.items():
+                if rules.durable and not self.store.path:
+                    key = ("realms", realm, "channels", channel, "durable")
+                    raise ConfigError(key, "needs a store: give store.path, or --store")
 
     def not_yet(self) -> list[str]:
         """The keys in use that this version accepts and does not act on, one line each."""
@@ -76,5 +92,6 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
 def from_tree(document: dict[str, Any], base: Path, *, secrets: bool = True) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
     config: Config = Reader(base, secrets).value(inspect.type_info(Config), document, ())
-    check(config.listen, config.http, config.realms, config.limits)
+    check_plans(config.plans, config.accounts)
+    check(config.listen, config.http, config.realms, config.limits, config.accounts)
     return config

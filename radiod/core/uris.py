@@ -9,7 +9,17 @@ from typing import Final
 from radiod.errors import INVALID_URI, Refused
 from radiod.wire.options import MatchPolicy
 
-__all__ = ["PatternSet", "check_uri", "covers", "is_pattern", "is_reserved", "matches", "selects", "wanted"]
+__all__ = [
+    "PatternSet",
+    "check_uri",
+    "covers",
+    "is_pattern",
+    "is_reserved",
+    "matches",
+    "named",
+    "selects",
+    "wanted",
+]
 
 # The specification's loose rules: no whitespace, no "#", no empty component; control characters are ours.
 COMPONENT: Final = r"[^\s.#\x00-\x1f\x7f]"
@@ -85,6 +95,14 @@ def wanted(name: str) -> tuple[MatchPolicy, str]:
         raise Refused(INVALID_URI, f"{name!r}: a pattern ends with '.*'")
     check_uri(topic, policy)
     return policy, topic
+
+
+def named(policy: MatchPolicy, topic: str) -> str:
+    """The name, or pattern, that asks for what SUBSCRIBE says: ``wanted`` the other way round.
+
+    A prefix that ends within a component, which no name asks for, has its asterisk there.
+    """
+    return f"{topic}*" if policy == "prefix" else topic
 
 
 def matches(pattern: str, uri: str) -> bool:

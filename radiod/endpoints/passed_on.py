@@ -15,12 +15,12 @@ import socket
 from collections.abc import Iterator
 from typing import Any, Final
 
-from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from zope.interface import implementer
 
+from radiod.endpoints.bound import BoundPort
 from radiod.endpoints.descriptions import EndpointError
 
 __all__ = ["BACKLOG", "DOMAINS", "PassedOn"]
@@ -98,34 +98,9 @@ def _adopt(reactor: Any, descriptor: int, factory: Any) -> Any:
     os.set_inheritable(descriptor, False)
     listener = socket.socket(fileno=descriptor)
     if listener.family == socket.AF_UNIX:
-        port = _UnixPort(listener, factory, reactor)
+        port = BoundPort(listener, factory, reactor)
         port.startListening()
         return port
     with listener:
         # It has a descriptor of its own.
         return reactor.adoptStreamPort(descriptor, listener.family, factory)
-
-
-class _UnixPort(unix.Port):
-    """A Unix socket whose file is somebody else's."""
-
-    is_adopted = True
-    # Others have it, too: what one shuts down is shut down for all.
-    _shouldShutdown = False
-
-    def __init__(self, listener: socket.socket, factory: Any, reactor: Any) -> None:
-        super().__init__(listener.getsockname(), factory, BACKLOG, reactor=reactor)
-        self._listener = listener
-
-    def startListening(self) -> None:
-        """Accept, and nothing else."""
-        self.factory.doStart()  # type: ignore[union-attr] # there is one
-        self.connected = True
-        self.socket = self._listener
-        self.fileno = self.socket.fileno  # type: ignore[method-assign] # as Twisted's ports do
-        self.numberAccepts = 100
-        self.startReading()
-
-    def connectionLost(self, reason: Any) -> None:
-        """Close it, and leave the file where it is."""
-        tcp.Port.connectionLost(self, reason)

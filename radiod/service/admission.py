@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
+from msgspec.structs import replace
 from treq.client import HTTPClient
 from twisted.logger import Logger
 from twisted.web.client import Agent
@@ -19,6 +20,7 @@ from radiod.auth.directory import (
     Credentials,
     Directory,
     DynamicDirectory,
+    OrderedDirectory,
     ScramVerifier,
     StaticDirectory,
     WampcraSecret,
@@ -39,6 +41,7 @@ from radiod.core.realm.handshake import Gate
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Action, Actor, Disclose, Permissions
 from radiod.core.sessions.authentication import Authenticator
+from radiod.service.access import MAX_TICKETS, Access
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["Admission"]
@@ -55,8 +58,8 @@ MAX_COOKIES: Final = 10_000
 class Admission:
     """Everything about one realm that decides on rights.
 
-    ``roles``: permissions by name; ``anonymous``: who lets anybody in, None: nobody does; ``gate``: all the
-    ways in.
+    ``roles``: permissions by name; ``anonymous``: who lets anybody in, None: nobody does; ``users``: those of
+    the configuration; ``cookies``: who may come back by one, None: nobody; ``gate``: all the ways in.
     """
 
     log = Logger()
@@ -70,6 +73,7 @@ class Admission:
         reactor: Any,
         refused: dict[str, int],
         max_questions: int,
+        access: Access,
     ) -> None:
         self._realm = realm
         realm.bounds.tell = self._bound_met
@@ -77,13 +81,22 @@ class Admission:
         self._clock = clock
         self._ids = ids
         self._reactor = reactor
+        self._access = access
+        self._members = access.members[realm.name]
         self._authorizations = Seats(max_questions, refused, "authorizations", "questions to authorizers")
         self.roles: Final = {name: self._permissions(name, role) for name, role in settings.roles.items()}
         role = settings.anonymous
-        self.anonymous: Final = None if role is None else Anonymous(role, self.roles[role], ids)
+        self.anonymous: Final = (
+            None if role is None else Anonymous(role, self.roles[role], ids, access.anonymous)
+        )
+        self.users: Final = [self._user(authid, user) for authid, user in settings.users.items()]
         lifetime_s = settings.cookie_lifetime_s
-        cookies = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
-        self.gate: Final = Gate(realm, self._authenticators(), cookies, self._logins(refused, max_questions))
+        self.cookies: Final = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
+        self._ways: dict[str, Authenticator] = {}
+        self._methods = self._all_methods()
+        self._members.on_change = self._offer
+        self._offer()
+        self.gate: Final = Gate(realm, self._ways, self.cookies, self._logins(refused, max_questions))
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
@@ -104,11 +117,11 @@ class Admission:
             peer=session.outlet.peer if session is not None and session.outlet is not None else "",
         )
 
-    def _logins(self, refused: dict[str, int], max_questions: int) -> Seats | None:
-        """For logins that wait for somebody else; None: nobody else is asked."""
+    def _logins(self, refused: dict[str, int], max_questions: int) -> Seats:
+        """For logins that wait: for somebody else who is asked, or for a ticket to be checked."""
         dynamic = self._settings.dynamic
         if dynamic is None:
-            return None
+            return Seats(MAX_TICKETS, refused, "logins", "logins that wait")
         size = max_questions if dynamic.hook is None else MAX_PENDING
         return Seats(size, refused, "logins", "logins that wait")
 
@@ -145,37 +158,50 @@ class Admission:
 
     # --- ways in
 
-    def _authenticators(self) -> dict[str, Authenticator]:
-        users = {
-            authid: _credentials(authid, user, self.roles[user.role])
-            for authid, user in self._settings.users.items()
-        }
-        found: dict[str, Authenticator] = {}
+    def _offer(self) -> None:
+        """Have clients choose among the methods by which somebody can log in now."""
+        ways = self._ways
+        ways.clear()
         if self.anonymous is not None:
-            found["anonymous"] = self.anonymous
-        dynamic = self._settings.dynamic
-        elsewhere = frozenset(method.value for method in dynamic.methods) if dynamic else frozenset()
-        for authenticator in self._methods(users, elsewhere):
+            ways["anonymous"] = self.anonymous
+        for authenticator in self._methods:
             method = authenticator.method
-            if method in elsewhere or any(getattr(user, PROOFS[method]) for user in users.values()):
-                found[method] = authenticator
-        return found
+            is_known = any(getattr(user, PROOFS[method]) for user in self.users)
+            if method in self._elsewhere or is_known or self._members.can_use(method):
+                ways[method] = authenticator
 
-    def _methods(
-        self, users: Mapping[str, Credentials], elsewhere: frozenset[str]
-    ) -> tuple[Authenticator, ...]:
-        decoys = UnknownUsers(users.values(), self._ids.secret(), elsewhere=elsewhere)
-        known = StaticDirectory(users)
+    @property
+    def _elsewhere(self) -> frozenset[str]:
+        """Methods for which somebody else is asked."""
+        dynamic = self._settings.dynamic
+        return frozenset(method.value for method in dynamic.methods) if dynamic else frozenset()
+
+    def _all_methods(self) -> tuple[Authenticator, ...]:
+        """Methods that know users, whether there are any or not."""
+        decoys = UnknownUsers(self.users, self._ids.secret(), elsewhere=self._elsewhere)
+        known = OrderedDirectory(StaticDirectory({user.authid: user for user in self.users}), self._members)
+        self._members.on_user = decoys.resemble
         directory: Directory = known
         if self._settings.dynamic is not None:
             others = self._others(self._settings.dynamic)
-            directory = DynamicDirectory(known, others, elsewhere, decoys.learn)
+            directory = DynamicDirectory(
+                known, others, self._elsewhere, decoys.learn, holder_of=self._access.passing
+            )
         return (
-            Ticket(directory),
+            Ticket(directory, self._spend),
             WampCra(directory, decoys, self._clock, self._ids),
             Scram(directory, decoys, self._ids, SPECIFIED),
             Scram(directory, decoys, self._ids, AUTOBAHN),
             Cryptosign(directory, self._ids),
+        )
+
+    def _spend(self, ticket: str) -> Promise[bool] | None:
+        """The time that a ticket of some users takes, for those of others."""
+        return self._access.scrypt.spend(ticket) if self._members.has_tickets else None
+
+    def _user(self, authid: str, user: config.User) -> Credentials:
+        return replace(
+            _credentials(authid, user, self.roles[user.role]), holder=self._access.holder(authid, user)
         )
 
     def _others(self, dynamic: config.Dynamic) -> CallDirectory:

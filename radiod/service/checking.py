@@ -15,7 +15,7 @@ from radiod.config.reading import dotted
 from radiod.endpoints import EndpointError, end_of_certificate, examine
 from radiod.service.settings import certificates
 
-__all__ = ["check_durable", "check_file"]
+__all__ = ["check_file"]
 
 SOON: Final = timedelta(days=14)
 """Certificates that end within this time are worth a warning."""
@@ -33,7 +33,7 @@ def check_file(path: Path, reactor: Any, now: datetime, *, secrets: bool = True)
     """
     configuration = config.Config.load(path, secrets=secrets)
     try:
-        check_durable(configuration)
+        configuration.check_durable()
         warnings = []
         for index, listening in enumerate(configuration.listen):
             at = ("listen", f"[{index}]")
@@ -77,12 +77,3 @@ def _remaining(key: tuple[str, ...], end: datetime, now: datetime) -> list[str]:
     if end - now > SOON:
         return []
     return [f"{dotted(key)}: the certificate ends on {end:%Y-%m-%d %H:%M} UTC, in {(end - now).days} days"]
-
-
-def check_durable(configuration: config.Config) -> None:
-    """Only here, since the command line may give or take the store. Raises: ConfigError."""
-    for realm, settings in configuration.realms.items():
-        for channel, rules in settings.channels.items():
-            if rules.durable and not configuration.store.path:
-                key = ("realms", realm, "channels", channel, "durable")
-                raise ConfigError(key, "needs a store: give store.path, or --store")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from radiod import config
+from radiod.access.statements import Statements
+from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
@@ -12,6 +14,7 @@ from radiod.core.timers import Clock, Timers
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
+from radiod.web.account import Account, Rotation, Usage
 from radiod.web.call import Call
 from radiod.web.callers import Callers
 from radiod.web.centrifugo.methods import Methods
@@ -25,6 +28,7 @@ from radiod.web.repeats import Repeats
 from radiod.web.routes import Route
 from radiod.web.site import Site, WampPath
 from radiod.web.suspicion import Suspicion
+from radiod.web.tokens import TokensPath
 from radiod.wire.doors import usual_origin
 
 __all__ = ["make_acts", "make_site"]
@@ -32,6 +36,8 @@ __all__ = ["make_acts", "make_site"]
 
 def make_acts(
     callers: Callers,
+    tokens: Tokens,
+    statements: Statements,
     clock: Clock,
     timers: Timers,
     limits: config.Limits,
@@ -49,13 +55,19 @@ def make_acts(
     publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
     call = Call(callers, repeats)
     centrifugo = Centrifugo(callers, Methods(answers, uid))
-    for route in (publish, call, centrifugo):
+    issue = TokensPath(callers, tokens)
+    rotate = Rotation(callers, statements)
+    for route in (publish, call, centrifugo, issue, rotate):
         route.page_origins = frozenset(map(usual_origin, origins))
     return {
         "/publish": publish,
         "/api/publish": PublishPath(publish, centrifugo),
         "/api/": centrifugo,
         "/call": call,
+        "/tokens": issue,
+        "/account": Account(callers, statements),
+        "/account/usage.csv": Usage(callers, statements),
+        "/account/rotate": rotate,
     }
 
 
@@ -90,5 +102,10 @@ def make_site(
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
-    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls), "/api/": acts["/api/"]}
+    below = {
+        **{path: route for path, route in acts.items() if path.endswith("/")},
+        "/listen/": listen,
+        "/channels/": channels,
+        "/lp/": LongPoll(longpolls),
+    }
     return Site({**leaves, **by_path}, below)

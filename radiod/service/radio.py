@@ -9,22 +9,31 @@ from functools import partial
 from typing import Any
 
 from radiod import config
-from radiod.auth.keys import KeyRing
+from radiod.access.places import Place
+from radiod.access.statements import Statements
+from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
+from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.holders import Accounts
+from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.service.access import MAX_THREADS, Access
+from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
-from radiod.service.realms import keys_of, make_realm, restore_realms
+from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.usage import Usage
+from radiod.service.webhooks import Webhooks, http_sender
+from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
+from radiod.transport.admin import AdminFactory
 from radiod.transport.clock import ReactorClock
 from radiod.transport.http.connection import HttpConnection
 from radiod.transport.http.server import HttpServer
@@ -34,9 +43,11 @@ from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.outbox import FanOut
 from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
+from radiod.transport.threads import Threads
 from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
+from radiod.web.routes import Route
 from radiod.web.suspicion import Suspicion
 
 __all__ = ["Radio"]
@@ -59,14 +70,27 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
+        refused = self.statistics.refused
+        self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
         self.admissions = self._make_admissions()
-        self.accounts = Accounts()
-        self.keys = KeyRing()
-        for name, settings in configuration.realms.items():
-            for key, secret in keys_of(self.realms[name], settings, self.ids, self.accounts):
-                self.keys.add(key, secret)
+        self.keys = self.access.ring
+        self.access.open_books(
+            [self._place(name) for name in self.realms],
+            {name: admission.users for name, admission in self.admissions.items()},
+        )
+        self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
+        self.access.on_rights = self._rights_changed
+        self.webhooks = self._make_webhooks()
+        self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
+        self.access.plans.on_change = self.usage.limits.review
+        self.statements = self._make_statements()
         self._make_port(transport_limits(limits))
+        self.statistics.read_from("outbox", self.fan_out.counters)
+        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
+        open_to = partial(open_gates, self.realms, configuration.realms)
+        self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
@@ -82,9 +106,28 @@ class Radio:
                 ids=self.ids,
                 statistics=self.statistics,
                 holdings=holdings,
+                readerships=self.usage.readerships,
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _tell_used_up(self, account: Account, limit: str) -> None:
+        self.webhooks.notify("account.quota", {"account": account.id, "limit": limit})
+
+    def _place(self, name: str) -> Place:
+        channels = self._config.realms[name].channels
+        private = frozenset(name for name, channel in channels.items() if not channel.public)
+        return Place(self.realms[name], self.admissions[name].roles, private)
+
+    def _rights_changed(self, holder: Holder) -> None:
+        """Cookies remember the rights that somebody had at its login."""
+        for admission in self.admissions.values():
+            if admission.cookies is not None:
+                admission.cookies.forget_holder(holder)
+
+    def _make_webhooks(self) -> Webhooks:
+        make_sender = partial(http_sender, self._reactor, self.clock)
+        return Webhooks(self._config, self.realms, self.fan_out, self.clock, self.ids, make_sender)
 
     def _make_admissions(self) -> dict[str, Admission]:
         return {
@@ -96,30 +139,44 @@ class Radio:
                 self._reactor,
                 self.statistics.refused,
                 self._config.limits.max_pending_calls,
+                self.access,
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _callers(self, suspicion: Suspicion) -> Callers:
+        signed = SignedRequests(self.keys.signing_secret)
+        return Callers(self.keys, signed, suspicion, self.clock, is_token)
+
+    def _make_acts(self, suspicion: Suspicion) -> dict[str, Route]:
+        return make_acts(
+            self._callers(suspicion),
+            self.tokens,
+            self.statements,
+            self.clock,
+            self.clock.timers,
+            self._config.limits,
+            self._config.http.origins,
+            self.ids.secret(),
+        )
+
+    def _make_statements(self) -> Statements:
+        access = self.access
+        return Statements(access.keys, access.book, access.plans, self.usage, self.clock)
 
     def _make_port(self, limits: TransportLimits) -> None:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
         paths = dict(aliases(self._config))
-        streams = PlainListeners(self.clock, self.identify, limits.heartbeat)
+        listeners = Listeners(self.keys, self.tokens, self._anonymous)
+        streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
         self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
-        signed = SignedRequests(self.keys.signing_secret)
         site = make_site(
-            acts=make_acts(
-                Callers(self.keys, signed, suspicion, self.clock),
-                self.clock,
-                self.clock.timers,
-                self._config.limits,
-                self._config.http.origins,
-                self.ids.secret(),
-            ),
+            acts=self._make_acts(suspicion),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
             streams=streams,
@@ -142,12 +199,11 @@ class Radio:
             http=partial(HttpConnection, self.http),
         )
         self.http.upgrade = self.port.upgrade_later
-        self.statistics.read_from("outbox", self.fan_out.counters)
-        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
 
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""
         restore_realms(self.realms, store)
+        store.notes.extend(self.access.remember(SqliteAccess(store)))
         self.statistics.read_from("store", store.counters)
 
     @property
@@ -155,11 +211,8 @@ class Radio:
         """The realm that HTTP requests without a key belong to: the first one configured."""
         return next(iter(self.realms.values()))
 
-    def identify(self, secret: str | None) -> tuple[Gateway, Principal]:
-        """Who listens without WAMP: the holder of an API key, or anybody. Raises: Refused: nobody."""
-        if secret is not None:
-            key = self.keys.get(secret)
-            return key.realm.gateway, key.principal
+    def _anonymous(self) -> tuple[Gateway, Principal]:
+        """Who listens without WAMP, and shows nothing. Raises: Refused: nobody may."""
         realm = self.main_realm
         anonymous = self.admissions[realm.name].anonymous
         if anonymous is None:

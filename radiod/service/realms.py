@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import structs
 
 from radiod import config
-from radiod.auth.keys import Key
-from radiod.auth.roles import StaticPermissions
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.disclosure import Visitor
+from radiod.core.delivery.readership import Readerships
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
-from radiod.core.holders import Accounts, Holder
-from radiod.core.ids import Ids, digest
+from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.realm.realm import Outbox, Realm
-from radiod.core.rights import Action, Permissions, Principal
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
 from radiod.core.uris import is_pattern
 from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.sqlite import SqliteStore
 
-__all__ = ["keys_of", "make_realm", "restore_realms"]
+__all__ = ["make_realm", "restore_realms"]
 
 
 def make_realm(
@@ -40,6 +36,7 @@ def make_realm(
     ids: Ids,
     statistics: Statistics,
     holdings: Holdings,
+    readerships: Readerships,
 ) -> Realm:
     """A realm with the channels that the configuration declares."""
     realm = Realm(
@@ -53,6 +50,7 @@ def make_realm(
         undeclared_topics=settings.undeclared_topics,
         statistics=statistics,
         holdings=holdings,
+        readerships=readerships,
     )
     for channel, rules in settings.channels.items():
         _declare(realm, channel, rules)
@@ -85,36 +83,6 @@ def _declare(realm: Realm, channel: str, rules: config.Channel) -> None:
 def _bounds(history: config.History | None, is_durable: bool) -> HistoryBounds:
     kept = history or config.History()
     return HistoryBounds(size=kept.size, seconds=kept.seconds, bytes=kept.bytes, is_durable=is_durable)
-
-
-def keys_of(
-    realm: Realm, settings: config.Realm, ids: Ids, accounts: Accounts
-) -> Iterator[tuple[Key, bytes]]:
-    """The API keys that the configuration gives for a realm, with the digests of their secrets."""
-    for name, key in settings.keys.items():
-        permissions = StaticPermissions(
-            {Action.PUBLISH: key.publish, Action.SUBSCRIBE: key.listen, Action.CALL: key.call}
-        )
-        named = {*key.publish, *key.listen}
-        private = tuple(n for n, c in settings.channels.items() if not c.public and n in named)
-        principal = _key_principal(name, permissions, private, Holder(name, accounts.of(name)))
-        made = Key(name, realm, Visitor(ids.next(), principal), signing=key.signing)
-        yield made, digest(key.key.reveal())
-
-
-def _key_principal(
-    name: str, permissions: Permissions, memberships: tuple[str, ...], holder: Holder
-) -> Principal:
-    """``memberships``: the private channels that the key names."""
-    return Principal(
-        authid=name,
-        authrole=f"key:{name}",
-        authmethod="key",
-        authprovider="static",
-        permissions=permissions,
-        memberships=memberships,
-        holder=holder,
-    )
 
 
 def restore_realms(realms: Mapping[str, Realm], store: SqliteStore) -> None:

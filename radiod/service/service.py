@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -15,7 +16,7 @@ from radiod import __version__, config, unixports
 from radiod.core.build import BUILD
 from radiod.endpoints import EndpointError, address, listen
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
-from radiod.service.checking import check_durable
+from radiod.service.admin import AdminSocket
 from radiod.service.radio import Radio
 from radiod.service.settings import certificates, door
 from radiod.store.records import StoreError
@@ -44,12 +45,19 @@ class ListenError(StartError):
 class RadioService(MultiService):
     """Runs a ``Radio``: listens from ``bind`` on, and stops without losing what it accepted.
 
-    ``process``: what will have become of this process when the service starts.
+    ``process``: what will have become of this process when the service starts; ``file``: where the
+    configuration is, None: in no file.
     """
 
     log = Logger()
 
-    def __init__(self, configuration: config.Config, reactor: Any, process: Process | None = None) -> None:
+    def __init__(
+        self,
+        configuration: config.Config,
+        reactor: Any,
+        process: Process | None = None,
+        file: Path | None = None,
+    ) -> None:
         super().__init__()
         self._process = process or Process()
         self._config = configuration
@@ -57,6 +65,8 @@ class RadioService(MultiService):
         self.radio = Radio(configuration, reactor)
         self.log_interval = configuration.limits.log_interval_s
         self.ports: list[IListeningPort] = []
+        admin = configuration.admin
+        self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
         self._store: SqliteStore | None = None
         # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
         self._end_wait: Callable[[], None] = lambda: None
@@ -69,10 +79,10 @@ class RadioService(MultiService):
         """Try the store, and listen on every endpoint, so that a failure can be told before the start.
 
         Raises: ListenError: one endpoint cannot be listened on; the others are left as they are. StartError:
-            the store cannot be used. ConfigError: there is none, and it is needed.
+            the store, or the admin socket, cannot be used. ConfigError: there is no store, and it is needed.
         """
         make_monotonic(self._reactor)
-        check_durable(self._config)
+        self._config.check_durable()
         with self._process.acting():
             self._open_store(self._config.store.path)
             # twistd detaches after this: neither a lock of the file nor a thread would live through it.
@@ -80,6 +90,7 @@ class RadioService(MultiService):
         self._process.inside(self._config.store.path)
         for index, listening in enumerate(self._config.listen):
             self._listen(index, listening)
+        self._admin.listen(self.radio.admin, self._reactor)
 
     def _listen(self, index: int, listening: config.Listen) -> None:
         """Listen on one endpoint. Raises: ListenError."""
@@ -117,7 +128,12 @@ class RadioService(MultiService):
             for note in self._notes:
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
+        self.radio.access.start()
+        # In this order: what is asked before the start is what was used before it.
+        self.radio.access.plans.recall(self.radio.usage.used)
+        self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
+        self.radio.webhooks.start()
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
@@ -125,6 +141,10 @@ class RadioService(MultiService):
             where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
         )
+        if self._admin.is_open:
+            self.log.info("admin socket: {path}", path=self._admin.path)
+        elif self._admin.note:
+            self.log.warn("no admin socket: {why}", why=self._admin.note)
         for line in self._config.not_yet():
             self.log.warn("configured, but without effect: {what}", what=line)
         self._count_descriptors()
@@ -175,10 +195,12 @@ class RadioService(MultiService):
     async def _stop(self) -> None:
         if self._supervision is not None:
             self._supervision.stopping()
-        await DeferredList([maybeDeferred(unixports.stop, port) for port in self.ports], consumeErrors=True)
+        closing = [maybeDeferred(unixports.stop, port) for port in self.ports]
+        await DeferredList([*closing, maybeDeferred(self._admin.stop)], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
+        self.radio.webhooks.close()
         for realm in self.radio.realms.values():
             realm.close()
         self.radio.statistics.stop()
@@ -187,6 +209,9 @@ class RadioService(MultiService):
         self.radio.polls.wind_up()
         self.radio.http.wind_up()
         await self._connections_gone()
+        self.radio.webhooks.stop()
+        await self._within(STORE_SECONDS, self._write_usage)
+        self.radio.access.stop()
         self._close_store()
         if self._supervision is not None:
             self._supervision.stop()
@@ -204,6 +229,9 @@ class RadioService(MultiService):
             return self._within(STORE_SECONDS, soon)
         return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
 
+    def _write_usage(self, fire: Callable[[], None]) -> None:
+        self.radio.usage.stop().then(lambda outcome: fire())
+
     def reload(self) -> None:
         """Take the configuration anew: not yet."""
         self.log.info("SIGHUP: the configuration is not read again without a restart")
@@ -214,10 +242,14 @@ class RadioService(MultiService):
         self._end_wait()
 
     def _connections_gone(self) -> Deferred[None]:
-        """Fires when the last connection has closed, at the latest after ``SHUTDOWN_SECONDS``."""
+        """Fires when the last connection has closed, and webhooks have what can be sent to them.
+
+        At the latest after ``SHUTDOWN_SECONDS``.
+        """
         if self._is_hurried:
             return succeed(None)
-        return self._within(SHUTDOWN_SECONDS, self.radio.port.when_empty)
+        port, webhooks = self.radio.port, self.radio.webhooks
+        return self._within(SHUTDOWN_SECONDS, lambda fire: port.when_empty(lambda: webhooks.wind_up(fire)))
 
     def _within(self, seconds: float, ask: Callable[[Callable[[], None]], None]) -> Deferred[None]:
         """Fires when the function that ``ask`` is given was called, or after so much time."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ import msgspec
 from msgspec import Struct
 
 from radiod.store.acknowledged import Note
+from radiod.store.copying import copy
+from radiod.store.keeping import OWN_REASONS, AccessRequest, Keeping
 from radiod.store.opening import explain, open_file
 from radiod.store.records import LOST, LostEvent, Position, StoredChannel, StoredEvent, StoreError
 from radiod.store.sums import channel_sum, event_sum, is_whole, salt, stream_sum
@@ -74,7 +76,7 @@ class DeleteChannel(Struct, frozen=True):
     name: str
 
 
-Request = Append | SaveChannel | DeleteChannel
+Request = Append | SaveChannel | DeleteChannel | AccessRequest
 
 
 class Cuts:
@@ -151,6 +153,7 @@ class Database:
             self._connection, self.notes = open_file(self._path)
         except StoreError as error:
             raise StoreError(f"store {path}: {error}") from error
+        self.keeping = Keeping(self._connection)
         self._places = [_place(file) for file in self._files]
         # How far the log was acknowledged; none where there is no room for it.
         self._note: Note | None = None
@@ -212,11 +215,16 @@ class Database:
             self._acknowledge()
         except BaseException:
             self._streams.clear()
+            self.keeping.forget()
             # Some failures have rolled back already; a broken file may refuse even that.
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
         return errors
+
+    def copy(self, path: str, pause: Callable[[], None]) -> int:
+        """As ``copying.copy``."""
+        return copy(self._connection, path, pause)
 
     def close(self) -> None:
         """Move everything into the file and let go of it.
@@ -306,8 +314,13 @@ class Database:
             self._insert(rows, errors)
             if isinstance(request, SaveChannel):
                 self._save(request)
-            else:
+            elif isinstance(request, DeleteChannel):
                 self._delete(request)
+            else:
+                try:
+                    self.keeping.apply(request)
+                except OWN_REASONS as error:
+                    errors[index] = StoreError(f"not stored: {explain(error)}")
         self._insert(rows, errors)
         return errors
 

@@ -7,17 +7,19 @@ what was written its checksum tells in both cases.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
 from radiod.store.cells import Text, rows
+from radiod.store.holdings import AUDIT, AUDIT_START, Holdings, classify
 from radiod.store.image import Image
 from radiod.store.journal import spans
 from radiod.store.opening import explain
 from radiod.store.records import LOST, StoredEvent, StoreError
 from radiod.store.schema import identify, read_text
 from radiod.store.sums import NONSENSE, channel_sum, is_whole, salt, stream_sum
+from radiod.store.tables import KEPT, USAGE
 from radiod.store.wal import LogState
 
 __all__ = ["Findings", "Stream", "examine"]
@@ -88,13 +90,15 @@ class Findings:
         # realm, name -> settings, hash of the control key, expires
         self.channels: dict[tuple[str, str], tuple[str, bytes | None, float | None]] = {}
         self.streams: list[Stream] = []
+        self.access = Holdings()
 
     @property
     def summary(self) -> str:
         """What is there, on one line."""
         events = sum(len(stream.events) for stream in self.streams)
         return (
-            f"{len(self.channels)} created channels, {len(self.streams)} histories, {events} events are whole"
+            f"{len(self.channels)} created channels, {len(self.streams)} histories, {events} events"
+            f"{self.access.summary} are whole"
         )
 
 
@@ -115,7 +119,7 @@ def examine(image: Image) -> Findings:
     return findings
 
 
-_Found = tuple[str, list[Any]]
+_Found = tuple[str, Sequence[Any]]
 
 
 def _by_structure(image: Image, problems: list[str]) -> tuple[list[_Found], StoreError | None]:
@@ -154,6 +158,10 @@ def _read(connection: sqlite3.Connection, version: int) -> Iterator[_Found]:
     for table, kind in (("channels", CHANNEL), ("streams", STREAM), ("events", EVENT)):
         for row in connection.execute(f"SELECT * FROM {table}"):
             yield kind, [*row, *end]
+    if version >= 3:
+        for name in (*(table.name for table in (*KEPT.values(), USAGE)), AUDIT, AUDIT_START):
+            for row in connection.execute(f"SELECT * FROM {name}"):
+                yield name, row
 
 
 def _by_cells(image: Image) -> Iterator[_Found]:
@@ -165,6 +173,10 @@ def _by_cells(image: Image) -> Iterator[_Found]:
 
 
 def _classify(id: int | None, values: list[Any]) -> _Found | None:
+    return classify(id, values) or _classify_event(id, values)
+
+
+def _classify_event(id: int | None, values: list[Any]) -> _Found | None:
     kinds = [type(value) for value in values]
     if id is not None:
         if len(values) in (5, 6) and kinds[:5] == [type(None), str, str, str, int]:
@@ -182,17 +194,22 @@ def _classify(id: int | None, values: list[Any]) -> _Found | None:
 
 def _sort(findings: Findings, found: Iterable[_Found]) -> bool:
     """Tell what is whole from what is not. Returns: whether any checksum says that this is a store."""
-    by_kind: dict[str, list[list[Any]]] = {CHANNEL: [], STREAM: [], EVENT: [], NAME: []}
+    by_kind: dict[str, list[Sequence[Any]]] = {CHANNEL: [], STREAM: [], EVENT: [], NAME: []}
     for kind, values in found:
-        if kind != EVENT or type(values[0]) is type(values[1]) is int:
+        if kind not in by_kind:
+            findings.access.take(kind, tuple(values))
+        elif kind != EVENT or type(values[0]) is type(values[1]) is int:
             by_kind[kind].append(values)
-    is_ours = _take_channels(findings, by_kind[CHANNEL])
+    is_ours = findings.access.is_any
+    findings.access.judge(is_certain=not findings.problems)
+    findings.losses += findings.access.losses
+    is_ours = _take_channels(findings, by_kind[CHANNEL]) or is_ours
     streams = _streams(by_kind[STREAM], by_kind[NAME])
     is_ours = _take_events(findings, streams, by_kind[EVENT]) or is_ours
     return is_ours or any(stream.is_whole for stream in streams.values())
 
 
-def _take_channels(findings: Findings, rows: list[list[Any]]) -> bool:
+def _take_channels(findings: Findings, rows: list[Sequence[Any]]) -> bool:
     damaged: dict[tuple[str, str], None] = {}
     for *values, sum in rows:
         realm, name = values[:2]
@@ -206,7 +223,7 @@ def _take_channels(findings: Findings, rows: list[list[Any]]) -> bool:
     return bool(findings.channels)
 
 
-def _streams(rows: list[list[Any]], names: list[list[Any]]) -> dict[int, Stream]:
+def _streams(rows: list[Sequence[Any]], names: list[Sequence[Any]]) -> dict[int, Stream]:
     """Id -> stream; of those whose row is damaged or gone, by what the index says, or the row as it is."""
     streams: dict[int, Stream] = {}
     for *values, sum in rows:
@@ -222,7 +239,7 @@ def _streams(rows: list[list[Any]], names: list[list[Any]]) -> dict[int, Stream]
     return streams
 
 
-def _take_events(findings: Findings, streams: dict[int, Stream], rows: list[list[Any]]) -> bool:
+def _take_events(findings: Findings, streams: dict[int, Stream], rows: list[Sequence[Any]]) -> bool:
     strays: dict[int, set[int]] = {}
     for id, seq, *rest, sum in rows:
         stream = streams.get(id)

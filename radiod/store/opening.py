@@ -9,15 +9,20 @@ import sqlite3
 from typing import Final
 
 from radiod.store.acknowledged import read_note
+from radiod.store.keeping import Keeping
 from radiod.store.records import StoreError
-from radiod.store.schema import begin, identify, read_text, upgrade
+from radiod.store.schema import begin, guard, identify, read_text, upgrade
 from radiod.store.sums import NONSENSE, channel_sum, stream_sum
+from radiod.store.tables import AUDIT_COLUMNS, KEPT, USAGE
 from radiod.store.wal import LogDamaged, LogState, check_log
 
 __all__ = ["EPOCH_BYTES", "explain", "open_file"]
 
 DAMAGED: Final = "the file is damaged"
 NO_DATABASE: Final = "not a SQLite database"
+
+CHAIN_CHECKED: Final = 1000
+"""How many of the audit's last entries are verified at every start."""
 
 EPOCH_BYTES: Final = 6
 """Of a new epoch: as hexadecimal digits they are as many as those of the core's."""
@@ -27,6 +32,9 @@ TABLES: Final = {
     "streams": "id, realm, channel, epoch, seq, sum",
     "events": "stream, seq, time, publication, codec, args, kwargs, details, options, sum",
     "state": "opened",
+    **{table.name: ", ".join((*table.columns, "sum")) for table in (*KEPT.values(), USAGE)},
+    "audit": AUDIT_COLUMNS,
+    "audit_start": "seq, hash, sum",
 }
 
 
@@ -108,12 +116,14 @@ def _prepare(connection: sqlite3.Connection, path: str, log: LogState) -> list[s
     connection.execute("BEGIN IMMEDIATE")
     if version == 0:
         begin(connection)
+        guard(connection)
     _check_structure(connection)
-    if version == 1:
-        upgrade(connection)
+    if version:
+        upgrade(connection, version)
     _check_columns(connection)
     _check_rows(connection)
     notes = _check_epochs(connection, os.stat(path).st_ino, log)
+    notes += _check_access(connection, log)
     connection.execute("COMMIT")
     # Into the file itself: it is to tell when its log is gone.
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
@@ -143,6 +153,21 @@ def _check_rows(connection: sqlite3.Connection) -> None:
     for *row, sum in connection.execute("SELECT * FROM streams"):
         if stream_sum(*row) != sum:
             raise StoreError(DAMAGED)
+    for table in KEPT.values():
+        for row in connection.execute(f"SELECT * FROM {table.name}"):
+            if not table.is_whole(row):
+                raise StoreError(DAMAGED)
+
+
+def _check_access(connection: sqlite3.Connection, log: LogState) -> list[str]:
+    """What is to be told of access: the audit's end is verified; all of it, and usage, by ``check``."""
+    keeping = Keeping(connection)
+    notes = []
+    if not keeping.is_chain_whole(CHAIN_CHECKED):
+        notes.append("the audit is damaged, or was changed: 'python -m radiod.store check' tells where")
+    if log is LogState.DOUBTFUL and keeping.last.seq:
+        notes.append("the last change of access may be missing: the audit tells which were kept")
+    return notes
 
 
 def _check_epochs(connection: sqlite3.Connection, inode: int, log: LogState) -> list[str]:

@@ -7,7 +7,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-__all__ = ["LOST", "LostEvent", "Position", "StoreError", "StoreFull", "StoredChannel", "StoredEvent"]
+__all__ = [
+    "LOST",
+    "FileError",
+    "LostEvent",
+    "Position",
+    "StoreError",
+    "StoreFull",
+    "StoredChannel",
+    "StoredEvent",
+]
 
 LOST: Final = "lost"
 """In place of a serializer: the row says only that there was an event, which was damaged."""
@@ -19,6 +28,10 @@ class StoreError(Exception):
 
 class StoreFull(StoreError):
     """Too much waits to be written already: try again later."""
+
+
+class FileError(StoreError):
+    """A file that was named is there already, or cannot be made."""
 
 
 class StoredChannel(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from radiod.store.findings import Findings, Stream, examine
 from radiod.store.image import read_image
 from radiod.store.opening import EPOCH_BYTES, explain
 from radiod.store.records import LOST, StoredEvent, StoreError
-from radiod.store.schema import begin
+from radiod.store.schema import begin, guard
 from radiod.store.sums import channel_sum, event_sum, salt, stream_sum
 
 __all__ = ["DAMAGED", "FAILED", "WHOLE", "backup", "check", "salvage"]
@@ -94,7 +94,7 @@ def _write(findings: Findings, path: str) -> None:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        begin(connection)
+        begin(connection, findings.access.start)
         connection.executemany("INSERT INTO channels VALUES (?, ?, ?, ?, ?, ?)", _channels(findings))
         for id, stream in enumerate(findings.streams, 1):
             values = (id, stream.realm, stream.channel, _epoch(findings, stream), stream.last)
@@ -104,9 +104,16 @@ def _write(findings: Findings, path: str) -> None:
             connection.executemany(
                 "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _events(id, stream)
             )
+        _write_access(findings, connection)
+        guard(connection)
         connection.execute("COMMIT")
     finally:
         connection.close()
+
+
+def _write_access(findings: Findings, connection: sqlite3.Connection) -> None:
+    for name, row in (*findings.access.rows(), *(("audit", row) for row in findings.access.audit())):
+        connection.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
 
 
 def _channels(findings: Findings) -> Iterator[tuple[Any, ...]]:

@@ -25,9 +25,12 @@ from typing import Any, Final, TypeVar
 import msgspec
 from twisted.logger import Logger
 
+from radiod.core.access.records import Records
 from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel
+from radiod.store.keeping import AccessRequest
 from radiod.store.opening import explain
 from radiod.store.records import LostEvent, Position, StoredChannel, StoredEvent, StoreError, StoreFull
+from radiod.store.tasks import Copy, Question, Slices, Tasks
 
 __all__ = ["SqliteStore"]
 
@@ -89,6 +92,7 @@ class SqliteStore:
         self._cuts = Cuts()
         self._must_cut = False
         self._is_closing = False
+        self._tasks = Tasks(call_in_main, self.log)
 
         # The writer's, for everybody to read: since when it is at one transaction, or at closing the file.
         self._busy_since: float | None = None
@@ -98,6 +102,7 @@ class SqliteStore:
 
         # The writer's: deletions that failed, in order, the oldest out of ``max_waiting``.
         self._overdue: dict[DeleteChannel, None] = {}
+        self._next_cut = 0.0
 
     def open(self) -> None:
         """Open the file, which is ours alone until ``close``.
@@ -118,6 +123,10 @@ class SqliteStore:
     def positions(self) -> dict[tuple[str, str], Position]:
         """Realm and channel -> where its count goes on. Raises: StoreError: as ``open``."""
         return self._read(Database.positions)
+
+    def records(self) -> Records:
+        """What is kept of access. Raises: StoreError: as ``open``."""
+        return self._read(lambda database: database.keeping.load())
 
     def recent(self, realm: str, channel: str, limit: int) -> list[StoredEvent | LostEvent]:
         """The last ``limit`` events of a channel, oldest first, those that are damaged included.
@@ -245,6 +254,25 @@ class SqliteStore:
             self._must_cut = True
             self._changed.notify()
 
+    def ask(self, request: AccessRequest, size: int, done: Done = _ignore) -> None:
+        """Have something of access written; ``size``: its bytes, about. ``done``: as ``append``."""
+        self._ask(request, size, done)
+
+    def read(self, slices: Slices, done: Done) -> None:
+        """Read in the writer's thread, slice by slice, behind all that was asked for by now.
+
+        ``done`` is called when there are no more slices; what waits to be written is written between them.
+        """
+        self._begin(Question(slices, done))
+
+    def copy(self, path: str, done: Callable[[int | Exception], None]) -> None:
+        """Copy the store into a new file, whatever is written meanwhile; ``done`` is given its bytes.
+
+        Or an error; ``FileError``: the file is there already, or cannot be made.
+        """
+        copy = Copy(path, lambda error: done(copy.size if error is None else error))
+        self._begin(copy)
+
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Write all that waits, and let go of the file. Every ``done`` has been called when this returns.
 
@@ -264,6 +292,7 @@ class SqliteStore:
         self._deliver()
         self._answers.extend([StoreError("the store did not finish in time")] * len(self._unanswered))
         self._deliver()
+        self._tasks.end()
         if self._thread.is_alive():
             raise StoreError(f"store {self._path}: not closed in {seconds:g} seconds")
         self._database = None
@@ -275,6 +304,14 @@ class SqliteStore:
             return read(self._database)
         except (sqlite3.Error, msgspec.MsgspecError) as error:
             raise StoreError(f"store {self._path}: {explain(error)}") from error
+
+    def _begin(self, task: Question | Copy) -> None:
+        if self._is_closing:
+            task.done(StoreError("the store is closed"))
+            return
+        with self._changed:
+            self._tasks.begin(task)
+            self._changed.notify()
 
     def _ask(self, request: Request, size: int, done: Done, *, is_full: bool | None = None) -> None:
         if self._is_closing:
@@ -310,27 +347,37 @@ class SqliteStore:
 
     def _write_until_closed(self, database: Database) -> None:
         """The writer thread."""
-        is_closing = False
-        next_cut = 0.0
-        while not is_closing:
+        while not self._turn(database):
+            self._tasks.copy(database, partial(self._pause, database))
             with self._changed:
-                while not (self._queue or self._must_cut or self._is_closing):
+                while not (self._queue or self._must_cut or self._is_closing or self._tasks):
                     self._changed.wait()
-                # Nothing is queued once this is true.
-                is_closing = self._is_closing
-                requests, self._queue = self._queue, []
-                cuts = Cuts()
-                if self._must_cut or is_closing or time.monotonic() >= next_cut:
-                    cuts = self._take_cuts()
-                    next_cut = time.monotonic() + self._cut_seconds
-            if requests or cuts or (is_closing and self._overdue):
-                self._busy_since = time.monotonic()
-                self._write(database, requests, cuts)
-                self._busy_since = None
         try:
             database.close()
         except sqlite3.Error as error:
             self._call_in_main(partial(self._after_transaction, StoreError(explain(error))))
+
+    def _pause(self, database: Database) -> None:
+        """Between two pieces of a copy. Raises: StoreError: there is no time for more."""
+        if self._turn(database):
+            raise StoreError("the store is closed")
+
+    def _turn(self, database: Database) -> bool:
+        """Write all that waits, and read a little. Returns: whether there is nothing more to do, ever."""
+        with self._changed:
+            # Nothing is queued once this is true.
+            is_closing = self._is_closing
+            requests, self._queue = self._queue, []
+            cuts = Cuts()
+            if self._must_cut or is_closing or time.monotonic() >= self._next_cut:
+                cuts = self._take_cuts()
+                self._next_cut = time.monotonic() + self._cut_seconds
+        self._busy_since = time.monotonic()
+        if requests or cuts or (is_closing and self._overdue):
+            self._write(database, requests, cuts)
+        self._tasks.read(database)
+        self._busy_since = None
+        return is_closing
 
     def _take_cuts(self) -> Cuts:
         """All that is to be cut; under the lock."""

@@ -7,13 +7,16 @@ passes. An event's is salted with where it belongs, so that it is not taken for 
 from __future__ import annotations
 
 import struct
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 from zlib import crc32
+
+import msgspec
 
 from radiod.store.records import StoredEvent
 from radiod.wire.codecs import CODECS
 
-__all__ = ["NONSENSE", "channel_sum", "event_sum", "is_whole", "salt", "stream_sum"]
+__all__ = ["NONSENSE", "channel_sum", "event_sum", "is_whole", "row_sum", "salt", "stream_sum"]
 
 NONSENSE: Final = (TypeError, UnicodeError, struct.error)
 """What sums of rows raise that hold values of types which nobody stored."""
@@ -73,6 +76,14 @@ def channel_sum(
     """Of a channel; every text tells its length by the zero behind it."""
     end = b"" if expires is None else EXPIRES.pack(expires)
     return crc32(_together(realm, name, settings), crc32(end, crc32(control_key_hash or b"")))
+
+
+def row_sum(table: str, values: Sequence[Any]) -> int:
+    """Of one row of access: as MessagePack, which has one shortest form for each value.
+
+    Raises: ValueError, TypeError, OverflowError: values that no column holds.
+    """
+    return crc32(msgspec.msgpack.encode([table, *values]))
 
 
 def _together(*texts: str) -> bytes:

@@ -80,6 +80,7 @@ class WampDriver:
     Args:
         deadline: calls a function when an opening handshake has had all the time it gets.
         cookie: the connection's, None: it has none.
+        origin: of the page that opened it, if one did.
     """
 
     __slots__ = (
@@ -88,6 +89,7 @@ class WampDriver:
         "_deadline",
         "_gates",
         "_handshake",
+        "_origin",
         "_outlet",
         "_peer",
         "_realm",
@@ -111,8 +113,10 @@ class WampDriver:
         peer: str,
         deadline: Callable[[Callable[[], None]], Deadline],
         cookie: BrowserCookie | None = None,
+        origin: str | None = None,
     ) -> None:
         self._gates = gates
+        self._origin = origin
         self._cookie = cookie
         self._codec = codec
         self._outlet = outlet
@@ -128,7 +132,7 @@ class WampDriver:
         self.state: str = OPENING
         self.is_over = False
         self.close_code = NORMAL
-        self._handshake: Handshake | None = Handshake(gates, cookie, peer)
+        self._handshake: Handshake | None = Handshake(gates, cookie, peer, origin)
         self._deadline = deadline(self._expire)
         outlet.driver = self
         outlet.peer = peer
@@ -271,7 +275,7 @@ class WampDriver:
         self._leave("said goodbye")
         self._go("said goodbye")
         self._session = None
-        self._handshake = Handshake(self._gates, self._cookie, self._peer)
+        self._handshake = Handshake(self._gates, self._cookie, self._peer, self._origin)
         self._deadline = self._start_deadline(self._expire)
         self._outlet.strangers.add(self)
 

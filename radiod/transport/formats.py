@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
-from radiod.wire.answers import chunk
+from radiod.wire.answers import chunk, end_event, end_line
 from radiod.wire.codecs import CODECS, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
@@ -70,6 +70,9 @@ class Format(Protocol):
     def last_words(self) -> bytes:
         """What is sent before the server ends the connection because it stops."""
 
+    def ending(self, reason: str) -> bytes:
+        """What is sent before it ends because access does; empty where the connection's end tells that."""
+
 
 class _Shared:
     """Made once for all connections of the kind; on most of them there are no messages of WAMP."""
@@ -80,6 +83,9 @@ class _Shared:
         return b""
 
     def last_words(self) -> bytes:
+        return b""
+
+    def ending(self, reason: str) -> bytes:
         return b""
 
 
@@ -156,6 +162,9 @@ class _ServerSentEvents(_Shared):
     def last_words(self) -> bytes:
         return retry()
 
+    def ending(self, reason: str) -> bytes:
+        return end_event(reason)
+
 
 class _NdJson(_Shared):
     """Lines of JSON, each ``{"position", "data"}`` and followed by an empty one.
@@ -176,6 +185,9 @@ class _NdJson(_Shared):
         at = None if position is None else str(position).encode()
         return b'{"position":%b%b}\n\n' % (_quoted(at), _lost(lost))
 
+    def ending(self, reason: str) -> bytes:
+        return end_line(reason)
+
 
 class _Chunked(_Shared):
     """A stream in chunks: made once for all listeners, like every other format."""
@@ -193,6 +205,9 @@ class _Chunked(_Shared):
 
     def last_words(self) -> bytes:
         return chunk(self._format.last_words())
+
+    def ending(self, reason: str) -> bytes:
+        return chunk(self._format.ending(reason))
 
 
 class _Nothing(_Shared):

@@ -90,6 +90,7 @@ class FanOut(Source):
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 listener.hold(broadcast)
+                listener.leave_out(broadcast)
                 left_out += 1
                 if not listener.is_owed:
                     self._owe(outlet, listener)
@@ -104,6 +105,7 @@ class FanOut(Source):
                 queue.append(frame)
             else:
                 left_out += 1
+                listener.leave_out(broadcast)
                 self._miss(listener, broadcast, frame, lost)
         if listeners:
             listener.count(len(listeners) - left_out, broadcast)
@@ -196,8 +198,7 @@ class FanOut(Source):
         outlet.owed.clear()
         outlet.push(outlet.fitting(message, *_shorter(message)))
         if outlet.driver is None:
-            # A listener that speaks no WAMP has nothing to answer.
-            outlet.finish()
+            outlet.dismiss(message.reason)
         else:
             outlet.driver.close(message.reason)
 
@@ -267,7 +268,7 @@ class FanOut(Source):
             listener.share = share + len(frame) / listener.settings.weight
             heapreplace(owed, (listener.share, next(self._order), listener))
             if frame and len(frame) <= outlet.max_bytes:
-                listener.count(1, broadcast)
+                listener.take_over(broadcast)
                 return frame
             self._miss(listener, broadcast, frame, lost)
             outlet.passed_over += len(frame or broadcast.payload)

@@ -11,7 +11,7 @@ from radiod.core.budgets.guesses import Guesses
 from radiod.core.delivery.listeners import Listener
 from radiod.core.rights import Principal
 from radiod.core.timers import Deadline
-from radiod.errors import Refused
+from radiod.errors import CLOSE_ACCESS, Refused
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Turns
 from radiod.transport.reading import Reading
@@ -68,6 +68,7 @@ class Outlet(Reading):
         "_transport",
         "backlog_bytes",
         "blocked",
+        "ended_for",
         "format",
         "max_bytes",
         "on_ended",
@@ -103,6 +104,8 @@ class Outlet(Reading):
         self.blocked = False
         # For the log, where it is known.
         self.peer = ""
+        # Why the access of its listener, which speaks no WAMP, has ended; empty: it has not.
+        self.ended_for = ""
         # What may wait there of what the peer was told.
         self.patience: Patience = fan_out.patience
         # Called when an event cannot be said here, by who tells that before the next one.
@@ -169,6 +172,16 @@ class Outlet(Reading):
             self.finish()
         else:
             self.on_ended(subscription, reason)
+
+    def dismiss(self, reason: str) -> None:
+        """The session of a listener that speaks no WAMP has ended: it is told why, if its access has.
+
+        ``reason``: a URI, as GOODBYE has it. What it has to answer is nothing.
+        """
+        if reason.startswith(CLOSE_ACCESS):
+            self.ended_for = reason.removeprefix(CLOSE_ACCESS)
+            self.push(self.format.ending(self.ended_for))
+        self.finish()
 
     def _held(self) -> deque[bytes]:
         if self._backlog is None:

@@ -351,6 +351,10 @@ class PortFactory(ServerFactory):
             )
         return leave
 
+    def connection_made(self) -> None:
+        """One connection more, which no limit refuses."""
+        self.connections += 1
+
     def connection_lost(self) -> None:
         """One connection less."""
         self.connections -= 1

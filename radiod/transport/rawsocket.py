@@ -9,6 +9,7 @@ takes a PING for a message of 16 MiB and is gone. TCP notices if one vanishes (`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, Final
 
 from autobahn.twisted.rawsocket import WampRawSocketServerProtocol
@@ -307,6 +308,12 @@ class RawSocketFactory(ServerFactory):
         self._handshake_seconds = settings.handshake_seconds
         self._serializers = {codec.rawsocket_id: _Serializer(codec) for codec in CODECS.values()}
         self._factory = _Opened
+
+    def through(self, gates: Mapping[str, Gate]) -> RawSocketFactory:
+        """The same, by other gates."""
+        other = copy(self)
+        other.gates = gates
+        return other
 
     def refusal(self, head: bytes) -> bytes | None:
         """The error answer to an opening handshake, None when it is fine."""

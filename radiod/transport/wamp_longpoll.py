@@ -129,12 +129,15 @@ class Poll:
 
     Args:
         polls: the table that it leaves when it is closed.
-        peer: whoever opened it, for the log; ``seat``: its place among all transports.
+        peer: whoever opened it, for the log; ``seat``: its place among all transports; ``origin``: of the
+            page that opened it, if one did.
     """
 
     log: ClassVar[Logger] = Logger()
 
-    def __init__(self, polls: Polls, id: str, protocol: str, peer: str, seat: Seat) -> None:
+    def __init__(
+        self, polls: Polls, id: str, protocol: str, peer: str, seat: Seat, origin: str | None = None
+    ) -> None:
         codec, is_batched = SUBPROTOCOLS[protocol]
         format = batched_poll_format(codec.name) if is_batched else poll_format(codec.name)
         self._polls = polls
@@ -159,7 +162,9 @@ class Poll:
             on_finished=self._finished,
         )
         self._deadline = polls.idle_deadline(self._expire)
-        self._driver = WampDriver(polls.gates, codec, self._outlet, peer, polls.handshake_deadline)
+        self._driver = WampDriver(
+            polls.gates, codec, self._outlet, peer, polls.handshake_deadline, origin=origin
+        )
         self._unbatcher: Unbatcher | None = None
         if is_batched:
             make_format = partial(batched_poll_format, codec.name)
@@ -365,7 +370,7 @@ class Polls:
         """Transports in the table."""
         return len(self._polls)
 
-    def open(self, protocols: Iterable[str], peer: str) -> Poll:
+    def open(self, protocols: Iterable[str], peer: str, origin: str | None = None) -> Poll:
         """Open a transport in the first of the client's ``protocols`` that is known here.
 
         Raises: Refused: none is known, or too many transports are open.
@@ -376,7 +381,7 @@ class Polls:
         # Nobody knows yet whether it is a stranger.
         network = network_of_peer(peer)
         seat = self._seats.take(network and ("", network), is_stranger=False)
-        poll = Poll(self, self._ids.secret(), protocol, peer, seat)
+        poll = Poll(self, self._ids.secret(), protocol, peer, seat, origin)
         self._polls[poll.id] = poll
         return poll
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
-from radiod.errors import RadiodError, http_status
+from radiod.errors import RATE_LIMITED, NoAccess, OverLimit, RadiodError, http_status
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
@@ -21,9 +21,12 @@ __all__ = [
     "Request",
     "credential",
     "log_refused",
+    "over_limit",
     "query",
     "refusal",
+    "refused",
     "rest_of_path",
+    "retry_after",
 ]
 
 log: Final = Logger()
@@ -67,8 +70,30 @@ class Request(Protocol):
 
 def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     """An error of radiod's, as its own routes tell it."""
+    if isinstance(error, OverLimit):
+        return over_limit(error, *fields)
     status = http_status(error)
-    return json_answer(status, {"error": error.text}, *with_retry(status, fields))
+    return json_answer(status, refused(error), *with_retry(status, fields))
+
+
+def refused(error: RadiodError) -> dict[str, Any]:
+    """The body of that answer."""
+    if isinstance(error, NoAccess):
+        return {"error": error.text, "reason": error.reason}
+    return {"error": error.text}
+
+
+def over_limit(error: OverLimit, *fields: tuple[str, str]) -> Answer:
+    """A refusal for a limit of a plan, as they tell it."""
+    is_rate = error.uri == RATE_LIMITED
+    body = {"error": "rate limit exceeded" if is_rate else "quota exceeded"}
+    body |= {"reason": "rate_limited"} if is_rate else {"reason": "quota", "limit": error.limit}
+    return json_answer(429, body, retry_after(error), *fields)
+
+
+def retry_after(error: OverLimit) -> tuple[str, str]:
+    """When it may be tried again, as a field."""
+    return "Retry-After", str(error.retry_after)
 
 
 def log_refused(request: Request, text: str) -> None:

@@ -190,7 +190,8 @@ class Batch:
         while self._at < len(items) and not results.is_full:
             item = items[self._at]
             self._at += 1
-            results.add(self._publisher.publish(item), len(item))
+            publisher = self._publisher
+            results.add(publisher.refuse() or publisher.publish(item), len(item))
             yield
         self._is_working = False
         if self._at == len(items) and results.is_complete:

@@ -14,14 +14,25 @@ from msgspec import structs
 
 from radiod.core.promises import Promise
 from radiod.core.rpc.router_calls import CallFailed
-from radiod.errors import CANCELED, INVALID_ARGUMENT, RadiodError, Refused, WrongSecret, http_status
+from radiod.errors import (
+    CANCELED,
+    INVALID_ARGUMENT,
+    NoAccess,
+    OverLimit,
+    RadiodError,
+    Refused,
+    WrongSecret,
+    http_status,
+)
 from radiod.web.answers import Request
 from radiod.web.callers import Caller, Callers, UnknownCaller
-from radiod.web.dialects import RETRY_AFTER, UNAVAILABLE, bridge_error, payload_of, said_of
+from radiod.web.dialects import RETRY_AFTER, UNAVAILABLE, bridge_error, bridge_over_limit, payload_of, said_of
+from radiod.web.limits import telling
+from radiod.web.ongoing import Ongoing
 from radiod.web.repeats import HEADER, Repeats
-from radiod.web.routes import Outcome, Route
+from radiod.web.routes import Outcome, Route, settle
 from radiod.wire.answer import Answer
-from radiod.wire.answers import chunk, json_answer
+from radiod.wire.answers import chunk, end_event, end_line, json_answer
 from radiod.wire.codecs import JSON, Payload, Undecodable
 from radiod.wire.options import CallOptions
 
@@ -69,7 +80,8 @@ class Call(Route):
             return nobody.answer
         kind = _stream(request)
         if kind is None:
-            return self._repeats.once(request, caller, lambda: self._whole(request, caller), _refuse)
+            whole = self._repeats.once(request, caller, lambda: self._whole(request, caller), _refuse)
+            return telling(request, caller.visitor, "call", whole)
         if request.head.first(HEADER) is not None:
             return ONCE
         return self._streamed(request, caller, kind)
@@ -80,14 +92,9 @@ class Call(Route):
         if isinstance(asked, Answer):
             return asked
         answer: Promise[Answer] = Promise()
-        cancel = self._make(request, caller, asked, None, lambda outcome: answer.settle(_say(outcome)))
-
-        def lost() -> None:
-            # First, since it may end at once, and that is no answer to be kept.
-            answer.settle(Refused(CANCELED, "the caller left"))
-            cancel()
-
-        request.on_lost = lost
+        call = _OneCall(caller, answer.settle)
+        call.began(self._make(request, caller, asked, None, lambda outcome: call.end(_say(outcome))))
+        request.on_lost = lambda: call.give_up(Refused(CANCELED, "the caller left"))
         return answer
 
     def _streamed(self, request: Request, caller: Caller, kind: str) -> Answer | None:
@@ -95,8 +102,13 @@ class Call(Route):
         asked = _read(request.body, caller)
         if isinstance(asked, Answer):
             return asked
-        stream = _Stream(request, kind)
-        request.on_lost = self._make(request, caller, asked, stream.progress, stream.end)
+        stream = _Stream(request, kind, caller)
+        call = _OneCall(caller, stream.end)
+        call.began(self._make(request, caller, asked, stream.progress, call.end))
+        if stream.is_refused:
+            return None
+        stream.begin()
+        request.on_lost = lambda: call.give_up(Refused(CANCELED, "the caller left"))
         return None
 
     def _make(
@@ -126,14 +138,54 @@ class Call(Route):
 _Asked = tuple[str, Payload, CallOptions]
 
 
-class _Stream:
-    """Results that go to one client as they come. ``kind``: their media type."""
+class _OneCall:
+    """One call of a key. ``tell`` is given what it came to, once; ``began`` what has its callee stop."""
 
-    def __init__(self, request: Request, kind: str) -> None:
+    def __init__(self, caller: Caller, tell: Callable[[Any], object]) -> None:
+        self._tell = tell
+        self._cancel = _nothing
+        self._ongoing = Ongoing(caller.holder, self.give_up)
+
+    def began(self, cancel: Callable[[], None]) -> None:
+        """It is under way, unless it is over already."""
+        if self._ongoing.is_over:
+            # It may have ended the access of who calls.
+            cancel()
+        else:
+            self._cancel = cancel
+
+    def end(self, outcome: Any) -> None:
+        """It has come to this."""
+        self._ongoing.done()
+        self._tell(outcome)
+
+    def give_up(self, why: Refused) -> None:
+        """Nobody waits for it any more."""
+        # First, since it may end at once, and that is no answer to be kept.
+        self.end(why)
+        self._cancel()
+
+
+class _Stream:
+    """Results that go to one client as they come. ``kind``: their media type.
+
+    ``is_refused``: it has not begun, since the caller's plan has no more calls.
+    """
+
+    def __init__(self, request: Request, kind: str, caller: Caller) -> None:
         self._request = request
+        self._kind = kind
         self._is_lines = kind == LINES
-        fields = (("X-Accel-Buffering", "no"),)
-        self._outlet: Any = request.begin(Answer(200, type=kind.encode(), fields=fields))
+        self._caller = caller
+        self._outlet: Any = None
+        self.is_refused = False
+
+    def begin(self) -> None:
+        """Begin the answer, unless it has."""
+        if self._outlet is None and not self._request.is_over:
+            telling(self._request, self._caller.visitor, "call", None)
+            answer = Answer(200, type=self._kind.encode(), fields=(("X-Accel-Buffering", "no"),))
+            self._outlet = self._request.begin(answer)
 
     def progress(self, payload: Payload) -> None:
         """One more that is not the last."""
@@ -145,19 +197,32 @@ class _Stream:
 
     def end(self, outcome: Payload | RadiodError) -> None:
         """The result, or what came instead."""
-        self._tell("result", _say(outcome).content)
-        if not self._request.is_over:
-            self._request.on_lost = None
-            self._request.end()
+        if self._request.is_over:
+            return
+        if self._outlet is None and isinstance(outcome, OverLimit):
+            self.is_refused = True
+            settle(self._request, telling(self._request, self._caller.visitor, "call", _say(outcome)))
+            return
+        self.begin()
+        self._request.on_lost = None
+        if isinstance(outcome, NoAccess):
+            self._push((end_line if self._is_lines else end_event)(outcome.reason))
+        else:
+            self._tell("result", _say(outcome).content)
+        self._request.end()
 
     def _tell(self, event: str, data: bytes) -> None:
         request = self._request
         if request.is_over:
             return
+        self.begin()
         # Only white space between tokens can be a line's end here: inside of strings JSON escapes it.
         line = data.replace(b"\r", b"").replace(b"\n", b"")
         told = b"%b\n" % line if self._is_lines else b"event: %b\ndata: %b\n\n" % (event.encode(), line)
-        self._outlet.push(chunk(told) if request.is_chunked else told)
+        self._push(told)
+
+    def _push(self, told: bytes) -> None:
+        self._outlet.push(chunk(told) if self._request.is_chunked else told)
 
 
 def _nothing() -> None:
@@ -195,6 +260,8 @@ def _say(outcome: Payload | RadiodError) -> Answer:
             return Answer(200, _failure(outcome))
     except Undecodable as error:
         return json_answer(200, bridge_error(INVALID_ARGUMENT, f"JSON cannot say the answer: {error}"))
+    if isinstance(outcome, OverLimit):
+        return bridge_over_limit(outcome)
     if http_status(outcome) == UNAVAILABLE:
         return json_answer(503, bridge_error(outcome.uri, outcome.text), ("Retry-After", RETRY_AFTER))
     return json_answer(200, bridge_error(outcome.uri, outcome.text))

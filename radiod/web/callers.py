@@ -11,25 +11,27 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from radiod.core.disclosure import Visitor
+from radiod.core.holders import Holder
 from radiod.core.realm.realm import Realm
 from radiod.core.timers import Clock
-from radiod.errors import BadSignedRequest
+from radiod.errors import BadSignedRequest, NoAccess
 from radiod.web.answers import Request, credential, log_refused
 from radiod.web.routes import Outcome
 from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
-from radiod.wire.targets import parameters
+from radiod.wire.targets import KEY_IN_QUERY, parameters, shows_key
 
 __all__ = ["Caller", "Callers", "KeyTable", "SignedQueries", "UnknownCaller", "is_signed"]
 
 MISSING: Final = "API-KEY missing in headers"
 WRONG: Final = "API-KEY not valid"
 ANOTHER: Final = "API-KEY is not the key that signed the request"
+NO_TOKEN: Final = "a token only opens streams: show an API key here"
 
 
 class Caller(Protocol):
-    """The key that a request is from; ``auth.keys.Key`` is one. ``visitor``: who acts in ``realm``."""
+    """The key that a request is from; ``auth.keys.Key`` is one, and documents it."""
 
     @property
     def id(self) -> str: ...
@@ -39,6 +41,11 @@ class Caller(Protocol):
 
     @property
     def visitor(self) -> Visitor: ...
+
+    @property
+    def holder(self) -> Holder: ...
+
+    def check(self, origin: str | None, address: str | None) -> None: ...
 
 
 class KeyTable(Protocol):
@@ -59,13 +66,18 @@ class UnknownCaller(Exception):
     """Nobody who has a key asks; ``str`` says why.
 
     ``status``, and ``body``: of the answer. An API key that is missing or wrong is answered as the Django
-    radio did, a signature as by Crossbar's bridge.
+    radio did, a signature as by Crossbar's bridge. ``reason``: why a key that is known is not let in, as
+    ``errors.NoAccess`` has it; empty: there is none; ``is_bridge``: the request was signed.
     """
 
-    def __init__(self, status: int, text: str, *, is_bridge: bool = False) -> None:
+    def __init__(self, status: int, text: str, *, is_bridge: bool = False, reason: str = "") -> None:
         super().__init__(text)
         self.status: Final = status
+        self.reason: Final = reason
+        self.is_bridge: Final = is_bridge
         self.body: Final[dict[str, Any]] = {"error": text}
+        if reason:
+            self.body["reason"] = reason
         if is_bridge:
             self.body.update(args=[], kwargs={})
 
@@ -76,10 +88,21 @@ class UnknownCaller(Exception):
 
 
 class Callers:
-    """Finds out who asks. Wrong keys and signatures are counted, and logged without what was shown."""
+    """Finds out who asks. Wrong keys and signatures are counted, and logged without what was shown.
 
-    def __init__(self, keys: KeyTable, signed: SignedQueries, suspicion: Suspicion, clock: Clock) -> None:
+    ``is_token``: whether a text has the form of a listen token, which is no key.
+    """
+
+    def __init__(
+        self,
+        keys: KeyTable,
+        signed: SignedQueries,
+        suspicion: Suspicion,
+        clock: Clock,
+        is_token: Callable[[str], bool] = lambda secret: False,
+    ) -> None:
         self._keys = keys
+        self._is_token = is_token
         self._signed = signed
         self._suspicion = suspicion
         self._clock = clock
@@ -94,12 +117,17 @@ class Callers:
         """Whose key a request shows, or is signed with: that signature counts once.
 
         Raises: UnknownCaller: 400: there is none, or it is wrong; a signed query is malformed or too old;
-            401: its signature is wrong, or came before, or is of another key than that in the header.
+            401: its signature is wrong, or came before, or is of another key than that in the header; 403: it
+            is known, and not let in.
         """
         if request.target.query:
             signed = _first_parameters(request.target.query)
+            if shows_key(signed):
+                raise UnknownCaller(400, KEY_IN_QUERY)
             if "signature" in signed:
                 return self._proven(request, self._signer(request, signed), _shown(request))
+            if "token" in signed:
+                raise UnknownCaller(403, NO_TOKEN)
         secret = credential(request)
         shown = secret, request.header(b"channel-key")
         return self._proven(request, self._holder(request, secret), shown)
@@ -120,11 +148,23 @@ class Callers:
     def _holder(self, request: Request, secret: str | None) -> Caller:
         if secret is None:
             raise UnknownCaller(400, MISSING)
-        found = self._keys.find(secret)
+        try:
+            found = self._keys.find(secret)
+            if found is not None:
+                found.check(request.visit.origin, request.visit.address)
+        except NoAccess as refusal:
+            raise self._not_let_in(request, refusal) from None
         if found is None:
+            if self._is_token(secret):
+                self.wrong(request, NO_TOKEN)
+                raise UnknownCaller(403, NO_TOKEN)
             self.wrong(request, WRONG)
             raise UnknownCaller(400, WRONG)
         return found
+
+    def _not_let_in(self, request: Request, refusal: NoAccess, *, is_bridge: bool = False) -> UnknownCaller:
+        log_refused(request, f"{refusal.text}: {refusal.reason}")
+        return UnknownCaller(403, refusal.text, is_bridge=is_bridge, reason=refusal.reason)
 
     def _signer(self, request: Request, query: Mapping[str, str]) -> Caller:
         try:
@@ -133,10 +173,14 @@ class Callers:
             self._refuse(request, bad.text, is_guess=bad.is_guess)
             raise UnknownCaller(bad.status, bad.text, is_bridge=True) from None
         secret = credential(request)
-        if signer is None or (secret is not None and self._keys.find(secret) is not signer):
-            # A right key of somebody else is told nothing that a wrong one is not.
-            self._refuse(request, ANOTHER, is_guess=True)
-            raise UnknownCaller(401, ANOTHER, is_bridge=True)
+        try:
+            if signer is None or (secret is not None and self._keys.find(secret) is not signer):
+                # A right key of somebody else is told nothing that a wrong one is not.
+                self._refuse(request, ANOTHER, is_guess=True)
+                raise UnknownCaller(401, ANOTHER, is_bridge=True)
+            signer.check(request.visit.origin, request.visit.address)
+        except NoAccess as refusal:
+            raise self._not_let_in(request, refusal, is_bridge=True) from None
         return signer
 
     def _refuse(self, request: Request, text: str, *, is_guess: bool) -> None:

@@ -18,9 +18,10 @@ from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
-from radiod.errors import RadiodError, Refused, WrongSecret, http_status
-from radiod.web.answers import Request
+from radiod.errors import NoAccess, OverLimit, RadiodError, Refused, WrongSecret, http_status
+from radiod.web.answers import Request, over_limit, refused, retry_after
 from radiod.web.callers import Caller, Callers
+from radiod.web.limits import telling
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON, Payload
@@ -33,6 +34,8 @@ __all__ = [
     "Later",
     "Publisher",
     "bridge_error",
+    "bridge_over_limit",
+    "is_for_bridge",
     "payload_of",
     "said_of",
 ]
@@ -95,14 +98,17 @@ class Later:
 class Publisher:
     """Publishes the items of one request.
 
+    ``holder``: what gives it access, which may end between two items.
+
     Args:
         caller: whose key the request has.
         callers: told of every wrong key of a channel.
     """
 
-    __slots__ = ("_actor", "_callers", "_channel_key", "_gateway", "_request", "_wrong_keys")
+    __slots__ = ("_actor", "_callers", "_channel_key", "_gateway", "_request", "_wrong_keys", "holder")
 
     def __init__(self, caller: Caller, request: Request, callers: Callers) -> None:
+        self.holder = caller.holder
         self._gateway: Gateway = caller.realm.gateway
         self._actor: Actor = caller.visitor
         # Of the private channel that its items are for, if any.
@@ -110,6 +116,10 @@ class Publisher:
         self._request = request
         self._callers = callers
         self._wrong_keys = 0
+
+    def tell_limits(self) -> None:
+        """Tell with an answer that begins what the plan of the account allows, and what is left."""
+        telling(self._request, self._actor, "publish", None)
 
     def publish(self, body: bytes) -> Answer | Later:
         """Publish one item. Returns: what it is answered, now or later; it never raises ``RadiodError``."""
@@ -122,6 +132,11 @@ class Publisher:
             return self._publish_network(fields)
         except Rejected as rejection:
             return json_answer(rejection.status, {"error": str(rejection)})
+
+    def refuse(self) -> Answer | None:
+        """What an item is answered if access has ended since the request came; None: it has not."""
+        reason = self.holder.why_refused
+        return json_answer(400, refused(NoAccess(reason))) if reason else None
 
     def _publish_network(self, fields: dict[str, msgspec.Raw]) -> Answer | Later:
         if "network" not in fields:
@@ -192,6 +207,15 @@ class Publisher:
         return later
 
 
+def is_for_bridge(body: bytes) -> bool:
+    """Whether an item is in Crossbar's dialect."""
+    try:
+        fields = _parse(body)
+    except Rejected:
+        return False
+    return "topic" in fields and "network" not in fields
+
+
 def _parse(body: bytes) -> dict[str, msgspec.Raw]:
     """The body's members, raw; empty where the body is JSON but no object."""
     try:
@@ -211,6 +235,8 @@ def _network(raw: msgspec.Raw) -> str | None:
 
 
 def _say_to_network(outcome: Publication | RadiodError) -> Answer:
+    if isinstance(outcome, OverLimit):
+        return over_limit(outcome)
     if isinstance(outcome, RadiodError):
         return _refuse(http_status(outcome), {"error": outcome.text})
     return _accept(outcome, OK)
@@ -219,6 +245,8 @@ def _say_to_network(outcome: Publication | RadiodError) -> Answer:
 def _say_to_bridge(outcome: Publication | RadiodError) -> Answer:
     if not isinstance(outcome, RadiodError):
         return _accept(outcome, b'{"id":%d}' % outcome.id)
+    if isinstance(outcome, OverLimit):
+        return bridge_over_limit(outcome)
     status = http_status(outcome)
     return _refuse(status if status == UNAVAILABLE else 200, bridge_error(outcome.uri, outcome.text))
 
@@ -236,6 +264,11 @@ def _refuse(status: int, body: dict[str, Any]) -> Answer:
 def bridge_error(error: str, *args: str) -> dict[str, Any]:
     """An error as Crossbar's bridge tells it."""
     return {"error": error, "args": list(args), "kwargs": {}}
+
+
+def bridge_over_limit(error: OverLimit) -> Answer:
+    """A refusal for a limit of a plan, as that bridge would tell it."""
+    return json_answer(429, bridge_error(error.uri, error.text), retry_after(error))
 
 
 def said_of(error: ValueError) -> str:

@@ -7,11 +7,12 @@ from typing import Any, Final, Protocol
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.promises import Promise, chain
-from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, RadiodError, Refused, WrongSecret
+from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, NoAccess, RadiodError, Refused, WrongSecret
 from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
+from radiod.wire.doors import Visit
 from radiod.wire.targets import values
 
 __all__ = ["Listen"]
@@ -32,6 +33,7 @@ class ChannelStreams(Protocol):
         credential: str | None,
         channels: str | list[str],
         query: dict[str, str],
+        visit: Visit,
         last_event_id: str | None = None,
         key: str | None = None,
     ) -> Any: ...
@@ -71,7 +73,7 @@ class Listen(Route):
         # Without a name in the path, the query has them.
         named = channels or values(request.target.query, "channel")
         asked = query(request)
-        keys = credential(request), request.header(b"channel-key"), asked.get("key")
+        keys = credential(request), request.header(b"channel-key"), asked.get("key"), asked.get("token")
         return self._suspicion.in_turn(request, keys, lambda: self._listen(request, named, asked, keys))
 
     def _listen(
@@ -84,7 +86,7 @@ class Listen(Route):
         listener = Listener(request, self._streams, self._polls, self._suspicion)
         last = request.header(b"last-event-id")
         try:
-            admitted: Any = self._streams.admit(keys[0], channels, asked, last, keys[1])
+            admitted: Any = self._streams.admit(keys[0], channels, asked, request.visit, last, keys[1])
             begun = chain(admitted, lambda stream: listener.begin(stream, keys))
         except Refused as error:
             return listener.refusal(error)
@@ -143,6 +145,9 @@ class Listener:
 
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
+        if polled.ended_for:
+            self.conclude(NoAccess(polled.ended_for))
+            return
         fields = []
         if polled.position is not None:
             fields.append(("X-Radiod-Position", polled.position))
@@ -167,6 +172,8 @@ class Listener:
         request = self._request
         if isinstance(error, WrongSecret):
             self._suspicion.wrong(request)
-        if error.uri == NOT_AUTHORIZED or isinstance(error, WrongSecret):
+        if isinstance(error, NoAccess):
+            log_refused(request, f"{error.text}: {error.reason}")
+        elif error.uri == NOT_AUTHORIZED or isinstance(error, WrongSecret):
             log_refused(request, error.text)
         return refusal(error, *fields)

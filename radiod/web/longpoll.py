@@ -38,7 +38,7 @@ class Transport(Protocol):
 class Transports(Protocol):
     """The table of them; ``transport.wamp_longpoll.Polls`` is one."""
 
-    def open(self, protocols: list[str], peer: str) -> Transport: ...
+    def open(self, protocols: list[str], peer: str, origin: str | None = None) -> Transport: ...
 
     def find(self, id: str) -> Transport | None: ...
 
@@ -86,7 +86,8 @@ class LongPoll(Route):
         except (ValueError, RecursionError):
             return json_answer(400, {"error": 'the body must be {"protocols": […]}'})
         try:
-            transport = self._transports.open(asked.protocols, request.visit.peer)
+            visit = request.visit
+            transport = self._transports.open(asked.protocols, visit.peer, visit.origin)
         except Refused as error:
             return refusal(error, ("Retry-After", "5")) if error.uri == QUOTA else refusal(error)
         return json_answer(200, {"protocol": transport.protocol, "transport": transport.id})

@@ -12,7 +12,8 @@ from radiod.errors import Refused
 from radiod.web.answers import Request
 from radiod.web.batches import Batch, items_of, wants_minimum
 from radiod.web.callers import Caller, Callers, UnknownCaller, is_signed
-from radiod.web.dialects import Later, Publisher
+from radiod.web.dialects import Later, Publisher, is_for_bridge
+from radiod.web.limits import telling
 from radiod.web.repeats import HEADER, Repeats
 from radiod.web.routes import Outcome, Route, settle
 from radiod.web.upload import Upload, begin_lines, is_lines
@@ -54,10 +55,13 @@ class Publish(Route):
         try:
             caller = self._callers.of(request)
         except UnknownCaller as nobody:
-            return nobody.answer
+            return _answer_of(nobody, request)
+        outcome: Outcome
         if request.head.first(HEADER) is None:
-            return self._publish_for(request, caller)
-        return self._repeats.once(request, caller, lambda: self._publish_for(request, caller), _refuse)
+            outcome = self._publish_for(request, caller)
+        else:
+            outcome = self._repeats.once(request, caller, lambda: self._publish_for(request, caller), _refuse)
+        return telling(request, caller.visitor, "publish", outcome)
 
     def _publish_for(self, request: Request, caller: Caller) -> Answer | Promise[Answer]:
         body = request.body
@@ -97,11 +101,19 @@ class Publish(Route):
 
     def _begin(self, request: Request, upload: Upload) -> Outcome:
         try:
-            upload.publisher = Publisher(self._callers.of(request), request, self._callers)
+            caller = self._callers.of(request)
         except UnknownCaller as nobody:
-            return nobody.answer
+            return _answer_of(nobody, request)
+        upload.begin(Publisher(caller, request, self._callers))
         request.connection.hold_body(False)
         return None
+
+
+def _answer_of(nobody: UnknownCaller, request: Request) -> Answer:
+    """To a key that is known and not let in: in the article's dialect 400, as to any other."""
+    if nobody.reason and not nobody.is_bridge and not is_for_bridge(request.body):
+        return json_answer(400, nobody.body)
+    return nobody.answer
 
 
 def _has_body(head: Head) -> bool:

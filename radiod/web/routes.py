@@ -22,7 +22,7 @@ stock clients add to their requests."""
 
 EXPOSED_HEADERS: Final = (
     "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, "
-    "Idempotency-Replayed, Preference-Applied, Retry-After"
+    "Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After"
 )
 
 Outcome = Answer | Promise[Answer] | None

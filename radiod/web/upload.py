@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from radiod.web.answers import Request
+from radiod.errors import NoAccess
+from radiod.web.answers import Request, refusal
 from radiod.web.batches import MINIMAL, Results
 from radiod.web.dialects import Publisher
+from radiod.web.ongoing import Ongoing
 from radiod.wire.answer import Answer
-from radiod.wire.answers import chunk, json_answer
+from radiod.wire.answers import chunk, end_line, json_answer
 from radiod.wire.heads import Head
 from radiod.wire.pieces import Pieces
 
@@ -58,6 +60,7 @@ class Upload:
         "_is_too_long",
         "_line",
         "_max_line",
+        "_ongoing",
         "_outlet",
         "_request",
         "_results",
@@ -81,6 +84,27 @@ class Upload:
         self._outlet: Any = None
         self._is_held = False
         self._has_ended = False
+        self._ongoing: Ongoing | None = None
+
+    def begin(self, publisher: Publisher) -> None:
+        """It is known who asks."""
+        self.publisher = publisher
+        self._ongoing = Ongoing(publisher.holder, self._dismiss)
+        self._request.on_lost = self._ongoing.done
+
+    def _dismiss(self, why: NoAccess) -> None:
+        """Access has ended: no more lines are taken."""
+        request = self._request
+        if request.is_over:
+            return
+        request.on_lost = None
+        if self._outlet is None:
+            request.answer(refusal(why))
+            return
+        self._send()
+        last = end_line(why.reason)
+        self._outlet.push(chunk(last) if request.is_chunked else last)
+        request.end()
 
     def take(self, piece: bytes, is_over: bool) -> Iterator[None]:
         """Publish the lines that end in this piece, some in each step."""
@@ -135,6 +159,8 @@ class Upload:
         """Where results go. Not before there is one: some proxies read no more once an answer has begun."""
         if self._outlet is None:
             answer = begin_lines(self._is_minimal)
+            if self.publisher is not None:
+                self.publisher.tell_limits()
             self._outlet = self._request.begin(answer, is_cut_for_backlog=False)
         return self._outlet
 
@@ -157,4 +183,7 @@ class Upload:
                 self._told.append(self._results.summary())
                 self._send()
             self._begun()
+            if self._ongoing is not None:
+                self._ongoing.done()
+            self._request.on_lost = None
             self._request.end()

@@ -10,7 +10,16 @@ import msgspec
 from radiod.wire.answer import Answer
 from radiod.wire.replies import clean
 
-__all__ = ["CONTINUE", "LAST_CHUNK", "answer_bytes", "chunk", "json_answer", "stream_head"]
+__all__ = [
+    "CONTINUE",
+    "LAST_CHUNK",
+    "answer_bytes",
+    "chunk",
+    "end_event",
+    "end_line",
+    "json_answer",
+    "stream_head",
+]
 
 Fields = tuple[tuple[str, str], ...]
 """Header fields: name and value of each, which may hold what a client said."""
@@ -74,6 +83,16 @@ def stream_head(answer: Answer, shared: bytes, more: bytes, *, is_chunked: bool,
 def chunk(data: bytes) -> bytes:
     """One chunk; nothing for nothing, since an empty chunk is the last one."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def end_event(reason: str) -> bytes:
+    """The last Server-Sent Event for one whose access has ended; ``reason``: a word."""
+    return b'event: end\ndata: {"reason": "%b"}\n\n' % reason.encode("ascii")
+
+
+def end_line(reason: str) -> bytes:
+    """The last line of JSON for one whose access has ended, and the empty one behind it."""
+    return b'{"end": "%b"}\n\n' % reason.encode("ascii")
 
 
 @lru_cache(64)

@@ -8,13 +8,26 @@ decoded, once.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["MAX_TARGET_BYTES", "BadTarget", "Target", "below", "parameters", "target_of", "values"]
+__all__ = [
+    "KEY_IN_QUERY",
+    "MAX_TARGET_BYTES",
+    "BadTarget",
+    "Target",
+    "below",
+    "parameters",
+    "shows_key",
+    "target_of",
+    "values",
+]
 
 MAX_TARGET_BYTES: Final = 8192
+
+KEY_NAMES: Final = frozenset(("apikey", "xapikey"))
 
 VISIBLE: Final = re.compile(rb"[!-\"$-~]+")
 """Visible ASCII without ``#``: fragments never leave a browser."""
@@ -95,6 +108,17 @@ def parameters(query: str) -> dict[str, str]:
         if name:
             found[_text(name)] = _text(value)
     return found
+
+
+KEY_IN_QUERY: Final = (
+    "an API key is never in the query, where logs and histories keep it: show it in the header API-KEY; "
+    "where no header can be sent, use a token"
+)
+
+
+def shows_key(query: Iterable[str]) -> bool:
+    """Whether one of these parameters' names says that its value is an API key, however it is spelt."""
+    return any(name.lower().replace("-", "").replace("_", "") in KEY_NAMES for name in query)
 
 
 def _text(part: str) -> str:

@@ -1,6 +1,18 @@
 """Holders: what they have open is on their account, and ends with them."""
 
+import pytest
+
 from radiod.core.holders import MAX_PASSING, Account, Accounts, Holder
+from radiod.errors import NoAccess
+
+
+def run(work):
+    """Do it to the end, and return what comes of it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 def opened(holder, *names):
@@ -60,9 +72,73 @@ def test_all_of_an_account_ends():
     ended = opened(one, "a", "b")
     others = opened(two, "c")
     assert list(account.busy) == [one, two]
-    assert account.end("suspended") == 3
+    assert run(account.ending("suspended")) == 3
     assert (ended, others) == ([("a", "suspended"), ("b", "suspended")], [("c", "suspended")])
     assert (account.busy, account.connections, idle.connections) == ({}, 0, 0)
+
+
+def test_a_holder_moves_with_all_that_it_has_open():
+    acme, other = Account("acme"), Account("other")
+    busy, idle = Holder("k_1", acme), Holder("k_2", acme)
+    opened(busy, "a", "b")
+    busy.move(other)
+    idle.move(other)
+    assert (acme.connections, acme.busy, other.connections, list(other.busy)) == (0, {}, 2, [busy])
+    assert (busy.account, idle.account, busy.things) == (other, other, ("a", "b"))
+    busy.leave("a")
+    assert other.connections == 1
+
+
+class TestChecks:
+    def refusal(self, holder, origin=None, address="192.0.2.1"):
+        with pytest.raises(NoAccess) as refusal:
+            holder.check(origin, address)
+        return refusal.value.reason
+
+    def restricted(self, origins=(), addresses=()):
+        holder = Holder("k_1", Account("acme"))
+        holder.restrict(origins, addresses)
+        return holder
+
+    def test_a_holder_is_let_in(self):
+        holder = Holder("k_1", Account("acme"))
+        holder.check(None, None)
+        holder.check("https://www.example.org", "192.0.2.1")
+
+    def test_why_it_is_refused_is_told(self):
+        holder = Holder("k_1", Account("acme"))
+        holder.account.refused = "suspended"
+        assert self.refusal(holder) == "suspended"
+        holder.refused = "revoked"
+        assert self.refusal(holder) == "revoked"
+
+    def test_pages_of_other_origins_are_refused(self):
+        holder = self.restricted(["https://www.example.org:443", "http://localhost:8000"])
+        holder.check("https://www.example.org", None)
+        holder.check("http://localhost:8000", None)
+        for origin in ("http://www.example.org", "https://example.org", "null"):
+            assert self.refusal(holder, origin) == "origin"
+
+    def test_what_has_no_origin_is_no_page(self):
+        self.restricted(["https://www.example.org"]).check(None, None)
+
+    def test_other_addresses_are_refused(self):
+        holder = self.restricted((), ["192.0.2.0/24", "2001:db8::/32"])
+        for address in ("192.0.2.255", "::ffff:192.0.2.1", "2001:db8::1"):
+            holder.check(None, address)
+        for address in ("192.0.3.1", "2001:db9::1", "", None):
+            assert self.refusal(holder, None, address) == "address"
+
+    def test_unix_sockets_are_addresses_too(self):
+        holder = self.restricted((), ["unix"])
+        holder.check(None, None)
+        assert self.refusal(holder) == "address"
+
+    def test_restrictions_can_change(self):
+        holder = self.restricted(["https://www.example.org"])
+        holder.restrict([], ["192.0.2.1"])
+        holder.check(None, "192.0.2.1")
+        assert self.refusal(holder, None, "192.0.2.2") == "address"
 
 
 class TestAccounts:
@@ -99,3 +175,70 @@ class TestAccounts:
             opened(Holder(account.id, account), "a")
         accounts.of("more")
         assert all(accounts.of(account.id) is account for account in busy)
+
+
+def through(work):
+    """What work comes to, and in how many steps."""
+    steps = 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value, steps
+        steps += 1
+
+
+class TestEndingInSteps:
+    def test_each_is_a_step(self):
+        holder = Holder("k_1", Account("acme"))
+        ended = opened(holder, "a", "b", "c")
+        work = holder.ending("revoked")
+        next(work)
+        assert ended == [("a", "revoked")]
+        assert through(work) == (3, 2)
+        assert (len(ended), holder.connections) == (3, 0)
+
+    def test_what_closes_by_itself_meanwhile_is_left_alone_and_counts(self):
+        holder = Holder("k_1", Account("acme"))
+        ended = opened(holder, "a", "b", "c")
+        work = holder.ending("revoked")
+        next(work)
+        holder.leave("b")
+        assert through(work) == (3, 1)
+        assert [thing for thing, _ in ended] == ["a", "c"]
+
+    def test_an_account_ends_holder_by_holder(self):
+        account = Account("acme")
+        one, two = opened(Holder("k_1", account), "a", "b"), opened(Holder("k_2", account), "c")
+        assert through(account.ending("suspended")) == (3, 3)
+        assert [thing for thing, _ in (*one, *two)] == ["a", "b", "c"]
+        assert account.connections == 0
+
+    def test_nothing_is_no_step(self):
+        assert through(Holder("k_1", Account("acme")).ending("revoked")) == (0, 0)
+
+
+def test_whoever_is_refused_is_refused_from_anywhere():
+    holder = Holder("k_1", Account("acme"))
+    holder.check_open()
+    holder.account.refused = "suspended"
+    with pytest.raises(NoAccess) as refusal:
+        holder.check_open()
+    assert refusal.value.reason == "suspended"
+
+
+def test_only_what_is_meant_ends():
+    holder = Holder("k_1", Account("acme"))
+    ended = opened(holder, "a", "b")
+    assert holder.end("quota", lambda thing: thing == "b") == 1
+    assert ended == [("b", "quota")]
+    assert holder.things == ("a",)
+
+
+def test_who_counts_by_account_is_told_before_a_holder_moves():
+    accounts = Accounts()
+    holder = Holder("k_1", accounts.of("acme"))
+    told = []
+    accounts.moving.append(lambda: told.append(holder.account.id))
+    accounts.move(holder, "other")
+    assert (told, holder.account) == (["acme"], accounts.kept["other"])

@@ -22,12 +22,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import radiod
+from radiod.ctl.failures import NoServer
+from radiod.ctl.links import open_unix
+from radiod.ctl.session import Session
+from radiod.process import Process
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the user")
 NOBODY = pwd.getpwnam("nobody")
+OTHER = pwd.getpwnam("daemon")
 
 HELLO = json.dumps([1, "radio", {"roles": {"subscriber": {}}}])
 DURABLE = configuration(
@@ -324,6 +329,120 @@ def test_a_server_whose_unix_socket_was_removed_stops(home, mode):
     with home.server(mode, radiod=("--listen", home.endpoint, "--listen", f"unix:{path}")):
         path.unlink()
     assert "Traceback" not in home.told()
+
+
+def whoami(path, realm="radio"):
+    """Who one is that comes by an admin socket, and who may open it."""
+    session = Session(open_unix(str(path), SECONDS), realm, authid=None, ticket=None, seconds=SECONDS)
+    try:
+        assert session.call("radiod.server.info")["name"] == "radiod"
+        return session.details["authid"]
+    finally:
+        session.close()
+
+
+@modes
+@pytest.mark.parametrize("how", ["plugin", "tac"])
+def test_the_admin_socket_is_beside_the_configuration_and_gone_afterwards(home, mode, how):
+    """A daemon's lock is held by a process that is another one than the one that took it."""
+    elsewhere = home.folder / "elsewhere"
+    elsewhere.mkdir()
+    socket_path, config = home.folder / "radiod-admin.sock", home.folder / "radiod.toml"
+    if how == "plugin":
+        start = {"radiod": ("--config", "radiod.toml", "--listen", home.endpoint)}
+    else:
+        config.write_text(f'{DURABLE}[[listen]]\nendpoint = "{home.endpoint}"\n')
+        start = {"how": TAC, "env": {"RADIOD_CONFIG": "radiod.toml"}}
+    for _ in range(2):
+        with home.server(mode, "--rundir=elsewhere", **start):
+            assert whoami(socket_path) == f"socket:{os.getuid()}"
+            mode_of = stat.S_IMODE(socket_path.stat().st_mode)
+            assert mode_of == stat.S_IMODE(Path(f"{socket_path}.lock").stat().st_mode) == 0o600
+            other = f"tcp:{free_port()}:interface=127.0.0.1"
+            more = ("--config", config, "--listen", other, "--store", "other.sqlite")
+            second = run("-n", "--pidfile=", "radiod", *more, cwd=elsewhere)
+            told = f"radiod: admin.socket: another radiod has {socket_path}\n"
+            assert (second.returncode, second.stderr) == (1, told)
+            assert whoami(socket_path) == f"socket:{os.getuid()}"
+        assert not socket_path.exists()
+        assert not Path(f"{socket_path}.lock").exists()
+    assert "Traceback" not in home.told()
+
+
+@modes
+def test_an_admin_socket_that_a_killed_server_left_is_taken_over(home, mode):
+    path = home.folder / "a.sock"
+    more = ("--listen", home.endpoint, "--admin", "a.sock")
+    with home.server(mode, radiod=more) as pid:
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: has_ended(pid))
+    assert path.exists()
+    # As in a container, where the next process has the same number: the lock does not know numbers.
+    with home.server(mode, radiod=more):
+        assert whoami(path) == f"socket:{os.getuid()}"
+    assert not path.exists()
+
+
+@needs_root
+@modes
+@pytest.mark.parametrize("may_write", [True, False])
+def test_the_admin_socket_belongs_to_the_user_who_runs_the_server(home, mode, may_write):
+    folder = home.folder / "run"
+    folder.mkdir()
+    if may_write:
+        os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    path = folder / "radiod-admin.sock"
+    more = ("--listen", home.endpoint, "--admin", str(path))
+    for _ in range(2):
+        with home.server(mode, "--uid=nobody", radiod=more):
+            for made in (path, Path(f"{path}.lock")):
+                found = made.stat()
+                assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*NOBODY[2:4], 0o600)
+            assert whoami(path) == "socket:0"
+            with Process(uid=OTHER.pw_uid, gid=OTHER.pw_gid).acting():
+                assert os.geteuid() == OTHER.pw_uid
+                with pytest.raises(NoServer, match="Permission denied"):
+                    whoami(path)
+        assert path.exists() is not may_write
+    assert "Traceback" not in home.told()
+
+
+@needs_root
+def test_an_admin_socket_outside_of_the_new_root_folder_is_made_and_removed(home):
+    data = home.folder / "data"
+    data.mkdir()
+    home.pidfile = data / "pid"
+    path = home.folder / "radiod-admin.sock"
+    more = ("--config", "radiod.toml", "--listen", home.endpoint, "--store", "data/radiod.sqlite")
+    with home.server("-n", f"--chroot={data}", "--pidfile=/pid", radiod=more):
+        assert whoami(path) == f"socket:{os.getuid()}"
+    assert not path.exists()
+    assert "Traceback" not in home.told()
+
+
+@needs_root
+@modes
+def test_a_default_admin_socket_that_cannot_be_made_is_a_warning(home, mode):
+    """Whoever has a configuration in a folder that is not to be written to could start without."""
+    fixed = home.folder / "fixed"
+    (fixed / "radiod-admin.sock.lock").mkdir(parents=True)
+    (fixed / "radiod.toml").write_text("[realms.radio]\nanonymous = 'listener'\n")
+    more = ("--config", str(fixed / "radiod.toml"), "--listen", home.endpoint)
+    with home.server(mode, radiod=more):
+        assert (
+            f"no admin socket: admin.socket: cannot make {fixed}/radiod-admin.sock: Is a dir" in home.told()
+        )
+    asked = run("-n", "--pidfile=", "radiod", *more, "--admin", str(fixed / "radiod-admin.sock"))
+    assert (asked.returncode, asked.stderr.count("\n")) == (1, 1)
+    assert asked.stderr.startswith("radiod: admin.socket: cannot make ")
+
+
+@modes
+def test_a_server_without_a_configuration_file_has_no_admin_socket(home, mode):
+    (home.folder / "radiod.toml").unlink()
+    before = {path.name for path in home.folder.iterdir()}
+    with home.server(mode, radiod=("--listen", home.endpoint)):
+        assert {path.name for path in home.folder.iterdir()} - before == {"pid", "log"}
 
 
 @contextlib.contextmanager

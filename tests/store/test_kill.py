@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from support.sweeps import sweep
 
+from radiod.core.access.audit import entry_of
+from radiod.core.access.grouping import Grouping
+from radiod.core.access.records import UsageQuery
 from radiod.store.database import Database
 from radiod.store.records import StoredEvent
 
@@ -28,7 +31,12 @@ def run_and_kill(path, lines, outstanding=64, keep=ALL, pause=0.0):
 
     Returns: what it acknowledged.
     """
-    command = [sys.executable, str(HERE / "appender.py"), str(path), str(outstanding), str(keep)]
+    return [int(line) for line in said_until_killed(lines, pause, "appender.py", path, outstanding, keep)]
+
+
+def said_until_killed(lines, pause, program, *arguments):
+    """What a child says that is killed ``pause`` seconds after so many lines of it."""
+    command = [sys.executable, str(HERE / program), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as child:
         try:
@@ -38,7 +46,7 @@ def run_and_kill(path, lines, outstanding=64, keep=ALL, pause=0.0):
             child.send_signal(signal.SIGKILL)
         # What it said until it died counts too, but for half a line.
         acknowledged += [line for line in child.stdout if line.endswith(b"\n")]
-    return [int(line) for line in acknowledged]
+    return acknowledged
 
 
 def read(path):
@@ -108,3 +116,44 @@ def test_a_log_cut_short_anywhere_is_read_up_to_its_last_whole_transaction(tmp_p
             assert_whole(path, events)
     assert lengths == sorted(lengths)
     assert lengths[-1] > lengths[0]
+
+
+@pytest.mark.parametrize("seed", sweep(range(5), short=1))
+def test_every_answered_change_of_access_is_there_with_its_act_after_each_of_ten_kills(tmp_path, seed):
+    path, chance = tmp_path / "store.sqlite", random.Random(seed)
+    from_child = runpy.run_path(str(HERE / "changer.py"))
+    counted = 0
+    for _ in range(10):
+        outstanding = chance.choice([1, 2, 16])
+        lines, pause = chance.randint(1, 4 * outstanding), chance.uniform(0, 0.008)
+        said = [line.split() for line in said_until_killed(lines, pause, "changer.py", path, outstanding)]
+        answered = [int(number) for kind, number in said if kind == b"change"]
+        records, entries, counts, notes = read_access(path)
+        assert notes == []
+        total = len(records.keys) - 1
+        assert total >= max(answered, default=0)
+        # Whole changes, each with its act: key 0 came with the first, already revoked.
+        assert [record.id for record in records.keys] == [f"k_{number}" for number in range(total + 1)]
+        assert [record.state for record in records.keys] == ["revoked"] * total + ["active"]
+        assert records.secrets == [from_child["secret_of"](number) for number in range(1, total + 1)]
+        assert [entry.object for entry in entries] == [f"k_{number}" for number in range(1, total + 1)]
+        # Never more than was counted, never less than was answered, and all channels alike.
+        (count,) = set(counts) or {0}
+        assert max([counted, *(int(number) for kind, number in said if kind == b"usage")]) <= count
+        assert count <= total
+        counted = count
+
+
+def read_access(path):
+    """Records, audit and usage of the file, and what a server would say of it; the chain is verified."""
+    database = Database(str(path))
+    try:
+        keeping = database.keeping
+        entries = [entry_of(row) for row in keeping.audit(0, ALL)]
+        assert keeping.is_chain_whole(ALL)
+        grouping = Grouping(UsageQuery(by=("channel",)))
+        assert list(keeping.sum_up(grouping)) == []
+        counts = [row["published"] for row in grouping.page()[0]]
+        return keeping.load(), entries, counts, database.notes
+    finally:
+        database.close()

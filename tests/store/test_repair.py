@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import random
+import resource
 import shutil
 import sqlite3
 import struct
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from radiod.core.access.audit import written
+from radiod.core.access.records import AccountRecord, Act
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
@@ -22,7 +25,10 @@ from radiod.store.__main__ import main
 from radiod.store.acknowledged import NOTE, SUM, UNKNOWN
 from radiod.store.database import Append, Cuts, Database, SaveChannel
 from radiod.store.journal import restored
+from radiod.store.keeping import ChangeAccess
 from radiod.store.records import LostEvent, StoredEvent, StoreError
+from radiod.store.sums import channel_sum, stream_sum
+from radiod.store.tables import KEPT
 from radiod.store.wal import FRAME, HEADER, MAGIC, PAGE_SIZE, _sum, read_log
 from radiod.testing import FakeClock, SequentialIds
 
@@ -251,6 +257,70 @@ class TestTheFirstVersion:
             opened(path)
 
 
+def second(path):
+    """A file as the second version of the schema had it."""
+    older(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    for table in ("channels", "streams", "events"):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN sum INTEGER")
+    channel = ("radio", "weather", "{}", None, 7.5)
+    connection.execute("UPDATE channels SET sum = ?", (channel_sum(*channel),))
+    connection.execute("UPDATE streams SET sum = ?", (stream_sum(1, "radio", "news", "epochnews", 0),))
+    connection.execute("UPDATE events SET sum = NULL")
+    connection.execute("CREATE TABLE state (opened INTEGER)")
+    connection.execute("INSERT INTO state VALUES (NULL)")
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+
+
+@pytest.mark.parametrize("make", [older, second])
+class TestEarlierVersions:
+    def test_keep_access_from_now_on(self, path, make):
+        make(path)
+        for number in (1, 2, 3):
+            positions, pasts = opened(path)
+            assert positions["radio", "news"].epoch == "epochnews"
+            assert [event.seq for event in pasts["news"]] == [1, 2, 3]
+            database = Database(str(path))
+            assert database.notes == []
+            account = AccountRecord(id=f"account{number}", created=1.0)
+            act = Act(time=1.0, actor="a", address="", action="account.set", object="o")
+            table = KEPT[AccountRecord]
+            request = ChangeAccess([(table.upsert, table.row(account))], written(act))
+            assert database.write([request], Cuts()) == {}
+            assert len(database.keeping.load().accounts) == number
+            assert [row[0] for row in database.keeping.audit(0, ALL)] == list(range(1, number + 1))
+            database.close()
+
+    def test_are_whole_for_check_and_salvage(self, path, run, tmp_path, make):
+        make(path)
+        assert run("check", path)[0] == 0
+        new = tmp_path / "new.sqlite"
+        assert run("salvage", path, new)[0] == 0
+        assert [event.seq for event in opened(new)[1]["news"]] == [1, 2, 3]
+
+    def test_are_upgraded_wholly_or_not_at_all_when_the_disk_is_full(self, path, run, make):
+        make(path)
+        before = path.read_bytes()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        refused = []
+        for pages in range(len(before) // PAGE_SIZE, 100, 4):
+            path.write_bytes(before)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (pages * PAGE_SIZE, hard))
+            try:
+                with contextlib.closing(Database(str(path))) as database:
+                    assert database.channels()
+            except StoreError as error:
+                refused.append(str(error))
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            # Whether it was upgraded or not: with room it is, and nothing is lost.
+            assert run("check", path)[0] == 0
+            assert [event.seq for event in opened(path)[1]["news"]] == [1, 2, 3]
+        assert 0 < len(refused) < 20
+        assert all("disk" in text for text in refused)
+
+
 class TestALetterInAnEvent:
     def test_is_told_as_lost(self, store, run):
         flip_in(store, b'["news 50"]', 3)
@@ -325,7 +395,7 @@ class TestStructure:
             assert_nothing_is_lost_untold(store)
 
     def test_what_is_readable_is_kept(self, store, run, tmp_path):
-        os.truncate(store, store.stat().st_size // 2)
+        os.truncate(store, store.stat().st_size * 3 // 4)
         new = tmp_path / "new.sqlite"
         _, said = run("salvage", store, new)
         kept = opened(new)[1]
@@ -586,7 +656,7 @@ class TestOthers:
         connection = sqlite3.connect(store)
         connection.execute("PRAGMA user_version = 9")
         connection.close()
-        assert run("check", store) == (2, ["written by a newer radiod: schema 9, this one knows 2"])
+        assert run("check", store) == (2, ["written by a newer radiod: schema 9, this one knows 3"])
 
     def test_a_letter(self, path, run, tmp_path):
         path.write_bytes(b"Dear radiod, " * 1000)

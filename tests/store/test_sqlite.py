@@ -485,7 +485,7 @@ class TestFailure:
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal") + 5000, hard))
         try:
-            append(store, answers, 2, size=10_000)
+            append(store, answers, 2, size=400_000)
             store.trim("radio", "news", "e1", 1)
             main.run(store)
         finally:
@@ -718,7 +718,7 @@ class TestOpening:
     def test_a_newer_file_is_refused(self, store, path, main):
         store.close()
         self.sql(path, "PRAGMA user_version = 7")
-        assert self.refused(path, main) == "written by a newer radiod: schema 7, this one knows 2"
+        assert self.refused(path, main) == "written by a newer radiod: schema 7, this one knows 3"
 
     def test_something_else_is_refused(self, path, main):
         Path(path).write_bytes(b"not a database, " * 100)

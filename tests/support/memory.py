@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import zlib
 from typing import Any
 
@@ -52,9 +53,13 @@ class Wire:
         address = IPv4Address("TCP", "127.0.0.1", port)
         protocol = self.admit(radio, address)
         assert protocol is not None
-        self.transport = StringTransportWithDisconnection(peerAddress=address)
+        self.transport = self.make_transport(address)
         self.transport.protocol = protocol
         protocol.makeConnection(self.transport)
+
+    def make_transport(self, address: IPv4Address) -> Any:
+        """The server's end of a connection from there."""
+        return StringTransportWithDisconnection(peerAddress=address)
 
     def admit(self, radio: Radio, address: IPv4Address) -> Any:
         """What the server makes of a connection from there."""
@@ -241,3 +246,23 @@ def server_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
         frames.append((data[0] & 0x0F, payload))
         data = data[head + size :]
     return frames, data
+
+
+class AdminWire(RawSocketWire):
+    """A connection to the admin socket, of this process's user."""
+
+    def make_transport(self, address: IPv4Address) -> Any:
+        """One over a pair of sockets, of which the kernel knows whose they are."""
+        transport: Any = super().make_transport(address)
+        transport.socket, self._other = socket.socketpair()
+        return transport
+
+    def open(self) -> None:
+        """The four bytes. Who has come was asked before; what is written goes to the test."""
+        self.transport.socket.close()
+        del self.transport.socket
+        super().open()
+
+    def admit(self, radio: Radio, address: IPv4Address) -> Any:
+        """What the server makes of it at that door."""
+        return radio.admin.buildProtocol(None)

@@ -719,3 +719,17 @@ def test_a_send_is_answered_when_its_transport_is_closed_meanwhile(world, size):
     close.hang_up()
     assert len(world.radio.polls) == 0
     assert world.realm.sessions == {}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("reason", ["revoked", "suspended", "expired", "quota"])
+@pytest.mark.parametrize("is_waiting", [True, False])
+def test_whoevers_access_ends_is_told_by_a_receive(world, protocol, reason, is_waiting):
+    wire = joined(world, PollWire, protocol)
+    receive = wire.post("receive") if is_waiting else None
+    world.realm.departures.expel(next(iter(world.realm.sessions.values())), reason)
+    told = wire.unframe(reply(receive or wire.post("receive")).body)
+    message = f"access has ended: {reason}"
+    assert told == [[6, {"message": message}, f"radiod.close.{reason}"]]
+    wire.say([6, {}, "wamp.close.goodbye_and_out"])
+    assert world.realm.sessions == {}

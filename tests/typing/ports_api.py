@@ -49,7 +49,7 @@ from radiod.core.procedures import (
 )
 from radiod.core.promises import Promise
 from radiod.core.pubsub import replay
-from radiod.core.realm import departures, publications
+from radiod.core.realm import departures, meter, publications
 from radiod.core.sessions import authentication, outbox
 from radiod.core.sessions import session as sessions
 from radiod.errors import Refused
@@ -123,7 +123,7 @@ def directories(
     return a, b, c
 
 
-def key_secrets(real: secret.Secret) -> keys.KeySecret:
+def signing_secrets(real: secret.Secret) -> keys.SigningSecret:
     return real
 
 
@@ -209,7 +209,7 @@ def authorities(real: departures.Departures) -> authority.Authority:
     return real
 
 
-def meters(real: publications.Usage) -> publications.Meter:
+def meters(real: publications.Usage) -> meter.Meter:
     return real
 
 
@@ -233,8 +233,10 @@ def families(
 class Half:
     """A meter that forgets what a public event is."""
 
-    def published(self, actor: rights.Actor, size: int) -> None: ...
+    def published(self, actor: rights.Actor, channel: str, size: int) -> None: ...
+
+    def refused(self, actor: rights.Actor, uri: str) -> None: ...
 
 
-def half_a_meter() -> publications.Meter:
+def half_a_meter() -> meter.Meter:
     return Half()  # type: ignore[return-value]

@@ -335,7 +335,7 @@ class TestLongPoll:
         _, headers, _ = ask(world, "/listen/kept?wait=0")
         assert headers["Access-Control-Expose-Headers"] == (
             "X-Radiod-Position, X-Radiod-Readers, X-Radiod-Recovered, X-Radiod-Lost, "
-            "Idempotency-Replayed, Preference-Applied, Retry-After"
+            "Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After"
         )
 
     def test_a_key_is_needed_where_one_is_given(self, world):

@@ -16,6 +16,8 @@ from radiod.wire.answers import (
     PHRASES,
     answer_bytes,
     chunk,
+    end_event,
+    end_line,
     json_answer,
     stream_head,
 )
@@ -120,3 +122,9 @@ def test_node_s_parser_reads_them_too():
     parser.feed_data(answer_bytes(Answer(200, b"abc"), SHARED, b"", has_body=True))
     parser.feed_data(stream_head(Answer(200), SHARED, b"", is_chunked=True) + chunk(b"de") + LAST_CHUNK)
     assert seen.bodies == [b"abc", b"de"]
+
+
+def test_the_last_words_are_readable_in_their_streams():
+    assert end_event("revoked") == b'event: end\ndata: {"reason": "revoked"}\n\n'
+    line, empty, rest = end_line("quota").split(b"\n")
+    assert (json.loads(line), empty, rest) == ({"end": "quota"}, b"", b"")

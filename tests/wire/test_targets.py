@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.wire.targets import BadTarget, Target, below, parameters, target_of, values
+from radiod.wire.targets import BadTarget, Target, below, parameters, shows_key, target_of, values
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,13 @@ def test_parameters_are_found_by_name(query, wanted):
 def test_all_values_of_a_parameter_in_order():
     assert values("channel=b&x=1&channel=a%2Eb&ch%61nnel=c+d&channel", "channel") == ["b", "a.b", "c d", ""]
     assert values("", "channel") == []
+
+
+@pytest.mark.parametrize("name", ["api_key", "API-KEY", "apikey", "x-api-key", "X_API_KEY"])
+def test_a_key_in_a_query_is_known_by_its_name(name):
+    assert shows_key({"channel": "a", name: "secret"})
+
+
+@pytest.mark.parametrize("query", [{}, {"key": "a"}, {"token": "a"}, {"signature": "api_key"}, {"api": "x"}])
+def test_other_parameters_show_none(query):
+    assert not shows_key(query)

@@ -109,7 +109,7 @@ Change = AccountRecord | PlanRecord | KeyRecord | SecretRecord | UserRecord | Dr
 
 
 class Records(Struct, frozen=True, kw_only=True):
-    """All that is kept but usage and audit, in the order of coming."""
+    """All that is kept but usage and audit, in the order of coming; users by realm and authid."""
 
     accounts: list[AccountRecord]
     plans: list[PlanRecord]

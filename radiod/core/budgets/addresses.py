@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
-__all__ = ["Crowd", "network_of", "network_of_peer"]
+__all__ = ["Crowd", "address_of_peer", "network_of", "network_of_peer"]
 
 
 def network_of(address: str | None) -> str | None:
@@ -26,14 +26,19 @@ def network_of(address: str | None) -> str | None:
 
 
 def network_of_peer(peer: str) -> str | None:
-    """The same of a peer as the log names it: ``tcp:192.0.2.1:4711``, ``tcp:[2001:db8::1]``, ``unix``."""
+    """The same of a peer as the log names it."""
+    return network_of(address_of_peer(peer))
+
+
+def address_of_peer(peer: str) -> str | None:
+    """The address in ``tcp:192.0.2.1:4711`` or ``tcp:[2001:db8::1]``; None: ``unix``."""
     _, colon, rest = peer.partition(":")
     if not colon:
         return None
     if rest.startswith("["):
-        return network_of(rest[1:].partition("]")[0])
+        return rest[1:].partition("]")[0]
     host, _, _ = rest.rpartition(":")
-    return network_of(host or rest)
+    return host or rest
 
 
 class Crowd:

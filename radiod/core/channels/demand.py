@@ -1,8 +1,8 @@
 """Demand: telling the writers of a channel whether anybody listens.
 
-A channel is watched while somebody has opened it for writing, or wants to know all the same. It becomes active with its first reader at
-once, and inactive when it has had none for a while, so that a reader who reconnects does not stop and start
-its source.
+A channel is watched while somebody has opened it for writing, or wants to know all the same. It becomes
+active with its first reader at once, and inactive when it has had none for a while, so that a reader who
+reconnects does not stop and start its source.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Writer = TypeVar("Writer", bound=Hashable)
 
 
 class Watch(Generic[Writer]):
-    """One channel that has writers, or observers. ``ending``: when it becomes inactive, unless a reader comes."""
+    """One channel that has writers or observers. ``ending``: when it becomes inactive, if no reader comes."""
 
     __slots__ = ("ending", "is_active", "observers", "writers")
 
@@ -36,7 +36,7 @@ class Demand(Generic[Topic, Writer]):
     Args:
         hold_s: seconds without readers after which a channel becomes inactive.
         readers: how many listen to a channel now.
-        tell: called with a channel, its writers and observers, and whether it is active, when that has changed.
+        tell: called with a channel, its writers and observers, and whether it is active, when that changed.
     """
 
     def __init__(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Protocol, TypeVar
 
+from radiod.core.access.ledger import Ledger
 from radiod.core.budgets.bounds import Bounds
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.delivery.readership import Readerships
 from radiod.core.delivery.settings import POLICIES, Policy
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
@@ -79,7 +81,17 @@ class Tally:
 class Flow:
     """Shared by all listeners of one broker. ``paced`` counts those that have a pacer."""
 
-    __slots__ = ("bounds", "clock", "holdings", "outbox", "paced", "tally", "timers", "wait_timeout")
+    __slots__ = (
+        "bounds",
+        "clock",
+        "holdings",
+        "outbox",
+        "paced",
+        "readerships",
+        "tally",
+        "timers",
+        "wait_timeout",
+    )
 
     def __init__(
         self,
@@ -90,7 +102,9 @@ class Flow:
         wait_timeout: float,
         holdings: Holdings | None = None,
         bounds: Bounds | None = None,
+        readerships: Readerships | None = None,
     ) -> None:
+        self.readerships = Readerships(Ledger(clock)) if readerships is None else readerships
         self.holdings = Holdings() if holdings is None else holdings
         self.bounds = Bounds() if bounds is None else bounds
         self.outbox = outbox

@@ -6,6 +6,7 @@ blocked. Those that ask for anything else have a ``Pacer``, and are in ``Listene
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from radiod.core.delivery.broadcast import Broadcast
@@ -13,9 +14,10 @@ from radiod.core.delivery.buffers import Buffer
 from radiod.core.delivery.flow import Flow
 from radiod.core.delivery.holdings import Account
 from radiod.core.delivery.pacing import Pacer, Past
+from radiod.core.delivery.readership import Offered
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
 from radiod.core.sessions.session import Session
-from radiod.core.uris import is_reserved, selects
+from radiod.core.uris import is_reserved, named, selects
 from radiod.wire.options import MatchPolicy
 
 __all__ = ["Listener", "ListenerGroup"]
@@ -24,15 +26,19 @@ __all__ = ["Listener", "ListenerGroup"]
 class Listener:
     """One session's part in one subscription, with the buffer that holds what it could not take yet.
 
-    ``lost`` counts all events that were dropped for it. ``is_owed`` and ``share`` are the outbox's.
+    ``lost`` counts all events that were dropped for it; ``interval``: the least seconds between two events,
+    as it wished, or as its account's plan allows, whichever is more. ``is_owed`` and ``share`` are the
+    outbox's.
     """
 
     __slots__ = (
         "buffer",
+        "interval",
         "is_owed",
         "lost",
         "outlet",
         "pacer",
+        "readership",
         "session",
         "settings",
         "share",
@@ -47,8 +53,11 @@ class Listener:
         # Copied here because fan-out reads it once for every listener and event.
         self.outlet = session.outlet
         self.settings = settings
+        self.interval = max(settings.min_interval, _least_interval(session))
         self.buffer: Buffer | None = None
         self.pacer: Pacer | None = None
+        self.readership = subscription.flow.readerships.of(subscription.offered, session.principal.holder)
+        self.readership.enter()
         self.lost = 0
         self.is_owed = False
         self.share = 0.0
@@ -85,14 +94,19 @@ class Listener:
         if exceeded is not None:
             self.subscription.flow.bounds.met(exceeded, self.session)
             exceeded = account.make_room(size)
-        self.lost += buffer.offer(broadcast) if exceeded is None else buffer.refuse()
+        self.lose(buffer.offer(broadcast) if exceeded is None else buffer.refuse())
         return self.lost - before
 
     def shed(self) -> int:
         """Lose what its policy drops; there must be something. Returns: bytes that it still holds."""
         buffer = self.made_buffer()
-        self.lost += buffer.shed()
+        self.lose(buffer.shed())
         return buffer.bytes
+
+    def lose(self, count: int) -> None:
+        """So many of its events were lost."""
+        self.lost += count
+        self.readership.lose(count)
 
     def take(self) -> tuple[Broadcast, int] | None:
         """The next event that is due, and how many were lost before it.
@@ -115,12 +129,25 @@ class Listener:
         tally.delivered += delivered
         tally.delivered_bytes += delivered * len(broadcast.payload)
 
+    def take_over(self, broadcast: Broadcast) -> None:
+        """What ``take`` has told was given to its connection."""
+        self.readership.give(len(broadcast.payload))
+        self.count(1, broadcast)
+
+    def give(self, broadcast: Broadcast) -> None:
+        """An event is on its way to it alone: the outbox is about to be told."""
+        self.readership.give(len(broadcast.payload))
+
+    def leave_out(self, broadcast: Broadcast) -> None:
+        """An event that the outbox was told of is not given to it, or not now."""
+        self.readership.leave_out(len(broadcast.payload))
+
     def miss(self, lost: int) -> None:
         """The last event cannot be said to it: the next one tells so, and what this one was to tell.
 
         ``lost``: how many were lost before it.
         """
-        self.lost += 1
+        self.lose(1)
         self.subscription.flow.tally.undeliverable += 1
         self.made_buffer().put_back(lost + 1)
         # An ordinary listener's events pass its buffer by.
@@ -142,6 +169,7 @@ class Listener:
             self.pacer = Pacer(self, self.subscription.flow)
             self.subscription.paced[self.session] = self
             self.subscription.flow.paced += 1
+            self.readership.set_apart()
         return self.pacer
 
     def be_ordinary(self) -> None:
@@ -149,16 +177,23 @@ class Listener:
         self.pacer = None
         del self.subscription.paced[self.session]
         self.subscription.flow.paced -= 1
+        self.readership.bring_back()
 
     def tune(self, settings: BufferSettings) -> None:
         """Go on with other settings; what waits keeps its order, and what has no room any more is lost."""
         before, self.settings = self.settings, settings
+        self.interval = max(settings.min_interval, _least_interval(self.session))
         if self.buffer is not None:
-            self.lost += self.buffer.tune(settings)
+            self.lose(self.buffer.tune(settings))
         if self.pacer is not None:
             self.pacer.tuned(before)
-        elif settings.is_paced:
+        elif self.is_paced:
             self.pace().tuned(before)
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether it cannot simply be given every event at once, whatever its connection takes."""
+        return self.interval > 0 or self.settings.is_paced
 
     def replay(self, replay: Past) -> None:
         """Read what comes next from ``replay`` until it is done; live events are not offered meanwhile."""
@@ -177,16 +212,25 @@ class Listener:
         if self.pacer is not None:
             self.pacer.stop()
             self.be_ordinary()
+        self.readership.leave()
+
+
+def _least_interval(session: Session) -> float:
+    """As its account's plan has it now."""
+    holder = session.principal.holder
+    if holder is None or holder.account.allowances is None:
+        return 0.0
+    return holder.account.allowances.interval
 
 
 class ListenerGroup:
     """Those who listen to one topic, or pattern of topics: what a listener knows of its subscription.
 
     ``listeners``: session -> listener, in order of subscribing; ``paced``: those of them that have a pacer;
-    ``created``: seconds since 1970.
+    ``created``: seconds since 1970; ``offered``: what all ordinary listeners were given.
     """
 
-    __slots__ = ("created", "flow", "id", "listeners", "match", "paced", "topic")
+    __slots__ = ("created", "flow", "id", "listeners", "match", "offered", "paced", "topic")
 
     def __init__(self, id: int, match: MatchPolicy, topic: str, created: float, flow: Flow) -> None:
         self.id = id
@@ -196,6 +240,28 @@ class ListenerGroup:
         self.flow = flow
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
+        self.offered = Offered(named(match, topic))
+
+    def leave_out(self, receivers: Collection[Listener], publisher: Any, size: int) -> None:
+        """An event of ``size`` bytes is offered to these alone, of its ordinary listeners.
+
+        ``publisher``: who is none of them, since it does not hear itself; None: it may be.
+        """
+        left_out = len(self.listeners) - len(self.paced) - len(receivers)
+        own = self.listeners.get(publisher)
+        if left_out == 1 and own is not None and own.pacer is None:
+            own.readership.leave_out(size)
+        elif left_out > len(receivers):
+            # Mostly for few: those are counted one by one.
+            self.offered.events -= 1
+            self.offered.bytes -= size
+            for listener in receivers:
+                listener.readership.give(size)
+        else:
+            given = set(receivers)
+            for listener in self.listeners.values():
+                if listener.pacer is None and listener not in given:
+                    listener.readership.leave_out(size)
 
     def takes(self, topic: str) -> bool:
         """True when events on ``topic`` go to this subscription: ``Broker.matching`` asked of one."""

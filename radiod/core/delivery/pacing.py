@@ -39,8 +39,13 @@ class Paced(Protocol):
 
     session: Session
     settings: BufferSettings
+    interval: float
     buffer: Buffer | None
     lost: int
+
+    @property
+    def is_paced(self) -> bool:
+        """As ``Listener.is_paced``."""
 
     def account(self) -> Account:
         """As ``Listener.account``."""
@@ -53,6 +58,12 @@ class Paced(Protocol):
 
     def be_ordinary(self) -> None:
         """As ``Listener.be_ordinary``."""
+
+    def give(self, broadcast: Broadcast) -> None:
+        """As ``Listener.give``."""
+
+    def lose(self, count: int) -> None:
+        """As ``Listener.lose``."""
 
 
 class Pacer:
@@ -122,6 +133,7 @@ class Pacer:
         if self._passes(broadcast):
             self._note(broadcast)
             lost = listener.buffer.take_lost() if listener.buffer is not None else 0
+            listener.give(broadcast)
             self._flow.outbox.fan_out((listener,), self._telling(broadcast), lost)
             self.relax()
         elif self._line or self._must_wait(broadcast, receipt):
@@ -175,7 +187,7 @@ class Pacer:
             self._line.lost += 1
         else:
             self._listener.made_buffer().lose(1)
-        self._listener.lost += 1
+        self._listener.lose(1)
         self._flow.tally.by_policy["wait"] += 1
 
     # --- events that go
@@ -204,11 +216,11 @@ class Pacer:
         return None
 
     def _is_due(self) -> bool:
-        interval = self._listener.settings.min_interval
+        interval = self._listener.interval
         return interval == 0 or self._flow.clock.seconds() >= self._last + interval
 
     def _note(self, broadcast: Broadcast) -> None:
-        if not broadcast.is_end_mark and self._listener.settings.min_interval:
+        if not broadcast.is_end_mark and self._listener.interval:
             self._last = self._flow.clock.seconds()
 
     def _wake(self) -> None:
@@ -224,7 +236,7 @@ class Pacer:
 
     def _arm(self) -> None:
         if self._deadline is None:
-            due = self._last + self._listener.settings.min_interval
+            due = self._last + self._listener.interval
             self._deadline = self._flow.timers.at(due, self._come_due)
 
     def _come_due(self) -> None:
@@ -317,7 +329,7 @@ class Pacer:
         listener = self._listener
         if listener.settings.every != before.every:
             self._offered = 0
-        if not listener.settings.min_interval:
+        if not listener.interval:
             self._last = NEVER
         if self._deadline is not None:
             self._deadline.cancel()
@@ -335,7 +347,7 @@ class Pacer:
         buffer = listener.buffer
         is_clear = buffer is None or buffer.is_clear
         has_duty = self._replay is not None or self._next_tells is not None
-        if is_clear and not has_duty and not listener.settings.is_paced:
+        if is_clear and not has_duty and not listener.is_paced:
             listener.be_ordinary()
 
     def stop(self) -> None:

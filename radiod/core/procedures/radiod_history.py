@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from radiod.core.arguments import REQUIRED, optional, text, whole
@@ -9,7 +10,7 @@ from radiod.core.channels.lookup import Lookup
 from radiod.core.history.positions import position
 from radiod.core.procedures.family import Procedure
 from radiod.core.promises import Promise, chain
-from radiod.core.pubsub.replay import Page, Retelling, Retold
+from radiod.core.pubsub.replay import Page, Retell, Retelling, Retold
 from radiod.core.rights import Action, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri
@@ -23,10 +24,14 @@ MAX_EVENTS: Final = 1000
 
 
 class HistoryProcedures:
-    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters.
 
-    def __init__(self, lookup: Lookup) -> None:
+    ``retold`` counts what they tell.
+    """
+
+    def __init__(self, lookup: Lookup, retold: Retell) -> None:
         self._lookup = lookup
+        self._retold = retold
         self.procedures: dict[str, Procedure] = {
             "radiod.channel.history": ({"name": REQUIRED, "after": None, "limit": 100}, self.history),
         }
@@ -49,7 +54,10 @@ class HistoryProcedures:
             if page is None or space.histories.wanted(name) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
             return Retelling(
-                page.records, space.broker.tally, lambda events, lost: ([_page(page, events, lost)], {})
+                page.records,
+                space.broker.tally,
+                lambda events, lost: ([_page(page, events, lost)], {}),
+                partial(self._retold, session, name),
             )
 
         permissions = session.principal.permissions

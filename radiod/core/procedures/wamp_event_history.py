@@ -9,6 +9,7 @@ Source: WAMP specification, "Event History".
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from functools import partial
 from heapq import heapify, heappop, heapreplace
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from radiod.core.procedures.family import Procedure
 from radiod.core.procedures.visible import find_subscription
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import Subscription
-from radiod.core.pubsub.replay import MAX_PAGE_BYTES, Retelling, Retold, may_have
+from radiod.core.pubsub.replay import MAX_PAGE_BYTES, Retell, Retelling, Retold, may_have
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.rights import Action, Verdict
 from radiod.core.sessions.session import Session
@@ -57,9 +58,13 @@ Place = tuple[float, int]
 
 
 class EventHistoryProcedures:
-    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters."""
+    """``procedures``: name -> parameters and handler, which takes the calling session and the parameters.
 
-    def __init__(self, space: TopicSpace, slices: Slices) -> None:
+    ``retold`` counts what they tell.
+    """
+
+    def __init__(self, space: TopicSpace, slices: Slices, retold: Retell) -> None:
+        self._retold = retold
         self._space = space
         self._slices = slices
         self.procedures: dict[str, Procedure] = {
@@ -125,7 +130,8 @@ class EventHistoryProcedures:
             told = [_event(subscription.id, event) for event in events]
             return told, {"is_limit_reached": is_limit_reached, **missing}
 
-        return Retelling(chosen, self._space.broker.tally, tell)
+        retold = partial(self._retold, caller, subscription.offered.channel)
+        return Retelling(chosen, self._space.broker.tally, tell, retold)
 
     def _visible(
         self, subscription: Subscription, caller: Session
@@ -144,7 +150,7 @@ class EventHistoryProcedures:
             if count % TOPICS_IN_A_STEP == 0:
                 yield
             if subscription.takes(topic) and not hides(topic):
-                records = histories.of(topic)
+                records = histories.of(topic, caller.principal)
                 if records:
                     found.append(records)
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from radiod.core.access.ledger import Ledger
 from radiod.core.budgets.bounds import Bounds
 from radiod.core.dates import date
 from radiod.core.delivery.broadcast import Broadcast, Publication
@@ -15,6 +16,7 @@ from radiod.core.delivery.flow import EventOutbox, Flow, Tally
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.listeners import Listener, ListenerGroup
 from radiod.core.delivery.pacing import Pacer
+from radiod.core.delivery.readership import Readerships
 from radiod.core.delivery.receipts import Receipt
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
 from radiod.core.ids import Counter, Ids
@@ -124,7 +126,7 @@ class Broker:
     Args:
         subscriptions, retention: shared by all brokers of a realm.
         private_ids: where the ids of a private channel's subscriptions come from; None: it is not private.
-        holdings: of the server; bounds: those of the realm that were met.
+        holdings, readerships: of the server; bounds: those of the realm that were met.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Broker:
         private_ids: Ids | None = None,
         holdings: Holdings | None = None,
         bounds: Bounds | None = None,
+        readerships: Readerships | None = None,
     ) -> None:
         self._outbox = outbox
         self._held = SessionSubscriptions() if subscriptions is None else subscriptions
@@ -149,7 +152,9 @@ class Broker:
         holdings = (
             Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
         )
-        shared = limits.wait_timeout_s, holdings, Bounds() if bounds is None else bounds
+        bounds = Bounds() if bounds is None else bounds
+        readerships = Readerships(Ledger(clock)) if readerships is None else readerships
+        shared = limits.wait_timeout_s, holdings, bounds, readerships
         self._flow = Flow(outbox, clock, timers, self.tally, *shared)
         # Some of what the router tells is for the members of private channels: it is counted apart.
         self._router_flow = Flow(outbox, clock, timers, Tally(), *shared)
@@ -236,7 +241,7 @@ class Broker:
             self._by_pattern.add(options.match, topic, subscription)
             self._by_id[id] = subscription
         listener = Listener(session, subscription, settings)
-        if settings.is_paced:
+        if listener.is_paced:
             listener.pace()
         subscription.listeners[session] = listener
         self._held.add(session, subscription)
@@ -277,6 +282,7 @@ class Broker:
             subscription = listener.subscription
             told = _details(subscription, topic, {**details, "retained": True})
             broadcast = Broadcast(subscription.id, publication, topic, told, payload)
+            listener.give(broadcast)
             self._outbox.fan_out((listener,), broadcast)
 
     def _new_id(self) -> int:
@@ -349,24 +355,22 @@ class Broker:
             self._retain(topic, Retained(publication, publisher, payload, options, details))
         for overtaken in self._late:
             overtaken.add(topic)
-        readers = 0
+        readers, size = 0, len(payload)
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.
         audience = Audience(options) if options.narrows() else None
         for subscription in self.matching(topic):
             readers += len(subscription.listeners)
             receivers = _receivers(subscription, publisher, options, topic, audience)
-            broadcast = Broadcast(
-                subscription.id,
-                publication,
-                topic,
-                _details(subscription, topic, details),
-                payload,
-                is_end_mark,
-            )
+            told = _details(subscription, topic, details)
+            broadcast = Broadcast(subscription.id, publication, topic, told, payload, is_end_mark)
             if subscription.paced:
                 paced.append((_pacers(receivers), broadcast))
                 receivers = [listener for listener in receivers if listener.pacer is None]
+            subscription.offered.events += 1
+            subscription.offered.bytes += size
+            if len(receivers) != len(subscription.listeners) - len(subscription.paced):
+                subscription.leave_out(receivers, publisher if options.exclude_me else None, size)
             self._outbox.fan_out(receivers, broadcast)
         published = Publication(publication, readers)
         return self._offer(paced, options, published) if paced else published

@@ -18,13 +18,16 @@ from radiod.core.pubsub.audience import Audience
 from radiod.core.rights import Actor
 from radiod.wire.codecs import JSON, Codec, Payload, Undecodable
 
-__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retelling", "Retold", "read", "read_back"]
+__all__ = ["MAX_PAGE_BYTES", "Page", "Replay", "Retell", "Retelling", "Retold", "read", "read_back"]
 
 MAX_EXAMINED: Final = 1000
 """Records looked at in one go; many may be for others."""
 
 MAX_PAGE_BYTES: Final = 1 << 20
 """Payload bytes of a page, exceeded by one event at most."""
+
+Retell = Callable[[Actor, str, int, int], None]
+"""Counts what was told of the past, to whom: channel, events, payload bytes."""
 
 
 class Replay:
@@ -83,7 +86,7 @@ class Replay:
 
     def _lose(self, count: int) -> None:
         self.lost += count
-        self._listener.lost += count
+        self._listener.lose(count)
         self._listener.subscription.flow.tally.overtaken += count
 
     def _is_for(self, record: KeptEvent) -> bool:
@@ -111,12 +114,15 @@ class Page(NamedTuple):
     is_recovered: bool
 
 
-def read(history: History, actor: Actor, after: Position | None, limit: int) -> Page:
-    """The events behind ``after`` that ``actor`` may have; None: all that are held.
+def read(history: History, actor: Actor, after: Position | None, limit: int, first: int = 0) -> Page:
+    """The events behind ``after`` that ``actor`` may have; None: all that are held, from ``first`` on.
 
     At most ``limit``, and ``MAX_PAGE_BYTES``; perhaps fewer, or none, though there are more behind them.
     """
-    index, is_recovered = (history.first, True) if after is None else history.after(after)
+    first = max(first, history.first)
+    index, is_recovered = (first, True) if after is None else history.after(after)
+    if index < first:
+        index, is_recovered = first, False
     records: list[KeptEvent] = []
     size = 0
     end = min(history.end, index + MAX_EXAMINED)
@@ -130,7 +136,7 @@ def read(history: History, actor: Actor, after: Position | None, limit: int) -> 
     return Page(records, position, is_recovered)
 
 
-def read_back(history: History, actor: Actor, before: Position | None, limit: int) -> Page:
+def read_back(history: History, actor: Actor, before: Position | None, limit: int, first: int = 0) -> Page:
     """The events before ``before`` that ``actor`` may have, latest first; None: all that are held.
 
     As many as of ``read``, whose ``Page`` this is but for the order; ``position``: of the earliest that was
@@ -141,7 +147,7 @@ def read_back(history: History, actor: Actor, before: Position | None, limit: in
         return Page([], history.position, is_recovered)
     records: list[KeptEvent] = []
     size = 0
-    first = max(history.first, index - MAX_EXAMINED)
+    first = max(first, history.first, index - MAX_EXAMINED)
     position = history.position if before is None else before
     while index > first and len(records) < limit and size < MAX_PAGE_BYTES:
         index -= 1
@@ -174,23 +180,26 @@ class Retelling(Payload):
 
     Args:
         tell: makes the answer's values: args and kwargs, of what could be said and the number that could not.
+        retold: counts what could be said, once: events and payload bytes.
     """
 
-    __slots__ = ("_records", "_tally", "_tell")
+    __slots__ = ("_records", "_retold", "_tally", "_tell")
 
     def __init__(
         self,
         records: list[KeptEvent],
         tally: Tally,
         tell: Callable[[list[Retold], int], tuple[list[Any], dict[str, Any]]],
+        retold: Callable[[int, int], None],
     ) -> None:
         super().__init__(JSON, b"", b"")
         self._records = records
         self._tally = tally
         self._tell = tell
+        self._retold: Callable[[int, int], None] | None = retold
 
     def parts(self, codec: Codec) -> tuple[bytes, bytes]:
-        """As ``Payload.parts``, for the one who asked: made anew, and counted, each time."""
+        """As ``Payload.parts``, for the one who asked: made anew each time."""
         events = []
         lost = untold = 0
         no_args, no_kwargs = codec.dump([]), codec.dump({})
@@ -204,6 +213,9 @@ class Retelling(Payload):
                 events.append(Retold(record, Raw(args or no_args), Raw(kwargs or no_kwargs), untold))
                 untold = 0
         self._tally.undeliverable += lost
+        if self._retold is not None:
+            self._retold(len(events), sum(len(event.record.payload) for event in events))
+            self._retold = None
         told_args, told_kwargs = self._tell(events, lost)
         return codec.dump(told_args), codec.dump(told_kwargs) if told_kwargs else b""
 

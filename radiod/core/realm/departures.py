@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, Final
 
+from radiod.core.access.ledger import Ledger
 from radiod.core.channels.lifecycle import Lifecycle
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.pubsub.broker import SessionSubscriptions, Subscription
@@ -53,6 +54,7 @@ class Departures:
         router_calls: RouterCalls,
         outbox: SessionOutbox,
         slices: Slices,
+        ledger: Ledger,
     ) -> None:
         self._sessions = sessions
         self._subscriptions = subscriptions
@@ -68,6 +70,7 @@ class Departures:
         self._router_calls = router_calls
         self._outbox = outbox
         self._slices = slices
+        self._ledger = ledger
         self._is_closing = False
         # Whoever takes the messages of sessions: of one that leaves it takes no more.
         self.on_leave: Callable[[Session], None] = _nobody
@@ -86,6 +89,7 @@ class Departures:
         holder = session.principal.holder
         if holder is not None:
             holder.leave(session)
+        self._ledger.closed(holder)
         self.on_leave(session)
         with self._router_calls.hold():
             subscriptions = self._subscriptions.end(session)

@@ -18,6 +18,7 @@ from radiod.core.ids import Ids
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.charging import within
 from radiod.core.realm.departures import Departures
 from radiod.core.realm.publications import Publications
 from radiod.core.realm.subscribers import Subscribers
@@ -52,6 +53,11 @@ class GatewayCall:
         self._ongoing = ongoing
         return ongoing.outcome
 
+    @property
+    def was_refused(self) -> bool:
+        """Whether it was allowed, and no callee got it."""
+        return self._ongoing is not None and not self._ongoing.has_begun
+
     def cancel(self) -> None:
         """Nobody waits for it any more: if it has a callee, that is told to stop (mode ``kill``)."""
         self._is_canceled = True
@@ -67,8 +73,7 @@ class GatewayCall:
 class Gateway:
     """The way into one realm without WAMP.
 
-    ``max_nesting``: of payloads that come in by it; ``join(principal, outlet)``: opens a session, for events
-    to be sent to, as ``Realm.join``.
+    ``max_nesting``: of payloads that come in by it.
     """
 
     def __init__(
@@ -86,7 +91,7 @@ class Gateway:
         join: Callable[[Principal, Any], Session],
         departures: Departures,
     ) -> None:
-        self.join = join
+        self._join = join
         self._departures = departures
         self._router_calls = router_calls
         self._procedures = procedures
@@ -182,18 +187,35 @@ class Gateway:
         """Give a session ``radiod.channel.on_demand`` as writers get it, if it listens to that topic.
 
         Args:
-            names: channels, or patterns of public ones. Of one whose name is given whole it is told also while
-                nobody has opened it for writing; private ones are those that the session is a member of.
+            names: channels, or patterns of public ones. Of one whose name is given whole it is told also
+                while nobody has opened it for writing; a private one is that which the session is in.
         """
         self._subscribers.observe_demand(session, names)
+
+    def join(self, principal: Principal, outlet: Any) -> Session:
+        """Open a session for events to be sent to, as ``Realm.join``.
+
+        Raises: NoAccess: access has ended since it was known who that is; OverLimit: as ``Realm.join``.
+        """
+        if principal.holder is not None:
+            principal.holder.check_open()
+        return self._join(principal, outlet)
 
     def ignore(self, session: Session, subscription: int) -> None:
         """End one subscription of such a session, unless it has ended already."""
         self._departures.end_subscription(session, subscription)
 
+    def expel(self, session: Session, reason: str) -> None:
+        """As ``Departures.expel``."""
+        self._departures.expel(session, reason)
+
     def leave(self, session: Session) -> None:
         """End a session. Leaving twice does nothing."""
         self._departures.leave(session)
+
+    def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
+        """As ``Meter.retold``: what somebody is told of the past who has no subscription."""
+        self._publications.meter.retold(actor, channel, events, size)
 
     # --- calling
 
@@ -220,17 +242,40 @@ class Gateway:
         def proceed(verdict: Verdict) -> Payload | Promise[Payload]:
             check_verdict(verdict, caller, Action.CALL, procedure)
             call.check_wanted()
+            return self._charged(caller, procedure, call, lambda: begin(verdict))
+
+        def begin(verdict: Verdict) -> Payload | Promise[Payload]:
             if is_reserved(procedure):
-                return self._procedures.call_for_visitor(caller, procedure, payload)
+                answer = self._procedures.call_for_visitor(caller, procedure, payload)
+                self._publications.meter.called(caller, procedure)
+                return answer
             details = disclosed(CALLER, caller, options.disclose_me, verdict)
             nameable = caller if verdict.disclose is not Disclose.NEVER else None
-            return call.began(
-                self._router_calls.call(procedure, payload, options, details, on_progress, nameable)
-            )
+            ongoing = self._router_calls.call(procedure, payload, options, details, on_progress, nameable)
+            if ongoing.has_begun:
+                self._publications.meter.called(caller, procedure)
+            return call.began(ongoing)
 
         verdict = caller.principal.permissions.decide(caller, Action.CALL, procedure, options)
         call.outcome = chain(verdict, proceed)
         return call
+
+    def _charged(
+        self,
+        caller: Actor,
+        procedure: str,
+        call: GatewayCall,
+        begin: Callable[[], Payload | Promise[Payload]],
+    ) -> Payload | Promise[Payload]:
+        """What ``begin`` comes to, if the caller's plan has one more call; what fails to begin is none."""
+        holder = caller.principal.holder
+        if holder is None or holder.account.allowances is None:
+            return begin()
+        allowance = holder.account.allowances.call
+        outcome = within(allowance, self._publications.meter, caller, procedure, begin)
+        if call.was_refused:
+            allowance.give_back()
+        return outcome
 
     # --- looking
 

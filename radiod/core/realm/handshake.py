@@ -17,7 +17,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from radiod import __version__
-from radiod.core.budgets.addresses import network_of_peer
+from radiod.core.budgets.addresses import address_of_peer, network_of_peer
 from radiod.core.budgets.seats import Seats
 from radiod.core.promises import Promise, chain
 from radiod.core.realm.realm import Realm
@@ -32,6 +32,7 @@ from radiod.errors import (
     NO_MATCHING_AUTH_METHOD,
     NO_SUCH_REALM,
     Denied,
+    NoAccess,
     PeerError,
 )
 from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
@@ -136,7 +137,8 @@ class Gate(Struct, frozen=True):
 class Handshake:
     """The opening of one session; ``session`` and ``realm`` are set once it is open.
 
-    ``cookie``: the connection's; ``peer``: who it is, as the log names it.
+    ``cookie``: the connection's; ``peer``: who it is, as the log names it; ``origin``: of the page that
+    opened it, if one did.
     """
 
     __slots__ = (
@@ -145,6 +147,7 @@ class Handshake:
         "_gate",
         "_gates",
         "_is_abandoned",
+        "_origin",
         "_peer",
         "_question",
         "_session_id",
@@ -152,9 +155,14 @@ class Handshake:
     )
 
     def __init__(
-        self, gates: Mapping[str, Gate], cookie: BrowserCookie | None = None, peer: str = ""
+        self,
+        gates: Mapping[str, Gate],
+        cookie: BrowserCookie | None = None,
+        peer: str = "",
+        origin: str | None = None,
     ) -> None:
         self._gates = gates
+        self._origin = origin
         self._peer = peer
         self._cookie = cookie
         self._gate: Gate | None = None
@@ -258,6 +266,7 @@ class Handshake:
         assert self._gate is not None
         if self._is_abandoned:
             raise Denied(AUTHENTICATION_FAILED, "the client left")
+        self._check_access(principal)
         assert self._details is not None
         details = self._details
         session = self.session = self._gate.realm.join(
@@ -286,6 +295,16 @@ class Handshake:
                 **({"authextra": principal.authextra} if principal.authextra else {}),
             },
         )
+
+    def _check_access(self, principal: Principal) -> None:
+        """Raises: Denied: it is known who that is, and not let in: not now, or not from there."""
+        holder = principal.holder
+        if holder is None:
+            return
+        try:
+            holder.check(self._origin, address_of_peer(self._peer))
+        except NoAccess as refusal:
+            raise Denied(AUTHENTICATION_FAILED, f"not let in: {refusal.reason}") from None
 
 
 def _agent(details: HelloDetails) -> str | None:

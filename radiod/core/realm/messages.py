@@ -11,6 +11,7 @@ from radiod.core.disclosure import CALLER, NO_DETAILS, disclosed
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import SessionSubscriptions
+from radiod.core.realm.charging import within
 from radiod.core.realm.departures import Departures
 from radiod.core.realm.meta_events import MetaEvents
 from radiod.core.realm.publications import Publications
@@ -110,11 +111,26 @@ class Messages:
         """CALL; later: what the router itself answers takes its time, and the session waits for it."""
         options = message.options
         payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None, self._nesting)
-        procedure = message.procedure
+        holder = session.principal.holder
+        if holder is None or holder.account.allowances is None:
+            return self._call(session, message, payload, verdict)
+        return within(
+            holder.account.allowances.call,
+            self._publications.meter,
+            session,
+            message.procedure,
+            lambda: self._call(session, message, payload, verdict),
+        )
+
+    def _call(
+        self, session: Session, message: Call, payload: Payload, verdict: Verdict
+    ) -> Promise[Payload] | None:
+        options, procedure = message.options, message.procedure
         if is_reserved(procedure):
             if options.progress:
                 raise Refused(FEATURE_NOT_SUPPORTED, "the router takes no progressive call invocations")
             result = self._procedures.call(session, procedure, payload)
+            self._publications.meter.called(session, procedure)
             if isinstance(result, Promise):
                 return result
             self.result(session, message, result)
@@ -122,6 +138,7 @@ class Messages:
         details = disclosed(CALLER, session, options.disclose_me, verdict)
         is_nameable = CALLER[0] not in details and verdict.disclose is not Disclose.NEVER
         self._dealer.call(session, message.request, procedure, options, payload, details, is_nameable)
+        self._publications.meter.called(session, procedure)
         return None
 
     def result(self, session: Session, message: Call, result: Payload) -> None:

@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
+from radiod.core.access.ledger import Ledger
+from radiod.core.allowances import Allowance
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.disclosure import PUBLISHER, disclosed
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace
+from radiod.core.realm.charging import within
+from radiod.core.realm.meter import Meter
 from radiod.core.rights import Actor, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_free
+from radiod.errors import RadiodError
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Meter", "Publications", "Usage"]
-
-
-class Meter(Protocol):
-    """Counts what somebody uses. Called for every message: it must be cheap, and must not raise."""
-
-    def published(self, actor: Actor, size: int, *, is_public: bool) -> None:
-        """One event of ``size`` payload bytes was published, on a public topic or a private channel."""
+__all__ = ["Publications", "Usage"]
 
 
 class Usage:
-    """The counts that everybody may read, so nothing of private channels. ``published``: events."""
+    """Counts in the ledger, and for everybody to read: of that nothing on private channels.
 
-    __slots__ = ("published_events",)
+    ``published_events``: those that everybody may know of.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ledger", "_lines", "published_events")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lines = ledger.lines
         self.published_events = 0
 
-    def published(self, actor: Actor, size: int, *, is_public: bool) -> None:
+    def published(self, actor: Actor, channel: str, size: int, *, is_public: bool) -> None:
         """As ``Meter.published``."""
         if is_public:
             self.published_events += 1
+        holder = actor.principal.holder
+        line = self._lines.get((holder, channel))
+        if line is None:
+            line = self._ledger.line(holder, channel)
+        line.published += 1
+        line.bytes_in += size
+
+    def refused(self, actor: Actor, uri: str) -> None:
+        """As ``Meter.refused``."""
+        self._ledger.line(actor.principal.holder, uri).refused += 1
+
+    def called(self, actor: Actor, procedure: str) -> None:
+        """As ``Meter.called``."""
+        self._ledger.line(actor.principal.holder, procedure).calls += 1
+
+    def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
+        """As ``Meter.retold``."""
+        holder = actor.principal.holder
+        line = self._ledger.line(holder, channel)
+        line.delivered += events
+        line.bytes_out += size
+        self._ledger.charge(holder, events, size)
 
 
 class Publications:
@@ -73,9 +99,27 @@ class Publications:
     ) -> Publication | Promise[Publication]:
         """Publish for somebody whose right to it is known.
 
-        Raises: Refused: as ``Lookup.channel``, ``Writers.check`` and ``Publishing.publish``;
-            ``invalid_uri``: it belongs to the router; ``invalid_argument``: no mark of a stream.
+        What is refused for anything but its account's plan uses nothing up, also if that comes later.
+        Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
+            ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
+            ``invalid_argument``: no mark of a stream.
         """
+        holder = publisher.principal.holder
+        if holder is None or holder.account.allowances is None:
+            return self._publish(publisher, topic, payload, options, verdict)
+        allowance = holder.account.allowances.publish
+        published = within(
+            allowance,
+            self.meter,
+            publisher,
+            topic,
+            lambda: self._publish(publisher, topic, payload, options, verdict),
+        )
+        return _paid_for(published, allowance) if isinstance(published, Promise) else published
+
+    def _publish(
+        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication | Promise[Publication]:
         check_free(topic)
         key = options.key
         if key is None and type(publisher) is Session and publisher not in self._joined:
@@ -103,5 +147,37 @@ class Publications:
                 topic, traffic, publisher, payload, options, details, sample.is_end
             )
             sample.take()
-        self.meter.published(publisher, len(payload), is_public=space is self._space)
+        is_public = space is self._space
+        if type(published) is not Publication:
+            return self._counted_later(published, publisher, topic, len(payload), is_public)
+        self.meter.published(publisher, topic, len(payload), is_public=is_public)
         return published
+
+    def _counted_later(
+        self, published: Any, publisher: Actor, topic: str, size: int, is_public: bool
+    ) -> Promise[Publication]:
+        """An event that is accepted, and counted, when it is on disk or has room; or it never is."""
+        # Who waits for room is treated otherwise than who waits for the disk.
+        later: Promise[Publication] = type(published)()
+
+        def settle(outcome: Publication | RadiodError) -> None:
+            if not isinstance(outcome, RadiodError):
+                self.meter.published(publisher, topic, size, is_public=is_public)
+            later.settle(outcome)
+
+        published.then(settle)
+        return later
+
+
+def _paid_for(published: Promise[Publication], allowance: Allowance) -> Promise[Publication]:
+    """The same; what it took is given back if it is refused after all."""
+    later: Promise[Publication] = AwaitedRoom() if isinstance(published, AwaitedRoom) else Promise()
+    give_back = allowance.returner()
+
+    def known(outcome: Publication | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            give_back()
+        later.settle(outcome)
+
+    published.then(known)
+    return later

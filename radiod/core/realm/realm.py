@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from radiod.core.access.ledger import Ledger
 from radiod.core.budgets.bounds import Bounds
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.descriptions import Descriptions
@@ -23,6 +24,7 @@ from radiod.core.channels.writers import Writers
 from radiod.core.delivery.flow import EventOutbox
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.listeners import Listener
+from radiod.core.delivery.readership import Readerships
 from radiod.core.history.histories import Histories
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
@@ -93,6 +95,7 @@ class Realm:
         undeclared_topics: bool = True,
         statistics: Statistics | None = None,
         holdings: Holdings | None = None,
+        readerships: Readerships | None = None,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -106,7 +109,9 @@ class Realm:
         self.holdings = (
             Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
         )
-        self.usage = Usage()
+        self.readerships = Readerships(Ledger(clock)) if readerships is None else readerships
+        self.ledger = self.readerships.ledger
+        self.usage = Usage(self.ledger)
         self.slices = Slices(clock, timers)
         self._make_pubsub()
         self.dealer = Dealer(outbox, clock, timers, ids, limits, self.holdings)
@@ -141,6 +146,7 @@ class Realm:
             private_ids=self._ids if is_private else None,
             holdings=self.holdings,
             bounds=self.bounds,
+            readerships=self.readerships,
         )
         max_topics = 1 if is_private else limits.max_channels
         histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
@@ -206,6 +212,7 @@ class Realm:
             router_calls=self.router_calls,
             outbox=self._outbox,
             slices=self.slices,
+            ledger=self.ledger,
         )
         self.lifecycle.authority = self.departures
         self.load = Load(
@@ -229,14 +236,14 @@ class Realm:
                 ChannelProcedures(self.lifecycle, lookup, descriptions, writers, self._ids),
                 ChannelStatistics(lookup, descriptions, writers, self.statistics, slices),
                 ClientProcedures(sessions, registrations, slices),
-                HistoryProcedures(lookup),
+                HistoryProcedures(lookup, self.usage.retold),
                 PresenceProcedures(self.presence),
                 RpcProcedures(registrations, slices),
                 ServerProcedures(self.load.describe),
                 SessionProcedures(sessions, authority, slices),
                 TestamentProcedures(self.testaments),
                 SubscriptionProcedures(sessions, self.space.broker, authority, slices),
-                EventHistoryProcedures(self.space, slices),
+                EventHistoryProcedures(self.space, slices, self.usage.retold),
                 RegistrationProcedures(sessions, registrations, authority, slices),
             ]
         )
@@ -310,7 +317,11 @@ class Realm:
 
         Args:
             id: what the client was told that it would be; taken only by the most unlikely chance.
+        Raises: OverLimit: its account's plan has no more connections.
         """
+        holder = principal.holder
+        if holder is not None:
+            holder.check_room()
         if id is None:
             id = self._ids.next()
         while id in self.sessions:
@@ -318,9 +329,9 @@ class Realm:
         session = self.sessions[id] = Session(
             id, principal, outlet, features, is_revocable, agent, wants_goodbye
         )
-        holder = principal.holder
         if holder is not None:
             holder.enter(session, self.departures.expel)
+        self.ledger.opened(holder)
         self.inbox.admit(session)
         self.lifecycle.grant(session)
         self.events.joined(session)

@@ -39,6 +39,11 @@ class OngoingCall:
         self._pending: PendingCall | None = None
         self.outcome: Promise[Any] = Promise()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a callee got it; otherwise ``outcome`` is known already, and says why not."""
+        return self._pending is not None
+
     def began(self, pending: PendingCall) -> None:
         """A callee has it."""
         self._pending = pending

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from radiod.core.disclosure import Visitor
 from radiod.core.history.cursors import cursor
 from radiod.core.history.positions import Position
 from radiod.core.promises import Promise, chain
@@ -26,7 +27,9 @@ from radiod.transport.listening.forms import STREAMS, Form
 from radiod.transport.listening.query import ListenQuery, names_of, read_query
 from radiod.transport.listening.records import Records
 from radiod.transport.listening.rights import naming, permitted
+from radiod.transport.listening.terms import Term
 from radiod.transport.outlets import Outlet
+from radiod.wire.doors import Visit
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["PlainListener", "PlainListeners"]
@@ -35,6 +38,12 @@ F = TypeVar("F")
 
 Begin = Callable[[Format, Callable[[Outlet], None]], Outlet]
 """Begins an answer: what its events look like, and what opens the listener on its outlet."""
+
+Identify = Callable[[str | None, Mapping[str, str], Visit], tuple[Gateway, Principal, float | None]]
+"""(API key or token in the head, the query's parameters, where that comes from) -> the realm's gateway, who
+that is, and until when, in seconds since 1970, if that has an end. Raises: Refused: it may be nobody."""
+
+EXPIRED: Final = "expired"
 
 
 class PlainListener:
@@ -48,6 +57,7 @@ class PlainListener:
         "_gateway",
         "_lost",
         "_session",
+        "_term",
         "course",
         "is_several",
         "on_close",
@@ -65,8 +75,10 @@ class PlainListener:
         query: ListenQuery,
         *,
         is_several: bool = False,
+        term: Term | None = None,
     ) -> None:
         self._gateway = gateway
+        self._term = term
         self.principal = principal
         self.wanted = wanted
         self.query = query
@@ -91,6 +103,8 @@ class PlainListener:
         Raises: Refused: a channel has ended since ``PlainListeners.admit``, say.
         """
         session = self._session = self._gateway.join(self.principal, outlet)
+        if self._term is not None:
+            self._term.begin(lambda: self._gateway.expel(session, EXPIRED))
         outlet.on_ended = self._ended
         behind = {} if is_live else {one.topic: one.after for one in self.wanted if one.after is not None}
         if self.course is not None:
@@ -165,6 +179,10 @@ class PlainListener:
         self._lost += listener.lost + listener.queued
         return 0 if listener.buffer is None else listener.buffer.unsaid
 
+    def retold(self, channel: str, events: int, size: int) -> None:
+        """As ``Gateway.retold``: it is answered without a subscription."""
+        self._gateway.retold(Visitor(0, self.principal), channel, events, size)
+
     @property
     def is_open(self) -> bool:
         """True until somebody ends it."""
@@ -172,6 +190,8 @@ class PlainListener:
 
     def close(self) -> None:
         """Stop listening."""
+        if self._term is not None:
+            self._term.stop()
         session = self._session
         if session is not None:
             self._gateway.leave(session)
@@ -187,15 +207,14 @@ class PlainListener:
 class PlainListeners:
     """Admits listeners.
 
-    ``identify(credential)`` gives the realm's gateway and the principal behind an API key, or the anonymous
-    one for None; it raises ``Refused`` when there is none. ``heartbeat``: seconds between signs of life of
-    silent streams.
+    ``identify``: tells who shows an API key, or a token, or nothing; ``heartbeat``: seconds between signs of
+    life of silent streams.
     """
 
     def __init__(
         self,
         clock: ReactorClock,
-        identify: Callable[[str | None], tuple[Gateway, Principal]],
+        identify: Identify,
         heartbeat: float,
     ) -> None:
         self._heartbeat = heartbeat
@@ -207,26 +226,32 @@ class PlainListeners:
         credential: str | None,
         channels: str | Sequence[str],
         query: Mapping[str, str],
+        visit: Visit,
         last_event_id: str | None = None,
         key: str | None = None,
     ) -> PlainListener | Promise[PlainListener]:
         """Check everything that can be checked before the connection is accepted.
 
         Args:
+            credential: an API key, or a token, in the request's head; the query may have a token instead.
             channels: the one that the path names; or all that the query does, perhaps by pattern.
+            visit: where the request comes from.
             query, last_event_id: as ``read_query``.
             key: of private channels, perhaps in the query instead.
         Raises, or settles with: Refused: it must not be accepted.
         """
-        gateway, principal = self._identify(credential)
+        gateway, principal, until = self._identify(credential, query, visit)
         names = names_of(channels)
         asked = read_query(query, names.read_after, last_event_id)
         gateway.check_buffer(asked.buffer or {})
         key = query.get("key") if key is None else key
         return chain(
             permitted(gateway, principal, names, key),
-            partial(_admitted, gateway, principal, asked, names.is_several),
+            partial(_admitted, gateway, principal, asked, names.is_several, self._term(until)),
         )
+
+    def _term(self, until: float | None) -> Term | None:
+        return None if until is None else Term(self._clock, until)
 
     def serve_events(
         self, media_type: str, stream: PlainListener, begin: Begin, *, is_chunked: bool
@@ -255,8 +280,17 @@ class PlainListeners:
 
 
 def _admitted(
-    gateway: Gateway, principal: Principal, asked: ListenQuery, is_several: bool, wanted: list[Wanted]
+    gateway: Gateway,
+    principal: Principal,
+    asked: ListenQuery,
+    is_several: bool,
+    term: Term | None,
+    wanted: list[Wanted],
 ) -> PlainListener:
+    if principal.holder is not None:
+        # Others were asked, perhaps, and access has ended meanwhile.
+        principal.holder.check_open()
+        principal.holder.check_room()
     for one in wanted:
         try:
             one.space.tuning.settings_of(principal, one.match, one.topic, asked.buffer)
@@ -268,8 +302,8 @@ def _admitted(
             one.after = None if asked.after is None else asked.after.get(one.topic)
         elif one.is_single:
             # Not before: how far a channel has come is for those who may listen.
-            one.after = one.space.recovery.before_last(one.topic, asked.last)
-    return PlainListener(gateway, principal, wanted, asked, is_several=is_several)
+            one.after = one.space.recovery.before_last(principal, one.topic, asked.last)
+    return PlainListener(gateway, principal, wanted, asked, is_several=is_several, term=term)
 
 
 class _Heart:

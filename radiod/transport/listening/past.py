@@ -43,6 +43,8 @@ class Past:
         self._read: list[Wanted] = []
         self._untold: dict[str, int] = {}
         self._gone: set[str] = set()
+        # Events that samples tell of each channel, and their payload bytes.
+        self._told: dict[str, tuple[int, int]] = {}
         for one in stream.wanted:
             if one.after is None:
                 continue
@@ -75,6 +77,11 @@ class Past:
         is_behind = any(self.at[one.topic] != one.position for one in self._read)
         return is_behind and not self.samples and not self.lost
 
+    def count(self, stream: PlainListener) -> None:
+        """The listener gets what was found."""
+        for channel, (events, size) in self._told.items():
+            stream.retold(channel, events, size)
+
     def _note(self, one: Wanted, page: Page) -> None:
         if not page.is_recovered:
             self.is_recovered = False
@@ -86,6 +93,8 @@ class Past:
         topic = one.topic
         try:
             self.samples.append(self._element(record))
+            events, size = self._told.get(topic, (0, 0))
+            self._told[topic] = events + 1, size + len(record.payload)
             self._untold.pop(topic, None)
             self._gone.discard(topic)
         except Undecodable as error:

@@ -24,7 +24,8 @@ class Polled(NamedTuple):
     ``samples``: JSON of an array, empty when nothing came; ``position``: where the next poll goes on, None
     where no channel has positions; ``is_recovered``: whether nothing is missing before the first sample,
     between two, or behind the last one; ``is_over``: all channels have ended; ``lost``: how many of the
-    events that it covers cannot be said in JSON, or were dropped.
+    events that it covers cannot be said in JSON, or were dropped; ``ended_for``: why the access of whoever
+    polls has ended, empty: it has not.
     """
 
     samples: bytes
@@ -32,6 +33,7 @@ class Polled(NamedTuple):
     is_recovered: bool
     is_over: bool = False
     lost: int = 0
+    ended_for: str = ""
 
 
 class ChannelPolls:
@@ -62,6 +64,7 @@ class ChannelPolls:
         is_up_to_date = past.at == stream.positions()
         has_news = bool(past.samples or past.lost)
         if has_news or query.last is not None or not query.wait or not is_up_to_date:
+            past.count(stream)
             place = stream.place(past.at)
             answer(Polled(_array(past.samples), place, past.is_recovered, lost=past.lost))
             return _nothing
@@ -157,7 +160,8 @@ class _Waiting:
             position = None if is_over else self._place()
             self.stop()
             is_recovered = self._is_recovered and not lost
-            answer(Polled(_array(self._samples), position, is_recovered, is_over, lost))
+            why = self._outlet.ended_for
+            answer(Polled(_array(self._samples), position, is_recovered, is_over, lost, why))
 
     def _place(self) -> str | None:
         """Where the next poll goes on; None: the last sample says so, or nothing does."""

@@ -15,7 +15,7 @@ from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
 from radiod.transport.formats import data_line, retry
 from radiod.transport.listening.course import Course
-from radiod.wire.answers import chunk
+from radiod.wire.answers import chunk, end_event, end_line
 from radiod.wire.codecs import Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import TEXT, websocket_frame
@@ -67,15 +67,21 @@ class Shape(Protocol):
     def last_words(self) -> bytes:
         """As ``Format``."""
 
+    def ending(self, reason: str) -> bytes:
+        """As ``Format``."""
+
 
 class _Objects:
     """JSON, one object after the other."""
 
     tells_losses_at_once = False
 
-    def __init__(self, end: bytes, beat: bytes = b"", *, has_id: bool = True) -> None:
+    def __init__(
+        self, end: bytes, beat: bytes = b"", *, has_id: bool = True, is_stream: bool = False
+    ) -> None:
         self._end = end
         self._has_id = has_id
+        self._is_stream = is_stream
         self.beat = beat
 
     def beginning(self, id: bytes) -> bytes:
@@ -95,6 +101,9 @@ class _Objects:
 
     def last_words(self) -> bytes:
         return b""
+
+    def ending(self, reason: str) -> bytes:
+        return end_line(reason) if self._is_stream else b""
 
     def _id(self, id: bytes) -> bytes:
         return b'"id":"%b",' % id if id and self._has_id else b""
@@ -128,9 +137,12 @@ class _Events:
     def last_words(self) -> bytes:
         return retry()
 
+    def ending(self, reason: str) -> bytes:
+        return end_event(reason)
+
 
 EVENTS: Final[Shape] = _Events()
-LINES: Final[Shape] = _Objects(b"\n\n", b"\n")
+LINES: Final[Shape] = _Objects(b"\n\n", b"\n", is_stream=True)
 TEXTS: Final[Shape] = _Objects(b"")
 ELEMENTS: Final[Shape] = _Objects(b",", has_id=False)
 """Of a poll's answer, which has the cursor in its head."""
@@ -221,6 +233,10 @@ class Records:
     def last_words(self) -> bytes:
         """As ``Format``."""
         return self._kind.wrap(self._kind.shape.last_words())
+
+    def ending(self, reason: str) -> bytes:
+        """As ``Format``."""
+        return self._kind.wrap(self._kind.shape.ending(reason))
 
 
 def whole(data: bytes) -> bytes:

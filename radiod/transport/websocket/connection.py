@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import PAYLOAD_SIZE_EXCEEDED, PeerError, Refused
+from radiod.errors import PAYLOAD_SIZE_EXCEEDED, NoAccess, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_format
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
@@ -52,6 +52,9 @@ UNSUPPORTED_DATA: Final = 1003
 INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
+# Our own (4000 to 4999 are for that)
+ACCESS_ENDED: Final = 4001
+QUOTA_USED: Final = 4029
 
 MOST_REASON: Final = 123
 """Bytes of a reason in a close frame."""
@@ -149,12 +152,13 @@ class WebSocketConnection:
         gates: Mapping[str, Gate],
         is_batched: bool = False,
         cookie: BrowserCookie | None = None,
+        origin: str | None = None,
     ) -> None:
-        """Expect a WAMP client, who came with this cookie."""
+        """Expect a WAMP client, who came with this cookie, from a page of this origin."""
         assert self._outlet is not None
         self._first_byte = BINARY if codec.is_binary else TEXT
         deadline = self._shared.handshake_deadline
-        driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie)
+        driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie, origin)
         self._driver = driver
         if is_batched:
             make_format = partial(batched_format, codec.name, self._is_deflated)
@@ -169,6 +173,9 @@ class WebSocketConnection:
             stream.open(outlet)
         except Refused as refusal:
             self.log.info("failed {peer}: {reason}", peer=self._peer, reason=refusal.text)
+            if isinstance(refusal, NoAccess):
+                self._close(ACCESS_ENDED, refusal.reason)
+                return outlet
             self._close(POLICY_VIOLATION, refusal.text.encode()[:MOST_REASON].decode("utf-8", "ignore"))
         return outlet
 
@@ -323,7 +330,11 @@ class WebSocketConnection:
         """Everything has been written: close, unless the peer did before."""
         if self._stream is not None:
             self._stream.close()
-        self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
+        why = self._outlet.ended_for if self._outlet is not None else ""
+        if why:
+            self._close(QUOTA_USED if why == "quota" else ACCESS_ENDED, why)
+        else:
+            self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
 
     def _close(self, code: int, reason: str = "") -> None:
         """Send a close frame, once; from now on only the peer's is waited for."""

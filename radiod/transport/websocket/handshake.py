@@ -22,7 +22,7 @@ from radiod.core.promises import Promise, chain
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import RadiodError, WrongSecret, http_status
+from radiod.errors import NoAccess, OverLimit, RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
 from radiod.transport.clock import ReactorClock
@@ -37,7 +37,7 @@ from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
 from radiod.wire.doors import Visit
 from radiod.wire.replies import clean, error_reply
-from radiod.wire.targets import Target, below, parameters, values
+from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
@@ -69,6 +69,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _is_lost = False
     _turn: Turn | None = None
     _deadline: Deadline | None = None
+    _fields: tuple[tuple[str, str], ...] = ()
     on_lost: Callable[[], None]
 
     def connectionMade(self) -> None:
@@ -87,6 +88,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         self._is_deflated = answer is not None
         headers = {"Sec-WebSocket-Extensions": answer} if answer else {}
         if self.target.path == WAMP_PATH:
+            _check_no_token(self.target)
             subprotocol = _subprotocol(request.protocols)
             # As the browser sees it, whatever is in between.
             asked = {**request.headers, "host": self.visit.host}
@@ -110,19 +112,23 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         """As ``PlainListeners.admit``, when it is the turn of an address that many wrong keys came from."""
         query = parameters(self.target.query)
         credential, key = _credential(headers), _header(headers, "channel-key")
-        streams = self.factory.streams
+        shown = credential, key, query.get("key"), query.get("token")
+        streams, visit = self.factory.streams, self.visit
         guesses = self.factory.guesses
-        if guesses.networks and (credential or key or query.get("key")):
+        if guesses.networks and any(shown):
             self._turn = guesses.turn(network_of(self.visit.address))
             if self._turn is not None:
                 turn: Any = self._turn
-                return chain(turn, lambda _: streams.admit(credential, channels, query, key=key))
-        return streams.admit(credential, channels, query, key=key)
+                return chain(turn, lambda _: streams.admit(credential, channels, query, visit, key=key))
+        return streams.admit(credential, channels, query, visit, key=key)
 
     def _denial(self, error: RadiodError) -> ConnectionDeny:
         if isinstance(error, WrongSecret):
             self.factory.guesses.wrong(network_of(self.visit.address))
-        return ConnectionDeny(http_status(error), error.text)
+        if isinstance(error, OverLimit):
+            self._fields = (("Retry-After", str(error.retry_after)),)
+        text = f"{error.text}: {error.reason}" if isinstance(error, NoAccess) else error.text
+        return ConnectionDeny(http_status(error), text)
 
     def _wait(self, admitted: Promise[PlainListener], headers: dict[str, str]) -> Deferred[Any]:
         """What ``onConnect`` returns for a listener to a channel, once somebody else has decided on it."""
@@ -162,7 +168,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
             make_format = batched_format if is_batched else websocket_format
             opened = self._hand_over(make_format(codec.name, self._is_deflated))
-            opened.serve(codec, self.factory.gates, is_batched, self._cookie)
+            opened.serve(codec, self.factory.gates, is_batched, self._cookie, self.visit.origin)
         if rest:
             opened.dataReceived(rest)
 
@@ -183,7 +189,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
         self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
-        self.transport.write(error_reply(code, reason, responseHeaders or ()))
+        self.transport.write(error_reply(code, reason, responseHeaders or self._fields))
         # Under TLS closing needs the peer.
         self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
         # Or Autobahn would warn of it as well.
@@ -214,6 +220,15 @@ def _subprotocol(offered: Iterable[str]) -> str:
         if name in SUBPROTOCOLS:
             return name
     raise ConnectionDeny(400, f"offer one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+
+
+def _check_no_token(target: Target) -> None:
+    """Raises: ConnectionDeny: somebody shows for WAMP what is for listeners alone, or for headers alone."""
+    asked = parameters(target.query) if target.query else {}
+    if "token" in asked:
+        raise ConnectionDeny(403, "a token only opens streams: log in by WAMP here")
+    if shows_key(asked):
+        raise ConnectionDeny(400, KEY_IN_QUERY)
 
 
 def _credential(headers: Mapping[str, str]) -> str | None:

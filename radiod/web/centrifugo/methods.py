@@ -303,19 +303,24 @@ def history(caller: Caller, asked: History) -> Reply | Promise[Reply]:
         if not page.is_recovered:
             return Failure.of(POSITION_GONE)
         told = list(_told(page))
-        return {"publications": told, "offset": position.seq, "epoch": position.epoch}
+        size = sum(size for _, size in told)
+        caller.realm.gateway.retold(caller.visitor, asked.channel, len(told), size)
+        return {"publications": [event for event, _ in told], "offset": position.seq, "epoch": position.epoch}
 
     return chain(past, tell)
 
 
-def _told(page: Page) -> Iterable[dict[str, Any]]:
-    """The events of a page; one that JSON cannot express is left out, as for every listener of JSON."""
+def _told(page: Page) -> Iterable[tuple[dict[str, Any], int]]:
+    """The events of a page, each with its payload bytes.
+
+    One that JSON cannot express is left out, as for every listener of JSON.
+    """
     for record in page.records:
         try:
             data = sample_of(record.fresh_payload())
         except Undecodable:
             continue
-        yield {"data": Raw(data), "offset": record.seq}
+        yield {"data": Raw(data), "offset": record.seq}, len(record.payload)
 
 
 def presence(caller: Caller, asked: OfChannel) -> Reply | Promise[Reply]:

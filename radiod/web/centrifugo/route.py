@@ -86,6 +86,8 @@ class Centrifugo(Route):
     def _command(
         self, caller: Caller, command: dict[str, msgspec.Raw]
     ) -> dict[str, Any] | Promise[dict[str, Any]]:
+        if caller.holder.why_refused:
+            return wrapped(Failure.of(UNAUTHORIZED))
         if len(command) != 1:
             return wrapped(Failure.of(BAD_REQUEST, "a command has one member, its method"))
         ((name, asked),) = command.items()

@@ -2,11 +2,14 @@
 
 import pytest
 
+from radiod.core.allowances import Allowances
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.flow import Flow, Tally
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
+from radiod.core.plans import Plan
 from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.sessions.session import Session
 from radiod.testing import FakeClock, RecordingOutbox, make_principal
@@ -135,3 +138,16 @@ def test_one_that_stops_is_owed_nothing(listener):
 )
 def test_a_subscription_knows_the_topics_it_takes(pattern, topic, takes):
     assert subscription("prefix", pattern).takes(topic) is takes
+
+
+def test_its_accounts_plan_says_how_often_it_may_get_an_event():
+    group = subscription()
+    holder = Holder("k", Account("acme"))
+    holder.account.allowances = Allowances(Plan(deliver_rate=4), group.flow.clock)
+    one = Listener(Session(1, make_principal(holder=holder), "outlet"), group)
+    assert (one.interval, one.is_paced) == (0.25, True)
+    one.tune(BufferSettings(min_interval=2.0))
+    assert one.interval == 2
+    holder.account.allowances.change(Plan())
+    one.tune(DEFAULTS)
+    assert (one.interval, one.is_paced, one.pacer) == (0, False, None)

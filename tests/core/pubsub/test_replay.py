@@ -20,6 +20,10 @@ DEFAULT = PublishOptions()
 FOR_OTHERS = PublishOptions(eligible_authid=["others"])
 
 
+def unheard(events, size):
+    """Nobody counts what is told."""
+
+
 class World:
     """One topic with a history, one listener to it."""
 
@@ -200,9 +204,15 @@ class TestRetelling:
         def tell(events, lost):
             return [[[one.record.seq, one.args, one.kwargs, one.lost] for one in events]], {"lost": lost}
 
-        args, kwargs = Retelling(world.histories.of("a"), tally, tell).parts(codec)
+        counted = []
+        retelling = Retelling(world.histories.of("a"), tally, tell, lambda *told: counted.append(told))
+        args, kwargs = retelling.parts(codec)
         (events,), lost = codec.load(args), codec.load(kwargs)["lost"]
         assert tally.undeliverable == lost
+        said = [payload for n, payload in enumerate(payloads, 1) if n in [event[0] for event in events]]
+        assert counted == [(len(said), sum(map(len, said)))]
+        assert retelling.parts(codec) == (args, kwargs)
+        assert len(counted) == 1
         return events, lost
 
     @pytest.mark.parametrize("sender", [JSON, MSGPACK, CBOR])
@@ -216,7 +226,9 @@ class TestRetelling:
         undefined = Payload(CBOR, b"\x81\xf7", b"")
         world = World()
         world.publish(payload=undefined)
-        answer = Retelling(world.histories.of("a"), Tally(), lambda events, _: ([events[0].args], {}))
+        answer = Retelling(
+            world.histories.of("a"), Tally(), lambda events, _: ([events[0].args], {}), unheard
+        )
         assert answer.parts(CBOR) == (b"\x81\x81\xf7", b"")
 
     def test_leaves_out_what_cannot_be_said_and_counts_it(self):
@@ -231,5 +243,5 @@ class TestRetelling:
     def test_keeps_nothing_of_what_it_says(self):
         world = World()
         world.publish(payload=Payload(JSON, b"[1]", b""))
-        Retelling(world.histories.of("a"), Tally(), lambda events, lost: ([], {})).parts(MSGPACK)
+        Retelling(world.histories.of("a"), Tally(), lambda events, lost: ([], {}), unheard).parts(MSGPACK)
         assert world.histories.of("a")[0].payload._other == {}

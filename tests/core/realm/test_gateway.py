@@ -6,6 +6,7 @@ from support.realms import NO, YES, Slow, World
 
 from radiod.core.channels.settings import NO_RULES, ChannelSettings
 from radiod.core.disclosure import Visitor
+from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
 from radiod.core.procedures.dispatch import FOR_SESSIONS
 from radiod.core.rights import Action, Disclose, Verdict
@@ -23,6 +24,7 @@ from radiod.errors import (
     NOT_AUTHORIZED,
     QUOTA,
     TIMEOUT,
+    NoAccess,
     Refused,
 )
 from radiod.testing import (
@@ -145,6 +147,11 @@ class TestVisitors:
     @pytest.fixture
     def private(self, world):
         return world.realm.lifecycle.declare("p", key="secret")
+
+    def test_have_counted_what_they_are_told_of_the_past(self, world, visitor):
+        world.realm.gateway.retold(visitor, "a", 3, 30)
+        line = world.realm.ledger.line(None, "a")
+        assert (line.delivered, line.bytes_out) == (3, 30)
 
     def test_publish_under_their_own_name(self, world, visitor, alice):
         alice.subscribe("a")
@@ -418,3 +425,24 @@ class TestProgress:
         slow.settle()
         assert outcomes[0].uri == CANCELED
         assert_silent(callee)
+
+
+class TestAccess:
+    """Somebody's access may end between being let in and opening something."""
+
+    @pytest.fixture
+    def holder(self):
+        return Holder("k_1", Account("acme"))
+
+    def test_nobody_opens_a_session_whose_access_has_ended(self, world, holder):
+        holder.refused = "revoked"
+        with pytest.raises(NoAccess, match="API-KEY not valid") as refusal:
+            world.realm.gateway.join(make_principal(holder=holder), None)
+        assert (refusal.value.reason, world.realm.sessions) == ("revoked", {})
+
+    def test_a_session_is_expelled_with_the_reason(self, world, holder):
+        session = world.realm.gateway.join(make_principal(holder=holder), None)
+        assert holder.connections == 1
+        world.realm.gateway.expel(session, "expired")
+        (sent,) = world.outbox.take(session)
+        assert (sent.message.reason, holder.connections) == ("radiod.close.expired", 0)

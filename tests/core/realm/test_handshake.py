@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from radiod import __version__
 from radiod.core.budgets.seats import Seats
+from radiod.core.holders import Account, Holder
 from radiod.core.promises import Promise
 from radiod.core.realm.handshake import EXTENSIONS, Gate, Handshake
 from radiod.core.rights import Principal
@@ -540,3 +541,50 @@ def test_logins_that_wait_have_seats_and_give_them_back():
         hello("slow")
     asking.asked[0].settle(Denied("wamp.error.authentication_denied", "no"))
     assert len(seats) == 0
+
+
+def test_whose_access_has_ended_meanwhile_is_not_let_in():
+    holder = Holder("joe", Account("acme"))
+
+    class Known(LetIn):
+        def begin(self, details):
+            return make_principal("joe", holder=holder)
+
+    realm = make_realm()
+    gates = {"radio": Gate(realm, {"ticket": Known("ticket")})}
+    hello = JSON.decode(b'[1,"radio",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]')
+    assert isinstance(Handshake(gates).receive(hello, OUTLET), Welcome)
+    holder.refused = "suspended"
+    with pytest.raises(Denied, match="not let in: suspended") as denied:
+        Handshake(gates).receive(hello, OUTLET)
+    assert (denied.value.uri, len(realm.sessions)) == (AUTHENTICATION_FAILED, 1)
+
+
+@pytest.mark.parametrize(
+    ("peer", "origin", "reason"),
+    [
+        ("tcp:192.0.2.7:4711", "https://a.example", ""),
+        ("tcp:192.0.2.7", None, ""),
+        ("tcp:192.0.2.7:4711", "https://b.example", "origin"),
+        ("tcp:198.51.100.1:4711", "https://a.example", "address"),
+        ("tcp:[2001:db8::1]:4711", None, "address"),
+        ("unix", None, "address"),
+    ],
+)
+def test_some_are_let_in_only_from_where_they_belong(peer, origin, reason):
+    holder = Holder("joe", Account("acme"))
+    holder.restrict(["https://a.example"], ["192.0.2.0/24"])
+
+    class Known(LetIn):
+        def begin(self, details):
+            return make_principal("joe", holder=holder)
+
+    gates = {"radio": Gate(make_realm(), {"ticket": Known("ticket")})}
+    hello = JSON.decode(b'[1,"radio",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]')
+    handshake = Handshake(gates, None, peer, origin)
+    if not reason:
+        assert isinstance(handshake.receive(hello, OUTLET), Welcome)
+        return
+    with pytest.raises(Denied, match=f"not let in: {reason}") as denied:
+        handshake.receive(hello, OUTLET)
+    assert denied.value.uri == AUTHENTICATION_FAILED

@@ -6,10 +6,16 @@ from hypothesis import strategies as st
 from support.answers import assert_error, assert_refused, assert_silent
 from support.realms import YES, World
 
+from radiod.core.access.ledger import Ledger
+from radiod.core.access.records import UsageRow
+from radiod.core.allowances import Allowances
 from radiod.core.channels.settings import ChannelSettings
+from radiod.core.delivery.broadcast import Publication
+from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.disclosure import Visitor
+from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
-from radiod.core.promises import Promise
+from radiod.core.plans import Plan
 from radiod.core.realm.publications import Usage
 from radiod.core.rights import Disclose, Verdict
 from radiod.errors import (
@@ -25,6 +31,7 @@ from radiod.errors import (
 )
 from radiod.testing import (
     ALLOW_NONE,
+    FakeClock,
     make_principal,
 )
 from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload
@@ -102,8 +109,11 @@ class Recording:
     def __init__(self):
         self.told = []
 
-    def published(self, actor, size, *, is_public):
-        self.told.append((actor.id, size, is_public))
+    def published(self, actor, channel, size, *, is_public):
+        self.told.append((actor.id, channel, size, is_public))
+
+    def called(self, actor, procedure):
+        """Other tests' business."""
 
 
 class TestMeter:
@@ -123,12 +133,12 @@ class TestMeter:
     def test_counts_what_messages_testaments_and_visitors_publish(self, world, meter, alice, visitor):
         alice.send(16, 1, {}, "a", [1])
         alice.call("wamp.session.add_testament", "a", ["bye"], {})
-        assert meter.told == [(alice.id, 3, True)]
+        assert meter.told == [(alice.id, "a", 3, True)]
         alice.leave()
         self.publish(world, visitor, "a", "xy")
         assert meter.told[1:] == [
-            (alice.id, len(CBOR.dump(["bye"])), True),
-            (99, len(Payload.of("xy")), True),
+            (alice.id, "a", len(CBOR.dump(["bye"])), True),
+            (99, "a", len(Payload.of("xy")), True),
         ]
 
     def test_counts_nothing_that_the_router_says(self, world, meter):
@@ -142,7 +152,8 @@ class TestMeter:
         self.publish(world, visitor, "p", key="secret")
         self.publish(world, visitor, "p")
         self.publish(world, visitor, "c")
-        assert [is_public for _, _, is_public in meter.told] == [False, True, True]
+        told = [(channel, is_public) for _, channel, _, is_public in meter.told]
+        assert told == [("p", False), ("p", True), ("c", True)]
 
     def test_counts_nothing_that_was_refused(self, world, meter, alice, visitor):
         world.realm.lifecycle.declare("p", key="secret")
@@ -159,16 +170,42 @@ class TestMeter:
             assert_refused(uri, self.publish, world, visitor, topic, verdict=verdict, **options)
         assert meter.told == []
 
-    def test_counts_what_is_answered_later(self, world, meter, alice, visitor):
+    def test_counts_what_waits_for_room_once_it_is_accepted(self, world, meter, alice, visitor):
         alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
         world.outbox.block(alice.session)
         answers = [self.publish(world, visitor, "a", n, acknowledge=True) for n in range(2)]
-        assert isinstance(answers[1], Promise)
+        assert isinstance(answers[1], AwaitedRoom)
+        assert len(meter.told) == 1
+        world.outbox.unblock(alice.session)
+        outcomes = []
+        answers[1].then(outcomes.append)
+        world.clock.advance(0)
+        assert isinstance(outcomes[0], Publication)
         assert len(meter.told) == 2
+
+    def test_what_waits_for_room_under_a_plan_is_paid_for_once_it_has_it(self, world, meter, alice):
+        holder = Holder("k", Account("acme"))
+        holder.account.allowances = Allowances(Plan(publish_day=10), world.clock)
+        visitor = Visitor(99, make_principal(holder=holder))
+        alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
+        world.outbox.block(alice.session)
+        answers = [self.publish(world, visitor, "a", n, acknowledge=True) for n in range(2)]
+        world.outbox.unblock(alice.session)
+        outcomes = []
+        answers[1].then(outcomes.append)
+        world.clock.advance(0)
+        assert isinstance(outcomes[0], Publication)
+        assert holder.account.allowances.publish_day.used == 2
+
+    def test_does_not_count_what_never_had_room(self, world, meter, alice, visitor):
+        alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
+        world.outbox.block(alice.session)
+        answers = [self.publish(world, visitor, "a", n, acknowledge=True) for n in range(2)]
         outcomes = []
         answers[1].then(outcomes.append)
         world.clock.advance(10)
         assert outcomes[0].uri == OVERRUN
+        assert len(meter.told) == 1
 
 
 def test_what_is_kept_of_an_event_does_not_hold_the_key(world):
@@ -196,11 +233,36 @@ def test_a_sample_that_was_refused_is_not_counted_in_its_stream(world):
 
 
 def test_public_events_are_counted_and_nothing_of_private_channels():
-    usage, actor = Usage(), Visitor(1, make_principal())
+    ledger = Ledger(FakeClock())
+    usage, actor = Usage(ledger), Visitor(1, make_principal())
     assert usage.published_events == 0
     for is_public in (True, False, True):
-        usage.published(actor, 100, is_public=is_public)
+        usage.published(actor, "a", 100, is_public=is_public)
     assert usage.published_events == 2
+    assert ledger.line(None, "a").published == 3
+
+
+def test_usage_is_entered_under_holder_and_channel():
+    ledger, holder = Ledger(FakeClock()), Holder("k", Account("acme"))
+    usage, actor = Usage(ledger), Visitor(1, make_principal(holder=holder))
+    usage.published(actor, "a", 10, is_public=True)
+    usage.published(actor, "a", 5, is_public=False)
+    usage.refused(actor, "a")
+    usage.retold(actor, "a", 3, 30)
+    usage.called(actor, "add")
+    row, called = (line.row() for line in ledger.changed())
+    assert row == UsageRow(
+        hour=ledger.hour,
+        account="acme",
+        key="k",
+        channel="a",
+        published=2,
+        delivered=3,
+        refused=1,
+        bytes_in=15,
+        bytes_out=30,
+    )
+    assert (called.account, called.key, called.channel, called.calls) == ("acme", "k", "add", 1)
 
 
 def test_a_realm_counts_with_it(world, alice):

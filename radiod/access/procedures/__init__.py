@@ -1,0 +1,1 @@
+"""``radiod.admin.*``: what changes access, and tells of it."""

@@ -1,0 +1,158 @@
+"""Who was given how many events, counted once for each event and not for each listener.
+
+A subscription counts what all of its ordinary listeners are given (``Offered``). What the listeners of one
+holder had of it is that, since they joined, times their number, less what was left out for one of them:
+excluded, waiting or lost in its buffer. Listeners with a pacer count each event that they are given; they are
+few, or slow. ``Readerships.settle`` brings all of it together in the ledger, once a second.
+"""
+
+from __future__ import annotations
+
+from radiod.core.access.ledger import Ledger, Line
+from radiod.core.holders import Holder
+
+__all__ = ["Offered", "Readership", "Readerships"]
+
+
+class Offered:
+    """Events that all ordinary listeners of one subscription were given, and their payload bytes."""
+
+    __slots__ = ("by_holder", "bytes", "channel", "events")
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        self.events = 0
+        self.bytes = 0
+        self.by_holder: dict[Holder | None, Readership] = {}
+
+
+class Readership:
+    """The listeners of one holder in one subscription, and what they were given since the last ``settle``."""
+
+    __slots__ = (
+        "_bytes",
+        "_delivered",
+        "_dropped",
+        "_edition",
+        "_holder",
+        "_line",
+        "_listeners",
+        "_offered",
+        "_ordinary",
+        "_readerships",
+        "_since",
+        "_since_bytes",
+    )
+
+    def __init__(self, readerships: Readerships, offered: Offered, holder: Holder | None) -> None:
+        self._readerships = readerships
+        self._offered = offered
+        self._holder = holder
+        self._listeners = 0
+        # Those without a pacer, and up to where they had what was offered.
+        self._ordinary = 0
+        self._since = offered.events
+        self._since_bytes = offered.bytes
+        # What was given to one listener, less what was left out for one.
+        self._delivered = 0
+        self._bytes = 0
+        self._dropped = 0
+        self._line: Line | None = None
+        self._edition = -1
+
+    # --- listeners
+
+    def enter(self) -> None:
+        """One more listener, an ordinary one."""
+        self._listeners += 1
+        self.bring_back()
+
+    def set_apart(self) -> None:
+        """An ordinary listener counts for itself from here on."""
+        self._catch_up()
+        self._ordinary -= 1
+
+    def bring_back(self) -> None:
+        """It is an ordinary one again."""
+        self._catch_up()
+        self._ordinary += 1
+
+    def leave(self) -> None:
+        """An ordinary listener is gone."""
+        self.set_apart()
+        self._listeners -= 1
+        if not self._listeners:
+            self._readerships.end(self)
+            del self._offered.by_holder[self._holder]
+
+    def _catch_up(self) -> None:
+        offered = self._offered
+        self._delivered += self._ordinary * (offered.events - self._since)
+        self._bytes += self._ordinary * (offered.bytes - self._since_bytes)
+        self._since = offered.events
+        self._since_bytes = offered.bytes
+
+    # --- what one of them was given
+
+    def give(self, size: int) -> None:
+        """One listener was given an event of so many payload bytes, besides what was offered to all."""
+        self._delivered += 1
+        self._bytes += size
+
+    def leave_out(self, size: int) -> None:
+        """One listener was not given an event that was offered to all, or that ``give`` has counted."""
+        self._delivered -= 1
+        self._bytes -= size
+
+    def lose(self, count: int) -> None:
+        """So many events were lost for one listener."""
+        self._dropped += count
+
+    # --- the ledger
+
+    def settle(self, ledger: Ledger) -> None:
+        """Enter what was given since the last time."""
+        self._catch_up()
+        if not (self._delivered or self._dropped):
+            return
+        line = self._line
+        if line is None or self._edition != ledger.edition:
+            line = self._line = ledger.line(self._holder, self._offered.channel)
+            self._edition = ledger.edition
+        ledger.charge(self._holder, self._delivered, self._bytes)
+        line.delivered += self._delivered
+        line.bytes_out += self._bytes
+        line.dropped += self._dropped
+        self._delivered = self._bytes = self._dropped = 0
+
+
+class Readerships:
+    """All of one server, on its ``ledger``."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._all: dict[Readership, None] = {}
+        ledger.settlers.append(self.settle)
+
+    def __len__(self) -> int:
+        """How many holders listen, each counted for each of its subscriptions."""
+        return len(self._all)
+
+    def of(self, offered: Offered, holder: Holder | None) -> Readership:
+        """The listeners of a holder in a subscription; ``Readership.enter`` follows."""
+        readership = offered.by_holder.get(holder)
+        if readership is None:
+            readership = offered.by_holder[holder] = Readership(self, offered, holder)
+            self._all[readership] = None
+        return readership
+
+    def end(self, readership: Readership) -> None:
+        """Nobody is left of them."""
+        readership.settle(self.ledger)
+        del self._all[readership]
+
+    def settle(self) -> None:
+        """Enter in the ledger what everybody was given."""
+        ledger = self.ledger
+        for readership in self._all:
+            readership.settle(ledger)
