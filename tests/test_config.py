@@ -412,7 +412,7 @@ SCRAM = (
         (WEBHOOK, "realms.r.webhooks.h.url: missing"),
         (
             f"{WEBHOOK}url = 'https://a'\nchannels = ['a']",
-            "realms.r.webhooks.h.secret: missing; give secret, secret_file or secret_env",
+            "realms.r.webhooks.h.secret: missing; give secret, secret_file, secret_env or secret_credential",
         ),
         *(
             (
