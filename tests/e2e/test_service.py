@@ -197,6 +197,7 @@ class TestAStart:
         assert "Uid:\t0\t" not in status
         modes = machine.run("bash", "-c", "stat -c '%a %n' /var/lib/private/radiod/*").stdout
         assert {line.split()[0] for line in modes.splitlines()} == {"600"}
+        assert machine.run("stat", "-L", "-c", "%a", "/run/radiod/admin.sock").stdout.strip() == "600"
         assert "secret-of-station" not in machine.journal()
         assert "Traceback" not in machine.journal()
 
