@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
 
 from radiod import config
-from radiod.access.bookkeeper import Bookkeeper, Used
+from radiod.access.bookkeeper import Bookkeeper
 from radiod.access.deliveries import DeliveryLimits
 from radiod.access.procedures.usage import UsageProcedures
+from radiod.access.spent import Used
 from radiod.core.access.ledger import Ledger
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.port import AccessStore
@@ -43,9 +44,18 @@ class Usage:
         # Who asks before the start what was used: account, and the answer.
         self._asked: list[tuple[str, Promise[Used]]] | None = []
 
-    def attend(self, realms: Mapping[str, Realm], accounts: Accounts) -> None:
-        """The realms are there: act on what their listeners use, and answer who asks there."""
-        self.limits = DeliveryLimits(self.ledger, [realm.subscriptions for realm in realms.values()])
+    def attend(
+        self,
+        realms: Mapping[str, Realm],
+        accounts: Accounts,
+        on_used_up: Callable[[Account, str], None] = lambda account, limit: None,
+    ) -> None:
+        """The realms are there: act on what their listeners use, and answer who asks there.
+
+        ``on_used_up``: as ``DeliveryLimits``.
+        """
+        held = [realm.subscriptions for realm in realms.values()]
+        self.limits = DeliveryLimits(self.ledger, held, on_used_up)
         accounts.moving.append(self.ledger.regroup)
         family = UsageProcedures(self)
         for realm in realms.values():
