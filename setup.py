@@ -85,7 +85,7 @@ setup(
         "pyjwt>=2.10",
         # radioctl: its command line, its screens, and its WebSockets, which need no reactor.
         "click>=8.2",
-        "rich>=13.7",
+        "rich>=13.9.4",
         "websockets>=13",
     ],
     entry_points={"console_scripts": ["radioctl = radiod.ctl.app:main"]},

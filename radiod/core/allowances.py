@@ -172,11 +172,6 @@ class Allowances:
             return max(interval, THIN_S)
         return interval
 
-    @property
-    def is_over(self) -> bool:
-        """Whether its listeners must end, since they have used up what the plan gives them."""
-        return self.plan.over == "refuse" and self.used_up is not None
-
     def check_connection(self, is_open: int) -> None:
         """One more connection is about to open, beside as many as ``is_open``.
 

@@ -165,7 +165,10 @@ class Holder:
         Raises: NoAccess: it is not: ``revoked``, ``suspended``, ``expired``, ``not_yet_valid``, ``origin``,
             ``address``.
         """
-        self.check_open()
+        # Each request asks this: no call more than is needed.
+        reason = self.refused or self.account.refused
+        if reason:
+            raise NoAccess(reason)
         if self._origins is not None and origin is not None and origin not in self._origins:
             raise NoAccess("origin")
         if self._networks is not None and not self._networks.trust(address):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ __all__ = [
     "moment",
     "month",
     "number",
+    "printable",
     "read_secret",
     "size",
     "word",
@@ -76,6 +78,16 @@ def size(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def printable(text: str) -> str:
+    """The same with escapes, as JSON has them, in the place of all that could do something to a terminal.
+
+    Names, labels and events are other people's.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def word(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
@@ -44,9 +44,18 @@ class Usage:
         # Who asks before the start what was used: account, and the answer.
         self._asked: list[tuple[str, Promise[Used]]] | None = []
 
-    def attend(self, realms: Mapping[str, Realm], accounts: Accounts) -> None:
-        """The realms are there: act on what their listeners use, and answer who asks there."""
-        self.limits = DeliveryLimits(self.ledger, [realm.subscriptions for realm in realms.values()])
+    def attend(
+        self,
+        realms: Mapping[str, Realm],
+        accounts: Accounts,
+        on_used_up: Callable[[Account, str], None] = lambda account, limit: None,
+    ) -> None:
+        """The realms are there: act on what their listeners use, and answer who asks there.
+
+        ``on_used_up``: as ``DeliveryLimits``.
+        """
+        held = [realm.subscriptions for realm in realms.values()]
+        self.limits = DeliveryLimits(self.ledger, held, on_used_up)
         accounts.moving.append(self.ledger.regroup)
         family = UsageProcedures(self)
         for realm in realms.values():

@@ -173,10 +173,10 @@ class TestDeliveries:
         thin, refuse = (self.allowances(clock, deliver_day=5, over=over) for over in ("thin", "refuse"))
         for one in (thin, refuse):
             one.delivered(4, 400)
-            assert (one.interval, one.is_over) == (0, False)
+            assert (one.interval, one.used_up) == (0, None)
             one.delivered(1, 100)
-        assert (thin.interval, thin.is_over) == (10, False)
-        assert (refuse.interval, refuse.is_over) == (0, True)
+        assert (thin.interval, thin.used_up) == (10, thin.deliver_day)
+        assert (refuse.interval, refuse.used_up) == (0, refuse.deliver_day)
 
     def test_the_longer_interval_counts(self):
         one = self.allowances(FakeClock(), deliver_rate=0.01, bytes_month=1, over="thin")

@@ -1,6 +1,7 @@
 """``radioctl check-config`` and ``restore``, ``usage`` in files, ``completion``."""
 
 import time
+from pathlib import Path
 
 import click
 import pytest
@@ -233,3 +234,10 @@ class TestDates:
 )
 def test_sizes(count, told):
     assert size(count) == told
+
+
+def test_a_backup_elsewhere_needs_a_whole_path(run, server):
+    assert run("--url", "ws://127.0.0.1:9", "backup", "b.sqlite").status == 2
+    assert run("--url", "ws://127.0.0.1:9", "backup", "/b.sqlite").status == 3
+    server.answers["radiod.admin.backup"] = lambda path: {"path": path, "bytes": 12345}
+    assert run("backup", "b.sqlite").out == f"{Path.cwd() / 'b.sqlite'}  12,345 bytes\n"
