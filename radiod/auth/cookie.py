@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from radiod.core.holders import Holder
 from radiod.core.ids import Ids, digest
 from radiod.core.rights import Principal
 from radiod.core.sessions.authentication import BrowserCookie
@@ -104,6 +105,11 @@ class CookieJar:
     def forget(self, cookie_id: str) -> None:
         """Whoever has this cookie must log in again; unknown ids do nothing."""
         self._entries.pop(digest(cookie_id), None)
+
+    def forget_holder(self, holder: Holder) -> None:
+        """Whoever this holder is has other rights now, and must log in again. Cost: O(n)."""
+        for each in [each for each, entry in self._entries.items() if entry.principal.holder is holder]:
+            del self._entries[each]
 
     def recall(self, cookie_id: str) -> Principal | None:
         """Who logged in with this cookie, as then; None: nobody, or too long ago."""

@@ -6,7 +6,7 @@ then, when the store is open, what was kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from twisted.logger import Logger
@@ -59,7 +59,8 @@ class Access:
     """Everything about access on one server.
 
     ``accounts``, ``ring``, ``members``: the tables; ``keys``, ``users``, ``book``, ``plans``: the books, of
-    keys, users, accounts and plans; ``anonymous``: whoever does not say who that is.
+    keys, users, accounts and plans; ``anonymous``: whoever does not say who that is; ``on_rights``: told each
+    holder who has other rights now.
     """
 
     log = Logger()
@@ -77,6 +78,7 @@ class Access:
         self._ids = ids
         self._threads = threads
         self._is_loaded = False
+        self.on_rights: Callable[[Holder], object] = lambda holder: None
         self._round: Deadline | None = None
         self.calendar = Calendar(clock, clock.timers)
         self.calendar.on_set_back = self._set_back
@@ -139,6 +141,7 @@ class Access:
             slices=self.slices,
             max_users=limits.max_users,
         )
+        self.keys.on_rights = self.users.on_rights = lambda holder: self.on_rights(holder)
         for realm, settings in self._config.realms.items():
             self._fix(realm, settings, users[realm])
         for place in all_of_them:

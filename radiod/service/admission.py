@@ -59,7 +59,7 @@ class Admission:
     """Everything about one realm that decides on rights.
 
     ``roles``: permissions by name; ``anonymous``: who lets anybody in, None: nobody does; ``users``: those of
-    the configuration; ``gate``: all the ways in.
+    the configuration; ``cookies``: who may come back by one, None: nobody; ``gate``: all the ways in.
     """
 
     log = Logger()
@@ -91,12 +91,12 @@ class Admission:
         )
         self.users: Final = [self._user(authid, user) for authid, user in settings.users.items()]
         lifetime_s = settings.cookie_lifetime_s
-        cookies = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
+        self.cookies: Final = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
         self._ways: dict[str, Authenticator] = {}
         self._methods = self._all_methods()
         self._members.on_change = self._offer
         self._offer()
-        self.gate: Final = Gate(realm, self._ways, cookies, self._logins(refused, max_questions))
+        self.gate: Final = Gate(realm, self._ways, self.cookies, self._logins(refused, max_questions))
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)

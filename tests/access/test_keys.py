@@ -9,6 +9,8 @@ from support.books import Books
 
 from radiod.access.openings import MAX_SECRETS
 from radiod.access.secrets import is_key_id, is_secret
+from radiod.core.access.records import KeyRecord, SecretRecord
+from radiod.core.ids import digest
 from radiod.core.rights import Action
 from radiod.errors import (
     INVALID_ARGUMENT,
@@ -472,6 +474,40 @@ class TestLists:
     @pytest.mark.parametrize("procedure", ["get", "update", "rotate", "suspend", "resume", "revoke"])
     def test_a_key_that_is_not_there_is_not_there(self, books, procedure):
         assert books.ask(f"key.{procedure}", "k_nobody") == NO_SUCH_KEY
+
+
+class TestConfiguration:
+    def fixed(self, id="station", **fields):
+        record = {"account": id, "realm": "radio", "created": 1.0, "created_by": "configuration", **fields}
+        return KeyRecord(id=id, **record)
+
+    def test_its_keys_are_found_and_not_changed(self, books):
+        books.keys.fix(self.fixed(listen=("a",)), digest("secret"), None)
+        assert reason(books, "secret") == ""
+        principal = books.ring.get("secret").principal
+        assert (principal.authprovider, principal.permissions.may_hold_publishers) == ("static", True)
+        for act in ("update", "rotate", "suspend", "resume", "revoke"):
+            assert books.ask(f"key.{act}", "station") == INVALID_ARGUMENT
+
+    def test_they_come_before_those_of_the_store(self, books):
+        books.keys.fix(self.fixed(), digest("secret"), None)
+        stored = SecretRecord(digest=digest("other"), key="station", hint="ther", created=2.0)
+        notes = books.keys.load([self.fixed(label="stored")], [stored])
+        assert notes == ["key station is the configuration's: that of the store opens nothing"]
+        assert (reason(books, "secret"), reason(books, "other")) == ("", None)
+
+    def test_two_realms_may_have_one_name(self, books):
+        books.keys.fix(self.fixed(), digest("one"), None)
+        books.keys.fix(self.fixed(realm="elsewhere"), digest("two"), None)
+        listed = [(key["id"], key["realm"]) for key in books.ask("key.list")["keys"]]
+        assert listed == [("station", "radio"), ("station", "elsewhere")]
+
+    def test_their_use_is_told_and_not_written(self, books):
+        books.keys.fix(self.fixed(), digest("secret"), None)
+        books.ring.find("secret")
+        books.keys.tell_used()
+        assert books.ask("key.get", "station")["secrets"][0]["last_used"] is not None
+        assert books.keeper.noted == []
 
 
 class TestUse:

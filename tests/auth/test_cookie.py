@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from support.logins import details, refusal
 
 from radiod.auth.cookie import CookieJar
+from radiod.core.holders import Account, Holder
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.errors import AUTHENTICATION_DENIED
 from radiod.testing import FakeClock, SequentialIds, make_principal
@@ -151,3 +152,11 @@ def test_a_new_proof_of_the_owner_begins_a_new_life(jar, clock):
     jar.bind(OLD, who("ann"))
     clock.advance(60.0)
     assert owner(jar) == "ann"
+
+
+def test_whose_rights_have_changed_must_log_in_again(jar):
+    ann, bob = (make_principal(name, holder=Holder(name, Account(name))) for name in ("ann", "bob"))
+    for cookie, principal in (("a", ann), ("b", bob), ("c", ann)):
+        jar.remember(cookie, principal)
+    jar.forget_holder(ann.holder)
+    assert [jar.recall(cookie) for cookie in "abc"] == [None, bob, None]

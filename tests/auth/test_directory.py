@@ -4,8 +4,16 @@ import pytest
 from msgspec.structs import replace
 from support.logins import LateDirectory, outcome_of, user
 
-from radiod.auth.directory import PROOFS, DynamicDirectory, ScramVerifier, StaticDirectory, WampcraSecret
+from radiod.auth.directory import (
+    PROOFS,
+    DynamicDirectory,
+    OrderedDirectory,
+    ScramVerifier,
+    StaticDirectory,
+    WampcraSecret,
+)
 from radiod.auth.unknown_users import UnknownUsers
+from radiod.core.holders import Account, Holder
 from radiod.core.rights import Action
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -100,6 +108,53 @@ class TestDynamicDirectory:
         assert learned == ([found] if found else [])
 
 
+class TestOrderedDirectory:
+    """The configuration's users come before others; a name is nobody else's, by whatever method."""
+
+    CAT = user("cat", ticket=lambda candidate: True)
+    FALSE_BOB = user("bob", ticket=lambda candidate: True, cryptosign=(OTHER_KEY,))
+
+    @pytest.fixture
+    def directory(self):
+        return OrderedDirectory(DIRECTORY, StaticDirectory({"bob": self.FALSE_BOB, "cat": self.CAT}))
+
+    @pytest.mark.parametrize(
+        ("method", "authid", "found"),
+        [
+            ("ticket", "ann", ANN),
+            ("ticket", "cat", CAT),
+            ("scram", "bob", BOB),
+            ("ticket", "bob", None),
+            ("ticket", "dan", None),
+        ],
+    )
+    def test_the_first_that_knows_a_name_answers(self, directory, method, authid, found):
+        assert directory.find(method, authid, {}) is found
+
+    def test_public_keys_are_looked_for_in_all(self, directory):
+        assert directory.find("cryptosign", None, {"pubkey": KEY}) is BOB
+        assert directory.find("cryptosign", None, {"pubkey": OTHER_KEY}) is self.FALSE_BOB
+
+    def test_it_knows_whom_they_know(self, directory):
+        assert [authid in directory for authid in ("ann", "cat", "dan", None)] == [True, True, False, False]
+
+    def test_nobody_else_is_asked_about_them(self, directory):
+        others = LateDirectory()
+        holders = []
+
+        def holder_of(authid):
+            holders.append(Holder(authid, Account(authid)))
+            return holders[-1]
+
+        dynamic = DynamicDirectory(directory, others, ("ticket",), lambda user: None, holder_of)
+        assert dynamic.find("ticket", "cat", {}) is self.CAT
+        assert dynamic.find("ticket", "bob", {}) is None
+        later = dynamic.find("ticket", "dan", {})
+        others.settle(user("dan"))
+        assert outcome_of(later).holder is holders[0]
+        assert holders[0].id == "dan"
+
+
 class TestDecoys:
     SALTED = user("s", "salty", wampcra=WampcraSecret(secret="p", salt="NaCl", iterations=7, keylen=20))
     USERS = (ANN, BOB, SALTED)
@@ -161,3 +216,39 @@ class TestDecoys:
         somebody, secret = decoys.wampcra("x")
         assert (somebody.role, somebody.provider, secret.salt) == ("guest", "dynamic", "")
         assert len(decoys.scram("x")[1].salt) == 16
+
+
+class TestNewLooks:
+    """Users who were added at run time have decoys, too."""
+
+    NAMES = [f"nobody {number}" for number in range(200)]
+    OTHER = replace(SCRAM, iterations=7000)
+
+    def looks(self, decoys):
+        return {name: decoys.scram(name)[1].iterations for name in self.NAMES}
+
+    def test_the_first_one_is_what_all_look_like(self):
+        decoys = UnknownUsers([], "pepper")
+        assert set(self.looks(decoys).values()) == {4096}
+        decoys.resemble(user("ann", ticket=lambda candidate: True))
+        assert set(self.looks(decoys).values()) == {4096}
+        decoys.resemble(user("bob", scram=SCRAM))
+        assert set(self.looks(decoys).values()) == {5000}
+
+    def test_a_new_look_changes_some_and_none_of_the_others(self):
+        decoys = UnknownUsers([BOB], "pepper")
+        salts = {name: decoys.scram(name)[1].salt for name in self.NAMES}
+        decoys.resemble(user("carl", scram=self.OTHER))
+        after = self.looks(decoys)
+        assert set(after.values()) == {5000, 7000}
+        assert {name: decoys.scram(name)[1].salt for name in self.NAMES} == salts
+        decoys.resemble(user("dora", scram=replace(self.OTHER, salt=b"87654321")))
+        assert self.looks(decoys) == after
+        decoys.resemble(user("emil", scram=replace(SCRAM, iterations=9000)))
+        assert {look for name, look in self.looks(decoys).items() if look != after[name]} == {9000}
+
+    def test_many_users_of_one_look_are_one(self):
+        many = [replace(BOB, authid=str(number)) for number in range(50)]
+        decoys = UnknownUsers([*many, user("carl", scram=self.OTHER)], "pepper")
+        looks = list(self.looks(decoys).values())
+        assert 50 < looks.count(7000) < 150

@@ -7,6 +7,7 @@ from support.logins import LateDirectory, details, outcome_of, refusal, user
 
 from radiod.auth.directory import StaticDirectory
 from radiod.auth.ticket import Ticket
+from radiod.core.promises import Promise
 from radiod.errors import AUTHENTICATION_DENIED, Denied
 
 REFUSED = (AUTHENTICATION_DENIED, "unknown authid or wrong ticket")
@@ -83,3 +84,49 @@ class TestWithADirectoryThatAnswersLater:
         directory, question = self.begin(authid)
         assert refusal(question.answer, "given", {}) == REFUSED
         assert directory.asked == []
+
+
+class TestTime:
+    """Where the tickets of some take time, wrong ones of others take as long."""
+
+    SLOW = user("slow", ticket=lambda candidate: TestTime.later)
+
+    def begin(self, authid, spend):
+        directory = StaticDirectory({"joe": JOE, "slow": self.SLOW})
+        return Ticket(directory, spend).begin(details(authid))
+
+    @pytest.fixture(autouse=True)
+    def _later(self):
+        TestTime.later = Promise()
+
+    @pytest.mark.parametrize("is_right", [True, False])
+    def test_a_ticket_may_be_checked_later(self, is_right):
+        answer = self.begin("slow", lambda ticket: None).answer("x", {})
+        assert isinstance(answer, Promise)
+        self.later.settle(is_right)
+        if is_right:
+            assert outcome_of(answer).authid == "slow"
+        else:
+            assert refusal(lambda: answer) == REFUSED
+
+    @pytest.mark.parametrize("authid", ["joe", "nobody", "", None])
+    def test_a_wrong_one_waits(self, authid):
+        spent = []
+        answer = self.begin(authid, lambda ticket: spent.append(ticket) or self.later).answer("x", {})
+        assert spent == ["x"]
+        self.later.settle(False)
+        assert refusal(lambda: answer) == REFUSED
+
+    def test_even_what_was_spent_rightly_is_wrong(self):
+        answer = self.begin("nobody", lambda ticket: self.later).answer("x", {})
+        self.later.settle(True)
+        assert refusal(lambda: answer) == REFUSED
+
+    def test_a_right_one_does_not_wait(self):
+        assert self.begin("joe", lambda ticket: self.later).answer("jöes-ticket", {}).authid == "joe"
+
+    def test_one_that_is_checked_later_is_paid_for(self):
+        spent = []
+        self.begin("slow", spent.append).answer("x", {})
+        self.later.settle(False)
+        assert spent == []
