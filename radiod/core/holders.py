@@ -44,10 +44,6 @@ class Account:
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
 
-    def end(self, reason: str) -> int:
-        """End all that its holders have open, at once. Returns: how much that was."""
-        return sum(holder.end(reason) for holder in list(self.busy))
-
     def ending(
         self, reason: str, is_meant: Callable[[Any], bool] | None = None
     ) -> Generator[None, None, int]:
