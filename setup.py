@@ -84,8 +84,8 @@ setup(
         # Listen tokens: no dependencies of its own.
         "pyjwt>=2.10",
         # radioctl: its command line, its screens, and its WebSockets, which need no reactor.
-        "click>=8.1.8",
-        "rich>=13.7",
+        "click>=8.2",
+        "rich>=13.9.4",
         "websockets>=13",
     ],
     entry_points={"console_scripts": ["radioctl = radiod.ctl.app:main"]},

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from radiod.access.spent import Spent, Used
 from radiod.core.access.ledger import Ledger, Line
 from radiod.core.access.port import AccessStore
 from radiod.core.access.records import UsageQuery, UsageRow
 from radiod.core.promises import Promise
-from radiod.core.quotas import day_of, month_of
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import RadiodError
 
-__all__ = ["Bookkeeper"]
+__all__ = ["Bookkeeper", "Used"]
 
 TICK_S: Final = 1.0
 
@@ -30,15 +30,6 @@ PAGE: Final = 10_000
 """Lines that are read in one go."""
 
 DAY: Final = 86_400
-
-QUOTAS: Final = ("published", "delivered", "bytes_out")
-"""What plans have quotas of."""
-
-Sums = tuple[int, int, int]
-"""Of ``QUOTAS``."""
-
-Used = tuple[Sums, Sums]
-"""Of today, and of this month."""
 
 
 class Bookkeeper:
@@ -75,6 +66,7 @@ class Bookkeeper:
         self._flush_at = 0.0
         self._is_restored = False
         self._is_busy = False
+        self._spent = Spent(store, clock, self._read_before)
         # Those who wait until everything that was counted when they asked is written.
         self._asked: list[Promise[None]] = []
         self._is_failing = False
@@ -153,10 +145,14 @@ class Bookkeeper:
                 self._restore(rows, more, waiting)
                 return
             self._ledger.restore(rows)
-            self._is_restored = True
-            self._write_all(waiting)
+            # Nothing is written under the eyes of those who ask what was used before.
+            self._spent.when_idle(partial(self._go_on, waiting))
 
         self._store.usage(query).then(read)
+
+    def _go_on(self, waiting: list[Promise[None]]) -> None:
+        self._is_restored = True
+        self._write_all(waiting)
 
     def _write_all(self, waiting: list[Promise[None]]) -> None:
         self._ledger.settle()
@@ -216,36 +212,12 @@ class Bookkeeper:
 
     def used(self, account: str) -> Promise[Used]:
         """What an account has used of its plan so far."""
-        sums: Promise[Used] = Promise()
-        day, month = (period(self._clock.time())[0] for period in (day_of, month_of))
+        return self._spent.used(account)
 
-        def ask(outcome: RadiodError | None) -> None:
-            if isinstance(outcome, RadiodError):
-                sums.settle(outcome)
-                return
-            self._sum(account, day, lambda of_day: self._sum(account, month, partial(known, of_day)))
-
-        def known(of_day: Sums | RadiodError, of_month: Sums | RadiodError) -> None:
-            if isinstance(of_day, RadiodError):
-                sums.settle(of_day)
-            elif isinstance(of_month, RadiodError):
-                sums.settle(of_month)
-            else:
-                sums.settle((of_day, of_month))
-
+    def _read_before(self) -> Promise[None]:
+        """What was counted by now is written; before the start nothing is: what is there was used before."""
         if self._is_restored:
-            self.flush().then(ask)
-        else:
-            # Nothing was written since the start: what is there was used before.
-            ask(None)
-        return sums
-
-    def _sum(self, account: str, since: int, known: Callable[[Sums | RadiodError], None]) -> None:
-        def add(outcome: tuple[list[dict[str, Any]], str | None] | RadiodError) -> None:
-            if isinstance(outcome, RadiodError):
-                known(outcome)
-                return
-            rows, _ = outcome
-            known(tuple(sum(row[name] for row in rows) for name in QUOTAS))
-
-        self._store.usage(UsageQuery(account=account, since=since)).then(add)
+            return self.flush()
+        nothing: Promise[None] = Promise()
+        nothing.settle(None)
+        return nothing

@@ -53,6 +53,8 @@ class PlanBook:
         self._used_before: Callable[[Account], Promise[Used]] | None = None
         # Accounts of which it could not be asked yet.
         self._unasked: list[Account] = []
+        # Whoever has to act at once on what an account may have now.
+        self.on_change: Callable[[Account], None] = lambda account: None
 
     def load(self, records: Iterable[PlanRecord]) -> list[str]:
         """What was kept. The configuration's plans stay as they are. Returns: notes for the log."""
@@ -104,6 +106,7 @@ class PlanBook:
         elif plan != Plan() or account in self._of:
             account.allowances = Allowances(plan, self._clock)
             self._ask(account)
+        self.on_change(account)
 
     def recall(self, used_before: Callable[[Account], Promise[Used]]) -> None:
         """The ledger can be asked now what accounts used before they had a plan, or the server started."""

@@ -75,6 +75,8 @@ class Tokens:
         self._keys = keys
         self._clock = clock
         self._secret = secret.encode()
+        # Names that secret, in the heads of what it signs.
+        self._name = hmac.digest(self._secret, b"name", "sha256")[:6].hex()
         # (realm, key's id, what the token names) -> its rights.
         self._narrowed: dict[tuple[str, str, tuple[str, ...]], Narrowed] = {}
 
@@ -103,7 +105,8 @@ class Tokens:
             _check(msgspec.convert(claims, Claims))
         except (Refused, msgspec.ValidationError) as error:
             raise Refused(INVALID_ARGUMENT, str(error)) from None
-        token = jwt.encode(claims, self._signing(key), _ALGORITHM, headers={"kid": key.id})
+        header = {"kid": key.id} if key.signing is not None else {"kid": key.id, "srv": self._name}
+        token = jwt.encode(claims, self._signing(key), _ALGORITHM, headers=header)
         if len(token) > MAX_TOKEN:
             raise Refused(INVALID_ARGUMENT, f"a token has at most {MAX_TOKEN} characters: name patterns")
         return token, now + ttl
@@ -131,11 +134,15 @@ class Tokens:
         return key, self._principal(key, claims), claims.exp
 
     def _verified(self, token: str) -> tuple[Key, dict[str, Any]]:
-        """Whose token it is, and what it says. Raises: WrongSecret, Refused."""
+        """Whose token it is, and what it says. Raises: WrongSecret, NoAccess, Refused."""
         if len(token) > MAX_TOKEN or not is_token(token):
             raise WrongSecret(NOT_AUTHORIZED, INVALID)
-        kid = _kid(token)
-        named = self._keys.named(kid) if kid is not None else ()
+        header = _header(token)
+        named = self._keys.named(header["kid"]) if header else ()
+        if header.get("srv", self._name) != self._name and any(key.signing is None for key in named):
+            # Another process signed it, before a restart say, and pages come back with it: nobody guesses
+            # here, since nothing is compared.
+            raise NoAccess("expired", INVALID)
         for key in named:
             told = _opened(token, self._signing(key))
             if told is not None:
@@ -193,15 +200,15 @@ def is_token(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
-def _kid(token: str) -> str | None:
-    """The key that a token says it is of; None: it is no token."""
+def _header(token: str) -> dict[str, Any]:
+    """What a token says of itself, with a ``kid`` that is a text; empty: it is no token."""
     try:
-        header = jwt.get_unverified_header(token)
+        header: dict[str, Any] = jwt.get_unverified_header(token)
     except _BROKEN:
-        return None
+        return {}
     kid = header.get("kid")
     # What must be understood, and is not: RFC 7515, 4.1.11.
-    return kid if isinstance(kid, str) and len(kid) <= MAX_URI_LENGTH and "crit" not in header else None
+    return header if isinstance(kid, str) and len(kid) <= MAX_URI_LENGTH and "crit" not in header else {}
 
 
 def _opened(token: str, secret: bytes) -> dict[str, Any] | None:

@@ -37,6 +37,7 @@ OWN_PATHS: Final = frozenset(
         "",
         "ws",
         "publish",
+        "account",
         "api",
         "call",
         "lp",
@@ -47,6 +48,7 @@ OWN_PATHS: Final = frozenset(
         "readyz",
         "metrics",
         "static",
+        "tokens",
     )
 )
 # What a request line can carry as it stands; "." and ".." are taken out by browsers.

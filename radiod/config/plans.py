@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from radiod.config.reading import Node
-from radiod.core.plans import Amount, Count, Over, Price, Rate, Seconds, check_bursts
+from radiod.core.plans import Amount, Count, Currency, Over, Price, Rate, Seconds, check_bursts
 from radiod.core.plans import Plan as WholePlan
 
 __all__ = ["Plan"]
@@ -33,6 +33,7 @@ class Plan(Node, frozen=True, kw_only=True):
     over: Over = "refuse"
     self_rotate: bool = False
     price: Price = {}
+    currency: Currency | None = None
 
     def __post_init__(self) -> None:
         check_bursts(self.publish_rate, self.publish_burst, self.call_rate, self.call_burst)

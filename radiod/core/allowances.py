@@ -7,6 +7,7 @@ taken over in place: what was used stays used.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from radiod.core.buckets import TokenBucket, burst_of
 from radiod.core.plans import Plan
@@ -16,11 +17,11 @@ from radiod.errors import QUOTA, RATE_LIMITED, OverLimit
 
 __all__ = ["Allowance", "Allowances"]
 
-THIN_S = 10.0
+THIN_S: Final = 10.0
 """Seconds between events of a listener that has used up a quota, where the plan thins for that."""
 
-RETRY_CONNECTING = 1
-"""Seconds: when somebody else's connection ends nobody knows."""
+RETRY_SOON: Final = 1
+"""Seconds: when another connection, or channel, ends nobody knows."""
 
 
 class Allowance:
@@ -171,11 +172,6 @@ class Allowances:
             return max(interval, THIN_S)
         return interval
 
-    @property
-    def is_over(self) -> bool:
-        """Whether its listeners must end, since they have used up what the plan gives them."""
-        return self.plan.over == "refuse" and self.used_up is not None
-
     def check_connection(self, is_open: int) -> None:
         """One more connection is about to open, beside as many as ``is_open``.
 
@@ -184,8 +180,13 @@ class Allowances:
         """
         plan = self.plan
         if plan.connections is not None and is_open >= plan.connections:
-            raise OverLimit("connections", RETRY_CONNECTING, QUOTA)
+            raise OverLimit("connections", RETRY_SOON, QUOTA)
         if plan.over == "refuse":
             quota = self.used_up
             if quota is not None:
                 raise OverLimit(quota.name, quota.wait(self.clock.time()), QUOTA)
+
+    def check_channel(self, count: int) -> None:
+        """One more channel is about to be created, beside ``count``. Raises: OverLimit: ``channels``."""
+        if self.plan.channels is not None and count >= self.plan.channels:
+            raise OverLimit("channels", RETRY_SOON, QUOTA)

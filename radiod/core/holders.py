@@ -27,17 +27,18 @@ class Account:
     """Who pays for what its holders use.
 
     ``refused``: why nobody of it is let in (``suspended``), empty: they are; ``connections``: sessions,
-    streams and waiting polls of its holders; ``busy``: those of them that have anything open;
-    ``allowances``: its plan at work, None: it never had one.
+    streams and waiting polls of its holders; ``channels``: that these created, and that exist; ``busy``:
+    those of them that have anything open; ``allowances``: its plan at work, None: it never had one.
     """
 
-    __slots__ = ("allowances", "busy", "connections", "id", "label", "refused")
+    __slots__ = ("allowances", "busy", "channels", "connections", "id", "label", "refused")
 
     def __init__(self, id: str, label: str = "") -> None:
         self.id = id
         self.label = label
         self.refused = ""
         self.connections = 0
+        self.channels = 0
         self.busy: dict[Holder, None] = {}
         self.allowances: Allowances | None = None
 
@@ -160,7 +161,10 @@ class Holder:
         Raises: NoAccess: it is not: ``revoked``, ``suspended``, ``expired``, ``not_yet_valid``, ``origin``,
             ``address``.
         """
-        self.check_open()
+        # Each request asks this: no call more than is needed.
+        reason = self.refused or self.account.refused
+        if reason:
+            raise NoAccess(reason)
         if self._origins is not None and origin is not None and origin not in self._origins:
             raise NoAccess("origin")
         if self._networks is not None and not self._networks.trust(address):

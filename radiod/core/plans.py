@@ -12,6 +12,7 @@ __all__ = [
     "NOTHING",
     "Amount",
     "Count",
+    "Currency",
     "Over",
     "Plan",
     "Price",
@@ -29,6 +30,9 @@ Over = Literal["refuse", "thin"]
 Priced = Literal["base", "published", "delivered", "calls", "bytes_in", "bytes_out", "seconds"]
 Price = dict[Priced, Annotated[float, Meta(ge=0, le=1_000_000_000)]]
 """What the ledger counts -> the price of 1,000 (of a gigabyte, of an hour); ``base``: of a month."""
+
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+"""Of the prices (ISO 4217)."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 """What a plan may be called."""
@@ -63,6 +67,7 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     over: Over = "refuse"
     self_rotate: bool = False
     price: Price = {}
+    currency: Currency | None = None
 
     def __post_init__(self) -> None:
         check_bursts(self.publish_rate, self.publish_burst, self.call_rate, self.call_burst)

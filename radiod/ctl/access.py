@@ -11,7 +11,7 @@ from radiod.ctl import show
 from radiod.ctl.failures import Refusal
 from radiod.ctl.session import Session
 from radiod.ctl.state import Group, State, pass_state
-from radiod.ctl.values import MOMENT, date, read_secret, word
+from radiod.ctl.values import date, moment, read_secret, word
 from radiod.errors import NO_SUCH_ACCOUNT
 
 __all__ = ["account", "key", "plan", "user"]
@@ -41,8 +41,8 @@ def _what_a_key_has(command: Any) -> Any:
         click.option("--register", multiple=True, metavar="PATTERN", help="Procedures it may answer."),
         click.option("--origin", "origins", multiple=True, help="Pages that may use it."),
         click.option("--address", "addresses", multiple=True, help="Networks that may use it, CIDR."),
-        click.option("--from", "valid_from", type=MOMENT, help="When it begins to open doors."),
-        click.option("--until", "valid_until", type=MOMENT, help="When it ends: 2027-12-31 or +90d."),
+        click.option("--from", "valid_from", type=moment, help="When it begins to open doors."),
+        click.option("--until", "valid_until", type=moment, help="When it ends: 2027-12-31 or +90d."),
     ]
     for option in reversed(options):
         command = option(command)

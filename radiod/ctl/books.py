@@ -14,7 +14,8 @@ import msgspec
 from radiod.ctl import show
 from radiod.ctl.session import Session
 from radiod.ctl.state import State, pass_state, with_json
-from radiod.ctl.values import MOMENT, MONTH, date, number
+from radiod.ctl.values import date, moment, number, printable
+from radiod.ctl.values import month as month_of
 
 __all__ = ["audit", "backup", "usage"]
 
@@ -38,9 +39,9 @@ PAGE: Final = 1000
 @click.option("--account", help="Of this account.")
 @click.option("--key", help="Of this key.")
 @click.option("--channel", help="Of this channel.")
-@click.option("--month", type=MONTH, help="Of this month, UTC: 2026-11.")
-@click.option("--since", type=MOMENT, help="From then on.")
-@click.option("--until", type=MOMENT, help="Before that.")
+@click.option("--month", type=month_of, help="Of this month, UTC: 2026-11.")
+@click.option("--since", type=moment, help="From then on.")
+@click.option("--until", type=moment, help="Before that.")
 @click.option("--by", multiple=True, type=click.Choice(BY), help="What rows are told apart by: account.")
 @click.option("--format", "form", type=click.Choice(("table", "csv", "jsonl")), default="table")
 @with_json
@@ -65,10 +66,10 @@ def usage(
         rows = state.pages(session, "radiod.admin.usage", "rows", None, **given)
     columns = by or ("account",)
     if form == "csv":
-        click.echo(_csv(rows, columns), nl=False)
+        click.echo(printable(_csv(rows, columns)), nl=False)
     elif form == "jsonl":
         for row in rows:
-            click.echo(msgspec.json.encode(row))
+            click.echo(printable(msgspec.json.encode(row).decode()))
     else:
         state.tell({"rows": rows}, lambda: show.usage_lines(rows, columns))
 
@@ -135,5 +136,7 @@ def _entry(entry: dict[str, Any]) -> list[str]:
 @pass_state
 def backup(state: State, path: Path) -> None:
     """Copy the server's store, as of now, into a new file on the server's machine."""
+    if state.is_elsewhere and not path.is_absolute():
+        raise click.UsageError("on another machine a path begins with /")
     answer = state.call("radiod.admin.backup", path=str(path.absolute()))
     state.tell(answer, lambda: f"{answer['path']}  {number(answer['bytes'])} bytes")

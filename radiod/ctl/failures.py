@@ -7,6 +7,8 @@ from typing import IO, Any, Final
 import click
 import msgspec
 
+from radiod.ctl.values import printable
+
 __all__ = ["NO_SERVER", "REFUSED", "NoServer", "Refusal"]
 
 REFUSED: Final = 1
@@ -26,10 +28,10 @@ class _Failure(click.ClickException):
         """One line for a person, or one of JSON, on stderr."""
         if getattr(self._state, "as_json", False):
             told = {"error": self.uri or None, "message": self.message}
-            click.echo(msgspec.json.encode(told), file=file, err=True)
+            click.echo(printable(msgspec.json.encode(told).decode()), file=file, err=True)
         else:
             uri = f"{self.uri}: " if self.uri else ""
-            click.echo(f"radioctl: {uri}{self.message}", file=file, err=True)
+            click.echo(printable(f"radioctl: {uri}{self.message}"), file=file, err=True)
 
 
 class Refusal(_Failure):

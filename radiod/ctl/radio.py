@@ -13,7 +13,7 @@ import msgspec
 from radiod.core.uris import wanted
 from radiod.ctl.session import Event, Session
 from radiod.ctl.state import State, pass_state, with_json
-from radiod.ctl.values import arguments, read_secret, word
+from radiod.ctl.values import arguments, printable, read_secret, word
 from radiod.errors import Refused
 
 __all__ = ["call", "channel_key", "listen", "print_events", "publish"]
@@ -111,9 +111,9 @@ def _print(state: State, event: Event, name: str) -> None:
     told |= {key: details[f"_{key}"] for key in ("lost", "recovered") if f"_{key}" in details}
     told["data"] = event.data
     if not state.as_json and "lost" in told:
-        click.echo(f"radioctl: {told['lost']} events of {channel} are lost here", err=True)
+        click.echo(printable(f"radioctl: {told['lost']} events of {channel} are lost here"), err=True)
     if not state.as_json and told.get("recovered") is False:
-        click.echo(f"radioctl: what came after that position on {channel} is not all there", err=True)
+        click.echo(printable(f"radioctl: after that position of {channel} not all is there"), err=True)
     state.tell(told, lambda: f"{channel}  {msgspec.json.encode(event.data).decode()}")
 
 

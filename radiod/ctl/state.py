@@ -13,7 +13,7 @@ import msgspec
 from radiod.ctl.failures import Refusal
 from radiod.ctl.finding import find
 from radiod.ctl.session import Session
-from radiod.ctl.values import read_secret
+from radiod.ctl.values import printable, read_secret
 
 __all__ = ["Group", "State", "pass_state", "with_json"]
 
@@ -44,6 +44,11 @@ class State:
         self._authid = authid
         self._ticket_file = ticket_file
         self._seconds = seconds
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the server may be on another machine."""
+        return self._url is not None
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -85,11 +90,11 @@ class State:
     def tell(self, answer: Any, text: str | Callable[[], str]) -> None:
         """Write an answer: as JSON, or ``text``, if there is any."""
         if self.as_json:
-            click.echo(msgspec.json.encode(answer))
+            click.echo(printable(msgspec.json.encode(answer).decode()))
             return
         lines = text if isinstance(text, str) else text()
         if lines:
-            click.echo(lines)
+            click.echo(printable(lines))
 
     def optional(self, session: Session, procedure: str, **kwargs: Any) -> Any:
         """The same as ``session.call``, for what is only nice to know; None: it is not to be had."""

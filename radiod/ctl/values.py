@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,12 @@ import click
 import msgspec
 
 __all__ = [
-    "MOMENT",
-    "MONTH",
     "arguments",
     "date",
+    "moment",
+    "month",
     "number",
+    "printable",
     "read_secret",
     "size",
     "word",
@@ -29,44 +31,32 @@ NAMED: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 MAX_SECRET_BYTES: Final = 65_536
 
 
-class _Moment(click.ParamType[float]):
-    name = "date"
+def moment(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 date, UTC unless it says otherwise, or of ``+90d`` from now.
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds since 1970 of an ISO 8601 date, UTC unless it says otherwise, or of ``+90d`` from now."""
-        if isinstance(value, float):
-            return value
-        after = FROM_NOW.fullmatch(value)
-        try:
-            if after is not None:
-                moment = datetime.now(UTC) + timedelta(**{UNITS[after[2]]: int(after[1])})
-            else:
-                moment = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a date as 2027-12-31 or 2027-12-31T12:00Z, nor a time as +90d")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-class _Month(click.ParamType[tuple[float, float]]):
-    name = "month"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
-        """The start of a month, and that of the next, UTC."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            start = datetime.strptime(value, "%Y-%m").replace(tzinfo=UTC)
-        except ValueError:
-            self.fail(f"{value!r} is no month as 2026-11")
-        # 31 days later is always in the next month, but for the last of them.
-        following = (start + timedelta(days=32)).replace(day=1)
-        return start.timestamp(), following.timestamp()
+    Raises: BadParameter: it is neither.
+    """
+    after = FROM_NOW.fullmatch(text)
+    try:
+        if after is not None:
+            when = datetime.now(UTC) + timedelta(**{UNITS[after[2]]: int(after[1])})
+        else:
+            when = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        what = f"{text!r} is neither a date as 2027-12-31 or 2027-12-31T12:00Z, nor a time as +90d"
+        raise click.BadParameter(what) from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
-MOMENT: Final = _Moment()
-MONTH: Final = _Month()
+def month(text: str) -> tuple[float, float]:
+    """The start of a month, and that of the next, UTC. Raises: BadParameter: it is none."""
+    try:
+        start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no month as 2026-11") from None
+    # 32 days after its first the next one has begun, and has not ended.
+    following = (start + timedelta(days=32)).replace(day=1)
+    return start.timestamp(), following.timestamp()
 
 
 def date(seconds: float | None, none: str = "") -> str:
@@ -88,6 +78,16 @@ def size(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def printable(text: str) -> str:
+    """The same with escapes, as JSON has them, in the place of all that could do something to a terminal.
+
+    Names, labels and events are other people's.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def word(text: str) -> Any:

@@ -15,7 +15,7 @@ from rich.text import Text
 from radiod.ctl import show
 from radiod.ctl.session import Session
 from radiod.ctl.state import State, pass_state, with_json
-from radiod.ctl.values import number, size
+from radiod.ctl.values import number, printable, size
 
 __all__ = ["stats", "top"]
 
@@ -117,6 +117,6 @@ def _screen(figures: dict[str, Any], busiest: list[dict[str, Any]]) -> Group:
     for index, title in enumerate(TITLES):
         table.add_column(title, justify="right" if index else "left", overflow="ellipsis", no_wrap=True)
     for cells in _cells(busiest):
-        # Names are other people's: no markup, and no control characters.
-        table.add_row(*(Text(cell) for cell in cells))
+        # Names are other people's: no markup either.
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     return Group(*map(Text, _heads(figures)), Text(""), table)

@@ -5,7 +5,8 @@ Descriptions are Twisted's (``tcp:8080``, ``ssl:443:privateKey=key.pem``). Every
 """
 
 from radiod.endpoints.addresses import address
+from radiod.endpoints.bound import BoundPort
 from radiod.endpoints.descriptions import EndpointError
 from radiod.endpoints.listening import listen
 
-__all__ = ["EndpointError", "address", "listen"]
+__all__ = ["BoundPort", "EndpointError", "address", "listen"]

@@ -19,6 +19,7 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
 
+from radiod.endpoints.bound import BoundEndpoint
 from radiod.endpoints.certificates import FixedCertificates, certificate_folder
 from radiod.endpoints.descriptions import (
     Check,
@@ -186,12 +187,14 @@ def _systemd(reactor: Any, rest: str) -> Any:
         raise EndpointError("give one of index and name")
     try:
         # Twisted took the sockets from the environment when it was imported, and alone has them.
-        return serverFromString(reactor, f"systemd:{rest}")
+        adopted: Any = serverFromString(reactor, f"systemd:{rest}")
     except (IndexError, KeyError):
         which = f"named {given['name'][:40]!r}" if "name" in given else f"of index {given['index']}"
         raise EndpointError(f"no socket {which} was passed on; is the socket unit active?") from None
     except Exception as error:  # what a descriptor can be that is no socket
         raise EndpointError(_sentence(error)) from None
+    # Twisted would let every user open a Unix socket, whatever its unit says, and remove its name at the end.
+    return BoundEndpoint(reactor, adopted.fileno) if given.get("domain") == "UNIX" else adopted
 
 
 def _domain(value: str) -> str:

@@ -21,8 +21,8 @@ from radiod import config
 from radiod.auth.administrator import Administrator
 from radiod.core.realm.handshake import Gate
 from radiod.core.realm.realm import Realm
+from radiod.endpoints import BoundPort
 from radiod.process import Process, StartError
-from radiod.transport.admin import BoundPort
 
 __all__ = ["AdminSocket", "open_gates"]
 
@@ -77,9 +77,7 @@ class AdminSocket:
         if not self.path:
             return
         try:
-            self._folder = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY | os.O_DIRECTORY)
-            self._take_lock()
-            bound = self._bind()
+            bound = self._make()
         except OSError as error:
             self._let_go()
             why = f"admin.socket: cannot make {self.path}: {error.strerror or error}"
@@ -92,6 +90,21 @@ class AdminSocket:
             raise
         self._port = BoundPort(bound, factory, reactor)
         self._port.startListening()
+
+    def _make(self) -> socket.socket:
+        """The file and its lock, made by whom the process will be. Raises: StartError, OSError.
+
+        Where that user may not write, root makes them, and gives them away: nobody could put other files in
+        their place meanwhile.
+        """
+        folder = os.path.dirname(self.path) or "."
+        with self._process.acting():
+            is_effective = os.access in os.supports_effective_ids
+            may_write = os.access(folder, os.W_OK | os.X_OK, effective_ids=is_effective)
+        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with self._process.acting() if may_write else contextlib.nullcontext():
+            self._take_lock()
+            return self._bind()
 
     @property
     def _name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from radiod import config
+from radiod.access.statements import Statements
 from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.realm.gateway import Gateway
@@ -13,6 +14,7 @@ from radiod.core.timers import Clock, Timers
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
+from radiod.web.account import Account, Rotation, Usage
 from radiod.web.call import Call
 from radiod.web.callers import Callers
 from radiod.web.centrifugo.methods import Methods
@@ -35,6 +37,7 @@ __all__ = ["make_acts", "make_site"]
 def make_acts(
     callers: Callers,
     tokens: Tokens,
+    statements: Statements,
     clock: Clock,
     timers: Timers,
     limits: config.Limits,
@@ -53,7 +56,8 @@ def make_acts(
     call = Call(callers, repeats)
     centrifugo = Centrifugo(callers, Methods(answers, uid))
     issue = TokensPath(callers, tokens)
-    for route in (publish, call, centrifugo, issue):
+    rotate = Rotation(callers, statements)
+    for route in (publish, call, centrifugo, issue, rotate):
         route.page_origins = frozenset(map(usual_origin, origins))
     return {
         "/publish": publish,
@@ -61,6 +65,9 @@ def make_acts(
         "/api/": centrifugo,
         "/call": call,
         "/tokens": issue,
+        "/account": Account(callers, statements),
+        "/account/usage.csv": Usage(callers, statements),
+        "/account/rotate": rotate,
     }
 
 
@@ -95,5 +102,10 @@ def make_site(
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
-    below = {"/listen/": listen, "/channels/": channels, "/lp/": LongPoll(longpolls), "/api/": acts["/api/"]}
+    below = {
+        **{path: route for path, route in acts.items() if path.endswith("/")},
+        "/listen/": listen,
+        "/channels/": channels,
+        "/lp/": LongPoll(longpolls),
+    }
     return Site({**leaves, **by_path}, below)

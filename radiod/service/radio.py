@@ -10,12 +10,13 @@ from typing import Any
 
 from radiod import config
 from radiod.access.places import Place
+from radiod.access.statements import Statements
 from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
-from radiod.core.holders import Holder
+from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
 from radiod.core.realm.realm import Realm
@@ -46,6 +47,7 @@ from radiod.transport.threads import Threads
 from radiod.transport.wamp_longpoll import Polls
 from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
+from radiod.web.routes import Route
 from radiod.web.suspicion import Suspicion
 
 __all__ = ["Radio"]
@@ -81,8 +83,12 @@ class Radio:
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
-        self.usage.attend(self.realms, self.access.accounts)
+        self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
+        self.access.plans.on_change = self.usage.limits.review
+        self.statements = self._make_statements()
         self._make_port(transport_limits(limits))
+        self.statistics.read_from("outbox", self.fan_out.counters)
+        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         open_to = partial(open_gates, self.realms, configuration.realms)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
@@ -104,6 +110,9 @@ class Radio:
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _tell_used_up(self, account: Account, limit: str) -> None:
+        self.webhooks.notify("account.quota", {"account": account.id, "limit": limit})
 
     def _place(self, name: str) -> Place:
         channels = self._config.realms[name].channels
@@ -139,6 +148,22 @@ class Radio:
         signed = SignedRequests(self.keys.signing_secret)
         return Callers(self.keys, signed, suspicion, self.clock, is_token)
 
+    def _make_acts(self, suspicion: Suspicion) -> dict[str, Route]:
+        return make_acts(
+            self._callers(suspicion),
+            self.tokens,
+            self.statements,
+            self.clock,
+            self.clock.timers,
+            self._config.limits,
+            self._config.http.origins,
+            self.ids.secret(),
+        )
+
+    def _make_statements(self) -> Statements:
+        access = self.access
+        return Statements(access.keys, access.book, access.plans, self.usage, self.clock)
+
     def _make_port(self, limits: TransportLimits) -> None:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
@@ -151,15 +176,7 @@ class Radio:
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
         site = make_site(
-            acts=make_acts(
-                self._callers(suspicion),
-                self.tokens,
-                self.clock,
-                self.clock.timers,
-                self._config.limits,
-                self._config.http.origins,
-                self.ids.secret(),
-            ),
+            acts=self._make_acts(suspicion),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
             streams=streams,
@@ -182,8 +199,6 @@ class Radio:
             http=partial(HttpConnection, self.http),
         )
         self.http.upgrade = self.port.upgrade_later
-        self.statistics.read_from("outbox", self.fan_out.counters)
-        self.statistics.read_from("port", lambda: {"connections": self.port.connections})
 
     def remember(self, store: SqliteStore) -> None:
         """As ``realms.restore_realms``; statistics tell of the store, too."""

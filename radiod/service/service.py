@@ -118,6 +118,8 @@ class RadioService(MultiService):
                 self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
             self._store.start()
         self.radio.access.start()
+        # In this order: what is asked before the start is what was used before it.
+        self.radio.access.plans.recall(self.radio.usage.used)
         self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()

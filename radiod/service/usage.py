@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.logger import Logger
@@ -11,6 +11,7 @@ from radiod import config
 from radiod.access.bookkeeper import Bookkeeper
 from radiod.access.deliveries import DeliveryLimits
 from radiod.access.procedures.usage import UsageProcedures
+from radiod.access.spent import Used
 from radiod.core.access.ledger import Ledger
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.access.port import AccessStore
@@ -40,10 +41,21 @@ class Usage:
         self.readerships = Readerships(self.ledger)
         self.limits = DeliveryLimits(self.ledger, ())
         self._bookkeeper = self._make_bookkeeper(MemoryAccessStore())
+        # Who asks before the start what was used: account, and the answer.
+        self._asked: list[tuple[str, Promise[Used]]] | None = []
 
-    def attend(self, realms: Mapping[str, Realm], accounts: Accounts) -> None:
-        """The realms are there: act on what their listeners use, and answer who asks there."""
-        self.limits = DeliveryLimits(self.ledger, [realm.subscriptions for realm in realms.values()])
+    def attend(
+        self,
+        realms: Mapping[str, Realm],
+        accounts: Accounts,
+        on_used_up: Callable[[Account, str], None] = lambda account, limit: None,
+    ) -> None:
+        """The realms are there: act on what their listeners use, and answer who asks there.
+
+        ``on_used_up``: as ``DeliveryLimits``.
+        """
+        held = [realm.subscriptions for realm in realms.values()]
+        self.limits = DeliveryLimits(self.ledger, held, on_used_up)
         accounts.moving.append(self.ledger.regroup)
         family = UsageProcedures(self)
         for realm in realms.values():
@@ -64,6 +76,10 @@ class Usage:
     def start(self, store: AccessStore) -> None:
         """Go on from what the store has, and write into it."""
         self._bookkeeper = self._make_bookkeeper(store)
+        asked, self._asked = self._asked or [], None
+        for account, answer in asked:
+            # Before anything is written: what was used since then is counted already.
+            self._bookkeeper.used(account).then(answer.settle)
         self._bookkeeper.start()
 
     def stop(self) -> Promise[None]:
@@ -74,6 +90,10 @@ class Usage:
         """As ``Bookkeeper.usage``."""
         return self._bookkeeper.usage(query)
 
-    def used(self, account: Account) -> Promise[tuple[tuple[int, int, int], tuple[int, int, int]]]:
-        """As ``Bookkeeper.used``."""
-        return self._bookkeeper.used(account.id)
+    def used(self, account: Account) -> Promise[Used]:
+        """As ``Bookkeeper.used``; before the start it is known after that."""
+        if self._asked is None:
+            return self._bookkeeper.used(account.id)
+        answer: Promise[Used] = Promise()
+        self._asked.append((account.id, answer))
+        return answer

@@ -12,7 +12,6 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from twisted.internet import tcp, unix
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.logger import Logger
@@ -22,7 +21,7 @@ from radiod.transport.handover import put_in_place
 from radiod.transport.port import PortFactory
 from radiod.transport.rawsocket import RawSocketFactory
 
-__all__ = ["AdminFactory", "BoundPort", "uid_of"]
+__all__ = ["AdminFactory", "uid_of"]
 
 MAX_CONNECTIONS: Final = 64
 
@@ -100,28 +99,3 @@ class AdminFactory(ServerFactory):
     def _connection_lost(self) -> None:
         self.connections -= 1
         self._port.connection_lost()
-
-
-class BoundPort(unix.Port):
-    """A port on a socket that listens already; its name in the file system is somebody else's business.
-
-    Twisted's own, given such a socket, would let everybody open it, and remove the name in its own way.
-    """
-
-    def __init__(self, bound: socket.socket, factory: ServerFactory, reactor: Any) -> None:
-        super().__init__(bound.getsockname(), factory, reactor=reactor)
-        self._bound = bound
-        self._connections = factory
-
-    def startListening(self) -> None:
-        """Accept connections."""
-        self._connections.doStart()  # type: ignore[no-untyped-call]
-        self.socket = self._bound
-        self.fileno = self.socket.fileno  # type: ignore[method-assign]
-        self.connected = True
-        self.numberAccepts = 100
-        self.startReading()  # type: ignore[no-untyped-call]
-
-    def connectionLost(self, reason: Any) -> None:
-        """Close the socket."""
-        tcp.Port.connectionLost(self, reason)  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from radiod.web.routes import Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 
-__all__ = ["PAGES", "Site", "WampPath"]
+__all__ = ["PAGES", "Site", "WampPath", "page"]
 
 PAGES: Final = Path(__file__).parent / "pages"
 
@@ -33,14 +33,20 @@ TYPES: Final = {
 }
 
 
-class Page(Route):
-    """One of the live page's files, held in memory: there are few, and they are small.
+def page(name: str) -> Answer:
+    """One of the pages' files, held in memory: there are few, and they are small.
 
     It is asked for again each time: a new server may bring a new page.
     """
+    file = PAGES / name
+    return Answer(200, file.read_bytes(), TYPES[file.suffix], b"no-cache", SECURITY_FIELDS)
 
-    def __init__(self, file: Path) -> None:
-        self._answer = Answer(200, file.read_bytes(), TYPES[file.suffix], b"no-cache", SECURITY_FIELDS)
+
+class Page(Route):
+    """One of the pages' files."""
+
+    def __init__(self, name: str) -> None:
+        self._answer = page(name)
 
     def get(self, request: Request) -> Outcome:
         """The file."""
@@ -79,11 +85,10 @@ class Site:
     """
 
     def __init__(self, leaves: Mapping[str, Route], below: Mapping[str, Route]) -> None:
-        pages = {file.name: Page(file) for file in sorted(PAGES.iterdir()) if file.suffix in TYPES}
-        # Its addresses are relative, so that it works below any path; it is at one only.
-        index = pages.pop("index.html")
-        files = {f"/static/{name}": page for name, page in pages.items()}
-        self._leaves: dict[str, Route] = {"/": index, "*": WholeServer(), **files, **leaves}
+        names = sorted(file.name for file in PAGES.iterdir() if file.suffix in TYPES)
+        # Addresses in pages are relative, so that they work below any path; each page is at one only.
+        files = {f"/static/{name}": Page(name) for name in names if not name.endswith(".html")}
+        self._leaves: dict[str, Route] = {"/": Page("index.html"), "*": WholeServer(), **files, **leaves}
         self._below = dict(below)
         self._not_found = NotFound()
 

@@ -292,3 +292,26 @@ def test_before_the_start_it_tells_what_was_used_before(world):
     world.disk.refuses = True
     ((refusal),) = outcome_of(other.keeper.used("acme"))
     assert refusal.uri == UNAVAILABLE
+
+
+def test_nothing_is_written_before_those_who_asked_at_the_start_know_what_was_used_before(world):
+    world.keeper.start()
+    world.use(count=2)
+    world.keeper.stop()
+    other = World(world.disk, world.clock)
+    other.use(count=5)
+    before = len(world.disk.written)
+    world.disk.is_slow = True
+    first = other.keeper.used("acme")
+    other.keeper.start()
+    second = other.keeper.used("acme")
+    answers = []
+    first.then(answers.append)
+    second.then(answers.append)
+    while len(answers) < 2:
+        assert len(world.disk.written) == before
+        world.disk.go_on()
+    assert answers == [((2, 0, 0), (2, 0, 0))] * 2
+    while world.disk.waiting:
+        world.disk.go_on()
+    assert world.disk.written[-1].published == 7

@@ -22,7 +22,11 @@ class Metered:
         self.account = Account("acme")
         self.account.allowances = Allowances(Plan(**plan), clock)
         self.holder = Holder("k_1", self.account)
-        self.limits = DeliveryLimits(self.world.realm.ledger, [self.world.realm.subscriptions])
+        held = [self.world.realm.subscriptions]
+        self.told = []
+        self.limits = DeliveryLimits(
+            self.world.realm.ledger, held, lambda account, limit: self.told.append((account.id, limit))
+        )
         self.publisher = self.world.join()
 
     def listener(self, topic="a", **options):
@@ -108,6 +112,20 @@ class TestUsedUp:
         metered.second()
         assert metered.holder.things == ("an upload",)
 
+    def test_it_is_told_once_a_period(self):
+        metered = Metered(deliver_day=2, over="thin")
+        metered.listener()
+        metered.listener()
+        for _ in range(2):
+            metered.publish(2)
+            metered.second()
+        assert metered.told == [("acme", "deliver_day")]
+        metered.second(100)
+        # The next day.
+        metered.publish(2)
+        metered.second()
+        assert metered.told == [("acme", "deliver_day")] * 2
+
 
 class TestThinning:
     def test_a_used_up_quota_leaves_one_event_in_ten_seconds_until_the_day_is_over(self):
@@ -167,6 +185,13 @@ class TestThinning:
         metered.publish(1)
         assert len(numbers(client)) == 2
         assert client.subscriptions[next(iter(client.subscriptions))].pacer is None
+
+    def test_only_who_used_up_a_quota_is_looked_at_again(self):
+        metered = Metered(deliver_rate=2)
+        metered.listener()
+        metered.publish(1)
+        metered.second()
+        assert (metered.limits._thinned, metered.limits._intervals) == ({}, {metered.account: 0.5})
 
     def test_an_account_without_a_plan_is_nobodys_business(self):
         metered = Metered()

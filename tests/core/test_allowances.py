@@ -152,6 +152,13 @@ def test_who_has_used_up_what_listeners_get_opens_nothing_more_unless_it_is_thin
     some.check_connection(7)
 
 
+def test_a_channel_too_many_is_refused():
+    some = allowances(channels=2)
+    some.check_channel(1)
+    assert refusal_of(some.check_channel, 2)[:2] == ("channels", QUOTA)
+    allowances().check_channel(10**6)
+
+
 class TestDeliveries:
     def allowances(self, clock, **plan):
         return Allowances(Plan(**plan), clock)
@@ -166,10 +173,10 @@ class TestDeliveries:
         thin, refuse = (self.allowances(clock, deliver_day=5, over=over) for over in ("thin", "refuse"))
         for one in (thin, refuse):
             one.delivered(4, 400)
-            assert (one.interval, one.is_over) == (0, False)
+            assert (one.interval, one.used_up) == (0, None)
             one.delivered(1, 100)
-        assert (thin.interval, thin.is_over) == (10, False)
-        assert (refuse.interval, refuse.is_over) == (0, True)
+        assert (thin.interval, thin.used_up) == (10, thin.deliver_day)
+        assert (refuse.interval, refuse.used_up) == (0, refuse.deliver_day)
 
     def test_the_longer_interval_counts(self):
         one = self.allowances(FakeClock(), deliver_rate=0.01, bytes_month=1, over="thin")

@@ -1,8 +1,13 @@
 """``radioctl check-config`` and ``restore``, ``usage`` in files, ``completion``."""
 
+import time
+from pathlib import Path
+
+import click
 import pytest
 
 from radiod.core.access.records import Act
+from radiod.ctl.values import moment, month, size
 from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
 
@@ -180,3 +185,59 @@ def test_help_names_every_command(run):
         assert name in words
     for name in ("stats", "top", "check-config", "backup", "restore", "completion"):
         assert name in words
+
+
+class TestDates:
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("2027-12-31", 1830211200),
+            ("2027-12-31T12:00", 1830254400),
+            ("2027-12-31T12:00Z", 1830254400),
+            ("2027-12-31T13:00+01:00", 1830254400),
+        ],
+    )
+    def test_a_date_is_utc_unless_it_says_otherwise(self, text, seconds):
+        assert moment(text) == seconds
+
+    @pytest.mark.parametrize(
+        ("text", "seconds"), [("+90d", 7776000), ("+2h", 7200), ("+5m", 300), ("+1w", 604800)]
+    )
+    def test_a_time_from_now(self, text, seconds):
+        now = time.time()
+        assert now + seconds <= moment(text) <= time.time() + seconds
+
+    @pytest.mark.parametrize("text", ["", "tomorrow", "2027-13-01", "+", "+5", "+99999999999999d", "90d"])
+    def test_anything_else_is_wrong_usage(self, text):
+        with pytest.raises(click.BadParameter):
+            moment(text)
+
+    @pytest.mark.parametrize(
+        ("text", "days"),
+        [("2026-11", 30), ("2026-12", 31), ("2027-02", 28), ("2028-02", 29), ("2027-01", 31)],
+    )
+    def test_a_month_ends_where_the_next_begins(self, text, days):
+        start, end = month(text)
+        assert end - start == days * 86400
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (61_234_567, "61.2 MB"),
+        (999_960_000, "1.0 GB"),
+        (2e18, "2.0 EB"),
+    ],
+)
+def test_sizes(count, told):
+    assert size(count) == told
+
+
+def test_a_backup_elsewhere_needs_a_whole_path(run, server):
+    assert run("--url", "ws://127.0.0.1:9", "backup", "b.sqlite").status == 2
+    assert run("--url", "ws://127.0.0.1:9", "backup", "/b.sqlite").status == 3
+    server.answers["radiod.admin.backup"] = lambda path: {"path": path, "bytes": 12345}
+    assert run("backup", "b.sqlite").out == f"{Path.cwd() / 'b.sqlite'}  12,345 bytes\n"

@@ -55,12 +55,22 @@ class TestListen:
             "a  1\n",
             [
                 "radioctl: 3 events of a are lost here",
-                "radioctl: what came after that position on a is not all there",
+                "radioctl: after that position of a not all is there",
             ],
         )
         done = run("listen", "a", "--count", "1", "--json")
         assert done.json == {"channel": "a", "lost": 3, "recovered": False, "data": 1}
         assert done.err == ""
+
+    @pytest.mark.parametrize("char", ["\x1b", "\x9b", "\x07", "\r", "\u202e", "\U000e0001"])
+    def test_nothing_that_others_say_does_anything_to_the_terminal(self, run, server, char):
+        server.events["a"] = [({"topic": f"a{char}[31m"}, [f"x{char}]0;y"])]
+        for words in ((), ("--json",)):
+            done = run("listen", "a", "--count", "1", *words)
+            assert done.out.removesuffix("\n").isprintable()
+        assert done.json == {"channel": f"a{char}[31m", "data": f"x{char}]0;y"}
+        server.abort = ({"message": f"a{char}b"}, "an.error")
+        assert run("call", "a").err.removesuffix("\n").isprintable()
 
     def test_what_is_no_channel_is_wrong_usage(self, run, server):
         assert run("listen", "a b").status == 2

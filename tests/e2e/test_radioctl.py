@@ -1,11 +1,16 @@
 """``radioctl`` on real servers: a seller's first day, other ways in, and what it says without a way."""
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 
@@ -283,3 +288,28 @@ def test_bash_completes_commands_by_what_it_prints(shop, shell, tmp_path):
         env={**environment(), "PATH": path},
     )
     assert done.stdout.split() == ["resume", "revoke"], done.stderr
+
+
+def test_top_on_a_terminal_is_a_screen(shop):
+    with shop.server():
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
+        command = [sys.executable, "-m", "radiod.ctl", "--config", str(shop.config), "top", "--every", "0.2"]
+        variables = {**environment(), "TERM": "xterm-256color"}
+        with subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=variables
+        ) as top:
+            os.close(theirs)
+            seen = b""
+            while seen.count(b"weather.harbour") < 3:
+                seen += os.read(ours, 65536)
+            # As Ctrl-C does.
+            top.send_signal(signal.SIGINT)
+            with contextlib.suppress(OSError):
+                while more := os.read(ours, 65536):
+                    seen += more
+            assert top.wait(SECONDS) == 0
+        os.close(ours)
+    assert b"Traceback" not in seen
+    # The screen that was there before comes back.
+    assert seen.rstrip().endswith(b"\x1b[?25h") or b"\x1b[?1049l" in seen

@@ -1,6 +1,7 @@
 """Sockets passed on as systemd does it: ``LISTEN_FDS``, and descriptors from 3 on."""
 
 import socket
+import stat
 import subprocess
 import sys
 import urllib.request
@@ -50,6 +51,31 @@ def test_an_inherited_socket_is_served_and_named(tmp_path, domain, which):
                 with urllib.request.urlopen(f"{said}healthz", timeout=SECONDS) as answer:
                     assert answer.status == 200
             assert f"on the air: {said};" in log.read_text()
+
+
+@pytest.mark.parametrize("domain", ["INET", "INET6", "UNIX"])
+def test_a_socket_stays_as_its_unit_has_made_it(tmp_path, domain):
+    """Its mode, its name, and that it listens: clients wait for the next server, and are not refused."""
+    path = tmp_path / "socket"
+    places = {"INET": ("127.0.0.1", 0), "INET6": ("::1", 0), "UNIX": str(path)}
+    with socket.socket(getattr(socket, f"AF_{domain}")) as listener:
+        listener.bind(places[domain])
+        if domain == "UNIX":
+            path.chmod(0o600)
+        listener.listen()
+        command, options = passed_on(listener, f"systemd:domain={domain}:name=http")
+        for log in (tmp_path / "first", tmp_path / "second"):
+            with program(command, log, **options) as process:
+                wait_until(lambda told=log: "on the air" in told.read_text(), process, log)
+                assert domain != "UNIX" or stat.S_IMODE(path.stat().st_mode) == 0o600
+                with socket.socket(listener.family) as client:
+                    client.settimeout(SECONDS)
+                    client.connect(listener.getsockname())
+                    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+                process.terminate()
+                assert process.wait(SECONDS) in (0, -15)
+            assert "Traceback" not in log.read_text()
 
 
 @pytest.mark.parametrize(

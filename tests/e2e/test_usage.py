@@ -178,3 +178,110 @@ def test_a_kill_loses_at_most_what_was_not_flushed_and_counts_nothing_twice(tmp_
             server.process.kill()
             server.process.wait(SECONDS)
             client.close()
+
+
+PLAN = """
+[plans.small]
+deliver_day = 3
+
+[plans.thin]
+deliver_day = 3
+over = "thin"
+
+[accounts.buyer]
+plan = "small"
+
+[accounts.saver]
+plan = "thin"
+
+[realms.radio.keys.buyer]
+key = "buyer-key"
+account = "buyer"
+listen = ["*"]
+
+[realms.radio.keys.saver]
+key = "saver-key"
+account = "saver"
+listen = ["*"]
+"""
+
+
+def listening(port, key, *lines):
+    """A socket on which the channel is listened to, and what came with the answer's head."""
+    connection = socket.create_connection(("127.0.0.1", port), SECONDS)
+    asked = get(f"/listen/{KEPT}", f"API-KEY: {key}", *lines).replace(b"Host: x", b"Host: localhost")
+    connection.sendall(asked)
+    read = b""
+    while b"\r\n\r\n" not in read:
+        read += connection.recv(65536)
+    return connection, read
+
+
+def read_on(connection, read, end):
+    """What comes up to ``end``."""
+    while end not in read:
+        data = connection.recv(65536)
+        assert data, read
+        read += data
+    return read
+
+
+UPGRADE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+
+
+def test_listeners_that_used_up_a_quota_end_with_the_reason_and_new_ones_are_refused(tmp_path):
+    text = configuration(f"{TEXT}\n{PLAN}\n[store]\npath = {json.dumps(str(tmp_path / 's.sqlite'))}")
+    forms = [("Accept: text/event-stream",), ("Accept: application/x-ndjson",), UPGRADE]
+    with radiod(tmp_path, text) as server:
+        client = RawClient(server.port)
+        opened = [listening(server.port, "buyer-key", *lines) for lines in forms]
+        assert client.ask([16, None, {"acknowledge": True}, KEPT, [0]])[0] == 17
+        ends = (
+            b'event: end\ndata: {"reason": "quota"}\n\n\r\n0\r\n\r\n',
+            b'{"end": "quota"}\n\n\r\n0\r\n\r\n',
+            b"\x88\x07" + (4029).to_bytes(2, "big") + b"quota",
+        )
+        for (connection, read), end in zip(opened, ends, strict=True):
+            read_on(connection, read, end)
+            connection.close()
+        for asked in forms:
+            refused, read = listening(server.port, "buyer-key", *asked)
+            assert read.startswith(b"HTTP/1.1 429 ")
+            refused.close()
+        assert usage(client, "account", account="buyer")[("buyer",)]["delivered"] == 3
+        client.close()
+        assert server.stop() == 0
+    with radiod(tmp_path, text) as server:
+        # What was used before the start counts, as soon as it is read.
+        client = RawClient(server.port)
+        assert usage(client, "account", account="buyer")[("buyer",)]["delivered"] == 3
+        client.close()
+        refused, read = listening(server.port, "buyer-key", *forms[0])
+        assert read.startswith(b"HTTP/1.1 429 ")
+        refused.close()
+
+
+def test_listeners_that_used_up_a_quota_may_be_thinned_instead(tmp_path):
+    text = configuration(f"{TEXT}\n{PLAN}")
+    with radiod(tmp_path, text) as server:
+        client = RawClient(server.port)
+        connection, read = listening(server.port, "saver-key", "Accept: application/x-ndjson")
+        for number in range(3):
+            assert client.ask([16, None, {"acknowledge": True}, KEPT, [number]])[0] == 17
+        while read.count(b'"data"') < 3:
+            read += connection.recv(65536)
+        # As soon as that is looked at, which is once a second, what is published waits.
+        delivered = 3
+        for number in range(3, 100_000):
+            assert client.ask([16, None, {"acknowledge": True}, KEPT, [number]])[0] == 17
+            before, delivered = delivered, usage(client, "account", account="saver")[("saver",)]["delivered"]
+            if delivered == before:
+                break
+        assert delivered == before
+        client.close()
+        connection.close()

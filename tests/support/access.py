@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["KEYS", "end", "key_of", "refuse"]
+from radiod.access.by import By
+
+__all__ = ["KEYS", "end", "issued_key", "key_of", "refuse"]
 
 KEYS = """
 [realms.radio.keys.sample]
@@ -37,3 +39,12 @@ def end(world: Any, reason: str = "revoked", id: str = "sample") -> Any:
     outcome = world.realm.slices.run(key_of(world, id).holder.ending(reason))
     world.wait(0)
     return outcome
+
+
+def issued_key(world: Any, account: str | None = None, *, is_signed: bool = False, **fields: Any) -> Any:
+    """A key that was issued while the radiod ran → what ``radiod.admin.key.issue`` answers."""
+    default = {"publish": ("*",), "listen": ("*",), "realm": "radio"}
+    told: list[Any] = []
+    fields = {**default, "account": account, **fields}
+    world.radio.access.keys.issue(By("tester", ""), fields, is_signed=is_signed).then(told.append)
+    return told[0]

@@ -248,3 +248,79 @@ class TestCalling:
         assert post(world, GOOD).status == 200
         assert post(world, {"procedure": "radiod.echo", "args": [1]}, path="/call").status == 200
         assert post(world, GOOD).status == 429
+
+
+class TestWiring:
+    """Plans of the configuration, and those made while it runs, on accounts of both."""
+
+    CONFIG = """
+[plans.basic]
+publish_rate = 0.001
+publish_burst = 2
+
+[accounts.acme]
+plan = "basic"
+
+[realms.radio]
+anonymous = "all"
+
+[realms.radio.roles.all]
+subscribe = ["*"]
+publish = ["*"]
+call = ["*", "radiod.admin.*"]
+
+[realms.radio.keys.sample]
+key = "sample-key"
+account = "acme"
+publish = ["*"]
+
+[realms.radio.keys.second]
+key = "second-key"
+account = "acme"
+publish = ["*"]
+
+[realms.radio.keys.other]
+key = "other-key"
+publish = ["*"]
+"""
+
+    @pytest.fixture
+    def world(self, world):
+        return world.start(self.CONFIG, base="")
+
+    def publish(self, world, key):
+        return Answer(world.ask(http.post("/publish", {"topic": "a"}, f"API-KEY: {key}")).received()).status
+
+    def test_a_configured_plan_holds_for_all_keys_of_its_account(self, world):
+        keys = ["sample-key", "second-key", "sample-key", "second-key", "other-key"]
+        assert [self.publish(world, key) for key in keys] == [200, 200, 429, 429, 200]
+
+    def test_a_plan_made_at_run_time_acts_at_once(self, world):
+        admin = world.join()
+
+        def call(procedure, *args, **kwargs):
+            answer = admin.ask([48, None, {}, f"radiod.admin.{procedure}", list(args), kwargs])
+            return answer[4] if answer[0] == 8 else answer[3][0]
+
+        assert call("account.set", "other", plan="small") == "radiod.error.no_such_plan"
+        assert call("plan.set", "small", publish_day=1)["limits"] == {"publish_day": 1}
+        assert call("account.set", "other", plan="small")["plan"] == "small"
+        assert [self.publish(world, "other-key") for _ in range(2)] == [200, 429]
+        call("plan.set", "small", publish_day=3)
+        assert [self.publish(world, "other-key") for _ in range(3)] == [200, 200, 429]
+        assert call("plan.delete", "small") == "wamp.error.invalid_argument"
+        assert call("account.set", "other")["plan"] is None
+        assert self.publish(world, "other-key") == 200
+        assert call("plan.delete", "small") == {"name": "small"}
+        assert [one["name"] for one in call("plan.list")["plans"]] == ["basic"]
+
+    def test_the_plan_of_anonymous_is_that_of_everybody_who_says_nothing(self, world):
+        world.start(self.CONFIG.replace("[accounts.acme]", "[accounts.anonymous]"), base="")
+        first, second = world.join(), world.join()
+        answers = [wire.ask([16, None, {"acknowledge": True}, "a"])[0] for wire in (first, second, first)]
+        assert answers == [17, 17, 8]
+
+    def test_a_configured_account_whose_plan_nobody_knows_has_nothing(self, world):
+        world.start(self.CONFIG.replace('plan = "basic"', 'plan = "basics"'), base="")
+        assert self.publish(world, "sample-key") == 429
+        assert world.radio.access.plans.missing()

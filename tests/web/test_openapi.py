@@ -1,18 +1,22 @@
 """``/openapi.json`` says what each route answers: all of it, and nothing else."""
 
 import json
+from functools import partial
 
 import pytest
 from openapi_spec_validator import validate
 from support import http
-from support.access import end, refuse
+from support.access import end, issued_key, refuse
 from support.http import Answer
 from support.memory import DoorWire
 from support.openapi import CONFIG, DOCUMENT, OPERATIONS, answers, check
 from support.signing import signed_query
 
 from radiod import __version__
+from radiod.core.allowances import Allowances
 from radiod.core.budgets.guesses import FREE, MAX_WAITING
+from radiod.core.plans import Plan
+from radiod.core.promises import Promise
 from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.web.openapi import EVERYWHERE
 
@@ -136,6 +140,14 @@ for operation, method, path in (
         crowd(world)
         return ask(world, send(GOOD, KEY))
 
+    @row(operation, 429)
+    def over_the_plan(world, send=send):
+        limit(world, publish_day=1)
+        ask(world, send(GOOD, KEY))
+        answers = [ask(world, send(body, KEY)) for body in (GOOD, TOPIC)]
+        assert all('"publish_day";r=0' in answer.headers["RateLimit"] for answer in answers)
+        return answers
+
 
 def hold(world, policy):
     """A listener that has room for one event, and does not read."""
@@ -148,6 +160,12 @@ def ended(world, channel):
     owner = world.join()
     owner.ask([48, 1, {}, "radiod.channel.create", [channel], {"lifetime": 0.25}])
     world.reactor.advance(0.25)
+
+
+def limit(world, **limits):
+    """Give the key's account a plan."""
+    account = world.radio.keys.by_id("sample").holder.account
+    account.allowances = Allowances(Plan(**limits), world.radio.clock)
 
 
 def crowd(world):
@@ -207,6 +225,12 @@ for operation, method in (("call", "POST"), ("callByPut", "PUT")):
         crowd(world)
         return ask(world, send(COUNT, KEY))
 
+    @row(operation, 429)
+    def more_than_the_plan(world, send=send):
+        limit(world, call_rate=0.001)
+        ask(world, send(COUNT, KEY))
+        return ask(world, send(COUNT, KEY))
+
 
 class Disk:
     """A store of channels, as ``core.channels.settings.ChannelStore`` has it."""
@@ -247,6 +271,72 @@ def too_many_who_ask(world):
     return ask(world, http.post("/tokens", ISSUE, KEY))
 
 
+# --- the account
+
+BROWSER = "Accept: text/html,application/xhtml+xml"
+MONTH = "/account/usage.csv?month=2026-11"
+SELLER = """
+[plans.basic]
+self_rotate = true
+
+[accounts.acme]
+plan = "basic"
+"""
+
+rows("readAccount", 200, http.get("/account", KEY), http.get("/account", KEY, BROWSER))
+rows("readAccount", 200, http.get("/account", BROWSER), media_type="text/html")
+rows("readUsage", 200, http.get(MONTH, KEY), media_type="text/csv")
+rows("readUsage", 400, http.get("/account/usage.csv", KEY), http.get(MONTH + "x", KEY))
+rows("rotateKey", 400, http.post("/account/rotate", {"overlap": "x"}, KEY))
+rows("rotateKey", 403, http.post("/account/rotate", {}, KEY))
+
+
+@row("rotateKey", 200)
+def rotated(world):
+    world.start(SELLER)
+    key = issued_key(world, "acme")["key"]
+    return ask(world, http.post("/account/rotate", {"overlap": 0}, f"API-KEY: {key}"))
+
+
+for operation, method, path in (
+    ("readAccount", "GET", "/account"),
+    ("readUsage", "GET", MONTH),
+    ("rotateKey", "POST", "/account/rotate"),
+):
+    send = partial(http.request, method, path)
+    rows(operation, 400, send(), send("API-KEY: wrong"))
+    rows(operation, 403, send("API-KEY: e30.e30.e30"))
+
+    @row(operation, 401)
+    def wrongly_signed(world, method=method, path=path):
+        query = signed_query(b"", key="sample")
+        mark = "&" if "?" in path else "?"
+        return ask(world, http.request(method, f"{path}{mark}{query}"))
+
+    @row(operation, 429)
+    def too_many_at_the_account(world, send=send):
+        crowd(world)
+        return ask(world, send(KEY))
+
+    @row(operation, 503)
+    def no_store(world, send=send):
+        world.start(SELLER)
+        key = issued_key(world, "acme")["key"]
+        broken = Refused(STORE_UNAVAILABLE, "the store cannot be read now")
+        late = Promise()
+        late.settle(broken)
+        world.radio.access.desk.store = world.radio.usage = Broken(late)
+        world.radio.statements._source = Broken(late)
+        return ask(world, send(f"API-KEY: {key}"))
+
+
+class Broken:
+    """A store, and a ledger, that fail."""
+
+    def __init__(self, late):
+        self.change = self.usage = lambda *asked: late
+
+
 # --- access that has ended, or ends
 
 for operation, method, path, body in (
@@ -255,6 +345,9 @@ for operation, method, path, body in (
     ("call", "POST", "/call", COUNT),
     ("callByPut", "PUT", "/call", COUNT),
     ("issueToken", "POST", "/tokens", ISSUE),
+    ("readAccount", "GET", "/account", None),
+    ("readUsage", "GET", MONTH, None),
+    ("rotateKey", "POST", "/account/rotate", {}),
     ("listen", "GET", "/listen/sample_net?wait=0", None),
     ("listenToSeveral", "GET", "/listen?channel=sample_net&wait=0", None),
 ):
@@ -380,6 +473,12 @@ def too_many_polls(world):
     world.start(CONFIG, max_connections=20)
     wires = [world.ask(http.get("/listen/other_net")) for _ in range(20)]
     return Answer(wires[-1].received())
+
+
+@row("listen", 429)
+def more_than_the_plan_has(world):
+    limit(world, connections=0)
+    return ask(world, http.get("/listen/other_net?wait=0", KEY))
 
 
 @row("listen", 503)
@@ -704,7 +803,9 @@ def test_each_path_is_described(world):
     }
     described = set(DOCUMENT["paths"])
     assert set(site._leaves) - others <= described
-    assert {path[: path.find("/", 1) + 1] for path in described} - {"", "/static/"} == set(site._below)
+    assert {path[: path.find("/", 1) + 1] for path in described} - {"", "/static/", "/account/"} == set(
+        site._below
+    )
 
 
 def test_the_document_is_valid_openapi_of_this_version(world):

@@ -22,7 +22,7 @@ from twisted.logger import globalLogPublisher
 
 from radiod.auth.tokens import MAX_TOKEN, Tokens, is_token
 from radiod.core.budgets.guesses import FREE
-from radiod.errors import RadiodError
+from radiod.errors import NoAccess, RadiodError
 from radiod.service.radio import Radio
 from radiod.wire.doors import Visit
 
@@ -317,8 +317,10 @@ class TestEnding:
     def test_another_process_knows_only_what_a_signing_secret_signed(self, world):
         made = issued(world, "a", key="API-KEY: other-key")
         tokens = Tokens(world.radio.keys, world.radio.clock, "another process")
-        with pytest.raises(RadiodError, match="token not valid"):
+        # Pages come back with it after a restart: that is no guess.
+        with pytest.raises(NoAccess, match="token not valid") as refusal:
             tokens.read(made, Visit("x"))
+        assert refusal.value.reason == "expired"
         assert tokens.read(issued(world, "a"), Visit("x"))[0].id == "sample"
 
 
@@ -441,6 +443,14 @@ class TestHostile:
         assert world.radio.fan_out.guesses.networks
         # Whoever shows anything from there waits for a turn.
         assert listen(world, token("a"), "/listen/a?wait=0").received() == b""
+
+    @pytest.mark.parametrize("header", [{}, {"srv": "OURS"}])
+    def test_wrong_tokens_of_a_key_without_a_signing_secret_are_guesses_too(self, world, header):
+        made = jwt.get_unverified_header(issued(world, "a", key="API-KEY: other-key"))
+        head = {"alg": "HS256", "kid": "other", **{name: made[name] for name in header}}
+        for _ in range(FREE + 1):
+            told(world, sign(head, GOOD, "a guess"))
+        assert world.radio.fan_out.guesses.networks
 
     def test_a_token_that_is_over_is_no_guess(self, world):
         for _ in range(FREE + 20):
@@ -612,3 +622,56 @@ def test_a_plain_websocket_that_answers_its_close_is_closed(world):
     assert server_frames(wire.received())[0] == [(8, b"\x0f\xa1expired")]
     wire.send(client_frame(0x88, b"\x0f\xa1"))
     assert wire.is_closed
+
+
+class TestKeysAtRunTime:
+    """Keys that were issued while the server runs, and change while tokens of theirs are out."""
+
+    @pytest.fixture
+    def world(self, world):
+        return started(world, '[realms.radio.roles.open]\ncall = ["*", "radiod.admin.*"]\n')
+
+    @pytest.fixture
+    def boss(self, world):
+        wire = world.join()
+
+        def call(procedure, *args, **kwargs):
+            answer = wire.ask([48, None, {}, f"radiod.admin.key.{procedure}", list(args), kwargs])
+            assert answer[0] == 50, answer
+            return answer[3][0]
+
+        return call
+
+    @pytest.mark.parametrize("signed", [True, False])
+    def test_their_tokens_open_streams_until_they_are_revoked(self, world, boss, signed):
+        key = boss("issue", listen=["a"], signed=signed)
+        shown = issued(world, "*", key=f"API-KEY: {key['key']}")
+        assert told(world, shown) == OPEN
+        stream = listen(world, shown, "/listen/a", LINES)
+        stream.received()
+        assert boss("revoke", key["id"]) == {"id": key["id"], "state": "revoked", "ended": 1}
+        assert dechunked(stream.received()) == '{"end": "revoked"}\n\n'
+        assert told(world, shown) == no("revoked")
+
+    def test_they_may_be_signed_with_the_secret_that_was_told(self, world, boss):
+        key = boss("issue", listen=["a"], signed=True)
+        assert told(world, token("a", kid=key["id"], secret=key["signing"])) == OPEN
+
+    def test_what_a_key_may_not_any_more_ends_for_its_tokens(self, world, boss):
+        key = boss("issue", listen=["a", "b"], signed=True)
+        shown = token("a", "b", kid=key["id"], secret=key["signing"])
+        a, b = (listen(world, shown, f"/listen/{channel}", SSE) for channel in "ab")
+        for stream in (a, b):
+            stream.received()
+        boss("update", key["id"], listen=["b", "c"])
+        world.wait(0)
+        assert (a.received()[-5:], b.received()) == (b"0\r\n\r\n", b"")
+        assert (told(world, shown)[0], told(world, shown, "/listen/c")[0]) == (403, 403)
+        world.join().say([16, 1, {}, "b", [7]])
+        assert dechunked(b.received()) == "data: 7\n\n"
+
+    def test_a_rotated_secret_gets_no_more_tokens(self, world, boss):
+        key = boss("issue", listen=["a"])
+        boss("rotate", key["id"], overlap=0)
+        answer = issue(world, {"listen": ["a"]}, key=f"API-KEY: {key['key']}")
+        assert (answer.status, answer.json["reason"]) == (403, "rotated")

@@ -97,8 +97,8 @@ def follows(last: Link, row: Sequence[Any]) -> bool:
         return False
 
 
-def entry_of(row: AuditRow) -> AuditEntry:
-    """What an entry tells; one that is not what was written is told as lost."""
+def entry_of(row: Sequence[Any]) -> AuditEntry:
+    """What an entry tells; one that is not what was written, and may hold anything, is told as lost."""
     if not follows(Link(row[0] - 1, row[-2]), row):
         row = lost_row(row[0], row[-2], row[-1])
     seq, time, actor, address, action, object, detail, previous, hash = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from radiod.core.channels.settings import NO_RULES, ChannelSettings, User
+from radiod.core.holders import Account
 from radiod.core.pubsub.topic_space import TopicRef, TopicSpace
 from radiod.core.rights import Principal
 from radiod.core.sessions.session import Session
@@ -43,11 +44,13 @@ class Channel:
     """One channel.
 
     ``key_hash``: None for a public one; ``control_hash``: None for channels of the configuration, which
-    nobody may delete; ``owner``: id of the session that created it, or has taken it over; ``members``: the
-    sessions that joined a private one; ``is_saved``: the store has it, or is about to.
+    nobody may delete; ``owner``: id of the session that created it, or has taken it over; ``account``: whose
+    session created it, None: nobody's, or that is not known any more; ``members``: the sessions that joined
+    a private one; ``is_saved``: the store has it, or is about to.
     """
 
     __slots__ = (
+        "account",
         "control_hash",
         "deadline",
         "ends_at",
@@ -79,6 +82,7 @@ class Channel:
         self.control_hash = control_hash
         self.is_saved = False
         self.owner: int | None = None
+        self.account: Account | None = None
         # The end of its lifetime, and of the grace that an owner who left has to come back.
         self.ends_at: float | None = None
         self.deadline: Deadline | None = None

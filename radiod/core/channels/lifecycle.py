@@ -107,7 +107,11 @@ class Lifecycle:
         self._check(session, name, settings, key)
         if key is None and self._presence.covers(name):
             settings = structs.replace(settings, presence=True)
-        channel, control_key = self._channels.create(name, settings, key=key, owner=session.id)
+        holder = session.principal.holder
+        account = None if holder is None else holder.account
+        channel, control_key = self._channels.create(
+            name, settings, key=key, owner=session.id, account=account
+        )
         self._set_up(channel)
         if channel.is_public:
             self._open_public(session, channel)

@@ -16,6 +16,7 @@ from itertools import takewhile
 
 from radiod.core.channels.channel import Channel, check_name
 from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel, User
+from radiod.core.holders import Account
 from radiod.core.ids import Ids, digest
 from radiod.core.limits import Limits
 from radiod.core.pubsub.topic_space import TopicSpace
@@ -114,14 +115,21 @@ class Channels:
         return channel
 
     def create(
-        self, name: str, settings: ChannelSettings, *, key: str | None = None, owner: int | None = None
+        self,
+        name: str,
+        settings: ChannelSettings,
+        *,
+        key: str | None = None,
+        owner: int | None = None,
+        account: Account | None = None,
     ) -> tuple[Channel, str]:
         """Open a channel; private with a ``key``.
 
         Args:
-            owner: id of the session that creates it.
+            owner: id of the session that creates it; account: whose that is.
         Returns: the channel, and its control key.
-        Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``.
+        Raises: Refused: ``bad_name``, ``channel_exists``, ``quota``; OverLimit: the account's plan has no
+            more channels.
         """
         check_name(name)
         key_hash = None if key is None else digest(key)
@@ -129,13 +137,27 @@ class Channels:
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
         self._check_room(key_hash is None, settings)
         self._check_owner(owner)
+        self._check_plan(account, settings)
         control_key = self._ids.secret()
         space = self._space if key_hash is None else self._make_space()
         channel = Channel(name, space, settings, key_hash=key_hash, control_hash=digest(control_key))
         self._add(channel)
         self._own(channel, owner)
+        if account is not None:
+            channel.account = account
+            account.channels += 1
         self._set_end(channel, settings.lifetime)
         return channel, control_key
+
+    def _check_plan(self, account: Account | None, settings: ChannelSettings) -> None:
+        """Raises: OverLimit."""
+        if account is None or account.allowances is None:
+            return
+        # Of those that outlived the server only the user is known.
+        user = settings.user
+        keys = [(is_public, user) for is_public in (True, False) if user is not None]
+        of_user = sum(self._of_users.get(key, (0, 0))[0] for key in keys)
+        account.allowances.check_channel(max(account.channels, of_user))
 
     def _check_room(self, is_public: bool, settings: ChannelSettings) -> None:
         """Whether one more with these rules may be created. Raises: Refused: ``quota``."""
@@ -343,6 +365,8 @@ class Channels:
             del self._private[channel.name, channel.key_hash]
         del self._controlled[channel.name, channel.control_hash]
         self._account(channel, -1)
+        if channel.account is not None:
+            channel.account.channels -= 1
         self._disown(channel)
         closed = self._closed(channel.key_hash)
         closed[channel.name, channel.key_hash] = None

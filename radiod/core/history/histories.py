@@ -24,6 +24,7 @@ from radiod.core.history.positions import Position
 from radiod.core.history.room import Room
 from radiod.core.history.topic_history import History
 from radiod.core.ids import Ids
+from radiod.core.rights import Principal
 from radiod.core.timers import Clock
 from radiod.core.uris import is_pattern, matches
 from radiod.errors import Exceeded
@@ -292,19 +293,24 @@ class Histories:
         if room is not None and room.bytes > room.max_bytes and room is self._room:
             self._bounds.met("max_history_bytes", times=room.shrink())
 
-    def of(self, topic: str) -> list[KeptEvent]:
-        """What is held of one topic, oldest first."""
+    def of(self, topic: str, principal: Principal | None = None) -> list[KeptEvent]:
+        """What is held of one topic, oldest first; of that what somebody's plan lets them read."""
         history = self._histories.get(topic)
-        return [] if history is None else self.held(history)
+        if history is None:
+            return []
+        self.expire(history)
+        return list(history.since(history.first if principal is None else self.first_for(history, principal)))
 
     def expire(self, history: History) -> None:
         """Drop what has grown too old since the last event."""
         history.expire(self._clock.seconds())
 
-    def held(self, history: History) -> list[KeptEvent]:
-        """What a history holds now, oldest first."""
-        self.expire(history)
-        return list(history.since(history.first))
+    def first_for(self, history: History, principal: Principal) -> int:
+        """Index of the oldest event that somebody's plan lets them read; ``history.end``: none."""
+        holder = principal.holder
+        allowances = None if holder is None else holder.account.allowances
+        seconds = None if allowances is None else allowances.plan.history_seconds
+        return history.first if seconds is None else history.index_since(self._clock.seconds() - seconds)
 
 
 def _is_begun(history: History) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, Final
@@ -18,6 +18,7 @@ COMPACT_ABOVE: Final = 64
 """Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
 
 _SEQ: Final = attrgetter("seq")
+_SINCE: Final = attrgetter("since")
 
 
 class History:
@@ -103,6 +104,11 @@ class History:
         """The records held from that index on, oldest first."""
         for at in range(max(index, self.first), self.end):
             yield self.at(at)
+
+    def index_since(self, moment: float) -> int:
+        """The index of the oldest event of that moment or later (monotonic seconds); ``end``: none is."""
+        at = bisect_left(self._records, moment, self._hole, key=_SINCE)
+        return self.first + at - self._hole
 
     def after(self, position: Position) -> tuple[int, bool]:
         """Where to go on behind ``position``.

@@ -150,7 +150,7 @@ class EventHistoryProcedures:
             if count % TOPICS_IN_A_STEP == 0:
                 yield
             if subscription.takes(topic) and not hides(topic):
-                records = histories.of(topic)
+                records = histories.of(topic, caller.principal)
                 if records:
                     found.append(records)
         return found

@@ -7,7 +7,7 @@ from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position, position
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.replay import Page, Replay, read
-from radiod.core.rights import Actor
+from radiod.core.rights import Actor, Principal
 from radiod.core.sessions.session import Session
 from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_ARGUMENT, Refused
@@ -48,6 +48,9 @@ class Recovery:
         history = self._histories.track(topic)
         self._histories.expire(history)
         index, is_recovered = history.after(behind)
+        first = self._histories.first_for(history, listener.session.principal)
+        if index < first:
+            index, is_recovered = first, False
         if not is_recovered:
             listener.tell_next({"_recovered": False})
         if index < history.end:
@@ -62,12 +65,16 @@ class Recovery:
         if history is None:
             return None
         self._histories.expire(history)
-        return read(history, actor, after, limit)
+        return read(history, actor, after, limit, self._histories.first_for(history, actor.principal))
 
-    def before_last(self, topic: str, count: int) -> Position | None:
-        """The position behind which a topic's last ``count`` events come; None: it has no positions."""
+    def before_last(self, principal: Principal, topic: str, count: int) -> Position | None:
+        """The position behind which a topic's last ``count`` events come, or as many as one may read.
+
+        None: it has no positions.
+        """
         history = self._histories.find(topic)
         if history is None:
             return None
         self._histories.expire(history)
-        return history.before_last(count)
+        first = self._histories.first_for(history, principal)
+        return history.before_last(min(count, history.end - first))

@@ -114,12 +114,15 @@ class Page(NamedTuple):
     is_recovered: bool
 
 
-def read(history: History, actor: Actor, after: Position | None, limit: int) -> Page:
-    """The events behind ``after`` that ``actor`` may have; None: all that are held.
+def read(history: History, actor: Actor, after: Position | None, limit: int, first: int = 0) -> Page:
+    """The events behind ``after`` that ``actor`` may have; None: all that are held, from ``first`` on.
 
     At most ``limit``, and ``MAX_PAGE_BYTES``; perhaps fewer, or none, though there are more behind them.
     """
-    index, is_recovered = (history.first, True) if after is None else history.after(after)
+    first = max(first, history.first)
+    index, is_recovered = (first, True) if after is None else history.after(after)
+    if index < first:
+        index, is_recovered = first, False
     records: list[KeptEvent] = []
     size = 0
     end = min(history.end, index + MAX_EXAMINED)
@@ -133,7 +136,7 @@ def read(history: History, actor: Actor, after: Position | None, limit: int) -> 
     return Page(records, position, is_recovered)
 
 
-def read_back(history: History, actor: Actor, before: Position | None, limit: int) -> Page:
+def read_back(history: History, actor: Actor, before: Position | None, limit: int, first: int = 0) -> Page:
     """The events before ``before`` that ``actor`` may have, latest first; None: all that are held.
 
     As many as of ``read``, whose ``Page`` this is but for the order; ``position``: of the earliest that was
@@ -144,7 +147,7 @@ def read_back(history: History, actor: Actor, before: Position | None, limit: in
         return Page([], history.position, is_recovered)
     records: list[KeptEvent] = []
     size = 0
-    first = max(history.first, index - MAX_EXAMINED)
+    first = max(first, history.first, index - MAX_EXAMINED)
     position = history.position if before is None else before
     while index > first and len(records) < limit and size < MAX_PAGE_BYTES:
         index -= 1

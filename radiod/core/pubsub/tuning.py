@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from radiod.core.delivery.listeners import Listener
-from radiod.core.delivery.settings import DEFAULTS, BufferSettings, settings_from
+from radiod.core.delivery.settings import DEFAULTS, MAX_SIZE, BufferSettings, settings_from
 from radiod.core.limits import Limits
 from radiod.core.pubsub.broker import Broker
 from radiod.core.rights import Principal
@@ -101,13 +101,14 @@ class Tuning:
     def settings_of(self, principal: Principal, match: MatchPolicy, topic: str, given: Any) -> BufferSettings:
         """What somebody's listener gets that asks for ``given``; None: for nothing.
 
-        A pattern of topics has the server's default.
+        A pattern of topics has the server's default. What is above its account's plan is cut to that: the
+        default may be, and stock clients could ask for no other.
         Raises: Refused: ``invalid_argument``, also for a pattern whose listener would hold publishers of
             every topic it matches; ``not_authorized``: its role may not hold publishers.
         """
         default = self.default(topic) if match == "exact" else DEFAULTS
         if given is None:
-            return default
+            return _within_plan(principal, default)
         settings = settings_from(given, default, self._max_bytes)
         if settings.holds_publishers and match != "exact":
             raise Refused(INVALID_ARGUMENT, f"policy {settings.policy} needs one topic, not a pattern")
@@ -116,7 +117,7 @@ class Tuning:
             raise Refused(
                 NOT_AUTHORIZED, f"role {principal.authrole} may not listen with policy {settings.policy}"
             )
-        return settings
+        return _within_plan(principal, settings)
 
     def tune(self, broker: Broker, session: Session, channel: str, given: dict[str, Any]) -> dict[str, Any]:
         """Give the session's listeners of ``channel``, a topic or pattern, other buffers, now and later.
@@ -139,3 +140,17 @@ class Tuning:
         for listener, settings in changes:
             listener.tune(settings)
         return {"channel": channel, **structs.asdict(effective)}
+
+
+def _within_plan(principal: Principal, settings: BufferSettings) -> BufferSettings:
+    """As much of it as the plan of somebody's account has."""
+    holder = principal.holder
+    allowances = None if holder is None else holder.account.allowances
+    if allowances is None:
+        return settings
+    size, max_bytes = allowances.plan.buffer_size, allowances.plan.buffer_bytes
+    if size is not None and size < (settings.size or MAX_SIZE):
+        settings = structs.replace(settings, size=size)
+    if max_bytes is not None and max_bytes < settings.max_bytes:
+        settings = structs.replace(settings, max_bytes=max_bytes)
+    return settings

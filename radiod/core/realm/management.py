@@ -95,7 +95,8 @@ class Management:
             if limit == 0:
                 return Page([], history.position, is_recovered=True), history.position
             behind = at if at is None or at.epoch else Position(history.epoch, at.seq)
-            page = (read_back if is_reversed else read)(history, actor, behind, limit)
+            first = histories.first_for(history, actor.principal)
+            page = (read_back if is_reversed else read)(history, actor, behind, limit, first)
             return page, history.position
 
         return self._told(actor, topic, tell)

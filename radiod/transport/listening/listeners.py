@@ -302,7 +302,7 @@ def _admitted(
             one.after = None if asked.after is None else asked.after.get(one.topic)
         elif one.is_single:
             # Not before: how far a channel has come is for those who may listen.
-            one.after = one.space.recovery.before_last(one.topic, asked.last)
+            one.after = one.space.recovery.before_last(principal, one.topic, asked.last)
     return PlainListener(gateway, principal, wanted, asked, is_several=is_several, term=term)
 
 

@@ -19,6 +19,9 @@ KEEP = HistoryBounds(size=10, seconds=100, bytes=1000)
 SUBSCRIBE, PUBLISH, EVENT, SUBSCRIBED, ERROR = 32, 16, 36, 33, 8
 
 
+SOMEBODY = make_principal()
+
+
 class Radio(World):
     """A realm whose topic ``a`` keeps its past, with one who publishes there."""
 
@@ -292,10 +295,10 @@ class TestOthers:
 
     def test_the_position_before_the_last_events(self, radio):
         radio.publish(3)
-        assert radio.realm.space.recovery.before_last("a", 2) == Position(radio.epoch, 1)
-        assert radio.realm.space.recovery.before_last("b", 2) is None
+        assert radio.realm.space.recovery.before_last(SOMEBODY, "a", 2) == Position(radio.epoch, 1)
+        assert radio.realm.space.recovery.before_last(SOMEBODY, "b", 2) is None
         radio.clock.advance(101)
-        assert radio.realm.space.recovery.before_last("a", 2) == Position(radio.epoch, 3)
+        assert radio.realm.space.recovery.before_last(SOMEBODY, "a", 2) == Position(radio.epoch, 3)
 
 
 SIZE = 6

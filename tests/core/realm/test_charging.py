@@ -5,6 +5,8 @@ from support.realms import Slow, World
 
 from radiod.core.allowances import Allowances
 from radiod.core.disclosure import Visitor
+from radiod.core.history.bounds import HistoryBounds
+from radiod.core.history.positions import Position
 from radiod.core.holders import Account, Holder
 from radiod.core.plans import Plan
 from radiod.core.promises import Promise
@@ -279,6 +281,132 @@ class TestConnections:
         world.realm.leave(clients[0].session)
         with pytest.raises(OverLimit):
             self.hello(world, holder)
+
+
+class TestChannels:
+    def create(self, world, holder, name, **options):
+        client = world.caller(holder.id, holder=holder)
+        answer = client.call("radiod.channel.create", name, **options)
+        return answer if isinstance(answer, str) else answer["control_key"]
+
+    def test_one_too_many_is_refused_until_another_ends(self, world):
+        holder = holder_of(world, channels=2)
+        second = Holder("k_2", holder.account)
+        first = self.create(world, holder, "a")
+        self.create(world, second, "b", key="secret", public=False)
+        assert holder.account.channels == 2
+        assert self.create(world, holder, "c") == QUOTA
+        assert world.realm.bounds.counts == {"channels": 1}
+        world.caller(holder.id, holder=holder).call("radiod.channel.delete", "a", first)
+        assert holder.account.channels == 1
+        self.create(world, second, "c", lifetime=5)
+        assert self.create(world, holder, "d") == QUOTA
+        world.clock.advance(6)
+        self.create(world, holder, "d")
+
+    def test_what_outlived_the_server_counts_for_its_user(self, world):
+        holder = holder_of(world, channels=1)
+        self.create(world, holder, "a")
+        # As after a restart: nobody knows whose session it was.
+        (channel,) = world.realm.channels
+        channel.account, holder.account.channels = None, 0
+        assert self.create(world, holder, "b") == QUOTA
+
+    def test_others_have_as_many_as_they_like(self, world):
+        holder = holder_of(world)
+        for number in range(5):
+            self.create(world, holder, f"a.{number}")
+
+
+class TestBuffers:
+    def buffers(self, world, asked, topic="a", **limits):
+        client = publisher(world, holder_of(world, **limits))
+        client.subscribe(topic, **({} if asked is None else {"_radiod_buffer": asked}))
+        (listener,) = client.subscriptions.values()
+        return listener.settings.size, listener.settings.max_bytes
+
+    @pytest.mark.parametrize(
+        ("asked", "limits", "given"),
+        [
+            (None, {}, (100, 1 << 20)),
+            (None, {"buffer_size": 10}, (10, 1 << 20)),
+            (None, {"buffer_bytes": 1000}, (100, 1000)),
+            ({"size": 5}, {"buffer_size": 10}, (5, 1 << 20)),
+            ({"size": 50}, {"buffer_size": 10, "buffer_bytes": 2000}, (10, 2000)),
+            ({"size": 0}, {"buffer_size": 10}, (10, 1 << 20)),
+            ({"size": 0}, {"buffer_size": 1_000_000}, (0, 1 << 20)),
+            ({"max_bytes": 700}, {"buffer_bytes": 1000}, (100, 700)),
+        ],
+    )
+    def test_what_is_asked_for_is_cut_to_the_plan(self, world, asked, limits, given):
+        assert self.buffers(world, asked, **limits) == given
+
+    def test_a_channels_default_is_cut_as_well(self, world):
+        world.realm.space.tuning.declare("a", {"size": 500})
+        assert self.buffers(world, None, buffer_size=200) == (200, 1 << 20)
+
+    def test_tuning_tells_what_is_in_effect(self, world):
+        client = world.caller("k", holder=holder_of(world, buffer_size=10))
+        assert client.call("radiod.channel.tune", "a", size=50)["size"] == 10
+
+
+class TestHistory:
+    @pytest.fixture
+    def past(self, world):
+        """Ten events of topic ``a``, one a second, the last one now."""
+        world.realm.space.histories.keep("a", HistoryBounds(size=100, seconds=1000, bytes=1 << 20))
+        writer = world.join()
+        for number in range(10):
+            world.clock.advance(1)
+            writer.request(16, {}, "a", [number])
+        return world.realm.space.histories.find("a")
+
+    def read(self, world, holder, **arguments):
+        answer = world.caller("k", holder=holder).call("radiod.channel.history", "a", **arguments)
+        return [event["args"][0] for event in answer["events"]], answer["recovered"]
+
+    def test_the_procedure_reads_no_further_back(self, world, past):
+        holder = holder_of(world, history_seconds=3.5)
+        assert self.read(world, holder) == ([6, 7, 8, 9], True)
+        assert self.read(world, holder, after=f"{past.epoch}:8") == ([8, 9], True)
+        assert self.read(world, holder, after=f"{past.epoch}:3") == ([6, 7, 8, 9], False)
+        world.clock.advance(2)
+        assert self.read(world, holder) == ([8, 9], True)
+        world.clock.advance(10)
+        assert self.read(world, holder) == ([], True)
+        assert self.read(world, holder_of(world, "free", connections=9))[0] == list(range(10))
+
+    @pytest.mark.parametrize(("seq", "first", "is_told"), [(8, 8, False), (2, 6, True)])
+    def test_a_listener_goes_on_no_further_back_and_is_told(self, world, past, seq, first, is_told):
+        client = publisher(world, holder_of(world, history_seconds=3.5))
+        client.request(32, {"_radiod_after": f"{past.epoch}:{seq}"}, "a")
+        events = [message for message in client.received() if message[0] == 36]
+        assert [event[4][0] for event in events] == list(range(first, 10))
+        assert (events[0][3].get("_recovered") is False) == is_told
+
+    def test_the_last_events_are_as_many_as_one_may_read(self, world, past):
+        recovery = world.realm.space.recovery
+        principal = make_principal(holder=holder_of(world, history_seconds=3.5))
+        assert [recovery.before_last(principal, "a", count).seq for count in (2, 4, 9)] == [8, 6, 6]
+        world.clock.advance(60)
+        assert recovery.before_last(principal, "a", 9).seq == 10
+
+    @pytest.mark.parametrize("is_reversed", [False, True])
+    def test_event_history_as_wamp_has_it(self, world, past, is_reversed):
+        client = publisher(world, holder_of(world, history_seconds=3.5))
+        subscription = client.subscribe("a")
+        events = client.call("wamp.subscription.get_events", subscription, reverse=is_reversed)
+        told = [event["args"][0] for event in events]
+        assert told == ([9, 8, 7, 6] if is_reversed else [6, 7, 8, 9])
+
+    @pytest.mark.parametrize(("is_reversed", "told"), [(False, [6, 7, 8, 9]), (True, [9, 8, 7, 6])])
+    def test_history_as_centrifugo_has_it(self, world, past, is_reversed, told):
+        asker = visitor(world, holder_of(world, history_seconds=3.5))
+        page, _ = world.realm.management.past(asker, "a", None, 100, is_reversed=is_reversed)
+        assert [record.payload.values()[0][0] for record in page.records] == told
+        if is_reversed:
+            at = Position(past.epoch, 5)
+            assert world.realm.management.past(asker, "a", at, 100, is_reversed=True)[0].records == []
 
 
 def test_errors_of_ours_are_not_forgiven(world):
