@@ -160,17 +160,17 @@ class TestUsage:
         done = run("usage", "--month", "2026-11", "--format", "invoice")
         assert done.out == (
             "acme  ACME Ltd  2026-11  plan basic\n"
-            "what       quantity  unit          price       sum\n"
-            "base              1  month           9.5      9.50\n"
-            "delivered   412.773  1,000 events   0.02      8.26\n"
-            "seconds           2  hour          0.001      0.00\n"
+            "what       quantity  unit          price        sum\n"
+            "base              1  month           9.5       9.50\n"
+            "delivered   412.773  1,000 events   0.02       8.26\n"
+            "seconds       2.000  hour          0.001       0.00\n"
             "total                                     17.76 EUR\n"
             "\n"
             "idle  2026-11  plan basic\n"
             "what       quantity  unit          price       sum\n"
             "base              1  month           9.5      9.50\n"
-            "delivered         0  1,000 events   0.02      0.00\n"
-            "seconds           0  hour          0.001      0.00\n"
+            "delivered     0.000  1,000 events   0.02      0.00\n"
+            "seconds       0.000  hour          0.001      0.00\n"
             "total                                      9.50 EUR\n"
         )
 
