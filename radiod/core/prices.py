@@ -58,6 +58,9 @@ def invoice(price: Mapping[str, float], used: Mapping[str, float]) -> list[Line]
 
 def _line(what: str, quantity: Decimal, unit: str, price: float) -> Line:
     each = Decimal(str(price))
+    if each == each.quantize(CENT):
+        # As money is written.
+        each = each.quantize(CENT)
     return Line(what, quantity, unit, each, (quantity * each).quantize(CENT, ROUND_HALF_UP))
 
 

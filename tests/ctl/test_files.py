@@ -161,17 +161,17 @@ class TestUsage:
         assert done.out == (
             "acme  ACME Ltd  2026-11  plan basic\n"
             "what       quantity  unit          price        sum\n"
-            "base              1  month           9.5       9.50\n"
+            "base              1  month          9.50       9.50\n"
             "delivered   412.773  1,000 events   0.02       8.26\n"
             "seconds       2.000  hour          0.001       0.00\n"
             "total                                     17.76 EUR\n"
             "\n"
             "idle  2026-11  plan basic\n"
             "what       quantity  unit          price       sum\n"
-            "base              1  month           9.5      9.50\n"
+            "base              1  month          9.50      9.50\n"
             "delivered     0.000  1,000 events   0.02      0.00\n"
             "seconds       0.000  hour          0.001      0.00\n"
-            "total                                      9.50 EUR\n"
+            "total                                     9.50 EUR\n"
         )
 
     def test_an_invoice_in_json_has_its_money_as_text(self, run, server):
@@ -183,7 +183,7 @@ class TestUsage:
             "what": "base",
             "quantity": "1",
             "unit": "month",
-            "price": "9.5",
+            "price": "9.50",
             "sum": "9.50",
         }
 
