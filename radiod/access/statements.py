@@ -66,6 +66,7 @@ class Statements:
         Settles with: Refused: ``unavailable``.
         """
         account = key.holder.account
+        self._keys.tell_used()
         now = self._clock.time()
         day, next_day = day_of(now)
         month, next_month = month_of(now)

@@ -45,14 +45,10 @@ class Account:
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
 
-    def end(self, reason: str) -> int:
-        """End all that its holders have open, at once. Returns: how much that was."""
-        return sum(holder.end(reason) for holder in list(self.busy))
-
     def ending(
         self, reason: str, is_meant: Callable[[Any], bool] | None = None
     ) -> Generator[None, None, int]:
-        """The same as work for ``Slices``, as ``Holder.ending``."""
+        """End all that its holders have open: work for ``Slices``, as ``Holder.ending``."""
         ended = 0
         for holder in list(self.busy):
             ended += yield from holder.ending(reason)

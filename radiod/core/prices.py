@@ -22,10 +22,14 @@ PRICED: Final[dict[str, tuple[int, str]]] = {
 """Count of the ledger -> how much of it a price is for, and the words for that."""
 
 CENT: Final = Decimal("0.01")
+THOUSANDTH: Final = Decimal("0.001")
 
 
 class Line(NamedTuple):
-    """``what``: a count of the ledger, or ``base``; ``quantity``: in units of ``unit``; ``sum``: rounded."""
+    """``what``: a count of the ledger, or ``base``; ``quantity``: in units of ``unit``, to a thousandth.
+
+    ``sum``: of that quantity, to a hundredth, so that whoever reads the line comes to the same.
+    """
 
     what: str
     quantity: Decimal
@@ -47,12 +51,16 @@ def invoice(price: Mapping[str, float], used: Mapping[str, float]) -> list[Line]
     for what, (size, unit) in PRICED.items():
         if what in price:
             # Seconds are the only count with fractions, and their text is what was meant.
-            lines.append(_line(what, Decimal(str(used.get(what, 0))) / size, unit, price[what]))
+            quantity = (Decimal(str(used.get(what, 0))) / size).quantize(THOUSANDTH, ROUND_HALF_UP)
+            lines.append(_line(what, quantity, unit, price[what]))
     return lines
 
 
 def _line(what: str, quantity: Decimal, unit: str, price: float) -> Line:
     each = Decimal(str(price))
+    if each == each.quantize(CENT):
+        # As money is written.
+        each = each.quantize(CENT)
     return Line(what, quantity, unit, each, (quantity * each).quantize(CENT, ROUND_HALF_UP))
 
 

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from radiod.ctl import show
+from radiod.ctl.invoices import invoices, lines_of
 from radiod.ctl.session import Session
 from radiod.ctl.state import State, pass_state, with_json
 from radiod.ctl.values import date, moment, number, printable
@@ -43,7 +44,7 @@ PAGE: Final = 1000
 @click.option("--since", type=moment, help="From then on.")
 @click.option("--until", type=moment, help="Before that.")
 @click.option("--by", multiple=True, type=click.Choice(BY), help="What rows are told apart by: account.")
-@click.option("--format", "form", type=click.Choice(("table", "csv", "jsonl")), default="table")
+@click.option("--format", "form", type=click.Choice(("table", "csv", "jsonl", "invoice")), default="table")
 @with_json
 @pass_state
 def usage(
@@ -60,6 +61,9 @@ def usage(
         raise click.UsageError("--month is --since and --until")
     if month is not None:
         since, until = month
+    if form == "invoice":
+        _bill(state, month, by, of)
+        return
     asked = {**of, "since": since, "until": until, "by": list(by or ("account",))}
     given = {name: value for name, value in asked.items() if value is not None}
     with state.session() as session:
@@ -72,6 +76,21 @@ def usage(
             click.echo(printable(msgspec.json.encode(row).decode()))
     else:
         state.tell({"rows": rows}, lambda: show.usage_lines(rows, columns))
+
+
+def _bill(
+    state: State, month: tuple[float, float] | None, by: tuple[str, ...], of: dict[str, str | None]
+) -> None:
+    """What each account owes for a month."""
+    if month is None or by or of["key"] or of["channel"]:
+        raise click.UsageError("an invoice is of one --month, and of all or one --account")
+    since, until = month
+    given = {} if of["account"] is None else {"account": of["account"]}
+    with state.session() as session:
+        asked = {"since": since, "until": until, "by": ["account"], **given}
+        rows = state.pages(session, "radiod.admin.usage", "rows", None, **asked)
+        bills = invoices(state, session, since, of["account"], rows)
+    state.tell({"invoices": bills}, lambda: lines_of(bills))
 
 
 def _csv(rows: list[dict[str, Any]], by: tuple[str, ...]) -> str:

@@ -89,7 +89,7 @@ class Radio:
         self._make_port(transport_limits(limits))
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
-        open_to = partial(open_gates, self.realms, configuration.realms)
+        open_to = partial(open_gates, self.realms, configuration.realms, self.access.accounts)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:

@@ -136,3 +136,8 @@ def test_a_burst_that_is_not_said_is_what_comes_in_a_second():
     assert [burst_of(rate, None) for rate in (0.001, 1, 1.2, 33.3)] == [1, 1, 2, 34]
     assert burst_of(0.5, 7) == 7
     assert burst_of(2.0, None) == ceil(2.0)
+
+
+def test_the_window_is_how_long_an_empty_one_fills():
+    rates = [(2, 5), (10, 10), (1e6, 1), (0.001, 1), (0.3, 1)]
+    assert [TokenBucket(rate, burst, 0.0).window for rate, burst in rates] == [3, 1, 1, 1000, 4]

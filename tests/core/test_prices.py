@@ -34,9 +34,11 @@ def test_half_a_cent_is_rounded_up():
 @given(
     st.fixed_dictionaries(dict.fromkeys(PRICED, MONEY)), st.dictionaries(st.sampled_from([*PRICED]), COUNTS)
 )
-def test_no_line_is_off_by_more_than_half_a_cent(prices, used):
+def test_each_line_is_what_its_reader_comes_to(prices, used):
     lines = invoice(prices, used)
     for line in lines:
-        exact = Decimal(used.get(line.what, 0)) / PRICED[line.what][0] * Decimal(str(prices[line.what]))
-        assert abs(line.sum - exact) <= Decimal("0.005")
+        assert abs(line.sum - line.quantity * line.price) <= Decimal("0.005")
+        exact = Decimal(used.get(line.what, 0)) / PRICED[line.what][0]
+        assert abs(line.quantity - exact) <= Decimal("0.0005")
+        assert line.price == Decimal(str(prices[line.what]))
     assert total(lines) == sum(line.sum for line in lines)

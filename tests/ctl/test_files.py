@@ -139,6 +139,58 @@ class TestUsage:
         server.answers["radiod.admin.usage"] = lambda **_: {"rows": [], "next": None}
         assert run("usage") == (0, "", "")
 
+    PRICED = {"price": {"base": 9.5, "delivered": 0.02, "seconds": 0.001}, "currency": "EUR"}
+
+    def accounts(self, server, *rows):
+        server.answers["radiod.admin.usage"] = lambda **_: {"rows": list(rows), "next": None}
+        server.answers["radiod.admin.plan.list"] = lambda **_: {
+            "plans": [{"name": "basic", "limits": self.PRICED}, {"name": "free", "limits": {}}]
+        }
+        known = [
+            {"id": "acme", "label": "ACME Ltd", "plan": "basic"},
+            {"id": "idle", "label": "", "plan": "basic"},
+            {"id": "friend", "label": "", "plan": "free"},
+            {"id": "lost", "label": "", "plan": None},
+        ]
+        server.answers["radiod.admin.account.list"] = lambda **_: {"accounts": known, "next": None}
+        server.answers["radiod.admin.account.get"] = lambda id: {one["id"]: one for one in known}[id]
+
+    def test_invoices_are_for_all_whose_plan_has_prices(self, run, server):
+        self.accounts(server, {"account": "acme", **self.ROW, "delivered": 412_773, "seconds": 7200.0})
+        done = run("usage", "--month", "2026-11", "--format", "invoice")
+        assert done.out == (
+            "acme  ACME Ltd  2026-11  plan basic\n"
+            "what       quantity  unit          price        sum\n"
+            "base              1  month          9.50       9.50\n"
+            "delivered   412.773  1,000 events   0.02       8.26\n"
+            "seconds       2.000  hour          0.001       0.00\n"
+            "total                                     17.76 EUR\n"
+            "\n"
+            "idle  2026-11  plan basic\n"
+            "what       quantity  unit          price       sum\n"
+            "base              1  month          9.50      9.50\n"
+            "delivered     0.000  1,000 events   0.02      0.00\n"
+            "seconds       0.000  hour          0.001      0.00\n"
+            "total                                     9.50 EUR\n"
+        )
+
+    def test_an_invoice_in_json_has_its_money_as_text(self, run, server):
+        self.accounts(server)
+        done = run("usage", "--month", "2026-11", "--account", "idle", "--format", "invoice", "--json")
+        (bill,) = done.json["invoices"]
+        assert (bill["account"], bill["currency"], bill["sum"]) == ("idle", "EUR", "9.50")
+        assert bill["lines"][0] == {
+            "what": "base",
+            "quantity": "1",
+            "unit": "month",
+            "price": "9.50",
+            "sum": "9.50",
+        }
+
+    @pytest.mark.parametrize("words", [(), ("--since", "2026-11-01"), ("--month", "2026-11", "--by", "key")])
+    def test_an_invoice_is_of_one_month(self, run, server, words):
+        assert run("usage", "--format", "invoice", *words).status == 2
+
 
 class TestAudit:
     def entries(self, after, limit):

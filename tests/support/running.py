@@ -90,8 +90,11 @@ def radiod(
     """
     port = port or free_port()
     file = folder / f"radiod-{port}.toml"
-    file.write_text(config.replace(":8080:", f":{port}:"))
-    listen = [] if "listen" in tomllib.loads(config) else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
+    given = tomllib.loads(config)
+    # Others may run from this folder.
+    own = "" if "admin" in given else f'\n[admin]\nsocket = "radiod-admin-{port}.sock"\n'
+    file.write_text(config.replace(":8080:", f":{port}:") + own)
+    listen = [] if "listen" in given else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     log = folder / f"radiod-{port}.log"
     command = [*TWISTD, "-n", "--pidfile=", *twistd, "radiod", "--config", str(file), *listen, *arguments]
     with program(command, log, env={**environment(), **(variables or {})}) as process:

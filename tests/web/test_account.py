@@ -66,6 +66,8 @@ class TestStatement:
         assert [key["id"] for key in told["keys"]] == [one["id"], two["id"]]
         assert told["keys"][0]["label"] == "dashboard"
         assert told["keys"][0]["hint"] == one["key"][-4:]
+        assert told["keys"][0]["last_used"] == NOON // 3600 * 3600
+        assert told["keys"][1]["last_used"] == NOON // 3600 * 3600
         assert one["key"] not in json.dumps(told)
 
     def test_tells_when_periods_begin_anew(self, world):

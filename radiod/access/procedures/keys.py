@@ -64,6 +64,7 @@ class KeyProcedures:
 
     def list(self, session: Session, *, account: Any, state: Any, limit: Any, after: Any) -> Answer:
         """Keys by id → ``{keys, next}``. Cost: O(n) in the keys, for one page."""
+        self._book.tell_used()
         of = optional(checks.name, "account", account)
         if state is not None:
             state = checks.state("state", state, ACTIVE, SUSPENDED, REVOKED)
@@ -81,6 +82,7 @@ class KeyProcedures:
 
     def get(self, session: Session, *, id: Any) -> Answer:
         """One key → its description."""
+        self._book.tell_used()
         return self._book.describe(self._book.find(text("id", id)))
 
     def update(self, session: Session, *, id: Any, signed: Any, **asked: Any) -> Answer:
