@@ -17,8 +17,9 @@ from twisted.scripts._twistd_unix import ServerOptions
 
 from radiod import __version__
 from radiod.config import Admin, Config, ConfigError, Listen, Store
+from radiod.logs.files import never_rotate
 from radiod.logs.observer import LimitedLog
-from radiod.process import StartError, process_of
+from radiod.process import Process, StartError, check_pidfile, process_of
 from radiod.service.service import RadioService
 from radiod.signals import Signals
 
@@ -38,6 +39,21 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Read them. Raises: SystemExit: with the one line that says what is wrong."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"radiod: {error}") from None
+
+    def postOptions(self) -> None:
+        """What twistd would say on several lines, as soon as it is known."""
+        try:
+            twistd: Mapping[str, Any] = self.parent or {}
+            check_pidfile(twistd.get("pidfile"))
+        except StartError as error:
+            raise SystemExit(f"radiod: {error}") from None
 
     def opt_listen(self, endpoint: str) -> None:
         """Server endpoint, such as tcp:8080:interface=127.0.0.1; repeatable, overrides the file."""
@@ -115,5 +131,18 @@ def makeService(
     # By then twistd has begun to log to where its own options say.
     reactor.callWhenRunning(log.stand_before, globalLogPublisher)
     reactor.addSystemEventTrigger("after", "shutdown", log.finish)
-    Signals(reactor, lambda: service.hurry()).watch()
+    _watch_signals(reactor, service, log, process)
     return service
+
+
+def _watch_signals(reactor: Any, service: RadioService, log: LimitedLog, process: Process) -> None:
+    never_rotate()
+    realms = service.radio.realms
+    Signals(
+        reactor,
+        hurry=service.hurry,
+        reload=service.reload,
+        reopen=log.reopen,
+        describe=lambda: {name: realm.load.describe() for name, realm in realms.items()},
+        leave=process.forget,
+    ).watch()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,7 +20,7 @@ from twisted.logger import Logger
 
 from radiod.endpoints.descriptions import EndpointError
 
-__all__ = ["Certificates", "FixedCertificates", "certificate_folder"]
+__all__ = ["Certificates", "FixedCertificates", "certificate_folder", "end_of_certificate"]
 
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 """Of TLS 1.2; all of TLS 1.3 are forward secret and authenticated."""
@@ -35,10 +36,20 @@ PEM_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----
 
 
 class Certificates(Protocol):
-    """What a TLS server shows to its clients."""
+    """What a TLS server shows to its clients.
+
+    ``not_after``: when the first of the certificates ends that clients are shown, without their chains.
+    """
+
+    @property
+    def not_after(self) -> datetime: ...
 
     def connection(self) -> SSL.Connection:
         """The OpenSSL end of one new connection."""
+
+
+SSL_ARGUMENTS: Final = ("privateKey", "certKey")
+"""What an endpoint's description calls the key and the certificate."""
 
 
 class FixedCertificates:
@@ -48,22 +59,36 @@ class FixedCertificates:
         key_file, certificate_file: PEM files, perhaps the same; further certificates in it are the chain.
         chain_file: a PEM file with more of the chain.
         dh_file: parameters of Diffie-Hellman over a finite field, for clients that know no curves.
+        names: what messages call the two files.
     """
 
     def __init__(
-        self, key_file: str, certificate_file: str, chain_file: str | None = None, dh_file: str | None = None
+        self,
+        key_file: str,
+        certificate_file: str,
+        chain_file: str | None = None,
+        dh_file: str | None = None,
+        names: tuple[str, str] = SSL_ARGUMENTS,
     ) -> None:
-        key = _only_key(key_file)
-        certificate, *chain = _certificates(certificate_file, "certKey")
+        key_name, certificate_name = names
+        key = _only_key(key_file, key_name)
+        certificate, *chain = _certificates(certificate_file, certificate_name)
         if chain_file is not None:
             chain += _certificates(chain_file, "extraCertChain")
         if _public(key) != _public(certificate):
-            raise EndpointError(f"privateKey {key_file!r} does not belong to certKey {certificate_file!r}")
+            told = f"{key_name} {key_file!r} does not belong to {certificate_name} {certificate_file!r}"
+            raise EndpointError(told)
+        self.not_after = certificate.not_valid_after_utc
         self._context = _context(key, certificate, chain, dh_file)
 
     def connection(self) -> SSL.Connection:
         """One new connection."""
         return SSL.Connection(self._context)
+
+
+def end_of_certificate(file: str, name: str) -> datetime:
+    """When the first certificate in a file ends. Raises: EndpointError: there is none to read."""
+    return _certificates(file, name)[0].not_valid_after_utc
 
 
 # --- one file
@@ -80,11 +105,11 @@ def _blocks(data: bytes, ending: bytes) -> list[bytes]:
     return [found.group() for found in PEM_BLOCK.finditer(data) if found.group(1).endswith(ending)]
 
 
-def _only_key(file: str) -> Any:
-    blocks = _blocks(_read(file, "privateKey"), b"PRIVATE KEY")
+def _only_key(file: str, argument: str) -> Any:
+    blocks = _blocks(_read(file, argument), b"PRIVATE KEY")
     if not blocks:
-        raise EndpointError(f"privateKey {file!r}: there is no private key (PEM) in it")
-    return _key(blocks[0], f"privateKey {file!r}")
+        raise EndpointError(f"{argument} {file!r}: there is no private key (PEM) in it")
+    return _key(blocks[0], f"{argument} {file!r}")
 
 
 def _key(block: bytes, what: str) -> Any:
@@ -172,7 +197,7 @@ class _Folder:
         self._seconds = seconds
         self._looked_at = seconds()
         self._seen = self._state()
-        self._default, self._by_name = self._load()
+        self._default, self._by_name, self.not_after = self._load()
 
     def connection(self) -> SSL.Connection:
         """One new connection."""
@@ -200,23 +225,25 @@ class _Folder:
             if seen == self._seen:
                 return
             self._seen = seen
-            self._default, self._by_name = self._load()
+            self._default, self._by_name, self.not_after = self._load()
             self.log.info("certificates of {path} read again", path=str(self._path))
         except EndpointError as error:
             self.log.warn("certificates not read again: {error}", error=error)
 
-    def _load(self) -> tuple[SSL.Context, dict[str, SSL.Context]]:
+    def _load(self) -> tuple[SSL.Context, dict[str, SSL.Context], datetime]:
         default: SSL.Context | None = None
         by_name: dict[str, SSL.Context] = {}
+        ends = []
         for key, certificate, chain in _pairs([Path(file) for file, _, _ in self._seen]):
             context = _context(key, certificate, chain)
             context.set_tlsext_servername_callback(self._switch)
             default = default or context
+            ends.append(certificate.not_valid_after_utc)
             for name in _names(certificate):
                 by_name.setdefault(name, context)
         if default is None:
             raise EndpointError(f"path {str(self._path)!r}: no .pem file has a key and its certificate")
-        return default, by_name
+        return default, by_name, min(ends)
 
     def _switch(self, connection: SSL.Connection) -> None:
         name = (connection.get_servername() or b"").decode("latin-1").lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from twisted.logger import Logger
 from radiod import __version__, config, unixports
 from radiod.core.build import BUILD
 from radiod.endpoints import EndpointError, address, listen
-from radiod.process import Process, StartError
+from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
 from radiod.service.radio import Radio
-from radiod.service.settings import door
+from radiod.service.settings import certificates, door
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
+from radiod.systemd.notify import notifier_of
+from radiod.systemd.supervision import Supervision, watchdog_of
 from radiod.transport.clock import make_monotonic
 from radiod.transport.port import Entrance
 
@@ -27,6 +30,9 @@ __all__ = ["ListenError", "RadioService", "StartError"]
 
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
+
+HURRIED_SECONDS = 0.5
+"""The same for a server that was told twice to stop."""
 
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
@@ -65,6 +71,7 @@ class RadioService(MultiService):
         # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
         self._end_wait: Callable[[], None] = lambda: None
         self._is_hurried = False
+        self._supervision: Supervision | None = None
         # What opening the store told, once each: in bind nobody reads the log yet.
         self._notes: dict[str, None] = {}
 
@@ -97,7 +104,11 @@ class RadioService(MultiService):
             self.log.error("{key}: {why}", key=key, why=why)
 
         try:
-            listen(self._reactor, listening.endpoint, entrance, opened, failed)
+            shown = certificates(listening.tls)
+        except EndpointError as error:
+            raise ListenError(f"listen.[{index}].tls: {error}") from None
+        try:
+            listen(self._reactor, listening.endpoint, entrance, opened, failed, shown)
         except EndpointError as error:
             raise ListenError(f"{key}: {error}") from None
 
@@ -136,6 +147,31 @@ class RadioService(MultiService):
             self.log.warn("no admin socket: {why}", why=self._admin.note)
         for line in self._config.not_yet():
             self.log.warn("configured, but without effect: {what}", what=line)
+        self._count_descriptors()
+        self._supervise()
+
+    def _count_descriptors(self) -> None:
+        needed = self._config.limits.max_connections + SPARE_DESCRIPTORS
+        allowed = allow_descriptors(needed)
+        if allowed < needed:
+            self.log.warn(
+                "{allowed} files may be open, limits.max_connections needs {needed}: raise LimitNOFILE= "
+                "or ulimit -n, or lower it",
+                allowed=allowed,
+                needed=needed,
+            )
+
+    def _supervise(self) -> None:
+        """Have systemd told how the server does, if it wants to know: once the loop runs."""
+        self._supervision = Supervision(
+            notifier_of(os.environ),
+            watchdog_of(os.environ, os.getpid()),
+            self.radio.clock,
+            self.radio.clock.timers,
+            lambda: self.radio.port.connections,
+            lambda: 0.0 if self._store is None else self._store.busy(),
+        )
+        self._reactor.callWhenRunning(self._supervision.ready)
 
     def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
@@ -152,11 +188,13 @@ class RadioService(MultiService):
         store, self._store = self._store, None
         if store is not None:
             try:
-                store.close(STORE_SECONDS)
+                store.close(HURRIED_SECONDS if self._is_hurried else STORE_SECONDS)
             except StoreError as error:
                 self.log.error("{error}", error=error)
 
     async def _stop(self) -> None:
+        if self._supervision is not None:
+            self._supervision.stopping()
         closing = [maybeDeferred(unixports.stop, port) for port in self.ports]
         await DeferredList([*closing, maybeDeferred(self._admin.stop)], consumeErrors=True)
         for realm in self.radio.realms.values():
@@ -175,6 +213,8 @@ class RadioService(MultiService):
         await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
         self._close_store()
+        if self._supervision is not None:
+            self._supervision.stop()
         self.radio.clock.stop()
 
     def _answered(self) -> Deferred[None]:
@@ -191,6 +231,10 @@ class RadioService(MultiService):
 
     def _write_usage(self, fire: Callable[[], None]) -> None:
         self.radio.usage.stop().then(lambda outcome: fire())
+
+    def reload(self) -> None:
+        """Take the configuration anew: not yet."""
+        self.log.info("SIGHUP: the configuration is not read again without a restart")
 
     def hurry(self) -> None:
         """While it stops: do not wait for anybody any longer, nor for connections later."""

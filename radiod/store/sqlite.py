@@ -94,6 +94,9 @@ class SqliteStore:
         self._is_closing = False
         self._tasks = Tasks(call_in_main, self.log)
 
+        # The writer's, for everybody to read: since when it is at one transaction, or at closing the file.
+        self._busy_since: float | None = None
+
         # From the writer to the main thread: answers in the order of asking.
         self._answers: deque[Exception | None] = deque()
 
@@ -155,6 +158,13 @@ class SqliteStore:
     def counters(self) -> dict[str, int]:
         """What statistics tell of the store: requests that wait to be written, and their bytes."""
         return {"waiting": len(self._unanswered), "waiting_bytes": self._waiting_bytes}
+
+    def busy(self) -> float:
+        """For how many seconds the writer has been at what it does now; endless if it has died."""
+        since = self._busy_since
+        if self._thread is not None and not self._thread.is_alive() and not self._is_closing:
+            return float("inf")
+        return 0.0 if since is None else time.monotonic() - since
 
     def when_answered(self, done: Callable[[], None]) -> None:
         """Call ``done`` once everything that was asked for by now has been answered, which may be at once."""
@@ -362,9 +372,11 @@ class SqliteStore:
             if self._must_cut or is_closing or time.monotonic() >= self._next_cut:
                 cuts = self._take_cuts()
                 self._next_cut = time.monotonic() + self._cut_seconds
+        self._busy_since = time.monotonic()
         if requests or cuts or (is_closing and self._overdue):
             self._write(database, requests, cuts)
         self._tasks.read(database)
+        self._busy_since = None
         return is_closing
 
     def _take_cuts(self) -> Cuts:
