@@ -123,7 +123,8 @@ class AccountBook:
         """
         account = self.find(id)
         self._check_free(id)
-        row = self._row(id)
+        # What restricts is never refused for a bound.
+        row = self._row(id, is_bounded=False)
         act = by.act(self._clock, "account.suspend", id, reason=reason)
         written = self._desk.restrict(row, act, state=SUSPENDED, reason=reason)
         self._keep(row)
@@ -168,10 +169,11 @@ class AccountBook:
         if id in self._fixed:
             raise Refused(INVALID_ARGUMENT, f"account {id} is the configuration's: change it there")
 
-    def _row(self, id: str) -> Row[AccountRecord]:
+    def _row(self, id: str, *, is_bounded: bool = True) -> Row[AccountRecord]:
         row = self._rows.get(id)
         if row is None:
-            self._check_room()
+            if is_bounded:
+                self._check_room()
             created = self._since if id in self.table.kept else self._clock.time()
             row = self._rows[id] = Row(AccountRecord(id=id, created=created))
         return row

@@ -41,8 +41,8 @@ HOUR: Final = 3600
 class KeyBook:
     """All keys of a server.
 
-    ``on_rights``: told each holder whose rights are others now; ``on_end``: each key whose access somebody
-    has ended.
+    ``on_rights``: told each holder whose rights are others now; ``on_end``: each key whose access has ended,
+    and the reason: ``revoked``, ``suspended`` or ``expired``.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class KeyBook:
         self._entries: dict[str, Entry] = {}
         self._awake: Appointment | None = None
         self.on_rights: Callable[[Holder], object] = _nobody
-        self.on_end: Callable[[KeyRecord], object] = _nobody
+        self.on_end: Callable[[KeyRecord, str], object] = _nobody
 
     def __len__(self) -> int:
         """How many there are."""
@@ -258,7 +258,8 @@ class KeyBook:
 
         def turn() -> Sequence[Change]:
             changes.extend(Dropped("secret", (each,)) for each in entry.secrets.superfluous)
-            changes.extend([*entry.secrets.ending(expires), new])
+            # No clock that is set back brings back what was over at once: it may be in wrong hands.
+            changes.extend([*entry.secrets.ending(expires if overlap else 0.0), new])
             return changes
 
         def done() -> None:
@@ -331,7 +332,6 @@ class KeyBook:
         act = by.act(self._clock, action, id, reason=reason)
         written = self._desk.restrict(entry.row, act, state=state, reason=reason)
         ended = self._stand(entry)
-        self.on_end(entry.record)
 
         def answer(count: int) -> dict[str, Any]:
             return {"id": id, "state": entry.record.state, "ended": count}
@@ -369,6 +369,8 @@ class KeyBook:
         entry = Entry(record, key, standing, secrets, is_fixed=is_fixed)
         holder.restrict(record.origins, record.addresses)
         self._stand(entry)
+        # What ended before that is no news.
+        standing.on_end = lambda reason: self.on_end(entry.record, reason)
         return entry
 
     def _apply(self, entry: Entry) -> None:
@@ -436,7 +438,7 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
-def _nobody(_: object) -> None:
+def _nobody(*_: object) -> None:
     """Nobody minds."""
 
 

@@ -14,6 +14,7 @@ from radiod.access.statements import Statements
 from radiod.auth.listeners import Listeners
 from radiod.auth.signed_request import SignedRequests
 from radiod.auth.tokens import Tokens, is_token
+from radiod.core.access.records import KeyRecord
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.holders import Account, Holder
@@ -83,6 +84,7 @@ class Radio:
         self.tokens = Tokens(self.keys, self.clock, self.ids.secret())
         self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
+        self.access.keys.on_end = self._tell_ended
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
@@ -110,6 +112,10 @@ class Radio:
             )
             for name, settings in self._config.realms.items()
         }
+
+    def _tell_ended(self, key: KeyRecord, reason: str) -> None:
+        data = {"key": key.id, "account": key.account, "reason": reason}
+        self.webhooks.notify("key.revoked", data, key.realm)
 
     def _tell_used_up(self, account: Account, limit: str) -> None:
         self.webhooks.notify("account.quota", {"account": account.id, "limit": limit})

@@ -335,6 +335,7 @@ class Broken:
 
     def __init__(self, late):
         self.change = self.usage = lambda *asked: late
+        self.used = lambda secrets: None
 
 
 # --- access that has ended, or ends

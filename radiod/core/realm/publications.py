@@ -54,7 +54,10 @@ class Usage:
 
     def refused(self, actor: Actor, uri: str) -> None:
         """As ``Meter.refused``."""
-        self._ledger.line(actor.principal.holder, uri).refused += 1
+        holder = actor.principal.holder
+        self._ledger.line(holder, uri).refused += 1
+        if holder is not None:
+            self._ledger.charged[holder.account] = None
 
     def called(self, actor: Actor, procedure: str) -> None:
         """As ``Meter.called``."""

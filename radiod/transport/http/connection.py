@@ -37,8 +37,8 @@ MAX_AHEAD: Final = 16_384
 class HttpConnection(Answering):
     """A Twisted protocol that is put in the place of the port's doorkeeper.
 
-    ``proven``: an address, and the keys from there that were right, last on this connection: see
-    ``web.suspicion``.
+    ``proven``: a digest of an address and of the keys from there that were right, last on this connection:
+    see ``web.suspicion``.
     """
 
     __slots__ = (

@@ -36,7 +36,7 @@ from radiod.transport.websocket.connection import Shared, WebSocketConnection
 from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
 from radiod.wire.doors import Visit
-from radiod.wire.replies import clean, error_reply
+from radiod.wire.replies import clean, error_reply, refused
 from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
@@ -70,6 +70,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _turn: Turn | None = None
     _deadline: Deadline | None = None
     _fields: tuple[tuple[str, str], ...] = ()
+    _says: dict[str, Any] | None = None
     on_lost: Callable[[], None]
 
     def connectionMade(self) -> None:
@@ -127,6 +128,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             self.factory.guesses.wrong(network_of(self.visit.address))
         if isinstance(error, OverLimit):
             self._fields = (("Retry-After", str(error.retry_after)),)
+        self._says = refused(error)
         text = f"{error.text}: {error.reason}" if isinstance(error, NoAccess) else error.text
         return ConnectionDeny(http_status(error), text)
 
@@ -189,7 +191,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
         self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
-        self.transport.write(error_reply(code, reason, responseHeaders or self._fields))
+        self.transport.write(error_reply(code, reason, responseHeaders or self._fields, says=self._says))
         # Under TLS closing needs the peer.
         self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
         # Or Autobahn would warn of it as well.
