@@ -93,6 +93,17 @@ class Histories:
             self.forget(pattern)
             self._track(pattern, keep)
 
+    def resize(self, pattern: str, keep: HistoryBounds) -> None:
+        """Keep more or less of what ``keep`` was called with before; what is beyond that goes at once."""
+        if is_pattern(pattern):
+            self._patterns[pattern] = keep
+            resized = [history for history in self._histories.values() if history.pattern == pattern]
+        else:
+            resized = [self._histories[pattern]]
+        for history in resized:
+            history.keep = keep
+            history.expire(self._clock.seconds())
+
     def find(self, topic: str) -> History | None:
         """Where events of ``topic`` are counted; None: nowhere."""
         history = self._histories.get(topic)
