@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from typing import Final
 
 __all__ = ["SECONDS", "Histogram"]
@@ -36,15 +35,6 @@ class Histogram:
         """Count one; a clock that was set back may make it negative."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.sum += max(0.0, seconds)
-
-    def observe_since(self, moments: Iterable[float], now: float) -> None:
-        """Count one for each moment, mostly the same: what took from then until ``now``."""
-        last, index = None, 0
-        for moment in moments:
-            if moment != last:
-                last, index = moment, bisect_left(self.bounds, now - moment)
-            self.counts[index] += 1
-            self.sum += now - moment
 
     @property
     def count(self) -> int:

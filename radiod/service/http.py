@@ -81,16 +81,23 @@ def make_site(
     longpolls: Polls,
     suspicion: Suspicion,
     aliases: Mapping[str, str],
+    watching: Mapping[str, Route],
 ) -> Site:
     """Everything that HTTP answers.
 
     Args:
         acts: path -> what ``make_acts`` has made.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
-        aliases: path -> channel.
+        aliases: path -> channel; watching: path -> what is for those who watch the server.
     """
     listen = Listen(streams, channel_polls, suspicion)
+    listen.label = "/listen/{channel}"
     channels = Channels(gateway, permissions)
+    one_channel = Channels(gateway, permissions)
+    one_channel.label = "/channels/{name}"
+    longpoll = LongPoll(longpolls)
+    longpoll.label = "/lp/{transport}"
+    acts["/api/"].label = "/api/{method}"
     leaves: dict[str, Route] = {
         **{path: route for path, route in acts.items() if not path.endswith("/")},
         # Paths that lack a channel say so.
@@ -98,14 +105,18 @@ def make_site(
         "/listen/": listen,
         "/channels": channels,
         "/healthz": Health(),
+        **watching,
         "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
+    for alias in by_path.values():
+        # It may be a private channel's.
+        alias.label = "/{alias}"
     below = {
         **{path: route for path, route in acts.items() if path.endswith("/")},
         "/listen/": listen,
-        "/channels/": channels,
-        "/lp/": LongPoll(longpolls),
+        "/channels/": one_channel,
+        "/lp/": longpoll,
     }
     return Site({**leaves, **by_path}, below)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from radiod import __version__, config, unixports
 from radiod.core.build import BUILD
-from radiod.endpoints import EndpointError, address, listen
+from radiod.endpoints import EndpointError, address, listen, not_after
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
 from radiod.service.radio import Radio
@@ -63,6 +63,7 @@ class RadioService(MultiService):
         self._config = configuration
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
+        self.radio.metrics.certificates = self._certificates
         self.log_interval = configuration.limits.log_interval_s
         self.ports: list[IListeningPort] = []
         admin = configuration.admin
@@ -134,6 +135,8 @@ class RadioService(MultiService):
         self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()
+        self.radio.metrics.start()
+        self.radio.readiness.is_restored = True
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
@@ -192,7 +195,13 @@ class RadioService(MultiService):
             except StoreError as error:
                 self.log.error("{error}", error=error)
 
+    def _certificates(self) -> dict[str, float]:
+        """Where TLS is shown -> when the first certificate ends."""
+        ends = [(address(port).split(" ")[0], not_after(port)) for port in self.ports]
+        return {where: end for where, end in ends if end is not None}
+
     async def _stop(self) -> None:
+        self.radio.readiness.is_draining = True
         if self._supervision is not None:
             self._supervision.stopping()
         closing = [maybeDeferred(unixports.stop, port) for port in self.ports]
@@ -212,6 +221,7 @@ class RadioService(MultiService):
         self.radio.webhooks.stop()
         await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
+        self.radio.metrics.stop()
         self._close_store()
         if self._supervision is not None:
             self._supervision.stop()

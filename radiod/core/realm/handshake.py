@@ -38,7 +38,7 @@ from radiod.errors import (
 from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
 from radiod.wire.options import HelloDetails
 
-__all__ = ["Gate", "Handshake"]
+__all__ = ["Gate", "Handshake", "Tally"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 

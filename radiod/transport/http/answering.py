@@ -19,7 +19,7 @@ from radiod.transport.schedule import Patience
 from radiod.transport.sockets import outlet_over
 from radiod.wire.answer import Answer
 from radiod.wire.answers import LAST_CHUNK, answer_bytes, stream_head
-from radiod.wire.doors import Caller
+from radiod.wire.doors import Caller, Door
 
 __all__ = ["Answering"]
 
@@ -73,6 +73,11 @@ class Answering:
         )
         self._outlet.peer = caller.peer
         self._outlet.patience = WHILE_ANSWERING
+
+    @property
+    def door(self) -> Door:
+        """That it came by."""
+        return self._caller.door
 
     def _done(self) -> None:
         """The answer is on its way."""
