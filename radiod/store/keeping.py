@@ -123,8 +123,9 @@ class Keeping:
         elif isinstance(request, UseSecrets):
             self._use(request.used)
         elif isinstance(request, Probe):
-            # SQLite writes the page, though nothing in it is another.
-            self._connection.execute("UPDATE state SET opened = opened")
+            # What does not change a page is not written.
+            row = self._connection.execute("INSERT INTO state VALUES (NULL)").lastrowid
+            self._connection.execute("DELETE FROM state WHERE rowid = ?", (row,))
         else:
             self._forget_usage(request)
 
