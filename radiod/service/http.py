@@ -91,13 +91,9 @@ def make_site(
         aliases: path -> channel; watching: path -> what is for those who watch the server.
     """
     listen = Listen(streams, channel_polls, suspicion)
-    listen.label = "/listen/{channel}"
     channels = Channels(gateway, permissions)
     one_channel = Channels(gateway, permissions)
     one_channel.label = "/channels/{name}"
-    longpoll = LongPoll(longpolls)
-    longpoll.label = "/lp/{transport}"
-    acts["/api/"].label = "/api/{method}"
     leaves: dict[str, Route] = {
         **{path: route for path, route in acts.items() if not path.endswith("/")},
         # Paths that lack a channel say so.
@@ -110,13 +106,10 @@ def make_site(
         "/ws": WampPath(),
     }
     by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
-    for alias in by_path.values():
-        # It may be a private channel's.
-        alias.label = "/{alias}"
     below = {
         **{path: route for path, route in acts.items() if path.endswith("/")},
         "/listen/": listen,
         "/channels/": one_channel,
-        "/lp/": longpoll,
+        "/lp/": LongPoll(longpolls),
     }
     return Site({**leaves, **by_path}, below)

@@ -145,9 +145,10 @@ class Metrics:
     def _read_tally(self, name: str, tally: Tally) -> None:
         self._set("radiod_events_delivered_total", tally.delivered, name)
         self._set("radiod_delivered_bytes_total", tally.delivered_bytes, name)
-        lost: dict[str, float] = {policy: count for policy, count in tally.by_policy.items()}
-        lost |= {"undeliverable": tally.undeliverable, "overtaken": tally.overtaken}
-        self._families["radiod_events_dropped_total"].set_all(lost, name)
+        for policy, count in tally.by_policy.items():
+            self._set("radiod_events_dropped_total", count, name, policy)
+        self._set("radiod_events_dropped_total", tally.undeliverable, name, "undeliverable")
+        self._set("radiod_events_dropped_total", tally.overtaken, name, "overtaken")
         self._set("radiod_buffered_events", tally.queued, name)
         self._set("radiod_buffered_bytes", tally.queued_bytes, name)
 
