@@ -143,23 +143,20 @@ class Schedule:
         dirty, self._dirty = self._dirty, []
         self._turn_bytes = 0
         if self.arrivals:
-            self._count_delays(monotonic())
+            # As ``Histogram.observe``, of many, most of which came together.
+            now, delays = monotonic(), self.delays
+            last, index = 0.0, 0
+            for arrival in self.arrivals:
+                if arrival != last:
+                    last, index = arrival, bisect_left(delays.bounds, now - arrival)
+                delays.counts[index] += 1
+                delays.sum += now - arrival
+            self.arrivals.clear()
         try:
             for outlet in dirty:
                 outlet.flush()
         finally:
             self._parts, self._joined = [], b""
-
-    def _count_delays(self, now: float) -> None:
-        """What was fanned out leaves now. As ``Histogram.observe``, of many, most of which came together."""
-        delays = self.delays
-        last, index = 0.0, 0
-        for arrival in self.arrivals:
-            if arrival != last:
-                last, index = arrival, bisect_left(delays.bounds, now - arrival)
-            delays.counts[index] += 1
-            delays.sum += now - arrival
-        self.arrivals.clear()
 
     def join(self, queue: list[bytes]) -> bytes:
         """One write of all in a queue. Listeners of the same events have the same, joined once for all."""

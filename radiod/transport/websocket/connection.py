@@ -187,15 +187,6 @@ class WebSocketConnection:
     # --- receiving
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what comes."""
-        turns = self._shared.turns
-        turns.arrived = monotonic()
-        try:
-            self._receive(data)
-        finally:
-            turns.arrived = 0.0
-
-    def _receive(self, data: bytes) -> None:
         """Take a message that comes alone at once, and everything else step by step."""
         # Whatever it is, the peer is alive.
         self.asked_at = NOTHING_ASKED
@@ -203,24 +194,26 @@ class WebSocketConnection:
         if outlet is None:
             # Both sides have said that they close.
             return
-        if outlet.reads_paused:
-            outlet.put_off(data, self._read)
-            return
-        driver = self._driver
-        if self._reader is None and driver is not None:
-            payloads, rest = plain_frames(data, self._first_byte, self._longest())
-            if rest == len(data) and self._unbatcher is None:
-                if len(payloads) == 1:
+        turns, driver = self._shared.turns, self._driver
+        turns.arrived = monotonic()
+        try:
+            if outlet.reads_paused:
+                outlet.put_off(data, self._read)
+            elif self._reader is None and driver is not None:
+                payloads, rest = plain_frames(data, self._first_byte, self._longest())
+                if rest < len(data) or self._unbatcher is not None:
+                    work: Work = map(driver.receive, self._messages(payloads))
+                    if rest < len(data):
+                        work = chain(work, self._read(data[rest:]))
+                    turns.take(outlet, work, self._read)
+                elif len(payloads) == 1:
                     driver.receive(payloads[0])
                 else:
-                    self._shared.turns.take_all(outlet, driver.receive, payloads, self._read)
-                return
-            work: Work = map(driver.receive, self._messages(payloads))
-            if rest < len(data):
-                work = chain(work, self._read(data[rest:]))
-        else:
-            work = self._read(data)
-        self._shared.turns.take(outlet, work, self._read)
+                    turns.take_all(outlet, driver.receive, payloads, self._read)
+            else:
+                turns.take(outlet, self._read(data), self._read)
+        finally:
+            turns.arrived = 0.0
 
     def _messages(self, payloads: Iterable[bytes]) -> Iterable[bytes]:
         """The messages in data frames, or in messages of WebSocket."""
