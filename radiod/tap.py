@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,11 +68,17 @@ class Options(usage.Options):
         sys.exit(0)
 
 
-def configuration(options: Options) -> Config:
-    """The file's configuration with the command line's changes. Raises: ConfigError."""
-    config = Config.load(Path(options["config"])) if options["config"] is not None else Config()
-    # Paths on the command line are relative to where it was typed; twistd changes its working directory.
-    here = Path.cwd()
+def configuration(options: Options, here: Path) -> Config:
+    """The file's configuration with the command line's changes. Raises: ConfigError.
+
+    Args:
+        here: where the command line was typed, which its paths are relative to.
+    """
+    config = Config()
+    if options["config"] is not None:
+        # Messages name the file as it was typed, as long as that leads there.
+        file = Path(options["config"])
+        config = Config.load(file if here == Path.cwd() else here / file)
     if options["listen"]:
         listen = tuple(Listen(endpoint=endpoint).placed(here) for endpoint in options["listen"])
         config = msgspec.structs.replace(config, listen=listen)
@@ -122,7 +129,9 @@ def makeService(
     try:
         process = process_of(twistd or options.parent or {})
         file = None if options["config"] is None else Path(options["config"])
-        service = RadioService(configuration(options), reactor, process, file)
+        # twistd changes its working directory after this.
+        load = partial(configuration, options, Path.cwd())
+        service = RadioService(load(), reactor, process, file, None if file is None else load)
         service.bind()
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None

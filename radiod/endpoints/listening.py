@@ -53,11 +53,12 @@ def listen(
     opened: Callable[[IListeningPort], object],
     failed: Callable[[str], object],
     certificates: Certificates | None = None,
-) -> None:
+) -> Certificates | None:
     """Listen on an endpoint. ``opened`` gets the port; at once, unless a plugin's endpoint takes its time.
 
     ``failed`` is told what went wrong after such a time. ``certificates``: TLS with these, on an endpoint
-    that has none of its own. Raises: EndpointError: it cannot be listened on.
+    that has none of its own. Returns: what TLS clients are shown; None: it speaks no TLS, or a plugin's.
+    Raises: EndpointError: it cannot be listened on.
     """
     endpoint = _endpoint(reactor, description)
     if certificates is not None:
@@ -84,6 +85,7 @@ def listen(
         if not IListeningPort.providedBy(outcome):
             raise EndpointError("it is no port that can be listened on")
         opened(outcome)
+    return endpoint.certificates if isinstance(endpoint, TlsEndpoint) else None
 
 
 def examine(reactor: Any, description: str, *, keys: bool = True) -> datetime | None:
