@@ -92,6 +92,8 @@ class KeyBook:
         self._ids = ids
         self._max = max_keys
         self._entries: dict[str, Entry] = {}
+        # Account -> its keys, in the order of coming.
+        self._of: dict[str, dict[Entry, None]] = {}
         self._awake: Appointment | None = None
         self.on_rights: Callable[[Holder], object] = _nobody
         self.on_end: Callable[[KeyRecord, str], object] = _nobody
@@ -140,6 +142,10 @@ class KeyBook:
         if found is None:
             raise Refused(NO_SUCH_KEY, f"no key {id[:64]!r}")
         return found
+
+    def of_account(self, id: str) -> list[Entry]:
+        """All keys of an account, in the order of coming to it. Cost: O(n) in these alone."""
+        return list(self._of.get(id, ()))
 
     def describe(self, entry: Entry) -> dict[str, Any]:
         """All that may be told of a key; secrets that are over are not."""
@@ -343,6 +349,7 @@ class KeyBook:
         standing = Standing(holder, self._clock, self._calendar, self._slices)
         secrets = Openings(key, self.ring, self._clock, self._calendar)
         entry = Entry(record, key, standing, secrets, is_fixed=is_fixed)
+        self._of.setdefault(record.account, {})[entry] = None
         holder.restrict(record.origins, record.addresses)
         self._stand(entry)
         # What ended before that is no news.
@@ -352,6 +359,10 @@ class KeyBook:
     def _apply(self, entry: Entry) -> None:
         """The record has changed: what it stands for does."""
         record, key = entry.record, entry.key
+        before = entry.holder.account.id
+        if before != record.account:
+            del self._of[before][entry]
+            self._of.setdefault(record.account, {})[entry] = None
         self._accounts.table.move(entry.holder, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if key is not None:
