@@ -50,6 +50,20 @@ class AccountBook:
             self._fixed[record.id] = record
             self._apply(account, record)
 
+    def check_fixed(self, id: str) -> None:
+        """Whether the configuration may get a table of this account. Raises: ValueError: it may not."""
+        if id in self._rows:
+            raise ValueError("this account was set up while the server ran")
+
+    def unfix(self, id: str) -> None:
+        """The configuration has no table of this account any more: it has no plan and no label."""
+        del self._fixed[id]
+        self._apply(self.table.keep(id), self._new(id))
+
+    def with_plan(self, plan: str) -> list[str]:
+        """The accounts set up at run time that have this plan."""
+        return [id for id, row in self._rows.items() if row.record.plan == plan]
+
     def load(self, records: Iterable[AccountRecord]) -> None:
         """What was kept. The configuration's accounts stay as they are."""
         for record in records:

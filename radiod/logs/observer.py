@@ -19,6 +19,7 @@ from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from radiod.logs.files import LogFiles
 from radiod.logs.limiter import Limiter, Rest
 from radiod.logs.outputs import Outputs
 from radiod.logs.text import MAX_LINE, clean, clean_traceback
@@ -55,6 +56,7 @@ class LimitedLog:
         self._at = at
         self._others = LogPublisher()
         self._outputs = Outputs(())
+        self._files = LogFiles()
         self._unwritten = 0
         self._is_limited = True
         self._thread = threading.get_ident()
@@ -65,9 +67,14 @@ class LimitedLog:
         others = list(publisher._observers)
         self._others = LogPublisher(*others)
         self._outputs = Outputs(others)
+        self._files = LogFiles(others)
         publisher.addObserver(self)
         for other in others:
             publisher.removeObserver(other)
+
+    def reopen(self) -> None:
+        """Open log files anew."""
+        self._files.reopen()
 
     def finish(self) -> None:
         """Tell what was not written; from here on everything is."""

@@ -73,6 +73,8 @@ class Listen(Route):
         self._streams = streams
         self._polls = polls
         self._channel = channel
+        # An alias may be a private channel's.
+        self.label = "/listen/{channel}" if channel is None else "/{alias}"
 
     def get(self, request: Request) -> Outcome:
         """Open the stream that the client accepts, or answer its poll, perhaps later."""

@@ -3,13 +3,13 @@
 import functools
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from support.running import ROOT, environment, radiod
+from support.consoles import printed, type_in
+from support.running import ROOT, radiod
 
 JS = Path(__file__).parent / "js"
 DRIVER = Path("/usr/bin/chromedriver")
@@ -21,8 +21,6 @@ SECTIONS = [
     for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]
 ]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT.*\n", re.MULTILINE)
-POSITION = re.compile(r"[0-9a-f]{12}(?=:\d)")
 
 HAS_NODE = shutil.which("node") is not None and (JS / "node_modules" / "autobahn").is_dir()
 
@@ -93,24 +91,3 @@ def test_the_event_source_of_a_browser_does_the_same(servers):
     finally:
         driver.quit()
     assert f"{{ wind: {heard['wind']} }}\n" == said
-
-
-def type_in(console):
-    """Run the commands of a console and compare what they print; epochs are what they happen to be."""
-    epochs = {}
-    for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", console, re.MULTILINE):
-        for shown, real in epochs.items():
-            command = command.replace(shown, real)
-        answer = printed(["bash", "-c", command], ROOT).rstrip("\n")
-        epochs.update(zip(POSITION.findall(expected), POSITION.findall(answer), strict=False))
-        for shown, real in epochs.items():
-            expected = expected.replace(shown, real)
-        assert answer == expected.rstrip("\n")
-
-
-def printed(command, folder):
-    ended = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return LOG_LINE.sub("", ended.stdout)

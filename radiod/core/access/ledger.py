@@ -163,10 +163,11 @@ class Ledger:
     def _named(self, account: str, key: str, channel: str) -> Line:
         name = account, key, channel
         line = self._by_name.get(name)
+        if line is None and len(self._by_name) >= self._max_lines:
+            name = account, key, THE_REST
+            line = self._by_name.get(name)
         if line is None:
-            if len(self._by_name) >= self._max_lines and channel != THE_REST:
-                return self._named(account, key, THE_REST)
-            line = self._by_name[name] = Line(self.hour, account, key, channel)
+            line = self._by_name[name] = Line(self.hour, *name)
         return line
 
     def charge(self, holder: Holder | None, events: int, size: int) -> None:
