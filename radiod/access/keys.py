@@ -19,7 +19,7 @@ from radiod.access.key_entry import Entry
 from radiod.access.openings import MAX_SECRETS, Openings
 from radiod.access.places import Places
 from radiod.access.secrets import hint, make_key_id, make_secret, make_signing_secret
-from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Ended, Standing
+from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Ended, Standing, check_alive, check_dates
 from radiod.auth.keys import Key, KeyRing
 from radiod.core.access.records import AccountRecord, Change, Dropped, KeyRecord, SecretRecord
 from radiod.core.calendar import Appointment, Calendar
@@ -201,7 +201,7 @@ class KeyBook:
             created=now,
             created_by=by.actor,
         )
-        _check_dates(record)
+        check_dates(record)
         first = SecretRecord(digest=digest(secret), key=id, hint=hint(secret), created=now)
         act = by.act(self._clock, "key.issue", id, **_plain(fields), signed=is_signed)
 
@@ -232,7 +232,7 @@ class KeyBook:
         if "account" in changed:
             own = self._own_account(id, changed["account"])
             changed["account"] = changed["account"] or id
-        _check_dates(replace(entry.record, **changed))
+        check_dates(replace(entry.record, **changed))
         signing = make_signing_secret() if is_signed else None
         if is_signed is not None:
             detail["signed"] = is_signed
@@ -254,7 +254,7 @@ class KeyBook:
             it is revoked, or the configuration's.
         """
         entry = self._changeable(id)
-        _check_alive(entry.record)
+        check_alive(entry.record)
         if overlap and len(entry.secrets.living) >= MAX_SECRETS:
             raise Refused(QUOTA, f"key {id} has {MAX_SECRETS} secrets: rotate it with overlap 0")
         now, secret = self._clock.time(), make_secret()
@@ -287,7 +287,7 @@ class KeyBook:
             revoked, or the configuration's.
         """
         entry = self._changeable(id)
-        _check_alive(entry.record)
+        check_alive(entry.record)
         return self._end(by, entry, "key.suspend", SUSPENDED, reason)
 
     def revoke(self, by: By, id: str, reason: str) -> Promise[dict[str, Any]]:
@@ -300,7 +300,7 @@ class KeyBook:
         Raises, or settles with: Refused: as ``suspend``.
         """
         entry = self._changeable(id)
-        _check_alive(entry.record)
+        check_alive(entry.record)
         act = by.act(self._clock, "key.resume", id)
         written = self._desk.grant(entry.row, act, partial(self._apply, entry), state=ACTIVE, reason="")
         return then(written, lambda: self.describe(entry))
@@ -431,17 +431,6 @@ def _signing(record: KeyRecord) -> Secret | None:
 
 def _encoded(signing: str | None) -> bytes | None:
     return None if signing is None else signing.encode()
-
-
-def _check_alive(record: KeyRecord) -> None:
-    if record.state == REVOKED:
-        raise Refused(INVALID_ARGUMENT, f"key {record.id} is revoked, for good")
-
-
-def _check_dates(record: KeyRecord) -> None:
-    begins, ends = record.valid_from, record.valid_until
-    if begins is not None and ends is not None and ends <= begins:
-        raise Refused(INVALID_ARGUMENT, "valid_until must be later than valid_from")
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
