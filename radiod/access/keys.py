@@ -127,7 +127,6 @@ class KeyBook:
             self.ring.remove(entry.key)
         entry.standing.set(REVOKED)
         self.on_rights(entry.holder)
-        self.on_end(entry.record, REVOKED)
         # Another realm's key of this id is listed by the id again.
         other = next((key for key in self._entries if key.startswith(f"{id} ")), None)
         if name == id and other is not None:

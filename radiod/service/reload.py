@@ -203,10 +203,9 @@ class _Changing:
     def _check_channel(self, path: tuple[str, ...], kind: Kind) -> None:
         _, realm, _, name = path
         rules = self._after.realms[realm].channels[name]
-        if rules.durable:
+        if rules.durable and (kind is Kind.ADDED or self._changes_history(path)):
             # What is on disk would have to follow.
-            if kind is Kind.ADDED or self._changes_history(path):
-                raise ConfigError((*path, "durable"), ONLY_RESTART)
+            raise ConfigError((*path, "durable"), ONLY_RESTART)
         if kind is not Kind.ADDED:
             return
         for key, is_used in (
