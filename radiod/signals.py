@@ -57,13 +57,13 @@ class Signals:
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(what, number))
 
     def _ignored(self, number: int) -> None:
-        self.log.info("{signal} ignored", signal=signal.Signals(number).name)
+        self.log.info("{signal} ignored", signal=signal.Signals(number).name, event="signal")
 
     def _stop(self, number: int) -> None:
         name = signal.Signals(number).name
         if self._is_stopping:
-            self.log.info("{signal} while stopping: not waiting for anybody", signal=name)
+            self.log.info("{signal} while stopping: not waiting for anybody", signal=name, event="stopping")
             self._hurry()
         else:
-            self.log.info("{signal}, shutting down", signal=name)
+            self.log.info("{signal}, shutting down", signal=name, event="stopping")
             self._reactor.stop()

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python import usage
-from twisted.scripts._twistd_unix import ServerOptions
+from twisted.python.components import Componentized
+from twisted.scripts._twistd_unix import ServerOptions, UnixAppLogger
 
 from radiod import __version__
 from radiod.config import Admin, Config, ConfigError, Listen, Store
+from radiod.logs.arranging import arranged
 from radiod.logs.observer import LimitedLog
 from radiod.process import StartError, process_of
 from radiod.service.service import RadioService
@@ -92,6 +95,20 @@ def twistd_options(arguments: Sequence[str]) -> Mapping[str, Any]:
     return options
 
 
+def _give_log(log: LimitedLog, twistd: Mapping[str, Any], application: Any) -> None:
+    """Have twistd log by ``log`` from its first line on, to where its options say.
+
+    Other programs that run services, and ``--logger``, know no such way: there ``log`` comes in when the
+    loop begins to turn.
+    """
+    if "nodaemon" not in twistd or twistd.get("logger") or not isinstance(application, Componentized):
+        return
+    if application.getComponent(ILogObserver, None) is None:
+        # There is no public way to ask; a test with twistd tells when this one ends.
+        log.pass_to([UnixAppLogger(twistd)._getLogObserver()])
+        application.setComponent(ILogObserver, log)
+
+
 def makeService(
     options: Options, reactor: Any = None, twistd: Mapping[str, Any] | None = None
 ) -> RadioService:
@@ -111,8 +128,11 @@ def makeService(
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
     clock = service.radio.clock
-    log = LimitedLog(service.log_interval, clock.seconds, clock.timers.at)
-    # By then twistd has begun to log to where its own options say.
+    log = LimitedLog(
+        service.log_interval, clock.seconds, clock.timers.at, partial(arranged, service.log_format)
+    )
+    service.on_parent = partial(_give_log, log, twistd or options.parent or {})
+    # By then whoever runs it has begun to log to where its own options say.
     reactor.callWhenRunning(log.stand_before, globalLogPublisher)
     reactor.addSystemEventTrigger("after", "shutdown", log.finish)
     Signals(reactor, lambda: service.hurry()).watch()

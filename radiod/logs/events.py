@@ -1,7 +1,7 @@
 """What a line of the log is about: its event, and the fields that tell of whom, the same in every format.
 
-Who logs names the event as the field ``event`` of its line, one of ``EVENTS``; docs/logs.md explains each. Lines of
-Twisted's and Autobahn's have none.
+Who logs names the event as the field ``event`` of its line, one of ``EVENTS``; docs/logs.md explains each.
+Lines of Twisted's and Autobahn's have none.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ EVENTS: Final = (
     "listener_cut",
     "event_undelivered",
     "overload",
+    "store_note",
     "store_failed",
     "store_recovered",
     "webhook_failed",
@@ -56,6 +57,7 @@ FIELDS: Final = {
     "authid": "authid",
     "authrole": "role",
     "authmethod": "method",
+    "tried": "method",
     "key": "key",
     "peer": "peer",
     "session": "session",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import LogEvent, LogLevel
 
@@ -75,6 +75,6 @@ def _journal_field(field: str, value: str) -> bytes:
     return b"%b\n%b%b\n" % (field.encode(), len(data).to_bytes(8, "little"), data)
 
 
-def _level(event: LogEvent) -> LogLevel:
+def _level(event: LogEvent) -> Any:
     level = event.get("log_level")
     return level if level in PRIORITIES else LogLevel.info

@@ -11,6 +11,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, LogPublisher
 from zope.interface import implementer
 
 from radiod.logs.formats import journal_entry
+from radiod.logs.outputs import Outputs
 
 __all__ = ["SOCKET", "Journal", "is_journal"]
 
@@ -19,13 +20,15 @@ SOCKET: Final = "/run/systemd/journal/socket"
 
 @implementer(ILogObserver)
 class Journal:
-    """An observer that has the journal write lines. What it cannot take goes to ``others``, as before.
+    """An observer that has the journal write lines. What it cannot take goes to ``others``.
 
     ``path``: of the journal's socket.
     """
 
     def __init__(self, others: Iterable[Any], path: str = SOCKET) -> None:
+        others = list(others)
         self._others = LogPublisher(*others)
+        self._outputs = Outputs(others)
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setblocking(False)
@@ -46,8 +49,12 @@ class Journal:
             self._is_lost = True
             text = f"the journal cannot be written to at {self._path}: the log goes on here"
             told = {"log_level": LogLevel.warn, "event": "log_failed", "log_text": text}
-            self._others({**event, **told})
-        self._others(event)
+            self._hand_on({**event, **told})
+        self._hand_on(event)
+
+    def _hand_on(self, event: LogEvent) -> None:
+        if self._outputs.take():
+            self._others(event)
 
     def _connect(self) -> bool:
         try:

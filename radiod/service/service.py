@@ -58,6 +58,9 @@ class RadioService(MultiService):
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
         self.log_interval = configuration.limits.log_interval_s
+        self.log_format = configuration.log.format.value
+        # Told of what it becomes a part of, before that begins to log.
+        self.on_parent: Callable[[Any], object] = lambda parent: None
         self.ports: list[IListeningPort] = []
         admin = configuration.admin
         self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
@@ -94,12 +97,17 @@ class RadioService(MultiService):
             self.ports.append(entrance.listening(port))
 
         def failed(why: str) -> None:
-            self.log.error("{key}: {why}", key=key, why=why)
+            self.log.error("{where}: {why}", where=key, why=why, event="configuration")
 
         try:
             listen(self._reactor, listening.endpoint, entrance, opened, failed)
         except EndpointError as error:
             raise ListenError(f"{key}: {error}") from None
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Become a part of an application, or of a service."""
+        self.on_parent(parent)
+        super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
         """Detached, but with all rights yet."""
@@ -115,7 +123,9 @@ class RadioService(MultiService):
         self._open_store(self._process.inside(self._config.store.path))
         if self._store is not None:
             for note in self._notes:
-                self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
+                self.log.warn(
+                    "store {path}: {note}", path=self._config.store.path, note=note, event="store_note"
+                )
             self._store.start()
         self.radio.access.start()
         # In this order: what is asked before the start is what was used before it.
@@ -123,19 +133,22 @@ class RadioService(MultiService):
         self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()
+        for port in self.ports:
+            self.log.info("listening: {where}", where=address(port), event="listening")
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
             build=BUILD,
             where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
+            event="started",
         )
         if self._admin.is_open:
-            self.log.info("admin socket: {path}", path=self._admin.path)
+            self.log.info("admin socket: {path}", path=self._admin.path, event="listening")
         elif self._admin.note:
-            self.log.warn("no admin socket: {why}", why=self._admin.note)
+            self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
         for line in self._config.not_yet():
-            self.log.warn("configured, but without effect: {what}", what=line)
+            self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
 
     def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
@@ -154,7 +167,7 @@ class RadioService(MultiService):
             try:
                 store.close(STORE_SECONDS)
             except StoreError as error:
-                self.log.error("{error}", error=error)
+                self.log.error("{error}", error=error, event="store_failed")
 
     async def _stop(self) -> None:
         closing = [maybeDeferred(unixports.stop, port) for port in self.ports]
@@ -175,6 +188,7 @@ class RadioService(MultiService):
         await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
         self._close_store()
+        self.log.info("radiod stopped", event="stopped")
         self.radio.clock.stop()
 
     def _answered(self) -> Deferred[None]:
