@@ -132,7 +132,9 @@ def _means(request: Request) -> str:
         "api-key": request.header(b"api-key") is not None,
         "authorization": request.header(b"authorization") is not None,
         "token": "token" in asked,
-        "channel-key": request.header(b"channel-key") is not None or "key" in asked,
+        # Beside a signature, ``key`` is the name of who signed.
+        "channel-key": request.header(b"channel-key") is not None
+        or ("key" in asked and "signature" not in asked),
     }
     return " and ".join(means for means, is_shown in shown.items() if is_shown)
 
