@@ -69,6 +69,10 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
     package_data={"radiod": ["py.typed", "web/pages/*", "web/openapi.json"]},
+    # Units, and what else an operator copies from: ``radiod paths`` tells where they are.
+    data_files=[
+        ("share/radiod", sorted(str(path.relative_to(HERE)) for path in (HERE / "packaging").iterdir()))
+    ],
     ext_modules=extensions(),
     options={"build_ext": {"parallel": os.cpu_count()}},
     install_requires=[
@@ -88,6 +92,6 @@ setup(
         "rich>=13.9.4",
         "websockets>=13",
     ],
-    entry_points={"console_scripts": ["radioctl = radiod.ctl.app:main"]},
+    entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
     extras_require={"sim": SIM, "dev": [*TEST, *SIM], "fuzz": ["atheris>=3.0"]},
 )

@@ -135,6 +135,7 @@ NO_SUCH_KEY: Final = "radiod.error.no_such_key"
 NO_SUCH_ACCOUNT: Final = "radiod.error.no_such_account"
 NO_SUCH_PLAN: Final = "radiod.error.no_such_plan"
 NO_SUCH_USER: Final = "radiod.error.no_such_user"
+RELOAD_REFUSED: Final = "radiod.error.reload_refused"
 
 CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_LOGOUT: Final = "wamp.close.logout"

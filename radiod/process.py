@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Process", "StartError", "process_of"]
+__all__ = [
+    "SPARE_DESCRIPTORS",
+    "Process",
+    "StartError",
+    "allow_descriptors",
+    "check_pidfile",
+    "process_of",
+]
 
 ROOT: Final = 0
+
+SPARE_DESCRIPTORS: Final = 64
+"""Files that a server has open beside its connections: the store, the log, ports, requests to hooks."""
 
 LATER: Final = ("email.policy", "encodings.idna")
 """Modules that twisted.web and the look-up of names import when they are first used. By then the process may
@@ -30,11 +41,15 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """``uid``, ``gid``: who it will be; ``chroot``: its root folder. None: as it is."""
+    """``uid``, ``gid``: who it will be; ``chroot``: its root folder. None: as it is.
+
+    ``pidfile``: as it is called in the folder that it will be in; "": there is none.
+    """
 
     uid: int | None = None
     gid: int | None = None
     chroot: Path | None = None
+    pidfile: str = ""
 
     @contextmanager
     def acting(self) -> Iterator[None]:
@@ -61,6 +76,12 @@ class Process:
         if os.geteuid() == ROOT and not (self.uid is None and self.gid is None):
             uid, gid = (-1 if one is None else one for one in (self.uid, self.gid))
             os.chown(path, uid, gid, follow_symlinks=False)
+
+    def forget(self) -> None:
+        """Remove the pid file: the process ends in a way in which twistd does not."""
+        if self.pidfile:
+            with suppress(OSError):
+                os.unlink(self.pidfile)
 
     def inside(self, path: str) -> str:
         """An absolute path as the process will see it. Raises: StartError: it will not."""
@@ -89,7 +110,28 @@ def process_of(twistd: Mapping[str, Any]) -> Process:
             import_module(name)
     if chroot is None:
         _check_files(twistd)
-    return Process(uid=uid, gid=gid, chroot=None if chroot is None else Path(chroot).resolve())
+    return Process(
+        uid=uid,
+        gid=gid,
+        chroot=None if chroot is None else Path(chroot).resolve(),
+        pidfile=twistd.get("pidfile") or "",
+    )
+
+
+def check_pidfile(name: str | None) -> None:
+    """Raises: StartError: a server that runs, perhaps, has this pid file."""
+    if not name or not os.path.exists(name):
+        return
+    try:
+        pid = int(Path(name).read_text())
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return  # twistd removes the file
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"--pidfile: {name}: {getattr(error, 'strerror', None) or 'no number in it'}"
+        ) from None
+    raise StartError(f"--pidfile: {name}: a server runs already, as process {pid}")
 
 
 def _check_files(twistd: Mapping[str, Any]) -> None:
@@ -110,3 +152,15 @@ def _check_writable(option: str, name: str) -> None:
     path = Path(name)
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StartError(f"--{option}: cannot write {name}")
+
+
+def allow_descriptors(count: int) -> int:
+    """Have the system allow so many open files, as far as it does. Returns: how many it allows now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        # Where the process may not, as in the sandbox of radiod.service, the limit is what it is.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return count if allowed == resource.RLIM_INFINITY else allowed

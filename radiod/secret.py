@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import os
+import secrets
 from pathlib import Path
 from typing import Final
 
 from radiod.files import BOM, read_text
 
-__all__ = ["Secret", "obtain", "ways"]
+__all__ = ["Secret", "credential", "obtain", "stand_in", "ways"]
 
 
 MAX_FILE_BYTES: Final = 65_536
@@ -35,9 +36,12 @@ class Secret:
         return hmac.compare_digest(self._text.encode(), candidate.encode("utf-8", "surrogatepass"))
 
 
-def ways(name: str) -> tuple[str, str, str]:
-    """The three keys that can give secret ``name``: itself, a file's path, an environment variable's name."""
-    return (name, f"{name}_file", f"{name}_env")
+def ways(name: str) -> tuple[str, str, str, str]:
+    """The four keys that can give secret ``name``.
+
+    Itself, a file's path, an environment variable's name, the name of a credential that systemd passes on.
+    """
+    return (name, f"{name}_file", f"{name}_env", f"{name}_credential")
 
 
 def obtain(key: str, value: object, base: Path, name: str) -> Secret:
@@ -50,7 +54,7 @@ def obtain(key: str, value: object, base: Path, name: str) -> Secret:
     """
     if not isinstance(value, str):
         raise ValueError("expected a string")
-    text = value if key == name else _file(base, value) if key.endswith("_file") else _variable(value)
+    text = _text(key.removeprefix(name), value, base)
     try:
         text.encode()  # the environment can hold what is no UTF-8: ``matches`` would fail on it later
     except UnicodeError:
@@ -60,11 +64,43 @@ def obtain(key: str, value: object, base: Path, name: str) -> Secret:
     return Secret(text)
 
 
-def _file(base: Path, name: str) -> str:
-    if "\0" in name:
+def stand_in(value: object) -> Secret:
+    """Something in the place of a secret that is not looked at, where it cannot be read: 64 digits in hex.
+
+    Whatever is asked of a secret holds for it, and no two are alike. Raises: ValueError: as ``obtain``, for
+    what can be seen without looking.
+    """
+    if not isinstance(value, str):
+        raise ValueError("expected a string")
+    return Secret(secrets.token_hex(32))
+
+
+def credential(name: str) -> Path:
+    """The file of a credential that systemd passed on (``LoadCredential=``). Raises: ValueError: none."""
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise ValueError("a credential's name is no path")
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise ValueError("no credentials were passed on: they are systemd's, see LoadCredential=")
+    return Path(folder, name)
+
+
+def _text(way: str, value: str, base: Path) -> str:
+    match way:
+        case "_file":
+            return _file(base / value)
+        case "_env":
+            return _variable(value)
+        case "_credential":
+            return _file(credential(value))
+    return value
+
+
+def _file(path: Path) -> str:
+    if "\0" in str(path):
         raise ValueError("no path")
     try:
-        return _without_line_end(read_text(base / name, MAX_FILE_BYTES))
+        return _without_line_end(read_text(path, MAX_FILE_BYTES))
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     except UnicodeError:

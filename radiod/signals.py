@@ -1,21 +1,38 @@
 """Signals beside those that Twisted knows: none of them ends the server without a word.
 
-SIGTERM and SIGINT stop it: the reactor's business, and SIGQUIT's here. Another one while it stops makes it
-hurry. SIGHUP, and SIGUSR1 and SIGUSR2 where twistd does not use them, are ignored, with a line in the log.
+| SIGTERM, SIGINT, SIGQUIT | stop: say goodbye to everybody |
+| another one of these | leave: do not wait for anybody, and be gone within a second whatever hangs |
+| SIGHUP | take the configuration anew |
+| SIGUSR1 | open the log file anew, for who has moved it away |
+| SIGUSR2 | write what all threads do, and the server's statistics, to the log |
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
-from typing import Any, Final
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final, NoReturn
 
+import msgspec
 from twisted.logger import Logger
 
 __all__ = ["Signals"]
 
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+LAST_SECONDS: Final = 0.8
+"""How long a server that was told twice to stop may take; then the process is ended."""
+
+MAX_TEXT: Final = 300
+"""Characters of a value on one line of the log."""
+
+MAX_FRAMES: Final = 50
+"""Of one thread, the innermost ones."""
 
 
 class Signals:
@@ -23,47 +40,138 @@ class Signals:
 
     Args:
         hurry: called for another signal to stop while the server stops.
+        reload: takes the configuration anew.
+        reopen: opens log files anew.
+        describe: tells the server's statistics.
+        leave: called when the process is ended although the server has not stopped.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, hurry: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        hurry: Callable[[], None],
+        reload: Callable[[], None],
+        reopen: Callable[[], None],
+        describe: Callable[[], dict[str, Any]],
+        leave: Callable[[], None],
+    ) -> None:
         self._reactor = reactor
         self._hurry = hurry
+        self._reload = reload
+        self._reopen = reopen
+        self._describe = describe
+        self._leave = leave
         self._is_stopping = False
+        self._last: threading.Timer | None = None
 
     def watch(self) -> None:
-        """Begin with SIGHUP, which comes at any time; with the others once twistd has its own handlers."""
+        """Begin. Those to stop are Twisted's until it has its handlers."""
         if threading.current_thread() is not threading.main_thread():
             return
-        self._handle(signal.SIGHUP, self._ignored)
-        self._reactor.callWhenRunning(self._watch_others)
-        self._reactor.addSystemEventTrigger("before", "shutdown", self._watch_stopping)
+        # Before twistd has a look: it would rotate the log for SIGUSR1.
+        self._handle(signal.SIGHUP, lambda frame: self._soon(self._reload))
+        self._handle(signal.SIGUSR1, lambda frame: self._soon(self._reopen))
+        self._handle(signal.SIGUSR2, self._tell_soon)
+        self._reactor.callWhenRunning(self._watch_stopping)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._begin_to_stop)
 
-    def _watch_others(self) -> None:
-        self._handle(signal.SIGUSR1, self._ignored)
-        self._handle(signal.SIGUSR2, self._ignored)
-        self._handle(signal.SIGQUIT, self._stop)
+    def _handle(self, number: signal.Signals, what: Callable[[FrameType | None], None]) -> None:
+        """Call ``what`` for a signal, unless that is somebody else's, or ignored, as under nohup."""
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, frame: what(frame))
+
+    def _soon(self, what: Callable[[], None]) -> None:
+        """In the loop: Python interrupts whatever it does for a handler."""
+        self._reactor.callFromThread(what)
+
+    # --- stopping
+
+    def _begin_to_stop(self) -> None:
+        self._is_stopping = True
 
     def _watch_stopping(self) -> None:
-        # The reactor would try to stop once more, and log a traceback.
-        self._is_stopping = True
         for number in STOPPING:
-            signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._stop, number))
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:
+                signal.signal(number, self._stopper(number, before))
 
-    def _handle(self, number: signal.Signals, what: Callable[[int], None]) -> None:
-        """Call ``what`` in the loop, unless the signal is somebody else's, or ignored, as under nohup."""
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda number, frame: self._reactor.callFromThread(what, number))
+    def _stopper(self, number: signal.Signals, before: Any) -> Callable[[int, FrameType | None], None]:
+        def handle(_: int, frame: FrameType | None) -> None:
+            if self._is_stopping:
+                self._soon(lambda: self._stop_waiting(number))
+                # Not in the loop, which may be what hangs.
+                self._end_in_time(number)
+                return
+            self._is_stopping = True
+            if callable(before):
+                before(number, frame)
+            else:
+                self._soon(lambda: self._stop(number))
 
-    def _ignored(self, number: int) -> None:
-        self.log.info("{signal} ignored", signal=signal.Signals(number).name, event="signal")
+        return handle
 
-    def _stop(self, number: int) -> None:
-        name = signal.Signals(number).name
-        if self._is_stopping:
-            self.log.info("{signal} while stopping: not waiting for anybody", signal=name, event="stopping")
-            self._hurry()
-        else:
-            self.log.info("{signal}, shutting down", signal=name, event="stopping")
-            self._reactor.stop()
+    def _stop(self, number: signal.Signals) -> None:
+        self.log.info("{signal}, shutting down", signal=number.name, event="stopping")
+        self._reactor.stop()
+
+    def _stop_waiting(self, number: signal.Signals) -> None:
+        self.log.info(
+            "{signal} while stopping: not waiting for anybody", signal=number.name, event="stopping"
+        )
+        self._hurry()
+
+    def _end_in_time(self, number: signal.Signals) -> None:
+        if self._last is None:
+            self._last = threading.Timer(LAST_SECONDS, lambda: self._end(number))
+            self._last.daemon = True
+            self._last.start()
+
+    def _end(self, number: signal.Signals) -> NoReturn:
+        try:
+            self._leave()
+        finally:
+            os._exit(128 + number)
+
+    # --- what goes on
+
+    def _tell_soon(self, frame: FrameType | None) -> None:
+        # Here, not in the loop: there it would always be the loop that runs.
+        lines = list(_stacks(frame))
+        self._soon(lambda: self._tell(lines))
+
+    def _tell(self, lines: list[str]) -> None:
+        for line in lines:
+            self.log.info("{line}", line=line, event="signal")
+        for realm, statistics in self._describe().items():
+            for name, value in _told(statistics, ""):
+                self.log.info(
+                    "radiod.server.stats of {realm}: {name} {value}",
+                    realm=realm,
+                    name=name,
+                    value=value,
+                    event="signal",
+                )
+
+
+def _told(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """A value in pieces that fit on a line, each with its name."""
+    text = msgspec.json.encode(value).decode()
+    if isinstance(value, dict) and (not name or len(text) > MAX_TEXT):
+        for key, inner in value.items():
+            yield from _told(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, text
+
+
+def _stacks(interrupted: FrameType | None) -> Iterator[str]:
+    """What every thread does, a line for each call, outermost first: files and names, no values."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    for ident, frame in sys._current_frames().items():
+        is_ours = ident == threading.get_ident() and interrupted is not None
+        calls = traceback.extract_stack(interrupted if is_ours else frame)
+        yield f"thread {names.get(ident, ident)}, {len(calls)} calls:"
+        for call in calls[-MAX_FRAMES:]:
+            yield f"  {call.filename}:{call.lineno} {call.name}"

@@ -20,8 +20,9 @@ from twisted.scripts._twistd_unix import ServerOptions, UnixAppLogger
 from radiod import __version__
 from radiod.config import Admin, Config, ConfigError, Listen, Store
 from radiod.logs.arranging import arranged
+from radiod.logs.files import never_rotate
 from radiod.logs.observer import LimitedLog
-from radiod.process import StartError, process_of
+from radiod.process import Process, StartError, check_pidfile, process_of
 from radiod.service.service import RadioService
 from radiod.signals import Signals
 
@@ -42,6 +43,21 @@ class Options(usage.Options):
         super().__init__()
         self["listen"] = []
 
+    def parseOptions(self, options: Any = None) -> None:
+        """Read them. Raises: SystemExit: with the one line that says what is wrong."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"radiod: {error}") from None
+
+    def postOptions(self) -> None:
+        """What twistd would say on several lines, as soon as it is known."""
+        try:
+            twistd: Mapping[str, Any] = self.parent or {}
+            check_pidfile(twistd.get("pidfile"))
+        except StartError as error:
+            raise SystemExit(f"radiod: {error}") from None
+
     def opt_listen(self, endpoint: str) -> None:
         """Server endpoint, such as tcp:8080:interface=127.0.0.1; repeatable, overrides the file."""
         self["listen"].append(endpoint)
@@ -54,11 +70,17 @@ class Options(usage.Options):
         sys.exit(0)
 
 
-def configuration(options: Options) -> Config:
-    """The file's configuration with the command line's changes. Raises: ConfigError."""
-    config = Config.load(Path(options["config"])) if options["config"] is not None else Config()
-    # Paths on the command line are relative to where it was typed; twistd changes its working directory.
-    here = Path.cwd()
+def configuration(options: Options, here: Path) -> Config:
+    """The file's configuration with the command line's changes. Raises: ConfigError.
+
+    Args:
+        here: where the command line was typed, which its paths are relative to.
+    """
+    config = Config()
+    if options["config"] is not None:
+        # Messages name the file as it was typed, as long as that leads there.
+        file = Path(options["config"])
+        config = Config.load(file if here == Path.cwd() else here / file)
     if options["listen"]:
         listen = tuple(Listen(endpoint=endpoint).placed(here) for endpoint in options["listen"])
         config = msgspec.structs.replace(config, listen=listen)
@@ -123,7 +145,9 @@ def makeService(
     try:
         process = process_of(twistd or options.parent or {})
         file = None if options["config"] is None else Path(options["config"])
-        service = RadioService(configuration(options), reactor, process, file)
+        # twistd changes its working directory after this.
+        load = partial(configuration, options, Path.cwd())
+        service = RadioService(load(), reactor, process, file, None if file is None else load)
         service.bind()
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
@@ -135,5 +159,18 @@ def makeService(
     # By then whoever runs it has begun to log to where its own options say.
     reactor.callWhenRunning(log.stand_before, globalLogPublisher)
     reactor.addSystemEventTrigger("after", "shutdown", log.finish)
-    Signals(reactor, lambda: service.hurry()).watch()
+    _watch_signals(reactor, service, log, process)
     return service
+
+
+def _watch_signals(reactor: Any, service: RadioService, log: LimitedLog, process: Process) -> None:
+    never_rotate()
+    realms = service.radio.realms
+    Signals(
+        reactor,
+        hurry=service.hurry,
+        reload=service.reload,
+        reopen=log.reopen,
+        describe=lambda: {name: realm.load.describe() for name, realm in realms.items()},
+        leave=process.forget,
+    ).watch()

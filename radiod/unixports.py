@@ -43,7 +43,9 @@ def stop(port: IListeningPort) -> Deferred[Any]:
 
 
 def _path(port: IListeningPort) -> bytes | None:
-    """The path of a Unix socket; None: the port is none that has one."""
+    """The path of a Unix socket that is ours; None: the port is none that has one."""
+    if getattr(port, "is_adopted", False):
+        return None
     host: Any = port.getHost()
     name = getattr(host, "name", None)
     return name if isinstance(name, bytes) and not name.startswith(b"\0") else None

@@ -406,10 +406,25 @@ def test_uses_of_keys_are_written_down_from_time_to_time(world, boss, connect):
     issued = boss("key.issue")
     world.radio.access.start()
     login(connect(), issued["id"], issued["key"])
-    assert boss("key.get", issued["id"])["secrets"][0]["last_used"] is None
+    assert last_written(world, issued["id"]) is None
     world.wait(USED_S)
-    assert boss("key.get", issued["id"])["secrets"][0]["last_used"] is not None
+    assert last_written(world, issued["id"]) == boss("key.get", issued["id"])["secrets"][0]["last_used"]
     world.radio.access.stop()
+
+
+def last_written(world, key):
+    """When the store has it that the one secret of a key was used last."""
+    [secret] = [each for each in world.radio.access.desk.store.load().secrets if each.key == key]
+    return secret.last_used
+
+
+def test_who_asks_is_told_of_uses_at_once(world, boss, connect):
+    issued = boss("key.issue")
+    assert boss("key.get", issued["id"])["secrets"][0]["last_used"] is None
+    login(connect(), issued["id"], issued["key"])
+    assert boss("key.get", issued["id"])["secrets"][0]["last_used"] is not None
+    [listed] = [each for each in boss("key.list")["keys"] if each["id"] == issued["id"]]
+    assert listed["secrets"][0]["last_used"] is not None
 
 
 def test_that_the_clock_was_set_back_is_logged(world):

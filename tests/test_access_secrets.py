@@ -5,7 +5,7 @@ import types
 from collections import deque
 
 import pytest
-from support.http import Answer, post
+from support.http import Answer, get, post
 from support.memory import HELLO, WebSocketWire
 
 ADMIN = """
@@ -103,3 +103,15 @@ def test_no_object_of_the_process_holds_a_secret_of_a_key(world):
 def test_the_search_finds_what_is_held(world):
     world.kept = {"somewhere": [("deep", "rdk_" + "zyx" * 16)]}
     assert len(holders_of([b"yxzyxzyxzyxz" * 2])) == 1
+
+
+def test_nor_does_the_connection_of_a_stream_while_it_lives(world):
+    boss, _ = login(world, "boss", "boss-ticket")
+    issued = call(boss, "key.issue", listen=["news"])
+    backwards = issued.pop("key")[::-1]
+    stream = world.ask(
+        get("/listen/news", "Accept: text/event-stream", f"API-KEY: {backwards[::-1]}"),
+    )
+    assert b" 200 " in stream.received()
+    boss.hang_up()
+    assert holders_of([backwards[::-1].removeprefix("rdk_")[:24].encode()]) == []

@@ -197,7 +197,7 @@ SCRAM = (
         (
             "port = 1",
             "port: unknown key; there are "
-            "listen, http, store, admin, log, usage, limits, plans, accounts, realms",
+            "listen, http, store, admin, log, usage, metrics, limits, plans, accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
@@ -216,7 +216,7 @@ SCRAM = (
         ("[realms.r.users.u]\nrole = 'x'", "realms.r.users.u.role: no such role 'x' (known: listener)"),
         ("[realms.r.users.u]", "realms.r.users.u.role: missing"),
         ("[realms.r.users.u]\nrole = 'listener'\nticket = ''", "realms.r.users.u.ticket: is empty"),
-        ("[realms.r.keys.k]", "realms.r.keys.k.key: missing; give key, key_file or key_env"),
+        ("[realms.r.keys.k]", "realms.r.keys.k.key: missing; give key, key_file, key_env or key_credential"),
         ("[realms.r.keys.k]\nkey = 'a'\nsigning = ''", "realms.r.keys.k.signing: is empty"),
         (
             "[realms.r.keys.k]\nkey = 'a'\nsigning = 'a'\nsigning_file = 'b'",
@@ -276,7 +276,8 @@ SCRAM = (
         ),
         (
             "[realms.r.channels.a]\npublic = false",
-            "realms.r.channels.a.key: missing: a private channel needs one; give key, key_file or key_env",
+            "realms.r.channels.a.key: missing: a private channel needs one; "
+            "give key, key_file, key_env or key_credential",
         ),
         ("[realms.r.channels.a]\nkey = 'k'", "realms.r.channels.a.key: goes with public = false"),
         (
@@ -345,7 +346,8 @@ SCRAM = (
         ('[realms.r.keys.k]\nkey_file = "a\\u0000"', "realms.r.keys.k.key_file: no path"),
         (
             USER + "wampcra = {salt = 'x'}",
-            "realms.r.users.u.wampcra.secret: missing; give secret, secret_file or secret_env",
+            "realms.r.users.u.wampcra.secret: missing; "
+            "give secret, secret_file, secret_env or secret_credential",
         ),
         (
             USER + "wampcra = {secrt = 'x'}",
@@ -411,7 +413,7 @@ SCRAM = (
         (WEBHOOK, "realms.r.webhooks.h.url: missing"),
         (
             f"{WEBHOOK}url = 'https://a'\nchannels = ['a']",
-            "realms.r.webhooks.h.secret: missing; give secret, secret_file or secret_env",
+            "realms.r.webhooks.h.secret: missing; give secret, secret_file, secret_env or secret_credential",
         ),
         *(
             (
@@ -577,6 +579,20 @@ def test_the_built_in_role_may_be_redefined():
     assert realm.roles == {"listener": config.Role(subscribe=("a.*",))}
 
 
+@pytest.mark.parametrize("key", ["ticket_file", "ticket_env", "ticket_credential"])
+def test_secrets_that_are_elsewhere_need_not_be_looked_at(tmp_path, key):
+    scram = SCRAM.replace("very-secret", "0" * 64).replace("stored_key =", "stored_key_credential =")
+    text = f"{USER}{key} = 'nosuch'\n{scram}"
+    with pytest.raises(ConfigError):
+        Config.parse(text, tmp_path)
+    assert Config.parse(text, tmp_path, secrets=False).realms["r"].users["u"].ticket is not None
+    with pytest.raises(ConfigError, match="ticket_file: expected a string"):
+        Config.parse(f"{USER}ticket_file = 3", tmp_path, secrets=False)
+    # What the file itself holds is looked at all the same.
+    with pytest.raises(ConfigError, match="ticket: is empty"):
+        Config.parse(f"{USER}ticket = ''", tmp_path, secrets=False)
+
+
 def test_secrets_come_from_files_and_the_environment(tmp_path, monkeypatch):
     (tmp_path / "key").write_text("from-file\n")
     monkeypatch.setenv("RADIOD_TEST_TICKET", "from-environment")
@@ -738,6 +754,7 @@ def fields_of(*kinds):
 NODES = {
     "The file": Config,
     "`[[listen]]`": config.Listen,
+    "`tls`": config.Tls,
     "`[http]`": config.Http,
     "`[store]`": config.Store,
     "`[log]`": config.Log,

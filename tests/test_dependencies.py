@@ -40,15 +40,18 @@ ALLOWED = {
             "unixports",
             "endpoints",
             "access",
+            "systemd",
             *EDGES,
         }
     ),
     "access": frozenset({"errors", "wire", "core", "auth", "secret"}),
+    "systemd": frozenset({"errors", "core"}),
     # Speaks to the server by the wire alone; of the core only its URI rules.
     "ctl": frozenset({"errors", "wire", "core", "config", "secret", "files", "store"}),
     "signals": frozenset(),
     "logs": frozenset(),
     "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),
+    "command": frozenset({"config", "service", "tap"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
 }

@@ -1,10 +1,11 @@
 """Secrets: where they come from, what they match, that they do not show."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from radiod.secret import Secret, obtain, ways
+from radiod.secret import Secret, obtain, stand_in, ways
 
 
 def refusal(key, value, base=Path()):
@@ -31,12 +32,44 @@ def test_secrets_are_not_compared_by_content():
     assert Secret("geheim") != Secret("geheim")
 
 
-def test_a_secret_is_given_in_three_ways(tmp_path, monkeypatch):
+def test_a_secret_is_given_in_four_ways(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("from-file\n")
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "station.key").write_text("from-systemd\n")
     monkeypatch.setenv("RADIOD_TEST_KEY", "from-environment")
-    values = dict(zip(ways("key"), ["itself", "file", "RADIOD_TEST_KEY"], strict=True))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    values = dict(zip(ways("key"), ["itself", "file", "RADIOD_TEST_KEY", "station.key"], strict=True))
     secrets = [obtain(key, value, tmp_path, "key").reveal() for key, value in values.items()]
-    assert secrets == ["itself", "from-file", "from-environment"]
+    assert secrets == ["itself", "from-file", "from-environment", "from-systemd"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../key", "/etc/passwd", "a/b", "a\0b"])
+def test_a_credential_lies_in_its_folder(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert refusal("key_credential", name) == "a credential's name is no path"
+
+
+@pytest.mark.parametrize("folder", [None, ""])
+def test_without_systemd_there_are_no_credentials(monkeypatch, folder):
+    if folder is None:
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    else:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
+    told = "no credentials were passed on: they are systemd's, see LoadCredential="
+    assert refusal("key_credential", "key") == told
+
+
+def test_a_credential_that_was_not_passed_on_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert refusal("key_credential", "nosuch") == "cannot be read: No such file or directory"
+
+
+def test_what_stands_in_for_a_secret_is_like_one_and_like_no_other():
+    first, second = stand_in("any.file"), stand_in("any.file")
+    assert re.fullmatch("[0-9a-f]{64}", first.reveal())
+    assert not first.matches(second.reveal())
+    with pytest.raises(ValueError, match="expected a string"):
+        stand_in(3)
 
 
 @pytest.mark.parametrize(

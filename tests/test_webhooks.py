@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 
 import pytest
 from support.config import parsed
@@ -9,6 +10,9 @@ from support.payloads import FORMS
 from twisted.internet.defer import Deferred
 
 from radiod.core.delivery.broadcast import Broadcast
+from radiod.core.holders import Holder
+from radiod.core.promises import Promise
+from radiod.errors import OverLimit
 from radiod.service.webhooks import MOST_SEEN, Webhooks
 from radiod.testing import ALLOW_ALL, FakeClock, make_principal
 from radiod.webhooks.bodies import EventFormat, told
@@ -299,6 +303,61 @@ class TestNotices:
         assert one.heard("j") == one.heard("k") == []
         # Those who ask for nothing of channels have no session.
         assert len(one.realm.sessions) == 2
+
+
+class TestAccess:
+    @pytest.fixture
+    def one(self, hooked):
+        one = hooked(
+            table("h", channels=[], events=["key.revoked", "account.quota"]),
+            table("k", channels=[], events=["key.revoked"], realm="closed"),
+        )
+        one.world.radio.webhooks = one.hooks
+        return one
+
+    def admin(self, one, procedure, *args, **kwargs):
+        told = []
+        payload = Payload.of(*args, **kwargs)
+        answer = one.realm.procedures.call(one.session, f"radiod.admin.{procedure}", payload)
+        if isinstance(answer, Promise):
+            answer.then(told.append)
+            answer = told[0]
+        return answer.values()[0][0]
+
+    @pytest.mark.parametrize(
+        ("act", "reason"), [("key.revoke", "revoked"), ("key.suspend", "suspended"), (None, "expired")]
+    )
+    def test_that_a_key_has_ended_is_told_in_its_realm(self, one, act, reason):
+        self.admin(one, "account.set", "acme")
+        issued = self.admin(one, "key.issue", account="acme", listen=["a"])
+        assert one.heard() == []
+        if act is None:
+            self.admin(one, "key.update", issued["id"], valid_until=1)
+        else:
+            self.admin(one, act, issued["id"], "why")
+        assert [(body["type"], body["data"]) for body in one.heard()] == [
+            ("key.revoked", {"key": issued["id"], "account": "acme", "reason": reason})
+        ]
+        assert one.heard("k") == []
+
+    def test_that_a_quota_of_publishing_is_used_up_is_told_once_a_period(self, one):
+        self.admin(one, "plan.set", "small", publish_day=2)
+        self.admin(one, "account.set", "acme", plan="small")
+        account = one.world.radio.access.accounts.kept["acme"]
+        one.session = one.join(holder=Holder("k_1", account))
+        settle = one.world.radio.usage
+
+        def used_up(tries):
+            for _ in range(tries):
+                with suppress(OverLimit):
+                    one.publish("a.b", 1)
+            settle.ledger.settle()
+            settle.limits.settled()
+            return [(body["type"], body["data"]) for body in one.heard()]
+
+        assert used_up(2) == []
+        told = [("account.quota", {"account": "acme", "limit": "publish_day"})]
+        assert [used_up(1), used_up(2), used_up(0)] == [told, [], []]
 
 
 class TestSessions:

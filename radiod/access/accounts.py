@@ -50,6 +50,20 @@ class AccountBook:
             self._fixed[record.id] = record
             self._apply(account, record)
 
+    def check_fixed(self, id: str) -> None:
+        """Whether the configuration may get a table of this account. Raises: ValueError: it may not."""
+        if id in self._rows:
+            raise ValueError("this account was set up while the server ran")
+
+    def unfix(self, id: str) -> None:
+        """The configuration has no table of this account any more: it has no plan and no label."""
+        del self._fixed[id]
+        self._apply(self.table.keep(id), self._new(id))
+
+    def with_plan(self, plan: str) -> list[str]:
+        """The accounts set up at run time that have this plan."""
+        return [id for id, row in self._rows.items() if row.record.plan == plan]
+
     def load(self, records: Iterable[AccountRecord]) -> None:
         """What was kept. The configuration's accounts stay as they are."""
         for record in records:
@@ -109,7 +123,8 @@ class AccountBook:
         """
         account = self.find(id)
         self._check_free(id)
-        row = self._row(id)
+        # What restricts is never refused for a bound.
+        row = self._row(id, is_bounded=False)
         act = by.act(self._clock, "account.suspend", id, reason=reason)
         written = self._desk.restrict(row, act, state=SUSPENDED, reason=reason)
         self._keep(row)
@@ -154,10 +169,11 @@ class AccountBook:
         if id in self._fixed:
             raise Refused(INVALID_ARGUMENT, f"account {id} is the configuration's: change it there")
 
-    def _row(self, id: str) -> Row[AccountRecord]:
+    def _row(self, id: str, *, is_bounded: bool = True) -> Row[AccountRecord]:
         row = self._rows.get(id)
         if row is None:
-            self._check_room()
+            if is_bounded:
+                self._check_room()
             created = self._since if id in self.table.kept else self._clock.time()
             row = self._rows[id] = Row(AccountRecord(id=id, created=created))
         return row

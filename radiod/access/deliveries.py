@@ -25,7 +25,8 @@ class DeliveryLimits:
 
     Args:
         subscriptions: of all realms.
-        on_used_up: told once a period that an account has used up a quota of its plan, by its name there.
+        on_used_up: told once a period that an account has used up a quota of its plan, by its name there; of
+            what it publishes, when something is refused for that.
     """
 
     def __init__(
@@ -56,6 +57,9 @@ class DeliveryLimits:
         if allowances is None:
             return
         self._thinned.pop(account, None)
+        short = allowances.publish.take_short()
+        if short is not None:
+            self._tell(account, short)
         quota = allowances.used_up
         if quota is not None:
             self._tell(account, quota)

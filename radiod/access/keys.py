@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 from radiod.access.accounts import AccountBook
 from radiod.access.by import By
 from radiod.access.changes import Desk, Row, then
+from radiod.access.key_entry import Entry
 from radiod.access.openings import MAX_SECRETS, Openings
 from radiod.access.places import Places
 from radiod.access.secrets import hint, make_key_id, make_secret, make_signing_secret
@@ -37,36 +38,11 @@ __all__ = ["Entry", "KeyBook"]
 HOUR: Final = 3600
 
 
-class Entry:
-    """One key of the book. ``key``: what it is in its realm, None: there is no such realm any more."""
-
-    __slots__ = ("is_fixed", "key", "row", "secrets", "standing")
-
-    def __init__(
-        self, record: KeyRecord, key: Key | None, standing: Standing, secrets: Openings, *, is_fixed: bool
-    ) -> None:
-        self.row = Row(record)
-        self.key = key
-        self.standing = standing
-        self.secrets = secrets
-        self.is_fixed = is_fixed
-
-    @property
-    def record(self) -> KeyRecord:
-        """As it is now."""
-        return self.row.record
-
-    @property
-    def holder(self) -> Holder:
-        """Who has it."""
-        return self.standing.holder
-
-
 class KeyBook:
     """All keys of a server.
 
-    ``on_rights``: told each holder whose rights are others now; ``on_end``: each key whose access somebody
-    has ended.
+    ``on_rights``: told each holder whose rights are others now; ``on_end``: each key whose access has ended,
+    and the reason: ``revoked``, ``suspended`` or ``expired``.
     """
 
     def __init__(
@@ -94,7 +70,7 @@ class KeyBook:
         self._entries: dict[str, Entry] = {}
         self._awake: Appointment | None = None
         self.on_rights: Callable[[Holder], object] = _nobody
-        self.on_end: Callable[[KeyRecord], object] = _nobody
+        self.on_end: Callable[[KeyRecord, str], object] = _nobody
 
     def __len__(self) -> int:
         """How many there are."""
@@ -113,6 +89,54 @@ class KeyBook:
         entry.secrets.open(SecretRecord(digest=secret, key=record.id, hint="", created=record.created))
         is_first = record.id not in self._entries
         self._entries[record.id if is_first else f"{record.id} {record.realm}"] = entry
+
+    def check_fixed(self, realm: str, id: str) -> None:
+        """Whether the configuration may get a key of this name. Raises: ValueError: it may not."""
+        entry = self._entries.get(id)
+        if entry is not None and not entry.is_fixed:
+            raise ValueError("a key of this name was issued while the server ran")
+
+    def refix(self, record: KeyRecord, secret: bytes, signing: Secret | None) -> None:
+        """The configuration's key is this one now, all of it; who came with another secret has to leave."""
+        entry = self._fixed(record.realm, record.id)[1]
+        record = replace(record, created=entry.record.created)
+        entry.row = Row(record)
+        others = [each for each in entry.secrets.records if each != secret]
+        if others:
+            entry.secrets.open(SecretRecord(digest=secret, key=record.id, hint="", created=record.created))
+            for each in others:
+                entry.secrets.forget(each)
+        self._accounts.table.move(entry.holder, record.account)
+        entry.holder.restrict(record.origins, record.addresses)
+        if entry.key is not None:
+            entry.key.signing = signing
+            self._grant(record, entry.key, is_fixed=True)
+        self._stand(entry)
+        if others:
+            self._slices.run(entry.holder.ending("rotated"))
+
+    def unfix(self, realm: str, id: str) -> None:
+        """The configuration has this key no more: nobody is let in with it, and what it has open ends."""
+        name, entry = self._fixed(realm, id)
+        del self._entries[name]
+        for each in list(entry.secrets.records):
+            entry.secrets.forget(each)
+        if entry.key is not None:
+            self.ring.remove(entry.key)
+        entry.standing.set(REVOKED)
+        self.on_rights(entry.holder)
+        self.on_end(entry.record, REVOKED)
+        # Another realm's key of this id is listed by the id again.
+        other = next((key for key in self._entries if key.startswith(f"{id} ")), None)
+        if name == id and other is not None:
+            self._entries[id] = self._entries.pop(other)
+
+    def _fixed(self, realm: str, id: str) -> tuple[str, Entry]:
+        for name in (id, f"{id} {realm}"):
+            entry = self._entries.get(name)
+            if entry is not None and entry.is_fixed and entry.record.realm == realm:
+                return name, entry
+        raise KeyError(id)
 
     def load(self, keys: Iterable[KeyRecord], secrets: Iterable[SecretRecord]) -> list[str]:
         """What was kept. Returns: notes for the log."""
@@ -234,7 +258,8 @@ class KeyBook:
 
         def turn() -> Sequence[Change]:
             changes.extend(Dropped("secret", (each,)) for each in entry.secrets.superfluous)
-            changes.extend([*entry.secrets.ending(expires), new])
+            # No clock that is set back brings back what was over at once: it may be in wrong hands.
+            changes.extend([*entry.secrets.ending(expires if overlap else 0.0), new])
             return changes
 
         def done() -> None:
@@ -307,7 +332,6 @@ class KeyBook:
         act = by.act(self._clock, action, id, reason=reason)
         written = self._desk.restrict(entry.row, act, state=state, reason=reason)
         ended = self._stand(entry)
-        self.on_end(entry.record)
 
         def answer(count: int) -> dict[str, Any]:
             return {"id": id, "state": entry.record.state, "ended": count}
@@ -345,6 +369,8 @@ class KeyBook:
         entry = Entry(record, key, standing, secrets, is_fixed=is_fixed)
         holder.restrict(record.origins, record.addresses)
         self._stand(entry)
+        # What ended before that is no news.
+        standing.on_end = lambda reason: self.on_end(entry.record, reason)
         return entry
 
     def _apply(self, entry: Entry) -> None:
@@ -357,10 +383,10 @@ class KeyBook:
             self._grant(record, key)
         self._stand(entry)
 
-    def _grant(self, record: KeyRecord, key: Key) -> None:
+    def _grant(self, record: KeyRecord, key: Key, *, is_fixed: bool = False) -> None:
         before = key.principal
         place = self._places.get(record.realm)
-        after = place.principal(record, key.holder)
+        after = place.principal(record, key.holder, is_fixed=is_fixed)
         key.grant(after.permissions, after.memberships)
         for thing in key.holder.things:
             if isinstance(thing, Session):
@@ -412,7 +438,7 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 
-def _nobody(_: object) -> None:
+def _nobody(*_: object) -> None:
     """Nobody minds."""
 
 

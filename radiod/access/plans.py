@@ -71,6 +71,23 @@ class PlanBook:
             self._enter(record, plan)
         return notes
 
+    def check_fixed(self, name: str) -> None:
+        """Whether the configuration may get a plan of this name. Raises: ValueError: it may not."""
+        if name in self._records:
+            raise ValueError("a plan of this name was made while the server ran")
+
+    def fix(self, name: str, plan: Plan) -> None:
+        """The configuration has this plan, and says this of it: at once for all who have it."""
+        self._configured[name] = self._plans[name] = plan
+        for account in list(self._accounts.get(name, ())):
+            self._apply(account, plan)
+
+    def unfix(self, name: str) -> None:
+        """The configuration has this plan no more; whoever has it still has nothing."""
+        del self._configured[name], self._plans[name]
+        for account in list(self._accounts.get(name, ())):
+            self._apply(account, NOTHING)
+
     def missing(self) -> list[str]:
         """Notes for the log: plans that accounts have, and that there are not."""
         return [

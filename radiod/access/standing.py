@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from radiod.core.calendar import Appointment, Calendar
@@ -18,15 +19,30 @@ Ended = int | Promise[int]
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
 REVOKED: Final = "revoked"
+EXPIRED: Final = "expired"
+
+ENDS: Final = frozenset({SUSPENDED, REVOKED, EXPIRED})
+"""Reasons that end access; before its first day there was none."""
 
 
 class Standing:
     """Keeps ``holder.refused`` in step with what is set, and with the date.
 
-    ``slices``: for ending what it has open, if that is much.
+    ``slices``: for ending what it has open, if that is much; ``on_end``: told the reason each time that
+    access ends which there was.
     """
 
-    __slots__ = ("_appointment", "_calendar", "_clock", "_from", "_slices", "_state", "_until", "holder")
+    __slots__ = (
+        "_appointment",
+        "_calendar",
+        "_clock",
+        "_from",
+        "_slices",
+        "_state",
+        "_until",
+        "holder",
+        "on_end",
+    )
 
     def __init__(self, holder: Holder, clock: Clock, calendar: Calendar, slices: Slices) -> None:
         self.holder = holder
@@ -37,6 +53,7 @@ class Standing:
         self._from: float | None = None
         self._until: float | None = None
         self._appointment: Appointment | None = None
+        self.on_end: Callable[[str], object] = _nobody
 
     def set(self, state: str, valid_from: float | None = None, valid_until: float | None = None) -> Ended:
         """This is how it stands from now on.
@@ -54,13 +71,17 @@ class Standing:
 
     def review(self) -> Ended:
         """Look at the date. Returns: as ``set``."""
-        now = self._clock.time()
+        now, before = self._clock.time(), self.holder.refused
         refused = self.holder.refused = self._reason(now)
         if self._appointment is not None:
             self._appointment.cancel()
         coming = [date for date in (self._from, self._until) if date is not None and date > now]
         self._appointment = self._calendar.at(min(coming), self._come) if coming else None
-        return self._slices.run(self.holder.ending(refused)) if refused and self.holder.connections else 0
+        try:
+            return self._slices.run(self.holder.ending(refused)) if refused else 0
+        finally:
+            if refused != before and refused in ENDS:
+                self.on_end(refused)
 
     def _come(self) -> None:
         self._appointment = None
@@ -70,5 +91,9 @@ class Standing:
         if self._state != ACTIVE:
             return self._state
         if self._until is not None and now >= self._until:
-            return "expired"
+            return EXPIRED
         return "not_yet_valid" if self._from is not None and now < self._from else ""
+
+
+def _nobody(reason: str) -> None:
+    """Nobody minds."""

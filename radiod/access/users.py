@@ -112,6 +112,41 @@ class UserBook:
         entry = self._entries[record.realm, record.authid] = UserEntry(record, standing, is_fixed=True)
         entry.methods = _methods(user)
 
+    def check_fixed(self, realm: str, authid: str) -> None:
+        """Whether the configuration may get a user of this name. Raises: ValueError: it may not."""
+        entry = self._entries.get((realm, authid))
+        if entry is not None and not entry.is_fixed:
+            raise ValueError("a user of this name was added while the server ran")
+
+    def of_role(self, realm: str, role: str) -> list[str]:
+        """Those added at run time that have this role."""
+        return [
+            authid
+            for (of, authid), entry in self._entries.items()
+            if of == realm and not entry.is_fixed and entry.record.role == role
+        ]
+
+    def fixed(self, realm: str, authid: str) -> Holder:
+        """Who a user of the configuration is."""
+        return self._entries[realm, authid].holder
+
+    def refix(self, record: UserRecord, user: Credentials) -> None:
+        """The configuration's user is this one now; who is logged in has other rights, and stays."""
+        entry = self._entries[record.realm, record.authid]
+        entry.row = Row(msgspec.structs.replace(record, created=entry.record.created))
+        entry.methods = _methods(user)
+        self._accounts.table.move(entry.holder, record.account)
+        for thing in entry.holder.things:
+            if isinstance(thing, Session) and thing.principal.permissions is not user.permissions:
+                self._places.get(record.realm).realm.revision.revise(thing, user.permissions)
+        self.on_rights(entry.holder)
+
+    def unfix(self, realm: str, authid: str) -> None:
+        """The configuration has this user no more: what it has open ends."""
+        entry = self._entries.pop((realm, authid))
+        entry.standing.set(REVOKED)
+        self.on_rights(entry.holder)
+
     def load(self, records: Iterable[UserRecord]) -> list[str]:
         """What was kept. Returns: notes for the log."""
         notes = []

@@ -86,6 +86,15 @@ class Authorizer:
         # question -> decision, and until when it holds (monotonic seconds)
         self._cache: dict[Question, tuple[Verdict, float]] = {}
 
+    def become(self, other: Authorizer) -> None:
+        """Decide as ``other`` from now on; what was decided before is asked again."""
+        self.rate_limit = other.rate_limit
+        self.may_hold_publishers = other.may_hold_publishers
+        self._ask = other._ask
+        self._cache_s = other._cache_s
+        self._max_cache = other._max_cache
+        self._cache.clear()
+
     def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict | Promise[Verdict]:
         """As ``Permissions.decide``: at once if it is remembered, else later.
 

@@ -127,10 +127,14 @@ class Known(Protocol):
 
 
 class StaticDirectory:
-    """Users known from the start."""
+    """The configuration's users."""
 
     def __init__(self, users: Mapping[str, Credentials]) -> None:
-        self.users: Final = users
+        self.know(users)
+
+    def know(self, users: Mapping[str, Credentials]) -> None:
+        """These are all users from now on."""
+        self.users = users
         self._by_pubkey = {key: user for user in users.values() for key in user.cryptosign}
 
     def find(self, method: str, authid: str | None, details: Mapping[str, Any]) -> Credentials | None:

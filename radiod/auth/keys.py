@@ -123,6 +123,18 @@ class KeyRing:
             self._realms.add(key.realm.name)
             self.on_realm(key.realm.name)
 
+    def remove(self, key: Key) -> None:
+        """There is no such key any more; its secrets are to be forgotten one by one."""
+        named = self._by_id.get(key.id, [])
+        if key in named:
+            named.remove(key)
+        if not named:
+            self._by_id.pop(key.id, None)
+        realm = key.realm.name
+        if not any(each.realm.name == realm for keys in self._by_id.values() for each in keys):
+            self._realms.discard(realm)
+            self.on_realm(realm)
+
     def open(self, digest: bytes, key: Key) -> None:
         """One more secret opens the key; of two keys with one secret the later one counts."""
         self._by_digest[digest] = Entry(digest, key)

@@ -93,6 +93,13 @@ class StaticPermissions:
         self._trustlevel = trustlevel
         self._cache: dict[tuple[Action, MatchPolicy, str], Verdict] = {}
 
+    def become(self, other: StaticPermissions) -> None:
+        """Decide as ``other`` from now on: whoever has this role has other rights, and need not be told."""
+        for name in self.__slots__:
+            if name != "_cache":
+                setattr(self, name, getattr(other, name))
+        self._cache.clear()
+
     def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict:
         """As ``Permissions.decide``, at once. O(1) once asked, else O(patterns)."""
         match: MatchPolicy = getattr(options, "match", "exact")

@@ -24,6 +24,11 @@ class RouterOnly:
         self._permissions = permissions
         self._procedure = procedure
 
+    def become(self, other: RouterOnly) -> None:
+        """Decide as ``other`` from now on, which withholds the same."""
+        # Of one kind: a role that gets an authorizer, or loses it, needs a restart.
+        self._permissions.become(other._permissions)  # type: ignore[attr-defined]
+
     @property
     def may_hold_publishers(self) -> bool:
         """As ``Permissions.may_hold_publishers``."""

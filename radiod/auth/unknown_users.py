@@ -81,6 +81,7 @@ class UnknownUsers:
         with_scram = [] if "scram" in self._awaited else [user for user in self.users if user.scram]
         # One of each look.
         self._scram = list({_look(user.scram): user for user in with_scram}.values())
+        self._has_wampcra = bool(self._wampcra) or "wampcra" in self._awaited
         self._wampcra = self._wampcra or [replace(anybody, wampcra=WampcraSecret(secret=""))]
         self._has_scram = bool(self._scram) or "scram" in self._awaited
         self._scram = self._scram or [replace(anybody, scram=COMMON_SCRAM)]
@@ -99,6 +100,9 @@ class UnknownUsers:
 
         All of one look are one, so that who comes and goes does not change how unknown ones look.
         """
+        if user.wampcra is not None and not self._has_wampcra:
+            self._has_wampcra = True
+            self._wampcra = [user]
         if user.scram is None:
             return
         looks = {_look(each.scram) for each in self._scram}

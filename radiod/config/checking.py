@@ -21,6 +21,7 @@ from radiod.config.nodes import (
     Realm,
     Role,
     Scram,
+    Tls,
     Webhook,
 )
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
@@ -94,6 +95,8 @@ HEADER_VALUE: Final = re.compile(r"(?! )[^\x00-\x1f\x7f]+(?<! )")
 TOKEN: Final = re.compile("[!-~]+")
 WEBHOOK_SECRET: Final = "whsec_"
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+
+SPEAK_TLS: Final = ("ssl", "tls")
 
 HOST_NAME: Final = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
@@ -221,12 +224,26 @@ def _check_networks(networks: tuple[str, ...], path: KeyPath) -> None:
 
 
 def _check_listen(listen: Listen, path: KeyPath) -> None:
+    if not listen.serve:
+        raise ConfigError((*path, "serve"), "at least one of radio and metrics is needed")
     _check_networks(listen.trusted_proxies, (*path, "trusted_proxies"))
     for index, host in enumerate(listen.hosts or ()):
         if not HOST_NAME.fullmatch(host):
             what = f'{host!r} must be a name in lower case without port, as "radio.example.org" or "[::1]"'
             raise ConfigError((*path, "hosts", f"[{index}]"), what)
     _check_origins(listen.origins or (), (*path, "origins"))
+    if listen.tls is not None:
+        _check_tls(listen.tls, listen.endpoint, (*path, "tls"))
+
+
+def _check_tls(tls: Tls, endpoint: str, path: KeyPath) -> None:
+    if (tls.certificate is None) is (tls.certificate_credential is None):
+        raise ConfigError(path, "give one of certificate and certificate_credential")
+    if tls.key is not None and tls.key_credential is not None:
+        raise ConfigError((*path, "key_credential"), "given together with key")
+    kind = endpoint.lower().removeprefix("haproxy:").partition(":")[0]
+    if kind in SPEAK_TLS:
+        raise ConfigError(path, f"endpoints of kind {kind} speak TLS already, with certificates of their own")
 
 
 def _check_origins(origins: tuple[str, ...], path: KeyPath) -> None:
@@ -338,7 +355,8 @@ def _check_private(name: str, channel: Channel, path: KeyPath) -> None:
         raise ConfigError((*path, "key"), "goes with public = false")
     if not channel.public and channel.key is None:
         raise ConfigError(
-            (*path, "key"), "missing: a private channel needs one; give key, key_file or key_env"
+            (*path, "key"),
+            "missing: a private channel needs one; give key, key_file, key_env or key_credential",
         )
     if not channel.public and channel.durable:
         raise ConfigError((*path, "durable"), "private channels are kept in memory only")

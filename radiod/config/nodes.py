@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from radiod.config.places import placed_endpoint
 from radiod.config.reading import Node
 from radiod.core.uris import MAX_URI_LENGTH
-from radiod.secret import Secret
+from radiod.secret import Secret, credential
 
 __all__ = [
     "ADMIN_SOCKET",
@@ -32,12 +32,15 @@ __all__ = [
     "Log",
     "LogFormat",
     "Method",
+    "Metrics",
     "Patterns",
     "Policy",
     "Realm",
     "Role",
     "Scram",
+    "Served",
     "Store",
+    "Tls",
     "Usage",
     "User",
     "Wampcra",
@@ -62,10 +65,51 @@ Hex32 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]
 Patterns = tuple[str, ...]
 
 
+class Tls(Node, frozen=True, kw_only=True):
+    """``tls`` of a ``[[listen]]``; both files are also given as credentials that systemd passes on.
+
+    ``key``: absent, it is in the certificate's file.
+    """
+
+    certificate: Name | None = None
+    certificate_credential: Name | None = None
+    key: Name | None = None
+    key_credential: Name | None = None
+
+    def placed(self, base: Path) -> Tls:
+        """With whole paths."""
+        certificate, key = (
+            None if name is None else str(base / name) for name in (self.certificate, self.key)
+        )
+        return replace(self, certificate=certificate, key=key)
+
+    def certificate_file(self) -> str:
+        """Where the certificate is. Raises: ValueError: no credentials were passed on."""
+        if self.certificate_credential is not None:
+            return str(credential(self.certificate_credential))
+        assert self.certificate is not None
+        return self.certificate
+
+    def key_file(self) -> str:
+        """Where the key is. Raises: as ``certificate_file``."""
+        if self.key_credential is not None:
+            return str(credential(self.key_credential))
+        return self.certificate_file() if self.key is None else self.key
+
+
+class Served(Enum):
+    """What can be served at an endpoint."""
+
+    RADIO = "radio"
+    METRICS = "metrics"
+
+
 class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
+    tls: Tls | None = None
+    serve: tuple[Served, ...] = (Served.RADIO,)
     trusted_proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     origins: tuple[str, ...] | None = None
@@ -124,6 +168,12 @@ class Log(Node, frozen=True, kw_only=True):
     """``[log]``"""
 
     format: LogFormat = LogFormat.AUTO
+
+
+class Metrics(Node, frozen=True, kw_only=True):
+    """``[metrics]``"""
+
+    max_channels: Annotated[int, Meta(ge=0, le=10_000)] = 100
 
 
 class Usage(Node, frozen=True, kw_only=True):
@@ -206,7 +256,7 @@ class Role(Node, frozen=True, kw_only=True):
 
 
 class Wampcra(Node, frozen=True, kw_only=True):
-    """``wampcra`` of a user; the password ``secret`` is also given as ``secret_file`` or ``secret_env``."""
+    """``wampcra`` of a user; the password ``secret`` is also given otherwise: ``secret.ways``."""
 
     secret: Secret
     salt: str = ""
@@ -233,7 +283,7 @@ class Scram(Node, frozen=True, kw_only=True):
 
 
 class User(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.users.<authid>]``; a ticket is also given as ``ticket_file`` or ``ticket_env``."""
+    """``[realms.<realm>.users.<authid>]``; a ticket is also given otherwise: ``secret.ways``."""
 
     role: str
     account: Name | None = None
@@ -254,7 +304,7 @@ class Method(Enum):
 
 
 class Dynamic(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.dynamic]``; the token is also given as ``hook_token_file`` or ``hook_token_env``."""
+    """``[realms.<realm>.dynamic]``; the token is also given otherwise: ``secret.ways``."""
 
     methods: tuple[Method, ...]
     procedure: Name | None = None
@@ -266,7 +316,7 @@ class Dynamic(Node, frozen=True, kw_only=True):
 
 
 class Key(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.keys.<name>]``; its two secrets are also given as ``…_file`` or ``…_env``."""
+    """``[realms.<realm>.keys.<name>]``; its two secrets are also given otherwise: ``secret.ways``."""
 
     key: Secret
     publish: Patterns = ()
@@ -274,6 +324,7 @@ class Key(Node, frozen=True, kw_only=True):
     call: Patterns = ()
     register: Patterns = ()
     signing: Secret | None = None
+    metrics: bool = False
     account: Name | None = None
     label: str = ""
     valid_from: Date | None = None
@@ -341,7 +392,7 @@ class History(Node, frozen=True, kw_only=True):
 
 
 class Channel(Node, frozen=True, kw_only=True):
-    """``[realms.<realm>.channels.<name>]``; the key is also given as ``key_file`` or ``key_env``."""
+    """``[realms.<realm>.channels.<name>]``; the key is also given otherwise: ``secret.ways``."""
 
     public: bool = True
     key: Secret | None = None

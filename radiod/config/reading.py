@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from radiod.secret import Secret, obtain, ways
+from radiod.secret import Secret, obtain, stand_in, ways
 
 __all__ = ["ConfigError", "KeyPath", "Node", "Reader", "dotted", "load_toml", "quoted"]
 
@@ -63,10 +63,14 @@ def load_toml(text: str) -> dict[str, Any]:
 
 
 class Reader:
-    """Tables to nodes, innermost first and one at a time, so that every error can name its key."""
+    """Tables to nodes, innermost first and one at a time, so that every error can name its key.
 
-    def __init__(self, base: Path) -> None:
+    ``secrets``: whether those that are given elsewhere are read; else something stands in for them.
+    """
+
+    def __init__(self, base: Path, secrets: bool = True) -> None:
         self._base = base
+        self._secrets = secrets
 
     def value(self, kind: inspect.Type, value: Any, path: KeyPath) -> Any:
         """A node, or nodes in an array or table, as ``kind`` says; anything else is left to its node."""
@@ -94,7 +98,7 @@ class Reader:
             if given:
                 parsed[item.name] = self._field(item, given, table, path)
             elif item.required:
-                hint = "; give {}, {} or {}".format(*_names(item)) if _is_secret(item.type) else ""
+                hint = "; give {}, {}, {} or {}".format(*_names(item)) if _is_secret(item.type) else ""
                 raise ConfigError((*path, item.name), f"missing{hint}")
         return _convert(parsed, kind.cls, path).placed(self._base)
 
@@ -105,6 +109,8 @@ class Reader:
         if len(given) > 1:
             raise ConfigError((*path, given[1]), f"given together with {key}")
         try:
+            if key != item.name and not self._secrets:
+                return stand_in(table[key])
             return obtain(key, table[key], self._base, item.name)
         except ValueError as error:
             raise ConfigError(at, str(error)) from None

@@ -9,7 +9,19 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
-from radiod.config.nodes import Account, Admin, Channel, Http, Limits, Listen, Log, Realm, Store, Usage
+from radiod.config.nodes import (
+    Account,
+    Admin,
+    Channel,
+    Http,
+    Limits,
+    Listen,
+    Log,
+    Metrics,
+    Realm,
+    Store,
+    Usage,
+)
 from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
@@ -29,20 +41,23 @@ class Config(Node, frozen=True, kw_only=True):
     admin: Admin = Admin()
     log: Log = Log()
     usage: Usage = Usage()
+    metrics: Metrics = Metrics()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}
     accounts: dict[str, Account] = {}
     realms: dict[str, Realm] = field(default_factory=lambda: {"radio": Realm(anonymous="listener")})
 
     @classmethod
-    def load(cls, path: Path) -> Config:
+    def load(cls, path: Path, *, secrets: bool = True) -> Config:
         """The configuration in a file, which paths in it are relative to.
 
+        Args:
+            secrets: False: those in files and the like are not read, and the configuration is not to be used.
         Raises: ConfigError: it cannot be read, or is wrong.
         """
         try:
             # Absolute: twistd changes its working directory after this.
-            return cls.parse(read_text(path, MAX_FILE_BYTES), path.absolute().parent)
+            return cls.parse(read_text(path, MAX_FILE_BYTES), path.absolute().parent, secrets=secrets)
         except OSError as error:
             raise ConfigError((), str(error.strerror), path) from None
         except ConfigError as error:
@@ -51,9 +66,9 @@ class Config(Node, frozen=True, kw_only=True):
             raise ConfigError((), str(error), path) from None
 
     @classmethod
-    def parse(cls, text: str, base: Path) -> Config:
+    def parse(cls, text: str, base: Path, *, secrets: bool = True) -> Config:
         """The configuration in a text; files it names are relative to ``base``. Raises: ConfigError."""
-        return from_tree(load_toml(text), base)
+        return from_tree(load_toml(text), base, secrets=secrets)
 
     def check_durable(self) -> None:
         """Apart, since the command line may give or take the store.
@@ -88,9 +103,9 @@ NOT_YET: Final[tuple[tuple[str, Callable[[str, Any], bool], str, str], ...]] = (
 """What ``not_yet`` looks for: table of a realm, is it in use, key within the table's entry, reason."""
 
 
-def from_tree(document: dict[str, Any], base: Path) -> Config:
+def from_tree(document: dict[str, Any], base: Path, *, secrets: bool = True) -> Config:
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
-    config: Config = Reader(base).value(inspect.type_info(Config), document, ())
+    config: Config = Reader(base, secrets).value(inspect.type_info(Config), document, ())
     check_plans(config.plans, config.accounts)
     check(config.listen, config.http, config.realms, config.limits, config.accounts)
     return config

@@ -28,16 +28,18 @@ class Allowance:
     """How often one thing may be done: a bucket, and quotas behind it.
 
     ``name``: of its rate, as the plan names it; ``bucket``: None: it may be done at any rate; ``day``,
-    ``month``: None: nobody counts.
+    ``month``: None: nobody counts; ``short``: the quota that something was refused for last, None: nothing
+    was since ``take_short``.
     """
 
-    __slots__ = ("_clock", "bucket", "day", "month", "name")
+    __slots__ = ("_clock", "bucket", "day", "month", "name", "short")
 
     def __init__(self, name: str, clock: Clock, day: Quota | None = None, month: Quota | None = None) -> None:
         self.name = name
         self.bucket: TokenBucket | None = None
         self.day = day
         self.month = month
+        self.short: Quota | None = None
         self._clock = clock
 
     def change(self, rate: float | None, burst: int | None) -> None:
@@ -68,9 +70,15 @@ class Allowance:
             short = self.month
             self.day.give_back(1, self.day.begin)
         if short is not None:
+            self.short = short
             if bucket is not None:
                 bucket.give_back()
             raise OverLimit(short.name, short.wait(now), QUOTA)
+
+    def take_short(self) -> Quota | None:
+        """``short``, once."""
+        short, self.short = self.short, None
+        return short
 
     def give_back(self) -> None:
         """It was refused after all, at once."""

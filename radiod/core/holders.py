@@ -50,8 +50,14 @@ class Account:
     ) -> Generator[None, None, int]:
         """End all that its holders have open: work for ``Slices``, as ``Holder.ending``."""
         ended = 0
+        failure: Exception | None = None
         for holder in list(self.busy):
-            ended += yield from holder.ending(reason)
+            try:
+                ended += yield from holder.ending(reason)
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return ended
 
 
@@ -222,11 +228,18 @@ class Holder:
     ) -> Generator[None, None, int]:
         """The same as work for ``Slices``, which may take long: until it is done, what is left acts on.
 
-        What closes by itself meanwhile counts, too: it was open when this began.
+        What closes by itself meanwhile counts, too: it was open when this began. What fails to end keeps
+        nothing else open; the first such failure is raised when all the others have ended.
         """
         ending = [(thing, end) for thing, end in self._open.items() if is_meant is None or is_meant(thing)]
+        failure: Exception | None = None
         for thing, end in ending:
             if thing in self._open:
-                end(thing, reason)
+                try:
+                    end(thing, reason)
+                except Exception as error:
+                    failure = failure or error
                 yield
+        if failure is not None:
+            raise failure
         return len(ending)

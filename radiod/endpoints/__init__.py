@@ -4,9 +4,20 @@ Descriptions are Twisted's (``tcp:8080``, ``ssl:443:privateKey=key.pem``). Every
 ``EndpointError`` of one line.
 """
 
-from radiod.endpoints.addresses import address
+from radiod.endpoints.addresses import address, not_after
 from radiod.endpoints.bound import BoundPort
+from radiod.endpoints.certificates import Certificates, FixedCertificates, end_of_certificate
 from radiod.endpoints.descriptions import EndpointError
-from radiod.endpoints.listening import listen
+from radiod.endpoints.listening import examine, listen
 
-__all__ = ["BoundPort", "EndpointError", "address", "listen"]
+__all__ = [
+    "BoundPort",
+    "Certificates",
+    "EndpointError",
+    "FixedCertificates",
+    "address",
+    "end_of_certificate",
+    "examine",
+    "listen",
+    "not_after",
+]

@@ -6,11 +6,8 @@ import socket
 from typing import Any
 
 from twisted.internet import tcp, unix
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IStreamServerEndpoint
-from zope.interface import implementer
 
-__all__ = ["BoundEndpoint", "BoundPort"]
+__all__ = ["BoundPort"]
 
 
 class BoundPort(unix.Port):
@@ -19,6 +16,7 @@ class BoundPort(unix.Port):
     Twisted's own, given such a socket, would let everybody open it, and remove the name in its own way.
     """
 
+    is_adopted = True
     # Else the listening would end for all who have the socket, whoever passed it on as well.
     _shouldShutdown = False
 
@@ -39,23 +37,3 @@ class BoundPort(unix.Port):
     def connectionLost(self, reason: Any) -> None:
         """Close the socket."""
         tcp.Port.connectionLost(self, reason)  # type: ignore[no-untyped-call]
-
-
-@implementer(IStreamServerEndpoint)
-class BoundEndpoint:
-    """A Unix socket that somebody passed on, by its descriptor."""
-
-    def __init__(self, reactor: Any, descriptor: int) -> None:
-        self._reactor = reactor
-        self._descriptor = descriptor
-
-    def listen(self, protocolFactory: Any) -> Deferred[Any]:
-        """Accept connections; once."""
-        try:
-            bound = socket.socket(fileno=self._descriptor)
-            bound.setblocking(False)
-            port = BoundPort(bound, protocolFactory, self._reactor)
-            port.startListening()
-        except OSError:
-            return fail()
-        return succeed(port)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -20,7 +22,7 @@ from twisted.logger import Logger
 
 from radiod.endpoints.descriptions import EndpointError
 
-__all__ = ["Certificates", "FixedCertificates", "certificate_folder"]
+__all__ = ["Certificates", "FixedCertificates", "certificate_folder", "end_of_certificate"]
 
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 """Of TLS 1.2; all of TLS 1.3 are forward secret and authenticated."""
@@ -41,35 +43,118 @@ PEM_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----
 
 
 class Certificates(Protocol):
-    """What a TLS server shows to its clients."""
+    """What a TLS server shows to its clients.
+
+    ``not_after``: when the first of the certificates ends that clients are shown, without their chains.
+    """
+
+    @property
+    def not_after(self) -> datetime: ...
 
     def connection(self) -> SSL.Connection:
         """The OpenSSL end of one new connection."""
 
+    def read_again(self) -> Callable[[], None]:
+        """Read what is new in the files. Returns: what has new connections see it.
+
+        Raises: EndpointError: it cannot be used; nothing has changed.
+        """
+
+
+SSL_ARGUMENTS: Final = ("privateKey", "certKey")
+"""What an endpoint's description calls the key and the certificate."""
+
 
 class FixedCertificates:
-    """One key with its certificate. Raises: EndpointError: a file cannot be used; the message names it.
+    """One key with its certificate; when the files change, new connections see that within 10 s.
+
+    Raises: EndpointError: a file cannot be used; the message names it.
 
     Args:
         key_file, certificate_file: PEM files, perhaps the same; further certificates in it are the chain.
         chain_file: a PEM file with more of the chain.
         dh_file: parameters of Diffie-Hellman over a finite field, for clients that know no curves.
+        names: what messages call the two files.
     """
 
+    log = Logger()
+
     def __init__(
-        self, key_file: str, certificate_file: str, chain_file: str | None = None, dh_file: str | None = None
+        self,
+        key_file: str,
+        certificate_file: str,
+        chain_file: str | None = None,
+        dh_file: str | None = None,
+        names: tuple[str, str] = SSL_ARGUMENTS,
     ) -> None:
-        key = _only_key(key_file)
-        certificate, *chain = _certificates(certificate_file, "certKey")
+        files = (key_file, certificate_file, chain_file, dh_file)
+        self._files = tuple(Path(file) for file in files if file is not None)
+        self._seen = _state(self._files)
+        # What could not be used, as it was then.
+        self._refused: list[tuple[int, int, int] | None] | None = None
+        self._looked_at = time.monotonic()
+        self._again = partial(FixedCertificates, *files, names=names)
+        key_name, certificate_name = names
+        key = _only_key(key_file, key_name)
+        certificate, *chain = _certificates(certificate_file, certificate_name)
         if chain_file is not None:
             chain += _certificates(chain_file, "extraCertChain")
         if _public(key) != _public(certificate):
-            raise EndpointError(f"privateKey {key_file!r} does not belong to certKey {certificate_file!r}")
+            told = f"{key_name} {key_file!r} does not belong to {certificate_name} {certificate_file!r}"
+            raise EndpointError(told)
+        self.not_after = certificate.not_valid_after_utc
         self._context = _context(key, certificate, chain, dh_file)
 
     def connection(self) -> SSL.Connection:
         """One new connection."""
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._look()
         return SSL.Connection(self._context)
+
+    def read_again(self) -> Callable[[], None]:
+        """As ``Certificates.read_again``."""
+        if _state(self._files) == self._seen:
+            return _nothing
+        return partial(self.become, self._again())
+
+    def become(self, other: FixedCertificates) -> None:
+        """Show those of ``other`` to new connections."""
+        self._files, self._seen, self._again = other._files, other._seen, other._again
+        self.not_after, self._context = other.not_after, other._context
+
+    def _look(self) -> None:
+        """Take what is new; what cannot be used changes nothing, and is told once."""
+        self._looked_at = time.monotonic()
+        seen = _state(self._files)
+        if seen in (self._seen, self._refused):
+            return
+        self._refused = seen
+        try:
+            self.read_again()()
+            self.log.info("certificate {file} read again", file=str(self._files[1]), event="reload")
+        except EndpointError as error:
+            self.log.warn("certificate not read again: {error}", error=error, event="reload_refused")
+
+
+def _state(files: Iterable[Path]) -> list[tuple[int, int, int] | None]:
+    """What changes when one of the files does."""
+    found: list[tuple[int, int, int] | None] = []
+    for file in files:
+        try:
+            stat = file.stat()
+            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def _nothing() -> None:
+    """Nothing is new."""
+
+
+def end_of_certificate(file: str, name: str) -> datetime:
+    """When the first certificate in a file ends. Raises: EndpointError: there is none to read."""
+    return _certificates(file, name)[0].not_valid_after_utc
 
 
 # --- one file
@@ -86,11 +171,11 @@ def _blocks(data: bytes, ending: bytes) -> list[bytes]:
     return [found.group() for found in PEM_BLOCK.finditer(data) if found.group(1).endswith(ending)]
 
 
-def _only_key(file: str) -> Any:
-    blocks = _blocks(_read(file, "privateKey"), b"PRIVATE KEY")
+def _only_key(file: str, argument: str) -> Any:
+    blocks = _blocks(_read(file, argument), b"PRIVATE KEY")
     if not blocks:
-        raise EndpointError(f"privateKey {file!r}: there is no private key (PEM) in it")
-    return _key(blocks[0], f"privateKey {file!r}")
+        raise EndpointError(f"{argument} {file!r}: there is no private key (PEM) in it")
+    return _key(blocks[0], f"{argument} {file!r}")
 
 
 def _key(block: bytes, what: str) -> Any:
@@ -191,12 +276,25 @@ class _Folder:
         self._seconds = seconds
         self._looked_at = seconds()
         self._seen = self._state()
-        self._default, self._by_name = self._load()
+        self._default, self._by_name, self.not_after = self._load(self._seen)
 
     def connection(self) -> SSL.Connection:
         """One new connection."""
         self._look()
         return SSL.Connection(self._default)
+
+    def read_again(self) -> Callable[[], None]:
+        """As ``Certificates.read_again``."""
+        seen = self._state()
+        if seen == self._seen:
+            return _nothing
+        loaded = self._load(seen)
+
+        def take() -> None:
+            self._seen = seen
+            self._default, self._by_name, self.not_after = loaded
+
+        return take
 
     def _state(self) -> list[tuple[str, int, int]]:
         """What changes when a file does. Raises: EndpointError."""
@@ -219,23 +317,25 @@ class _Folder:
             if seen == self._seen:
                 return
             self._seen = seen
-            self._default, self._by_name = self._load()
+            self._default, self._by_name, self.not_after = self._load(seen)
             self.log.info("certificates of {path} read again", path=str(self._path), event="reload")
         except EndpointError as error:
             self.log.warn("certificates not read again: {error}", error=error, event="reload_refused")
 
-    def _load(self) -> tuple[SSL.Context, dict[str, SSL.Context]]:
+    def _load(self, seen: list[tuple[str, int, int]]) -> tuple[SSL.Context, dict[str, SSL.Context], datetime]:
         default: SSL.Context | None = None
         by_name: dict[str, SSL.Context] = {}
-        for key, certificate, chain in _pairs([Path(file) for file, _, _ in self._seen]):
+        ends = []
+        for key, certificate, chain in _pairs([Path(file) for file, _, _ in seen]):
             context = _context(key, certificate, chain)
             context.set_tlsext_servername_callback(self._switch)
             default = default or context
+            ends.append(certificate.not_valid_after_utc)
             for name in _names(certificate):
                 by_name.setdefault(name, context)
         if default is None:
             raise EndpointError(f"path {str(self._path)!r}: no .pem file has a key and its certificate")
-        return default, by_name
+        return default, by_name, min(ends)
 
     def _switch(self, connection: SSL.Connection) -> None:
         name = (connection.get_servername() or b"").decode("latin-1").lower()

@@ -6,8 +6,8 @@ plugins, which may raise anything.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from twisted.internet.endpoints import (
@@ -19,8 +19,12 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
 
-from radiod.endpoints.bound import BoundEndpoint
-from radiod.endpoints.certificates import FixedCertificates, certificate_folder
+from radiod.endpoints.certificates import (
+    Certificates,
+    FixedCertificates,
+    certificate_folder,
+    end_of_certificate,
+)
 from radiod.endpoints.descriptions import (
     Check,
     EndpointError,
@@ -33,13 +37,10 @@ from radiod.endpoints.descriptions import (
     port_number,
     text,
 )
+from radiod.endpoints.passed_on import BACKLOG, DOMAINS, PassedOn
 from radiod.endpoints.wrapping import Guarded, ProxiedEndpoint, TlsEndpoint
 
-__all__ = ["listen"]
-
-BACKLOG: Final = 4096
-"""Connections that may wait to be accepted: with Twisted's 50, most of 500 that come at once try again a
-second later. Linux itself allows no more, unless told to (``net.core.somaxconn``)."""
+__all__ = ["examine", "listen"]
 
 UNIX_MODE: Final = 0o660
 """Read and write for owner and group: a proxy shares the group. Twisted's is for everybody."""
@@ -51,12 +52,17 @@ def listen(
     factory: Any,
     opened: Callable[[IListeningPort], object],
     failed: Callable[[str], object],
-) -> None:
+    certificates: Certificates | None = None,
+) -> Certificates | None:
     """Listen on an endpoint. ``opened`` gets the port; at once, unless a plugin's endpoint takes its time.
 
-    ``failed`` is told what went wrong after such a time. Raises: EndpointError: it cannot be listened on.
+    ``failed`` is told what went wrong after such a time. ``certificates``: TLS with these, on an endpoint
+    that has none of its own. Returns: what TLS clients are shown; None: it speaks no TLS, or a plugin's.
+    Raises: EndpointError: it cannot be listened on.
     """
     endpoint = _endpoint(reactor, description)
+    if certificates is not None:
+        endpoint = TlsEndpoint(endpoint, certificates, reactor)
     outcomes: list[Any] = []
     is_late = False
 
@@ -79,6 +85,25 @@ def listen(
         if not IListeningPort.providedBy(outcome):
             raise EndpointError("it is no port that can be listened on")
         opened(outcome)
+    return endpoint.certificates if isinstance(endpoint, TlsEndpoint) else None
+
+
+def examine(reactor: Any, description: str, *, keys: bool = True) -> datetime | None:
+    """When the first certificate ends that TLS clients of an endpoint are shown, if it speaks TLS.
+
+    Nobody listens. ``keys``: whether private keys may be read. Raises: EndpointError: it cannot be listened
+    on, as far as can be told without.
+    """
+    if not keys:
+        kind, rest = kind_of(description.removeprefix("haproxy:"))
+        if kind == "ssl":
+            certificate = _ssl_arguments(rest).get("certKey")
+            return None if certificate is None else end_of_certificate(certificate, "certKey")
+        if kind == "tls":
+            _tls_arguments(rest)
+            return None
+    endpoint = _endpoint(reactor, description)
+    return endpoint.certificates.not_after if isinstance(endpoint, TlsEndpoint) else None
 
 
 def _endpoint(reactor: Any, description: str) -> Any:
@@ -143,7 +168,7 @@ def _unix(reactor: Any, rest: str) -> Any:
     )
 
 
-def _ssl(reactor: Any, rest: str) -> Any:
+def _ssl_arguments(rest: str) -> dict[str, Any]:
     checks: dict[str, Check] = {
         "port": port_number,
         "privateKey": text,
@@ -154,7 +179,11 @@ def _ssl(reactor: Any, rest: str) -> Any:
         "extraCertChain": text,
         "dhParameters": text,
     }
-    given = arguments(rest, checks)
+    return arguments(rest, checks)
+
+
+def _ssl(reactor: Any, rest: str) -> Any:
+    given = _ssl_arguments(rest)
     key = given.get("privateKey") or "server.pem"
     certificates = FixedCertificates(
         key, given.get("certKey") or key, given.get("extraCertChain"), given.get("dhParameters")
@@ -166,14 +195,18 @@ def _no_method(_value: str) -> str:
     raise ValueError("leave it out: TLS 1.2 and 1.3 are spoken, and nothing older")
 
 
-def _tls(reactor: Any, rest: str) -> Any:
+def _tls_arguments(rest: str) -> dict[str, Any]:
     checks: dict[str, Check] = {
         "path": text,
         "port": port_number,
         "backlog": count,
         "interface": text,
     }
-    given = arguments(rest, checks)
+    return arguments(rest, checks)
+
+
+def _tls(reactor: Any, rest: str) -> Any:
+    given = _tls_arguments(rest)
     certificates = certificate_folder(given["path"], reactor.seconds)
     tcp = TCP6ServerEndpoint(
         reactor, given.get("port", 443), given.get("backlog", BACKLOG), given.get("interface") or "::"
@@ -182,24 +215,16 @@ def _tls(reactor: Any, rest: str) -> Any:
 
 
 def _systemd(reactor: Any, rest: str) -> Any:
-    given = arguments(rest, {"domain": _domain, "index": index, "name": text})
+    given = arguments(rest, {"domain": _domain, "index": index, "name": text}, required=0)
     if ("index" in given) is ("name" in given):
         raise EndpointError("give one of index and name")
-    try:
-        # Twisted took the sockets from the environment when it was imported, and alone has them.
-        adopted: Any = serverFromString(reactor, f"systemd:{rest}")
-    except (IndexError, KeyError):
-        which = f"named {given['name'][:40]!r}" if "name" in given else f"of index {given['index']}"
-        raise EndpointError(f"no socket {which} was passed on; is the socket unit active?") from None
-    except Exception as error:  # what a descriptor can be that is no socket
-        raise EndpointError(_sentence(error)) from None
-    # Twisted would let every user open a Unix socket, whatever its unit says, and remove its name at the end.
-    return BoundEndpoint(reactor, adopted.fileno) if given.get("domain") == "UNIX" else adopted
+    domain = given.get("domain")
+    return PassedOn(reactor, domain, given["name"] if "name" in given else given["index"])
 
 
 def _domain(value: str) -> str:
-    if not hasattr(socket, f"AF_{value}") or value not in ("INET", "INET6", "UNIX"):
-        raise ValueError(f"{value[:40]!r} is none of INET, INET6, UNIX")
+    if value not in DOMAINS:
+        raise ValueError(f"{value!r} is none of {', '.join(DOMAINS)}")
     return value
 
 

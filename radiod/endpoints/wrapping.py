@@ -65,18 +65,20 @@ class TlsEndpoint:
 
     def __init__(self, endpoint: Any, certificates: Certificates, clock: Any) -> None:
         self._endpoint = endpoint
-        self._certificates = certificates
+        self.certificates = certificates
         self._clock = clock
 
     def over(self, wrap: Callable[[Any], Any]) -> TlsEndpoint:
         """The same with the endpoint beneath wrapped: what it adds comes before TLS."""
-        return TlsEndpoint(wrap(self._endpoint), self._certificates, self._clock)
+        return TlsEndpoint(wrap(self._endpoint), self.certificates, self._clock)
 
     def listen(self, protocolFactory: Any) -> Any:
         """Listen with the endpoint beneath."""
         guarded = NeverNone(protocolFactory)
-        creator = _Creator(self._certificates)
-        return self._endpoint.listen(_TlsFactory(creator, False, guarded, clock=self._clock))
+        creator = _Creator(self.certificates)
+        factory = _TlsFactory(creator, False, guarded, clock=self._clock)
+        factory.certificates = self.certificates
+        return self._endpoint.listen(factory)
 
 
 class _TlsTransport(BufferingTLSTransport):
@@ -93,6 +95,7 @@ class _TlsTransport(BufferingTLSTransport):
 
 class _TlsFactory(TLSMemoryBIOFactory):
     protocol = _TlsTransport
+    certificates: Certificates
 
 
 @implementer(IOpenSSLServerConnectionCreator)

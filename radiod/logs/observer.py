@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from radiod.logs.events import PER_PEER, name
+from radiod.logs.files import LogFiles
 from radiod.logs.limiter import Limiter, Rest
 from radiod.logs.outputs import Outputs
 from radiod.logs.text import MAX_LINE, clean, clean_traceback
@@ -63,6 +64,7 @@ class LimitedLog:
         self._writers: list[Any] = []
         self._others = LogPublisher()
         self._outputs = Outputs(())
+        self._files = LogFiles()
         self._unwritten = 0
         self._is_limited = False
         self._thread = threading.get_ident()
@@ -82,6 +84,11 @@ class LimitedLog:
         self._writers += self._arrange(list(observers))
         self._others = LogPublisher(*self._writers)
         self._outputs = Outputs(self._writers)
+        self._files = LogFiles(self._writers)
+
+    def reopen(self) -> None:
+        """Open log files anew."""
+        self._files.reopen()
 
     def finish(self) -> None:
         """Tell what was not written; from here on everything is."""

@@ -148,15 +148,40 @@ class Access:
             for family in self._families(place):
                 place.realm.procedures.table |= family.procedures
 
+    @staticmethod
+    def check_secret(realm: str, name: str, key: config.Key) -> None:
+        """Raises: ConfigError: the key was mistyped."""
+        if is_mistyped(key.key.reveal()):
+            what = "begins as the keys that radiod issues, and its last digits do not fit: mistyped?"
+            raise config.ConfigError(("realms", realm, "keys", name, "key"), what)
+
     def _fix(self, realm: str, settings: config.Realm, users: Iterable[Credentials]) -> None:
         for name, key in settings.keys.items():
-            secret = key.key.reveal()
-            if is_mistyped(secret):
-                what = "begins as the keys that radiod issues, and its last digits do not fit: mistyped?"
-                raise config.ConfigError(("realms", realm, "keys", name, "key"), what)
-            self.keys.fix(self._key(realm, name, key), digest(secret), key.signing)
+            self.check_secret(realm, name, key)
+            self.set_key(realm, name, key, is_new=True)
         for user in users:
             self.users.fix(self._user(realm, user), user)
+
+    # Each with what another configuration says.
+
+    def set_account(self, id: str, settings: config.Account | None) -> None:
+        """The configuration's table of this account; None: there is none any more."""
+        if settings is None:
+            self.book.unfix(id)
+        else:
+            self.book.fix(self._account(id, settings))
+
+    def set_key(self, realm: str, name: str, key: config.Key | None, *, is_new: bool) -> None:
+        """A key; None: there is none any more."""
+        if key is None:
+            self.keys.unfix(realm, name)
+            return
+        fix = self.keys.fix if is_new else self.keys.refix
+        fix(self._key(realm, name, key), digest(key.key.reveal()), key.signing)
+
+    def set_user(self, realm: str, user: Credentials, *, is_new: bool) -> None:
+        """A user."""
+        (self.users.fix if is_new else self.users.refix)(self._user(realm, user), user)
 
     def _account(self, id: str, settings: config.Account) -> AccountRecord:
         return AccountRecord(id=id, label=settings.label, plan=settings.plan, created=self._clock.time())

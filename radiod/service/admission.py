@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -34,6 +34,7 @@ from radiod.auth.ticket import Ticket
 from radiod.auth.unknown_users import UnknownUsers
 from radiod.auth.wampcra import WampCra
 from radiod.core.budgets.seats import Seats
+from radiod.core.holders import Holder
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise
 from radiod.core.rates import RateLimit
@@ -90,6 +91,7 @@ class Admission:
             None if role is None else Anonymous(role, self.roles[role], ids, access.anonymous)
         )
         self.users: Final = [self._user(authid, user) for authid, user in settings.users.items()]
+        self._static: Final = StaticDirectory({user.authid: user for user in self.users})
         lifetime_s = settings.cookie_lifetime_s
         self.cookies: Final = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
         self._ways: dict[str, Authenticator] = {}
@@ -125,6 +127,43 @@ class Admission:
             return Seats(MAX_TICKETS, refused, "logins", "logins that wait")
         size = max_questions if dynamic.hook is None else MAX_PENDING
         return Seats(size, refused, "logins", "logins that wait")
+
+    # --- another configuration
+
+    def set_roles(self, settings: config.Realm) -> None:
+        """These are the roles from now on: whoever has one has its rights.
+
+        One that is gone allows nothing; whoever is logged in with it stays.
+        """
+        before = self._settings
+        for name, permissions in list(self.roles.items()):
+            if name not in settings.roles:
+                _become(permissions, self._permissions(name, config.Role()))
+                del self.roles[name]
+        self._settings = settings
+        for name, role in settings.roles.items():
+            is_same = before.roles.get(name) == role and self._holds_same(before, settings, name)
+            if name not in self.roles:
+                self.roles[name] = self._permissions(name, role)
+            elif not is_same:
+                _become(self.roles[name], self._permissions(name, role))
+
+    @staticmethod
+    def _holds_same(before: config.Realm, after: config.Realm, name: str) -> bool:
+        return before.may_hold_publishers(name) == after.may_hold_publishers(name)
+
+    def user(self, authid: str, user: config.User, holder: Holder | None = None) -> Credentials:
+        """A user of another configuration; ``holder``: who it is already."""
+        known = self._user(authid, user)
+        return known if holder is None else replace(known, holder=holder)
+
+    def set_users(self, users: Iterable[Credentials]) -> None:
+        """These are the configuration's users from now on."""
+        self.users[:] = users
+        self._static.know({user.authid: user for user in self.users})
+        for user in self.users:
+            self._members.on_user(user)
+        self._offer()
 
     # --- rights
 
@@ -180,7 +219,7 @@ class Admission:
     def _all_methods(self) -> tuple[Authenticator, ...]:
         """Methods that know users, whether there are any or not."""
         decoys = UnknownUsers(self.users, self._ids.secret(), elsewhere=self._elsewhere)
-        known = OrderedDirectory(StaticDirectory({user.authid: user for user in self.users}), self._members)
+        known = OrderedDirectory(self._static, self._members)
         self._members.on_user = decoys.resemble
         directory: Directory = known
         if self._settings.dynamic is not None:
@@ -234,6 +273,11 @@ class Admission:
             headers={"Authorization": f"Bearer {token.reveal()}"} if token is not None else {},
             timeout_s=dynamic.timeout_s,
         ).ask
+
+
+def _become(permissions: Any, other: Any) -> None:
+    """A role's rights are these: all that have it share one object."""
+    permissions.become(other)
 
 
 def _rate_limit(role: config.Role) -> RateLimit | None:

@@ -22,7 +22,7 @@ from radiod.core.uris import is_pattern
 from radiod.store.journal import RealmJournal, restored, saved_channel, spans
 from radiod.store.sqlite import SqliteStore
 
-__all__ = ["make_realm", "restore_realms"]
+__all__ = ["channel_settings", "make_realm", "restore_realms"]
 
 
 def make_realm(
@@ -61,23 +61,28 @@ def make_realm(
 
 def _declare(realm: Realm, channel: str, rules: config.Channel) -> None:
     """Add a channel, or what a pattern says of topics."""
+    settings = channel_settings(rules)
+    if is_pattern(channel):
+        if settings.buffer:
+            realm.space.tuning.declare(channel, settings.buffer)
+        if settings.history is not None:
+            realm.space.histories.keep(channel, settings.history)
+        return
+    key = rules.key.reveal() if rules.key is not None else None
+    realm.lifecycle.declare(channel, settings, key=key)
+
+
+def channel_settings(rules: config.Channel) -> ChannelSettings:
+    """The rules of a channel, or of a pattern, as the core has them."""
     buffer: dict[str, Any] = {}
     if rules.buffer != config.Buffer():
         buffer = {**structs.asdict(rules.buffer), "policy": rules.buffer.policy.value}
     history = None
     if rules.history is not None or rules.durable:
         history = _bounds(rules.history, rules.durable)
-    if is_pattern(channel):
-        if buffer:
-            realm.space.tuning.declare(channel, buffer)
-        if history is not None:
-            realm.space.histories.keep(channel, history)
-        return
-    settings = ChannelSettings(
+    return ChannelSettings(
         single_writer=rules.single_writer, presence=rules.presence, buffer=buffer, history=history
     )
-    key = rules.key.reveal() if rules.key is not None else None
-    realm.lifecycle.declare(channel, settings, key=key)
 
 
 def _bounds(history: config.History | None, is_durable: bool) -> HistoryBounds:

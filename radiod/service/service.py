@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +13,38 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succee
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from radiod import __version__, config, unixports
+from radiod import __version__, config
 from radiod.core.build import BUILD
-from radiod.endpoints import EndpointError, address, listen
-from radiod.process import Process, StartError
+from radiod.endpoints import address, not_after
+from radiod.errors import Refused
+from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
+from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
-from radiod.service.settings import door
+from radiod.service.reload import Reloading
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
+from radiod.systemd.notify import notifier_of
+from radiod.systemd.supervision import Supervision, watchdog_of
 from radiod.transport.clock import make_monotonic
-from radiod.transport.port import Entrance
 
 __all__ = ["ListenError", "RadioService", "StartError"]
 
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
+HURRIED_SECONDS = 0.5
+"""The same for a server that was told twice to stop."""
+
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
-
-
-class ListenError(StartError):
-    """An endpoint cannot be listened on."""
 
 
 class RadioService(MultiService):
     """Runs a ``Radio``: listens from ``bind`` on, and stops without losing what it accepted.
 
     ``process``: what will have become of this process when the service starts; ``file``: where the
-    configuration is, None: in no file.
+    configuration is, None: in no file; ``load``: reads it again, None: there is nothing to read.
     """
 
     log = Logger()
@@ -51,23 +55,27 @@ class RadioService(MultiService):
         reactor: Any,
         process: Process | None = None,
         file: Path | None = None,
+        load: Callable[[], config.Config] | None = None,
     ) -> None:
         super().__init__()
         self._process = process or Process()
         self._config = configuration
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
+        self.radio.metrics.certificates = self._certificates
         self.log_interval = configuration.limits.log_interval_s
         self.log_format = configuration.log.format.value
         # Told of what it becomes a part of, before that begins to log.
         self.on_parent: Callable[[Any], object] = lambda parent: None
-        self.ports: list[IListeningPort] = []
+        self._endpoints = Endpoints(reactor, self.radio.port)
+        self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
         admin = configuration.admin
         self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
         self._store: SqliteStore | None = None
         # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
         self._end_wait: Callable[[], None] = lambda: None
         self._is_hurried = False
+        self._supervision: Supervision | None = None
         # What opening the store told, once each: in bind nobody reads the log yet.
         self._notes: dict[str, None] = {}
 
@@ -84,25 +92,13 @@ class RadioService(MultiService):
             # twistd detaches after this: neither a lock of the file nor a thread would live through it.
             self._close_store()
         self._process.inside(self._config.store.path)
-        for index, listening in enumerate(self._config.listen):
-            self._listen(index, listening)
+        self._endpoints.open_all(self._config.listen)
         self._admin.listen(self.radio.admin, self._reactor)
 
-    def _listen(self, index: int, listening: config.Listen) -> None:
-        """Listen on one endpoint. Raises: ListenError."""
-        key = f"listen.[{index}].endpoint: cannot listen on {listening.endpoint!r}"
-        entrance = Entrance(self.radio.port, door(listening))
-
-        def opened(port: IListeningPort) -> None:
-            self.ports.append(entrance.listening(port))
-
-        def failed(why: str) -> None:
-            self.log.error("{where}: {why}", where=key, why=why, event="configuration")
-
-        try:
-            listen(self._reactor, listening.endpoint, entrance, opened, failed)
-        except EndpointError as error:
-            raise ListenError(f"{key}: {error}") from None
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """Where it listens, the admin socket aside."""
+        return self._endpoints.ports
 
     def setServiceParent(self, parent: Any) -> None:
         """Become a part of an application, or of a service."""
@@ -112,8 +108,7 @@ class RadioService(MultiService):
     def privilegedStartService(self) -> None:
         """Detached, but with all rights yet."""
         super().privilegedStartService()
-        for port in self.ports:
-            unixports.keep(port, self._process)
+        self._endpoints.keep(self._process)
 
     def startService(self) -> None:
         """Go on the air, and say so on one line."""
@@ -133,6 +128,8 @@ class RadioService(MultiService):
         self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()
+        self.radio.metrics.start()
+        self.radio.readiness.is_restored = True
         for port in self.ports:
             self.log.info("listening: {where}", where=address(port), event="listening")
         self.log.info(
@@ -149,6 +146,33 @@ class RadioService(MultiService):
             self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
         for line in self._config.not_yet():
             self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
+        self._count_descriptors()
+        self._supervise()
+
+    def _count_descriptors(self) -> None:
+        needed = self._config.limits.max_connections + SPARE_DESCRIPTORS
+        allowed = allow_descriptors(needed)
+        if allowed < needed:
+            self.log.warn(
+                "{allowed} files may be open, limits.max_connections needs {needed}: raise LimitNOFILE= "
+                "or ulimit -n, or lower it",
+                allowed=allowed,
+                needed=needed,
+                event="configuration",
+            )
+
+    def _supervise(self) -> None:
+        """Have systemd told how the server does, if it wants to know: once the loop runs."""
+        self._supervision = Supervision(
+            notifier_of(os.environ),
+            watchdog_of(os.environ, os.getpid()),
+            self.radio.clock,
+            self.radio.clock.timers,
+            lambda: self.radio.port.connections,
+            lambda: 0.0 if self._store is None else self._store.busy(),
+        )
+        self.reloading.tell = self._supervision
+        self._reactor.callWhenRunning(self._supervision.ready)
 
     def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
@@ -165,13 +189,21 @@ class RadioService(MultiService):
         store, self._store = self._store, None
         if store is not None:
             try:
-                store.close(STORE_SECONDS)
+                store.close(HURRIED_SECONDS if self._is_hurried else STORE_SECONDS)
             except StoreError as error:
                 self.log.error("{error}", error=error, event="store_failed")
 
+    def _certificates(self) -> dict[str, float]:
+        """Where TLS is shown -> when the first certificate ends."""
+        ends = [(address(port).split(" ")[0], not_after(port)) for port in self.ports]
+        return {where: end for where, end in ends if end is not None}
+
     async def _stop(self) -> None:
-        closing = [maybeDeferred(unixports.stop, port) for port in self.ports]
-        await DeferredList([*closing, maybeDeferred(self._admin.stop)], consumeErrors=True)
+        self.radio.readiness.is_draining = True
+        if self._supervision is not None:
+            self._supervision.stopping()
+        self.reloading.stop()
+        await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
@@ -187,8 +219,11 @@ class RadioService(MultiService):
         self.radio.webhooks.stop()
         await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
+        self.radio.metrics.stop()
         self._close_store()
         self.log.info("radiod stopped", event="stopped")
+        if self._supervision is not None:
+            self._supervision.stop()
         self.radio.clock.stop()
 
     def _answered(self) -> Deferred[None]:
@@ -205,6 +240,11 @@ class RadioService(MultiService):
 
     def _write_usage(self, fire: Callable[[], None]) -> None:
         self.radio.usage.stop().then(lambda outcome: fire())
+
+    def reload(self) -> None:
+        """Take the configuration anew; the log says what became of that."""
+        with suppress(Refused):
+            self.reloading.reload()
 
     def hurry(self) -> None:
         """While it stops: do not wait for anybody any longer, nor for connections later."""

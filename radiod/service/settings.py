@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from radiod import config
+from radiod.endpoints import Certificates, EndpointError, FixedCertificates
 from radiod.transport.limits import TransportLimits
 from radiod.wire.doors import Door
 
-__all__ = ["aliases", "door", "transport_limits"]
+__all__ = ["aliases", "certificates", "door", "transport_limits"]
 
 
 def door(listen: config.Listen) -> Door:
     """The rules of one table of ``[[listen]]``."""
     found = Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found.serves_radio = config.Served.RADIO in listen.serve
+    found.serves_metrics = config.Served.METRICS in listen.serve
     found.tells_peer_late = listen.endpoint.lower().startswith("haproxy:")
     return found
+
+
+def certificates(tls: config.Tls | None) -> Certificates | None:
+    """What ``tls`` of a table of ``[[listen]]`` names. Raises: EndpointError: it cannot be used."""
+    if tls is None:
+        return None
+    try:
+        files = tls.key_file(), tls.certificate_file()
+    except ValueError as error:
+        raise EndpointError(str(error)) from None
+    return FixedCertificates(*files, names=("key", "certificate"))
 
 
 def transport_limits(limits: config.Limits) -> TransportLimits:

@@ -20,14 +20,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import msgspec
 from twisted.logger import Logger
 
 from radiod.core.access.records import Records
+from radiod.core.histograms import Histogram
 from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel
-from radiod.store.keeping import AccessRequest
+from radiod.store.keeping import AccessRequest, Probe
 from radiod.store.opening import explain
 from radiod.store.records import LostEvent, Position, StoredChannel, StoredEvent, StoreError, StoreFull
 from radiod.store.tasks import Copy, Question, Slices, Tasks
@@ -85,6 +87,9 @@ class SqliteStore:
         self._unanswered: deque[tuple[Done, int]] = deque()
         self._waiting_bytes = 0
         self._is_failing = False
+        # Transactions that failed, and what those that did not took; these the writer counts.
+        self.failures = 0
+        self.commits = Histogram()
 
         # Shared, under the lock.
         self._changed = threading.Condition()
@@ -93,6 +98,9 @@ class SqliteStore:
         self._must_cut = False
         self._is_closing = False
         self._tasks = Tasks(call_in_main, self.log)
+
+        # The writer's, for everybody to read: since when it is at one transaction, or at closing the file.
+        self._busy_since: float | None = None
 
         # From the writer to the main thread: answers in the order of asking.
         self._answers: deque[Exception | None] = deque()
@@ -155,6 +163,13 @@ class SqliteStore:
     def counters(self) -> dict[str, int]:
         """What statistics tell of the store: requests that wait to be written, and their bytes."""
         return {"waiting": len(self._unanswered), "waiting_bytes": self._waiting_bytes}
+
+    def busy(self) -> float:
+        """For how many seconds the writer has been at what it does now; endless if it has died."""
+        since = self._busy_since
+        if self._thread is not None and not self._thread.is_alive() and not self._is_closing:
+            return float("inf")
+        return 0.0 if since is None else time.monotonic() - since
 
     def when_answered(self, done: Callable[[], None]) -> None:
         """Call ``done`` once everything that was asked for by now has been answered, which may be at once."""
@@ -248,6 +263,10 @@ class SqliteStore:
         """Have something of access written; ``size``: its bytes, about. ``done``: as ``append``."""
         self._ask(request, size, done)
 
+    def probe(self, done: Done) -> None:
+        """Find out whether it writes: a few bytes are written that mean nothing. ``done``: as ``append``."""
+        self._ask(Probe(), 0, done)
+
     def read(self, slices: Slices, done: Done) -> None:
         """Read in the writer's thread, slice by slice, behind all that was asked for by now.
 
@@ -335,6 +354,7 @@ class SqliteStore:
         elif failure is None and self._is_failing:
             self.log.info("store {path}: writes again", path=self._path, event="store_recovered")
         self._is_failing = failure is not None
+        self.failures += self._is_failing
         self._deliver()
 
     def _write_until_closed(self, database: Database) -> None:
@@ -364,9 +384,11 @@ class SqliteStore:
             if self._must_cut or is_closing or time.monotonic() >= self._next_cut:
                 cuts = self._take_cuts()
                 self._next_cut = time.monotonic() + self._cut_seconds
+        self._busy_since = time.monotonic()
         if requests or cuts or (is_closing and self._overdue):
             self._write(database, requests, cuts)
         self._tasks.read(database)
+        self._busy_since = None
         return is_closing
 
     def _take_cuts(self) -> Cuts:
@@ -378,8 +400,10 @@ class SqliteStore:
     def _write(self, database: Database, requests: Sequence[Request], cuts: Cuts) -> None:
         failure: Exception | None = None
         overdue = list(self._overdue)
+        began = perf_counter()
         try:
             errors = database.write([*overdue, *requests], cuts)
+            self.commits.observe(perf_counter() - began)
             self._overdue.clear()
             self._answers.extend(
                 errors.get(index) for index in range(len(overdue), len(overdue) + len(requests))

@@ -7,12 +7,12 @@ from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
-from radiod.errors import RATE_LIMITED, NoAccess, OverLimit, RadiodError, http_status
+from radiod.errors import OverLimit, RadiodError, http_status
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
 from radiod.wire.heads import Head
-from radiod.wire.replies import with_retry
+from radiod.wire.replies import refused, with_retry
 from radiod.wire.targets import Target, below, parameters
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "over_limit",
     "query",
     "refusal",
-    "refused",
     "rest_of_path",
     "retry_after",
 ]
@@ -76,19 +75,9 @@ def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     return json_answer(status, refused(error), *with_retry(status, fields))
 
 
-def refused(error: RadiodError) -> dict[str, Any]:
-    """The body of that answer."""
-    if isinstance(error, NoAccess):
-        return {"error": error.text, "reason": error.reason}
-    return {"error": error.text}
-
-
 def over_limit(error: OverLimit, *fields: tuple[str, str]) -> Answer:
     """A refusal for a limit of a plan, as they tell it."""
-    is_rate = error.uri == RATE_LIMITED
-    body = {"error": "rate limit exceeded" if is_rate else "quota exceeded"}
-    body |= {"reason": "rate_limited"} if is_rate else {"reason": "quota", "limit": error.limit}
-    return json_answer(429, body, retry_after(error), *fields)
+    return json_answer(429, refused(error), retry_after(error), *fields)
 
 
 def retry_after(error: OverLimit) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from radiod.core.promises import Promise
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Action, Actor, Verdict
 from radiod.errors import NoAccess, OverLimit, RadiodError, Refused, WrongSecret, http_status
-from radiod.web.answers import Request, over_limit, refused, retry_after
+from radiod.web.answers import Request, over_limit, retry_after
 from radiod.web.callers import Caller, Callers
 from radiod.web.limits import telling
 from radiod.wire.answer import Answer
@@ -27,6 +27,7 @@ from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON, Payload
 from radiod.wire.halves import HALF, has_halves
 from radiod.wire.options import PublishOptions
+from radiod.wire.replies import refused
 
 __all__ = [
     "RETRY_AFTER",

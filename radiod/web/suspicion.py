@@ -34,7 +34,7 @@ class Suspicion:
         """
         if self.is_idle or not any(keys):
             return act()
-        if request.connection.proven == (request.visit.address, keys):
+        if request.connection.proven == _digest(request, keys):
             return act()
         try:
             turn = self._guesses.turn(network_of(request.visit.address))
@@ -54,12 +54,20 @@ class Suspicion:
 
     def proven(self, request: Request, keys: tuple[str | None, ...]) -> None:
         """These keys were right."""
-        request.connection.proven = request.visit.address, keys
+        request.connection.proven = _digest(request, keys)
 
     def wrong(self, request: Request) -> None:
         """A key was wrong."""
         request.connection.proven = None
         self._guesses.wrong(network_of(request.visit.address))
+
+
+def _digest(request: Request, keys: tuple[str | None, ...]) -> int:
+    """What is remembered of keys while the connection lives: not they, and it costs each request nothing much.
+
+    Python's hash is keyed anew in each process: nobody can make another key with the same one.
+    """
+    return hash((request.visit.address, keys))
 
 
 def _refuse(refusal: RadiodError) -> Answer:

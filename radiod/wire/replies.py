@@ -6,12 +6,14 @@ Whatever a text is made of, it cannot end a line here: other people's clients an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MAX_REASON", "clean", "error_reply", "reply_head", "with_retry"]
+from radiod.errors import RATE_LIMITED, NoAccess, OverLimit, RadiodError
+
+__all__ = ["MAX_REASON", "clean", "error_reply", "refused", "reply_head", "with_retry"]
 
 MAX_REASON: Final = 200
 """Characters of a reason phrase, which may quote what a client said."""
@@ -54,15 +56,31 @@ def with_retry(status: int, fields: Iterable[tuple[str, str]]) -> tuple[tuple[st
     return ("Retry-After", RETRY_SECONDS), *told
 
 
+def refused(error: RadiodError) -> dict[str, Any]:
+    """What the body of an error of radiod's says, as its own routes tell it."""
+    if isinstance(error, OverLimit):
+        if error.uri == RATE_LIMITED:
+            return {"error": "rate limit exceeded", "reason": "rate_limited"}
+        return {"error": "quota exceeded", "reason": "quota", "limit": error.limit}
+    if isinstance(error, NoAccess):
+        return {"error": error.text, "reason": error.reason}
+    return {"error": error.text}
+
+
 def error_reply(
-    status: int, text: str, fields: Iterable[tuple[str, str]] = (), reason: str | None = None
+    status: int,
+    text: str,
+    fields: Iterable[tuple[str, str]] = (),
+    reason: str | None = None,
+    says: Mapping[str, Any] | None = None,
 ) -> bytes:
     """A whole answer that ends the connection, whose body is JSON as of all errors.
 
     Args:
         reason: the reason phrase, where it is not ``text``.
+        says: the body, where that says more than ``text``.
     """
-    body = msgspec.json.encode({"error": text})
+    body = msgspec.json.encode({"error": text} if says is None else says)
     told = [
         *with_retry(status, fields),
         ("Content-Type", "application/json"),

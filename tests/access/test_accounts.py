@@ -128,6 +128,15 @@ def test_there_is_a_bound():
     assert books.ask("account.set", "a", label="again")["label"] == "again"
 
 
+def test_what_restricts_knows_no_bound():
+    """An account that came with a key, or with nobody in particular, has no record of its own yet."""
+    books = Books(most=1)
+    books.ask("account.set", "a")
+    assert books.ask("account.suspend", "anonymous")["state"] == "suspended"
+    assert books.table.of("anonymous").refused == "suspended"
+    assert books.restarted().table.of("anonymous").refused == "suspended"
+
+
 def test_they_are_listed_by_id_in_pages(books):
     for id in ("c", "a", "b"):
         books.ask("account.set", id)

@@ -62,6 +62,31 @@ def is_over(client):
     return not client.session.is_open
 
 
+class TestPublishing:
+    def test_that_nothing_is_left_is_told_once_a_period(self):
+        metered = Metered(publish_day=2, publish_month=3)
+        publisher = metered.world.join(holder=metered.holder)
+
+        def told(tries):
+            for number in range(tries):
+                publisher.request(16, {}, "a", [number])
+            metered.second()
+            told, metered.told = metered.told, []
+            return [limit for _, limit in told]
+
+        assert [told(2), told(1), told(3), told(0)] == [[], ["publish_day"], [], []]
+        metered.world.clock.set_date(200)
+        assert [told(2), told(1), told(1)] == [[], ["publish_day"], []]
+
+    def test_what_is_refused_for_its_rate_is_no_news(self):
+        metered = Metered(publish_rate=1, publish_day=10)
+        publisher = metered.world.join(holder=metered.holder)
+        for number in range(3):
+            publisher.request(16, {}, "a", [number])
+        metered.second()
+        assert metered.told == []
+
+
 class TestUsedUp:
     @pytest.mark.parametrize("quota", ["deliver_day", "deliver_month", "bytes_day", "bytes_month"])
     def test_listeners_end_with_the_quota(self, quota):

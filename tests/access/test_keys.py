@@ -20,6 +20,7 @@ from radiod.errors import (
     STORE_UNAVAILABLE,
     NoAccess,
 )
+from radiod.web.ongoing import Ongoing
 
 HOUR = 3600.0
 
@@ -240,6 +241,17 @@ class TestRotate:
         assert (reason(books, issued), reason(books, rotated)) == ("rotated", "")
         assert [one["hint"] for one in books.ask("key.get", issued["id"])["secrets"]] == [rotated["key"][-4:]]
 
+    def test_without_overlap_no_clock_brings_it_back(self, books):
+        issued = books.issue()
+        rotated = books.ask("key.rotate", issued["id"], overlap=0)
+        books.clock.set_date(-86_400)
+        books.clock.advance(1)
+        again = books.restarted()
+        again.clock.set_date(-86_400)
+        assert (reason(books, issued), reason(books, rotated)) == ("rotated", "")
+        assert (reason(again, issued), reason(again, rotated)) == ("rotated", "")
+        assert [one["hint"] for one in books.ask("key.get", issued["id"])["secrets"]] == [rotated["key"][-4:]]
+
     def test_a_day_is_usual(self, books):
         assert books.ask("key.rotate", books.issue()["id"])["expires"] == books.clock.time() + 86_400
 
@@ -305,6 +317,13 @@ class TestEnd:
         assert bystander.session.is_open
         told = books.ask("key.get", issued["id"])
         assert (told["state"], told["reason"], told["sessions"]) == (state, "contract ended", 0)
+
+    @pytest.mark.parametrize("act", ["suspend", "revoke"])
+    def test_a_call_ends_though_no_connection_is_counted(self, books, act):
+        issued, ended = books.issue(call=["p"]), []
+        Ongoing(books.ring.get(issued["key"]).holder, ended.append)
+        answer = books.ask(f"key.{act}", issued["id"])
+        assert ([why.reason for why in ended], answer["ended"]) == ([answer["state"]], 1)
 
     @pytest.mark.parametrize("act", ["suspend", "revoke"])
     def test_it_acts_before_it_is_written_and_is_answered_after(self, books, act):
@@ -376,10 +395,38 @@ class TestEnd:
 
     def test_whoever_wants_to_know_is_told(self, books):
         told = []
-        books.keys.on_end = lambda record: told.append((record.id, record.state, record.reason))
+        books.keys.on_end = lambda record, reason: told.append((record.id, reason))
         issued = books.issue()
-        books.ask("key.revoke", issued["id"], "why")
-        assert told == [(issued["id"], "revoked", "why")]
+        for act in ("suspend", "suspend", "resume", "suspend", "revoke", "revoke"):
+            books.ask(f"key.{act}", issued["id"], *(["why"] if act != "resume" else []))
+        assert told == [(issued["id"], reason) for reason in ("suspended", "suspended", "revoked")]
+
+    def test_whoever_wants_to_know_is_told_of_dates_once(self, books):
+        told = []
+        books.keys.on_end = lambda record, reason: told.append((record.id, reason))
+        now = books.clock.time()
+        coming = books.issue(valid_from=now + 5, valid_until=now + 10)
+        over = books.issue()
+        books.ask("key.update", over["id"], valid_until=now - 1)
+        assert told == [(over["id"], "expired")]
+        books.clock.advance(10)
+        books.keys.review()
+        assert told[1:] == [(coming["id"], "expired")]
+        again = books.restarted()
+        again.keys.on_end = lambda record, reason: told.append((record.id, reason))
+        again.clock.advance(10)
+        assert len(told) == 2
+
+    def test_it_has_ended_though_something_of_it_fails_to(self, books):
+        told = []
+        books.keys.on_end = lambda record, reason: told.append(reason)
+        issued = books.issue(listen=["a"])
+        holder = books.ring.get(issued["key"]).holder
+        holder.enter("broken", lambda thing, reason: 1 / 0)
+        client = books.join(issued)
+        with pytest.raises(ZeroDivisionError):
+            books.keys.find(issued["id"]).standing.set("suspended")
+        assert (client.session.is_open, told) == (False, ["suspended"])
 
 
 class TestDates:

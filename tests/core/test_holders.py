@@ -214,6 +214,17 @@ class TestEndingInSteps:
         assert [thing for thing, _ in (*one, *two)] == ["a", "b", "c"]
         assert account.connections == 0
 
+    def test_what_fails_to_end_keeps_nothing_else_open(self):
+        account, ended = Account("acme"), []
+        for id in ("k_1", "k_2"):
+            holder = Holder(id, account)
+            for name in ("worse", "worst"):
+                holder.enter(name, lambda thing, reason: [][ended.append(f"{thing} tried")])
+            holder.enter("good", lambda thing, reason: ended.append(thing))
+        with pytest.raises(TypeError):
+            through(account.ending("suspended"))
+        assert ended == ["worse tried", "worst tried", "good"] * 2
+
     def test_nothing_is_no_step(self):
         assert through(Holder("k_1", Account("acme")).ending("revoked")) == (0, 0)
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import stat
@@ -456,24 +457,58 @@ def joined(home):
 
 @modes
 @pytest.mark.parametrize("logs_to", ["file", "syslog"])
-def test_signals_that_mean_nothing_are_ignored_with_a_line(home, mode, logs_to):
+def test_no_signal_that_is_not_to_stop_ends_the_server(home, mode, logs_to):
     other = ["--syslog"] if logs_to == "syslog" else []
     with home.server(mode, *other, radiod=("--listen", home.endpoint)) as pid, joined(home) as client:
-        names = ["SIGHUP", "SIGUSR2"] + (["SIGUSR1"] if other else [])
-        for name in names:
+        for name in ("SIGHUP", "SIGUSR1", "SIGUSR2"):
             os.kill(pid, getattr(signal, name))
-            if not other:
-                wait_for(lambda name=name: f"{name} ignored" in home.told(), home.told)
+        if not other:
+            wait_for(lambda: "SIGHUP: the configuration is not read again" in home.told(), home.told)
         client.send('[32,1,{},"a"]')
         assert json.loads(client.recv(SECONDS))[0] == 33
         assert home.answers()
 
 
 @modes
-def test_sigusr1_rotates_a_log_file_as_twistd_does(home, mode):
+def test_sigusr1_goes_on_in_a_new_file_and_nothing_else_does(home, mode):
+    moved = home.folder / "moved"
+    home.log.write_text("old\n" * 500_000)
+    home.log.chmod(0o640)
     with home.server(mode, radiod=("--listen", home.endpoint)) as pid:
+        assert home.told().startswith("old\n")
+        home.log.rename(moved)
+        with joined(home):
+            wait_for(lambda: "joined" in moved.read_text())
+        assert not home.log.exists()
         os.kill(pid, signal.SIGUSR1)
-        wait_for(lambda: Path(f"{home.log}.1").exists())
+        wait_for(home.log.exists)
+        os.kill(pid, signal.SIGHUP)
+        wait_for(lambda: "SIGHUP" in home.told())
+        assert "SIGHUP" not in moved.read_text()
+        assert stat.S_IMODE(home.log.stat().st_mode) == 0o640
+    assert {path.name for path in home.folder.iterdir() if "log" in path.name} == {"log"}
+
+
+@needs_root
+def test_a_log_that_the_user_cannot_open_anew_goes_on_where_it_was(home):
+    with home.server("-n", "--uid=nobody", radiod=("--listen", home.endpoint)) as pid:
+        moved = home.folder / "moved"
+        home.log.rename(moved)
+        os.kill(pid, signal.SIGUSR1)
+        wait_for(lambda: f"{home.log} not opened anew: Permission denied" in moved.read_text())
+        assert home.answers()
+
+
+@modes
+def test_sigusr2_tells_what_goes_on(home, mode):
+    more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
+    with home.server(mode, radiod=more) as pid, joined(home):
+        os.kill(pid, signal.SIGUSR2)
+        wait_for(lambda: "radiod.server.stats of radio: counters" in home.told(), home.told)
+        told = home.told()
+        for part in ("thread MainThread, ", "thread store, ", " mainLoop", "_write_until_closed"):
+            assert part in told
+        assert re.search(r"radiod.server.stats of radio: sessions \d", told), told
         assert home.answers()
 
 
@@ -519,6 +554,58 @@ def test_another_one_does_not_wait_for_anybody(home, number):
         assert not (home.folder / "radiod.sqlite-wal").exists()
     assert "Traceback" not in home.told()
     assert "while stopping: not waiting for anybody" in home.told()
+
+
+HANGS = """
+import os, signal, time
+
+def hang(number, frame):
+    while True:
+        time.sleep(0.05)
+
+signal.signal(signal.SIGRTMIN, hang)
+write = os.pwrite
+
+def write_or_hang(*arguments):
+    return hang(0, None) if os.path.exists(os.environ["DISK_HANGS"]) else write(*arguments)
+
+os.pwrite = write_or_hang
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("what", ["the loop", "the disk"])
+@modes
+def test_another_one_ends_the_server_in_a_second_whatever_hangs(home, mode, what, number):
+    (home.folder / "sitecustomize.py").write_text(HANGS)
+    more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)
+    variables = {"PYTHONPATH": f"{home.folder}:{ROOT}", "DISK_HANGS": str(home.folder / "hangs")}
+    with home.server(mode, radiod=more, env=variables) as pid:
+        if what == "the loop":
+            os.kill(pid, signal.SIGRTMIN)
+        else:
+            (home.folder / "hangs").touch()
+            body = json.dumps({"network": "kept", "data": 1}).encode()
+            head = "POST /publish HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: kept-key"
+            client = socket.create_connection(("127.0.0.1", home.port))
+            client.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            # Once it has answered another one, it has read this.
+            assert home.answers()
+        os.kill(pid, number)
+        if what == "the disk":
+            wait_for(lambda: "(TCP Port" in home.told(), home.told)
+        begin = time.monotonic()
+
+        def has_ended_when_told_again():
+            # Of signals that wait there is one of each kind.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            return has_ended(pid)
+
+        wait_for(has_ended_when_told_again, home.told)
+        assert time.monotonic() - begin < 2
+        assert not home.pidfile.exists()
+    assert "Traceback" not in home.told()
 
 
 def test_twisteds_other_runner_serves_as_well(home):

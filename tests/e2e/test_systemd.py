@@ -1,6 +1,8 @@
 """Sockets passed on as systemd does it: ``LISTEN_FDS``, and descriptors from 3 on."""
 
+import contextlib
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -8,74 +10,187 @@ import urllib.request
 
 import pytest
 from support.running import ROOT, TWISTD, environment, program, wait_until
+from support.tls import Issued, certificate
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
 PASS_ON = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="http")
-os.execvp(sys.argv[2], sys.argv[2:])
+import fcntl, os, sys
+# Above those that the sockets are to have.
+files = [fcntl.fcntl(int(one), fcntl.F_DUPFD, 100) for one in sys.argv[1].split(",")]
+for place, file in enumerate(files, 3):
+    os.dup2(file, place)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(files)), LISTEN_FDNAMES=sys.argv[2])
+os.execvp(sys.argv[3], sys.argv[3:])
 """
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def passed_on_by_name(files, names, *arguments):
+    """The command, and options of its process, for a server that inherits ``files`` with ``names``."""
+    numbers = [file.fileno() for file in files]
+    launcher = [sys.executable, "-c", PASS_ON, ",".join(map(str, numbers)), ":".join(names)]
+    return [*launcher, *TWISTD, "-n", "--pidfile=", "radiod", *arguments], {"pass_fds": numbers}
 
 
 def passed_on(file, *endpoints):
-    """The command, and options of its process, for a server that inherits ``file`` as socket ``http``."""
+    """The same for one, as socket ``http``, and what is listened on."""
     listen = [word for endpoint in endpoints for word in ("--listen", endpoint)]
-    launcher = [sys.executable, "-c", PASS_ON, str(file.fileno())]
-    command = [*launcher, *TWISTD, "-n", "--pidfile=", "radiod", *listen]
-    return command, {"pass_fds": [file.fileno()]}
+    return passed_on_by_name([file], ["http"], *listen)
 
 
-@pytest.mark.parametrize("which", ["name=http", "index=0"])
-@pytest.mark.parametrize("domain", ["INET", "UNIX"])
-def test_an_inherited_socket_is_served_and_named(tmp_path, domain, which):
-    path = tmp_path / "socket"
+ADDRESSES = {"INET": ("127.0.0.1", 0), "INET6": ("::1", 0)}
+
+
+@contextlib.contextmanager
+def listening(domain, path):
+    """A socket as systemd makes it; its file is for owner and group."""
     with socket.socket(getattr(socket, f"AF_{domain}")) as listener:
-        listener.bind(("127.0.0.1", 0) if domain == "INET" else str(path))
+        listener.bind(ADDRESSES.get(domain, str(path)))
+        if domain == "UNIX":
+            path.chmod(0o660)
         listener.listen()
+        yield listener
+
+
+def dialled(listener, wrap=lambda client: client):
+    """A connection to it, which has said something."""
+    client = socket.socket(listener.family)
+    client.settimeout(SECONDS)
+    client.connect(listener.getsockname())
+    client = wrap(client)
+    client.sendall(HEALTH)
+    return client
+
+
+@pytest.mark.parametrize("which", ["domain={}:name=http", "domain={}:index=0", "name=http", "index=0"])
+@pytest.mark.parametrize("domain", ["INET", "INET6", "UNIX"])
+def test_an_inherited_socket_is_served_and_named(tmp_path, domain, which):
+    path, log = tmp_path / "socket", tmp_path / "log"
+    with listening(domain, path) as listener:
         # Who comes before the server does waits.
-        early = socket.socket(listener.family)
-        early.settimeout(SECONDS)
-        early.connect(listener.getsockname())
-        early.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        command, options = passed_on(listener, f"systemd:domain={domain}:{which}")
-        log = tmp_path / "log"
+        early = dialled(listener)
+        command, options = passed_on(listener, f"systemd:{which.format(domain)}")
         with program(command, log, **options) as process, early:
             assert early.recv(1000).startswith(b"HTTP/1.1 200 ")
             wait_until(lambda: "on the air" in log.read_text(), process, log)
             said = f"unix:{path}"
-            if domain == "INET":
-                said = "http://{}:{}/".format(*listener.getsockname())
+            if domain != "UNIX":
+                host, port, *_ = listener.getsockname()
+                said = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
                 with urllib.request.urlopen(f"{said}healthz", timeout=SECONDS) as answer:
                     assert answer.status == 200
             assert f"on the air: {said};" in log.read_text()
 
 
 @pytest.mark.parametrize("domain", ["INET", "INET6", "UNIX"])
-def test_a_socket_stays_as_its_unit_has_made_it(tmp_path, domain):
-    """Its mode, its name, and that it listens: clients wait for the next server, and are not refused."""
-    path = tmp_path / "socket"
-    places = {"INET": ("127.0.0.1", 0), "INET6": ("::1", 0), "UNIX": str(path)}
-    with socket.socket(getattr(socket, f"AF_{domain}")) as listener:
-        listener.bind(places[domain])
-        if domain == "UNIX":
-            path.chmod(0o600)
-        listener.listen()
-        command, options = passed_on(listener, f"systemd:domain={domain}:name=http")
-        for log in (tmp_path / "first", tmp_path / "second"):
-            with program(command, log, **options) as process:
-                wait_until(lambda told=log: "on the air" in told.read_text(), process, log)
-                assert domain != "UNIX" or stat.S_IMODE(path.stat().st_mode) == 0o600
-                with socket.socket(listener.family) as client:
-                    client.settimeout(SECONDS)
-                    client.connect(listener.getsockname())
-                    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+def test_an_inherited_socket_outlives_the_server_as_it_was(tmp_path, domain):
+    path, log = tmp_path / "socket", tmp_path / "log"
+    with listening(domain, path) as listener:
+        command, options = passed_on(listener, "systemd:name=http")
+        for _ in range(2):
+            # It comes while nobody is there: before the first server, and between the two.
+            with dialled(listener) as early, program(command, log, **options) as process:
+                assert early.recv(1000).startswith(b"HTTP/1.1 200 ")
                 process.terminate()
-                assert process.wait(SECONDS) in (0, -15)
-            assert "Traceback" not in log.read_text()
+                process.wait(SECONDS)
+            if domain == "UNIX":
+                assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert "Traceback" not in log.read_text()
+
+
+def test_every_socket_of_one_name_is_there_for_one_endpoint(tmp_path):
+    log = tmp_path / "log"
+    with contextlib.ExitStack() as stack:
+        paths = [tmp_path / "first", tmp_path / "second"]
+        listeners = [stack.enter_context(listening("UNIX", path)) for path in paths]
+        listeners.append(stack.enter_context(listening("INET", None)))
+        listen = [f"--listen={one}" for one in ("systemd:name=http", "systemd:domain=INET:name=http")]
+        names = ["http", "http", "http"]
+        command, options = passed_on_by_name(listeners, names, *listen, "--listen=systemd:name=http")
+        early = [stack.enter_context(dialled(listener)) for listener in listeners]
+        with program(command, log, **options):
+            assert all(client.recv(1000).startswith(b"HTTP/1.1 200 ") for client in early)
+
+
+@pytest.mark.parametrize("over", ["", "haproxy:"])
+@pytest.mark.parametrize("domain", ["INET", "INET6", "UNIX"])
+def test_an_inherited_socket_speaks_tls(tmp_path, domain, over):
+    issued = Issued("localhost")
+    (tmp_path / "key.pem").write_bytes(issued.key_pem())
+    (tmp_path / "cert.pem").write_bytes(issued.certificate_pem())
+    config, log = tmp_path / "radiod.toml", tmp_path / "log"
+    tls = 'tls = {certificate = "cert.pem", key = "key.pem"}'
+    config.write_text(f'[[listen]]\nendpoint = "{over}systemd:name=http"\n{tls}\n')
+    context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    def wrap(client):
+        if over:
+            client.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n")
+        client = context.wrap_socket(client, server_hostname="localhost")
+        assert client.selected_alpn_protocol() == "http/1.1"
+        return client
+
+    with listening(domain, tmp_path / "socket") as listener:
+        command, options = passed_on_by_name([listener], ["http"], "--config", str(config))
+        with program(command, log, **options) as process:
+            with dialled(listener, wrap) as client:
+                assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+            wait_until(lambda: "on the air" in log.read_text(), process, log)
+            said = "(TLS" if domain == "UNIX" else "on the air: https://"
+            assert said in log.read_text()
+
+
+def test_the_key_and_the_certificate_are_credentials(tmp_path):
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    certificate(folder)
+    config, log = tmp_path / "radiod.toml", tmp_path / "log"
+    config.write_text(
+        '[[listen]]\nendpoint = "systemd:name=http"\ntls = {certificate_credential = "server.pem"}\n'
+    )
+    context = ssl.create_default_context(cafile=str(folder / "server.pem"))
+    with listening("INET", None) as listener:
+        command, options = passed_on_by_name([listener], ["http"], "--config", str(config))
+        options["env"] = {**environment(), "CREDENTIALS_DIRECTORY": str(folder)}
+        with (
+            program(command, log, **options),
+            dialled(listener, lambda one: context.wrap_socket(one, server_hostname="localhost")) as client,
+        ):
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("domain", "endpoint", "message"),
+    [
+        ("INET", "systemd:domain=INET6:name=http", "the socket named 'http' is of domain INET, not INET6"),
+        ("INET", "systemd:domain=UNIX:index=0", "the socket of index 0 is of domain INET, not UNIX"),
+        ("INET6", "systemd:domain=INET:name=http", "the socket named 'http' is of domain INET6, not INET"),
+        ("UNIX", "systemd:domain=INET:name=http", "the socket named 'http' is of domain UNIX, not INET"),
+    ],
+)
+def test_a_socket_of_another_domain_is_one_line(tmp_path, domain, endpoint, message):
+    with listening(domain, tmp_path / "socket") as listener:
+        command, options = passed_on(listener, endpoint)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment(), **options
+        )
+    line = f"radiod: listen.[0].endpoint: cannot listen on {endpoint!r}: {message}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+def test_a_socket_that_is_connected_is_no_listener(tmp_path):
+    endpoint = "systemd:name=http"
+    with listening("UNIX", tmp_path / "socket") as listener, dialled(listener) as client:
+        command, options = passed_on(client, endpoint)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, cwd=ROOT, env=environment(), **options
+        )
+    told = "the socket that was passed on does not listen for connections (Accept=no)"
+    line = f"radiod: listen.[0].endpoint: cannot listen on {endpoint!r}: {told}\n"
+    assert (done.returncode, done.stderr) == (1, line)
 
 
 @pytest.mark.parametrize(

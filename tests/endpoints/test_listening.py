@@ -87,7 +87,7 @@ KINDS = "there are tcp, tcp6, ssl, tls, unix, systemd, haproxy"
         ("unix:", "address is missing"),
         ("unix:/x:mode=rw", "mode: 'rw' are no permissions in octal, such as 660"),
         ("unix:/x:lockfile=yes", "lockfile: 'yes' is none of 0, 1"),
-        ("systemd:", "domain is missing"),
+        ("systemd:", "give one of index and name"),
         ("systemd:INET:index=0", "no socket of index 0 was passed on; is the socket unit active?"),
         ("systemd:domain=INET:name=http", "no socket named 'http' was passed on; is the socket unit active?"),
         ("systemd:INET", "give one of index and name"),

@@ -16,10 +16,15 @@ CURVE = ec.SECP256R1()
 
 
 class Issued:
-    """A key with its certificate. ``issuer``: who signed it; None: itself."""
+    """A key with its certificate. ``issuer``: who signed it; None: itself. ``days``: until it ends."""
 
     def __init__(
-        self, *names: str, issuer: Issued | None = None, is_ca: bool = False, key: Any = None
+        self,
+        *names: str,
+        issuer: Issued | None = None,
+        is_ca: bool = False,
+        key: Any = None,
+        days: int = 1,
     ) -> None:
         self._key = key or ec.generate_private_key(CURVE)
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
@@ -30,8 +35,8 @@ class Issued:
             .issuer_name(subject if issuer is None else issuer.certificate.subject)
             .public_key(self._key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=100))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
         )
         if is_ca:

@@ -8,7 +8,7 @@ a line must be wrong it is ignored by its error's code, and mypy reports an igno
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_type
+from typing import Any, assert_type
 
 from radiod import secret, testing
 from radiod.auth import (
@@ -27,6 +27,7 @@ from radiod.auth import (
     wampcra,
 )
 from radiod.core import disclosure, ids, rights, timers
+from radiod.core.access import memory, port, records
 from radiod.core.budgets import unfinished
 from radiod.core.channels import authority
 from radiod.core.channels import settings as channel_settings
@@ -53,6 +54,7 @@ from radiod.core.realm import departures, meter, publications
 from radiod.core.sessions import authentication, outbox
 from radiod.core.sessions import session as sessions
 from radiod.errors import Refused
+from radiod.store import access as access_store
 from radiod.store import journal as store
 from radiod.transport import clock, driver, formats, reading
 from radiod.transport import outbox as fan_out
@@ -196,6 +198,18 @@ def what_is_kept(
     into.append(event)  # type: ignore[call-arg]
     into.append(event, lambda: None)  # type: ignore[arg-type, misc]
     into.trim("a.topic", 1, 2)  # type: ignore[arg-type]
+
+
+def access_stores(
+    real: access_store.SqliteAccess, without_a_store: memory.MemoryAccessStore
+) -> tuple[port.AccessStore, port.AccessStore]:
+    return real, without_a_store
+
+
+def usage_is_told_when_it_was_read(into: port.AccessStore, query: records.UsageQuery) -> None:
+    assert_type(into.usage(query), Promise[tuple[list[dict[str, Any]], str | None]])
+    into.usage("2026-11")  # type: ignore[arg-type]
+    into.used({"rdk_1": 0.0})  # type: ignore[dict-item]
 
 
 def a_journal_keeps_no_rights(real: store.RealmJournal) -> rights.Permissions:

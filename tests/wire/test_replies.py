@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.wire.replies import clean, error_reply, reply_head, with_retry
+from radiod.errors import NOT_AUTHORIZED, QUOTA, RATE_LIMITED, NoAccess, OverLimit, Refused
+from radiod.wire.replies import clean, error_reply, refused, reply_head, with_retry
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,25 @@ def test_who_may_come_back_is_told_when(status, fields, told):
     assert dict(with_retry(status, fields)).get("Retry-After") == told
     seconds = b"" if told is None else b"Retry-After: %b" % told.encode()
     assert seconds in error_reply(status, "later", fields)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (Refused(NOT_AUTHORIZED, "no"), {"error": "no"}),
+        (NoAccess("revoked"), {"error": "API-KEY not valid", "reason": "revoked"}),
+        (
+            OverLimit("publish_rate", 1, RATE_LIMITED),
+            {"error": "rate limit exceeded", "reason": "rate_limited"},
+        ),
+        (
+            OverLimit("connections", 1, QUOTA),
+            {"error": "quota exceeded", "reason": "quota", "limit": "connections"},
+        ),
+    ],
+)
+def test_a_refusal_says_why(error, says):
+    assert refused(error) == says
+    head, _, body = error_reply(403, "phrase", says=refused(error)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 403 phrase\r\n")
+    assert json.loads(body) == says

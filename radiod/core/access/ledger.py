@@ -123,8 +123,8 @@ class Ledger:
     ``hour``: the open one, in seconds since 1970; ``edition``: changes when everybody needs other lines;
     ``lines``: (holder, channel) -> its line in that hour, for those who count often: one that is not there is
     made by ``line``. ``settlers`` are called before anybody looks at the counts, and enter what they kept to
-    themselves; ``charged``: accounts with a plan whose listeners were given something, until whoever acts on
-    that has taken them; ``given_up``: lines of closed hours that could not be written for so long that they
+    themselves; ``charged``: accounts with a plan whose listeners were given something, or that were refused
+    something, until whoever acts on that has taken them; ``given_up``: lines of closed hours that could not be written for so long that they
     had to go.
     """
 
@@ -163,10 +163,11 @@ class Ledger:
     def _named(self, account: str, key: str, channel: str) -> Line:
         name = account, key, channel
         line = self._by_name.get(name)
+        if line is None and len(self._by_name) >= self._max_lines:
+            name = account, key, THE_REST
+            line = self._by_name.get(name)
         if line is None:
-            if len(self._by_name) >= self._max_lines and channel != THE_REST:
-                return self._named(account, key, THE_REST)
-            line = self._by_name[name] = Line(self.hour, account, key, channel)
+            line = self._by_name[name] = Line(self.hour, *name)
         return line
 
     def charge(self, holder: Holder | None, events: int, size: int) -> None:

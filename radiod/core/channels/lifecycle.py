@@ -81,6 +81,39 @@ class Lifecycle:
         self._set_up(channel)
         return channel
 
+    def add(self, name: str, settings: ChannelSettings) -> None:
+        """Add a public channel of the configuration to a realm that runs, and tell of it.
+
+        ``check_free`` comes before.
+        """
+        channel = self.declare(name, settings)
+        if settings.presence:
+            self._presence.count(channel.topic)
+        if settings.single_writer:
+            self._writers.close_all(channel.topic)
+        self._announce(channel, ON_CREATE, {"name": name})
+
+    def check_free(self, name: str) -> None:
+        """Whether a public channel may be added. Raises: Refused: ``channel_exists``: it may not."""
+        if name in self._channels:
+            raise Refused(CHANNEL_EXISTS, f"a session has created channel {name}")
+        if self._space.histories.is_promised(name):
+            raise Refused(CHANNEL_EXISTS, f"{name} has a durable history of its own")
+
+    def change(self, name: str, settings: ChannelSettings, *, is_private: bool = False) -> None:
+        """A channel of the configuration has another buffer, or keeps more or less of its past.
+
+        Who listens keeps the buffer that it has.
+        """
+        channel = self._channels.declared_private(name) if is_private else self._channels.get(name)
+        channel.settings = settings
+        tuning, histories = channel.space.tuning, channel.space.histories
+        tuning.forget(name)
+        if settings.buffer:
+            tuning.declare(name, settings.buffer)
+        if settings.history is not None and not settings.is_durable:
+            histories.resize(name, settings.history)
+
     def restore(self, saved: SavedChannel) -> None:
         """Bring back a durable channel that a session created before the server was started."""
         if saved.name not in self._channels:

@@ -78,6 +78,11 @@ class Histories:
         self._swept = float("-inf")
 
     @property
+    def bytes(self) -> int:
+        """What all that is kept takes. Cost: O(n) in the topics."""
+        return sum(history.bytes for history in self._histories.values())
+
+    @property
     def is_idle(self) -> bool:
         """True while no topic can be tracked."""
         return not (self._histories or self._patterns)
@@ -92,6 +97,17 @@ class Histories:
         else:
             self.forget(pattern)
             self._track(pattern, keep)
+
+    def resize(self, pattern: str, keep: HistoryBounds) -> None:
+        """Keep more or less of what ``keep`` was called with before; what is beyond that goes at once."""
+        if is_pattern(pattern):
+            self._patterns[pattern] = keep
+            resized = [history for history in self._histories.values() if history.pattern == pattern]
+        else:
+            resized = [self._histories[pattern]]
+        for history in resized:
+            history.keep = keep
+            history.expire(self._clock.seconds())
 
     def find(self, topic: str) -> History | None:
         """Where events of ``topic`` are counted; None: nowhere."""

@@ -80,8 +80,8 @@ class Tuning:
         (self._patterns if is_pattern(pattern) else self._exact)[pattern] = self.check(given)
 
     def forget(self, channel: str) -> None:
-        """The channel has no default of its own any more."""
-        self._exact.pop(channel, None)
+        """The channel, or pattern, has no default of its own any more."""
+        (self._patterns if is_pattern(channel) else self._exact).pop(channel, None)
 
     def default(self, topic: str) -> BufferSettings:
         """What a listener of ``topic`` gets that asks for nothing."""

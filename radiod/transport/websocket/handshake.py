@@ -25,6 +25,7 @@ from radiod.core.timers import Deadline
 from radiod.errors import NoAccess, OverLimit, RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
+from radiod.transport.census import OTHER
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
@@ -36,7 +37,7 @@ from radiod.transport.websocket.connection import Shared, WebSocketConnection
 from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
 from radiod.wire.doors import Visit
-from radiod.wire.replies import clean, error_reply
+from radiod.wire.replies import clean, error_reply, refused
 from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
@@ -72,6 +73,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _fields: tuple[tuple[str, str], ...] = ()
     # What its refusal is, in the log.
     _event = "connection_refused"
+    _says: dict[str, Any] | None = None
     on_lost: Callable[[], None]
 
     def connectionMade(self) -> None:
@@ -131,6 +133,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             self.factory.guesses.wrong(network_of(self.visit.address))
         if isinstance(error, OverLimit):
             self._fields = (("Retry-After", str(error.retry_after)),)
+        self._says = refused(error)
         text = f"{error.text}: {error.reason}" if isinstance(error, NoAccess) else error.text
         return ConnectionDeny(http_status(error), text)
 
@@ -164,6 +167,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     def onOpen(self) -> None:
         """The handshake succeeded: what comes from now on is none of Autobahn's business."""
+        self._count(101)
         # What the client sent together with its request.
         rest, self.data = self.data, b""
         if self._stream is not None:
@@ -190,12 +194,21 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         put_in_place(transport, opened)
         return opened
 
+    def _count(self, status: int) -> None:
+        """As any answer over HTTP, by its route."""
+        if self.target.path == WAMP_PATH:
+            route = WAMP_PATH
+        else:
+            route = OTHER if self.factory.channels_at(self.target) is None else f"{LISTEN_PATH}{{channel}}"
+        self.factory.shared.census.answered(route, status)
+
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
+        self._count(code)
         self.log.info(
             "refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED], event=self._event
         )
-        self.transport.write(error_reply(code, reason, responseHeaders or self._fields))
+        self.transport.write(error_reply(code, reason, responseHeaders or self._fields, says=self._says))
         # Under TLS closing needs the peer.
         self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)
         # Or Autobahn would warn of it as well.

@@ -1,6 +1,7 @@
 """Questions about usage: groups, sums and pages, against sums made by hand."""
 
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,13 @@ def test_pages_go_on_where_the_one_before_ended():
     rows, after = ask(ROWS, by=("channel", "key"), limit=2, after=after)
     assert [(each["channel"], each["key"]) for each in rows] == [("a.b", "k_3"), ("a.c", "k_1")]
     assert after is None
+
+
+def test_a_page_is_the_same_in_whatever_order_rows_come():
+    rows = [row(NOVEMBER, "a", key, "x", published=1) for key in ("k_1", "k_2", "k_3", "k_4")]
+    pages = [ask(order, by=("key",), limit=2) for order in permutations(rows)]
+    assert [each["key"] for each in pages[0][0]] == ["k_1", "k_2"]
+    assert all(page == pages[0] for page in pages)
 
 
 COUNTED = st.builds(

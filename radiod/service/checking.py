@@ -1,0 +1,79 @@
+"""Whether a server could start with a configuration, as far as can be told without starting one.
+
+Binds nothing and writes nothing, so that it may be asked beside a running server.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from radiod import config
+from radiod.config import ConfigError
+from radiod.config.reading import dotted
+from radiod.endpoints import EndpointError, end_of_certificate, examine
+from radiod.service.settings import certificates
+
+__all__ = ["check_file"]
+
+SOON: Final = timedelta(days=14)
+"""Certificates that end within this time are worth a warning."""
+
+
+def check_file(path: Path, reactor: Any, now: datetime, *, secrets: bool = True) -> list[str]:
+    """Check a configuration file: its keys, secrets, keys and certificates, and endpoints.
+
+    Args:
+        reactor: for plugins' endpoints, which are made with one.
+        now: with its timezone.
+        secrets: False: neither secrets in other files nor private keys are looked at.
+    Returns: what should be known although a server would start, a line each.
+    Raises: ConfigError: it would not; the message is one line that begins with the file.
+    """
+    configuration = config.Config.load(path, secrets=secrets)
+    try:
+        configuration.check_durable()
+        warnings = []
+        for index, listening in enumerate(configuration.listen):
+            at = ("listen", f"[{index}]")
+            warnings += _check_endpoint(listening, at, reactor, now, secrets)
+            warnings += _check_tls(listening.tls, (*at, "tls"), now, secrets)
+        return warnings + [f"{line}: without effect" for line in configuration.not_yet()]
+    except ConfigError as error:
+        raise ConfigError(error.path, error.message, path) from None
+
+
+def _check_endpoint(
+    listening: config.Listen, at: tuple[str, ...], reactor: Any, now: datetime, secrets: bool
+) -> list[str]:
+    key = (*at, "endpoint")
+    try:
+        end = examine(reactor, listening.endpoint, keys=secrets)
+    except EndpointError as error:
+        raise ConfigError(key, f"cannot listen on {listening.endpoint!r}: {error}") from None
+    return [] if end is None else _remaining(key, end, now)
+
+
+def _check_tls(tls: config.Tls | None, key: tuple[str, ...], now: datetime, secrets: bool) -> list[str]:
+    if tls is None:
+        return []
+    try:
+        if secrets:
+            shown = certificates(tls)
+            assert shown is not None
+            return _remaining(key, shown.not_after, now)
+        if tls.certificate is None:
+            return []
+        return _remaining(key, end_of_certificate(tls.certificate, "certificate"), now)
+    except EndpointError as error:
+        raise ConfigError(key, str(error)) from None
+
+
+def _remaining(key: tuple[str, ...], end: datetime, now: datetime) -> list[str]:
+    """A warning if a certificate ends soon. Raises: ConfigError: it has ended."""
+    if end <= now:
+        raise ConfigError(key, f"the certificate has ended on {end:%Y-%m-%d %H:%M} UTC")
+    if end - now > SOON:
+        return []
+    return [f"{dotted(key)}: the certificate ends on {end:%Y-%m-%d %H:%M} UTC, in {(end - now).days} days"]

@@ -1,0 +1,393 @@
+"""The units that are shipped, under a real systemd: started, hardened, watched, restarted."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from support.private_systemd import OWN_DEPENDENCIES, ROOT, Machine
+from support.tls import Issued
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 40
+PACKAGING = ROOT / "packaging"
+UNITS = ("radiod.service", "radiod.socket", "radiod@.service")
+URL = "http://127.0.0.1:8080"
+EXPOSURE = 1.3
+"""As the tool of systemd 252 counts; that of 257 is a little milder."""
+
+
+def shipped(**dropins):
+    """The units as they are shipped, each with what it needs here; ``dropins``: more keys of the service."""
+    units = {name: (PACKAGING / name).read_text() for name in UNITS}
+    for name in UNITS:
+        units[f"{name}.d/own.conf"] = OWN_DEPENDENCIES
+    if dropins:
+        # A second socket, of which the first configuration knows nothing.
+        units["radiod.socket.d/test.conf"] = "[Socket]\nListenStream=8443\n"
+        units["radiod.service.d/test.conf"] = "[Service]\n" + "".join(
+            f"{key}={value}\n" for key, values in dropins.items() for value in values
+        )
+    return units
+
+
+@pytest.fixture
+def boot(tmp_path):
+    """Boots a machine with the shipped units, and a configuration."""
+    machines = []
+
+    def start(config, **dropins):
+        machine = Machine(tmp_path, shipped(**dropins)).__enter__()
+        machines.append(machine)
+        machine.write("/etc/radiod/radiod.toml", config)
+        return machine
+
+    yield start
+    for machine in machines:
+        machine.__exit__(None, None, None)
+
+
+BASE = (PACKAGING / "radiod.toml").read_text()
+KEYS = """
+[realms.radio.keys.station]
+key_credential = "station.key"
+publish = ["*"]
+listen = ["*"]
+"""
+
+
+def get(machine, path="/healthz", *options, check=True):
+    """What curl gets."""
+    command = ["curl", "-sS", "--fail-with-body", "--max-time", str(SECONDS), *options, f"{URL}{path}"]
+    return machine.run(*command, check=check).stdout
+
+
+def wait_for(is_so, told=lambda: ""):
+    end = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < end, told()
+        time.sleep(0.1)
+
+
+def main_pid(machine):
+    return machine.show("radiod.service", "MainPID")
+
+
+class TestTheFiles:
+    @pytest.mark.parametrize("name", UNITS)
+    def test_systemd_finds_nothing_to_say_of_a_unit(self, tmp_path, name):
+        for unit in UNITS:
+            # A program that is there.
+            text = (PACKAGING / unit).read_text().replace("ExecStart=radiod ", "ExecStart=/bin/true ")
+            (tmp_path / unit).write_text(text)
+        instance = tmp_path / name.replace("@.", "@one.")
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(instance)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        # What other units of the machine are blamed for is none of ours.
+        ours = [line for line in done.stderr.splitlines() if "radiod" in line]
+        assert ours == []
+
+    @pytest.mark.parametrize("name", ["radiod.service", "radiod@.service"])
+    def test_little_is_exposed(self, name):
+        done = subprocess.run(
+            ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(PACKAGING / name)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        (level,) = re.findall(r"Overall exposure level for .*: ([0-9.]+)", done.stdout)
+        assert float(level) <= EXPOSURE, done.stdout
+
+    def test_an_instance_differs_by_its_name_alone(self):
+        one, several = ((PACKAGING / name).read_text() for name in ("radiod.service", "radiod@.service"))
+        plain = several.replace("-%i", "").replace("%i.toml", "radiod.toml").replace("radiod@%i", "radiod")
+        plain = plain.replace("radiod %i,", "radiod,")
+        assert plain.splitlines()[1:] == [
+            line for line in one.splitlines()[1:] if not line.startswith("Also=")
+        ]
+
+    def test_the_first_configuration_is_one(self, tmp_path):
+        from radiod.config import Config
+
+        text = re.sub(r"^#(?=[[a-z])", "", BASE, flags=re.MULTILINE)
+        config = Config.parse(text, tmp_path, secrets=False)
+        assert config.listen[0].tls.key_credential == "tls.key"
+        assert Config.parse(BASE, tmp_path).listen[0].tls is None
+
+    def test_users_and_folders_are_made(self, tmp_path):
+        for folder in ("etc", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d"):
+            (tmp_path / folder).mkdir(parents=True)
+        for kind in ("sysusers", "tmpfiles"):
+            shutil.copy(PACKAGING / f"radiod.{kind}", tmp_path / "usr" / "lib" / f"{kind}.d" / "radiod.conf")
+        for command in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+            subprocess.run(
+                [*command, f"--root={tmp_path}", "radiod.conf"],
+                check=True,
+                capture_output=True,
+                timeout=SECONDS,
+            )
+        assert re.search(
+            r"^radiod:.*:/var/lib/radiod:/usr/sbin/nologin$", (tmp_path / "etc/passwd").read_text(), re.M
+        )
+        assert (tmp_path / "etc/radiod/credentials").stat().st_mode & 0o777 == 0o700
+
+    def test_logrotate_takes_its_file(self, tmp_path):
+        config = tmp_path / "logrotate.conf"
+        config.write_text(
+            (PACKAGING / "radiod.logrotate").read_text().replace("/var/log/radiod", str(tmp_path))
+        )
+        state = f"--state={tmp_path / 'state'}"
+        (tmp_path / "radiod.log").write_text("a line\n")
+        done = subprocess.run(
+            ["logrotate", "--debug", "--force", state, str(config)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "error" not in done.stderr
+        assert "systemctl kill --signal=USR1" in done.stderr
+
+
+class TestAStart:
+    def test_everything_works_inside_the_sandbox(self, boot):
+        issued, root = Issued("localhost"), "/etc/radiod/credentials"
+        config = BASE + KEYS + DURABLE + HOOK + TLS
+        machine = boot(
+            config,
+            LoadCredential=[f"{name}:{root}/{name}" for name in ("station.key", "tls.crt", "tls.key")],
+            Environment=["SSL_CERT_FILE=/etc/radiod/hook.pem"],
+        )
+        machine.write(f"{root}/station.key", "secret-of-station\n", 0o600)
+        machine.write(f"{root}/tls.crt", issued.certificate_pem().decode())
+        machine.write(f"{root}/tls.key", issued.key_pem().decode(), 0o600)
+        machine.write("/etc/radiod/hook.pem", issued.certificate_pem().decode())
+        machine.write("/run/hook/hook.py", HOOK_SERVER)
+        machine.run(
+            "systemd-run", "--property=DefaultDependencies=no", "env", LIBRARIES, PYTHON, "/run/hook/hook.py"
+        )
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        for channel in ("plain", "kept"):
+            body = json.dumps({"network": channel, "data": {"n": 1}})
+            answer = get(machine, "/publish", "-H", "API-KEY: secret-of-station", "-d", body)
+            assert json.loads(answer) == {"message": "OK"}
+        assert "<html" in get(machine, "/").lower()
+        over_tls = ["curl", "-sS", "--cacert", "/etc/radiod/hook.pem", "https://localhost:8443/healthz"]
+        assert json.loads(machine.run(*over_tls).stdout)["status"] == "ok"
+        assert json.loads(get(machine, "/listen/kept?last=1"))[0]["data"] == {"n": 1}
+        events = get(
+            machine, "/listen/kept?last=1", "-H", "Accept: text/event-stream", "--max-time", "2", check=False
+        )
+        assert 'data: {"n":1}' in events.replace('": ', '":')
+        answer = machine.run("env", LIBRARIES, PYTHON, "-c", LOGIN).stdout
+        assert answer.startswith("[2, "), machine.journal()
+        status = machine.run("cat", f"/proc/{main_pid(machine)}/status").stdout
+        assert re.search(r"^CapEff:\t0+$", status, re.M)
+        assert re.search(r"^Seccomp:\t2$", status, re.M)
+        assert re.search(r"^NoNewPrivs:\t1$", status, re.M)
+        assert "Uid:\t0\t" not in status
+        modes = machine.run("bash", "-c", "stat -c '%a %n' /var/lib/private/radiod/*").stdout
+        assert {line.split()[0] for line in modes.splitlines()} == {"600"}
+        assert machine.run("stat", "-L", "-c", "%a", "/run/radiod/admin.sock").stdout.strip() == "600"
+        assert "secret-of-station" not in machine.journal()
+        assert "Traceback" not in machine.journal()
+
+    def test_it_is_over_when_the_server_answers_and_says_how_many_listen(self, boot):
+        # Without a socket unit: a request that came before would be refused.
+        machine = boot(BASE.replace("systemd:name=http", "tcp:8080"))
+        for _ in range(5):
+            machine.run("systemctl", "restart", "radiod.service")
+            assert json.loads(get(machine))["status"] == "ok"
+        assert machine.show("radiod.service", "StatusText") == "on the air, 0 connections"
+        script = "exec 3<>/dev/tcp/127.0.0.1/8080; sleep 60"
+        machine.run(
+            "systemd-run", "--property=DefaultDependencies=no", "--unit=visitor", "bash", "-c", script
+        )
+        wait_for(lambda: machine.show("radiod.service", "StatusText") == "on the air, 1 connection")
+        machine.run("systemctl", "stop", "radiod.service", "visitor.service")
+        assert machine.show("radiod.service", "Result") == "success"
+        assert "Traceback" not in machine.journal()
+
+    @pytest.mark.soak
+    def test_a_hundred_of_a_hundred(self, boot):
+        machine = boot(BASE.replace("systemd:name=http", "tcp:8080"), StartLimitBurst=["0"])
+        machine.run(
+            "bash",
+            "-c",
+            "printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /run/systemd/system/radiod.service.d/l.conf",
+        )
+        machine.run("systemctl", "daemon-reload")
+        for _ in range(100):
+            machine.run("systemctl", "restart", "radiod.service")
+            assert json.loads(get(machine))["status"] == "ok"
+
+    def test_one_that_fails_says_why(self, boot):
+        machine = boot(BASE + "\n[limits]\nmax_connections = 0\n", Restart=["no"])
+        machine.run("systemctl", "start", "radiod.socket")
+        assert machine.run("systemctl", "start", "radiod.service", check=False).returncode == 1
+        lines = [line for line in machine.journal("-u", "radiod.service").splitlines() if "radiod[" in line]
+        (line,) = lines
+        told = "radiod: /etc/radiod/radiod.toml: limits.max_connections: Expected `int` >= 1"
+        assert line.endswith(told)
+
+    def test_nobody_is_refused_while_it_restarts(self, boot):
+        machine = boot(BASE)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        curl = f"curl -sS --fail --max-time 30 -o /dev/null {URL}/healthz"
+        script = f"for i in $(seq 200); do {curl} || exit 1; done"
+        asking = threading.Thread(target=lambda: done.append(machine.run("bash", "-c", script, check=False)))
+        done = []
+        asking.start()
+        restarts = 0
+        while asking.is_alive() and restarts < 3:
+            machine.run("systemctl", "restart", "radiod.service")
+            restarts += 1
+        asking.join()
+        assert restarts
+        assert done[0].returncode == 0, done[0].stderr
+
+
+HANGS = """
+import os, signal, time
+
+def the_loop_hangs_here(number, frame):
+    while True:
+        time.sleep(0.1)
+
+signal.signal(signal.SIGRTMIN, the_loop_hangs_here)
+write = os.pwrite
+
+def the_disk_hangs_here(*arguments):
+    while os.path.exists("/run/python/disk-hangs"):
+        time.sleep(0.1)
+    return write(*arguments)
+
+os.pwrite = the_disk_hangs_here
+"""
+WATCHDOG = 3
+"""Seconds, so that a test need not wait for long."""
+
+
+class TestTheWatchdog:
+    @pytest.fixture
+    def machine(self, boot):
+        machine = boot(
+            BASE + KEYS + DURABLE,
+            WatchdogSec=[str(WATCHDOG)],
+            LoadCredential=["station.key:/etc/radiod/credentials/station.key"],
+        )
+        machine.write("/etc/radiod/credentials/station.key", "secret-of-station\n", 0o600)
+        machine.write("/run/python/sitecustomize.py", HANGS)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        return machine
+
+    def restarted(self, machine):
+        """Wait until the server was aborted, and there is another one."""
+
+        def is_so():
+            return machine.show("radiod.service", "NRestarts") == "1" and main_pid(machine) != "0"
+
+        wait_for(is_so, machine.journal)
+        assert json.loads(get(machine))["status"] == "ok"
+        journal = machine.journal("-u", "radiod.service")
+        assert "Watchdog timeout" in journal
+        assert "killed, status=6/ABRT" in journal
+        assert "Fatal Python error: Aborted" in journal
+        return journal
+
+    @pytest.mark.parametrize("how", ["STOP", "RTMIN"])
+    def test_a_server_that_hangs_is_aborted_and_who_waits_is_answered(self, machine, how):
+        machine.run("kill", f"-{how}", main_pid(machine))
+        # Connects while nobody accepts.
+        assert json.loads(get(machine))["status"] == "ok"
+        journal = self.restarted(machine)
+        assert ("in the_loop_hangs_here" in journal) is (how == "RTMIN")
+
+    def test_a_store_that_hangs_too(self, machine):
+        machine.run("touch", "/run/python/disk-hangs")
+        body = json.dumps({"network": "kept", "data": {"n": 1}})
+        publish = threading.Thread(
+            target=lambda: get(
+                machine, "/publish", "-H", "API-KEY: secret-of-station", "-d", body, check=False
+            )
+        )
+        publish.start()
+        wait_for(lambda: "watchdog is not fed: the store hangs" in machine.journal(), machine.journal)
+        wait_for(lambda: "Fatal Python error" in machine.journal(), machine.journal)
+        machine.run("rm", "/run/python/disk-hangs")
+        assert "in the_disk_hangs_here" in self.restarted(machine)
+        publish.join()
+
+    def test_a_server_that_has_much_to_do_is_left_alone(self, machine):
+        script = f"for i in $(seq 400); do curl -sS --fail -o /dev/null {URL}/openapi.json || exit 1; done"
+        began = time.monotonic()
+        while time.monotonic() - began < 3 * WATCHDOG:
+            machine.run("bash", "-c", script)
+        assert machine.show("radiod.service", "NRestarts") == "0"
+
+
+DURABLE = """
+[realms.radio.channels.kept]
+durable = true
+history = { size = 10 }
+
+[realms.radio.channels.plain]
+"""
+TLS = """
+[[listen]]
+endpoint = "systemd:name=http"
+tls = { certificate_credential = "tls.crt", key_credential = "tls.key" }
+"""
+HOOK = """
+[realms.radio.dynamic]
+methods = ["ticket"]
+hook = "https://localhost:9443/login"
+"""
+HOOK_SERVER = """
+import http.server, json, ssl
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"role": "listener", "ticket": "anns-ticket"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+context.load_cert_chain("/etc/radiod/credentials/tls.crt", "/etc/radiod/credentials/tls.key")
+server = http.server.HTTPServer(("127.0.0.1", 9443), Hook)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+LOGIN = """
+import json, socket
+
+def say(message):
+    data = json.dumps(message).encode()
+    client.sendall(len(data).to_bytes(4, "big") + data)
+
+def hear():
+    return json.loads(file.read(int.from_bytes(file.read(4), "big")))
+
+client = socket.create_connection(("127.0.0.1", 8080), 20)
+file = client.makefile("rb")
+client.sendall(bytes([0x7F, 0xF1, 0, 0]))
+assert file.read(4)[1] & 15 == 1
+say([1, "radio", {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "ann"}])
+assert hear()[0] == 4
+say([5, "anns-ticket", {}])
+print(hear())
+"""
+PYTHON = f"/opt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+LIBRARIES = "LD_LIBRARY_PATH=/opt/python/lib"

@@ -1,0 +1,193 @@
+"""A real systemd in namespaces of its own: nothing outside is touched, and it ends with this process.
+
+It boots in a second, with a network, ``/run``, ``/etc``, ``/var`` and ``/usr/local/bin`` of its own, in which
+the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported there before
+anything else. Only root can make one.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 60
+
+BOOT = r"""
+set -eu
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p /run/systemd/system /run/systemd/journald.conf.d /run/etc/upper /run/etc/work
+printf '[Journal]\nReadKMsg=no\nRateLimitBurst=0\n' >/run/systemd/journald.conf.d/test.conf
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
+for folder in /var/lib /var/log /var/cache /usr/local/bin /opt; do
+    mkdir -p "$folder"
+    mount -t tmpfs -o mode=755 tmpfs "$folder"
+done
+mkdir -p /opt/radiod /opt/python
+mount --bind "$ROOT" /opt/radiod
+mount --bind "$PYTHON" /opt/python
+main='import sys; from radiod.command import main; sys.exit(main())'
+cat >/usr/local/bin/radiod <<END
+#!/bin/sh
+export PYTHONPATH=/run/python:$PYTHONPATH LD_LIBRARY_PATH=/opt/python/lib
+exec /opt/python/bin/$INTERPRETER -c "$main" "\$@"
+END
+chmod 755 /usr/local/bin/radiod
+if [ -e /sys/fs/cgroup/cgroup.procs ]; then
+    umount /sys/fs/cgroup
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+else
+    umount /sys/fs/cgroup/systemd /sys/fs/cgroup/unified
+    mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+fi
+mount --make-rshared /
+ip link set lo up
+cp -r "$UNITS"/. /run/systemd/system/
+printf '[Unit]\nDefaultDependencies=no\nWants=systemd-journald.service\nAfter=systemd-journald.service\n' \
+    >/run/systemd/system/test.target
+exec env -i container=test PATH="$PATH" /lib/systemd/systemd --system --unit=test.target --show-status=no
+"""
+
+ENTER = r"""
+set -eu
+for folder in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    if [ -e "$folder/cgroup.procs" ]; then
+        mkdir -p "$folder/radiod-$$"
+        echo $$ >"$folder/radiod-$$/cgroup.procs"
+    fi
+done
+exec unshare --cgroup --pid --fork --mount --mount-proc --uts --ipc --net --kill-child bash -c "$BOOT"
+"""
+
+OWN_DEPENDENCIES = "[Unit]\nDefaultDependencies=no\n"
+"""Else half of a machine would start with the first unit."""
+
+
+class Machine:
+    """One systemd, while the block lasts.
+
+    Args:
+        folder: for what is put into it.
+        units: name -> text, below ``/run/systemd/system``; drop-ins as ``radiod.service.d/test.conf``.
+    """
+
+    def __init__(self, folder: Path, units: Mapping[str, str]) -> None:
+        self._units = folder / "units"
+        self._log = folder / "systemd.log"
+        for name, text in units.items():
+            path = self._units / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+
+    def __enter__(self) -> Machine:
+        site = _site_packages()
+        paths = ["/opt/radiod", str(site).replace(str(ROOT), "/opt/radiod")]
+        variables = {
+            "ROOT": str(ROOT),
+            "UNITS": str(self._units),
+            "BOOT": BOOT,
+            "PYTHON": sys.base_prefix,
+            "INTERPRETER": f"python{sys.version_info[0]}.{sys.version_info[1]}",
+            "PYTHONPATH": ":".join(paths),
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["bash", "-c", ENTER],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **variables},
+            )
+        self._wait_until_booted()
+        return self
+
+    def _wait_until_booted(self) -> None:
+        assert self._process is not None
+        end = time.monotonic() + SECONDS
+        while True:
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < end, self._log.read_text()
+            children = (
+                Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            )
+            if children:
+                self._pid = int(children[0])
+                if Path(f"/proc/{self._pid}/root/run/systemd/private").exists() and self._is_running():
+                    return
+            time.sleep(0.1)
+
+    def _is_running(self) -> bool:
+        return self.run("systemctl", "is-active", "test.target", check=False).stdout.strip() == "active"
+
+    def run(
+        self, *command: str, check: bool = True, seconds: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program in it. Raises: AssertionError: it failed, and ``check``."""
+        done = subprocess.run(
+            ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid", *command],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"{shlex.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}{self.journal()}"
+            )
+        return done
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Put a file into it."""
+        script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1" && chmod "$3" "$1"'
+        self.run("bash", "-c", script, "-", path, text, f"{mode:o}")
+
+    def show(self, unit: str, key: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", "--property", key, "--value", unit).stdout.strip()
+
+    def journal(self, *arguments: str) -> str:
+        """What was logged."""
+        done = self.run("journalctl", "--no-pager", "--output=short", *arguments, check=False)
+        return done.stdout
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        # Whoever runs unshare is gone, and takes everybody in the namespaces along.
+        self._process.kill()
+        self._process.wait()
+        for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
+            _remove_cgroup(Path(folder, f"radiod-{self._process.pid}"))
+
+
+def _site_packages() -> Path:
+    import twisted
+
+    return Path(twisted.__path__[0]).parent
+
+
+def _remove_cgroup(folder: Path) -> None:
+    """With those below it, once the last process is out."""
+    end = time.monotonic() + SECONDS
+    while folder.exists() and time.monotonic() < end:
+        for one in sorted(folder.rglob("*"), reverse=True):
+            if one.is_dir():
+                try:
+                    one.rmdir()
+                except OSError:
+                    """Somebody is in it yet."""
+        try:
+            folder.rmdir()
+        except OSError:
+            time.sleep(0.05)
