@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 __all__ = ["SECONDS", "Histogram"]
@@ -35,6 +35,17 @@ class Histogram:
         """Count one; a clock that was set back may make it negative."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.sum += max(0.0, seconds)
+
+    def observe_all(self, all: list[float]) -> None:
+        """Count many, none of them negative, which are sorted thereby."""
+        all.sort()
+        before = 0
+        for index, bound in enumerate(self.bounds):
+            upto = bisect_right(all, bound)
+            self.counts[index] += upto - before
+            before = upto
+        self.counts[-1] += len(all) - before
+        self.sum += sum(all)
 
     @property
     def count(self) -> int:

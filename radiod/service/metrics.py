@@ -170,6 +170,7 @@ class Metrics:
     def _read_server(self) -> None:
         self._set("radiod_build_info", 1, __version__)
         self._read_connections()
+        self._schedule.count_delays()
         self._set("radiod_publish_deliver_seconds", self._schedule.delays)
         statistics = next(iter(self._realms.values())).statistics
         self._set("radiod_loop_lag_seconds", statistics.longest_lag)

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from radiod.core.histograms import SECONDS, Histogram
 
@@ -20,3 +22,13 @@ def test_a_clock_that_was_set_back_takes_nothing_away():
 
 def test_the_bounds_are_in_order():
     assert list(SECONDS) == sorted(set(SECONDS))
+
+
+@given(st.lists(st.floats(0, 3) | st.sampled_from([0.1, 1.0])))
+def test_many_at_once_are_what_they_are_one_by_one(all):
+    one_by_one, at_once = Histogram((0.1, 1.0)), Histogram((0.1, 1.0))
+    for seconds in all:
+        one_by_one.observe(seconds)
+    at_once.observe_all(all)
+    assert at_once.counts == one_by_one.counts
+    assert at_once.sum == pytest.approx(one_by_one.sum)
