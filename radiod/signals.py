@@ -114,11 +114,13 @@ class Signals:
         return handle
 
     def _stop(self, number: signal.Signals) -> None:
-        self.log.info("{signal}, shutting down", signal=number.name)
+        self.log.info("{signal}, shutting down", signal=number.name, event="stopping")
         self._reactor.stop()
 
     def _stop_waiting(self, number: signal.Signals) -> None:
-        self.log.info("{signal} while stopping: not waiting for anybody", signal=number.name)
+        self.log.info(
+            "{signal} while stopping: not waiting for anybody", signal=number.name, event="stopping"
+        )
         self._hurry()
 
     def _end_in_time(self, number: signal.Signals) -> None:
@@ -142,11 +144,15 @@ class Signals:
 
     def _tell(self, lines: list[str]) -> None:
         for line in lines:
-            self.log.info("{line}", line=line)
+            self.log.info("{line}", line=line, event="signal")
         for realm, statistics in self._describe().items():
             for name, value in _told(statistics, ""):
                 self.log.info(
-                    "radiod.server.stats of {realm}: {name} {value}", realm=realm, name=name, value=value
+                    "radiod.server.stats of {realm}: {name} {value}",
+                    realm=realm,
+                    name=name,
+                    value=value,
+                    event="signal",
                 )
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python import usage
-from twisted.scripts._twistd_unix import ServerOptions
+from twisted.python.components import Componentized
+from twisted.scripts._twistd_unix import ServerOptions, UnixAppLogger
 
 from radiod import __version__
 from radiod.config import Admin, Config, ConfigError, Listen, Store
+from radiod.logs.arranging import arranged
 from radiod.logs.files import never_rotate
 from radiod.logs.observer import LimitedLog
 from radiod.process import Process, StartError, check_pidfile, process_of
@@ -115,6 +117,20 @@ def twistd_options(arguments: Sequence[str]) -> Mapping[str, Any]:
     return options
 
 
+def _give_log(log: LimitedLog, twistd: Mapping[str, Any], application: Any) -> None:
+    """Have twistd log by ``log`` from its first line on, to where its options say.
+
+    Other programs that run services, and ``--logger``, know no such way: there ``log`` comes in when the
+    loop begins to turn.
+    """
+    if "nodaemon" not in twistd or twistd.get("logger") or not isinstance(application, Componentized):
+        return
+    if application.getComponent(ILogObserver, None) is None:
+        # There is no public way to ask; a test with twistd tells when this one ends.
+        log.pass_to([UnixAppLogger(twistd)._getLogObserver()])
+        application.setComponent(ILogObserver, log)
+
+
 def makeService(
     options: Options, reactor: Any = None, twistd: Mapping[str, Any] | None = None
 ) -> RadioService:
@@ -136,8 +152,11 @@ def makeService(
     except (ConfigError, StartError) as error:
         raise SystemExit(f"radiod: {error}") from None
     clock = service.radio.clock
-    log = LimitedLog(service.log_interval, clock.seconds, clock.timers.at)
-    # By then twistd has begun to log to where its own options say.
+    log = LimitedLog(
+        service.log_interval, clock.seconds, clock.timers.at, partial(arranged, service.log_format)
+    )
+    service.on_parent = partial(_give_log, log, twistd or options.parent or {})
+    # By then whoever runs it has begun to log to where its own options say.
     reactor.callWhenRunning(log.stand_before, globalLogPublisher)
     reactor.addSystemEventTrigger("after", "shutdown", log.finish)
     _watch_signals(reactor, service, log, process)

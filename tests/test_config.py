@@ -196,8 +196,8 @@ SCRAM = (
     [
         (
             "port = 1",
-            "port: unknown key; there are listen, http, store, admin, usage, metrics, limits, plans, "
-            "accounts, realms",
+            "port: unknown key; there are "
+            "listen, http, store, admin, log, usage, metrics, limits, plans, accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
@@ -757,6 +757,7 @@ NODES = {
     "`tls`": config.Tls,
     "`[http]`": config.Http,
     "`[store]`": config.Store,
+    "`[log]`": config.Log,
     "`[limits]`": config.Limits,
     "`[plans.<name>]`": config.Plan,
     "`[realms.<realm>]`": config.Realm,
@@ -854,7 +855,7 @@ def default_of(field, kind):
         return "as below"
     if isinstance(default, tuple) and default:
         return json.dumps([one.value for one in default])
-    if isinstance(default, config.Policy | Disclose):
+    if isinstance(default, config.Policy | Disclose | config.LogFormat):
         default = default.value
     if isinstance(default, str):
         return f'"{default}"'
@@ -885,6 +886,7 @@ def test_the_documentation_tells_every_numbers_bounds(heading, kind):
 
 def test_the_documentation_tells_every_policy_and_every_path_of_radiods_own():
     assert documented("`buffer`")["policy"][1] == ", ".join(policy.value for policy in Policy)
+    assert documented("`[log]`")["format"][1] == ", ".join(one.value for one in config.LogFormat)
     assert documented("`roles`")["disclose"][1] == ", ".join(one.value for one in Disclose)
     assert documented("`scram`")["kdf"][1] == ", ".join(one.value for one in Kdf)
     assert documented_methods() == [method.value for method in Method]

@@ -19,7 +19,7 @@ from radiod.access.key_entry import Entry
 from radiod.access.openings import MAX_SECRETS, Openings
 from radiod.access.places import Places
 from radiod.access.secrets import hint, make_key_id, make_secret, make_signing_secret
-from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Ended, Standing
+from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Ended, Standing, check_alive, check_dates
 from radiod.auth.keys import Key, KeyRing
 from radiod.core.access.records import AccountRecord, Change, Dropped, KeyRecord, SecretRecord
 from radiod.core.calendar import Appointment, Calendar
@@ -68,6 +68,8 @@ class KeyBook:
         self._ids = ids
         self._max = max_keys
         self._entries: dict[str, Entry] = {}
+        # Account -> its keys, in the order of coming.
+        self._of: dict[str, dict[Entry, None]] = {}
         self._awake: Appointment | None = None
         self.on_rights: Callable[[Holder], object] = _nobody
         self.on_end: Callable[[KeyRecord, str], object] = _nobody
@@ -125,7 +127,6 @@ class KeyBook:
             self.ring.remove(entry.key)
         entry.standing.set(REVOKED)
         self.on_rights(entry.holder)
-        self.on_end(entry.record, REVOKED)
         # Another realm's key of this id is listed by the id again.
         other = next((key for key in self._entries if key.startswith(f"{id} ")), None)
         if name == id and other is not None:
@@ -165,6 +166,10 @@ class KeyBook:
             raise Refused(NO_SUCH_KEY, f"no key {id[:64]!r}")
         return found
 
+    def of_account(self, id: str) -> list[Entry]:
+        """All keys of an account, in the order of coming to it. Cost: O(n) in these alone."""
+        return list(self._of.get(id, ()))
+
     def describe(self, entry: Entry) -> dict[str, Any]:
         """All that may be told of a key; secrets that are over are not."""
         told = _plain(asdict(entry.record))
@@ -195,7 +200,7 @@ class KeyBook:
             created=now,
             created_by=by.actor,
         )
-        _check_dates(record)
+        check_dates(record)
         first = SecretRecord(digest=digest(secret), key=id, hint=hint(secret), created=now)
         act = by.act(self._clock, "key.issue", id, **_plain(fields), signed=is_signed)
 
@@ -226,7 +231,7 @@ class KeyBook:
         if "account" in changed:
             own = self._own_account(id, changed["account"])
             changed["account"] = changed["account"] or id
-        _check_dates(replace(entry.record, **changed))
+        check_dates(replace(entry.record, **changed))
         signing = make_signing_secret() if is_signed else None
         if is_signed is not None:
             detail["signed"] = is_signed
@@ -248,7 +253,7 @@ class KeyBook:
             it is revoked, or the configuration's.
         """
         entry = self._changeable(id)
-        _check_alive(entry.record)
+        check_alive(entry.record)
         if overlap and len(entry.secrets.living) >= MAX_SECRETS:
             raise Refused(QUOTA, f"key {id} has {MAX_SECRETS} secrets: rotate it with overlap 0")
         now, secret = self._clock.time(), make_secret()
@@ -281,7 +286,7 @@ class KeyBook:
             revoked, or the configuration's.
         """
         entry = self._changeable(id)
-        _check_alive(entry.record)
+        check_alive(entry.record)
         return self._end(by, entry, "key.suspend", SUSPENDED, reason)
 
     def revoke(self, by: By, id: str, reason: str) -> Promise[dict[str, Any]]:
@@ -294,7 +299,7 @@ class KeyBook:
         Raises, or settles with: Refused: as ``suspend``.
         """
         entry = self._changeable(id)
-        _check_alive(entry.record)
+        check_alive(entry.record)
         act = by.act(self._clock, "key.resume", id)
         written = self._desk.grant(entry.row, act, partial(self._apply, entry), state=ACTIVE, reason="")
         return then(written, lambda: self.describe(entry))
@@ -367,6 +372,7 @@ class KeyBook:
         standing = Standing(holder, self._clock, self._calendar, self._slices)
         secrets = Openings(key, self.ring, self._clock, self._calendar)
         entry = Entry(record, key, standing, secrets, is_fixed=is_fixed)
+        self._of.setdefault(record.account, {})[entry] = None
         holder.restrict(record.origins, record.addresses)
         self._stand(entry)
         # What ended before that is no news.
@@ -376,6 +382,10 @@ class KeyBook:
     def _apply(self, entry: Entry) -> None:
         """The record has changed: what it stands for does."""
         record, key = entry.record, entry.key
+        before = entry.holder.account.id
+        if before != record.account:
+            del self._of[before][entry]
+            self._of.setdefault(record.account, {})[entry] = None
         self._accounts.table.move(entry.holder, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if key is not None:
@@ -420,17 +430,6 @@ def _signing(record: KeyRecord) -> Secret | None:
 
 def _encoded(signing: str | None) -> bytes | None:
     return None if signing is None else signing.encode()
-
-
-def _check_alive(record: KeyRecord) -> None:
-    if record.state == REVOKED:
-        raise Refused(INVALID_ARGUMENT, f"key {record.id} is revoked, for good")
-
-
-def _check_dates(record: KeyRecord) -> None:
-    begins, ends = record.valid_from, record.valid_until
-    if begins is not None and ends is not None and ends <= begins:
-        raise Refused(INVALID_ARGUMENT, "valid_until must be later than valid_from")
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:

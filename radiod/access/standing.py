@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from radiod.core.access.records import KeyRecord
 from radiod.core.calendar import Appointment, Calendar
 from radiod.core.holders import Holder
 from radiod.core.promises import Promise
 from radiod.core.slices import Slices
 from radiod.core.timers import Clock
+from radiod.errors import INVALID_ARGUMENT, Refused
 
-__all__ = ["ACTIVE", "REVOKED", "SUSPENDED", "Ended", "Standing"]
+__all__ = ["ACTIVE", "REVOKED", "SUSPENDED", "Ended", "Standing", "check_alive", "check_dates"]
 
 Ended = int | Promise[int]
 """How many things have ended, perhaps later."""
@@ -93,6 +95,19 @@ class Standing:
         if self._until is not None and now >= self._until:
             return EXPIRED
         return "not_yet_valid" if self._from is not None and now < self._from else ""
+
+
+def check_alive(record: KeyRecord) -> None:
+    """Raises: Refused: ``invalid_argument``: it is revoked."""
+    if record.state == REVOKED:
+        raise Refused(INVALID_ARGUMENT, f"key {record.id} is revoked, for good")
+
+
+def check_dates(record: KeyRecord) -> None:
+    """Raises: Refused: ``invalid_argument``: it ends before it begins."""
+    begins, ends = record.valid_from, record.valid_until
+    if begins is not None and ends is not None and ends <= begins:
+        raise Refused(INVALID_ARGUMENT, "valid_until must be later than valid_from")
 
 
 def _nobody(reason: str) -> None:

@@ -141,12 +141,12 @@ class Statements:
         return entry is not None and not entry.is_fixed and limits.get("self_rotate", False)
 
     def _entry(self, key: Asker) -> Entry | None:
-        return next((entry for _, entry in self._keys if entry.holder is key.holder), None)
+        own = self._keys.of_account(key.holder.account.id)
+        return next((entry for entry in own if entry.holder is key.holder), None)
 
     def _own(self, account: str) -> list[Told]:
         """The account's keys; of each the last characters and the last use of its newest secret."""
-        own = [(id, entry) for id, entry in self._keys if entry.record.account == account]
-        return [_short(self._keys.describe(entry)) for _, entry in own[:MAX_KEYS]]
+        return [_short(self._keys.describe(entry)) for entry in self._keys.of_account(account)[:MAX_KEYS]]
 
 
 def _short(told: Told) -> Told:

@@ -29,6 +29,8 @@ __all__ = [
     "Key",
     "Limits",
     "Listen",
+    "Log",
+    "LogFormat",
     "Method",
     "Metrics",
     "Patterns",
@@ -151,6 +153,21 @@ class Admin(Node, frozen=True, kw_only=True):
         if self.socket is not None or file is None:
             return self.socket or ""
         return str(file.absolute().parent / ADMIN_SOCKET)
+
+
+class LogFormat(Enum):
+    """What lines of the log look like."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+    JOURNAL = "journal"
+
+
+class Log(Node, frozen=True, kw_only=True):
+    """``[log]``"""
+
+    format: LogFormat = LogFormat.AUTO
 
 
 class Metrics(Node, frozen=True, kw_only=True):

@@ -9,7 +9,19 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
-from radiod.config.nodes import Account, Admin, Channel, Http, Limits, Listen, Metrics, Realm, Store, Usage
+from radiod.config.nodes import (
+    Account,
+    Admin,
+    Channel,
+    Http,
+    Limits,
+    Listen,
+    Log,
+    Metrics,
+    Realm,
+    Store,
+    Usage,
+)
 from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
@@ -27,6 +39,7 @@ class Config(Node, frozen=True, kw_only=True):
     http: Http = Http()
     store: Store = Store()
     admin: Admin = Admin()
+    log: Log = Log()
     usage: Usage = Usage()
     metrics: Metrics = Metrics()
     limits: Limits = Limits()

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -33,6 +33,11 @@ MAX_CHAIN: Final = 10
 
 LOOK_SECONDS: Final = 10.0
 """How often at most a folder of certificates is looked through for new ones."""
+
+EXPIRING: Final = timedelta(days=14)
+"""How long before its end a certificate is a warning."""
+
+log: Final = Logger()
 
 PEM_BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -126,9 +131,9 @@ class FixedCertificates:
         self._refused = seen
         try:
             self.read_again()()
-            self.log.info("certificate {file} read again", file=str(self._files[1]))
+            self.log.info("certificate {file} read again", file=str(self._files[1]), event="reload")
         except EndpointError as error:
-            self.log.warn("certificate not read again: {error}", error=error)
+            self.log.warn("certificate not read again: {error}", error=error, event="reload_refused")
 
 
 def _state(files: Iterable[Path]) -> list[tuple[int, int, int] | None]:
@@ -201,12 +206,25 @@ def _public(holder: Any) -> bytes:
     return data
 
 
+def _tell_end(certificate: x509.Certificate, now: datetime) -> None:
+    """Say in the log that a certificate ends soon, or has ended."""
+    end = certificate.not_valid_after_utc
+    if end - now < EXPIRING:
+        log.warn(
+            "the certificate of {subject} ends at {end}",
+            subject=certificate.subject.rfc4514_string(),
+            end=end.isoformat(),
+            event="certificate_expiring",
+        )
+
+
 # --- what is spoken
 
 
 def _context(
     key: Any, certificate: x509.Certificate, chain: Sequence[x509.Certificate], dh_file: str | None = None
 ) -> SSL.Context:
+    _tell_end(certificate, datetime.now(UTC))
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(CIPHERS)
@@ -300,9 +318,9 @@ class _Folder:
                 return
             self._seen = seen
             self._default, self._by_name, self.not_after = self._load(seen)
-            self.log.info("certificates of {path} read again", path=str(self._path))
+            self.log.info("certificates of {path} read again", path=str(self._path), event="reload")
         except EndpointError as error:
-            self.log.warn("certificates not read again: {error}", error=error)
+            self.log.warn("certificates not read again: {error}", error=error, event="reload_refused")
 
     def _load(self, seen: list[tuple[str, int, int]]) -> tuple[SSL.Context, dict[str, SSL.Context], datetime]:
         default: SSL.Context | None = None

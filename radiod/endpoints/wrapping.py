@@ -121,6 +121,7 @@ class _Proxied(HAProxyProtocolWrapper):
             self.log.info(
                 "refused {peer}: no PROXY protocol in front: its endpoint is for proxies that speak it",
                 peer=_name(self.transport.getPeer()),  # type: ignore[union-attr] # there is one
+                event="connection_refused",
             )
 
 

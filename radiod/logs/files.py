@@ -38,6 +38,11 @@ class LogFiles:
                 os.close(os.open(file.path, os.O_RDWR | os.O_CREAT, file.defaultMode or 0o600))
                 file.reopen()  # type: ignore[no-untyped-call] # Twisted's
             except OSError as error:
-                self.log.error("{path} not opened anew: {error}", path=file.path, error=error.strerror)
+                self.log.error(
+                    "{path} not opened anew: {error}",
+                    path=file.path,
+                    error=error.strerror,
+                    event="log_failed",
+                )
         if not self._files:
-            self.log.info("SIGUSR1: there is no log file to open anew")
+            self.log.info("SIGUSR1: there is no log file to open anew", event="signal")

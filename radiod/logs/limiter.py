@@ -10,13 +10,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-__all__ = ["MAX_BYTES", "MAX_KINDS", "Limiter", "Rest"]
+__all__ = ["MAX_BYTES", "MAX_KINDS", "MAX_PEERS", "Limiter", "Rest"]
 
 T = TypeVar("T")
 
 MAX_KINDS: Final = 256
 MAX_BYTES: Final = 65_536
 """Bytes of one interval, all kinds together."""
+
+MAX_PEERS: Final = 64
+"""Peers that have kinds of their own; the others share one."""
 
 OTHER: Final = object()
 """The kind of what comes when there are too many kinds."""
@@ -59,11 +62,21 @@ class Limiter(Generic[T]):
         self._max_kinds = max_kinds
         self._written = 0
         self._kinds: dict[Hashable, _Kind[T]] = {}
+        # Kinds of one peer each.
+        self._peers: set[Hashable] = set()
 
-    def admit(self, kind: Hashable, line: T, now: float) -> bool:
-        """Whether to write a line now; else it is counted, and told by ``turn``."""
+    def admit(self, kind: Hashable, line: T, now: float, peer: str | None = None) -> bool:
+        """Whether to write a line now; else it is counted, and told by ``turn``.
+
+        ``peer``: its lines of this kind are a kind by themselves, if there are not too many such.
+        """
         if self.ends is None:
             self.ends = now + self.interval
+        if peer is not None:
+            own = (kind, peer)
+            if own in self._peers or len(self._peers) < MAX_PEERS:
+                self._peers.add(own)
+                kind = own
         known = self._kinds.get(kind)
         if known is None:
             if len(self._kinds) >= self._max_kinds:
@@ -84,6 +97,7 @@ class Limiter(Generic[T]):
         """
         rests = [Rest(kind.count, kind.last) for kind in self._kinds.values() if kind.count]
         self._kinds = {name: kind for name, kind in self._kinds.items() if kind.count}
+        self._peers &= self._kinds.keys()
         for kind in self._kinds.values():
             kind.count = 0
         self._written = 0

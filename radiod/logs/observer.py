@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Hashable
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Final
 
 from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from radiod.logs.events import PER_PEER, name
 from radiod.logs.files import LogFiles
 from radiod.logs.limiter import Limiter, Rest
 from radiod.logs.outputs import Outputs
@@ -46,31 +47,44 @@ class LimitedLog:
         interval: seconds, after which what was not written is told.
         seconds: the time, monotonic.
         at: calls a function at such a time.
+        arrange: who writes instead of those in whose place this stands.
     """
 
     def __init__(
-        self, interval: float, seconds: Callable[[], float], at: Callable[[float, Callable[[], None]], object]
+        self,
+        interval: float,
+        seconds: Callable[[], float],
+        at: Callable[[float, Callable[[], None]], object],
+        arrange: Callable[[list[Any]], list[Any]] = list,
     ) -> None:
         self._limiter: Limiter[LogEvent] = Limiter(interval, _size)
         self._seconds = seconds
         self._at = at
+        self._arrange = arrange
+        self._writers: list[Any] = []
         self._others = LogPublisher()
         self._outputs = Outputs(())
         self._files = LogFiles()
         self._unwritten = 0
-        self._is_limited = True
+        self._is_limited = False
         self._thread = threading.get_ident()
 
     def stand_before(self, publisher: LogPublisher) -> None:
-        """Take the place of all that observe ``publisher`` now."""
+        """Take the place of all that observe ``publisher`` now, and limit lines from here on."""
         # There is no public way to ask; a test with twistd tells when this one ends.
-        others = list(publisher._observers)
-        self._others = LogPublisher(*others)
-        self._outputs = Outputs(others)
-        self._files = LogFiles(others)
+        others = [other for other in publisher._observers if other is not self]
+        self.pass_to(others)
         publisher.addObserver(self)
         for other in others:
             publisher.removeObserver(other)
+        self._is_limited = True
+
+    def pass_to(self, observers: Iterable[Any]) -> None:
+        """Have these, or who is arranged in their place, write lines as well."""
+        self._writers += self._arrange(list(observers))
+        self._others = LogPublisher(*self._writers)
+        self._outputs = Outputs(self._writers)
+        self._files = LogFiles(self._writers)
 
     def reopen(self) -> None:
         """Open log files anew."""
@@ -88,7 +102,7 @@ class LimitedLog:
             return
         was_open = self._limiter.ends is not None
         line = _light(event)
-        if self._limiter.admit(_kind(event), line, self._seconds()):
+        if self._limiter.admit(_kind(event), line, self._seconds(), _peer(event)):
             self._write(_cleaned(line))
         if not was_open:
             self._wait()
@@ -107,7 +121,8 @@ class LimitedLog:
             line = self._line(rest)
             if not self._limiter.has_room(line):
                 count = sum(rest.count for rest in rests[index:])
-                self._write({**line, "log_text": f"… and {count:,} more of {len(rests) - index} other kinds"})
+                text = f"… and {count:,} more of {len(rests) - index} other kinds"
+                self._write({**_nobodys(line), "log_text": text, "left_out": count})
                 return
             self._write(line)
 
@@ -119,7 +134,8 @@ class LimitedLog:
         count, self._unwritten = self._unwritten, 0
         if count:
             text = f"… {count:,} lines were not written: nobody read what the log goes to"
-            self._others({**line, "log_text": text})
+            told = {"event": "log_failed", "log_text": text, "left_out": count}
+            self._others({**_nobodys(line), **told})
             if not self._outputs.take():
                 self._unwritten = 1
                 return
@@ -134,7 +150,8 @@ class LimitedLog:
         last = f"last from {peer}" if peer else "the last"
         begin = f"… and {rest.count:,} more of this kind in {self._limiter.interval:g} s, {last}"
         text = f"{begin}: {line['log_text']}"
-        return {**line, "log_text": clean(text, MAX_LINE + 200), "log_time": time.time()}
+        told = {"log_text": clean(text, MAX_LINE + 200), "log_time": time.time(), "left_out": rest.count}
+        return {**line, **told}
 
 
 def _is_free(event: LogEvent) -> bool:
@@ -149,6 +166,17 @@ def _kind(event: LogEvent) -> Hashable:
     user = event.get("authid") if event.get("authmethod") not in (None, "anonymous") else None
     fault = failure.type if isinstance(failure, Failure) else None
     return (event.get("log_namespace"), format, event.get("uri"), user, fault)
+
+
+def _peer(event: LogEvent) -> str | None:
+    """Whose lines are limited by themselves: an address without its port."""
+    peer = event.get("peer")
+    return str(peer).rpartition(":")[0] if peer is not None and name(event) in PER_PEER else None
+
+
+def _nobodys(line: LogEvent) -> LogEvent:
+    """A line without what it tells of its event: it becomes one about lines."""
+    return {key: value for key, value in line.items() if key.startswith("log_")}
 
 
 def _size(event: LogEvent) -> int:

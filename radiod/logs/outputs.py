@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Final
 
-__all__ = ["Outputs"]
+__all__ = ["Outputs", "descriptor"]
 
 WRITABLE: Final = select.POLLOUT | select.POLLERR | select.POLLHUP | select.POLLNVAL
 """Or broken: then to write fails, and does not wait."""
@@ -27,9 +27,9 @@ class Outputs:
         # Other threads log, too, and an object like that can be asked by one of them at a time.
         self._lock = threading.Lock()
         for observer in observers:
-            descriptor = _descriptor(observer)
-            if descriptor is not None and _may_fill_up(descriptor):
-                self._poll.register(descriptor, WRITABLE)
+            number = descriptor(observer)
+            if number is not None and _may_fill_up(number):
+                self._poll.register(number, WRITABLE)
                 self._count += 1
 
     def take(self) -> bool:
@@ -40,10 +40,10 @@ class Outputs:
             return len(self._poll.poll(0)) == self._count
 
 
-def _descriptor(observer: Any) -> int | None:
-    """Of the file that it writes to; Twisted has no public way to ask."""
+def descriptor(observer: Any) -> int | None:
+    """Of the file that it writes to; Twisted has no public way to ask. None: it is no such file."""
     try:
-        return int(observer._outFile.fileno())
+        return int(getattr(observer, "_outFile", observer).fileno())
     except (AttributeError, OSError, ValueError):
         return None
 

@@ -244,7 +244,7 @@ class Access:
     def start(self) -> None:
         """Write down from time to time which secrets were used."""
         for note in self.plans.missing():
-            self.log.warn("{note}", note=note)
+            self.log.warn("{note}", note=note, event="configuration")
         self._threads.start()
         self._plan_round()
 
@@ -265,5 +265,5 @@ class Access:
         self.keys.tell_used()
 
     def _set_back(self) -> None:
-        self.log.warn("the clock was set back: dates of keys are looked at again")
+        self.log.warn("the clock was set back: dates of keys are looked at again", event="configuration")
         self.keys.review()

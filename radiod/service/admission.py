@@ -101,7 +101,7 @@ class Admission:
         self.gate: Final = Gate(realm, self._ways, self.cookies, self._logins(refused, max_questions))
 
     def _complain(self, text: str) -> None:
-        self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text)
+        self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text, event="overload")
 
     def _bound_met(self, limit: str, times: int, session: Actor | None) -> None:
         """Say so; the core sees to it that this is not too often."""
@@ -112,6 +112,7 @@ class Admission:
             limit=limit,
             times=times,
             by=f", last by {principal.authid} (role {principal.authrole})" if principal else "",
+            event="overload",
             # The log's limit goes by these.
             uri=limit,
             authid=principal.authid if principal else None,

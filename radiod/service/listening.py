@@ -79,7 +79,7 @@ class Endpoints:
         endpoint = _Endpoint(settings, self._port)
 
         def failed(why: str) -> None:
-            self.log.error("{key}: {why}", key=key, why=why)
+            self.log.error("{where}: {why}", where=key, why=why, event="configuration")
 
         shown = _certificates(index, settings)
         try:

@@ -97,7 +97,7 @@ class Reloading:
             done = self._reload()
         except (ConfigError, StartError) as error:
             self._end(is_done=False, status=f"reload refused: {error}"[:MAX_STATUS])
-            self.log.error("reload refused: {why}", why=str(error))
+            self.log.error("reload refused: {why}", why=str(error), event="reload_refused")
             raise Refused(RELOAD_REFUSED, str(error)) from None
         except BaseException:
             # A mistake of ours; nobody shall wait for an end that does not come.
@@ -106,7 +106,12 @@ class Reloading:
         self._end(is_done=True, status="")
         named = [str(one) for one in done]
         more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
-        self.log.info("reload: {what}{more}", what=", ".join(named[:MAX_NAMED]) or "nothing new", more=more)
+        self.log.info(
+            "reload: {what}{more}",
+            what=", ".join(named[:MAX_NAMED]) or "nothing new",
+            more=more,
+            event="reload",
+        )
         return {
             "live": [str(one) for one in done if one.effect is Effect.LIVE],
             "new_connections": [str(one) for one in done if one.effect is Effect.NEW],
@@ -205,10 +210,9 @@ class _Changing:
     def _check_channel(self, path: tuple[str, ...], kind: Kind) -> None:
         _, realm, _, name = path
         rules = self._after.realms[realm].channels[name]
-        if rules.durable:
+        if rules.durable and (kind is Kind.ADDED or self._changes_history(path)):
             # What is on disk would have to follow.
-            if kind is Kind.ADDED or self._changes_history(path):
-                raise ConfigError((*path, "durable"), ONLY_RESTART)
+            raise ConfigError((*path, "durable"), ONLY_RESTART)
         if kind is not Kind.ADDED:
             return
         for key, is_used in (

@@ -64,6 +64,9 @@ class RadioService(MultiService):
         self.radio = Radio(configuration, reactor)
         self.radio.metrics.certificates = self._certificates
         self.log_interval = configuration.limits.log_interval_s
+        self.log_format = configuration.log.format.value
+        # Told of what it becomes a part of, before that begins to log.
+        self.on_parent: Callable[[Any], object] = lambda parent: None
         self._endpoints = Endpoints(reactor, self.radio.port)
         self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
         admin = configuration.admin
@@ -97,6 +100,11 @@ class RadioService(MultiService):
         """Where it listens, the admin socket aside."""
         return self._endpoints.ports
 
+    def setServiceParent(self, parent: Any) -> None:
+        """Become a part of an application, or of a service."""
+        self.on_parent(parent)
+        super().setServiceParent(parent)
+
     def privilegedStartService(self) -> None:
         """Detached, but with all rights yet."""
         super().privilegedStartService()
@@ -110,7 +118,9 @@ class RadioService(MultiService):
         self._open_store(self._process.inside(self._config.store.path))
         if self._store is not None:
             for note in self._notes:
-                self.log.warn("store {path}: {note}", path=self._config.store.path, note=note)
+                self.log.warn(
+                    "store {path}: {note}", path=self._config.store.path, note=note, event="store_note"
+                )
             self._store.start()
         self.radio.access.start()
         # In this order: what is asked before the start is what was used before it.
@@ -120,19 +130,22 @@ class RadioService(MultiService):
         self.radio.webhooks.start()
         self.radio.metrics.start()
         self.radio.readiness.is_restored = True
+        for port in self.ports:
+            self.log.info("listening: {where}", where=address(port), event="listening")
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
             build=BUILD,
             where=", ".join(address(port) for port in self.ports),
             realms=", ".join(self.radio.realms),
+            event="started",
         )
         if self._admin.is_open:
-            self.log.info("admin socket: {path}", path=self._admin.path)
+            self.log.info("admin socket: {path}", path=self._admin.path, event="listening")
         elif self._admin.note:
-            self.log.warn("no admin socket: {why}", why=self._admin.note)
+            self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
         for line in self._config.not_yet():
-            self.log.warn("configured, but without effect: {what}", what=line)
+            self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
         self._count_descriptors()
         self._supervise()
 
@@ -145,6 +158,7 @@ class RadioService(MultiService):
                 "or ulimit -n, or lower it",
                 allowed=allowed,
                 needed=needed,
+                event="configuration",
             )
 
     def _supervise(self) -> None:
@@ -177,7 +191,7 @@ class RadioService(MultiService):
             try:
                 store.close(HURRIED_SECONDS if self._is_hurried else STORE_SECONDS)
             except StoreError as error:
-                self.log.error("{error}", error=error)
+                self.log.error("{error}", error=error, event="store_failed")
 
     def _certificates(self) -> dict[str, float]:
         """Where TLS is shown -> when the first certificate ends."""
@@ -207,6 +221,7 @@ class RadioService(MultiService):
         self.radio.access.stop()
         self.radio.metrics.stop()
         self._close_store()
+        self.log.info("radiod stopped", event="stopped")
         if self._supervision is not None:
             self._supervision.stop()
         self.radio.clock.stop()

@@ -70,7 +70,7 @@ class Usage:
             flush_s=self._settings.flush_s,
             keep_days=self._settings.keep_days,
             on_settled=lambda: self.limits.settled(),
-            tell=lambda text: self.log.warn("{text}", text=text),
+            tell=lambda text: self.log.warn("{text}", text=text, event="overload"),
         )
 
     def start(self, store: AccessStore) -> None:

@@ -344,13 +344,15 @@ class SqliteStore:
             try:
                 done(error)
             except Exception:
-                self.log.failure("what waited for the store failed")
+                self.log.failure("what waited for the store failed", event="failure")
 
     def _after_transaction(self, failure: Exception | None) -> None:
         if failure is not None and not self._is_failing:
-            self.log.error("store {path}: cannot write: {error}", path=self._path, error=failure)
+            self.log.error(
+                "store {path}: cannot write: {error}", path=self._path, error=failure, event="store_failed"
+            )
         elif failure is None and self._is_failing:
-            self.log.info("store {path}: writes again", path=self._path)
+            self.log.info("store {path}: writes again", path=self._path, event="store_recovered")
         self._is_failing = failure is not None
         self.failures += self._is_failing
         self._deliver()

@@ -103,7 +103,7 @@ class Tasks:
         try:
             task.done(error)
         except Exception:
-            self._log.failure("what waited for the store failed")
+            self._log.failure("what waited for the store failed", event="failure")
 
     # --- The writer
 
@@ -138,6 +138,6 @@ class Tasks:
     def _end(self, task: Task, error: Exception | None) -> None:
         if error is not None and not isinstance(error, StoreError):
             error = StoreError(explain(error))
-            self._log.error("the store cannot answer: {error}", error=error)
+            self._log.error("the store cannot answer: {error}", error=error, event="store_failed")
         self._ended.append((task, error))
         self._call_in_main(self.deliver)

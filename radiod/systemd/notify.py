@@ -57,6 +57,7 @@ class Notifier:
                     "NOTIFY_SOCKET {address}: {error}; the service manager hears nothing of this server",
                     address=self._address,
                     error=getattr(error, "strerror", None) or error,
+                    event="configuration",
                 )
             self._has_failed = True
 

@@ -127,7 +127,7 @@ class Supervision:
             what = (
                 f"the loop was {late:.1f} s late" if late >= patience else f"the store hangs for {busy:.1f} s"
             )
-            self.log.error("the watchdog is not fed: {what}", what=what)
+            self.log.error("the watchdog is not fed: {what}", what=what, event="overload")
         self._is_well = False
         self._wait_to_look()
 

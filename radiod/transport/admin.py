@@ -79,7 +79,9 @@ class AdminFactory(ServerFactory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Take one more connection; None, which closes it, when there are too many."""
         if self.connections >= MAX_CONNECTIONS:
-            self.log.warn("admin socket: refused: {limit} connections are open", limit=MAX_CONNECTIONS)
+            self.log.warn(
+                "admin socket: refused: {limit} connections are open", limit=MAX_CONNECTIONS, event="overload"
+            )
             return None
         self.connections += 1
         self._port.connection_made()

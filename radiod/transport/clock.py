@@ -84,4 +84,4 @@ class ReactorClock:
         try:
             self.timers.run(self.seconds())
         except Exception:
-            self.log.failure("a deadline failed")
+            self.log.failure("a deadline failed", event="failure")

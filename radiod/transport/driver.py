@@ -166,7 +166,7 @@ class WampDriver:
         except RadiodError as error:
             self.abort(error, None if self._is_text(data) else INVALID_PAYLOAD)
         except Exception:
-            self.log.failure("a message of {peer} failed", peer=self._peer)
+            self.log.failure("a message of {peer} failed", peer=self._peer, event="failure")
             self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
 
     def _lines_up(self, data: bytes) -> bool:
@@ -249,7 +249,14 @@ class WampDriver:
                 authrole=principal.authrole,
                 authmethod=principal.authmethod,
                 peer=self._peer,
+                realm=self.realm_name,
+                event="session_joined",
             )
+
+    @property
+    def realm_name(self) -> str | None:
+        """Of the realm that the peer has joined; None: of none yet."""
+        return self._realm.name if self._realm is not None else None
 
     def _receive_open(self, message: Message) -> None:
         assert self._realm is not None
@@ -293,7 +300,7 @@ class WampDriver:
         Stock clients take GOODBYE, whoever says it, for the end, and never come back.
         """
         assert self._session is not None
-        self.log.info("session {session} left: the server stops", session=self._session.id)
+        self._log_left(self._session, "session {session} left: the server stops", "the server stops")
         self._session = None
         self._finish(SERVICE_RESTART)
 
@@ -331,6 +338,11 @@ class WampDriver:
             claim=claim,
             uri=error.uri,
             text=error.text,
+            realm=claim.realm if claim is not None else self.realm_name,
+            authid=claim.authid if claim is not None else None,
+            # Not as one that has been proven, by which the log tells users apart.
+            tried=claim.methods if claim is not None else None,
+            event="session_aborted" if self._handshake is None else "login_refused",
         )
         self._outlet.push(
             self._outlet.fitting(Abort({"message": error.text}, error.uri), Abort({}, error.uri))
@@ -393,6 +405,8 @@ class WampDriver:
             authid=principal.authid,
             authmethod=principal.authmethod,
             peer=self._peer,
+            realm=self.realm_name,
+            event="session_left",
         )
 
 

@@ -98,7 +98,7 @@ class _Watched:
         """It is time to look: cut the connection if nothing has been acknowledged for long."""
         self.asked_at = NOTHING_ASKED
         if self._has_vanished():
-            self.log.info("cut {peer}: it has vanished", peer=self._peer)
+            self.log.info("cut {peer}: it has vanished", peer=self._peer, event="listener_cut")
             self._watch.on_vanished()
             self._transport.abortConnection()
 

@@ -173,17 +173,21 @@ class FanOut(Source):
             text=refusal.text,
             authid=principal.authid,
             authmethod=principal.authmethod,
+            event="request_refused",
             # The log's limit goes by this, too.
             uri=refusal.uri,
         )
 
     def suspect(self, session: Session, refusal: WrongSecret) -> None:
         """Note a wrong key in the log, and count it against the address."""
-        principal, peer = session.principal, session.outlet.peer
+        principal, peer, driver = session.principal, session.outlet.peer, session.outlet.driver
         self.log.info(
             "refused {peer}: {text}: {authid} by {authmethod}",
             peer=peer,
             text=refusal.text,
+            event="key_refused",
+            tried="channel-key",
+            realm=driver.realm_name if driver is not None else None,
             authid=principal.authid,
             authmethod=principal.authmethod,
         )
@@ -245,6 +249,7 @@ class FanOut(Source):
             topic=topic,
             who=f"{principal.authid} at {peer}" if peer else principal.authid,
             reason=reason,
+            event="event_undelivered",
             # The log's limit goes by these.
             authid=principal.authid,
             authmethod=principal.authmethod,

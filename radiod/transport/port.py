@@ -86,7 +86,7 @@ class Doorkeeper(TwistedProtocol):
 
     def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
         """All unfinished heads and messages are too long."""
-        self.log.info("cut {peer}: {reason}", peer=self._peer(), reason=reason)
+        self.log.info("cut {peer}: {reason}", peer=self._peer(), reason=reason, event="connection_cut")
         self._received = b""
         self._is_refused = True
         self.transport.abortConnection()
@@ -164,7 +164,9 @@ class Doorkeeper(TwistedProtocol):
         self._is_refused = True
         phrase = PHRASES[bad.status]
         self.factory.census.answered(OTHER, bad.status)
-        self.log.info("refused {peer}: {phrase}", peer=self._peer(), phrase=phrase)
+        self.log.info(
+            "refused {peer}: {phrase}", peer=self._peer(), phrase=phrase, event="connection_refused"
+        )
         self.transport.write(error_reply(bad.status, str(bad), reason=phrase))
         if can_linger(self.transport):
             self._deadline.cancel()
@@ -185,7 +187,7 @@ class Doorkeeper(TwistedProtocol):
         if not self._is_refused:
             self._is_refused = True
             what = what_failed(self.transport, None) or "no request in time"
-            self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
+            self.log.info("refused {peer}: {what}", peer=self._peer(), what=what, event="connection_refused")
             self.factory.census.cuts["request_timeout"] += 1
         self.transport.abortConnection()
 
@@ -204,7 +206,9 @@ class Doorkeeper(TwistedProtocol):
         if not self._is_refused and INegotiated.providedBy(self.transport):
             what = what_failed(self.transport, reason)
             if what is not None:
-                self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
+                self.log.info(
+                    "refused {peer}: {what}", peer=self._peer(), what=what, event="connection_refused"
+                )
         self._on_lost()()
 
 
@@ -287,7 +291,12 @@ class PortFactory(ServerFactory):
         if self.connections >= self._settings.max_connections:
             self._refused["connections"] += 1
             limit = self._settings.max_connections
-            self.log.warn("refused {peer}: {limit} connections are open", peer=_peer_name(addr), limit=limit)
+            self.log.warn(
+                "refused {peer}: {limit} connections are open",
+                peer=_peer_name(addr),
+                limit=limit,
+                event="overload",
+            )
             return None
         leave = None
         host, _ = _host_and_port(addr)
@@ -365,7 +374,10 @@ class PortFactory(ServerFactory):
             self._refused["connections_per_address"] += 1
             limit = self._settings.max_connections_per_address
             self.log.warn(
-                "refused {peer}: {limit} connections from its address are open", peer=peer, limit=limit
+                "refused {peer}: {limit} connections from its address are open",
+                peer=peer,
+                limit=limit,
+                event="overload",
             )
         return leave
 

@@ -100,7 +100,9 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self._hang_up()
 
     def _expire(self) -> None:
-        self.log.info("refused {peer}: no RawSocket handshake in time", peer=self.peer)
+        self.log.info(
+            "refused {peer}: no RawSocket handshake in time", peer=self.peer, event="connection_refused"
+        )
         self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
@@ -128,7 +130,12 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
                 self._receive(rest)
 
     def _refuse(self, answer: bytes) -> None:
-        self.log.info("refused {peer}: RawSocket handshake {answer}", peer=self.peer, answer=answer.hex())
+        self.log.info(
+            "refused {peer}: RawSocket handshake {answer}",
+            peer=self.peer,
+            answer=answer.hex(),
+            event="connection_refused",
+        )
         self._is_refused = True
         self.transport.write(answer)
         self._hang_up()
@@ -244,7 +251,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         if self._driver is not None and not is_urgent:
             self._driver.abort(PeerError(reason))
         else:
-            self.log.info("cut {peer}: {reason}", peer=self.peer, reason=reason)
+            self.log.info("cut {peer}: {reason}", peer=self.peer, reason=reason, event="connection_cut")
             self.transport.abortConnection()
 
     # --- pings
@@ -261,7 +268,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
 
     def give_up(self) -> None:
         """There was no sign of life."""
-        self.log.info("cut {peer}: it does not answer pings", peer=self.peer)
+        self.log.info("cut {peer}: it does not answer pings", peer=self.peer, event="listener_cut")
         self.factory.fan_out.census.cuts["silent"] += 1
         self.transport.abortConnection()
 
@@ -274,7 +281,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self._hang_up()
 
     def _cut(self) -> None:
-        self.log.warn("cut {peer}: it does not read what it is sent", peer=self.peer)
+        self.log.warn("cut {peer}: it does not read what it is sent", peer=self.peer, event="listener_cut")
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:

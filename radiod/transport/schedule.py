@@ -138,7 +138,7 @@ class Schedule:
         }
 
     def _slow(self, network: str) -> None:
-        self.log.warn("slowing {peer}: many wrong keys or failed logins", peer=network)
+        self.log.warn("slowing {peer}: many wrong keys or failed logins", peer=network, event="guessing")
 
     def mark_dirty(self, outlet: Scheduled) -> None:
         """Have the outlet flushed at the end of this turn."""

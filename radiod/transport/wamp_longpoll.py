@@ -256,7 +256,7 @@ class Poll:
 
     def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
         """All sends that wait are too long."""
-        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason)
+        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason, event="connection_cut")
         # Not now: it may be in the middle of a send.
         self._polls.clock.soon(self.close)
 
@@ -327,12 +327,14 @@ class Poll:
 
     def _cut_off(self) -> None:
         if not self.is_over:
-            self.log.warn("cut {peer}: it does not receive what it is sent", peer=self._peer)
+            self.log.warn(
+                "cut {peer}: it does not receive what it is sent", peer=self._peer, event="listener_cut"
+            )
             self.close()
 
     def _expire(self) -> None:
         if not self.is_over:
-            self.log.info("lost {peer}: no receive in time", peer=self._peer)
+            self.log.info("lost {peer}: no receive in time", peer=self._peer, event="listener_cut")
             self._polls.fan_out.census.cuts["silent"] += 1
         self.close()
 

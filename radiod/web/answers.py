@@ -85,9 +85,47 @@ def retry_after(error: OverLimit) -> tuple[str, str]:
     return "Retry-After", str(error.retry_after)
 
 
-def log_refused(request: Request, text: str) -> None:
-    """Say that a request was refused for its credential, never with it."""
-    log.info("refused {peer}: {text}", peer=request.visit.peer, text=text)
+def log_refused(
+    request: Request,
+    text: str,
+    *,
+    key: str | None = None,
+    realm: str | None = None,
+    event: str = "key_refused",
+) -> None:
+    """Say that a request was refused for its credential, never with it.
+
+    Args:
+        key: what names the key that was tried, if that is known; ``realm``: its realm.
+    """
+    told = [f"by {means}" for means in [_means(request)] if means]
+    told += [f"key {key!r}"] if key is not None else []
+    told += [f"realm {realm}"] if realm is not None else []
+    log.info(
+        "refused {peer}: {text}{told}",
+        peer=request.visit.peer,
+        text=text,
+        told=f" ({', '.join(told)})" if told else "",
+        tried=_means(request),
+        key=key,
+        realm=realm,
+        event=event,
+    )
+
+
+def _means(request: Request) -> str:
+    """How a request shows what it has, in one word; empty: it shows nothing."""
+    asked = query(request)
+    shown = {
+        "signature": "signature" in asked,
+        "api-key": request.header(b"api-key") is not None,
+        "authorization": request.header(b"authorization") is not None,
+        "token": "token" in asked,
+        # Beside a signature, ``key`` is the name of who signed.
+        "channel-key": request.header(b"channel-key") is not None
+        or ("key" in asked and "signature" not in asked),
+    }
+    return " and ".join(means for means, is_shown in shown.items() if is_shown)
 
 
 def rest_of_path(request: Request) -> str | None:

@@ -125,7 +125,7 @@ class Call(Route):
             call = caller.realm.gateway.call(caller.visitor, procedure, payload, options, on_progress)
         except Refused as refusal:
             if isinstance(refusal, WrongSecret):
-                self._callers.wrong(request, refusal.text)
+                self._callers.wrong(request, refusal.text, caller)
             end(refusal)
             return _nothing
         if isinstance(call.outcome, Promise):

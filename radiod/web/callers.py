@@ -140,20 +140,29 @@ class Callers:
         """Whose key this is. Raises: UnknownCaller: there is none, or it is nobody's."""
         return self._proven(request, self._holder(request, secret), (secret, None))
 
-    def wrong(self, request: Request, text: str) -> None:
-        """A request showed something that is wrong: ``text`` says what, without it."""
-        log_refused(request, text)
+    def wrong(
+        self, request: Request, text: str, caller: Caller | None = None, *, key: str | None = None
+    ) -> None:
+        """A request showed something that is wrong: ``text`` says what, without it.
+
+        ``caller``: who it is from all the same; ``key``: or the name that it gave.
+        """
+        if caller is None:
+            log_refused(request, text, key=key)
+        else:
+            log_refused(request, text, key=caller.id, realm=caller.realm.name)
         self._suspicion.wrong(request)
 
     def _holder(self, request: Request, secret: str | None) -> Caller:
         if secret is None:
             raise UnknownCaller(400, MISSING)
+        found = None
         try:
             found = self._keys.find(secret)
             if found is not None:
                 found.check(request.visit.origin, request.visit.address)
         except NoAccess as refusal:
-            raise self._not_let_in(request, refusal) from None
+            raise self._not_let_in(request, refusal, found) from None
         if found is None:
             if self._is_token(secret):
                 self.wrong(request, NO_TOKEN)
@@ -162,32 +171,35 @@ class Callers:
             raise UnknownCaller(400, WRONG)
         return found
 
-    def _not_let_in(self, request: Request, refusal: NoAccess, *, is_bridge: bool = False) -> UnknownCaller:
-        log_refused(request, f"{refusal.text}: {refusal.reason}")
+    def _not_let_in(
+        self, request: Request, refusal: NoAccess, caller: Caller | None, *, is_bridge: bool = False
+    ) -> UnknownCaller:
+        key, realm = (caller.id, caller.realm.name) if caller is not None else (None, None)
+        log_refused(request, f"{refusal.text}: {refusal.reason}", key=key, realm=realm)
         return UnknownCaller(403, refusal.text, is_bridge=is_bridge, reason=refusal.reason)
 
     def _signer(self, request: Request, query: Mapping[str, str]) -> Caller:
         try:
             signer = self._keys.by_id(self._signed.check(query, request.body, self._clock.time()))
         except BadSignedRequest as bad:
-            self._refuse(request, bad.text, is_guess=bad.is_guess)
+            self._refuse(request, bad.text, query.get("key"), is_guess=bad.is_guess)
             raise UnknownCaller(bad.status, bad.text, is_bridge=True) from None
         secret = credential(request)
         try:
             if signer is None or (secret is not None and self._keys.find(secret) is not signer):
                 # A right key of somebody else is told nothing that a wrong one is not.
-                self._refuse(request, ANOTHER, is_guess=True)
+                self._refuse(request, ANOTHER, query.get("key"), is_guess=True)
                 raise UnknownCaller(401, ANOTHER, is_bridge=True)
             signer.check(request.visit.origin, request.visit.address)
         except NoAccess as refusal:
-            raise self._not_let_in(request, refusal, is_bridge=True) from None
+            raise self._not_let_in(request, refusal, signer, is_bridge=True) from None
         return signer
 
-    def _refuse(self, request: Request, text: str, *, is_guess: bool) -> None:
+    def _refuse(self, request: Request, text: str, key: str | None, *, is_guess: bool) -> None:
         if is_guess:
-            self.wrong(request, text)
+            self.wrong(request, text, key=key)
         else:
-            log_refused(request, text)
+            log_refused(request, text, key=key)
 
     def _proven(self, request: Request, caller: Caller, shown: tuple[str | None, ...]) -> Caller:
         self._suspicion.proven(request, shown)

@@ -106,10 +106,20 @@ class Publisher:
         callers: told of every wrong key of a channel.
     """
 
-    __slots__ = ("_actor", "_callers", "_channel_key", "_gateway", "_request", "_wrong_keys", "holder")
+    __slots__ = (
+        "_actor",
+        "_caller",
+        "_callers",
+        "_channel_key",
+        "_gateway",
+        "_request",
+        "_wrong_keys",
+        "holder",
+    )
 
     def __init__(self, caller: Caller, request: Request, callers: Callers) -> None:
         self.holder = caller.holder
+        self._caller = caller
         self._gateway: Gateway = caller.realm.gateway
         self._actor: Actor = caller.visitor
         # Of the private channel that its items are for, if any.
@@ -199,7 +209,7 @@ class Publisher:
         except Refused as refusal:
             if isinstance(refusal, WrongSecret):
                 self._wrong_keys += 1
-                self._callers.wrong(self._request, refusal.text)
+                self._callers.wrong(self._request, refusal.text, self._caller)
             return say(refusal)
         if not isinstance(outcome, Promise):
             return say(outcome)

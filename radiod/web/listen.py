@@ -198,5 +198,6 @@ class Listener:
         if isinstance(error, NoAccess):
             log_refused(request, f"{error.text}: {error.reason}")
         elif error.uri == NOT_AUTHORIZED or isinstance(error, WrongSecret):
-            log_refused(request, error.text)
+            is_wrong = isinstance(error, WrongSecret)
+            log_refused(request, error.text, event="key_refused" if is_wrong else "request_refused")
         return refusal(error, *fields)

@@ -63,7 +63,7 @@ class Suspicion:
 
 
 def _digest(request: Request, keys: tuple[str | None, ...]) -> int:
-    """What is remembered of keys while the connection lives: not they, and it costs each request nothing much.
+    """What is remembered of keys while the connection lives; it is cheap, since each request makes it.
 
     Python's hash is keyed anew in each process: nobody can make another key with the same one.
     """

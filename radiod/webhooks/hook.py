@@ -120,7 +120,7 @@ class Hook:
         asking.addCallbacks(self._answered, self._broken, callbackArgs=(letter,)).addErrback(self._note)
 
     def _note(self, failure: Failure) -> None:
-        self.log.failure("webhook {name} failed", failure, name=self.address.name)
+        self.log.failure("webhook {name} failed", failure, name=self.address.name, event="webhook_failed")
 
     def _broken(self, failure: Failure) -> None:
         """The request was cancelled."""
@@ -161,6 +161,7 @@ class Hook:
                 "webhook {name} of realm {realm}: delivers again",
                 name=self.address.name,
                 realm=self.address.realm,
+                event="webhook_recovered",
             )
 
     def _switch_off(self) -> None:
@@ -189,6 +190,7 @@ class Hook:
             "webhook {name} of realm {realm}: " + text,
             name=self.address.name,
             realm=self.address.realm,
+            event="webhook_failed",
             **values,
         )
 

@@ -195,6 +195,17 @@ class TestUpdate:
         assert books.ask("key.update", issued["id"], account=None)["account"] == issued["id"]
         assert books.ask("key.update", issued["id"], account="nobody") == NO_SUCH_ACCOUNT
 
+    def test_an_account_knows_its_keys(self, books):
+        books.ask("account.set", "acme")
+        one, other = books.issue(account="acme"), books.issue()
+        books.ask("key.update", one["id"], label="again")
+        assert [entry.record.id for entry in books.keys.of_account("acme")] == [one["id"]]
+        books.ask("key.update", other["id"], account="acme")
+        told = [entry.record.id for entry in books.restarted().keys.of_account("acme")]
+        assert told == [one["id"], other["id"]]
+        assert told == [entry.record.id for entry in books.keys.of_account("acme")]
+        assert books.keys.of_account(other["id"]) == []
+
     def test_it_signs_or_no_more(self, books):
         issued = books.issue()
         signing = books.ask("key.update", issued["id"], signed=True)["signing"]

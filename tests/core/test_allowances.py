@@ -188,3 +188,11 @@ class TestDeliveries:
         one.delivered(2, 30)
         quotas = one.deliver_day, one.deliver_month, one.bytes_day, one.bytes_month
         assert [quota.used for quota in quotas] == [2, 2, 30, 30]
+
+
+def test_for_which_quota_something_was_refused_is_told_once():
+    publish = allowances(publish_rate=10, publish_burst=2, publish_day=1).publish
+    publish.take()
+    assert publish.take_short() is None
+    refusal_of(publish.take)
+    assert [publish.take_short(), publish.take_short()] == [publish.day, None]

@@ -36,7 +36,10 @@ def admin(folder):
 
 
 def config(folder):
-    return configuration(f"[store]\npath = {json.dumps(str(folder / 'store.sqlite'))}")
+    return configuration(
+        f"[admin]\nsocket = {json.dumps(str(folder / 'radiod-admin.sock'))}\n"
+        f"[store]\npath = {json.dumps(str(folder / 'store.sqlite'))}\n"
+    )
 
 
 def without(description, *names):

@@ -216,6 +216,19 @@ class Publishing(threading.Thread):
                 self.failed.append(status)
 
 
+class Listening(threading.Thread):
+    """Hears numbers until the connection is closed. ``heard``: them."""
+
+    def __init__(self, wire):
+        super().__init__()
+        self._wire = wire
+        self.heard = []
+
+    def run(self):
+        for event in self._wire:
+            self.heard.append(json.loads(event)["n"])
+
+
 def figures(server):
     """Descriptors, and resident memory in KiB."""
     return len(os.listdir(f"/proc/{server.process.pid}/fd")), server.resident_kib()
@@ -224,8 +237,10 @@ def figures(server):
 def reload_under_load(reloaded, count):
     """Reload so often with one file and another; listeners get every event that was acknowledged."""
     files = [BASE + OTHER, BASE.replace("size = 100", "size = 90"), BASE]
-    with connect(f"{reloaded.server.ws}/listen/news", open_timeout=SECONDS) as listener:
-        publishing = Publishing(reloaded)
+    wire = connect(f"{reloaded.server.ws}/listen/news", open_timeout=SECONDS)
+    publishing, listening = Publishing(reloaded), Listening(wire)
+    try:
+        listening.start()
         publishing.start()
         try:
             for number in range(count):
@@ -235,9 +250,14 @@ def reload_under_load(reloaded, count):
         finally:
             publishing.is_over = True
             publishing.join()
-        assert not publishing.failed
-        heard = [json.loads(listener.recv(SECONDS))["n"] for _ in range(publishing.sent)]
-    assert heard == list(range(publishing.sent))
+        until = time.monotonic() + SECONDS
+        while len(listening.heard) < publishing.sent and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        wire.close()
+        listening.join()
+    assert not publishing.failed
+    assert listening.heard == list(range(publishing.sent))
     assert publishing.sent > count
 
 

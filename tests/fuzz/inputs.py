@@ -232,7 +232,7 @@ ROUTES = (
     "/publish", "/api/publish",
     "/listen/sample_net?last=1000", "/listen/kept.t1?last=1000", "/listen/kept.t1?last=1", "/lp/open",
     "/lp/x/send", "/lp/x/receive", "/lp/x/close",
-    "/ws", "/no/such", "/call",
+    "/ws", "/no/such", "/call", "/tokens", "/account", "/account/usage.csv?month=2026-11", "/account/rotate",
 )  # fmt: skip
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE")
 FORMS = (

@@ -28,12 +28,12 @@ TARGETS = (
     "/", "/healthz", "/channels", "/channels/sample_net", "/publish", "/listen/sample_net?last=1&wait=0",
     "/listen/a?wait=0", "/lp/open",
     "/ws", "/static/page.css", "/listen/%0d%0aX", "/listen/sample_net?after=0:0&wait=0", "*",
-    "http://h/healthz", "/no",
+    "http://h/healthz", "/no", "/tokens", "/account", "/listen/a?wait=0&token=e30.e30.AAAA",
 )  # fmt: skip
 BODIES = (
     b"", b"{}", b"[]", b'{"network":"sample_net","data":{"a":1}}', b'{"topic":"other_net","args":[1]}',
     b'{"protocols":["wamp.2.json"]}',
-    b'{"network":1}', b"\xff\xfe", b'{"network":"other_net","data":[]}',
+    b'{"network":1}', b'{"listen":["a"],"ttl":60}', b"\xff\xfe", b'{"network":"other_net","data":[]}',
 )  # fmt: skip
 TOKENS = (
     b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"\r\n\r\n", b"%00", b"%", b"?", b"#", b"\xff", b"\x7f",

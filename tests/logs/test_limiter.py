@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.logs.limiter import Limiter, Rest
+from radiod.logs.limiter import MAX_PEERS, Limiter, Rest
 
 INTERVAL = 10.0
 MAX_BYTES = 100
@@ -88,3 +88,24 @@ def test_every_line_is_written_or_told_and_bounds_hold(lines):
         turns.append(log.ends)
     assert written + told == len(lines)
     assert len(turns) <= 2
+
+
+def test_each_peer_has_a_kind_of_its_own_until_there_are_too_many():
+    log = limiter(max_bytes=1 << 20)
+    peers = [f"peer {number}" for number in range(MAX_PEERS + 10)]
+    written = [log.admit("kind", peer, 0.0, peer) for peer in peers]
+    # Those beyond share one kind, of which the first is written.
+    assert written == [True] * (MAX_PEERS + 1) + [False] * 9
+    assert not any(log.admit("kind", peer, 1.0, peer) for peer in peers)
+    rests = log.turn(INTERVAL)
+    assert [rest.count for rest in rests] == [19] + [1] * MAX_PEERS
+
+
+def test_a_peer_that_was_silent_gives_its_place_to_another():
+    log = limiter(max_bytes=1 << 20)
+    for number in range(MAX_PEERS):
+        log.admit("kind", "line", 0.0, f"peer {number}")
+    log.turn(INTERVAL)
+    assert log.admit("kind", "line", 11.0, "another")
+    assert not log.admit("kind", "line", 11.0, "another")
+    assert log.turn(20.0) == [Rest(1, "line")]

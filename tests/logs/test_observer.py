@@ -152,3 +152,36 @@ def test_all_kinds_together_are_bounded(logged):
     assert len(logged.file.getvalue()) < 140_000
     told = [line for line in logged.lines if line.startswith("…")]
     assert "other kinds" in told[-1] or "more of this kind" in told[0]
+
+
+def test_refused_logins_and_keys_are_limited_for_each_address(logged):
+    log = logged.log()
+    for number in range(100):
+        for host in ("10.0.0.1", "10.0.0.2"):
+            log.info("refused {peer}", peer=f"tcp:{host}:{number}", event="key_refused")
+            log.info("lost {peer}", peer=f"tcp:{host}:{number}", event="listener_cut")
+    assert logged.lines == ["refused tcp:10.0.0.1:0", "lost tcp:10.0.0.1:0", "refused tcp:10.0.0.2:0"]
+    logged.clock.advance(10)
+    assert sum(event.get("left_out", 1) for event in logged.events) == 400
+    refused = [event for event in logged.events[3:] if event["event"] == "key_refused"]
+    assert [(event["left_out"], event["peer"]) for event in refused] == [
+        (99, "tcp:10.0.0.1:99"),
+        (99, "tcp:10.0.0.2:99"),
+    ]
+
+
+def test_lines_before_the_loop_turns_are_cleaned_and_all_written():
+    written = []
+    clock = Clock()
+    door = LimitedLog(10.0, clock.seconds, clock.callLater, lambda observers: [*observers, written.append])
+    publisher, others = LogPublisher(door), []
+    door.pass_to([others.append])
+    for _ in range(3):
+        Logger(namespace="a", observer=publisher).info("a\nb")
+    assert [event["log_text"] for event in written] == [r"a\nb"] * 3
+    assert others == written
+    door.stand_before(publisher)
+    for _ in range(3):
+        Logger(namespace="a", observer=publisher).info("a\nb")
+    # Nobody came besides: arranged again, who writes is asked for once more.
+    assert len(others) == 4

@@ -123,9 +123,9 @@ class Ledger:
     ``hour``: the open one, in seconds since 1970; ``edition``: changes when everybody needs other lines;
     ``lines``: (holder, channel) -> its line in that hour, for those who count often: one that is not there is
     made by ``line``. ``settlers`` are called before anybody looks at the counts, and enter what they kept to
-    themselves; ``charged``: accounts with a plan whose listeners were given something, or that were refused
-    something, until whoever acts on that has taken them; ``given_up``: lines of closed hours that could not be written for so long that they
-    had to go.
+    themselves; ``charged``: accounts with a plan that were refused something, or whose listeners were
+    given something, until whoever acts on that has taken them; ``given_up``: lines of closed hours that could
+    not be written for so long that they had to go.
     """
 
     def __init__(self, clock: Clock, max_lines: int = MAX_LINES, max_closed: int = MAX_CLOSED) -> None:

@@ -12,7 +12,7 @@ Source: WAMP specification, Basic Profile, "Sessions"; Advanced Profile, "Authen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, field
 
@@ -38,7 +38,7 @@ from radiod.errors import (
 from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
 from radiod.wire.options import HelloDetails
 
-__all__ = ["Gate", "Handshake", "Tally"]
+__all__ = ["Claim", "Gate", "Handshake", "Tally"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 
@@ -140,6 +140,17 @@ class Gate(Struct, frozen=True):
             self.cookies.forget(cookie.id)
 
 
+class Claim(NamedTuple):
+    """Who a client said that it was. ``methods``: those that it offered, joined by commas."""
+
+    authid: str | None
+    methods: str
+    realm: str
+
+    def __str__(self) -> str:
+        return f"{self.authid!r} by {self.methods} in realm {self.realm}"
+
+
 class Handshake:
     """The opening of one session; ``session`` and ``realm`` are set once it is open.
 
@@ -187,13 +198,13 @@ class Handshake:
         return self._gate.realm if self._gate else None
 
     @property
-    def claim(self) -> str | None:
+    def claim(self) -> Claim | None:
         """Who the client said that it was, for the log, not proven; None: it has not said so."""
         if self._gate is None or self._details is None:
             return None
         details = self._details
         methods = ", ".join((details.authmethods or ["anonymous"])[:MAX_METHODS])
-        return f"{details.authid!r} by {methods} in realm {self._gate.realm.name}"
+        return Claim(details.authid, methods, self._gate.realm.name)
 
     def receive(self, message: Message, outlet: Any) -> Message | Promise[Message]:
         """Take the client's next message; ``outlet`` is where the new session will be reached.

@@ -293,7 +293,9 @@ class Answering:
         self._transport.loseConnection()
 
     def _cut(self) -> None:
-        self.log.warn("cut {peer}: it does not read what it is sent", peer=self._caller.peer)
+        self.log.warn(
+            "cut {peer}: it does not read what it is sent", peer=self._caller.peer, event="listener_cut"
+        )
         self.cut()
 
     def cut(self) -> None:

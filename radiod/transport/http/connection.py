@@ -276,7 +276,7 @@ class HttpConnection(Answering):
             self._fail(request)
 
     def _fail(self, request: Request) -> None:
-        self.log.failure("a request failed: {path}", path=request.target.path)
+        self.log.failure("a request failed: {path}", path=request.target.path, event="failure")
         if request.is_over:
             return
         if request.has_begun:
@@ -325,10 +325,12 @@ class HttpConnection(Answering):
                 self._unread = unread
                 self._within(self._server.timeout, self._expire)
                 return
-            self.log.info("cut {peer}: it does not read what it is sent", peer=self._caller.peer)
+            self.log.info(
+                "cut {peer}: it does not read what it is sent", peer=self._caller.peer, event="listener_cut"
+            )
             self.cut()
             return
-        self.log.info("cut {peer}: no whole request in time", peer=self._caller.peer)
+        self.log.info("cut {peer}: no whole request in time", peer=self._caller.peer, event="connection_cut")
         self._server.census.cuts["request_timeout"] += 1
         self.refuse(408)
 
@@ -342,7 +344,7 @@ class HttpConnection(Answering):
 
     def give_up_message(self, reason: str, *, is_urgent: bool) -> None:
         """All unfinished requests and messages are too long."""
-        self.log.info("cut {peer}: {reason}", peer=self._caller.peer, reason=reason)
+        self.log.info("cut {peer}: {reason}", peer=self._caller.peer, reason=reason, event="connection_cut")
         self._drop()
         self.cut()
 

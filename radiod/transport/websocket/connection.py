@@ -177,7 +177,9 @@ class WebSocketConnection:
         try:
             stream.open(outlet)
         except Refused as refusal:
-            self.log.info("failed {peer}: {reason}", peer=self._peer, reason=refusal.text)
+            self.log.info(
+                "failed {peer}: {reason}", peer=self._peer, reason=refusal.text, event="request_refused"
+            )
             if isinstance(refusal, NoAccess):
                 self._close(ACCESS_ENDED, refusal.reason)
                 return outlet
@@ -258,7 +260,12 @@ class WebSocketConnection:
                         break
                 self._note_rest(reader, is_new)
             except Violation as violation:
-                self.log.info("failed {peer}: {reason}", peer=self._peer, reason=violation.reason)
+                self.log.info(
+                    "failed {peer}: {reason}",
+                    peer=self._peer,
+                    reason=violation.reason,
+                    event="connection_cut",
+                )
                 self._leave()
                 self._close(violation.code, violation.reason)
             data = b""
@@ -304,7 +311,7 @@ class WebSocketConnection:
         if not is_urgent and self._driver is not None and self._driver.is_over:
             # It is about to be closed.
             return
-        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason)
+        self.log.info("cut {peer}: {reason}", peer=self._peer, reason=reason, event="connection_cut")
         self._leave()
         if is_urgent:
             self._reader = None
@@ -326,12 +333,12 @@ class WebSocketConnection:
 
     def give_up(self) -> None:
         """There was no sign of life."""
-        self.log.info("cut {peer}: it does not answer pings", peer=self._peer)
+        self.log.info("cut {peer}: it does not answer pings", peer=self._peer, event="listener_cut")
         self._shared.census.cuts["silent"] += 1
         self._transport.abortConnection()
 
     def _cut(self) -> None:
-        self.log.warn("cut {peer}: it does not read what it is sent", peer=self._peer)
+        self.log.warn("cut {peer}: it does not read what it is sent", peer=self._peer, event="listener_cut")
         self._transport.abortConnection()
 
     def _finished(self) -> None:

@@ -71,6 +71,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     _turn: Turn | None = None
     _deadline: Deadline | None = None
     _fields: tuple[tuple[str, str], ...] = ()
+    # What its refusal is, in the log.
+    _event = "connection_refused"
     _says: dict[str, Any] | None = None
     on_lost: Callable[[], None]
 
@@ -125,6 +127,8 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         return streams.admit(credential, channels, query, visit, key=key)
 
     def _denial(self, error: RadiodError) -> ConnectionDeny:
+        if isinstance(error, WrongSecret | NoAccess):
+            self._event = "key_refused"
         if isinstance(error, WrongSecret):
             self.factory.guesses.wrong(network_of(self.visit.address))
         if isinstance(error, OverLimit):
@@ -201,7 +205,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
         self._count(code)
-        self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
+        self.log.info(
+            "refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED], event=self._event
+        )
         self.transport.write(error_reply(code, reason, responseHeaders or self._fields, says=self._says))
         # Under TLS closing needs the peer.
         self._deadline = self.factory.shared.close_deadline(self.transport.abortConnection)

@@ -47,6 +47,47 @@ def owner(world):
     return world.caller("owner")
 
 
+class TestOfTheConfiguration:
+    KEPT = HistoryBounds(size=5, seconds=60.0, bytes=1 << 20)
+
+    def test_one_that_is_added_is_told_of_and_there(self, world, owner):
+        watcher, lifecycle = world.watch(ON_CREATE), world.realm.lifecycle
+        lifecycle.check_free("a")
+        lifecycle.add("a", ChannelSettings(presence=True, single_writer=True, history=self.KEPT))
+        assert len(watcher.told()) == 1
+        assert owner.call(GET, "a")["name"] == "a"
+        lifecycle.add("b", NO_RULES)
+        assert [one["name"] for one in owner.call(LIST)["channels"]] == ["a", "b"]
+
+    def test_a_name_that_is_taken_is_in_the_way(self, world, owner):
+        owner.call(CREATE, "a")
+        with pytest.raises(Refused) as refusal:
+            world.realm.lifecycle.check_free("a")
+        assert refusal.value.uri == CHANNEL_EXISTS
+
+    def test_what_others_were_promised_is_in_the_way(self, world):
+        histories = world.realm.space.histories
+        histories.keep("log.*", HistoryBounds(size=9, seconds=99, bytes=999, is_durable=True))
+        world.realm.lifecycle.check_free("log.a")
+        histories.track("log.a").seq = 1
+        with pytest.raises(Refused) as refusal:
+            world.realm.lifecycle.check_free("log.a")
+        assert refusal.value.uri == CHANNEL_EXISTS
+
+    @pytest.mark.parametrize("key", [None, "the key"])
+    def test_one_that_changes_has_other_buffers_and_bounds(self, world, key):
+        lifecycle = world.realm.lifecycle
+        channel = lifecycle.declare("a", ChannelSettings(history=self.KEPT, buffer={"size": 3}), key=key)
+        assert channel.space.tuning.default("a").size == 3
+        fewer = HistoryBounds(size=1, seconds=60.0, bytes=1 << 20)
+        lifecycle.change("a", ChannelSettings(history=fewer, buffer={"size": 4}), is_private=key is not None)
+        assert channel.space.tuning.default("a").size == 4
+        assert channel.space.histories.find("a").keep is fewer
+        lifecycle.change("a", NO_RULES, is_private=key is not None)
+        assert channel.space.tuning.default("a").size == 100
+        assert channel.settings is NO_RULES
+
+
 class TestPrivate:
     def test_gets_a_key_if_its_creator_has_none_in_mind(self, world, owner):
         key = owner.call(CREATE, "a", public=False)["key"]

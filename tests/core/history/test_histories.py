@@ -44,6 +44,30 @@ def world():
     return World()
 
 
+class TestOtherBounds:
+    @pytest.mark.parametrize("pattern", ["a.b", "a.*"])
+    def test_less_is_trimmed_at_once_and_more_is_kept_from_then_on(self, world, pattern):
+        world.histories.keep(pattern, PLENTY)
+        world.histories.keep("b", PLENTY)
+        for _ in range(5):
+            world.record("a.b")
+            world.record("b")
+        epoch = world.histories.find("a.b").epoch
+        world.histories.resize(pattern, HistoryBounds(size=2, seconds=1e9, bytes=1 << 30))
+        assert (world.of("a.b"), len(world.of("b"))) == ([7, 9], 5)
+        world.histories.resize(pattern, PLENTY)
+        world.record("a.b")
+        assert world.of("a.b") == [7, 9, 11]
+        assert world.histories.find("a.b").epoch == epoch
+
+    def test_of_a_pattern_hold_for_topics_to_come(self, world):
+        world.histories.keep("a.*", PLENTY)
+        world.histories.resize("a.*", HistoryBounds(size=1, seconds=1e9, bytes=1 << 30))
+        world.record("a.b")
+        world.record("a.b")
+        assert world.of("a.b") == [2]
+
+
 class TestWhatIsKept:
     def test_nothing_where_nothing_is_configured(self, world):
         world.record("a")

@@ -49,6 +49,8 @@ class TestDefaults:
         tuning.forget("a.b")
         tuning.forget("a.b")
         assert tuning.default("a.b") == BufferSettings(size=5, every=2)
+        tuning.forget("a.*")
+        assert tuning.default("a.b") is DEFAULTS
 
     def test_that_are_wrong_are_refused(self, world):
         with pytest.raises(Refused) as refusal:

@@ -500,7 +500,9 @@ def test_a_handshake_can_say_who_the_client_said_it_was(details, claim):
     assert world.handshake.claim is None
     with pytest.raises(Denied):
         world.send(1, "radio", {"roles": {"caller": {}}, **details})
-    assert world.handshake.claim == claim
+    assert str(world.handshake.claim) == claim
+    assert world.handshake.claim.realm == "radio"
+    assert world.handshake.claim.authid == details.get("authid")
 
 
 class _Asking:

@@ -301,3 +301,10 @@ def test_deliveries_and_losses_are_entered_by_topic_and_those_of_private_channel
     assert told == {"a": (1, 1), "a.*": (1, 0), "a.b": (0, 0)}
     assert world.realm.private_tally.delivered == 1
     assert [channel.name for channel in world.realm.channels.private] == ["p"]
+
+
+def test_whoever_was_refused_something_is_looked_at():
+    ledger, holder = Ledger(FakeClock()), Holder("k", Account("acme"))
+    for principal in (make_principal(), make_principal(holder=holder)):
+        Usage(ledger).refused(Visitor(1, principal), "a")
+    assert list(ledger.charged) == [holder.account]
