@@ -196,7 +196,8 @@ SCRAM = (
     [
         (
             "port = 1",
-            "port: unknown key; there are listen, http, store, admin, usage, limits, plans, accounts, realms",
+            "port: unknown key; there are listen, http, store, admin, usage, metrics, limits, plans, "
+            "accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),

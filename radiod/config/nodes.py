@@ -30,11 +30,13 @@ __all__ = [
     "Limits",
     "Listen",
     "Method",
+    "Metrics",
     "Patterns",
     "Policy",
     "Realm",
     "Role",
     "Scram",
+    "Served",
     "Store",
     "Tls",
     "Usage",
@@ -93,11 +95,19 @@ class Tls(Node, frozen=True, kw_only=True):
         return self.certificate_file() if self.key is None else self.key
 
 
+class Served(Enum):
+    """What can be served at an endpoint."""
+
+    RADIO = "radio"
+    METRICS = "metrics"
+
+
 class Listen(Node, frozen=True, kw_only=True):
     """``[[listen]]``"""
 
     endpoint: Name
     tls: Tls | None = None
+    serve: tuple[Served, ...] = (Served.RADIO,)
     trusted_proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     origins: tuple[str, ...] | None = None
@@ -141,6 +151,12 @@ class Admin(Node, frozen=True, kw_only=True):
         if self.socket is not None or file is None:
             return self.socket or ""
         return str(file.absolute().parent / ADMIN_SOCKET)
+
+
+class Metrics(Node, frozen=True, kw_only=True):
+    """``[metrics]``"""
+
+    max_channels: Annotated[int, Meta(ge=0, le=10_000)] = 100
 
 
 class Usage(Node, frozen=True, kw_only=True):
@@ -291,6 +307,7 @@ class Key(Node, frozen=True, kw_only=True):
     call: Patterns = ()
     register: Patterns = ()
     signing: Secret | None = None
+    metrics: bool = False
     account: Name | None = None
     label: str = ""
     valid_from: Date | None = None

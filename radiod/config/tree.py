@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
-from radiod.config.nodes import Account, Admin, Channel, Http, Limits, Listen, Realm, Store, Usage
+from radiod.config.nodes import Account, Admin, Channel, Http, Limits, Listen, Metrics, Realm, Store, Usage
 from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
 from radiod.core.uris import is_pattern
@@ -28,6 +28,7 @@ class Config(Node, frozen=True, kw_only=True):
     store: Store = Store()
     admin: Admin = Admin()
     usage: Usage = Usage()
+    metrics: Metrics = Metrics()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}
     accounts: dict[str, Account] = {}

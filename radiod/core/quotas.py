@@ -6,6 +6,7 @@ opens no earlier one again. What is counted is rebuilt from the ledger when the 
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import ceil
@@ -25,9 +26,9 @@ def day_of(now: float) -> tuple[int, int]:
 def month_of(now: float) -> tuple[int, int]:
     """The same for its month."""
     day = datetime.fromtimestamp(now, UTC)
-    year, month = (day.year, day.month + 1) if day.month < 12 else (day.year + 1, 1)
-    begin, end = datetime(day.year, day.month, 1, tzinfo=UTC), datetime(year, month, 1, tzinfo=UTC)
-    return int(begin.timestamp()), int(end.timestamp())
+    begin = int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp())
+    # No date is made of its end: the last month that there is ends where dates do.
+    return begin, begin + monthrange(day.year, day.month)[1] * DAY
 
 
 class Quota:

@@ -172,6 +172,11 @@ class Statistics:
             self._deadline.cancel()
 
     @property
+    def longest_lag(self) -> float:
+        """How late the timers ran at most in the last whole round, in seconds."""
+        return self._lag.last["max"]
+
+    @property
     def uptime(self) -> float:
         """Seconds since the server was up."""
         return self._clock.seconds() - self._since

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -54,9 +55,8 @@ def month(text: str) -> tuple[float, float]:
         start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no month as 2026-11") from None
-    # 32 days after its first the next one has begun, and has not ended.
-    following = (start + timedelta(days=32)).replace(day=1)
-    return start.timestamp(), following.timestamp()
+    begin, days = start.timestamp(), monthrange(start.year, start.month)[1]
+    return begin, begin + days * 86_400
 
 
 def date(seconds: float | None, none: str = "") -> str:

@@ -4,7 +4,7 @@ Descriptions are Twisted's (``tcp:8080``, ``ssl:443:privateKey=key.pem``). Every
 ``EndpointError`` of one line.
 """
 
-from radiod.endpoints.addresses import address
+from radiod.endpoints.addresses import address, not_after
 from radiod.endpoints.bound import BoundPort
 from radiod.endpoints.certificates import Certificates, FixedCertificates, end_of_certificate
 from radiod.endpoints.descriptions import EndpointError
@@ -19,4 +19,5 @@ __all__ = [
     "end_of_certificate",
     "examine",
     "listen",
+    "not_after",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-__all__ = ["address"]
+__all__ = ["address", "not_after"]
 
 EVERYWHERE: Final = ("0.0.0.0", "::")
 
@@ -33,6 +34,16 @@ def address(port: IListeningPort) -> str:
     if any(isinstance(one, HAProxyWrappingFactory) for one in wrappers):
         remarks.append("behind a proxy that speaks the PROXY protocol")
     return f"{where} ({', '.join(remarks)})" if remarks else where
+
+
+def not_after(port: IListeningPort) -> float | None:
+    """When the first certificate that is shown there ends, in seconds since 1970; None: it is not TLS."""
+    for one in _wrappers(getattr(port, "factory", None)):
+        certificates = getattr(one, "certificates", None)
+        if certificates is not None:
+            end: datetime = certificates.not_after
+            return end.timestamp()
+    return None
 
 
 def _wrappers(factory: Any) -> Iterator[Any]:

@@ -76,7 +76,9 @@ class TlsEndpoint:
         """Listen with the endpoint beneath."""
         guarded = NeverNone(protocolFactory)
         creator = _Creator(self.certificates)
-        return self._endpoint.listen(_TlsFactory(creator, False, guarded, clock=self._clock))
+        factory = _TlsFactory(creator, False, guarded, clock=self._clock)
+        factory.certificates = self.certificates
+        return self._endpoint.listen(factory)
 
 
 class _TlsTransport(BufferingTLSTransport):
@@ -93,6 +95,7 @@ class _TlsTransport(BufferingTLSTransport):
 
 class _TlsFactory(TLSMemoryBIOFactory):
     protocol = _TlsTransport
+    certificates: Certificates
 
 
 @implementer(IOpenSSLServerConnectionCreator)

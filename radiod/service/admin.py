@@ -20,7 +20,7 @@ from twisted.internet.protocol import ServerFactory
 from radiod import config
 from radiod.auth.administrator import Administrator
 from radiod.core.holders import Accounts
-from radiod.core.realm.handshake import Gate
+from radiod.core.realm.handshake import Gate, Tally
 from radiod.core.realm.realm import Realm
 from radiod.endpoints import BoundPort
 from radiod.process import Process, StartError
@@ -36,16 +36,21 @@ MAX_NAME: Final = 107
 
 
 def open_gates(
-    realms: Mapping[str, Realm], settings: Mapping[str, config.Realm], accounts: Accounts, uid: int
+    realms: Mapping[str, Realm],
+    settings: Mapping[str, config.Realm],
+    accounts: Accounts,
+    tallies: Mapping[str, Tally],
+    uid: int,
 ) -> dict[str, Gate]:
     """The ways in for one user of this machine who may open the admin socket: into every realm, as member of
-    all its private channels of the configuration.
+    all its private channels of the configuration. ``tallies``: where logins are counted.
     """
     gates = {}
     account = accounts.of(f"socket:{uid}")
     for name, realm in realms.items():
         private = tuple(n for n, channel in settings[name].channels.items() if not channel.public)
-        gates[name] = Gate(realm, {"anonymous": Administrator(uid, private, account)})
+        ways = {"anonymous": Administrator(uid, private, account)}
+        gates[name] = Gate(realm, ways, tally=tallies[name])
     return gates
 
 

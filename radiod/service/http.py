@@ -81,16 +81,19 @@ def make_site(
     longpolls: Polls,
     suspicion: Suspicion,
     aliases: Mapping[str, str],
+    watching: Mapping[str, Route],
 ) -> Site:
     """Everything that HTTP answers.
 
     Args:
         acts: path -> what ``make_acts`` has made.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
-        aliases: path -> channel.
+        aliases: path -> channel; watching: path -> what is for those who watch the server.
     """
     listen = Listen(streams, channel_polls, suspicion)
     channels = Channels(gateway, permissions)
+    one_channel = Channels(gateway, permissions)
+    one_channel.label = "/channels/{name}"
     leaves: dict[str, Route] = {
         **{path: route for path, route in acts.items() if not path.endswith("/")},
         # Paths that lack a channel say so.
@@ -98,6 +101,7 @@ def make_site(
         "/listen/": listen,
         "/channels": channels,
         "/healthz": Health(),
+        **watching,
         "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
@@ -105,7 +109,7 @@ def make_site(
     below = {
         **{path: route for path, route in acts.items() if path.endswith("/")},
         "/listen/": listen,
-        "/channels/": channels,
+        "/channels/": one_channel,
         "/lp/": LongPoll(longpolls),
     }
     return Site({**leaves, **by_path}, below)

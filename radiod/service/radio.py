@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,8 @@ from radiod.service.access import MAX_THREADS, Access
 from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
 from radiod.service.http import make_acts, make_site
+from radiod.service.metrics import Metrics
+from radiod.service.readiness import Readiness
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.service.usage import Usage
@@ -50,6 +53,8 @@ from radiod.transport.websocket.handshake import RadioSocketFactory
 from radiod.web.callers import Callers
 from radiod.web.routes import Route
 from radiod.web.suspicion import Suspicion
+from radiod.web.watching import Metrics as MetricsPath
+from radiod.web.watching import Ready
 
 __all__ = ["Radio"]
 
@@ -88,10 +93,13 @@ class Radio:
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
+        self.readiness = Readiness(self.clock, self.clock.timers)
         self._make_port(transport_limits(limits))
+        self.metrics = self._make_metrics()
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
-        open_to = partial(open_gates, self.realms, configuration.realms, self.access.accounts)
+        tallies = {name: admission.gate.tally for name, admission in self.admissions.items()}
+        open_to = partial(open_gates, self.realms, configuration.realms, self.access.accounts, tallies)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
     def _make_realms(self) -> dict[str, Realm]:
@@ -154,9 +162,9 @@ class Radio:
         signed = SignedRequests(self.keys.signing_secret)
         return Callers(self.keys, signed, suspicion, self.clock, is_token)
 
-    def _make_acts(self, suspicion: Suspicion) -> dict[str, Route]:
+    def _make_acts(self, callers: Callers) -> dict[str, Route]:
         return make_acts(
-            self._callers(suspicion),
+            callers,
             self.tokens,
             self.statements,
             self.clock,
@@ -170,6 +178,31 @@ class Radio:
         access = self.access
         return Statements(access.keys, access.book, access.plans, self.usage, self.clock)
 
+    def _watching(self, callers: Callers) -> dict[str, Route]:
+        """What is for those who watch the server, by path."""
+        self.watchers: set[tuple[str, str]] = set()
+        self.let_watch(self._config.realms)
+        metrics = MetricsPath(callers, self.watchers, lambda: self.metrics.read())
+        return {"/metrics": metrics, "/readyz": Ready(self.readiness.reasons)}
+
+    def let_watch(self, realms: Mapping[str, config.Realm]) -> None:
+        """The keys with ``metrics`` are these from now on."""
+        self.watchers.clear()
+        for realm, settings in realms.items():
+            self.watchers.update((realm, name) for name, key in settings.keys.items() if key.metrics)
+
+    def _make_metrics(self) -> Metrics:
+        return Metrics(
+            clock=self.clock,
+            timers=self.clock.timers,
+            realms=self.realms,
+            tallies={name: admission.gate.tally for name, admission in self.admissions.items()},
+            schedule=self.fan_out,
+            port=self.port,
+            settle=self.usage.ledger.settle,
+            max_channels=self._config.metrics.max_channels,
+        )
+
     def _make_port(self, limits: TransportLimits) -> None:
         refused, unfinished = self.statistics.refused, self.fan_out.unfinished
         gates = {name: admission.gate for name, admission in self.admissions.items()}
@@ -181,8 +214,9 @@ class Radio:
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
+        callers = self._callers(suspicion)
         site = make_site(
-            acts=self._make_acts(suspicion),
+            acts=self._make_acts(callers),
             gateway=self.main_realm.gateway,
             permissions=anonymous.permissions if anonymous else None,
             streams=streams,
@@ -190,6 +224,7 @@ class Radio:
             longpolls=self.polls,
             suspicion=suspicion,
             aliases=paths,
+            watching=self._watching(callers),
         )
         self.http = HttpServer(self.fan_out, self.clock, site.route, limits)
         self.port = PortFactory(
@@ -203,6 +238,7 @@ class Radio:
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
             http=partial(HttpConnection, self.http),
+            census=self.fan_out.census,
         )
         self.http.upgrade = self.port.upgrade_later
 
@@ -211,6 +247,7 @@ class Radio:
         restore_realms(self.realms, store)
         store.notes.extend(self.access.remember(SqliteAccess(store)))
         self.statistics.read_from("store", store.counters)
+        self.metrics.store = self.readiness.store = store
 
     @property
     def main_realm(self) -> Realm:

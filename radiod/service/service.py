@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from radiod import __version__, config
 from radiod.core.build import BUILD
-from radiod.endpoints import address
+from radiod.endpoints import address, not_after
 from radiod.errors import Refused
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
@@ -62,6 +62,7 @@ class RadioService(MultiService):
         self._config = configuration
         self._reactor = reactor
         self.radio = Radio(configuration, reactor)
+        self.radio.metrics.certificates = self._certificates
         self.log_interval = configuration.limits.log_interval_s
         self._endpoints = Endpoints(reactor, self.radio.port)
         self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
@@ -117,6 +118,8 @@ class RadioService(MultiService):
         self.radio.usage.start(self.radio.access.desk.store)
         self.radio.statistics.start()
         self.radio.webhooks.start()
+        self.radio.metrics.start()
+        self.radio.readiness.is_restored = True
         self.log.info(
             "radiod {version} ({build}) on the air: {where}; realms {realms}",
             version=__version__,
@@ -176,7 +179,13 @@ class RadioService(MultiService):
             except StoreError as error:
                 self.log.error("{error}", error=error)
 
+    def _certificates(self) -> dict[str, float]:
+        """Where TLS is shown -> when the first certificate ends."""
+        ends = [(address(port).split(" ")[0], not_after(port)) for port in self.ports]
+        return {where: end for where, end in ends if end is not None}
+
     async def _stop(self) -> None:
+        self.radio.readiness.is_draining = True
         if self._supervision is not None:
             self._supervision.stopping()
         self.reloading.stop()
@@ -196,6 +205,7 @@ class RadioService(MultiService):
         self.radio.webhooks.stop()
         await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
+        self.radio.metrics.stop()
         self._close_store()
         if self._supervision is not None:
             self._supervision.stop()

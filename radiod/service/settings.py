@@ -15,6 +15,8 @@ __all__ = ["aliases", "certificates", "door", "transport_limits"]
 def door(listen: config.Listen) -> Door:
     """The rules of one table of ``[[listen]]``."""
     found = Door(listen.trusted_proxies, listen.hosts, listen.origins)
+    found.serves_radio = config.Served.RADIO in listen.serve
+    found.serves_metrics = config.Served.METRICS in listen.serve
     found.tells_peer_late = listen.endpoint.lower().startswith("haproxy:")
     return found
 

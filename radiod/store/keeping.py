@@ -79,7 +79,11 @@ class ForgetUsage(Struct):
     is_all: bool = False
 
 
-AccessRequest = ChangeAccess | UseSecrets | CountUsage | ForgetUsage
+class Probe(Struct, frozen=True):
+    """Write something that means nothing."""
+
+
+AccessRequest = ChangeAccess | UseSecrets | CountUsage | ForgetUsage | Probe
 
 
 class Keeping:
@@ -118,6 +122,10 @@ class Keeping:
             self._connection.executemany(USAGE.upsert, request.rows)
         elif isinstance(request, UseSecrets):
             self._use(request.used)
+        elif isinstance(request, Probe):
+            # What does not change a page is not written.
+            row = self._connection.execute("INSERT INTO state VALUES (NULL)").lastrowid
+            self._connection.execute("DELETE FROM state WHERE rowid = ?", (row,))
         else:
             self._forget_usage(request)
 

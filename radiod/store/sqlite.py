@@ -20,14 +20,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 import msgspec
 from twisted.logger import Logger
 
 from radiod.core.access.records import Records
+from radiod.core.histograms import Histogram
 from radiod.store.database import Append, Cuts, Database, DeleteChannel, Request, SaveChannel
-from radiod.store.keeping import AccessRequest
+from radiod.store.keeping import AccessRequest, Probe
 from radiod.store.opening import explain
 from radiod.store.records import LostEvent, Position, StoredChannel, StoredEvent, StoreError, StoreFull
 from radiod.store.tasks import Copy, Question, Slices, Tasks
@@ -85,6 +87,9 @@ class SqliteStore:
         self._unanswered: deque[tuple[Done, int]] = deque()
         self._waiting_bytes = 0
         self._is_failing = False
+        # Transactions that failed, and what those that did not took; these the writer counts.
+        self.failures = 0
+        self.commits = Histogram()
 
         # Shared, under the lock.
         self._changed = threading.Condition()
@@ -258,6 +263,10 @@ class SqliteStore:
         """Have something of access written; ``size``: its bytes, about. ``done``: as ``append``."""
         self._ask(request, size, done)
 
+    def probe(self, done: Done) -> None:
+        """Find out whether it writes: a few bytes are written that mean nothing. ``done``: as ``append``."""
+        self._ask(Probe(), 0, done)
+
     def read(self, slices: Slices, done: Done) -> None:
         """Read in the writer's thread, slice by slice, behind all that was asked for by now.
 
@@ -343,6 +352,7 @@ class SqliteStore:
         elif failure is None and self._is_failing:
             self.log.info("store {path}: writes again", path=self._path)
         self._is_failing = failure is not None
+        self.failures += self._is_failing
         self._deliver()
 
     def _write_until_closed(self, database: Database) -> None:
@@ -388,8 +398,10 @@ class SqliteStore:
     def _write(self, database: Database, requests: Sequence[Request], cuts: Cuts) -> None:
         failure: Exception | None = None
         overdue = list(self._overdue)
+        began = perf_counter()
         try:
             errors = database.write([*overdue, *requests], cuts)
+            self.commits.observe(perf_counter() - began)
             self._overdue.clear()
             self._answers.extend(
                 errors.get(index) for index in range(len(overdue), len(overdue) + len(requests))

@@ -321,6 +321,8 @@ class WampDriver:
             self._finish(NORMAL)
             return
         claim = self._handshake.claim if self._handshake is not None else None
+        if self._handshake is not None:
+            self._handshake.count("refused")
         if claim is not None and error.uri == AUTHENTICATION_DENIED:
             self._outlet.guesses.wrong(network_of_peer(self._peer))
         self.log.info(

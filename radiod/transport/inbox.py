@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Final, Protocol
 
 from radiod.transport.clock import ReactorClock
@@ -50,6 +51,8 @@ class Turns:
         self._is_due = False
         self._until = 0.0
         self._now: Callable[[], float] | None = None
+        # When what is being taken now had come in, by ``time.monotonic``; 0: nothing is.
+        self.arrived = 0.0
 
     def take_all(
         self,
@@ -134,13 +137,25 @@ class Turns:
 class Inbox:
     """What one peer sent and nobody has taken yet; it exists only while there is something."""
 
-    __slots__ = ("_behind", "_is_queued", "_is_working", "_outlet", "_read", "_turns", "_work", "on_end")
+    __slots__ = (
+        "_arrived",
+        "_behind",
+        "_is_queued",
+        "_is_working",
+        "_outlet",
+        "_read",
+        "_turns",
+        "_work",
+        "on_end",
+    )
 
     def __init__(self, turns: Turns, outlet: Taker, work: Work, read: Callable[[bytes], Work]) -> None:
         self._turns = turns
         self._outlet = outlet
         self._work = work
         self._read = read
+        # When the first of it came.
+        self._arrived = turns.arrived or monotonic()
         # Bytes behind it, as they came.
         self._behind: list[bytes] = []
         self._is_queued = False
@@ -169,7 +184,9 @@ class Inbox:
         outlet = self._outlet
         while outlet.inbox is self and not outlet.is_held:
             self._is_working = True
+            self._turns.arrived = self._arrived
             is_done = _work(self._work, outlet, now, until)
+            self._turns.arrived = 0.0
             self._is_working = False
             if not is_done:
                 if outlet.inbox is self and not outlet.is_held:

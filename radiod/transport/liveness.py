@@ -43,6 +43,7 @@ class Watch:
         between = max(1, int(timeout / 3))
         self.longest_silence = max(timeout, 3.0 * between)
         self.pinger = Pinger(clock, interval, timeout)
+        self.on_vanished: Callable[[], object] = lambda: None
         options = [
             ("TCP_KEEPIDLE", between),
             # Darwin's name for the same.
@@ -98,6 +99,7 @@ class _Watched:
         self.asked_at = NOTHING_ASKED
         if self._has_vanished():
             self.log.info("cut {peer}: it has vanished", peer=self._peer)
+            self._watch.on_vanished()
             self._transport.abortConnection()
 
     def _has_vanished(self) -> bool:

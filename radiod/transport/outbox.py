@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from heapq import heappop, heappush, heapreplace
 from itertools import count
+from time import monotonic
 
 from msgspec import structs
 
@@ -109,6 +110,8 @@ class FanOut(Source):
                 self._miss(listener, broadcast, frame, lost)
         if listeners:
             listener.count(len(listeners) - left_out, broadcast)
+            if len(listeners) > left_out:
+                self.arrivals.append(self.turns.arrived or monotonic())
         self.count(len(frame))
 
     def release(self, listener: Listener) -> None:

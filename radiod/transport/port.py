@@ -19,6 +19,7 @@ from zope.interface import implementer
 from radiod.core.budgets.addresses import Crowd, network_of
 from radiod.core.budgets.unfinished import Unfinished
 from radiod.core.timers import Deadline
+from radiod.transport.census import OTHER, Census
 from radiod.transport.clock import ReactorClock
 from radiod.transport.handover import put_in_place
 from radiod.transport.handshakes import what_failed
@@ -103,6 +104,8 @@ class Doorkeeper(TwistedProtocol):
         try:
             head = read_head(data)
             visit = caller.visit(head)
+            if head.is_websocket and not self.door.serves_radio:
+                raise BadHead(404, "no such path")
             if self.leave is None and not (caller.is_proxy and visit.address == caller.address):
                 # Of a proxy's connections one does not know whose they are before they say so.
                 self._enter(visit.address, visit.peer)
@@ -119,6 +122,8 @@ class Doorkeeper(TwistedProtocol):
     def _be_rawsocket(self) -> None:
         caller = self._caller()
         try:
+            if not self.door.serves_radio:
+                raise BadHead(404)
             if self.door.tells_peer_late:
                 self._enter(caller.address, caller.peer)
         except BadHead:
@@ -158,6 +163,7 @@ class Doorkeeper(TwistedProtocol):
     def _refuse(self, bad: BadHead) -> None:
         self._is_refused = True
         phrase = PHRASES[bad.status]
+        self.factory.census.answered(OTHER, bad.status)
         self.log.info("refused {peer}: {phrase}", peer=self._peer(), phrase=phrase)
         self.transport.write(error_reply(bad.status, str(bad), reason=phrase))
         if can_linger(self.transport):
@@ -180,6 +186,7 @@ class Doorkeeper(TwistedProtocol):
             self._is_refused = True
             what = what_failed(self.transport, None) or "no request in time"
             self.log.info("refused {peer}: {what}", peer=self._peer(), what=what)
+            self.factory.census.cuts["request_timeout"] += 1
         self.transport.abortConnection()
 
     def dismiss(self) -> None:
@@ -252,7 +259,9 @@ class PortFactory(ServerFactory):
         websocket: Any,
         rawsocket: Any,
         http: Any,
+        census: Census | None = None,
     ) -> None:
+        self.census = Census() if census is None else census
         self._clock = clock
         self._settings = settings
         self.strangers = strangers
@@ -261,6 +270,7 @@ class PortFactory(ServerFactory):
         self.rawsocket = rawsocket
         self.http = http
         self.watch = Watch(clock, settings.ping_interval, settings.ping_timeout)
+        self.watch.on_vanished = self._count_vanished
         self.connections = 0
         # As Statistics.refused.
         self._refused = refused
@@ -329,16 +339,24 @@ class PortFactory(ServerFactory):
         ``place``: what it was given as its place.
         """
         network = network_of(visit.address)
+        if not caller.door.serves_radio:
+            self._refuse_upgrade(transport, 404, "no such path")
+            return
         if caller.is_proxy and network is not None and isinstance(place, _Place):
             is_full = not place.move(network, visit.peer)
             if is_full:
-                transport.write(
-                    error_reply(429, "too many connections from this address", reason=PHRASES[429])
-                )
-                transport.loseConnection()
-                self.head_deadline(transport.abortConnection)
+                self._refuse_upgrade(transport, 429, "too many connections from this address")
                 return
         self.upgrade(transport, caller, visit, head, received, on_lost)
+
+    def _refuse_upgrade(self, transport: Any, status: int, text: str) -> None:
+        self.census.answered(OTHER, status)
+        transport.write(error_reply(status, text, reason=PHRASES[status]))
+        transport.loseConnection()
+        self.head_deadline(transport.abortConnection)
+
+    def _count_vanished(self) -> None:
+        self.census.cuts["silent"] += 1
 
     def enter(self, network: str, peer: str) -> Callable[[], None] | None:
         """One more connection of that network. Returns: what gives its place back; None: it has enough."""

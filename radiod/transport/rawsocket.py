@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from time import monotonic
 from typing import Any, Final
 
 from autobahn.twisted.rawsocket import WampRawSocketServerProtocol
@@ -19,6 +20,8 @@ from twisted.python.failure import Failure
 from radiod.core.realm.handshake import Gate
 from radiod.errors import PeerError
 from radiod.transport.autobahn_log import QuietLogger
+from radiod.transport.census import ADMIN
+from radiod.transport.census import RAWSOCKET as WAMP_RAWSOCKET
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import RAWSOCKET
@@ -103,7 +106,12 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     def dataReceived(self, data: bytes) -> None:
         """Handshake first, frames then."""
         if self._handshake_complete:
-            self._receive(data)
+            turns = self.factory.fan_out.turns
+            turns.arrived = monotonic()
+            try:
+                self._receive(data)
+            finally:
+                turns.arrived = 0.0
             return
         if self._is_refused:
             return
@@ -146,6 +154,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         )
         self._deadline.cancel()
         self.factory.fan_out.strangers.discard(self)
+        self.factory.fan_out.census.enter(self.factory.kind)
         self._driver = WampDriver(
             self.factory.gates, codec, self._outlet, self.peer, self.factory.handshake_deadline
         )
@@ -253,6 +262,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
     def give_up(self) -> None:
         """There was no sign of life."""
         self.log.info("cut {peer}: it does not answer pings", peer=self.peer)
+        self.factory.fan_out.census.cuts["silent"] += 1
         self.transport.abortConnection()
 
     # --- closing
@@ -282,6 +292,7 @@ class RawSocket(WampRawSocketServerProtocol):  # type: ignore[misc] # Autobahn i
         self.factory.fan_out.unfinished.release(self)
         if self._driver is not None:
             self._driver.lost()
+            self.factory.fan_out.census.leave(self.factory.kind)
         if self._outlet is not None:
             self._outlet.abandon()
             self._outlet.inbox = None
@@ -295,6 +306,7 @@ class RawSocketFactory(ServerFactory):
 
     protocol = RawSocket
     noisy = False
+    kind = WAMP_RAWSOCKET
 
     def __init__(
         self, clock: ReactorClock, fan_out: FanOut, gates: Mapping[str, Gate], settings: TransportLimits
@@ -310,9 +322,10 @@ class RawSocketFactory(ServerFactory):
         self._factory = _Opened
 
     def through(self, gates: Mapping[str, Gate]) -> RawSocketFactory:
-        """The same, by other gates."""
+        """The same for the admin socket, by other gates."""
         other = copy(self)
         other.gates = gates
+        other.kind = ADMIN
         return other
 
     def refusal(self, head: bytes) -> bytes | None:

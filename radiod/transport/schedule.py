@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from time import monotonic
 from typing import ClassVar, Final, NamedTuple
 
 from twisted.logger import Logger
 
 from radiod.core.budgets.guesses import Guesses
 from radiod.core.budgets.unfinished import Unfinished
+from radiod.core.histograms import Histogram
 from radiod.core.statistics import REFUSALS
 from radiod.core.timers import Deadline
+from radiod.transport.census import Census
 from radiod.transport.clock import ReactorClock
 from radiod.transport.inbox import Turns
 from radiod.transport.strangers import Strangers
@@ -79,7 +83,8 @@ class Schedule:
     ``max_backlog`` is in bytes; ``strangers``: connections without a session. ``cut`` counts connections that
     were cut for their backlog; ``guesses``: wrong keys and failed logins by address; ``refused``: as
     ``Statistics.refused``; ``unfinished``: what came of messages that are not complete, each of which may
-    take ``message_timeout`` seconds, and all together ``max_unfinished`` bytes.
+    take ``message_timeout`` seconds, and all together ``max_unfinished`` bytes; ``delays``: seconds from the
+    arrival of what was published to the first write of its fan-out.
     """
 
     log: ClassVar[Logger] = Logger()
@@ -111,6 +116,10 @@ class Schedule:
         self.guesses = Guesses(clock, clock.timers, refused, self._slow)
         self.unfinished = Unfinished(clock, clock.timers, refused, message_timeout, max_unfinished)
         self.cut = 0
+        self.census = Census()
+        # When what was fanned out in this turn had come in, and how long such things took to leave.
+        self.arrivals: list[float] = []
+        self.delays = Histogram()
 
     def counters(self) -> dict[str, int]:
         """What statistics tell of the way out: connections cut, those without a session, unfinished bytes."""
@@ -133,6 +142,16 @@ class Schedule:
         """Write everything that is queued."""
         dirty, self._dirty = self._dirty, []
         self._turn_bytes = 0
+        if self.arrivals:
+            # As ``Histogram.observe``, of many, most of which came together.
+            now, delays = monotonic(), self.delays
+            last, index = 0.0, 0
+            for arrival in self.arrivals:
+                if arrival != last:
+                    last, index = arrival, bisect_left(delays.bounds, now - arrival)
+                delays.counts[index] += 1
+                delays.sum += now - arrival
+            self.arrivals.clear()
         try:
             for outlet in dirty:
                 outlet.flush()

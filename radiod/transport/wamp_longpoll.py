@@ -25,6 +25,7 @@ from radiod.core.rights import Principal
 from radiod.core.timers import Deadline
 from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, QUOTA, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_poll_format
+from radiod.transport.census import LONG_POLL
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
 from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
@@ -332,6 +333,7 @@ class Poll:
     def _expire(self) -> None:
         if not self.is_over:
             self.log.info("lost {peer}: no receive in time", peer=self._peer)
+            self._polls.fan_out.census.cuts["silent"] += 1
         self.close()
 
 
@@ -383,6 +385,7 @@ class Polls:
         seat = self._seats.take(network and ("", network), is_stranger=False)
         poll = Poll(self, self._ids.secret(), protocol, peer, seat, origin)
         self._polls[poll.id] = poll
+        self.fan_out.census.enter(LONG_POLL)
         return poll
 
     def find(self, id: str) -> Poll | None:
@@ -391,7 +394,8 @@ class Polls:
 
     def forget(self, poll: Poll) -> None:
         """A transport was closed."""
-        self._polls.pop(poll.id, None)
+        if self._polls.pop(poll.id, None) is not None:
+            self.fan_out.census.leave(LONG_POLL)
 
     def wind_up(self) -> None:
         """Answer every receive that waits: the server stops."""

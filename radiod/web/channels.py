@@ -57,6 +57,8 @@ def _found(description: dict[str, Any]) -> Answer:
 class Health(Route):
     """``GET /healthz``: 200 while the server's loop turns, and what it is."""
 
+    is_for_watchers = True
+
     def get(self, request: Request) -> Outcome:
         """Answering at all is the answer."""
         return json_answer(200, {"status": "ok", "version": __version__, "build": BUILD})

@@ -6,8 +6,17 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from radiod.core.budgets.addresses import network_of
+from radiod.core.holders import Holder
 from radiod.core.promises import Promise, chain
-from radiod.errors import CHANNEL_CLOSED, NOT_AUTHORIZED, NoAccess, RadiodError, Refused, WrongSecret
+from radiod.errors import (
+    CHANNEL_CLOSED,
+    NOT_AUTHORIZED,
+    NoAccess,
+    OverLimit,
+    RadiodError,
+    Refused,
+    WrongSecret,
+)
 from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
@@ -64,6 +73,8 @@ class Listen(Route):
         self._streams = streams
         self._polls = polls
         self._channel = channel
+        # An alias may be a private channel's.
+        self.label = "/listen/{channel}" if channel is None else "/{alias}"
 
     def get(self, request: Request) -> Outcome:
         """Open the stream that the client accepts, or answer its poll, perhaps later."""
@@ -103,6 +114,8 @@ class Listener:
         self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
+        # Of whom to ask why a quota has ended a poll.
+        self._holder: Holder | None = None
 
     def begin(self, stream: Any, keys: tuple[str | None, ...]) -> None:
         """Serve an admitted listener, whose ``keys`` were right.
@@ -121,6 +134,7 @@ class Listener:
             request.answer(Answer(200))
         else:
             network = network_of(request.visit.address)
+            self._holder = stream.principal.holder
             request.on_lost = self._polls.poll(stream, self._tell, network)
 
     def _stream(self, media_type: str, stream: Any) -> None:
@@ -146,7 +160,7 @@ class Listener:
     def _tell(self, polled: Any) -> None:
         """Answer a poll."""
         if polled.ended_for:
-            self.conclude(NoAccess(polled.ended_for))
+            self.conclude(self._ended(polled.ended_for))
             return
         fields = []
         if polled.position is not None:
@@ -161,6 +175,15 @@ class Listener:
             self.conclude(Refused(CHANNEL_CLOSED, "the channel is closed"), *fields)
         else:
             self._request.answer(Answer(204, fields=tuple(fields)))
+
+    def _ended(self, reason: str) -> RadiodError:
+        """Why a poll has ended: for a quota it is told as one that is refused for that."""
+        if reason == "quota" and self._holder is not None:
+            try:
+                self._holder.check_room()
+            except OverLimit as over:
+                return over
+        return NoAccess(reason)
 
     def conclude(self, outcome: RadiodError | None, *fields: tuple[str, str]) -> None:
         """Answer with the error, if one came after a while."""

@@ -57,6 +57,7 @@ _OPEN: Final = msgspec.json.Decoder(Open)
 class LongPoll(Route):
     """``open``, and ``<transport>/receive``, ``/send`` and ``/close``."""
 
+    label = "/lp/{transport}"
     methods = ("POST", "OPTIONS")
     is_for_pages = True
 

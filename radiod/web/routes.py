@@ -25,6 +25,9 @@ EXPOSED_HEADERS: Final = (
     "Idempotency-Replayed, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After"
 )
 
+OTHER: Final = "other"
+"""The label of what is nowhere."""
+
 Outcome = Answer | Promise[Answer] | None
 """What a method comes to: an answer, now or later, or None: it answers the request itself."""
 
@@ -35,6 +38,10 @@ class Route:
     A subclass has ``get`` if GET is one of them, and ``post`` if POST is.
     """
 
+    label: str = OTHER
+    """What its requests are counted under: where it is, with ``{names}`` for what clients choose."""
+    is_for_watchers: bool = False
+    """Whether it is served where only those come who watch the server."""
     methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
     untold: tuple[str, ...] = ()
     """Methods that are answered, too, and that ``Allow`` does not name."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from radiod.web.answers import NO_PATH, Request
-from radiod.web.routes import Outcome, Route
+from radiod.web.routes import OTHER, Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 
@@ -88,9 +88,14 @@ class Site:
         names = sorted(file.name for file in PAGES.iterdir() if file.suffix in TYPES)
         # Addresses in pages are relative, so that they work below any path; each page is at one only.
         files = {f"/static/{name}": Page(name) for name in names if not name.endswith(".html")}
+        for page in files.values():
+            page.label = "/static/{file}"
         self._leaves: dict[str, Route] = {"/": Page("index.html"), "*": WholeServer(), **files, **leaves}
         self._below = dict(below)
         self._not_found = NotFound()
+        for path, route in self._leaves.items():
+            if route.label == OTHER:
+                route.label = path
 
     def route(self, path: str) -> Route:
         """What a path leads to."""

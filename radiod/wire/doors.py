@@ -66,6 +66,9 @@ class Door:
         self._has_proxies = bool(trusted)
         self._hosts = None if hosts is None else frozenset(hosts)
         self._origins = None if origins is None else frozenset(map(usual_origin, origins))
+        self.serves_radio = True
+        self.serves_metrics = False
+        """What is served behind it: all that the radio is for, and what it tells whoever watches it."""
         self.tells_peer_late = False
         """Whether the PROXY protocol tells who connects, after the connection was accepted."""
         self.is_loopback = False

@@ -37,6 +37,7 @@ SINGLE: Final = frozenset(
 PHRASES: Final = {
     400: "Bad Request",
     403: "Forbidden",
+    404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Content Too Large",

@@ -12,7 +12,6 @@ from radiod.access.secrets import is_key_id, is_secret
 from radiod.core.access.records import KeyRecord, SecretRecord
 from radiod.core.ids import digest
 from radiod.core.rights import Action
-from radiod.web.ongoing import Ongoing
 from radiod.errors import (
     INVALID_ARGUMENT,
     NO_SUCH_ACCOUNT,
@@ -21,6 +20,7 @@ from radiod.errors import (
     STORE_UNAVAILABLE,
     NoAccess,
 )
+from radiod.web.ongoing import Ongoing
 
 HOUR = 3600.0
 

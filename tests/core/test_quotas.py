@@ -29,6 +29,11 @@ def test_days_and_months_are_of_utc(now, day, month):
     assert month_of(moment(now)) == tuple(map(moment, month))
 
 
+def test_the_last_month_that_there_is_ends_where_dates_do():
+    begin = moment("9999-12-01")
+    assert month_of(moment("9999-12-31T23:59:59")) == (begin, begin + 31 * 86_400)
+
+
 @given(now=st.floats(0, 4e9))
 def test_every_moment_is_in_its_period_and_periods_have_no_gap(now):
     for period in (day_of, month_of):

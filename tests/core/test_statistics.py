@@ -75,6 +75,7 @@ def test_the_lag_is_how_late_the_timers_ran():
         clock.let_pass(seconds)
         clock.catch_up()
     assert statistics.describe()["loop_lag"] == {"max": 1.75, "mean": 2.0 / 3}
+    assert statistics.longest_lag == 1.75
 
 
 def test_a_round_without_a_look_leaves_the_lag_as_it_was():

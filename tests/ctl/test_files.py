@@ -266,7 +266,14 @@ class TestDates:
 
     @pytest.mark.parametrize(
         ("text", "days"),
-        [("2026-11", 30), ("2026-12", 31), ("2027-02", 28), ("2028-02", 29), ("2027-01", 31)],
+        [
+            ("2026-11", 30),
+            ("2026-12", 31),
+            ("2027-02", 28),
+            ("2028-02", 29),
+            ("2027-01", 31),
+            ("9999-12", 31),
+        ],
     )
     def test_a_month_ends_where_the_next_begins(self, text, days):
         start, end = month(text)

@@ -73,18 +73,25 @@ def _another_address() -> str:
 
 
 class Pipe:
-    """One TCP connection. ``framed`` says how WAMP messages go onto it, ``unframed`` how they come off."""
+    """One connection. ``framed`` says how WAMP messages go onto it, ``unframed`` how they come off.
 
-    def __init__(self, port: int, serializer: str = "json", receive_buffer: int | None = None) -> None:
+    Args:
+        port: of TCP; or the path of a Unix socket.
+    """
+
+    def __init__(self, port: int | str, serializer: str = "json", receive_buffer: int | None = None) -> None:
         self.port = port
         self.serializer = serializer
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(port, str) else socket.AF_INET)
         self.socket.settimeout(SECONDS)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.bind((_another_address(), 0))
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(port, str):
+            self.socket.connect(port)
+        else:
+            self.socket.bind((_another_address(), 0))
+            self.socket.connect(("127.0.0.1", port))
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""
         self.is_closed = False
         self.close_code: int | None = None
@@ -240,7 +247,7 @@ class WebSocket(Pipe):
 class RawSocket(Pipe):
     """WAMP over RawSocket."""
 
-    def __init__(self, port: int, serializer: str = "json", **more: Any) -> None:
+    def __init__(self, port: int | str, serializer: str = "json", **more: Any) -> None:
         super().__init__(port, serializer, **more)
         self.socket.sendall(bytes((0x7F, 0xF0 | NUMBERS[serializer], 0, 0)))
         while len(self.unread) < 4 and not self.is_closed:

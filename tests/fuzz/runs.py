@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from fuzz import messages, octets, rights, sinks
+from fuzz import access, messages, octets, rights, sinks
 from fuzz.cost import Costs
 from fuzz.rule import Rule
 from fuzz.strict import Decoders, Listeners
@@ -191,6 +191,20 @@ class Run:
 
             self.bursts("sinks", end, play)
 
+    def access(self, end: float) -> None:
+        """The books: an operator's calls, and strangers' keys and tokens."""
+        with running(self.folder, access.config(self.folder)) as target:
+            oracle = Oracle(target)
+            books = access.Books(self.folder, oracle)
+
+            def play(random: Random) -> None:
+                books.operate(random)
+                books.knock(random)
+                oracle.check()
+
+            self.bursts("access", end, play)
+            books.check_end()
+
     def strict(self, end: float) -> None:
         """What is passed on, by the decoders of other languages."""
         decoders = Decoders()
@@ -215,11 +229,12 @@ class Run:
 
 
 PARTS: dict[str, tuple[float, Callable[[Run, float], None]]] = {
-    "messages": (0.2, Run.messages),
-    "octets": (0.13, Run.octets),
-    "cost": (0.35, Run.cost),
+    "messages": (0.17, Run.messages),
+    "octets": (0.11, Run.octets),
+    "cost": (0.31, Run.cost),
     "rights": (0.12, Run.rights),
     "sinks": (0.08, Run.sinks),
+    "access": (0.09, Run.access),
     "strict": (0.12, Run.strict),
 }
 """name -> its share of the time, and what runs it."""

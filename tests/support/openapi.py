@@ -22,6 +22,7 @@ call = [
     "wamp.session.count", "wamp.session.kill_by_authid", "wamp.subscription.remove_subscriber",
 ]
 signing = "sample-signing"
+metrics = true
 
 [realms.radio.channels.other_net]
 history = { size = 100 }

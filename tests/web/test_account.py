@@ -109,8 +109,9 @@ class TestUsage:
         assert columns["day"] == "2026-11-27"
         assert (columns["key"], columns["channel"]) == (key["id"], "a")
         assert (columns["published"], columns["bytes_in"]) == ("2", str(2 * len('[{"n": 7}]')))
-        nothing = ask(world, http.get("/account/usage.csv?month=2026-10", line))
-        assert nothing.body.decode().splitlines() == [header]
+        for month in ("2026-10", "1970-01", "9999-12"):
+            nothing = ask(world, http.get(f"/account/usage.csv?month={month}", line))
+            assert nothing.body.decode().splitlines() == [header]
 
     @pytest.mark.parametrize(
         "month", ["", "2026", "2026-13", "2026-11-27", "1969-12", "0000-01", "2026-1", "2026-11%0a"]

@@ -324,3 +324,59 @@ publish = ["*"]
         world.start(self.CONFIG.replace('plan = "basic"', 'plan = "basics"'), base="")
         assert self.publish(world, "sample-key") == 429
         assert world.radio.access.plans.missing()
+
+
+class TestUsedUp:
+    """What waits, and was given nothing, ends too when its account has used up a quota."""
+
+    def use_up(self, world, **limits):
+        allowances = plan(world, deliver_day=1, **limits)
+        stream = world.ask(http.get("/listen/sample_net", KEY, "Accept: application/x-ndjson"))
+        return allowances, stream
+
+    def settle(self, world):
+        assert post(world, GOOD).status == 200
+        world.wait(0)
+        world.radio.usage.ledger.settle()
+        world.radio.usage.limits.settled()
+        world.wait(0)
+
+    @pytest.mark.parametrize("path", ["/listen/other_net", "/listen?channel=other_net&channel=kept"])
+    def test_a_poll_that_waits_is_told_when_to_come_back(self, world, path):
+        poll = world.ask(http.get(path, KEY))
+        _, stream = self.use_up(world)
+        self.settle(world)
+        told = Answer(poll.received())
+        quota = {"error": "quota exceeded", "reason": "quota", "limit": "deliver_day"}
+        assert (told.status, told.json, told.headers["Retry-After"]) == (429, quota, "43200")
+        again = Answer(world.ask(http.get(path, KEY)).received())
+        assert (again.status, again.json, again.headers["Retry-After"]) == (429, quota, "43200")
+        assert stream.received().endswith(b'{"end": "quota"}\n\n\r\n0\r\n\r\n')
+        assert world.radio.channel_polls.waiting == 0
+        assert world.radio.keys.by_id("sample").holder.account.connections == 0
+
+    def test_a_poll_that_waits_is_left_where_the_plan_thins(self, world):
+        poll = world.ask(http.get("/listen/other_net", KEY))
+        self.use_up(world, over="thin")
+        self.settle(world)
+        assert poll.received() == b""
+
+    def test_a_session_over_long_poll_is_told_by_the_receive_that_waits(self, world):
+        session = world.radio.polls.open(["wamp.2.json"], "tcp:127.0.0.1:1")
+        told = []
+
+        def say(*message):
+            session.receive(told.append)
+            session.send(json.dumps(message).encode(), lambda wrong: None)
+            world.wait(0)
+            return json.loads(told.pop())
+
+        hello = {"roles": {"subscriber": {}}, "authmethods": ["ticket"], "authid": "sample"}
+        assert say(1, "radio", hello)[0] == 4
+        assert say(5, "sample-key", {})[0] == 2
+        assert say(32, 1, {}, "other_net")[0] == 33
+        session.receive(told.append)
+        self.use_up(world)
+        self.settle(world)
+        assert json.loads(told.pop())[::2] == [6, "radiod.close.quota"]
+        assert world.radio.keys.by_id("sample").holder.account.connections == 0

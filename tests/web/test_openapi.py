@@ -671,6 +671,17 @@ def shut(world):
 
 rows("health", 200, http.get("/healthz"))
 rows("openapi", 200, http.get("/openapi.json"))
+rows("ready", 503, http.get("/readyz"))
+rows("metrics", 200, http.get("/metrics", KEY), media_type="text/plain")
+rows("metrics", 404, http.get("/metrics"), http.get("/metrics", "API-KEY: wrong"))
+
+
+@row("ready", 200)
+def started(world):
+    world.radio.readiness.is_restored = True
+    return ask(world, http.get("/readyz"))
+
+
 rows("page", 200, http.get("/"), media_type="text/html")
 rows("pageFile", 200, http.get("/static/main.js"), media_type="text/javascript")
 rows("pageFile", 200, http.get("/static/style.css"), media_type="text/css")

@@ -103,6 +103,11 @@ class Channels:
         """The public ones."""
         return iter(self._public.values())
 
+    @property
+    def private(self) -> Iterator[Channel]:
+        """The others: for whoever watches the server, who tells no names."""
+        return iter(self._private.values())
+
     # --- making them
 
     def declare(self, name: str, settings: ChannelSettings = NO_RULES, *, key: str | None = None) -> Channel:

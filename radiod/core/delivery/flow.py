@@ -11,6 +11,7 @@ from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
 from radiod.core.delivery.settings import POLICIES, Policy
+from radiod.core.delivery.totals import Totals
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
 
@@ -79,7 +80,10 @@ class Tally:
 
 
 class Flow:
-    """Shared by all listeners of one broker. ``paced`` counts those that have a pacer."""
+    """Shared by all listeners of one broker. ``paced`` counts those that have a pacer.
+
+    ``totals``: what its topics come to; None: nobody may know of them.
+    """
 
     __slots__ = (
         "bounds",
@@ -90,6 +94,7 @@ class Flow:
         "readerships",
         "tally",
         "timers",
+        "totals",
         "wait_timeout",
     )
 
@@ -103,7 +108,9 @@ class Flow:
         holdings: Holdings | None = None,
         bounds: Bounds | None = None,
         readerships: Readerships | None = None,
+        totals: Totals | None = None,
     ) -> None:
+        self.totals = totals
         self.readerships = Readerships(Ledger(clock)) if readerships is None else readerships
         self.holdings = Holdings() if holdings is None else holdings
         self.bounds = Bounds() if bounds is None else bounds

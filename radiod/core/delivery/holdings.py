@@ -13,6 +13,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heapreplace
 from typing import Final, Protocol
 
+from radiod.core.limits import Limits
 from radiod.core.sessions.session import Session
 
 __all__ = ["Account", "Holder", "Holdings"]
@@ -47,6 +48,11 @@ class Holdings:
         # Those for which something is held.
         self._accounts: dict[Account, None] = {}
         self._by_session: dict[Session, Account] = {}
+
+    @classmethod
+    def of(cls, limits: Limits) -> Holdings:
+        """Within the bounds of a realm's limits."""
+        return cls(limits.max_session_bytes, limits.max_buffered_bytes)
 
     def __len__(self) -> int:
         """Sessions that have an account."""

@@ -240,7 +240,7 @@ class ListenerGroup:
         self.flow = flow
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
-        self.offered = Offered(named(match, topic))
+        self.offered = Offered(named(match, topic), flow.totals)
 
     def leave_out(self, receivers: Collection[Listener], publisher: Any, size: int) -> None:
         """An event of ``size`` bytes is offered to these alone, of its ordinary listeners.

@@ -9,18 +9,23 @@ few, or slow. ``Readerships.settle`` brings all of it together in the ledger, on
 from __future__ import annotations
 
 from radiod.core.access.ledger import Ledger, Line
+from radiod.core.delivery.totals import Totals
 from radiod.core.holders import Holder
 
 __all__ = ["Offered", "Readership", "Readerships"]
 
 
 class Offered:
-    """Events that all ordinary listeners of one subscription were given, and their payload bytes."""
+    """Events that all ordinary listeners of one subscription were given, and their payload bytes.
 
-    __slots__ = ("by_holder", "bytes", "channel", "events")
+    ``totals``: where else it is entered, by channel; None: nowhere.
+    """
 
-    def __init__(self, channel: str) -> None:
+    __slots__ = ("by_holder", "bytes", "channel", "events", "totals")
+
+    def __init__(self, channel: str, totals: Totals | None = None) -> None:
         self.channel = channel
+        self.totals = totals
         self.events = 0
         self.bytes = 0
         self.by_holder: dict[Holder | None, Readership] = {}
@@ -123,6 +128,10 @@ class Readership:
         line.delivered += self._delivered
         line.bytes_out += self._bytes
         line.dropped += self._dropped
+        if self._offered.totals is not None:
+            total = self._offered.totals.of(self._offered.channel)
+            total.delivered += self._delivered
+            total.dropped += self._dropped
         self._delivered = self._bytes = self._dropped = 0
 
 

@@ -150,6 +150,11 @@ class History:
                 room.begin(self, record.order)
         self.expire(record.since)
 
+    @property
+    def bytes(self) -> int:
+        """What the records held take, their own sizes alone."""
+        return self._bytes
+
     def expire(self, now: float) -> None:
         """Drop what is beyond the bounds; ``now``: monotonic seconds."""
         keep = self.keep

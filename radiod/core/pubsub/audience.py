@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from radiod.core.rights import Actor
+from radiod.core.rights import Actor, Permissions
+from radiod.core.sessions.session import Session
+from radiod.core.uris import watched
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Audience"]
+__all__ = ["Audience", "hides", "is_hidden"]
 
 
 class Audience:
@@ -45,3 +47,18 @@ def _lists(eligible: list[Any] | None, exclude: list[Any] | None) -> Lists:
 
 def _passes(value: Any, eligible: frozenset[Any] | None, exclude: frozenset[Any]) -> bool:
     return (eligible is None or value in eligible) and value not in exclude
+
+
+def is_hidden(session: Session, topic: str, known: dict[Permissions, bool]) -> bool:
+    """Whether the session's role hides the topic; ``known``: what was found out for this event already."""
+    permissions = session.principal.permissions
+    found = known.get(permissions)
+    if found is None:
+        found = known[permissions] = hides(permissions, topic)
+    return found
+
+
+def hides(permissions: Permissions, topic: str) -> bool:
+    """Whether a role may not have events of ``topic``; who is present where it may not listen is one."""
+    channel = watched(topic)
+    return permissions.hides(topic) or (channel is not None and permissions.hides(channel))

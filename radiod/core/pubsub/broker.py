@@ -19,16 +19,17 @@ from radiod.core.delivery.pacing import Pacer
 from radiod.core.delivery.readership import Readerships
 from radiod.core.delivery.receipts import Receipt
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.delivery.totals import Totals
 from radiod.core.ids import Counter, Ids
 from radiod.core.limits import Limits
 from radiod.core.patterns import PatternIndex
 from radiod.core.promises import Promise
-from radiod.core.pubsub.audience import Audience
+from radiod.core.pubsub.audience import Audience, hides, is_hidden
 from radiod.core.pubsub.retention import Retained, Retention, retained_size
 from radiod.core.rights import Actor, Permissions
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
-from radiod.core.uris import is_reserved, watched
+from radiod.core.uris import is_reserved
 from radiod.errors import NO_SUCH_SUBSCRIPTION, OVERRUN, QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import MatchPolicy, PublishOptions, SubscribeOptions
@@ -127,6 +128,7 @@ class Broker:
         subscriptions, retention: shared by all brokers of a realm.
         private_ids: where the ids of a private channel's subscriptions come from; None: it is not private.
         holdings, readerships: of the server; bounds: those of the realm that were met.
+        tally: shared by the realm's private channels; totals: as ``Flow`` has them.
     """
 
     def __init__(
@@ -142,20 +144,20 @@ class Broker:
         holdings: Holdings | None = None,
         bounds: Bounds | None = None,
         readerships: Readerships | None = None,
+        tally: Tally | None = None,
+        totals: Totals | None = None,
     ) -> None:
         self._outbox = outbox
         self._held = SessionSubscriptions() if subscriptions is None else subscriptions
         self._private_ids = private_ids
         self._retention = Retention(limits) if retention is None else retention
         self._clock = clock
-        self.tally = Tally()
-        holdings = (
-            Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
-        )
+        self.tally = Tally() if tally is None else tally
+        holdings = Holdings.of(limits) if holdings is None else holdings
         bounds = Bounds() if bounds is None else bounds
         readerships = Readerships(Ledger(clock)) if readerships is None else readerships
         shared = limits.wait_timeout_s, holdings, bounds, readerships
-        self._flow = Flow(outbox, clock, timers, self.tally, *shared)
+        self._flow = Flow(outbox, clock, timers, self.tally, *shared, totals)
         # Some of what the router tells is for the members of private channels: it is counted apart.
         self._router_flow = Flow(outbox, clock, timers, Tally(), *shared)
         self._limits = limits
@@ -278,7 +280,7 @@ class Broker:
         self, listener: Listener, topic: str, publication: int, payload: Payload, details: dict[str, Any]
     ) -> None:
         """Send what a topic tells late listeners, as retained, to one that may have it."""
-        if not _hides(listener.session.principal.permissions, topic):
+        if not hides(listener.session.principal.permissions, topic):
             subscription = listener.subscription
             told = _details(subscription, topic, {**details, "retained": True})
             broadcast = Broadcast(subscription.id, publication, topic, told, payload)
@@ -429,20 +431,5 @@ def _receivers(
         for session, listener in listeners.items()
         if not (leave_out and session is publisher)
         and (audience is None or session in audience)
-        and not (is_pattern and _is_hidden(session, topic, hidden))
+        and not (is_pattern and is_hidden(session, topic, hidden))
     ]
-
-
-def _is_hidden(session: Session, topic: str, known: dict[Permissions, bool]) -> bool:
-    """Whether the session's role hides the topic; ``known``: what was found out for this event already."""
-    permissions = session.principal.permissions
-    is_hidden = known.get(permissions)
-    if is_hidden is None:
-        is_hidden = known[permissions] = _hides(permissions, topic)
-    return is_hidden
-
-
-def _hides(permissions: Permissions, topic: str) -> bool:
-    """Whether a role may not have events of ``topic``; who is present where it may not listen is one."""
-    channel = watched(topic)
-    return permissions.hides(topic) or (channel is not None and permissions.hides(channel))

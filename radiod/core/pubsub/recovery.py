@@ -13,15 +13,36 @@ from radiod.core.uris import is_reserved
 from radiod.errors import INVALID_ARGUMENT, Refused
 from radiod.wire.options import SubscribeOptions
 
-__all__ = ["Recovery"]
+__all__ = ["Recoveries", "Recovery"]
+
+
+class Recoveries:
+    """How often somebody went on behind a position: ``whole``; ``broken``: it was not held any more."""
+
+    __slots__ = ("broken", "whole")
+
+    def __init__(self) -> None:
+        self.whole = 0
+        self.broken = 0
+
+    def count(self, is_recovered: bool) -> None:
+        """Once more."""
+        if is_recovered:
+            self.whole += 1
+        else:
+            self.broken += 1
 
 
 class Recovery:
-    """What listeners in one topic space may have of what they missed. Rights are checked before."""
+    """What listeners in one topic space may have of what they missed. Rights are checked before.
 
-    def __init__(self, broker: Broker, histories: Histories) -> None:
+    ``counts``: those of the realm.
+    """
+
+    def __init__(self, broker: Broker, histories: Histories, counts: Recoveries | None = None) -> None:
         self._broker = broker
         self._histories = histories
+        self.counts = Recoveries() if counts is None else counts
 
     def behind(self, session: Session, topic: str, options: SubscribeOptions) -> Position | None:
         """The position that SUBSCRIBE asks to go on behind; None: it does not.
@@ -51,6 +72,7 @@ class Recovery:
         first = self._histories.first_for(history, listener.session.principal)
         if index < first:
             index, is_recovered = first, False
+        self.counts.count(is_recovered)
         if not is_recovered:
             listener.tell_next({"_recovered": False})
         if index < history.end:

@@ -13,7 +13,7 @@ from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.pubsub.broker import Broker, Subscribing
 from radiod.core.pubsub.publishing import Publishing
-from radiod.core.pubsub.recovery import Recovery
+from radiod.core.pubsub.recovery import Recoveries, Recovery
 from radiod.core.pubsub.tuning import Tuned, Tuning
 from radiod.core.sessions.session import Session
 from radiod.core.statistics import Statistics
@@ -35,11 +35,12 @@ class TopicSpace:
         limits: Limits,
         statistics: Statistics,
         tuned: Tuned | None = None,
+        recoveries: Recoveries | None = None,
     ) -> None:
         self.broker = broker
         self.histories = histories
         self.publishing = Publishing(broker, histories, ids, statistics)
-        self.recovery = Recovery(broker, histories)
+        self.recovery = Recovery(broker, histories, recoveries)
         self.tuning = Tuning(limits, Tuned(limits) if tuned is None else tuned)
 
     def at(self, topic: str) -> TopicRef:

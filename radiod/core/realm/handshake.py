@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from radiod import __version__
 from radiod.core.budgets.addresses import address_of_peer, network_of_peer
@@ -38,12 +38,17 @@ from radiod.errors import (
 from radiod.wire.messages import Authenticate, Challenge, Hello, Message, Welcome, name_of
 from radiod.wire.options import HelloDetails
 
-__all__ = ["Gate", "Handshake"]
+__all__ = ["Gate", "Handshake", "Tally"]
 
 CLIENT_ROLES: Final = frozenset({"publisher", "subscriber", "caller", "callee"})
 
 AT_ONCE: Final = frozenset({"anonymous", "cookie"})
 """Methods for which nobody is asked."""
+
+NO_METHOD: Final = "none"
+"""The method of those who ask for none that there is."""
+
+Tally = dict[tuple[str, str], int]
 
 MAX_AGENT: Final = 128
 """Characters kept of what a client calls itself."""
@@ -108,13 +113,14 @@ class Gate(Struct, frozen=True):
     """A realm, and the ways into it by method name.
 
     ``cookies``: who may come back, None: nobody; ``logins``: seats for those about whom somebody else is
-    asked, None: nobody is.
+    asked, None: nobody is; ``tally``: (method, outcome) -> how many came to it.
     """
 
     realm: Realm
     authenticators: Mapping[str, Authenticator]
     cookies: Cookies | None = None
     logins: Seats | None = None
+    tally: Tally = field(default_factory=dict)
 
     def offers(self, cookie: BrowserCookie | None, authid: str | None) -> Mapping[str, Authenticator]:
         """The ways in for a client with this cookie who wants to be ``authid``."""
@@ -147,6 +153,7 @@ class Handshake:
         "_gate",
         "_gates",
         "_is_abandoned",
+        "_method",
         "_origin",
         "_peer",
         "_question",
@@ -169,6 +176,8 @@ class Handshake:
         self._details: HelloDetails | None = None
         self._question: AuthChallenge | None = None
         self._is_abandoned = False
+        # The way in that was chosen; empty: how it ended has been counted.
+        self._method = NO_METHOD
         self._session_id: int | None = None
         self.session: Session | None = None
 
@@ -206,6 +215,14 @@ class Handshake:
     def abandon(self) -> None:
         """The connection is gone: an answer that is still awaited must not open a session."""
         self._is_abandoned = True
+        self.count("left")
+
+    def count(self, outcome: str) -> None:
+        """It has come to this; only the first outcome counts, and none before there was a HELLO."""
+        method, self._method = self._method, ""
+        if method and self._gate is not None:
+            tally = self._gate.tally
+            tally[method, outcome] = tally.get((method, outcome), 0) + 1
 
     def _hello(self, hello: Hello, outlet: Any) -> Message | Promise[Message]:
         if CLIENT_ROLES.isdisjoint(hello.details.roles):
@@ -219,6 +236,7 @@ class Handshake:
         self._details = hello.details
         offered = gate.offers(self._cookie, hello.details.authid)
         authenticator = _choose(offered, hello.details.authmethods)
+        self._method = authenticator.method
 
         def proceed(verdict: Principal | AuthChallenge) -> Message:
             return self._proceed(authenticator.method, verdict, outlet)
@@ -280,6 +298,7 @@ class Handshake:
             id=self._session_id,
         )
         self._details = None
+        self.count("accepted")
         self._gate.bind(self._cookie, principal)
         return Welcome(
             session.id,

@@ -12,6 +12,7 @@ from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.receipts import AwaitedRoom
+from radiod.core.delivery.totals import Totals
 from radiod.core.disclosure import PUBLISHER, disclosed
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
@@ -31,20 +32,39 @@ __all__ = ["Publications", "Usage"]
 class Usage:
     """Counts in the ledger, and for everybody to read: of that nothing on private channels.
 
-    ``published_events``: those that everybody may know of.
+    ``published_events``: those that everybody may know of. The rest is for whoever watches the server:
+    ``published_in_private``, and ``published_by_sessions``, on public topics or in private.
     """
 
-    __slots__ = ("_ledger", "_lines", "published_events")
+    __slots__ = (
+        "_ledger",
+        "_lines",
+        "_totals",
+        "published_by_sessions",
+        "published_events",
+        "published_in_private",
+    )
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, totals: Totals | None = None) -> None:
         self._ledger = ledger
         self._lines = ledger.lines
+        self._totals = Totals() if totals is None else totals
         self.published_events = 0
+        self.published_in_private = 0
+        self.published_by_sessions = 0
 
     def published(self, actor: Actor, channel: str, size: int, *, is_public: bool) -> None:
         """As ``Meter.published``."""
         if is_public:
             self.published_events += 1
+            total = self._totals.by_topic.get(channel)
+            if total is None:
+                total = self._totals.of(channel)
+            total.published += 1
+        else:
+            self.published_in_private += 1
+        if type(actor) is Session:
+            self.published_by_sessions += 1
         holder = actor.principal.holder
         line = self._lines.get((holder, channel))
         if line is None:

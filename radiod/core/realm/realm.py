@@ -21,10 +21,11 @@ from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.presence import Presence
 from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
-from radiod.core.delivery.flow import EventOutbox
+from radiod.core.delivery.flow import EventOutbox, Tally
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.readership import Readerships
+from radiod.core.delivery.totals import Totals
 from radiod.core.history.histories import Histories
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
@@ -44,6 +45,7 @@ from radiod.core.procedures.wamp_testaments import TestamentProcedures
 from radiod.core.promises import Promise
 from radiod.core.pubsub.announcer import Announcer
 from radiod.core.pubsub.broker import Broker, SessionSubscriptions
+from radiod.core.pubsub.recovery import Recoveries
 from radiod.core.pubsub.retention import Retention
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.testaments import Testaments
@@ -80,7 +82,9 @@ class Outbox(SessionOutbox, EventOutbox[Listener], Protocol):
 class Realm:
     """One realm of the router.
 
-    ``sessions``: id -> those that have joined, in that order; ``space``: of everything public.
+    ``sessions``: id -> those that have joined, in that order; ``space``: of everything public;
+    ``private_tally``: what became of events of all private channels; ``totals``: of public topics;
+    ``recoveries``: of those that went on behind a position.
     """
 
     def __init__(
@@ -106,12 +110,13 @@ class Realm:
         self.sessions: dict[int, Session] = {}
         self.bounds = Bounds()
         self.statistics = Statistics(clock, timers) if statistics is None else statistics
-        self.holdings = (
-            Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
-        )
+        self.holdings = Holdings.of(limits) if holdings is None else holdings
         self.readerships = Readerships(Ledger(clock)) if readerships is None else readerships
         self.ledger = self.readerships.ledger
-        self.usage = Usage(self.ledger)
+        self.private_tally = Tally()
+        self.totals = Totals()
+        self.recoveries = Recoveries()
+        self.usage = Usage(self.ledger, self.totals)
         self.slices = Slices(clock, timers)
         self._make_pubsub()
         self.dealer = Dealer(outbox, clock, timers, ids, limits, self.holdings)
@@ -147,10 +152,12 @@ class Realm:
             holdings=self.holdings,
             bounds=self.bounds,
             readerships=self.readerships,
+            tally=self.private_tally if is_private else None,
+            totals=None if is_private else self.totals,
         )
         max_topics = 1 if is_private else limits.max_channels
         histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
-        return TopicSpace(broker, histories, self._ids, limits, self.statistics, self.tuned)
+        return TopicSpace(broker, histories, self._ids, limits, self.statistics, self.tuned, self.recoveries)
 
     def _make_channels(self, undeclared_topics: bool) -> None:
         clock, timers, ids, limits = self._clock, self._timers, self._ids, self.limits

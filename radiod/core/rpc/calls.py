@@ -5,20 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from radiod.core.disclosure import CALLER
+from radiod.core.histograms import Histogram
 from radiod.core.ids import Counter
 from radiod.core.rights import Actor
+from radiod.core.rpc.features import CALLEES_OWN
 from radiod.core.rpc.registrations import Callee
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
-from radiod.errors import PeerError
+from radiod.errors import CANCELED, TIMEOUT, PeerError
 from radiod.wire.codecs import Payload
-from radiod.wire.messages import Message
+from radiod.wire.messages import Error, Message
 from radiod.wire.options import CallOptions
 
-__all__ = ["MAX_PROGRESSIVE", "Calls", "PendingCall"]
+__all__ = ["MAX_PROGRESSIVE", "CallTally", "Calls", "PendingCall"]
 
 MAX_PROGRESSIVE: Final = 256
 """Ids of progressive calls remembered after they ended: their last chunks may still be on the way."""
+
+
+class CallTally:
+    """Counts what became of the calls of one realm.
+
+    ``begun``: those that a callee was given; ``by_outcome``: how they ended (``left``: their callers did),
+    and those that were ``refused`` before; ``seconds``: what those that were answered took.
+    """
+
+    __slots__ = ("begun", "by_outcome", "seconds")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.by_outcome = dict.fromkeys(("result", "error", "timeout", "canceled", "left", "refused"), 0)
+        self.seconds = Histogram()
+
+    @property
+    def pending(self) -> int:
+        """Calls that have a callee, and no end yet."""
+        return self.begun - sum(self.by_outcome.values()) + self.by_outcome["refused"]
+
+    def answered(self, call: PendingCall, answer: Message, now: float) -> None:
+        """A call has ended with this."""
+        outcome = "result"
+        if type(answer) is Error:
+            outcome = OUTCOMES.get(answer.error, "error")
+        self.by_outcome[outcome] += 1
+        self.seconds.observe(now - call.began)
+
+
+OUTCOMES: Final = {TIMEOUT: "timeout", CANCELED: "canceled"}
 
 
 class Calls:
@@ -58,12 +92,13 @@ class PendingCall:
     what every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come;
     ``is_canceled``: the callee was told to end it; ``nameable``: who calls, for a callee that asks, or None;
     ``payload``: kept where another callee may have to be asked, whom ``unavailable`` does not have; ``held``:
-    bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from. What
-    is not set at first is set once the callee was asked.
+    bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from, and
+    ``began``: when it was given to its first callee. What is not set at first is set once that was asked.
     """
 
     __slots__ = (
         "at",
+        "began",
         "callee",
         "caller",
         "calls",
@@ -87,6 +122,7 @@ class PendingCall:
     callee: Callee
     invocation: int
     since: float
+    began: float
     deadline: Deadline
 
     def __init__(
@@ -116,6 +152,18 @@ class PendingCall:
     def invocation_details(self) -> dict[str, Any]:
         """Those of its next INVOCATION."""
         return {**self.details, "progress": True} if self.is_sending else self.details
+
+    def allowed(self, limit: float, is_forwarded: bool) -> float:
+        """How many seconds it may take, ``limit`` at most; ``is_forwarded``: its callee was told its time."""
+        # A callee that ends its calls itself gets the caller's time; the server's own limit holds for all.
+        if self.options.timeout and not is_forwarded:
+            return min(self.options.timeout / 1000, limit)
+        return limit
+
+    def forget_callee(self) -> None:
+        """Let go of what its callee was told and the next one may not be: that may have announced less."""
+        own = (*CALLEES_OWN, *CALLER) if self.nameable is not None else CALLEES_OWN
+        self.details = {name: self.details[name] for name in self.details if name not in own}
 
     @property
     def is_pending(self) -> bool:

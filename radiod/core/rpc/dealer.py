@@ -18,9 +18,8 @@ from radiod.core.disclosure import CALLER, identity
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.rights import Actor
-from radiod.core.rpc.calls import Calls, PendingCall
+from radiod.core.rpc.calls import Calls, CallTally, PendingCall
 from radiod.core.rpc.features import (
-    CALLEES_OWN,
     CANCELING,
     PASSTHRU,
     PROGRESSIVE_RESULTS,
@@ -65,9 +64,7 @@ class Dealer:
         limits: Limits,
         holdings: Holdings | None = None,
     ) -> None:
-        self._holdings = (
-            Holdings(limits.max_session_bytes, limits.max_buffered_bytes) if holdings is None else holdings
-        )
+        self._holdings = Holdings.of(limits) if holdings is None else holdings
         self._outbox = outbox
         self._clock = clock
         self._timers = timers
@@ -75,8 +72,8 @@ class Dealer:
         self.registrations = Registrations(clock, ids, limits)
         self.unheard = Unheard(clock, limits.call_timeout_s)
         self._calls: dict[Session, Calls] = {}
-        # Those that the router makes itself.
-        self._own = Calls()
+        self.tally = CallTally()
+        self._own = Calls()  # those that the router makes itself
 
     def __len__(self) -> int:
         """Registrations with at least one callee."""
@@ -152,8 +149,6 @@ class Dealer:
             return
         if options.progress:
             calls.remember_progressive(request, True)
-        if len(calls.made) >= self._limits.max_pending_calls:
-            raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
         call = PendingCall(caller, calls, request, options, {**details, **options.passthru()}, payload, None)
         call.nameable = caller if is_nameable else None
         self._begin(call, procedure)
@@ -178,11 +173,19 @@ class Dealer:
         return call
 
     def _begin(self, call: PendingCall, procedure: str) -> None:
-        registration = self.registrations.best(procedure)
-        if registration.match != "exact":
-            call.details["procedure"] = procedure
-        self._invoke(call, registration)
+        try:
+            if call.caller is not None and len(call.calls.made) >= self._limits.max_pending_calls:
+                raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
+            registration = self.registrations.best(procedure)
+            if registration.match != "exact":
+                call.details["procedure"] = procedure
+            self._invoke(call, registration)
+        except Refused:
+            self.tally.by_outcome["refused"] += 1
+            raise
         self._start_deadline(call)
+        self.tally.begun += 1
+        call.began = call.since
 
     def _invoke(self, call: PendingCall, registration: Registration) -> None:
         """Give a call to the callee whose turn it is. Raises: Refused."""
@@ -346,9 +349,7 @@ class Dealer:
         """Ask the next callee, within what is left of the call's time."""
         call.unavailable.add(callee)
         registration = call.callee.registration
-        # The next callee may have announced, or asked for, others.
-        own = (*CALLEES_OWN, *CALLER) if call.nameable is not None else CALLEES_OWN
-        call.details = {name: call.details[name] for name in call.details if name not in own}
+        call.forget_callee()
         try:
             if call.payload is None or not registration.callees or call.is_canceled:
                 raise Refused(
@@ -376,6 +377,7 @@ class Dealer:
         # Its own calls first: what it asked of itself must not be answered any more.
         for call in list(calls.made.values()):
             self._end(call)
+            self.tally.by_outcome["left"] += 1
             if call.callee.session is not session:
                 self._interrupt(call, "killnowait")
         # Whoever hears of an end may end others.
@@ -391,10 +393,7 @@ class Dealer:
         self._set_deadline(call, "timeout" in call.details)
 
     def _set_deadline(self, call: PendingCall, is_forwarded: bool) -> None:
-        # A callee that ends its calls itself gets the caller's time; the server's own limit holds for all.
-        seconds = self._limits.call_timeout_s
-        if call.options.timeout and not is_forwarded:
-            seconds = min(call.options.timeout / 1000, seconds)
+        seconds = call.allowed(self._limits.call_timeout_s, is_forwarded)
         late = partial(self._stop, call, TIMEOUT, "the callee did not answer in time", TIMEOUT)
         call.deadline = self._timers.at(call.since + seconds, late)
 
@@ -426,6 +425,7 @@ class Dealer:
 
     def _reply(self, call: PendingCall, message: Message, payload: Payload) -> None:
         """Give the last answer to whoever called."""
+        self.tally.answered(call, message, self._clock.seconds())
         if call.caller is None:
             assert call.on_end is not None
             call.on_end(message, payload)

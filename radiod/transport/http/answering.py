@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, ClassVar, Final
 
 from twisted.logger import Logger
 
 from radiod.core.timers import Deadline
+from radiod.transport.census import HTTP, OTHER, STREAM
 from radiod.transport.formats import NOTHING, Format
 from radiod.transport.http.request import Request
 from radiod.transport.http.server import HttpServer
@@ -17,12 +19,14 @@ from radiod.transport.schedule import Patience
 from radiod.transport.sockets import outlet_over
 from radiod.wire.answer import Answer
 from radiod.wire.answers import LAST_CHUNK, answer_bytes, stream_head
-from radiod.wire.doors import Caller
+from radiod.wire.doors import Caller, Door
 
 __all__ = ["Answering"]
 
 CLOSE_SECONDS: Final = 75.0
 """How long a peer may take to read its last answer."""
+
+NOWHERE: Final = ""
 
 WHILE_ANSWERING: Final = Patience(0, float("inf"))
 """One answer may wait behind another that the peer does not read; it is bounded, and no reason to cut."""
@@ -35,8 +39,10 @@ class Answering:
         "_caller",
         "_deadline",
         "_is_closing",
+        "_is_counted",
         "_is_kept",
         "_is_lingering",
+        "_is_stream",
         "_outlet",
         "_request",
         "_server",
@@ -55,6 +61,11 @@ class Answering:
         self._is_closing = False
         # Whether the peer may be sending yet when its last answer has left.
         self._is_lingering = False
+        # Whether an answer goes on; and whether it is in the table, and the census.
+        self._is_stream = False
+        self._is_counted = True
+        server.connections.add(self)
+        server.census.enter(HTTP)
         # When a request must be whole, or the connection closed.
         self._deadline: Deadline | None = None
         self._outlet: Outlet | None = outlet_over(
@@ -62,6 +73,11 @@ class Answering:
         )
         self._outlet.peer = caller.peer
         self._outlet.patience = WHILE_ANSWERING
+
+    @property
+    def door(self) -> Door:
+        """That it came by."""
+        return self._caller.door
 
     def _done(self) -> None:
         """The answer is on its way."""
@@ -73,6 +89,59 @@ class Answering:
 
     def _forget_head(self) -> None:
         """An answer goes on: no head is needed for long."""
+        raise NotImplementedError
+
+    # --- counting
+
+    _route: Any
+
+    def _count(self, status: int) -> None:
+        """One answer; what is asked for is known by its route, not by what the client wrote."""
+        route = self._route
+        self._server.census.answered(OTHER if route is None else route.label, status)
+
+    def _end_stream(self) -> None:
+        """An answer that went on is over, however."""
+        if self._is_stream:
+            self._is_stream = False
+            self._server.census.leave(STREAM)
+            self._server.census.there[HTTP] += 1
+
+    def wind_up(self) -> None:
+        """Close as soon as there is nothing to answer."""
+        raise NotImplementedError
+
+    def tire(self) -> None:
+        """Nothing was asked for all the time that this is allowed."""
+        raise NotImplementedError
+
+    def _gone(self) -> None:
+        """It is no connection of HTTP any more."""
+        self._end_stream()
+        if self._is_counted:
+            self._is_counted = False
+            self._server.connections.discard(self)
+            self._server.census.leave(HTTP)
+
+    # --- receiving
+
+    def _find(self, path: str) -> Any:
+        """What a path leads to, through the door that it came by."""
+        route = self._server.route(path)
+        if route.is_for_watchers or self._caller.door.serves_radio:
+            return route
+        return self._server.route(NOWHERE)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what comes."""
+        turns = self._server.fan_out.turns
+        turns.arrived = monotonic()
+        try:
+            self._receive(data)
+        finally:
+            turns.arrived = 0.0
+
+    def _receive(self, data: bytes) -> None:
         raise NotImplementedError
 
     # --- time
@@ -105,6 +174,7 @@ class Answering:
         )
         # Not before: whoever gives an answer that cannot be said is told so.
         request.is_over = True
+        self._count(answer.status)
         self._push(data)
         self._done()
 
@@ -157,6 +227,10 @@ class Answering:
         outlet.insert(place, head)
         self._server.fan_out.count(len(head))
         request.has_begun = True
+        self._count(answer.status)
+        self._is_stream = True
+        self._server.census.enter(STREAM)
+        self._server.census.there[HTTP] -= 1
         self._forget_head()
         patience = self._server.fan_out.patience
         outlet.patience = patience if is_cut_for_backlog else Patience(int(patience.cut_above), float("inf"))
@@ -164,6 +238,7 @@ class Answering:
 
     def end(self, request: Request) -> None:
         """An answer that went on has ended."""
+        self._end_stream()
         outlet = self._outlet
         request.is_over = True
         if outlet is None or self._is_closing:

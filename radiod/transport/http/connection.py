@@ -81,7 +81,6 @@ class HttpConnection(Answering):
         self._is_stepping = False
         # Bytes of answers that the peer had not read when it was last looked at.
         self._unread = -1
-        server.connections.add(self)
 
     # --- receiving
 
@@ -97,7 +96,7 @@ class HttpConnection(Answering):
             self._is_stepping = False
         self._go_on()
 
-    def dataReceived(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         """Take what comes, as far as it is its turn; drop it when the connection is being closed."""
         outlet = self._outlet
         if self._is_closing or outlet is None:
@@ -200,7 +199,7 @@ class HttpConnection(Answering):
         request = self._request = Request(self, head, visit)
         self._is_kept = head.is_kept and not server.is_winding_up
         try:
-            route = self._route = server.route(head.target.path)
+            route = self._route = self._find(head.target.path)
             taker = route.taker(request)
         except Exception:
             self._fail(request)
@@ -330,6 +329,7 @@ class HttpConnection(Answering):
             self.cut()
             return
         self.log.info("cut {peer}: no whole request in time", peer=self._caller.peer)
+        self._server.census.cuts["request_timeout"] += 1
         self.refuse(408)
 
     def tire(self) -> None:
@@ -380,6 +380,7 @@ class HttpConnection(Answering):
             phrase = PHRASES[status]
             fields = [("Accept-Encoding", "gzip")] if status == UNSUPPORTED else []
             if request is None or not request.has_begun:
+                self._count(status)
                 self._push(error_reply(status, text or phrase, fields, reason=phrase))
             self._is_lingering = True
             self._close()
@@ -419,7 +420,7 @@ class HttpConnection(Answering):
         self._outlet = None
         self._is_closing = True
         self._drop()
-        self._server.connections.discard(self)
+        self._gone()
         outlet.take_no_more()
         outlet.let_go()
         outlet.abandon()
@@ -442,5 +443,5 @@ class HttpConnection(Answering):
         if outlet is not None:
             outlet.abandon()
             outlet.inbox = None
-        self._server.connections.discard(self)
+        self._gone()
         self._on_lost()

@@ -23,7 +23,14 @@ class Taker(Protocol):
 
 
 class Route(Protocol):
-    """Answers requests; ``web.routes.Route`` is one."""
+    """Answers requests; ``web.routes.Route`` is one.
+
+    ``label``: what its requests are counted under; no client can choose it.
+    """
+
+    label: str
+    is_for_watchers: bool
+    """Whether it is served where nothing else of the radio is."""
 
     def taker(self, request: Request) -> Taker | None:
         """Who takes the body piece by piece; None: ``handle`` wants it whole. It may answer instead."""

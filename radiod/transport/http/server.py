@@ -51,6 +51,7 @@ class HttpServer:
         self.timeout = limits.http_timeout
         self.max_body_bytes = limits.max_message_bytes
         self.unfinished = fan_out.unfinished
+        self.census = fan_out.census
         self.connections: set[Connection] = set()
         self.is_winding_up = False
         self._idle = limits.http_idle

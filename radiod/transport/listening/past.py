@@ -43,6 +43,8 @@ class Past:
         self._read: list[Wanted] = []
         self._untold: dict[str, int] = {}
         self._gone: set[str] = set()
+        # Those of which it is known, and counted, whether they could go on.
+        self._counted: set[str] = set()
         # Events that samples tell of each channel, and their payload bytes.
         self._told: dict[str, tuple[int, int]] = {}
         for one in stream.wanted:
@@ -59,6 +61,7 @@ class Past:
             if page is None:
                 # It is not even counted.
                 self.is_recovered = False
+                self._count_once(one, is_recovered=False)
                 self._read.remove(one)
                 del self.at[one.topic]
                 continue
@@ -82,7 +85,13 @@ class Past:
         for channel, (events, size) in self._told.items():
             stream.retold(channel, events, size)
 
+    def _count_once(self, one: Wanted, *, is_recovered: bool) -> None:
+        if one.topic not in self._counted:
+            self._counted.add(one.topic)
+            one.space.recovery.counts.count(is_recovered)
+
     def _note(self, one: Wanted, page: Page) -> None:
+        self._count_once(one, is_recovered=page.is_recovered)
         if not page.is_recovered:
             self.is_recovered = False
             self._gone.add(one.topic)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
+from time import monotonic
 from typing import Any, ClassVar, Final
 
 from twisted.internet.protocol import connectionDone
@@ -20,6 +21,7 @@ from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
 from radiod.errors import PAYLOAD_SIZE_EXCEEDED, NoAccess, PeerError, Refused
 from radiod.transport.batched import Unbatcher, batched_format
+from radiod.transport.census import PLAIN_WEBSOCKET, WEBSOCKET
 from radiod.transport.clock import ReactorClock
 from radiod.transport.driver import WampDriver
 from radiod.transport.formats import Format
@@ -67,6 +69,7 @@ class Shared:
         self.clock = clock
         self.fan_out = fan_out
         self.turns = fan_out.turns
+        self.census = fan_out.census
         self.max_message_bytes = settings.max_message_bytes
         self.max_fragments = settings.max_fragments
         self._handshake_seconds = settings.handshake_seconds
@@ -160,6 +163,7 @@ class WebSocketConnection:
         deadline = self._shared.handshake_deadline
         driver = WampDriver(gates, codec, self._outlet, self._peer, deadline, cookie, origin)
         self._driver = driver
+        self._shared.census.enter(WEBSOCKET)
         if is_batched:
             make_format = partial(batched_format, codec.name, self._is_deflated)
             self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
@@ -169,6 +173,7 @@ class WebSocketConnection:
         outlet = self._outlet
         assert outlet is not None
         self._stream = stream
+        self._shared.census.enter(PLAIN_WEBSOCKET)
         try:
             stream.open(outlet)
         except Refused as refusal:
@@ -189,24 +194,26 @@ class WebSocketConnection:
         if outlet is None:
             # Both sides have said that they close.
             return
-        if outlet.reads_paused:
-            outlet.put_off(data, self._read)
-            return
-        driver = self._driver
-        if self._reader is None and driver is not None:
-            payloads, rest = plain_frames(data, self._first_byte, self._longest())
-            if rest == len(data) and self._unbatcher is None:
-                if len(payloads) == 1:
+        turns, driver = self._shared.turns, self._driver
+        turns.arrived = monotonic()
+        try:
+            if outlet.reads_paused:
+                outlet.put_off(data, self._read)
+            elif self._reader is None and driver is not None:
+                payloads, rest = plain_frames(data, self._first_byte, self._longest())
+                if rest < len(data) or self._unbatcher is not None:
+                    work: Work = map(driver.receive, self._messages(payloads))
+                    if rest < len(data):
+                        work = chain(work, self._read(data[rest:]))
+                    turns.take(outlet, work, self._read)
+                elif len(payloads) == 1:
                     driver.receive(payloads[0])
                 else:
-                    self._shared.turns.take_all(outlet, driver.receive, payloads, self._read)
-                return
-            work: Work = map(driver.receive, self._messages(payloads))
-            if rest < len(data):
-                work = chain(work, self._read(data[rest:]))
-        else:
-            work = self._read(data)
-        self._shared.turns.take(outlet, work, self._read)
+                    turns.take_all(outlet, driver.receive, payloads, self._read)
+            else:
+                turns.take(outlet, self._read(data), self._read)
+        finally:
+            turns.arrived = 0.0
 
     def _messages(self, payloads: Iterable[bytes]) -> Iterable[bytes]:
         """The messages in data frames, or in messages of WebSocket."""
@@ -320,6 +327,7 @@ class WebSocketConnection:
     def give_up(self) -> None:
         """There was no sign of life."""
         self.log.info("cut {peer}: it does not answer pings", peer=self._peer)
+        self._shared.census.cuts["silent"] += 1
         self._transport.abortConnection()
 
     def _cut(self) -> None:
@@ -372,6 +380,10 @@ class WebSocketConnection:
 
     def _free(self) -> None:
         self._shared.unfinished.release(self)
+        if self._driver is not None:
+            self._shared.census.leave(WEBSOCKET)
+        elif self._stream is not None:
+            self._shared.census.leave(PLAIN_WEBSOCKET)
         self._leave()
         if self._outlet is not None:
             self._outlet.abandon()

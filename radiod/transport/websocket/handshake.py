@@ -25,6 +25,7 @@ from radiod.core.timers import Deadline
 from radiod.errors import NoAccess, OverLimit, RadiodError, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
+from radiod.transport.census import OTHER
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import SUBPROTOCOLS, Format, websocket_format
 from radiod.transport.handover import put_in_place
@@ -162,6 +163,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
     def onOpen(self) -> None:
         """The handshake succeeded: what comes from now on is none of Autobahn's business."""
+        self._count(101)
         # What the client sent together with its request.
         rest, self.data = self.data, b""
         if self._stream is not None:
@@ -188,8 +190,17 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
         put_in_place(transport, opened)
         return opened
 
+    def _count(self, status: int) -> None:
+        """As any answer over HTTP, by its route."""
+        if self.target.path == WAMP_PATH:
+            route = WAMP_PATH
+        else:
+            route = OTHER if self.factory.channels_at(self.target) is None else f"{LISTEN_PATH}{{channel}}"
+        self.factory.shared.census.answered(route, status)
+
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the connection, and say so on one line."""
+        self._count(code)
         self.log.info("refused {peer}: {reason}", peer=self.peer, reason=reason[:MOST_LOGGED])
         self.transport.write(error_reply(code, reason, responseHeaders or self._fields, says=self._says))
         # Under TLS closing needs the peer.

@@ -39,6 +39,7 @@ _BATCH: Final = msgspec.json.Decoder(Batch)
 class Centrifugo(Route):
     """Does what Centrifugo's API can ask for here, in the realm of the key."""
 
+    label = "/api/{method}"
     methods = ("POST", "OPTIONS")
 
     def __init__(self, callers: Callers, methods: Methods) -> None:

@@ -383,3 +383,12 @@ class Recovering(RuleBasedStateMachine):
 
 Recovering.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestAgainstTheModel = Recovering.TestCase
+
+
+def test_recoveries_are_counted_by_whether_something_is_missing(radio):
+    radio.publish(20)
+    for seq in (15, 20, 1):
+        listen(radio.join(), "a", _radiod_after=radio.at(seq))
+    listen(radio.join(), "a", _radiod_position=True)
+    counts = radio.realm.recoveries
+    assert (counts.whole, counts.broken) == (2, 1)

@@ -588,3 +588,40 @@ def test_some_are_let_in_only_from_where_they_belong(peer, origin, reason):
     with pytest.raises(Denied, match=f"not let in: {reason}") as denied:
         handshake.receive(hello, OUTLET)
     assert denied.value.uri == AUTHENTICATION_FAILED
+
+
+class TestTheTally:
+    """How logins end is counted, each once."""
+
+    @pytest.fixture
+    def tally(self, world):
+        return world.handshake._gates["radio"].tally
+
+    def test_somebody_gets_in(self, world, tally):
+        world.hello(authmethods=["second"])
+        world.handshake.abandon()
+        assert tally == {("second", "accepted"): 1}
+
+    def test_somebody_is_refused(self, world, tally):
+        world.hello(authmethods=["ask"])
+        with pytest.raises(Denied):
+            world.send(5, "wrong", {})
+        world.handshake.count("refused")
+        world.handshake.abandon()
+        assert tally == {("ask", "refused"): 1}
+
+    def test_somebody_leaves_when_asked(self, world, tally):
+        world.hello(authmethods=["ask"])
+        world.handshake.abandon()
+        assert tally == {("ask", "left"): 1}
+
+    def test_somebody_asks_for_what_there_is_not(self, world, tally):
+        with pytest.raises(Denied):
+            world.hello(authmethods=["nothing"])
+        world.handshake.count("refused")
+        assert tally == {("none", "refused"): 1}
+
+    def test_nobody_has_said_hello(self, world, tally):
+        world.handshake.count("refused")
+        world.handshake.abandon()
+        assert tally == {}

@@ -271,3 +271,33 @@ def test_a_realm_counts_with_it(world, alice):
     alice.request(16, {}, "wamp.x")
     alice.request(16, {"_radiod_key": "secret"}, "p")
     assert world.realm.usage.published_events == 1
+
+
+def test_whoever_watches_the_server_counts_all_and_names_public_topics_alone(world, alice):
+    world.realm.lifecycle.declare("p", key="secret")
+    for topic, options in (("a", {}), ("a", {}), ("b", {}), ("p", {"_radiod_key": "secret"})):
+        alice.request(16, options, topic)
+    visitor = Visitor(7, make_principal())
+    world.realm.gateway.publish(visitor, "b", Payload.of(1))
+    usage = world.realm.usage
+    assert (usage.published_events, usage.published_in_private, usage.published_by_sessions) == (4, 1, 4)
+    assert {topic: total.published for topic, total in world.realm.totals.by_topic.items()} == {
+        "a": 2,
+        "b": 2,
+    }
+
+
+def test_deliveries_and_losses_are_entered_by_topic_and_those_of_private_channels_are_not(world, alice):
+    world.realm.lifecycle.declare("p", key="secret")
+    listener = world.join("listener")
+    listener.subscribe("a", _radiod_buffer={"min_interval": 60, "size": 1})
+    listener.subscribe("a.", match="prefix")
+    listener.subscribe("p", _radiod_key="secret")
+    world.realm.ledger.settle()
+    for topic, options in (("a", {}), ("a", {}), ("a", {}), ("a.b", {}), ("p", {"_radiod_key": "secret"})):
+        alice.request(16, options, topic)
+    world.realm.ledger.settle()
+    told = {topic: (total.delivered, total.dropped) for topic, total in world.realm.totals.by_topic.items()}
+    assert told == {"a": (1, 1), "a.*": (1, 0), "a.b": (0, 0)}
+    assert world.realm.private_tally.delivered == 1
+    assert [channel.name for channel in world.realm.channels.private] == ["p"]

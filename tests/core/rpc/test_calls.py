@@ -2,11 +2,12 @@
 
 import pytest
 
-from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, PendingCall
+from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, CallTally, PendingCall
 from radiod.core.sessions.session import Session
-from radiod.errors import PeerError
+from radiod.errors import CANCELED, TIMEOUT, PeerError
 from radiod.testing import make_principal
 from radiod.wire.codecs import Payload
+from radiod.wire.messages import Error, Result
 from radiod.wire.options import CallOptions
 
 
@@ -93,3 +94,33 @@ class TestPending:
         first, second = pending(), pending()
         first.unavailable.add(Session(1, make_principal(), None))
         assert second.unavailable == set()
+
+
+class TestTally:
+    @pytest.fixture
+    def tally(self):
+        return CallTally()
+
+    @pytest.mark.parametrize(
+        ("answer", "outcome"),
+        [
+            (Result(1, {}), "result"),
+            (Error(48, 1, {}, "com.example.no"), "error"),
+            (Error(48, 1, {}, TIMEOUT), "timeout"),
+            (Error(48, 1, {}, CANCELED), "canceled"),
+        ],
+    )
+    def test_calls_end_as_they_are_answered(self, tally, answer, outcome):
+        call = pending()
+        call.began = 10.0
+        tally.begun += 1
+        assert tally.pending == 1
+        tally.answered(call, answer, 12.5)
+        assert {name: count for name, count in tally.by_outcome.items() if count} == {outcome: 1}
+        assert (tally.pending, tally.seconds.count, tally.seconds.sum) == (0, 1, 2.5)
+
+    def test_those_that_were_refused_never_were_pending(self, tally):
+        tally.begun += 2
+        tally.by_outcome["refused"] += 5
+        tally.by_outcome["left"] += 1
+        assert tally.pending == 1

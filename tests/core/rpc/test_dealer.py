@@ -1741,6 +1741,7 @@ class DealerMachine(RuleBasedStateMachine):
     @invariant()
     def every_call_made_has_ended_once_or_is_pending(self):
         assert self.calls_made == self.calls_ended + len(self.pending)
+        assert self.dealer.tally.pending == len(self.pending)
         assert len(self.clock.timers) == len(self.pending)
 
     @invariant()
