@@ -20,6 +20,7 @@ TABLES = {
     "[admin]": (config.Admin, ("admin",)),
     "[usage]": (config.Usage, ("usage",)),
     "[limits]": (config.Limits, ("limits",)),
+    "[metrics]": (config.Metrics, ("metrics",)),
     "[plans.<name>]": (config.Plan, ("plans", "x")),
     "[realms.<realm>]": (config.Realm, ("realms", "r")),
     "roles": (config.Role, ("realms", "r", "roles", "x")),

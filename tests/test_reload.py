@@ -233,6 +233,20 @@ class TestKeys:
         assert session.heard()[0][2] == "radiod.close.rotated"
         assert (server.publish(), server.publish("new-secret")) == (WRONG_KEY, 200)
 
+    def test_the_right_to_read_metrics_comes_and_goes(self, serve):
+        server = serve(KEY)
+
+        def status():
+            asked = server.world.ask(get("/metrics", "API-KEY: feed-secret"))
+            server.world.wait(1)
+            return Answer(asked.received()).status
+
+        before = status()
+        server.reload(KEY + "metrics = true\n")
+        assert (before, status()) == (404, 200)
+        server.reload(KEY)
+        assert status() == before
+
     def test_dates_act_at_once(self, serve):
         server = serve(KEY)
         server.reload(KEY + "valid_until = 1577836800.0\n")

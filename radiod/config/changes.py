@@ -55,6 +55,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "listen.*.trusted_proxies": Effect.NEW,
     "listen.*.hosts": Effect.NEW,
     "listen.*.origins": Effect.NEW,
+    "listen.*.serve": Effect.NEW,
     "listen.*.tls": Effect.RESTART,
     "listen.*.tls.*": Effect.NEW,
     "http": Effect.RESTART,

@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -179,14 +180,16 @@ class Radio:
 
     def _watching(self, callers: Callers) -> dict[str, Route]:
         """What is for those who watch the server, by path."""
-        watchers = {
-            (realm, name)
-            for realm, settings in self._config.realms.items()
-            for name, key in settings.keys.items()
-            if key.metrics
-        }
-        metrics = MetricsPath(callers, watchers, lambda: self.metrics.read())
+        self.watchers: set[tuple[str, str]] = set()
+        self.let_watch(self._config.realms)
+        metrics = MetricsPath(callers, self.watchers, lambda: self.metrics.read())
         return {"/metrics": metrics, "/readyz": Ready(self.readiness.reasons)}
+
+    def let_watch(self, realms: Mapping[str, config.Realm]) -> None:
+        """The keys with ``metrics`` are these from now on."""
+        self.watchers.clear()
+        for realm, settings in realms.items():
+            self.watchers.update((realm, name) for name, key in settings.keys.items() if key.metrics)
 
     def _make_metrics(self) -> Metrics:
         return Metrics(

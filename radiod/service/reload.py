@@ -248,6 +248,7 @@ class _Changing:
         for path, kind in self._entries("realms", "*", "keys"):
             key = None if kind is Kind.REMOVED else after.realms[path[1]].keys[path[-1]]
             access.set_key(path[1], path[-1], key, is_new=kind is Kind.ADDED)
+        self._radio.let_watch(after.realms)
         for name in after.realms:
             self._set_users(name)
 

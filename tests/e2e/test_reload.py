@@ -181,7 +181,14 @@ def test_a_new_certificate_is_shown_to_new_connections_and_closes_none(world, ki
     reloaded = Reloaded(folder, server, head)
     trusting = ssl.create_default_context(cadata=first.certificate_pem().decode())
     sockets = [
-        world.enter(connect(f"wss://127.0.0.1:{port}/listen/news", ssl=trusting, server_hostname="localhost"))
+        world.enter(
+            connect(
+                f"wss://127.0.0.1:{port}/listen/news",
+                ssl=trusting,
+                server_hostname="localhost",
+                open_timeout=SECONDS,
+            )
+        )
         for _ in range(20)
     ]
     assert shown() == der(first)
