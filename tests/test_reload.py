@@ -99,6 +99,21 @@ def serve(world):
     return lambda text="": Server(world, text)
 
 
+class TestKeysOfAnAccount:
+    def keys(self, server, account):
+        return [entry.record.id for entry in server.world.radio.access.keys.of_account(account)]
+
+    def test_are_those_that_it_has_now(self, serve):
+        server = serve(KEY)
+        assert self.keys(server, "feed") == ["feed"]
+        server.reload(KEY + 'account = "acme"\n')
+        assert (self.keys(server, "feed"), self.keys(server, "acme")) == ([], ["feed"])
+        server.reload("")
+        assert self.keys(server, "acme") == []
+        server.reload(KEY)
+        assert self.keys(server, "feed") == ["feed"]
+
+
 @pytest.mark.parametrize("kind", [WebSocketWire, RawSocketWire])
 class TestUsers:
     def test_an_added_one_logs_in(self, serve, kind):

@@ -108,7 +108,7 @@ class KeyBook:
             entry.secrets.open(SecretRecord(digest=secret, key=record.id, hint="", created=record.created))
             for each in others:
                 entry.secrets.forget(each)
-        self._accounts.table.move(entry.holder, record.account)
+        self._move(entry, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if entry.key is not None:
             entry.key.signing = signing
@@ -121,6 +121,7 @@ class KeyBook:
         """The configuration has this key no more: nobody is let in with it, and what it has open ends."""
         name, entry = self._fixed(realm, id)
         del self._entries[name]
+        self._take_out(entry)
         for each in list(entry.secrets.records):
             entry.secrets.forget(each)
         if entry.key is not None:
@@ -379,14 +380,24 @@ class KeyBook:
         standing.on_end = lambda reason: self.on_end(entry.record, reason)
         return entry
 
+    def _move(self, entry: Entry, account: str) -> None:
+        """A key is on this account from now on."""
+        if entry.holder.account.id != account:
+            self._take_out(entry)
+            self._of.setdefault(account, {})[entry] = None
+        self._accounts.table.move(entry.holder, account)
+
+    def _take_out(self, entry: Entry) -> None:
+        """A key is not among its account's any more."""
+        id = entry.holder.account.id
+        del self._of[id][entry]
+        if not self._of[id]:
+            del self._of[id]
+
     def _apply(self, entry: Entry) -> None:
         """The record has changed: what it stands for does."""
         record, key = entry.record, entry.key
-        before = entry.holder.account.id
-        if before != record.account:
-            del self._of[before][entry]
-            self._of.setdefault(record.account, {})[entry] = None
-        self._accounts.table.move(entry.holder, record.account)
+        self._move(entry, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if key is not None:
             key.signing = _signing(record)

@@ -120,6 +120,8 @@ class Reloading:
     def _end(self, *, is_done: bool, status: str) -> None:
         self.succeeded = is_done
         self.at = self._radio.clock.time()
+        metrics = self._radio.metrics
+        metrics.reload = is_done, self.at if is_done else metrics.reload[1]
         if self.tell is not None:
             self.tell.ready()
             if status:

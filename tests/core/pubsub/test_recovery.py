@@ -392,3 +392,11 @@ def test_recoveries_are_counted_by_whether_something_is_missing(radio):
     listen(radio.join(), "a", _radiod_position=True)
     counts = radio.realm.recoveries
     assert (counts.whole, counts.broken) == (2, 1)
+
+
+def test_what_is_held_is_told_in_bytes(radio):
+    radio.publish(3)
+    histories = radio.realm.space.histories
+    history = histories.find("a")
+    assert histories.bytes == history.bytes == sum(one.size for one in history.since(history.first))
+    assert histories.bytes > 0
