@@ -15,6 +15,8 @@ OLDEST_TESTS ?= tests
 COMPILED := build/compiled
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
 BESIDE := tests docs demo clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
+# The tools of a release, in an environment of their own: they and the server would argue about versions.
+RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
 FUZZ_S ?= 90
 FUZZ_SEED ?=
@@ -28,7 +30,7 @@ PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 # Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run quick test oldest lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled clean
+.PHONY: help run quick test oldest lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled dist dist-check deb clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
@@ -44,6 +46,9 @@ help:
 	@echo "make bench     reproduce the tables of docs/performance.md: peers, and HTTP beside WAMP"
 	@echo "make wheel     a compiled wheel in dist/; needs a C compiler and Python's headers"
 	@echo "make compiled  tests of core, wire, transport, features and end to end on the compiled build, in .venv-compiled"
+	@echo "make dist      wheel, sdist, SBOM and checksums in dist/, from the commit that is checked out"
+	@echo "make deb       a Debian package in dist/, for this machine's Python; needs make dist before"
+	@echo "make dist-check  all tests of what is released: built, linted, installed in every way, run under systemd"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 
 run: $(VENV)/.run
@@ -52,7 +57,7 @@ run: $(VENV)/.run
 quick: $(VENV)/.dev
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
 
-test: $(VENV)/.dev $(JS)/node_modules
+test: $(VENV)/.dev $(RELEASE)/.ready $(JS)/node_modules
 	$(PYTEST) $(PYTEST_FLAGS)
 
 oldest: $(OLDEST)/.dev $(JS)/node_modules
@@ -87,7 +92,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 	$(BIN)/python benchmarks/http.py
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(PYTEST) --hypothesis-profile=soak -m 'soak or hypothesis' $(PYTEST_FLAGS)
 	$(MAKE) -C benchmarks
 	$(BIN)/python benchmarks/stalled.py
@@ -95,6 +100,20 @@ soak: $(VENV)/.dev
 	$(BIN)/python benchmarks/leak.py
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/durable.py
+
+dist: $(RELEASE)/.ready
+	release/dist.sh
+
+deb: $(RELEASE)/.ready
+	release/deb.sh
+
+dist-check: $(VENV)/.dev $(RELEASE)/.ready
+	$(BIN)/python -m pytest -q -m 'soak or not soak' $(PYTEST_FLAGS) tests/release
+
+$(RELEASE)/.ready: release/requirements.txt
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet --disable-pip-version-check --requirement release/requirements.txt
+	touch $@
 
 wheel:
 	@rm -rf build/lib* build/temp*
@@ -108,7 +127,7 @@ compiled: $(COMPILED)/.ready $(JS)/node_modules
 	    $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.
-$(COMPILED)/.ready: setup.py pyproject.toml backend.py compiling.py $(SOURCES) .venv-compiled/bin/python
+$(COMPILED)/.ready: setup.py pyproject.toml release/backend.py compiling.py $(SOURCES) .venv-compiled/bin/python
 	@rm -rf $(COMPILED) dist
 	$(MAKE) wheel PYTHON=.venv-compiled/bin/python
 	.venv-compiled/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl

@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,11 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "radiod" / "__init__.py").read_text()).group(1)
+CONTACT = {
+    key: value
+    for key, value in tomllib.loads((HERE / "release" / "contact.toml").read_text()).items()
+    if value
+}
 
 SIM = ["numpy>=1.26"]
 TEST = [
@@ -46,6 +53,23 @@ TEST = [
     "standardwebhooks>=1.0",
 ]
 
+CLASSIFIERS = [
+    "Development Status :: 4 - Beta",
+    "Environment :: No Input/Output (Daemon)",
+    "Framework :: Twisted",
+    "Intended Audience :: Developers",
+    "Intended Audience :: System Administrators",
+    "License :: OSI Approved :: MIT License",
+    "Operating System :: POSIX :: Linux",
+    "Programming Language :: Python :: 3",
+    "Programming Language :: Python :: 3.11",
+    "Programming Language :: Python :: 3.12",
+    "Programming Language :: Python :: 3.13",
+    "Topic :: Internet :: WWW/HTTP :: HTTP Servers",
+    "Topic :: System :: Distributed Computing",
+    "Typing :: Typed",
+]
+
 
 def extensions() -> list[Any]:
     """Modules to compile: none, unless RADIOD_COMPILE=1 asks for it."""
@@ -53,6 +77,8 @@ def extensions() -> list[Any]:
         return []
     from mypyc.build import mypycify
 
+    # setup.py's own folder is on no path where a build is isolated.
+    sys.path.insert(0, str(HERE))
     from compiling import modules
 
     # A file of C for each module, so that several can be compiled at once; without debug symbols.
@@ -66,6 +92,11 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="MIT",
+    author="The radiod maintainers",
+    **CONTACT,
+    keywords=["WAMP", "WebSocket", "Server-Sent Events", "publish-subscribe", "live data", "Twisted"],
+    classifiers=CLASSIFIERS,
+    zip_safe=False,
     python_requires=">=3.11",
     packages=[*find_packages(include=["radiod", "radiod.*", "simulator", "simulator.*"]), "twisted.plugins"],
     package_data={"radiod": ["py.typed", "web/pages/*", "web/openapi.json"]},

@@ -1,6 +1,11 @@
 """A town's road traffic as a source of live data: the Link Transmission Model on NumPy arrays."""
 
-from simulator.network import Town
-from simulator.simulation import Simulator
+try:
+    from simulator.network import Town
+    from simulator.simulation import Simulator
+except ModuleNotFoundError as missing:
+    if missing.name != "numpy":
+        raise
+    raise ModuleNotFoundError("the simulator needs NumPy: pip install 'radiod[sim]'", name="numpy") from None
 
 __all__ = ["Simulator", "Town"]
