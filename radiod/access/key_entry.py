@@ -8,8 +8,9 @@ from radiod.access.standing import Standing
 from radiod.auth.keys import Key
 from radiod.core.access.records import KeyRecord
 from radiod.core.holders import Holder
+from radiod.secret import Secret
 
-__all__ = ["Entry"]
+__all__ = ["Entry", "encoded", "signing_of"]
 
 
 class Entry:
@@ -35,3 +36,13 @@ class Entry:
     def holder(self) -> Holder:
         """Who has it."""
         return self.standing.holder
+
+
+def signing_of(record: KeyRecord) -> Secret | None:
+    """What a key signs with, as it is kept; None: it signs nothing."""
+    return None if record.signing is None else Secret(record.signing.decode())
+
+
+def encoded(signing: str | None) -> bytes | None:
+    """How that is kept."""
+    return None if signing is None else signing.encode()

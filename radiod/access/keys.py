@@ -15,7 +15,7 @@ from msgspec.structs import asdict, replace
 from radiod.access.accounts import AccountBook
 from radiod.access.by import By
 from radiod.access.changes import Desk, Row, then
-from radiod.access.key_entry import Entry
+from radiod.access.key_entry import Entry, encoded, signing_of
 from radiod.access.openings import MAX_SECRETS, Openings
 from radiod.access.places import Places
 from radiod.access.secrets import hint, make_key_id, make_secret, make_signing_secret
@@ -147,7 +147,7 @@ class KeyBook:
             if record.id in self._entries:
                 notes.append(f"key {record.id} is the configuration's: that of the store opens nothing")
                 continue
-            entry = self._entries[record.id] = self._enter(record, _signing(record))
+            entry = self._entries[record.id] = self._enter(record, signing_of(record))
             if entry.key is None:
                 notes.append(f"key {record.id} opens nothing: there is no realm {record.realm}")
         for secret in secrets:
@@ -197,7 +197,7 @@ class KeyBook:
         record = KeyRecord(
             **{**fields, "account": fields["account"] or id},
             id=id,
-            signing=_encoded(signing),
+            signing=encoded(signing),
             created=now,
             created_by=by.actor,
         )
@@ -207,7 +207,7 @@ class KeyBook:
 
         def done() -> None:
             self._opened(own)
-            entry = self._entries[id] = self._enter(record, _signing(record))
+            entry = self._entries[id] = self._enter(record, signing_of(record))
             entry.secrets.open(first)
 
         written = self._desk.create([*own, record, first], act, done)
@@ -236,7 +236,7 @@ class KeyBook:
         signing = make_signing_secret() if is_signed else None
         if is_signed is not None:
             detail["signed"] = is_signed
-            changed["signing"] = _encoded(signing)
+            changed["signing"] = encoded(signing)
 
         def done() -> None:
             self._opened(own)
@@ -400,7 +400,7 @@ class KeyBook:
         self._move(entry, record.account)
         entry.holder.restrict(record.origins, record.addresses)
         if key is not None:
-            key.signing = _signing(record)
+            key.signing = signing_of(record)
             self._grant(record, key)
         self._stand(entry)
 
@@ -433,14 +433,6 @@ class KeyBook:
             if entry is not None and entry.key is key:
                 return entry
         return None
-
-
-def _signing(record: KeyRecord) -> Secret | None:
-    return None if record.signing is None else Secret(record.signing.decode())
-
-
-def _encoded(signing: str | None) -> bytes | None:
-    return None if signing is None else signing.encode()
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:

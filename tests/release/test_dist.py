@@ -15,7 +15,8 @@ from support.running import ROOT, free_port, program, wait_until
 
 import radiod as package
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# Minutes on a busy machine: `make dist-check` and `make soak` run them.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.soak]
 
 EPOCH = 1_790_000_000
 
