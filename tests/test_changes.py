@@ -18,6 +18,8 @@ TABLES = {
     "[http]": (config.Http, ("http",)),
     "[store]": (config.Store, ("store",)),
     "[admin]": (config.Admin, ("admin",)),
+    "[log]": (config.Log, ("log",)),
+    "[metrics]": (config.Metrics, ("metrics",)),
     "[usage]": (config.Usage, ("usage",)),
     "[limits]": (config.Limits, ("limits",)),
     "[plans.<name>]": (config.Plan, ("plans", "x")),
