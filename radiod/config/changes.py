@@ -61,6 +61,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "http": Effect.RESTART,
     "store": Effect.RESTART,
     "admin": Effect.RESTART,
+    "log": Effect.RESTART,
+    "metrics": Effect.RESTART,
     "usage": Effect.RESTART,
     "limits": Effect.RESTART,
     "plans": Effect.LIVE,
