@@ -50,14 +50,11 @@ class Account:
     ) -> Generator[None, None, int]:
         """End all that its holders have open: work for ``Slices``, as ``Holder.ending``."""
         ended = 0
-        failure: Exception | None = None
+        failures: list[Exception] = []
         for holder in list(self.busy):
-            try:
-                ended += yield from holder.ending(reason)
-            except Exception as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
+            ended += yield from holder.attempts(reason, failures, is_meant)
+        if failures:
+            raise failures[0]
         return ended
 
 
@@ -231,15 +228,27 @@ class Holder:
         What closes by itself meanwhile counts, too: it was open when this began. What fails to end keeps
         nothing else open; the first such failure is raised when all the others have ended.
         """
+        failures: list[Exception] = []
+        ended = yield from self.attempts(reason, failures, is_meant)
+        if failures:
+            raise failures[0]
+        return ended
+
+    def attempts(
+        self, reason: str, failures: list[Exception], is_meant: Callable[[Any], bool] | None = None
+    ) -> Generator[None, None, int]:
+        """The same; what fails to end is added to ``failures``."""
         ending = [(thing, end) for thing, end in self._open.items() if is_meant is None or is_meant(thing)]
-        failure: Exception | None = None
         for thing, end in ending:
             if thing in self._open:
-                try:
-                    end(thing, reason)
-                except Exception as error:
-                    failure = failure or error
+                _attempt(end, thing, reason, failures)
                 yield
-        if failure is not None:
-            raise failure
         return len(ending)
+
+
+def _attempt(end: Callable[[Any, str], None], thing: Any, reason: str, failures: list[Exception]) -> None:
+    """Apart: compiled generators and exceptions do not go well together."""
+    try:
+        end(thing, reason)
+    except Exception as error:
+        failures.append(error)
