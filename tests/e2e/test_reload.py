@@ -273,7 +273,11 @@ def test_reloads_under_load_lose_no_event_and_leave_no_descriptor(serve):
     reload_under_load(reloaded, 3)
     before = figures(reloaded.server)
     reload_under_load(reloaded, 6)
-    assert figures(reloaded.server)[0] == before[0]
+    until = time.monotonic() + SECONDS
+    # Connections that were left behind are closed in the server's own time.
+    while figures(reloaded.server)[0] > before[0]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.mark.soak

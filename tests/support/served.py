@@ -20,6 +20,9 @@ __all__ = ["Client", "Echo", "Served", "statuses"]
 class Echo:
     """A route that answers with what was asked: ``requests`` are all so far. Subclasses do otherwise."""
 
+    label = "/echo"
+    is_for_watchers = False
+
     def __init__(self) -> None:
         self.requests: list[Any] = []
 
