@@ -225,6 +225,19 @@ class TestEndingInSteps:
             through(account.ending("suspended"))
         assert ended == ["worse tried", "worst tried", "good"] * 2
 
+    def test_a_holder_alone_tells_the_first_failure_when_all_have_ended(self):
+        holder, ended = Holder("k_1", Account("acme")), []
+
+        def fail(thing, reason):
+            raise ValueError(thing)
+
+        holder.enter("worse", fail)
+        holder.enter("worst", fail)
+        holder.enter("good", lambda thing, reason: ended.append(thing))
+        with pytest.raises(ValueError, match="worse"):
+            through(holder.ending("revoked"))
+        assert ended == ["good"]
+
     def test_nothing_is_no_step(self):
         assert through(Holder("k_1", Account("acme")).ending("revoked")) == (0, 0)
 
