@@ -12,6 +12,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.census import HTTP, OTHER, STREAM
 from radiod.transport.formats import NOTHING, Format
 from radiod.transport.http.request import Request
+from radiod.transport.http.routes import Route
 from radiod.transport.http.server import HttpServer
 from radiod.transport.lingering import LINGER_SECONDS, can_linger
 from radiod.transport.outlets import Outlet
@@ -93,7 +94,7 @@ class Answering:
 
     # --- counting
 
-    _route: Any
+    _route: Route | None
 
     def _count(self, status: int) -> None:
         """One answer; what is asked for is known by its route, not by what the client wrote."""
