@@ -16,6 +16,7 @@ from radiod.core.access.ledger import Ledger, Line
 from radiod.core.access.port import AccessStore
 from radiod.core.access.records import UsageQuery, UsageRow
 from radiod.core.promises import Promise
+from radiod.core.quotas import DAY
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import RadiodError
 
@@ -28,8 +29,6 @@ BATCH: Final = 5000
 
 PAGE: Final = 10_000
 """Lines that are read in one go."""
-
-DAY: Final = 86_400
 
 
 class Bookkeeper:

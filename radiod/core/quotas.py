@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Final
 
-__all__ = ["Quota", "day_of", "month_of"]
+__all__ = ["DAY", "Quota", "day_of", "month_of"]
 
 DAY: Final = 86_400
 

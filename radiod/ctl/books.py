@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from radiod.core.access.grouping import COUNTS
 from radiod.ctl import show
 from radiod.ctl.invoices import invoices, lines_of
 from radiod.ctl.session import Session
@@ -21,17 +22,6 @@ from radiod.ctl.values import month as month_of
 __all__ = ["audit", "backup", "usage"]
 
 BY: Final = ("hour", "day", "month", "account", "key", "channel")
-
-COUNTS: Final = (
-    "published",
-    "delivered",
-    "dropped",
-    "refused",
-    "calls",
-    "bytes_in",
-    "bytes_out",
-    "seconds",
-)
 
 PAGE: Final = 1000
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import msgspec
+
+from radiod.core.quotas import month_of
 
 __all__ = [
     "arguments",
@@ -55,8 +56,7 @@ def month(text: str) -> tuple[float, float]:
         start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no month as 2026-11") from None
-    begin, days = start.timestamp(), monthrange(start.year, start.month)[1]
-    return begin, begin + days * 86_400
+    return month_of(start.timestamp())
 
 
 def date(seconds: float | None, none: str = "") -> str:

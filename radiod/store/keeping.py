@@ -14,8 +14,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from radiod.core.access.audit import START, ActRow, AuditRow, Link, follows, next_row
-from radiod.core.access.grouping import COUNTS, DAY, PERIODS, Grouping
+from radiod.core.access.grouping import COUNTS, PERIODS, Grouping
 from radiod.core.access.records import Records, UsageQuery
+from radiod.core.quotas import DAY
 from radiod.store.sums import row_sum
 from radiod.store.tables import ACCOUNTS, AUDIT_COLUMNS, KEYS, PLANS, SECRETS, USAGE, USERS, Row, Table
 

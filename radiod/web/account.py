@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from radiod.core.access.grouping import COUNTS
 from radiod.core.promises import Promise, chain
 from radiod.errors import Refused
 from radiod.web.answers import Request, query, refusal
@@ -19,19 +20,7 @@ from radiod.wire.answers import json_answer
 
 __all__ = ["Account", "Rotation", "Statements", "Usage", "csv"]
 
-COLUMNS: Final = (
-    "day",
-    "key",
-    "channel",
-    "published",
-    "delivered",
-    "dropped",
-    "refused",
-    "calls",
-    "bytes_in",
-    "bytes_out",
-    "seconds",
-)
+COLUMNS: Final = ("day", "key", "channel", *COUNTS)
 """Of the file of one month."""
 
 MONTH: Final = re.compile(r"(19[7-9]|[2-9][0-9]{2})[0-9]-(0[1-9]|1[0-2])")

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from radiod.core.access.records import UsageQuery, UsageRow
+from radiod.core.quotas import day_of, month_of
 from radiod.errors import INVALID_ARGUMENT, Refused
 
-__all__ = ["COUNTS", "DAY", "MAX_GROUPS", "PERIODS", "Group", "Grouping", "month_of"]
+__all__ = ["COUNTS", "MAX_GROUPS", "PERIODS", "Group", "Grouping"]
 
 COUNTS: Final = (
     "published",
@@ -31,7 +31,6 @@ COUNTS: Final = (
 )
 PERIODS: Final = ("hour", "day", "month")
 NAMES: Final = (*PERIODS, "account", "key", "channel")
-DAY: Final = 86_400
 LAST: Final = 2**53
 
 MAX_GROUPS: Final = 10_000
@@ -112,16 +111,10 @@ class Grouping:
         return rows, None if is_last else msgspec.json.encode(groups[-1]).decode()
 
 
-def month_of(hour: int) -> int:
-    """When the month of this second began."""
-    moment = datetime.fromtimestamp(hour, UTC)
-    return int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp())
-
-
 def _start(period: str, hour: int) -> int:
     if period == "month":
-        return month_of(hour)
-    return hour - hour % DAY if period == "day" else hour
+        return month_of(hour)[0]
+    return day_of(hour)[0] if period == "day" else hour
 
 
 def _group_of(after: str, by: tuple[str, ...]) -> Group:
