@@ -9,6 +9,7 @@ from radiod.access.accounts import AccountBook
 from radiod.access.by import By
 from radiod.access.keys import Entry, KeyBook
 from radiod.access.plans import PlanBook
+from radiod.core.access.port import UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.arguments import whole
 from radiod.core.holders import Holder
@@ -17,7 +18,7 @@ from radiod.core.quotas import day_of, month_of
 from radiod.core.timers import Clock
 from radiod.errors import NOT_AUTHORIZED, QUOTA, Refused
 
-__all__ = ["Statements", "UsageSource"]
+__all__ = ["Statements"]
 
 MAX_KEYS: Final = 1000
 """Keys of one account that are told."""
@@ -28,12 +29,6 @@ MAX_ROWS: Final = 10_000
 MAX_OVERLAP: Final = 30 * 86_400
 
 Told = dict[str, Any]
-
-
-class UsageSource(Protocol):
-    """What knows the usage; ``access.bookkeeper.Bookkeeper`` is one, and documents it."""
-
-    def usage(self, query: UsageQuery) -> Promise[tuple[list[Told], str | None]]: ...
 
 
 class Asker(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from radiod.access.procedures import checks
+from radiod.core.access.port import UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.arguments import a_list, optional, text, whole
 from radiod.core.procedures.family import Procedure
@@ -17,12 +18,6 @@ __all__ = ["UsageProcedures"]
 MAX_ROWS: Final = 1000
 
 ALL: Final = ("hour", "account", "key", "channel")
-
-
-class UsageSource(Protocol):
-    """What knows the usage; ``access.bookkeeper.Bookkeeper`` is one, and documents it."""
-
-    def usage(self, query: UsageQuery) -> Promise[tuple[list[dict[str, Any]], str | None]]: ...
 
 
 class UsageProcedures:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from radiod.core.access.records import Act, AuditEntry, Change, Records, UsageQuery, UsageRow
 from radiod.core.promises import Promise
 
-__all__ = ["AccessStore"]
+__all__ = ["AccessStore", "UsageSource"]
 
 
 class AccessStore(Protocol):
@@ -45,3 +45,9 @@ class AccessStore(Protocol):
 
         Settles with: Refused: ``invalid_argument``: it is there already, or cannot be written.
         """
+
+
+class UsageSource(Protocol):
+    """What knows the usage; ``access.bookkeeper.Bookkeeper`` is one, and documents it."""
+
+    def usage(self, query: UsageQuery) -> Promise[tuple[list[dict[str, Any]], str | None]]: ...
