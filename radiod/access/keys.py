@@ -22,14 +22,14 @@ from radiod.access.secrets import hint, make_key_id, make_secret, make_signing_s
 from radiod.access.standing import ACTIVE, REVOKED, SUSPENDED, Ended, Standing, check_alive, check_dates
 from radiod.auth.keys import Key, KeyRing
 from radiod.core.access.records import AccountRecord, Change, Dropped, KeyRecord, SecretRecord
-from radiod.core.calendar import Appointment, Calendar
+from radiod.core.calendar import Calendar
 from radiod.core.disclosure import Visitor
 from radiod.core.holders import Holder
 from radiod.core.ids import Ids, digest
 from radiod.core.promises import Promise, chain
 from radiod.core.sessions.session import Session
 from radiod.core.slices import Slices
-from radiod.core.timers import Clock
+from radiod.core.timers import Clock, Deadline
 from radiod.errors import INVALID_ARGUMENT, NO_SUCH_KEY, QUOTA, Refused
 from radiod.secret import Secret
 
@@ -70,7 +70,7 @@ class KeyBook:
         self._entries: dict[str, Entry] = {}
         # Account -> its keys, in the order of coming.
         self._of: dict[str, dict[Entry, None]] = {}
-        self._awake: Appointment | None = None
+        self._awake: Deadline | None = None
         self.on_rights: Callable[[Holder], object] = _nobody
         self.on_end: Callable[[KeyRecord, str], object] = _nobody
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from radiod.auth.keys import Key, KeyRing
 from radiod.core.access.records import SecretRecord
-from radiod.core.calendar import Appointment, Calendar
-from radiod.core.timers import Clock
+from radiod.core.calendar import Calendar
+from radiod.core.timers import Clock, Deadline
 
 __all__ = ["MAX_SECRETS", "Openings"]
 
@@ -35,7 +35,7 @@ class Openings:
         self._calendar = calendar
         self.records: dict[bytes, SecretRecord] = {}
         # Digest -> what ends that secret.
-        self._appointments: dict[bytes, Appointment] = {}
+        self._appointments: dict[bytes, Deadline] = {}
 
     @property
     def living(self) -> list[SecretRecord]:

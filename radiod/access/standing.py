@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 from radiod.core.access.records import KeyRecord
-from radiod.core.calendar import Appointment, Calendar
+from radiod.core.calendar import Calendar
 from radiod.core.holders import Holder
 from radiod.core.promises import Promise
 from radiod.core.slices import Slices
-from radiod.core.timers import Clock
+from radiod.core.timers import Clock, Deadline
 from radiod.errors import INVALID_ARGUMENT, Refused
 
 __all__ = ["ACTIVE", "REVOKED", "SUSPENDED", "Ended", "Standing", "check_alive", "check_dates"]
@@ -54,7 +54,7 @@ class Standing:
         self._state = ACTIVE
         self._from: float | None = None
         self._until: float | None = None
-        self._appointment: Appointment | None = None
+        self._appointment: Deadline | None = None
         self.on_end: Callable[[str], object] = _nobody
 
     def set(self, state: str, valid_from: float | None = None, valid_until: float | None = None) -> Ended:

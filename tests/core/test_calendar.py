@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from radiod.core.calendar import COMPACT_ABOVE, Calendar
+from radiod.core.calendar import Calendar
+from radiod.core.timers import COMPACT_ABOVE
 from radiod.testing import FakeClock
 
 
@@ -131,7 +132,7 @@ def test_many_cancelled_ones_are_swept_out(diary):
     for _ in range(3 * COMPACT_ABOVE):
         diary.plan("cancelled", 100).cancel()
     assert len(diary.calendar) == 1
-    assert len(diary.calendar._heap) <= COMPACT_ABOVE + 1
+    assert len(diary.calendar._dates._heap) <= COMPACT_ABOVE + 1
     diary.clock.advance(5)
     assert diary.happened == ["kept"]
 
@@ -151,3 +152,13 @@ def test_nobody_need_mind_that_the_date_is_set_back():
     clock.set_date(-100)
     clock.advance(1)
     assert len(calendar) == 1
+
+
+def test_what_is_planned_behind_something_cancelled_wakes_it_again(diary):
+    diary.plan("cancelled", 100).cancel()
+    diary.clock.advance(2)
+    assert len(diary.clock.timers) == 0
+    diary.plan("later", 200)
+    diary.clock.advance(200)
+    assert diary.happened == ["later"]
+    assert len(diary.clock.timers) == 0
