@@ -75,7 +75,7 @@ class Server:
             self.reload(text, base)
         assert caught.value.uri == RELOAD_REFUSED
         assert self.reloading.config is before
-        assert not self.reloading.succeeded
+        assert not self.world.radio.metrics.reload[0]
         return caught.value.text
 
     def login(self, authid, ticket, kind=WebSocketWire):

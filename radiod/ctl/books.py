@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import deque
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +10,7 @@ import click
 import msgspec
 
 from radiod.core.access.grouping import COUNTS
+from radiod.core.sheets import sheet
 from radiod.ctl import show
 from radiod.ctl.invoices import invoices, lines_of
 from radiod.ctl.session import Session
@@ -60,7 +59,7 @@ def usage(
         rows = state.pages(session, "radiod.admin.usage", "rows", None, **given)
     columns = by or ("account",)
     if form == "csv":
-        click.echo(printable(_csv(rows, columns)), nl=False)
+        click.echo(printable(sheet([*columns, *COUNTS], rows, line_end="\n")), nl=False)
     elif form == "jsonl":
         for row in rows:
             click.echo(printable(msgspec.json.encode(row).decode()))
@@ -81,20 +80,6 @@ def _bill(
         rows = state.pages(session, "radiod.admin.usage", "rows", None, **asked)
         bills = invoices(state, session, since, of["account"], rows)
     state.tell({"invoices": bills}, lambda: lines_of(bills))
-
-
-def _csv(rows: list[dict[str, Any]], by: tuple[str, ...]) -> str:
-    text = io.StringIO()
-    names = [*by, *COUNTS]
-    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _safe(row.get(name)) for name in names} for row in rows)
-    return text.getvalue()
-
-
-def _safe(value: Any) -> Any:
-    """A text that no program for tables takes for a formula: customers choose names of channels."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
 @click.command()

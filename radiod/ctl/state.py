@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -18,8 +18,6 @@ from radiod.ctl.values import printable, read_secret
 __all__ = ["Group", "State", "pass_state", "with_json"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-NO_PROCEDURE: Final = "wamp.error.no_such_procedure"
 
 
 class State:

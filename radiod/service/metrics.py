@@ -35,8 +35,8 @@ class Metrics:
     """Reads one server.
 
     ``store``: if it has one; ``certificates``: where TLS is shown -> when the first certificate ends;
-    ``reload``: whether the configuration that was read last is in force, and when that was, in seconds since
-    1970; ``tallies``: of logins, by realm.
+    ``reload``: whether the configuration that was read last is in force, and when one last came into
+    force, seconds since 1970; ``tallies``: of logins, by realm.
     """
 
     def __init__(

@@ -51,8 +51,8 @@ class Teller(Protocol):
 class Reloading:
     """Takes the configuration anew.
 
-    ``succeeded``: whether the last time did, True before any; ``at``: when that was, seconds since 1970, 0:
-    never; ``tell``: what systemd is told by, None: it is not.
+    What became of the last time is in ``Metrics.reload``. ``tell``: what systemd is told by, None: it is
+    not.
 
     Args:
         load: reads the configuration; None: there is nothing to read.
@@ -68,8 +68,6 @@ class Reloading:
         load: Callable[[], config.Config] | None,
     ) -> None:
         self.config = configuration
-        self.succeeded = True
-        self.at = 0.0
         self.tell: Teller | None = None
         self._radio = radio
         self._endpoints = endpoints
@@ -118,10 +116,8 @@ class Reloading:
         }
 
     def _end(self, *, is_done: bool, status: str) -> None:
-        self.succeeded = is_done
-        self.at = self._radio.clock.time()
         metrics = self._radio.metrics
-        metrics.reload = is_done, self.at if is_done else metrics.reload[1]
+        metrics.reload = is_done, self._radio.clock.time() if is_done else metrics.reload[1]
         if self.tell is not None:
             self.tell.ready()
             if status:

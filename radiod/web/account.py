@@ -10,6 +10,7 @@ import msgspec
 
 from radiod.core.access.grouping import COUNTS
 from radiod.core.promises import Promise, chain
+from radiod.core.sheets import sheet
 from radiod.errors import Refused
 from radiod.web.answers import Request, query, refusal
 from radiod.web.callers import Caller, Callers, UnknownCaller
@@ -25,9 +26,6 @@ COLUMNS: Final = ("day", "key", "channel", *COUNTS)
 
 MONTH: Final = re.compile(r"(19[7-9]|[2-9][0-9]{2})[0-9]-(0[1-9]|1[0-2])")
 WRONG_MONTH: Final = json_answer(400, {"error": "month must be as 2026-11"})
-NEEDS_QUOTES: Final = re.compile(r'[",\r\n]')
-FORMULA: Final = ("=", "+", "-", "@", "\t")
-"""Beginnings of texts that spreadsheets would carry out."""
 
 TEXT_CSV: Final = b"text/csv; charset=utf-8"
 
@@ -144,13 +142,5 @@ def _wants_page(request: Request) -> bool:
 
 
 def csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Rows of usage as RFC 4180 has them, with a header; no text begins as a formula."""
-    lines = [",".join(COLUMNS), *(",".join(_field(row.get(name, "")) for name in COLUMNS) for row in rows)]
-    return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
-
-
-def _field(value: Any) -> str:
-    if not isinstance(value, str):
-        return str(value)
-    text = f"'{value}" if value.startswith(FORMULA) else value
-    return '"' + text.replace('"', '""') + '"' if NEEDS_QUOTES.search(text) else text
+    """Rows of usage for a spreadsheet, with a header."""
+    return sheet(COLUMNS, rows).encode("utf-8", "replace")
