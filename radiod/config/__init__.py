@@ -35,9 +35,9 @@ from radiod.config.nodes import (
     Webhook,
     WebhookEvent,
 )
-from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError
 from radiod.config.tree import Config, from_tree
+from radiod.core.plans import Plan
 from radiod.secret import Secret
 
 __all__ = [

@@ -100,7 +100,9 @@ class Reader:
             elif item.required:
                 hint = "; give {}, {}, {} or {}".format(*_names(item)) if _is_secret(item.type) else ""
                 raise ConfigError((*path, item.name), f"missing{hint}")
-        return _convert(parsed, kind.cls, path).placed(self._base)
+        made = _convert(parsed, kind.cls, path)
+        # What is no node is the core's, and knows nothing of files.
+        return made.placed(self._base) if isinstance(made, Node) else made
 
     def _field(self, item: inspect.Field, given: list[str], table: dict[str, Any], path: KeyPath) -> Any:
         key, at = given[0], (*path, given[0])

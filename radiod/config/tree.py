@@ -22,8 +22,8 @@ from radiod.config.nodes import (
     Store,
     Usage,
 )
-from radiod.config.plans import Plan
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
+from radiod.core.plans import Plan
 from radiod.core.uris import is_pattern
 from radiod.files import read_text
 

@@ -7,19 +7,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-__all__ = [
-    "NAME",
-    "NOTHING",
-    "Amount",
-    "Count",
-    "Currency",
-    "Over",
-    "Plan",
-    "Price",
-    "Rate",
-    "Seconds",
-    "check_bursts",
-]
+__all__ = ["NAME", "NOTHING", "Plan"]
 
 Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 Count = Annotated[int, Meta(ge=1, le=2**53)]
@@ -45,7 +33,7 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     max(1, ⌈rate⌉), and not without a rate; ``deliver_rate``: events a second for each listener, by thinning;
     ``…_day``, ``…_month``: of UTC; ``history_seconds``: how far back it may read; ``over``: what happens to
     open listeners when ``deliver_…`` or ``bytes_…`` is used up; ``self_rotate``: whether its holders may
-    rotate their own keys.
+    rotate their own keys; ``price``, ``currency``: for invoices.
     """
 
     publish_rate: Rate | None = None
@@ -70,16 +58,13 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     currency: Currency | None = None
 
     def __post_init__(self) -> None:
-        check_bursts(self.publish_rate, self.publish_burst, self.call_rate, self.call_burst)
-
-
-def check_bursts(
-    publish_rate: float | None, publish_burst: int | None, call_rate: float | None, call_burst: int | None
-) -> None:
-    """Raises: ValueError: there is a burst without its rate."""
-    for kind, rate, burst in (("publish", publish_rate, publish_burst), ("call", call_rate, call_burst)):
-        if burst is not None and rate is None:
-            raise ValueError(f"{kind}_burst needs a {kind}_rate")
+        """Raises: ValueError: there is a burst without its rate."""
+        for kind, rate, burst in (
+            ("publish", self.publish_rate, self.publish_burst),
+            ("call", self.call_rate, self.call_burst),
+        ):
+            if burst is not None and rate is None:
+                raise ValueError(f"{kind}_burst needs a {kind}_rate")
 
 
 NOTHING: Final = Plan(

@@ -93,8 +93,7 @@ class Access:
         self.slices = Slices(clock, clock.timers)
         most = configuration.limits.max_accounts
         self.book = AccountBook(self.accounts, self.desk, clock, self.slices, most)
-        plans = {name: plan.whole() for name, plan in configuration.plans.items()}
-        self.plans = PlanBook(plans, self.desk, clock)
+        self.plans = PlanBook(configuration.plans, self.desk, clock)
         self.book.check_plan = self.plans.check
         self.book.on_change = lambda account, record: self.plans.assign(account, record.plan)
         for id, settings in configuration.accounts.items():

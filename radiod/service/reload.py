@@ -253,7 +253,7 @@ class _Changing:
         if kind is Kind.REMOVED:
             plans.unfix(name)
         else:
-            plans.fix(name, self._after.plans[name].whole())
+            plans.fix(name, self._after.plans[name])
 
     def _set_roles(self, name: str, settings: config.Realm) -> None:
         admission, realm = self._radio.admissions[name], self._radio.realms[name]
