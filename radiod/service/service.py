@@ -30,6 +30,10 @@ from radiod.transport.clock import make_monotonic
 
 __all__ = ["ListenError", "RadioService", "StartError"]
 
+ARRIVAL_SECONDS = 0.05
+"""How long connections that have yet to say who they are may take when the server stops: what they ask was on
+its way."""
+
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
@@ -204,6 +208,7 @@ class RadioService(MultiService):
             self._supervision.stopping()
         self.reloading.stop()
         await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
+        await self._arrived()
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
@@ -225,6 +230,12 @@ class RadioService(MultiService):
         if self._supervision is not None:
             self._supervision.stop()
         self.radio.clock.stop()
+
+    def _arrived(self) -> Deferred[None]:
+        """Fires when whoever was accepted in the last moment has had time to say what it wants."""
+        if self._is_hurried or not self.radio.fan_out.strangers:
+            return succeed(None)
+        return self._within(ARRIVAL_SECONDS, lambda fire: None)
 
     def _answered(self) -> Deferred[None]:
         """Fires when publishers that waited have been answered: for room in buffers, and for the store."""
