@@ -80,6 +80,8 @@ def _bill(
         rows = state.pages(session, "radiod.admin.usage", "rows", None, **asked)
         bills = invoices(state, session, since, of["account"], rows)
     state.tell({"invoices": bills}, lambda: lines_of(bills))
+    if not bills:
+        click.echo("radioctl: nothing to pay: no plan of these accounts has a price", err=True)
 
 
 @click.command()

@@ -187,6 +187,12 @@ class TestUsage:
             "sum": "9.50",
         }
 
+    def test_where_nothing_has_a_price_that_is_said(self, run, server):
+        self.accounts(server)
+        done = run("usage", "--month", "2026-11", "--account", "friend", "--format", "invoice")
+        assert (done.status, done.out) == (0, "")
+        assert done.err == "radioctl: nothing to pay: no plan of these accounts has a price\n"
+
     @pytest.mark.parametrize("words", [(), ("--since", "2026-11-01"), ("--month", "2026-11", "--by", "key")])
     def test_an_invoice_is_of_one_month(self, run, server, words):
         assert run("usage", "--format", "invoice", *words).status == 2
