@@ -16,7 +16,7 @@ from radiod.core.holders import Holder
 from radiod.core.promises import Promise, chain
 from radiod.core.quotas import day_of, month_of
 from radiod.core.timers import Clock
-from radiod.errors import NOT_AUTHORIZED, QUOTA, Refused
+from radiod.errors import NOT_AUTHORIZED, QUOTA, RATE_LIMITED, RadiodError, Refused
 
 __all__ = ["Statements"]
 
@@ -26,9 +26,13 @@ MAX_KEYS: Final = 1000
 MAX_ROWS: Final = 10_000
 """Of one month's usage by day, key and channel."""
 
+MAX_QUESTIONS: Final = 4
+"""Of one account that the store has yet to answer: it answers everybody, one after the other."""
+
 MAX_OVERLAP: Final = 30 * 86_400
 
 Told = dict[str, Any]
+Found = tuple[list[Told], str | None]
 
 
 class Asker(Protocol):
@@ -52,13 +56,15 @@ class Statements:
         self._plans = plans
         self._source = source
         self._clock = clock
+        # What is asked of the store -> who waits for its answer.
+        self._asked: dict[UsageQuery, list[Promise[Found]]] = {}
 
     def describe(self, key: Asker) -> Told | Promise[Told]:
         """``{account, plan, limits, used, resets, connections, keys, self_rotate}``.
 
         ``used``: ``day`` and ``month`` of UTC, each ``{published, delivered, bytes}``, of which ``bytes`` are
         those that went out; ``resets``: when these begin anew, seconds since 1970.
-        Settles with: Refused: ``unavailable``.
+        Raises, or settles with: Refused: ``unavailable``; ``rate_limited``: it asks too much at once.
         """
         account = key.holder.account
         self._keys.tell_used()
@@ -67,7 +73,7 @@ class Statements:
         month, next_month = month_of(now)
         query = UsageQuery(account=account.id, since=month, until=next_month, by=("day",))
 
-        def tell(found: tuple[list[Told], str | None]) -> Told:
+        def tell(found: Found) -> Told:
             rows, _ = found
             plan, limits = self._plan(account.id)
             return {
@@ -84,14 +90,15 @@ class Statements:
                 "self_rotate": self._may_rotate(key),
             }
 
-        return chain(self._source.usage(query), tell)
+        return chain(self._ask(query), tell)
 
     def usage(self, key: Asker, month: str) -> list[Told] | Promise[list[Told]]:
         """What the account has used in a month, by day, key and channel; ``day`` as ``2026-11-27``.
 
         Args:
             month: as ``2026-11``.
-        Settles with: Refused: ``unavailable``; ``quota``: there are more than ``MAX_ROWS`` rows.
+        Raises, or settles with: Refused: ``unavailable``; ``rate_limited``: it asks too much at once;
+            ``quota``: there are more than ``MAX_ROWS`` rows.
         """
         year, number = map(int, month.split("-"))
         since, until = month_of(datetime(year, number, 1, tzinfo=UTC).timestamp())
@@ -103,13 +110,13 @@ class Statements:
             limit=MAX_ROWS,
         )
 
-        def tell(found: tuple[list[Told], str | None]) -> list[Told]:
+        def tell(found: Found) -> list[Told]:
             rows, more = found
             if more is not None:
                 raise Refused(QUOTA, f"more than {MAX_ROWS} rows: ask whoever runs this radio for them")
             return [{**row, "day": f"{datetime.fromtimestamp(row['day'], UTC):%Y-%m-%d}"} for row in rows]
 
-        return chain(self._source.usage(query), tell)
+        return chain(self._ask(query), tell)
 
     def rotate(self, key: Asker, address: str, overlap: float) -> Promise[Told]:
         """A new secret for the key that asks → ``{id, key, expires}``, as ``KeyBook.rotate``.
@@ -123,6 +130,28 @@ class Statements:
             raise Refused(NOT_AUTHORIZED, f"key {key.id} may not rotate itself")
         seconds = whole("overlap", overlap, 0, MAX_OVERLAP)
         return self._keys.rotate(By(f"key:{key.id}", address), key.id, seconds)
+
+    def _ask(self, query: UsageQuery) -> Promise[Found]:
+        """Ask the store, once for all who ask the same meanwhile.
+
+        Raises: Refused: ``rate_limited``: its account asks too much at once.
+        """
+        answer: Promise[Found] = Promise()
+        waiting = self._asked.get(query)
+        if waiting is not None:
+            waiting.append(answer)
+            return answer
+        if sum(one.account == query.account for one in self._asked) >= MAX_QUESTIONS:
+            raise Refused(RATE_LIMITED, f"{MAX_QUESTIONS} questions of this account are open")
+        everybody = self._asked[query] = [answer]
+
+        def known(found: Found | RadiodError) -> None:
+            del self._asked[query]
+            for one in everybody:
+                one.settle(found)
+
+        self._source.usage(query).then(known)
+        return answer
 
     def _plan(self, account: str) -> tuple[str | None, Told]:
         """The name of an account's plan, and what that says; without one nothing is limited."""
