@@ -83,7 +83,12 @@ class TestTheFiles:
     def test_systemd_finds_nothing_to_say_of_a_unit(self, tmp_path, name):
         for unit in UNITS:
             # A program that is there.
-            text = (PACKAGING / unit).read_text().replace("ExecStart=radiod ", "ExecStart=/bin/true ")
+            text = re.sub(
+                "^(Exec[A-Z][a-z]+)=radio[a-z]+ ",
+                r"\1=/bin/true ",
+                (PACKAGING / unit).read_text(),
+                flags=re.M,
+            )
             (tmp_path / unit).write_text(text)
         instance = tmp_path / name.replace("@.", "@one.")
         done = subprocess.run(
@@ -238,6 +243,21 @@ class TestAStart:
         (line,) = lines
         told = "radiod: /etc/radiod/radiod.toml: limits.max_connections: Expected `int` >= 1"
         assert line.endswith(told)
+
+    def test_a_reload_is_over_when_it_is_in_force_and_fails_with_the_reason(self, boot):
+        machine = boot(BASE)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        pid = main_pid(machine)
+        machine.write("/etc/radiod/radiod.toml", BASE + "[realms.radio.channels.news]\n")
+        machine.run("systemctl", "reload", "radiod.service")
+        assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
+        machine.write("/etc/radiod/radiod.toml", BASE + "[limits]\nmax_connections = 0\n")
+        assert machine.run("systemctl", "reload", "radiod.service", check=False).returncode != 0
+        why = "limits.max_connections: Expected `int` >= 1"
+        assert why in machine.journal("-u", "radiod.service")
+        assert why in machine.show("radiod.service", "StatusText")
+        assert (main_pid(machine), machine.show("radiod.service", "ActiveState")) == (pid, "active")
+        assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
 
     def test_nobody_is_refused_while_it_restarts(self, boot):
         machine = boot(BASE)

@@ -33,13 +33,15 @@ done
 mkdir -p /opt/radiod /opt/python
 mount --bind "$ROOT" /opt/radiod
 mount --bind "$PYTHON" /opt/python
-main='import sys; from radiod.command import main; sys.exit(main())'
-cat >/usr/local/bin/radiod <<END
+for script in radiod:radiod.command radioctl:radiod.ctl.app; do
+    main="import sys; from ${script#*:} import main; sys.exit(main())"
+    cat >"/usr/local/bin/${script%%:*}" <<END
 #!/bin/sh
 export PYTHONPATH=/run/python:$PYTHONPATH LD_LIBRARY_PATH=/opt/python/lib
 exec /opt/python/bin/$INTERPRETER -c "$main" "\$@"
 END
-chmod 755 /usr/local/bin/radiod
+    chmod 755 "/usr/local/bin/${script%%:*}"
+done
 if [ -e /sys/fs/cgroup/cgroup.procs ]; then
     umount /sys/fs/cgroup
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
