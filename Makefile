@@ -14,7 +14,7 @@ OLDEST := build/oldest
 OLDEST_TESTS ?= tests
 COMPILED := build/compiled
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
-BESIDE := tests docs demo clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
+BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
