@@ -1,4 +1,4 @@
-"""A configuration taken anew by real servers: by radioctl, by a signal, with TLS, and under load."""
+"""A configuration taken anew by real servers: by radioctl, by a signal, and with TLS."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 
@@ -19,7 +18,6 @@ from websockets.sync.client import connect
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
-RELOADS = 50
 BASE = """
 [realms.radio]
 anonymous = "listener"
@@ -203,90 +201,3 @@ def test_a_new_certificate_is_shown_to_new_connections_and_closes_none(world, ki
     assert shown() == der(second)
     reloaded.publish("feed-secret", n=1)
     assert [json.loads(one.recv(SECONDS)) for one in sockets] == [{"n": 1}] * 20
-
-
-class Publishing(threading.Thread):
-    """Publishes numbers until it is told to end. ``sent``: how many were acknowledged."""
-
-    def __init__(self, reloaded):
-        super().__init__()
-        self._reloaded = reloaded
-        self.sent = 0
-        self.failed = []
-        self.is_over = False
-
-    def run(self):
-        while not self.is_over:
-            status = self._reloaded.publish("feed-secret", n=self.sent)
-            if status == 200:
-                self.sent += 1
-            else:
-                self.failed.append(status)
-
-
-class Listening(threading.Thread):
-    """Hears numbers until the connection is closed. ``heard``: them."""
-
-    def __init__(self, wire):
-        super().__init__()
-        self._wire = wire
-        self.heard = []
-
-    def run(self):
-        for event in self._wire:
-            self.heard.append(json.loads(event)["n"])
-
-
-def figures(server):
-    """Descriptors, and resident memory in KiB."""
-    return len(os.listdir(f"/proc/{server.process.pid}/fd")), server.resident_kib()
-
-
-def reload_under_load(reloaded, count):
-    """Reload so often with one file and another; listeners get every event that was acknowledged."""
-    files = [BASE + OTHER, BASE.replace("size = 100", "size = 90"), BASE]
-    wire = connect(f"{reloaded.server.ws}/listen/news", open_timeout=SECONDS)
-    publishing, listening = Publishing(reloaded), Listening(wire)
-    try:
-        listening.start()
-        publishing.start()
-        try:
-            for number in range(count):
-                reloaded.write(files[number % 3])
-                status, _, err = reloaded.radioctl()
-                assert status == 0, err
-        finally:
-            publishing.is_over = True
-            publishing.join()
-        until = time.monotonic() + SECONDS
-        while len(listening.heard) < publishing.sent and time.monotonic() < until:
-            time.sleep(0.05)
-    finally:
-        wire.close()
-        listening.join()
-    assert not publishing.failed
-    assert listening.heard == list(range(publishing.sent))
-    assert publishing.sent > count
-
-
-def test_reloads_under_load_lose_no_event_and_leave_no_descriptor(serve):
-    reloaded = serve()
-    reload_under_load(reloaded, 3)
-    before = figures(reloaded.server)
-    reload_under_load(reloaded, 6)
-    until = time.monotonic() + SECONDS
-    # Connections that were left behind are closed in the server's own time.
-    while figures(reloaded.server)[0] > before[0]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-@pytest.mark.soak
-def test_fifty_reloads_under_load_leave_nothing_behind(serve):
-    reloaded = serve()
-    reload_under_load(reloaded, RELOADS)
-    before = figures(reloaded.server)
-    reload_under_load(reloaded, RELOADS)
-    after = figures(reloaded.server)
-    assert after[0] == before[0]
-    assert after[1] <= before[1] * 1.05
