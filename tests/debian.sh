@@ -2,7 +2,8 @@
 # Another Debian in a folder, for another Python and another systemd than the machine's. Only root can.
 #
 #   tests/debian.sh build SUITE ROOT       make it, from where this machine's apt gets its packages
-#   tests/debian.sh run ROOT COMMAND...    run a program in it: the checkout lies where it lies, all else is its own
+#   tests/debian.sh run ROOT COMMAND...    run a program in it: the checkout, and the folder $SEEN, lie where they
+#                                          lie, all else is its own
 set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/.." && pwd)
@@ -37,9 +38,7 @@ run() {
         mount --rbind /sys "$root/sys"
         mount --rbind /dev "$root/dev"
         mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-        mkdir -p "$root$checkout"
-        mount --bind "$checkout" "$root$checkout"
-        for path in /etc/resolv.conf /etc/hosts /etc/ssl/certs /etc/pip.conf /usr/local/share/ca-certificates; do
+        for path in "$checkout" ${SEEN:+"$SEEN"} /etc/resolv.conf /etc/hosts /etc/ssl/certs /etc/pip.conf /usr/local/share/ca-certificates; do
             [ -e "$path" ] || continue
             if [ -d "$path" ]; then mkdir -p "$root$path"; else touch "$root$path"; fi
             mount --bind "$path" "$root$path"

@@ -3,13 +3,11 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from support.private_systemd import OWN_DEPENDENCIES, ROOT, Machine
+from support.private_systemd import OWN_DEPENDENCIES, PYTHON, ROOT, Machine, tool
 from support.tls import Issued
 
 pytestmark = pytest.mark.e2e
@@ -18,8 +16,8 @@ SECONDS = 40
 PACKAGING = ROOT / "packaging"
 UNITS = ("radiod.service", "radiod.socket", "radiod@.service")
 URL = "http://127.0.0.1:8080"
-EXPOSURE = 1.3
-"""As the tool of systemd 252 counts; that of 257 is a little milder."""
+EXPOSURE = {252: 1.3, 257: 1.1}
+"""What the tool of each systemd may count at most."""
 
 
 def shipped(**dropins):
@@ -91,26 +89,18 @@ class TestTheFiles:
             )
             (tmp_path / unit).write_text(text)
         instance = tmp_path / name.replace("@.", "@one.")
-        done = subprocess.run(
-            ["systemd-analyze", "verify", "--man=no", str(instance)],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
+        done = tool(tmp_path, "systemd-analyze", "verify", "--man=no", str(instance))
         # What other units of the machine are blamed for is none of ours.
         ours = [line for line in done.stderr.splitlines() if "radiod" in line]
         assert ours == []
 
     @pytest.mark.parametrize("name", ["radiod.service", "radiod@.service"])
-    def test_little_is_exposed(self, name):
-        done = subprocess.run(
-            ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(PACKAGING / name)],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
+    def test_little_is_exposed(self, tmp_path, name):
+        version = int(tool(tmp_path, "systemd-analyze", "--version").stdout.split()[1])
+        asked = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(PACKAGING / name)]
+        done = tool(tmp_path, *asked)
         (level,) = re.findall(r"Overall exposure level for .*: ([0-9.]+)", done.stdout)
-        assert float(level) <= EXPOSURE, done.stdout
+        assert float(level) <= EXPOSURE[max(one for one in EXPOSURE if one <= version)], done.stdout
 
     def test_an_instance_differs_by_its_name_alone(self):
         one, several = ((PACKAGING / name).read_text() for name in ("radiod.service", "radiod@.service"))
@@ -123,7 +113,7 @@ class TestTheFiles:
     def test_the_first_configuration_is_one(self, tmp_path):
         from radiod.config import Config
 
-        text = re.sub(r"^#(?=[[a-z])", "", BASE, flags=re.MULTILINE)
+        text = re.sub(r"^#(?=[\[a-z])", "", BASE, flags=re.MULTILINE)
         config = Config.parse(text, tmp_path, secrets=False)
         assert config.listen[0].tls.key_credential == "tls.key"
         assert Config.parse(BASE, tmp_path).listen[0].tls is None
@@ -134,12 +124,8 @@ class TestTheFiles:
         for kind in ("sysusers", "tmpfiles"):
             shutil.copy(PACKAGING / f"radiod.{kind}", tmp_path / "usr" / "lib" / f"{kind}.d" / "radiod.conf")
         for command in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
-            subprocess.run(
-                [*command, f"--root={tmp_path}", "radiod.conf"],
-                check=True,
-                capture_output=True,
-                timeout=SECONDS,
-            )
+            done = tool(tmp_path, *command, f"--root={tmp_path}", "radiod.conf")
+            assert done.returncode == 0, done.stderr
         assert re.search(
             r"^radiod:.*:/var/lib/radiod:/usr/sbin/nologin$", (tmp_path / "etc/passwd").read_text(), re.M
         )
@@ -152,12 +138,7 @@ class TestTheFiles:
         )
         state = f"--state={tmp_path / 'state'}"
         (tmp_path / "radiod.log").write_text("a line\n")
-        done = subprocess.run(
-            ["logrotate", "--debug", "--force", state, str(config)],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
+        done = tool(tmp_path, "logrotate", "--debug", "--force", state, str(config))
         assert done.returncode == 0, done.stderr
         assert "error" not in done.stderr
         assert "systemctl kill --signal=USR1" in done.stderr
@@ -409,5 +390,4 @@ assert hear()[0] == 4
 say([5, "anns-ticket", {}])
 print(hear())
 """
-PYTHON = f"/opt/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
 LIBRARIES = "LD_LIBRARY_PATH=/opt/python/lib"

@@ -102,6 +102,36 @@ OWN_DEPENDENCIES = "[Unit]\nDefaultDependencies=no\n"
 """Else half of a machine would start with the first unit."""
 
 
+def tool(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the Debian under test, which sees this folder and the checkout. It may fail."""
+    if DEBIAN:
+        command = (str(ROOT / "tests" / "debian.sh"), "run", DEBIAN, *command)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        env={**os.environ, "SEEN": str(folder)},
+    )
+
+
+def _python() -> tuple[str, str, str]:
+    """Where Python is, its program's name, and where what radiod needs lies in the machine."""
+    if DEBIAN:
+        (packages,) = Path(DEBIAN, VENV, "lib").glob("python3.*/site-packages")
+        return "/usr", packages.parent.name, f"/{packages.relative_to(DEBIAN)}"
+    import twisted
+
+    site = Path(twisted.__path__[0]).parent
+    interpreter = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return sys.base_prefix, interpreter, str(site).replace(str(ROOT), "/opt/radiod")
+
+
+PYTHON = f"/opt/python/bin/{_python()[1]}"
+"""In the machine; it finds its libraries in ``/opt/python/lib``."""
+
+
 class Machine:
     """One systemd, while the block lasts.
 
@@ -201,18 +231,6 @@ class Machine:
         self._process.wait()
         for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
             _remove_cgroup(Path(folder, f"radiod-{self._process.pid}"))
-
-
-def _python() -> tuple[str, str, str]:
-    """Where Python is, its program's name, and where what radiod needs lies in the machine."""
-    if DEBIAN:
-        (packages,) = Path(DEBIAN, VENV, "lib").glob("python3.*/site-packages")
-        return "/usr", packages.parent.name, f"/{packages.relative_to(DEBIAN)}"
-    import twisted
-
-    site = Path(twisted.__path__[0]).parent
-    interpreter = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    return sys.base_prefix, interpreter, str(site).replace(str(ROOT), "/opt/radiod")
 
 
 def _remove_cgroup(folder: Path) -> None:
