@@ -240,6 +240,38 @@ class TestAStart:
         assert (main_pid(machine), machine.show("radiod.service", "ActiveState")) == (pid, "active")
         assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
 
+    def test_a_reload_shows_another_certificate_and_refuses_one_that_does_not_fit(self, boot):
+        first, second = Issued("localhost"), Issued("localhost")
+        tls = TLS.replace("certificate_credential", "certificate").replace("key_credential", "key")
+        machine = boot(BASE + tls.replace('"tls.', '"/etc/radiod/tls.'), Restart=["no"])
+        # The user who runs it has a name before it is started, and so files of its own.
+        machine.run("systemd-sysusers", "/opt/radiod/packaging/radiod.sysusers")
+
+        def write(certificate, key):
+            for name, pem in (("crt", certificate.certificate_pem()), ("key", key.key_pem())):
+                machine.write(f"/etc/radiod/tls.{name}", pem.decode(), 0o600)
+                machine.run("chown", "radiod", f"/etc/radiod/tls.{name}")
+
+        def shown():
+            told = machine.run("bash", "-c", f"{DIAL} </dev/null | openssl x509 -noout -serial").stdout
+            return int(told.strip().removeprefix("serial="), 16)
+
+        write(first, first)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        machine.run(
+            "systemd-run", "--property=DefaultDependencies=no", "--unit=listener", "bash", "-c", LISTENER
+        )
+        wait_for(lambda: machine.show("radiod.service", "StatusText") == "on the air, 1 connection")
+        assert shown() == first.certificate.serial_number
+        write(second, second)
+        machine.run("systemctl", "reload", "radiod.service")
+        assert shown() == second.certificate.serial_number
+        write(first, second)
+        assert machine.run("systemctl", "reload", "radiod.service", check=False).returncode != 0
+        assert "does not belong to" in machine.show("radiod.service", "StatusText")
+        assert shown() == second.certificate.serial_number
+        assert machine.show("listener.service", "ActiveState") == "active"
+
     def test_nobody_is_refused_while_it_restarts(self, boot):
         machine = boot(BASE)
         machine.run("systemctl", "start", "radiod.socket", "radiod.service")
@@ -335,7 +367,64 @@ class TestTheWatchdog:
             machine.run("bash", "-c", script)
         assert machine.show("radiod.service", "NRestarts") == "0"
 
+    @pytest.mark.soak
+    def test_five_minutes_of_more_than_it_can_do_are_no_reason_to_restart(self, machine):
+        def worked():
+            """Seconds that it ran, or wanted to: others want the processor, too."""
+            ran, waited, _ = machine.run("cat", f"/proc/{pid}/schedstat").stdout.split()
+            return (int(ran) + int(waited)) / 1e9
 
+        pid = main_pid(machine)
+        machine.write("/run/load/load.py", LOAD)
+        before, began = worked(), time.monotonic()
+        done = machine.run(
+            "env", LIBRARIES, PYTHON, "/run/load/load.py", str(LOADED), seconds=LOADED + SECONDS
+        )
+        share = (worked() - before) / (time.monotonic() - began)
+        print(done.stdout, f"at work {share:.0%} of the time")
+        assert share > 0.9
+        assert (machine.show("radiod.service", "NRestarts"), main_pid(machine)) == ("0", pid)
+        assert "watchdog" not in machine.journal("-u", "radiod.service").lower()
+
+
+LOADED = 300
+"""Seconds."""
+LOAD = """
+import collections, select, socket, sys, time
+
+LISTENERS, PUBLISHERS, AT_ONCE = 50, 8, 20
+body = b'{"network": "plain", "data": {"n": 1}}'
+lines = [b" HTTP/1.1", b"Host: localhost", b"API-KEY: secret-of-station", b"Accept: text/event-stream"]
+head = b"\\r\\n".join([b"POST /publish" + lines[0], *lines[1:], b"Content-Length: %d", b"", b""]) % len(body)
+ask = b"\\r\\n".join([b"GET /listen/plain" + lines[0], *lines[1:], b"", b""])
+poll = select.poll()
+clients, under_way, count = {}, {}, collections.Counter()
+for number in range(LISTENERS + PUBLISHERS):
+    client = socket.create_connection(("127.0.0.1", 8080))
+    clients[client.fileno()] = client
+    poll.register(client, select.POLLIN)
+    if number < LISTENERS:
+        client.sendall(ask)
+    else:
+        under_way[client.fileno()] = 0
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    for file, left in under_way.items():
+        if left < AT_ONCE:
+            clients[file].sendall((head + body) * AT_ONCE)
+            under_way[file] += AT_ONCE
+    for file, _ in poll.poll(1000):
+        data = clients[file].recv(1 << 20)
+        assert data, "cut"
+        if file in under_way:
+            assert data.count(b"HTTP/1.1 ") == data.count(b"HTTP/1.1 200"), data
+            answers = data.count(b"HTTP/1.1 200")
+            under_way[file] -= answers
+            count["published"] += answers
+        else:
+            count["delivered"] += data.count(b"data: ")
+print(dict(count))
+"""
 DURABLE = """
 [realms.radio.channels.kept]
 durable = true
@@ -348,6 +437,8 @@ TLS = """
 endpoint = "systemd:name=http"
 tls = { certificate_credential = "tls.crt", key_credential = "tls.key" }
 """
+DIAL = "openssl s_client -connect localhost:8443"
+LISTENER = f"sleep 1000 | {DIAL}; exit 1"
 HOOK = """
 [realms.radio.dynamic]
 methods = ["ticket"]
