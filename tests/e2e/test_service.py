@@ -232,11 +232,19 @@ class TestAStart:
         machine.write("/etc/radiod/radiod.toml", BASE + "[realms.radio.channels.news]\n")
         machine.run("systemctl", "reload", "radiod.service")
         assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
+        # Who asked for it is not counted.
+        assert machine.show("radiod.service", "StatusText") == "on the air, 0 connections"
         machine.write("/etc/radiod/radiod.toml", BASE + "[limits]\nmax_connections = 0\n")
         assert machine.run("systemctl", "reload", "radiod.service", check=False).returncode != 0
         why = "limits.max_connections: Expected `int` >= 1"
         assert why in machine.journal("-u", "radiod.service")
         assert why in machine.show("radiod.service", "StatusText")
+        # Neither does a file that says not even where the admin socket is.
+        machine.write("/etc/radiod/radiod.toml", "[[listen\n" + BASE)
+        assert machine.run("systemctl", "reload", "radiod.service", check=False).returncode != 0
+        assert "not TOML" in machine.show("radiod.service", "StatusText")
+        lines = machine.journal("-u", "radiod.service", "--output=cat").splitlines()
+        assert lines.count(next(line for line in lines if "radioctl: " in line and "not TOML" in line)) == 1
         assert (main_pid(machine), machine.show("radiod.service", "ActiveState")) == (pid, "active")
         assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
 
