@@ -135,7 +135,7 @@ def test_of_a_socket_for_both_the_log_names_each_by_its_own_address(tmp_path, to
         with program(command, log, **options) as process:
             with socket.create_connection((to, listener.getsockname()[1]), SECONDS) as client:
                 client.sendall(b"GET /listen/a HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: wrong\r\n\r\n")
-                assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
+                assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
                 port = client.getsockname()[1]
             wait_until(lambda: "API-KEY not valid" in log.read_text(), process, log)
     assert f"refused {named}{port}: API-KEY not valid" in log.read_text()
