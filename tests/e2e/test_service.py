@@ -219,6 +219,30 @@ class TestAStart:
         told = "radiod: /etc/radiod/radiod.toml: limits.max_connections: Expected `int` >= 1"
         assert line.endswith(told)
 
+    def test_the_socket_takes_the_server_along(self, boot):
+        machine = boot(BASE)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        machine.write(
+            "/etc/systemd/system/radiod.socket.d/port.conf", "[Socket]\nListenStream=\nListenStream=81\n"
+        )
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", "radiod.socket")
+        assert json.loads(machine.run("curl", "-sS", "http://127.0.0.1:81/healthz").stdout)["status"] == "ok"
+        assert get(machine, check=False) == ""
+        machine.run("systemctl", "stop", "radiod.socket")
+        assert machine.show("radiod.service", "ActiveState") == "inactive"
+        # An instance has lines of the same name, whoever writes them.
+        machine.write(
+            "/etc/radiod/one.toml",
+            BASE.replace("systemd:name=http", "tcp:8081").replace("radiod/", "radiod-one/"),
+        )
+        machine.run("systemctl", "start", "radiod@one.service")
+        machine.run("systemctl", "reload", "radiod@one.service")
+        said = machine.journal("-t", "radiod", "-u", "radiod@one.service", "--output=cat")
+        assert "on the air" in said
+        assert "nothing new" in said
+        assert machine.journal("-t", "radiod-one", "--quiet") == ""
+
     def test_it_is_back_once_what_kept_it_from_starting_is_gone(self, boot):
         machine = boot(BASE + "\n[limits]\nmax_connections = 0\n", RestartSec=["100ms"])
         machine.run("systemctl", "start", "radiod.socket")
