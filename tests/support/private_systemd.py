@@ -59,14 +59,16 @@ for folder in /var/lib /var/log /var/cache /usr/local/bin /opt; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
-mkdir -p /opt/radiod /opt/python
+mkdir -p /opt/radiod /opt/python /opt/packages
 mount --bind "$ROOT" /opt/radiod
 mount --bind "$PYTHON" /opt/python
+# Wherever they lie: a dynamic user may not come there.
+mount --bind "$PACKAGES" /opt/packages
 for script in radiod:radiod.command radioctl:radiod.ctl.app; do
     main="import sys; from ${script#*:} import main; sys.exit(main())"
     cat >"/usr/local/bin/${script%%:*}" <<END
 #!/bin/sh
-export PYTHONPATH=/run/python:$PYTHONPATH LD_LIBRARY_PATH=/opt/python/lib
+export PYTHONPATH=/run/python:/opt/radiod:/opt/packages LD_LIBRARY_PATH=/opt/python/lib
 exec /opt/python/bin/$INTERPRETER -c "$main" "\$@"
 END
     chmod 755 "/usr/local/bin/${script%%:*}"
@@ -117,7 +119,7 @@ def tool(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _python() -> tuple[str, str, str]:
-    """Where Python is, its program's name, and where what radiod needs lies in the machine."""
+    """Where Python is, its program's name, and where what radiod needs lies, before the machine is one."""
     if DEBIAN:
         (packages,) = Path(DEBIAN, VENV, "lib").glob("python3.*/site-packages")
         return "/usr", packages.parent.name, f"/{packages.relative_to(DEBIAN)}"
@@ -125,7 +127,7 @@ def _python() -> tuple[str, str, str]:
 
     site = Path(twisted.__path__[0]).parent
     interpreter = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    return sys.base_prefix, interpreter, str(site).replace(str(ROOT), "/opt/radiod")
+    return sys.base_prefix, interpreter, str(site)
 
 
 PYTHON = f"/opt/python/bin/{_python()[1]}"
@@ -160,7 +162,7 @@ class Machine:
             "OTHER_DEBIAN": OTHER_DEBIAN,
             "PYTHON": prefix,
             "INTERPRETER": interpreter,
-            "PYTHONPATH": f"/opt/radiod:{packages}",
+            "PACKAGES": packages,
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
