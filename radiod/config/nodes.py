@@ -102,6 +102,7 @@ class Served(Enum):
 
     RADIO = "radio"
     METRICS = "metrics"
+    ADMIN = "admin"
 
 
 class Listen(Node, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.logs.tail import Tail
 from radiod.service.access import MAX_THREADS, Access
 from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
@@ -34,6 +35,7 @@ from radiod.service.readiness import Readiness
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
 from radiod.service.usage import Usage
+from radiod.service.views import add_views
 from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
@@ -96,6 +98,14 @@ class Radio:
         self.readiness = Readiness(self.clock, self.clock.timers)
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
+        self.tail = Tail()
+        add_views(
+            self.realms,
+            clock=self.clock,
+            metrics=self.metrics,
+            tail=self.tail,
+            connections=lambda: self.port.connections,
+        )
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         tallies = {name: admission.gate.tally for name, admission in self.admissions.items()}

@@ -104,7 +104,7 @@ class Doorkeeper(TwistedProtocol):
         try:
             head = read_head(data)
             visit = caller.visit(head)
-            if head.is_websocket and not self.door.serves_radio:
+            if head.is_websocket and not self.door.upgrades(head.target.path):
                 raise BadHead(404, "no such path")
             if self.leave is None and not (caller.is_proxy and visit.address == caller.address):
                 # Of a proxy's connections one does not know whose they are before they say so.
@@ -348,7 +348,7 @@ class PortFactory(ServerFactory):
         ``place``: what it was given as its place.
         """
         network = network_of(visit.address)
-        if not caller.door.serves_radio:
+        if not caller.door.upgrades(head.target.path):
             self._refuse_upgrade(transport, 404, "no such path")
             return
         if caller.is_proxy and network is not None and isinstance(place, _Place):

@@ -36,13 +36,12 @@ from radiod.transport.outbox import FanOut
 from radiod.transport.websocket.connection import Shared, WebSocketConnection
 from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
-from radiod.wire.doors import Visit
+from radiod.wire.doors import WAMP_PATH, Visit
 from radiod.wire.replies import clean, error_reply, refused
 from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
-WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 LISTEN_PATHS: Final = ("/listen", "/listen/")
 """Of several channels, which the query names."""
