@@ -33,6 +33,8 @@ AROUND: Final = "\"'`()[]<>,;:.!?"
 class Tail(Protocol):
     """Keeps the last lines; ``logs.tail.Tail`` is one, and documents it."""
 
+    since: float
+
     def after(self, seq: int | None, most: int) -> list[dict[str, Any]]: ...
 
 
@@ -54,11 +56,12 @@ class LogView:
         }
 
     def log(self, session: Session, *, after: Any, limit: Any) -> Answer:
-        """Lines of the whole server's log → ``{lines: [{seq, time, level, event, text, …}], next}``.
+        """Lines of the whole server's log → ``{lines: [{seq, time, level, event, text, …}], next, since}``.
 
         The last ``limit`` of those behind the number ``after``; without one, or with one that is higher than
         all, as after a restart, of all. ``next``: the ``after`` of the next call. A gap between two numbers:
-        lines that are not held any more, or were too many.
+        lines that are not held any more, or were too many. ``since``: another one, another run of the server,
+        with other numbers.
         """
         start = optional(_number, "after", after)
         lines = self._tail.after(start, whole("limit", limit, 1, MAX_LINES))
@@ -76,7 +79,8 @@ class LogView:
 
             yield from in_steps(realm.channels.private, hide)
         told = [_veiled(line, hidden) for line in lines] if hidden else lines
-        return {"lines": told, "next": lines[-1]["seq"] if lines else (start or 0)}
+        seq = lines[-1]["seq"] if lines else (start or 0)
+        return {"lines": told, "next": seq, "since": self._tail.since}
 
 
 def _number(name: str, value: Any) -> int:

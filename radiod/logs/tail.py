@@ -6,6 +6,7 @@ get them.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from itertools import count
 from typing import Any, Final
@@ -25,9 +26,13 @@ MAX_TEXT: Final = 2048
 
 @implementer(ILogObserver)
 class Tail:
-    """Keeps them. Other threads log, too: what is done here is done at once."""
+    """Keeps them. Other threads log, too: what is done here is done at once.
+
+    ``since``: when it began, seconds since 1970; numbers of lines mean something in this one alone.
+    """
 
     def __init__(self, most: int = MAX_LINES) -> None:
+        self.since = time.time()
         self._numbers = count(1)
         self._lines: deque[dict[str, Any]] = deque(maxlen=most)
 

@@ -56,7 +56,6 @@ const listeners = new Table(element("listeners"), emptied("listeners"), (row) =>
   number("Bytes", (row) => bytes(row.queued_bytes)),
   number("Lost", (row) => ({ text: count(row.lost), kind: row.lost > 0 ? "bad" : "" })),
   { label: "When full", of: (row) => row.policy },
-  { label: "From", of: (row) => row.peer, kind: "words", optional: true },
   { label: "", of: ending, kind: "act" },
 ]);
 
@@ -80,7 +79,6 @@ const sessions = new Table(element("sessions"), emptied("sessions"), (row) => St
   number("Waiting", (row) => count(row.queued)),
   number("Lost", (row) => ({ text: count(row.lost), kind: row.lost > 0 ? "bad" : "" })),
   number("Unread", (row) => bytes(row.backlog_bytes)),
-  { label: "Session", of: (row) => String(row.session), kind: "number", optional: true },
   { label: "", of: ending, kind: "act" },
 ]);
 
@@ -289,6 +287,7 @@ function problem(text) {
 
 // --- coming and going
 
+onAir.name("admin");
 const here = new URL(".", location.href);
 const socket = new URL("ws", here);
 socket.protocol = here.protocol === "https:" ? "wss:" : "ws:";

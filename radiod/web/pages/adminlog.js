@@ -8,6 +8,7 @@ const MOST = 400;
 /** What follows it. */
 export class Log {
   /** The number of the last line that came; null: none did since the log-in. @type {number | null} */ after = null;
+  /** When the server began to keep lines: another one, another server. */ #since = 0;
   #list = element("log");
   #empty = document.querySelector("[data-for=log]");
 
@@ -24,11 +25,17 @@ export class Log {
     this.#list.replaceChildren();
   }
 
-  /** @param {{lines: any[], next: number}} told */
-  add({ lines: more, next }) {
-    // A lower number than before: the server is another one.
-    if (this.after !== null && next < this.after) this.#note("The server was started anew.");
-    else if (this.after !== null && more.length > 0 && more[0].seq > this.after + 1) {
+  /** @param {{lines: any[], next: number, since: number}} told */
+  add({ lines: more, next, since }) {
+    if (this.after !== null && since !== this.#since) {
+      // Its numbers mean something else: all that it has is asked for in the next round.
+      this.#note("The server was started anew.");
+      this.#since = since;
+      this.after = null;
+      return;
+    }
+    this.#since = since;
+    if (this.after !== null && more.length > 0 && more[0].seq > this.after + 1) {
       this.#note(`${more[0].seq - this.after - 1} lines are not shown.`);
     }
     this.after = next;

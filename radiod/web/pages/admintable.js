@@ -7,7 +7,7 @@
 import { isolated, shown } from "./admintext.js";
 
 /**
- * @typedef {{label: string, of: (row: any) => any, kind?: "number" | "words" | "act", optional?: boolean}} Column
+ * @typedef {{label: string, of: (row: any) => any, kind?: "number" | "words" | "act"}} Column
  *   of: text, a number as text, `{text, kind}`, `{value, most, text}` for a gauge, or `{act, label, told}` for a
  *   button, `told` being what is said of it to who does not see the row
  */
@@ -37,7 +37,7 @@ export class Table {
       const cell = document.createElement("th");
       cell.scope = "col";
       cell.textContent = column.label;
-      cell.className = classes(column);
+      cell.className = column.kind ?? "";
       head.append(cell);
     }
     table.createTHead().append(head);
@@ -79,17 +79,12 @@ export class Table {
     const element = document.createElement("tr");
     for (const column of this.#columns) {
       const cell = element.insertCell();
-      cell.className = classes(column);
+      cell.className = column.kind ?? "";
       cell.dataset.label = column.label;
     }
     this.#rows.set(key, element);
     return element;
   }
-}
-
-/** @param {Column} column */
-function classes(column) {
-  return [column.kind ?? "", column.optional ? "optional" : ""].join(" ").trim();
 }
 
 /** @param {HTMLTableCellElement} cell @param {any} value */
