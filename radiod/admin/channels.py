@@ -71,11 +71,11 @@ class ChannelsView:
     def channels(self, session: Session, *, limit: Any) -> Answer:
         """Topics by how much goes on there, the busiest first → ``{channels, private}``.
 
-        Each: ``name``: a topic, or a pattern that somebody listens to; ``public``; ``readers``, None of a
-        pattern; ``published``, ``delivered``, ``dropped``: events since the start, None of a private
-        channel; the same as ``…_per_s``, None where nobody looked in the last minute. ``private``: how many
-        private channels there are that the caller is no member of. Cost: O(n) in the topics with events, and
-        in the private channels.
+        Each: ``name``: a channel, a topic with events, or a pattern that somebody listens to; ``public``;
+        ``readers``, None of a pattern; ``published``, ``delivered``, ``dropped``: since the start, None
+        of a private channel; the same as ``…_per_s``, None where nobody looked in the last minute.
+        ``private``: how many private channels there are that the caller is no member of. Cost: O(n) in the
+        topics with events, and in the channels.
         """
         view = View(self._realm, session)
         return self._realm.slices.run(self._channels(session, view, many(limit)))
@@ -88,6 +88,13 @@ class ChannelsView:
             for name, counts in self._counts.items()
         ]
         yield
+
+        def add_idle(some: list[Channel]) -> None:
+            silence = None if rates is None else NONE
+            idle = (one.name for one in some if one.name not in self._counts)
+            busy.extend(_Busy(name, (0, 0, 0), silence, None) for name in idle)
+
+        yield from in_steps(self._realm.channels, add_idle)
         joined = [one for one in self._realm.memberships.of(session).values() if not one.is_ended]
         busy += [_Busy(one.name, None, self._rates_of(one), one) for one in joined if not one.is_public]
         found = yield from largest(

@@ -98,14 +98,7 @@ class Radio:
         self.readiness = Readiness(self.clock, self.clock.timers)
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
-        self.tail = Tail()
-        add_views(
-            self.realms,
-            clock=self.clock,
-            metrics=self.metrics,
-            tail=self.tail,
-            connections=lambda: self.port.connections,
-        )
+        self._add_views()
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         tallies = {name: admission.gate.tally for name, admission in self.admissions.items()}
@@ -211,6 +204,17 @@ class Radio:
             port=self.port,
             settle=self.usage.ledger.settle,
             max_channels=self._config.metrics.max_channels,
+        )
+
+    def _add_views(self) -> None:
+        """What operators look at."""
+        self.tail = Tail()
+        add_views(
+            self.realms,
+            clock=self.clock,
+            metrics=self.metrics,
+            tail=self.tail,
+            connections=lambda: self.port.connections,
         )
 
     def _make_port(self, limits: TransportLimits) -> None:

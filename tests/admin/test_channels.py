@@ -30,6 +30,16 @@ def test_nothing_goes_on(operator):
     assert operator.call(CHANNELS) == {"channels": [], "private": 0}
 
 
+def test_channels_where_nothing_goes_on_come_last(world, operator, writer):
+    writer.call("radiod.channel.create", "quiet")
+    publish(writer, 1, "b")
+    for rate in (None, 0.0):
+        answer = operator.call(CHANNELS)
+        assert names(answer) == ["b", "quiet"]
+        assert (one(answer, "quiet")["published"], one(answer, "quiet")["published_per_s"]) == (0, rate)
+        world.clock.advance(1)
+
+
 def test_at_first_the_busiest_since_the_start(world, operator, writer):
     world.listener("a")
     publish(writer, 2, "a")
