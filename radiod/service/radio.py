@@ -239,6 +239,7 @@ class Radio:
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
             http=partial(HttpConnection, self.http),
             census=self.fan_out.census,
+            newcomers=self.fan_out.newcomers,
         )
         self.http.upgrade = self.port.upgrade_later
 

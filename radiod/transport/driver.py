@@ -166,8 +166,11 @@ class WampDriver:
         except RadiodError as error:
             self.abort(error, None if self._is_text(data) else INVALID_PAYLOAD)
         except Exception:
-            self.log.failure("a message of {peer} failed", peer=self._peer, event="failure")
-            self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
+            self._fail()
+
+    def _fail(self) -> None:
+        self.log.failure("a message of {peer} failed", peer=self._peer, event="failure")
+        self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
 
     def _lines_up(self, data: bytes) -> bool:
         """Whether a message with a secret has to wait: too many from its address were wrong."""
@@ -203,6 +206,28 @@ class WampDriver:
         if isinstance(message, Abort):
             self._finish(NORMAL)
             return
+        newcomers = self._outlet.newcomers
+        if not newcomers.take(lambda: self._go_through(handshake, message)):
+            self._waiting = deque()
+            self._outlet.pause_reads(True)
+            newcomers.wait(lambda: self._go_through_later(handshake, message))
+
+    def _go_through_later(self, handshake: Handshake, message: Message) -> None:
+        """It is its turn in the line of newcomers."""
+        if self.is_over:
+            return
+        waiting, self._waiting = self._waiting, None
+        self._outlet.pause_reads(False)
+        try:
+            self._go_through(handshake, message)
+        except RadiodError as error:
+            self.abort(error)
+        except Exception:
+            self._fail()
+        for data in waiting or ():
+            self.receive(data)
+
+    def _go_through(self, handshake: Handshake, message: Message) -> None:
         reply = handshake.receive(message, self._outlet)
         if isinstance(reply, Promise):
             self._waiting = deque()

@@ -14,6 +14,7 @@ from radiod.core.timers import Deadline
 from radiod.errors import CLOSE_ACCESS, Refused
 from radiod.transport.formats import Format
 from radiod.transport.inbox import Turns
+from radiod.transport.newcomers import Newcomers
 from radiod.transport.reading import Reading
 from radiod.transport.schedule import CHUNK, DRAIN_BYTES, FINISH_SECONDS, Patience, Schedule
 from radiod.transport.strangers import Strangers
@@ -225,6 +226,11 @@ class Outlet(Reading):
     def strangers(self) -> Strangers:
         """The server's connections without a session."""
         return self._fan_out.strangers
+
+    @property
+    def newcomers(self) -> Newcomers:
+        """The line of those who come in to the server."""
+        return self._fan_out.newcomers
 
     @property
     def guesses(self) -> Guesses:
