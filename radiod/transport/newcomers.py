@@ -22,7 +22,8 @@ SHARE_S: Final = 0.005
 
 AT_ONCE_S: Final = 0.005
 WINDOW_S: Final = 0.02
-"""Nobody waits before newcomers have used ``AT_ONCE_S`` seconds of any ``WINDOW_S``."""
+"""Nobody waits before newcomers have used ``AT_ONCE_S`` seconds within ``WINDOW_S``; then the next do, for
+``WINDOW_S``."""
 
 
 class Newcomers:
@@ -68,7 +69,11 @@ class Newcomers:
         try:
             what()
         finally:
-            self._used += now() - began
+            ended = now()
+            self._used += ended - began
+            if self._used >= AT_ONCE_S:
+                # From now on: one step may take longer than all of that time.
+                self._since = ended
         return True
 
     def wait(self, what: Callable[[], None]) -> None:
