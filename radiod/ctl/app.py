@@ -58,6 +58,7 @@ for command in (
     watching.stats,
     watching.top,
     operations.reload,
+    operations.drain,
     files.check_config,
     books.backup,
     files.restore,

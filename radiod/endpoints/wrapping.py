@@ -105,7 +105,7 @@ class _TlsTransport(BufferingTLSTransport):
             self._early.append(data)
             return
         self.has_begun = True
-        newcomers = self.factory.newcomers  # type: ignore[union-attr] # there is one
+        newcomers = self.factory.newcomers  # type: ignore[union-attr,attr-defined] # ours has
         if newcomers is not None and not newcomers.take(partial(self._begin, data)):
             self._early = [data]
             self.transport.pauseProducing()  # type: ignore[union-attr] # there is one

@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from radiod.auth.tokens import Tokens, is_token
 from radiod.core.access.records import KeyRecord
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.draining import Draining
 from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
@@ -76,6 +78,8 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.chance = random.random
+        self.draining = Draining(self.clock, self.chance, self.statistics.refused)
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         refused = self.statistics.refused
@@ -154,6 +158,7 @@ class Radio:
                 self.statistics.refused,
                 self._config.limits.max_pending_calls,
                 self.access,
+                self.draining,
             )
             for name, settings in self._config.realms.items()
         }
@@ -201,6 +206,7 @@ class Radio:
             port=self.port,
             settle=self.usage.ledger.settle,
             max_channels=self._config.metrics.max_channels,
+            draining=self.draining,
         )
 
     def _make_port(self, limits: TransportLimits) -> None:
@@ -210,7 +216,7 @@ class Radio:
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
-        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
+        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats, self.draining)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
@@ -223,6 +229,7 @@ class Radio:
             channel_polls=self.channel_polls,
             longpolls=self.polls,
             suspicion=suspicion,
+            draining=self.draining,
             aliases=paths,
             watching=self._watching(callers),
         )
@@ -234,7 +241,7 @@ class Radio:
             refused,
             unfinished,
             websocket=RadioSocketFactory(
-                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits
+                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits, self.draining
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
             http=partial(HttpConnection, self.http),

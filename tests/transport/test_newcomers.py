@@ -1,9 +1,9 @@
 """Those who come in: their share of each turn, in order, and nobody more accepted while any wait."""
 
 import pytest
-from msgspec.json import encode
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.json import encode
 from support.memory import RawSocketWire, WebSocketWire
 from twisted.logger import capturedLogs
 
@@ -273,5 +273,3 @@ def test_a_login_whose_client_left_opens_no_session(world):
     world.wait(0)
     assert not world.realm.sessions
     assert world.radio.port.connections == 0
-
-
