@@ -64,7 +64,8 @@ class Client:
         key = base64.b64encode(os.urandom(16)).decode()
         upgrade = (
             f"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
         ).encode()
         topic = f"herd.{number % 10}"
         self._steps = [
@@ -114,8 +115,8 @@ class Client:
         return False
 
 
-def herd(kind: str, address: Any, count: int) -> tuple[list[float], int, float]:
-    """Have so many join at once. Returns: seconds of each that did, how many did not, and for all of it."""
+def herd(kind: str, address: Any, count: int) -> tuple[list[float], int, list[Client]]:
+    """Have so many join at once. Returns: seconds of each that did, how many did not, and all of them."""
     context = None
     if kind == "tls":
         context = ssl.create_default_context()
@@ -146,16 +147,12 @@ def herd(kind: str, address: Any, count: int) -> tuple[list[float], int, float]:
                     joined.append(client.seconds)
             else:
                 poll.modify(number, select.EPOLLIN)
-    seconds = time.perf_counter() - began
-    for client in clients.values():
-        client.socket.close()
-    return joined, refused + left, seconds
+    return joined, refused + left, list(clients.values())
 
 
-def listen(port: int, count: int, rate: int, pipe: Connection) -> None:
+def listen(port: int, count: int, rate: int, nice: int, pipe: Connection) -> None:
     """Hear events, and note when each was published and how long it took, until told to end."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
+    go_first(0, nice - 5)
     listeners = [WebSocket(port, "/ws") for _ in range(count)]
     poll = select.epoll()
     for one in listeners:
@@ -181,13 +178,21 @@ def listen(port: int, count: int, rate: int, pipe: Connection) -> None:
     pipe.send(taken)
 
 
+def go_first(pid: int, nice: int) -> None:
+    """Have a process go before others, if that is allowed."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, max(-20, nice))
+        # Beside other terminals it is the whole session that counts (sched(7), "The autogroup feature").
+        Path("/proc/self/autogroup").write_text(str(max(-20, nice)))
+
+
 def config(kind: str, folder: Path) -> str:
     """The benchmarks' configuration with one more endpoint for the herd."""
     if kind == "unix":
         more = f'[[listen]]\nendpoint = "unix:{folder}/herd.sock"\n'
     elif kind == "tls":
         # Of the kind that the documentation makes: a P-256 key.
-        make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+        make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost"
         files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
         subprocess.run([*make.split(), *files], check=True, capture_output=True)
         more = (
@@ -205,9 +210,11 @@ def measure(kind: str, options: argparse.Namespace) -> Row:
         folder, tls_port = Path(name), harness.free_port()
         text = config(kind, folder).replace("{tls_port}", str(tls_port))
         with Server(config=text, limits="") as server:
+            go_first(server.pid, options.nice)
+            go_first(0, options.nice)
             ours, theirs = multiprocessing.Pipe()
             process = multiprocessing.Process(
-                target=listen, args=(server.port, options.listeners, options.rate, theirs)
+                target=listen, args=(server.port, options.listeners, options.rate, options.nice, theirs)
             )
             process.start()
             ours.recv()
@@ -218,18 +225,20 @@ def measure(kind: str, options: argparse.Namespace) -> Row:
             elif kind == "tls":
                 address = ("127.0.0.1", tls_port)
             before, began = server.cpu(), time.perf_counter()
-            joined, refused, seconds = herd(kind, address, options.count)
+            joined, refused, clients = herd(kind, address, options.count)
             ended, cpu = time.perf_counter(), server.cpu() - before
             time.sleep(0.5)
             ours.send("end")
             taken = ours.recv()
             process.join()
-    quiet = sorted(late for then, late in taken if then < began - 0.1)
+            for client in clients:
+                client.socket.close()
+    quiet = sorted(late for then, late in taken if began - 0.5 < then < began - 0.1)
     beside = sorted(late for then, late in taken if began <= then <= ended)
     return {
         "joined": len(joined),
         "refused": refused,
-        "all_s": seconds,
+        "all_s": ended - began,
         "slowest_ms": 1000 * max(joined, default=0.0),
         "server_s": cpu,
         "quiet_p99_ms": 1000 * at(quiet, 0.99),
@@ -253,6 +262,7 @@ def main() -> None:
     parser.add_argument("--listeners", type=int, default=20)
     parser.add_argument("--rate", type=int, default=50)
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=0, help="beside busy neighbours -15, as root")
     parser.add_argument("--cpu", type=int, default=1, help="of the herd and the listeners")
     parser.add_argument("--root", type=Path, default=harness.ROOT)
     options = parser.parse_args()

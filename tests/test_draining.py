@@ -86,7 +86,7 @@ def server():
 
 def close_of(wire):
     """Close code and reason of a WebSocket."""
-    ((opcode, payload),) = [one for one in wire.frames() if one[0] == 8]
+    ((_, payload),) = [one for one in wire.frames() if one[0] == 8]
     return int.from_bytes(payload[:2], "big"), payload[2:].decode()
 
 

@@ -299,7 +299,7 @@ class RadioService(MultiService):
         return fired
 
     def stopService(self) -> Deferred[Any]:
-        """Stop accepting, say goodbye, let everything that is queued leave; done within 5 s, and what draining takes."""
+        """Drain, stop accepting, say goodbye, let what is queued leave; done within ``drain_s`` and 5 s."""
         stopped = Deferred.fromCoroutine(self._stop())
         others = super().stopService()
         return stopped if others is None else DeferredList([stopped, others])

@@ -1,4 +1,4 @@
-"""How a WAMP session of a connection ends: the close code that says why, and what is said when little fits."""
+"""How a WAMP session of a connection ends: the close code that says why, and short words."""
 
 from __future__ import annotations
 

@@ -66,13 +66,13 @@ class _Pace:
 
     def accept(self) -> None:
         """Somebody wants to connect."""
-        if self._newcomers.is_crowded:
-            self._port.stopReading()
-            self._newcomers.when_in(self._go_on)
-        else:
+        if self._newcomers.may_accept():
             # Twisted changes it each time.
             self._port.numberAccepts = ACCEPTED
             self._accept()
+        else:
+            self._port.stopReading()
+            self._newcomers.when_in(self._go_on)
 
     def _go_on(self) -> None:
         if self._port.connected and not self._port.disconnecting:

@@ -42,8 +42,8 @@ __all__ = [
 ]
 
 RETRY_S: Final = (1.0, 3.0)
-"""Seconds after which a client is to come back if nobody knows better: each at another time, or they would keep
-each other waiting. Chromium's own are 3."""
+"""Seconds after which a client is to come back if nobody knows better: each at another time, or they would
+keep each other waiting. Chromium's own are 3."""
 
 BATCHED: Final = ".batched"
 SUBPROTOCOLS: Final = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import ClassVar, Final
 
 from twisted.logger import Logger
@@ -26,8 +27,16 @@ WINDOW_S: Final = 0.02
 ``WINDOW_S``."""
 
 
+SILENT: Final = 64
+SILENT_S: Final = 0.02
+"""So many connections may be silent that were accepted within so many seconds."""
+
+LOOK_S: Final = 0.002
+"""Seconds between two looks whether they have spoken."""
+
+
 class Newcomers:
-    """The line of one server. ``came``, ``waited``: steps so far of those who come in, and of these in line."""
+    """The line of one server. ``came``: steps so far of those who come in; ``waited``: of these in line."""
 
     log: ClassVar[Logger] = Logger()
 
@@ -41,15 +50,39 @@ class Newcomers:
         self._used = 0.0
         self.came = 0
         self.waited = 0
+        # Connections that were accepted of late and have said nothing, and since when they are counted.
+        self._silent = 0
+        self._silent_since = -inf
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._line)
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether anybody waits: then nobody more need be accepted."""
-        return bool(self._line)
+    def accepted(self) -> None:
+        """One more connection, of which nothing is known."""
+        self._silent += 1
+
+    def spoke(self) -> None:
+        """One of them has said something, or is gone."""
+        if self._silent:
+            self._silent -= 1
+
+    def may_accept(self) -> bool:
+        """Whether more connections may be accepted now.
+
+        Not while anybody waits; nor while many that have just come have said nothing, since all might in one
+        turn. Who goes on saying nothing is not waited for.
+        """
+        if self._line:
+            return False
+        if self._silent < SILENT:
+            return True
+        now = (self._now or self._look())()
+        if now - self._silent_since < SILENT_S:
+            return False
+        self._silent_since = now
+        self._silent = 0
+        return True
 
     def take(self, what: Callable[[], None]) -> bool:
         """Do a step of somebody who comes in, if there is time for it. What it raises is raised here.
@@ -84,11 +117,11 @@ class Newcomers:
         self._line.append(what)
 
     def when_in(self, what: Callable[[], None]) -> None:
-        """Call ``what`` when nobody waits any more, which may be now."""
+        """Call ``what`` when nobody waits any more, or those who are silent have had some time."""
         if self._line:
             self._others.append(what)
         else:
-            what()
+            self._clock.timers.at(self._clock.seconds() + LOOK_S, what)
 
     def _look(self) -> Callable[[], float]:
         # Not before the first peer: the reactor's clock is made what it should be shortly before that.

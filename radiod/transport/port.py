@@ -65,6 +65,8 @@ class Doorkeeper(TwistedProtocol):
         if self._is_refused:
             # Under TLS bytes come until the peer has closed its end.
             return
+        if not self._received:
+            self.factory.newcomers.spoke()
         received = self._received = self._received + data
         if self._is_in_line:
             return
@@ -227,6 +229,8 @@ class Doorkeeper(TwistedProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The peer left before it said anything useful, perhaps since there was no TLS to say it in."""
+        if not self._received:
+            self.factory.newcomers.spoke()
         self._forget()
         if not self._is_refused and INegotiated.providedBy(self.transport):
             what = what_failed(self.transport, reason)
@@ -334,6 +338,7 @@ class PortFactory(ServerFactory):
             if leave is None:
                 return None
         self.connections += 1
+        self.newcomers.accepted()
         doorkeeper = Doorkeeper()
         doorkeeper.leave = leave
         doorkeeper.factory = self

@@ -8,7 +8,7 @@ from support.memory import RawSocketWire, WebSocketWire
 from twisted.logger import capturedLogs
 
 from radiod.transport.entrance import ACCEPTED, Entrance
-from radiod.transport.newcomers import AT_ONCE_S, SHARE_S, WINDOW_S, Newcomers
+from radiod.transport.newcomers import AT_ONCE_S, LOOK_S, SHARE_S, SILENT, SILENT_S, WINDOW_S, Newcomers
 from radiod.wire.doors import Door
 
 
@@ -71,7 +71,7 @@ def test_a_crowd_has_its_share_of_each_turn(line):
     for number in range(20):
         line.come(number, AT_ONCE_S / 2)
     assert line.done == [0, 1]
-    assert (len(line.newcomers), line.newcomers.is_crowded) == (18, True)
+    assert (len(line.newcomers), line.newcomers.may_accept()) == (18, False)
     turns = 0
     while not line.clock.is_idle:
         before = line.clock.now
@@ -80,7 +80,7 @@ def test_a_crowd_has_its_share_of_each_turn(line):
         assert line.clock.now - before <= SHARE_S + AT_ONCE_S / 2
     assert line.done == list(range(20))
     assert turns == 9
-    assert not line.newcomers.is_crowded
+    assert line.newcomers.may_accept()
 
 
 def test_a_step_that_takes_longer_than_a_turn_is_done_all_the_same(line):
@@ -105,16 +105,45 @@ def test_nobody_overtakes_those_who_wait(line):
 
 def test_whoever_waits_for_the_end_of_the_line_is_called_once(line):
     called = []
-    line.newcomers.when_in(lambda: called.append("empty"))
-    assert called == ["empty"]
     line.come(1, AT_ONCE_S)
     line.come(2, 0)
     line.newcomers.when_in(lambda: called.append("in"))
-    assert called == ["empty"]
+    assert called == []
     line.clock.turn()
     line.come(3, 0)
     line.clock.turn()
-    assert called == ["empty", "in"]
+    assert called == ["in"]
+
+
+def test_no_more_are_accepted_while_many_are_silent_that_have_just_come(world):
+    newcomers = world.radio.fan_out.newcomers
+    wires = [world.connect() for _ in range(SILENT)]
+    assert newcomers.may_accept()
+    wires += [world.connect() for _ in range(SILENT)]
+    assert not newcomers.may_accept()
+    looked = []
+    newcomers.when_in(lambda: looked.append(newcomers.may_accept()))
+    wires[-1].send(b"GET ")
+    world.wait(LOOK_S)
+    wires.append(world.connect())
+    newcomers.when_in(lambda: looked.append(newcomers.may_accept()))
+    wires[0].hang_up()
+    world.wait(LOOK_S)
+    assert looked == [True, True]
+
+
+def test_who_goes_on_saying_nothing_is_not_waited_for(world):
+    newcomers = world.radio.fan_out.newcomers
+    wires = [world.connect() for _ in range(2 * SILENT)]
+    assert newcomers.may_accept()
+    wires += [world.connect() for _ in range(2 * SILENT)]
+    assert not newcomers.may_accept()
+    world.wait(SILENT_S)
+    assert newcomers.may_accept()
+    for wire in wires:
+        # More than are counted.
+        wire.hang_up()
+    assert newcomers.may_accept()
 
 
 def test_one_that_fails_does_not_keep_the_others(line):

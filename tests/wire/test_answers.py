@@ -19,6 +19,8 @@ from radiod.wire.answers import (
     end_event,
     end_line,
     json_answer,
+    retry_event,
+    retry_line,
     stream_head,
 )
 

@@ -211,7 +211,7 @@ class Handshake:
 
     @property
     def wants_goodbye(self) -> bool:
-        """Whether the client wants to be told when it cannot stay, though that may keep it from coming back."""
+        """Whether the client wants to be told when it cannot stay, though it may never come back then."""
         details = self._details
         return details is not None and _asks(details, details.wants_goodbye, "_radiod_goodbye")
 

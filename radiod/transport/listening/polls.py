@@ -40,7 +40,7 @@ class Polled(NamedTuple):
 
 
 class ChannelPolls:
-    """Answers polls; as many wait at any time as there are ``seats``, while the server is not ``draining``."""
+    """Answers polls; as many wait at any time as there are ``seats``. ``draining``: as of the server."""
 
     def __init__(self, fan_out: FanOut, clock: ReactorClock, seats: Seats, draining: Draining) -> None:
         self.draining = draining
