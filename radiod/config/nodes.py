@@ -33,6 +33,7 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Operations",
     "Patterns",
     "Policy",
     "Realm",
@@ -182,6 +183,12 @@ class Usage(Node, frozen=True, kw_only=True):
 
     flush_s: Seconds = 5.0
     keep_days: Annotated[int, Meta(ge=1, le=36_500)] = 400
+
+
+class Operations(Node, frozen=True, kw_only=True):
+    """``[operations]``"""
+
+    drain_s: SomeSeconds = 0.0
 
 
 class Limits(Node, frozen=True, kw_only=True):

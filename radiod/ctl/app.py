@@ -60,6 +60,7 @@ for command in (
     debugging.metrics,
     debugging.debug,
     operations.reload,
+    operations.drain,
     files.check_config,
     books.backup,
     files.restore,

@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from radiod.auth.tokens import Tokens, is_token
 from radiod.core.access.records import KeyRecord
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.draining import Draining
 from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
@@ -78,6 +80,8 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.chance = random.random
+        self.draining = Draining(self.clock, self.chance, self.statistics.refused)
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         refused = self.statistics.refused
@@ -157,6 +161,7 @@ class Radio:
                 self.statistics.refused,
                 self._config.limits.max_pending_calls,
                 self.access,
+                self.draining,
             )
             for name, settings in self._config.realms.items()
         }
@@ -204,6 +209,7 @@ class Radio:
             port=self.port,
             settle=self.usage.ledger.settle,
             max_channels=self._config.metrics.max_channels,
+            draining=self.draining,
         )
 
     def _add_views(self) -> None:
@@ -224,7 +230,7 @@ class Radio:
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
-        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
+        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats, self.draining)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
@@ -237,6 +243,7 @@ class Radio:
             channel_polls=self.channel_polls,
             longpolls=self.polls,
             suspicion=suspicion,
+            draining=self.draining,
             aliases=paths,
             watching=self._watching(callers),
         )
@@ -248,11 +255,12 @@ class Radio:
             refused,
             unfinished,
             websocket=RadioSocketFactory(
-                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits
+                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits, self.draining
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
             http=partial(HttpConnection, self.http),
             census=self.fan_out.census,
+            newcomers=self.fan_out.newcomers,
         )
         self.http.upgrade = self.port.upgrade_later
 

@@ -13,7 +13,7 @@ from radiod.core.rights import Principal
 from radiod.core.timers import Deadline
 from radiod.errors import CLOSE_ACCESS, Refused
 from radiod.transport.formats import Format
-from radiod.transport.inbox import Turns
+from radiod.transport.newcomers import Newcomers
 from radiod.transport.reading import Reading
 from radiod.transport.schedule import CHUNK, DRAIN_BYTES, FINISH_SECONDS, Patience, Schedule
 from radiod.transport.strangers import Strangers
@@ -78,6 +78,7 @@ class Outlet(Reading):
         "patience",
         "peer",
         "queue",
+        "retry_after",
         "shared",
     )
 
@@ -106,6 +107,8 @@ class Outlet(Reading):
         self.peer = ""
         # Why the access of its listener, which speaks no WAMP, has ended; empty: it has not.
         self.ended_for = ""
+        # Seconds after which its peer is to come back, once it is sent away; 0: it is not.
+        self.retry_after = 0.0
         # What may wait there of what the peer was told.
         self.patience: Patience = fan_out.patience
         # Called when an event cannot be said here, by who tells that before the next one.
@@ -217,14 +220,14 @@ class Outlet(Reading):
         self._on_cut()
 
     @property
-    def turns(self) -> Turns:
-        """Who shares the reactor's turns among all peers."""
-        return self._turns
-
-    @property
     def strangers(self) -> Strangers:
         """The server's connections without a session."""
         return self._fan_out.strangers
+
+    @property
+    def newcomers(self) -> Newcomers:
+        """The line of those who come in to the server."""
+        return self._fan_out.newcomers
 
     @property
     def guesses(self) -> Guesses:

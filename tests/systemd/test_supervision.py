@@ -90,6 +90,17 @@ def test_the_end_is_told_and_the_watchdog_fed_until_then(world):
     assert world.beats(WATCHDOG) == 0
 
 
+def test_systemd_is_told_how_long_it_takes_to_send_everybody_away(world):
+    supervision = world.supervision()
+    supervision.ready()
+    supervision.stopping(120.5)
+    assert world.manager.taken()[-1] == (
+        "STOPPING=1",
+        "STATUS=draining, 0 connections",
+        "EXTEND_TIMEOUT_USEC=135500000",
+    )
+
+
 def test_a_reload_begins_and_ends(world):
     supervision = world.supervision(WATCHDOG)
     supervision.ready()
