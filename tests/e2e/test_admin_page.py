@@ -46,6 +46,13 @@ call = ["*", "radiod.admin.*", "wamp.session.kill"]
 role = "operator"
 ticket = "TICKET"
 
+[realms.radio.roles.watcher]
+call = ["*", "radiod.admin.channels"]
+
+[realms.radio.users.watcher]
+role = "watcher"
+ticket = "t"
+
 [realms.radio.users.{json.dumps(EVIL)}]
 role = "open"
 ticket = "t"
@@ -358,6 +365,38 @@ def test_who_has_no_right_is_told_so_in_each_place(page: Page) -> None:
         warning = f"#{card}-title + .warning"
         page.until(lambda warning=warning: "not_authorized" in page.find(warning).text)
     assert page.until(lambda: re.search(r"Sessions\n\d+", page.text("figures")))
+
+
+def drain(page: Page, seconds: int) -> None:
+    page.find("#over").clear()
+    page.find("#over").send_keys(str(seconds))
+    page.find("#drain").send_keys(Keys.ENTER)
+    page.find("#ask-yes").click()
+
+
+def test_the_server_is_drained_and_lets_everybody_in_again(page: Page, server: Server) -> None:
+    page.login()
+    page.until(lambda: page.text("ready") == "ready")
+    assert not page.find("#undrain").is_displayed()
+    # So long that it is hardly this page's turn within the test.
+    drain(page, 80_000)
+    page.until(lambda: page.text("ready").startswith("draining"))
+    assert requests.get(f"{server.url}/readyz", timeout=10).status_code == 503
+    page.find("#undrain").send_keys(Keys.ENTER)
+    page.until(lambda: page.text("ready") == "ready")
+    assert requests.get(f"{server.url}/readyz", timeout=10).status_code == 200
+    # Chromium itself reports answers of 503.
+    assert [entry for entry in page.log() if "503" not in entry["message"]] == []
+
+
+def test_who_may_not_drain_is_told_why_and_cannot_try_again(page: Page) -> None:
+    page.enter("watcher", "t")
+    page.until(lambda: page.find("#views").is_displayed())
+    drain(page, 30)
+    page.until(lambda: "not_authorized" in page.text("drain-why"))
+    assert not page.find("#drain").is_enabled()
+    assert "radiod.admin.drain: wamp.error.not_authorized" in page.text("problem")
+    page.until(lambda: page.text("ready") == "ready")
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1024])

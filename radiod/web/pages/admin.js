@@ -214,6 +214,7 @@ async function showReadiness() {
     write("ready", ready ? "ready" : shown(reasons.join(", "), 200));
     element("ready").dataset.good = String(ready);
     element("ready").hidden = false;
+    element("undrain").hidden = !reasons.some((/** @type {string} */ reason) => reason.startsWith("draining"));
   } catch {
     // The connection's own state says more.
     element("ready").hidden = true;
@@ -249,15 +250,19 @@ function askToEnd(row) {
 }
 
 element("drain").addEventListener("click", () => {
-  const over = Math.max(0, Number(element("over").value) || 0);
-  ask("Drain this server?", `Nobody new is let in, and everybody is sent away within ${count(over)} s.`, "Drain", async () => {
-    const why = await act("radiod.admin.drain", [], { over });
-    if (why !== "") {
-      element("drain").disabled = true;
-      write("drain-why", shown(why, 200));
-    }
-  });
+  const over = Math.min(86_400, Math.max(0, Number(element("over").value) || 0));
+  const text = `Nobody new is let in, and whoever listens is sent away within ${count(over)} s. This page is, too.`;
+  ask("Drain this server?", text, "Drain", () => drain("radiod.admin.drain", { over }));
 });
+element("undrain").addEventListener("click", () => drain("radiod.admin.drain.cancel", {}));
+
+/** Drain, or not any more; who may not is told so once. @param {string} procedure @param {Record<string, any>} kwargs */
+async function drain(procedure, kwargs) {
+  const why = await act(procedure, [], kwargs);
+  if (why === "") return;
+  element("drain").disabled = true;
+  write("drain-why", shown(why, 200));
+}
 
 /**
  * Do something, tell why it could not be done, and look again.
