@@ -172,7 +172,8 @@ class RadioService(MultiService):
             watchdog_of(os.environ, os.getpid()),
             self.radio.clock,
             self.radio.clock.timers,
-            lambda: self.radio.port.connections,
+            # Who asks how it does, or for a reload, is no listener.
+            lambda: self.radio.port.connections - self.radio.admin.connections,
             lambda: 0.0 if self._store is None else self._store.busy(),
         )
         self.reloading.tell = self._supervision
