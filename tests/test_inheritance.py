@@ -10,7 +10,7 @@ from radiod.process import StartError
 from radiod.service import parcels, state
 from radiod.service.parcels import ParcelError
 from radiod.service.state import NAME, Inheritance, default_place
-from radiod.state import StateError
+from radiod.state.format import StateError
 from radiod.systemd.descriptors import DescriptorStore
 from radiod.systemd.notify import Notifier
 

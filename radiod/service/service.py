@@ -24,7 +24,7 @@ from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
 from radiod.service.reload import Reloading
 from radiod.service.state import Inheritance, default_place
-from radiod.state import capture, restore
+from radiod.state.state import capture, restore
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.systemd.descriptors import DescriptorStore

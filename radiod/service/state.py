@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from radiod.process import StartError
 from radiod.service import parcels
 from radiod.service.parcels import ParcelError
-from radiod.state import StateError
+from radiod.state.format import StateError
 from radiod.systemd.descriptors import DescriptorStore, inherited
 
 __all__ = ["NAME", "Inheritance", "default_place"]
