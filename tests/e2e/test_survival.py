@@ -1,0 +1,201 @@
+"""Restarts under load: who listens with a position misses nothing, and nobody is refused.
+
+Under a real systemd with the shipped units, and without one. The long forms are those of docs/operations.md,
+criteria 15, 16 and 20 (``make soak``); the short ones are the same with fewer listeners.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+
+import pytest
+from support.crowd import KEY
+from support.private_systemd import OWN_DEPENDENCIES, ROOT, Machine
+from support.running import environment
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 60
+PORT = 8080
+RATE = 20
+"""Events a second in all."""
+AWAY = 0.2
+"""The part of the listeners that is away at the moment of a restart."""
+PACKAGING = ROOT / "packaging"
+
+SERVER = f"""
+[limits]
+max_connections = 6000
+max_connections_per_address = 6000
+
+[realms.radio]
+anonymous = "guest"
+
+[realms.radio.roles.guest]
+subscribe = ["*"]
+publish = ["*"]
+call = ["*"]
+
+[realms.radio.keys.station]
+key = "{KEY}"
+publish = ["*"]
+listen = ["*"]
+
+[realms.radio.channels.memory]
+history = {{ size = 20000 }}
+buffer = {{ size = 1000 }}
+
+[realms.radio.channels.durable]
+durable = true
+history = {{ size = 20000 }}
+buffer = {{ size = 1000 }}
+"""
+CONFIG = f"""
+[[listen]]
+endpoint = "systemd:name=http"
+
+[store]
+path = "/var/lib/radiod/radiod.sqlite"
+
+[admin]
+socket = "/run/radiod/admin.sock"
+{SERVER}
+"""
+
+
+class Process:
+    """A process of ``support.crowd``."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def ask(self, name, *arguments):
+        self.begin(name, *arguments)
+        return self.end()
+
+    def begin(self, name, *arguments):
+        self.process.stdin.write(json.dumps([name, *arguments]) + "\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        line = self.process.stdout.readline()
+        assert line, "the crowd has ended"
+        return json.loads(line)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Load:
+    """Publishers, and listeners in ``processes`` processes. ``start``: runs a program where the server is."""
+
+    def __init__(self, start, port, listeners, processes=2):
+        self.listeners = listeners
+        command = [sys.executable, "-m", "support.crowd", str(port)]
+        options = {"env": {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}}
+        self.crowds = [Process(start(*command, str(seed), **options)) for seed in range(processes)]
+        self.publishers = Process(start(*command, "99", **options))
+        self.catch_ups = []
+        self.longest = 0.0
+
+    def all(self, name, *arguments):
+        for crowd in self.crowds:
+            crowd.begin(name, *arguments)
+        return [crowd.end() for crowd in self.crowds]
+
+    def begin(self):
+        self.publishers.ask("publish", RATE)
+        self.all("listen", self.listeners // len(self.crowds))
+        # Everybody has a position: who comes for the first time misses nothing.
+        time.sleep(1.0)
+        self.catch_up()
+
+    def catch_up(self):
+        """Until everybody has what is there now."""
+        numbers = self.publishers.ask("published")
+        behind = sum(self.all("wait_for", numbers, SECONDS), [])
+        assert not behind, f"{behind}\n{numbers}\n{self.report()}"
+
+    def through(self, restart):
+        """Some go away, the server is restarted, they come back, and everybody has caught up."""
+        self.all("leave", AWAY)
+        # What they miss meanwhile.
+        time.sleep(0.5)
+        restart()
+        ready = time.monotonic()
+        self.all("come_back")
+        self.catch_up()
+        self.catch_ups.append(time.monotonic() - ready)
+
+    def finish(self):
+        """Returns: what happened, and how often."""
+        self.longest = self.publishers.ask("stop_publishing")
+        self.catch_up()
+        return self.report()
+
+    def report(self):
+        return sum(map(Counter, [self.publishers.ask("report"), *self.all("report")]), Counter())
+
+    def stop(self):
+        for one in (*self.crowds, self.publishers):
+            one.stop()
+
+    def show(self, counts):
+        print(f"\n{dict(counts)}\nlongest publish {self.longest:.2f} s")
+        print("caught up after", ", ".join(f"{seconds:.2f}" for seconds in self.catch_ups), "s")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """The shipped units, which may be started as often as this wants."""
+    units = {name: (PACKAGING / name).read_text() for name in ("radiod.service", "radiod.socket")}
+    for name in list(units):
+        units[f"{name}.d/own.conf"] = OWN_DEPENDENCIES
+    units["radiod.service.d/test.conf"] = "[Unit]\nStartLimitIntervalSec=0\n"
+    with Machine(tmp_path, units) as machine:
+        machine.write("/etc/radiod/radiod.toml", CONFIG)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        yield machine
+
+
+@pytest.fixture
+def load():
+    loads = []
+
+    def make(*arguments, **options):
+        loads.append(Load(*arguments, **options))
+        loads[-1].begin()
+        return loads[-1]
+
+    yield make
+    for one in loads:
+        one.stop()
+
+
+HARMLESS = {"published", "events", "listening", "cut", "publisher cut", "replayed", "in doubt", "in doubt and done"}
+
+
+def what_must_not_be(counts, *may_be):
+    """All that was counted but for what restarts cannot do without."""
+    return {name: count for name, count in counts.items() if count and name not in {*HARMLESS, *may_be}}
+
+
+def long_and_short(listeners, times):
+    short, long = pytest.param(100, 2, id="short"), pytest.param(listeners, times, id="long", marks=pytest.mark.soak)
+    return pytest.mark.parametrize(("listeners", "times"), [short, long])
+
+
+class TestUnderSystemd:
+    @long_and_short(1000, 10)
+    def test_a_restart_costs_nobody_anything(self, machine, load, listeners, times):
+        crowd = load(machine.talk, PORT, listeners)
+        for _ in range(times):
+            crowd.through(lambda: machine.run("systemctl", "restart", "radiod.service"))
+        counts = crowd.finish()
+        crowd.show(counts)
+        assert what_must_not_be(counts) == {}, machine.journal("-u", "radiod.service")
+        assert "state of the last server is restored" in machine.journal("-u", "radiod.service")
