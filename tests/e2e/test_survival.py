@@ -4,15 +4,18 @@ Under a real systemd with the shipped units, and without one. The long forms are
 criteria 15, 16 and 20 (``make soak``); the short ones are the same with fewer listeners.
 """
 
+import contextlib
 import json
+import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 
 import pytest
 from support.crowd import KEY
 from support.private_systemd import OWN_DEPENDENCIES, ROOT, Machine
-from support.running import environment
+from support.running import RADIOD, environment, free_port, program, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -93,8 +96,9 @@ class Process:
 class Load:
     """Publishers, and listeners in ``processes`` processes. ``start``: runs a program where the server is."""
 
-    def __init__(self, start, port, listeners, processes=2):
+    def __init__(self, start, port, listeners, processes=2, *, looks=False):
         self.listeners = listeners
+        self.looks = looks
         command = [sys.executable, "-m", "support.crowd", str(port)]
         options = {"env": {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}}
         self.crowds = [Process(start(*command, str(seed), **options)) for seed in range(processes)]
@@ -108,7 +112,7 @@ class Load:
         return [crowd.end() for crowd in self.crowds]
 
     def begin(self):
-        self.publishers.ask("publish", RATE)
+        self.publishers.ask("publish", RATE, self.looks)
         self.all("listen", self.listeners // len(self.crowds))
         # Everybody has a position: who comes for the first time misses nothing.
         time.sleep(1.0)
@@ -198,4 +202,77 @@ class TestUnderSystemd:
         counts = crowd.finish()
         crowd.show(counts)
         assert what_must_not_be(counts) == {}, machine.journal("-u", "radiod.service")
-        assert "state of the last server is restored" in machine.journal("-u", "radiod.service")
+        journal = machine.journal("-u", "radiod.service")
+        assert journal.count("left to the next server, in systemd's descriptor store") == times
+        assert journal.count("the state of the last server is restored") == times
+
+    @long_and_short(1000, 10)
+    def test_who_missed_something_when_it_was_killed_is_told(self, machine, load, listeners, times):
+        crowd = load(machine.talk, PORT, listeners, looks=True)
+
+        def kill():
+            machine.run("systemctl", "kill", "-s", "KILL", "radiod.service")
+            # Waits in the socket's queue.
+            machine.run("curl", "-sS", "--fail", f"http://127.0.0.1:{PORT}/healthz")
+
+        for _ in range(times):
+            crowd.through(kill)
+        counts = crowd.finish()
+        crowd.show(counts)
+        # What a publisher of the memory channel was not told of is published again, and some had it already.
+        may_be = ("not recovered memory", "told missed", "repeated memory")
+        assert what_must_not_be(counts, *may_be) == {}, machine.journal("-u", "radiod.service")
+        assert counts["not recovered memory"]
+        assert "the state of the last server" not in machine.journal("-u", "radiod.service")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Where a configuration is, of a server on a port of its own; and the port."""
+    port = free_port()
+    path = tmp_path / "radiod.toml"
+    endpoint = f'[[listen]]\nendpoint = "tcp:{port}:interface=127.0.0.1"\n'
+    path.write_text(endpoint + '[store]\npath = "radiod.sqlite"\n' + SERVER)
+    return path, port
+
+
+class TestWithoutSystemd:
+    @long_and_short(1000, 10)
+    def test_a_restart_costs_what_the_closed_port_does(self, file, load, tmp_path, listeners, times):
+        path, port = file
+        log = tmp_path / "log"
+
+        with contextlib.ExitStack() as stack:
+            servers = []
+
+            def start():
+                servers.append(
+                    stack.enter_context(program([*RADIOD, "run", "--config", str(path)], log))
+                )
+                wait_until(lambda: answers(port), servers[-1], log)
+
+            def restart():
+                servers[-1].terminate()
+                servers[-1].wait(SECONDS)
+                start()
+
+            def talk(*command, **options):
+                pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+                return subprocess.Popen(command, **pipes, **options)
+
+            start()
+            crowd = load(talk, port, listeners)
+            for _ in range(times):
+                crowd.through(restart)
+            counts = crowd.finish()
+        crowd.show(counts)
+        assert what_must_not_be(counts, "refused", "reset") == {}, log.read_text()
+        assert log.read_text().count("the state of the last server is restored") == times
+
+
+def answers(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

@@ -344,6 +344,8 @@ class Publisher:
                 if is_in_doubt and await self._is_there(channel, number):
                     self.crowd.counts["in doubt and done"] += 1
                     return
+                if self.writer is None:
+                    await self._connect()
                 is_in_doubt = True
                 if await self._publish(channel, number):
                     return
@@ -377,10 +379,27 @@ class Publisher:
 
 
 class HttpPublisher(Publisher):
-    """Sends the same with the same Idempotency-Key."""
+    """Sends the same with the same Idempotency-Key. Where servers are killed, it looks into the history before."""
 
     async def _is_there(self, channel: str, number: int) -> bool:
-        return False
+        if not self.crowd.looks:
+            return False
+        self.crowd.counts["in doubt"] += 1
+        assert self.reader is not None
+        assert self.writer is not None
+        self.writer.write(request(f"/listen/{channel}?last=1000"))
+        _, content = await self._answer()
+        return any(event["data"] == self.data(number) for event in decode(content or b"[]"))
+
+    async def _answer(self) -> tuple[bytes, bytes]:
+        """Head and content."""
+        assert self.reader is not None
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        size = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        content = await self.reader.readexactly(int(size or b"0"))
+        if b"\r\nconnection: close" in head:
+            self._hang_up()
+        return head, content
 
     async def _publish(self, channel: str, number: int) -> bool:
         assert self.reader is not None
@@ -394,10 +413,7 @@ class HttpPublisher(Publisher):
             f"Content-Length: {len(body)}",
         ]
         self.writer.write("\r\n".join([*fields, "", ""]).encode() + body)
-        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        content = await self.reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
-        if b"\r\nconnection: close" in head:
-            self._hang_up()
+        head, content = await self._answer()
         if head[9:12] == b"200":
             self.crowd.counts["replayed"] += b"idempotency-replayed" in head
             return True
@@ -466,6 +482,7 @@ class Crowd:
         self.away: list[Listener] = []
         self.publishers: tuple[str, ...] = ("http0", "http1", "wamp0", "wamp1")
         self.own: list[Publisher] = []
+        self.looks = False
 
     def keep(self, work: Any) -> None:
         """Have something done."""
@@ -481,8 +498,9 @@ class Crowd:
             self.loop.call_later(self.random.uniform(0, count / 500), self.listeners[-1].come)
         return count
 
-    async def publish(self, rate: float) -> int:
-        """Begin, with so many events a second in all."""
+    async def publish(self, rate: float, looks: bool) -> int:
+        """Begin, with so many events a second in all. ``looks``: also those do that have a key."""
+        self.looks = looks
         each = rate / len(self.publishers)
         for name in self.publishers:
             kind = HttpPublisher if name.startswith("http") else WampPublisher
