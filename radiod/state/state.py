@@ -12,48 +12,40 @@ import msgspec
 from msgspec import Struct
 
 from radiod import __version__
-from radiod.core.history.blocks import Block
+from radiod.core.holders import Accounts
 from radiod.core.realm.realm import Realm
-from radiod.core.timers import Clock
 from radiod.state import moments
 from radiod.state.format import Section, StateError, read_sections, write_sections
+from radiod.state.handles import Handles, HandlesState, handle_sections
 from radiod.state.moments import Moment
-from radiod.state.topics import PAST, TOPIC, Topic, TopicState, restore_topics, topic_sections
+from radiod.state.realms import REALM, RealmState, realm_sections
+from radiod.state.sections import section
 
-__all__ = ["StateError", "capture", "restore"]
+__all__ = ["Radio", "StateError", "capture", "restore"]
 
 HEAD = b"head"
-REALM = b"real"
 
 
-class Radio(Protocol):
+class _Access(Protocol):
+    accounts: Accounts
+
+
+class Radio(Handles, Protocol):
     """What has a state, as ``service.radio.Radio`` is."""
 
-    clock: Clock
-    realms: Mapping[str, Realm]
+    @property
+    def access(self) -> _Access: ...
+
+    @property
+    def realms(self) -> Mapping[str, Realm]: ...
 
 
 class Head(Struct, frozen=True):
-    """``order``: of the bytes of numbers."""
+    """Who wrote a state, and when. ``order``: of the bytes of numbers."""
 
     version: str
     written: Moment
     order: str
-
-
-class RealmHead(Struct, frozen=True):
-    """One realm; what follows belongs to it. ``next_order``: of the public space."""
-
-    name: str
-    next_order: int
-
-
-class _RealmState:
-    """What was read of one realm."""
-
-    def __init__(self, head: RealmHead) -> None:
-        self.head = head
-        self.topics: list[TopicState] = []
 
 
 class _State:
@@ -61,28 +53,24 @@ class _State:
 
     def __init__(self, head: Head) -> None:
         self.head = head
-        self.realms: list[_RealmState] = []
+        self.realms: list[RealmState] = []
+        self.handles = HandlesState()
 
 
 def capture(radio: Radio, at: Moment | None = None) -> Iterator[bytes]:
     """The state of a radio that accepts nothing more, and whose realms are closed, piece by piece.
 
-    A piece is some hundred events at most: a few milliseconds. Nothing changes the radio meanwhile. ``at``:
-    this moment.
+    A piece is some hundred events at most: a few milliseconds. ``at``: this moment.
     """
     return write_sections(_sections(radio, moments.now() if at is None else at))
 
 
 def _sections(radio: Radio, at: Moment) -> Iterator[Section]:
     now = radio.clock.seconds()
-    yield _section(HEAD, Head(__version__, at, moments.BYTE_ORDER))
-    for name, realm in radio.realms.items():
-        yield _section(REALM, RealmHead(name, realm.space.histories.next_order()))
-        yield from topic_sections(realm.space.histories, now, 0)
-
-
-def _section(kind: bytes, value: Struct) -> Section:
-    return Section(kind, msgspec.msgpack.encode(value))
+    yield section(HEAD, Head(__version__, at, moments.BYTE_ORDER))
+    yield from handle_sections(radio)
+    for realm in radio.realms.values():
+        yield from realm_sections(realm, now)
 
 
 def restore(radio: Radio, view: Any, at: Moment | None = None) -> list[str]:
@@ -91,20 +79,20 @@ def restore(radio: Radio, view: Any, at: Moment | None = None) -> list[str]:
     Args:
         view: all that ``capture`` gave, as bytes or what shows them; nothing of it is kept.
         at: this moment.
-    Returns: notes for the log.
+    Returns: notes for the log, without secrets.
     Raises: StateError: it cannot be read; the radio is as it was.
     """
     state = _read(view)
-    written = state.head.written
-    away = (moments.now() if at is None else at).since(written)
+    away = (moments.now() if at is None else at).since(state.head.written)
     then = radio.clock.seconds() - away
-    notes = []
+    notes: list[str] = []
+    state.handles.restore(radio, away)
     for one in state.realms:
-        realm = radio.realms.get(one.head.name)
+        realm = radio.realms.get(one.name)
         if realm is None:
-            notes.append(f"realm {one.head.name} is not configured any more")
+            notes.append(f"realm {one.name} is not configured any more")
         else:
-            restore_topics(realm.space.histories, one.topics, then, one.head.next_order)
+            notes += one.restore(realm, radio.access.accounts, then, away)
     return notes
 
 
@@ -125,13 +113,11 @@ def _parse(sections: list[Section]) -> _State:
         raise StateError("it was written on a machine with another order of bytes")
     for kind, body in sections[1:]:
         if kind == REALM:
-            state.realms.append(_RealmState(msgspec.msgpack.decode(body, type=RealmHead)))
-        elif kind == TOPIC:
-            state.realms[-1].topics.append(TopicState(msgspec.msgpack.decode(body, type=Topic)))
-        elif kind == PAST:
-            # A copy of its own: it goes when its events have been read.
-            state.realms[-1].topics[-1].blocks.append(Block(bytes(body)))
+            state.realms.append(RealmState(body))
+            continue
+        state.handles.read(kind, body)
+        if state.realms:
+            state.realms[-1].read(kind, body)
     for realm in state.realms:
-        for topic in realm.topics:
-            topic.check()
+        realm.check()
     return state

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
 from msgspec import Struct
 
 from radiod.core.history.blocks import MOST, Block, Undecoded, write_block
@@ -13,6 +12,7 @@ from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.core.history.topic_history import History
 from radiod.state.format import Section
+from radiod.state.sections import sections
 
 __all__ = ["PAST", "TOPIC", "Topic", "TopicState", "restore_topics", "topic_sections"]
 
@@ -21,17 +21,13 @@ PAST = b"past"
 
 
 class Topic(Struct, frozen=True, kw_only=True):
-    """One that was tracked. ``is_counted``: nothing was kept of it.
-
-    ``space``: 0 the public one, else that of the realm's private channel of this number.
-    """
+    """One that was tracked. ``is_counted``: nothing was kept of it."""
 
     name: str
     epoch: str
     seq: int
     unheld: int
     is_counted: bool = False
-    space: int = 0
 
 
 class TopicState:
@@ -52,28 +48,27 @@ class TopicState:
             raise ValueError("numbers of a topic")
 
 
-def topic_sections(histories: Histories, now: float, space: int) -> Iterator[Section]:
+def topic_sections(histories: Histories, now: float) -> Iterator[Section]:
     """The topics of one space. ``now``: monotonic seconds."""
     for history in list(histories):
         histories.expire(history)
-        is_durable = history.keep.is_durable
-        if is_durable and history.seq:
+        heads = list(sections(TOPIC, [_topic(history)]))
+        if not heads or (history.keep.is_durable and history.seq):
             # The store has it.
             continue
-        yield Section(TOPIC, msgspec.msgpack.encode(_topic(history, space)))
+        yield from heads
         records = history.written()
         for begin in range(0, len(records), MOST):
             yield Section(PAST, write_block(records[begin : begin + MOST], now))
 
 
-def _topic(history: History, space: int) -> Topic:
+def _topic(history: History) -> Topic:
     return Topic(
         name=history.topic,
         epoch=history.epoch,
         seq=history.seq,
         unheld=history.unheld,
         is_counted=history.keep is NOTHING,
-        space=space,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from radiod.core.history.written import read_told, write_details, write_options
 from radiod.wire.codecs import CODECS, JSON, Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["MOST", "Block", "Undecoded", "Written", "write_block"]
+__all__ = ["MOST", "Block", "Row", "Undecoded", "Written", "read_row", "write_block", "write_row"]
 
 MOST: Final = 512
 """Events in a block; each block of a history but the last has so many."""
@@ -30,6 +30,42 @@ _COLUMNS: Final = 5
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _ROWS: Final = msgspec.msgpack.Decoder(tuple[float, int, str, bytes, bytes, bytes, bytes])
 """Date, publication's id, serializer, args, kwargs, details, options."""
+
+_UNSAYABLE: Final = (TypeError, ValueError, OverflowError, RecursionError)
+"""What writing raises on what a text, or JSON, does not have."""
+
+
+class Row(NamedTuple):
+    """What is written of an event's content. ``time``: seconds since 1970."""
+
+    time: float
+    publication: int
+    payload: Payload
+    options: PublishOptions
+    details: dict[str, Any]
+
+
+def write_row(row: Row, to: bytearray) -> None:
+    """Put it behind what is there; nothing where it cannot be written."""
+    before, payload = len(to), row.payload
+    try:
+        details, options = write_details(row.details), write_options(row.options)
+        values = row.time, row.publication, payload.codec.name, payload.args, payload.kwargs
+        _ENCODER.encode_into((*values, details, options), to, -1)
+    except _UNSAYABLE:
+        del to[before:]
+
+
+def read_row(data: Any) -> Row:
+    """What was written; with a payload that is lost to everybody where it cannot be read."""
+    try:
+        time, publication, codec, args, kwargs, details, options = _ROWS.decode(data)
+        told = read_told(options, details)
+    except msgspec.MsgspecError:
+        return Row(0.0, 0, Damaged(JSON, b"", b""), PublishOptions(), {})
+    known = CODECS.get(codec)
+    payload = Damaged(JSON, args, kwargs) if known is None else Payload(known, args, kwargs)
+    return Row(time, publication, payload, told.options, told.details)
 
 
 class Written:
@@ -53,7 +89,9 @@ def write_block(records: Sequence[KeptEvent | Written], now: float) -> bytes:
         if isinstance(record, Written):
             body += record.row
         else:
-            _write_row(record, body)
+            write_row(
+                Row(record.time, record.publication, record.payload, record.options, record.details), body
+            )
         ends.append(len(body))
     return b"".join(
         (
@@ -66,20 +104,6 @@ def write_block(records: Sequence[KeptEvent | Written], now: float) -> bytes:
             body,
         )
     )
-
-
-def _write_row(record: KeptEvent, body: bytearray) -> None:
-    payload = record.payload
-    row = (
-        record.time,
-        record.publication,
-        payload.codec.name,
-        payload.args,
-        payload.kwargs,
-        write_details(record.details),
-        write_options(record.options),
-    )
-    _ENCODER.encode_into(row, body, -1)
 
 
 class Block:
@@ -167,8 +191,21 @@ class Undecoded:
 
     def take(self, at: int) -> KeptEvent:
         """Take one out."""
-        block = self._block(at)
-        record = self._read(block, at)
+        row = read_row(self._block(at).row(at % MOST))
+        record = KeptEvent(
+            order=self.order(at),
+            time=row.time,
+            since=self.since(at),
+            topic=self._topic,
+            epoch=self._epoch,
+            seq=self.seq(at),
+            publication=row.publication,
+            # Ids of sessions mean nothing to a new process.
+            publisher=0,
+            payload=row.payload,
+            options=row.options,
+            details=row.details,
+        )
         record.size = self.size(at)
         self.drop(at)
         return record
@@ -177,38 +214,3 @@ class Undecoded:
         block = self._blocks[at // MOST]
         assert block is not None
         return block
-
-    def _read(self, block: Block, at: int) -> KeptEvent:
-        place = at % MOST
-        try:
-            time, publication, codec, args, kwargs, details, options = _ROWS.decode(block.row(place))
-            told = read_told(options, details)
-        except msgspec.MsgspecError:
-            return self._record(at, 0.0, 0, Damaged(JSON, b"", b""), PublishOptions(), {})
-        known = CODECS.get(codec)
-        payload = Damaged(JSON, args, kwargs) if known is None else Payload(known, args, kwargs)
-        return self._record(at, time, publication, payload, told.options, told.details)
-
-    def _record(
-        self,
-        at: int,
-        time: float,
-        publication: int,
-        payload: Payload,
-        options: PublishOptions,
-        details: dict[str, Any],
-    ) -> KeptEvent:
-        return KeptEvent(
-            order=self.order(at),
-            time=time,
-            since=self.since(at),
-            topic=self._topic,
-            epoch=self._epoch,
-            seq=self.seq(at),
-            publication=publication,
-            # Ids of sessions mean nothing to a new process.
-            publisher=0,
-            payload=payload,
-            options=options,
-            details=details,
-        )
