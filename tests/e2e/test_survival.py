@@ -213,7 +213,7 @@ class TestUnderSystemd:
         def kill():
             machine.run("systemctl", "kill", "-s", "KILL", "radiod.service")
             # Waits in the socket's queue.
-            machine.run("curl", "-sS", "--fail", f"http://127.0.0.1:{PORT}/healthz")
+            curl(machine, "/healthz")
 
         for _ in range(times):
             crowd.through(kill)
@@ -224,6 +224,52 @@ class TestUnderSystemd:
         assert what_must_not_be(counts, *may_be) == {}, machine.journal("-u", "radiod.service")
         assert counts["not recovered memory"]
         assert "the state of the last server" not in machine.journal("-u", "radiod.service")
+
+
+class TestUsedOnce:
+    def test_systemd_keeps_it_over_a_restart_and_nothing_else(self, machine):
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+
+        def restarted(*command):
+            """Whether the channel in memory goes on."""
+            before = position(machine)
+            machine.run("systemctl", *command)
+            machine.run("systemctl", "start", "radiod.service")
+            publish(machine)
+            return position(machine).split(":")[0] == before.split(":")[0]
+
+        publish(machine)
+        assert restarted("restart", "radiod.service")
+        # A state was used by this server: a crash is told to whoever listens.
+        assert not restarted("kill", "-s", "KILL", "radiod.service")
+        assert restarted("restart", "radiod.service")
+        assert not restarted("stop", "radiod.service")
+        # systemd that keeps nothing is found out, and the file beside the store does it.
+        override = "[Service]\nFileDescriptorStoreMax=0\n"
+        machine.write("/run/systemd/system/radiod.service.d/none.conf", override)
+        machine.run("systemctl", "daemon-reload")
+        assert restarted("restart", "radiod.service")
+        assert restarted("restart", "radiod.service")
+        journal = machine.journal("-u", "radiod.service")
+        assert "left to the next server, in /var/lib/radiod/radiod.sqlite.state" in journal
+        assert restarted("stop", "radiod.service")
+        assert machine.run("bash", "-c", "ls /var/lib/private/radiod/*.state", check=False).stdout == ""
+        assert "Traceback" not in journal
+        assert machine.show("radiod.service", "NRestarts") == "1"
+
+
+def publish(machine):
+    body = json.dumps({"network": "memory", "data": {"n": 1}})
+    curl(machine, "/publish", "-H", f"API-KEY: {KEY}", "-d", body)
+
+
+def position(machine):
+    return json.loads(curl(machine, "/listen/memory?last=1"))[-1]["position"]
+
+
+def curl(machine, path, *options):
+    command = ["curl", "-sS", "--fail-with-body", "--max-time", str(SECONDS), *options]
+    return machine.run(*command, f"http://127.0.0.1:{PORT}{path}").stdout
 
 
 @pytest.fixture
