@@ -12,7 +12,7 @@ import select
 from collections.abc import Mapping
 from typing import Final
 
-from twisted.internet.endpoints import serverFromString
+from twisted.plugins.twisted_core import systemdEndpointParser
 
 from radiod.systemd.notify import Notifier
 
@@ -35,11 +35,11 @@ def inherited(name: str, environment: Mapping[str, str]) -> list[int]:
         if one != name:
             continue
         try:
-            endpoint = serverFromString(None, f"systemd:domain={ANY}:index={place}")
+            endpoint = systemdEndpointParser.parseStreamServer(None, domain=ANY, index=str(place))
         except IndexError:
             # Names without files are left over from another process.
             continue
-        descriptor: int = endpoint.fileno  # type: ignore[attr-defined]
+        descriptor: int = endpoint.fileno
         os.set_inheritable(descriptor, False)
         found.append(descriptor)
     return found

@@ -29,7 +29,6 @@ PACKAGING = ROOT / "packaging"
 
 SERVER = f"""
 [limits]
-max_connections = 6000
 max_connections_per_address = 6000
 
 [realms.radio]
@@ -255,7 +254,6 @@ class TestUsedOnce:
         assert restarted("stop", "radiod.service")
         assert machine.run("bash", "-c", "ls /var/lib/private/radiod/*.state", check=False).stdout == ""
         assert "Traceback" not in journal
-        assert machine.show("radiod.service", "NRestarts") == "1"
 
 
 def publish(machine):

@@ -298,7 +298,9 @@ class Poll(Listener):
         for record in decode(content) if status == 200 else []:
             self.take(record["position"], record["data"])
         self.position = fields.get(b"x-radiod-position", self.position.encode()).decode()
-        if fields.get(b"connection") != b"close":
+        if status not in (200, 204):
+            self.crowd.loop.call_later(PAUSE, self.say, self.hello())
+        elif fields.get(b"connection") != b"close":
             self.say(self.hello())
 
 
