@@ -23,7 +23,7 @@ ALLOWED = {
     "core": frozenset({"errors", "wire"}),
     **dict.fromkeys(EDGES, frozenset({"errors", "wire", "core"})),
     # What is written of all of these.
-    "state": frozenset({"errors", "wire", "core", "auth"}),
+    "state": frozenset({"errors", "wire", "core", "auth", "webhooks"}),
     # Of the core only its URI rules, and what a plan says: see the test of that.
     "config": frozenset({"errors", "wire", "core", "secret", "files"}),
     "secret": frozenset({"errors", "files"}),

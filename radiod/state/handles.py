@@ -1,12 +1,13 @@
 """What clients hold a handle to beside realms, as sections of a state.
 
-Cookies, keys of requests that were answered, signatures that came, and what signs listen tokens. Each is
-written as it is held: cookies as hashes; the secret of tokens as it is, since without it no token is good.
+Cookies, keys of requests that were answered, signatures that came, what signs listen tokens; and what waits
+to be sent to webhooks. Each is written as it is held: cookies as hashes; the secret of tokens as it is, since
+without it no token is good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -20,6 +21,7 @@ from radiod.core.rights import Principal
 from radiod.core.timers import Clock
 from radiod.state.format import Section
 from radiod.state.sections import sections
+from radiod.webhooks.waiting import Letter
 from radiod.wire.answer import Answer
 
 __all__ = ["Admission", "Handles", "HandlesState", "handle_sections"]
@@ -28,6 +30,7 @@ COOKIE: Final = b"cook"
 ANSWER: Final = b"answ"
 SIGNED: Final = b"sign"
 TOKENS: Final = b"tokn"
+LETTERS: Final = b"lett"
 
 
 class Admission(Protocol):
@@ -41,6 +44,16 @@ class Admission(Protocol):
         """Somebody who logged in when another process ran, with the rights of now; None: nobody any more."""
 
 
+class Webhooks(Protocol):
+    """What waits to be sent, as ``service.webhooks.Webhooks`` has it."""
+
+    def kept(self) -> list[tuple[str, str, list[Letter]]]:
+        """Realm, name, letters; here they are not given up."""
+
+    def resume(self, realm: str, name: str, letters: Iterable[Letter]) -> None:
+        """Have sent what waited in another process, if there is such a webhook."""
+
+
 class Handles(Protocol):
     """Where they are, as ``service.radio.Radio`` has them."""
 
@@ -49,6 +62,9 @@ class Handles(Protocol):
 
     @property
     def admissions(self) -> Mapping[str, Admission]: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
 
     answers: Answers
     replays: Replays
@@ -95,6 +111,14 @@ class TokenSecret(Struct, frozen=True):
     secret: str
 
 
+class Letters(Struct, frozen=True):
+    """What waits to be sent to one webhook."""
+
+    realm: str
+    name: str
+    letters: list[Letter]
+
+
 class HandlesState:
     """What was read of them."""
 
@@ -120,9 +144,17 @@ class HandlesState:
             radio.answers.resume(Remembered((one.realm, one.id), one.path, one.key, kept))
         for one in self._read[COOKIE]:
             _resume_cookie(radio.admissions.get(one.realm), one, away)
+        for one in self._read[LETTERS]:
+            radio.webhooks.resume(one.realm, one.name, one.letters)
 
 
-_KINDS: Final = {COOKIE: KeptCookie, ANSWER: KeptAnswer, SIGNED: Signed, TOKENS: TokenSecret}
+_KINDS: Final = {
+    COOKIE: KeptCookie,
+    ANSWER: KeptAnswer,
+    SIGNED: Signed,
+    TOKENS: TokenSecret,
+    LETTERS: Letters,
+}
 
 
 def _resume_cookie(admission: Admission | None, one: KeptCookie, away: float) -> None:
@@ -138,6 +170,7 @@ def handle_sections(radio: Handles) -> Iterator[Section]:
     yield from sections(TOKENS, [TokenSecret(radio.tokens.secret)])
     yield from sections(SIGNED, (Signed(*one) for one in radio.replays.kept()))
     yield from sections(ANSWER, _answers(radio.answers, radio.clock.seconds()))
+    yield from sections(LETTERS, (Letters(*one) for one in radio.webhooks.kept() if one[-1]))
     for name, admission in radio.admissions.items():
         if admission.cookies is not None:
             yield from sections(COOKIE, _cookies(name, admission.cookies))

@@ -133,3 +133,12 @@ def test_so_is_one_of_a_serializer_that_is_not_known_here():
     past = Undecoded("a", "now", [Block(data)], NOW)
     with pytest.raises(Undecodable):
         past.take(0).payload.values()
+
+
+def test_what_cannot_be_written_is_lost_alone():
+    first, second = event(1), event(2)
+    first.details = {"key": object()}
+    past = undecoded([first, second])
+    with pytest.raises(Undecodable):
+        past.take(0).payload.parts(JSON)
+    assert told(past.take(1)) == told(second)
