@@ -72,7 +72,7 @@ class PassedOn:
                 continue
             try:
                 # Not by looking for plugins, which takes a tenth of a second where nobody may write their cache.
-                endpoint: Any = systemdEndpointParser.parseStreamServer(
+                endpoint: Any = systemdEndpointParser.parseStreamServer(  # type: ignore[no-untyped-call]
                     self._reactor, domain="INET", index=str(place)
                 )
             except IndexError:

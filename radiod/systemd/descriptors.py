@@ -10,7 +10,7 @@ import fcntl
 import os
 import select
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from twisted.plugins.twisted_core import systemdEndpointParser
 
@@ -20,9 +20,6 @@ __all__ = ["DescriptorStore", "inherited"]
 
 BARRIER_SECONDS: Final = 5.0
 """How long systemd may take to read what it was sent."""
-
-ANY: Final = "INET"
-"""Twisted wants to know of what kind a file is; it does not look."""
 
 
 def inherited(name: str, environment: Mapping[str, str]) -> list[int]:
@@ -35,7 +32,10 @@ def inherited(name: str, environment: Mapping[str, str]) -> list[int]:
         if one != name:
             continue
         try:
-            endpoint = systemdEndpointParser.parseStreamServer(None, domain=ANY, index=str(place))
+            # Twisted wants to know of what kind a file is; it does not look.
+            endpoint: Any = systemdEndpointParser.parseStreamServer(  # type: ignore[no-untyped-call]
+                None, domain="INET", index=str(place)
+            )
         except IndexError:
             # Names without files are left over from another process.
             continue
