@@ -330,7 +330,9 @@ class TestWhatFails:
         (event,) = [event for event in logged if event.get("event") == "state_lost"]
         assert event["note"] == "realm radio is not configured any more"
 
-    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), StateError("x"), KeyError("x")])
+    @pytest.mark.parametrize(
+        "error", [OSError(28, "No space left on device"), StateError("x"), KeyError("x")]
+    )
     def test_a_state_that_cannot_be_left_does_not_stop_the_end(self, tmp_path, logged, error):
         server = Server(tmp_path / "state").start()
 

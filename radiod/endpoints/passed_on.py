@@ -71,7 +71,8 @@ class PassedOn:
             if place in taken or (isinstance(self._which, str) and names[place] != self._which):
                 continue
             try:
-                # Not by looking for plugins, which takes a tenth of a second where nobody may write their cache.
+                # Not by looking for plugins: where nobody may write their cache, that takes a tenth
+                # of a second.
                 endpoint: Any = systemdEndpointParser.parseStreamServer(  # type: ignore[no-untyped-call]
                     self._reactor, domain="INET", index=str(place)
                 )

@@ -1,7 +1,7 @@
 """A parcel: bytes in a file, whole or not there, that can be opened once.
 
-The file is one in memory (a memfd), of which only descriptors exist, or one on disk. Its head says whether all
-of it was written and whether somebody has opened it: so also whoever has the same file open knows.
+The file is one in memory (a memfd), of which only descriptors exist, or one on disk. Its head says whether
+all of it was written and whether somebody has opened it: so also whoever has the same file open knows.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ NAME: Final = "radiod-state"
 SUFFIX: Final = ".state"
 """Behind the store's path."""
 
+
 def default_place(asked: str | None, store: str) -> str:
     """The path of the file. ``asked``: ``operations.state``. Empty: there is none."""
     if asked is not None:
@@ -132,7 +133,7 @@ class Inheritance:
     # --- the end
 
     def leave(self) -> None:
-        """Leave the state, when nothing changes it any more. That it cannot be left is an error in the log."""
+        """Leave the state, when nothing changes it any more; that it cannot be left is told in the log."""
         if not self._is_taken:
             # What is there is the next one's still.
             return

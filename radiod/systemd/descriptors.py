@@ -1,7 +1,7 @@
 """Open files that systemd keeps for the service while it restarts, and gives to the next process by name.
 
-Source: sd_notify(3) for ``FDSTORE=1`` and ``BARRIER=1``, sd_listen_fds(3) for the names. systemd keeps as many as
-``FileDescriptorStoreMax=`` of the unit says, over a restart and over a crash, until the service is stopped.
+Source: sd_notify(3) for ``FDSTORE=1`` and ``BARRIER=1``, sd_listen_fds(3) for the names. systemd keeps as many
+as ``FileDescriptorStoreMax=`` of the unit says, over restarts and crashes, until the service is stopped.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class DescriptorStore:
     def keep(self, name: str, descriptor: int) -> bool:
         """Have it keep a file, instead of any that it has by that name. The descriptor stays the caller's.
 
-        Takes up to ``BARRIER_SECONDS``. Returns: whether it does keep it. It does not say: so what it is sent is
-        locked, and whoever else has the file cannot lock it while that is open somewhere.
+        Takes up to ``BARRIER_SECONDS``. Returns: whether it does keep it. It does not say: so what it is sent
+        is locked, and whoever else has the file cannot lock it while that is open somewhere.
         """
         if not self.is_there:
             return False

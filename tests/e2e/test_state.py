@@ -4,7 +4,6 @@ import contextlib
 import json
 import signal
 import socket
-import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -134,13 +133,29 @@ class TestWhatGoesOn:
         with place.server() as first:
             one = client()
             publish(one, "weather", "rain", retain=True)
-            made = call(one, "radiod.channel.create", name="own", lifetime=1000.0, on_owner_leave="keep", history={"size": 10})
+            made = call(
+                one,
+                "radiod.channel.create",
+                name="own",
+                lifetime=1000.0,
+                on_owner_leave="keep",
+                history={"size": 10},
+            )
             publish(one, "own", 1)
             hidden = call(
-                one, "radiod.channel.create", name="hidden", public=False, key="hidden-key", on_owner_leave="keep"
+                one,
+                "radiod.channel.create",
+                name="hidden",
+                public=False,
+                key="hidden-key",
+                on_owner_leave="keep",
             )
             with connect(f"ws://127.0.0.1:{place.port}/ws", subprotocols=["wamp.2.json"]) as browser:
-                browser.send(json.dumps([1, "radio", {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "joe"}]))
+                browser.send(
+                    json.dumps(
+                        [1, "radio", {"roles": {"caller": {}}, "authmethods": ["ticket"], "authid": "joe"}]
+                    )
+                )
                 browser.recv(SECONDS)
                 browser.send(json.dumps([5, "joe-ticket", {}]))
                 assert json.loads(browser.recv(SECONDS))[0] == 2
@@ -259,7 +274,9 @@ class TestUsedOnce:
         assert "Traceback" not in place.log.read_text()
 
     def test_without_a_store_it_is_where_it_is_asked_for(self, tmp_path):
-        config = CONFIG.replace('path = "radiod.sqlite"', 'path = ""') + '\n[operations]\nstate = "kept.state"\n'
+        config = (
+            CONFIG.replace('path = "radiod.sqlite"', 'path = ""') + '\n[operations]\nstate = "kept.state"\n'
+        )
         place = Place(tmp_path, config)
         with place.server() as first:
             publish(RawClient(place.port), "memory", 1)

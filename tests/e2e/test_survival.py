@@ -120,7 +120,7 @@ class Load:
     def catch_up(self):
         """Until everybody has what is there now."""
         numbers = self.publishers.ask("published")
-        behind = sum(self.all("wait_for", numbers, SECONDS), [])
+        behind = [one for some in self.all("wait_for", numbers, SECONDS) for one in some]
         assert not behind, f"{behind}\n{numbers}\n{self.report()}"
 
     def through(self, restart):
@@ -179,7 +179,16 @@ def load():
         one.stop()
 
 
-HARMLESS = {"published", "events", "listening", "cut", "publisher cut", "replayed", "in doubt", "in doubt and done"}
+HARMLESS = {
+    "published",
+    "events",
+    "listening",
+    "cut",
+    "publisher cut",
+    "replayed",
+    "in doubt",
+    "in doubt and done",
+}
 
 
 def what_must_not_be(counts, *may_be):
@@ -188,7 +197,10 @@ def what_must_not_be(counts, *may_be):
 
 
 def long_and_short(listeners, times):
-    short, long = pytest.param(100, 2, id="short"), pytest.param(listeners, times, id="long", marks=pytest.mark.soak)
+    short, long = (
+        pytest.param(100, 2, id="short"),
+        pytest.param(listeners, times, id="long", marks=pytest.mark.soak),
+    )
     return pytest.mark.parametrize(("listeners", "times"), [short, long])
 
 
@@ -295,9 +307,7 @@ class TestWithoutSystemd:
             servers = []
 
             def start():
-                servers.append(
-                    stack.enter_context(program([*RADIOD, "run", "--config", str(path)], log))
-                )
+                servers.append(stack.enter_context(program([*RADIOD, "run", "--config", str(path)], log)))
                 wait_until(lambda: answers(port), servers[-1], log)
 
             def restart():

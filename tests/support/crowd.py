@@ -1,8 +1,8 @@
 """Many listeners and a few publishers in one process, which come back whenever they are cut, and count.
 
-``python -m support.crowd PORT SEED`` takes commands from its standard input, one JSON array a line, and answers
-each with a line of JSON. Every event says who published it, and counts: so each listener knows what it missed,
-had twice, or in another order.
+``python -m support.crowd PORT SEED`` takes commands from its standard input, one JSON array a line, and
+answers each with a line of JSON. Every event says who published it, and counts: so each listener knows what
+it missed, had twice, or in another order.
 """
 
 from __future__ import annotations
@@ -381,7 +381,7 @@ class Publisher:
 
 
 class HttpPublisher(Publisher):
-    """Sends the same with the same Idempotency-Key. Where servers are killed, it looks into the history before."""
+    """Sends the same with the same Idempotency-Key. Where servers are killed, it looks before."""
 
     async def _is_there(self, channel: str, number: int) -> bool:
         if not self.crowd.looks:
@@ -544,7 +544,9 @@ class Crowd:
         while True:
             behind = [one for one in behind if not one.has(numbers[one.channel])]
             if not behind or time.monotonic() > end:
-                return [f"{type(one).__name__} {one.channel} {one.last} {one.transport}" for one in behind[:9]]
+                return [
+                    f"{type(one).__name__} {one.channel} {one.last} {one.transport}" for one in behind[:9]
+                ]
             await asyncio.sleep(0.01)
 
     async def report(self) -> dict[str, int]:
