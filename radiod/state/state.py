@@ -102,7 +102,7 @@ def _read(view: Any) -> _State:
     try:
         return _parse(sections)
     except (msgspec.MsgspecError, ValueError, IndexError) as error:
-        raise StateError(f"it says what no radiod wrote: {str(error).splitlines()[0][:200]}") from None
+        raise StateError(f"it says what no radiod wrote: {str(error)[:200]!a}") from None
 
 
 def _parse(sections: list[Section]) -> _State:

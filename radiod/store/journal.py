@@ -118,7 +118,7 @@ def _record(event: StoredEvent, topic: str, order: int) -> KeptEvent | None:
     try:
         codec = CODECS[event.codec_name]
         options, details, role = read_told(event.options_json, event.details_json)
-    except (KeyError, msgspec.MsgspecError):
+    except (KeyError, ValueError, msgspec.MsgspecError):
         return None
     return KeptEvent(
         order=order,

@@ -238,7 +238,7 @@ class TestWhatIsNoState:
         life.call("radiod.channel.create", "mine", on_owner_leave="keep")
         return life.stop()
 
-    def assert_refused(self, data, what=""):
+    def assert_refused(self, data, what="."):
         """It is, in one sentence, and leaves no trace."""
         life = Life(KEPT)
         before = life.shown()

@@ -61,7 +61,7 @@ def read_row(data: Any) -> Row:
     try:
         time, publication, codec, args, kwargs, details, options = _ROWS.decode(data)
         told = read_told(options, details)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         return Row(0.0, 0, Damaged(JSON, b"", b""), PublishOptions(), {})
     known = CODECS.get(codec)
     payload = Damaged(JSON, args, kwargs) if known is None else Payload(known, args, kwargs)

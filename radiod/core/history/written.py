@@ -55,6 +55,6 @@ def write_options(options: PublishOptions, role: str = "") -> bytes:
 
 
 def read_told(options: bytes, details: bytes) -> Told:
-    """What was written. Raises: msgspec.MsgspecError: no radiod wrote that."""
+    """What was written. Raises: msgspec.MsgspecError, ValueError: no radiod wrote that."""
     role = _PUBLISHER.decode(options).radiod_role if len(options) > len(_NOTHING) else ""
     return Told(_OPTIONS.decode(options), _DETAILS.decode(details), role)

@@ -116,7 +116,7 @@ def test_the_shortest_block_has_one_event_and_no_row():
     assert len(Block(b"\1" + bytes(47))) == 1
 
 
-@pytest.mark.parametrize("row", [b"", b"\xc1", b"\x90"])
+@pytest.mark.parametrize("row", [b"", b"\xc1", b"\x90", b"\x97\xcb" + bytes(8) + b"\x01\xa1\xff"])
 def test_a_row_that_cannot_be_read_is_lost_to_everybody_and_counts_as_before(row):
     whole = event(1)
     past = Undecoded("a", "now", [Block(write_block([Written(1, NOW, 11, 99, row), whole], NOW))], NOW)
