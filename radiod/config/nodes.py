@@ -158,6 +158,16 @@ class Admin(Node, frozen=True, kw_only=True):
         return str(file.absolute().parent / ADMIN_SOCKET)
 
 
+class Operations(Node, frozen=True, kw_only=True):
+    """``[operations]``"""
+
+    state: str | None = None
+
+    def placed(self, base: Path) -> Operations:
+        """With the whole path."""
+        return replace(self, state=str(base / self.state)) if self.state else self
+
+
 class LogFormat(Enum):
     """What lines of the log look like."""
 

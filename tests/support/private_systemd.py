@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
@@ -212,6 +213,16 @@ class Machine:
                 f"{shlex.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}{self.journal()}"
             )
         return done
+
+    def talk(self, *command: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a program of the outside on the network of the inside, to talk with."""
+        return subprocess.Popen(
+            ["nsenter", "--target", str(self._pid), "--net", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,
+        )
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into it."""
