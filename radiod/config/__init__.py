@@ -36,6 +36,7 @@ from radiod.config.nodes import (
     WebhookEvent,
 )
 from radiod.config.reading import ConfigError
+from radiod.config.tracing import Otel
 from radiod.config.tree import Config, from_tree
 from radiod.core.plans import Plan
 from radiod.secret import Secret
@@ -60,6 +61,7 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Otel",
     "Plan",
     "Policy",
     "Realm",

@@ -43,6 +43,8 @@ EVENTS: Final = (
     "store_recovered",
     "webhook_failed",
     "webhook_recovered",
+    "traces_failed",
+    "traces_recovered",
     "certificate_expiring",
     "log_failed",
     "failure",

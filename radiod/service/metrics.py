@@ -50,12 +50,14 @@ class Metrics:
         port: PortFactory,
         settle: Callable[[], None],
         max_channels: int,
+        spans: Callable[[], dict[str, int]] = lambda: {},
     ) -> None:
         self._realms = realms
         self._tallies = tallies
         self._schedule = schedule
         self._port = port
         self._settle = settle
+        self._spans = spans
         self._busiest = {name: Busiest(realm.totals, max_channels) for name, realm in realms.items()}
         self._slices = Slices(clock, timers)
         self._families: dict[str, Family] = {}
@@ -182,6 +184,7 @@ class Metrics:
             self._set("radiod_store_commit_seconds", store.commits)
             self._set("radiod_store_failures_total", store.failures)
         self._families["radiod_certificate_not_after_seconds"].set_all(self.certificates())
+        self._families["radiod_spans_total"].set_all(self._spans())
         is_in_force, since = self.reload
         self._set("radiod_config_last_reload_successful", int(is_in_force))
         self._set("radiod_config_last_reload_timestamp_seconds", since)

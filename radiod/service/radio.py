@@ -33,6 +33,7 @@ from radiod.service.metrics import Metrics
 from radiod.service.readiness import Readiness
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.tracing import Tracing
 from radiod.service.usage import Usage
 from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.access import SqliteAccess
@@ -94,6 +95,7 @@ class Radio:
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
         self.readiness = Readiness(self.clock, self.clock.timers)
+        self.tracing = self._make_tracing()
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
         self.statistics.read_from("outbox", self.fan_out.counters)
@@ -160,7 +162,9 @@ class Radio:
 
     def _callers(self, suspicion: Suspicion) -> Callers:
         signed = SignedRequests(self.keys.signing_secret)
-        return Callers(self.keys, signed, suspicion, self.clock, is_token)
+        callers = Callers(self.keys, signed, suspicion, self.clock, is_token)
+        callers.is_traced = self.tracing.is_on
+        return callers
 
     def _make_acts(self, callers: Callers) -> dict[str, Route]:
         return make_acts(
@@ -173,6 +177,10 @@ class Radio:
             self._config.http.origins,
             self.ids.secret(),
         )
+
+    def _make_tracing(self) -> Tracing:
+        otel, uid = self._config.otel, self.ids.secret()
+        return Tracing(otel, self.realms, self.fan_out, self.clock, self._reactor, uid)
 
     def _make_statements(self) -> Statements:
         access = self.access
@@ -201,6 +209,7 @@ class Radio:
             port=self.port,
             settle=self.usage.ledger.settle,
             max_channels=self._config.metrics.max_channels,
+            spans=self.tracing.counts,
         )
 
     def _make_port(self, limits: TransportLimits) -> None:

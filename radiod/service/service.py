@@ -22,6 +22,7 @@ from radiod.service.admin import AdminSocket
 from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
 from radiod.service.reload import Reloading
+from radiod.service.tracing import missing
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.systemd.notify import notifier_of
@@ -36,6 +37,9 @@ its way."""
 
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
+
+SPANS_SECONDS = 0.5
+"""How long a collector of traces may take when the server stops."""
 
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
@@ -148,7 +152,7 @@ class RadioService(MultiService):
             self.log.info("admin socket: {path}", path=self._admin.path, event="listening")
         elif self._admin.note:
             self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
-        for line in self._config.not_yet():
+        for line in self._config.not_yet() + missing(self._config.otel):
             self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
         self._count_descriptors()
         self._supervise()
@@ -222,6 +226,9 @@ class RadioService(MultiService):
         self.radio.http.wind_up()
         await self._connections_gone()
         self.radio.webhooks.stop()
+        if not self._is_hurried:
+            await self._within(SPANS_SECONDS, self.radio.tracing.wind_up)
+        self.radio.tracing.stop()
         await self._within(STORE_SECONDS, self._write_usage)
         self.radio.access.stop()
         self.radio.metrics.stop()
