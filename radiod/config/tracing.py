@@ -46,7 +46,7 @@ class Otel(Node, frozen=True, kw_only=True):
 
 
 def check_otel(otel: Otel, secrets: bool = True) -> None:
-    """Check it. ``secrets``: False: something stands in for headers that were not read. Raises: ConfigError."""
+    """Check it. ``secrets``: False: headers that are elsewhere were not read. Raises: ConfigError."""
     if otel.endpoint:
         _check_endpoint(otel)
     elif otel.headers is not None:
