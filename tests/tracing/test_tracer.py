@@ -1,4 +1,4 @@
-"""Spans of one realm's publishes and calls; the realm is on fakes, and its turns end when the test says so."""
+"""Spans of publishes and calls in a realm on fakes, whose turns end when the test says so."""
 
 import time
 
@@ -174,7 +174,8 @@ class TestDetails:
 
     def test_are_those_of_the_event_in_its_history_too(self):
         traced = Traced(tells=True)
-        traced.world.realm.lifecycle.declare("a", ChannelSettings(history=HistoryBounds(size=5)))
+        bounds = HistoryBounds(size=5, seconds=60, bytes=1000)
+        traced.world.realm.lifecycle.declare("a", ChannelSettings(history=bounds))
         told = self.told(traced)
         late = traced.world.join()
         late.send(32, 1, {"_radiod_after": "x:0"}, "a")
