@@ -526,8 +526,8 @@ class TestHeadersOfSpans:
         [
             ("x-api-key=very%20secret", {"x-api-key": "very secret"}),
             (
-                "Authorization=Basic YTpi,x-tenant = town ",
-                {"authorization": "Basic YTpi", "x-tenant": "town"},
+                "Authorization=Basic YTpi,x-t = town ",
+                {"authorization": "Basic YTpi", "x-t": "town"},
             ),
             ("a=1\\n\\nb=2\\n", {"a": "1", "b": "2"}),
             ("a=b=c", {"a": "b=c"}),
@@ -539,7 +539,7 @@ class TestHeadersOfSpans:
 
     @pytest.mark.parametrize(
         "given",
-        ["secret", "=secret", "a b=secret", "a=", "a=%0asecret", "ä=secret", "host=secret", "a=ü-secret"],
+        ["secret", "=secret", "a b=secret", "a=", "a=%0asecret", "ä=secret", "host=secret", "a=secrét"],
     )
     def test_that_are_none_are_told_without_them(self, given):
         told = mistake(f'[otel]\nendpoint = "https://h"\nheaders = "{given}"')
