@@ -18,6 +18,8 @@ from types import TracebackType
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What a login has: not the interpreter that runs the tests."""
 
 BOOT = r"""
 set -eu
@@ -30,10 +32,14 @@ for folder in /var/lib /var/log /var/cache /usr/local/bin /opt; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
-mkdir -p /opt/radiod /opt/python
-mount --bind "$ROOT" /opt/radiod
-mount --bind "$PYTHON" /opt/python
-for script in radiod:radiod.command radioctl:radiod.ctl.app; do
+scripts=
+if [ -n "$INSTALLED" ]; then
+    scripts='radiod:radiod.command radioctl:radiod.ctl.app'
+    mkdir -p /opt/radiod /opt/python
+    mount --bind "$ROOT" /opt/radiod
+    mount --bind "$PYTHON" /opt/python
+fi
+for script in $scripts; do
     main="import sys; from ${script#*:} import main; sys.exit(main())"
     cat >"/usr/local/bin/${script%%:*}" <<END
 #!/bin/sh
@@ -79,9 +85,11 @@ class Machine:
     Args:
         folder: for what is put into it.
         units: name -> text, below ``/run/systemd/system``; drop-ins as ``radiod.service.d/test.conf``.
+        installed: whether the checkout's radiod is.
     """
 
-    def __init__(self, folder: Path, units: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, units: Mapping[str, str], *, installed: bool = True) -> None:
+        self._installed = installed
         self._units = folder / "units"
         self._log = folder / "systemd.log"
         for name, text in units.items():
@@ -90,6 +98,8 @@ class Machine:
             path.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self.variables: dict[str, str] = {}
+        """Of the environment, for ``shell``."""
 
     def __enter__(self) -> Machine:
         site = _site_packages()
@@ -97,6 +107,7 @@ class Machine:
         variables = {
             "ROOT": str(ROOT),
             "UNITS": str(self._units),
+            "INSTALLED": "yes" if self._installed else "",
             "BOOT": BOOT,
             "PYTHON": sys.base_prefix,
             "INTERPRETER": f"python{sys.version_info[0]}.{sys.version_info[1]}",
@@ -147,6 +158,13 @@ class Machine:
                 f"{shlex.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}{self.journal()}"
             )
         return done
+
+    def shell(self, command: str) -> str:
+        """What a command prints to somebody who is logged in there; if it fails in silence, its exit status."""
+        variables = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.variables}
+        given = [f"{key}={value}" for key, value in variables.items()]
+        done = self.run("env", "-i", *given, "bash", "-c", f"exec 2>&1; {command}", check=False)
+        return done.stdout or (f"exit status {done.returncode}" if done.returncode else "")
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into it."""
