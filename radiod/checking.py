@@ -1,7 +1,7 @@
 """Whether a server could start with a configuration, as far as can be told without starting one.
 
-Binds nothing and writes nothing, so that it may be asked beside a running server. ``radiod check`` and ``radioctl
-check-config`` are both this.
+Binds nothing and writes nothing, so that it may be asked beside a running server. ``radiod check`` and
+``radioctl check-config`` are both this.
 """
 
 from __future__ import annotations

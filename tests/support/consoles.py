@@ -106,8 +106,8 @@ class Host(Protocol):
 class Reader:
     """Somebody who does on a machine what a page says, from top to bottom.
 
-    A block behind a line that ends with a path and a colon is that file; behind *At the end of* it goes to the
-    file's end. Blocks ``console`` are typed in. All others are only shown.
+    A block behind a line that ends with a path and a colon is that file; behind *At the end of* it goes to
+    the file's end. Blocks ``console`` are typed in. All others are only shown.
     """
 
     def __init__(self, host: Host) -> None:

@@ -160,7 +160,7 @@ class Machine:
         return done
 
     def shell(self, command: str) -> str:
-        """What a command prints to somebody who is logged in there; if it fails in silence, its exit status."""
+        """What a command prints to who is logged in there; if it fails in silence, its exit status."""
         variables = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.variables}
         given = [f"{key}={value}" for key, value in variables.items()]
         done = self.run("env", "-i", *given, "bash", "-c", f"exec 2>&1; {command}", check=False)
