@@ -42,22 +42,32 @@ def wheels(tmp_path_factory):
     return now, newer
 
 
-@pytest.fixture
-def machine(tmp_path, wheels):
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory, wheels):
     """A machine on which nothing of radiod is installed, and whose pip finds the wheels, and nothing else."""
-    with Machine(tmp_path, DROPINS, installed=False) as machine:
+    with Machine(tmp_path_factory.mktemp("machine"), DROPINS, installed=False) as machine:
         machine.run("mkdir", "/run/wheels")
         machine.run("mount", "--bind", str(wheels[0]), "/run/wheels")
         machine.variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/run/wheels /run/newer"}
         yield machine
 
 
-def test_run_it_as_a_service(machine, wheels):
-    reader = Reader(machine)
-    for title, text in sections(page("service.md")).items():
+class TestAsAService:
+    """In this order: one machine, from nothing to an upgrade."""
+
+    TITLES = tuple(sections(page("service.md")))
+
+    @pytest.fixture(scope="class")
+    def reader(self, machine):
+        return Reader(machine)
+
+    @pytest.mark.parametrize("title", TITLES)
+    def test_it_is_as_the_page_says(self, machine, wheels, reader, title):
         if title == "7. Upgrade":
             machine.run("cp", "-r", str(wheels[1]), "/run/newer")
-        done = reader.follow(text)
+        done = reader.follow(sections(page("service.md"))[title])
         assert done or title == "Further"
-    assert machine.shell("radiod --version") == f"radiod {NEWER}\n"
-    assert "Traceback" not in machine.journal("-u", "radiod")
+
+    def test_it_went_well(self, machine):
+        assert machine.shell("radiod --version") == f"radiod {NEWER}\n"
+        assert "Traceback" not in machine.journal("-u", "radiod")
