@@ -46,10 +46,15 @@ def wheels(tmp_path_factory):
 def machine(tmp_path_factory, wheels):
     """A machine on which nothing of radiod is installed, and whose pip finds the wheels, and nothing else."""
     with Machine(tmp_path_factory.mktemp("machine"), DROPINS, installed=False) as machine:
-        machine.run("mkdir", "/run/wheels")
+        machine.run("mkdir", "/run/wheels", "/run/newer")
         machine.run("mount", "--bind", str(wheels[0]), "/run/wheels")
         machine.variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/run/wheels /run/newer"}
         yield machine
+
+
+@pytest.fixture(scope="module")
+def reader(machine):
+    return Reader(machine)
 
 
 class TestAsAService:
@@ -57,14 +62,10 @@ class TestAsAService:
 
     TITLES = tuple(sections(page("service.md")))
 
-    @pytest.fixture(scope="class")
-    def reader(self, machine):
-        return Reader(machine)
-
     @pytest.mark.parametrize("title", TITLES)
     def test_it_is_as_the_page_says(self, machine, wheels, reader, title):
         if title == "7. Upgrade":
-            machine.run("cp", "-r", str(wheels[1]), "/run/newer")
+            machine.run("cp", "-r", f"{wheels[1]}/.", "/run/newer")
         done = reader.follow(sections(page("service.md"))[title])
         assert done or title == "Further"
 
