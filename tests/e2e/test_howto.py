@@ -1,5 +1,10 @@
 """docs/howto: what operators do, command by command, on machines of their own under a real systemd."""
 
+import contextlib
+import json
+import time
+from pathlib import Path
+
 import pytest
 from support.consoles import Reader, sections
 from support.private_systemd import OWN_DEPENDENCIES, Machine
@@ -72,3 +77,99 @@ class TestAsAService:
     def test_it_went_well(self, machine):
         assert machine.shell("radiod --version") == f"radiod {NEWER}\n"
         assert "Traceback" not in machine.journal("-u", "radiod")
+
+
+def fresh(machine, config=None, *, start=True, units=()):
+    """Nothing of before is left: a server with this configuration, and no other drop-in than ``units``."""
+    machine.run("systemctl", "stop", "radiod.socket", "radiod.service", check=False)
+    machine.run("systemctl", "reset-failed", check=False)
+    machine.run("bash", "-c", "rm -rf /etc/systemd/system/radiod.*.d /var/lib/private/radiod/* /etc/radiod/tls")
+    for name, text in units:
+        machine.write(f"/etc/systemd/system/{name}", text)
+    machine.write("/etc/radiod/radiod.toml", config or RADIO)
+    machine.run("systemctl", "daemon-reload")
+    machine.run("bash", "-c", "journalctl --rotate --quiet && journalctl --vacuum-time=1us --quiet")
+    if start:
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+
+
+@pytest.fixture(scope="module")
+def installed(machine):
+    """The machine, on which radiod and its units are, at least."""
+    if machine.run("test", "-e", "/opt/radiod/bin/radiod", check=False).returncode:
+        for title, text in list(sections(page("service.md")).items())[:2]:
+            assert title[0] in "12"
+            Reader(machine).follow(text)
+    machine.variables["RADIOCTL_CONFIG"] = "/etc/radiod/radiod.toml"
+    return machine
+
+
+RADIO = """
+[[listen]]
+endpoint = "systemd:name=http"
+
+[admin]
+socket = "/run/radiod/admin.sock"
+
+[store]
+path = "/var/lib/radiod/radiod.sqlite"
+
+[realms.radio]
+anonymous = "listener"
+
+[realms.radio.keys.station]
+key = "of-the-station"
+publish = ["weather.*"]
+
+[realms.radio.keys.visitor]
+key = "of-the-visitor"
+listen = ["*"]
+valid_until = 1900000000
+
+[realms.radio.channels."weather.harbour"]
+durable = true
+history = { size = 100 }
+
+[realms.radio.channels."weather.memory"]
+history = { size = 100 }
+"""
+
+
+def publish(machine, channel, data, key="of-the-station", check=True):
+    body = json.dumps({"network": channel, "data": data})
+    command = ["curl", "-sS", "--fail", "-H", f"API-KEY: {key}", "-d", body, "http://127.0.0.1:8080/publish"]
+    return machine.run(*command, check=check)
+
+
+CERTBOT = """#!/bin/bash
+# As certbot does: a new key and certificate, and at a renewal what lies in the folder of hooks.
+set -eu
+lineage=/etc/letsencrypt/live/radio.example.org
+make() {
+    mkdir -p "$1"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 90 -subj /CN=radio.example.org \\
+        -addext subjectAltName=DNS:radio.example.org -keyout "$1/privkey.pem" -out "$1/fullchain.pem" 2>/dev/null
+}
+make "$lineage"
+make "$lineage/next"
+if [ "$1" = renew ]; then
+    for hook in /etc/letsencrypt/renewal-hooks/deploy/*; do RENEWED_LINEAGE=$lineage "$hook"; done
+fi
+"""
+
+
+class TestTls:
+    def test_it_is_as_the_page_says_and_nobody_is_disconnected(self, installed):
+        fresh(installed, start=False)
+        installed.write("/usr/local/bin/certbot", CERTBOT, 0o755)
+        reader, text = Reader(installed), sections(page("tls.md"))
+        for number, (title, section) in enumerate(text.items(), 1):
+            assert title.startswith(f"{number}. ")
+            assert reader.follow(section) or number == len(text)
+            if number == 3:
+                url = "https://localhost/listen/weather"
+                stream = ["curl", "-sSkN", "-H", "Accept: text/event-stream", url]
+                start = ["systemd-run", "--quiet", "--property=DefaultDependencies=no", "--unit=listener"]
+                installed.run(*start, *stream)
+        assert installed.show("listener.service", "ActiveState") == "active"
+        installed.run("systemctl", "stop", "listener.service")

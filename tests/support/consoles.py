@@ -27,7 +27,7 @@ BLOCK: Final = re.compile(
     r"(?:^(?P<before>[^\n]*`(?P<path>/[^`\n]+)`:)\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-COMMAND: Final = re.compile(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", re.MULTILINE)
+COMMAND: Final = re.compile(r"^\$ (.*)\n((?:[^$\n].*\n|\n)*)", re.MULTILINE)
 
 
 def type_in(
