@@ -17,7 +17,9 @@ pytestmark = pytest.mark.e2e
 
 PAGES = ROOT / "docs" / "howto"
 NEWER = "99.0"
-DROPINS = {f"{unit}.d/test.conf": OWN_DEPENDENCIES for unit in ("radiod.service", "radiod.socket")}
+SECONDS = 40
+UNITS = ("radiod.service", "radiod.socket", "radiod-backup.service")
+DROPINS = {f"{unit}.d/test.conf": OWN_DEPENDENCIES for unit in UNITS}
 
 
 def page(name):
@@ -173,3 +175,189 @@ class TestTls:
                 installed.run(*start, *stream)
         assert installed.show("listener.service", "ActiveState") == "active"
         installed.run("systemctl", "stop", "listener.service")
+
+
+class TestBackup:
+    def test_it_is_as_the_page_says_on_two_machines(self, installed):
+        fresh(installed)
+        publish(installed, "weather.harbour", {"wind": 4})
+        issued = installed.shell("radioctl key issue --publish 'weather.*'").split()
+        reader, text = Reader(installed), sections(page("backup.md"))
+        for title, section in text.items():
+            if title == "4. On another machine":
+                # Of the first one only what was copied is left.
+                fresh(installed, start=False)
+                installed.run("rm", "-r", "/var/lib/private/radiod", "/var/lib/radiod")
+            assert reader.follow(section)
+        [secret] = [word for word in issued if word.startswith("rdk_")]
+        publish(installed, "weather.memory", {"n": 1}, secret)
+
+
+class TestTrouble:
+    """Each section on a server in that state: what is to be seen, then what to do."""
+
+    TROUBLES = tuple(sections(page("trouble.md")))
+
+    @pytest.mark.parametrize("title", TROUBLES)
+    def test_it_is_as_the_page_says(self, installed, title):
+        look, _, do = sections(page("trouble.md"))[title].partition("**Do.**")
+        state = STATES[title](installed)
+        reader = Reader(installed)
+        with contextlib.closing(state):
+            next(state)
+            assert reader.follow(look)
+            next(state)
+            # Some is done by itself, or elsewhere.
+            reader.follow(do)
+
+
+def well(machine):
+    fresh(machine)
+    yield
+    yield
+
+
+def wrong_configuration(machine):
+    fresh(machine, RADIO + "[limits]\nmax_connections = 0\n", start=False)
+    machine.run("systemctl", "start", "radiod.socket")
+    yield
+    machine.write("/etc/radiod/radiod.toml", RADIO)
+    yield
+
+
+def taken_port(machine):
+    fresh(machine, start=False)
+    with beside(machine, "/usr/bin/python3", "-m", "http.server", "8080"):
+        until(machine, "curl -sS --output /dev/null http://127.0.0.1:8080/")
+        yield
+    yield
+
+
+def no_socket(machine):
+    fresh(machine, start=False)
+    yield
+    yield
+
+
+def damaged_store(machine):
+    fresh(machine)
+    for number in range(20):
+        publish(machine, "weather.harbour", {"n": number})
+    machine.run("systemctl", "stop", "radiod.service")
+    damage = "printf XXXXXXXXXXXXXXXX | dd of=/var/lib/radiod/radiod.sqlite bs=1 seek=4096 conv=notrunc status=none"
+    machine.run("bash", "-c", damage)
+    yield
+    yield
+
+
+def stopped(machine):
+    fresh(machine, start=False)
+    yield
+    yield
+
+
+def full_disk(machine):
+    fresh(machine, start=False)
+    machine.run("mkdir", "-p", "/var/lib/private/radiod")
+    machine.run("mount", "-t", "tmpfs", "-o", "size=4M", "tmpfs", "/var/lib/private/radiod")
+    machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+    machine.run("bash", "-c", "head -c 8M /dev/zero >/var/lib/private/radiod/logs 2>/dev/null || true")
+    until(machine, "curl -sS http://127.0.0.1:8080/readyz | grep false")
+    yield
+    machine.run("rm", "/var/lib/private/radiod/logs")
+    yield
+    machine.run("systemctl", "stop", "radiod.socket", "radiod.service")
+    machine.run("umount", "/var/lib/private/radiod")
+
+
+def wrong_clock(machine):
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    lines = [f"LD_PRELOAD={library}", "FAKETIME_TIMESTAMP_FILE=/run/clock", "FAKETIME_NO_CACHE=1",
+             "FAKETIME_DONT_FAKE_MONOTONIC=1"]  # fmt: skip
+    machine.write("/run/clock", "+2000d")
+    text = "[Service]\n" + "".join(f"Environment={line}\n" for line in lines)
+    fresh(machine, units=[("radiod.service.d/clock.conf", text)])
+    publish(machine, "weather.memory", {"n": 1})
+    yield
+    machine.write("/run/clock", "+0")
+    yield
+
+
+def refused_logins(machine):
+    fresh(machine)
+    machine.shell("radioctl key issue --publish 'weather.*'")
+    publish(machine, "weather.memory", {"n": 1}, "wrong", check=False)
+    ticket = "--url ws://127.0.0.1:8080 --authid joe --ticket-file -"
+    machine.shell(f"echo wrong | radioctl {ticket} publish weather.memory 1")
+    yield
+    yield
+
+
+def slow_listener(machine):
+    fresh(machine)
+    with beside(machine, "/usr/bin/python3", "-c", NEVER_READS):
+        until(machine, "curl -sS http://127.0.0.1:8080/channels/weather.memory | grep 'readers\":1'")
+        machine.run("/usr/bin/python3", "-c", MUCH)
+        yield
+        yield
+
+
+def few_descriptors(machine):
+    fresh(machine, units=[("radiod.service.d/few.conf", "[Service]\nLimitNOFILE=96\n")])
+    yield
+    machine.run("rm", "/etc/systemd/system/radiod.service.d/few.conf")
+    yield
+
+
+def watchdog(machine):
+    fresh(machine, units=[("radiod.service.d/soon.conf", "[Service]\nWatchdogSec=3\n")])
+    machine.run("systemctl", "kill", "--signal=STOP", "radiod.service")
+    until(machine, "systemctl show --property=NRestarts --value radiod | grep 1")
+    until(machine, "systemctl is-active radiod")
+    yield
+    yield
+
+
+STATES = dict(
+    zip(
+        TestTrouble.TROUBLES,
+        (well, wrong_configuration, taken_port, no_socket, damaged_store, stopped, full_disk, wrong_clock,
+         refused_logins, slow_listener, few_descriptors, watchdog),
+        strict=True,
+    )
+)  # fmt: skip
+
+NEVER_READS = """
+import socket, time
+client = socket.create_connection(("127.0.0.1", 8080))
+client.sendall(b"GET /listen/weather.memory HTTP/1.1\\r\\nHost: x\\r\\nAccept: text/event-stream\\r\\n\\r\\n")
+time.sleep(3600)
+"""
+
+
+MUCH = """
+import json, urllib.request
+body = json.dumps({"network": "weather.memory", "data": {"n": "x" * 500_000}}).encode()
+for _ in range(40):
+    request = urllib.request.Request("http://127.0.0.1:8080/publish", body, {"API-KEY": "of-the-station"})
+    urllib.request.urlopen(request, timeout=20).close()
+"""
+"""20 MB: more than any buffer."""
+
+
+@contextlib.contextmanager
+def beside(machine, *command):
+    """A program of the machine, until the block ends."""
+    words = ["systemd-run", "--quiet", "--collect", "--property=DefaultDependencies=no", "--unit=beside"]
+    machine.run(*words, *command)
+    try:
+        yield
+    finally:
+        machine.run("systemctl", "stop", "beside.service")
+
+
+def until(machine, command):
+    end = time.monotonic() + SECONDS
+    while machine.run("bash", "-c", command, check=False).returncode:
+        assert time.monotonic() < end, f"{command}\n{machine.journal('-n', '40')}"
+        time.sleep(0.1)

@@ -1,8 +1,8 @@
 """A real systemd in namespaces of its own: nothing outside is touched, and it ends with this process.
 
-It boots in a second, with a network, ``/run``, ``/etc``, ``/var`` and ``/usr/local/bin`` of its own, in which
-the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported there before
-anything else. Only root can make one.
+It boots in a second, with a network, ``/run``, ``/etc``, ``/opt``, ``/usr/local/bin`` and most of ``/var`` of its
+own, in which the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported
+there before anything else. Only root can make one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/systemd/system /run/systemd/journald.conf.d /run/etc/upper /run/etc/work
 printf '[Journal]\nReadKMsg=no\nRateLimitBurst=0\n' >/run/systemd/journald.conf.d/test.conf
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
-for folder in /var/lib /var/log /var/cache /usr/local/bin /opt; do
+for folder in /var/lib /var/log /var/cache /var/backups /usr/local/bin /usr/local/sbin /opt; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
