@@ -1,7 +1,9 @@
 """docs/howto: what operators do, command by command, on machines of their own under a real systemd."""
 
+import concurrent.futures
 import contextlib
 import json
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from support.consoles import Reader, sections
 from support.private_systemd import OWN_DEPENDENCIES, Machine
 from support.releases import clone, do, needs_tools, only, tool
 from support.running import ROOT
+from support.tls import Issued
 
 import radiod as package
 
@@ -81,11 +84,76 @@ class TestAsAService:
         assert "Traceback" not in machine.journal("-u", "radiod")
 
 
+PROXIES = (ROOT / "docs" / "proxies.md").read_text()
+WITH_UNITS = sections(PROXIES)["With radiod.service"]
+PROXY_PROGRAMS = {
+    "nginx": ["nginx", "-g", "daemon off; error_log stderr;", "-c", "/run/proxy/nginx.conf"],
+    "haproxy": ["haproxy", "-db", "-f", "/run/proxy/haproxy.cfg"],
+    "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", "/run/proxy/Caddyfile"],
+}
+"""As they are started in the foreground; their configurations are those of the page."""
+
+
+def proxy_configuration(name):
+    """(path, text) of the page's first example, with the Unix socket in the place of the port."""
+    example = next(
+        text for kind, text in re.findall(r"^```(\w+)\n(.*?)^```", PROXIES, re.S | re.M) if kind == name
+    )
+    [place] = re.findall(rf"^\| {name} \| `(.*?)` \|", WITH_UNITS, re.M | re.I)
+    was = {"nginx": "server 127.0.0.1:8080;", "haproxy": "server radiod 127.0.0.1:8080 check",
+           "caddy": "reverse_proxy 127.0.0.1:8080 {"}[name]  # fmt: skip
+    assert example.count(was) == 1
+    text = example.replace(was, place).replace("radio.example.org {", "{\nauto_https disable_redirects\n}\n"
+        "https://localhost:443 {\ntls /etc/ssl/radio.pem /etc/ssl/radio.pem\n")  # fmt: skip
+    if name == "nginx":
+        text = f"user www-data;\nevents {{}}\nhttp {{\naccess_log off;\n{text}}}\n"
+    return PROXY_PROGRAMS[name][-1], text
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", PROXY_PROGRAMS)
+def test_behind_a_proxy_nobody_is_refused_while_it_restarts(installed, name):
+    [(path, socket)] = re.findall(r"^`(/[^`]*)`[^\n]*:\n\n```ini\n(.*?)^```", WITH_UNITS, re.S | re.M)
+    [listen] = re.findall(r"^```toml\n(.*?)^```", WITH_UNITS, re.S | re.M)
+    config = RADIO.replace('[[listen]]\nendpoint = "systemd:name=http"\n', listen)
+    assert config != RADIO
+    units = [
+        (
+            path.removeprefix("/etc/systemd/system/"),
+            socket if name == "nginx" else socket.replace("www-data", name),
+        )
+    ]
+    fresh(installed, config, units=units)
+    issued = Issued("localhost", "radio.example.org")
+    installed.write("/etc/ssl/radio.pem", (issued.key_pem() + issued.certificate_pem()).decode())
+    where, text = proxy_configuration(name)
+    installed.write(where, text)
+    installed.run("mkdir", "-p", "/var/lib/nginx", "/var/log/nginx")
+    url = "https://localhost"
+    with beside(installed, *PROXY_PROGRAMS[name]):
+        until(installed, f"curl -ksS --fail --output /dev/null {url}/healthz")
+        # The client's address is known, although all come by one socket.
+        installed.run("curl", "-ksS", "-H", "API-KEY: wrong", f"{url}/listen/weather.memory?last=1")
+        refused = installed.journal("-u", "radiod", "RADIOD_EVENT=key_refused")
+        assert "refused tcp:127.0.0.1" in refused
+        asking = f"for i in $(seq 100); do curl -ksS --fail --max-time 30 -o /dev/null {url}/healthz || exit 1; done"
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(installed.run, "bash", "-c", asking, check=False, seconds=120)
+            restarts = 0
+            while not asked.done() and restarts < 3:
+                installed.run("systemctl", "restart", "radiod.service")
+                restarts += 1
+            assert restarts
+            assert asked.result().returncode == 0, asked.result().stderr
+
+
 def fresh(machine, config=None, *, start=True, units=()):
     """Nothing of before is left: a server with this configuration, and no other drop-in than ``units``."""
     machine.run("systemctl", "stop", "radiod.socket", "radiod.service", check=False)
     machine.run("systemctl", "reset-failed", check=False)
-    machine.run("bash", "-c", "rm -rf /etc/systemd/system/radiod.*.d /var/lib/private/radiod/* /etc/radiod/tls")
+    machine.run(
+        "bash", "-c", "rm -rf /etc/systemd/system/radiod.*.d /var/lib/private/radiod/* /etc/radiod/tls"
+    )
     for name, text in units:
         machine.write(f"/etc/systemd/system/{name}", text)
     machine.write("/etc/radiod/radiod.toml", config or RADIO)
