@@ -97,7 +97,7 @@ def measure(name: str, connect: Callable[[int], Any], count: int, stalled: int, 
         time.sleep(1)
         resident = (server.resident_kib() - before) / count
         sockets = (kernel_kib() - kernel) / count / 2
-        held = "–", "–"
+        held = "", ""
         if stalled:
             # Nobody of them reads any more.
             for one in kept[stalled:]:

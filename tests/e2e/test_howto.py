@@ -55,7 +55,8 @@ def wheels(tmp_path_factory):
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory, wheels):
     """A machine on which nothing of radiod is installed, and whose pip finds the wheels, and nothing else."""
-    with Machine(tmp_path_factory.mktemp("machine"), DROPINS, installed=False) as machine:
+    with Machine(tmp_path_factory.mktemp("machine"), DROPINS) as machine:
+        machine.take_away()
         machine.run("mkdir", "/run/wheels", "/run/newer")
         machine.run("mount", "--bind", str(wheels[0]), "/run/wheels")
         machine.variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/run/wheels /run/newer"}
@@ -136,7 +137,8 @@ def test_behind_a_proxy_nobody_is_refused_while_it_restarts(installed, name):
         installed.run("curl", "-ksS", "-H", "API-KEY: wrong", f"{url}/listen/weather.memory?last=1")
         refused = installed.journal("-u", "radiod", "RADIOD_EVENT=key_refused")
         assert "refused tcp:127.0.0.1" in refused
-        asking = f"for i in $(seq 100); do curl -ksS --fail --max-time 30 -o /dev/null {url}/healthz || exit 1; done"
+        curl = f"curl -ksS --fail --max-time 30 -o /dev/null {url}/healthz"
+        asking = f"for i in $(seq 100); do {curl} || exit 1; done"
         with concurrent.futures.ThreadPoolExecutor() as pool:
             asked = pool.submit(installed.run, "bash", "-c", asking, check=False, seconds=120)
             restarts = 0
@@ -217,8 +219,9 @@ set -eu
 lineage=/etc/letsencrypt/live/radio.example.org
 make() {
     mkdir -p "$1"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 90 -subj /CN=radio.example.org \\
-        -addext subjectAltName=DNS:radio.example.org -keyout "$1/privkey.pem" -out "$1/fullchain.pem" 2>/dev/null
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 90 \\
+        -subj /CN=radio.example.org -addext subjectAltName=DNS:radio.example.org \\
+        -keyout "$1/privkey.pem" -out "$1/fullchain.pem" 2>/dev/null
 }
 make "$lineage"
 make "$lineage/next"
@@ -228,6 +231,7 @@ fi
 """
 
 
+@pytest.mark.soak
 class TestTls:
     def test_it_is_as_the_page_says_and_nobody_is_disconnected(self, installed):
         fresh(installed, start=False)
@@ -245,6 +249,7 @@ class TestTls:
         installed.run("systemctl", "stop", "listener.service")
 
 
+@pytest.mark.soak
 class TestBackup:
     def test_it_is_as_the_page_says_on_two_machines(self, installed):
         fresh(installed)
@@ -261,6 +266,7 @@ class TestBackup:
         publish(installed, "weather.memory", {"n": 1}, secret)
 
 
+@pytest.mark.soak
 class TestTrouble:
     """Each section on a server in that state: what is to be seen, then what to do."""
 
@@ -312,8 +318,8 @@ def damaged_store(machine):
     for number in range(20):
         publish(machine, "weather.harbour", {"n": number})
     machine.run("systemctl", "stop", "radiod.service")
-    damage = "printf XXXXXXXXXXXXXXXX | dd of=/var/lib/radiod/radiod.sqlite bs=1 seek=4096 conv=notrunc status=none"
-    machine.run("bash", "-c", damage)
+    damage = "dd of=/var/lib/radiod/radiod.sqlite bs=1 seek=4096 conv=notrunc status=none"
+    machine.run("bash", "-c", f"printf XXXXXXXXXXXXXXXX | {damage}")
     yield
     yield
 

@@ -5,33 +5,17 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
 import urllib.request
 
 import pytest
-from support.running import ROOT, TWISTD, environment, program, wait_until
+from support.passing import passed_on_by_name
+from support.running import ROOT, environment, program, wait_until
 from support.tls import Issued, certificate
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
-PASS_ON = """
-import fcntl, os, sys
-# Above those that the sockets are to have.
-files = [fcntl.fcntl(int(one), fcntl.F_DUPFD, 100) for one in sys.argv[1].split(",")]
-for place, file in enumerate(files, 3):
-    os.dup2(file, place)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(files)), LISTEN_FDNAMES=sys.argv[2])
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-def passed_on_by_name(files, names, *arguments):
-    """The command, and options of its process, for a server that inherits ``files`` with ``names``."""
-    numbers = [file.fileno() for file in files]
-    launcher = [sys.executable, "-c", PASS_ON, ",".join(map(str, numbers)), ":".join(names)]
-    return [*launcher, *TWISTD, "-n", "--pidfile=", "radiod", *arguments], {"pass_fds": numbers}
 
 
 def passed_on(file, *endpoints):

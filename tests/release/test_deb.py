@@ -21,8 +21,6 @@ set -eu
 # What dpkg writes to, which is the machine's own otherwise.
 mkdir -p /run/usr/upper /run/usr/work
 mount -t overlay overlay -o lowerdir=/usr,upperdir=/run/usr/upper,workdir=/run/usr/work /usr
-umount /opt/python /opt/radiod
-rmdir /opt/radiod /opt/python
 cp -r "$1" /var/lib/dpkg
 """
 
@@ -55,6 +53,7 @@ def machine(packages, tmp_path_factory):
     subprocess.run(["cp", "-r", "/var/lib/dpkg", folder / "dpkg"], check=True)
     units = {f"{name}.d/own.conf": OWN_DEPENDENCIES for name in ("radiod.service", "radiod.socket")}
     with Machine(folder, units) as machine:
+        machine.take_away()
         machine.run("bash", "-c", WRITABLE, "-", str(folder / "dpkg"))
         machine.run("systemctl", "daemon-reload")
         yield machine

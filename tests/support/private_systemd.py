@@ -1,8 +1,11 @@
 """A real systemd in namespaces of its own: nothing outside is touched, and it ends with this process.
 
-It boots in a second, with a network, ``/run``, ``/etc``, ``/opt``, ``/usr/local/bin`` and most of ``/var`` of its
+It boots in a second, with a network, ``/run``, ``/etc``, ``/opt``, ``/usr/local`` and most of ``/var`` of its
 own, in which the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported
 there before anything else. Only root can make one.
+
+``RADIOD_TEST_DEBIAN`` names the folder of another Debian (``tests/debian.sh``): then its systemd boots, on a
+copy of it that is thrown away, and its Python runs radiod.
 """
 
 from __future__ import annotations
@@ -21,9 +24,36 @@ SECONDS = 60
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What a login has: not the interpreter that runs the tests."""
 
+DEBIAN = os.environ.get("RADIOD_TEST_DEBIAN", "")
+VENV = "srv/venv"
+"""Of another Debian: where its radiod's libraries are."""
+
+OTHER_DEBIAN = r"""
+mount -t tmpfs tmpfs /run
+mkdir /run/upper /run/work /run/root
+mount -t overlay overlay -o lowerdir="$DEBIAN",upperdir=/run/upper,workdir=/run/work /run/root
+cd /run/root
+mkdir -p old
+mount -t proc proc proc
+mount --rbind /sys sys
+mount --rbind /dev dev
+umount -R sys/fs/cgroup
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount --bind "$ROOT" mnt
+mount --bind "$UNITS" media
+pivot_root . old
+umount -l /old
+PATH=/usr/local/bin:/usr/sbin:/usr/bin
+"""
+"""Makes it the root. A ``chroot`` would not do: what a service may see of the machine begins at its root."""
+
 BOOT = r"""
 set -eu
 mount --make-rprivate /
+if [ -n "$DEBIAN" ]; then
+    eval "$OTHER_DEBIAN"
+    ROOT=/mnt UNITS=/media
+fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/systemd/system /run/systemd/journald.conf.d /run/etc/upper /run/etc/work
 printf '[Journal]\nReadKMsg=no\nRateLimitBurst=0\n' >/run/systemd/journald.conf.d/test.conf
@@ -32,18 +62,16 @@ for folder in /var/lib /var/log /var/cache /var/backups /usr/local/bin /usr/loca
     mkdir -p "$folder"
     mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
-scripts=
-if [ -n "$INSTALLED" ]; then
-    scripts='radiod:radiod.command radioctl:radiod.ctl.app'
-    mkdir -p /opt/radiod /opt/python
-    mount --bind "$ROOT" /opt/radiod
-    mount --bind "$PYTHON" /opt/python
-fi
-for script in $scripts; do
+mkdir -p /opt/radiod /opt/python /opt/packages
+mount --bind "$ROOT" /opt/radiod
+mount --bind "$PYTHON" /opt/python
+# Wherever they lie: a dynamic user may not come there.
+mount --bind "$PACKAGES" /opt/packages
+for script in radiod:radiod.command radioctl:radiod.ctl.app; do
     main="import sys; from ${script#*:} import main; sys.exit(main())"
     cat >"/usr/local/bin/${script%%:*}" <<END
 #!/bin/sh
-export PYTHONPATH=/run/python:$PYTHONPATH LD_LIBRARY_PATH=/opt/python/lib
+export PYTHONPATH=/run/python:/opt/radiod:/opt/packages LD_LIBRARY_PATH=/opt/python/lib
 exec /opt/python/bin/$INTERPRETER -c "$main" "\$@"
 END
     chmod 755 "/usr/local/bin/${script%%:*}"
@@ -79,17 +107,45 @@ OWN_DEPENDENCIES = "[Unit]\nDefaultDependencies=no\n"
 """Else half of a machine would start with the first unit."""
 
 
+def tool(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the Debian under test, which sees this folder and the checkout. It may fail."""
+    if DEBIAN:
+        command = (str(ROOT / "tests" / "debian.sh"), "run", DEBIAN, *command)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        env={**os.environ, "SEEN": str(folder)},
+    )
+
+
+def _python() -> tuple[str, str, str]:
+    """Where Python is, its program's name, and where what radiod needs lies, before the machine is one."""
+    if DEBIAN:
+        (packages,) = Path(DEBIAN, VENV, "lib").glob("python3.*/site-packages")
+        return "/usr", packages.parent.name, f"/{packages.relative_to(DEBIAN)}"
+    import twisted
+
+    site = Path(twisted.__path__[0]).parent
+    interpreter = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return sys.base_prefix, interpreter, str(site)
+
+
+PYTHON = f"/opt/python/bin/{_python()[1]}"
+"""In the machine; it finds its libraries in ``/opt/python/lib``."""
+
+
 class Machine:
     """One systemd, while the block lasts.
 
     Args:
         folder: for what is put into it.
         units: name -> text, below ``/run/systemd/system``; drop-ins as ``radiod.service.d/test.conf``.
-        installed: whether the checkout's radiod is.
     """
 
-    def __init__(self, folder: Path, units: Mapping[str, str], *, installed: bool = True) -> None:
-        self._installed = installed
+    def __init__(self, folder: Path, units: Mapping[str, str]) -> None:
         self._units = folder / "units"
         self._log = folder / "systemd.log"
         for name, text in units.items():
@@ -102,16 +158,16 @@ class Machine:
         """Of the environment, for ``shell``."""
 
     def __enter__(self) -> Machine:
-        site = _site_packages()
-        paths = ["/opt/radiod", str(site).replace(str(ROOT), "/opt/radiod")]
+        prefix, interpreter, packages = _python()
         variables = {
             "ROOT": str(ROOT),
             "UNITS": str(self._units),
-            "INSTALLED": "yes" if self._installed else "",
             "BOOT": BOOT,
-            "PYTHON": sys.base_prefix,
-            "INTERPRETER": f"python{sys.version_info[0]}.{sys.version_info[1]}",
-            "PYTHONPATH": ":".join(paths),
+            "DEBIAN": DEBIAN and os.path.abspath(DEBIAN),
+            "OTHER_DEBIAN": OTHER_DEBIAN,
+            "PYTHON": prefix,
+            "INTERPRETER": interpreter,
+            "PACKAGES": packages,
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -166,6 +222,15 @@ class Machine:
         done = self.run("env", "-i", *given, "bash", "-c", f"exec 2>&1; {command}", check=False)
         return done.stdout or (f"exit status {done.returncode}" if done.returncode else "")
 
+    def take_away(self) -> None:
+        """Nothing of radiod is installed any more, for who installs it otherwise."""
+        script = """
+        umount /opt/radiod /opt/python /opt/packages
+        rmdir /opt/radiod /opt/python /opt/packages
+        rm /usr/local/bin/radiod /usr/local/bin/radioctl
+        """
+        self.run("bash", "-ec", script)
+
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into it."""
         script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1" && chmod "$3" "$1"'
@@ -189,12 +254,6 @@ class Machine:
         self._process.wait()
         for folder in ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"):
             _remove_cgroup(Path(folder, f"radiod-{self._process.pid}"))
-
-
-def _site_packages() -> Path:
-    import twisted
-
-    return Path(twisted.__path__[0]).parent
 
 
 def _remove_cgroup(folder: Path) -> None:
