@@ -47,7 +47,7 @@ ALLOWED = {
     "access": frozenset({"errors", "wire", "core", "auth", "secret"}),
     "systemd": frozenset({"errors", "core"}),
     "checking": frozenset({"config", "endpoints", "service"}),
-    # Speaks to the server by the wire alone; of the core only its URI rules. Reads a file as the server would.
+    # Speaks to the server by the wire alone; of the core only its URI rules. Reads files as servers do.
     "ctl": frozenset({"errors", "wire", "core", "config", "secret", "files", "store", "checking"}),
     "signals": frozenset(),
     "logs": frozenset(),
