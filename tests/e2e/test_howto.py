@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 PAGES = ROOT / "docs" / "howto"
 NEWER = "99.0"
 SECONDS = 40
-UNITS = ("radiod.service", "radiod.socket", "radiod-backup.service")
+UNITS = ("radiod.service", "radiod.socket", "radiod-backup.service", "radio-watch.service")
 DROPINS = {f"{unit}.d/test.conf": OWN_DEPENDENCIES for unit in UNITS}
 
 
@@ -229,6 +229,38 @@ if [ "$1" = renew ]; then
     for hook in /etc/letsencrypt/renewal-hooks/deploy/*; do RENEWED_LINEAGE=$lineage "$hook"; done
 fi
 """
+
+
+@pytest.mark.soak
+class TestTuning:
+    def test_it_is_as_the_page_says(self, installed):
+        fresh(installed)
+        reader = Reader(installed)
+        assert sum(reader.follow(text) for text in sections(page("tuning.md")).values()) > 10
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.md")))
+def test_what_a_page_sets_in_the_kernel_is_there(name):
+    for key in re.findall(r"(?<![\w.])(?:net|fs|kernel|vm)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*(?![\w./])", page(name)):
+        assert Path("/proc/sys", key.replace(".", "/")).exists(), key
+
+
+@pytest.mark.soak
+class TestUpgrade:
+    def test_it_is_as_the_page_says_and_nobody_misses_anything(self, installed, wheels):
+        installed.run("bash", "-c", "rm -f /run/newer/*")
+        was = f"radiod=={package.__version__}"
+        assert installed.shell(f"/opt/radiod/bin/pip install --quiet {was}") == ""
+        fresh(installed)
+        reader = Reader(installed)
+        reader.write("/etc/radiod/radiod.toml", RADIO)
+        for title, text in sections(page("upgrade.md")).items():
+            if title == "2. Upgrade":
+                installed.run("cp", "-r", f"{wheels[1]}/.", "/run/newer")
+            reader.follow(text.replace("radiod==0.1.0", was))
+            if title == "3. Look":
+                assert installed.shell("radiod --version") == f"radiod {NEWER}\n"
+        assert installed.shell("radiod --version") == f"radiod {package.__version__}\n"
 
 
 @pytest.mark.soak

@@ -125,8 +125,11 @@ class Reader:
                 done += len(COMMAND.findall(block["text"]))
             elif path is not None:
                 kept = self._files.get(path, "") if before.startswith("At the end of ") else ""
-                self._files[path] = f"{kept}\n{block['text']}".lstrip("\n")
-                script = block["text"].startswith("#!")
-                self._host.write(path, self._files[path], 0o755 if script else 0o644)
+                self.write(path, f"{kept}\n{block['text']}".lstrip("\n"))
                 done += 1
         return done
+
+    def write(self, path: str, text: str) -> None:
+        """Make a file that the page adds to."""
+        self._files[path] = text
+        self._host.write(path, text, 0o755 if text.startswith("#!") else 0o644)
