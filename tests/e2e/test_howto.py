@@ -241,7 +241,9 @@ class TestTuning:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PAGES.glob("*.md")))
 def test_what_a_page_sets_in_the_kernel_is_there(name):
-    for key in re.findall(r"(?<![\w.])(?:net|fs|kernel|vm)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*(?![\w./])", page(name)):
+    for key in re.findall(
+        r"(?<![\w.])(?:net|fs|kernel|vm)\.[a-z0-9_]+(?:\.[a-z0-9_]+)*(?![\w./])", page(name)
+    ):
         assert Path("/proc/sys", key.replace(".", "/")).exists(), key
 
 

@@ -215,6 +215,20 @@ class Machine:
             )
         return done
 
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Put a file into it."""
+        script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1" && chmod "$3" "$1"'
+        self.run("bash", "-c", script, "-", path, text, f"{mode:o}")
+
+    def show(self, unit: str, key: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", "--property", key, "--value", unit).stdout.strip()
+
+    def journal(self, *arguments: str) -> str:
+        """What was logged."""
+        done = self.run("journalctl", "--no-pager", "--output=short", *arguments, check=False)
+        return done.stdout
+
     def shell(self, command: str) -> str:
         """What a command prints to who is logged in there; if it fails in silence, its exit status."""
         variables = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.variables}
@@ -230,20 +244,6 @@ class Machine:
         rm /usr/local/bin/radiod /usr/local/bin/radioctl
         """
         self.run("bash", "-ec", script)
-
-    def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Put a file into it."""
-        script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1" && chmod "$3" "$1"'
-        self.run("bash", "-c", script, "-", path, text, f"{mode:o}")
-
-    def show(self, unit: str, key: str) -> str:
-        """A property of a unit."""
-        return self.run("systemctl", "show", "--property", key, "--value", unit).stdout.strip()
-
-    def journal(self, *arguments: str) -> str:
-        """What was logged."""
-        done = self.run("journalctl", "--no-pager", "--output=short", *arguments, check=False)
-        return done.stdout
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
