@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,27 +30,32 @@ def page(name):
     return (PAGES / name).read_text()
 
 
-def wheel(source, folder):
-    do(tool("python"), "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source)
-    return only(folder, "radiod-*.whl")
-
-
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
     """Folders of wheels: radiod's with all that it needs, and that of a newer radiod."""
     needs_tools()
     folder = tmp_path_factory.mktemp("wheels")
-    source = clone(folder / "source")
-    now, newer = folder / "now", folder / "newer"
-    built = wheel(source, now)
+    source, now, newer = clone(folder / "source"), folder / "now", folder / "newer"
+    do(tool("python"), "-m", "build", "--wheel", "--no-isolation", "--outdir", now, source)
+    wheel = only(now, "radiod-*.whl")
     # For the Python of the machine, which may be another than that of the tests.
     version = do("/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
     for_it = ["--python-version", version, "--only-binary", ":all:"]
-    do(tool("python"), "-m", "pip", "download", "--quiet", "--dest", now, *for_it, built)
-    init = source / "radiod" / "__init__.py"
-    init.write_text(init.read_text().replace(package.__version__, NEWER))
-    wheel(source, newer)
+    do(tool("python"), "-m", "pip", "download", "--quiet", "--dest", now, *for_it, wheel)
+    newer.mkdir()
+    renumber(wheel, newer / wheel.name.replace(package.__version__, NEWER))
     return now, newer
+
+
+def renumber(wheel, new):
+    """The same wheel as another version."""
+    was, now = package.__version__, NEWER
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "radiod/__init__.py" or ".dist-info/" in name:
+                data = data.replace(was.encode(), now.encode())
+            archive.writestr(name.replace(f"-{was}.", f"-{now}."), data)
 
 
 @pytest.fixture(scope="module")

@@ -230,10 +230,13 @@ class Machine:
         return done.stdout
 
     def shell(self, command: str) -> str:
-        """What a command prints to who is logged in there; if it fails in silence, its exit status."""
+        """What a command prints to who is logged in there; if it fails in silence, its exit status.
+
+        It may take minutes, as installations do on a busy machine.
+        """
         variables = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.variables}
         given = [f"{key}={value}" for key, value in variables.items()]
-        done = self.run("env", "-i", *given, "bash", "-c", f"exec 2>&1; {command}", check=False)
+        done = self.run("env", "-i", *given, "bash", "-c", f"exec 2>&1; {command}", check=False, seconds=300)
         return done.stdout or (f"exit status {done.returncode}" if done.returncode else "")
 
     def take_away(self) -> None:
