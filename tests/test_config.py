@@ -197,7 +197,7 @@ SCRAM = (
         (
             "port = 1",
             "port: unknown key; there are "
-            "listen, http, store, admin, log, usage, metrics, limits, plans, accounts, realms",
+            "listen, http, store, admin, log, usage, metrics, operations, limits, plans, accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),

@@ -63,6 +63,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "admin": Effect.RESTART,
     "log": Effect.RESTART,
     "metrics": Effect.RESTART,
+    "operations": Effect.RESTART,
     "usage": Effect.RESTART,
     "limits": Effect.RESTART,
     "plans": Effect.LIVE,

@@ -13,9 +13,11 @@ from radiod import config
 from radiod.access.places import Place
 from radiod.access.statements import Statements
 from radiod.auth.listeners import Listeners
-from radiod.auth.signed_request import SignedRequests
+from radiod.auth.replays import Replays
+from radiod.auth.signed_request import FRESH_S, SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.access.records import KeyRecord
+from radiod.core.budgets.idempotency import Answers
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.holders import Account, Holder
@@ -159,18 +161,19 @@ class Radio:
         }
 
     def _callers(self, suspicion: Suspicion) -> Callers:
-        signed = SignedRequests(self.keys.signing_secret)
+        self.replays = Replays(FRESH_S)
+        signed = SignedRequests(self.keys.signing_secret, self.replays)
         return Callers(self.keys, signed, suspicion, self.clock, is_token)
 
     def _make_acts(self, callers: Callers) -> dict[str, Route]:
+        self.answers = Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s)
         return make_acts(
             callers,
             self.tokens,
             self.statements,
-            self.clock,
-            self.clock.timers,
             self._config.limits,
             self._config.http.origins,
+            self.answers,
             self.ids.secret(),
         )
 

@@ -17,6 +17,7 @@ from radiod.transport.inbox import Turns
 from radiod.transport.reading import Reading
 from radiod.transport.schedule import CHUNK, DRAIN_BYTES, FINISH_SECONDS, Patience, Schedule
 from radiod.transport.strangers import Strangers
+from radiod.wire.bundles import Bundle
 from radiod.wire.messages import Message
 
 __all__ = [
@@ -68,6 +69,7 @@ class Outlet(Reading):
         "_transport",
         "backlog_bytes",
         "blocked",
+        "bundle",
         "ended_for",
         "format",
         "max_bytes",
@@ -106,6 +108,8 @@ class Outlet(Reading):
         self.peer = ""
         # Why the access of its listener, which speaks no WAMP, has ended; empty: it has not.
         self.ended_for = ""
+        # Makes one write of what leaves together; None: it is written as it is.
+        self.bundle: Bundle | None = None
         # What may wait there of what the peer was told.
         self.patience: Patience = fan_out.patience
         # Called when an event cannot be said here, by who tells that before the next one.
@@ -120,8 +124,7 @@ class Outlet(Reading):
         self.shared = 0.0
         # Bytes in this turn of events that the peer cannot take: to make them takes time, too.
         self.passed_over = 0
-        # While blocked: answers in order.
-        # An empty deque has 600 bytes: the backlog is one only while there is something in it.
+        # While blocked: answers in order. An empty deque has 600 bytes, so there is none for nothing.
         self._backlog: deque[bytes] | None = None
         self.backlog_bytes = 0
 
@@ -268,14 +271,16 @@ class Outlet(Reading):
         queue = self.queue
         if not queue:
             return
-        data = queue[0] if len(queue) == 1 else self._fan_out.join(queue)
-        queue.clear()
         if not self.blocked:
+            bundle = self.bundle
+            data = self._fan_out.join(queue, bundle) if bundle is not None or len(queue) > 1 else queue[0]
+            queue.clear()
             self._write(data)
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
-            self._held().appendleft(data)
-            self.backlog_bytes += len(data)
+            self._held().extendleft(reversed(queue))
+            self.backlog_bytes += sum(map(len, queue))
+            queue.clear()
         self._finish_if_done()
 
     def write_waiting(self) -> None:
@@ -308,7 +313,7 @@ class Outlet(Reading):
         while not self.blocked:
             chunk = self._next_chunk()
             if chunk:
-                data = b"".join(chunk)
+                data = b"".join(chunk) if self.bundle is None else self.bundle(chunk)
                 self._write(data)
                 written += len(data)
             if not self.blocked and self._has_had_its_turn(written):

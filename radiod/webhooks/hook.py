@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +31,11 @@ class Address(Struct, frozen=True):
     realm: str
     name: str
     url: str
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """What tells it from others."""
+        return self.realm, self.name
 
     @property
     def shown(self) -> str:
@@ -73,7 +78,7 @@ class Hook:
         self._schedule = Schedule(random)
         self._deadline: Deadline | None = None
         self._asking: Deferred[Outcome] | None = None
-        self._is_off = self._is_stopped = False
+        self._is_off = self._is_stopped = self._is_handed_on = False
         self.on_off: Callable[[], None] = lambda: None
         self._on_rest: Callable[[], None] | None = None
         self.delivered = self.failed = self.given_up = 0
@@ -90,6 +95,17 @@ class Hook:
             self._give_up(1)
             return
         self._give_up(self._waiting.add(Letter(f"msg_{self._ids.secret()}", body)))
+        self._go_on()
+
+    def kept(self) -> list[Letter]:
+        """What waits, for another process to send: here it is not given up."""
+        self._is_handed_on = True
+        return self._waiting.letters
+
+    def resume(self, letters: Iterable[Letter]) -> None:
+        """Have sent, first of all, what waited in another process."""
+        for letter in letters:
+            self._give_up(self._waiting.add(letter))
         self._go_on()
 
     def missed(self) -> None:
@@ -221,7 +237,8 @@ class Hook:
         if self._asking is not None:
             self._asking.cancel()
         self._sender.close()
-        self._give_up(self._waiting.clear())
+        count = self._waiting.clear()
+        self._give_up(0 if self._is_handed_on else count)
         self._tell()
 
     # --- telling

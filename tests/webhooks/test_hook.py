@@ -277,6 +277,21 @@ class TestTheEnd:
         world.hook.wind_up(lambda: done.append(True))
         assert done == [True]
 
+    def test_what_waits_is_handed_on_with_its_ids_and_tries_and_given_up_nowhere(self, world):
+        world.take(1, 2)
+        world.answer(DEAD)
+        letters = world.hook.kept()
+        world.hook.stop()
+        assert world.counts()[-1] == 0
+        after = World()
+        after.hook.resume(letters)
+        after.take(3)
+        for _ in range(3):
+            after.answer()
+        assert after.receiver.bodies == [1, 2, 3]
+        assert after.receiver.sent[0][0]["webhook-id"] == world.receiver.sent[0][0]["webhook-id"]
+        assert [letter.tries for letter in letters] == [1, 0]
+
     def test_a_request_under_way_is_canceled(self, world):
         world.take(1, 2)
         world.hook.stop()
