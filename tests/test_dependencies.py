@@ -51,13 +51,14 @@ ALLOWED = {
     ),
     "access": frozenset({"errors", "wire", "core", "auth", "secret"}),
     "systemd": frozenset({"errors", "core"}),
-    # Speaks to the server by the wire alone; of the core only its URI rules.
-    "ctl": frozenset({"errors", "wire", "core", "config", "secret", "files", "store"}),
+    "checking": frozenset({"config", "endpoints", "service"}),
+    # Speaks to the server by the wire alone; of the core only its URI rules. Reads files as servers do.
+    "ctl": frozenset({"errors", "wire", "core", "config", "secret", "files", "store", "checking"}),
     "signals": frozenset({"stacks"}),
     "stacks": frozenset(),
     "logs": frozenset(),
     "tap": frozenset({"errors", "config", "secret", "service", "process", "signals", "logs"}),
-    "command": frozenset({"config", "service", "tap"}),
+    "command": frozenset({"config", "checking", "tap"}),
     "testing": frozenset({"errors", "wire", "core"}),
     "__init__": frozenset(),
 }
