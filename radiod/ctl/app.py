@@ -15,7 +15,8 @@ from radiod.ctl.state import Group, State
 __all__ = ["cli", "main"]
 
 SHELLS = ("bash", "zsh", "fish")
-PATHS = click.Path(path_type=Path)
+# What is wrong with a file is said by who reads it.
+PATHS = click.Path(path_type=Path, readable=False)
 
 
 @click.group(

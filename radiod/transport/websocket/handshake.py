@@ -188,8 +188,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             opened = self._stream_over(self._stream)
         else:
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
-            make_format = batched_format if is_batched else websocket_format
-            opened = self._hand_over(make_format(codec.name, self._is_deflated))
+            name, is_deflated = codec.name, self._is_deflated
+            format = batched_format(name) if is_batched else websocket_format(name, is_deflated)
+            opened = self._hand_over(format)
             opened.serve(codec, self.factory.gates, is_batched, self._cookie, self.visit.origin)
         if rest:
             opened.dataReceived(rest)
