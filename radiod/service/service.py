@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ STORE_SECONDS = 2.0
 
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
+
+STOP_SECONDS = 4.5
+"""How long all of that may take together, once everybody was sent away who could be."""
 
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
@@ -81,6 +85,8 @@ class RadioService(MultiService):
         # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
         self._end_wait: Callable[[], None] = lambda: None
         self._is_hurried = False
+        # When the server must have stopped.
+        self._stop_by = inf
         self._supervision: Supervision | None = None
         # What opening the store told, once each: in bind nobody reads the log yet.
         self._notes: dict[str, None] = {}
@@ -195,7 +201,9 @@ class RadioService(MultiService):
         store, self._store = self._store, None
         if store is not None:
             try:
-                store.close(HURRIED_SECONDS if self._is_hurried else STORE_SECONDS)
+                left = self._stop_by - self.radio.clock.seconds()
+                is_late = self._is_hurried or left < STORE_SECONDS
+                store.close(HURRIED_SECONDS if is_late else STORE_SECONDS)
             except StoreError as error:
                 self.log.error("{error}", error=error, event="store_failed")
 
@@ -210,6 +218,7 @@ class RadioService(MultiService):
             self._supervision.stopping(self.reloading.config.operations.drain_s)
         self.reloading.stop()
         await self._drained()
+        self._stop_by = self.radio.clock.seconds() + STOP_SECONDS
         await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
         await self._arrived()
         for realm in self.radio.realms.values():
@@ -294,7 +303,7 @@ class RadioService(MultiService):
 
         self._end_wait = fire
         clock = self.radio.clock
-        deadline = clock.timers.at(clock.seconds() + seconds, fire)
+        deadline = clock.timers.at(min(clock.seconds() + seconds, self._stop_by), fire)
         ask(fire)
         return fired
 
