@@ -15,6 +15,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from radiod.endpoints.certificates import Certificates
+from radiod.wire.peers import peer_at
 
 __all__ = ["Guarded", "NeverNone", "ProxiedEndpoint", "TlsEndpoint"]
 
@@ -159,7 +160,7 @@ class _Proxied(HAProxyProtocolWrapper):
 
 
 def _name(address: Any) -> str:
-    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+    return peer_at(address.host, address.port) if hasattr(address, "port") else str(address)
 
 
 class _ProxiedFactory(HAProxyWrappingFactory):

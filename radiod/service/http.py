@@ -11,7 +11,6 @@ from radiod.core.budgets.idempotency import Answers
 from radiod.core.draining import Draining
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
-from radiod.core.timers import Clock, Timers
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
@@ -39,19 +38,18 @@ def make_acts(
     callers: Callers,
     tokens: Tokens,
     statements: Statements,
-    clock: Clock,
-    timers: Timers,
     limits: config.Limits,
     origins: Iterable[str],
+    answers: Answers,
     uid: str,
 ) -> dict[str, Route]:
     """What does something for whoever has a key, and what is below ``/api/``.
 
     Args:
         origins: of other sites' pages that may, too.
+        answers: to requests that may be repeated.
         uid: names this process.
     """
-    answers = Answers(clock, timers, limits.idempotency_s)
     repeats = Repeats(answers)
     publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
     call = Call(callers, repeats)

@@ -23,6 +23,12 @@ STOP_SECONDS: Final = 15.0
 """That a server may take to stop, once everybody was sent away; 5 are promised."""
 LOOKS: Final = 6
 """In the watchdog's time. One look may come late and the next in time before the process is aborted."""
+BUSY_SECONDS: Final = 1.0
+"""How often ``busy`` is told at most."""
+
+EXTENSION_SECONDS: Final = 30
+"""How much longer a start or a stop may take from then on."""
+
 PATIENCE: Final = 3
 """The part of the watchdog's time that everything may be late: one third."""
 
@@ -56,6 +62,7 @@ class Supervision:
         self._word = "on the air"
         self._status = ""
         self._is_well = True
+        self._told_busy = float("-inf")
         self._deadlines: dict[str, Deadline] = {}
 
     def ready(self) -> None:
@@ -91,6 +98,17 @@ class Supervision:
             # Or systemd kills what takes longer than TimeoutStopSec.
             told.append(f"EXTEND_TIMEOUT_USEC={int((seconds + STOP_SECONDS) * 1e6)}")
         self._notifier.send(*told)
+
+    def busy(self) -> None:
+        """Whoever keeps the loop for long says now and then that it gets on: it may take longer, too."""
+        now = time.monotonic()
+        if not self._notifier.is_heard or now - self._told_busy < BUSY_SECONDS:
+            return
+        self._told_busy = now
+        lines = [f"EXTEND_TIMEOUT_USEC={EXTENSION_SECONDS * 1_000_000}"]
+        if self._watchdog_s is not None:
+            lines.append("WATCHDOG=1")
+        self._notifier.send(*lines)
 
     def stop(self) -> None:
         """Say no more."""

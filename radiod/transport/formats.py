@@ -276,14 +276,14 @@ def websocket_format(
     Args:
         name: the serializer's.
         is_deflated: the connections have negotiated compression.
-        batch: makes a batch of one message, in a batched subprotocol.
+        batch: makes a batch of one message, in a batched subprotocol; its frame is for ``wire.bundles``.
     """
     codec = CODECS[name]
     first_byte = BINARY if codec.is_binary else TEXT
+    if batch is not None:
+        return _Wamp(codec, lambda data: websocket_frame(batch(data), first_byte))
     frame = deflated_frame if is_deflated else websocket_frame
-    if batch is None:
-        return _Wamp(codec, lambda data: frame(data, first_byte))
-    return _Wamp(codec, lambda data: frame(batch(data), first_byte))
+    return _Wamp(codec, lambda data: frame(data, first_byte))
 
 
 @cache

@@ -30,6 +30,7 @@ from radiod.transport.newcomers import Newcomers
 from radiod.transport.strangers import Strangers
 from radiod.wire.doors import Caller, Door, Visit
 from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head
+from radiod.wire.peers import peer_at, without_mapping
 from radiod.wire.replies import error_reply
 
 __all__ = ["Doorkeeper", "PortFactory"]
@@ -121,7 +122,7 @@ class Doorkeeper(TwistedProtocol):
         """Who this is; not before there is something to read, or the PROXY protocol has not told yet."""
         transport = self.transport
         host, port = _host_and_port(transport.getPeer())
-        peer = f"tcp:{host}:{port}" if host is not None else "unix"
+        peer = peer_at(host, port) if host is not None and port is not None else "unix"
         is_tls = INegotiated.providedBy(transport)
         return Caller(self.door, peer, host, is_tls, self.door.proxies.trust(host))
 
@@ -130,7 +131,7 @@ class Doorkeeper(TwistedProtocol):
         try:
             head = read_head(data)
             visit = caller.visit(head)
-            if head.is_websocket and not self.door.serves_radio:
+            if head.is_websocket and not self.door.upgrades(head.target.path):
                 raise BadHead(404, "no such path")
             if self.leave is None and not (caller.is_proxy and visit.address == caller.address):
                 # Of a proxy's connections one does not know whose they are before they say so.
@@ -244,7 +245,7 @@ class Doorkeeper(TwistedProtocol):
 
 
 def _peer_name(address: Any) -> str:
-    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+    return peer_at(address.host, address.port) if hasattr(address, "port") else str(address)
 
 
 class _Place:
@@ -382,7 +383,7 @@ class PortFactory(ServerFactory):
         ``place``: what it was given as its place.
         """
         network = network_of(visit.address)
-        if not caller.door.serves_radio:
+        if not caller.door.upgrades(head.target.path):
             self._refuse_upgrade(transport, 404, "no such path")
             return
         if caller.is_proxy and network is not None and isinstance(place, _Place):
@@ -442,4 +443,5 @@ class PortFactory(ServerFactory):
 
 def _host_and_port(address: Any) -> tuple[str | None, int | None]:
     """Of an address of Twisted's; None: it has none, as unix sockets."""
-    return getattr(address, "host", None), getattr(address, "port", None)
+    host = getattr(address, "host", None)
+    return host and without_mapping(host), getattr(address, "port", None)

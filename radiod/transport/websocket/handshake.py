@@ -38,13 +38,12 @@ from radiod.transport.outbox import FanOut
 from radiod.transport.websocket.connection import Shared, WebSocketConnection
 from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
-from radiod.wire.doors import Visit
+from radiod.wire.doors import WAMP_PATH, Visit
 from radiod.wire.replies import clean, error_reply, refused
 from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
-WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 LISTEN_PATHS: Final = ("/listen", "/listen/")
 """Of several channels, which the query names."""
@@ -189,8 +188,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             opened = self._stream_over(self._stream)
         else:
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
-            make_format = batched_format if is_batched else websocket_format
-            opened = self._hand_over(make_format(codec.name, self._is_deflated))
+            name, is_deflated = codec.name, self._is_deflated
+            format = batched_format(name) if is_batched else websocket_format(name, is_deflated)
+            opened = self._hand_over(format)
             opened.serve(codec, self.factory.gates, is_batched, self._cookie, self.visit.origin)
         if rest:
             opened.dataReceived(rest)
