@@ -27,7 +27,9 @@ STOP_S = 5.0
 def sizes(few, over, many=3000, long=30):
     """How many, over how many seconds."""
     return pytest.mark.parametrize(
-        ("count", "over"), [(few, over), pytest.param(many, long, marks=pytest.mark.soak)], ids=["few", "many"]
+        ("count", "over"),
+        [(few, over), pytest.param(many, long, marks=pytest.mark.soak)],
+        ids=["few", "many"],
     )
 
 
