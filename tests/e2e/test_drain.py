@@ -18,7 +18,8 @@ from support.tls import certificate
 
 pytestmark = pytest.mark.e2e
 
-MANY = {"max_connections_per_address": 10_000}
+MANY = {"max_connections_per_address": 10_000, "ping_interval_s": 3600}
+"""The listeners answer no pings, and to open them takes long on a busy machine."""
 PUBLISHED = {"network": "other_net", "data": {"x": 1}}
 STOP_S = 5.0
 """A server that stops is gone so much later than it was given time to drain."""
@@ -78,7 +79,7 @@ def assert_told(crowd):
         assert len(set(waits)) >= 2, (name, waits)
 
 
-@sizes(70, 3)
+@sizes(70, 2)
 def test_radioctl_sends_everybody_away_and_lets_nobody_in(world, count, over):
     allow_files(count + 200)
     server = world.serve(config(), **MANY)
@@ -109,7 +110,7 @@ def test_radioctl_sends_everybody_away_and_lets_nobody_in(world, count, over):
     assert server.stop() == 0
 
 
-@sizes(70, 3)
+@sizes(70, 2)
 def test_a_stop_sends_everybody_away_before(world, count, over):
     allow_files(count + 200)
     server = world.serve(config(over), **MANY)
@@ -141,9 +142,13 @@ def test_a_second_signal_ends_the_wait(world):
 
 
 @pytest.mark.parametrize(
-    ("count", "slow", "over"), [(7, 20, 1.0), pytest.param(70, 1000, 5.0, marks=pytest.mark.soak)]
+    ("count", "slow", "over", "spare"),
+    [(7, 20, 1.0, 5.0), pytest.param(70, 1000, 5.0, 0.0, marks=pytest.mark.soak)],
+    ids=["few", "many"],
 )
-def test_nobody_who_does_not_read_or_answer_keeps_a_server_that_stops(world, tmp_path, count, slow, over):
+def test_nobody_who_does_not_read_or_answer_keeps_a_server_that_stops(
+    world, tmp_path, count, slow, over, spare
+):
     """Stuck readers, silent strangers, sessions that answer nothing, TLS clients that never close."""
     allow_files(count + slow + 400)
     pem = certificate(tmp_path)
@@ -176,4 +181,5 @@ def test_nobody_who_does_not_read_or_answer_keeps_a_server_that_stops(world, tmp
         took = time.monotonic() - began
         print(f"gone after {took:.2f} s")
         assert server.ended() == 0
-        assert took <= over + STOP_S
+        # The few are in every run, beside others.
+        assert took <= over + STOP_S + spare
