@@ -6,6 +6,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    ADMIN_REALM,
     Account,
     Admin,
     Buffer,
@@ -42,6 +43,7 @@ from radiod.core.plans import Plan
 from radiod.secret import Secret
 
 __all__ = [
+    "ADMIN_REALM",
     "OWN_PATHS",
     "Account",
     "Admin",

@@ -26,6 +26,7 @@ EVENTS: Final = (
     "signal",
     "reload",
     "reload_refused",
+    "drain",
     "session_joined",
     "session_left",
     "session_aborted",

@@ -20,6 +20,7 @@ from radiod.endpoints import address, not_after
 from radiod.errors import Refused
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
+from radiod.service.draining import Drain
 from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
 from radiod.service.reload import Reloading
@@ -77,6 +78,7 @@ class RadioService(MultiService):
         self.on_parent: Callable[[Any], object] = lambda parent: None
         self._endpoints = Endpoints(reactor, self.radio.port)
         self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
+        self.draining = Drain(self.radio, lambda: self.reloading.config.operations.drain_s)
         admin = configuration.admin
         self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
         self._store: SqliteStore | None = None
@@ -189,7 +191,8 @@ class RadioService(MultiService):
             watchdog_of(os.environ, os.getpid()),
             self.radio.clock,
             self.radio.clock.timers,
-            lambda: self.radio.port.connections,
+            # Who asks how it does, or for a reload, is no listener.
+            lambda: self.radio.port.connections - self.radio.admin.connections,
             lambda: 0.0 if self._store is None else self._store.busy(),
         )
         self._inheritance = Inheritance(
@@ -229,14 +232,16 @@ class RadioService(MultiService):
     async def _stop(self) -> None:
         self.radio.readiness.is_draining = True
         if self._supervision is not None:
-            self._supervision.stopping()
+            self._supervision.stopping(self.reloading.config.operations.drain_s)
         self.reloading.stop()
+        await self._drained()
         await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
         await self._arrived()
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
         self.radio.webhooks.close()
+        self.draining.close()
         self._say_goodbye()
         self.radio.statistics.stop()
         self.radio.fan_out.flush()
@@ -258,7 +263,7 @@ class RadioService(MultiService):
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():
-            realm.close()
+            realm.close(self.draining.retry_after)
         self.radio.fan_out.strangers.dismiss()
 
     def _shut(self) -> Deferred[None]:
@@ -269,6 +274,13 @@ class RadioService(MultiService):
         self._say_goodbye()
         self.radio.http.cut()
         return self._answered()
+
+    def _drained(self) -> Deferred[None]:
+        """Fires when those who listen were sent away, as far as the configuration gives them time for it."""
+        if self._is_hurried:
+            return succeed(None)
+        self._end_wait = self.draining.hasten
+        return self.draining.before_stop()
 
     def _arrived(self) -> Deferred[None]:
         """Fires when whoever was accepted in the last moment has had time to say what it wants."""
@@ -331,7 +343,7 @@ class RadioService(MultiService):
         return fired
 
     def stopService(self) -> Deferred[Any]:
-        """Stop accepting, say goodbye, let everything that is queued leave; done within 5 s."""
+        """Drain, stop accepting, say goodbye, let what is queued leave; done within ``drain_s`` and 5 s."""
         stopped = Deferred.fromCoroutine(self._stop())
         others = super().stopService()
         return stopped if others is None else DeferredList([stopped, others])

@@ -194,12 +194,15 @@ class Machine:
     def _is_running(self) -> bool:
         return self.run("systemctl", "is-active", "test.target", check=False).stdout.strip() == "active"
 
+    def _enter(self) -> list[str]:
+        return ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
+
     def run(
         self, *command: str, check: bool = True, seconds: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in it. Raises: AssertionError: it failed, and ``check``."""
         done = subprocess.run(
-            ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid", *command],
+            [*self._enter(), *command],
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -225,6 +228,12 @@ class Machine:
         """Put a file into it."""
         script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1" && chmod "$3" "$1"'
         self.run("bash", "-c", script, "-", path, text, f"{mode:o}")
+
+    def copy(self, file: Path, path: str) -> None:
+        """Put a file of outside into it."""
+        with file.open("rb") as source:
+            done = subprocess.run([*self._enter(), "tee", path], stdin=source, stdout=subprocess.DEVNULL)
+        assert done.returncode == 0, path
 
     def show(self, unit: str, key: str) -> str:
         """A property of a unit."""
