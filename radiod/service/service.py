@@ -42,6 +42,9 @@ its way."""
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
+LATER_SECONDS = 0.3
+"""How long what comes while others wait for the disk may make the server wait, too."""
+
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
 
@@ -289,16 +292,27 @@ class RadioService(MultiService):
         return self._within(ARRIVAL_SECONDS, lambda fire: None)
 
     def _answered(self) -> Deferred[None]:
-        """Fires when publishers that waited have been answered: for room in buffers, and for the store."""
+        """Fires when publishers that waited have been answered: for room in buffers, and for the store.
+
+        In this very moment nobody waits for the store: who is sent away then was told of all that it keeps.
+        """
+        clock, store = self.radio.clock, self._store
+        until = clock.seconds() + LATER_SECONDS
 
         def soon(fire: Callable[[], None]) -> None:
             # What the core does as soon as there is room is a deadline of this very moment.
-            self.radio.clock.timers.at(self.radio.clock.seconds(), fire)
+            clock.timers.at(clock.seconds(), partial(look, fire))
 
-        store = self._store
+        def look(fire: Callable[[], None]) -> None:
+            if store is not None and store.waiting and clock.seconds() < until:
+                # More has come meanwhile.
+                store.when_answered(partial(soon, fire))
+            else:
+                fire()
+
         if store is None:
             return self._within(self._patience, soon)
-        return self._within(self._patience, lambda fire: store.when_answered(lambda: soon(fire)))
+        return self._within(self._patience, lambda fire: store.when_answered(partial(soon, fire)))
 
     @property
     def _patience(self) -> float:

@@ -31,6 +31,10 @@ call = ["*"]
 
 [realms.radio.channels.memory]
 history = { size = 100 }
+
+[realms.radio.channels.kept]
+durable = true
+history = { size = 10000 }
 """
 )
 
@@ -204,6 +208,31 @@ class TestWhatGoesOn:
             answer = place.ask(f"/listen/memory?after={before}")
             assert [event["data"] for event in json.loads(answer.content)] == [2]
             assert answer.headers["X-Radiod-Recovered"] is None
+
+
+class TestWhoPublishesWhileItStops:
+    def test_what_was_not_acknowledged_was_not_done(self, place, client):
+        """One publish after the other on a durable channel: the last one was in time, or came too late."""
+        told = 0
+
+        def publish_until_the_end(one):
+            nonlocal told
+            with contextlib.suppress(OSError, AssertionError):
+                while True:
+                    publish(one, "kept", told + 1)
+                    told += 1
+
+        for _ in range(3):
+            with place.server() as server:
+                one = client()
+                thread, _ = end_of(lambda one=one: publish_until_the_end(one))
+                wait_until(lambda before=told: told > before + 20, server, place.log)
+                place.stop(server)
+                thread.join(SECONDS)
+        with place.server():
+            events = json.loads(place.ask("/listen/kept?last=1000").content)
+            expected = list(range(1, told + 1))[-1000:]
+            assert [event["data"] for event in events] == expected
 
 
 class TestWhatEnds:
