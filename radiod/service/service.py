@@ -42,9 +42,6 @@ its way."""
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
-LATER_SECONDS = 0.3
-"""How long what comes while others wait for the disk may make the server wait, too."""
-
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
 
@@ -243,6 +240,7 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
+        await self._last_answered()
         self.radio.webhooks.close()
         self.draining.close()
         self._say_goodbye()
@@ -263,6 +261,16 @@ class RadioService(MultiService):
         if self._supervision is not None:
             self._supervision.stop()
         self.radio.clock.stop()
+
+    def _last_answered(self) -> Deferred[None]:
+        """Read no more from sessions; fires when what they asked for before has been answered.
+
+        Else the store would keep what is published in the last moment, and nobody were told.
+        """
+        for realm in self.radio.realms.values():
+            for session in realm.sessions.values():
+                self.radio.fan_out.hold(session, True)
+        return self._answered()
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():
@@ -292,27 +300,16 @@ class RadioService(MultiService):
         return self._within(ARRIVAL_SECONDS, lambda fire: None)
 
     def _answered(self) -> Deferred[None]:
-        """Fires when publishers that waited have been answered: for room in buffers, and for the store.
-
-        In this very moment nobody waits for the store: who is sent away then was told of all that it keeps.
-        """
-        clock, store = self.radio.clock, self._store
-        until = clock.seconds() + LATER_SECONDS
+        """Fires when publishers that waited have been answered: for room in buffers, and for the store."""
 
         def soon(fire: Callable[[], None]) -> None:
             # What the core does as soon as there is room is a deadline of this very moment.
-            clock.timers.at(clock.seconds(), partial(look, fire))
+            self.radio.clock.timers.at(self.radio.clock.seconds(), fire)
 
-        def look(fire: Callable[[], None]) -> None:
-            if store is not None and store.waiting and clock.seconds() < until:
-                # More has come meanwhile.
-                store.when_answered(partial(soon, fire))
-            else:
-                fire()
-
+        store = self._store
         if store is None:
             return self._within(self._patience, soon)
-        return self._within(self._patience, lambda fire: store.when_answered(partial(soon, fire)))
+        return self._within(self._patience, lambda fire: store.when_answered(lambda: soon(fire)))
 
     @property
     def _patience(self) -> float:
