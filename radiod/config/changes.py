@@ -65,6 +65,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "metrics": Effect.RESTART,
     "operations": Effect.RESTART,
     "operations.drain_s": Effect.LIVE,
+    "otel": Effect.RESTART,
     "usage": Effect.RESTART,
     "limits": Effect.RESTART,
     "plans": Effect.LIVE,

@@ -47,6 +47,8 @@ EVENTS: Final = (
     "state_lost",
     "webhook_failed",
     "webhook_recovered",
+    "traces_failed",
+    "traces_recovered",
     "certificate_expiring",
     "log_failed",
     "failure",

@@ -74,6 +74,7 @@ FAMILIES: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
         "When the first certificate of an endpoint ends, in seconds since 1970.",
         ("listen",),
     ),
+    ("radiod_spans_total", COUNTER, "Spans of traces by what became of them.", ("outcome",)),
     (
         "radiod_config_last_reload_successful",
         GAUGE,

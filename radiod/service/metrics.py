@@ -52,6 +52,7 @@ class Metrics:
         settle: Callable[[], None],
         max_channels: int,
         draining: Draining,
+        spans: Callable[[], dict[str, int]] = lambda: {},
     ) -> None:
         self._realms = realms
         self._tallies = tallies
@@ -61,6 +62,7 @@ class Metrics:
         self._draining = draining
         # How many were sent away.
         self.sent_away: Callable[[], int] = lambda: 0
+        self._spans = spans
         self._busiest = {name: Busiest(realm.totals, max_channels) for name, realm in realms.items()}
         self._slices = Slices(clock, timers)
         self._families: dict[str, Family] = {}
@@ -189,6 +191,7 @@ class Metrics:
         self._families["radiod_certificate_not_after_seconds"].set_all(self.certificates())
         self._set("radiod_draining", int(self._draining.is_on))
         self._set("radiod_sent_away_total", self.sent_away())
+        self._families["radiod_spans_total"].set_all(self._spans())
         is_in_force, since = self.reload
         self._set("radiod_config_last_reload_successful", int(is_in_force))
         self._set("radiod_config_last_reload_timestamp_seconds", since)

@@ -38,6 +38,7 @@ from radiod.service.metrics import Metrics
 from radiod.service.readiness import Readiness
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.tracing import Tracing
 from radiod.service.usage import Usage
 from radiod.service.views import add_views
 from radiod.service.webhooks import Webhooks, http_sender
@@ -102,6 +103,7 @@ class Radio:
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
         self.readiness = Readiness(self.clock, self.clock.timers)
+        self.tracing = self._make_tracing()
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
         self._add_views()
@@ -171,7 +173,9 @@ class Radio:
     def _callers(self, suspicion: Suspicion) -> Callers:
         self.replays = Replays(FRESH_S)
         signed = SignedRequests(self.keys.signing_secret, self.replays)
-        return Callers(self.keys, signed, suspicion, self.clock, is_token)
+        callers = Callers(self.keys, signed, suspicion, self.clock, is_token)
+        callers.is_traced = self.tracing.is_on
+        return callers
 
     def _make_acts(self, callers: Callers) -> dict[str, Route]:
         self.answers = Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s)
@@ -184,6 +188,10 @@ class Radio:
             self.answers,
             self.ids.secret(),
         )
+
+    def _make_tracing(self) -> Tracing:
+        otel, uid = self._config.otel, self.ids.secret()
+        return Tracing(otel, self.realms, self.fan_out, self.clock, self._reactor, uid)
 
     def _make_statements(self) -> Statements:
         access = self.access
@@ -213,6 +221,7 @@ class Radio:
             settle=self.usage.ledger.settle,
             max_channels=self._config.metrics.max_channels,
             draining=self.draining,
+            spans=self.tracing.counts,
         )
 
     def _add_views(self) -> None:

@@ -25,6 +25,7 @@ from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
 from radiod.service.reload import Reloading
 from radiod.service.state import Inheritance, default_place
+from radiod.service.tracing import missing
 from radiod.state.state import capture, restore
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
@@ -41,6 +42,9 @@ its way."""
 
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
+
+SPANS_SECONDS = 0.5
+"""How long a collector of traces may take when the server stops."""
 
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
@@ -157,7 +161,7 @@ class RadioService(MultiService):
             self.log.info("admin socket: {path}", path=self._admin.path, event="listening")
         elif self._admin.note:
             self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
-        for line in self._config.not_yet():
+        for line in self._config.not_yet() + missing(self._config.otel):
             self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
         self._count_descriptors()
         assert self._supervision is not None
@@ -251,6 +255,9 @@ class RadioService(MultiService):
         await self._connections_gone()
         await self._shut()
         self.radio.webhooks.stop()
+        if not self._is_hurried:
+            await self._within(SPANS_SECONDS, self.radio.tracing.wind_up)
+        self.radio.tracing.stop()
         await self._within(self._patience, self._write_usage)
         self.radio.access.stop()
         self.radio.metrics.stop()

@@ -15,7 +15,7 @@ __all__ = ["Outcome", "Route", "settle"]
 
 ALLOWED_HEADERS: Final = (
     "API-KEY, Authorization, Channel-Key, Idempotency-Key, Last-Event-ID, Prefer, "
-    "Cache-Control, Content-Encoding, Content-Type, Pragma, X-Requested-With"
+    "Cache-Control, Content-Encoding, Content-Type, Pragma, X-Requested-With, traceparent, tracestate"
 )
 """What pages of other sites may send: keys (whoever has one was given it, cookies mean nothing), and what
 stock clients add to their requests."""

@@ -213,7 +213,7 @@ class TestWhatGoesOn:
 
 class TestWhoPublishesWhileItStops:
     def test_what_was_not_acknowledged_was_not_done(self, place, client):
-        """Several publish to a durable channel, each one event after the other: each is in time, or comes too late."""
+        """Several publish to a durable channel, one event after the other: each is in time, or too late."""
         told = [0] * 4
 
         def publish_until_the_end(who, one):

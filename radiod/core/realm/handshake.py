@@ -66,6 +66,8 @@ EXTENSIONS: Final = (
     "_radiod_revocation",
     "_radiod_signature",
     "_radiod_stream",
+    "_radiod_traceparent",
+    "_radiod_tracestate",
     "force_reregister",
 )
 """The options beyond WAMP's that this router understands, told in WELCOME."""
