@@ -5,10 +5,10 @@
     ./soak.py --judge results/soak.csv      the verdict once more, without a run
 
 Listeners (WAMP, Server-Sent Events, lines of JSON, long-polls, slow ones, some that come back with their
-positions), publishers (WAMP, HTTP, on disk), calls, keys that are issued and revoked, channels that are made and
-end, and reloads that add and remove a key. Each 10 s the server is looked at by /proc and /metrics. A straight line
-through the second half of each curve must not rise by more than its bound. Ends with status 1 if one does, if
-a listener misses an event without being told, or if anything else goes wrong.
+positions), publishers (WAMP, HTTP, on disk), calls, keys that are issued and revoked, channels that are made
+and end, and reloads that add and remove a key. Each 10 s the server is looked at by /proc and /metrics. A
+straight line through the second half of each curve must not rise by more than its bound. Ends with status 1
+if one does, if a listener misses an event without being told, or if anything else goes wrong.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ RELOADED = '\n[realms.radio.keys.now_and_then]\nkey = "soak-now-and-then"\nliste
 
 
 class Bound(NamedTuple):
-    """How much the line through the second half of a curve may rise: absolute, or a share of where it begins."""
+    """How much the line through the second half of a curve may rise, or by what share of where it begins."""
 
     field: str
     title: str
@@ -94,7 +94,7 @@ class Bound(NamedTuple):
 BOUNDS = (
     Bound("resident_mib", "resident memory", "MiB", 2.0, 0.03),
     Bound("descriptors", "open descriptors", "descriptors", 4.0, 0.0),
-    Bound("lag_ms", "loop lag, longest of each 5 s", "ms", 20.0, 0.2),
+    Bound("lag_ms", "loop lag, longest of each 5 s", "ms", 50.0, 0.2),
     Bound("latency_p50_ms", "publish to first write, p50", "ms", 2.0, 0.2),
     Bound("latency_p99_ms", "publish to first write, p99", "ms", 20.0, 0.2),
 )

@@ -1,7 +1,7 @@
 """Everybody who uses the server, in a process of their own: ``python crowd.py PORT SOCKET SECONDS SIZE``.
 
-Every listener that reads counts what it gets on each topic: one number left out is an error, unless it was told of
-it. The last line of the output says in JSON what was done, and what went wrong.
+Every listener that reads counts what it gets on each topic: one number left out is an error, unless it was
+told of it. The last line of the output says in JSON what was done, and what went wrong.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from soaking.talk import Http, Wamp, Wrong, stream
 TOPICS = [f"soak.{number}" for number in range(8)]
 KEPT, DURABLE = "soak.kept", "soak.durable"
 KEY = "soak-writer"
+SLOW_S = 1200.0
+"""How long a slow one stays: until its buffers are full, and some more."""
+MOST_ERRORS = 1000
 
 
 class Crowd:
@@ -51,6 +54,12 @@ class Crowd:
             await asyncio.sleep(random.uniform(0, 2 * period))
             await what()
 
+    async def wait_with(self, session: Wamp) -> None:
+        """Until the end. Raises: Wrong: that of the session comes first."""
+        left = self.end - asyncio.get_running_loop().time()
+        if await session.has_ended(left):
+            raise Wrong("the server hung up")
+
     async def run(self) -> None:
         """All of them, until the end."""
         kinds = [
@@ -68,9 +77,14 @@ class Crowd:
                 await kind(number)
             except (OSError, Wrong, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
                 if self.goes_on:
-                    self.done["errors"] += 1
-                    self.errors.append(f"{kind.__name__} {number}: {error!r}"[:300])
+                    self.wrong(f"{kind.__name__} {number}: {error!r}"[:300])
                     await asyncio.sleep(1)
+
+    def wrong(self, what: str) -> None:
+        """Note what went wrong."""
+        self.done["errors"] += 1
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append(what)
 
     def heard(self, what: str) -> Callable[[list[Any]], None]:
         """Counts events of ``[topic, number, …]``; one left out is an error."""
@@ -80,7 +94,7 @@ class Crowd:
             topic, number = args[0], args[1]
             if topic in last and number != last[topic] + 1:
                 self.done["missed"] += 1
-                self.errors.append(f"{what} of {topic}: {last[topic]} and then {number}")
+                self.wrong(f"{what} of {topic}: {last[topic]} and then {number}")
             last[topic] = number
             self.done[f"heard by {what}"] += 1
 
@@ -131,10 +145,7 @@ class Crowd:
         session.begin()
         for topic in (TOPICS[number % 8], TOPICS[(number + 3) % 8], DURABLE):
             await session.listen(topic)
-        while self.goes_on:
-            await asyncio.sleep(1)
-            if session.is_over:
-                raise Wrong("the server hung up")
+        await self.wait_with(session)
 
     async def sse(self, number: int) -> None:
         heard = self.heard("SSE")
@@ -162,19 +173,19 @@ class Crowd:
         channel = KEPT if number % 2 else DURABLE
         while self.goes_on:
             path = f"/listen/{channel}?after={after}&wait=5" if after else f"/listen/{channel}?last=1"
-            status, headers, content = await client.ask("GET", path)
+            status, _, content = await client.ask("GET", path)
             if status not in (200, 204):
                 raise Wrong(f"{path}: {status}")
             for event in json.loads(content) if content else ():
                 heard(event["data"]["args"])
-            after = headers.get("x-radiod-position", after)
+                after = event["position"]
             self.done["polls"] += 1
 
     async def slow(self, number: int) -> None:
         session = await Wamp().join(self.port, receive_buffer=4096)
         for request, topic in enumerate(TOPICS, 1):
-            session._say(32, request, {"_radiod_buffer": {"size": 50, "policy": "ring"}}, topic)
-        await session.dawdle(2000, min(self.end, asyncio.get_running_loop().time() + 120))
+            session.say(32, request, {"_radiod_buffer": {"size": 50, "policy": "ring"}}, topic)
+        await session.dawdle(500, min(self.end, asyncio.get_running_loop().time() + SLOW_S))
         session.leave(politely=False)
         self.done["slow ones that left"] += 1
 
@@ -205,8 +216,7 @@ class Crowd:
         session.on_call = lambda args: "done"
         session.begin()
         await session.register(f"soak.work.{number}")
-        while self.goes_on:
-            await asyncio.sleep(1)
+        await self.wait_with(session)
 
     async def caller(self, number: int) -> None:
         session = (await Wamp().join(self.port)).begin()

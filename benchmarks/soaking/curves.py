@@ -1,4 +1,4 @@
-"""Lines through what was measured, and pictures of both: SVG, written here, so that nothing need be installed."""
+"""Lines through what was measured, and pictures of both: SVG, so that nothing need be installed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def line_through(points: Points) -> Line:
 
 
 class Curve(NamedTuple):
-    """``points``: (hours, value); ``line``: through the second half; ``verdict``: what became of its bound."""
+    """``points``: (hours, value); ``line``: through the second half; ``verdict``: on its bound."""
 
     title: str
     unit: str
@@ -85,6 +85,7 @@ def _panel(curve: Curve, top: float) -> list[str]:
     line = curve.line
     ends = f"{place(line.begin, line.at(line.begin))} {place(line.end, line.at(line.end))}"
     colour = "#2a7" if curve.is_good else "#c22"
+    right, foot = WIDTH - RIGHT, top + HEIGHT + 14
     axis = [
         f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#ddd"/>'
         f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#666">{_short(most * share)}</text>'
@@ -92,12 +93,11 @@ def _panel(curve: Curve, top: float) -> list[str]:
     ]
     return [
         f'<text x="{LEFT}" y="{top - 5}">{escape(curve.title)} ({escape(curve.unit)})</text>',
-        f'<text x="{WIDTH - RIGHT}" y="{top - 5}" text-anchor="end" fill="{colour}">'
-        f"{escape(curve.verdict)}</text>",
+        f'<text x="{right}" y="{top - 5}" text-anchor="end" fill="{colour}">{escape(curve.verdict)}</text>',
         *axis,
         f'<polyline points="{drawn}" fill="none" stroke="#37c" stroke-width="1.2"/>',
-        f'<polyline points="{ends}" fill="none" stroke="{colour}" stroke-width="1.5" stroke-dasharray="6 3"/>',
-        f'<text x="{WIDTH - RIGHT}" y="{top + HEIGHT + 14}" text-anchor="end" fill="#666">{last:.2f} h</text>',
+        f'<polyline points="{ends}" fill="none" stroke="{colour}" stroke-dasharray="6 3"/>',
+        f'<text x="{right}" y="{foot}" text-anchor="end" fill="#666">{last:.2f} h</text>',
     ]
 
 

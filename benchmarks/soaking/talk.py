@@ -22,12 +22,11 @@ class Wrong(Exception):
 
 
 class Wamp:
-    """One session. ``on_event``: takes details and arguments; ``on_call``: arguments, and gives the result."""
+    """One session. ``on_event``: takes details and arguments; ``on_call``: arguments, for a result."""
 
     def __init__(self) -> None:
         self.on_event: Callable[[dict[str, Any], list[Any]], None] = lambda details, args: None
         self.on_call: Callable[[list[Any]], Any] = lambda args: args
-        self.is_over = False
         self._last = 0
         self._waiting: dict[int, asyncio.Future[list[Any]]] = {}
 
@@ -45,7 +44,7 @@ class Wamp:
         self._writer.write(b"\x7f\xf1\0\0")
         if (await self._reader.readexactly(4))[0] != 0x7F:
             raise Wrong("no RawSocket")
-        self._say(HELLO, "radio", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}})
+        self.say(HELLO, "radio", {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}})
         welcome = await self._hear()
         if welcome[0] != WELCOME:
             raise Wrong(f"{welcome}")
@@ -56,7 +55,8 @@ class Wamp:
         self._reading = asyncio.create_task(self._read())
         return self
 
-    def _say(self, *message: Any) -> None:
+    def say(self, *message: Any) -> None:
+        """Send one message."""
         data = json.dumps(message).encode()
         self._writer.write(len(data).to_bytes(4, "big") + data)
 
@@ -74,7 +74,6 @@ class Wamp:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 self._take(await self._hear())
-        self.is_over = True
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(Wrong("the server hung up"))
@@ -83,7 +82,7 @@ class Wamp:
         if message[0] == EVENT:
             self.on_event(message[3], message[4] if len(message) > 4 else [])
         elif message[0] == INVOCATION:
-            self._say(YIELD, message[1], {}, [self.on_call(message[4] if len(message) > 4 else [])])
+            self.say(YIELD, message[1], {}, [self.on_call(message[4] if len(message) > 4 else [])])
         elif message[0] not in (GOODBYE, ABORT):
             future = self._waiting.pop(message[2] if message[0] == ERROR else message[1])
             if not future.done():
@@ -93,11 +92,16 @@ class Wamp:
         """One request, and its answer. Raises: Wrong: it is ERROR."""
         self._last += 1
         future = self._waiting[self._last] = asyncio.get_running_loop().create_future()
-        self._say(kind, self._last, *rest)
+        self.say(kind, self._last, *rest)
         answer = await asyncio.wait_for(future, SECONDS)
         if answer[0] == ERROR:
             raise Wrong(f"{rest}: {answer[4]}: {answer[5:]}")
         return answer
+
+    async def has_ended(self, seconds: float) -> bool:
+        """Whether the server hangs up within this time."""
+        done, _ = await asyncio.wait([self._reading], timeout=max(0.0, seconds))
+        return bool(done)
 
     async def publish(self, topic: str, *args: Any) -> None:
         """Acknowledged."""
@@ -119,13 +123,14 @@ class Wamp:
     async def dawdle(self, bytes_a_second: int, end: float) -> None:
         """Read far less than comes."""
         loop = asyncio.get_running_loop()
-        while loop.time() < end and await self._reader.read(bytes_a_second):
-            await asyncio.sleep(1)
+        data = b"something"
+        while data and loop.time() < end:
+            (data, _) = await asyncio.gather(self._reader.read(bytes_a_second), asyncio.sleep(1))
 
     def leave(self, *, politely: bool) -> None:
         """Say goodbye, or hang up."""
         if politely:
-            self._say(GOODBYE, {}, "wamp.close.close_realm")
+            self.say(GOODBYE, {}, "wamp.close.close_realm")
         self._writer.close()
 
 
