@@ -111,6 +111,7 @@ soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(BIN)/python benchmarks/bounded.py --peers radiod
 	$(BIN)/python benchmarks/leak.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/state.py
 	$(BIN)/python benchmarks/durable.py
 
 dist: $(RELEASE)/.ready

@@ -21,6 +21,7 @@ TABLES = {
     "[log]": (config.Log, ("log",)),
     "[metrics]": (config.Metrics, ("metrics",)),
     "[operations]": (config.Operations, ("operations",)),
+    "[otel]": (config.Otel, ("otel",)),
     "[usage]": (config.Usage, ("usage",)),
     "[limits]": (config.Limits, ("limits",)),
     "[plans.<name>]": (config.Plan, ("plans", "x")),

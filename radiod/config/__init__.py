@@ -38,6 +38,7 @@ from radiod.config.nodes import (
     WebhookEvent,
 )
 from radiod.config.reading import ConfigError
+from radiod.config.tracing import Otel
 from radiod.config.tree import Config, from_tree
 from radiod.core.plans import Plan
 from radiod.secret import Secret
@@ -64,6 +65,7 @@ __all__ = [
     "Method",
     "Metrics",
     "Operations",
+    "Otel",
     "Plan",
     "Policy",
     "Realm",

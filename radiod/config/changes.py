@@ -64,6 +64,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "log": Effect.RESTART,
     "metrics": Effect.RESTART,
     "operations": Effect.RESTART,
+    "operations.drain_s": Effect.LIVE,
+    "otel": Effect.RESTART,
     "usage": Effect.RESTART,
     "limits": Effect.RESTART,
     "plans": Effect.LIVE,

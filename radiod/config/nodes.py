@@ -34,6 +34,7 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Operations",
     "Patterns",
     "Policy",
     "Realm",
@@ -103,6 +104,7 @@ class Served(Enum):
 
     RADIO = "radio"
     METRICS = "metrics"
+    ADMIN = "admin"
 
 
 class Listen(Node, frozen=True, kw_only=True):
@@ -161,6 +163,7 @@ class Admin(Node, frozen=True, kw_only=True):
 class Operations(Node, frozen=True, kw_only=True):
     """``[operations]``"""
 
+    drain_s: SomeSeconds = 0.0
     state: str | None = None
 
     def placed(self, base: Path) -> Operations:

@@ -20,10 +20,12 @@ from radiod.endpoints import address, not_after
 from radiod.errors import Refused
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
+from radiod.service.draining import Drain
 from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
 from radiod.service.reload import Reloading
 from radiod.service.state import Inheritance, default_place
+from radiod.service.tracing import missing
 from radiod.state.state import capture, restore
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
@@ -40,6 +42,9 @@ its way."""
 
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
+
+SPANS_SECONDS = 0.5
+"""How long a collector of traces may take when the server stops."""
 
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
@@ -77,6 +82,7 @@ class RadioService(MultiService):
         self.on_parent: Callable[[Any], object] = lambda parent: None
         self._endpoints = Endpoints(reactor, self.radio.port)
         self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
+        self.draining = Drain(self.radio, lambda: self.reloading.config.operations.drain_s)
         admin = configuration.admin
         self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
         self._store: SqliteStore | None = None
@@ -155,7 +161,7 @@ class RadioService(MultiService):
             self.log.info("admin socket: {path}", path=self._admin.path, event="listening")
         elif self._admin.note:
             self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
-        for line in self._config.not_yet():
+        for line in self._config.not_yet() + missing(self._config.otel):
             self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
         self._count_descriptors()
         assert self._supervision is not None
@@ -230,14 +236,16 @@ class RadioService(MultiService):
     async def _stop(self) -> None:
         self.radio.readiness.is_draining = True
         if self._supervision is not None:
-            self._supervision.stopping()
+            self._supervision.stopping(self.reloading.config.operations.drain_s)
         self.reloading.stop()
+        await self._drained()
         await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
         await self._arrived()
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
         self.radio.webhooks.close()
+        self.draining.close()
         self._say_goodbye()
         self.radio.statistics.stop()
         self.radio.fan_out.flush()
@@ -246,6 +254,9 @@ class RadioService(MultiService):
         await self._connections_gone()
         await self._shut()
         self.radio.webhooks.stop()
+        if not self._is_hurried:
+            await self._within(SPANS_SECONDS, self.radio.tracing.wind_up)
+        self.radio.tracing.stop()
         await self._within(self._patience, self._write_usage)
         self.radio.access.stop()
         self.radio.metrics.stop()
@@ -259,7 +270,7 @@ class RadioService(MultiService):
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():
-            realm.close()
+            realm.close(self.draining.retry_after)
         self.radio.fan_out.strangers.dismiss()
 
     def _shut(self) -> Deferred[None]:
@@ -270,6 +281,13 @@ class RadioService(MultiService):
         self._say_goodbye()
         self.radio.http.cut()
         return self._answered()
+
+    def _drained(self) -> Deferred[None]:
+        """Fires when those who listen were sent away, as far as the configuration gives them time for it."""
+        if self._is_hurried:
+            return succeed(None)
+        self._end_wait = self.draining.hasten
+        return self.draining.before_stop()
 
     def _arrived(self) -> Deferred[None]:
         """Fires when whoever was accepted in the last moment has had time to say what it wants."""
@@ -332,7 +350,7 @@ class RadioService(MultiService):
         return fired
 
     def stopService(self) -> Deferred[Any]:
-        """Stop accepting, say goodbye, let everything that is queued leave; done within 5 s."""
+        """Drain, stop accepting, say goodbye, let what is queued leave; done within ``drain_s`` and 5 s."""
         stopped = Deferred.fromCoroutine(self._stop())
         others = super().stopService()
         return stopped if others is None else DeferredList([stopped, others])

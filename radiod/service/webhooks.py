@@ -100,7 +100,7 @@ class Webhooks:
                 ear.hook.take(body)
 
     def kept(self) -> list[tuple[str, str, list[Letter]]]:
-        """What waits, for another process to send: realm, name, letters; here it is not given up."""
+        """What waits, or did when they stopped, for another process to send: realm, name, letters."""
         return [(*ear.hook.address.named, ear.hook.kept()) for ear in self._ears]
 
     def resume(self, realm: str, name: str, letters: Iterable[Letter]) -> None:
@@ -129,7 +129,7 @@ class Webhooks:
             ear.close()
 
     def stop(self) -> None:
-        """Cancel what is under way; what waits is lost, and counted in the log."""
+        """Cancel what is under way; what waits is left to another process, and told of in the log."""
         for ear in self._ears:
             ear.hook.stop()
 

@@ -48,7 +48,7 @@ class Webhooks(Protocol):
     """What waits to be sent, as ``service.webhooks.Webhooks`` has it."""
 
     def kept(self) -> list[tuple[str, str, list[Letter]]]:
-        """Realm, name, letters; here they are not given up."""
+        """Realm, name, letters."""
 
     def resume(self, realm: str, name: str, letters: Iterable[Letter]) -> None:
         """Have sent what waited in another process, if there is such a webhook."""

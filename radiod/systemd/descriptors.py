@@ -1,7 +1,7 @@
 """Open files that systemd keeps for the service while it restarts, and gives to the next process by name.
 
-Source: sd_notify(3) for ``FDSTORE=1`` and ``BARRIER=1``, sd_listen_fds(3) for the names. systemd keeps as many
-as ``FileDescriptorStoreMax=`` of the unit says, over restarts and crashes, until the service is stopped.
+Source: sd_notify(3) for ``FDSTORE=1`` and ``BARRIER=1``, sd_listen_fds(3) for the names. systemd keeps as
+many as ``FileDescriptorStoreMax=`` of the unit says, over restarts and crashes, until the service is stopped.
 """
 
 from __future__ import annotations

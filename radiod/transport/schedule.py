@@ -18,6 +18,7 @@ from radiod.core.timers import Deadline
 from radiod.transport.census import Census
 from radiod.transport.clock import ReactorClock
 from radiod.transport.inbox import Turns
+from radiod.transport.newcomers import Newcomers
 from radiod.transport.strangers import Strangers
 from radiod.wire.bundles import Bundle
 
@@ -116,6 +117,7 @@ class Schedule:
         self._joined = b""
         self.strangers = Strangers()
         self.turns = Turns(clock)
+        self.newcomers = Newcomers(clock)
         refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
         self.guesses = Guesses(clock, clock.timers, refused, self._slow)
         self.unfinished = Unfinished(clock, clock.timers, refused, message_timeout, max_unfinished)

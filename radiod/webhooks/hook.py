@@ -78,7 +78,8 @@ class Hook:
         self._schedule = Schedule(random)
         self._deadline: Deadline | None = None
         self._asking: Deferred[Outcome] | None = None
-        self._is_off = self._is_stopped = self._is_handed_on = False
+        self._is_off = self._is_stopped = False
+        self._left: list[Letter] = []
         self.on_off: Callable[[], None] = lambda: None
         self._on_rest: Callable[[], None] | None = None
         self.delivered = self.failed = self.given_up = 0
@@ -98,9 +99,8 @@ class Hook:
         self._go_on()
 
     def kept(self) -> list[Letter]:
-        """What waits, for another process to send: here it is not given up."""
-        self._is_handed_on = True
-        return self._waiting.letters
+        """What waits, or did when this stopped: for another process to send."""
+        return self._left if self._is_stopped else self._waiting.letters
 
     def resume(self, letters: Iterable[Letter]) -> None:
         """Have sent, first of all, what waited in another process."""
@@ -229,7 +229,7 @@ class Hook:
         return self._schedule.due > self._clock.seconds()
 
     def stop(self) -> None:
-        """Cancel the request that is under way, and give up what waits."""
+        """Cancel the request that is under way; what waits is left to another process, if there is one."""
         self._is_stopped = True
         for deadline in (self._deadline, self._telling):
             if deadline is not None:
@@ -237,9 +237,10 @@ class Hook:
         if self._asking is not None:
             self._asking.cancel()
         self._sender.close()
-        count = self._waiting.clear()
-        self._give_up(0 if self._is_handed_on else count)
         self._tell()
+        self._left = self._waiting.letters
+        if self._waiting.clear():
+            self._log_warning("{count} events were not delivered before the end", count=len(self._left))
 
     # --- telling
 

@@ -270,7 +270,7 @@ def test_help_names_every_command(run):
     words = run("--help").out.split()
     for name in ("key", "account", "plan", "user", "channel", "publish", "listen", "call", "usage", "audit"):
         assert name in words
-    for name in ("stats", "top", "check-config", "backup", "restore", "completion"):
+    for name in ("stats", "top", "metrics", "debug", "check-config", "backup", "restore", "completion"):
         assert name in words
 
 

@@ -103,6 +103,17 @@ def test_who_keeps_the_loop_says_that_it_gets_on_once_a_second(world, monkeypatc
     assert world.manager.taken() == [("EXTEND_TIMEOUT_USEC=30000000",)]
 
 
+def test_systemd_is_told_how_long_it_takes_to_send_everybody_away(world):
+    supervision = world.supervision()
+    supervision.ready()
+    supervision.stopping(120.5)
+    assert world.manager.taken()[-1] == (
+        "STOPPING=1",
+        "STATUS=draining, 0 connections",
+        "EXTEND_TIMEOUT_USEC=135500000",
+    )
+
+
 def test_a_reload_begins_and_ends(world):
     supervision = world.supervision(WATCHDOG)
     supervision.ready()

@@ -268,8 +268,9 @@ class TestTheEnd:
         world.answer(DEAD)
         assert done == [True]
         world.hook.stop()
-        assert world.counts() == ["idle", 0, 0, 1, 2]
-        assert lines(world)[-1] == "webhook h of realm radio: 2 events were given up"
+        assert world.counts() == ["idle", 0, 0, 1, 0]
+        assert [letter.body for letter in world.hook.kept()] == [b"1", b"2"]
+        assert lines(world)[-1] == "webhook h of realm radio: 2 events were not delivered before the end"
         assert len(world.clock.timers) == 0
 
     def test_it_is_at_once_when_nothing_waits(self, world):
@@ -282,6 +283,7 @@ class TestTheEnd:
         world.answer(DEAD)
         letters = world.hook.kept()
         world.hook.stop()
+        assert world.hook.kept() == letters
         assert world.counts()[-1] == 0
         after = World()
         after.hook.resume(letters)
@@ -297,11 +299,11 @@ class TestTheEnd:
         world.hook.stop()
         assert world.receiver.canceled == 1
         assert world.receiver.is_closed
-        assert world.counts() == ["idle", 0, 0, 0, 2]
+        assert world.counts() == ["idle", 0, 0, 0, 0]
         world.take(3)
         world.clock.advance(100_000)
         assert len(world.receiver.sent) == 1
-        assert world.counts() == ["idle", 0, 0, 0, 3]
+        assert world.counts() == ["idle", 0, 0, 0, 1]
         assert len(world.clock.timers) == 0
 
 

@@ -351,7 +351,9 @@ class WebSocketConnection:
         if why:
             self._close(QUOTA_USED if why == "quota" else ACCESS_ENDED, why)
         else:
-            self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
+            seconds = self._outlet.retry_after if self._outlet is not None else 0.0
+            reason = f"retry_after={seconds:.3f}" if seconds else ""
+            self._close(self._driver.close_code if self._driver is not None else GOING_AWAY, reason)
 
     def _close(self, code: int, reason: str = "") -> None:
         """Send a close frame, once; from now on only the peer's is waited for."""
