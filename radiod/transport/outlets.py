@@ -103,8 +103,7 @@ class Outlet(Reading):
         # Blocked by itself, with more to write in the next turn.
         self._is_resting = False
         self.blocked = False
-        # For the log, where it is known.
-        self.peer = ""
+        self.peer = ""  # for the log
         # Why the access of its listener, which speaks no WAMP, has ended; empty: it has not.
         self.ended_for = ""
         # Makes one write of what leaves together; None: it is written as it is.
