@@ -23,6 +23,7 @@ from radiod.config.nodes import (
     LogFormat,
     Method,
     Metrics,
+    Operations,
     Policy,
     Realm,
     Role,
@@ -37,6 +38,7 @@ from radiod.config.nodes import (
     WebhookEvent,
 )
 from radiod.config.reading import ConfigError
+from radiod.config.tracing import Otel
 from radiod.config.tree import Config, from_tree
 from radiod.core.plans import Plan
 from radiod.secret import Secret
@@ -62,6 +64,8 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Operations",
+    "Otel",
     "Plan",
     "Policy",
     "Realm",

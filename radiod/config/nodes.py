@@ -34,6 +34,7 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Operations",
     "Patterns",
     "Policy",
     "Realm",
@@ -103,6 +104,7 @@ class Served(Enum):
 
     RADIO = "radio"
     METRICS = "metrics"
+    ADMIN = "admin"
 
 
 class Listen(Node, frozen=True, kw_only=True):
@@ -156,6 +158,17 @@ class Admin(Node, frozen=True, kw_only=True):
         if self.socket is not None or file is None:
             return self.socket or ""
         return str(file.absolute().parent / ADMIN_SOCKET)
+
+
+class Operations(Node, frozen=True, kw_only=True):
+    """``[operations]``"""
+
+    drain_s: SomeSeconds = 0.0
+    state: str | None = None
+
+    def placed(self, base: Path) -> Operations:
+        """With the whole path."""
+        return replace(self, state=str(base / self.state)) if self.state else self
 
 
 class LogFormat(Enum):

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from radiod import __version__
-from radiod.ctl import access, books, channels, files, operations, radio, watching
+from radiod.ctl import access, books, channels, debugging, files, operations, radio, watching
 from radiod.ctl.state import Group, State
 
 __all__ = ["cli", "main"]
@@ -58,7 +58,10 @@ for command in (
     books.audit,
     watching.stats,
     watching.top,
+    debugging.metrics,
+    debugging.debug,
     operations.reload,
+    operations.drain,
     files.check_config,
     books.backup,
     files.restore,

@@ -21,8 +21,6 @@ set -eu
 # What dpkg writes to, which is the machine's own otherwise.
 mkdir -p /run/usr/upper /run/usr/work
 mount -t overlay overlay -o lowerdir=/usr,upperdir=/run/usr/upper,workdir=/run/usr/work /usr
-umount /opt/python /opt/radiod
-rmdir /opt/radiod /opt/python
 tar -C /var/lib -xf /run/dpkg.tar
 """
 
@@ -60,6 +58,7 @@ def machine(packages, tmp_path_factory):
     subprocess.run(["cp", "-r", f"{DEBIAN}/var/lib/dpkg", folder], check=True)
     units = {f"{name}.d/own.conf": OWN_DEPENDENCIES for name in ("radiod.service", "radiod.socket")}
     with Machine(folder, units) as machine:
+        machine.take_away()
         subprocess.run(["tar", "-C", folder, "-cf", folder / "dpkg.tar", "dpkg"], check=True)
         machine.copy(folder / "dpkg.tar", "/run/dpkg.tar")
         for file in packages.values():
