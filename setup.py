@@ -113,7 +113,7 @@ setup(
         "twisted>=24.7",
         "autobahn>=24.4.2",
         "msgspec>=0.21",
-        "cbor2>=6.1",
+        "cbor2>=6.3",
         "service-identity>=23.1",
         "pyopenssl>=24.3",
         "cryptography>=42.0",
