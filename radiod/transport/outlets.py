@@ -108,8 +108,7 @@ class Outlet(Reading):
         self.ended_for = ""
         # Makes one write of what leaves together; None: it is written as it is.
         self.bundle: Bundle | None = None
-        # Seconds after which its peer is to come back, once it is sent away; 0: it is not.
-        self.retry_after = 0.0
+        self.retry_after = 0.0  # Seconds, once its peer is sent away, after which it is to come back.
         # What may wait there of what the peer was told.
         self.patience: Patience = fan_out.patience
         # Called when an event cannot be said here, by who tells that before the next one.
