@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from radiod import __version__, config
 from radiod.core.build import BUILD
+from radiod.core.sessions.session import Session
 from radiod.endpoints import address, not_after
 from radiod.errors import Refused
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
@@ -251,9 +252,14 @@ class RadioService(MultiService):
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
+        held = self._hold_sessions()
+        await self._answered()
         self.radio.webhooks.close()
         self.draining.close()
         self._say_goodbye()
+        for session in held:
+            # What they say yet is heard by nobody, but for the end of a closing handshake.
+            self.radio.fan_out.hold(session, False)
         self.radio.statistics.stop()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
@@ -274,6 +280,16 @@ class RadioService(MultiService):
         if self._supervision is not None:
             self._supervision.stop()
         self.radio.clock.stop()
+
+    def _hold_sessions(self) -> list[Session]:
+        """Read no more from them, so that all that they asked for can be answered before they end.
+
+        Else the store would keep what is published in the last moment, and nobody were told.
+        """
+        sessions = [one for realm in self.radio.realms.values() for one in realm.sessions.values()]
+        for session in sessions:
+            self.radio.fan_out.hold(session, True)
+        return sessions
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():

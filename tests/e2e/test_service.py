@@ -447,7 +447,7 @@ LOADED = 300
 LOAD = """
 import collections, select, socket, sys, time
 
-LISTENERS, PUBLISHERS, AT_ONCE = 50, 8, 20
+LISTENERS, PUBLISHERS, AT_ONCE = 50, 40, 100
 body = b'{"network": "plain", "data": {"n": 1}}'
 lines = [b" HTTP/1.1", b"Host: localhost", b"API-KEY: secret-of-station", b"Accept: text/event-stream"]
 head = b"\\r\\n".join([b"POST /publish" + lines[0], *lines[1:], b"Content-Length: %d", b"", b""]) % len(body)

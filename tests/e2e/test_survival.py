@@ -196,16 +196,14 @@ def what_must_not_be(counts, *may_be):
     return {name: count for name, count in counts.items() if count and name not in {*HARMLESS, *may_be}}
 
 
-def long_and_short(listeners, times):
-    short, long = (
-        pytest.param(100, 2, id="short"),
-        pytest.param(listeners, times, id="long", marks=pytest.mark.soak),
-    )
+def long_and_short(short_times):
+    short = pytest.param(100, short_times, id="short")
+    long = pytest.param(1000, 10, id="long", marks=pytest.mark.soak)
     return pytest.mark.parametrize(("listeners", "times"), [short, long])
 
 
 class TestUnderSystemd:
-    @long_and_short(1000, 10)
+    @long_and_short(2)
     def test_a_restart_costs_nobody_anything(self, machine, load, listeners, times):
         crowd = load(machine.talk, PORT, listeners)
         for _ in range(times):
@@ -217,7 +215,7 @@ class TestUnderSystemd:
         assert journal.count("left to the next server, in systemd's descriptor store") == times
         assert journal.count("the state of the last server is restored") == times
 
-    @long_and_short(1000, 10)
+    @long_and_short(1)
     def test_who_missed_something_when_it_was_killed_is_told(self, machine, load, listeners, times):
         crowd = load(machine.talk, PORT, listeners, looks=True)
 
@@ -298,7 +296,7 @@ def file(tmp_path):
 
 
 class TestWithoutSystemd:
-    @long_and_short(1000, 10)
+    @long_and_short(1)
     def test_a_restart_costs_what_the_closed_port_does(self, file, load, tmp_path, listeners, times):
         path, port = file
         log = tmp_path / "log"
