@@ -16,6 +16,7 @@ OLDEST_TESTS ?= tests
 SUITE := trixie
 DEBIAN := build/$(SUITE)
 IN_DEBIAN := tests/debian.sh run $(DEBIAN)
+SYSTEMD257_TESTS ?= tests/e2e/test_service.py tests/release/test_deb.py
 PYTHON313_TESTS ?= tests --ignore=tests/clients --ignore=tests/stream_service --ignore=tests/release
 COMPILED := build/compiled
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
@@ -71,8 +72,8 @@ oldest: $(OLDEST)/.dev $(JS)/node_modules
 python313: $(DEBIAN)/srv/venv/.dev
 	$(IN_DEBIAN) /srv/venv/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(PYTHON313_TESTS)
 
-systemd257: $(VENV)/.dev $(DEBIAN)/srv/venv/.dev
-	RADIOD_TEST_DEBIAN=$(DEBIAN) $(BIN)/python -m pytest -q -s -m 'soak or not soak' $(PYTEST_FLAGS) tests/e2e/test_service.py
+systemd257: $(VENV)/.dev $(RELEASE)/.ready $(DEBIAN)/srv/venv/.dev $(DEBIAN)/srv/release/.ready
+	RADIOD_TEST_DEBIAN=$(DEBIAN) $(BIN)/python -m pytest -q -s -m 'soak or not soak' $(PYTEST_FLAGS) $(SYSTEMD257_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -179,6 +180,11 @@ $(DEBIAN)/srv/venv/.dev: setup.py $(DEBIAN)/.ready
 	$(IN_DEBIAN) python3 -m venv /srv/venv
 	$(IN_DEBIAN) /srv/venv/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
 	    --editable '.[dev]'
+	touch $@
+
+$(DEBIAN)/srv/release/.ready: release/requirements.txt $(DEBIAN)/.ready
+	$(IN_DEBIAN) python3 -m venv /srv/release
+	$(IN_DEBIAN) /srv/release/bin/pip install --quiet --disable-pip-version-check --requirement release/requirements.txt
 	touch $@
 
 # Stock WAMP clients for the end-to-end tests; without npm those tests are skipped.

@@ -34,6 +34,7 @@ from radiod.auth.ticket import Ticket
 from radiod.auth.unknown_users import UnknownUsers
 from radiod.auth.wampcra import WampCra
 from radiod.core.budgets.seats import Seats
+from radiod.core.draining import Draining
 from radiod.core.holders import Holder
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise
@@ -75,6 +76,7 @@ class Admission:
         refused: dict[str, int],
         max_questions: int,
         access: Access,
+        draining: Draining,
     ) -> None:
         self._realm = realm
         realm.bounds.tell = self._bound_met
@@ -98,7 +100,8 @@ class Admission:
         self._methods = self._all_methods()
         self._members.on_change = self._offer
         self._offer()
-        self.gate: Final = Gate(realm, self._ways, self.cookies, self._logins(refused, max_questions))
+        logins = self._logins(refused, max_questions)
+        self.gate: Final = Gate(realm, self._ways, self.cookies, logins, draining=draining)
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text, event="overload")

@@ -8,6 +8,7 @@ from radiod import config
 from radiod.access.statements import Statements
 from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
+from radiod.core.draining import Draining
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
 from radiod.transport.listening.listeners import PlainListeners
@@ -78,6 +79,7 @@ def make_site(
     channel_polls: ChannelPolls,
     longpolls: Polls,
     suspicion: Suspicion,
+    draining: Draining,
     aliases: Mapping[str, str],
     watching: Mapping[str, Route],
 ) -> Site:
@@ -88,7 +90,7 @@ def make_site(
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel; watching: path -> what is for those who watch the server.
     """
-    listen = Listen(streams, channel_polls, suspicion)
+    listen = Listen(streams, channel_polls, suspicion, draining)
     channels = Channels(gateway, permissions)
     one_channel = Channels(gateway, permissions)
     one_channel.label = "/channels/{name}"
@@ -103,11 +105,13 @@ def make_site(
         "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
-    by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
+    by_path = {
+        path: Listen(streams, channel_polls, suspicion, draining, name) for path, name in aliases.items()
+    }
     below = {
         **{path: route for path, route in acts.items() if path.endswith("/")},
         "/listen/": listen,
         "/channels/": one_channel,
-        "/lp/": LongPoll(longpolls),
+        "/lp/": LongPoll(longpolls, draining),
     }
     return Site({**leaves, **by_path}, below)

@@ -329,6 +329,10 @@ class Lifecycle:
         if not is_realm_closing:
             self._channels.owner_left(session.id)
 
+    def owner_left(self, session_id: int) -> None:
+        """What a session owned that has left ends, stays or waits."""
+        self._channels.owner_left(session_id)
+
     def ended(self, channel: Channel, reason: str) -> None:
         """A channel came to its end: end all that belonged to it, and tell those who used it."""
         topic = channel.topic

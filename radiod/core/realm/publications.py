@@ -21,8 +21,9 @@ from radiod.core.realm.charging import within
 from radiod.core.realm.meter import Meter
 from radiod.core.rights import Actor, Verdict
 from radiod.core.sessions.session import Session
+from radiod.core.tracing import EventTrace, Tracer
 from radiod.core.uris import check_free
-from radiod.errors import RadiodError
+from radiod.errors import RadiodError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
@@ -95,6 +96,8 @@ class Usage:
 class Publications:
     """Publishes what is allowed. ``meter`` counts it: here, and nowhere else.
 
+    ``tracer``: follows what carries a trace; None: nobody does.
+
     Args:
         space: of everything public.
     """
@@ -116,32 +119,70 @@ class Publications:
         self._streams = streams
         self._space = space
         self.meter = meter
+        self.tracer: Tracer | None = None
 
     def publish(
-        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+        self,
+        publisher: Actor,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
+        verdict: Verdict,
+        trace: EventTrace | None = None,
     ) -> Publication | Promise[Publication]:
         """Publish for somebody whose right to it is known.
 
         What is refused for anything but its account's plan uses nothing up, also if that comes later.
+        ``trace``: of who follows it.
         Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
             ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
             ``invalid_argument``: no mark of a stream.
         """
+        if options.traceparent is not None:
+            return self._traced(publisher, topic, payload, options, verdict)
         holder = publisher.principal.holder
         if holder is None or holder.account.allowances is None:
-            return self._publish(publisher, topic, payload, options, verdict)
+            return self._publish(publisher, topic, payload, options, verdict, trace)
         allowance = holder.account.allowances.publish
         published = within(
             allowance,
             self.meter,
             publisher,
             topic,
-            lambda: self._publish(publisher, topic, payload, options, verdict),
+            lambda: self._publish(publisher, topic, payload, options, verdict, trace),
         )
         return _paid_for(published, allowance) if isinstance(published, Promise) else published
 
-    def _publish(
+    def _traced(
         self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication | Promise[Publication]:
+        """The same for a publisher that says which trace it is part of."""
+        parent, state = options.traceparent, options.tracestate
+        # What is kept of the event must not hold them.
+        options.traceparent = options.tracestate = None
+        tracer, trace = self.tracer, None
+        if tracer is not None:
+            trace = tracer.event(len(payload), parent, state, is_wamp=type(publisher) is Session)
+        if trace is None:
+            return self.publish(publisher, topic, payload, options, verdict)
+        try:
+            published = self.publish(publisher, topic, payload, options, verdict, trace)
+        except Refused as refusal:
+            trace.refused(refusal.uri)
+            raise
+        if isinstance(published, Promise):
+            return _told_later(published, trace)
+        trace.accepted(published.id, published.readers)
+        return published
+
+    def _publish(
+        self,
+        publisher: Actor,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
+        verdict: Verdict,
+        trace: EventTrace | None,
     ) -> Publication | Promise[Publication]:
         check_free(topic)
         key = options.key
@@ -161,13 +202,17 @@ class Publications:
         details = disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         if options.is_passed_through:
             details = {**details, **options.passthru()}
+        if trace is not None:
+            details = {**details, **trace.details(topic if space is self._space else None)}
         if options.stream is None:
-            published = space.publishing.publish(topic, traffic, publisher, payload, options, details)
+            published = space.publishing.publish(
+                topic, traffic, publisher, payload, options, details, False, trace
+            )
         else:
             sample = self._streams.sample(publisher, topic, options.stream)
             details = {**details, "_stream": sample.place}
             published = space.publishing.publish(
-                topic, traffic, publisher, payload, options, details, sample.is_end
+                topic, traffic, publisher, payload, options, details, sample.is_end, trace
             )
             sample.take()
         is_public = space is self._space
@@ -200,6 +245,21 @@ def _paid_for(published: Promise[Publication], allowance: Allowance) -> Promise[
     def known(outcome: Publication | RadiodError) -> None:
         if isinstance(outcome, RadiodError):
             give_back()
+        later.settle(outcome)
+
+    published.then(known)
+    return later
+
+
+def _told_later(published: Promise[Publication], trace: EventTrace) -> Promise[Publication]:
+    """The same; whoever follows it is told what it comes to."""
+    later: Promise[Publication] = AwaitedRoom() if isinstance(published, AwaitedRoom) else Promise()
+
+    def known(outcome: Publication | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            trace.refused(outcome.uri)
+        else:
+            trace.accepted(outcome.id, outcome.readers)
         later.settle(outcome)
 
     published.then(known)

@@ -1,6 +1,7 @@
 """Pending calls, and what is remembered of those that are over."""
 
 import pytest
+from support.realms import Follower
 
 from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, CallTally, PendingCall
 from radiod.core.sessions.session import Session
@@ -124,3 +125,44 @@ class TestTally:
         tally.by_outcome["refused"] += 5
         tally.by_outcome["left"] += 1
         assert tally.pending == 1
+
+
+class TestTraces:
+    """Of calls that say which trace they are part of."""
+
+    def followed(self, parent="yes"):
+        tally = CallTally()
+        follower = tally.tracer = Follower()
+        call = pending(details={"caller": 7}, traceparent=parent, tracestate="a=1")
+        tally.follow(call, "p")
+        return tally, call, follower
+
+    def test_whoever_follows_them_is_told_and_says_what_callees_learn(self):
+        _, call, follower = self.followed()
+        assert follower.take() == [("call", "p", "yes", "a=1", False), ("details",)]
+        assert call.details == {"caller": 7, "_traceparent": "there"}
+
+    def test_nobody_need_want_to_know(self):
+        tally, call, follower = self.followed("no")
+        assert call.details == {"caller": 7}
+        call.since = 1.0
+        tally.has_begun(call)
+        tally.answered(call, Result(1, {}), 2.0)
+        assert follower.take() == [("call", "p", "no", "a=1", False)]
+
+    def test_nobody_need_be_there(self):
+        call = pending(traceparent="yes")
+        CallTally().follow(call, "p")
+        assert call.trace is None
+
+    def test_their_ends_are_told(self):
+        for answer, outcome in ((Result(1, {}), ""), (Error(48, 1, {}, "com.example.no"), "com.example.no")):
+            tally, call, follower = self.followed()
+            call.since = 1.0
+            tally.has_begun(call)
+            tally.answered(call, answer, 2.0)
+            assert follower.take()[-1] == ("ended", outcome)
+        tally, call, follower = self.followed()
+        tally.refused(call, CANCELED)
+        tally.left(call)
+        assert follower.take()[-2:] == [("ended", CANCELED), ("ended", "left")]
