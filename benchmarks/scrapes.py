@@ -4,7 +4,7 @@
     ./scrapes.py [--channels 10000] [--listeners 1000] [--scrapes 100] [--seconds 5] [--rounds 5]
 
 steps    a radio in memory: the longest turn of a scrape, and all of them, in ms of processor time; series
-beside   a real server: the longest round trip of others' calls while a scrape goes on, and as long without one
+beside   a real server: the longest round trip of calls while a scrape goes on, and of as many without
 fan-out  a real server at its limit: CPU of a delivery with a scrape each second, and without
 Ends with status 1 when a turn takes more than 20 ms, or there are more series than 200 and three a channel
 that has its own.
