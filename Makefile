@@ -16,6 +16,7 @@ OLDEST_TESTS ?= tests
 SUITE := trixie
 DEBIAN := build/$(SUITE)
 IN_DEBIAN := tests/debian.sh run $(DEBIAN)
+SYSTEMD257_TESTS ?= tests/e2e/test_service.py tests/release/test_deb.py
 PYTHON313_TESTS ?= tests --ignore=tests/clients --ignore=tests/stream_service --ignore=tests/release
 COMPILED := build/compiled
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
@@ -23,6 +24,8 @@ BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md 
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
+# Of what is around the server: pages, units, tools. It is no other for being compiled.
+AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py command.py howto.py page.py radioctl.py sell.py service.py watching.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -72,8 +75,8 @@ oldest: $(OLDEST)/.dev $(JS)/node_modules
 python313: $(DEBIAN)/srv/venv/.dev
 	$(IN_DEBIAN) /srv/venv/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(PYTHON313_TESTS)
 
-systemd257: $(VENV)/.dev $(DEBIAN)/srv/venv/.dev
-	RADIOD_TEST_DEBIAN=$(DEBIAN) $(BIN)/python -m pytest -q -s -m 'soak or not soak' $(PYTEST_FLAGS) tests/e2e/test_service.py
+systemd257: $(VENV)/.dev $(RELEASE)/.ready $(DEBIAN)/srv/venv/.dev $(DEBIAN)/srv/release/.ready
+	RADIOD_TEST_DEBIAN=$(DEBIAN) $(BIN)/python -m pytest -q -s -m 'soak or not soak' $(PYTEST_FLAGS) $(SYSTEMD257_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -116,6 +119,7 @@ soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(BIN)/python benchmarks/bounded.py --peers radiod
 	$(BIN)/python benchmarks/leak.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/state.py
 	$(BIN)/python benchmarks/durable.py
 	$(BIN)/python benchmarks/scrapes.py
 	$(BIN)/python benchmarks/soak.py
@@ -144,7 +148,7 @@ compiled: $(COMPILED)/.ready $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) -m 'not soak and not interpreted' $(PYTEST_FLAGS) \
-	    $(COMPILED_TESTS)
+	    $(AROUND) $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.
 $(COMPILED)/.ready: setup.py pyproject.toml release/backend.py compiling.py $(SOURCES) .venv-compiled/bin/python
@@ -187,6 +191,11 @@ $(DEBIAN)/srv/venv/.dev: setup.py $(DEBIAN)/.ready
 	$(IN_DEBIAN) python3 -m venv /srv/venv
 	$(IN_DEBIAN) /srv/venv/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
 	    --editable '.[dev]'
+	touch $@
+
+$(DEBIAN)/srv/release/.ready: release/requirements.txt $(DEBIAN)/.ready
+	$(IN_DEBIAN) python3 -m venv /srv/release
+	$(IN_DEBIAN) /srv/release/bin/pip install --quiet --disable-pip-version-check --requirement release/requirements.txt
 	touch $@
 
 # Stock WAMP clients for the end-to-end tests; without npm those tests are skipped.

@@ -12,7 +12,7 @@ from radiod.config import Config
 from radiod.config.nodes import Limits
 from radiod.core.budgets import guesses, idempotency
 from radiod.core.realm.handshake import EXTENSIONS, FEATURES
-from radiod.logs import limiter
+from radiod.logs import limiter, tail
 from radiod.store import sqlite
 from radiod.transport import driver, schedule
 from radiod.webhooks import sending, waiting
@@ -109,6 +109,8 @@ def test_every_limit_has_its_reason(limit):
         (heads.MAX_HEAD_BYTES, "heads: 16,384 bytes"),
         (schedule.READ_PAUSE, "64 KiB of unread answers"),
         (limiter.MAX_BYTES, "64 KiB an interval"),
+        (tail.MAX_LINES, "500 lines, of 2,048 characters at most"),
+        (tail.MAX_TEXT, "500 lines, of 2,048 characters at most"),
         (guesses.MAX_WAITING, "256 in line"),
         (sqlite.MAX_WAITING, "10,000 events, 64 MiB that wait for the disk"),
         (sqlite.MAX_WAITING_BYTES, "64 MiB that wait for the disk"),
@@ -151,9 +153,9 @@ def test_links_of_pages_at_the_top_lead_somewhere(page):
 def test_what_contributors_are_shown_is_there():
     page = (ROOT / "CONTRIBUTING.md").read_text()
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"(?:`|^)make ([a-z-]+)", page, re.MULTILINE):
+    for target in re.findall(r"(?:`|^)make ([a-z0-9-]+)", page, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for path in re.findall(r"`((?:radiod|tests|docs)/[^`]*)`", page):
+    for path in re.findall(r"`((?:radiod|tests|docs)/[^` ]*)", page):
         assert (ROOT / path).exists(), path
     for path, name in (
         ("radiod/wire/messages.py", "ClientMessage"),

@@ -63,6 +63,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "admin": Effect.RESTART,
     "log": Effect.RESTART,
     "metrics": Effect.RESTART,
+    "operations": Effect.RESTART,
+    "operations.drain_s": Effect.LIVE,
     "otel": Effect.RESTART,
     "usage": Effect.RESTART,
     "limits": Effect.RESTART,

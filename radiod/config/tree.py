@@ -18,6 +18,7 @@ from radiod.config.nodes import (
     Listen,
     Log,
     Metrics,
+    Operations,
     Realm,
     Store,
     Usage,
@@ -43,6 +44,7 @@ class Config(Node, frozen=True, kw_only=True):
     log: Log = Log()
     usage: Usage = Usage()
     metrics: Metrics = Metrics()
+    operations: Operations = Operations()
     otel: Otel = Otel()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}

@@ -38,7 +38,7 @@ from radiod.errors import (
     WrongSecret,
 )
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import Format
+from radiod.transport.formats import Format, some_retry
 from radiod.transport.outlets import TURN_BYTES, Outlet, Source
 from radiod.transport.unsaid import Unsaid
 from radiod.wire.codecs import Payload, Undecodable
@@ -148,10 +148,11 @@ class FanOut(Source):
         outlet: Outlet = session.outlet
         outlet.drain()
 
-    def stop(self, session: Session) -> None:
+    def stop(self, session: Session, retry_after: float) -> None:
         """Close the connection once everything queued has left; how is for its driver to say."""
         outlet: Outlet = session.outlet
-        outlet.push(outlet.format.last_words())
+        seconds = outlet.retry_after = retry_after or some_retry()
+        outlet.push(outlet.format.last_words(int(1000 * seconds)))
         if outlet.driver is None:
             outlet.finish()
         else:

@@ -42,6 +42,8 @@ class Route:
     """What its requests are counted under: where it is, with ``{names}`` for what clients choose."""
     is_for_watchers: bool = False
     """Whether it is served where only those come who watch the server."""
+    is_for_operators: bool = False
+    """Whether it is served where only those come who operate it."""
     methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
     untold: tuple[str, ...] = ()
     """Methods that are answered, too, and that ``Allow`` does not name."""

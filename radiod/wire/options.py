@@ -101,8 +101,8 @@ class Passthru(Options):
 PASSTHRU = Passthru.__struct_fields__
 
 
-class PublishOptions(Passthru):
-    """PUBLISH.Options."""
+class PublishOptions(Passthru, omit_defaults=True):
+    """PUBLISH.Options; written without those that are the default."""
 
     acknowledge: bool = False
     exclude_me: bool = True

@@ -1,5 +1,6 @@
 """The units that are shipped, under a real systemd: started, hardened, watched, restarted."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -205,13 +206,7 @@ class TestAStart:
 
     @pytest.mark.soak
     def test_a_hundred_of_a_hundred(self, boot):
-        machine = boot(BASE.replace("systemd:name=http", "tcp:8080"), StartLimitBurst=["0"])
-        machine.run(
-            "bash",
-            "-c",
-            "printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /run/systemd/system/radiod.service.d/l.conf",
-        )
-        machine.run("systemctl", "daemon-reload")
+        machine = boot(BASE.replace("systemd:name=http", "tcp:8080"))
         for _ in range(100):
             machine.run("systemctl", "restart", "radiod.service")
             assert json.loads(get(machine))["status"] == "ok"
@@ -225,6 +220,41 @@ class TestAStart:
         told = "radiod: /etc/radiod/radiod.toml: limits.max_connections: Expected `int` >= 1"
         assert line.endswith(told)
 
+    def test_the_socket_takes_the_server_along(self, boot):
+        machine = boot(BASE)
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        machine.write(
+            "/etc/systemd/system/radiod.socket.d/port.conf", "[Socket]\nListenStream=\nListenStream=81\n"
+        )
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", "radiod.socket")
+        assert json.loads(machine.run("curl", "-sS", "http://127.0.0.1:81/healthz").stdout)["status"] == "ok"
+        assert get(machine, check=False) == ""
+        machine.run("systemctl", "stop", "radiod.socket")
+        assert machine.show("radiod.service", "ActiveState") == "inactive"
+        # An instance has lines of the same name, whoever writes them.
+        machine.write(
+            "/etc/radiod/one.toml",
+            BASE.replace("systemd:name=http", "tcp:8081").replace("radiod/", "radiod-one/"),
+        )
+        machine.run("systemctl", "start", "radiod@one.service")
+        machine.run("systemctl", "reload", "radiod@one.service")
+        said = machine.journal("-t", "radiod", "-u", "radiod@one.service", "--output=cat")
+        assert "on the air" in said
+        assert "nothing new" in said
+        assert machine.journal("-t", "radiod-one", "--quiet") == ""
+
+    def test_it_is_back_once_what_kept_it_from_starting_is_gone(self, boot):
+        machine = boot(BASE + "\n[limits]\nmax_connections = 0\n", RestartSec=["100ms"])
+        machine.run("systemctl", "start", "radiod.socket")
+        assert machine.run("systemctl", "start", "radiod.service", check=False).returncode == 1
+        # More often than systemd bears unless it is told to.
+        wait_for(lambda: int(machine.show("radiod.service", "NRestarts")) >= 6, machine.journal)
+        machine.write("/etc/radiod/radiod.toml", BASE)
+        # Who came meanwhile has waited.
+        assert json.loads(get(machine))["status"] == "ok"
+        assert machine.show("radiod.socket", "Result") == "success"
+
     def test_a_reload_is_over_when_it_is_in_force_and_fails_with_the_reason(self, boot):
         machine = boot(BASE)
         machine.run("systemctl", "start", "radiod.socket", "radiod.service")
@@ -232,13 +262,38 @@ class TestAStart:
         machine.write("/etc/radiod/radiod.toml", BASE + "[realms.radio.channels.news]\n")
         machine.run("systemctl", "reload", "radiod.service")
         assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
+        # Who asked for it is not counted.
+        assert machine.show("radiod.service", "StatusText") == "on the air, 0 connections"
         machine.write("/etc/radiod/radiod.toml", BASE + "[limits]\nmax_connections = 0\n")
         assert machine.run("systemctl", "reload", "radiod.service", check=False).returncode != 0
         why = "limits.max_connections: Expected `int` >= 1"
         assert why in machine.journal("-u", "radiod.service")
         assert why in machine.show("radiod.service", "StatusText")
+        # Neither does a file that says not even where the admin socket is, or says nothing at all.
+        for text, mode, why in (("[[listen\n" + BASE, 0o644, "not TOML"), (BASE, 0o600, "Permission denied")):
+            machine.write("/etc/radiod/radiod.toml", text, mode)
+            assert machine.run("systemctl", "reload", "radiod.service", check=False).returncode != 0
+            assert why in machine.show("radiod.service", "StatusText")
+            lines = machine.journal("-u", "radiod.service", "--output=cat").splitlines()
+            assert len([line for line in lines if line.startswith("radioctl: ") and why in line]) == 1
         assert (main_pid(machine), machine.show("radiod.service", "ActiveState")) == (pid, "active")
         assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
+
+    def test_a_stop_may_drain_for_longer_than_systemd_waits_for_others(self, boot):
+        machine = boot(BASE + "[operations]\ndrain_s = 6\n", TimeoutStopSec=["1"])
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        command = ["curl", "-sN", "-H", "Accept: text/event-stream", f"{URL}/listen/news"]
+        with contextlib.ExitStack() as stack:
+            # The last of so many ends after more than a second.
+            listeners = [stack.enter_context(machine.talk(*command)) for _ in range(8)]
+            status = f"on the air, {len(listeners)} connections"
+            wait_for(lambda: machine.show("radiod.service", "StatusText") == status)
+            machine.run("systemctl", "stop", "radiod.socket", "radiod.service")
+            assert all("retry: " in listener.stdout.read() for listener in listeners)
+        assert machine.show("radiod.service", "Result") == "success"
+        journal = machine.journal("-u", "radiod.service", "--output=cat")
+        assert "drain: 8 listeners end over 6 s, nobody new is let in" in journal
+        assert "radiod stopped" in journal
 
     def test_a_reload_shows_another_certificate_and_refuses_one_that_does_not_fit(self, boot):
         first, second = Issued("localhost"), Issued("localhost")
@@ -392,7 +447,7 @@ LOADED = 300
 LOAD = """
 import collections, select, socket, sys, time
 
-LISTENERS, PUBLISHERS, AT_ONCE = 50, 8, 20
+LISTENERS, PUBLISHERS, AT_ONCE = 50, 40, 100
 body = b'{"network": "plain", "data": {"n": 1}}'
 lines = [b" HTTP/1.1", b"Host: localhost", b"API-KEY: secret-of-station", b"Accept: text/event-stream"]
 head = b"\\r\\n".join([b"POST /publish" + lines[0], *lines[1:], b"Content-Length: %d", b"", b""]) % len(body)

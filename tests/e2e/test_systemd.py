@@ -127,6 +127,20 @@ def test_an_inherited_socket_speaks_tls(tmp_path, domain, over):
             assert said in log.read_text()
 
 
+@pytest.mark.parametrize(("to", "named"), [("127.0.0.1", "tcp:127.0.0.1:"), ("::1", "tcp:[::1]:")])
+def test_of_a_socket_for_both_the_log_names_each_by_its_own_address(tmp_path, to, named):
+    log = tmp_path / "log"
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        command, options = passed_on(listener, "systemd:name=http")
+        with program(command, log, **options) as process:
+            with socket.create_connection((to, listener.getsockname()[1]), SECONDS) as client:
+                client.sendall(b"GET /listen/a HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: wrong\r\n\r\n")
+                assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
+                port = client.getsockname()[1]
+            wait_until(lambda: "API-KEY not valid" in log.read_text(), process, log)
+    assert f"refused {named}{port}: API-KEY not valid" in log.read_text()
+
+
 def test_the_key_and_the_certificate_are_credentials(tmp_path):
     folder = tmp_path / "credentials"
     folder.mkdir()

@@ -1,8 +1,8 @@
 """A real systemd in namespaces of its own: nothing outside is touched, and it ends with this process.
 
-It boots in a second, with a network, ``/run``, ``/etc``, ``/var`` and ``/usr/local/bin`` of its own, in which
-the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported there before
-anything else. Only root can make one.
+It boots in a second, with a network, ``/run``, ``/etc``, ``/opt``, ``/usr/local`` and most of ``/var`` of its
+own, in which the checkout's radiod is installed for everybody. What is in ``/run/python`` can be imported
+there before anything else. Only root can make one.
 
 ``RADIOD_TEST_DEBIAN`` names the folder of another Debian (``tests/debian.sh``): then its systemd boots, on a
 copy of it that is thrown away, and its Python runs radiod.
@@ -18,9 +18,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What a login has: not the interpreter that runs the tests."""
+
 DEBIAN = os.environ.get("RADIOD_TEST_DEBIAN", "")
 VENV = "srv/venv"
 """Of another Debian: where its radiod's libraries are."""
@@ -55,7 +59,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/systemd/system /run/systemd/journald.conf.d /run/etc/upper /run/etc/work
 printf '[Journal]\nReadKMsg=no\nRateLimitBurst=0\n' >/run/systemd/journald.conf.d/test.conf
 mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work /etc
-for folder in /var/lib /var/log /var/cache /usr/local/bin /opt; do
+for folder in /var/lib /var/log /var/cache /var/backups /usr/local/bin /usr/local/sbin /opt; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
@@ -151,6 +155,8 @@ class Machine:
             path.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self.variables: dict[str, str] = {}
+        """Of the environment, for ``shell``."""
 
     def __enter__(self) -> Machine:
         prefix, interpreter, packages = _python()
@@ -193,12 +199,15 @@ class Machine:
     def _is_running(self) -> bool:
         return self.run("systemctl", "is-active", "test.target", check=False).stdout.strip() == "active"
 
+    def _enter(self) -> list[str]:
+        return ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid"]
+
     def run(
         self, *command: str, check: bool = True, seconds: float = SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in it. Raises: AssertionError: it failed, and ``check``."""
         done = subprocess.run(
-            ["nsenter", "--target", str(self._pid), "--mount", "--uts", "--ipc", "--net", "--pid", *command],
+            [*self._enter(), *command],
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -210,10 +219,26 @@ class Machine:
             )
         return done
 
+    def talk(self, *command: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a program of the outside on the network of the inside, to talk with."""
+        return subprocess.Popen(
+            ["nsenter", "--target", str(self._pid), "--net", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Put a file into it."""
         script = 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1" && chmod "$3" "$1"'
         self.run("bash", "-c", script, "-", path, text, f"{mode:o}")
+
+    def copy(self, file: Path, path: str) -> None:
+        """Put a file of outside into it."""
+        with file.open("rb") as source:
+            done = subprocess.run([*self._enter(), "tee", path], stdin=source, stdout=subprocess.DEVNULL)
+        assert done.returncode == 0, path
 
     def show(self, unit: str, key: str) -> str:
         """A property of a unit."""
@@ -223,6 +248,25 @@ class Machine:
         """What was logged."""
         done = self.run("journalctl", "--no-pager", "--output=short", *arguments, check=False)
         return done.stdout
+
+    def shell(self, command: str) -> str:
+        """What a command prints to who is logged in there; if it fails in silence, its exit status.
+
+        It may take minutes, as installations do on a busy machine.
+        """
+        variables = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.variables}
+        given = [f"{key}={value}" for key, value in variables.items()]
+        done = self.run("env", "-i", *given, "bash", "-c", f"exec 2>&1; {command}", check=False, seconds=300)
+        return done.stdout or (f"exit status {done.returncode}" if done.returncode else "")
+
+    def take_away(self) -> None:
+        """Nothing of radiod is installed any more, for who installs it otherwise."""
+        script = """
+        umount /opt/radiod /opt/python /opt/packages
+        rmdir /opt/radiod /opt/python /opt/packages
+        rm /usr/local/bin/radiod /usr/local/bin/radioctl
+        """
+        self.run("bash", "-ec", script)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -216,6 +216,12 @@ class Ledger:
         for holder, connected in self._connected.items():
             self._accrue(holder, connected, now)
 
+    def now(self) -> list[Line]:
+        """The lines of the open hour, with all that was used by now. O(n) in lines, and in listeners."""
+        self.settle()
+        self.settle_time()
+        return list(self._by_name.values())
+
     # --- hours
 
     @property

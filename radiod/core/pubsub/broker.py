@@ -396,6 +396,16 @@ class Broker:
         self._retention.change(1, retained.size)
         self._retained[topic] = retained
 
+    @property
+    def retained(self) -> Mapping[str, Retained]:
+        """Topic -> its retained event, the latest last."""
+        return self._retained
+
+    def resume(self, topic: str, retained: Retained) -> None:
+        """Retain what another process did. Raises: Refused: ``quota``."""
+        self._retention.check(1, retained.size)
+        self._retain(topic, retained)
+
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
         old = self._retained.pop(topic, None)
