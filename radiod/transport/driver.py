@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from msgspec import structs
 from twisted.logger import Logger
@@ -258,15 +258,16 @@ class WampDriver:
         """Of the realm that the peer has joined; None: of none yet."""
         return self._realm.name if self._realm is not None else None
 
-    def _receive_open(self, message: Message) -> None:
-        assert self._realm is not None
-        assert self._session is not None
-        if isinstance(message, Abort):
+    def _receive_open(self, message: Any) -> None:
+        realm, session, kind = self._realm, self._session, type(message)
+        assert realm is not None
+        assert session is not None
+        if kind is Abort:
             self._finish(NORMAL)
             return
-        if type(message) is Goodbye and message.reason == CLOSE_LOGOUT:
-            self._gates[self._realm.name].forget(self._cookie)
-        self._realm.inbox.receive(self._session, message, self._codec)
+        if kind is Goodbye and message.reason == CLOSE_LOGOUT:
+            self._gates[realm.name].forget(self._cookie)
+        realm.inbox.receive(session, message, self._codec)
 
     def _receive_closing(self, data: bytes) -> None:
         try:

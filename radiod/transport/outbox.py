@@ -85,14 +85,12 @@ class FanOut(Source):
         """Queue one event for many listeners, or hold it for those that do not keep up."""
         format: Format | None = None
         frame = b""
-        # Those that get it not or not now are few: counting them costs the others nothing.
-        left_out = 0
+        queue: list[bytes] | None = None
         for listener in listeners:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 listener.hold(broadcast)
                 listener.leave_out(broadcast)
-                left_out += 1
                 if not listener.is_owed:
                     self._owe(outlet, listener)
                 continue
@@ -105,13 +103,11 @@ class FanOut(Source):
                     self.mark_dirty(outlet)
                 queue.append(frame)
             else:
-                left_out += 1
                 listener.leave_out(broadcast)
                 self._miss(listener, broadcast, frame, lost)
-        if listeners:
-            listener.count(len(listeners) - left_out, broadcast)
-            if len(listeners) > left_out:
-                self.arrivals.append(self.turns.arrived or monotonic())
+        if queue is not None:
+            # Somebody has it now.
+            self.arrivals.append(self.turns.arrived or monotonic())
         self.count(len(frame))
 
     def release(self, listener: Listener) -> None:
@@ -211,18 +207,16 @@ class FanOut(Source):
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; ``Unsaid`` when the format cannot say it."""
-        if lost or not format.is_shared:
-            return self._make(broadcast, format, lost)
-        frame = broadcast.frames.get(format)
+        is_shared = format.is_shared and not lost
+        frame = broadcast.frames.get(format) if is_shared else None
         if frame is None:
-            frame = broadcast.frames[format] = self._make(broadcast, format, 0)
+            try:
+                frame = format.event(broadcast, lost)
+            except Undecodable as error:
+                frame = Unsaid(str(error))
+            if is_shared:
+                broadcast.frames[format] = frame
         return frame
-
-    def _make(self, broadcast: Broadcast, format: Format, lost: int) -> bytes:
-        try:
-            return format.event(broadcast, lost)
-        except Undecodable as error:
-            return Unsaid(str(error))
 
     def _miss(self, listener: Listener, broadcast: Broadcast, frame: bytes, lost: int) -> None:
         """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told.

@@ -6,7 +6,7 @@ from collections import deque
 from typing import Final, cast
 
 from radiod.core.delivery.broadcast import Broadcast
-from radiod.core.delivery.flow import Tally
+from radiod.core.delivery.totals import Tally
 from radiod.core.delivery.holdings import Account
 from radiod.core.delivery.settings import MAX_SIZE, BufferSettings
 

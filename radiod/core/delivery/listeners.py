@@ -123,24 +123,17 @@ class Listener:
             self.pace()
         return None
 
-    def count(self, delivered: int, broadcast: Broadcast) -> None:
-        """So many listeners of its subscription were given the event."""
-        tally = self.subscription.flow.tally
-        tally.delivered += delivered
-        tally.delivered_bytes += delivered * len(broadcast.payload)
-
     def take_over(self, broadcast: Broadcast) -> None:
         """What ``take`` has told was given to its connection."""
-        self.readership.give(len(broadcast.payload))
-        self.count(1, broadcast)
+        self.readership.give(broadcast.payload.size)
 
     def give(self, broadcast: Broadcast) -> None:
         """An event is on its way to it alone: the outbox is about to be told."""
-        self.readership.give(len(broadcast.payload))
+        self.readership.give(broadcast.payload.size)
 
     def leave_out(self, broadcast: Broadcast) -> None:
         """An event that the outbox was told of is not given to it, or not now."""
-        self.readership.leave_out(len(broadcast.payload))
+        self.readership.leave_out(broadcast.payload.size)
 
     def miss(self, lost: int) -> None:
         """The last event cannot be said to it: the next one tells so, and what this one was to tell.
@@ -240,14 +233,16 @@ class ListenerGroup:
         self.flow = flow
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
-        self.offered = Offered(named(match, topic), flow.totals)
+        self.offered = Offered(named(match, topic), flow.tally, flow.totals)
 
     def leave_out(self, receivers: Collection[Listener], publisher: Any, size: int) -> None:
-        """An event of ``size`` bytes is offered to these alone, of its ordinary listeners.
+        """An event of ``size`` bytes is offered to these alone, perhaps all, of its ordinary listeners.
 
         ``publisher``: who is none of them, since it does not hear itself; None: it may be.
         """
         left_out = len(self.listeners) - len(self.paced) - len(receivers)
+        if not left_out:
+            return
         own = self.listeners.get(publisher)
         if left_out == 1 and own is not None and own.pacer is None:
             own.readership.leave_out(size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.allowances import Allowance
@@ -14,6 +14,7 @@ from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.receipts import AwaitedRoom
 from radiod.core.delivery.totals import Totals
 from radiod.core.disclosure import PUBLISHER, disclosed
+from radiod.core.holders import Holder
 from radiod.core.promises import Promise
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.topic_space import TopicSpace
@@ -26,19 +27,40 @@ from radiod.errors import RadiodError
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Publications", "Usage"]
+__all__ = ["MAX_KEPT", "Publications", "Usage"]
+
+
+MAX_KEPT: Final = 1000
+"""Of whom, and on which channel, something is kept until the next ``settle``: more are entered at once."""
+
+
+class _Kept:
+    """What was published since the last ``settle``."""
+
+    __slots__ = ("bytes", "events")
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.bytes = 0
+
+
+_Publisher = tuple[Holder | None, str, bool]
+"""Holder, channel, whether it was a session."""
 
 
 class Usage:
     """Counts in the ledger, and for everybody to read: of that nothing on private channels.
 
+    What is published and called is kept until the ledger settles, once a second and before anybody looks.
     ``published_events``: those that everybody may know of. The rest is for whoever watches the server:
     ``published_in_private``, and ``published_by_sessions``, on public topics or in private.
     """
 
     __slots__ = (
+        "_calls",
         "_ledger",
-        "_lines",
+        "_private",
+        "_public",
         "_totals",
         "published_by_sessions",
         "published_events",
@@ -47,30 +69,49 @@ class Usage:
 
     def __init__(self, ledger: Ledger, totals: Totals | None = None) -> None:
         self._ledger = ledger
-        self._lines = ledger.lines
         self._totals = Totals() if totals is None else totals
+        self._public: dict[_Publisher, _Kept] = {}
+        self._private: dict[_Publisher, _Kept] = {}
+        # Holder, procedure -> how often.
+        self._calls: dict[tuple[Holder | None, str], int] = {}
         self.published_events = 0
         self.published_in_private = 0
         self.published_by_sessions = 0
+        ledger.settlers.append(self.settle)
 
     def published(self, actor: Actor, channel: str, size: int, *, is_public: bool) -> None:
         """As ``Meter.published``."""
-        if is_public:
-            self.published_events += 1
-            total = self._totals.by_topic.get(channel)
-            if total is None:
-                total = self._totals.of(channel)
-            total.published += 1
-        else:
-            self.published_in_private += 1
-        if type(actor) is Session:
-            self.published_by_sessions += 1
-        holder = actor.principal.holder
-        line = self._lines.get((holder, channel))
-        if line is None:
-            line = self._ledger.line(holder, channel)
-        line.published += 1
-        line.bytes_in += size
+        all = self._public if is_public else self._private
+        publisher = actor.principal.holder, channel, type(actor) is Session
+        kept = all.get(publisher)
+        if kept is None:
+            if len(all) >= MAX_KEPT:
+                self.settle()
+            kept = all[publisher] = _Kept()
+        kept.events += 1
+        kept.bytes += size
+
+    def settle(self) -> None:
+        """Enter what was kept."""
+        for (holder, channel, is_session), kept in self._public.items():
+            self._totals.of(channel).published += kept.events
+            self.published_events += kept.events
+            self._enter(holder, channel, kept, is_session)
+        for (holder, channel, is_session), kept in self._private.items():
+            self.published_in_private += kept.events
+            self._enter(holder, channel, kept, is_session)
+        for (holder, procedure), count in self._calls.items():
+            self._ledger.line(holder, procedure).calls += count
+        self._public.clear()
+        self._private.clear()
+        self._calls.clear()
+
+    def _enter(self, holder: Holder | None, channel: str, kept: _Kept, is_session: bool) -> None:
+        if is_session:
+            self.published_by_sessions += kept.events
+        line = self._ledger.line(holder, channel)
+        line.published += kept.events
+        line.bytes_in += kept.bytes
 
     def refused(self, actor: Actor, uri: str) -> None:
         """As ``Meter.refused``."""
@@ -81,7 +122,13 @@ class Usage:
 
     def called(self, actor: Actor, procedure: str) -> None:
         """As ``Meter.called``."""
-        self._ledger.line(actor.principal.holder, procedure).calls += 1
+        calls, caller = self._calls, (actor.principal.holder, procedure)
+        if caller in calls:
+            calls[caller] += 1
+        else:
+            if len(calls) >= MAX_KEPT:
+                self.settle()
+            calls[caller] = 1
 
     def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
         """As ``Meter.retold``."""
@@ -118,63 +165,73 @@ class Publications:
         self.meter = meter
 
     def publish(
-        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+        self,
+        publisher: Actor,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
+        verdict: Verdict,
+        *,
+        is_paid: bool = False,
     ) -> Publication | Promise[Publication]:
         """Publish for somebody whose right to it is known.
 
         What is refused for anything but its account's plan uses nothing up, also if that comes later.
+        Args:
+            is_paid: that plan has been asked.
         Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
             ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
             ``invalid_argument``: no mark of a stream.
         """
         holder = publisher.principal.holder
-        if holder is None or holder.account.allowances is None:
-            return self._publish(publisher, topic, payload, options, verdict)
-        allowance = holder.account.allowances.publish
-        published = within(
-            allowance,
-            self.meter,
-            publisher,
-            topic,
-            lambda: self._publish(publisher, topic, payload, options, verdict),
-        )
-        return _paid_for(published, allowance) if isinstance(published, Promise) else published
-
-    def _publish(
-        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
-    ) -> Publication | Promise[Publication]:
+        if holder is not None and holder.account.allowances is not None and not is_paid:
+            allowance = holder.account.allowances.publish
+            return self._publish_within(allowance, publisher, topic, payload, options, verdict)
         check_free(topic)
-        key = options.key
-        if key is None and type(publisher) is Session and publisher not in self._joined:
+        if options.key is None and type(publisher) is Session and publisher not in self._joined:
             # Nearly always: to them a name means what it means to everybody.
             channel = self._channels.admit(topic)
         else:
-            channel = self._lookup.channel(publisher, topic, key)
-        if key is not None:
-            # It has done what it is for; what is kept of the event must not hold it.
+            channel = self._lookup.channel(publisher, topic, options.key)
+            # The key has done what it is for; what is kept of the event must not hold it.
             options.key = None
-        if channel is None:
-            space, traffic = self._space, None
-        else:
+        space, traffic = self._space, None
+        if channel is not None:
             self._writers.check(channel, publisher)
             space, traffic = channel.space, channel.traffic
         details = disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         if options.is_passed_through:
             details = {**details, **options.passthru()}
+        publish = space.publishing.publish
         if options.stream is None:
-            published = space.publishing.publish(topic, traffic, publisher, payload, options, details)
+            published = publish(topic, traffic, publisher, payload, options, details)
         else:
             sample = self._streams.sample(publisher, topic, options.stream)
             details = {**details, "_stream": sample.place}
-            published = space.publishing.publish(
-                topic, traffic, publisher, payload, options, details, sample.is_end
-            )
+            published = publish(topic, traffic, publisher, payload, options, details, sample.is_end)
             sample.take()
         is_public = space is self._space
         if type(published) is not Publication:
-            return self._counted_later(published, publisher, topic, len(payload), is_public)
-        self.meter.published(publisher, topic, len(payload), is_public=is_public)
+            return self._counted_later(published, publisher, topic, payload.size, is_public)
+        self.meter.published(publisher, topic, payload.size, is_public=is_public)
         return published
+
+    def _publish_within(
+        self,
+        allowance: Allowance,
+        publisher: Actor,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
+        verdict: Verdict,
+    ) -> Publication | Promise[Publication]:
+        """Publish if a plan has one more."""
+
+        def publish() -> Publication | Promise[Publication]:
+            return self.publish(publisher, topic, payload, options, verdict, is_paid=True)
+
+        published = within(allowance, self.meter, publisher, topic, publish)
+        return _paid_for(published, allowance) if isinstance(published, Promise) else published
 
     def _counted_later(
         self, published: Any, publisher: Actor, topic: str, size: int, is_public: bool

@@ -181,7 +181,7 @@ class Dealer:
                 call.details["procedure"] = procedure
             self._invoke(call, registration)
         except Refused:
-            self.tally.by_outcome["refused"] += 1
+            self.tally.refused += 1
             raise
         self._start_deadline(call)
         self.tally.begun += 1
@@ -377,7 +377,7 @@ class Dealer:
         # Its own calls first: what it asked of itself must not be answered any more.
         for call in list(calls.made.values()):
             self._end(call)
-            self.tally.by_outcome["left"] += 1
+            self.tally.left += 1
             if call.callee.session is not session:
                 self._interrupt(call, "killnowait")
         # Whoever hears of an end may end others.
@@ -425,7 +425,7 @@ class Dealer:
 
     def _reply(self, call: PendingCall, message: Message, payload: Payload) -> None:
         """Give the last answer to whoever called."""
-        self.tally.answered(call, message, self._clock.seconds())
+        self.tally.answered(message, self._clock.seconds() - call.began)
         if call.caller is None:
             assert call.on_end is not None
             call.on_end(message, payload)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, CallTally, PendingCall
+from radiod.core.rpc.calls import MANY, MAX_PROGRESSIVE, Calls, CallTally, PendingCall
 from radiod.core.sessions.session import Session
 from radiod.errors import CANCELED, TIMEOUT, PeerError
 from radiod.testing import make_principal
@@ -111,16 +111,20 @@ class TestTally:
         ],
     )
     def test_calls_end_as_they_are_answered(self, tally, answer, outcome):
-        call = pending()
-        call.began = 10.0
         tally.begun += 1
         assert tally.pending == 1
-        tally.answered(call, answer, 12.5)
+        tally.answered(answer, 2.5)
         assert {name: count for name, count in tally.by_outcome.items() if count} == {outcome: 1}
         assert (tally.pending, tally.seconds.count, tally.seconds.sum) == (0, 1, 2.5)
 
     def test_those_that_were_refused_never_were_pending(self, tally):
         tally.begun += 2
-        tally.by_outcome["refused"] += 5
-        tally.by_outcome["left"] += 1
+        tally.refused += 5
+        tally.left += 1
         assert tally.pending == 1
+        assert (tally.by_outcome["refused"], tally.by_outcome["left"]) == (5, 1)
+
+    def test_what_many_took_is_counted_before_anybody_looks(self, tally):
+        for _ in range(MANY):
+            tally.answered(Result(1, {}), 0.5)
+        assert (tally._uncounted, tally._seconds.count) == ([], MANY)
