@@ -4,8 +4,8 @@ import pytest
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.flow import Flow
-from radiod.core.delivery.totals import Tally
 from radiod.core.delivery.listeners import Listener
+from radiod.core.delivery.totals import Tally
 from radiod.core.ids import RandomIds
 from radiod.core.limits import Limits
 from radiod.core.pubsub.broker import Broker, Subscription

@@ -43,8 +43,8 @@ def make_monotonic(reactor: Any) -> None:
 class ReactorClock:
     """``timers.Clock`` and ``timers.Waker`` over one reactor, with one delayed call for all deadlines.
 
-    ``seconds``: monotonic, since some moment. Of a real reactor it is the kernel's clock itself, which costs a
-    third of ``reactor.seconds``; of a test's its own.
+    ``seconds``: monotonic, since some moment. Of a real reactor it is the kernel's clock itself, which costs
+    a third of ``reactor.seconds``; of a test's its own.
     """
 
     log = Logger()

@@ -232,7 +232,9 @@ class WampDriver:
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
             self._go("joined")
             refusal = self._outlet.joined(handshake.session.principal)
-        data = self._outlet.fitting(reply, *_shorter(reply))
+        data = self._outlet.fitting(reply)
+        if len(data) > self._outlet.max_bytes:
+            data = self._outlet.fitting(*_shorter(reply))
         if len(data) > self._outlet.max_bytes:
             text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
             refusal = Denied(PAYLOAD_SIZE_EXCEEDED, text)
@@ -420,6 +422,6 @@ def _close_code(error: RadiodError) -> int:
 def _shorter(reply: Message) -> tuple[Message, ...]:
     """WELCOME without what a client of few bytes can do without: features, and who the router is."""
     if not isinstance(reply, Welcome):
-        return ()
+        return (reply,)
     details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}
     return (structs.replace(reply, details={**details, "roles": {"broker": {}, "dealer": {}}}),)

@@ -69,15 +69,11 @@ class FanOut(Source):
         """Queue one message. Raises: Refused: the session cannot take this payload; nothing was queued."""
         outlet: Outlet = session.outlet
         try:
-            data = _said(outlet, message, payload)
-        except Refused as refusal:
-            if not isinstance(message, Error):
-                raise
-            # What went wrong matters more than the payload; that there was one is told in its place.
-            data = _said_briefly(outlet, message, refusal.text)
+            data = outlet.format.message(message, payload)
+        except Undecodable as error:
+            data = _said_instead(outlet, message, Refused(INVALID_ARGUMENT, str(error)))
         if len(data) > outlet.max_bytes:
-            # Without a payload: with one that is too long it was refused.
-            data = outlet.fitting(message, *_shorter(message))
+            data = _said_shorter(outlet, message, payload)
         outlet.push(data)
         self.count(len(data))
 
@@ -277,25 +273,32 @@ class FanOut(Source):
         return None
 
 
-def _said(outlet: Outlet, message: Message, payload: Payload | None) -> bytes:
-    """The bytes of a message. Raises: Refused: the payload cannot be said to this receiver."""
-    try:
-        data = outlet.format.message(message, payload)
-    except Undecodable as error:
-        raise Refused(INVALID_ARGUMENT, str(error)) from None
-    if len(data) > outlet.max_bytes and payload is not None:
-        raise Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
-    return data
+def _said_shorter(outlet: Outlet, message: Message, payload: Payload | None) -> bytes:
+    """What fits in the place of a message that is too long for the receiver.
+
+    Raises: Refused: nothing does.
+    """
+    if payload is not None:
+        refusal = Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
+        data = _said_instead(outlet, message, refusal)
+        if len(data) <= outlet.max_bytes:
+            return data
+    return outlet.fitting(message, *_shorter(message))
 
 
-def _said_briefly(outlet: Outlet, message: Error, why: str) -> bytes:
-    """An error with the reason in the place of its payload; without, if even that is too long."""
+def _said_instead(outlet: Outlet, message: Message, refusal: Refused) -> bytes:
+    """What is said to a receiver that cannot take a message's payload, for this reason.
+
+    Raises: Refused: just that, unless it is an error: what went wrong matters more, and that there was a
+        payload is told in its place, or not even that.
+    """
+    if not isinstance(message, Error):
+        raise refusal from None
     # The details are about the payload: that it is encrypted, say.
     message = Error(message.request_type, message.request, {}, message.error)
-    try:
-        return _said(outlet, message, Payload.of(f"what came with this error cannot be told: {why}"))
-    except Refused:
-        return _said(outlet, message, None)
+    told = Payload.of(f"what came with this error cannot be told: {refusal.text}")
+    data = outlet.format.message(message, told)
+    return data if len(data) <= outlet.max_bytes else outlet.format.message(message, None)
 
 
 def _shorter(message: Message) -> tuple[Message, ...]:

@@ -1,4 +1,4 @@
-"""What all listeners of one broker share: the way out, the clock, and where it is counted what became of events."""
+"""What all listeners of one broker share: the way out, the clock, and where events are counted."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Listener:
         # Copied here because fan-out reads it once for every listener and event.
         self.outlet = session.outlet
         self.settings = settings
-        self.interval = max(settings.min_interval, _least_interval(session))
+        self.interval = _interval(session, settings)
         self.buffer: Buffer | None = None
         self.pacer: Pacer | None = None
         self.readership = subscription.flow.readerships.of(subscription.offered, session.principal.holder)
@@ -175,7 +175,7 @@ class Listener:
     def tune(self, settings: BufferSettings) -> None:
         """Go on with other settings; what waits keeps its order, and what has no room any more is lost."""
         before, self.settings = self.settings, settings
-        self.interval = max(settings.min_interval, _least_interval(self.session))
+        self.interval = _interval(self.session, settings)
         if self.buffer is not None:
             self.lose(self.buffer.tune(settings))
         if self.pacer is not None:
@@ -208,12 +208,12 @@ class Listener:
         self.readership.leave()
 
 
-def _least_interval(session: Session) -> float:
-    """As its account's plan has it now."""
+def _interval(session: Session, settings: BufferSettings) -> float:
+    """As it wishes, or as its account's plan has it now, whichever is more."""
     holder = session.principal.holder
     if holder is None or holder.account.allowances is None:
-        return 0.0
-    return holder.account.allowances.interval
+        return settings.min_interval
+    return max(settings.min_interval, holder.account.allowances.interval)
 
 
 class ListenerGroup:

@@ -75,13 +75,17 @@ class Readership:
         self.bring_back()
 
     def set_apart(self) -> None:
-        """An ordinary listener counts for itself from here on."""
-        self._catch_up()
+        """An ordinary listener counts for itself from here on: it had what was offered up to now."""
+        offered = self._offered
+        self._delivered += offered.events - self._since
+        self._bytes += offered.bytes - self._since_bytes
         self._ordinary -= 1
 
     def bring_back(self) -> None:
-        """It is an ordinary one again."""
-        self._catch_up()
+        """It is an ordinary one again: what was offered up to now it had not, or that is counted."""
+        offered = self._offered
+        self._delivered -= offered.events - self._since
+        self._bytes -= offered.bytes - self._since_bytes
         self._ordinary += 1
 
     def leave(self) -> None:
@@ -91,13 +95,6 @@ class Readership:
         if not self._listeners:
             self._readerships.end(self)
             del self._offered.by_holder[self._holder]
-
-    def _catch_up(self) -> None:
-        offered = self._offered
-        self._delivered += self._ordinary * (offered.events - self._since)
-        self._bytes += self._ordinary * (offered.bytes - self._since_bytes)
-        self._since = offered.events
-        self._since_bytes = offered.bytes
 
     # --- what one of them was given
 
@@ -124,21 +121,25 @@ class Readership:
 
     def settle(self, ledger: Ledger) -> None:
         """Enter what was given since the last time."""
-        self._catch_up()
+        offered = self._offered
+        self._delivered += self._ordinary * (offered.events - self._since)
+        self._bytes += self._ordinary * (offered.bytes - self._since_bytes)
+        self._since = offered.events
+        self._since_bytes = offered.bytes
         if not (self._delivered or self._dropped):
             return
         line = self._line
         if line is None or self._edition != ledger.edition:
-            line = self._line = ledger.line(self._holder, self._offered.channel)
+            line = self._line = ledger.line(self._holder, offered.channel)
             self._edition = ledger.edition
         ledger.charge(self._holder, self._delivered, self._bytes)
         line.delivered += self._delivered
         line.bytes_out += self._bytes
         line.dropped += self._dropped
-        self._offered.tally.delivered += self._delivered
-        self._offered.tally.delivered_bytes += self._bytes
-        if self._offered.totals is not None:
-            total = self._offered.totals.of(self._offered.channel)
+        offered.tally.delivered += self._delivered
+        offered.tally.delivered_bytes += self._bytes
+        if offered.totals is not None:
+            total = offered.totals.of(offered.channel)
             total.delivered += self._delivered
             total.dropped += self._dropped
         self._delivered = self._bytes = self._dropped = 0

@@ -345,13 +345,10 @@ class Broker:
         details: dict[str, Any],
         is_end_mark: bool = False,
     ) -> Publication | Promise[Publication]:
-        """Give one event, which ``check`` has found nothing against, to everybody who listens to ``topic``.
+        """Give one event, of this id, which ``check`` has found nothing against, to those who listen.
 
-        Args:
-            publication: its id.
-            publisher: excluded from receiving, unless the options say otherwise; None: the router itself.
-            details: what every receiver learns about the event.
-            is_end_mark: it marks the end of something, and passes rates and full buffers.
+        ``publisher``: does not hear it, unless the options say otherwise; None: it is the router; ``details``:
+        what every receiver learns; ``is_end_mark``: it ends something, and passes rates and full buffers.
         Returns: what became of it; later, where an acknowledgement was asked for and a listener of policy
             ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
@@ -366,15 +363,14 @@ class Broker:
         for subscription in self.matching(topic):
             listeners = subscription.listeners
             readers += len(listeners)
-            is_exact = subscription.match == "exact"
-            told = details if is_exact else {**details, "topic": topic}
+            told = details if subscription.match == "exact" else {**details, "topic": topic}
             broadcast = Broadcast(subscription.id, publication, topic, told, payload, is_end_mark)
             offered = subscription.offered
             offered.events += 1
             offered.bytes += size
             excluded = publisher if options.exclude_me and publisher in listeners else None
             receivers: Collection[Listener] = listeners.values()
-            if excluded is not None or audience is not None or not is_exact or subscription.paced:
+            if excluded is not None or audience is not None or told is not details or subscription.paced:
                 # Seldom: not all of them, or not all at once.
                 receivers = _receivers(subscription, publisher, options, topic, audience)
                 if subscription.paced:

@@ -22,6 +22,7 @@ from radiod.core.realm.charging import within
 from radiod.core.realm.meter import Meter
 from radiod.core.rights import Actor, Verdict
 from radiod.core.sessions.session import Session
+from radiod.core.statistics import Traffic
 from radiod.core.uris import check_free
 from radiod.errors import RadiodError
 from radiod.wire.codecs import Payload
@@ -122,13 +123,13 @@ class Usage:
 
     def called(self, actor: Actor, procedure: str) -> None:
         """As ``Meter.called``."""
-        calls, caller = self._calls, (actor.principal.holder, procedure)
-        if caller in calls:
-            calls[caller] += 1
-        else:
-            if len(calls) >= MAX_KEPT:
+        caller = actor.principal.holder, procedure
+        try:
+            self._calls[caller] += 1
+        except KeyError:
+            if len(self._calls) >= MAX_KEPT:
                 self.settle()
-            calls[caller] = 1
+            self._calls[caller] = 1
 
     def retold(self, actor: Actor, channel: str, events: int, size: int) -> None:
         """As ``Meter.retold``."""
@@ -171,14 +172,11 @@ class Publications:
         payload: Payload,
         options: PublishOptions,
         verdict: Verdict,
-        *,
         is_paid: bool = False,
     ) -> Publication | Promise[Publication]:
-        """Publish for somebody whose right to it is known.
+        """Publish for somebody whose right to it is known. ``is_paid``: its account's plan has been asked.
 
-        What is refused for anything but its account's plan uses nothing up, also if that comes later.
-        Args:
-            is_paid: that plan has been asked.
+        What is refused for anything else uses nothing up, also if that comes later.
         Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
             ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
             ``invalid_argument``: no mark of a stream.
@@ -202,18 +200,34 @@ class Publications:
         details = disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         if options.is_passed_through:
             details = {**details, **options.passthru()}
-        publish = space.publishing.publish
-        if options.stream is None:
-            published = publish(topic, traffic, publisher, payload, options, details)
-        else:
-            sample = self._streams.sample(publisher, topic, options.stream)
-            details = {**details, "_stream": sample.place}
-            published = publish(topic, traffic, publisher, payload, options, details, sample.is_end)
-            sample.take()
+        published = (
+            space.publishing.publish(topic, traffic, publisher, payload, options, details)
+            if options.stream is None
+            else self._publish_sample(space, topic, traffic, publisher, payload, options, details)
+        )
         is_public = space is self._space
         if type(published) is not Publication:
             return self._counted_later(published, publisher, topic, payload.size, is_public)
         self.meter.published(publisher, topic, payload.size, is_public=is_public)
+        return published
+
+    def _publish_sample(
+        self,
+        space: TopicSpace,
+        topic: str,
+        traffic: Traffic | None,
+        publisher: Actor,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
+    ) -> Publication | Promise[Publication]:
+        """Publish what belongs to a stream of samples."""
+        sample = self._streams.sample(publisher, topic, options.stream)
+        details = {**details, "_stream": sample.place}
+        published = space.publishing.publish(
+            topic, traffic, publisher, payload, options, details, sample.is_end
+        )
+        sample.take()
         return published
 
     def _publish_within(

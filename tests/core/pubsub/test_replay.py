@@ -3,8 +3,8 @@
 import pytest
 
 from radiod.core.delivery.flow import Flow
-from radiod.core.delivery.totals import Tally
 from radiod.core.delivery.listeners import Listener
+from radiod.core.delivery.totals import Tally
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.events import Damaged
 from radiod.core.history.histories import Histories
