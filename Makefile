@@ -12,6 +12,12 @@ PYTEST_FLAGS ?=
 # An environment of the oldest versions that setup.py allows, and what is tested there.
 OLDEST := build/oldest
 OLDEST_TESTS ?= tests
+# Another Debian, with another Python and another systemd than this machine's. Only root can make and use it.
+SUITE := trixie
+DEBIAN := build/$(SUITE)
+IN_DEBIAN := tests/debian.sh run $(DEBIAN)
+SYSTEMD257_TESTS ?= tests/e2e/test_service.py tests/release/test_deb.py
+PYTHON313_TESTS ?= tests --ignore=tests/clients --ignore=tests/stream_service --ignore=tests/release
 COMPILED := build/compiled
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
@@ -30,7 +36,7 @@ PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 # Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run quick test oldest lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled dist dist-check deb clean
+.PHONY: help run quick test oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled dist dist-check deb clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
@@ -62,6 +68,12 @@ test: $(VENV)/.dev $(RELEASE)/.ready $(JS)/node_modules
 
 oldest: $(OLDEST)/.dev $(JS)/node_modules
 	$(OLDEST)/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(OLDEST_TESTS)
+
+python313: $(DEBIAN)/srv/venv/.dev
+	$(IN_DEBIAN) /srv/venv/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(PYTHON313_TESTS)
+
+systemd257: $(VENV)/.dev $(RELEASE)/.ready $(DEBIAN)/srv/venv/.dev $(DEBIAN)/srv/release/.ready
+	RADIOD_TEST_DEBIAN=$(DEBIAN) $(BIN)/python -m pytest -q -s -m 'soak or not soak' $(PYTEST_FLAGS) $(SYSTEMD257_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -99,6 +111,7 @@ soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(BIN)/python benchmarks/bounded.py --peers radiod
 	$(BIN)/python benchmarks/leak.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/state.py
 	$(BIN)/python benchmarks/durable.py
 
 dist: $(RELEASE)/.ready
@@ -157,6 +170,21 @@ $(OLDEST)/.dev: setup.py $(VENV)/.dev
 	    requires("radiod") if "extra" not in each), sep="\n")' >$(OLDEST)/constraints.txt
 	$(OLDEST)/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
 	    --constraint $(OLDEST)/constraints.txt --editable '.[dev]'
+	touch $@
+
+$(DEBIAN)/.ready: tests/debian.sh
+	tests/debian.sh build $(SUITE) $(DEBIAN)
+	touch $@
+
+$(DEBIAN)/srv/venv/.dev: setup.py $(DEBIAN)/.ready
+	$(IN_DEBIAN) python3 -m venv /srv/venv
+	$(IN_DEBIAN) /srv/venv/bin/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
+	    --editable '.[dev]'
+	touch $@
+
+$(DEBIAN)/srv/release/.ready: release/requirements.txt $(DEBIAN)/.ready
+	$(IN_DEBIAN) python3 -m venv /srv/release
+	$(IN_DEBIAN) /srv/release/bin/pip install --quiet --disable-pip-version-check --requirement release/requirements.txt
 	touch $@
 
 # Stock WAMP clients for the end-to-end tests; without npm those tests are skipped.

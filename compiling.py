@@ -23,6 +23,7 @@ COMPILED = (
     "transport/inbox.py",
     "transport/listening/listeners.py",
     "transport/listening/polls.py",
+    "transport/newcomers.py",
     "transport/outbox.py",
     "transport/outlets.py",
     "transport/sockets.py",

@@ -18,6 +18,8 @@ CONTACT = {
 }
 
 SIM = ["numpy>=1.26"]
+# Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
+OTEL = ["opentelemetry-proto>=1.27"]
 TEST = [
     "pytest>=8.2",
     "pytest-cov>=5.0",
@@ -124,5 +126,5 @@ setup(
         "websockets>=13",
     ],
     entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
-    extras_require={"sim": SIM, "dev": [*TEST, *SIM], "fuzz": ["atheris>=3.0"]},
+    extras_require={"sim": SIM, "otel": OTEL, "dev": [*TEST, *SIM, *OTEL], "fuzz": ["atheris>=3.0"]},
 )

@@ -11,7 +11,6 @@ import faulthandler
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -109,19 +108,16 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from twisted.internet import reactor
-
+    from radiod.checking import checked
     from radiod.config import ConfigError
-    from radiod.service.checking import check_file
 
-    file = Path(given.config)
     try:
-        warnings = check_file(file, reactor, datetime.now(UTC), secrets=not given.no_secrets)
+        told, warnings = checked(Path(given.config), secrets=not given.no_secrets)
     except ConfigError as error:
         sys.exit(f"radiod: {error}")
     for line in warnings:
-        print(f"radiod: warning: {file}: {line}", file=sys.stderr)
-    print(f"{file}: a server can start with it")
+        print(f"radiod: {line}", file=sys.stderr)
+    print(told)
     return 0
 
 

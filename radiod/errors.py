@@ -23,6 +23,7 @@ __all__ = [
     "PeerError",
     "RadiodError",
     "Refused",
+    "TryLater",
     "WrongSecret",
     "http_status",
 ]
@@ -90,6 +91,14 @@ class NoAccess(Refused):
     def __init__(self, reason: str, text: str = "API-KEY not valid") -> None:
         super().__init__(NOT_AUTHORIZED, text)
         self.reason: Final = reason
+
+
+class TryLater(Refused):
+    """Nobody new is let in, since the server sends its clients away. ``retry_after``: in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(STORE_UNAVAILABLE, "the server is being drained: come back later, or go elsewhere")
+        self.retry_after: Final = retry_after
 
 
 class Denied(RadiodError):

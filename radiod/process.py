@@ -84,8 +84,8 @@ class Process:
                 os.unlink(self.pidfile)
 
     def inside(self, path: str) -> str:
-        """An absolute path as the process will see it. Raises: StartError: it will not."""
-        if self.chroot is None:
+        """An absolute path as the process will see it; none stays none. Raises: StartError: it will not."""
+        if self.chroot is None or not path:
             return path
         try:
             return str("/" / Path(path).resolve().relative_to(self.chroot))

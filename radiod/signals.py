@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn
 
 import msgspec
 from twisted.logger import Logger
+
+from radiod.stacks import stacks
 
 __all__ = ["Signals"]
 
@@ -30,9 +30,6 @@ LAST_SECONDS: Final = 0.8
 
 MAX_TEXT: Final = 300
 """Characters of a value on one line of the log."""
-
-MAX_FRAMES: Final = 50
-"""Of one thread, the innermost ones."""
 
 
 class Signals:
@@ -139,7 +136,7 @@ class Signals:
 
     def _tell_soon(self, frame: FrameType | None) -> None:
         # Here, not in the loop: there it would always be the loop that runs.
-        lines = list(_stacks(frame))
+        lines = list(stacks(frame))
         self._soon(lambda: self._tell(lines))
 
     def _tell(self, lines: list[str]) -> None:
@@ -164,14 +161,3 @@ def _told(value: Any, name: str) -> Iterator[tuple[str, str]]:
             yield from _told(inner, f"{name}.{key}" if name else str(key))
     else:
         yield name, text
-
-
-def _stacks(interrupted: FrameType | None) -> Iterator[str]:
-    """What every thread does, a line for each call, outermost first: files and names, no values."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    for ident, frame in sys._current_frames().items():
-        is_ours = ident == threading.get_ident() and interrupted is not None
-        calls = traceback.extract_stack(interrupted if is_ours else frame)
-        yield f"thread {names.get(ident, ident)}, {len(calls)} calls:"
-        for call in calls[-MAX_FRAMES:]:
-            yield f"  {call.filename}:{call.lineno} {call.name}"

@@ -153,7 +153,11 @@ def makeService(
         raise SystemExit(f"radiod: {error}") from None
     clock = service.radio.clock
     log = LimitedLog(
-        service.log_interval, clock.seconds, clock.timers.at, partial(arranged, service.log_format)
+        service.log_interval,
+        clock.seconds,
+        clock.timers.at,
+        partial(arranged, service.log_format),
+        [service.radio.tail],
     )
     service.on_parent = partial(_give_log, log, twistd or options.parent or {})
     # By then whoever runs it has begun to log to where its own options say.

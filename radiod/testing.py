@@ -262,7 +262,7 @@ class RecordingOutbox:
         if session in self._blocked:
             self.unblock(session)
 
-    def stop(self, session: Session) -> None:
+    def stop(self, session: Session, retry_after: float) -> None:
         self.stopped.append(session)
         self._closed.add(session)
 

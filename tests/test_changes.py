@@ -20,6 +20,8 @@ TABLES = {
     "[admin]": (config.Admin, ("admin",)),
     "[log]": (config.Log, ("log",)),
     "[metrics]": (config.Metrics, ("metrics",)),
+    "[operations]": (config.Operations, ("operations",)),
+    "[otel]": (config.Otel, ("otel",)),
     "[usage]": (config.Usage, ("usage",)),
     "[limits]": (config.Limits, ("limits",)),
     "[plans.<name>]": (config.Plan, ("plans", "x")),

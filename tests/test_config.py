@@ -15,6 +15,7 @@ from msgspec import inspect
 from radiod import config
 from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
 from radiod.config.places import placed_endpoint
+from radiod.config.tracing import headers_of
 from radiod.core.delivery import settings
 from radiod.core.plans import Plan
 
@@ -197,7 +198,8 @@ SCRAM = (
         (
             "port = 1",
             "port: unknown key; there are "
-            "listen, http, store, admin, log, usage, metrics, limits, plans, accounts, realms",
+            "listen, http, store, admin, log, usage, metrics, operations, otel, limits, plans, accounts, "
+            "realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
@@ -489,6 +491,79 @@ def test_a_hook_is_asked_where_nobody_else_reads_it(hook, is_right):
         assert mistake(text).endswith("url: must be an https: URL, or an http: URL of this machine")
 
 
+ENDPOINTS = {
+    "http://127.0.0.1:4318": "http://127.0.0.1:4318/v1/traces",
+    "http://collector.lan:4318/": "http://collector.lan:4318/v1/traces",
+    "https://collector.example/own/way": "https://collector.example/own/way",
+    "http://[::1]:4318": "http://[::1]:4318/v1/traces",
+    "collector:4318": None,
+    "127.0.0.1:4318": None,
+    "grpc://collector:4317": None,
+    "https://": None,
+    "http://h:0": None,
+    "http://h:99999": None,
+    "http://h h/": None,
+    "http://me:secret@h/": None,
+    "http://h/?key=secret": None,
+    "http://h/#x": None,
+}
+
+
+@pytest.mark.parametrize(("endpoint", "url"), ENDPOINTS.items())
+def test_spans_go_to_a_url_that_shows_no_secret(endpoint, url):
+    text = f"[otel]\nendpoint = '{endpoint}'"
+    if url is None:
+        told = mistake(text)
+        assert told.startswith("otel.endpoint: ")
+        assert "secret" not in told.removesuffix("what is secret belongs into headers")
+    else:
+        assert parse(text).otel.url == url
+    assert parse("").otel.url == ""
+
+
+class TestHeadersOfSpans:
+    @pytest.mark.parametrize(
+        ("given", "headers"),
+        [
+            ("x-api-key=very%20secret", {"x-api-key": "very secret"}),
+            (
+                "Authorization=Basic YTpi,x-t = town ",
+                {"authorization": "Basic YTpi", "x-t": "town"},
+            ),
+            ("a=1\\n\\nb=2\\n", {"a": "1", "b": "2"}),
+            ("a=b=c", {"a": "b=c"}),
+        ],
+    )
+    def test_are_as_the_environment_has_them(self, given, headers):
+        parsed = parse(f'[otel]\nendpoint = "https://h"\nheaders = "{given}"')
+        assert headers_of(parsed.otel.headers) == headers
+
+    @pytest.mark.parametrize(
+        "given",
+        ["secret", "=secret", "a b=secret", "a=", "a=%0asecret", "ä=secret", "host=secret", "a=secrét"],
+    )
+    def test_that_are_none_are_told_without_them(self, given):
+        told = mistake(f'[otel]\nendpoint = "https://h"\nheaders = "{given}"')
+        assert told == "otel.headers: header 1 must be as name=value"
+
+    def test_go_only_where_nobody_else_reads_them(self):
+        for host, is_right in (("http://localhost:1", True), ("https://h", True), ("http://h", False)):
+            text = f'[otel]\nendpoint = "{host}"\nheaders = "a=1"'
+            if is_right:
+                assert parse(text).otel.headers is not None
+            else:
+                assert mistake(text) == (
+                    "otel.endpoint: with headers it must be an https: URL, or an http: URL of this machine"
+                )
+
+    def test_go_somewhere(self):
+        assert mistake('[otel]\nheaders = "a=1"') == "otel.headers: goes with endpoint, and only with it"
+
+    def test_that_are_not_read_are_not_looked_at(self):
+        text = '[otel]\nendpoint = "https://h"\nheaders_file = "none"'
+        assert Config.parse(text, HERE, secrets=False).otel.headers is not None
+
+
 PATTERNS = {
     "*": True,
     "a.b.c": True,
@@ -758,6 +833,9 @@ NODES = {
     "`[http]`": config.Http,
     "`[store]`": config.Store,
     "`[log]`": config.Log,
+    "`[metrics]`": config.Metrics,
+    "`[usage]`": config.Usage,
+    "`[otel]`": config.Otel,
     "`[limits]`": config.Limits,
     "`[plans.<name>]`": config.Plan,
     "`[realms.<realm>]`": config.Realm,

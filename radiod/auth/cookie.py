@@ -111,6 +111,17 @@ class CookieJar:
         for each in [each for each, entry in self._entries.items() if entry.principal.holder is holder]:
             del self._entries[each]
 
+    def kept(self) -> list[tuple[bytes, Principal, float]]:
+        """Of each cookie the SHA-256 of its id, who has it, and for how many seconds; the oldest first."""
+        now = self._clock.seconds()
+        return [(each, entry.principal, entry.until - now) for each, entry in self._entries.items()]
+
+    def resume(self, hashed: bytes, principal: Principal, left: float) -> None:
+        """Remember what another process did, in the order of ``kept``; no longer than is allowed now."""
+        if left > 0 and len(self._entries) < self._max_entries:
+            until = self._clock.seconds() + min(left, self.lifetime_s)
+            self._entries[hashed] = Entry(principal, until)
+
     def recall(self, cookie_id: str) -> Principal | None:
         """Who logged in with this cookie, as then; None: nobody, or too long ago."""
         entry = self._entries.get(digest(cookie_id))

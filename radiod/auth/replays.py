@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 __all__ = ["MOST", "Replays"]
@@ -99,6 +100,21 @@ class Replays:
         past.digests.add(digest)
         self._count += 1
         return True
+
+    def kept(self) -> Iterator[tuple[str, float, list[tuple[float, bytes]]]]:
+        """Of each key its id, its floor, and its requests: when they are stamped, and their digests."""
+        for key, past in list(self._by_key.items()):
+            yield key, past.floor, list(past.heap)
+
+    def resume(self, key: str, floor: float, requests: Sequence[tuple[float, bytes]]) -> None:
+        """What came to another process came."""
+        past = self._by_key[key] = _Past()
+        past.floor = floor
+        past.heap = sorted(set(requests))
+        past.digests = {digest for _, digest in past.heap}
+        self._count += len(past.heap)
+        while self._count > self._most:
+            self._make_room()
 
     def _make_room(self) -> None:
         most = max(self._by_key.values(), key=_length)

@@ -74,11 +74,20 @@ class Tokens:
     def __init__(self, keys: KeyRing, clock: Clock, secret: str) -> None:
         self._keys = keys
         self._clock = clock
+        self.resume(secret)
+        # (realm, key's id, what the token names) -> its rights.
+        self._narrowed: dict[tuple[str, str, tuple[str, ...]], Narrowed] = {}
+
+    @property
+    def secret(self) -> str:
+        """What the server signs with: for nobody but the process that takes its place."""
+        return self._secret.decode()
+
+    def resume(self, secret: str) -> None:
+        """Sign with this from now on: what another process signed with it is as good as then."""
         self._secret = secret.encode()
         # Names that secret, in the heads of what it signs.
         self._name = hmac.digest(self._secret, b"name", "sha256")[:6].hex()
-        # (realm, key's id, what the token names) -> its rights.
-        self._narrowed: dict[tuple[str, str, tuple[str, ...]], Narrowed] = {}
 
     def issue(
         self,

@@ -6,6 +6,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 
 from radiod.config.checking import OWN_PATHS
 from radiod.config.nodes import (
+    ADMIN_REALM,
     Account,
     Admin,
     Buffer,
@@ -22,6 +23,7 @@ from radiod.config.nodes import (
     LogFormat,
     Method,
     Metrics,
+    Operations,
     Policy,
     Realm,
     Role,
@@ -36,11 +38,13 @@ from radiod.config.nodes import (
     WebhookEvent,
 )
 from radiod.config.reading import ConfigError
+from radiod.config.tracing import Otel
 from radiod.config.tree import Config, from_tree
 from radiod.core.plans import Plan
 from radiod.secret import Secret
 
 __all__ = [
+    "ADMIN_REALM",
     "OWN_PATHS",
     "Account",
     "Admin",
@@ -60,6 +64,8 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Operations",
+    "Otel",
     "Plan",
     "Policy",
     "Realm",

@@ -225,7 +225,7 @@ def _check_networks(networks: tuple[str, ...], path: KeyPath) -> None:
 
 def _check_listen(listen: Listen, path: KeyPath) -> None:
     if not listen.serve:
-        raise ConfigError((*path, "serve"), "at least one of radio and metrics is needed")
+        raise ConfigError((*path, "serve"), "at least one of radio, metrics and admin is needed")
     _check_networks(listen.trusted_proxies, (*path, "trusted_proxies"))
     for index, host in enumerate(listen.hosts or ()):
         if not HOST_NAME.fullmatch(host):

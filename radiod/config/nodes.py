@@ -15,6 +15,7 @@ from radiod.core.uris import MAX_URI_LENGTH
 from radiod.secret import Secret, credential
 
 __all__ = [
+    "ADMIN_REALM",
     "ADMIN_SOCKET",
     "LISTENER",
     "Account",
@@ -33,6 +34,7 @@ __all__ = [
     "LogFormat",
     "Method",
     "Metrics",
+    "Operations",
     "Patterns",
     "Policy",
     "Realm",
@@ -102,6 +104,7 @@ class Served(Enum):
 
     RADIO = "radio"
     METRICS = "metrics"
+    ADMIN = "admin"
 
 
 class Listen(Node, frozen=True, kw_only=True):
@@ -136,6 +139,8 @@ class Store(Node, frozen=True, kw_only=True):
 
 
 ADMIN_SOCKET: Final = "radiod-admin.sock"
+ADMIN_REALM: Final = "radiod.admin"
+"""What the first realm is called on the admin socket besides, for who cannot know its name."""
 """The admin socket's name beside a configuration file that does not say another."""
 
 
@@ -153,6 +158,17 @@ class Admin(Node, frozen=True, kw_only=True):
         if self.socket is not None or file is None:
             return self.socket or ""
         return str(file.absolute().parent / ADMIN_SOCKET)
+
+
+class Operations(Node, frozen=True, kw_only=True):
+    """``[operations]``"""
+
+    drain_s: SomeSeconds = 0.0
+    state: str | None = None
+
+    def placed(self, base: Path) -> Operations:
+        """With the whole path."""
+        return replace(self, state=str(base / self.state)) if self.state else self
 
 
 class LogFormat(Enum):

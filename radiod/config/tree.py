@@ -18,11 +18,13 @@ from radiod.config.nodes import (
     Listen,
     Log,
     Metrics,
+    Operations,
     Realm,
     Store,
     Usage,
 )
 from radiod.config.reading import ConfigError, Node, Reader, dotted, load_toml
+from radiod.config.tracing import Otel, check_otel
 from radiod.core.plans import Plan
 from radiod.core.uris import is_pattern
 from radiod.files import read_text
@@ -42,6 +44,8 @@ class Config(Node, frozen=True, kw_only=True):
     log: Log = Log()
     usage: Usage = Usage()
     metrics: Metrics = Metrics()
+    operations: Operations = Operations()
+    otel: Otel = Otel()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}
     accounts: dict[str, Account] = {}
@@ -107,5 +111,6 @@ def from_tree(document: dict[str, Any], base: Path, *, secrets: bool = True) -> 
     """The configuration in a parsed document; its files are relative to ``base``. Raises: ConfigError."""
     config: Config = Reader(base, secrets).value(inspect.type_info(Config), document, ())
     check_plans(config.plans, config.accounts)
+    check_otel(config.otel, secrets)
     check(config.listen, config.http, config.realms, config.limits, config.accounts)
     return config

@@ -31,6 +31,7 @@ REFUSALS: Final = (
     "polls",
     "logins",
     "authorizations",
+    "draining",
 )
 """What ``Statistics.refused`` counts."""
 

@@ -9,13 +9,14 @@ import click
 from click.shell_completion import get_completion_class
 
 from radiod import __version__
-from radiod.ctl import access, books, channels, files, operations, radio, watching
+from radiod.ctl import access, books, channels, debugging, files, operations, radio, watching
 from radiod.ctl.state import Group, State
 
 __all__ = ["cli", "main"]
 
 SHELLS = ("bash", "zsh", "fish")
-PATHS = click.Path(path_type=Path)
+# What is wrong with a file is said by who reads it.
+PATHS = click.Path(path_type=Path, readable=False)
 
 
 @click.group(
@@ -57,7 +58,10 @@ for command in (
     books.audit,
     watching.stats,
     watching.top,
+    debugging.metrics,
+    debugging.debug,
     operations.reload,
+    operations.drain,
     files.check_config,
     books.backup,
     files.restore,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from radiod.config import Config, ConfigError
+from radiod.config import ConfigError
 from radiod.ctl.failures import Refusal
 from radiod.ctl.finding import store_of
 from radiod.ctl.state import State, pass_state, with_json
+from radiod.ctl.values import printable
 from radiod.store.records import StoreError
 from radiod.store.restoring import restore as restore_store
 
@@ -18,16 +19,23 @@ __all__ = ["check_config", "restore"]
 
 @click.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--no-secrets", is_flag=True, help="Leave secrets in other files, and private keys, unread.")
 @with_json
 @pass_state
-def check_config(state: State, file: Path | None) -> None:
-    """Read a configuration file as the server would, with its secrets; nothing else is touched."""
+def check_config(state: State, file: Path | None, no_secrets: bool) -> None:
+    """Say whether a server could start with a configuration file; the same as radiod check."""
+    # It brings the whole server, for which no other command should wait.
+    from radiod.checking import checked
+
     path = file or state.config
     try:
-        Config.load(path).check_durable()
+        told, warnings = checked(path, secrets=not no_secrets)
     except ConfigError as error:
         raise Refusal("", str(error)) from None
-    state.tell({"file": str(path), "ok": True}, f"{path}: fine")
+    if not state.as_json:
+        for line in warnings:
+            click.echo(printable(f"radioctl: {line}"), err=True)
+    state.tell({"file": str(path), "ok": True, "warnings": warnings}, told)
 
 
 @click.command()

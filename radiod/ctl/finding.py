@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 from msgspec import Struct
 
-from radiod.config import Admin, ConfigError
+from radiod.config import ADMIN_REALM, Admin, ConfigError
 from radiod.config.reading import load_toml
 from radiod.ctl.links import Link, open_unix, open_url
 from radiod.files import read_text
@@ -18,6 +19,9 @@ __all__ = ["REALM", "Place", "find", "store_of"]
 
 REALM: Final = "radio"
 """The realm of a radiod that was told of no other."""
+
+RUNTIME_SOCKET: Final = "admin.sock"
+"""In the unit's folder below ``/run``, where the configuration that is shipped has it."""
 
 SCHEMES: Final = ("ws", "wss", "rs", "rss")
 
@@ -43,13 +47,20 @@ class Place(Struct, frozen=True):
 def find(file: Path, socket: Path | None, url: str | None) -> Place:
     """The server that is meant: by URL, else by socket, else by a configuration file.
 
-    Raises: UsageError: there is no such file, or it has no admin socket.
+    Raises: UsageError: there is no such file, it cannot be read, or it has no admin socket.
     """
     if url is not None:
         return Place("", _checked(url), REALM)
     if socket is not None:
-        return Place(str(socket.absolute()), "", REALM)
-    document = _read(file)
+        return Place(str(socket.absolute()), "", ADMIN_REALM)
+    try:
+        document = _read(file)
+    except click.UsageError:
+        # A server runs all the same; asked to reload, it says in all the places what is wrong with the file.
+        place = _of_the_unit(os.environ.get("RUNTIME_DIRECTORY", ""))
+        if place is None:
+            raise
+        return place
     table = _table(document.get("admin"))
     given = table.get("socket")
     # No more of the file is read: its secrets may not be ours to read.
@@ -58,6 +69,12 @@ def find(file: Path, socket: Path | None, url: str | None) -> Place:
     if not path:
         raise click.UsageError(f"{file} has no admin socket: admin.socket is empty")
     return Place(path, "", next(iter(_table(document.get("realms"))), REALM))
+
+
+def _of_the_unit(folders: str) -> Place | None:
+    """The server of the systemd unit in which this runs; None: there is none."""
+    path = Path(folders.partition(":")[0], RUNTIME_SOCKET)
+    return Place(str(path), "", ADMIN_REALM) if folders and path.exists() else None
 
 
 def store_of(file: Path) -> Path:

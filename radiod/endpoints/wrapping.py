@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IStreamServerEndpoint
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from radiod.endpoints.certificates import Certificates
+from radiod.wire.peers import peer_at
 
 __all__ = ["Guarded", "NeverNone", "ProxiedEndpoint", "TlsEndpoint"]
 
 
-class _Refused(Protocol):
+class _Refused(TwistedProtocol):
     """A connection that nobody wants."""
 
     transport: Any
@@ -78,24 +81,55 @@ class TlsEndpoint:
         creator = _Creator(self.certificates)
         factory = _TlsFactory(creator, False, guarded, clock=self._clock)
         factory.certificates = self.certificates
+        factory.newcomers = getattr(protocolFactory, "newcomers", None)
         return self._endpoint.listen(factory)
 
 
+class Newcomers(Protocol):
+    """The line of those who come in; ``transport.newcomers.Newcomers`` is one, and documents it."""
+
+    def take(self, what: Callable[[], None]) -> bool: ...
+
+    def wait(self, what: Callable[[], None]) -> None: ...
+
+
 class _TlsTransport(BufferingTLSTransport):
-    """TLS that knows whether its peer has sent anything."""
+    """TLS that knows whether its peer has sent anything, and whose handshakes have a share of each turn."""
 
     has_begun = False
+    # What came while it waits for its turn.
+    _early: list[bytes] | None = None
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the first bytes; those that follow go straight to Twisted's method."""
+        """Take the first bytes when there is time; those that follow go straight to Twisted's method."""
+        if self._early is not None:
+            self._early.append(data)
+            return
         self.has_begun = True
+        newcomers = self.factory.newcomers  # type: ignore[union-attr,attr-defined] # ours has
+        if newcomers is not None and not newcomers.take(partial(self._begin, data)):
+            self._early = [data]
+            self.transport.pauseProducing()  # type: ignore[union-attr] # there is one
+            newcomers.wait(self._begin_late)
+        elif newcomers is None:
+            self._begin(data)
+
+    def _begin(self, data: bytes) -> None:
         self.dataReceived = super().dataReceived  # type: ignore[method-assign]
         self.dataReceived(data)
+
+    def _begin_late(self) -> None:
+        early = self._early
+        if early is not None and self.connected and not self.disconnecting:
+            self.transport.resumeProducing()  # type: ignore[union-attr] # there is one
+            self._early = None
+            self._begin(b"".join(early))
 
 
 class _TlsFactory(TLSMemoryBIOFactory):
     protocol = _TlsTransport
     certificates: Certificates
+    newcomers: Newcomers | None = None
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -126,7 +160,7 @@ class _Proxied(HAProxyProtocolWrapper):
 
 
 def _name(address: Any) -> str:
-    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+    return peer_at(address.host, address.port) if hasattr(address, "port") else str(address)
 
 
 class _ProxiedFactory(HAProxyWrappingFactory):

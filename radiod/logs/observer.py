@@ -48,6 +48,7 @@ class LimitedLog:
         seconds: the time, monotonic.
         at: calls a function at such a time.
         arrange: who writes instead of those in whose place this stands.
+        also: who gets every line besides, wherever they are written.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class LimitedLog:
         seconds: Callable[[], float],
         at: Callable[[float, Callable[[], None]], object],
         arrange: Callable[[list[Any]], list[Any]] = list,
+        also: Iterable[Any] = (),
     ) -> None:
         self._limiter: Limiter[LogEvent] = Limiter(interval, _size)
         self._seconds = seconds
         self._at = at
         self._arrange = arrange
-        self._writers: list[Any] = []
-        self._others = LogPublisher()
+        self._writers: list[Any] = list(also)
+        self._others = LogPublisher(*self._writers)
         self._outputs = Outputs(())
         self._files = LogFiles()
         self._unwritten = 0

@@ -66,12 +66,15 @@ FAMILIES: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("radiod_subscriptions", GAUGE, "Subscriptions that have a listener.", ("realm",)),
     ("radiod_registrations", GAUGE, "Registrations that have a callee.", ("realm",)),
     ("radiod_history_bytes", GAUGE, "Bytes of events that histories hold in memory.", ("realm",)),
+    ("radiod_draining", GAUGE, "Whether nobody new is let in, since clients are sent away.", ()),
+    ("radiod_sent_away_total", COUNTER, "Listeners and sessions that were sent away so.", ()),
     (
         "radiod_certificate_not_after_seconds",
         GAUGE,
         "When the first certificate of an endpoint ends, in seconds since 1970.",
         ("listen",),
     ),
+    ("radiod_spans_total", COUNTER, "Spans of traces by what became of them.", ("outcome",)),
     (
         "radiod_config_last_reload_successful",
         GAUGE,

@@ -43,7 +43,8 @@ def open_gates(
     uid: int,
 ) -> dict[str, Gate]:
     """The ways in for one user of this machine who may open the admin socket: into every realm, as member of
-    all its private channels of the configuration. ``tallies``: where logins are counted.
+    all its private channels of the configuration. The first has a second name, ``ADMIN_REALM``.
+    ``tallies``: where logins are counted.
     """
     gates = {}
     account = accounts.of(f"socket:{uid}")
@@ -51,6 +52,7 @@ def open_gates(
         private = tuple(n for n, channel in settings[name].channels.items() if not channel.public)
         ways = {"anonymous": Administrator(uid, private, account)}
         gates[name] = Gate(realm, ways, tally=tallies[name])
+    gates.setdefault(config.ADMIN_REALM, next(iter(gates.values())))
     return gates
 
 

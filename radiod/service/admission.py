@@ -34,13 +34,14 @@ from radiod.auth.ticket import Ticket
 from radiod.auth.unknown_users import UnknownUsers
 from radiod.auth.wampcra import WampCra
 from radiod.core.budgets.seats import Seats
+from radiod.core.draining import Draining
 from radiod.core.holders import Holder
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise
 from radiod.core.rates import RateLimit
 from radiod.core.realm.handshake import Gate
 from radiod.core.realm.realm import Realm
-from radiod.core.rights import Action, Actor, Disclose, Permissions
+from radiod.core.rights import Action, Actor, Disclose, Permissions, Principal
 from radiod.core.sessions.authentication import Authenticator
 from radiod.service.access import MAX_TICKETS, Access
 from radiod.transport.clock import ReactorClock
@@ -75,6 +76,7 @@ class Admission:
         refused: dict[str, int],
         max_questions: int,
         access: Access,
+        draining: Draining,
     ) -> None:
         self._realm = realm
         realm.bounds.tell = self._bound_met
@@ -98,7 +100,8 @@ class Admission:
         self._methods = self._all_methods()
         self._members.on_change = self._offer
         self._offer()
-        self.gate: Final = Gate(realm, self._ways, self.cookies, self._logins(refused, max_questions))
+        logins = self._logins(refused, max_questions)
+        self.gate: Final = Gate(realm, self._ways, self.cookies, logins, draining=draining)
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text, event="overload")
@@ -165,6 +168,24 @@ class Admission:
             self._members.on_user(user)
         self._offer()
 
+    def returning(self, authid: str, role: str, method: str, provider: str) -> Principal | None:
+        """Somebody who logged in when another process ran, with the rights of now; None: nobody any more.
+
+        Whom somebody else knows is not asked for again, as while one process runs.
+        """
+        if method not in PROOFS:
+            return None
+        user = self._known.find(method, authid, {})
+        if user is None and authid not in self._known and method in self._elsewhere and role in self.roles:
+            user = Credentials(
+                authid=authid,
+                role=role,
+                permissions=self.roles[role],
+                provider=provider,
+                holder=self._access.passing(authid),
+            )
+        return None if user is None or user.role != role else user.principal(method)
+
     # --- rights
 
     def _permissions(self, name: str, role: config.Role) -> Permissions:
@@ -219,7 +240,7 @@ class Admission:
     def _all_methods(self) -> tuple[Authenticator, ...]:
         """Methods that know users, whether there are any or not."""
         decoys = UnknownUsers(self.users, self._ids.secret(), elsewhere=self._elsewhere)
-        known = OrderedDirectory(self._static, self._members)
+        known = self._known = OrderedDirectory(self._static, self._members)
         self._members.on_user = decoys.resemble
         directory: Directory = known
         if self._settings.dynamic is not None:

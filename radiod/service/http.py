@@ -8,9 +8,9 @@ from radiod import config
 from radiod.access.statements import Statements
 from radiod.auth.tokens import Tokens
 from radiod.core.budgets.idempotency import Answers
+from radiod.core.draining import Draining
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Permissions
-from radiod.core.timers import Clock, Timers
 from radiod.transport.listening.listeners import PlainListeners
 from radiod.transport.listening.polls import ChannelPolls
 from radiod.transport.wamp_longpoll import Polls
@@ -38,19 +38,18 @@ def make_acts(
     callers: Callers,
     tokens: Tokens,
     statements: Statements,
-    clock: Clock,
-    timers: Timers,
     limits: config.Limits,
     origins: Iterable[str],
+    answers: Answers,
     uid: str,
 ) -> dict[str, Route]:
     """What does something for whoever has a key, and what is below ``/api/``.
 
     Args:
         origins: of other sites' pages that may, too.
+        answers: to requests that may be repeated.
         uid: names this process.
     """
-    answers = Answers(clock, timers, limits.idempotency_s)
     repeats = Repeats(answers)
     publish = Publish(callers, repeats, max_upload=limits.max_upload_bytes, max_line=limits.max_message_bytes)
     call = Call(callers, repeats)
@@ -80,6 +79,7 @@ def make_site(
     channel_polls: ChannelPolls,
     longpolls: Polls,
     suspicion: Suspicion,
+    draining: Draining,
     aliases: Mapping[str, str],
     watching: Mapping[str, Route],
 ) -> Site:
@@ -90,7 +90,7 @@ def make_site(
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel; watching: path -> what is for those who watch the server.
     """
-    listen = Listen(streams, channel_polls, suspicion)
+    listen = Listen(streams, channel_polls, suspicion, draining)
     channels = Channels(gateway, permissions)
     one_channel = Channels(gateway, permissions)
     one_channel.label = "/channels/{name}"
@@ -105,11 +105,13 @@ def make_site(
         "/openapi.json": OpenApi(),
         "/ws": WampPath(),
     }
-    by_path = {path: Listen(streams, channel_polls, suspicion, name) for path, name in aliases.items()}
+    by_path = {
+        path: Listen(streams, channel_polls, suspicion, draining, name) for path, name in aliases.items()
+    }
     below = {
         **{path: route for path, route in acts.items() if path.endswith("/")},
         "/listen/": listen,
         "/channels/": one_channel,
-        "/lp/": LongPoll(longpolls),
+        "/lp/": LongPoll(longpolls, draining),
     }
     return Site({**leaves, **by_path}, below)

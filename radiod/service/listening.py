@@ -13,7 +13,8 @@ from radiod import config, unixports
 from radiod.endpoints import Certificates, EndpointError, FixedCertificates, listen
 from radiod.process import Process, StartError
 from radiod.service.settings import certificates, door
-from radiod.transport.port import Entrance, PortFactory
+from radiod.transport.entrance import Entrance
+from radiod.transport.port import PortFactory
 
 __all__ = ["Endpoints", "ListenError"]
 

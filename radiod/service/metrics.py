@@ -11,6 +11,7 @@ from typing import Any, Final
 from radiod import __version__
 from radiod.core.channels.channel import Channel
 from radiod.core.delivery.totals import Tally
+from radiod.core.draining import Draining
 from radiod.core.promises import Promise
 from radiod.core.realm.realm import Realm
 from radiod.core.slices import Slices, in_steps
@@ -50,12 +51,18 @@ class Metrics:
         port: PortFactory,
         settle: Callable[[], None],
         max_channels: int,
+        draining: Draining,
+        spans: Callable[[], dict[str, int]] = lambda: {},
     ) -> None:
         self._realms = realms
         self._tallies = tallies
         self._schedule = schedule
         self._port = port
         self._settle = settle
+        self._draining = draining
+        # How many were sent away.
+        self.sent_away: Callable[[], int] = lambda: 0
+        self._spans = spans
         self._busiest = {name: Busiest(realm.totals, max_channels) for name, realm in realms.items()}
         self._slices = Slices(clock, timers)
         self._families: dict[str, Family] = {}
@@ -182,6 +189,9 @@ class Metrics:
             self._set("radiod_store_commit_seconds", store.commits)
             self._set("radiod_store_failures_total", store.failures)
         self._families["radiod_certificate_not_after_seconds"].set_all(self.certificates())
+        self._set("radiod_draining", int(self._draining.is_on))
+        self._set("radiod_sent_away_total", self.sent_away())
+        self._families["radiod_spans_total"].set_all(self._spans())
         is_in_force, since = self.reload
         self._set("radiod_config_last_reload_successful", int(is_in_force))
         self._set("radiod_config_last_reload_timestamp_seconds", since)

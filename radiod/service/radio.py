@@ -5,6 +5,7 @@ What decides on rights is wired in ``admission``, a realm in ``realms``, the pat
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -13,11 +14,14 @@ from radiod import config
 from radiod.access.places import Place
 from radiod.access.statements import Statements
 from radiod.auth.listeners import Listeners
-from radiod.auth.signed_request import SignedRequests
+from radiod.auth.replays import Replays
+from radiod.auth.signed_request import FRESH_S, SignedRequests
 from radiod.auth.tokens import Tokens, is_token
 from radiod.core.access.records import KeyRecord
+from radiod.core.budgets.idempotency import Answers
 from radiod.core.budgets.seats import Seats
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.draining import Draining
 from radiod.core.holders import Account, Holder
 from radiod.core.ids import RandomIds
 from radiod.core.realm.gateway import Gateway
@@ -25,6 +29,7 @@ from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
+from radiod.logs.tail import Tail
 from radiod.service.access import MAX_THREADS, Access
 from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
@@ -33,7 +38,9 @@ from radiod.service.metrics import Metrics
 from radiod.service.readiness import Readiness
 from radiod.service.realms import make_realm, restore_realms
 from radiod.service.settings import aliases, transport_limits
+from radiod.service.tracing import Tracing
 from radiod.service.usage import Usage
+from radiod.service.views import add_views
 from radiod.service.webhooks import Webhooks, http_sender
 from radiod.store.access import SqliteAccess
 from radiod.store.sqlite import SqliteStore
@@ -76,6 +83,8 @@ class Radio:
             limits.message_timeout_s,
             limits.max_unfinished_bytes,
         )
+        self.chance = random.random
+        self.draining = Draining(self.clock, self.chance, self.statistics.refused)
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.realms = self._make_realms()
         refused = self.statistics.refused
@@ -94,8 +103,10 @@ class Radio:
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
         self.readiness = Readiness(self.clock, self.clock.timers)
+        self.tracing = self._make_tracing()
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
+        self._add_views()
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         tallies = {name: admission.gate.tally for name, admission in self.admissions.items()}
@@ -154,25 +165,33 @@ class Radio:
                 self.statistics.refused,
                 self._config.limits.max_pending_calls,
                 self.access,
+                self.draining,
             )
             for name, settings in self._config.realms.items()
         }
 
     def _callers(self, suspicion: Suspicion) -> Callers:
-        signed = SignedRequests(self.keys.signing_secret)
-        return Callers(self.keys, signed, suspicion, self.clock, is_token)
+        self.replays = Replays(FRESH_S)
+        signed = SignedRequests(self.keys.signing_secret, self.replays)
+        callers = Callers(self.keys, signed, suspicion, self.clock, is_token)
+        callers.is_traced = self.tracing.is_on
+        return callers
 
     def _make_acts(self, callers: Callers) -> dict[str, Route]:
+        self.answers = Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s)
         return make_acts(
             callers,
             self.tokens,
             self.statements,
-            self.clock,
-            self.clock.timers,
             self._config.limits,
             self._config.http.origins,
+            self.answers,
             self.ids.secret(),
         )
+
+    def _make_tracing(self) -> Tracing:
+        otel, uid = self._config.otel, self.ids.secret()
+        return Tracing(otel, self.realms, self.fan_out, self.clock, self._reactor, uid)
 
     def _make_statements(self) -> Statements:
         access = self.access
@@ -201,6 +220,19 @@ class Radio:
             port=self.port,
             settle=self.usage.ledger.settle,
             max_channels=self._config.metrics.max_channels,
+            draining=self.draining,
+            spans=self.tracing.counts,
+        )
+
+    def _add_views(self) -> None:
+        """What operators look at."""
+        self.tail = Tail()
+        add_views(
+            self.realms,
+            clock=self.clock,
+            metrics=self.metrics,
+            tail=self.tail,
+            connections=lambda: self.port.connections,
         )
 
     def _make_port(self, limits: TransportLimits) -> None:
@@ -210,7 +242,7 @@ class Radio:
         listeners = Listeners(self.keys, self.tokens, self._anonymous)
         streams = PlainListeners(self.clock, listeners.identify, limits.heartbeat)
         seats = Seats(limits.max_polls, refused, "polls", "polls that wait")
-        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats)
+        self.channel_polls = ChannelPolls(self.fan_out, self.clock, seats, self.draining)
         self.polls = Polls(self.clock, self.fan_out, gates, self.ids, limits, refused)
         anonymous = self.admissions[self.main_realm.name].anonymous
         suspicion = Suspicion(self.fan_out.guesses)
@@ -223,6 +255,7 @@ class Radio:
             channel_polls=self.channel_polls,
             longpolls=self.polls,
             suspicion=suspicion,
+            draining=self.draining,
             aliases=paths,
             watching=self._watching(callers),
         )
@@ -234,11 +267,12 @@ class Radio:
             refused,
             unfinished,
             websocket=RadioSocketFactory(
-                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits
+                self._reactor, self.clock, self.fan_out, gates, streams, paths, limits, self.draining
             ),
             rawsocket=RawSocketFactory(self.clock, self.fan_out, gates, limits),
             http=partial(HttpConnection, self.http),
             census=self.fan_out.census,
+            newcomers=self.fan_out.newcomers,
         )
         self.http.upgrade = self.port.upgrade_later
 

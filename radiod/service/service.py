@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,16 @@ from radiod.endpoints import address, not_after
 from radiod.errors import Refused
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
 from radiod.service.admin import AdminSocket
+from radiod.service.draining import Drain
 from radiod.service.listening import Endpoints, ListenError
 from radiod.service.radio import Radio
 from radiod.service.reload import Reloading
+from radiod.service.state import Inheritance, default_place
+from radiod.service.tracing import missing
+from radiod.state.state import capture, restore
 from radiod.store.records import StoreError
 from radiod.store.sqlite import SqliteStore
+from radiod.systemd.descriptors import DescriptorStore
 from radiod.systemd.notify import notifier_of
 from radiod.systemd.supervision import Supervision, watchdog_of
 from radiod.transport.clock import make_monotonic
@@ -36,6 +42,9 @@ its way."""
 
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
+
+SPANS_SECONDS = 0.5
+"""How long a collector of traces may take when the server stops."""
 
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
@@ -73,6 +82,7 @@ class RadioService(MultiService):
         self.on_parent: Callable[[Any], object] = lambda parent: None
         self._endpoints = Endpoints(reactor, self.radio.port)
         self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
+        self.draining = Drain(self.radio, lambda: self.reloading.config.operations.drain_s)
         admin = configuration.admin
         self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
         self._store: SqliteStore | None = None
@@ -80,6 +90,7 @@ class RadioService(MultiService):
         self._end_wait: Callable[[], None] = lambda: None
         self._is_hurried = False
         self._supervision: Supervision | None = None
+        self._inheritance: Inheritance | None = None
         # What opening the store told, once each: in bind nobody reads the log yet.
         self._notes: dict[str, None] = {}
 
@@ -95,7 +106,8 @@ class RadioService(MultiService):
             self._open_store(self._config.store.path)
             # twistd detaches after this: neither a lock of the file nor a thread would live through it.
             self._close_store()
-        self._process.inside(self._config.store.path)
+        for path in (self._config.store.path, self._state_file):
+            self._process.inside(path)
         self._endpoints.open_all(self._config.listen)
         self._admin.listen(self.radio.admin, self._reactor)
 
@@ -126,6 +138,7 @@ class RadioService(MultiService):
                     "store {path}: {note}", path=self._config.store.path, note=note, event="store_note"
                 )
             self._store.start()
+        self._inherit()
         self.radio.access.start()
         # In this order: what is asked before the start is what was used before it.
         self.radio.access.plans.recall(self.radio.usage.used)
@@ -148,10 +161,12 @@ class RadioService(MultiService):
             self.log.info("admin socket: {path}", path=self._admin.path, event="listening")
         elif self._admin.note:
             self.log.warn("no admin socket: {why}", why=self._admin.note, event="configuration")
-        for line in self._config.not_yet():
+        for line in self._config.not_yet() + missing(self._config.otel):
             self.log.warn("configured, but without effect: {what}", what=line, event="configuration")
         self._count_descriptors()
-        self._supervise()
+        assert self._supervision is not None
+        self.reloading.tell = self._supervision
+        self._reactor.callWhenRunning(self._supervision.ready)
 
     def _count_descriptors(self) -> None:
         needed = self._config.limits.max_connections + SPARE_DESCRIPTORS
@@ -165,18 +180,34 @@ class RadioService(MultiService):
                 event="configuration",
             )
 
-    def _supervise(self) -> None:
-        """Have systemd told how the server does, if it wants to know: once the loop runs."""
-        self._supervision = Supervision(
-            notifier_of(os.environ),
+    @property
+    def _state_file(self) -> str:
+        return default_place(self._config.operations.state, self._config.store.path)
+
+    def _inherit(self) -> None:
+        """Go on where the last server ended; have systemd told how this one does, if it wants to know.
+
+        Raises: StartError.
+        """
+        notifier = notifier_of(os.environ)
+        supervision = self._supervision = Supervision(
+            notifier,
             watchdog_of(os.environ, os.getpid()),
             self.radio.clock,
             self.radio.clock.timers,
-            lambda: self.radio.port.connections,
+            # Who asks how it does, or for a reload, is no listener.
+            lambda: self.radio.port.connections - self.radio.admin.connections,
             lambda: 0.0 if self._store is None else self._store.busy(),
         )
-        self.reloading.tell = self._supervision
-        self._reactor.callWhenRunning(self._supervision.ready)
+        self._inheritance = Inheritance(
+            partial(capture, self.radio),
+            partial(restore, self.radio),
+            DescriptorStore(notifier),
+            self._process.inside(self._state_file),
+            supervision.busy,
+            is_asked_for=self._config.operations.state is not None,
+        )
+        self._inheritance.take(os.environ)
 
     def _open_store(self, path: str) -> None:
         """Open the store, and go on where it ends. Raises: StartError."""
@@ -193,7 +224,7 @@ class RadioService(MultiService):
         store, self._store = self._store, None
         if store is not None:
             try:
-                store.close(HURRIED_SECONDS if self._is_hurried else STORE_SECONDS)
+                store.close(self._patience)
             except StoreError as error:
                 self.log.error("{error}", error=error, event="store_failed")
 
@@ -205,31 +236,58 @@ class RadioService(MultiService):
     async def _stop(self) -> None:
         self.radio.readiness.is_draining = True
         if self._supervision is not None:
-            self._supervision.stopping()
+            self._supervision.stopping(self.reloading.config.operations.drain_s)
         self.reloading.stop()
+        await self._drained()
         await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
         await self._arrived()
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
         self.radio.webhooks.close()
-        for realm in self.radio.realms.values():
-            realm.close()
+        self.draining.close()
+        self._say_goodbye()
         self.radio.statistics.stop()
-        self.radio.fan_out.strangers.dismiss()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
         self.radio.http.wind_up()
         await self._connections_gone()
+        await self._shut()
         self.radio.webhooks.stop()
-        await self._within(STORE_SECONDS, self._write_usage)
+        if not self._is_hurried:
+            await self._within(SPANS_SECONDS, self.radio.tracing.wind_up)
+        self.radio.tracing.stop()
+        await self._within(self._patience, self._write_usage)
         self.radio.access.stop()
         self.radio.metrics.stop()
+        if self._inheritance is not None:
+            self._inheritance.leave()
         self._close_store()
         self.log.info("radiod stopped", event="stopped")
         if self._supervision is not None:
             self._supervision.stop()
         self.radio.clock.stop()
+
+    def _say_goodbye(self) -> None:
+        for realm in self.radio.realms.values():
+            realm.close(self.draining.retry_after)
+        self.radio.fan_out.strangers.dismiss()
+
+    def _shut(self) -> Deferred[None]:
+        """Let nobody ask for anything any more, who is there still: what was answered later would be lost.
+
+        Returns: fires when everything that was asked for has been done.
+        """
+        self._say_goodbye()
+        self.radio.http.cut()
+        return self._answered()
+
+    def _drained(self) -> Deferred[None]:
+        """Fires when those who listen were sent away, as far as the configuration gives them time for it."""
+        if self._is_hurried:
+            return succeed(None)
+        self._end_wait = self.draining.hasten
+        return self.draining.before_stop()
 
     def _arrived(self) -> Deferred[None]:
         """Fires when whoever was accepted in the last moment has had time to say what it wants."""
@@ -246,8 +304,12 @@ class RadioService(MultiService):
 
         store = self._store
         if store is None:
-            return self._within(STORE_SECONDS, soon)
-        return self._within(STORE_SECONDS, lambda fire: store.when_answered(lambda: soon(fire)))
+            return self._within(self._patience, soon)
+        return self._within(self._patience, lambda fire: store.when_answered(lambda: soon(fire)))
+
+    @property
+    def _patience(self) -> float:
+        return HURRIED_SECONDS if self._is_hurried else STORE_SECONDS
 
     def _write_usage(self, fire: Callable[[], None]) -> None:
         self.radio.usage.stop().then(lambda outcome: fire())
@@ -288,7 +350,7 @@ class RadioService(MultiService):
         return fired
 
     def stopService(self) -> Deferred[Any]:
-        """Stop accepting, say goodbye, let everything that is queued leave; done within 5 s."""
+        """Drain, stop accepting, say goodbye, let what is queued leave; done within ``drain_s`` and 5 s."""
         stopped = Deferred.fromCoroutine(self._stop())
         others = super().stopService()
         return stopped if others is None else DeferredList([stopped, others])

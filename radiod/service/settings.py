@@ -17,6 +17,7 @@ def door(listen: config.Listen) -> Door:
     found = Door(listen.trusted_proxies, listen.hosts, listen.origins)
     found.serves_radio = config.Served.RADIO in listen.serve
     found.serves_metrics = config.Served.METRICS in listen.serve
+    found.serves_admin = config.Served.ADMIN in listen.serve
     found.tells_peer_late = listen.endpoint.lower().startswith("haproxy:")
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +25,7 @@ from radiod.webhooks.pace import Pace
 from radiod.webhooks.procedures import WebhookProcedures
 from radiod.webhooks.sending import HttpSender, Sender
 from radiod.webhooks.signing import Signer
-from radiod.webhooks.waiting import MOST_BYTES
+from radiod.webhooks.waiting import MOST_BYTES, Letter
 from radiod.wire.options import SubscribeOptions
 
 __all__ = ["Webhooks", "http_sender"]
@@ -99,6 +99,16 @@ class Webhooks:
                     body = told(type, self._clock.time(), msgspec.json.encode(data))
                 ear.hook.take(body)
 
+    def kept(self) -> list[tuple[str, str, list[Letter]]]:
+        """What waits, or did when they stopped, for another process to send: realm, name, letters."""
+        return [(*ear.hook.address.named, ear.hook.kept()) for ear in self._ears]
+
+    def resume(self, realm: str, name: str, letters: Iterable[Letter]) -> None:
+        """Have sent what waited in another process, if there is such a webhook."""
+        for ear in self._ears:
+            if ear.hook.address.named == (realm, name):
+                ear.hook.resume(letters)
+
     def wind_up(self, done: Callable[[], None]) -> None:
         """Call ``done`` when all have sent what they could: nothing waits, or only for the next try."""
         busy = {ear.hook for ear in self._ears}
@@ -119,7 +129,7 @@ class Webhooks:
             ear.close()
 
     def stop(self) -> None:
-        """Cancel what is under way; what waits is lost, and counted in the log."""
+        """Cancel what is under way; what waits is left to another process, and told of in the log."""
         for ear in self._ears:
             ear.hook.stop()
 

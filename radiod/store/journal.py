@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from radiod.core.channels.settings import ChannelSettings, SavedChannel
 from radiod.core.history.events import Damaged, KeptEvent
+from radiod.core.history.written import read_told, write_details, write_options
 from radiod.errors import STORE_UNAVAILABLE, RadiodError, Refused
 from radiod.store.records import LostEvent, StoredChannel, StoredEvent, StoreError
 from radiod.store.sqlite import SqliteStore
 from radiod.wire.codecs import CODECS, Codec, Payload, Undecodable
-from radiod.wire.options import PublishOptions
 
 __all__ = ["Past", "RealmJournal", "restored", "saved_channel", "spans"]
-
-_DEFAULTS: Final = msgspec.to_builtins(PublishOptions())
-_DETAILS: Final = msgspec.json.Decoder(dict[str, Any])
-_OPTIONS: Final = msgspec.json.Decoder(PublishOptions)
-
-ROLE: Final = "radiod_role"
-"""What tells the publisher's role among the options of a stored event; no option of a client is named so."""
-
-
-class _Publisher(msgspec.Struct):
-    """Of the options of a stored event, what is not the client's."""
-
-    radiod_role: str = ""
-
-
-_PUBLISHER: Final = msgspec.json.Decoder(_Publisher)
 
 
 class RealmJournal:
@@ -63,8 +47,8 @@ class RealmJournal:
             payload.codec.name,
             payload.args,
             payload.kwargs,
-            msgspec.json.encode(record.details),
-            _options(record.options, record.role),
+            write_details(record.details),
+            write_options(record.options, record.role),
             _teller(done),
         )
 
@@ -80,13 +64,6 @@ class RealmJournal:
 def _teller(done: Callable[[Refused | None], None]) -> Callable[[Exception | None], None]:
     """Tells the core what the store says, but for the reason, which is in the log."""
     return lambda error: done(None if error is None else Refused(STORE_UNAVAILABLE, "it could not be stored"))
-
-
-def _options(options: PublishOptions, role: str) -> bytes:
-    """Only what is not the default, which is nearly nothing, and the role of the publisher."""
-    given = msgspec.to_builtins(options)
-    told = {name: value for name, value in given.items() if value != _DEFAULTS[name]}
-    return msgspec.json.encode({**told, ROLE: role} if role else told)
 
 
 def saved_channel(stored: StoredChannel) -> SavedChannel:
@@ -140,9 +117,8 @@ def _record(event: StoredEvent, topic: str, order: int) -> KeptEvent | None:
     """None: it says what no radiod has written."""
     try:
         codec = CODECS[event.codec_name]
-        options, details = _OPTIONS.decode(event.options_json), _DETAILS.decode(event.details_json)
-        role = _PUBLISHER.decode(event.options_json).radiod_role
-    except (KeyError, msgspec.MsgspecError):
+        options, details, role = read_told(event.options_json, event.details_json)
+    except (KeyError, ValueError, msgspec.MsgspecError):
         return None
     return KeptEvent(
         order=order,

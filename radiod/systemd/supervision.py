@@ -19,8 +19,16 @@ from radiod.systemd.notify import Notifier
 __all__ = ["Supervision", "watchdog_of"]
 
 STATUS_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 15.0
+"""That a server may take to stop, once everybody was sent away; 5 are promised."""
 LOOKS: Final = 6
 """In the watchdog's time. One look may come late and the next in time before the process is aborted."""
+BUSY_SECONDS: Final = 1.0
+"""How often ``busy`` is told at most."""
+
+EXTENSION_SECONDS: Final = 30
+"""How much longer a start or a stop may take from then on."""
+
 PATIENCE: Final = 3
 """The part of the watchdog's time that everything may be late: one third."""
 
@@ -54,6 +62,7 @@ class Supervision:
         self._word = "on the air"
         self._status = ""
         self._is_well = True
+        self._told_busy = float("-inf")
         self._deadlines: dict[str, Deadline] = {}
 
     def ready(self) -> None:
@@ -77,10 +86,29 @@ class Supervision:
         self._word = word
         self._notifier.send(f"STATUS={self._describe()}")
 
-    def stopping(self) -> None:
-        """The server stops. The watchdog is fed until the end."""
-        self._word = "stopping"
-        self._notifier.send("STOPPING=1", f"STATUS={self._describe()}")
+    def stopping(self, seconds: float = 0.0) -> None:
+        """The server stops. The watchdog is fed until the end.
+
+        Args:
+            seconds: that it takes to send everybody away before.
+        """
+        self._word = "draining" if seconds else "stopping"
+        told = ["STOPPING=1", f"STATUS={self._describe()}"]
+        if seconds:
+            # Or systemd kills what takes longer than TimeoutStopSec.
+            told.append(f"EXTEND_TIMEOUT_USEC={int((seconds + STOP_SECONDS) * 1e6)}")
+        self._notifier.send(*told)
+
+    def busy(self) -> None:
+        """Whoever keeps the loop for long says now and then that it gets on: it may take longer, too."""
+        now = time.monotonic()
+        if not self._notifier.is_heard or now - self._told_busy < BUSY_SECONDS:
+            return
+        self._told_busy = now
+        lines = [f"EXTEND_TIMEOUT_USEC={EXTENSION_SECONDS * 1_000_000}"]
+        if self._watchdog_s is not None:
+            lines.append("WATCHDOG=1")
+        self._notifier.send(*lines)
 
     def stop(self) -> None:
         """Say no more."""

@@ -1,6 +1,7 @@
 """WAMP's batched subprotocols: between what one connection's peer sends at once and its driver.
 
-What comes in may be many messages. What goes out are batches of one: listeners share their frames.
+What comes in may be many messages. What goes out are batches of one, which listeners share, and which the
+outlet bundles.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from radiod.wire.codecs import CODECS, Codec
 __all__ = ["Unbatcher", "batched_format", "batched_poll_format"]
 
 
-def batched_format(name: str, is_deflated: bool, separator: int = RECORD_SEPARATOR) -> Format:
-    """The format of one batched subprotocol; ``separator`` is what stands behind JSON messages."""
-    return websocket_format(name, is_deflated, _batch(name, separator))
+def batched_format(name: str, separator: int = RECORD_SEPARATOR) -> Format:
+    """The format of one batched subprotocol; ``separator`` is what stands behind JSON messages.
+
+    Compressed or not, a message is a plain frame: what leaves together is bundled first (``wire.bundles``).
+    """
+    return websocket_format(name, batch=_batch(name, separator))
 
 
 def batched_poll_format(name: str, separator: int = RECORD_SEPARATOR) -> PollFormat:

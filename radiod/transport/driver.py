@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from msgspec import structs
 from twisted.logger import Logger
 
 from radiod.core.budgets.addresses import network_of_peer
@@ -30,20 +29,20 @@ from radiod.errors import (
     Denied,
     PeerError,
     RadiodError,
+    TryLater,
+)
+from radiod.transport.endings import (
+    INVALID_PAYLOAD,
+    NORMAL,
+    SERVICE_RESTART,
+    close_code_of,
+    shorter,
 )
 from radiod.transport.outlets import Outlet
 from radiod.wire.codecs import Codec
-from radiod.wire.messages import Abort, Goodbye, Message, Welcome, name_of, shows_secret
+from radiod.wire.messages import Abort, Goodbye, Message, name_of, shows_secret
 
 __all__ = ["WampDriver"]
-
-# WebSocket close codes (RFC 6455, 7.4.1, and the registry of IANA)
-NORMAL: Final = 1000
-PROTOCOL_ERROR: Final = 1002
-INVALID_PAYLOAD: Final = 1007
-POLICY_VIOLATION: Final = 1008
-INTERNAL_ERROR: Final = 1011
-SERVICE_RESTART: Final = 1012
 
 GOODBYE_SECONDS: Final = 2.0
 """How long a client may take to answer the router's GOODBYE."""
@@ -166,8 +165,11 @@ class WampDriver:
         except RadiodError as error:
             self.abort(error, None if self._is_text(data) else INVALID_PAYLOAD)
         except Exception:
-            self.log.failure("a message of {peer} failed", peer=self._peer, event="failure")
-            self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
+            self._fail()
+
+    def _fail(self) -> None:
+        self.log.failure("a message of {peer} failed", peer=self._peer, event="failure")
+        self.abort(PeerError("the router failed on this message", RUNTIME_ERROR))
 
     def _lines_up(self, data: bytes) -> bool:
         """Whether a message with a secret has to wait: too many from its address were wrong."""
@@ -203,6 +205,28 @@ class WampDriver:
         if isinstance(message, Abort):
             self._finish(NORMAL)
             return
+        newcomers = self._outlet.newcomers
+        if not newcomers.take(lambda: self._go_through(handshake, message)):
+            self._waiting = deque()
+            self._outlet.pause_reads(True)
+            newcomers.wait(lambda: self._go_through_later(handshake, message))
+
+    def _go_through_later(self, handshake: Handshake, message: Message) -> None:
+        """It is its turn in the line of newcomers."""
+        if self.is_over:
+            return
+        waiting, self._waiting = self._waiting, None
+        self._outlet.pause_reads(False)
+        try:
+            self._go_through(handshake, message)
+        except RadiodError as error:
+            self.abort(error)
+        except Exception:
+            self._fail()
+        for data in waiting or ():
+            self.receive(data)
+
+    def _go_through(self, handshake: Handshake, message: Message) -> None:
         reply = handshake.receive(message, self._outlet)
         if isinstance(reply, Promise):
             self._waiting = deque()
@@ -232,9 +256,7 @@ class WampDriver:
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
             self._go("joined")
             refusal = self._outlet.joined(handshake.session.principal)
-        data = self._outlet.fitting(reply)
-        if len(data) > self._outlet.max_bytes:
-            data = self._outlet.fitting(*_shorter(reply))
+        data = self._outlet.fitting(reply, shorter)
         if len(data) > self._outlet.max_bytes:
             text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
             refusal = Denied(PAYLOAD_SIZE_EXCEEDED, text)
@@ -260,16 +282,15 @@ class WampDriver:
         """Of the realm that the peer has joined; None: of none yet."""
         return self._realm.name if self._realm is not None else None
 
-    def _receive_open(self, message: Any) -> None:
-        realm, session, kind = self._realm, self._session, type(message)
-        assert realm is not None
-        assert session is not None
-        if kind is Abort:
+    def _receive_open(self, message: Message) -> None:
+        assert self._realm is not None
+        assert self._session is not None
+        if isinstance(message, Abort):
             self._finish(NORMAL)
             return
-        if kind is Goodbye and message.reason == CLOSE_LOGOUT:
-            self._gates[realm.name].forget(self._cookie)
-        realm.inbox.receive(session, message, self._codec)
+        if type(message) is Goodbye and message.reason == CLOSE_LOGOUT:
+            self._gates[self._realm.name].forget(self._cookie)
+        self._realm.inbox.receive(self._session, message, self._codec)
 
     def _receive_closing(self, data: bytes) -> None:
         try:
@@ -335,6 +356,8 @@ class WampDriver:
             self._handshake.count("refused")
         if claim is not None and error.uri == AUTHENTICATION_DENIED:
             self._outlet.guesses.wrong(network_of_peer(self._peer))
+        if isinstance(error, TryLater) and self._turns_away(error):
+            return
         self.log.info(
             "aborted {peer}: {uri}: {text}" if claim is None else "aborted {peer}, {claim}: {uri}: {text}",
             peer=self._peer,
@@ -347,10 +370,23 @@ class WampDriver:
             tried=claim.methods if claim is not None else None,
             event="session_aborted" if self._handshake is None else "login_refused",
         )
-        self._outlet.push(
-            self._outlet.fitting(Abort({"message": error.text}, error.uri), Abort({}, error.uri))
-        )
-        self._finish(close_code or _close_code(error))
+        details: dict[str, Any] = {"message": error.text}
+        if isinstance(error, TryLater):
+            details["_retry_after"] = round(error.retry_after, 3)
+        self._outlet.push(self._outlet.fitting(Abort(details, error.uri), shorter))
+        self._finish(close_code or close_code_of(error))
+
+    def _turns_away(self, error: TryLater) -> bool:
+        """Close without ABORT, after which stock clients never come back, unless that was asked for.
+
+        Returns: whether it was not.
+        """
+        self._outlet.retry_after = error.retry_after
+        if self._handshake is not None and not self._handshake.wants_goodbye:
+            self.log.debug("turned away {peer}: the server is drained", peer=self._peer, event="drain")
+            self._finish(SERVICE_RESTART)
+            return True
+        return False
 
     def _expire(self) -> None:
         if self.state is CLOSING:
@@ -411,17 +447,3 @@ class WampDriver:
             realm=self.realm_name,
             event="session_left",
         )
-
-
-def _close_code(error: RadiodError) -> int:
-    if error.uri == RUNTIME_ERROR:
-        return INTERNAL_ERROR
-    return POLICY_VIOLATION if isinstance(error, Denied) else PROTOCOL_ERROR
-
-
-def _shorter(reply: Message) -> tuple[Message, ...]:
-    """WELCOME without what a client of few bytes can do without: features, and who the router is."""
-    if not isinstance(reply, Welcome):
-        return (reply,)
-    details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}
-    return (structs.replace(reply, details={**details, "roles": {"broker": {}, "dealer": {}}}),)

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
-from radiod.wire.answers import chunk, end_event, end_line
+from radiod.wire.answers import chunk, end_event, end_line, retry_event, retry_line
 from radiod.wire.codecs import CODECS, Codec, Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import BINARY, MESSAGE, TEXT, rawsocket_frame, websocket_frame
@@ -37,12 +37,13 @@ __all__ = [
     "data_line",
     "poll_format",
     "polled",
-    "retry",
+    "some_retry",
     "websocket_format",
 ]
 
-RETRY_MS: Final = (1000, 3000)
-"""Milliseconds after which an EventSource comes back to a server that stopped; Chromium's own are 3000."""
+RETRY_S: Final = (1.0, 3.0)
+"""Seconds after which a client is to come back if nobody knows better: each at another time, or they would
+keep each other waiting. Chromium's own are 3."""
 
 BATCHED: Final = ".batched"
 SUBPROTOCOLS: Final = {
@@ -67,8 +68,12 @@ class Format(Protocol):
         Raises: Undecodable: the payload cannot be said in this format.
         """
 
-    def last_words(self) -> bytes:
-        """What is sent before the server ends the connection because it stops."""
+    def last_words(self, retry_ms: int) -> bytes:
+        """What is sent before the server ends the connection because it stops.
+
+        Args:
+            retry_ms: milliseconds after which the client is to come back.
+        """
 
     def ending(self, reason: str) -> bytes:
         """What is sent before it ends because access does; empty where the connection's end tells that."""
@@ -82,7 +87,7 @@ class _Shared:
     def message(self, message: Message, payload: Payload | None) -> bytes:
         return b""
 
-    def last_words(self) -> bytes:
+    def last_words(self, retry_ms: int) -> bytes:
         return b""
 
     def ending(self, reason: str) -> bytes:
@@ -160,8 +165,8 @@ class _ServerSentEvents(_Shared):
         id = b"" if position is None else b"id: %b\n" % str(position).encode()
         return b"%bevent: lost\ndata: %d\n\n" % (id, lost)
 
-    def last_words(self) -> bytes:
-        return retry()
+    def last_words(self, retry_ms: int) -> bytes:
+        return retry_event(retry_ms)
 
     def ending(self, reason: str) -> bytes:
         return end_event(reason)
@@ -186,6 +191,9 @@ class _NdJson(_Shared):
         at = None if position is None else str(position).encode()
         return b'{"position":%b%b}\n\n' % (_quoted(at), _lost(lost))
 
+    def last_words(self, retry_ms: int) -> bytes:
+        return retry_line(retry_ms)
+
     def ending(self, reason: str) -> bytes:
         return end_line(reason)
 
@@ -204,8 +212,8 @@ class _Chunked(_Shared):
     def loss(self, channel: str, position: Position | None, lost: int) -> bytes:
         return chunk(self._format.loss(channel, position, lost))
 
-    def last_words(self) -> bytes:
-        return chunk(self._format.last_words())
+    def last_words(self, retry_ms: int) -> bytes:
+        return chunk(self._format.last_words(retry_ms))
 
     def ending(self, reason: str) -> bytes:
         return chunk(self._format.ending(reason))
@@ -251,9 +259,9 @@ def data_line(payload: Payload) -> bytes:
     return sample_of(payload).replace(b"\r", b"").replace(b"\n", b"")
 
 
-def retry() -> bytes:
-    """When an EventSource is to come back: not all at once, or they would keep each other waiting."""
-    return b"retry: %d\n\n" % random.randint(*RETRY_MS)
+def some_retry() -> float:
+    """Seconds after which a client is to come back, if nobody knows better."""
+    return random.uniform(*RETRY_S)
 
 
 def _quoted(position: bytes | None) -> bytes:
@@ -269,14 +277,14 @@ def websocket_format(
     Args:
         name: the serializer's.
         is_deflated: the connections have negotiated compression.
-        batch: makes a batch of one message, in a batched subprotocol.
+        batch: makes a batch of one message, in a batched subprotocol; its frame is for ``wire.bundles``.
     """
     codec = CODECS[name]
     first_byte = BINARY if codec.is_binary else TEXT
+    if batch is not None:
+        return _Wamp(codec, lambda data, kind: websocket_frame(batch(data), kind), first_byte)
     frame = deflated_frame if is_deflated else websocket_frame
-    if batch is None:
-        return _Wamp(codec, frame, first_byte)
-    return _Wamp(codec, lambda data, kind: frame(batch(data), kind), first_byte)
+    return _Wamp(codec, frame, first_byte)
 
 
 @cache

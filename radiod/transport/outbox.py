@@ -38,7 +38,7 @@ from radiod.errors import (
     WrongSecret,
 )
 from radiod.transport.clock import ReactorClock
-from radiod.transport.formats import Format
+from radiod.transport.formats import Format, some_retry
 from radiod.transport.outlets import TURN_BYTES, Outlet, Source
 from radiod.transport.unsaid import Unsaid
 from radiod.wire.codecs import Payload, Undecodable
@@ -140,10 +140,11 @@ class FanOut(Source):
         outlet: Outlet = session.outlet
         outlet.drain()
 
-    def stop(self, session: Session) -> None:
+    def stop(self, session: Session, retry_after: float) -> None:
         """Close the connection once everything queued has left; how is for its driver to say."""
         outlet: Outlet = session.outlet
-        outlet.push(outlet.format.last_words())
+        seconds = outlet.retry_after = retry_after or some_retry()
+        outlet.push(outlet.format.last_words(int(1000 * seconds)))
         if outlet.driver is None:
             outlet.finish()
         else:
@@ -195,7 +196,7 @@ class FanOut(Source):
         """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
         outlet: Outlet = session.outlet
         outlet.owed.clear()
-        outlet.push(outlet.fitting(message, *_shorter(message)))
+        outlet.push(outlet.fitting(message, _shorter))
         if outlet.driver is None:
             outlet.dismiss(message.reason)
         else:
@@ -283,7 +284,7 @@ def _said_shorter(outlet: Outlet, message: Message, payload: Payload | None) -> 
         data = _said_instead(outlet, message, refusal)
         if len(data) <= outlet.max_bytes:
             return data
-    return outlet.fitting(message, *_shorter(message))
+    return outlet.fitting(message, _shorter)
 
 
 def _said_instead(outlet: Outlet, message: Message, refusal: Refused) -> bytes:

@@ -13,19 +13,18 @@ from radiod.core.rights import Principal
 from radiod.core.timers import Deadline
 from radiod.errors import CLOSE_ACCESS, Refused
 from radiod.transport.formats import Format
-from radiod.transport.inbox import Turns
+from radiod.transport.newcomers import Newcomers
 from radiod.transport.reading import Reading
 from radiod.transport.schedule import CHUNK, DRAIN_BYTES, FINISH_SECONDS, Patience, Schedule
 from radiod.transport.strangers import Strangers
+from radiod.wire.bundles import Bundle
 from radiod.wire.messages import Message
 
 __all__ = [
     "TURN_BYTES",
     "TURN_S",
     "Outlet",
-    "SocketOutlet",
     "Source",
-    "StreamOutlet",
 ]
 
 TURN_BYTES: Final = 1 << 18
@@ -68,6 +67,7 @@ class Outlet(Reading):
         "_transport",
         "backlog_bytes",
         "blocked",
+        "bundle",
         "ended_for",
         "format",
         "max_bytes",
@@ -78,6 +78,7 @@ class Outlet(Reading):
         "patience",
         "peer",
         "queue",
+        "retry_after",
         "shared",
     )
 
@@ -102,10 +103,13 @@ class Outlet(Reading):
         # Blocked by itself, with more to write in the next turn.
         self._is_resting = False
         self.blocked = False
-        # For the log, where it is known.
-        self.peer = ""
+        self.peer = ""  # for the log
         # Why the access of its listener, which speaks no WAMP, has ended; empty: it has not.
         self.ended_for = ""
+        # Makes one write of what leaves together; None: it is written as it is.
+        self.bundle: Bundle | None = None
+        # Seconds after which its peer is to come back, once it is sent away; 0: it is not.
+        self.retry_after = 0.0
         # What may wait there of what the peer was told.
         self.patience: Patience = fan_out.patience
         # Called when an event cannot be said here, by who tells that before the next one.
@@ -120,8 +124,7 @@ class Outlet(Reading):
         self.shared = 0.0
         # Bytes in this turn of events that the peer cannot take: to make them takes time, too.
         self.passed_over = 0
-        # While blocked: answers in order.
-        # An empty deque has 600 bytes: the backlog is one only while there is something in it.
+        # While blocked: answers in order. An empty deque has 600 bytes, so there is none for nothing.
         self._backlog: deque[bytes] | None = None
         self.backlog_bytes = 0
 
@@ -149,13 +152,14 @@ class Outlet(Reading):
         if frames:
             frames.insert(place, frames.pop())
 
-    def fitting(self, *messages: Message) -> bytes:
-        """The first of ``messages`` that the peer accepts, or else the last one."""
-        data = b""
-        for message in messages:
-            data = self.format.message(message, None)
-            if len(data) <= self.max_bytes:
-                break
+    def fitting(self, message: Message, shorter: Callable[[Message], tuple[Message, ...]]) -> bytes:
+        """``message``, or the first of those that are ``shorter`` that the peer accepts, or else the last."""
+        data = self.format.message(message, None)
+        if len(data) > self.max_bytes:
+            for other in shorter(message):
+                data = self.format.message(other, None)
+                if len(data) <= self.max_bytes:
+                    break
         return data
 
     def let_go(self) -> None:
@@ -217,14 +221,14 @@ class Outlet(Reading):
         self._on_cut()
 
     @property
-    def turns(self) -> Turns:
-        """Who shares the reactor's turns among all peers."""
-        return self._turns
-
-    @property
     def strangers(self) -> Strangers:
         """The server's connections without a session."""
         return self._fan_out.strangers
+
+    @property
+    def newcomers(self) -> Newcomers:
+        """The line of those who come in to the server."""
+        return self._fan_out.newcomers
 
     @property
     def guesses(self) -> Guesses:
@@ -268,14 +272,16 @@ class Outlet(Reading):
         queue = self.queue
         if not queue:
             return
-        data = queue[0] if len(queue) == 1 else self._fan_out.join(queue)
-        queue.clear()
         if not self.blocked:
+            bundle = self.bundle
+            data = self._fan_out.join(queue, bundle) if bundle is not None or len(queue) > 1 else queue[0]
+            queue.clear()
             self._write(data)
         else:
             # Queued before the connection was blocked by a write from elsewhere in the same turn.
-            self._held().appendleft(data)
-            self.backlog_bytes += len(data)
+            self._held().extendleft(reversed(queue))
+            self.backlog_bytes += sum(map(len, queue))
+            queue.clear()
         self._finish_if_done()
 
     def write_waiting(self) -> None:
@@ -308,7 +314,7 @@ class Outlet(Reading):
         while not self.blocked:
             chunk = self._next_chunk()
             if chunk:
-                data = b"".join(chunk)
+                data = b"".join(chunk) if self.bundle is None else self.bundle(chunk)
                 self._write(data)
                 written += len(data)
             if not self.blocked and self._has_had_its_turn(written):
@@ -370,76 +376,3 @@ class Outlet(Reading):
     def stopProducing(self) -> None:
         """The consumer is gone."""
         self.abandon()
-
-
-class SocketOutlet(Outlet):
-    """An outlet that sends straight into a plain socket, and lets Twisted wait when the socket is full."""
-
-    __slots__ = ("_is_registering", "_send")
-
-    def start(self) -> None:
-        """Take the socket. Call once, before the first write."""
-        self._send = self._transport.socket.send
-        self._is_registering = False
-
-    def _write(self, data: bytes) -> None:
-        transport = self._transport
-        # Bytes that Twisted holds (a handshake's end) must go first.
-        if transport.dataBuffer or transport._tempDataBuffer:
-            sent = 0
-        else:
-            try:
-                sent = self._send(data)
-            except OSError:
-                # Full, or broken: Twisted finds out which, and reports a broken connection as lost.
-                sent = 0
-        if sent < len(data):
-            self._block(data[sent:] if sent else data)
-
-    def _block(self, rest: bytes) -> None:
-        """Leave ``rest`` to Twisted and ask to be told when it has gone.
-
-        As a pull producer, which Twisted asks for more exactly when its buffer has run empty; registering
-        one asks at once, which is not yet the answer.
-        """
-        self.blocked = True
-        self._transport.write(rest)
-        self._is_registering = True
-        self._transport.registerProducer(self, False)
-        self._is_registering = False
-
-    def resumeProducing(self) -> None:
-        """Twisted has sent what it held."""
-        if not self._is_registering:
-            self._transport.unregisterProducer()
-            super().resumeProducing()
-
-    def _pause_reads(self, is_paused: bool) -> None:
-        if is_paused:
-            self._transport.pauseProducing()
-        else:
-            self._transport.resumeProducing()
-
-
-class StreamOutlet(Outlet):
-    """An outlet over any Twisted consumer (TLS) that tells when its buffer is full."""
-
-    __slots__ = ()
-
-    def start(self) -> None:
-        """Ask the transport to tell when it is full. Call once, before the first write."""
-        self._transport.registerProducer(self, True)
-
-    def let_go(self) -> None:
-        """TLS does not close while somebody is registered who might write."""
-        if not self.blocked:
-            self._transport.unregisterProducer()
-
-    def _write(self, data: bytes) -> None:
-        self._transport.write(data)
-
-    def _pause_reads(self, is_paused: bool) -> None:
-        # It is a producer too, where it reads from a peer at all.
-        method = getattr(self._transport, "pauseProducing" if is_paused else "resumeProducing", None)
-        if method is not None:
-            method()

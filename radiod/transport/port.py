@@ -7,14 +7,14 @@ time and size, and hands the connection over to the protocol that it belongs to.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, INegotiated, IProtocolNegotiationFactory, ITCPTransport
+from twisted.internet.interfaces import IAddress, INegotiated, ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from radiod.core.budgets.addresses import Crowd, network_of
 from radiod.core.budgets.unfinished import Unfinished
@@ -26,12 +26,14 @@ from radiod.transport.handshakes import what_failed
 from radiod.transport.limits import TransportLimits
 from radiod.transport.lingering import LINGER_SECONDS, can_linger
 from radiod.transport.liveness import Watch
+from radiod.transport.newcomers import Newcomers
 from radiod.transport.strangers import Strangers
-from radiod.wire.doors import Caller, Door, Visit, is_loopback_name
+from radiod.wire.doors import Caller, Door, Visit
 from radiod.wire.heads import END_OF_HEAD, MAX_HEAD_BYTES, PHRASES, BadHead, Head, read_head
+from radiod.wire.peers import peer_at, without_mapping
 from radiod.wire.replies import error_reply
 
-__all__ = ["Doorkeeper", "Entrance", "PortFactory"]
+__all__ = ["Doorkeeper", "PortFactory"]
 
 RAWSOCKET_MAGIC: Final = 0x7F
 
@@ -50,6 +52,8 @@ class Doorkeeper(TwistedProtocol):
         """Start the clock."""
         self._received = b""
         self._is_refused = False
+        # Whether it is in the line of newcomers.
+        self._is_in_line = False
         self._deadline: Deadline = self.factory.head_deadline(self._expire)
         self.factory.strangers.add(self)
         if ITCPTransport.providedBy(self.transport):
@@ -62,23 +66,46 @@ class Doorkeeper(TwistedProtocol):
         if self._is_refused:
             # Under TLS bytes come until the peer has closed its end.
             return
+        if not self._received:
+            self.factory.newcomers.spoke()
         received = self._received = self._received + data
+        if self._is_in_line:
+            return
         # One empty line before a request is nothing (RFC 9112, 2.2).
         request = received.removeprefix(b"\r\n")
         if received[0] == RAWSOCKET_MAGIC:
-            self._be_rawsocket()
+            self._enter_by(self._be_rawsocket)
         elif received in (b"\r", b"\r\n"):
             return
         elif not 0x41 <= request[0] <= 0x5A:
             # No HTTP method begins like this.
             self._refuse(BadHead(400))
         elif END_OF_HEAD in request:
-            end = request.index(END_OF_HEAD) + len(END_OF_HEAD)
-            self._take_head(request[:end], request[end:])
+            self._enter_by(self._take_request)
         elif len(request) > MAX_HEAD_BYTES:
             self._refuse(BadHead(431))
         else:
             self.factory.unfinished.hold(self, len(received), is_timed=False)
+
+    def _enter_by(self, what: Callable[[], None]) -> None:
+        """Let it in, when it is its turn."""
+        newcomers = self.factory.newcomers
+        if not newcomers.take(what):
+            self._is_in_line = True
+            self.transport.pauseProducing()
+            newcomers.wait(partial(self._take_turn, what))
+
+    def _take_turn(self, what: Callable[[], None]) -> None:
+        if not self._is_refused:
+            # First: whoever takes over may have it paused.
+            self.transport.resumeProducing()
+            self._is_in_line = False
+            what()
+
+    def _take_request(self) -> None:
+        request = self._received.removeprefix(b"\r\n")
+        end = request.index(END_OF_HEAD) + len(END_OF_HEAD)
+        self._take_head(request[:end], request[end:])
 
     def is_read(self) -> bool:
         """The head has a clock of its own."""
@@ -95,7 +122,7 @@ class Doorkeeper(TwistedProtocol):
         """Who this is; not before there is something to read, or the PROXY protocol has not told yet."""
         transport = self.transport
         host, port = _host_and_port(transport.getPeer())
-        peer = f"tcp:{host}:{port}" if host is not None else "unix"
+        peer = peer_at(host, port) if host is not None and port is not None else "unix"
         is_tls = INegotiated.providedBy(transport)
         return Caller(self.door, peer, host, is_tls, self.door.proxies.trust(host))
 
@@ -104,7 +131,7 @@ class Doorkeeper(TwistedProtocol):
         try:
             head = read_head(data)
             visit = caller.visit(head)
-            if head.is_websocket and not self.door.serves_radio:
+            if head.is_websocket and not self.door.upgrades(head.target.path):
                 raise BadHead(404, "no such path")
             if self.leave is None and not (caller.is_proxy and visit.address == caller.address):
                 # Of a proxy's connections one does not know whose they are before they say so.
@@ -193,6 +220,7 @@ class Doorkeeper(TwistedProtocol):
 
     def dismiss(self) -> None:
         """The server stops before the peer said anything useful."""
+        self._is_refused = True
         self.transport.loseConnection()
 
     def _forget(self) -> None:
@@ -202,6 +230,8 @@ class Doorkeeper(TwistedProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The peer left before it said anything useful, perhaps since there was no TLS to say it in."""
+        if not self._received:
+            self.factory.newcomers.spoke()
         self._forget()
         if not self._is_refused and INegotiated.providedBy(self.transport):
             what = what_failed(self.transport, reason)
@@ -209,11 +239,13 @@ class Doorkeeper(TwistedProtocol):
                 self.log.info(
                     "refused {peer}: {what}", peer=self._peer(), what=what, event="connection_refused"
                 )
+        # It may be in the line of newcomers yet.
+        self._is_refused = True
         self._on_lost()()
 
 
 def _peer_name(address: Any) -> str:
-    return f"tcp:{address.host}:{address.port}" if hasattr(address, "port") else str(address)
+    return peer_at(address.host, address.port) if hasattr(address, "port") else str(address)
 
 
 class _Place:
@@ -264,8 +296,10 @@ class PortFactory(ServerFactory):
         rawsocket: Any,
         http: Any,
         census: Census | None = None,
+        newcomers: Newcomers | None = None,
     ) -> None:
         self.census = Census() if census is None else census
+        self.newcomers = Newcomers(clock) if newcomers is None else newcomers
         self._clock = clock
         self._settings = settings
         self.strangers = strangers
@@ -305,6 +339,7 @@ class PortFactory(ServerFactory):
             if leave is None:
                 return None
         self.connections += 1
+        self.newcomers.accepted()
         doorkeeper = Doorkeeper()
         doorkeeper.leave = leave
         doorkeeper.factory = self
@@ -348,7 +383,7 @@ class PortFactory(ServerFactory):
         ``place``: what it was given as its place.
         """
         network = network_of(visit.address)
-        if not caller.door.serves_radio:
+        if not caller.door.upgrades(head.target.path):
             self._refuse_upgrade(transport, 404, "no such path")
             return
         if caller.is_proxy and network is not None and isinstance(place, _Place):
@@ -406,34 +441,7 @@ class PortFactory(ServerFactory):
         return self._clock.timers.at(self._clock.seconds() + seconds, what)
 
 
-@implementer(IProtocolNegotiationFactory)
-class Entrance(ServerFactory):
-    """What one endpoint listens with: a port's connections, through a door of its own.
-
-    For plugins' endpoints that end in TLS it says what ALPN may choose; radiod's own ask nobody.
-    """
-
-    noisy = False
-
-    def __init__(self, port: PortFactory, door: Door) -> None:
-        self._port = port
-        self.door = door
-
-    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol | None:
-        """Take one more connection; None, which closes it, when there are too many."""
-        return self._port.admit(self.door, addr)
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """What TLS clients may choose by ALPN."""
-        return [b"http/1.1"]
-
-    def listening(self, port: Any) -> Any:
-        """Know the address that ``port`` listens on. Returns: ``port``."""
-        host, _ = _host_and_port(port.getHost())
-        self.door.is_loopback = host is not None and is_loopback_name(f"[{host}]" if ":" in host else host)
-        return port
-
-
 def _host_and_port(address: Any) -> tuple[str | None, int | None]:
     """Of an address of Twisted's; None: it has none, as unix sockets."""
-    return getattr(address, "host", None), getattr(address, "port", None)
+    host = getattr(address, "host", None)
+    return host and without_mapping(host), getattr(address, "port", None)

@@ -113,6 +113,11 @@ class Reading(Scheduled):
                 self._pause_reads(is_paused)
 
     @property
+    def turns(self) -> Turns:
+        """Who shares the reactor's turns among all peers."""
+        return self._turns
+
+    @property
     def is_read(self) -> bool:
         """Whether the peer is read now, and everything that it sent was taken."""
         return not self.reads_paused

@@ -18,7 +18,9 @@ from radiod.core.timers import Deadline
 from radiod.transport.census import Census
 from radiod.transport.clock import ReactorClock
 from radiod.transport.inbox import Turns
+from radiod.transport.newcomers import Newcomers
 from radiod.transport.strangers import Strangers
+from radiod.wire.bundles import Bundle
 
 __all__ = [
     "CHUNK",
@@ -111,9 +113,11 @@ class Schedule:
         self._turn_bytes = 0
         # What was joined last in this flush, and what it came to.
         self._parts: list[bytes] = []
+        self._bundle: Bundle | None = None
         self._joined = b""
         self.strangers = Strangers()
         self.turns = Turns(clock)
+        self.newcomers = Newcomers(clock)
         refused = dict.fromkeys(REFUSALS, 0) if refused is None else refused
         self.guesses = Guesses(clock, clock.timers, refused, self._slow)
         self.unfinished = Unfinished(clock, clock.timers, refused, message_timeout, max_unfinished)
@@ -162,10 +166,11 @@ class Schedule:
         finally:
             self._parts, self._joined = [], b""
 
-    def join(self, queue: list[bytes]) -> bytes:
+    def join(self, queue: list[bytes], bundle: Bundle | None) -> bytes:
         """One write of all in a queue. Listeners of the same events have the same, joined once for all."""
-        if queue != self._parts:
-            self._parts, self._joined = queue.copy(), b"".join(queue)
+        if queue != self._parts or bundle is not self._bundle:
+            self._parts, self._bundle = queue.copy(), bundle
+            self._joined = b"".join(queue) if bundle is None else bundle(queue)
         return self._joined
 
     def rest(self, outlet: Scheduled) -> None:

@@ -27,7 +27,8 @@ from radiod.errors import INVALID_ARGUMENT, PAYLOAD_SIZE_EXCEEDED, QUOTA, PeerEr
 from radiod.transport.batched import Unbatcher, batched_poll_format
 from radiod.transport.census import LONG_POLL
 from radiod.transport.clock import ReactorClock
-from radiod.transport.driver import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR, WampDriver
+from radiod.transport.driver import WampDriver
+from radiod.transport.endings import INTERNAL_ERROR, INVALID_PAYLOAD, PROTOCOL_ERROR
 from radiod.transport.formats import SUBPROTOCOLS, PollFormat, poll_format
 from radiod.transport.inbox import Work
 from radiod.transport.limits import TransportLimits
@@ -170,6 +171,11 @@ class Poll:
         if is_batched:
             make_format = partial(batched_poll_format, codec.name)
             self._unbatcher = Unbatcher(self._driver, self._outlet, codec, make_format)
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds after which the client is to come back, once it is sent away; 0: it is not."""
+        return self._outlet.retry_after
 
     # --- receiving, as the client sees it
 

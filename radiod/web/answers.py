@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Final, Protocol
 
 from twisted.logger import Logger
 
-from radiod.errors import OverLimit, RadiodError, http_status
+from radiod.errors import OverLimit, RadiodError, TryLater, http_status
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.doors import Visit
@@ -20,6 +21,7 @@ __all__ = [
     "NO_TEXT",
     "Request",
     "credential",
+    "later",
     "log_refused",
     "over_limit",
     "query",
@@ -71,6 +73,8 @@ def refusal(error: RadiodError, *fields: tuple[str, str]) -> Answer:
     """An error of radiod's, as its own routes tell it."""
     if isinstance(error, OverLimit):
         return over_limit(error, *fields)
+    if isinstance(error, TryLater):
+        fields = (later(error.retry_after), *fields)
     status = http_status(error)
     return json_answer(status, refused(error), *with_retry(status, fields))
 
@@ -83,6 +87,11 @@ def over_limit(error: OverLimit, *fields: tuple[str, str]) -> Answer:
 def retry_after(error: OverLimit) -> tuple[str, str]:
     """When it may be tried again, as a field."""
     return "Retry-After", str(error.retry_after)
+
+
+def later(seconds: float) -> tuple[str, str]:
+    """When a client is to come back, as a field: whole seconds."""
+    return "Retry-After", str(ceil(seconds))
 
 
 def log_refused(

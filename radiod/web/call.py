@@ -31,6 +31,7 @@ from radiod.web.limits import telling
 from radiod.web.ongoing import Ongoing
 from radiod.web.repeats import HEADER, Repeats
 from radiod.web.routes import Outcome, Route, settle
+from radiod.web.tracing import trace_of
 from radiod.wire.answer import Answer
 from radiod.wire.answers import chunk, end_event, end_line, json_answer
 from radiod.wire.codecs import JSON, Payload, Undecodable
@@ -121,6 +122,9 @@ class Call(Route):
     ) -> Callable[[], None]:
         """Make a call. Returns: what has its callee stop."""
         procedure, payload, options = asked
+        trace = trace_of(request, self._callers)
+        if trace is not None:
+            trace.mark(options)
         try:
             call = caller.realm.gateway.call(caller.visitor, procedure, payload, options, on_progress)
         except Refused as refusal:

@@ -90,8 +90,11 @@ class UnknownCaller(Exception):
 class Callers:
     """Finds out who asks. Wrong keys and signatures are counted, and logged without what was shown.
 
-    ``is_token``: whether a text has the form of a listen token, which is no key.
+    ``is_token``: whether a text has the form of a listen token, which is no key; ``is_traced``: whether
+    somebody follows the traces that requests are part of.
     """
+
+    is_traced = False
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from radiod.errors import NoAccess, OverLimit, RadiodError, Refused, WrongSecret
 from radiod.web.answers import Request, over_limit, retry_after
 from radiod.web.callers import Caller, Callers
 from radiod.web.limits import telling
+from radiod.web.tracing import trace_of
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 from radiod.wire.codecs import JSON, Payload
@@ -55,6 +56,10 @@ OK: Final = b'{"message":"OK"}'
 
 MOST_WRONG: Final = 8
 """Wrong keys of channels in one request, after which no more is looked at: whoever guesses must ask again."""
+
+
+MOST_TRACED: Final = 100
+"""Items of one request that are part of its trace: nobody can read longer ones."""
 
 
 class BridgeOptions(PublishOptions):
@@ -113,6 +118,8 @@ class Publisher:
         "_channel_key",
         "_gateway",
         "_request",
+        "_trace",
+        "_traced",
         "_wrong_keys",
         "holder",
     )
@@ -127,6 +134,8 @@ class Publisher:
         self._request = request
         self._callers = callers
         self._wrong_keys = 0
+        self._trace = trace_of(request, callers)
+        self._traced = 0
 
     def tell_limits(self) -> None:
         """Tell with an answer that begins what the plan of the account allows, and what is left."""
@@ -155,6 +164,8 @@ class Publisher:
         network = _network(fields["network"])
         # An HTTP answer is an acknowledgement.
         options = PublishOptions(acknowledge=True, key=self._channel_key)
+        if self._trace is not None:
+            self._mark(options)
         if network is None:
             raise Rejected(403, NOT_YOURS)
         verdict = self._right(network, options)
@@ -170,6 +181,12 @@ class Publisher:
             return gateway.publish(self._actor, network, payload, options, verdict)
 
         return self._answer(_say_to_network, publish)
+
+    def _mark(self, options: PublishOptions) -> None:
+        """Have an item be part of the request's trace."""
+        if self._trace is not None and self._traced < MOST_TRACED:
+            self._traced += 1
+            self._trace.mark(options)
 
     def _right(self, topic: str, options: PublishOptions) -> Verdict | None:
         """The right to publish on a topic; None: it is no topic, which is told when it is published to.
@@ -188,6 +205,8 @@ class Publisher:
             asked = _BRIDGE.decode(body)
         except ValueError as error:
             return json_answer(400, bridge_error(said_of(error)))
+        if self._trace is not None:
+            self._mark(asked.options)
         gateway = self._gateway
         try:
             payload = payload_of(asked.args, asked.kwargs, gateway.max_nesting)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from radiod.core.budgets.addresses import network_of
+from radiod.core.draining import Draining
 from radiod.core.holders import Holder
 from radiod.core.promises import Promise, chain
 from radiod.errors import (
@@ -17,7 +18,16 @@ from radiod.errors import (
     Refused,
     WrongSecret,
 )
-from radiod.web.answers import NO_TEXT, Request, credential, log_refused, query, refusal, rest_of_path
+from radiod.web.answers import (
+    NO_TEXT,
+    Request,
+    credential,
+    later,
+    log_refused,
+    query,
+    refusal,
+    rest_of_path,
+)
 from radiod.web.routes import Outcome, Route
 from radiod.web.suspicion import Suspicion
 from radiod.wire.answer import Answer
@@ -67,8 +77,14 @@ class Listen(Route):
     """Serves channels' samples: of ``channel``, the one that the path names, or those that the query does."""
 
     def __init__(
-        self, streams: ChannelStreams, polls: Polls, suspicion: Suspicion, channel: str | None = None
+        self,
+        streams: ChannelStreams,
+        polls: Polls,
+        suspicion: Suspicion,
+        draining: Draining,
+        channel: str | None = None,
     ) -> None:
+        self._draining = draining
         self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
@@ -94,9 +110,10 @@ class Listen(Route):
         asked: dict[str, str],
         keys: tuple[str | None, ...],
     ) -> Outcome:
-        listener = Listener(request, self._streams, self._polls, self._suspicion)
+        listener = Listener(request, self._streams, self._polls, self._suspicion, self._draining)
         last = request.header(b"last-event-id")
         try:
+            listener.check_draining()
             admitted: Any = self._streams.admit(keys[0], channels, asked, request.visit, last, keys[1])
             begun = chain(admitted, lambda stream: listener.begin(stream, keys))
         except Refused as error:
@@ -109,13 +126,34 @@ class Listen(Route):
 class Listener:
     """The answer to one request: a stream, samples, an error, or nothing if the client has gone before."""
 
-    def __init__(self, request: Request, streams: ChannelStreams, polls: Polls, suspicion: Suspicion) -> None:
+    def __init__(
+        self,
+        request: Request,
+        streams: ChannelStreams,
+        polls: Polls,
+        suspicion: Suspicion,
+        draining: Draining,
+    ) -> None:
+        self._draining = draining
         self._request = request
         self._suspicion = suspicion
         self._streams = streams
         self._polls = polls
         # Of whom to ask why a quota has ended a poll.
         self._holder: Holder | None = None
+
+    def check_draining(self) -> None:
+        """Raises: TryLater: nobody new is let in. Who polls was here before, perhaps."""
+        request = self._request
+        if self._media_type() is not None:
+            self._draining.check()
+        elif request.method != "HEAD":
+            self._draining.check_poll(request.connection)
+
+    def _media_type(self) -> str | None:
+        """Of the stream that the client accepts; None: it polls."""
+        accepted = self._request.header(b"accept") or ""
+        return next((one for one in STREAMS if one in accepted), None)
 
     def begin(self, stream: Any, keys: tuple[str | None, ...]) -> None:
         """Serve an admitted listener, whose ``keys`` were right.
@@ -126,8 +164,7 @@ class Listener:
         if request.is_over:
             return
         self._suspicion.proven(request, keys)
-        accepted = request.header(b"accept") or ""
-        media_type = next((one for one in STREAMS if one in accepted), None)
+        media_type = self._media_type()
         if media_type is not None:
             self._stream(media_type, stream)
         elif request.method == "HEAD":
@@ -169,6 +206,9 @@ class Listener:
             fields.append(("X-Radiod-Recovered", "false"))
         if polled.lost:
             fields.append(("X-Radiod-Lost", str(polled.lost)))
+        if polled.retry_after:
+            fields.append(later(polled.retry_after))
+            self._draining.forget(self._request.connection)
         if polled.samples:
             self._request.answer(Answer(200, polled.samples, fields=tuple(fields)))
         elif polled.is_over:

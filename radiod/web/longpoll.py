@@ -11,8 +11,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+from radiod.core.draining import Draining
 from radiod.errors import QUOTA, Refused
-from radiod.web.answers import NO_PATH, Request, refusal
+from radiod.web.answers import NO_PATH, Request, later, refusal
 from radiod.web.routes import Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -27,6 +28,9 @@ class Transport(Protocol):
     protocol: str
     content_type: str
     is_over: bool
+
+    @property
+    def retry_after(self) -> float: ...
 
     def receive(self, answer: Callable[[bytes | None], None]) -> Callable[[], None]: ...
 
@@ -61,8 +65,9 @@ class LongPoll(Route):
     methods = ("POST", "OPTIONS")
     is_for_pages = True
 
-    def __init__(self, transports: Transports) -> None:
+    def __init__(self, transports: Transports, draining: Draining) -> None:
         self._transports = transports
+        self._draining = draining
         self._actions = {"receive": _receive, "send": _send, "close": _close}
 
     def post(self, request: Request) -> Outcome:
@@ -87,6 +92,7 @@ class LongPoll(Route):
         except (ValueError, RecursionError):
             return json_answer(400, {"error": 'the body must be {"protocols": […]}'})
         try:
+            self._draining.check()
             visit = request.visit
             transport = self._transports.open(asked.protocols, visit.peer, visit.origin)
         except Refused as error:
@@ -96,7 +102,7 @@ class LongPoll(Route):
 
 def _receive(request: Request, transport: Transport) -> Outcome:
     if transport.is_over:
-        return json_answer(404, {"error": "the transport has ended"})
+        return json_answer(404, {"error": "the transport has ended"}, *_later(transport))
 
     def received(data: bytes | None) -> None:
         if data is None:
@@ -104,10 +110,15 @@ def _receive(request: Request, transport: Transport) -> Outcome:
         elif data:
             request.answer(Answer(200, data, transport.content_type.encode()))
         else:
-            request.answer(NOTHING)
+            request.answer(Answer(204, fields=_later(transport)))
 
     _wait(request, transport.receive(received))
     return None
+
+
+def _later(transport: Transport) -> tuple[tuple[str, str], ...]:
+    """When the client is to come back, if the server has sent it away."""
+    return (later(transport.retry_after),) if transport.retry_after else ()
 
 
 def _send(request: Request, transport: Transport) -> Outcome:

@@ -15,7 +15,7 @@ __all__ = ["Outcome", "Route", "settle"]
 
 ALLOWED_HEADERS: Final = (
     "API-KEY, Authorization, Channel-Key, Idempotency-Key, Last-Event-ID, Prefer, "
-    "Cache-Control, Content-Encoding, Content-Type, Pragma, X-Requested-With"
+    "Cache-Control, Content-Encoding, Content-Type, Pragma, X-Requested-With, traceparent, tracestate"
 )
 """What pages of other sites may send: keys (whoever has one was given it, cookies mean nothing), and what
 stock clients add to their requests."""
@@ -42,6 +42,8 @@ class Route:
     """What its requests are counted under: where it is, with ``{names}`` for what clients choose."""
     is_for_watchers: bool = False
     """Whether it is served where only those come who watch the server."""
+    is_for_operators: bool = False
+    """Whether it is served where only those come who operate it."""
     methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
     untold: tuple[str, ...] = ()
     """Methods that are answered, too, and that ``Allow`` does not name."""

@@ -15,14 +15,31 @@ __all__ = ["PAGES", "Site", "WampPath", "page"]
 
 PAGES: Final = Path(__file__).parent / "pages"
 
-SECURITY_FIELDS: Final = (
+Fields = tuple[tuple[str, str], ...]
+
+_FIELDS: Final[Fields] = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+
+SECURITY_FIELDS: Final[Fields] = (
     (
         "Content-Security-Policy",
         "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
+    *_FIELDS,
+)
+
+ADMIN_FIELDS: Final[Fields] = (
+    (
+        # Nothing from elsewhere, nothing to elsewhere, and no text that becomes markup. Browsers that take
+        # 'self' for the WebSocket of the same host are those since 2022.
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'",
+    ),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    *_FIELDS,
 )
 
 TYPES: Final = {
@@ -33,24 +50,41 @@ TYPES: Final = {
 }
 
 
-def page(name: str) -> Answer:
+def page(name: str, fields: Fields = SECURITY_FIELDS) -> Answer:
     """One of the pages' files, held in memory: there are few, and they are small.
 
     It is asked for again each time: a new server may bring a new page.
     """
     file = PAGES / name
-    return Answer(200, file.read_bytes(), TYPES[file.suffix], b"no-cache", SECURITY_FIELDS)
+    return Answer(200, file.read_bytes(), TYPES[file.suffix], b"no-cache", fields)
 
 
 class Page(Route):
     """One of the pages' files."""
 
-    def __init__(self, name: str) -> None:
-        self._answer = page(name)
+    def __init__(self, name: str, fields: Fields = SECURITY_FIELDS) -> None:
+        self._answer = page(name, fields)
 
     def get(self, request: Request) -> Outcome:
         """The file."""
         return self._answer
+
+
+class AdminPage(Page):
+    """A file of the page of operators. Where that is not served there is no such path.
+
+    The page is the same for everybody and knows nothing: who logs in there is asked as on any WebSocket.
+    """
+
+    is_for_operators = True
+    is_for_pages = False
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, ADMIN_FIELDS)
+
+    def get(self, request: Request) -> Outcome:
+        """The file, if it is served here."""
+        return super().get(request) if request.connection.door.serves_admin else NO_PATH
 
 
 class NotFound(Route):
@@ -70,6 +104,8 @@ class WholeServer(Route):
 class WampPath(Route):
     """Where WAMP over WebSocket is, for requests that do not ask for a WebSocket."""
 
+    is_for_operators = True
+
     def get(self, request: Request) -> Outcome:
         """426."""
         text = "this is WAMP over WebSocket; over HTTP it is at /lp"
@@ -87,10 +123,17 @@ class Site:
     def __init__(self, leaves: Mapping[str, Route], below: Mapping[str, Route]) -> None:
         names = sorted(file.name for file in PAGES.iterdir() if file.suffix in TYPES)
         # Addresses in pages are relative, so that they work below any path; each page is at one only.
-        files = {f"/static/{name}": Page(name) for name in names if not name.endswith(".html")}
+        files = {f"/static/{name}": _file(name) for name in names if not name.endswith(".html")}
         for page in files.values():
             page.label = "/static/{file}"
-        self._leaves: dict[str, Route] = {"/": Page("index.html"), "*": WholeServer(), **files, **leaves}
+            page.is_for_operators = True
+        self._leaves: dict[str, Route] = {
+            "/": Page("index.html"),
+            "/admin": AdminPage("admin.html"),
+            "*": WholeServer(),
+            **files,
+            **leaves,
+        }
         self._below = dict(below)
         self._not_found = NotFound()
         for path, route in self._leaves.items():
@@ -104,3 +147,7 @@ class Site:
             return leaf
         base = path[: path.find("/", 1) + 1]
         return self._not_found if path == base else self._below.get(base, self._not_found)
+
+
+def _file(name: str) -> Page:
+    return AdminPage(name) if name.startswith("admin") else Page(name)

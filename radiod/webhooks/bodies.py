@@ -70,7 +70,7 @@ class EventFormat:
         channel, at = msgspec.json.encode(broadcast.topic), msgspec.json.encode(position)
         return b'{"realm":%b,"channel":%b,"position":%b,"data":%b}' % (self._realm, channel, at, sample)
 
-    def last_words(self) -> bytes:
+    def last_words(self, retry_ms: int) -> bytes:
         """None."""
         return b""
 

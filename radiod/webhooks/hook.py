@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +31,11 @@ class Address(Struct, frozen=True):
     realm: str
     name: str
     url: str
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """What tells it from others."""
+        return self.realm, self.name
 
     @property
     def shown(self) -> str:
@@ -74,6 +79,7 @@ class Hook:
         self._deadline: Deadline | None = None
         self._asking: Deferred[Outcome] | None = None
         self._is_off = self._is_stopped = False
+        self._left: list[Letter] = []
         self.on_off: Callable[[], None] = lambda: None
         self._on_rest: Callable[[], None] | None = None
         self.delivered = self.failed = self.given_up = 0
@@ -90,6 +96,16 @@ class Hook:
             self._give_up(1)
             return
         self._give_up(self._waiting.add(Letter(f"msg_{self._ids.secret()}", body)))
+        self._go_on()
+
+    def kept(self) -> list[Letter]:
+        """What waits, or did when this stopped: for another process to send."""
+        return self._left if self._is_stopped else self._waiting.letters
+
+    def resume(self, letters: Iterable[Letter]) -> None:
+        """Have sent, first of all, what waited in another process."""
+        for letter in letters:
+            self._give_up(self._waiting.add(letter))
         self._go_on()
 
     def missed(self) -> None:
@@ -213,7 +229,7 @@ class Hook:
         return self._schedule.due > self._clock.seconds()
 
     def stop(self) -> None:
-        """Cancel the request that is under way, and give up what waits."""
+        """Cancel the request that is under way; what waits is left to another process, if there is one."""
         self._is_stopped = True
         for deadline in (self._deadline, self._telling):
             if deadline is not None:
@@ -221,8 +237,10 @@ class Hook:
         if self._asking is not None:
             self._asking.cancel()
         self._sender.close()
-        self._give_up(self._waiting.clear())
         self._tell()
+        self._left = self._waiting.letters
+        if self._waiting.clear():
+            self._log_warning("{count} events were not delivered before the end", count=len(self._left))
 
     # --- telling
 

@@ -36,6 +36,11 @@ class Waiting:
         return len(self._letters)
 
     @property
+    def letters(self) -> list[Letter]:
+        """All of them."""
+        return list(self._letters)
+
+    @property
     def first(self) -> Letter | None:
         """What is to be sent next, or is on its way."""
         return self._letters[0] if self._letters else None

@@ -18,6 +18,8 @@ __all__ = [
     "end_event",
     "end_line",
     "json_answer",
+    "retry_event",
+    "retry_line",
     "stream_head",
 ]
 
@@ -93,6 +95,16 @@ def end_event(reason: str) -> bytes:
 def end_line(reason: str) -> bytes:
     """The last line of JSON for one whose access has ended, and the empty one behind it."""
     return b'{"end": "%b"}\n\n' % reason.encode("ascii")
+
+
+def retry_event(milliseconds: int) -> bytes:
+    """When an EventSource is to come back: the end of its stream is one that it does not mind."""
+    return b"retry: %d\n\n" % milliseconds
+
+
+def retry_line(milliseconds: int) -> bytes:
+    """The same as the last line of JSON, and the empty one behind it."""
+    return b'{"retry": %d}\n\n' % milliseconds
 
 
 @lru_cache(64)

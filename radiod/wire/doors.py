@@ -15,7 +15,17 @@ from msgspec import Struct
 from radiod.wire.forwarded import Forwarding, Proxies
 from radiod.wire.heads import BadHead, Head
 
-__all__ = ["ANY", "NULL", "ORIGIN", "Caller", "Door", "Visit", "is_loopback_name", "usual_origin"]
+__all__ = [
+    "ANY",
+    "NULL",
+    "ORIGIN",
+    "WAMP_PATH",
+    "Caller",
+    "Door",
+    "Visit",
+    "is_loopback_name",
+    "usual_origin",
+]
 
 ANY: Final = "*"
 NULL: Final = "null"
@@ -23,6 +33,9 @@ NULL: Final = "null"
 
 ORIGIN: Final = re.compile(r"(https?)://((?:[a-z0-9._-]+|\[[0-9a-f:.]+\]))(?::(\d{1,5}))?")
 PORTS: Final = {"http": "80", "https": "443"}
+
+WAMP_PATH: Final = "/ws"
+"""Where WAMP over WebSocket is."""
 
 LOOPBACK: Final = re.compile(r"localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[::1\]")
 
@@ -68,7 +81,9 @@ class Door:
         self._origins = None if origins is None else frozenset(map(usual_origin, origins))
         self.serves_radio = True
         self.serves_metrics = False
-        """What is served behind it: all that the radio is for, and what it tells whoever watches it."""
+        self.serves_admin = False
+        """What is served behind it: all that the radio is for, what it tells whoever watches it, and the page
+        of those who operate it, with the WebSocket that this speaks."""
         self.tells_peer_late = False
         """Whether the PROXY protocol tells who connects, after the connection was accepted."""
         self.is_loopback = False
@@ -77,6 +92,10 @@ class Door:
     @property
     def _is_private(self) -> bool:
         return self.is_loopback and not self._has_proxies
+
+    def upgrades(self, path: str) -> bool:
+        """Whether a WebSocket may be asked for at this path."""
+        return self.serves_radio or (self.serves_admin and path == WAMP_PATH)
 
     def serves(self, host: str) -> bool:
         """Whether requests to this ``Host`` are answered; clients without any are none of a browser's."""

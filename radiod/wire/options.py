@@ -101,8 +101,8 @@ class Passthru(Options):
 PASSTHRU = Passthru.__struct_fields__
 
 
-class PublishOptions(Passthru):
-    """PUBLISH.Options."""
+class PublishOptions(Passthru, omit_defaults=True):
+    """PUBLISH.Options; written without those that are the default."""
 
     acknowledge: bool = False
     exclude_me: bool = True
@@ -117,6 +117,9 @@ class PublishOptions(Passthru):
     key: Text | None = field(name="_radiod_key", default=None)
     # Checked by the core, which refuses it by name and lets the session go on.
     stream: Any = field(name="_radiod_stream", default=None)
+    # Of W3C Trace Context; what is malformed is ignored, where somebody follows traces at all.
+    traceparent: Any = field(name="_radiod_traceparent", default=None)
+    tracestate: Any = field(name="_radiod_tracestate", default=None)
 
     def narrows(self) -> bool:
         """True when some subscribers may not receive the event by its publisher's choice."""
@@ -175,6 +178,8 @@ class CallOptions(Passthru):
     receive_progress: bool = False
     progress: bool = False
     disclose_me: bool = False
+    traceparent: Any = field(name="_radiod_traceparent", default=None)
+    tracestate: Any = field(name="_radiod_tracestate", default=None)
 
 
 class CancelOptions(Options):

@@ -160,3 +160,31 @@ def test_whose_rights_have_changed_must_log_in_again(jar):
         jar.remember(cookie, principal)
     jar.forget_holder(ann.holder)
     assert [jar.recall(cookie) for cookie in "abc"] == [None, bob, None]
+
+
+def test_who_had_one_when_another_process_ran_has_it(jar, clock):
+    jar.remember("c", ANN)
+    clock.advance(40)
+    jar.remember("d", make_principal("bob"))
+    after = CookieJar(clock, SequentialIds(), lifetime_s=70.0, max_entries=3)
+    for one in jar.kept():
+        after.resume(*one)
+    assert (after.recall("c"), after.recall("d").authid, after.recall("e")) == (ANN, "bob", None)
+    clock.advance(61)
+    # Neither longer than before, nor longer than is allowed now.
+    assert (after.recall("c"), after.recall("d").authid) == (None, "bob")
+    clock.advance(10)
+    assert after.recall("d") is None
+
+
+def test_those_are_no_more_than_may_be_remembered_and_none_that_is_over(jar, clock):
+    for id in "abc":
+        jar.remember(id, ANN)
+    after = CookieJar(clock, SequentialIds(), lifetime_s=100.0, max_entries=2)
+    for hashed, principal, left in jar.kept():
+        after.resume(hashed, principal, left)
+    assert len(after) == 2
+    after = CookieJar(clock, SequentialIds(), lifetime_s=100.0, max_entries=2)
+    for hashed, principal, left in jar.kept():
+        after.resume(hashed, principal, left - 100)
+    assert len(after) == 0

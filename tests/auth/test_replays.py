@@ -127,3 +127,21 @@ def told_as(at, name):
 
 Repeated.TestCase.settings = settings(max_examples=100, stateful_step_count=50)
 TestRepeated = Repeated.TestCase
+
+
+def test_what_came_to_another_process_came():
+    before, after = Replays(FRESH, 4), Replays(FRESH, 4)
+    for number in range(5):
+        comes(before, number, at=NOW + number)
+    comes(before, 1, key="other")
+    for one in before.kept():
+        after.resume(*one)
+    assert len(after) == len(before)
+    assert not any(comes(after, number, at=NOW + number) for number in range(5))
+    assert not comes(after, 1, key="other")
+    assert comes(after, 9, at=NOW + 9)
+    small = Replays(FRESH, 2)
+    for one in before.kept():
+        small.resume(*one)
+    assert len(small) <= 2
+    assert not any(comes(small, number, at=NOW + number) for number in range(5))

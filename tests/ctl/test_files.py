@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 import pytest
+from support.tls import Issued
 
+from radiod import command
 from radiod.core.access.records import Act
 from radiod.ctl.values import moment, month, size
 from radiod.store.access import SqliteAccess
@@ -16,7 +18,7 @@ class TestCheckConfig:
     def test_a_good_file(self, run, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "radiod.toml").write_text("[realms.radio]\nanonymous = 'listener'\n")
-        assert run("check-config") == (0, "radiod.toml: fine\n", "")
+        assert run("check-config") == (0, "radiod.toml: a server can start with it\n", "")
         assert run("check-config", tmp_path / "radiod.toml", "--json").json["ok"]
 
     @pytest.mark.parametrize(
@@ -26,6 +28,8 @@ class TestCheckConfig:
             ("[realms.r.keys.k]\nkey_file = 'nowhere'\n", "realms.r.keys.k.key_file: "),
             ("[realms.r.channels.c]\ndurable = true\n", "realms.r.channels.c.durable: needs a store"),
             ("[admin]\nsockt = ''\n", "admin.sockt: unknown key; did you mean socket?"),
+            ("[[listen]]\nendpoint = 'tcp:x'\n", "listen.[0].endpoint: cannot listen on 'tcp:x'"),
+            ("[[listen]]\nendpoint = 'tcp:1'\ntls = {certificate = 'x', key = 'x'}\n", "listen.[0].tls: "),
         ],
     )
     def test_a_bad_one_is_one_line_and_status_1(self, run, tmp_path, text, told):
@@ -33,9 +37,34 @@ class TestCheckConfig:
         file.write_text(text)
         done = run("check-config", file)
         assert (done.status, done.out) == (1, "")
+        assert done.err.startswith(f"radioctl: {file}: ")
         assert told in done.err
         assert done.err.count("\n") == 1
         assert run("--config", file, "check-config", "--json").status == 1
+
+    def test_it_says_what_radiod_check_says(self, run, tmp_path, capsys):
+        """Of good files, of those with a warning, and of bad ones."""
+        pair = "[[listen]]\nendpoint = 'tcp:1'\ntls = {certificate = 'cert.pem', key = 'key.pem'}\n"
+        for days, options in ((30, ()), (5, ()), (-1, ()), (30, ("--no-secrets",))):
+            issued = Issued("localhost", days=days)
+            (tmp_path / "cert.pem").write_bytes(issued.certificate_pem())
+            (tmp_path / "key.pem").write_bytes(issued.key_pem())
+            if options:
+                (tmp_path / "key.pem").unlink()
+            file = tmp_path / "x.toml"
+            file.write_text(pair)
+            done = run("check-config", file, *options)
+            words = ["check", "--config", str(file), *options]
+            if days < 0:
+                with pytest.raises(SystemExit) as ended:
+                    command.main(words)
+                # The interpreter prints a text, and exits with 1.
+                status, told = 1, ("", f"{ended.value.code}\n")
+            else:
+                status, told = command.main(words), capsys.readouterr()
+            assert done == (status, told[0], told[1].replace("radiod: ", "radioctl: "))
+            assert done.status == (1 if days < 0 else 0)
+            assert ("warning: " in done.err) is (days == 5)
 
 
 @pytest.fixture
@@ -241,7 +270,7 @@ def test_help_names_every_command(run):
     words = run("--help").out.split()
     for name in ("key", "account", "plan", "user", "channel", "publish", "listen", "call", "usage", "audit"):
         assert name in words
-    for name in ("stats", "top", "check-config", "backup", "restore", "completion"):
+    for name in ("stats", "top", "metrics", "debug", "check-config", "backup", "restore", "completion"):
         assert name in words
 
 

@@ -39,7 +39,7 @@ def test_the_file_may_be_elsewhere_and_the_socket_too(run, server, tmp_path, mon
     monkeypatch.chdir("/")
     assert run("--config", folder / "x.toml", "key", "get", "k", "--json").status == 0
     assert run("--socket", tmp_path / "radiod-admin.sock", "key", "get", "k", "--json").status == 0
-    assert [hello[1] for hello in server.hellos] == ["a", "radio"]
+    assert [hello[1] for hello in server.hellos] == ["a", "radiod.admin"]
 
 
 def test_no_secret_of_the_file_is_read(run, server, tmp_path):
@@ -62,6 +62,17 @@ def test_without_a_place_it_is_wrong_usage(run, tmp_path, monkeypatch, text, tol
     done = run("key", "get", "k")
     assert done.status == 2
     assert told in done.err
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_server_of_the_unit(run, server, tmp_path, monkeypatch):
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    (tmp_path / "radiod.toml").write_text("a = [")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", f"{folder}:/elsewhere")
+    assert "not TOML" in run("key", "get", "k").err
+    (folder / "admin.sock").symlink_to(tmp_path / "radiod-admin.sock")
+    assert run("key", "get", "k", "--json").status == 0
+    assert server.hellos[-1][1] == "radiod.admin"
 
 
 def test_nobody_there_is_status_3(run, tmp_path, monkeypatch):

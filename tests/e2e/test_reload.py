@@ -1,25 +1,29 @@
-"""A configuration taken anew by real servers: by radioctl, by a signal, with TLS, and under load."""
+"""A configuration taken anew by real servers: by radioctl, by a signal, and with TLS."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 
 import pytest
-from support.running import ROOT, environment, free_port, radiod
-from support.tls import Issued, for_threads
+from support.memory import server_frames, upgrade
+from support.passing import passed_on_by_name
+from support.running import ROOT, Server, environment, free_port, program, radiod, wait_until
+from support.tls import Issued
 from websockets.sync.client import connect
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
-RELOADS = 50
+WEB_SOCKETS = 100
+TEXT = 1
+JS = ROOT / "tests" / "e2e" / "js"
 BASE = """
 [realms.radio]
 anonymous = "listener"
@@ -151,142 +155,123 @@ def test_endpoints_come_and_go_and_those_that_stay_accept_all_the_time(serve):
     assert reloaded.publish("feed-secret", n=2) == 421
 
 
-@pytest.mark.parametrize("kind", ["ssl", "tls", "beside"])
-def test_a_new_certificate_is_shown_to_new_connections_and_closes_none(world, kind):
-    folder, port, plain = world.folder, free_port(), free_port()
-    (folder / "pems").mkdir()
+class Shown:
+    """A server with TLS, whose certificate changes: ``kind`` says how it is given."""
 
-    def write(issued, key=None):
-        (folder / "cert.pem").write_bytes(issued.certificate_pem())
-        (folder / "key.pem").write_bytes((key or issued).key_pem())
+    def __init__(self, world, kind):
+        folder, self.port, plain = world.folder, free_port(), free_port()
+        (folder / "pems").mkdir()
+        self.folder = folder
+        self.write(Issued("localhost"))
+        pair = f"privateKey={folder}/key.pem:certKey={folder}/cert.pem"
+        endpoint = {
+            "ssl": f"ssl:{self.port}:{pair}:interface=127.0.0.1",
+            "tls": rf"tls:{folder}/pems:{self.port}:interface=\\:\\:ffff\\:127.0.0.1",
+            "beside": f"tcp:{self.port}:interface=127.0.0.1",
+            "systemd": "systemd:name=http",
+        }[kind]
+        beside = f'tls = {{certificate = "{folder}/cert.pem", key = "{folder}/key.pem"}}\n'
+        head = f'{listen(plain)}[[listen]]\nendpoint = "{endpoint}"\n'
+        head += beside * (kind in ("beside", "systemd"))
+        if kind == "systemd":
+            self.reloaded = self._passed_on(world, head, plain)
+        else:
+            self.reloaded = Reloaded(folder, world.enter(radiod(folder, head + BASE, plain)), head)
+
+    def _passed_on(self, world, head, plain):
+        """As systemd starts it: the socket is there before."""
+        listener = world.enter(socket.create_server(("127.0.0.1", self.port)))
+        log = self.folder / "log"
+        reloaded = Reloaded(self.folder, Server(None, plain, log), head)
+        reloaded.write(BASE)
+        command, options = passed_on_by_name([listener], ["http"], "--config", str(reloaded.file))
+        process = world.enter(program(command, log, **options))
+        wait_until(lambda: "on the air" in log.read_text(), process, log)
+        return reloaded
+
+    def write(self, issued, key=None):
+        self.issued = issued
+        (self.folder / "cert.pem").write_bytes(issued.certificate_pem())
+        (self.folder / "key.pem").write_bytes((key or issued).key_pem())
         both = (key or issued).key_pem() + issued.certificate_pem()
-        (folder / "pems" / "localhost.pem").write_bytes(both)
+        (self.folder / "pems" / "localhost.pem").write_bytes(both)
 
-    def shown():
-        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=SECONDS))
+    def serial(self):
+        """What openssl says."""
+        asked = ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-servername", "localhost"]
+        shown = subprocess.run(asked, input=b"", capture_output=True, timeout=SECONDS, check=True).stdout
+        asked = ["openssl", "x509", "-noout", "-serial"]
+        told = subprocess.run(asked, input=shown, capture_output=True, timeout=SECONDS, check=True).stdout
+        return int(told.decode().strip().removeprefix("serial="), 16)
 
-    def der(issued):
-        return ssl.PEM_cert_to_DER_cert(issued.certificate_pem().decode())
+    def trusting(self, *alpn):
+        context = ssl.create_default_context(cadata=self.issued.certificate_pem().decode())
+        context.set_alpn_protocols(list(alpn))
+        return context
 
-    first, second, third = Issued("localhost"), Issued("localhost"), Issued("localhost")
-    write(first)
-    endpoint = {
-        "ssl": f"ssl:{port}:privateKey={folder}/key.pem:certKey={folder}/cert.pem:interface=127.0.0.1",
-        "tls": rf"tls:{folder}/pems:{port}:interface=\\:\\:ffff\\:127.0.0.1",
-        "beside": f"tcp:{port}:interface=127.0.0.1",
-    }[kind]
-    beside = f'tls = {{certificate = "{folder}/cert.pem", key = "{folder}/key.pem"}}\n' * (kind == "beside")
-    head = f'{listen(plain)}[[listen]]\nendpoint = "{endpoint}"\n{beside}'
-    server = world.enter(radiod(folder, head + BASE, plain))
-    reloaded = Reloaded(folder, server, head)
-    (folder / "trusted.pem").write_bytes(first.certificate_pem())
-    trusting = for_threads(folder / "trusted.pem")
-    sockets = [
-        world.enter(
-            connect(
-                f"wss://127.0.0.1:{port}/listen/news",
-                ssl=trusting,
-                server_hostname="localhost",
-                open_timeout=SECONDS,
-            )
+    def web_socket(self, context):
+        """A listener, read and written in one thread: a hundred need no hundred threads."""
+        plain = socket.create_connection(("127.0.0.1", self.port), SECONDS)
+        client = context.wrap_socket(plain, server_hostname="localhost")
+        client.sendall(upgrade("/listen/news"))
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += client.recv(1)
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        return client
+
+    def clients_are_served(self):
+        """Those that people use, and that offer what Python does not unless told."""
+        ca = self.folder / "trusted.pem"
+        ca.write_bytes(self.issued.certificate_pem())
+        url = f"https://localhost:{self.port}/healthz"
+        asked = ["curl", "-4", "-sS", "--cacert", str(ca), "-o", os.devnull, "-w", "%{http_code}", url]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS)
+        assert (done.stdout, done.stderr) == ("200", "")
+        plain = socket.create_connection(("127.0.0.1", self.port), SECONDS)
+        with self.trusting("h2", "http/1.1").wrap_socket(plain, server_hostname="localhost") as client:
+            assert client.selected_alpn_protocol() == "http/1.1"
+        asked = ["node", "--no-warnings", "tls.mjs", str(self.port)]
+        done = subprocess.run(
+            asked,
+            **{"cwd": JS, "capture_output": True, "text": True, "timeout": SECONDS},
+            env={**os.environ, "NODE_EXTRA_CA_CERTS": str(ca)},
         )
-        for _ in range(20)
-    ]
-    assert shown() == der(first)
-    write(second)
-    assert reloaded.radioctl()[0] == 0
-    assert shown() == der(second)
-    write(third, key=first)
-    status, _, err = reloaded.radioctl()
+        assert done.stdout, done.stderr
+        assert json.loads(done.stdout)["ws"] == 2
+
+
+def next_text(client):
+    """The next text frame. Between them may be pings."""
+    frames = []
+    while not frames:
+        data = client.recv(1000)
+        assert data, "closed"
+        frames = [payload.decode() for opcode, payload in server_frames(data)[0] if opcode == TEXT]
+    return frames[0]
+
+
+@pytest.mark.skipif(
+    None in map(shutil.which, ("node", "curl", "openssl")) or not (JS / "node_modules" / "ws").is_dir(),
+    reason="node, its packages, curl or openssl are missing",
+)
+@pytest.mark.parametrize("kind", ["ssl", "tls", "beside", "systemd"])
+def test_a_new_certificate_is_shown_to_new_connections_and_closes_none(world, kind):
+    shown = Shown(world, kind)
+    first, second, third = shown.issued.certificate.serial_number, Issued("localhost"), Issued("localhost")
+    context = shown.trusting("http/1.1")
+    sockets = [world.enter(shown.web_socket(context)) for _ in range(WEB_SOCKETS)]
+    assert shown.serial() == first
+    shown.write(second)
+    assert shown.reloaded.radioctl()[0] == 0
+    assert shown.serial() == second.certificate.serial_number
+    shown.clients_are_served()
+    shown.write(third, key=second)
+    status, _, err = shown.reloaded.radioctl()
     assert status == 1
     assert "listen.[1]" in err
-    assert shown() == der(second)
-    reloaded.publish("feed-secret", n=1)
-    assert [json.loads(one.recv(SECONDS)) for one in sockets] == [{"n": 1}] * 20
-
-
-class Publishing(threading.Thread):
-    """Publishes numbers until it is told to end. ``sent``: how many were acknowledged."""
-
-    def __init__(self, reloaded):
-        super().__init__()
-        self._reloaded = reloaded
-        self.sent = 0
-        self.failed = []
-        self.is_over = False
-
-    def run(self):
-        while not self.is_over:
-            status = self._reloaded.publish("feed-secret", n=self.sent)
-            if status == 200:
-                self.sent += 1
-            else:
-                self.failed.append(status)
-
-
-class Listening(threading.Thread):
-    """Hears numbers until the connection is closed. ``heard``: them."""
-
-    def __init__(self, wire):
-        super().__init__()
-        self._wire = wire
-        self.heard = []
-
-    def run(self):
-        for event in self._wire:
-            self.heard.append(json.loads(event)["n"])
-
-
-def figures(server):
-    """Descriptors, and resident memory in KiB."""
-    return len(os.listdir(f"/proc/{server.process.pid}/fd")), server.resident_kib()
-
-
-def reload_under_load(reloaded, count):
-    """Reload so often with one file and another; listeners get every event that was acknowledged."""
-    files = [BASE + OTHER, BASE.replace("size = 100", "size = 90"), BASE]
-    wire = connect(f"{reloaded.server.ws}/listen/news", open_timeout=SECONDS)
-    publishing, listening = Publishing(reloaded), Listening(wire)
-    try:
-        listening.start()
-        publishing.start()
-        try:
-            for number in range(count):
-                reloaded.write(files[number % 3])
-                status, _, err = reloaded.radioctl()
-                assert status == 0, err
-        finally:
-            publishing.is_over = True
-            publishing.join()
-        until = time.monotonic() + SECONDS
-        while len(listening.heard) < publishing.sent and time.monotonic() < until:
-            time.sleep(0.05)
-    finally:
-        wire.close()
-        listening.join()
-    assert not publishing.failed
-    assert listening.heard == list(range(publishing.sent))
-    assert publishing.sent > count
-
-
-def test_reloads_under_load_lose_no_event_and_leave_no_descriptor(serve):
-    reloaded = serve()
-    reload_under_load(reloaded, 3)
-    before = figures(reloaded.server)
-    reload_under_load(reloaded, 6)
-    until = time.monotonic() + SECONDS
-    # Connections that were left behind are closed in the server's own time.
-    while figures(reloaded.server)[0] > before[0]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-@pytest.mark.soak
-def test_fifty_reloads_under_load_leave_nothing_behind(serve):
-    reloaded = serve()
-    reload_under_load(reloaded, RELOADS)
-    before = figures(reloaded.server)
-    reload_under_load(reloaded, RELOADS)
-    after = figures(reloaded.server)
-    assert after[0] == before[0]
-    assert after[1] <= before[1] * 1.05
+    assert shown.serial() == second.certificate.serial_number
+    assert shown.reloaded.publish("feed-secret", n=1) == 200
+    # Who came before is there still.
+    assert [next_text(one) for one in sockets] == ['{"n": 1}'] * WEB_SOCKETS
+    assert "Traceback" not in shown.reloaded.server.log.read_text()

@@ -198,6 +198,9 @@ def test_the_stores_files_belong_to_the_user_who_runs_the_server(home, mode, how
             for file in files:
                 found = file.stat()
                 assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*NOBODY[2:4], 0o600)
+        # What it has left to the next one.
+        found = (data / "radiod.sqlite.state").stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*NOBODY[2:4], 0o600)
         assert "Traceback" not in home.told()
 
 
@@ -245,7 +248,7 @@ def test_a_relative_store_is_where_it_says_wherever_twistd_goes(home, mode, give
         place = home.folder / "typed.sqlite" if more else folder / "radiod.sqlite"
         assert place.exists()
     stores = set(home.folder.rglob("*.sqlite*"))
-    assert stores == {place}
+    assert stores == {place, place.with_name(f"{place.name}.state")}
 
 
 @needs_root
@@ -258,6 +261,7 @@ def test_a_store_in_the_new_root_folder_is_found_there(home):
         assert home.publish() == {"message": "OK"}
         store = {"radiod.sqlite", "radiod.sqlite-acked", "radiod.sqlite-wal"}
         assert {path.name for path in data.iterdir()} == {*store, "pid"}
+    assert (data / "radiod.sqlite.state").exists()
     assert "Traceback" not in home.told()
     done = run(
         "-n",

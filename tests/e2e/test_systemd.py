@@ -5,33 +5,17 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
 import urllib.request
 
 import pytest
-from support.running import ROOT, TWISTD, environment, program, wait_until
+from support.passing import passed_on_by_name
+from support.running import ROOT, environment, program, wait_until
 from support.tls import Issued, certificate
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 20
-PASS_ON = """
-import fcntl, os, sys
-# Above those that the sockets are to have.
-files = [fcntl.fcntl(int(one), fcntl.F_DUPFD, 100) for one in sys.argv[1].split(",")]
-for place, file in enumerate(files, 3):
-    os.dup2(file, place)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(files)), LISTEN_FDNAMES=sys.argv[2])
-os.execvp(sys.argv[3], sys.argv[3:])
-"""
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-def passed_on_by_name(files, names, *arguments):
-    """The command, and options of its process, for a server that inherits ``files`` with ``names``."""
-    numbers = [file.fileno() for file in files]
-    launcher = [sys.executable, "-c", PASS_ON, ",".join(map(str, numbers)), ":".join(names)]
-    return [*launcher, *TWISTD, "-n", "--pidfile=", "radiod", *arguments], {"pass_fds": numbers}
 
 
 def passed_on(file, *endpoints):
@@ -141,6 +125,20 @@ def test_an_inherited_socket_speaks_tls(tmp_path, domain, over):
             wait_until(lambda: "on the air" in log.read_text(), process, log)
             said = "(TLS" if domain == "UNIX" else "on the air: https://"
             assert said in log.read_text()
+
+
+@pytest.mark.parametrize(("to", "named"), [("127.0.0.1", "tcp:127.0.0.1:"), ("::1", "tcp:[::1]:")])
+def test_of_a_socket_for_both_the_log_names_each_by_its_own_address(tmp_path, to, named):
+    log = tmp_path / "log"
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        command, options = passed_on(listener, "systemd:name=http")
+        with program(command, log, **options) as process:
+            with socket.create_connection((to, listener.getsockname()[1]), SECONDS) as client:
+                client.sendall(b"GET /listen/a HTTP/1.1\r\nHost: localhost\r\nAPI-KEY: wrong\r\n\r\n")
+                assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
+                port = client.getsockname()[1]
+            wait_until(lambda: "API-KEY not valid" in log.read_text(), process, log)
+    assert f"refused {named}{port}: API-KEY not valid" in log.read_text()
 
 
 def test_the_key_and_the_certificate_are_credentials(tmp_path):

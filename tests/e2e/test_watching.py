@@ -114,6 +114,8 @@ def test_a_real_prometheus_reads_everything_that_dashboard_and_alerts_ask_for(tm
         serve = ["radio", "metrics"]
         [[listen]]
         endpoint = "ssl:0:interface=127.0.0.1:privateKey={pem}"
+        [otel]
+        endpoint = "http://127.0.0.1:1"
         """,
     )
     with radiod(tmp_path, text) as server, prometheus(tmp_path, server.port, ALERTS) as watcher:

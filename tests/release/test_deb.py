@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from support.private_systemd import OWN_DEPENDENCIES, Machine
+from support.private_systemd import DEBIAN, OWN_DEPENDENCIES, ROOT, Machine
 from support.releases import TOOLS, clone, dist, do, needs_tools, only
 
 import radiod as package
@@ -21,9 +21,7 @@ set -eu
 # What dpkg writes to, which is the machine's own otherwise.
 mkdir -p /run/usr/upper /run/usr/work
 mount -t overlay overlay -o lowerdir=/usr,upperdir=/run/usr/upper,workdir=/run/usr/work /usr
-umount /opt/python /opt/radiod
-rmdir /opt/radiod /opt/python
-cp -r "$1" /var/lib/dpkg
+tar -C /var/lib -xf /run/dpkg.tar
 """
 
 
@@ -40,22 +38,32 @@ def packages(tmp_path_factory):
             init.write_text(init.read_text().replace(package.__version__, version))
             do("git", "-C", source, "commit", "--quiet", "--all", "--message", "Another version")
         out = dist(source, folder / version, 1_790_000_000)
-        do(
-            source / "release" / "deb.sh",
-            out,
-            variables={"TOOLS": str(TOOLS), "SOURCE_DATE_EPOCH": "1790000000"},
-        )
+        make(source, out, folder)
         made[version] = only(out, "*.deb")
     return made
+
+
+def make(source, out, seen):
+    """A package of the wheel in ``out``, by the Debian for which it is; ``seen`` has both."""
+    variables = {"TOOLS": "/srv/release" if DEBIAN else str(TOOLS), "SOURCE_DATE_EPOCH": "1790000000"}
+    words = ["env", *(f"{key}={value}" for key, value in variables.items())]
+    if DEBIAN:
+        words = [ROOT / "tests" / "debian.sh", "run", DEBIAN, *words]
+    do(*words, source / "release" / "deb.sh", out, variables={"SEEN": str(seen)})
 
 
 @pytest.fixture(scope="module")
 def machine(packages, tmp_path_factory):
     folder = tmp_path_factory.mktemp("machine")
-    subprocess.run(["cp", "-r", "/var/lib/dpkg", folder / "dpkg"], check=True)
+    subprocess.run(["cp", "-r", f"{DEBIAN}/var/lib/dpkg", folder], check=True)
     units = {f"{name}.d/own.conf": OWN_DEPENDENCIES for name in ("radiod.service", "radiod.socket")}
     with Machine(folder, units) as machine:
-        machine.run("bash", "-c", WRITABLE, "-", str(folder / "dpkg"))
+        machine.take_away()
+        subprocess.run(["tar", "-C", folder, "-cf", folder / "dpkg.tar", "dpkg"], check=True)
+        machine.copy(folder / "dpkg.tar", "/run/dpkg.tar")
+        for file in packages.values():
+            machine.copy(file, f"/run/{file.name}")
+        machine.run("bash", "-c", WRITABLE)
         machine.run("systemctl", "daemon-reload")
         yield machine
 
@@ -85,7 +93,7 @@ class TestAPackage:
             assert found.stdout == ""
 
     def test_it_is_installed_and_nothing_is_started(self, machine, packages):
-        machine.run("dpkg", "--install", str(packages[package.__version__]), seconds=300)
+        machine.run("dpkg", "--install", f"/run/{packages[package.__version__].name}", seconds=300)
         assert machine.run("radiod", "--version").stdout == f"radiod {package.__version__}\n"
         assert package.__version__ in machine.run("radioctl", "--version").stdout
         assert "/share/radiod" in machine.run("radiod", "paths").stdout
@@ -108,7 +116,7 @@ class TestAPackage:
         assert not re.search(r"^Uid:\s+0\s", status, re.M)
 
     def test_an_upgrade_restarts_what_runs(self, machine, packages):
-        machine.run("dpkg", "--install", str(packages[NEWER]), seconds=300)
+        machine.run("dpkg", "--install", f"/run/{packages[NEWER].name}", seconds=300)
         assert machine.show("radiod.service", "ActiveState") == "active"
         assert NEWER in get(machine)
         # What an operator wrote stays, and what was published.
@@ -143,9 +151,5 @@ def test_the_same_wheel_makes_the_same_package(packages, tmp_path):
     wheel = only(packages[NEWER].parent, "*.whl")
     os.link(wheel, tmp_path / wheel.name)
     source = packages[NEWER].parents[1] / f"source-{NEWER}"
-    do(
-        source / "release" / "deb.sh",
-        tmp_path,
-        variables={"TOOLS": str(TOOLS), "SOURCE_DATE_EPOCH": "1790000000"},
-    )
+    make(source, tmp_path, tmp_path.parent)
     assert only(tmp_path, "*.deb").read_bytes() == packages[NEWER].read_bytes()

@@ -150,3 +150,46 @@ class Watcher:
         return [
             (self._topics[event[1]], *(event[4] if len(event) > 4 else ())) for event in self.peer.received()
         ]
+
+
+class Follower:
+    """A ``core.tracing.Tracer`` that notes in ``told`` what it is told, in order.
+
+    Of traces that begin with ``no`` it wants to know nothing.
+    """
+
+    def __init__(self):
+        self.told = []
+
+    def event(self, size, traceparent, tracestate, *, is_wamp):
+        self.told.append(("event", size, traceparent, tracestate, is_wamp))
+        return None if traceparent.startswith("no") else _Followed(self.told)
+
+    def call(self, procedure, traceparent, tracestate, *, is_wamp):
+        self.told.append(("call", procedure, traceparent, tracestate, is_wamp))
+        return None if traceparent.startswith("no") else _Followed(self.told)
+
+    def take(self):
+        told, self.told[:] = list(self.told), []
+        return told
+
+
+class _Followed:
+    def __init__(self, told):
+        self._told = told
+
+    def details(self, *topic):
+        self._told.append(("details", *topic))
+        return {"_traceparent": "there"}
+
+    def fan_out(self):
+        self._told.append(("fan_out",))
+
+    def accepted(self, publication, readers):
+        self._told.append(("accepted", readers))
+
+    def refused(self, uri):
+        self._told.append(("refused", uri))
+
+    def ended(self, outcome):
+        self._told.append(("ended", outcome))

@@ -22,6 +22,7 @@ class Echo:
 
     label = "/echo"
     is_for_watchers = False
+    is_for_operators = False
 
     def __init__(self) -> None:
         self.requests: list[Any] = []

@@ -13,9 +13,19 @@ SECONDS = 20
 
 
 class RawClient:
-    """One session; frames it sends have a mask of zeros, so that payloads need no masking."""
+    """One session; frames it sends have a mask of zeros, so that payloads need no masking.
 
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+    ``login``: user and ticket, else it is anonymous; ``agent``: what it calls itself.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        receive_buffer: int | None = None,
+        *,
+        login: tuple[str, str] | None = None,
+        agent: str | None = None,
+    ) -> None:
         self._socket = socket.socket()
         self._socket.settimeout(SECONDS)
         if receive_buffer is not None:
@@ -30,9 +40,15 @@ class RawClient:
         # A close frame that came together with messages.
         self._close: list[tuple[int, bytes]] = []
         self._requests = Requests()
-        roles = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
-        welcome = self.ask([1, "radio", {"roles": roles}])
-        assert welcome[0] == 2
+        hello: dict[str, Any] = {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}}
+        if agent is not None:
+            hello["agent"] = agent
+        if login is not None:
+            hello |= {"authmethods": ["ticket"], "authid": login[0]}
+        welcome = self.ask([1, "radio", hello])
+        if login is not None and welcome[0] == 4:
+            welcome = self.ask([5, login[1], {}])
+        assert welcome[0] == 2, welcome
         self.session = welcome[1]
 
     def say(self, *messages: Any) -> None:

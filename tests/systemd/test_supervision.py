@@ -2,6 +2,7 @@
 
 import pytest
 
+from radiod.systemd import supervision
 from radiod.systemd.supervision import STATUS_SECONDS, Supervision, watchdog_of
 from radiod.testing import FakeClock
 
@@ -88,6 +89,29 @@ def test_the_end_is_told_and_the_watchdog_fed_until_then(world):
     assert world.beats(WATCHDOG) >= 3
     supervision.stop()
     assert world.beats(WATCHDOG) == 0
+
+
+def test_who_keeps_the_loop_says_that_it_gets_on_once_a_second(world, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(supervision.time, "monotonic", lambda: now[0])
+    watched, unwatched = world.supervision(WATCHDOG), world.supervision()
+    for _ in range(30):
+        watched.busy()
+        now[0] += 0.1
+    assert world.manager.taken() == [("EXTEND_TIMEOUT_USEC=30000000", "WATCHDOG=1")] * 3
+    unwatched.busy()
+    assert world.manager.taken() == [("EXTEND_TIMEOUT_USEC=30000000",)]
+
+
+def test_systemd_is_told_how_long_it_takes_to_send_everybody_away(world):
+    supervision = world.supervision()
+    supervision.ready()
+    supervision.stopping(120.5)
+    assert world.manager.taken()[-1] == (
+        "STOPPING=1",
+        "STATUS=draining, 0 connections",
+        "EXTEND_TIMEOUT_USEC=135500000",
+    )
 
 
 def test_a_reload_begins_and_ends(world):

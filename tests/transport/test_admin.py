@@ -37,6 +37,14 @@ def test_whoever_opens_it_is_admin_in_any_realm(world, realm):
     }
 
 
+def test_the_first_realm_has_a_name_for_who_knows_none(world):
+    hello = [1, "radiod.admin", HELLO[2]]
+    assert world.connect(AdminWire).ask(hello)[2]["realm"] == "radio"
+    assert world.connect(RawSocketWire).ask(hello)[2] == "wamp.error.no_such_realm"
+    world.start('[realms."radiod.admin".users.joe]\nrole = "listener"\nticket = "t"\n')
+    assert world.connect(AdminWire).ask(hello)[2]["realm"] == "radiod.admin"
+
+
 def test_a_realm_that_is_not_there_is_refused_as_elsewhere(world):
     assert world.connect(AdminWire).ask([1, "nowhere", HELLO[2]])[2] == "wamp.error.no_such_realm"
 

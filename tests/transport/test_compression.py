@@ -107,13 +107,24 @@ def opened(world, name, extra=""):
 
 
 def received(wire):
-    """The payload of the one short or compressed frame received."""
+    """The payload of the first frame received, and whatever is behind it."""
+    return _split(wire.received())[1]
+
+
+def only(wire):
+    """The payload of the one frame received."""
     data = wire.received()
-    start = {126: 4, 127: 10}.get(data[1], 2)
-    payload = data[start:]
-    return (
-        zlib.decompressobj(-15).decompress(payload + b"\x00\x00\xff\xff") if is_compressed(data) else payload
-    )
+    head, payload = _split(data)
+    assert len(data) == head + (data[1] if head == 2 else int.from_bytes(data[2:head]))
+    return payload
+
+
+def _split(data):
+    head = {126: 4, 127: 10}.get(data[1], 2)
+    payload = data[head:]
+    if is_compressed(data):
+        payload = zlib.decompressobj(-15).decompress(payload + b"\x00\x00\xff\xff")
+    return head, payload
 
 
 class TestBatches:
@@ -133,12 +144,34 @@ class TestBatches:
         wire = opened(world, "json")
         calls = [HELLO, *([48, number, {}, "radiod.echo", [number]] for number in range(1, 100))]
         wire.send(client_frame(0x81, b"".join(msgspec.json.encode(call) + b"\x1e" for call in calls)))
-        data, answers = wire.received(), []
-        while data:
-            head, size = (4, int.from_bytes(data[2:4], "big")) if data[1] == 126 else (2, data[1])
-            answers.append(msgspec.json.decode(data[head : head + size - 1]))
-            data = data[head + size :]
+        data = wire.received()
+        assert int.from_bytes(data[2:4]) == len(data) - 4, "all are one message"
+        answers = [msgspec.json.decode(message) for message in data[4:].split(b"\x1e")[:-1]]
         assert [answer[1] for answer in answers[1:]] == list(range(1, 100))
+
+    @pytest.mark.parametrize("extra", ["", DEFLATE], ids=["plain", "compressed"])
+    def test_events_of_one_turn_are_one_message_to_each_listener(self, world, extra):
+        wires = [opened(world, "json", extra) for _ in range(2)]
+        for wire in wires:
+            wire.send(client_frame(0x81, msgspec.json.encode(HELLO) + b'\x1e[32,1,{},"topic"]\x1e'))
+            wire.received()
+        publish = [b'[16,%d,{},"topic",["%b"]]\x1e' % (number, b"x" * 50) for number in range(1, 21)]
+        publisher = opened(world, "json")
+        publisher.send(client_frame(0x81, msgspec.json.encode(HELLO) + b"\x1e" + b"".join(publish)))
+        first, second = (only(wire) for wire in wires)
+        assert first == second
+        assert first.count(b"\x1e") == 20
+
+    def test_who_was_behind_gets_what_waited_in_few(self, world):
+        wire = opened(world, "json")
+        wire.send(client_frame(0x81, msgspec.json.encode(HELLO) + b'\x1e[32,1,{},"topic"]\x1e'))
+        wire.received()
+        wire.transport.producer.pauseProducing()
+        publish = [b'[16,%d,{},"topic",["x"]]\x1e' % number for number in range(1, 21)]
+        publisher = opened(world, "json")
+        publisher.send(client_frame(0x81, msgspec.json.encode(HELLO) + b"\x1e" + b"".join(publish)))
+        wire.transport.producer.resumeProducing()
+        assert only(wire).count(b"\x1e") == 20
 
     @pytest.mark.parametrize(
         ("name", "dumps", "loads"),
@@ -149,13 +182,12 @@ class TestBatches:
         messages = [HELLO, [48, 1, {}, "radiod.echo", [b"\x00\x1e"]]]
         batch = b"".join(len(dumps(message)).to_bytes(4, "big") + dumps(message) for message in messages)
         wire.send(client_frame(0x82, batch))
-        data = wire.received()
+        data = received(wire)
         answers = []
         while data:
-            head, size = (4, int.from_bytes(data[2:4], "big")) if data[1] == 126 else (2, data[1])
-            assert int.from_bytes(data[head : head + 4], "big") == size - 4
-            answers.append(loads(data[head + 4 : head + size]))
-            data = data[head + size :]
+            size = int.from_bytes(data[:4])
+            answers.append(loads(data[4 : 4 + size]))
+            data = data[4 + size :]
         assert [answer[0] for answer in answers] == [2, 50]
         assert answers[1][3] == [b"\x00\x1e"]
 

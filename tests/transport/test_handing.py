@@ -48,7 +48,7 @@ class Hand:
 
     def heard(self, seconds=0):
         self.world.reactor.advance(seconds)
-        found = [json.loads(frame)["data"] for frame in self.taken]
+        found = [told["data"] for told in map(json.loads, self.taken) if "data" in told]
         self.taken.clear()
         return found
 

@@ -335,6 +335,7 @@ class TestBatches:
         assert state(wire) == "paused"
         wire.settle()
         frames = wire.frames()
-        answers = [msgspec.json.decode(payload[:-1]) for opcode, payload in frames if opcode == 1]
+        batches = b"".join(payload for opcode, payload in frames if opcode == 1)
+        answers = [msgspec.json.decode(message) for message in batches.split(b"\x1e")[:-1]]
         assert echoed(answers) == list(range(COUNT))
         assert frames[-1] == (10, b"p")

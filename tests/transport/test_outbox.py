@@ -284,7 +284,7 @@ def test_what_waits_for_a_peer_that_is_behind_is_sent_before_the_server_stops(wo
     read_again(slow)
     *events, close = slow.frames()
     assert [msgspec.json.decode(payload)[4][0] for _, payload in events] == list(range(5))
-    assert close == (8, b"\x03\xf4")
+    assert (close[0], close[1][:2]) == (8, b"\x03\xf4")
 
 
 def test_so_much_of_it_and_no_more(world):
@@ -300,7 +300,7 @@ def test_so_much_of_it_and_no_more(world):
         slow.settle()
     *events, close = slow.frames()
     assert DRAIN_BYTES <= sum(len(payload) for _, payload in events) < DRAIN_BYTES + (1 << 17)
-    assert close == (8, b"\x03\xf4")
+    assert (close[0], close[1][:2]) == (8, b"\x03\xf4")
 
 
 def test_what_became_due_in_this_very_turn_is_sent_before_the_server_stops(world):
@@ -314,4 +314,4 @@ def test_what_became_due_in_this_very_turn_is_sent_before_the_server_stops(world
     world.reactor.advance(10)
     listener.settle()
     (event, close) = listener.frames()
-    assert (msgspec.json.decode(event[1])[4][0], close) == (1, (8, b"\x03\xf4"))
+    assert (msgspec.json.decode(event[1])[4][0], close[1][:2]) == (1, b"\x03\xf4")

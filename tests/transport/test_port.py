@@ -6,7 +6,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.testing import StringTransportWithDisconnection
 
 from radiod.service.settings import door as door_of
-from radiod.transport.port import Entrance
+from radiod.transport.entrance import Entrance
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

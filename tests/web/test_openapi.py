@@ -683,6 +683,17 @@ def started(world):
 
 
 rows("page", 200, http.get("/"), media_type="text/html")
+rows("adminPage", 404, http.get("/admin"))
+
+
+@row("adminPage", 200, "text/html")
+def for_operators(world):
+    world.start('[[listen]]\nendpoint = "tcp:0"\nserve = ["radio", "admin"]')
+    wire = world.connect(DoorWire)
+    wire.send(http.get("/admin"))
+    return Answer(wire.received())
+
+
 rows("pageFile", 200, http.get("/static/main.js"), media_type="text/javascript")
 rows("pageFile", 200, http.get("/static/style.css"), media_type="text/css")
 rows("pageFile", 200, http.get("/static/radiod.svg"), media_type="image/svg+xml")

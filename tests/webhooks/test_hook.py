@@ -268,8 +268,9 @@ class TestTheEnd:
         world.answer(DEAD)
         assert done == [True]
         world.hook.stop()
-        assert world.counts() == ["idle", 0, 0, 1, 2]
-        assert lines(world)[-1] == "webhook h of realm radio: 2 events were given up"
+        assert world.counts() == ["idle", 0, 0, 1, 0]
+        assert [letter.body for letter in world.hook.kept()] == [b"1", b"2"]
+        assert lines(world)[-1] == "webhook h of realm radio: 2 events were not delivered before the end"
         assert len(world.clock.timers) == 0
 
     def test_it_is_at_once_when_nothing_waits(self, world):
@@ -277,16 +278,32 @@ class TestTheEnd:
         world.hook.wind_up(lambda: done.append(True))
         assert done == [True]
 
+    def test_what_waits_is_handed_on_with_its_ids_and_tries_and_given_up_nowhere(self, world):
+        world.take(1, 2)
+        world.answer(DEAD)
+        letters = world.hook.kept()
+        world.hook.stop()
+        assert world.hook.kept() == letters
+        assert world.counts()[-1] == 0
+        after = World()
+        after.hook.resume(letters)
+        after.take(3)
+        for _ in range(3):
+            after.answer()
+        assert after.receiver.bodies == [1, 2, 3]
+        assert after.receiver.sent[0][0]["webhook-id"] == world.receiver.sent[0][0]["webhook-id"]
+        assert [letter.tries for letter in letters] == [1, 0]
+
     def test_a_request_under_way_is_canceled(self, world):
         world.take(1, 2)
         world.hook.stop()
         assert world.receiver.canceled == 1
         assert world.receiver.is_closed
-        assert world.counts() == ["idle", 0, 0, 0, 2]
+        assert world.counts() == ["idle", 0, 0, 0, 0]
         world.take(3)
         world.clock.advance(100_000)
         assert len(world.receiver.sent) == 1
-        assert world.counts() == ["idle", 0, 0, 0, 3]
+        assert world.counts() == ["idle", 0, 0, 0, 1]
         assert len(world.clock.timers) == 0
 
 

@@ -19,6 +19,8 @@ from radiod.wire.answers import (
     end_event,
     end_line,
     json_answer,
+    retry_event,
+    retry_line,
     stream_head,
 )
 
@@ -128,3 +130,6 @@ def test_the_last_words_are_readable_in_their_streams():
     assert end_event("revoked") == b'event: end\ndata: {"reason": "revoked"}\n\n'
     line, empty, rest = end_line("quota").split(b"\n")
     assert (json.loads(line), empty, rest) == ({"end": "quota"}, b"", b"")
+    assert retry_event(2041) == b"retry: 2041\n\n"
+    line, empty, rest = retry_line(2041).split(b"\n")
+    assert (json.loads(line), empty, rest) == ({"retry": 2041}, b"", b"")

@@ -164,3 +164,21 @@ def test_whoever_comes_by_a_unix_socket_may_be_a_proxy():
     door = Door(trusted=["unix"])
     assert visit(door, "X-Forwarded-For: 203.0.113.7", address=None).address == "203.0.113.7"
     assert visit(Door(), "X-Forwarded-For: 203.0.113.7", address=None).address is None
+
+
+@pytest.mark.parametrize(
+    ("radio", "admin", "path", "is_one"),
+    [
+        (True, False, "/ws", True),
+        (True, False, "/listen/a", True),
+        (True, True, "/listen/a", True),
+        (False, True, "/ws", True),
+        (False, True, "/listen/a", False),
+        (False, True, "/ws/", False),
+        (False, False, "/ws", False),
+    ],
+)
+def test_which_websockets_may_be_asked_for(radio, admin, path, is_one):
+    door = Door()
+    door.serves_radio, door.serves_admin = radio, admin
+    assert door.upgrades(path) is is_one

@@ -110,8 +110,8 @@ class Line:
 class _Connected:
     """How much one holder has open, and up to when that was counted.
 
-    ``early``: seconds since then in which what has opened meanwhile was not open yet, less those in which what
-    has closed was open no more.
+    ``early``: seconds since then in which what has opened meanwhile was not yet, less those in which what has
+    closed was.
     """
 
     __slots__ = ("count", "early", "since")
@@ -221,6 +221,12 @@ class Ledger:
         now = self._clock.seconds()
         for holder, connected in self._connected.items():
             self._accrue(holder, connected, now)
+
+    def now(self) -> list[Line]:
+        """The lines of the open hour, with all that was used by now. O(n) in lines, and in listeners."""
+        self.settle()
+        self.settle_time()
+        return list(self._by_name.values())
 
     # --- hours
 

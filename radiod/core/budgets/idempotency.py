@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Final
+from collections.abc import Hashable, Iterator
+from typing import Final, NamedTuple
 
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import IDEMPOTENCY_MISMATCH, INVALID_ARGUMENT, QUOTA, STILL_RUNNING, Refused
 
-__all__ = ["MOST_BYTES", "MOST_OF_ONE", "Answers", "Kept", "Running", "idempotency_key"]
+__all__ = ["MOST_BYTES", "MOST_OF_ONE", "Answers", "Kept", "Remembered", "Running", "idempotency_key"]
 
 MOST_OF_ONE: Final = 10_000
 """Requests of one holder that are remembered."""
@@ -65,17 +65,26 @@ def idempotency_key(value: bytes) -> str:
 class Kept:
     """A request that was answered. ``answer``: as it was given to ``Running.answered``."""
 
-    __slots__ = ("_digest", "answer", "size", "until")
+    __slots__ = ("answer", "digest", "size", "until")
 
     def __init__(self, digest: bytes, answer: object, size: int, until: float) -> None:
-        self._digest = digest
+        self.digest = digest
         self.answer = answer
         self.size = size
         self.until = until
 
     def is_of(self, digest: bytes) -> bool:
         """Whether the request had the body with this SHA-256."""
-        return self._digest == digest
+        return self.digest == digest
+
+
+class Remembered(NamedTuple):
+    """One request that was answered: whose, where, under which key."""
+
+    holder: Hashable
+    path: str
+    key: str
+    kept: Kept
 
 
 class Running:
@@ -207,13 +216,36 @@ class Answers:
     def end(self, table: _Table, name: _Name, kept: Kept | None) -> None:
         """A request has ended (``Running`` calls this)."""
         del table.running[name]
-        if kept is not None and cost(name, kept) <= self._max_bytes // 16:
+        if kept is not None:
             kept.until = self._clock.seconds() + self._keep
-            self._held += table.keep(name, kept)
-            while self._held > self._max_bytes:
-                self._make_room()
-            if self._sweep is None:
-                self._sweep = self._timers.at(kept.until, self._forget)
+            self._remember(table, name, kept)
+        self._tidy(table)
+
+    def _remember(self, table: _Table, name: _Name, kept: Kept) -> None:
+        if cost(name, kept) > self._max_bytes // 16:
+            return
+        self._held += table.keep(name, kept)
+        while self._held > self._max_bytes:
+            self._make_room()
+        if self._sweep is None:
+            self._sweep = self._timers.at(kept.until, self._forget)
+
+    def __iter__(self) -> Iterator[Remembered]:
+        """Requests that were answered, of each holder the oldest first."""
+        for holder, table in list(self._tables.items()):
+            for (path, key), kept in list(table.kept.items()):
+                yield Remembered(holder, path, key, kept)
+
+    def resume(self, one: Remembered) -> None:
+        """Remember what another process answered, in the order of ``__iter__``; as long as is allowed now."""
+        now = self._clock.seconds()
+        one.kept.until = min(one.kept.until, now + self._keep)
+        table = self._tables.get(one.holder)
+        if one.kept.until <= now or (table is not None and len(table) >= self._max_each):
+            return
+        if table is None:
+            table = self._tables[one.holder] = _Table(self, one.holder)
+        self._remember(table, (one.path, one.key), one.kept)
         self._tidy(table)
 
     def _make_room(self) -> None:

@@ -55,6 +55,7 @@ class Channel:
         "deadline",
         "ends_at",
         "grace",
+        "grace_ends_at",
         "is_ended",
         "is_saved",
         "key_hash",
@@ -87,6 +88,7 @@ class Channel:
         self.ends_at: float | None = None
         self.deadline: Deadline | None = None
         self.grace: Deadline | None = None
+        self.grace_ends_at: float | None = None
         self.traffic = Traffic()
         self.is_ended = False
         self.members: dict[Session, None] = {}

@@ -11,6 +11,7 @@ from radiod.core.channels.channel import Channel
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers, readers
+from radiod.core.history.topic_history import History
 from radiod.core.promises import Promise
 from radiod.core.rights import Permissions
 from radiod.core.sessions.session import Session
@@ -52,9 +53,24 @@ class Descriptions:
     def get(
         self, session: Session | None, name: str, permissions: Permissions | None = None
     ) -> dict[str, Any]:
-        """The description of what ``Lookup.known`` finds. Raises: Refused: as that."""
-        channel = self._lookup.known(session, name, permissions)
-        return self._described(channel, session is not None and is_steward(session))
+        """The description of what ``Lookup.counted`` finds. Raises: Refused: as that."""
+        found = self._lookup.counted(session, name, permissions)
+        if isinstance(found, History):
+            return self._count(found)
+        return self._described(found, session is not None and is_steward(session))
+
+    def _count(self, history: History) -> dict[str, Any]:
+        """The same of a topic that is no channel, as far as there is anything to tell."""
+        topic = self._lookup.space_of(None).at(history.topic)
+        return {
+            "name": history.topic,
+            "public": True,
+            "readers": readers(topic),
+            "writers": len(self._writers.of(topic)),
+            "events": history.seq,
+            "expires": None,
+            "position": str(history.position),
+        }
 
     def page(
         self,

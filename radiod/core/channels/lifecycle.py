@@ -15,8 +15,15 @@ from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.presence import Presence
 from radiod.core.channels.registry import Channels
-from radiod.core.channels.settings import NO_RULES, ChannelSettings, ChannelStore, SavedChannel
+from radiod.core.channels.settings import (
+    NO_RULES,
+    ChannelSettings,
+    ChannelStore,
+    KeptChannel,
+    SavedChannel,
+)
 from radiod.core.channels.writers import Writers, readers
+from radiod.core.holders import Account
 from radiod.core.promises import Promise
 from radiod.core.pubsub.announcer import Announcer
 from radiod.core.pubsub.topic_space import TopicSpace
@@ -118,6 +125,20 @@ class Lifecycle:
         """Bring back a durable channel that a session created before the server was started."""
         if saved.name not in self._channels:
             self._set_up(self._channels.restore(saved))
+
+    def resume(self, kept: KeptChannel, account: Account | None) -> Channel:
+        """Bring back a channel that a session created, as it was when another process stopped.
+
+        Raises: Refused: as ``Channels.resume``; ``invalid_argument``: its buffer is more than there may be
+            now; ``feature_not_supported``: it is durable, and the store does not have it.
+        """
+        if kept.settings.is_durable and kept.name not in self._channels:
+            raise Refused(FEATURE_NOT_SUPPORTED, f"channel {kept.name} is durable, and not in the store")
+        self._space.tuning.check(kept.settings.buffer)
+        channel = self._channels.resume(kept, account)
+        if not channel.is_saved:
+            self._set_up(channel)
+        return channel
 
     def _set_up(self, channel: Channel) -> None:
         settings = channel.settings
@@ -307,6 +328,10 @@ class Lifecycle:
         self._memberships.leave(session)
         if not is_realm_closing:
             self._channels.owner_left(session.id)
+
+    def owner_left(self, session_id: int) -> None:
+        """What a session owned that has left ends, stays or waits."""
+        self._channels.owner_left(session_id)
 
     def ended(self, channel: Channel, reason: str) -> None:
         """A channel came to its end: end all that belonged to it, and tell those who used it."""

@@ -6,6 +6,7 @@ from radiod.core.channels.channel import Channel
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
 from radiod.core.disclosure import Visitor
+from radiod.core.history.topic_history import History
 from radiod.core.pubsub.topic_space import TopicRef, TopicSpace
 from radiod.core.rights import Action, Actor, Permissions
 from radiod.core.sessions.session import Session
@@ -97,13 +98,27 @@ class Lookup:
         What they hide is not there.
         Raises: Refused: ``channel_closed``, ``no_such_channel``.
         """
+        return self._visible(session, name, permissions) or self._channels.get(name)
+
+    def counted(
+        self, session: Session | None, name: str, permissions: Permissions | None = None
+    ) -> Channel | History:
+        """The same, or where the events of a topic that is no channel are counted. Raises: as ``known``."""
+        channel = self._visible(session, name, permissions) or self._channels.admit(name)
+        if channel is not None:
+            return channel
+        history = self._space.histories.find(name)
+        return self._channels.get(name) if history is None else history
+
+    def _visible(self, session: Session | None, name: str, permissions: Permissions | None) -> Channel | None:
+        """The private channel that a session is in; None: the public one, if any, may be known of."""
         joined = None if session is None else self._memberships.find(session, name)
         if session is not None:
             permissions = session.principal.permissions
         if joined is None and not may_know(permissions, name):
             # Not even that it was there once.
             raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
-        return joined or self._channels.get(name)
+        return joined
 
     def controlled(self, session: Session, name: str, control_key: str) -> Channel:
         """The channel of this name that the control key controls; a private one need not be joined.

@@ -13,9 +13,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from itertools import takewhile
+from typing import Final
 
 from radiod.core.channels.channel import Channel, check_name
-from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel, User
+from radiod.core.channels.closed import ClosedNames
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, KeptChannel, SavedChannel, User
 from radiod.core.holders import Account
 from radiod.core.ids import Ids, digest
 from radiod.core.limits import Limits
@@ -32,6 +34,9 @@ from radiod.errors import (
 )
 
 __all__ = ["Channels"]
+
+RETURN_S: Final = 60.0
+"""Seconds that a channel of ``on_owner_leave`` "delete" waits for its owner after a restart."""
 
 
 class Channels:
@@ -80,10 +85,7 @@ class Channels:
         self._declared_private: dict[str, Channel] = {}
         # (name, hash of the control key) -> channel
         self._controlled: dict[tuple[str, bytes | None], Channel] = {}
-        # Names, and hashes of the keys of private ones, whose channel came to an end, oldest first:
-        # publishing there is an error, not a new topic.
-        self._closed_public: dict[tuple[str, bytes | None], None] = {}
-        self._closed_private: dict[tuple[str, bytes | None], None] = {}
+        self.closed = ClosedNames(limits.max_channels)
         # session id -> the channels it owns (an ordered set)
         self._owned: dict[int, dict[Channel, None]] = {}
 
@@ -138,7 +140,8 @@ class Channels:
         """
         check_name(name)
         key_hash = None if key is None else digest(key)
-        if (name in self._public) if key_hash is None else ((name, key_hash) in self._private):
+        self._make_way(name, key_hash, settings.user)
+        if self.find(name, key_hash) is not None:
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
         self._check_room(key_hash is None, settings)
         self._check_owner(owner)
@@ -201,7 +204,7 @@ class Channels:
         if channel.control_hash is not None:
             self._controlled[channel.name, channel.control_hash] = channel
             self._account(channel, 1)
-        self._closed(channel.key_hash).pop((channel.name, channel.key_hash), None)
+        self.closed.discard(channel.name, channel.key_hash)
 
     def restore(self, saved: SavedChannel) -> Channel:
         """A public channel that outlived the server: it has no owner, and the time that is left."""
@@ -215,6 +218,71 @@ class Channels:
         self._set_end(channel, left)
         return channel
 
+    # --- from one process to the next
+
+    def kept(self) -> list[KeptChannel]:
+        """All that sessions created: what of them outlives the server, which stops."""
+        channels = [*self._public.values(), *self._private.values()]
+        return [
+            KeptChannel(
+                name=channel.name,
+                control_hash=channel.control_hash,
+                settings=channel.settings,
+                key_hash=channel.key_hash,
+                left=self.left(channel),
+                waits=self._waits(channel),
+                account=None if channel.account is None else channel.account.id,
+            )
+            for channel in channels
+            if channel.control_hash is not None
+        ]
+
+    def _waits(self, channel: Channel) -> float | None:
+        """How long a channel may be without an owner from now on; its owner, if it has one, leaves."""
+        if channel.grace_ends_at is not None:
+            return max(0.0, channel.grace_ends_at - self._clock.seconds())
+        rule = channel.settings.on_owner_leave
+        if channel.owner is None or rule == "keep":
+            return None
+        if rule == "delete":
+            # Of durable ones nobody expects that they end.
+            return None if channel.settings.is_durable else RETURN_S
+        return float(rule)
+
+    def resume(self, kept: KeptChannel, account: Account | None) -> Channel:
+        """Go on with one of another process; of a durable one that the store has, with what it has not.
+
+        Raises: Refused: ``channel_exists``: the configuration has one of this name; ``quota``.
+        """
+        channel = self.find(kept.name, kept.key_hash)
+        if channel is None:
+            self._check_room(kept.key_hash is None, kept.settings)
+            space = self._space if kept.key_hash is None else self._make_space()
+            channel = Channel(
+                kept.name, space, kept.settings, key_hash=kept.key_hash, control_hash=kept.control_hash
+            )
+            self._add(channel)
+            self._set_end(channel, kept.left)
+        elif channel.control_hash != kept.control_hash:
+            raise Refused(CHANNEL_EXISTS, f"channel {kept.name} exists already")
+        if account is not None:
+            channel.account = account
+            account.channels += 1
+        if kept.waits is not None:
+            self._wait_for_owner(channel, kept.waits)
+        return channel
+
+    def _make_way(self, name: str, key_hash: bytes | None, user: User | None) -> None:
+        """End one that waits for its owner since the server was started, for who may be that.
+
+        Some create a channel anew whenever they have come back, as if it had ended with them.
+        """
+        channel = self.find(name, key_hash)
+        if channel is not None and channel.grace is not None and user is not None:
+            settings = channel.settings
+            if settings.on_owner_leave == "delete" and settings.user == user:
+                self._end(channel, "owner_left")
+
     # --- finding them
 
     def admit(self, topic: str) -> Channel | None:
@@ -224,7 +292,7 @@ class Channels:
         """
         channel = self._public.get(topic)
         if channel is None:
-            if (topic, None) in self._closed_public:
+            if (topic, None) in self.closed.public:
                 raise Refused(CHANNEL_CLOSED, f"channel {topic} is closed")
             if not self._undeclared_topics:
                 raise Refused(NO_SUCH_CHANNEL, f"no channel {topic}")
@@ -236,11 +304,11 @@ class Channels:
         Raises: Refused: ``bad_key``: there is none; ``channel_closed``: there was one.
         """
         key_hash = digest(key)
-        channel = self._private.get((name, key_hash))
-        if channel is None:
-            self._refuse_closed(name, key_hash)
-            raise WrongSecret(BAD_KEY, f"no private channel {name} with this key")
-        return channel
+        channel = self.find(name, key_hash)
+        if channel is not None:
+            return channel
+        self._refuse_closed(name, key_hash)
+        raise WrongSecret(BAD_KEY, f"no private channel {name} with this key")
 
     def get(self, name: str) -> Channel:
         """The public channel of this name. Raises: Refused: ``channel_closed``, ``no_such_channel``."""
@@ -249,6 +317,10 @@ class Channels:
             self._refuse_closed(name, None)
             raise Refused(NO_SUCH_CHANNEL, f"no channel {name}")
         return channel
+
+    def find(self, name: str, key_hash: bytes | None) -> Channel | None:
+        """The channel of this name, and with a key whose hash that is; None: there is none."""
+        return self._public.get(name) if key_hash is None else self._private.get((name, key_hash))
 
     def declared_private(self, name: str) -> Channel:
         """The private channel of the configuration that has this name. Raises: KeyError."""
@@ -277,11 +349,8 @@ class Channels:
         """How many seconds the channel lives yet; None: for good."""
         return None if channel.ends_at is None else channel.ends_at - self._clock.seconds()
 
-    def _closed(self, key_hash: bytes | None) -> dict[tuple[str, bytes | None], None]:
-        return self._closed_public if key_hash is None else self._closed_private
-
     def _refuse_closed(self, name: str, key_hash: bytes | None) -> None:
-        if (name, key_hash) in self._closed(key_hash):
+        if (name, key_hash) in self.closed:
             raise Refused(CHANNEL_CLOSED, f"channel {name} is closed")
 
     # --- controlling them
@@ -311,7 +380,7 @@ class Channels:
             self._disown(channel)
             self._own(channel, owner)
         _cancel(channel.grace)
-        channel.grace = None
+        channel.grace = channel.grace_ends_at = None
 
     def delete(self, channel: Channel) -> None:
         """End a channel now."""
@@ -327,9 +396,8 @@ class Channels:
                 self._wait_for_owner(channel, float(channel.settings.on_owner_leave))
 
     def _wait_for_owner(self, channel: Channel, seconds: float) -> None:
-        channel.grace = self._timers.at(
-            self._clock.seconds() + seconds, lambda: self._end(channel, "owner_left")
-        )
+        channel.grace_ends_at = self._clock.seconds() + seconds
+        channel.grace = self._timers.at(channel.grace_ends_at, lambda: self._end(channel, "owner_left"))
 
     def _check_owner(self, owner: int | None) -> None:
         if owner is not None and len(self._owned.get(owner, ())) >= self._limits.max_channels_per_session:
@@ -373,10 +441,7 @@ class Channels:
         if channel.account is not None:
             channel.account.channels -= 1
         self._disown(channel)
-        closed = self._closed(channel.key_hash)
-        closed[channel.name, channel.key_hash] = None
-        if len(closed) > self._limits.max_channels:
-            del closed[next(iter(closed))]
+        self.closed.add(channel.name, channel.key_hash)
         self._on_end(channel, reason)
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "NO_RULES",
     "ChannelSettings",
     "ChannelStore",
+    "KeptChannel",
     "OwnerLeaves",
     "SavedChannel",
     "User",
@@ -68,6 +69,22 @@ class SavedChannel(Struct, frozen=True, kw_only=True):
     control_hash: bytes
     expires: float | None
     settings: ChannelSettings
+
+
+class KeptChannel(Struct, frozen=True, kw_only=True):
+    """A channel that a session created, as it was when the server stopped.
+
+    ``key_hash``: None for a public one; ``left``: seconds of its lifetime; ``waits``: for so many seconds
+    somebody may come as its owner, None: it needs none; ``account``: whose session created it.
+    """
+
+    name: str
+    control_hash: bytes
+    settings: ChannelSettings
+    key_hash: bytes | None = None
+    left: float | None = None
+    waits: float | None = None
+    account: str | None = None
 
 
 class ChannelStore(Protocol):

@@ -65,6 +65,10 @@ class Holdings:
             account = self._by_session[session] = Account(self)
         return account
 
+    def accounts(self) -> list[tuple[Session, Account]]:
+        """Those for whom something is held, or was: session and account."""
+        return list(self._by_session.items())
+
     def leave(self, session: Session) -> None:
         """The session has left, and nothing is held for it any more."""
         self._by_session.pop(session, None)

@@ -20,10 +20,10 @@ class Tally:
     """Counts what became of events, one for each listener; bytes are those of their payload.
 
     ``delivered``, ``delivered_bytes``: given to its connection, up to the last ``Readerships.settle``;
-    ``queued``, ``queued_bytes``: waiting in its buffer; ``by_policy``: lost; ``undeliverable``: lost, since its form has no word for it, or it is too
-    long for the listener; ``overtaken``: lost, since the history dropped it before a listener that came
-    back read it; ``conflated``: replaced by a newer one while it waited, and ``skipped``: left out by
-    ``every``, as the listener wished.
+    ``queued``, ``queued_bytes``: waiting in its buffer; ``by_policy``: lost; ``undeliverable``: lost, since
+    its form has no word for it, or it is too long for the listener; ``overtaken``: lost, since the history
+    dropped it before a listener that came back read it; ``conflated``: replaced by a newer one while it
+    waited, and ``skipped``: left out by ``every``, as the listener wished.
     """
 
     __slots__ = (

@@ -12,11 +12,12 @@ Source: WAMP specification, "Event History"; positions as in Mercure and Centrif
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import count
 from typing import Any, Final
 
 from radiod.core.budgets.bounds import Bounds
+from radiod.core.history.blocks import Undecoded
 from radiod.core.history.bounds import NOTHING, RECORD_BYTES, HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.journal import Journal
@@ -285,6 +286,46 @@ class Histories:
                 role = records[-1].role if records else ""
                 self._list(history, self._durable.setdefault((history.pattern, role), {}))
             self.expire(history)
+
+    # --- those of another process
+
+    def __iter__(self) -> Iterator[History]:
+        """All that no journal has whole; of those that make room the first to go comes first."""
+        for history in self._histories.values():
+            if history.pool is None:
+                yield history
+        for pool in (self._counted, self._silent, self._matched):
+            yield from pool.values()
+
+    def next_order(self) -> int:
+        """What the next event is numbered with, among all of the realm; it then is not."""
+        return next(self._orders)
+
+    def resume(self, topic: str, at: Position, unheld: int, past: Undecoded, *, is_counted: bool) -> bool:
+        """Go on with a topic where another process stopped, as far as it is still kept, or counted.
+
+        Called for each topic in the order of ``__iter__``. A durable one has only its epoch from there, and
+        where the journal knows none.
+
+        Args:
+            unheld: as ``History`` has it; past: its last events, oldest first.
+            is_counted: nothing was kept of it: it is tracked though nothing is kept of it now.
+        Returns: whether it goes on.
+        """
+        history = self.track(topic) if is_counted else self.find(topic)
+        if history is None or (history.keep.is_durable and (_is_begun(history) or at.seq)):
+            return False
+        history.resume(at, unheld, past)
+        if history.pool is self._silent and at.seq:
+            self._list(history, self._matched)
+        self.expire(history)
+        return True
+
+    def settled(self, next_order: int) -> None:
+        """All of them have been resumed: go on numbering there, and keep no more than there is room for."""
+        self._orders = count(next_order)
+        if self._room.bytes > self._room.max_bytes:
+            self._bounds.met("max_history_bytes", times=self._room.shrink())
 
     def _date(self, records: list[KeptEvent]) -> None:
         """Tell the age of what another process kept, oldest first: dates are all that is known of it.

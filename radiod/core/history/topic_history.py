@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Any, Final
 
+from radiod.core.history.blocks import Undecoded, Written
 from radiod.core.history.bounds import RECORD_BYTES, HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
@@ -17,9 +17,6 @@ __all__ = ["History"]
 COMPACT_ABOVE: Final = 64
 """Dropped records leave holes in front; above this many, when they are the majority, the holes are closed."""
 
-_SEQ: Final = attrgetter("seq")
-_SINCE: Final = attrgetter("since")
-
 
 class History:
     """The count of one topic's events, and its past.
@@ -27,12 +24,13 @@ class History:
     Records have an index that never changes: the first one ever had 0, ``first`` is that of the oldest one
     held, ``end`` that of the next one to come. ``seq`` is that of the last event, kept or not; ``assigned``
     may be ahead of it where events are on their way to the journal. Numbers of those that fail there are
-    never used again.
+    never used again. Records that another process kept are bytes until somebody asks for them.
     """
 
     __slots__ = (
         "_bytes",
         "_hole",
+        "_past",
         "_records",
         "assigned",
         "epoch",
@@ -74,7 +72,10 @@ class History:
         self._bytes = 0
         # How many records in front of the list are gone.
         self._hole = 0
+        # None in the place of each that is yet to be taken from the past of another process, where it has its
+        # index.
         self._records: list[Any] = []
+        self._past: Undecoded | None = None
 
     @property
     def position(self) -> Position:
@@ -84,7 +85,8 @@ class History:
     @property
     def first_order(self) -> int:
         """The number, among all of the realm, of the oldest event that is held; there must be one."""
-        order: int = self._records[self._hole].order
+        record = self._records[self._hole]
+        order: int = self._undecoded.order(self.first) if record is None else record.order
         return order
 
     @property
@@ -97,18 +99,50 @@ class History:
 
     def at(self, index: int) -> KeptEvent:
         """The record of that index, ``first`` up to but not including ``end``."""
-        record: KeptEvent = self._records[self._hole + index - self.first]
+        place = self._hole + index - self.first
+        record: KeptEvent | None = self._records[place]
+        if record is None:
+            record = self._records[place] = self._undecoded.take(index)
         return record
+
+    @property
+    def _undecoded(self) -> Undecoded:
+        """Where the records are that are not read yet; there must be some."""
+        past = self._past
+        assert past is not None
+        return past
+
+    def _seq_at(self, index: int) -> int:
+        record = self._records[self._hole + index - self.first]
+        seq: int = self._undecoded.seq(index) if record is None else record.seq
+        return seq
+
+    def _since_at(self, index: int) -> float:
+        record = self._records[self._hole + index - self.first]
+        since: float = self._undecoded.since(index) if record is None else record.since
+        return since
+
+    def _size_at(self, index: int) -> int:
+        record = self._records[self._hole + index - self.first]
+        size: int = self._undecoded.size(index) if record is None else record.size
+        return size
 
     def since(self, index: int) -> Iterator[KeptEvent]:
         """The records held from that index on, oldest first."""
         for at in range(max(index, self.first), self.end):
             yield self.at(at)
 
+    def written(self) -> list[KeptEvent | Written]:
+        """All records held, those that were not read yet as they are."""
+        held = self._records[self._hole :]
+        if self._past is None:
+            return held
+        past, first = self._past, self.first
+        return [past.written(first + at) if one is None else one for at, one in enumerate(held)]
+
     def index_since(self, moment: float) -> int:
         """The index of the oldest event of that moment or later (monotonic seconds); ``end``: none is."""
-        at = bisect_left(self._records, moment, self._hole, key=_SINCE)
-        return self.first + at - self._hole
+        return self.first + bisect_left(range(self.first, self.end), moment, key=self._since_at)
 
     def after(self, position: Position) -> tuple[int, bool]:
         """Where to go on behind ``position``.
@@ -118,8 +152,8 @@ class History:
         """
         if position.epoch != self.epoch or not self.unheld <= position.seq <= self.seq:
             return self.first, False
-        at = bisect_right(self._records, position.seq, self._hole, key=_SEQ)
-        return self.first + at - self._hole, position.seq >= self.spoiled
+        at = bisect_right(range(self.first, self.end), position.seq, key=self._seq_at)
+        return self.first + at, position.seq >= self.spoiled
 
     def begin(self, at: Position, records: list[KeptEvent]) -> None:
         """Go on behind ``at``; ``records`` are the latest events up to there, oldest first."""
@@ -132,10 +166,23 @@ class History:
             self.room.bytes += self._bytes + len(records) * RECORD_BYTES
             self.room.begin(self, records[0].order)
 
+    def resume(self, at: Position, unheld: int, past: Undecoded) -> None:
+        """Go on where another process stopped, with its last events, none up to ``unheld``."""
+        self.epoch = at.epoch
+        self.seq = self.assigned = at.seq
+        self.unheld = unheld
+        if past.count:
+            self._past = past
+            self._records = [None] * past.count
+            self._bytes = past.bytes
+            if self.room is not None:
+                self.room.bytes += past.bytes + past.count * RECORD_BYTES
+                self.room.begin(self, past.order(0))
+
     def before_last(self, count: int) -> Position:
         """The position behind which the last ``count`` records come, or as many as are held."""
         first = self.end - count
-        return Position(self.epoch, self.at(first - 1).seq if first > self.first else self.unheld)
+        return Position(self.epoch, self._seq_at(first - 1) if first > self.first else self.unheld)
 
     def add(self, record: KeptEvent) -> None:
         """Count one more event, and keep it as far as the bounds allow."""
@@ -158,11 +205,11 @@ class History:
     def expire(self, now: float) -> None:
         """Drop what is beyond the bounds; ``now``: monotonic seconds."""
         keep = self.keep
-        while len(self) and (
-            len(self) > keep.size
-            or self._bytes > keep.bytes
-            or self._records[self._hole].since < now - keep.seconds
-        ):
+        while len(self):
+            oldest = self._records[self._hole]
+            since = self._undecoded.since(self.first) if oldest is None else oldest.since
+            if len(self) <= keep.size and self._bytes <= keep.bytes and since >= now - keep.seconds:
+                return
             self.drop_first()
 
     def growth(self, size: int) -> int:
@@ -171,11 +218,11 @@ class History:
         Less than nothing where the event takes the place of larger ones.
         """
         keep, held, records = self.keep, self._bytes + size, len(self) + 1
-        at = self._hole
-        while at < len(self._records) and (records > keep.size or held > keep.bytes):
-            held -= self._records[at].size
+        index = self.first
+        while index < self.end and (records > keep.size or held > keep.bytes):
+            held -= self._size_at(index)
             records -= 1
-            at += 1
+            index += 1
         return held - self._bytes + (records - len(self) - 1) * RECORD_BYTES
 
     def clear(self) -> None:
@@ -186,13 +233,17 @@ class History:
     def drop_first(self) -> None:
         """Drop the oldest record; there must be one."""
         record = self._records[self._hole]
-        self._bytes -= record.size
+        if record is None:
+            size, self.unheld = self._size_at(self.first), self._seq_at(self.first)
+            self._undecoded.drop(self.first)
+        else:
+            size, self.unheld = record.size, record.seq
+        self._bytes -= size
         room = self.room
         if room is not None:
-            room.bytes -= record.size + RECORD_BYTES
+            room.bytes -= size + RECORD_BYTES
             if len(self._records) - self._hole == 1:
                 room.end()
-        self.unheld = record.seq
         self._records[self._hole] = None
         self._hole += 1
         self.first += 1

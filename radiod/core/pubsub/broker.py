@@ -347,8 +347,8 @@ class Broker:
     ) -> Publication | Promise[Publication]:
         """Give one event, of this id, which ``check`` has found nothing against, to those who listen.
 
-        ``publisher``: does not hear it, unless the options say otherwise; None: it is the router; ``details``:
-        what every receiver learns; ``is_end_mark``: it ends something, and passes rates and full buffers.
+        ``publisher``: does not hear it, unless the options say otherwise; None: the router; ``details``: what
+        every receiver learns; ``is_end_mark``: it ends something, and passes rates and full buffers.
         Returns: what became of it; later, where an acknowledgement was asked for and a listener of policy
             ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
@@ -399,6 +399,16 @@ class Broker:
         self.forget(topic)
         self._retention.change(1, retained.size)
         self._retained[topic] = retained
+
+    @property
+    def retained(self) -> Mapping[str, Retained]:
+        """Topic -> its retained event, the latest last."""
+        return self._retained
+
+    def resume(self, topic: str, retained: Retained) -> None:
+        """Retain what another process did. Raises: Refused: ``quota``."""
+        self._retention.check(1, retained.size)
+        self._retain(topic, retained)
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""

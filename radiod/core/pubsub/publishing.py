@@ -17,6 +17,7 @@ from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import Broker
 from radiod.core.rights import Actor
 from radiod.core.statistics import Statistics, Traffic
+from radiod.core.tracing import EventTrace
 from radiod.errors import CHANNEL_CLOSED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
@@ -44,11 +45,12 @@ class Publishing:
         options: PublishOptions,
         details: dict[str, Any],
         is_end_mark: bool = False,
+        trace: EventTrace | None = None,
     ) -> Publication | Promise[Publication]:
         """Publish; on a durable channel that takes until the event is on disk.
 
         ``traffic``: where else it is counted; ``is_end_mark``: it marks the end of something, and passes
-        rates and full buffers.
+        rates and full buffers; ``trace``: of who follows it.
         Raises: Refused: ``quota``, ``overrun``, ``unavailable``; nothing happened. What comes later may be
             one of these, or ``channel_closed``, as well.
         """
@@ -61,9 +63,11 @@ class Publishing:
         if history is None:
             if traffic is not None:
                 traffic.add(len(payload), self._statistics.round)
+            if trace is not None:
+                trace.fan_out()
             return self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
         record = histories.number(history, id, publisher.id, payload, options, details)
-        event = _Event(history, record, traffic, publisher, payload, is_end_mark)
+        event = _Event(history, record, traffic, publisher, payload, is_end_mark, trace)
         journal = histories.journal
         if journal is None or not history.keep.is_durable:
             return self._happen(event)
@@ -95,6 +99,8 @@ class Publishing:
     def _happen(self, event: _Event) -> Publication | Promise[Publication]:
         """Deliver a counted event, and keep it."""
         history, record = event.history, event.record
+        if event.trace is not None:
+            event.trace.fan_out()
         published = self._broker.publish(
             record.publication,
             event.publisher,
@@ -127,7 +133,7 @@ def _placed(published: P, record: KeptEvent) -> P:
 class _Event:
     """A counted event on its way."""
 
-    __slots__ = ("history", "is_end_mark", "payload", "publisher", "record", "traffic")
+    __slots__ = ("history", "is_end_mark", "payload", "publisher", "record", "trace", "traffic")
 
     def __init__(
         self,
@@ -137,6 +143,7 @@ class _Event:
         publisher: Actor,
         payload: Payload,
         is_end_mark: bool,
+        trace: EventTrace | None,
     ) -> None:
         self.history = history
         self.record = record
@@ -145,3 +152,4 @@ class _Event:
         # As it came: what it is transcoded to is shared by all who listen now.
         self.payload = payload
         self.is_end_mark = is_end_mark
+        self.trace = trace

@@ -24,7 +24,7 @@ class Retained:
     ``size``: what it counts for, in bytes.
     """
 
-    __slots__ = ("_audience", "details", "excluded", "payload", "publication", "size")
+    __slots__ = ("_audience", "details", "excluded", "options", "payload", "publication", "size")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Retained:
         self.publication = publication
         self.excluded = publisher.id if publisher is not None and options.exclude_me else None
         self.payload = payload
+        self.options = options
         self._audience = Audience(options)
         self.details = details
         self.size = retained_size(payload, options)

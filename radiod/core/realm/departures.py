@@ -72,16 +72,19 @@ class Departures:
         self._slices = slices
         self._ledger = ledger
         self._is_closing = False
+        # Sessions that were sent away, whose channels have not ended for that.
+        self._sent_away: list[int] = []
         # Whoever takes the messages of sessions: of one that leaves it takes no more.
         self.on_leave: Callable[[Session], None] = _nobody
 
     # --- sessions
 
-    def leave(self, session: Session, *, is_everybody: bool = False) -> None:
+    def leave(self, session: Session, *, is_everybody: bool = False, keeps_channels: bool = False) -> None:
         """Remove every trace of ``session``; leaving twice does nothing.
 
         Args:
             is_everybody: all leave: testaments and the event of leaving are for nobody.
+            keeps_channels: what it owns goes on: see ``stay``.
         """
         if self._sessions.pop(session.id, None) is None:
             return
@@ -100,7 +103,9 @@ class Departures:
             if is_everybody:
                 testaments = []
             self._slices.run(
-                self._tell_of_leaving(session, testaments, subscriptions, registrations, is_everybody)
+                self._tell_of_leaving(
+                    session, testaments, subscriptions, registrations, is_everybody, keeps_channels
+                )
             )
 
     def _tell_of_leaving(
@@ -110,6 +115,7 @@ class Departures:
         subscriptions: list[Subscription],
         registrations: list[Registration],
         is_everybody: bool,
+        keeps_channels: bool,
     ) -> Generator[None, None, None]:
         """Tell everybody concerned what has ended with a session, which is gone already."""
         for testament in testaments:
@@ -128,7 +134,7 @@ class Departures:
             self._events.unregistered(session, registration)
             if count % TOLD_IN_A_STEP == 0:
                 yield
-        self._lifecycle.leave(session, is_realm_closing=self._is_closing)
+        self._lifecycle.leave(session, is_realm_closing=self._is_closing or keeps_channels)
         if not is_everybody:
             self._events.left(session)
 
@@ -143,14 +149,10 @@ class Departures:
         details = {"message": f"access has ended: {reason}"}
         self._end(session, Goodbye(details, CLOSE_ACCESS + reason), is_everybody=False)
 
-    def _end(self, session: Session, goodbye: Goodbye | None, *, is_everybody: bool) -> None:
-        if not session.is_open:
-            return
-        if goodbye is None:
-            self._outbox.stop(session)
-        else:
+    def _end(self, session: Session, goodbye: Goodbye, *, is_everybody: bool) -> None:
+        if session.is_open:
             self._outbox.close(session, goodbye)
-        self.leave(session, is_everybody=is_everybody)
+            self.leave(session, is_everybody=is_everybody)
 
     def drain(self) -> None:
         """Send what waits in sessions' buffers: the server is about to stop.
@@ -160,16 +162,46 @@ class Departures:
         for session in list(self._sessions.values()):
             self._outbox.drain(session)
 
-    def close(self) -> None:
+    def close(self, retry_after: Callable[[], float] | None = None) -> None:
         """End every session, since the server stops; the channels stay.
 
         GOODBYE comes to those that asked for it: stock clients would take it for the end of everything.
+
+        Args:
+            retry_after: seconds after which the next one shall come back; None: whenever it likes.
         """
         self._is_closing = True
         self.drain()
         for session in list(self._sessions.values()):
-            goodbye = Goodbye({}, CLOSE_SHUTDOWN) if session.wants_goodbye else None
-            self._end(session, goodbye, is_everybody=True)
+            self._send_away(session, 0.0 if retry_after is None else retry_after(), is_everybody=True)
+
+    def send_away(self, session: Session, retry_after: float) -> None:
+        """End one session, since the server is drained, after what waits for it; its channels stay.
+
+        Args:
+            retry_after: seconds after which it shall come back, here or elsewhere.
+        """
+        if session.is_open:
+            self._outbox.drain(session)
+            self._sent_away.append(session.id)
+            self._send_away(session, retry_after, is_everybody=False)
+
+    def stay(self) -> None:
+        """Nobody more is sent away: channels of those who were are without an owner from now on."""
+        sent_away, self._sent_away = self._sent_away, []
+        for id in sent_away:
+            self._lifecycle.owner_left(id)
+
+    def _send_away(self, session: Session, retry_after: float, *, is_everybody: bool) -> None:
+        goodbye = None
+        if session.wants_goodbye:
+            goodbye = Goodbye({"_retry_after": round(retry_after, 3)} if retry_after else {}, CLOSE_SHUTDOWN)
+        if session.is_open:
+            if goodbye is None:
+                self._outbox.stop(session, retry_after)
+            else:
+                self._outbox.close(session, goodbye)
+            self.leave(session, is_everybody=is_everybody, keeps_channels=True)
 
     # --- what they have
 

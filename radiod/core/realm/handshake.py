@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from radiod import __version__
 from radiod.core.budgets.addresses import address_of_peer, network_of_peer
 from radiod.core.budgets.seats import Seats
+from radiod.core.draining import Draining
 from radiod.core.promises import Promise, chain
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
@@ -65,6 +66,8 @@ EXTENSIONS: Final = (
     "_radiod_revocation",
     "_radiod_signature",
     "_radiod_stream",
+    "_radiod_traceparent",
+    "_radiod_tracestate",
     "force_reregister",
 )
 """The options beyond WAMP's that this router understands, told in WELCOME."""
@@ -113,7 +116,8 @@ class Gate(Struct, frozen=True):
     """A realm, and the ways into it by method name.
 
     ``cookies``: who may come back, None: nobody; ``logins``: seats for those about whom somebody else is
-    asked, None: nobody is; ``tally``: (method, outcome) -> how many came to it.
+    asked, None: nobody is; ``tally``: (method, outcome) -> how many came to it; ``draining``: what may keep
+    everybody out, None: nothing does.
     """
 
     realm: Realm
@@ -121,6 +125,7 @@ class Gate(Struct, frozen=True):
     cookies: Cookies | None = None
     logins: Seats | None = None
     tally: Tally = field(default_factory=dict)
+    draining: Draining | None = None
 
     def offers(self, cookie: BrowserCookie | None, authid: str | None) -> Mapping[str, Authenticator]:
         """The ways in for a client with this cookie who wants to be ``authid``."""
@@ -206,6 +211,12 @@ class Handshake:
         methods = ", ".join((details.authmethods or ["anonymous"])[:MAX_METHODS])
         return Claim(details.authid, methods, self._gate.realm.name)
 
+    @property
+    def wants_goodbye(self) -> bool:
+        """Whether the client wants to be told when it cannot stay, though it may never come back then."""
+        details = self._details
+        return details is not None and _asks(details, details.wants_goodbye, "_radiod_goodbye")
+
     def receive(self, message: Message, outlet: Any) -> Message | Promise[Message]:
         """Take the client's next message; ``outlet`` is where the new session will be reached.
 
@@ -245,6 +256,8 @@ class Handshake:
             raise Denied(NO_SUCH_REALM, f"no realm {hello.realm}")
         self._gate = gate
         self._details = hello.details
+        if gate.draining is not None:
+            gate.draining.check()
         offered = gate.offers(self._cookie, hello.details.authid)
         authenticator = _choose(offered, hello.details.authmethods)
         self._method = authenticator.method
@@ -305,7 +318,7 @@ class Handshake:
             # To announce the feature is not enough: Autobahn|Python does, and breaks on the message.
             _asks(details, details.is_revocable, "_radiod_revocation"),
             _agent(details),
-            wants_goodbye=_asks(details, details.wants_goodbye, "_radiod_goodbye"),
+            wants_goodbye=self.wants_goodbye,
             id=self._session_id,
         )
         self._details = None

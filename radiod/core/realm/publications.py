@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.allowances import Allowance
+from radiod.core.channels.channel import Channel
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.registry import Channels
@@ -23,8 +25,9 @@ from radiod.core.realm.meter import Meter
 from radiod.core.rights import Actor, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.statistics import Traffic
+from radiod.core.tracing import EventTrace, Tracer
 from radiod.core.uris import check_free
-from radiod.errors import RadiodError
+from radiod.errors import RadiodError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
@@ -143,6 +146,8 @@ class Usage:
 class Publications:
     """Publishes what is allowed. ``meter`` counts it: here, and nowhere else.
 
+    ``tracer``: follows what carries a trace; None: nobody does.
+
     Args:
         space: of everything public.
     """
@@ -164,6 +169,7 @@ class Publications:
         self._streams = streams
         self._space = space
         self.meter = meter
+        self.tracer: Tracer | None = None
 
     def publish(
         self,
@@ -172,27 +178,27 @@ class Publications:
         payload: Payload,
         options: PublishOptions,
         verdict: Verdict,
+        trace: EventTrace | None = None,
         is_paid: bool = False,
     ) -> Publication | Promise[Publication]:
         """Publish for somebody whose right to it is known. ``is_paid``: its account's plan has been asked.
 
-        What is refused for anything else uses nothing up, also if that comes later.
-        Raises: OverLimit: the plan of its account has no more; Refused: as ``Lookup.channel``,
-            ``Writers.check`` and ``Publishing.publish``; ``invalid_uri``: it belongs to the router;
-            ``invalid_argument``: no mark of a stream.
+        What is refused for anything else uses nothing up, also later. ``trace``: of who follows it.
+        Raises: OverLimit: that has no more; Refused: as ``Lookup.channel``, ``Writers.check``,
+            ``Publishing.publish``; ``invalid_uri``: the router's; ``invalid_argument``: no mark of a stream.
         """
+        if options.traceparent is not None:
+            return self._traced(publisher, topic, payload, options, verdict)
         holder = publisher.principal.holder
         if holder is not None and holder.account.allowances is not None and not is_paid:
             allowance = holder.account.allowances.publish
-            return self._publish_within(allowance, publisher, topic, payload, options, verdict)
+            return self._publish_within(allowance, publisher, topic, payload, options, verdict, trace)
         check_free(topic)
         if options.key is None and type(publisher) is Session and publisher not in self._joined:
             # Nearly always: to them a name means what it means to everybody.
             channel = self._channels.admit(topic)
         else:
-            channel = self._lookup.channel(publisher, topic, options.key)
-            # The key has done what it is for; what is kept of the event must not hold it.
-            options.key = None
+            channel = self._look_up(publisher, topic, options)
         space, traffic = self._space, None
         if channel is not None:
             self._writers.check(channel, publisher)
@@ -200,16 +206,22 @@ class Publications:
         details = disclosed(PUBLISHER, publisher, options.disclose_me, verdict)
         if options.is_passed_through:
             details = {**details, **options.passthru()}
-        published = (
-            space.publishing.publish(topic, traffic, publisher, payload, options, details)
-            if options.stream is None
-            else self._publish_sample(space, topic, traffic, publisher, payload, options, details)
-        )
         is_public = space is self._space
+        if trace is not None:
+            details = {**details, **trace.details(topic if is_public else None)}
+        publish = space.publishing.publish if options.stream is None else partial(self._publish_sample, space)
+        published = publish(topic, traffic, publisher, payload, options, details, False, trace)
         if type(published) is not Publication:
             return self._counted_later(published, publisher, topic, payload.size, is_public)
         self.meter.published(publisher, topic, payload.size, is_public=is_public)
         return published
+
+    def _look_up(self, publisher: Actor, topic: str, options: PublishOptions) -> Channel | None:
+        """The channel that somebody means, who may be a member, or have shown a key. Raises: Refused."""
+        channel = self._lookup.channel(publisher, topic, options.key)
+        # The key has done what it is for; what is kept of the event must not hold it.
+        options.key = None
+        return channel
 
     def _publish_sample(
         self,
@@ -220,14 +232,39 @@ class Publications:
         payload: Payload,
         options: PublishOptions,
         details: dict[str, Any],
+        is_end: bool,
+        trace: EventTrace | None,
     ) -> Publication | Promise[Publication]:
-        """Publish what belongs to a stream of samples."""
+        """Publish what belongs to a stream of samples; it may be ``is_end`` for another reason."""
         sample = self._streams.sample(publisher, topic, options.stream)
         details = {**details, "_stream": sample.place}
+        is_end = is_end or sample.is_end
         published = space.publishing.publish(
-            topic, traffic, publisher, payload, options, details, sample.is_end
+            topic, traffic, publisher, payload, options, details, is_end, trace
         )
         sample.take()
+        return published
+
+    def _traced(
+        self, publisher: Actor, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> Publication | Promise[Publication]:
+        """The same for a publisher that says which trace it is part of."""
+        parent, state = options.traceparent, options.tracestate
+        # What is kept of the event must not hold them.
+        options.traceparent = options.tracestate = None
+        tracer, trace = self.tracer, None
+        if tracer is not None:
+            trace = tracer.event(payload.size, parent, state, is_wamp=type(publisher) is Session)
+        if trace is None:
+            return self.publish(publisher, topic, payload, options, verdict)
+        try:
+            published = self.publish(publisher, topic, payload, options, verdict, trace)
+        except Refused as refusal:
+            trace.refused(refusal.uri)
+            raise
+        if isinstance(published, Promise):
+            return _told_later(published, trace)
+        trace.accepted(published.id, published.readers)
         return published
 
     def _publish_within(
@@ -238,11 +275,12 @@ class Publications:
         payload: Payload,
         options: PublishOptions,
         verdict: Verdict,
+        trace: EventTrace | None,
     ) -> Publication | Promise[Publication]:
         """Publish if a plan has one more."""
 
         def publish() -> Publication | Promise[Publication]:
-            return self.publish(publisher, topic, payload, options, verdict, is_paid=True)
+            return self.publish(publisher, topic, payload, options, verdict, trace, is_paid=True)
 
         published = within(allowance, self.meter, publisher, topic, publish)
         return _paid_for(published, allowance) if isinstance(published, Promise) else published
@@ -271,6 +309,21 @@ def _paid_for(published: Promise[Publication], allowance: Allowance) -> Promise[
     def known(outcome: Publication | RadiodError) -> None:
         if isinstance(outcome, RadiodError):
             give_back()
+        later.settle(outcome)
+
+    published.then(known)
+    return later
+
+
+def _told_later(published: Promise[Publication], trace: EventTrace) -> Promise[Publication]:
+    """The same; whoever follows it is told what it comes to."""
+    later: Promise[Publication] = AwaitedRoom() if isinstance(published, AwaitedRoom) else Promise()
+
+    def known(outcome: Publication | RadiodError) -> None:
+        if isinstance(outcome, RadiodError):
+            trace.refused(outcome.uri)
+        else:
+            trace.accepted(outcome.id, outcome.readers)
         later.settle(outcome)
 
     published.then(known)

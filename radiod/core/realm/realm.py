@@ -9,6 +9,7 @@ for it acts at once, or, when a session that leaves ended it, as soon as that se
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from radiod.core.access.ledger import Ledger
@@ -353,9 +354,17 @@ class Realm:
         """As ``Departures.drain``."""
         self.departures.drain()
 
-    def close(self) -> None:
+    def close(self, retry_after: Callable[[], float] | None = None) -> None:
         """As ``Departures.close``."""
-        self.departures.close()
+        self.departures.close(retry_after)
+
+    def send_away(self, session: Session, retry_after: float) -> None:
+        """As ``Departures.send_away``."""
+        self.departures.send_away(session, retry_after)
+
+    def stay(self) -> None:
+        """As ``Departures.stay``."""
+        self.departures.stay()
 
     # --- messages
 

@@ -13,6 +13,7 @@ from radiod.core.rpc.features import CALLEES_OWN
 from radiod.core.rpc.registrations import Callee
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Deadline
+from radiod.core.tracing import CallTrace, Tracer
 from radiod.errors import CANCELED, TIMEOUT, PeerError
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Error, Message
@@ -30,16 +31,16 @@ MANY: Final = 1024
 class CallTally:
     """Counts what became of the calls of one realm.
 
-    ``begun``: those that a callee was given; ``left``: those of them whose callers did before they ended;
-    ``refused``: those that no callee was given.
+    ``begun``: those that a callee was given; ``tracer``: follows those that carry a trace, None: nobody does.
     """
 
-    __slots__ = ("_failed", "_seconds", "_uncounted", "begun", "left", "refused")
+    __slots__ = ("_failed", "_left", "_refused", "_seconds", "_uncounted", "begun", "tracer")
 
     def __init__(self) -> None:
         self.begun = 0
-        self.left = 0
-        self.refused = 0
+        self._left = 0
+        self._refused = 0
+        self.tracer: Tracer | None = None
         # How those ended that were answered with an ERROR.
         self._failed = {"error": 0, "timeout": 0, "canceled": 0}
         self._seconds = Histogram()
@@ -54,22 +55,49 @@ class CallTally:
 
     @property
     def by_outcome(self) -> dict[str, int]:
-        """How many ended in which way, those included that were refused."""
+        """How they ended (``left``: their callers did), and those that were ``refused`` before."""
         result = self.seconds.count - sum(self._failed.values())
-        return {"result": result, **self._failed, "left": self.left, "refused": self.refused}
+        return {"result": result, **self._failed, "left": self._left, "refused": self._refused}
 
     @property
     def pending(self) -> int:
         """Calls that have a callee, and no end yet."""
-        return self.begun - self.seconds.count - self.left
+        return self.begun - self.seconds.count - self._left
 
-    def answered(self, answer: Message, seconds: float) -> None:
-        """A call has ended with this, and took so long, which is never negative."""
+    def follow(self, call: PendingCall, procedure: str) -> None:
+        """A call that is about to be made says which trace it is part of."""
+        if self.tracer is not None:
+            parent, state = call.options.traceparent, call.options.tracestate
+            call.trace = self.tracer.call(procedure, parent, state, is_wamp=call.caller is not None)
+            if call.trace is not None:
+                call.details = {**call.details, **call.trace.details()}
+
+    def has_begun(self, call: PendingCall) -> None:
+        """A callee was given it."""
+        self.begun += 1
+        call.began = call.since
+
+    def answered(self, call: PendingCall, answer: Message, now: float) -> None:
+        """A call has ended with this."""
         if type(answer) is Error:
             self._failed[OUTCOMES.get(answer.error, "error")] += 1
-        self._uncounted.append(seconds)
+        self._uncounted.append(now - call.began)
         if len(self._uncounted) >= MANY:
             self._count()
+        if call.trace is not None:
+            call.trace.ended(answer.error if type(answer) is Error else "")
+
+    def refused(self, call: PendingCall, uri: str) -> None:
+        """No callee was given it."""
+        self._refused += 1
+        if call.trace is not None:
+            call.trace.ended(uri)
+
+    def left(self, call: PendingCall) -> None:
+        """Its caller is gone."""
+        self._left += 1
+        if call.trace is not None:
+            call.trace.ended("left")
 
     def _count(self) -> None:
         self._seconds.observe_all(self._uncounted)
@@ -116,8 +144,9 @@ class PendingCall:
     what every INVOCATION of it carries; ``is_sending``: more chunks of its arguments are to come;
     ``is_canceled``: the callee was told to end it; ``nameable``: who calls, for a callee that asks, or None;
     ``payload``: kept where another callee may have to be asked, whom ``unavailable`` does not have; ``held``:
-    bytes of it that count for the caller; ``since``: monotonic seconds, what its time is counted from, and
-    ``began``: when it was given to its first callee. What is not set at first is set once that was asked.
+    bytes of it that count for the caller; ``trace``: of who follows it; ``since``: monotonic seconds, what
+    its time is counted from, and ``began``: when it was given to its first callee. What is not set at first
+    is set once that was asked.
     """
 
     __slots__ = (
@@ -139,6 +168,7 @@ class PendingCall:
         "payload",
         "request",
         "since",
+        "trace",
         "unavailable",
     )
 
@@ -172,6 +202,7 @@ class PendingCall:
         self.nameable: Actor | None = None
         self.unavailable: set[Session] = set()
         self.held = 0
+        self.trace: CallTrace | None = None
 
     def invocation_details(self) -> dict[str, Any]:
         """Those of its next INVOCATION."""
@@ -185,7 +216,10 @@ class PendingCall:
         return limit
 
     def forget_callee(self) -> None:
-        """Let go of what its callee was told and the next one may not be: that may have announced less."""
+        """Its callee does not have it: let go of what the next one may not be told, which may have announced
+        less.
+        """
+        self.unavailable.add(self.callee.session)
         own = (*CALLEES_OWN, *CALLER) if self.nameable is not None else CALLEES_OWN
         self.details = {name: self.details[name] for name in self.details if name not in own}
 

@@ -173,6 +173,8 @@ class Dealer:
         return call
 
     def _begin(self, call: PendingCall, procedure: str) -> None:
+        if call.options.traceparent is not None:
+            self.tally.follow(call, procedure)
         try:
             if call.caller is not None and len(call.calls.made) >= self._limits.max_pending_calls:
                 raise Refused(QUOTA, f"{self._limits.max_pending_calls} calls are pending already")
@@ -180,12 +182,11 @@ class Dealer:
             if registration.match != "exact":
                 call.details["procedure"] = procedure
             self._invoke(call, registration)
-        except Refused:
-            self.tally.refused += 1
+        except Refused as refusal:
+            self.tally.refused(call, refusal.uri)
             raise
         self._start_deadline(call)
-        self.tally.begun += 1
-        call.began = call.since
+        self.tally.has_begun(call)
 
     def _invoke(self, call: PendingCall, registration: Registration) -> None:
         """Give a call to the callee whose turn it is. Raises: Refused."""
@@ -338,16 +339,15 @@ class Dealer:
             return
         self._end(call)
         if error == UNAVAILABLE and REROUTE in callee.features:
-            self._reroute(call, callee)
+            self._reroute(call)
         elif details and not call.takes_passthru:
             # What went wrong matters more than a payload that the caller cannot read.
             self._reply(call, Error(CALL, call.request, {}, error), Payload.of())
         else:
             self._reply(call, Error(CALL, call.request, details, error), payload)
 
-    def _reroute(self, call: PendingCall, callee: Session) -> None:
+    def _reroute(self, call: PendingCall) -> None:
         """Ask the next callee, within what is left of the call's time."""
-        call.unavailable.add(callee)
         registration = call.callee.registration
         call.forget_callee()
         try:
@@ -377,7 +377,7 @@ class Dealer:
         # Its own calls first: what it asked of itself must not be answered any more.
         for call in list(calls.made.values()):
             self._end(call)
-            self.tally.left += 1
+            self.tally.left(call)
             if call.callee.session is not session:
                 self._interrupt(call, "killnowait")
         # Whoever hears of an end may end others.
@@ -425,7 +425,7 @@ class Dealer:
 
     def _reply(self, call: PendingCall, message: Message, payload: Payload) -> None:
         """Give the last answer to whoever called."""
-        self.tally.answered(message, self._clock.seconds() - call.began)
+        self.tally.answered(call, message, self._clock.seconds())
         if call.caller is None:
             assert call.on_end is not None
             call.on_end(message, payload)

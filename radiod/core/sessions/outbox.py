@@ -37,10 +37,13 @@ class SessionOutbox(Protocol):
         What that comes to has a bound; what is beyond it stays where it is.
         """
 
-    def stop(self, session: Session) -> None:
-        """End the session's connection once everything sent to it has left: the server stops.
+    def stop(self, session: Session, retry_after: float) -> None:
+        """End the session's connection once everything sent to it has left: the server sends it away.
 
         The client must be free to come back, and so gets no word that it takes for a goodbye.
+
+        Args:
+            retry_after: seconds after which it shall come back, 0: whenever it likes.
         """
 
     def abort(self, session: Session, error: PeerError) -> None:

@@ -129,7 +129,8 @@ class Answering:
     def _find(self, path: str) -> Any:
         """What a path leads to, through the door that it came by."""
         route = self._server.route(path)
-        if route.is_for_watchers or self._caller.door.serves_radio:
+        door = self._caller.door
+        if door.serves_radio or route.is_for_watchers or (door.serves_admin and route.is_for_operators):
             return route
         return self._server.route(NOWHERE)
 

@@ -31,6 +31,8 @@ class Route(Protocol):
     label: str
     is_for_watchers: bool
     """Whether it is served where nothing else of the radio is."""
+    is_for_operators: bool
+    """Whether it is served where nothing but the page of operators is."""
 
     def taker(self, request: Request) -> Taker | None:
         """Who takes the body piece by piece; None: ``handle`` wants it whole. It may answer instead."""

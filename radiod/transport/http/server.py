@@ -28,6 +28,8 @@ class Connection(Protocol):
 
     def tire(self) -> None: ...
 
+    def cut(self) -> None: ...
+
 
 class HttpServer:
     """The HTTP side of the port.
@@ -96,3 +98,8 @@ class HttpServer:
         self.is_winding_up = True
         for connection in list(self.connections):
             connection.wind_up()
+
+    def cut(self) -> None:
+        """Cut every connection, whatever it asks: nobody is answered any more."""
+        for connection in list(self.connections):
+            connection.cut()

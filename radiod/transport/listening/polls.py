@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from radiod.core.budgets.seats import Seat, Seats
+from radiod.core.draining import Draining
 from radiod.errors import Refused
 from radiod.transport.clock import ReactorClock
 from radiod.transport.formats import Format
@@ -25,7 +26,8 @@ class Polled(NamedTuple):
     where no channel has positions; ``is_recovered``: whether nothing is missing before the first sample,
     between two, or behind the last one; ``is_over``: all channels have ended; ``lost``: how many of the
     events that it covers cannot be said in JSON, or were dropped; ``ended_for``: why the access of whoever
-    polls has ended, empty: it has not.
+    polls has ended, empty: it has not; ``retry_after``: seconds after which it is to ask again, since the
+    server sends it away, 0: it does not.
     """
 
     samples: bytes
@@ -34,12 +36,14 @@ class Polled(NamedTuple):
     is_over: bool = False
     lost: int = 0
     ended_for: str = ""
+    retry_after: float = 0.0
 
 
 class ChannelPolls:
-    """Answers polls; as many wait at any time as there are ``seats``."""
+    """Answers polls; as many wait at any time as there are ``seats``. ``draining``: as of the server."""
 
-    def __init__(self, fan_out: FanOut, clock: ReactorClock, seats: Seats) -> None:
+    def __init__(self, fan_out: FanOut, clock: ReactorClock, seats: Seats, draining: Draining) -> None:
+        self.draining = draining
         self.fan_out = fan_out
         self.clock = clock
         self._seats = seats
@@ -131,8 +135,11 @@ class _Waiting:
         except Refused:
             seat.leave()
             raise
-        when = polls.clock.seconds() + stream.query.wait
-        self._deadline = polls.clock.timers.at(when, self._finish)
+        now, wait, most = polls.clock.seconds(), stream.query.wait, polls.draining.longest_wait()
+        self._deadline = polls.clock.timers.at(now + min(wait, most), self._finish)
+        if most < wait:
+            # It began while the server sends everybody away.
+            self._outlet.retry_after = polls.draining.retry_after()
 
     def _take(self, data: bytes) -> None:
         """The first events are there, or more of the same turn."""
@@ -161,7 +168,9 @@ class _Waiting:
             self.stop()
             is_recovered = self._is_recovered and not lost
             why = self._outlet.ended_for
-            answer(Polled(_array(self._samples), position, is_recovered, is_over, lost, why))
+            # Who was found by events meanwhile asks on, and is told later.
+            retry_after = 0.0 if self._samples else self._outlet.retry_after
+            answer(Polled(_array(self._samples), position, is_recovered, is_over, lost, why, retry_after))
 
     def _place(self) -> str | None:
         """Where the next poll goes on; None: the last sample says so, or nothing does."""

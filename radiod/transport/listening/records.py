@@ -13,9 +13,9 @@ import msgspec
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.history.positions import Position
-from radiod.transport.formats import data_line, retry
+from radiod.transport.formats import data_line
 from radiod.transport.listening.course import Course
-from radiod.wire.answers import chunk, end_event, end_line
+from radiod.wire.answers import chunk, end_event, end_line, retry_event, retry_line
 from radiod.wire.codecs import Payload
 from radiod.wire.deflate import deflated_frame
 from radiod.wire.frames import TEXT, websocket_frame
@@ -64,7 +64,7 @@ class Shape(Protocol):
     def closed(self, channel: str, reason: str, lost: int) -> bytes:
         """A channel comes no more, and so many events of it that were not told of."""
 
-    def last_words(self) -> bytes:
+    def last_words(self, retry_ms: int) -> bytes:
         """As ``Format``."""
 
     def ending(self, reason: str) -> bytes:
@@ -99,8 +99,8 @@ class _Objects:
     def closed(self, channel: str, reason: str, lost: int) -> bytes:
         return b"%b%b" % (_closed(channel, reason, lost), self._end)
 
-    def last_words(self) -> bytes:
-        return b""
+    def last_words(self, retry_ms: int) -> bytes:
+        return retry_line(retry_ms) if self._is_stream else b""
 
     def ending(self, reason: str) -> bytes:
         return end_line(reason) if self._is_stream else b""
@@ -134,8 +134,8 @@ class _Events:
     def closed(self, channel: str, reason: str, lost: int) -> bytes:
         return b"event: closed\ndata: %b\n\n" % _closed(channel, reason, lost)
 
-    def last_words(self) -> bytes:
-        return retry()
+    def last_words(self, retry_ms: int) -> bytes:
+        return retry_event(retry_ms)
 
     def ending(self, reason: str) -> bytes:
         return end_event(reason)
@@ -230,9 +230,9 @@ class Records:
         """As ``Shape``."""
         return self._kind.wrap(self._kind.shape.closed(channel, reason, lost))
 
-    def last_words(self) -> bytes:
+    def last_words(self, retry_ms: int) -> bytes:
         """As ``Format``."""
-        return self._kind.wrap(self._kind.shape.last_words())
+        return self._kind.wrap(self._kind.shape.last_words(retry_ms))
 
     def ending(self, reason: str) -> bytes:
         """As ``Format``."""

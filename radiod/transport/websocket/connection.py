@@ -32,6 +32,7 @@ from radiod.transport.outbox import FanOut
 from radiod.transport.outlets import Outlet
 from radiod.transport.pings import NOTHING_ASKED, Pinger
 from radiod.transport.sockets import outlet_over
+from radiod.wire.bundles import bundled, bundled_deflated
 from radiod.wire.codecs import Codec
 from radiod.wire.deflate import inflate
 from radiod.wire.frames import BINARY, TEXT, plain_frames, websocket_frame
@@ -165,8 +166,9 @@ class WebSocketConnection:
         self._driver = driver
         self._shared.census.enter(WEBSOCKET)
         if is_batched:
-            make_format = partial(batched_format, codec.name, self._is_deflated)
+            make_format = partial(batched_format, codec.name)
             self._unbatcher = Unbatcher(driver, self._outlet, codec, make_format)
+            self._outlet.bundle = bundled_deflated if self._is_deflated else bundled
 
     def stream(self, stream: PlainListener) -> Outlet:
         """Send channels' data, if they are there yet. Returns: where it goes."""
@@ -350,7 +352,9 @@ class WebSocketConnection:
         if why:
             self._close(QUOTA_USED if why == "quota" else ACCESS_ENDED, why)
         else:
-            self._close(self._driver.close_code if self._driver is not None else GOING_AWAY)
+            seconds = self._outlet.retry_after if self._outlet is not None else 0.0
+            reason = f"retry_after={seconds:.3f}" if seconds else ""
+            self._close(self._driver.close_code if self._driver is not None else GOING_AWAY, reason)
 
     def _close(self, code: int, reason: str = "") -> None:
         """Send a close frame, once; from now on only the peer's is waited for."""

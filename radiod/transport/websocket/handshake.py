@@ -8,6 +8,7 @@ hundred attributes, is freed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -18,11 +19,12 @@ from twisted.python.failure import Failure
 
 from radiod.core.budgets.addresses import network_of
 from radiod.core.budgets.guesses import Turn
+from radiod.core.draining import Draining
 from radiod.core.promises import Promise, chain
 from radiod.core.realm.handshake import Gate
 from radiod.core.sessions.authentication import BrowserCookie
 from radiod.core.timers import Deadline
-from radiod.errors import NoAccess, OverLimit, RadiodError, WrongSecret, http_status
+from radiod.errors import NoAccess, OverLimit, RadiodError, TryLater, WrongSecret, http_status
 from radiod.transport.autobahn_log import QuietLogger
 from radiod.transport.batched import batched_format
 from radiod.transport.census import OTHER
@@ -36,13 +38,12 @@ from radiod.transport.outbox import FanOut
 from radiod.transport.websocket.connection import Shared, WebSocketConnection
 from radiod.transport.websocket.cookies import CookieCounter
 from radiod.wire.deflate import accept
-from radiod.wire.doors import Visit
+from radiod.wire.doors import WAMP_PATH, Visit
 from radiod.wire.replies import clean, error_reply, refused
 from radiod.wire.targets import KEY_IN_QUERY, Target, below, parameters, shows_key, values
 
 __all__ = ["RadioSocket", "RadioSocketFactory"]
 
-WAMP_PATH: Final = "/ws"
 LISTEN_PATH: Final = "/listen/"
 LISTEN_PATHS: Final = ("/listen", "/listen/")
 """Of several channels, which the query names."""
@@ -86,6 +87,7 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
 
         Raises: ConnectionDeny: the HTTP status says why.
         """
+        self._check_draining()
         answer = accept(request.extensions) if self.factory.compression else None
         # Autobahn would refuse a connection whose offer is malformed, and cannot say all that we answer.
         self.websocket_extensions: list[object] = []
@@ -109,6 +111,18 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             return self._wait(admitted, headers)
         self._stream = admitted
         return None, headers
+
+    def _check_draining(self) -> None:
+        """By a status, not later by a word of WAMP: stock clients try again after that.
+
+        Raises: ConnectionDeny: nobody new is let in.
+        """
+        try:
+            self.factory.draining.check()
+        except TryLater as error:
+            self._event = "drain"
+            self._fields = (("Retry-After", str(ceil(error.retry_after))),)
+            raise ConnectionDeny(503, error.text) from None
 
     def _admit(
         self, headers: Mapping[str, str], channels: str | list[str]
@@ -174,8 +188,9 @@ class RadioSocket(WebSocketServerProtocol):  # type: ignore[misc] # Autobahn is 
             opened = self._stream_over(self._stream)
         else:
             codec, is_batched = SUBPROTOCOLS[self.websocket_protocol_in_use]
-            make_format = batched_format if is_batched else websocket_format
-            opened = self._hand_over(make_format(codec.name, self._is_deflated))
+            name, is_deflated = codec.name, self._is_deflated
+            format = batched_format(name) if is_batched else websocket_format(name, is_deflated)
+            opened = self._hand_over(format)
             opened.serve(codec, self.factory.gates, is_batched, self._cookie, self.visit.origin)
         if rest:
             opened.dataReceived(rest)
@@ -284,11 +299,13 @@ class RadioSocketFactory(WebSocketServerFactory):  # type: ignore[misc] # Autoba
         streams: PlainListeners,
         aliases: Mapping[str, str],
         settings: TransportLimits,
+        draining: Draining,
     ) -> None:
         super().__init__(reactor=reactor, protocols=list(SUBPROTOCOLS), server=None)
         self.shared = Shared(clock, fan_out, settings)
         self.guesses = fan_out.guesses
         self.gates = gates
+        self.draining = draining
         self.cookies = CookieCounter(gate.cookies for gate in gates.values() if gate.cookies is not None)
         self.streams = streams
         self._aliases = aliases

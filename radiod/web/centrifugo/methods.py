@@ -35,6 +35,7 @@ from radiod.web.centrifugo.replies import (
     reply_of,
     wrapped,
 )
+from radiod.web.tracing import TracedCaller
 from radiod.wire.codecs import JSON, Payload, Undecodable
 from radiod.wire.halves import HALF, has_halves
 from radiod.wire.options import PublishOptions
@@ -259,6 +260,8 @@ def _publish(caller: Caller, channel: str, payload: Payload) -> Reply | Promise[
 
     # An HTTP answer is an acknowledgement.
     options = PublishOptions(acknowledge=True)
+    if isinstance(caller, TracedCaller):
+        caller.trace.mark(options)
     return chain(caller.realm.gateway.publish(caller.visitor, channel, payload, options), tell)
 
 

@@ -18,6 +18,7 @@ from radiod.web.callers import Caller, Callers, UnknownCaller
 from radiod.web.centrifugo.methods import Methods
 from radiod.web.centrifugo.replies import BAD_REQUEST, UNAUTHORIZED, Failure, Reply, reply_of, wrapped
 from radiod.web.routes import Outcome, Route
+from radiod.web.tracing import TracedCaller, trace_of
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
 
@@ -61,6 +62,9 @@ class Centrifugo(Route):
             caller = self._callers.holder(request, secret)
         except UnknownCaller:
             return json_answer(401, wrapped(Failure.of(UNAUTHORIZED)), ("WWW-Authenticate", "apikey"))
+        trace = trace_of(request, self._callers)
+        if trace is not None:
+            caller = TracedCaller(caller, trace)
         body = request.body
         try:
             body.decode()

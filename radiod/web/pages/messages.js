@@ -5,6 +5,7 @@ export const MESSAGE = Object.freeze({
   WELCOME: 2,
   ABORT: 3,
   CHALLENGE: 4,
+  AUTHENTICATE: 5,
   GOODBYE: 6,
   ERROR: 8,
   SUBSCRIBE: 32,

@@ -1,5 +1,5 @@
 /**
- * A WAMP subscriber and caller for browsers: JSON over WebSocket, anonymous, without a library.
+ * A WAMP subscriber and caller for browsers: JSON over WebSocket, without a library; anonymous, or by ticket.
  *
  * It connects again by itself, waiting longer after each failure, and subscribes anew to whatever was wanted.
  * Whatever the server sends that makes no sense is reported to `onProblem` and otherwise ignored.
@@ -11,6 +11,8 @@ import { MESSAGE as M, WampError, parse } from "./messages.js";
 const HANDSHAKE_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
+/** Why one may not be let in now, and later be: a server that stops, and whatever decides is not there. */
+const PASSING = ["wamp.close.system_shutdown", "radiod.error.unavailable", "radiod.error.rate_limited"];
 
 /**
  * @typedef {"connecting" | "open" | "closed"} State
@@ -27,6 +29,8 @@ export class WampClient {
   #onState;
   #onProblem;
   #random;
+  #login;
+  #onRefused;
   /** @type {WebSocket | null} */ #socket = null;
   #joined = false;
   #stopped = true;
@@ -41,14 +45,26 @@ export class WampClient {
 
   /**
    * @param {{url: string, realm?: string, onState?: (status: Status) => void,
-   *   onProblem?: (error: Error) => void, random?: () => number}} settings
+   *   onProblem?: (error: Error) => void, random?: () => number, login?: {authid: string, ticket: string} | null,
+   *   onRefused?: (error: WampError) => void}} settings login: null: as nobody in particular; onRefused: it is
+   *   not let in, and stays away
    */
-  constructor({ url, realm = "radio", onState = () => {}, onProblem = () => {}, random = Math.random }) {
+  constructor({
+    url,
+    realm = "radio",
+    onState = () => {},
+    onProblem = () => {},
+    random = Math.random,
+    login = null,
+    onRefused = () => {},
+  }) {
     this.#url = url;
     this.#realm = realm;
     this.#onState = onState;
     this.#onProblem = onProblem;
     this.#random = random;
+    this.#login = login;
+    this.#onRefused = onRefused;
   }
 
   /** Connect, and stay connected until `stop`. */
@@ -108,10 +124,11 @@ export class WampClient {
    *
    * @param {string} procedure
    * @param {any[]} [args]
-   * @param {{timeout?: number}} [options] milliseconds after which nobody waits any more
+   * @param {{timeout?: number, kwargs?: Record<string, any>}} [options] timeout: milliseconds after which nobody
+   *   waits any more
    * @returns {Promise<{args: any[], kwargs: Record<string, any>}>} rejects with a WampError
    */
-  call(procedure, args = [], { timeout = 30_000 } = {}) {
+  call(procedure, args = [], { timeout = 30_000, kwargs = {} } = {}) {
     if (!this.#joined) return Promise.reject(new WampError("radiod.error.unavailable", ["not connected"]));
     const request = ++this.#lastRequest;
     return new Promise((resolve, reject) => {
@@ -119,7 +136,7 @@ export class WampClient {
       const done = (/** @type {(value: any) => void} */ settle) => (/** @type {any} */ value) =>
         (clearTimeout(timer), settle(value));
       this.#pending.set(request, { resolve: done(resolve), reject: done(reject) });
-      this.#send([M.CALL, request, {}, procedure, args]);
+      this.#send([M.CALL, request, {}, procedure, args, kwargs]);
     });
   }
 
@@ -130,10 +147,23 @@ export class WampClient {
     this.#socket = socket;
     const current = (/** @type {(event: any) => void} */ act) => (/** @type {any} */ event) =>
       this.#socket === socket && act(event);
-    socket.onopen = current(() => this.#send([M.HELLO, this.#realm, { roles: { subscriber: {}, caller: {} } }]));
+    socket.onopen = current(() => this.#send([M.HELLO, this.#realm, this.#hello()]));
     socket.onmessage = current((event) => this.#receive(event.data));
     socket.onclose = current((event) => this.#lost(event.reason || "connection lost"));
     this.#timer = setTimeout(() => this.#lost("no answer"), HANDSHAKE_MS);
+  }
+
+  #hello() {
+    const hello = { roles: { subscriber: {}, caller: {} } };
+    return this.#login === null ? hello : { ...hello, authmethods: ["ticket"], authid: this.#login.authid };
+  }
+
+  /** It is not let in. @param {string} uri @param {string} [text] */
+  #refuse(uri, text) {
+    // To try again would be to guess.
+    this.#stopped = true;
+    this.#lost(uri);
+    this.#onRefused(new WampError(uri, [text]));
   }
 
   /** @param {string} reason */
@@ -166,8 +196,14 @@ export class WampClient {
     const message = parse(data);
     if (message === null) return this.#onProblem(new Error("not a WAMP message"));
     const [code, first, second, third] = message;
-    if (code === M.ABORT) return this.#lost(String(second));
-    if (code === M.CHALLENGE && !this.#joined) return this.#lost("the server wants a login");
+    if (code === M.ABORT) {
+      const isRefused = this.#login !== null && !PASSING.includes(second);
+      return isRefused ? this.#refuse(second, first.message) : this.#lost(String(second));
+    }
+    if (code === M.CHALLENGE && !this.#joined) {
+      if (this.#login === null || first !== "ticket") return this.#lost("the server wants a login");
+      return this.#send([M.AUTHENTICATE, this.#login.ticket, {}]);
+    }
     if (code === M.WELCOME && !this.#joined) return this.#welcome();
     if (!this.#joined) return this.#onProblem(new Error(`message ${code} before WELCOME`));
     if (code === M.GOODBYE) {

@@ -83,6 +83,20 @@ class TestCounting:
         assert ledger.line(holder, "").seconds == 4.5
 
 
+class TestNow:
+    def test_the_open_hour_with_all_that_was_counted_elsewhere(self, clock, ledger, holder):
+        line = ledger.line(holder, "a")
+        ledger.opened(holder)
+
+        def settle():
+            line.published += 5
+
+        ledger.settlers.append(settle)
+        clock.advance(3)
+        told = {line.channel: (line.published, line.seconds) for line in ledger.now()}
+        assert told == {"a": (5, 0.0), "": (0, 3.0)}
+
+
 class TestHours:
     def test_the_next_hour_begins_anew_and_the_last_one_waits_to_be_written(self, clock, ledger, holder):
         ledger.line(holder, "a").published += 1

@@ -304,3 +304,50 @@ class Server(RuleBasedStateMachine):
 
 Server.TestCase.settings = settings(max_examples=50, stateful_step_count=40)
 TestServer = Server.TestCase
+
+
+class TestAnotherProcess:
+    """Answers that were given before a restart."""
+
+    def stop(self, world, away=0.0, **bounds):
+        after = World(**bounds)
+        now = world.clock.seconds()
+        for one in world.answers:
+            left = one.kept.until - now - away
+            kept = Kept(one.kept.digest, one.kept.answer, one.kept.size, after.clock.seconds() + left)
+            after.answers.resume(one._replace(kept=kept))
+        return after
+
+    def test_a_request_that_was_answered_is_not_done_again(self, world):
+        world.answer("a", size=10)
+        world.answer("b", holder="other")
+        world.begin("running")
+        after = self.stop(world)
+        assert after.begin("a").answer is ANSWER
+        assert after.is_kept("b", holder="other")
+        assert not after.is_kept("b")
+        assert not after.is_kept("running")
+        assert after.refusal(key="a", body=b"another") == (IDEMPOTENCY_MISMATCH, 422)
+        assert after.answers.held == world.answers.held
+
+    def test_it_is_kept_as_long_as_without_the_restart(self, world):
+        world.answer("a")
+        world.clock.advance(KEEP / 2)
+        after = self.stop(world, away=100.0)
+        after.clock.advance(KEEP / 2 - 101)
+        assert after.is_kept("a")
+        after.clock.advance(2)
+        assert not after.is_kept("a")
+        assert len(after.answers) == 0
+
+    def test_what_is_too_old_is_left_out(self, world):
+        world.answer("a")
+        after = self.stop(world, away=KEEP)
+        assert len(after.answers) == 0
+        assert len(after.clock.timers) == 0
+
+    def test_bounds_are_those_of_now(self, world):
+        for key in "abc":
+            world.answer(key, size=100)
+        assert len(self.stop(world, max_each=2).answers) == 2
+        assert len(self.stop(world, max_bytes=0).answers) == 0

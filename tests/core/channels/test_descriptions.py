@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.channels import private, publish
+from support.channels import private, publish, subscribe
 
 from radiod.core.channels.descriptions import DESCRIBED_IN_A_STEP
 from radiod.core.channels.settings import ChannelSettings
@@ -66,6 +66,30 @@ class TestOne:
         for _ in range(3):
             publish(owner, "a")
         assert descriptions.get(None, "a")["position"] == f"{epoch}:3"
+
+    def test_topics_that_count_their_events_have_one(self, world, owner, descriptions):
+        world.realm.space.histories.keep("weather..harbour", HistoryBounds(size=2, seconds=60, bytes=1000))
+        listener = world.caller()
+        subscribe(listener, "counted", _radiod_position=True)
+        for topic in ("weather.north.harbour", "counted"):
+            told = owner.call(GET, topic)
+            epoch, _, number = told.pop("position").partition(":")
+            assert epoch
+            assert number == "0"
+            assert told == {
+                "name": topic, "public": True, "readers": int(topic == "counted"), "writers": 0, "events": 0,
+                "expires": None,
+            }  # fmt: skip
+            publish(owner, topic)
+            told = descriptions.get(None, topic)
+            assert (told["events"], told["position"]) == (1, f"{epoch}:1")
+
+    def test_whoever_may_not_see_a_topic_learns_of_no_count(self, world):
+        subscribe(world.caller(), "counted", _radiod_position=True)
+        assert (
+            world.caller(permissions=Allow(Action.CALL, hidden=["counted"])).call(GET, "counted")
+            == NO_SUCH_CHANNEL
+        )
 
     def test_says_whether_there_was_one(self, owner, descriptions):
         owner.call(DELETE, "a", owner.call(CREATE, "a")["control_key"])

@@ -13,7 +13,7 @@ from support.channels import (
 )
 from support.realms import World
 
-from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel
+from radiod.core.channels.settings import NO_RULES, ChannelSettings, KeptChannel, SavedChannel
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.ids import digest
 from radiod.core.limits import Limits
@@ -644,6 +644,58 @@ class TestSaved:
         world.realm.lifecycle.restore(saved)
         assert world.realm.channels.get("a") is declared
         assert world.realm.space.histories.wanted("a") is None
+
+
+class TestAnotherProcess:
+    """Channels that sessions created, after a restart."""
+
+    KEPT = HistoryBounds(size=5, seconds=60.0, bytes=1 << 20)
+
+    def stop(self, world, **options):
+        world.realm.close()
+        after = World(**options)
+        for kept in world.realm.channels.kept():
+            after.realm.lifecycle.resume(kept, None)
+        return after
+
+    def test_one_is_set_up_as_it_was_created(self, world, owner):
+        created = owner.call(
+            CREATE, "a", presence=True, history={"size": 3}, buffer={"size": 7}, lifetime=60.0
+        )
+        after = self.stop(world)
+        space = after.realm.space
+        assert (space.histories.wanted("a").size, space.tuning.default("a").size) == (3, 7)
+        other = after.caller("owner")
+        other.subscribe("a")
+        assert other.call("radiod.presence.get", "a")["users"] == {"owner": 1}
+        assert other.call(OPEN, "a", control_key=created["control_key"])["active"]
+        after.clock.advance(59)
+        assert other.call(GET, "a")["name"] == "a"
+        after.clock.advance(2)
+        assert other.call(GET, "a") == CHANNEL_CLOSED
+
+    def test_a_private_one_is_found_by_its_key(self, world, owner):
+        owner.call(CREATE, "a", public=False, key="secret")
+        after = self.stop(world)
+        other = after.caller()
+        assert other.call(JOIN, "a", "wrong") == BAD_KEY
+        assert other.call(JOIN, "a", "secret")["name"] == "a"
+
+    def test_a_buffer_must_be_one_of_now(self, world, owner):
+        owner.call(CREATE, "a", buffer={"max_bytes": 1 << 20})
+        with pytest.raises(Refused, match="max_bytes"):
+            self.stop(world, limits=Limits(max_buffer_bytes=1 << 16))
+
+    def test_a_durable_one_is_in_the_store_or_nowhere(self, world, owner):
+        rules = ChannelSettings(history=HistoryBounds(size=1, seconds=1.0, bytes=1, is_durable=True))
+        kept = KeptChannel(name="a", control_hash=digest("key"), settings=rules, waits=5.0)
+        with pytest.raises(Refused, match="not in the store"):
+            world.realm.lifecycle.resume(kept, None)
+        saved = SavedChannel(name="a", control_hash=kept.control_hash, expires=None, settings=rules)
+        world.realm.lifecycle.restore(saved)
+        world.realm.lifecycle.resume(kept, None)
+        world.clock.advance(6)
+        assert owner.call(GET, "a") == CHANNEL_CLOSED
 
 
 class TestRemoving:

@@ -4,13 +4,15 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 from support.answers import assert_refused
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.channels.memberships import Memberships
-from radiod.core.channels.registry import Channels
+from radiod.core.channels.registry import RETURN_S, Channels
 from radiod.core.channels.settings import NO_RULES, ChannelSettings, SavedChannel
 from radiod.core.history.bounds import HistoryBounds
+from radiod.core.holders import Account
 from radiod.core.ids import digest
 from radiod.core.limits import Limits
 from radiod.core.sessions.session import Session
@@ -22,6 +24,7 @@ from radiod.errors import (
     CHANNEL_EXISTS,
     NO_SUCH_CHANNEL,
     QUOTA,
+    Refused,
 )
 from radiod.testing import FakeClock, SequentialIds, make_principal, make_realm
 
@@ -265,7 +268,7 @@ class TestAdmitting:
         world = World(max_channels=3)
         for n in range(10):
             world.delete(f"c{n}", world.key(f"c{n}"))
-        assert len(world.channels._closed_public) == 3
+        assert len(list(world.channels.closed)) == 3
         assert world.channels.admit("c6") is None
         for n in (7, 8, 9):
             assert_refused(CHANNEL_CLOSED, world.channels.admit, f"c{n}")
@@ -627,8 +630,9 @@ class ChannelsMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_closed_ones_are_remembered_within_a_bound(self):
-        for key, remembered in ((None, self.channels._closed_public), ("one", self.channels._closed_private)):
-            assert list(remembered) == [
+        for key in (None, "one"):
+            remembered = [one for one in self.channels.closed if (one[1] is None) == (key is None)]
+            assert remembered == [
                 (name, None if key is None else digest(key)) for name, key in self.kin(self.closed, key)
             ]
             assert len(remembered) <= self.MAX_CHANNELS
@@ -755,3 +759,121 @@ class TestRestored:
         world.delete("a", world.key("a"))
         channel = self.restore(world)
         assert channels.admit("a") is channel
+
+
+class TestAnotherProcess:
+    """Channels that sessions created, after a restart."""
+
+    def stop(self, world, away=0.0, account=None, **options):
+        """Returns: the world after it, and what it has not taken."""
+        after, refused = World(**options), []
+        for kept in world.channels.kept():
+            left = None if kept.left is None else kept.left - away
+            try:
+                after.channels.resume(replace(kept, left=left), account)
+            except Refused as refusal:
+                refused.append((kept.name, refusal.uri))
+        return after, refused
+
+    def test_they_are_there_with_their_lifetimes_and_control_keys(self, world):
+        key = world.key("a", lifetime=100.0, on_owner_leave="keep")
+        private = world.key("p", key="secret", on_owner_leave="keep")
+        world.channels.declare("declared")
+        world.clock.advance(30)
+        after, refused = self.stop(world, away=20.0)
+        assert refused == []
+        assert [channel.name for channel in after.channels] == ["a"]
+        assert after.channels.left(after.channels.get("a")) == 50.0
+        assert after.channels.controlled("a", key) is after.channels.get("a")
+        assert after.channels.controlled("p", private) is after.channels.unlock("p", "secret")
+        after.clock.advance(51)
+        assert after.reasons() == [("a", "expired")]
+
+    def test_one_whose_time_is_over_ends_with_the_first_turn(self, world):
+        world.create("a", lifetime=10.0)
+        after, _ = self.stop(world, away=20.0)
+        after.clock.advance(0)
+        assert after.reasons() == [("a", "expired")]
+
+    @pytest.mark.parametrize(("rule", "seconds"), [("delete", RETURN_S), (7.0, 7.0)])
+    def test_one_whose_owner_was_there_waits_for_it(self, world, rule, seconds):
+        world.create("a", owner=1, on_owner_leave=rule)
+        after, _ = self.stop(world)
+        after.clock.advance(seconds - 1)
+        assert after.reasons() == []
+        # What waits goes on waiting: nobody can come while there is no server.
+        again, _ = self.stop(after, away=1000.0)
+        again.clock.advance(2)
+        assert again.reasons() == [("a", "owner_left")]
+
+    def test_one_whose_owner_comes_back_stays(self, world):
+        world.create("a", owner=1)
+        after, _ = self.stop(world)
+        after.channels.take_over(after.channels.get("a"), 2)
+        after.clock.advance(RETURN_S + 1)
+        assert after.reasons() == []
+        assert [one.waits for one in after.channels.kept()] == [RETURN_S]
+
+    @pytest.mark.parametrize("owner", [None, 1])
+    def test_one_that_needs_no_owner_stays(self, world, owner):
+        world.create("a", owner=owner, on_owner_leave="keep" if owner else "delete")
+        after, _ = self.stop(world)
+        after.clock.advance(1e6)
+        assert after.reasons() == []
+
+    def test_a_durable_one_is_the_stores_and_only_waits_where_it_says_so(self, world):
+        kept = HistoryBounds(size=1, seconds=1.0, bytes=1, is_durable=True)
+        world.create("a", owner=1, history=kept)
+        world.create("b", owner=1, history=kept, on_owner_leave=5.0)
+        after = World()
+        for one in world.channels.kept():
+            after.channels.restore(
+                SavedChannel(
+                    name=one.name, control_hash=one.control_hash, expires=None, settings=one.settings
+                )
+            )
+            after.channels.resume(one, None)
+        after.clock.advance(1e6)
+        assert after.reasons() == [("b", "owner_left")]
+
+    def test_who_creates_one_that_waits_for_the_same_user_begins_anew(self, world):
+        user = ("ann", "role")
+        world.create("a", owner=1, user=user)
+        after, _ = self.stop(world)
+        for other in ({"user": ("bob", "role")}, {}):
+            assert_refused(CHANNEL_EXISTS, after.create, "a", **other)
+        after.create("a", owner=2, user=user)
+        assert after.reasons() == [("a", "owner_left")]
+        # That one has an owner.
+        assert_refused(CHANNEL_EXISTS, after.create, "a", user=user)
+
+    def test_nobody_takes_the_place_of_one_that_waits_by_its_own_rule(self, world):
+        user = ("ann", "role")
+        world.create("a", owner=1, user=user, on_owner_leave=9.0)
+        after, _ = self.stop(world)
+        assert_refused(CHANNEL_EXISTS, after.create, "a", user=user)
+
+    def test_the_configuration_comes_first(self, world):
+        world.create("a")
+        after = World()
+        after.channels.declare("a")
+        (kept,) = world.channels.kept()
+        assert_refused(CHANNEL_EXISTS, after.channels.resume, kept, None)
+
+    def test_there_are_no_more_than_may_be(self, world):
+        for name in ("a", "b"):
+            world.create(name, owner=1)
+        after, refused = self.stop(world, max_channels=1)
+        assert refused == [("b", QUOTA)]
+        assert [channel.name for channel in after.channels] == ["a"]
+
+    def test_they_count_for_their_accounts(self, world):
+        account = Account("firm")
+        world.channels.create("a", NO_RULES, account=account)
+        (kept,) = world.channels.kept()
+        assert kept.account == "firm"
+        other = Account("firm")
+        after, _ = self.stop(world, account=other)
+        assert other.channels == 1
+        after.channels.delete(after.channels.get("a"))
+        assert other.channels == 0

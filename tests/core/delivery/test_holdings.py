@@ -348,3 +348,17 @@ class TestCalls:
     def test_the_routers_own_count_for_nobody(self, world):
         world.realm.dealer.ask("f", Payload.of("x" * 2000), CallOptions(), {}, lambda *answer: None)
         assert world.realm.holdings.bytes == 0
+
+
+def test_whoever_looks_is_told_of_all_for_whom_something_was_held():
+    world = World()
+    writer, slow = world.join("writer"), world.join("slow")
+    slow.subscribe("a")
+    assert world.realm.holdings.accounts() == []
+    world.outbox.block(slow.session)
+    writer.request(PUBLISH, {}, "a", ["x"])
+    world.outbox.unblock(slow.session)
+    ((session, account),) = world.realm.holdings.accounts()
+    assert (session, account.bytes, len(account.holders)) == (slow.session, 0, 1)
+    slow.leave()
+    assert world.realm.holdings.accounts() == []

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.history.bounds import RECORD_BYTES, HistoryBounds
+from radiod.core.history.blocks import Block, Undecoded, write_block
+from radiod.core.history.bounds import NOTHING, RECORD_BYTES, HistoryBounds
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position
 from radiod.errors import QUOTA, Exceeded
@@ -630,3 +631,107 @@ class TestDurablePools:
         world.publish("a")
         world.record("r.0")
         assert [one for one in ("p.0", "a", "r.0", "x") if world.histories.is_promised(one)] == ["p.0"]
+
+
+class TestAnotherProcess:
+    """Histories that go on where others stopped."""
+
+    KEEP = HistoryBounds(size=3, seconds=100.0, bytes=1 << 20)
+
+    def make(self, max_topics=100, keep=KEEP, **options):
+        world = World(max_topics, **options)
+        world.histories.keep("named", keep)
+        world.histories.keep("many.*", keep)
+        return world
+
+    def stop(self, world, after):
+        """Hand all over. Returns: the topics that go on."""
+        resumed = []
+        for history in list(world.histories):
+            records = history.written()
+            blocks = [Block(write_block(records, world.clock.seconds()))] if records else []
+            past = Undecoded(history.topic, history.epoch, blocks, after.clock.seconds())
+            is_counted = history.keep is NOTHING
+            if after.histories.resume(
+                history.topic, history.position, history.unheld, past, is_counted=is_counted
+            ):
+                resumed.append(history.topic)
+        after.histories.settled(world.histories.next_order())
+        return resumed
+
+    def test_all_topics_go_on(self):
+        before, after = self.make(), self.make()
+        before.histories.track("counted")
+        for topic in ("named", "many.a", "many.b", "counted", "named"):
+            before.record(topic)
+        # Asked about, and without an event.
+        asked = before.histories.find("many.c").position
+        assert self.stop(before, after) == ["named", "counted", "many.c", "many.a", "many.b"]
+        for topic in ("named", "many.a", "many.b", "many.c", "counted"):
+            assert after.histories.find(topic).position == before.histories.find(topic).position
+            assert after.of(topic) == before.of(topic)
+        assert after.histories.find("many.c").position == asked
+        after.record("named")
+        orders = [record.order for record in after.histories.of("named")]
+        assert orders == [1, 5, 6]
+
+    def test_who_was_silent_longest_still_makes_room_first(self):
+        before, after = self.make(2), self.make(2)
+        before.record("many.a")
+        before.record("many.b")
+        before.record("many.a")
+        self.stop(before, after)
+        after.record("many.c")
+        assert (len(after.of("many.a")), after.of("many.b")) == (2, [])
+
+    def test_less_is_kept_where_less_is_kept_now(self):
+        before, after = self.make(), self.make(keep=HistoryBounds(size=1, seconds=1e9, bytes=1 << 20))
+        for _ in range(3):
+            before.record("named")
+        self.stop(before, after)
+        assert after.of("named") == [3]
+        assert after.histories.find("named").unheld == 2
+
+    def test_where_all_have_less_room_the_oldest_of_all_go(self):
+        before, after = self.make(), self.make(max_bytes=2 * (RECORD_BYTES + 2))
+        for topic in ("many.a", "many.b", "many.a"):
+            before.record(topic)
+        self.stop(before, after)
+        assert (after.of("many.a"), after.of("many.b")) == ([3], [2])
+
+    def test_what_is_not_kept_any_more_goes(self):
+        before, after = self.make(), World()
+        before.record("named")
+        before.record("many.a")
+        assert self.stop(before, after) == []
+        assert after.histories.is_idle
+
+    def test_what_was_counted_may_be_kept_now(self):
+        before, after = World(), self.make()
+        before.histories.track("named")
+        before.record("named")
+        assert self.stop(before, after) == ["named"]
+        history = after.histories.find("named")
+        assert history.after(history.position) == (0, True)
+        assert history.after(Position(history.epoch, 0)) == (0, False)
+        after.record("named")
+        assert len(after.of("named")) == 1
+
+    def test_of_durable_ones_only_the_epoch_of_those_without_events_goes_on(self):
+        durable = HistoryBounds(size=3, seconds=100.0, bytes=1 << 20, is_durable=True)
+        before, after = self.make(keep=durable), self.make(keep=durable)
+        at = before.histories.find("named").position
+        before.record("many.a")
+        # What the journal has of it comes first.
+        after.record("many.b")
+        assert self.stop(before, after) == ["named"]
+        assert after.histories.find("named").position == at
+        before.histories.find("many.b")
+        assert self.stop(before, after) == ["named"]
+
+    def test_what_is_durable_from_now_on_begins_anew(self):
+        durable = HistoryBounds(size=3, seconds=100.0, bytes=1 << 20, is_durable=True)
+        before, after = self.make(), self.make(keep=durable)
+        before.record("named")
+        assert self.stop(before, after) == []
+        assert after.histories.find("named").seq == 0

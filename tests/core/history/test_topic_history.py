@@ -1,7 +1,10 @@
 """The count of one topic's events, and where to go on behind a position."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from radiod.core.history.blocks import MOST, Block, Undecoded, write_block
 from radiod.core.history.bounds import NOTHING, RECORD_BYTES, HistoryBounds
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.positions import Position
@@ -180,3 +183,84 @@ def test_holes_in_front_are_closed():
     assert (history.first, history.end, len(history)) == (490, 500, 10)
     assert len(history._records) < 100
     assert numbers(history, 495) == [496, 497, 498, 499, 500]
+
+
+def again(history, room=None, epoch="now"):
+    """The same in another process: all that it holds is bytes yet."""
+    after = History("a", history.keep, "another")
+    after.room = room
+    records = history.written()
+    blocks = [Block(write_block(records[at : at + MOST], 0.0)) for at in range(0, len(records), MOST)]
+    after.resume(history.position, history.unheld, Undecoded("a", epoch, blocks, 0.0))
+    return after
+
+
+def shown(history):
+    return history.position, history.assigned, history.unheld, len(history), history.bytes
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "at", "after", "moment", "last", "growth", "expire", "drop", "again"]),
+        st.integers(0, 12),
+    ),
+    max_size=12,
+)
+
+
+class TestWhatIsBytesYet:
+    @given(
+        sizes=st.lists(st.integers(2, 9), max_size=8),
+        keep=st.builds(
+            HistoryBounds,
+            size=st.integers(1, 8),
+            seconds=st.integers(0, 20).map(float),
+            bytes=st.integers(1, 60),
+        ),
+        operations=OPERATIONS,
+    )
+    def test_shows_in_nothing(self, sizes, keep, operations):
+        """Whatever is asked for in between, in any order: only who is asked must not know either."""
+        live = kept(keep)
+        for seq, size in enumerate(sizes, 1):
+            live.add(record(seq, size, since=float(seq)))
+        woken = again(live)
+        for what, number in operations:
+            if what == "again":
+                woken = again(woken)
+            assert self.ask(live, what, number) == self.ask(woken, what, number)
+            assert shown(live) == shown(woken)
+        assert [(one.seq, one.size, one.since) for one in live.since(0)] == [
+            (one.seq, one.size, one.since) for one in woken.since(0)
+        ]
+
+    def ask(self, history, what, number):
+        """An answer that says the same of both: indices begin anew in another process."""
+        if what == "add":
+            history.add(record(history.seq + 1, 2 + number % 5, since=10.0 + history.seq))
+        elif what == "at" and len(history):
+            return history.at(history.first + number % len(history)).seq
+        elif what == "after":
+            index, is_whole = history.after(Position("now", number))
+            return index - history.first, is_whole
+        elif what == "moment":
+            return history.index_since(float(number)) - history.first
+        elif what == "last":
+            return history.before_last(number % (len(history) + 1))
+        elif what == "growth":
+            return history.growth(number)
+        elif what == "expire":
+            history.expire(10.0 + number)
+        elif what == "drop" and len(history):
+            history.drop_first()
+        return None if not len(history) else history.first_order
+
+    def test_takes_its_part_of_the_room(self):
+        room = Room(1 << 20)
+        live = kept(seqs=range(1, MOST + 5), size=3)
+        woken = again(live, room)
+        assert room.bytes == (3 + RECORD_BYTES) * (MOST + 4)
+        room.max_bytes = (3 + RECORD_BYTES) * 2
+        assert room.shrink() == MOST + 2
+        assert numbers(woken) == [MOST + 3, MOST + 4]
+        assert again(kept(), Room(1)).room.bytes == 0

@@ -429,6 +429,21 @@ class TestRetaining:
         assert sent.message.subscription in world.subscriptions.of(session)
         assert sent.message.details == {"retained": True}
 
+    def test_what_another_process_retained_waits_for_them_as_well(self, world):
+        world.publish(world.join(), "a", "old", retain=True, exclude_authid=["bob"])
+        after = World()
+        for topic, one in world.broker.retained.items():
+            after.broker.resume(topic, one)
+        self.subscribe(after, authid="bob")
+        assert after.outbox.take() == []
+        self.subscribe(after)
+        (sent,) = after.outbox.take()
+        assert sent.payload.values() == (["old"], {})
+        full = World(max_retained_topics=0)
+        with pytest.raises(Refused, match="0 topics"):
+            full.broker.resume("a", world.broker.retained["a"])
+        assert not full.broker.retained
+
     def test_it_goes_to_the_newcomer_alone(self, world):
         world.listener("a")
         world.publish(None, "a", retain=True)

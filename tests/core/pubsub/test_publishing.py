@@ -1,7 +1,7 @@
 """Publishing: the order of counting, writing, delivering and keeping; what is refused happens for nobody."""
 
 import pytest
-from support.realms import World
+from support.realms import Follower, World
 
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.history.bounds import HistoryBounds
@@ -387,3 +387,31 @@ class TestQuota:
         radio.journal.is_full = True
         assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "log.a")[4] == STORE_UNAVAILABLE
         assert radio.realm.space.histories._durable_room.reserved == 0
+
+
+class TestTraces:
+    """Whoever follows an event is told when it is given to its listeners."""
+
+    TRACED = {"_radiod_traceparent": "yes"}  # nobody changes it
+
+    def told(self, follower):
+        return [one[0] for one in follower.take()]
+
+    def test_of_a_durable_topic_that_is_when_it_is_on_disk(self, radio):
+        follower = radio.realm.publications.tracer = Follower()
+        radio.alice.request(PUBLISH, {**self.TRACED, **ACKNOWLEDGE}, "a")
+        assert self.told(follower) == ["event", "details"]
+        radio.journal.sync()
+        assert self.told(follower) == ["fan_out", "accepted"]
+
+    def test_or_never(self, radio):
+        follower = radio.realm.publications.tracer = Follower()
+        radio.alice.request(PUBLISH, {**self.TRACED, **ACKNOWLEDGE}, "a")
+        radio.journal.sync(1, Refused(STORE_UNAVAILABLE, "disk"))
+        assert self.told(follower) == ["event", "details", "refused"]
+
+    def test_what_is_kept_of_it_does_not_hold_the_option(self, radio):
+        radio.alice.request(PUBLISH, self.TRACED, "a")
+        radio.journal.sync()
+        (record,) = radio.realm.space.histories.of("a")
+        assert record.options.traceparent is None

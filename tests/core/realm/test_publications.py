@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import assert_error, assert_refused, assert_silent
-from support.realms import YES, World
+from support.realms import YES, Follower, World
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.access.records import UsageRow
@@ -327,3 +327,87 @@ def test_whoever_was_refused_something_is_looked_at():
     for principal in (make_principal(), make_principal(holder=holder)):
         Usage(ledger).refused(Visitor(1, principal), "a")
     assert list(ledger.charged) == [holder.account]
+
+
+class TestTraces:
+    """Of publishes that say which trace they are part of."""
+
+    TRACED = {"_radiod_traceparent": "yes", "_radiod_tracestate": "a=1"}  # nobody changes it
+
+    @pytest.fixture
+    def follower(self, world):
+        follower = world.realm.publications.tracer = Follower()
+        return follower
+
+    def test_whoever_follows_them_is_told_what_happens_in_its_order(self, world, alice, follower):
+        listener = world.listener("a")
+        alice.request(16, {**self.TRACED, "acknowledge": True}, "a", [1])
+        assert follower.take() == [
+            ("event", len(b"[1]"), "yes", "a=1", True),
+            ("details", "a"),
+            ("fan_out",),
+            ("accepted", 1),
+        ]
+        ((_, _, _, details, _),) = listener.received()
+        assert details == {"_traceparent": "there"}
+        assert alice.received()[0][0] == 17
+
+    def test_of_others_nothing_is_asked(self, alice, follower):
+        alice.request(16, {"_radiod_tracestate": "a=1"}, "a")
+        assert follower.take() == []
+
+    def test_nobody_need_want_to_know(self, world, alice, follower):
+        listener = world.listener("a")
+        alice.request(16, {"_radiod_traceparent": "no"}, "a")
+        assert [one[0] for one in follower.take()] == ["event"]
+        world.realm.publications.tracer = None
+        alice.request(16, self.TRACED, "a")
+        assert [message[3] for message in listener.received()] == [{}, {}]
+
+    def test_visitors_are_no_sessions(self, world, follower):
+        options = PublishOptions(traceparent="yes")
+        world.realm.gateway.publish(Visitor(99, make_principal()), "a", Payload.of(), options)
+        assert follower.take()[0] == ("event", len(b"[]"), "yes", None, False)
+
+    def test_what_is_refused_at_once(self, alice, follower):
+        alice.request(16, {**self.TRACED, **ACKNOWLEDGE, "_radiod_stream": "no mark"}, "a")
+        told = follower.take()
+        assert [one[0] for one in told] == ["event", "details", "refused"]
+        assert told[-1] == ("refused", INVALID_ARGUMENT)
+        assert_error(alice.received()[0], 16, 1, INVALID_ARGUMENT)
+
+    def test_a_private_channels_name_is_not_told(self, world, alice, follower):
+        world.realm.lifecycle.declare("p", key="secret")
+        alice.request(16, {**self.TRACED, "_radiod_key": "secret"}, "p")
+        assert ("details", None) in follower.take()
+
+    def test_a_part_of_a_stream(self, alice, follower):
+        alice.request(16, {**self.TRACED, "_radiod_stream": {"id": "s"}}, "a")
+        assert [one[0] for one in follower.take()] == ["event", "details", "fan_out", "accepted"]
+
+    @pytest.mark.parametrize("is_in_time", [True, False])
+    def test_what_waits_for_room_has_its_end_later(self, world, alice, follower, is_in_time):
+        listener = world.join()
+        listener.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
+        world.outbox.block(listener.session)
+        alice.request(16, ACKNOWLEDGE, "a")
+        alice.request(16, {**self.TRACED, **ACKNOWLEDGE}, "a")
+        assert [one[0] for one in follower.take()] == ["event", "details", "fan_out"]
+        if is_in_time:
+            world.outbox.unblock(listener.session)
+            world.clock.advance(0)
+            assert follower.take() == [("accepted", 1)]
+        else:
+            world.clock.advance(60)
+            assert follower.take() == [("refused", OVERRUN)]
+
+    def test_it_is_paid_for_once(self, world, follower):
+        holder = Holder("k", Account("acme"))
+        holder.account.allowances = Allowances(Plan(publish_day=2), world.clock)
+        visitor = Visitor(99, make_principal(holder=holder))
+        for _ in range(2):
+            options = PublishOptions(traceparent="yes")
+            world.realm.gateway.publish(visitor, "a", Payload.of(), options)
+        options = PublishOptions(traceparent="yes")
+        assert_refused(QUOTA, world.realm.gateway.publish, visitor, "a", Payload.of(), options)
+        assert follower.take()[-1] == ("refused", QUOTA)

@@ -1,6 +1,7 @@
 """Pending calls, and what is remembered of those that are over."""
 
 import pytest
+from support.realms import Follower
 
 from radiod.core.rpc.calls import MANY, MAX_PROGRESSIVE, Calls, CallTally, PendingCall
 from radiod.core.sessions.session import Session
@@ -111,20 +112,66 @@ class TestTally:
         ],
     )
     def test_calls_end_as_they_are_answered(self, tally, answer, outcome):
+        call = pending()
+        call.began = 10.0
         tally.begun += 1
         assert tally.pending == 1
-        tally.answered(answer, 2.5)
+        tally.answered(call, answer, 12.5)
         assert {name: count for name, count in tally.by_outcome.items() if count} == {outcome: 1}
         assert (tally.pending, tally.seconds.count, tally.seconds.sum) == (0, 1, 2.5)
 
     def test_those_that_were_refused_never_were_pending(self, tally):
         tally.begun += 2
-        tally.refused += 5
-        tally.left += 1
+        for _ in range(5):
+            tally.refused(pending(), CANCELED)
+        tally.left(pending())
         assert tally.pending == 1
         assert (tally.by_outcome["refused"], tally.by_outcome["left"]) == (5, 1)
 
     def test_what_many_took_is_counted_before_anybody_looks(self, tally):
+        call = pending()
+        call.began = 1.0
         for _ in range(MANY):
-            tally.answered(Result(1, {}), 0.5)
+            tally.answered(call, Result(1, {}), 1.5)
         assert (tally._uncounted, tally._seconds.count) == ([], MANY)
+
+
+class TestTraces:
+    """Of calls that say which trace they are part of."""
+
+    def followed(self, parent="yes"):
+        tally = CallTally()
+        follower = tally.tracer = Follower()
+        call = pending(details={"caller": 7}, traceparent=parent, tracestate="a=1")
+        tally.follow(call, "p")
+        return tally, call, follower
+
+    def test_whoever_follows_them_is_told_and_says_what_callees_learn(self):
+        _, call, follower = self.followed()
+        assert follower.take() == [("call", "p", "yes", "a=1", False), ("details",)]
+        assert call.details == {"caller": 7, "_traceparent": "there"}
+
+    def test_nobody_need_want_to_know(self):
+        tally, call, follower = self.followed("no")
+        assert call.details == {"caller": 7}
+        call.since = 1.0
+        tally.has_begun(call)
+        tally.answered(call, Result(1, {}), 2.0)
+        assert follower.take() == [("call", "p", "no", "a=1", False)]
+
+    def test_nobody_need_be_there(self):
+        call = pending(traceparent="yes")
+        CallTally().follow(call, "p")
+        assert call.trace is None
+
+    def test_their_ends_are_told(self):
+        for answer, outcome in ((Result(1, {}), ""), (Error(48, 1, {}, "com.example.no"), "com.example.no")):
+            tally, call, follower = self.followed()
+            call.since = 1.0
+            tally.has_begun(call)
+            tally.answered(call, answer, 2.0)
+            assert follower.take()[-1] == ("ended", outcome)
+        tally, call, follower = self.followed()
+        tally.refused(call, CANCELED)
+        tally.left(call)
+        assert follower.take()[-2:] == [("ended", CANCELED), ("ended", "left")]

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     rule,
 )
 from support.answers import assert_refused
+from support.realms import Follower
 
 from radiod.core.limits import Limits
 from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls
@@ -1799,3 +1800,13 @@ def refusal(function, *arguments, **keywords):
 
 DealerMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=80)
 TestDealerMachine = DealerMachine.TestCase
+
+
+def test_whoever_follows_traces_is_told_of_calls_that_carry_one(world, caller):
+    follower = world.dealer.tally.tracer = Follower()
+    callee = world.callee("p")
+    world.call(caller, 7, "p", traceparent="yes")
+    world.call(caller, 8, "p")
+    world.answer(callee, 1)
+    world.answer(callee, 2)
+    assert follower.take() == [("call", "p", "yes", None, True), ("details",), ("ended", "")]

@@ -1,11 +1,12 @@
 """Whether a server could start with a configuration, as far as can be told without starting one.
 
-Binds nothing and writes nothing, so that it may be asked beside a running server.
+Binds nothing and writes nothing, so that it may be asked beside a running server. ``radiod check`` and
+``radioctl check-config`` are both this.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +15,27 @@ from radiod.config import ConfigError
 from radiod.config.reading import dotted
 from radiod.endpoints import EndpointError, end_of_certificate, examine
 from radiod.service.settings import certificates
+from radiod.service.tracing import missing
 
-__all__ = ["check_file"]
+__all__ = ["check_file", "checked"]
 
 SOON: Final = timedelta(days=14)
 """Certificates that end within this time are worth a warning."""
+
+
+def checked(path: Path, *, secrets: bool = True) -> tuple[str, list[str]]:
+    """Check a configuration file as of now.
+
+    Args:
+        secrets: as ``check_file``.
+    Returns: what to say of a good one, and warnings, a line each.
+    Raises: ConfigError: a server could not start with it.
+    """
+    # Not with the module: whoever imports the reactor has it installed.
+    from twisted.internet import reactor
+
+    lines = check_file(path, reactor, datetime.now(UTC), secrets=secrets)
+    return f"{path}: a server can start with it", [f"warning: {path}: {line}" for line in lines]
 
 
 def check_file(path: Path, reactor: Any, now: datetime, *, secrets: bool = True) -> list[str]:
@@ -39,7 +56,8 @@ def check_file(path: Path, reactor: Any, now: datetime, *, secrets: bool = True)
             at = ("listen", f"[{index}]")
             warnings += _check_endpoint(listening, at, reactor, now, secrets)
             warnings += _check_tls(listening.tls, (*at, "tls"), now, secrets)
-        return warnings + [f"{line}: without effect" for line in configuration.not_yet()]
+        useless = configuration.not_yet() + missing(configuration.otel)
+        return warnings + [f"{line}: without effect" for line in useless]
     except ConfigError as error:
         raise ConfigError(error.path, error.message, path) from None
 

@@ -1,0 +1,1 @@
+"""What an operator sees of a server that runs: families of ``radiod.admin.*`` that change nothing."""
