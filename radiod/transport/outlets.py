@@ -146,13 +146,14 @@ class Outlet(Reading):
         if frames:
             frames.insert(place, frames.pop())
 
-    def fitting(self, *messages: Message) -> bytes:
-        """The first of ``messages`` that the peer accepts, or else the last one."""
-        data = b""
-        for message in messages:
-            data = self.format.message(message, None)
-            if len(data) <= self.max_bytes:
-                break
+    def fitting(self, message: Message, shorter: Callable[[Message], tuple[Message, ...]]) -> bytes:
+        """``message``, or the first of those that are ``shorter`` that the peer accepts, or else the last."""
+        data = self.format.message(message, None)
+        if len(data) > self.max_bytes:
+            for other in shorter(message):
+                data = self.format.message(other, None)
+                if len(data) <= self.max_bytes:
+                    break
         return data
 
     def let_go(self) -> None:
