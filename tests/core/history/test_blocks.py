@@ -10,7 +10,19 @@ from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, Payload, Undecodable
 from radiod.wire.options import PublishOptions
 
 NOW = 1000.0
-NAMES = ["order", "time", "since", "topic", "epoch", "seq", "publication", "options", "details", "role", "size"]
+NAMES = [
+    "order",
+    "time",
+    "since",
+    "topic",
+    "epoch",
+    "seq",
+    "publication",
+    "options",
+    "details",
+    "role",
+    "size",
+]
 
 
 def event(seq, *, codec=JSON, value=0, since=None, **options):
