@@ -58,6 +58,7 @@ help:
 	@echo "make deb       a Debian package in dist/, for this machine's Python; needs make dist before"
 	@echo "make dist-check  all tests of what is released: built, linted, installed in every way, run under systemd"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
+	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
 run: $(VENV)/.run
 	@$(BIN)/python demo/run.py --port $(PORT)
@@ -106,6 +107,11 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 	$(BIN)/python benchmarks/http.py
 
+# make soak HOURS=8: the mixed load alone, for so long.
+ifdef HOURS
+soak: $(VENV)/.dev
+	$(BIN)/python benchmarks/soak.py --hours $(HOURS)
+else
 soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(PYTEST) --hypothesis-profile=soak -m 'soak or hypothesis' $(PYTEST_FLAGS)
 	$(MAKE) -C benchmarks
@@ -115,6 +121,9 @@ soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/state.py
 	$(BIN)/python benchmarks/durable.py
+	$(BIN)/python benchmarks/scrapes.py
+	$(BIN)/python benchmarks/soak.py
+endif
 
 dist: $(RELEASE)/.ready
 	release/dist.sh

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -69,7 +67,6 @@ publish = ["*"]
 key = "soak-watcher"
 metrics = true
 """
-RELOADED = '\n[realms.radio.keys.now_and_then]\nkey = "soak-now-and-then"\nlisten = ["*"]\n'
 
 
 class Bound(NamedTuple):
@@ -125,17 +122,13 @@ def run(options: argparse.Namespace) -> tuple[list[Sample], list[str]]:
 
 
 def watch(server: Server, crowd: subprocess.Popen[str], seconds: float, every: float) -> list[Sample]:
-    """Samples until the time is up; now and then a reload."""
+    """Samples until the time is up."""
     sampler, samples = Sampler(server.pid, server.port), []
-    file = server.log.parent / "radiod.toml"
-    text = file.read_text()
     end = time.monotonic() + seconds
     due = time.monotonic() + every
     while crowd.poll() is None and due <= end:
         time.sleep(max(0.0, due - time.monotonic()))
         samples.append(sampler.take())
-        file.write_text(text + RELOADED * (len(samples) % 2))
-        os.kill(server.pid, signal.SIGHUP)
         due += every
     crowd.wait(180)
     return samples
@@ -166,7 +159,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--hours", type=float, default=0.17)
-    parser.add_argument("--every", type=float, default=10, help="seconds between samples, and reloads")
+    parser.add_argument("--every", type=float, default=10, help="seconds between samples")
     parser.add_argument("--size", type=float, default=1, help="1 is some 70 connections")
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--load-cpu", type=int, default=1)

@@ -25,6 +25,9 @@ KEY = "soak-writer"
 SLOW_S = 1200.0
 """How long a slow one stays: until its buffers are full, and some more."""
 MOST_ERRORS = 1000
+KEY_S = 60.0
+CHANNELS_A_SESSION = 200
+RELOADED = '\n[realms.radio.keys.now_and_then]\nkey = "soak-now-and-then"\nlisten = ["*"]\n'
 
 
 class Crowd:
@@ -66,8 +69,14 @@ class Crowd:
             (self.wamp_publisher, 2), (self.http_publisher, 2), (self.durable_publisher, 1),
             (self.listener, 20), (self.sse, 8), (self.lines, 8), (self.poller, 8), (self.slow, 3),
             (self.comer, 6), (self.callee, 2), (self.caller, 4), (self.issuer, 1), (self.creator, 2),
+            (self.reloader, 1),
         ]  # fmt: skip
-        tasks = [self.guard(kind, number) for kind, count in kinds for number in self.some(count)]
+        alone = (self.issuer, self.reloader)
+        tasks = [
+            self.guard(kind, number)
+            for kind, count in kinds
+            for number in (self.some(count) if kind not in alone else range(1))
+        ]
         await asyncio.gather(*tasks)
 
     async def guard(self, kind: Callable[[int], Awaitable[None]], number: int) -> None:
@@ -233,37 +242,69 @@ class Crowd:
     # --- what changes the server
 
     async def issuer(self, number: int) -> None:
-        """Issues a key, uses it, and revokes it."""
-        admin = (await Wamp().join(self.socket)).begin()
+        """Rotates the secret of a key again and again; now and then the key is revoked for another.
 
-        async def issue() -> None:
+        Not too often: revoked keys stay in the books for ever, with some 7 kB each.
+        """
+        admin = (await Wamp().join(self.socket)).begin()
+        loop = asyncio.get_running_loop()
+        while self.goes_on:
             key = await admin.call("radiod.admin.key.issue", account="soak", publish=["soak.issued"])
-            client = Http(self.port, key["key"])
-            for is_good in (True, False):
-                status, _, _ = await client.ask("POST", "/publish", {"topic": "soak.issued", "args": [1]})
-                if (status == 200) is not is_good:
-                    raise Wrong(f"a key that is good: {is_good}, and {status}")
-                if is_good:
-                    await admin.call("radiod.admin.key.revoke", id=key["id"])
-            client.close()
+            secret, until = key["key"], min(self.end, loop.time() + KEY_S)
+            while loop.time() < until:
+                await self.is_good(secret, True)
+                rotated = await admin.call("radiod.admin.key.rotate", id=key["id"], overlap=0)
+                await self.is_good(secret, False)
+                secret = rotated["key"]
+                self.done["secrets rotated"] += 1
+                await asyncio.sleep(2)
+            await admin.call("radiod.admin.key.revoke", id=key["id"])
+            await self.is_good(secret, False)
             self.done["keys issued and revoked"] += 1
 
-        await self.steadily(issue, 2)
+    async def is_good(self, secret: str, expected: bool) -> None:
+        """Whether a secret opens what it should. Raises: Wrong."""
+        client = Http(self.port, secret)
+        status, _, _ = await client.ask("POST", "/publish", {"topic": "soak.issued", "args": [1]})
+        client.close()
+        if (status == 200) is not expected:
+            raise Wrong(f"a secret that is good: {expected}, and {status}")
 
     async def creator(self, number: int) -> None:
-        """Makes channels of new names, public and private, and has them end."""
-        session = (await Wamp().join(self.port)).begin()
+        """Makes channels, public and private, and has them end.
 
-        async def create() -> None:
-            name = f"soak.made.{random.getrandbits(60):x}"
+        Of some names: what was used of each stays in the ledger for an hour, and among the totals.
+        """
+        session = (await Wamp().join(self.port)).begin()
+        for _ in range(CHANNELS_A_SESSION):
+            if not self.goes_on:
+                break
+            name = f"soak.made.{number}.{random.randrange(250)}"
             options: dict[str, Any] = {"public": False, "key": "secret"} if random.random() < 0.5 else {}
             made = await session.call("radiod.channel.create", name=name, history={"size": 5}, **options)
             await session.listen(name, **({"_radiod_key": "secret"} if options else {}))
             await session.ask(16, {"acknowledge": True, "_radiod_key": options.get("key")}, name, [1])
             await session.call("radiod.channel.delete", name=name, control_key=made["control_key"])
             self.done["channels made"] += 1
+            await asyncio.sleep(random.uniform(0, 1))
+        session.leave(politely=True)
 
-        await self.steadily(create, 0.5)
+    async def reloader(self, number: int) -> None:
+        """Adds a key to the configuration, and takes it out again."""
+        admin = (await Wamp().join(self.socket)).begin()
+        file = Path(self.socket).with_name("radiod.toml")
+        text = file.read_text().partition(RELOADED)[0]
+        try:
+            while self.goes_on:
+                for more in (RELOADED, ""):
+                    file.write_text(text + more)
+                    told = await admin.call("radiod.admin.reload")
+                    if not told["live"]:
+                        raise Wrong(f"a reload did {told}")
+                    self.done["reloads"] += 1
+                    await asyncio.sleep(min(5.0, max(0.0, self.end - asyncio.get_running_loop().time())))
+        finally:
+            file.write_text(text)
 
 
 async def main(port: int, socket: str, seconds: float, size: float) -> None:

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 __all__ = ["Sample", "Sampler", "read", "write"]
 
@@ -130,8 +130,6 @@ def write(path: Path, samples: Iterable[Sample]) -> None:
 def read(path: Path) -> list[Sample]:
     """What ``write`` has written."""
     with path.open(newline="") as file:
-        kinds = Sample.__annotations__
-        return [
-            Sample(**{name: (float if kinds[name] == "float" else int)(row[name]) for name in Sample._fields})
-            for row in csv.DictReader(file)
-        ]
+        kinds = get_type_hints(Sample)
+        rows = csv.DictReader(file)
+        return [Sample(**{name: kinds[name](row[name]) for name in Sample._fields}) for row in rows]

@@ -6,6 +6,7 @@ criteria 15, 16 and 20 (``make soak``); the short ones are the same with fewer l
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -206,10 +207,18 @@ class TestUnderSystemd:
     @long_and_short(2)
     def test_a_restart_costs_nobody_anything(self, machine, load, listeners, times):
         crowd = load(machine.talk, PORT, listeners)
+        costs = []
+
+        def restart():
+            machine.run("systemctl", "restart", "radiod.service")
+            costs.append(processor_seconds(machine))
+
         for _ in range(times):
-            crowd.through(lambda: machine.run("systemctl", "restart", "radiod.service"))
+            crowd.through(restart)
+            costs[-1] = (costs[-1], processor_seconds(machine))
         counts = crowd.finish()
         crowd.show(counts)
+        print("processor seconds of the server, to READY and until all had caught up:", *costs)
         assert what_must_not_be(counts) == {}, said(machine)
         journal = machine.journal("-u", "radiod.service")
         assert journal.count("left to the next server, in systemd's descriptor store") == times
@@ -233,6 +242,13 @@ class TestUnderSystemd:
         assert what_must_not_be(counts, *may_be) == {}, said(machine)
         assert counts["not recovered memory"]
         assert "the state of the last server" not in machine.journal("-u", "radiod.service")
+
+
+def processor_seconds(machine):
+    """What the server has used since it was started."""
+    pid = machine.show("radiod.service", "MainPID")
+    fields = machine.run("cat", f"/proc/{pid}/stat").stdout.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def said(machine):
