@@ -199,7 +199,6 @@ class RecordingOutbox:
                 self.release(listener)
             else:
                 self._record_event(listener, broadcast, lost)
-                listener.count(1, broadcast)
 
     def release(self, listener: Listener) -> None:
         if not listener.is_owed:

@@ -131,6 +131,5 @@ def read(path: Path) -> list[Sample]:
     """What ``write`` has written."""
     with path.open(newline="") as file:
         kinds = get_type_hints(Sample)
-        return [
-            Sample(**{name: kinds[name](row[name]) for name in Sample._fields}) for row in csv.DictReader(file)
-        ]
+        rows = csv.DictReader(file)
+        return [Sample(**{name: kinds[name](row[name]) for name in Sample._fields}) for row in rows]

@@ -49,6 +49,8 @@ class Histogram:
 
     def observe_all(self, all: list[float]) -> None:
         """Count many, none of them negative, which are sorted thereby."""
+        if not all:
+            return
         all.sort()
         before = 0
         for index, bound in enumerate(self.bounds):

@@ -105,10 +105,19 @@ class Holder:
     """One key, or one user, on an account.
 
     ``id``: a key's id, a user's authid; ``refused``: why nothing of it is let in (``revoked``,
-    ``suspended``, ``expired``, ``not_yet_valid``), empty: it is.
+    ``suspended``, ``expired``, ``not_yet_valid``), empty: it is. ``is_restricted``: not from everywhere.
     """
 
-    __slots__ = ("_connections", "_networks", "_open", "_origins", "account", "id", "refused")
+    __slots__ = (
+        "_connections",
+        "_networks",
+        "_open",
+        "_origins",
+        "account",
+        "id",
+        "is_restricted",
+        "refused",
+    )
 
     def __init__(self, id: str, account: Account) -> None:
         self.id = id
@@ -117,6 +126,7 @@ class Holder:
         # Where it may come from; None: from anywhere.
         self._origins: frozenset[str] | None = None
         self._networks: Proxies | None = None
+        self.is_restricted = False
         # What is open -> what ends it, for a reason.
         self._open: dict[Any, Callable[[Any, str], None]] = {}
         # How many of these are connections.
@@ -154,6 +164,7 @@ class Holder:
         networks = tuple(addresses)
         # Networks are told as those of proxies are.
         self._networks = Proxies(networks) if networks else None
+        self.is_restricted = self._origins is not None or self._networks is not None
 
     def check(self, origin: str | None, address: str | None) -> None:
         """Whether it is let in now, from there.

@@ -33,6 +33,8 @@ class PatternIndex(Generic[T]):
         self._exact = self._by_policy["exact"]
         self._prefixes = self._by_policy["prefix"]
         self._wildcards = self._by_policy["wildcard"]
+        self.has_patterns = False
+        """Whether something else than exact URIs is there."""
         # Negative, so that the longest is first.
         self._lengths: _Census[int] = _Census()
         # number of components -> shapes
@@ -40,11 +42,6 @@ class PatternIndex(Generic[T]):
 
     def __len__(self) -> int:
         return sum(map(len, self._by_policy.values()))
-
-    @property
-    def has_patterns(self) -> bool:
-        """True when something else than exact URIs is there."""
-        return bool(self._prefixes or self._wildcards)
 
     def get(self, policy: MatchPolicy, uri: str) -> T | None:
         """The item of exactly this policy and URI."""
@@ -62,6 +59,7 @@ class PatternIndex(Generic[T]):
         elif policy == "wildcard":
             shape = _shape(uri)
             self._shapes.setdefault(len(shape), _Census()).add(shape)
+        self._note_patterns()
 
     def remove(self, policy: MatchPolicy, uri: str) -> None:
         """Take away the item of exactly this policy and URI. Raises: KeyError: there is none."""
@@ -74,6 +72,10 @@ class PatternIndex(Generic[T]):
             shapes.remove(shape)
             if not shapes.order:
                 del self._shapes[len(shape)]
+        self._note_patterns()
+
+    def _note_patterns(self) -> None:
+        self.has_patterns = bool(self._prefixes or self._wildcards)
 
     def matching(self, uri: str) -> list[T]:
         """Every item whose pattern ``uri`` falls under: exact, then prefixes from the longest to the

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from radiod import __version__
 from radiod.core.channels.channel import Channel
-from radiod.core.delivery.flow import Tally
+from radiod.core.delivery.totals import Tally
 from radiod.core.draining import Draining
 from radiod.core.promises import Promise
 from radiod.core.realm.realm import Realm

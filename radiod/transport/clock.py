@@ -32,7 +32,7 @@ def make_monotonic(reactor: Any) -> None:
     def seconds() -> float:
         return time.monotonic() + since
 
-    # For who only wants to know how much time passes (``ReactorClock.look``).
+    # For who only wants to know how much time passes (``ReactorClock.seconds``).
     seconds.look = time.monotonic  # type: ignore[attr-defined] # functions have whatever attributes one gives them
     reactor.seconds = seconds
     for call in reactor.getDelayedCalls():
@@ -41,24 +41,20 @@ def make_monotonic(reactor: Any) -> None:
 
 
 class ReactorClock:
-    """``timers.Clock`` and ``timers.Waker`` over one reactor, with one delayed call for all deadlines."""
+    """``timers.Clock`` and ``timers.Waker`` over one reactor, with one delayed call for all deadlines.
+
+    ``seconds``: monotonic, since some moment. Of a real reactor it is the kernel's clock itself, which costs
+    a third of ``reactor.seconds``; of a test's its own.
+    """
 
     log = Logger()
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
+        is_real = reactor.seconds is time.time or hasattr(reactor.seconds, "look")
+        self.seconds: Callable[[], float] = time.monotonic if is_real else reactor.seconds
         self._call: IDelayedCall | None = None
         self.timers = Timers(self)
-
-    @property
-    def look(self) -> Callable[[], float]:
-        """Seconds since some moment, for who looks at them often: it costs a third of ``seconds``."""
-        seconds: Callable[[], float] = self._reactor.seconds
-        return getattr(seconds, "look", seconds)
-
-    def seconds(self) -> float:
-        """The reactor's monotonic seconds (``make_monotonic``)."""
-        return self._reactor.seconds()
 
     def time(self) -> float:
         """Seconds since 1970, UTC."""

@@ -256,7 +256,7 @@ class WampDriver:
             self._realm, self._session, self._handshake = handshake.realm, handshake.session, None
             self._go("joined")
             refusal = self._outlet.joined(handshake.session.principal)
-        data = self._outlet.fitting(reply, *shorter(reply))
+        data = self._outlet.fitting(reply, shorter)
         if len(data) > self._outlet.max_bytes:
             text = f"{name_of(reply)} is too long: the client takes {self._outlet.max_bytes} bytes at most"
             refusal = Denied(PAYLOAD_SIZE_EXCEEDED, text)
@@ -373,7 +373,7 @@ class WampDriver:
         details: dict[str, Any] = {"message": error.text}
         if isinstance(error, TryLater):
             details["_retry_after"] = round(error.retry_after, 3)
-        self._outlet.push(self._outlet.fitting(Abort(details, error.uri), Abort({}, error.uri)))
+        self._outlet.push(self._outlet.fitting(Abort(details, error.uri), shorter))
         self._finish(close_code or close_code_of(error))
 
     def _turns_away(self, error: TryLater) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import structs
 
 from radiod.errors import RUNTIME_ERROR, Denied, RadiodError, TryLater
-from radiod.wire.messages import Message, Welcome
+from radiod.wire.messages import Abort, Message, Welcome
 
 __all__ = [
     "INTERNAL_ERROR",
@@ -39,7 +39,9 @@ def close_code_of(error: RadiodError) -> int:
 
 
 def shorter(reply: Message) -> tuple[Message, ...]:
-    """WELCOME without what a client of few bytes can do without: features, and who the router is."""
+    """What fits a client of few bytes: WELCOME without features and who the router is, ABORT without text."""
+    if isinstance(reply, Abort):
+        return (Abort({}, reply.reason),)
     if not isinstance(reply, Welcome):
         return ()
     details = {name: value for name, value in reply.details.items() if name not in ("agent", "x_radiod")}

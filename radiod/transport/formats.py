@@ -16,7 +16,7 @@ from radiod.core.history.positions import Position
 from radiod.wire.answers import chunk, end_event, end_line, retry_event, retry_line
 from radiod.wire.codecs import CODECS, Codec, Payload
 from radiod.wire.deflate import deflated_frame
-from radiod.wire.frames import BINARY, TEXT, rawsocket_frame, websocket_frame
+from radiod.wire.frames import BINARY, MESSAGE, TEXT, rawsocket_frame, websocket_frame
 from radiod.wire.messages import Event, Message
 from radiod.wire.samples import sample_of
 
@@ -95,26 +95,27 @@ class _Shared:
 
 
 class _Wamp(_Shared):
-    """WAMP over any framing."""
+    """WAMP over any framing. ``frame`` gets bytes, and ``kind``: of which kind its frames are."""
 
-    def __init__(self, codec: Codec, frame: Callable[[bytes], bytes]) -> None:
+    def __init__(self, codec: Codec, frame: Callable[[bytes, int], bytes], kind: int) -> None:
         self.codec = codec
         self._frame = frame
+        self._kind = kind
 
     def message(self, message: Message, payload: Payload | None) -> bytes:
-        return self._frame(self.codec.encode(message, payload))
+        return self._frame(self.codec.encode(message, payload), self._kind)
 
     def event(self, broadcast: Broadcast, lost: int) -> bytes:
         details = {**broadcast.details, "_lost": lost} if lost else broadcast.details
         event = Event(broadcast.subscription, broadcast.publication, details)
-        return self._frame(self.codec.encode(event, broadcast.payload))
+        return self._frame(self.codec.encode(event, broadcast.payload), self._kind)
 
 
 class PollFormat(_Wamp):
     """WAMP in HTTP bodies: one message in each, or batches."""
 
     def __init__(self, codec: Codec, batch: Callable[[bytes], bytes] | None) -> None:
-        super().__init__(codec, batch or (lambda data: data))
+        super().__init__(codec, lambda data, _: data if batch is None else batch(data), MESSAGE)
         self.is_batched = batch is not None
         # Several messages with separators behind them are no JSON, though each is.
         is_json = batch is None and not codec.is_binary
@@ -281,9 +282,9 @@ def websocket_format(
     codec = CODECS[name]
     first_byte = BINARY if codec.is_binary else TEXT
     if batch is not None:
-        return _Wamp(codec, lambda data: websocket_frame(batch(data), first_byte))
+        return _Wamp(codec, lambda data, kind: websocket_frame(batch(data), kind), first_byte)
     frame = deflated_frame if is_deflated else websocket_frame
-    return _Wamp(codec, lambda data: frame(data, first_byte))
+    return _Wamp(codec, frame, first_byte)
 
 
 @cache
@@ -292,7 +293,9 @@ def poll_format(name: str, batch: Callable[[bytes], bytes] | None = None) -> Pol
     return PollFormat(CODECS[name], batch)
 
 
-RAWSOCKET: Final[dict[str, Format]] = {name: _Wamp(codec, rawsocket_frame) for name, codec in CODECS.items()}
+RAWSOCKET: Final[dict[str, Format]] = {
+    name: _Wamp(codec, rawsocket_frame, MESSAGE) for name, codec in CODECS.items()
+}
 PLAIN: Final[Format] = _Plain(websocket_frame)
 PLAIN_DEFLATED: Final[Format] = _Plain(deflated_frame)
 SSE: Final[StreamFormat] = _ServerSentEvents()

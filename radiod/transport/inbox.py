@@ -50,7 +50,7 @@ class Turns:
         # have had what is left of this turn.
         self._is_due = False
         self._until = 0.0
-        self._now: Callable[[], float] | None = None
+        self._now: Callable[[], float] = clock.seconds
         # When what is being taken now had come in, by ``time.monotonic``; 0: nothing is.
         self.arrived = 0.0
 
@@ -66,7 +66,7 @@ class Turns:
         Most reads that bring several bring few, and each look at the clock counts: none is behind the last.
         """
         left = len(messages)
-        now = self._now or self._look()
+        now = self._now
         until = min(now() + SLICE_S, self._until) if self._queue else now() + TURN_S
         work = map(receive, messages)
         for _ in work:
@@ -84,7 +84,7 @@ class Turns:
             outlet: the peer's; it is not held.
             read: makes work of bytes that come meanwhile.
         """
-        now = self._now or self._look()
+        now = self._now
         until = min(now() + SLICE_S, self._until) if self._queue else now() + TURN_S
         if not _work(work, outlet, now, until):
             self._keep(outlet, work, read)
@@ -94,11 +94,6 @@ class Turns:
         outlet.update_reads()
         if not outlet.is_held:
             inbox.wake()
-
-    def _look(self) -> Callable[[], float]:
-        # Not before the first peer: the reactor's clock is made what it should be shortly before that.
-        self._now = self._clock.look
-        return self._now
 
     def put_off(self, outlet: Taker, data: bytes, read: Callable[[bytes], Work]) -> None:
         """Keep what comes while the peer should not be read: TLS has more at hand than was asked for."""
@@ -114,11 +109,11 @@ class Turns:
 
     def _plan(self) -> None:
         self._is_due = True
-        self._until = (self._now or self._look())() + TURN_S
+        self._until = self._now() + TURN_S
         self._clock.soon(self._go_on)
 
     def _go_on(self) -> None:
-        now = self._now or self._look()
+        now = self._now
         until = now() + TURN_S
         queue = self._queue
         # Everybody at most once in a turn: whoever is not done is the last in the next.

@@ -45,7 +45,7 @@ class Newcomers:
         self._line: deque[Callable[[], None]] = deque()
         # Called when nobody waits any more.
         self._others: list[Callable[[], None]] = []
-        self._now: Callable[[], float] | None = None
+        self._now: Callable[[], float] = clock.seconds
         self._since = 0.0
         self._used = 0.0
         self.came = 0
@@ -77,7 +77,7 @@ class Newcomers:
             return False
         if self._silent < SILENT:
             return True
-        now = (self._now or self._look())()
+        now = self._now()
         if now - self._silent_since < SILENT_S:
             return False
         self._silent_since = now
@@ -91,7 +91,7 @@ class Newcomers:
         """
         if self._line:
             return False
-        now = self._now or self._look()
+        now = self._now
         began = now()
         if began - self._since > WINDOW_S:
             self._since = began
@@ -123,13 +123,8 @@ class Newcomers:
         else:
             self._clock.timers.at(self._clock.seconds() + LOOK_S, what)
 
-    def _look(self) -> Callable[[], float]:
-        # Not before the first peer: the reactor's clock is made what it should be shortly before that.
-        self._now = self._clock.look
-        return self._now
-
     def _go_on(self) -> None:
-        now = self._now or self._look()
+        now = self._now
         line, until = self._line, now() + SHARE_S
         try:
             # One at least: a single step may take longer than that.

@@ -69,15 +69,11 @@ class FanOut(Source):
         """Queue one message. Raises: Refused: the session cannot take this payload; nothing was queued."""
         outlet: Outlet = session.outlet
         try:
-            data = _said(outlet, message, payload)
-        except Refused as refusal:
-            if not isinstance(message, Error):
-                raise
-            # What went wrong matters more than the payload; that there was one is told in its place.
-            data = _said_briefly(outlet, message, refusal.text)
+            data = outlet.format.message(message, payload)
+        except Undecodable as error:
+            data = _said_instead(outlet, message, Refused(INVALID_ARGUMENT, str(error)))
         if len(data) > outlet.max_bytes:
-            # Without a payload: with one that is too long it was refused.
-            data = outlet.fitting(message, *_shorter(message))
+            data = _said_shorter(outlet, message, payload)
         outlet.push(data)
         self.count(len(data))
 
@@ -85,14 +81,12 @@ class FanOut(Source):
         """Queue one event for many listeners, or hold it for those that do not keep up."""
         format: Format | None = None
         frame = b""
-        # Those that get it not or not now are few: counting them costs the others nothing.
-        left_out = 0
+        queue: list[bytes] | None = None
         for listener in listeners:
             outlet: Outlet = listener.outlet
             if outlet.blocked:
                 listener.hold(broadcast)
                 listener.leave_out(broadcast)
-                left_out += 1
                 if not listener.is_owed:
                     self._owe(outlet, listener)
                 continue
@@ -105,13 +99,11 @@ class FanOut(Source):
                     self.mark_dirty(outlet)
                 queue.append(frame)
             else:
-                left_out += 1
                 listener.leave_out(broadcast)
                 self._miss(listener, broadcast, frame, lost)
-        if listeners:
-            listener.count(len(listeners) - left_out, broadcast)
-            if len(listeners) > left_out:
-                self.arrivals.append(self.turns.arrived or monotonic())
+        if queue is not None:
+            # Somebody has it now.
+            self.arrivals.append(self.turns.arrived or monotonic())
         self.count(len(frame))
 
     def release(self, listener: Listener) -> None:
@@ -204,7 +196,7 @@ class FanOut(Source):
         """Queue GOODBYE; the connection is closed once the peer has answered, or has had time to."""
         outlet: Outlet = session.outlet
         outlet.owed.clear()
-        outlet.push(outlet.fitting(message, *_shorter(message)))
+        outlet.push(outlet.fitting(message, _shorter))
         if outlet.driver is None:
             outlet.dismiss(message.reason)
         else:
@@ -212,18 +204,16 @@ class FanOut(Source):
 
     def _frame(self, broadcast: Broadcast, format: Format, lost: int = 0) -> bytes:
         """The event's bytes in one format, made at most once; ``Unsaid`` when the format cannot say it."""
-        if lost or not format.is_shared:
-            return self._make(broadcast, format, lost)
-        frame = broadcast.frames.get(format)
+        is_shared = format.is_shared and not lost
+        frame = broadcast.frames.get(format) if is_shared else None
         if frame is None:
-            frame = broadcast.frames[format] = self._make(broadcast, format, 0)
+            try:
+                frame = format.event(broadcast, lost)
+            except Undecodable as error:
+                frame = Unsaid(str(error))
+            if is_shared:
+                broadcast.frames[format] = frame
         return frame
-
-    def _make(self, broadcast: Broadcast, format: Format, lost: int) -> bytes:
-        try:
-            return format.event(broadcast, lost)
-        except Undecodable as error:
-            return Unsaid(str(error))
 
     def _miss(self, listener: Listener, broadcast: Broadcast, frame: bytes, lost: int) -> None:
         """An event cannot be said to a listener, whose ``frame`` it would be: that is a loss, and told.
@@ -284,25 +274,32 @@ class FanOut(Source):
         return None
 
 
-def _said(outlet: Outlet, message: Message, payload: Payload | None) -> bytes:
-    """The bytes of a message. Raises: Refused: the payload cannot be said to this receiver."""
-    try:
-        data = outlet.format.message(message, payload)
-    except Undecodable as error:
-        raise Refused(INVALID_ARGUMENT, str(error)) from None
-    if len(data) > outlet.max_bytes and payload is not None:
-        raise Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
-    return data
+def _said_shorter(outlet: Outlet, message: Message, payload: Payload | None) -> bytes:
+    """What fits in the place of a message that is too long for the receiver.
+
+    Raises: Refused: nothing does.
+    """
+    if payload is not None:
+        refusal = Refused(PAYLOAD_SIZE_EXCEEDED, f"the receiver takes {outlet.max_bytes} bytes at most")
+        data = _said_instead(outlet, message, refusal)
+        if len(data) <= outlet.max_bytes:
+            return data
+    return outlet.fitting(message, _shorter)
 
 
-def _said_briefly(outlet: Outlet, message: Error, why: str) -> bytes:
-    """An error with the reason in the place of its payload; without, if even that is too long."""
+def _said_instead(outlet: Outlet, message: Message, refusal: Refused) -> bytes:
+    """What is said to a receiver that cannot take a message's payload, for this reason.
+
+    Raises: Refused: just that, unless it is an error: what went wrong matters more, and that there was a
+        payload is told in its place, or not even that.
+    """
+    if not isinstance(message, Error):
+        raise refusal from None
     # The details are about the payload: that it is encrypted, say.
     message = Error(message.request_type, message.request, {}, message.error)
-    try:
-        return _said(outlet, message, Payload.of(f"what came with this error cannot be told: {why}"))
-    except Refused:
-        return _said(outlet, message, None)
+    told = Payload.of(f"what came with this error cannot be told: {refusal.text}")
+    data = outlet.format.message(message, told)
+    return data if len(data) <= outlet.max_bytes else outlet.format.message(message, None)
 
 
 def _shorter(message: Message) -> tuple[Message, ...]:

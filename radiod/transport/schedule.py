@@ -45,8 +45,8 @@ DRAIN_BYTES: Final = 1 << 20
 FINISH_SECONDS: Final = 2.0
 """How long a blocked connection may take to read what it was sent before it is closed."""
 
-MANY: Final = 1024
-"""Delays that are counted at once."""
+MANY: Final = 128
+"""Turns whose delays are counted at once, or delays of one turn that are counted before the next."""
 
 RESTED_S: Final = 0.002
 """Seconds of one turn for all outlets together that go on with it."""
@@ -126,11 +126,12 @@ class Schedule:
         # When what was fanned out in this turn had come in, and how long such things took to leave.
         self.arrivals: list[float] = []
         self.delays = Histogram()
-        self._uncounted: list[float] = []
+        # When such things left, and the arrivals of all that did.
+        self._uncounted: list[tuple[float, list[float]]] = []
 
     def count_delays(self) -> None:
         """Have ``delays`` be up to date: many at once cost less."""
-        self.delays.observe_all(self._uncounted)
+        self.delays.observe_all([left - arrival for left, some in self._uncounted for arrival in some])
         self._uncounted.clear()
 
     def counters(self) -> dict[str, int]:
@@ -155,11 +156,9 @@ class Schedule:
         dirty, self._dirty = self._dirty, []
         self._turn_bytes = 0
         if self.arrivals:
-            now, uncounted = monotonic(), self._uncounted
-            for arrival in self.arrivals:
-                uncounted.append(now - arrival)
-            self.arrivals.clear()
-            if len(uncounted) >= MANY:
+            arrivals, self.arrivals = self.arrivals, []
+            self._uncounted.append((monotonic(), arrivals))
+            if len(self._uncounted) >= MANY or len(arrivals) >= MANY:
                 self.count_delays()
         try:
             for outlet in dirty:

@@ -55,16 +55,19 @@ class Payload:
     An absent part is ``b""``. Instances are shared by every receiver: never change one.
 
     ``is_plain``: it has been scanned, and what its serializer's decoder makes of it all others can say.
+    ``size``: bytes as they arrived.
     """
 
-    __slots__ = ("_other", "args", "codec", "is_plain", "kwargs")
+    __slots__ = ("_other", "args", "codec", "is_plain", "kwargs", "size")
 
     def __init__(self, codec: Codec, args: bytes, kwargs: bytes) -> None:
         self.codec = codec
         self.args = args
         self.kwargs = kwargs
         self.is_plain = False
-        self._other: dict[str, tuple[bytes, bytes]] = {}
+        self.size = len(args) + len(kwargs)
+        # Made for the first that needs it: nearly everybody speaks what the sender speaks.
+        self._other: dict[str, tuple[bytes, bytes]] | None = None
 
     @classmethod
     def of(cls, /, *args: Any, **kwargs: Any) -> Payload:
@@ -72,8 +75,8 @@ class Payload:
         return cls(JSON, JSON.dump(args), JSON.dump(kwargs) if kwargs else b"")
 
     def __len__(self) -> int:
-        """Bytes as they arrived."""
-        return len(self.args) + len(self.kwargs)
+        """``size``, which is the shorter way to ask."""
+        return self.size
 
     def parts(self, codec: Codec) -> tuple[bytes, bytes]:
         """``args`` and ``kwargs`` in ``codec``; transcoded at most once for each.
@@ -82,11 +85,14 @@ class Payload:
         """
         if codec is self.codec:
             return self.args, self.kwargs
-        parts = self._other.get(codec.name)
+        other = self._other
+        if other is None:
+            other = self._other = {}
+        parts = other.get(codec.name)
         if parts is None:
-            transcode = self._transcode if len(self) < LARGE else partial(undisturbed, self._transcode)
+            transcode = self._transcode if self.size < LARGE else partial(undisturbed, self._transcode)
             parts = transcode(self.args, codec), transcode(self.kwargs, codec)
-            self._other[codec.name] = parts
+            other[codec.name] = parts
         return parts
 
     def _transcode(self, part: bytes, codec: Codec) -> bytes:
@@ -97,7 +103,7 @@ class Payload:
 
         Raises: Undecodable: the bytes are malformed or opaque.
         """
-        load = self.codec.load if len(self) < LARGE else partial(undisturbed, self.codec.load)
+        load = self.codec.load if self.size < LARGE else partial(undisturbed, self.codec.load)
         args = load(self.args, self.is_plain) if self.args else []
         kwargs = load(self.kwargs, self.is_plain) if self.kwargs else {}
         if not isinstance(args, list):
@@ -220,10 +226,8 @@ class _Base(ABC):
         return self._splice(head, args) if args else head
 
     _empty_list: bytes
-
-    @abstractmethod
-    def _head(self, message: Message) -> bytes:
-        """``message`` as an array, without its payload."""
+    _head: Callable[[Message], bytes]
+    """A message as an array, without its payload."""
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
         """Append elements to an encoded array of fewer than 14: one byte in front holds the count."""
@@ -269,6 +273,7 @@ class _Json(_ByMsgspec):
     def __init__(self) -> None:
         self._decoder: Any = msgspec.json.Decoder(ClientMessage)
         self._encoder = msgspec.json.Encoder(enc_hook=_refuse, decimal_format="number")
+        self._head = self._encoder.encode
 
     def _decode(self, data: bytes) -> ClientMessage | Unfit:
         # The payload is skipped over, not parsed, so its UTF-8 is checked here.
@@ -289,9 +294,6 @@ class _Json(_ByMsgspec):
             raise Undecodable(part.fault)
         check_json(data, max_nesting)
         return data
-
-    def _head(self, message: Message) -> bytes:
-        return self._encoder.encode(message)
 
     def _splice(self, head: bytes, *parts: bytes) -> bytes:
         return b"".join((head[:-1], b",", b",".join(parts), b"]"))
@@ -330,6 +332,7 @@ class _Msgpack(_ByMsgspec):
     def __init__(self) -> None:
         self._decoder: Any = msgspec.msgpack.Decoder(ClientMessage, ext_hook=_undefined_to_none)
         self._encoder = msgspec.msgpack.Encoder(enc_hook=_refuse)
+        self._head = self._encoder.encode
 
     def _decode(self, data: bytes) -> ClientMessage:
         if len(data) > SHORT:
@@ -349,9 +352,6 @@ class _Msgpack(_ByMsgspec):
         scan.whole()
         scan.check(max_nesting)
         return self.dump(self.load(data)) if scan.is_odd else data
-
-    def _head(self, message: Message) -> bytes:
-        return self._encoder.encode(message)
 
     def dump(self, value: Any) -> bytes:
         try:
@@ -421,6 +421,9 @@ class _Cbor(_Base):
     _strings = frozenset(range(0x40, 0x80))
     _empty_list = b"\x80"
 
+    def __init__(self) -> None:
+        self._head = _cbor_head
+
     def _decode(self, data: bytes) -> ClientMessage:
         count = data[0] - 0x80 if data else 0
         if not 0 < count < 24:
@@ -474,9 +477,6 @@ class _Cbor(_Base):
         value = self._build(data, scan)
         return self.dump(value) if scan.is_odd else data
 
-    def _head(self, message: Message) -> bytes:
-        return cbor2.dumps(msgspec.to_builtins(message))
-
     def dump(self, value: Any) -> bytes:
         try:
             return cbor2.dumps(value, default=_write_raw)
@@ -498,6 +498,10 @@ class _Cbor(_Base):
             return plain(value) if scan.is_rich or scan.is_odd else value
         except (cbor2.CBORError, ValueError, TypeError) as error:
             raise Undecodable(f"malformed CBOR: {_complaint(error)}") from None
+
+
+def _cbor_head(message: Message) -> bytes:
+    return cbor2.dumps(msgspec.to_builtins(message))
 
 
 def _is_plain(part: Part) -> bool:

@@ -46,11 +46,12 @@ def _bad_frame(kind: int, size: int, limit: int) -> PeerError:
 def websocket_frame(payload: bytes, first_byte: int) -> bytes:
     """One unmasked, final frame around ``payload``; ``first_byte`` is ``TEXT`` or ``BINARY``."""
     size = len(payload)
+    # Heads as integers: formatting takes three times as long.
     if size < 126:
-        return b"%c%c%b" % (first_byte, size, payload)
+        return (first_byte << 8 | size).to_bytes(2, "big") + payload
     if size < 65536:
-        return b"%c\x7e%b%b" % (first_byte, size.to_bytes(2, "big"), payload)
-    return b"%c\x7f%b%b" % (first_byte, size.to_bytes(8, "big"), payload)
+        return (first_byte << 24 | 126 << 16 | size).to_bytes(4, "big") + payload
+    return (first_byte << 72 | 127 << 64 | size).to_bytes(10, "big") + payload
 
 
 def rawsocket_frame(payload: bytes, kind: int = MESSAGE) -> bytes:
@@ -125,18 +126,22 @@ def plain_frames(data: bytes, first_byte: int, limit: int) -> tuple[list[bytes],
         size = data[start + 1] - 0x80
         if size < 0:
             break
-        head = 6
-        if size > 125:
-            wide = 2 if size == 126 else 8
-            head += wide
-            size = int.from_bytes(data[start + 2 : start + 2 + wide], "big")
-            # A length in more bytes than it needs is a violation; an unfinished head is just short.
-            if size < (126 if wide == 2 else 65536):
+        begin = start + 6
+        # A length in more bytes than it needs is a violation; an unfinished head is just short.
+        if size == 126:
+            begin += 2
+            size = data[start + 2] << 8 | data[start + 3]
+            if size < 126:
                 break
-        stop = start + head + size
+        elif size == 127:
+            begin += 8
+            size = int.from_bytes(data[start + 2 : start + 10], "big")
+            if size < 65536:
+                break
+        stop = begin + size
         if size > limit or stop > end:
             break
-        payloads.append(unmask(data[start + head : stop], data[start + head - 4 : start + head]))
+        payloads.append(unmask(data[begin:stop], data[begin - 4 : begin]))
         start = stop
         if len(payloads) == MOST_FRAMES:
             break

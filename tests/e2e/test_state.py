@@ -308,6 +308,7 @@ class TestUsedOnce:
         config = (
             CONFIG.replace('path = "radiod.sqlite"', 'path = ""') + '\n[operations]\nstate = "kept.state"\n'
         )
+        config = config.replace("durable = true", "durable = false")
         place = Place(tmp_path, config)
         with place.server() as first:
             publish(RawClient(place.port), "memory", 1)

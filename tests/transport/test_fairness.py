@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from radiod.core.delivery.broadcast import Broadcast
-from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.flow import Flow
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.settings import BufferSettings
+from radiod.core.delivery.totals import Tally
 from radiod.core.limits import Limits
 from radiod.core.pubsub.broker import Broker, Subscription
 from radiod.core.sessions.session import Session

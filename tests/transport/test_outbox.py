@@ -89,6 +89,7 @@ def test_a_stalled_listener_gets_the_newest_and_is_told_what_it_lost(world):
 
 def tally(world):
     """What became of events."""
+    world.realm.ledger.settle()
     return world.realm.space.broker.tally
 
 
@@ -255,13 +256,13 @@ def test_a_past_that_a_client_cannot_take_is_passed_over_little_by_little(world)
     publish(publisher, 1, topic="kept")
     fan_out = world.radio.fan_out
     # Events made, in each turn until the outlet rests.
-    turns, make, rest = [0], fan_out._make, fan_out.rest
+    turns, make, rest = [0], fan_out._frame, fan_out.rest
 
     def counted(*event):
         turns[-1] += 1
         return make(*event)
 
-    fan_out._make = counted
+    fan_out._frame = counted
     fan_out.rest = lambda outlet: (turns.append(0), rest(outlet))
     epoch = world.realm.space.histories.find("kept").epoch
     # A live event keeps behind the past.

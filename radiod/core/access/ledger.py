@@ -108,13 +108,18 @@ class Line:
 
 
 class _Connected:
-    """How much one holder has open, and up to when that was counted."""
+    """How much one holder has open, and up to when that was counted.
 
-    __slots__ = ("count", "since")
+    ``early``: seconds since then in which what has opened meanwhile was not yet, less those in which what has
+    closed was.
+    """
+
+    __slots__ = ("count", "early", "since")
 
     def __init__(self, now: float) -> None:
         self.count = 0
         self.since = now
+        self.early = 0.0
 
 
 class Ledger:
@@ -182,21 +187,22 @@ class Ledger:
         connected = self._connected.get(holder)
         if connected is None:
             connected = self._connected[holder] = _Connected(now)
-        else:
-            self._accrue(holder, connected, now)
+        connected.early += now - connected.since
         connected.count += 1
 
     def closed(self, holder: Holder | None) -> None:
         """One of these has closed."""
-        connected = self._connected[holder]
-        self._accrue(holder, connected, self._clock.seconds())
+        connected, now = self._connected[holder], self._clock.seconds()
+        connected.early -= now - connected.since
         connected.count -= 1
         if not connected.count:
+            self._accrue(holder, connected, now)
             del self._connected[holder]
 
     def _accrue(self, holder: Holder | None, connected: _Connected, now: float) -> None:
-        self.line(holder, NO_CHANNEL).seconds += connected.count * (now - connected.since)
+        self.line(holder, NO_CHANNEL).seconds += connected.count * (now - connected.since) - connected.early
         connected.since = now
+        connected.early = 0.0
 
     def settle(self) -> None:
         """Enter all that was counted elsewhere."""

@@ -6,9 +6,9 @@ from collections import deque
 from typing import Final, cast
 
 from radiod.core.delivery.broadcast import Broadcast
-from radiod.core.delivery.flow import Tally
 from radiod.core.delivery.holdings import Account
 from radiod.core.delivery.settings import MAX_SIZE, BufferSettings
+from radiod.core.delivery.totals import Tally
 
 __all__ = ["MAX_MARKS", "Buffer"]
 

@@ -1,4 +1,4 @@
-"""What all listeners of one broker share: the way out, the clock, and the counts of what became of events."""
+"""What all listeners of one broker share: the way out, the clock, and where events are counted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from radiod.core.budgets.bounds import Bounds
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
-from radiod.core.delivery.settings import POLICIES, Policy
-from radiod.core.delivery.totals import Totals
+from radiod.core.delivery.totals import Tally, Totals
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
 
-__all__ = ["EventOutbox", "Flow", "Tally"]
+__all__ = ["EventOutbox", "Flow"]
 
 L = TypeVar("L", contravariant=True)
 
@@ -38,45 +37,6 @@ class EventOutbox(Protocol[L]):
 
     def is_blocked(self, session: Session) -> bool:
         """True while the session's connection takes nothing, and events go to its listeners' buffers."""
-
-
-class Tally:
-    """Counts what became of events, one for each listener; bytes are those of their payload.
-
-    ``delivered``, ``delivered_bytes``: given to its connection; ``queued``, ``queued_bytes``: waiting in its
-    buffer; ``by_policy``: lost; ``undeliverable``: lost, since its form has no word for it, or it is too
-    long for the listener; ``overtaken``: lost, since the history dropped it before a listener that came
-    back read it; ``conflated``: replaced by a newer one while it waited, and ``skipped``: left out by
-    ``every``, as the listener wished.
-    """
-
-    __slots__ = (
-        "by_policy",
-        "conflated",
-        "delivered",
-        "delivered_bytes",
-        "overtaken",
-        "queued",
-        "queued_bytes",
-        "skipped",
-        "undeliverable",
-    )
-
-    def __init__(self) -> None:
-        self.delivered = 0
-        self.delivered_bytes = 0
-        self.by_policy: dict[Policy, int] = dict.fromkeys(POLICIES, 0)
-        self.undeliverable = 0
-        self.overtaken = 0
-        self.conflated = 0
-        self.skipped = 0
-        self.queued = 0
-        self.queued_bytes = 0
-
-    @property
-    def lost(self) -> int:
-        """All that was lost, by any policy."""
-        return sum(self.by_policy.values())
 
 
 class Flow:

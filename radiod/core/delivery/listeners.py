@@ -53,7 +53,7 @@ class Listener:
         # Copied here because fan-out reads it once for every listener and event.
         self.outlet = session.outlet
         self.settings = settings
-        self.interval = max(settings.min_interval, _least_interval(session))
+        self.interval = _interval(session, settings)
         self.buffer: Buffer | None = None
         self.pacer: Pacer | None = None
         self.readership = subscription.flow.readerships.of(subscription.offered, session.principal.holder)
@@ -123,24 +123,17 @@ class Listener:
             self.pace()
         return None
 
-    def count(self, delivered: int, broadcast: Broadcast) -> None:
-        """So many listeners of its subscription were given the event."""
-        tally = self.subscription.flow.tally
-        tally.delivered += delivered
-        tally.delivered_bytes += delivered * len(broadcast.payload)
-
     def take_over(self, broadcast: Broadcast) -> None:
         """What ``take`` has told was given to its connection."""
-        self.readership.give(len(broadcast.payload))
-        self.count(1, broadcast)
+        self.readership.give(broadcast.payload.size)
 
     def give(self, broadcast: Broadcast) -> None:
         """An event is on its way to it alone: the outbox is about to be told."""
-        self.readership.give(len(broadcast.payload))
+        self.readership.give(broadcast.payload.size)
 
     def leave_out(self, broadcast: Broadcast) -> None:
         """An event that the outbox was told of is not given to it, or not now."""
-        self.readership.leave_out(len(broadcast.payload))
+        self.readership.leave_out(broadcast.payload.size)
 
     def miss(self, lost: int) -> None:
         """The last event cannot be said to it: the next one tells so, and what this one was to tell.
@@ -182,7 +175,7 @@ class Listener:
     def tune(self, settings: BufferSettings) -> None:
         """Go on with other settings; what waits keeps its order, and what has no room any more is lost."""
         before, self.settings = self.settings, settings
-        self.interval = max(settings.min_interval, _least_interval(self.session))
+        self.interval = _interval(self.session, settings)
         if self.buffer is not None:
             self.lose(self.buffer.tune(settings))
         if self.pacer is not None:
@@ -215,12 +208,12 @@ class Listener:
         self.readership.leave()
 
 
-def _least_interval(session: Session) -> float:
-    """As its account's plan has it now."""
+def _interval(session: Session, settings: BufferSettings) -> float:
+    """As it wishes, or as its account's plan has it now, whichever is more."""
     holder = session.principal.holder
     if holder is None or holder.account.allowances is None:
-        return 0.0
-    return holder.account.allowances.interval
+        return settings.min_interval
+    return max(settings.min_interval, holder.account.allowances.interval)
 
 
 class ListenerGroup:
@@ -240,14 +233,16 @@ class ListenerGroup:
         self.flow = flow
         self.listeners: dict[Session, Listener] = {}
         self.paced: dict[Session, Listener] = {}
-        self.offered = Offered(named(match, topic), flow.totals)
+        self.offered = Offered(named(match, topic), flow.tally, flow.totals)
 
     def leave_out(self, receivers: Collection[Listener], publisher: Any, size: int) -> None:
-        """An event of ``size`` bytes is offered to these alone, of its ordinary listeners.
+        """An event of ``size`` bytes is offered to these alone, perhaps all, of its ordinary listeners.
 
         ``publisher``: who is none of them, since it does not hear itself; None: it may be.
         """
         left_out = len(self.listeners) - len(self.paced) - len(receivers)
+        if not left_out:
+            return
         own = self.listeners.get(publisher)
         if left_out == 1 and own is not None and own.pacer is None:
             own.readership.leave_out(size)

@@ -3,13 +3,14 @@
 A subscription counts what all of its ordinary listeners are given (``Offered``). What the listeners of one
 holder had of it is that, since they joined, times their number, less what was left out for one of them:
 excluded, waiting or lost in its buffer. Listeners with a pacer count each event that they are given; they are
-few, or slow. ``Readerships.settle`` brings all of it together in the ledger, once a second.
+few, or slow. ``Readerships.settle`` brings all of it together in the ledger, and in the counts of the server,
+once a second and before anybody looks.
 """
 
 from __future__ import annotations
 
 from radiod.core.access.ledger import Ledger, Line
-from radiod.core.delivery.totals import Totals
+from radiod.core.delivery.totals import Tally, Totals
 from radiod.core.holders import Holder
 
 __all__ = ["Offered", "Readership", "Readerships"]
@@ -18,13 +19,14 @@ __all__ = ["Offered", "Readership", "Readerships"]
 class Offered:
     """Events that all ordinary listeners of one subscription were given, and their payload bytes.
 
-    ``totals``: where else it is entered, by channel; None: nowhere.
+    ``tally``, ``totals``: where else it is entered, for all channels and for each; None: it is for none.
     """
 
-    __slots__ = ("by_holder", "bytes", "channel", "events", "totals")
+    __slots__ = ("by_holder", "bytes", "channel", "events", "tally", "totals")
 
-    def __init__(self, channel: str, totals: Totals | None = None) -> None:
+    def __init__(self, channel: str, tally: Tally, totals: Totals | None = None) -> None:
         self.channel = channel
+        self.tally = tally
         self.totals = totals
         self.events = 0
         self.bytes = 0
@@ -73,13 +75,17 @@ class Readership:
         self.bring_back()
 
     def set_apart(self) -> None:
-        """An ordinary listener counts for itself from here on."""
-        self._catch_up()
+        """An ordinary listener counts for itself from here on: it had what was offered up to now."""
+        offered = self._offered
+        self._delivered += offered.events - self._since
+        self._bytes += offered.bytes - self._since_bytes
         self._ordinary -= 1
 
     def bring_back(self) -> None:
-        """It is an ordinary one again."""
-        self._catch_up()
+        """It is an ordinary one again: what was offered up to now it had not, or that is counted."""
+        offered = self._offered
+        self._delivered -= offered.events - self._since
+        self._bytes -= offered.bytes - self._since_bytes
         self._ordinary += 1
 
     def leave(self) -> None:
@@ -89,13 +95,6 @@ class Readership:
         if not self._listeners:
             self._readerships.end(self)
             del self._offered.by_holder[self._holder]
-
-    def _catch_up(self) -> None:
-        offered = self._offered
-        self._delivered += self._ordinary * (offered.events - self._since)
-        self._bytes += self._ordinary * (offered.bytes - self._since_bytes)
-        self._since = offered.events
-        self._since_bytes = offered.bytes
 
     # --- what one of them was given
 
@@ -115,21 +114,32 @@ class Readership:
 
     # --- the ledger
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be something to enter: most who listen hear nothing most of the time."""
+        return self._offered.events != self._since or bool(self._delivered or self._dropped)
+
     def settle(self, ledger: Ledger) -> None:
         """Enter what was given since the last time."""
-        self._catch_up()
+        offered = self._offered
+        self._delivered += self._ordinary * (offered.events - self._since)
+        self._bytes += self._ordinary * (offered.bytes - self._since_bytes)
+        self._since = offered.events
+        self._since_bytes = offered.bytes
         if not (self._delivered or self._dropped):
             return
         line = self._line
         if line is None or self._edition != ledger.edition:
-            line = self._line = ledger.line(self._holder, self._offered.channel)
+            line = self._line = ledger.line(self._holder, offered.channel)
             self._edition = ledger.edition
         ledger.charge(self._holder, self._delivered, self._bytes)
         line.delivered += self._delivered
         line.bytes_out += self._bytes
         line.dropped += self._dropped
-        if self._offered.totals is not None:
-            total = self._offered.totals.of(self._offered.channel)
+        offered.tally.delivered += self._delivered
+        offered.tally.delivered_bytes += self._bytes
+        if offered.totals is not None:
+            total = offered.totals.of(offered.channel)
             total.delivered += self._delivered
             total.dropped += self._dropped
         self._delivered = self._bytes = self._dropped = 0
@@ -164,4 +174,5 @@ class Readerships:
         """Enter in the ledger what everybody was given."""
         ledger = self.ledger
         for readership in self._all:
-            readership.settle(ledger)
+            if readership.has_more:
+                readership.settle(ledger)

@@ -1,6 +1,7 @@
-"""What went through each public topic of one realm since the server began, for whoever watches the server.
+"""What became of events since the server began: of all of one broker, and of each public topic of one realm.
 
-There are bounds: a client may name as many topics as it likes. What has no room counts as the rest.
+The latter is for whoever watches the server, and has bounds: a client may name as many topics as it likes.
+What has no room counts as the rest.
 """
 
 from __future__ import annotations
@@ -8,9 +9,50 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-__all__ = ["MAX_TOPICS", "Total", "Totals"]
+from radiod.core.delivery.settings import POLICIES, Policy
+
+__all__ = ["MAX_TOPICS", "Tally", "Total", "Totals"]
 
 MAX_TOPICS: Final = 20_000
+
+
+class Tally:
+    """Counts what became of events, one for each listener; bytes are those of their payload.
+
+    ``delivered``, ``delivered_bytes``: given to its connection, up to the last ``Readerships.settle``;
+    ``queued``, ``queued_bytes``: waiting in its buffer; ``by_policy``: lost; ``undeliverable``: lost, since
+    its form has no word for it, or it is too long for the listener; ``overtaken``: lost, since the history
+    dropped it before a listener that came back read it; ``conflated``: replaced by a newer one while it
+    waited, and ``skipped``: left out by ``every``, as the listener wished.
+    """
+
+    __slots__ = (
+        "by_policy",
+        "conflated",
+        "delivered",
+        "delivered_bytes",
+        "overtaken",
+        "queued",
+        "queued_bytes",
+        "skipped",
+        "undeliverable",
+    )
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.delivered_bytes = 0
+        self.by_policy: dict[Policy, int] = dict.fromkeys(POLICIES, 0)
+        self.undeliverable = 0
+        self.overtaken = 0
+        self.conflated = 0
+        self.skipped = 0
+        self.queued = 0
+        self.queued_bytes = 0
+
+    @property
+    def lost(self) -> int:
+        """All that was lost, by any policy."""
+        return sum(self.by_policy.values())
 
 
 class Total:

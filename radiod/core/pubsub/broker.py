@@ -12,14 +12,14 @@ from radiod.core.access.ledger import Ledger
 from radiod.core.budgets.bounds import Bounds
 from radiod.core.dates import date
 from radiod.core.delivery.broadcast import Broadcast, Publication
-from radiod.core.delivery.flow import EventOutbox, Flow, Tally
+from radiod.core.delivery.flow import EventOutbox, Flow
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.listeners import Listener, ListenerGroup
 from radiod.core.delivery.pacing import Pacer
 from radiod.core.delivery.readership import Readerships
 from radiod.core.delivery.receipts import Receipt
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
-from radiod.core.delivery.totals import Totals
+from radiod.core.delivery.totals import Tally, Totals
 from radiod.core.ids import Counter, Ids
 from radiod.core.limits import Limits
 from radiod.core.patterns import PatternIndex
@@ -282,7 +282,9 @@ class Broker:
         """Send what a topic tells late listeners, as retained, to one that may have it."""
         if not hides(listener.session.principal.permissions, topic):
             subscription = listener.subscription
-            told = _details(subscription, topic, {**details, "retained": True})
+            told = {**details, "retained": True}
+            if subscription.match != "exact":
+                told["topic"] = topic
             broadcast = Broadcast(subscription.id, publication, topic, told, payload)
             listener.give(broadcast)
             self._outbox.fan_out((listener,), broadcast)
@@ -343,13 +345,10 @@ class Broker:
         details: dict[str, Any],
         is_end_mark: bool = False,
     ) -> Publication | Promise[Publication]:
-        """Give one event, which ``check`` has found nothing against, to everybody who listens to ``topic``.
+        """Give one event, of this id, which ``check`` has found nothing against, to those who listen.
 
-        Args:
-            publication: its id.
-            publisher: excluded from receiving, unless the options say otherwise; None: the router itself.
-            details: what every receiver learns about the event.
-            is_end_mark: it marks the end of something, and passes rates and full buffers.
+        ``publisher``: does not hear it, unless the options say otherwise; None: the router; ``details``: what
+        every receiver learns; ``is_end_mark``: it ends something, and passes rates and full buffers.
         Returns: what became of it; later, where an acknowledgement was asked for and a listener of policy
             ``wait`` has no room yet: then ``Refused`` (``overrun``) if that listener is too slow.
         """
@@ -357,22 +356,27 @@ class Broker:
             self._retain(topic, Retained(publication, publisher, payload, options, details))
         for overtaken in self._late:
             overtaken.add(topic)
-        readers, size = 0, len(payload)
+        readers, size = 0, payload.size
         paced: list[tuple[list[Pacer], Broadcast]] = []
         # Once for all subscriptions: its lists may be long, and the patterns that match many.
         audience = Audience(options) if options.narrows() else None
         for subscription in self.matching(topic):
-            readers += len(subscription.listeners)
-            receivers = _receivers(subscription, publisher, options, topic, audience)
-            told = _details(subscription, topic, details)
+            listeners = subscription.listeners
+            readers += len(listeners)
+            told = details if subscription.match == "exact" else {**details, "topic": topic}
             broadcast = Broadcast(subscription.id, publication, topic, told, payload, is_end_mark)
-            if subscription.paced:
-                paced.append((_pacers(receivers), broadcast))
-                receivers = [listener for listener in receivers if listener.pacer is None]
-            subscription.offered.events += 1
-            subscription.offered.bytes += size
-            if len(receivers) != len(subscription.listeners) - len(subscription.paced):
-                subscription.leave_out(receivers, publisher if options.exclude_me else None, size)
+            offered = subscription.offered
+            offered.events += 1
+            offered.bytes += size
+            excluded = publisher if options.exclude_me and publisher in listeners else None
+            receivers: Collection[Listener] = listeners.values()
+            if excluded is not None or audience is not None or told is not details or subscription.paced:
+                # Seldom: not all of them, or not all at once.
+                receivers = _receivers(subscription, publisher, options, topic, audience)
+                if subscription.paced:
+                    paced.append((_pacers(receivers), broadcast))
+                    receivers = [listener for listener in receivers if listener.pacer is None]
+                subscription.leave_out(receivers, excluded, size)
             self._outbox.fan_out(receivers, broadcast)
         published = Publication(publication, readers)
         return self._offer(paced, options, published) if paced else published
@@ -411,11 +415,6 @@ class Broker:
         old = self._retained.pop(topic, None)
         if old is not None:
             self._retention.change(-1, -old.size)
-
-
-def _details(subscription: ListenerGroup, topic: str, details: dict[str, Any]) -> dict[str, Any]:
-    """EVENT.Details for one subscription: with a pattern, only they tell the topic."""
-    return details if subscription.match == "exact" else {**details, "topic": topic}
 
 
 def _pacers(listeners: Iterable[Listener]) -> list[Pacer]:

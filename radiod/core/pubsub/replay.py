@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 from msgspec import Raw
 
 from radiod.core.delivery.broadcast import Broadcast
-from radiod.core.delivery.flow import Tally
 from radiod.core.delivery.listeners import Listener
+from radiod.core.delivery.totals import Tally
 from radiod.core.history.events import KeptEvent
 from radiod.core.history.histories import Histories
 from radiod.core.history.positions import Position

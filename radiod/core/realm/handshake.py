@@ -345,7 +345,10 @@ class Handshake:
         if holder is None:
             return
         try:
-            holder.check(self._origin, address_of_peer(self._peer))
+            if holder.is_restricted:
+                holder.check(self._origin, address_of_peer(self._peer))
+            else:
+                holder.check_open()
         except NoAccess as refusal:
             raise Denied(AUTHENTICATION_FAILED, f"not let in: {refusal.reason}") from None
 

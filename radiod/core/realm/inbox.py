@@ -170,22 +170,14 @@ class Inbox:
         elif type(message) is not Call or not self._dealer.takes_chunks(session, request):
             raise PeerError(f"{name_of(message)}.Request is {request}, the next one is {expected}")
 
-    def take(self, session: Session, message: Message, codec: Codec) -> None:
+    def take(self, session: Session, message: Any, codec: Codec) -> None:
         """Do what one message asks for; ``codec`` is the serializer it came in.
 
         A session that left, or was closed, while the message was on its way gets neither deed nor answer.
         Raises: PeerError: the message has no place here; the session must be ended.
         """
-        if not session.is_open:
+        if not session.is_open or (self._waiting and self._puts_off(session, message, codec)):
             return
-        if self._waiting:
-            waiting = self._waiting.get(session)
-            if waiting is not None:
-                waiting.append((message, codec))
-                return
-        self._take(session, message, codec)
-
-    def _take(self, session: Session, message: Any, codec: Codec) -> None:
         kind = type(message)
         guarded = self._guarded.get(kind)
         if guarded is None:
@@ -213,6 +205,14 @@ class Inbox:
             self._wait(session, verdict, lambda outcome: self._proceed(session, message, codec, outcome))
         else:
             self._perform(session, message, codec, verdict, guarded)
+
+    def _puts_off(self, session: Session, message: Any, codec: Codec) -> bool:
+        """Whether a message stays behind one that has to wait."""
+        waiting = self._waiting.get(session)
+        if waiting is None:
+            return False
+        waiting.append((message, codec))
+        return True
 
     def _take_free(self, session: Session, message: Any, codec: Codec) -> None:
         handler = self._free.get(type(message))
@@ -295,7 +295,7 @@ class Inbox:
         while waiting and self._goes_on(session):
             message, codec = waiting.popleft()
             try:
-                self._take(session, message, codec)
+                self.take(session, message, codec)
             except PeerError as error:
                 self._abort(session, error)
             if waiting and self._goes_on(session):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.budgets.bounds import Bounds
@@ -20,7 +21,7 @@ ON_STATS: Final = "radiod.server.on_stats"
 
 
 class Load:
-    """The statistics of one realm."""
+    """The statistics of one realm. ``settle``: has everybody enter what they kept to themselves."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Load:
         bounds: Bounds,
         usage: Usage,
         announcer: Announcer,
+        settle: Callable[[], None],
     ) -> None:
         self._statistics = statistics
         self._sessions = sessions
@@ -44,12 +46,14 @@ class Load:
         self._bounds = bounds
         self._usage = usage
         self._announcer = announcer
+        self._settle = settle
         self._publish_rate = Rate()
         self._delivery_rate = Rate()
         self._bytes_rate = Rate()
 
     def describe(self) -> dict[str, Any]:
         """Statistics of this realm, and of the whole server; ``Statistics.describe`` says which are those."""
+        self._settle()
         tally = self._broker.tally
         return {
             "sessions": len(self._sessions),
@@ -76,6 +80,7 @@ class Load:
 
     def round_ended(self, seconds: float) -> None:
         """A round of the statistics has ended: the rates are those of this one, and are told."""
+        self._settle()
         tally = self._broker.tally
         self._publish_rate.turn(self._usage.published_events, seconds)
         self._delivery_rate.turn(tally.delivered, seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from radiod.core.allowances import Allowance
 from radiod.core.disclosure import CALLER, NO_DETAILS, disclosed
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.promises import Promise
@@ -106,26 +107,17 @@ class Messages:
         self._subscribers.added(session, done)
 
     def call(
-        self, session: Session, message: Call, codec: Codec, verdict: Verdict
+        self, session: Session, message: Call, codec: Codec, verdict: Verdict, is_paid: bool = False
     ) -> Promise[Payload] | None:
-        """CALL; later: what the router itself answers takes its time, and the session waits for it."""
-        options = message.options
-        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None, self._nesting)
-        holder = session.principal.holder
-        if holder is None or holder.account.allowances is None:
-            return self._call(session, message, payload, verdict)
-        return within(
-            holder.account.allowances.call,
-            self._publications.meter,
-            session,
-            message.procedure,
-            lambda: self._call(session, message, payload, verdict),
-        )
+        """CALL; later: what the router itself answers takes its time, and the session waits for it.
 
-    def _call(
-        self, session: Session, message: Call, payload: Payload, verdict: Verdict
-    ) -> Promise[Payload] | None:
+        ``is_paid``: the plan of its account, if that has one, has been asked.
+        """
         options, procedure = message.options, message.procedure
+        holder = session.principal.holder
+        if holder is not None and holder.account.allowances is not None and not is_paid:
+            return self._call_within(holder.account.allowances.call, session, message, codec, verdict)
+        payload = codec.payload(message.args, message.kwargs, options.enc_algo is not None, self._nesting)
         if is_reserved(procedure):
             if options.progress:
                 raise Refused(FEATURE_NOT_SUPPORTED, "the router takes no progressive call invocations")
@@ -140,6 +132,16 @@ class Messages:
         self._dealer.call(session, message.request, procedure, options, payload, details, is_nameable)
         self._publications.meter.called(session, procedure)
         return None
+
+    def _call_within(
+        self, allowance: Allowance, session: Session, message: Call, codec: Codec, verdict: Verdict
+    ) -> Promise[Payload] | None:
+        """CALL, if a plan has one more."""
+
+        def call() -> Promise[Payload] | None:
+            return self.call(session, message, codec, verdict, is_paid=True)
+
+        return within(allowance, self._publications.meter, session, message.procedure, call)
 
     def result(self, session: Session, message: Call, result: Payload) -> None:
         """Send the result of one of the router's own procedures, unless that has killed its caller.

@@ -22,11 +22,11 @@ from radiod.core.channels.memberships import Memberships
 from radiod.core.channels.presence import Presence
 from radiod.core.channels.registry import Channels
 from radiod.core.channels.writers import Writers
-from radiod.core.delivery.flow import EventOutbox, Tally
+from radiod.core.delivery.flow import EventOutbox
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.readership import Readerships
-from radiod.core.delivery.totals import Totals
+from radiod.core.delivery.totals import Tally, Totals
 from radiod.core.history.histories import Histories
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
@@ -233,6 +233,7 @@ class Realm:
             bounds=self.bounds,
             usage=self.usage,
             announcer=self.announcer,
+            settle=self.ledger.settle,
         )
 
     def _make_procedures(self) -> Procedures:

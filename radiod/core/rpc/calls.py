@@ -19,32 +19,50 @@ from radiod.wire.codecs import Payload
 from radiod.wire.messages import Error, Message
 from radiod.wire.options import CallOptions
 
-__all__ = ["MAX_PROGRESSIVE", "CallTally", "Calls", "PendingCall"]
+__all__ = ["MANY", "MAX_PROGRESSIVE", "CallTally", "Calls", "PendingCall"]
 
 MAX_PROGRESSIVE: Final = 256
 """Ids of progressive calls remembered after they ended: their last chunks may still be on the way."""
+
+MANY: Final = 1024
+"""Calls whose times are counted at once."""
 
 
 class CallTally:
     """Counts what became of the calls of one realm.
 
-    ``begun``: those that a callee was given; ``by_outcome``: how they ended (``left``: their callers did),
-    and those that were ``refused`` before; ``seconds``: what those that were answered took; ``tracer``:
-    follows those that carry a trace, None: nobody does.
+    ``begun``: those that a callee was given; ``tracer``: follows those that carry a trace, None: nobody does.
     """
 
-    __slots__ = ("begun", "by_outcome", "seconds", "tracer")
+    __slots__ = ("_failed", "_left", "_refused", "_seconds", "_uncounted", "begun", "tracer")
 
     def __init__(self) -> None:
         self.begun = 0
-        self.by_outcome = dict.fromkeys(("result", "error", "timeout", "canceled", "left", "refused"), 0)
-        self.seconds = Histogram()
+        self._left = 0
+        self._refused = 0
         self.tracer: Tracer | None = None
+        # How those ended that were answered with an ERROR.
+        self._failed = {"error": 0, "timeout": 0, "canceled": 0}
+        self._seconds = Histogram()
+        # What those took that were answered last: many at once cost less to count.
+        self._uncounted: list[float] = []
+
+    @property
+    def seconds(self) -> Histogram:
+        """What those took that were answered."""
+        self._count()
+        return self._seconds
+
+    @property
+    def by_outcome(self) -> dict[str, int]:
+        """How they ended (``left``: their callers did), and those that were ``refused`` before."""
+        result = self.seconds.count - sum(self._failed.values())
+        return {"result": result, **self._failed, "left": self._left, "refused": self._refused}
 
     @property
     def pending(self) -> int:
         """Calls that have a callee, and no end yet."""
-        return self.begun - sum(self.by_outcome.values()) + self.by_outcome["refused"]
+        return self.begun - self.seconds.count - self._left
 
     def follow(self, call: PendingCall, procedure: str) -> None:
         """A call that is about to be made says which trace it is part of."""
@@ -61,25 +79,29 @@ class CallTally:
 
     def answered(self, call: PendingCall, answer: Message, now: float) -> None:
         """A call has ended with this."""
-        outcome = "result"
         if type(answer) is Error:
-            outcome = OUTCOMES.get(answer.error, "error")
-        self.by_outcome[outcome] += 1
-        self.seconds.observe(now - call.began)
+            self._failed[OUTCOMES.get(answer.error, "error")] += 1
+        self._uncounted.append(now - call.began)
+        if len(self._uncounted) >= MANY:
+            self._count()
         if call.trace is not None:
             call.trace.ended(answer.error if type(answer) is Error else "")
 
     def refused(self, call: PendingCall, uri: str) -> None:
         """No callee was given it."""
-        self.by_outcome["refused"] += 1
+        self._refused += 1
         if call.trace is not None:
             call.trace.ended(uri)
 
     def left(self, call: PendingCall) -> None:
         """Its caller is gone."""
-        self.by_outcome["left"] += 1
+        self._left += 1
         if call.trace is not None:
             call.trace.ended("left")
+
+    def _count(self) -> None:
+        self._seconds.observe_all(self._uncounted)
+        self._uncounted.clear()
 
 
 OUTCOMES: Final = {TIMEOUT: "timeout", CANCELED: "canceled"}

@@ -204,7 +204,8 @@ class WebSocketConnection:
             if outlet.reads_paused:
                 outlet.put_off(data, self._read)
             elif self._reader is None and driver is not None:
-                payloads, rest = plain_frames(data, self._first_byte, self._longest())
+                longest = driver.longest(self._shared.max_message_bytes)
+                payloads, rest = plain_frames(data, self._first_byte, longest)
                 if rest < len(data) or self._unbatcher is not None:
                     work: Work = map(driver.receive, self._messages(payloads))
                     if rest < len(data):

@@ -258,7 +258,9 @@ def _subprotocol(offered: Iterable[str]) -> str:
 
 def _check_no_token(target: Target) -> None:
     """Raises: ConnectionDeny: somebody shows for WAMP what is for listeners alone, or for headers alone."""
-    asked = parameters(target.query) if target.query else {}
+    if not target.query:
+        return
+    asked = parameters(target.query)
     if "token" in asked:
         raise ConnectionDeny(403, "a token only opens streams: log in by WAMP here")
     if shows_key(asked):

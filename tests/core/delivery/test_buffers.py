@@ -6,8 +6,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.buffers import MAX_MARKS, Buffer
-from radiod.core.delivery.flow import Tally
 from radiod.core.delivery.settings import MAX_SIZE, POLICIES, BufferSettings
+from radiod.core.delivery.totals import Tally
 from radiod.wire.codecs import JSON, Payload
 
 

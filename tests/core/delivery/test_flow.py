@@ -1,9 +1,10 @@
 """What all listeners of one broker share."""
 
 from radiod.core.budgets.bounds import Bounds
-from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.flow import Flow
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.settings import POLICIES
+from radiod.core.delivery.totals import Tally
 from radiod.testing import FakeClock, RecordingOutbox
 
 

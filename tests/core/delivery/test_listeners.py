@@ -4,9 +4,10 @@ import pytest
 
 from radiod.core.allowances import Allowances
 from radiod.core.delivery.broadcast import Broadcast
-from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.flow import Flow
 from radiod.core.delivery.listeners import Listener
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.delivery.totals import Tally
 from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
 from radiod.core.plans import Plan

@@ -10,6 +10,7 @@ from support.realms import World
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.delivery.readership import Offered, Readerships
+from radiod.core.delivery.totals import Tally
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.holders import Account, Holder
 from radiod.core.rights import Action
@@ -211,7 +212,7 @@ def readerships(ledger):
 
 
 def test_an_event_counts_for_each_listener_though_it_was_counted_once(ledger, readerships):
-    offered, holder = Offered("a"), Holder("k", Account("acme"))
+    offered, holder = Offered("a", Tally()), Holder("k", Account("acme"))
     for _ in range(3):
         readerships.of(offered, holder).enter()
     readerships.of(offered, None).enter()
@@ -220,10 +221,11 @@ def test_an_event_counts_for_each_listener_though_it_was_counted_once(ledger, re
     ledger.settle()
     assert (ledger.line(holder, "a").delivered, ledger.line(holder, "a").bytes_out) == (6, 60)
     assert (ledger.line(None, "a").delivered, ledger.line(None, "a").bytes_out) == (2, 20)
+    assert (offered.tally.delivered, offered.tally.delivered_bytes) == (8, 80)
 
 
 def test_nothing_is_kept_of_those_who_have_left(ledger, readerships):
-    offered = Offered("a")
+    offered = Offered("a", Tally())
     one = readerships.of(offered, None)
     one.enter()
     one.enter()
@@ -236,7 +238,7 @@ def test_nothing_is_kept_of_those_who_have_left(ledger, readerships):
 
 
 def test_goes_on_in_the_next_hour(readerships, ledger):
-    offered = Offered("a")
+    offered = Offered("a", Tally())
     readerships.of(offered, None).enter()
     offered.events += 1
     ledger._clock.advance(3600)
@@ -247,7 +249,7 @@ def test_goes_on_in_the_next_hour(readerships, ledger):
 
 
 def test_who_hears_nothing_has_no_line(ledger, readerships):
-    readerships.of(Offered("a"), None).enter()
+    readerships.of(Offered("a", Tally()), None).enter()
     ledger.settle()
     assert ledger.changed() == []
 

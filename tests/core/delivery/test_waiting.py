@@ -4,10 +4,11 @@ import pytest
 
 from radiod.core.delivery.broadcast import Broadcast
 from radiod.core.delivery.buffers import MAX_MARKS
-from radiod.core.delivery.flow import Flow, Tally
+from radiod.core.delivery.flow import Flow
 from radiod.core.delivery.holdings import Account, Holdings
 from radiod.core.delivery.receipts import Receipt
 from radiod.core.delivery.settings import MAX_SIZE, BufferSettings
+from radiod.core.delivery.totals import Tally
 from radiod.core.delivery.waiting import WaitingPublishes
 from radiod.testing import FakeClock, RecordingOutbox
 from radiod.wire.codecs import JSON, Payload

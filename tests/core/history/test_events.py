@@ -62,13 +62,13 @@ class TestPayloads:
         record = kept(payload)
         payload.parts(MSGPACK)
         assert record.payload is not payload
-        assert (record.payload.args, record.payload._other) == (b"[1]", {})
+        assert (record.payload.args, record.payload._other) == (b"[1]", None)
 
     def test_what_a_fresh_one_is_transcoded_to_goes_with_it(self):
         record = kept()
         fresh = record.fresh_payload()
         assert fresh.parts(MSGPACK) == Payload(JSON, b"[1]", b"").parts(MSGPACK)
-        assert record.payload._other == {}
+        assert record.payload._other is None
         assert fresh.values() == ([1], {})
 
     def test_what_is_damaged_is_said_to_nobody(self):

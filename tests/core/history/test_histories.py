@@ -127,7 +127,7 @@ class TestWhatIsKept:
         world.histories.add(history, world.histories.number(history, 1, 7, payload, DEFAULT, {}))
         payload.parts(MSGPACK)
         (record,) = world.histories.of("a")
-        assert (record.payload.args, record.payload._other) == (b"[1]", {})
+        assert (record.payload.args, record.payload._other) == (b"[1]", None)
 
     @pytest.mark.parametrize(
         "name", ["exclude_authid", "eligible_authid", "exclude_authrole", "eligible_authrole"]

@@ -16,7 +16,7 @@ from radiod.core.disclosure import Visitor
 from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
 from radiod.core.plans import Plan
-from radiod.core.realm.publications import Usage
+from radiod.core.realm.publications import MAX_KEPT, Usage
 from radiod.core.rights import Disclose, Verdict
 from radiod.errors import (
     BAD_KEY,
@@ -238,6 +238,7 @@ def test_public_events_are_counted_and_nothing_of_private_channels():
     assert usage.published_events == 0
     for is_public in (True, False, True):
         usage.published(actor, "a", 100, is_public=is_public)
+    ledger.settle()
     assert usage.published_events == 2
     assert ledger.line(None, "a").published == 3
 
@@ -250,6 +251,8 @@ def test_usage_is_entered_under_holder_and_channel():
     usage.refused(actor, "a")
     usage.retold(actor, "a", 3, 30)
     usage.called(actor, "add")
+    usage.called(actor, "add")
+    ledger.settle()
     row, called = (line.row() for line in ledger.changed())
     assert row == UsageRow(
         hour=ledger.hour,
@@ -262,7 +265,21 @@ def test_usage_is_entered_under_holder_and_channel():
         bytes_in=15,
         bytes_out=30,
     )
-    assert (called.account, called.key, called.channel, called.calls) == ("acme", "k", "add", 1)
+    assert (called.account, called.key, called.channel, called.calls) == ("acme", "k", "add", 2)
+
+
+def test_what_is_kept_of_many_is_entered_before_it_is_too_much():
+    ledger = Ledger(FakeClock())
+    usage, actor = Usage(ledger), Visitor(1, make_principal())
+    for number in range(MAX_KEPT + 1):
+        usage.published(actor, f"a{number}", 1, is_public=True)
+    assert usage.published_events == MAX_KEPT
+    for number in range(MAX_KEPT + 1):
+        usage.called(actor, f"p{number}")
+    assert usage.published_events == MAX_KEPT + 1
+    assert ledger.line(None, "p0").calls == 1
+    ledger.settle()
+    assert sum(line.published + line.calls for line in ledger.changed()) == 2 * (MAX_KEPT + 1)
 
 
 def test_a_realm_counts_with_it(world, alice):
@@ -270,6 +287,7 @@ def test_a_realm_counts_with_it(world, alice):
     alice.request(16, {}, "a")
     alice.request(16, {}, "wamp.x")
     alice.request(16, {"_radiod_key": "secret"}, "p")
+    world.realm.ledger.settle()
     assert world.realm.usage.published_events == 1
 
 
@@ -280,6 +298,7 @@ def test_whoever_watches_the_server_counts_all_and_names_public_topics_alone(wor
     visitor = Visitor(7, make_principal())
     world.realm.gateway.publish(visitor, "b", Payload.of(1))
     usage = world.realm.usage
+    world.realm.ledger.settle()
     assert (usage.published_events, usage.published_in_private, usage.published_by_sessions) == (4, 1, 4)
     assert {topic: total.published for topic, total in world.realm.totals.by_topic.items()} == {
         "a": 2,

@@ -3,7 +3,7 @@
 import pytest
 from support.realms import Follower
 
-from radiod.core.rpc.calls import MAX_PROGRESSIVE, Calls, CallTally, PendingCall
+from radiod.core.rpc.calls import MANY, MAX_PROGRESSIVE, Calls, CallTally, PendingCall
 from radiod.core.sessions.session import Session
 from radiod.errors import CANCELED, TIMEOUT, PeerError
 from radiod.testing import make_principal
@@ -122,9 +122,18 @@ class TestTally:
 
     def test_those_that_were_refused_never_were_pending(self, tally):
         tally.begun += 2
-        tally.by_outcome["refused"] += 5
-        tally.by_outcome["left"] += 1
+        for _ in range(5):
+            tally.refused(pending(), CANCELED)
+        tally.left(pending())
         assert tally.pending == 1
+        assert (tally.by_outcome["refused"], tally.by_outcome["left"]) == (5, 1)
+
+    def test_what_many_took_is_counted_before_anybody_looks(self, tally):
+        call = pending()
+        call.began = 1.0
+        for _ in range(MANY):
+            tally.answered(call, Result(1, {}), 1.5)
+        assert (tally._uncounted, tally._seconds.count) == ([], MANY)
 
 
 class TestTraces:
