@@ -19,9 +19,8 @@ class ManualClock:
         self.now = 0.0
         self._due = []
 
-    @property
-    def look(self):
-        return lambda: self.now
+    def seconds(self):
+        return self.now
 
     def soon(self, what):
         self._due.append(what)
