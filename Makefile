@@ -24,6 +24,8 @@ BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md 
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
+# Of what is around the server: pages, units, tools. It is no other for being compiled.
+AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py command.py howto.py page.py radioctl.py sell.py service.py watching.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -56,6 +58,7 @@ help:
 	@echo "make deb       a Debian package in dist/, for this machine's Python; needs make dist before"
 	@echo "make dist-check  all tests of what is released: built, linted, installed in every way, run under systemd"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
+	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
 run: $(VENV)/.run
 	@$(BIN)/python demo/run.py --port $(PORT)
@@ -104,6 +107,11 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run_peers.py --peers $(PEERS)
 	$(BIN)/python benchmarks/http.py
 
+# make soak HOURS=8: the mixed load alone, for so long.
+ifdef HOURS
+soak: $(VENV)/.dev
+	$(BIN)/python benchmarks/soak.py --hours $(HOURS)
+else
 soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(PYTEST) --hypothesis-profile=soak -m 'soak or hypothesis' $(PYTEST_FLAGS)
 	$(MAKE) -C benchmarks
@@ -113,6 +121,9 @@ soak: $(VENV)/.dev $(RELEASE)/.ready
 	$(BIN)/python benchmarks/recovery.py
 	$(BIN)/python benchmarks/state.py
 	$(BIN)/python benchmarks/durable.py
+	$(BIN)/python benchmarks/scrapes.py
+	$(BIN)/python benchmarks/soak.py
+endif
 
 dist: $(RELEASE)/.ready
 	release/dist.sh
@@ -137,7 +148,7 @@ compiled: $(COMPILED)/.ready $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) -m 'not soak and not interpreted' $(PYTEST_FLAGS) \
-	    $(COMPILED_TESTS)
+	    $(AROUND) $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.
 $(COMPILED)/.ready: setup.py pyproject.toml release/backend.py compiling.py $(SOURCES) .venv-compiled/bin/python

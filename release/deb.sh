@@ -34,6 +34,17 @@ rm "$root$home"/lib/python3.*/site-packages/radiod-*.dist-info/direct_url.json
 sed -i '/direct_url.json/d' "$root$home"/lib/python3.*/site-packages/radiod-*.dist-info/RECORD
 grep -rlI "$work/root" "$root$home" | xargs -r sed -i "s|$work/root||g"
 rm -f "$root$home"/bin/[Aa]ctivate*
+# What pip wrote down of the commands was with that path in them.
+"$python" - "$root$home" <<'END'
+import base64, hashlib, pathlib, re, sys
+
+for record in pathlib.Path(sys.argv[1]).glob("lib/python3.*/site-packages/*.dist-info/RECORD"):
+    def told(line):
+        data = (record.parent.parent / line[1]).read_bytes()
+        sum = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        return f"{line[1]},sha256={sum},{len(data)}"
+    record.write_text(re.sub(r"^([./]+/bin/[^,]+),sha256=[^,]*,\d+$", told, record.read_text(), flags=re.M))
+END
 "$root$home/bin/python" -m compileall -q --invalidation-mode unchecked-hash -s "$root" "$root$home/lib"
 "$tools/bin/cyclonedx-py" environment --output-reproducible --spec-version 1.6 --output-format JSON \
     --output-file "$work/sbom.json" "$root$home/bin/python" 2>/dev/null
@@ -56,7 +67,7 @@ Package: radiod
 Version: $debian
 Architecture: $architecture
 Maintainer: The radiod maintainers <root@localhost>
-Installed-Size: $(du -sk "$root" | cut -f1)
+Installed-Size: $(find "$root" -printf '%y %s\n' | awk '{ sum += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print sum }')
 Depends: python3 (>= 3.$minor), python3 (<< 3.$((minor + 1))), systemd (>= 252)
 Section: net
 Priority: optional

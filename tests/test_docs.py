@@ -12,7 +12,7 @@ from radiod.config import Config
 from radiod.config.nodes import Limits
 from radiod.core.budgets import guesses, idempotency
 from radiod.core.realm.handshake import EXTENSIONS, FEATURES
-from radiod.logs import limiter
+from radiod.logs import limiter, tail
 from radiod.store import sqlite
 from radiod.transport import driver, schedule
 from radiod.webhooks import sending, waiting
@@ -109,6 +109,8 @@ def test_every_limit_has_its_reason(limit):
         (heads.MAX_HEAD_BYTES, "heads: 16,384 bytes"),
         (schedule.READ_PAUSE, "64 KiB of unread answers"),
         (limiter.MAX_BYTES, "64 KiB an interval"),
+        (tail.MAX_LINES, "500 lines, of 2,048 characters at most"),
+        (tail.MAX_TEXT, "500 lines, of 2,048 characters at most"),
         (guesses.MAX_WAITING, "256 in line"),
         (sqlite.MAX_WAITING, "10,000 events, 64 MiB that wait for the disk"),
         (sqlite.MAX_WAITING_BYTES, "64 MiB that wait for the disk"),

@@ -116,6 +116,11 @@ class TestParcels:
         os.close(parcel)
         assert bytes(view) == CONTENT
 
+    def test_one_of_the_first_kind_is_read_for_ever(self, parcel):
+        head = b"radiod\0S\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0"
+        os.write(parcel, head + b"state")
+        assert bytes(parcels.open_once(parcel)) == b"state"
+
     def test_an_empty_one_is_one(self, parcel):
         parcels.write(parcel, [], lambda: None)
         assert bytes(parcels.open_once(parcel)) == b""
@@ -346,6 +351,6 @@ class TestWhatFails:
         (event,) = logged
         assert event["log_level"].name in ("error", "critical")
 
-    def test_a_folder_that_is_not_there_is_an_error_in_the_log(self, tmp_path, logged):
+    def test_a_folder_that_is_not_there_is_told_at_the_start_and_at_the_end(self, tmp_path, logged):
         Server(tmp_path / "nowhere" / "state").start().stop()
-        assert told(logged) == ["state_lost"]
+        assert told(logged) == ["configuration", "state_lost"]

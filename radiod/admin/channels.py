@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Final, NamedTuple
 
-from radiod.admin.views import View, largest, many
+from radiod.admin.views import View, in_small_steps, largest, many
 from radiod.core.channels.channel import Channel
 from radiod.core.channels.writers import readers
 from radiod.core.delivery.totals import Total
@@ -82,19 +82,22 @@ class ChannelsView:
 
     def _channels(self, session: Session, view: View, limit: int) -> Generator[None, None, dict[str, Any]]:
         yield from self._look()
-        rates = self._rates
-        busy = [
-            _Busy(name, counts, None if rates is None else rates.get(name, NONE), None)
-            for name, counts in self._counts.items()
-        ]
-        yield
+        counts, rates = self._counts, self._rates
+        busy: list[_Busy] = []
+
+        def add(some: list[tuple[str, Counts]]) -> None:
+            for name, count in some:
+                rate = None if rates is None else rates.get(name, NONE)
+                busy.append(_Busy(name, count, rate, None))
+
+        yield from in_small_steps(counts.items(), add)
 
         def add_idle(some: list[Channel]) -> None:
             silence = None if rates is None else NONE
-            idle = (one.name for one in some if one.name not in self._counts)
+            idle = (one.name for one in some if one.name not in counts)
             busy.extend(_Busy(name, (0, 0, 0), silence, None) for name in idle)
 
-        yield from in_steps(self._realm.channels, add_idle)
+        yield from in_small_steps(self._realm.channels, add_idle)
         joined = [one for one in self._realm.memberships.of(session).values() if not one.is_ended]
         busy += [_Busy(one.name, None, self._rates_of(one), one) for one in joined if not one.is_public]
         found = yield from largest(
@@ -119,14 +122,18 @@ class ChannelsView:
             counts.update((name, total.all) for name, total in some)
 
         yield from in_steps(self._realm.totals.by_topic.items(), note)
-        known, self._counts = self._counts, counts
-        is_fresh = before is not None and now - before <= OLDEST_S
-        self._rates = None
-        if is_fresh and before is not None:
-            seconds = now - before
-            self._rates = {
-                name: _growth(known.get(name, (0, 0, 0)), one, seconds) for name, one in counts.items()
-            }
+        rates: dict[str, _Rates] | None = None
+        if before is not None and now - before <= OLDEST_S:
+            known, seconds, grown = self._counts, now - before, dict[str, _Rates]()
+
+            def compare(some: list[tuple[str, Counts]]) -> None:
+                for name, late in some:
+                    grown[name] = _growth(known.get(name, (0, 0, 0)), late, seconds)
+
+            yield from in_small_steps(counts.items(), compare)
+            rates = grown
+        # Together: somebody else may ask in the middle of this.
+        self._counts, self._rates = counts, rates
 
     def _rates_of(self, channel: Channel) -> _Rates:
         told = channel.traffic.rates(self._realm.statistics)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Final
 
-from radiod.admin.views import largest, many
+from radiod.admin.views import in_small_steps, largest, many
 from radiod.core.access.ledger import Ledger, Line
 from radiod.core.procedures.family import Procedure
 from radiod.core.promises import Promise
 from radiod.core.sessions.session import Session
-from radiod.core.slices import Slices, in_steps
+from radiod.core.slices import Slices
 
 __all__ = ["HourView"]
 
@@ -59,7 +59,7 @@ class HourView:
 
         lines = self._ledger.now()
         yield
-        yield from in_steps(lines, add)
+        yield from in_small_steps(lines, add)
         found = yield from largest(list(sums.values()), limit, _use, lambda one: True)
         return {
             "hour": self._ledger.hour,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from heapq import nlargest
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from radiod.core.arguments import whole
@@ -11,13 +12,14 @@ from radiod.core.pubsub.broker import Subscription
 from radiod.core.realm.realm import Realm
 from radiod.core.sessions.session import Session
 from radiod.core.sight import may_know
-from radiod.core.slices import in_steps
 from radiod.core.uris import watched
 
-__all__ = ["MAX_ROWS", "View", "largest", "many"]
+__all__ = ["MAX_ROWS", "View", "in_small_steps", "largest", "many"]
 
 MAX_ROWS: Final = 1000
 """Of one answer."""
+
+LOOKED_AT_IN_A_STEP: Final = 50
 
 T = TypeVar("T")
 
@@ -47,6 +49,14 @@ def many(limit: Any) -> int:
     return whole("limit", limit, 1, MAX_ROWS)
 
 
+def in_small_steps(things: Iterable[T], do: Callable[[list[T]], object]) -> Generator[None, None, None]:
+    """As ``core.slices.in_steps``, for what takes longer with each thing."""
+    rest = iter(list(things))
+    while some := list(islice(rest, LOOKED_AT_IN_A_STEP)):
+        do(some)
+        yield
+
+
 def largest(
     things: Iterable[T], count: int, key: Callable[[T], Any], holds: Callable[[T], bool]
 ) -> Generator[None, None, list[T]]:
@@ -57,5 +67,5 @@ def largest(
         nonlocal kept
         kept = nlargest(count, [*kept, *filter(holds, some)], key=key)
 
-    yield from in_steps(things, choose)
+    yield from in_small_steps(things, choose)
     return kept

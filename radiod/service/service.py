@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.logger import Logger
 
 from radiod import __version__, config
 from radiod.core.build import BUILD
+from radiod.core.sessions.session import Session
 from radiod.endpoints import address, not_after
 from radiod.errors import Refused
 from radiod.process import SPARE_DESCRIPTORS, Process, StartError, allow_descriptors
@@ -48,6 +50,9 @@ SPANS_SECONDS = 0.5
 
 HURRIED_SECONDS = 0.5
 """The same for a server that was told twice to stop."""
+
+STOP_SECONDS = 4.5
+"""How long all of that may take together, once everybody was sent away who could be."""
 
 SHUTDOWN_SECONDS = 4.0
 """How long connections may take to read the goodbye; twistd is gone within 5 s of SIGTERM."""
@@ -89,6 +94,8 @@ class RadioService(MultiService):
         # What ends the wait that the stopping server is in, and whether it was told not to wait for anybody.
         self._end_wait: Callable[[], None] = lambda: None
         self._is_hurried = False
+        # When the server must have stopped.
+        self._stop_by = inf
         self._supervision: Supervision | None = None
         self._inheritance: Inheritance | None = None
         # What opening the store told, once each: in bind nobody reads the log yet.
@@ -239,14 +246,20 @@ class RadioService(MultiService):
             self._supervision.stopping(self.reloading.config.operations.drain_s)
         self.reloading.stop()
         await self._drained()
+        self._stop_by = self.radio.clock.seconds() + STOP_SECONDS
         await DeferredList([self._endpoints.close(), maybeDeferred(self._admin.stop)], consumeErrors=True)
         await self._arrived()
         for realm in self.radio.realms.values():
             realm.drain()
         await self._answered()
+        held = self._hold_sessions()
+        await self._answered()
         self.radio.webhooks.close()
         self.draining.close()
         self._say_goodbye()
+        for session in held:
+            # What they say yet is heard by nobody, but for the end of a closing handshake.
+            self.radio.fan_out.hold(session, False)
         self.radio.statistics.stop()
         self.radio.fan_out.flush()
         self.radio.polls.wind_up()
@@ -267,6 +280,16 @@ class RadioService(MultiService):
         if self._supervision is not None:
             self._supervision.stop()
         self.radio.clock.stop()
+
+    def _hold_sessions(self) -> list[Session]:
+        """Read no more from them, so that all that they asked for can be answered before they end.
+
+        Else the store would keep what is published in the last moment, and nobody were told.
+        """
+        sessions = [one for realm in self.radio.realms.values() for one in realm.sessions.values()]
+        for session in sessions:
+            self.radio.fan_out.hold(session, True)
+        return sessions
 
     def _say_goodbye(self) -> None:
         for realm in self.radio.realms.values():
@@ -309,7 +332,8 @@ class RadioService(MultiService):
 
     @property
     def _patience(self) -> float:
-        return HURRIED_SECONDS if self._is_hurried else STORE_SECONDS
+        left = self._stop_by - self.radio.clock.seconds()
+        return HURRIED_SECONDS if self._is_hurried or left < STORE_SECONDS else STORE_SECONDS
 
     def _write_usage(self, fire: Callable[[], None]) -> None:
         self.radio.usage.stop().then(lambda outcome: fire())
@@ -345,7 +369,7 @@ class RadioService(MultiService):
 
         self._end_wait = fire
         clock = self.radio.clock
-        deadline = clock.timers.at(clock.seconds() + seconds, fire)
+        deadline = clock.timers.at(min(clock.seconds() + seconds, self._stop_by), fire)
         ask(fire)
         return fired
 

@@ -77,6 +77,9 @@ class Inheritance:
         Raises: StartError: restoring it failed half-way; it will not be tried again.
         """
         self._is_taken = True
+        if self._file is not None and not os.access(self._file.parent, os.W_OK | os.X_OK):
+            why = f"cannot write to {self._file.parent}"
+            self.log.warn("no state can be left: {why}", why=why, event="configuration")
         began = time.monotonic()
         states = [*self._take_files(), *self._take_descriptors(environment)]
         if not states:

@@ -20,7 +20,7 @@ from radiod.core.holders import Accounts
 from radiod.core.pubsub.retention import Retained
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.realm import Realm
-from radiod.errors import Refused
+from radiod.errors import CHANNEL_CLOSED, Refused
 from radiod.state.format import Section
 from radiod.state.sections import section, sections
 from radiod.state.topics import PAST, TOPIC, Topic, TopicState, restore_topics, topic_sections
@@ -102,11 +102,11 @@ class SpaceState:
 
 
 def _is_admitted(realm: Realm, topic: str) -> bool:
-    """Whether anybody may use it."""
+    """Whether there may be such a topic; of a closed channel somebody may hold a position."""
     try:
         realm.channels.admit(topic)
-    except Refused:
-        return False
+    except Refused as refusal:
+        return refusal.uri == CHANNEL_CLOSED
     return True
 
 

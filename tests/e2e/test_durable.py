@@ -79,7 +79,8 @@ def test_a_created_channel_survives_a_kill_with_its_key_and_the_time_that_is_lef
         assert server.stop() == 0
     with radiod(tmp_path, text) as server:
         client = RawClient(server.port)
-        assert client.ask([48, None, {}, "radiod.channel.get", ["new"]])[4] == "radiod.error.no_such_channel"
+        # Who was not there is told as others were.
+        assert client.ask([48, None, {}, "radiod.channel.get", ["new"]])[4] == "radiod.error.channel_closed"
         client.close()
 
 

@@ -1,5 +1,6 @@
 """The units that are shipped, under a real systemd: started, hardened, watched, restarted."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -278,6 +279,22 @@ class TestAStart:
         assert (main_pid(machine), machine.show("radiod.service", "ActiveState")) == (pid, "active")
         assert [one["name"] for one in json.loads(get(machine, "/channels"))["channels"]] == ["news"]
 
+    def test_a_stop_may_drain_for_longer_than_systemd_waits_for_others(self, boot):
+        machine = boot(BASE + "[operations]\ndrain_s = 6\n", TimeoutStopSec=["1"])
+        machine.run("systemctl", "start", "radiod.socket", "radiod.service")
+        command = ["curl", "-sN", "-H", "Accept: text/event-stream", f"{URL}/listen/news"]
+        with contextlib.ExitStack() as stack:
+            # The last of so many ends after more than a second.
+            listeners = [stack.enter_context(machine.talk(*command)) for _ in range(8)]
+            status = f"on the air, {len(listeners)} connections"
+            wait_for(lambda: machine.show("radiod.service", "StatusText") == status)
+            machine.run("systemctl", "stop", "radiod.socket", "radiod.service")
+            assert all("retry: " in listener.stdout.read() for listener in listeners)
+        assert machine.show("radiod.service", "Result") == "success"
+        journal = machine.journal("-u", "radiod.service", "--output=cat")
+        assert "drain: 8 listeners end over 6 s, nobody new is let in" in journal
+        assert "radiod stopped" in journal
+
     def test_a_reload_shows_another_certificate_and_refuses_one_that_does_not_fit(self, boot):
         first, second = Issued("localhost"), Issued("localhost")
         tls = TLS.replace("certificate_credential", "certificate").replace("key_credential", "key")
@@ -430,7 +447,7 @@ LOADED = 300
 LOAD = """
 import collections, select, socket, sys, time
 
-LISTENERS, PUBLISHERS, AT_ONCE = 50, 8, 20
+LISTENERS, PUBLISHERS, AT_ONCE = 50, 40, 100
 body = b'{"network": "plain", "data": {"n": 1}}'
 lines = [b" HTTP/1.1", b"Host: localhost", b"API-KEY: secret-of-station", b"Accept: text/event-stream"]
 head = b"\\r\\n".join([b"POST /publish" + lines[0], *lines[1:], b"Content-Length: %d", b"", b""]) % len(body)

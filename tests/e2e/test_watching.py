@@ -79,6 +79,30 @@ class TestReadiness:
             with contextlib.closing(Program(server.port)) as program:
                 program.publish("log", 2)
 
+    def test_a_file_system_without_room_is_told_and_so_is_its_end(self, tmp_path):
+        small = tmp_path / "small"
+        small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], check=True)
+        try:
+            with radiod(tmp_path, with_store(small)) as server:
+                assert readiness(server) == (200, [])
+                fill(small / "filler")
+                assert seconds_until(server, (503, ["store: it does not write"])) < 5
+                assert httpx.get(f"{server.url}/healthz").status_code == 200
+                (small / "filler").unlink()
+                assert seconds_until(server, (200, [])) < 5
+                with contextlib.closing(Program(server.port)) as program:
+                    program.publish("log", 1)
+        finally:
+            subprocess.run(["umount", "--lazy", str(small)], check=True)
+
+
+def fill(file):
+    """Write until there is no more room."""
+    with file.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(b"x" * 4096)
+
 
 def names_in(expression):
     """The metrics that an expression names; labels are in braces or in parentheses behind ``by``."""

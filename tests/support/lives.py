@@ -31,6 +31,8 @@ class Life:
         self.text = text
         self.radio = Radio(parsed(text, base=base, **limits), self.reactor)
         self.notes: list[str] = []
+        # What the thread of a store has for this one.
+        self.calls: list[Any] = []
         # Connections that stay.
         self.owners: list[Any] = []
 
@@ -50,9 +52,14 @@ class Life:
     def next(self, text: str | None = None, *, away: float = AWAY, base: str = BASE, **limits: Any) -> Life:
         """The process after this one. ``text``: another configuration; ``away``: seconds in between."""
         life = Life(self.text if text is None else text, base=base, **limits)
-        life.notes = restore(life.radio, self.stop(), Moment(THEN.time + away, THEN.boot, THEN.up + away))
-        life.wait(0)
+        life.go_on(self.stop(), away)
         return life
+
+    def go_on(self, data: bytes, away: float = AWAY) -> None:
+        """Be what another one was."""
+        at = Moment(THEN.time + away, THEN.boot, THEN.up + away)
+        self.notes = restore(self.radio, data, at)
+        self.wait(0)
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""

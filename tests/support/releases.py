@@ -14,7 +14,7 @@ import pytest
 from support.running import ROOT
 
 TOOLS = ROOT / "build" / "release"
-SECONDS = 300
+SECONDS = 1200
 
 
 def needs_tools() -> None:

@@ -10,6 +10,19 @@ from radiod.wire.codecs import CBOR, CODECS, JSON, MSGPACK, Payload, Undecodable
 from radiod.wire.options import PublishOptions
 
 NOW = 1000.0
+NAMES = [
+    "order",
+    "time",
+    "since",
+    "topic",
+    "epoch",
+    "seq",
+    "publication",
+    "options",
+    "details",
+    "role",
+    "size",
+]
 
 
 def event(seq, *, codec=JSON, value=0, since=None, **options):
@@ -33,7 +46,7 @@ def undecoded(*blocks, then=NOW):
 
 
 def told(record):
-    values = [getattr(record, name) for name in KeptEvent.__slots__ if name not in ("payload", "publisher")]
+    values = [getattr(record, name) for name in NAMES]
     return [*values, record.payload.codec, record.payload.args, record.payload.kwargs]
 
 
