@@ -173,6 +173,8 @@ class RecordingOutbox:
         self.not_published: list[tuple[Session, str, str]] = []
         # Sessions that ended with the server, without a word.
         self.stopped: list[Session] = []
+        # When they are to come back.
+        self.retries: dict[Session, float] = {}
         # Whose subscription ended, its id, and why; for those that speak WAMP this means nothing.
         self.ended: list[tuple[Session, int, str]] = []
         self._max_payload = max_payload
@@ -264,6 +266,7 @@ class RecordingOutbox:
 
     def stop(self, session: Session, retry_after: float) -> None:
         self.stopped.append(session)
+        self.retries[session] = retry_after
         self._closed.add(session)
 
     def abort(self, session: Session, error: PeerError) -> None:

@@ -66,6 +66,45 @@ class TestSessions:
         assert [message[4] for message in alice.received()] == [[1], [2]]
         assert [message[:2] for message in bob.received()] == [[17, 2]]
 
+    def test_are_told_when_to_come_back_each_another_time(self, world, alice, bob):
+        polite = world.join(wants_goodbye=True)
+        times = iter([1.5, 2.25, 2.0625])
+        world.realm.close(lambda: next(times))
+        assert polite.received() == [[6, {"_retry_after": 2.062}, "wamp.close.system_shutdown"]]
+        assert world.outbox.retries == {alice.session: 1.5, bob.session: 2.25}
+
+    def test_that_left_meanwhile_are_not_sent_away(self, world, alice, bob):
+        class Leaving(list):
+            """Bob's connection breaks while alice is told."""
+
+            def append(self, session):
+                super().append(session)
+                bob.leave()
+
+        world.outbox.stopped = Leaving()
+        world.realm.close()
+        assert world.outbox.stopped == [alice.session]
+
+    def test_are_sent_away_one_by_one_behind_what_waits_for_them(self, world, alice, bob):
+        alice.subscribe("a")
+        world.outbox.block(alice.session)
+        bob.send(16, 1, {}, "a", ["last"])
+        world.realm.send_away(alice.session, 7.0)
+        assert [message[4] for message in alice.received()] == [["last"]]
+        assert world.outbox.retries == {alice.session: 7.0}
+        assert (alice.session.is_open, bob.session.is_open) == (False, True)
+        world.realm.send_away(alice.session, 9.0)
+        assert world.outbox.retries == {alice.session: 7.0}
+
+    def test_that_were_sent_away_leave_their_channels_until_the_server_stays(self, world):
+        owner, watcher = world.caller(), world.caller()
+        owner.call("radiod.channel.create", "a")
+        world.realm.send_away(owner.session, 1.0)
+        assert watcher.call("radiod.channel.get", "a")["name"] == "a"
+        for _ in range(2):
+            world.realm.stay()
+            assert watcher.call("radiod.channel.get", "a") == "radiod.error.channel_closed"
+
     def test_leave_nothing_in_any_table(self, world, alice, bob):
         alice.subscribe("a", _radiod_buffer={"policy": "wait", "size": 1})
         world.outbox.block(alice.session)

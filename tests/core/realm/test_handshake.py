@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from radiod import __version__
 from radiod.core.budgets.seats import Seats
+from radiod.core.draining import Draining
 from radiod.core.holders import Account, Holder
 from radiod.core.promises import Promise
 from radiod.core.realm.handshake import EXTENSIONS, Gate, Handshake
@@ -21,8 +22,9 @@ from radiod.errors import (
     Denied,
     PeerError,
     RadiodError,
+    TryLater,
 )
-from radiod.testing import make_principal, make_realm
+from radiod.testing import FakeClock, make_principal, make_realm
 from radiod.wire import messages
 from radiod.wire.codecs import JSON
 from radiod.wire.messages import Challenge, Welcome
@@ -560,6 +562,19 @@ def test_whose_access_has_ended_meanwhile_is_not_let_in():
     with pytest.raises(Denied, match="not let in: suspended") as denied:
         Handshake(gates).receive(hello, OUTLET)
     assert (denied.value.uri, len(realm.sessions)) == (AUTHENTICATION_FAILED, 1)
+
+
+def test_nobody_is_let_in_while_the_server_is_drained():
+    clock, refused = FakeClock(), {"draining": 0}
+    draining = Draining(clock, lambda: 0.5, refused)
+    gates = {"radio": Gate(make_realm(), {"anonymous": LetIn("anonymous")}, draining=draining)}
+    hello = JSON.decode(b'[1,"radio",{"roles":{"caller":{}}}]')
+    draining.begin(60.0, set())
+    with pytest.raises(TryLater) as later:
+        Handshake(gates).receive(hello, OUTLET)
+    assert (later.value.retry_after, refused) == (62.0, {"draining": 1})
+    draining.end()
+    assert isinstance(Handshake(gates).receive(hello, OUTLET), Welcome)
 
 
 @pytest.mark.parametrize(
