@@ -73,7 +73,9 @@ def explain(error: Exception) -> str:
         return "in use by another program, perhaps another radiod"
     if kind == sqlite3.SQLITE_NOTADB:
         return NO_DATABASE
-    if kind == sqlite3.SQLITE_CORRUPT or isinstance(error, NONSENSE):
+    # A page that ends too early: newer SQLite calls that an error of the disk.
+    is_short = code == sqlite3.SQLITE_IOERR_SHORT_READ
+    if is_short or kind == sqlite3.SQLITE_CORRUPT or isinstance(error, NONSENSE):
         return DAMAGED
     return str(error)
 

@@ -390,8 +390,10 @@ class TestStructure:
         assert run("salvage", store, new)[0] == 1
         assert store.read_bytes() == before
         assert_nothing_is_lost_untold(new)
-        # Where no more is missing than a part of one page, a server goes on, and tells of it.
-        with pytest.raises(StoreError, match="salvage") if part < 0.99 else contextlib.nullcontext():
+        # Where no more is missing than a part of one page, a server may go on, and tells of it: newer SQLite
+        # does not let it.
+        may_go_on = part >= 0.99 and sqlite3.sqlite_version_info < (3, 46)
+        with contextlib.nullcontext() if may_go_on else pytest.raises(StoreError, match="salvage"):
             assert_nothing_is_lost_untold(store)
 
     def test_what_is_readable_is_kept(self, store, run, tmp_path):
