@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
+from simulator.errors import TownError, numbers
 from simulator.network import Floats
 
-__all__ = ["Demand"]
+__all__ = ["Demand", "Rates"]
+
+
+class Rates(Protocol):
+    """Any demand."""
+
+    def rates(self, time: float) -> Floats:
+        """(O,) vehicles/s at ``time`` (seconds)."""
 
 
 class Demand:
@@ -15,6 +25,7 @@ class Demand:
     Between ``low`` and ``high`` times the origin's own level, with two peaks a day; levels and the time of
     the peaks vary from origin to origin (seeded). Deterministic: the rate is a function of time. The default
     ``level`` jams some streets of a 10x10 grid at the peaks and lets it recover; a sixth more gridlocks it.
+    Raises: TownError: a rate below nothing, or what is no number.
     """
 
     def __init__(
@@ -27,6 +38,13 @@ class Demand:
         day: float = 7200.0,
         seed: int = 0,
     ) -> None:
+        if origins < 0:
+            raise TownError(f"demand: {origins} origins")
+        for name, value in {"level": level, "low": low, "high": high}.items():
+            if not 0 <= value < float("inf"):
+                raise TownError(f"demand: {name} is {value:g}, not a finite number of at least 0")
+        if not 0 < day < float("inf"):
+            raise TownError(f"demand: day is {day:g}, not a finite number of seconds above 0")
         random = np.random.default_rng([seed, 1])
         self._level = level * random.uniform(0.6, 1.4, origins)
         self._phase = random.normal(0.0, 0.03, origins)
@@ -36,9 +54,10 @@ class Demand:
 
     @classmethod
     def constant(cls, rates: Floats) -> Demand:
-        """The same rates, vehicles/s, for ever."""
-        demand = cls(len(rates), low=1.0, high=1.0)
-        demand._level = np.asarray(rates, float)
+        """The same rates, vehicles/s, for ever: one for each origin. Raises: TownError: one cannot be."""
+        level = numbers("demand: rates", rates, 0.0)
+        demand = cls(len(level), low=1.0, high=1.0)
+        demand._level = level
         return demand
 
     def rates(self, time: float) -> Floats:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.network import Floats, Ints, Town
+from simulator.errors import TownError
+from simulator.network import Floats, Town
+from simulator.past import Past
 
 __all__ = ["LinkTransmission"]
 
@@ -32,12 +34,14 @@ class LinkTransmission:
     def __init__(self, town: Town, dt: float) -> None:
         """Args: dt: step in seconds.
 
-        Raises: ValueError: a wave crosses some street in less than ``dt``.
+        Raises: TownError: a wave crosses some street in less than ``dt``.
         """
-        shortest = float(np.minimum(town.length / town.speed, town.length / town.wave).min())
-        if not 0 < dt <= shortest:
-            raise ValueError(
-                f"dt must be above 0 and at most {shortest:.3f} s, the shortest street's travel time"
+        crossing = np.minimum(town.length / town.speed, town.length / town.wave)
+        shortest = int(crossing.argmin())
+        if not 0 < dt <= crossing[shortest]:
+            raise TownError(
+                f"dt must be above 0 and at most {crossing[shortest]:.3f} s, "
+                f"the shortest time for a street ({town.street_ids[shortest]})"
             )
         self._town = town
         self._dt = dt
@@ -47,14 +51,8 @@ class LinkTransmission:
         self.waiting = np.zeros(origins)
         self.generated = 0.0
         self.gone = 0.0
-        self._free_lag, self._free_part = _lags(town.length / town.speed / dt)
-        self._wave_lag, self._wave_part = _lags(town.length / town.wave / dt)
-        # Rings of past counts, one row a step; before the beginning nothing had happened.
-        self._rows = int(max(self._free_lag.max(), self._wave_lag.max())) + 2
-        self._past_entered = np.zeros((self._rows, streets))
-        self._past_left = np.zeros((self._rows, streets))
-        self._columns = np.arange(streets)
-        self._step = 0
+        self._past_entered = Past(town.length / town.speed / dt, dt)
+        self._past_left = Past(town.length / town.wave / dt, dt)
         self._junctions = _Junctions(town)
 
     @property
@@ -62,52 +60,63 @@ class LinkTransmission:
         """(S,) vehicles on each street."""
         return self.entered - self.left
 
-    def sending(self) -> Floats:
-        """(S,) vehicles that could leave each street in this step, lights apart."""
-        arrived = self._at(self._past_entered, self._free_lag, self._free_part)
-        return np.clip(arrived - self.left, 0.0, self._town.capacity * self._dt)
+    def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:
+        """(S,) vehicles that could leave each street in this step.
+
+        Args: green: (S,) part of the step in which they may, default: all of it. end: (S,) part of the step
+            after which they may no more; who arrives later waits.
+        """
+        arrived = self._past_entered.at(None if end is None else 1.0 - end)
+        limit = self._town.capacity * self._dt
+        return np.clip(arrived - self.left, 0.0, limit if green is None else limit * green)
 
     def receiving(self) -> Floats:
         """(S,) vehicles that each street could take in this step."""
-        freed = self._at(self._past_left, self._wave_lag, self._wave_part)
+        freed = self._past_left.at()
         return np.clip(freed + self._town.storage - self.entered, 0.0, self._town.capacity * self._dt)
 
-    def step(self, green: np.ndarray, rates: Floats) -> Floats:
+    def step(self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None = None) -> Floats:
         """Advance by ``dt``.
 
         Args:
-            green: (S,) truth values: vehicles may leave.
+            green: (S,) part of the step in which vehicles may leave, 0 to 1; or truth values.
             rates: (O,) vehicles/s that want to enter.
+            window: (S,) parts of the step at which the first green begins and the last one ends; default: its
+                begin and end.
         Returns: (F,) vehicles that passed from each feeder.
         """
-        arriving = rates * self._dt
+        arriving = np.broadcast_to(rates * self._dt, self.waiting.shape)
         self.generated += float(arriving.sum())
         self.waiting += arriving
-        supply = np.concatenate([np.where(green, self.sending(), 0.0), self.waiting])
+        if window is not None and not (window[0].any() or (window[1] < 1.0).any()):
+            window = None
+        sending = self.sending(green, None if window is None else window[1])
+        supply = np.concatenate([sending, self.waiting])
         flow, into = self._junctions.share(supply, self.receiving())
         streets = len(self.left)
         self.left += flow[:streets]
         self.waiting -= flow[streets:]
         self.entered += into
         self.gone += float(flow.sum() - into.sum())
-        self._step += 1
-        row = self._step % self._rows
-        self._past_entered[row] = self.entered
-        self._past_left[row] = self.left
+        self._past_entered.record(
+            self.entered, None if window is None else self._entering(flow, into, *window)
+        )
+        self._past_left.record(self.left)
         return flow
 
-    def _at(self, past: Floats, lag: Ints, part: Floats) -> Floats:
-        """Counts ``lag - part`` steps before the end of this step; between two rows by interpolation."""
-        row = self._step + 1 - lag
-        earlier = past[row % self._rows, self._columns]
-        later = past[(row + 1) % self._rows, self._columns]
-        return np.where(row < 0, 0.0, earlier) * (1 - part) + np.where(row < -1, 0.0, later) * part
-
-
-def _lags(steps: Floats) -> tuple[Ints, Floats]:
-    """Whole steps back, rounded up, and how far to go forward again from there (0 to 1)."""
-    whole = np.ceil(steps - 1e-9)
-    return whole.astype(np.intp), np.maximum(whole - steps, 0.0)
+    def _entering(self, flow: Floats, into: Floats, begin: Floats, end: Floats) -> tuple[Floats, Floats]:
+        """(S,) parts of the step between which vehicles entered each street: the means over its feeders."""
+        origins = np.zeros(len(self.waiting))
+        town, streets = self._town, len(into)
+        passing = flow[town.movement_from] * town.ratio
+        weight = np.where(into > TINY, into, 1.0)
+        # As what is missing from the whole step, so that nothing is exactly nothing.
+        late = np.concatenate([begin, origins])[town.movement_from] * passing
+        early = np.concatenate([1.0 - end, origins])[town.movement_from] * passing
+        return (
+            np.bincount(town.movement_to, late, streets) / weight,
+            1.0 - np.bincount(town.movement_to, early, streets) / weight,
+        )
 
 
 class _Junctions:
@@ -125,6 +134,9 @@ class _Junctions:
         self._at = np.concatenate([town.end, town.origins])
         self._start = town.start
         self._count = len(town.junction_ids)
+        # In each round every junction meets one limit of its arms, or comes within rounding of it.
+        arms = np.bincount(self._at, minlength=self._count) + np.bincount(self._start, minlength=self._count)
+        self._rounds = 2 * int(arms.max())
 
     def share(self, supply: Floats, room: Floats) -> tuple[Floats, Floats]:
         """Share out one step.
@@ -136,7 +148,9 @@ class _Junctions:
         flow = np.zeros(self._feeders)
         into = np.zeros(self._streets)
         active = self._active(supply > TINY, room)
-        while active.any():
+        for _ in range(self._rounds):
+            if not active.any():
+                break
             rate = np.where(active, self._priority, 0.0)
             wanted: Floats = np.bincount(self._to, rate[self._from] * self._ratio, self._streets).astype(
                 float

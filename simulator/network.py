@@ -8,25 +8,37 @@ sum of a feeder's turning ratios leaves the town at that junction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Street", "Town"]
+from simulator.errors import TownError
+from simulator.looks import Floats, Ints, warnings_of
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+__all__ = ["Floats", "Ints", "Street", "Town"]
 
 STRAIGHT, RIGHT, LEFT = 0.65, 0.2, 0.15
 LEAVING = 0.3
 """Share of the vehicles reaching the town's edge that leaves it there."""
 
+BOUNDS = {
+    "length": (0.01, 1e7, "m"),
+    "speed": (0.01, 1e3, "m/s"),
+    "capacity": (1e-6, 1e6, "vehicles/s"),
+    "jam_density": (1e-6, 1e6, "vehicles/m"),
+    "lanes": (0.01, 1e3, "lanes"),
+}
+WEIGHTS = (1e-9, 1e9)
+"""What a priority may be: far enough apart for anything, near enough to be compared in floating point."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Street:
-    """One directed street. Speeds in m/s, lengths in m, capacity in vehicles/s, density in vehicles/m."""
+    """One directed street. Speeds in m/s, lengths in m, capacity in vehicles/s, density in vehicles/m.
+
+    Capacity and density are those of all its lanes together.
+    """
 
     id: str
     start: str
@@ -35,6 +47,7 @@ class Street:
     speed: float = 50 / 3.6
     capacity: float = 0.55
     jam_density: float = 0.125
+    lanes: float = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +67,14 @@ class Town:
     wave: Floats  # (S,) speed of backward waves, m/s
     capacity: Floats  # (S,) vehicles/s
     storage: Floats  # (S,) vehicles that fit
+    lanes: Floats  # (S,) for drawing only
     origins: Ints  # (O,) junction an origin feeds
     movement_from: Ints  # (M,) feeder, ascending
     movement_to: Ints  # (M,) street
     ratio: Floats  # (M,) share of the feeder's vehicles
-    priority: Floats  # (F,) weight of a feeder where several want the same street
+    priority: Floats  # (F,) weight of a feeder where several want the same street, vehicles/s
+    warnings: tuple[str, ...] = ()
+    """What can be simulated, but is hardly meant: a line each, which begins with what it is about."""
 
     @property
     def jam_density(self) -> float:
@@ -73,6 +89,7 @@ class Town:
         origins: Mapping[str, Mapping[str, float]],
         positions: Mapping[str, tuple[float, float]] | None = None,
         priorities: Mapping[str, float] | None = None,
+        origin_priorities: Mapping[str, float] | None = None,
     ) -> Town:
         """Build a town from its streets.
 
@@ -81,40 +98,48 @@ class Town:
             origins: junction id -> {street id: ratio}; an origin's ratios add up to 1.
             positions: junction id -> (x, y) in metres; for drawing only.
             priorities: street id -> weight in merges; default: its capacity.
-        Raises: ValueError: an id is unknown or used twice, a turn leads elsewhere, ratios add up to more
+            origin_priorities: junction id -> weight of the origin there; default: the capacity of the streets
+                it feeds.
+        Raises: TownError: an id is unknown or used twice, a turn leads elsewhere, ratios add up to more
             than 1, or a street cannot be.
         """
         ids = [street.id for street in streets]
         index = {id: number for number, id in enumerate(ids)}
-        _check(streets, priorities or {})
+        _check(streets)
         junctions = list(dict.fromkeys(j for street in streets for j in (street.start, street.end)))
         at = {id: number for number, id in enumerate(junctions)}
         movements = _movements(streets, index, turns, origins)
-        weights = [(priorities or {}).get(street.id, street.capacity) for street in streets]
-        weights += [1.0] * len(origins)
-        return cls(
+        weights = _weights(streets, index, origins, priorities or {}, origin_priorities or {})
+        flow = _flow(streets)
+        town = cls(
             street_ids=tuple(ids),
             junction_ids=tuple(junctions),
-            positions=np.array([(positions or {}).get(id, (0.0, 0.0)) for id in junctions], float),
+            positions=_positions(junctions, positions or {}),
             start=np.array([at[street.start] for street in streets], np.intp),
             end=np.array([at[street.end] for street in streets], np.intp),
-            **_flow(streets),
+            length=flow["length"],
+            speed=flow["speed"],
+            wave=flow["wave"],
+            capacity=flow["capacity"],
+            storage=flow["storage"],
+            lanes=flow["lanes"],
             origins=np.array([at[id] for id in origins], np.intp),
             movement_from=np.array([m[0] for m in movements], np.intp),
             movement_to=np.array([m[1] for m in movements], np.intp),
             ratio=np.array([m[2] for m in movements], float),
-            priority=np.array(weights, float),
+            priority=weights,
         )
+        return replace(town, warnings=warnings_of(town))
 
     @classmethod
     def grid(cls, rows: int, columns: int, *, length: float = 500.0) -> Town:
         """A grid of two-way streets: ``rows`` x ``columns`` junctions, ``length`` metres apart.
 
         Vehicles enter and leave at the edge. Ids: junction ``r3c4``, street ``r3c4-r3c5``.
-        Raises: ValueError: fewer than 2 rows or columns.
+        Raises: TownError: fewer than 2 rows or columns, or a length that cannot be.
         """
         if min(rows, columns) < 2 or max(rows, columns) > 300:
-            raise ValueError("a grid has 2 to 300 rows and columns")
+            raise TownError("a grid has 2 to 300 rows and columns")
         places = {(r, c): f"r{r}c{c}" for r in range(rows) for c in range(columns)}
         streets = [
             Street(id=f"{places[here]}-{places[there]}", start=places[here], end=places[there], length=length)
@@ -134,7 +159,9 @@ class Town:
         return cls.from_streets(streets, turns, origins, positions)
 
     def describe(self) -> list[dict[str, Any]]:
-        """The streets for a map: ids, ends, length in metres, and the line from end to end."""
+        """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, and the line
+        from end to end.
+        """
         points = [[_short(x), _short(y)] for x, y in self.positions.tolist()]
         return [
             {
@@ -142,10 +169,15 @@ class Town:
                 "from": self.junction_ids[start],
                 "to": self.junction_ids[end],
                 "length_m": _short(length),
+                "k_jam": float(f"{jam:.4g}"),
+                "lanes": _short(lanes),
                 "points": [points[start], points[end]],
             }
-            for id, start, end, length in zip(
-                self.street_ids, self.start.tolist(), self.end.tolist(), self.length.tolist(), strict=True
+            for id, start, end, length, jam, lanes in zip(
+                self.street_ids,
+                *(each.tolist() for each in (self.start, self.end, self.length)),
+                *(each.tolist() for each in (self.storage / self.length, self.lanes)),
+                strict=True,
             )
         ]
 
@@ -177,36 +209,77 @@ def _even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[
     return {id: 1 / len(out) for id in out}
 
 
-def _flow(streets: Sequence[Street]) -> dict[str, NDArray[np.float64]]:
+def _flow(streets: Sequence[Street]) -> dict[str, Floats]:
     """What flows along each street, by the names of the town's arrays.
 
     By the triangular fundamental diagram: free speed up to capacity, then down to the jam.
     """
-    length, speed, capacity, jam = (
+    length, speed, capacity, jam, lanes = (
         np.array([getattr(street, name) for street in streets], float)
-        for name in ("length", "speed", "capacity", "jam_density")
+        for name in ("length", "speed", "capacity", "jam_density", "lanes")
     )
     wave = capacity / (jam - capacity / speed)
-    return {"length": length, "speed": speed, "wave": wave, "capacity": capacity, "storage": jam * length}
+    flow = {"length": length, "speed": speed, "wave": wave, "capacity": capacity}
+    return {**flow, "storage": jam * length, "lanes": lanes}
 
 
-def _check(streets: Sequence[Street], priorities: Mapping[str, float]) -> None:
-    ids = {street.id for street in streets}
-    if not ids:
-        raise ValueError("a town has at least one street")
-    if len(ids) != len(streets):
-        raise ValueError("street ids must differ")
+def _check(streets: Sequence[Street]) -> None:
+    if not streets:
+        raise TownError("town: a town has at least one street")
+    seen = set()
     for street in streets:
-        sizes = (street.length, street.speed, street.capacity, street.jam_density)
-        if not all(0 < size < float("inf") for size in sizes):
-            raise ValueError(f"street {street.id}: length, speed, capacity and density must be above 0")
+        if street.id in seen:
+            raise TownError(f"street {street.id}: there are two; street ids must differ")
+        seen.add(street.id)
+        for name, (least, most, unit) in BOUNDS.items():
+            _within(f"street {street.id}: {name}", getattr(street, name), least, most, unit)
         if street.capacity >= street.jam_density * street.speed:
-            raise ValueError(f"street {street.id}: no density below the jam's carries its capacity")
+            raise TownError(f"street {street.id}: no density below the jam's carries its capacity")
+
+
+def _within(what: str, value: Any, least: float, most: float, unit: str = "") -> float:
+    """The number. Raises: TownError: it is none, or out of bounds."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TownError(f"{what} is {value!r}, not a number") from None
+    if not least <= number <= most:
+        raise TownError(f"{what} is {number:g}; it must be from {least:g} to {most:g} {unit}".rstrip())
+    return number
+
+
+def _weights(
+    streets: Sequence[Street],
+    index: Mapping[str, int],
+    origins: Mapping[str, Mapping[str, float]],
+    priorities: Mapping[str, float],
+    origin_priorities: Mapping[str, float],
+) -> Floats:
+    """(F,) how much each feeder counts where several want the same street."""
     for id, weight in priorities.items():
-        if id not in ids:
-            raise ValueError(f"priority of the unknown street {id}")
-        if not 0 < weight < float("inf"):
-            raise ValueError(f"the priority of {id} must be above 0")
+        if id not in index:
+            raise TownError(f"priority of the unknown street {id}")
+        _within(f"street {id}: the priority of {id}", weight, *WEIGHTS)
+    for id, weight in origin_priorities.items():
+        if id not in origins:
+            raise TownError(f"origin at {id}: a priority, but no such origin")
+        _within(f"origin at {id}: its priority", weight, *WEIGHTS)
+    fed = {
+        junction: sum(streets[index[id]].capacity for id, ratio in to.items() if ratio > 0)
+        for junction, to in origins.items()
+    }
+    weights = [priorities.get(street.id, street.capacity) for street in streets]
+    return np.array(weights + [origin_priorities.get(id, fed[id]) for id in origins], float)
+
+
+def _positions(junctions: Sequence[str], positions: Mapping[str, tuple[float, float]]) -> Floats:
+    """(J, 2) where the junctions lie. Raises: TownError: nowhere."""
+    places = [positions.get(id, (0.0, 0.0)) for id in junctions]
+    for id, place in zip(junctions, places, strict=True):
+        x, y = place
+        for number in (x, y):
+            _within(f"junction {id}: its position", number, -1e9, 1e9, "m")
+    return np.array(places, float)
 
 
 def _movements(
@@ -220,14 +293,14 @@ def _movements(
     rows = []
     for id, to in turns.items():
         if id not in index:
-            raise ValueError(f"unknown street in the turns of {id}")
-        rows += _fan(id, index[id], streets[index[id]].end, streets, index, to)
+            raise TownError(f"street {id}: unknown street in the turns of {id}")
+        rows += _fan(f"street {id}", index[id], streets[index[id]].end, streets, index, to)
     for number, (junction, to) in enumerate(origins.items(), len(index)):
         if junction not in junctions:
-            raise ValueError(f"origin at the unknown junction {junction}")
+            raise TownError(f"origin at {junction}: there is no street at the unknown junction {junction}")
         if abs(sum(to.values()) - 1) > 1e-9:
-            raise ValueError(f"the ratios of the origin at {junction} must add up to 1")
-        rows += _fan(f"the origin at {junction}", number, junction, streets, index, to)
+            raise TownError(f"origin at {junction}: the ratios of the origin at {junction} must add up to 1")
+        rows += _fan(f"origin at {junction}", number, junction, streets, index, to)
     return sorted(rows)
 
 
@@ -241,10 +314,13 @@ def _fan(
 ) -> list[tuple[int, int, float]]:
     """The movements of one feeder, checked."""
     if any(id not in index for id in to):
-        raise ValueError(f"unknown street in the turns of {name}")
+        raise TownError(f"{name}: unknown street in the turns of {name.removeprefix('street ')}")
     for id in to:
         if streets[index[id]].start != junction:
-            raise ValueError(f"{id} does not begin where {name} ends")
+            raise TownError(f"{name}: {id} does not begin where {name.removeprefix('street ')} ends")
     if not (min(to.values(), default=0) >= 0 and sum(to.values()) <= 1 + 1e-9):
-        raise ValueError(f"turning ratios of {name} must be positive and add up to at most 1")
+        raise TownError(
+            f"{name}: turning ratios of {name.removeprefix('street ')} must be positive "
+            "and add up to at most 1"
+        )
     return [(feeder, index[id], ratio) for id, ratio in to.items() if ratio > 0]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.errors import TownError, numbers
 from simulator.network import Floats, Town
 
 __all__ = ["Signals"]
 
 ALL_RED = 3.0
 """Seconds between the phases in which every approach is red."""
+
+ROUNDING = 1e-9
+"""A part of a step that differs by less from nothing or all is nothing or all."""
 
 
 class Signals:
@@ -19,14 +23,31 @@ class Signals:
     Args:
         cycle: (S,) seconds; 0: no light, always green.
         begin: (S,) seconds into the cycle at which green begins.
-        green: (S,) seconds that green lasts.
+        green: (S,) seconds that green lasts, up to the cycle; 0: never.
+    Raises: TownError: the lists are not equally long, or a number cannot be.
     """
 
     def __init__(self, cycle: Floats, begin: Floats, green: Floats) -> None:
+        cycle = numbers("signals: cycle", cycle, 0.0)
+        begin, green = numbers("signals: begin", begin), numbers("signals: green", green, 0.0)
+        if not len(cycle) == len(begin) == len(green):
+            raise TownError(
+                f"signals: {len(cycle)} cycles, {len(begin)} begins and {len(green)} greens, not one a street"
+            )
         self.has_light = cycle > 0
+        longer = self.has_light & (green > cycle * (1 + ROUNDING))
+        if longer.any():
+            at = int(longer.argmax())
+            raise TownError(
+                f"signals: green: number {at} is {green[at]:g} s, longer than its cycle of {cycle[at]:g} s"
+            )
         self._cycle = np.where(self.has_light, cycle, 1.0)
         self._begin = begin
-        self._green = green
+        self._green = np.where(self.has_light, np.minimum(green, self._cycle), self._cycle)
+
+    def __len__(self) -> int:
+        """Streets that the plan is for."""
+        return len(self._cycle)
 
     @classmethod
     def none(cls, town: Town) -> Signals:
@@ -39,7 +60,10 @@ class Signals:
         """One phase for east-west and one for north-south wherever three or more streets meet.
 
         Offsets differ from junction to junction (seeded); the split is even, all-red times excepted.
+        Raises: TownError: the cycle has no room for two greens.
         """
+        if not 2 * ALL_RED < cycle < float("inf"):
+            raise TownError(f"signals: a cycle of {cycle:g} s; two phases need more than {2 * ALL_RED:g} s")
         offsets = np.random.default_rng(seed).uniform(0, cycle, len(town.junction_ids)).round()
         approaches = np.bincount(town.end, minlength=len(town.junction_ids))
         along = town.positions[town.end] - town.positions[town.start]
@@ -52,3 +76,26 @@ class Signals:
     def green(self, time: float) -> NDArray[np.bool_]:
         """(S,) True where vehicles may leave the street at ``time`` (seconds)."""
         return ~self.has_light | ((time - self._begin) % self._cycle < self._green)
+
+    def during(self, time: float, dt: float) -> tuple[Floats, Floats, Floats]:
+        """Of the ``dt`` seconds from ``time`` on, as parts of them: (S,) how much is green; (S,) when the
+        first green begins and (S,) when the last one ends, 0 and 1 where there is none.
+        """
+        cycle, green = self._cycle, self._green
+        position = (time - self._begin) % cycle
+        turns, after = np.divmod(position + dt, cycle)
+        seconds = turns * green + np.minimum(after, green) - np.minimum(position, green)
+        part = _whole(seconds / dt)
+        begin = np.where(position < green - ROUNDING * dt, 0.0, _whole((cycle - position) / dt))
+        # Where the last green goes on into the next step, this one's end counts; a step that ends as a cycle
+        # does begins no green.
+        since = np.where(after > ROUNDING * dt, after - green, cycle - green)
+        end = _whole(1.0 - np.maximum(since, 0.0) / dt)
+        return part, np.where(part > 0, begin, 0.0), np.where(part > 0, end, 1.0)
+
+
+def _whole(part: Floats) -> Floats:
+    """From 0 to 1; exactly 0 or 1 where only rounding stands between."""
+    part = np.clip(part, 0.0, 1.0)
+    part = np.where(part < ROUNDING, 0.0, part)
+    return np.where(part > 1.0 - ROUNDING, 1.0, part)

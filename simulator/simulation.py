@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from simulator.demand import Demand
+from simulator.demand import Demand, Rates
+from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
-from simulator.network import Town
+from simulator.network import Floats, Town
 from simulator.signals import Signals
 
 __all__ = ["Simulator"]
@@ -28,7 +29,8 @@ class Simulator:
         dt: seconds of one engine step.
         engine: "ltm".
     Attributes: ``name``, ``step``, ``time`` (simulated seconds).
-    Raises: ValueError: ``step`` is no multiple of ``dt``, ``dt`` is too long for the town, no such engine.
+    Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
+        for the town, signals or demand are none of this town's.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Simulator:
         *,
         dt: float = 1.0,
         signals: Signals | None = None,
-        demand: Demand | None = None,
+        demand: Rates | None = None,
     ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -52,11 +54,16 @@ class Simulator:
         self.step = step
         self.town = town
         self.engine = ENGINES[engine](town, dt)
-        self.signals = signals or Signals.two_phase(town, seed=seed)
-        self.demand = demand or Demand(len(town.origins), seed=seed)
+        self.signals = Signals.two_phase(town, seed=seed) if signals is None else signals
+        self.demand: Rates = Demand(len(town.origins), seed=seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
+        if len(self.signals) != len(town.street_ids):
+            raise TownError(
+                f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
+            )
+        self._rates(0.0)
 
     @property
     def time(self) -> float:
@@ -66,8 +73,8 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            time = self.time
-            self.engine.step(self.signals.green(time), self.demand.rates(time))
+            green, begin, end = self.signals.during(self.time, self._dt)
+            self.engine.step(green, self._rates(self.time), (begin, end))
             self._ticks += 1
 
     def run(self, seconds: float) -> None:
@@ -75,6 +82,13 @@ class Simulator:
         end = self.time + seconds
         while self.time < end - 1e-9:
             self.next()
+
+    def _rates(self, time: float) -> Floats:
+        """The demand, checked: what is no number would be one in every count from there on."""
+        rates = numbers(f"demand: rates at {time:g} s", self.demand.rates(time), 0.0)
+        if len(rates) != len(self.town.origins):
+            raise TownError(f"demand: {len(rates)} rates; the town has {len(self.town.origins)} origins")
+        return rates
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.demand import Demand
+from simulator.errors import TownError
 
 DAY = 7200.0
 
@@ -43,3 +44,32 @@ def test_constant_demand_never_changes():
     demand = Demand.constant(np.array([0.1, 0.0, 0.5]))
     assert demand.rates(0.0) == pytest.approx([0.1, 0.0, 0.5])
     assert demand.rates(5000.0) == pytest.approx([0.1, 0.0, 0.5])
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -0.1])
+def test_constant_rates_that_cannot_be_are_refused(rate):
+    with pytest.raises(
+        TownError, match=f"^demand: rates: number 1 is {rate:g}, not a finite number of at least 0"
+    ):
+        Demand.constant(np.array([0.1, rate]))
+
+
+def test_one_number_is_no_list_of_rates():
+    with pytest.raises(TownError, match=r"^demand: rates: not a list of numbers"):
+        Demand.constant(0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"level": -1.0}, "demand: level is -1"),
+        ({"low": float("nan")}, "demand: low is nan"),
+        ({"high": float("inf")}, "demand: high is inf"),
+        ({"day": 0.0}, "demand: day is 0"),
+        ({"day": float("nan")}, "demand: day is nan"),
+        ({"origins": -1}, "demand: -1 origins"),
+    ],
+)
+def test_a_day_that_cannot_be_is_refused(changes, text):
+    with pytest.raises(TownError, match=f"^{text}"):
+        Demand(**{"origins": 3, **changes})

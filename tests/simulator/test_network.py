@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from simulator.errors import TownError
 from simulator.network import LEAVING, LEFT, RIGHT, STRAIGHT, Street, Town
 from simulator.simulation import Simulator
 
@@ -122,6 +123,14 @@ def test_priorities_default_to_capacity():
     assert town.priority.tolist() == [0.4, 3.0]
 
 
+def test_origins_weigh_as_much_as_the_streets_they_feed():
+    streets = [street("in", "A", "B", capacity=0.4), street("side", "A", "C", capacity=0.3), PAIR[1]]
+    origins = {"A": {"in": 0.5, "side": 0.5}, "B": {"out": 1.0}}
+    assert Town.from_streets(streets, {}, origins).priority[3:] == pytest.approx([0.7, 0.55])
+    given = Town.from_streets(streets, {}, origins, origin_priorities={"B": 3.0})
+    assert given.priority[3:] == pytest.approx([0.7, 3.0])
+
+
 REFUSED = {
     "a street id twice": ({"streets": [*PAIR, street("in", "X", "Y")]}, "street ids must differ"),
     "turns of an unknown street": ({"turns": {"off": {"out": 1.0}}}, "unknown street in the turns of off"),
@@ -147,6 +156,28 @@ REFUSED = {
     ),
     "no priority": ({"priorities": {"in": 0.0}}, "priority of in"),
     "priority of an unknown street": ({"priorities": {"off": 1.0}}, "unknown street off"),
+    "a capacity that never lets one through": (
+        {"streets": [street("in", "A", "B", capacity=1e-15)], "turns": {}},
+        "street in: capacity is 1e-15; it must be from 1e-06 to 1e\\+06 vehicles/s",
+    ),
+    "a capacity next to nothing": (
+        {"streets": [street("in", "A", "B", capacity=1e-320)], "turns": {}},
+        "street in: capacity",
+    ),
+    "a length that is no number": (
+        {"streets": [street("in", "A", "B", length=None)], "turns": {}},
+        "street in: length is None, not a number",
+    ),
+    "no lanes": ({"streets": [street("in", "A", "B", lanes=0)], "turns": {}}, "street in: lanes is 0"),
+    "a priority next to nothing": ({"priorities": {"in": 1e-320}}, "street in: the priority"),
+    "a priority that is no number": ({"priorities": {"in": float("nan")}}, "street in: the priority"),
+    "an origin's priority next to nothing": (
+        {"origin_priorities": {"A": 1e-320}},
+        "origin at A: its priority",
+    ),
+    "a priority of no origin": ({"origin_priorities": {"B": 1.0}}, "origin at B: a priority, but no such"),
+    "a place that is no number": ({"positions": {"A": (float("nan"), 0)}}, "junction A: its position is nan"),
+    "a place at no end": ({"positions": {"B": (0, float("inf"))}}, "junction B: its position is inf"),
     "no street at all": ({"streets": [], "turns": {}, "origins": {}}, "at least one street"),
 }
 
@@ -155,8 +186,15 @@ REFUSED = {
 def test_towns_that_make_no_sense_are_refused_with_a_reason(case):
     changes, message = REFUSED[case]
     given = {"streets": PAIR, "turns": {"in": {"out": 1.0}}, "origins": {"A": {"in": 1.0}}, **changes}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TownError, match=message) as refused:
         Town.from_streets(**given)
+    assert str(refused.value).split(" ")[0] in ("street", "origin", "junction", "town:", "priority")
+
+
+def test_a_town_has_the_warnings_of_its_looks():
+    assert Town.grid(3, 4).warnings == ()
+    town = Town.from_streets(PAIR, {"in": {"out": 0.75}}, {"A": {"in": 1.0}})
+    assert town.warnings == ("street out: it has no turns: everybody leaves the town at its end, C",)
 
 
 def test_a_hand_made_town_runs():
@@ -186,8 +224,18 @@ def test_the_map_lists_the_streets_in_the_order_of_the_samples():
         "from": "r0c0",
         "to": "r0c1",
         "length_m": 200,
+        "k_jam": 0.125,
+        "lanes": 1,
         "points": [[0, 400], [200, 400]],
     }
+
+
+def test_the_map_tells_jam_density_and_lanes_of_each_street():
+    wide = street("out", "B", "C", length=300.0, capacity=2.2, jam_density=0.5, lanes=4)
+    simulator = Simulator(Town.from_streets([PAIR[0], wide], {"in": {"out": 1.0}}, {"A": {"in": 1.0}}))
+    described = simulator.map()
+    assert described["k_jam"] == 0.5
+    assert [(entry["k_jam"], entry["lanes"]) for entry in described["streets"]] == [(0.125, 1), (0.5, 4)]
 
 
 def test_streets_on_the_map_meet_at_their_junctions():

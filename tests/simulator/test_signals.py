@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from simulator.errors import TownError
 from simulator.network import Town
 from simulator.signals import ALL_RED, Signals
 
@@ -62,3 +65,71 @@ def test_offsets_come_from_the_seed(town):
 
 def test_without_lights_everything_is_green(town):
     assert cycle_of(Signals.none(town)).all()
+
+
+def one(cycle, begin, green):
+    return Signals(np.array([cycle]), np.array([begin]), np.array([green]))
+
+
+@pytest.mark.parametrize(
+    ("time", "dt", "expected"),
+    [
+        (0.0, 4.0, (1, 0, 1)),
+        (24.0, 4.0, (0.75, 0, 0.75)),
+        (28.0, 4.0, (0, 0, 1)),
+        (58.0, 4.0, (0.5, 0.5, 1)),
+        (20.0, 50.0, (17 / 50, 0, 1)),
+        (30.0, 60.0, (27 / 60, 0.5, 57 / 60)),
+        (20.0, 40.0, (7 / 40, 0, 7 / 40)),
+        # Where rounding of the time alone stands between.
+        (27.0 - 1e-12, 1.0, (0, 0, 1)),
+        (60.0 - 1e-12, 1.0, (1, 0, 1)),
+        (1e6 * 60 + 26, 1.0, (1, 0, 1)),
+    ],
+)
+def test_the_part_of_a_step_that_is_green_and_where_it_lies(time, dt, expected):
+    parts = [float(part[0]) for part in one(60.0, 0.0, 27.0).during(time, dt)]
+    assert parts == pytest.approx(expected, abs=1e-9)
+    assert [part in (0, 1) for part in parts] == [part in (0, 1) for part in expected]
+
+
+@given(st.floats(1, 200), st.floats(0, 1), st.floats(-300, 300), st.floats(0.1, 90))
+def test_the_greens_of_all_steps_add_up_to_the_greens_of_all_cycles(cycle, share, begin, dt):
+    signals, steps = one(cycle, begin, share * cycle), 100
+    parts = np.array([signals.during(n * dt, dt) for n in range(steps)])[:, :, 0]
+    assert (parts >= 0).all()
+    assert (parts <= 1).all()
+    assert (parts[:, 2] - parts[:, 1] >= parts[:, 0] - 1e-6).all()
+    assert abs(parts[:, 0].sum() * dt - share * steps * dt) <= cycle * share * (1 - share) + 1e-6
+
+
+def test_a_green_of_nothing_is_never_and_one_of_a_cycle_is_always():
+    assert one(60.0, 7.0, 0.0).during(3.0, 5.0)[0] == 0
+    assert one(60.0, 7.0, 60.0).during(3.0, 5.0)[0] == 1
+    assert one(0.0, 0.0, 0.0).during(3.0, 5.0)[0] == 1
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (([60.0, NAN], [0.0, 0.0], [30.0, 30.0]), "signals: cycle: number 1 is nan, not a finite number"),
+        (([60.0, -60.0], [0.0, 0.0], [30.0, 30.0]), "signals: cycle: number 1 is -60, .* of at least 0"),
+        (([60.0], [float("inf")], [30.0]), "signals: begin: number 0 is inf"),
+        (([60.0], [0.0], [-1.0]), "signals: green: number 0 is -1"),
+        (([60.0], [0.0], [61.0]), "signals: green: number 0 is 61 s, longer than its cycle of 60 s"),
+        (([60.0, 60.0], [0.0], [30.0]), "signals: 2 cycles, 1 begins and 1 greens"),
+        ((60.0, 0.0, 30.0), "signals: cycle: not a list of numbers"),
+    ],
+)
+def test_plans_that_cannot_be_are_refused(plan, text):
+    with pytest.raises(TownError, match=f"^{text}"):
+        Signals(*plan)
+
+
+@pytest.mark.parametrize("cycle", [NAN, 0.0, -60.0, 6.0, float("inf")])
+def test_a_cycle_without_room_for_two_phases_is_refused(town, cycle):
+    with pytest.raises(TownError, match=r"^signals: a cycle of .* s; two phases need more than 6 s"):
+        Signals.two_phase(town, cycle=cycle)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulator import Simulator, Town
+from simulator import Simulator, Town, TownError
 from simulator.demand import Demand
 from simulator.signals import Signals
 
@@ -193,6 +193,36 @@ def test_demand_and_lights_can_be_given(town):
     simulator.run(100)
     assert simulator.engine.generated == pytest.approx(10)
     assert set(simulator.dump_state()["green"]) == {1}
+
+
+@pytest.mark.parametrize("rates", [[0.1], [0.1] * 15, [], [float("nan")] * 14, [-0.1] * 14, 0.1, "much"])
+def test_demand_of_another_town_is_refused_before_the_first_step(town, rates):
+    class Odd:
+        def rates(self, time):
+            return rates
+
+    with pytest.raises(TownError, match=r"^demand: (\d+ rates; the town has 14 origins|rates at 0 s: .*)$"):
+        Simulator(town, demand=Odd())
+
+
+def test_one_rate_for_many_origins_is_refused(town):
+    with pytest.raises(TownError, match=r"^demand: 1 rates; the town has 14 origins"):
+        Simulator(town, demand=Demand.constant([0.1]))
+
+
+def test_demand_that_goes_wrong_later_says_when(town):
+    class Later:
+        def rates(self, time):
+            return np.full(14, float("nan") if time >= 7 else 0.1)
+
+    simulator = Simulator(town, demand=Later())
+    with pytest.raises(TownError, match=r"^demand: rates at 7 s: number 0 is nan"):
+        simulator.run(60)
+
+
+def test_signals_of_another_town_are_refused(town):
+    with pytest.raises(TownError, match=r"^signals: plans for 8 streets; the town has 62$"):
+        Simulator(town, signals=Signals.none(Town.grid(2, 2)))
 
 
 # --- Statistics
