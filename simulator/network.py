@@ -110,19 +110,13 @@ class Town:
         at = {id: number for number, id in enumerate(junctions)}
         movements = _movements(streets, index, turns, origins)
         weights = _weights(streets, index, origins, priorities or {}, origin_priorities or {})
-        flow = _flow(streets)
         town = cls(
             street_ids=tuple(ids),
             junction_ids=tuple(junctions),
             positions=_positions(junctions, positions or {}),
             start=np.array([at[street.start] for street in streets], np.intp),
             end=np.array([at[street.end] for street in streets], np.intp),
-            length=flow["length"],
-            speed=flow["speed"],
-            wave=flow["wave"],
-            capacity=flow["capacity"],
-            storage=flow["storage"],
-            lanes=flow["lanes"],
+            **_flow(streets),
             origins=np.array([at[id] for id in origins], np.intp),
             movement_from=np.array([m[0] for m in movements], np.intp),
             movement_to=np.array([m[1] for m in movements], np.intp),
@@ -209,7 +203,7 @@ def _even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[
     return {id: 1 / len(out) for id in out}
 
 
-def _flow(streets: Sequence[Street]) -> dict[str, Floats]:
+def _flow(streets: Sequence[Street]) -> dict[str, Any]:
     """What flows along each street, by the names of the town's arrays.
 
     By the triangular fundamental diagram: free speed up to capacity, then down to the jam.
