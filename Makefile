@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+TOWN ?= grid:10x10
 VENV := .venv
 BIN := $(VENV)/bin
 JS := tests/e2e/js
@@ -41,7 +42,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run quick test oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled dist dist-check deb clean
 
 help:
-	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080)"
+	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080 TOWN=grid:10x10)"
 	@echo "make quick     the tests that need no server, with fewer examples: some 20 seconds"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
 	@echo "make oldest    all tests with the oldest versions that setup.py allows"
@@ -61,7 +62,7 @@ help:
 	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
 run: $(VENV)/.run
-	@$(BIN)/python demo/run.py --port $(PORT)
+	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)'
 
 quick: $(VENV)/.dev
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web

@@ -17,6 +17,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 30
+"""Whoever has not started then, and has said nothing in the log for so long, will not start any more."""
+PATIENCE_SECONDS = 3
 KEY = "demo-key"
 
 
@@ -26,10 +28,10 @@ def main() -> int:
     url = f"http://127.0.0.1:{options.port}"
     with Path(options.log).open("wb") as log, contextlib.ExitStack() as stack:
         radiod = start(stack, log, *radiod_command(options.port))
-        if not wait_for(radiod, f"{url}/healthz"):
+        if not wait_for([radiod], options.log, f"{url}/healthz"):
             return fail(radiod, log, "radiod")
         town = start(stack, log, *simulator_command(options.town, url))
-        if not wait_for(town, f"{url}/channels/sample_net", b'"events":0,'):
+        if not wait_for([town, radiod], options.log, f"{url}/channels/sample_net", b'"events":0,'):
             return fail(town, log, "the simulator")
         print(f"log: {options.log}\nstop: Ctrl-C\n\nOn the air: {url}/", flush=True)
         return watch({"radiod": radiod, "the simulator": town}, options.log)
@@ -84,10 +86,17 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def wait_for(process: subprocess.Popen[bytes], url: str, unlike: bytes = b"\0") -> bool:
-    """True once ``url`` answers, without ``unlike`` in it; False: the program ended, or is too slow."""
-    end = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < end:
+def wait_for(processes: list[subprocess.Popen[bytes]], log: str, url: str, unlike: bytes = b"\0") -> bool:
+    """True once ``url`` answers, without ``unlike`` in it; False: a program ended, or shows no life."""
+    begin = heard = time.monotonic()
+    written, told = -1, False
+    while all(process.poll() is None for process in processes) and time.monotonic() < heard + START_SECONDS:
+        if Path(log).stat().st_size != written:
+            # A large town takes its time until the rush hour, and says how far it is.
+            written, heard = Path(log).stat().st_size, time.monotonic()
+        if not told and time.monotonic() > begin + PATIENCE_SECONDS:
+            told = True
+            print(f"still starting; {log} tells how far it is", flush=True)
         with contextlib.suppress(urllib.error.URLError, ConnectionError):
             if unlike not in urllib.request.urlopen(url, timeout=5).read():
                 return True

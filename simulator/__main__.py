@@ -17,12 +17,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from simulator.maps import parts, topic
 from simulator.network import Town
 from simulator.publish import Publisher, PublishError
 from simulator.simulation import Simulator
 
 MAX_PAUSE = 5.0
 """Seconds: the longest pause between attempts to reach the server."""
+
+MAX_WARNINGS = 10
+"""Lines about what looks wrong in a town; a large one has thousands of the same kind."""
+
+PROGRESS = 5.0
+"""Seconds between two lines about a long warm-up."""
 
 MAX_STEP = 86400.0
 """Simulated seconds: a longer step between samples would not be interruptible in reasonable time."""
@@ -44,8 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (Usage, ValueError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
-    while simulator.time < options.warm_up and not stopped.is_set():
-        simulator.next()
+    warm_up(simulator, options.warm_up, stopped)
     if publisher is None:
         return print_samples(simulator, options, stopped)
     try:
@@ -54,6 +60,26 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"simulator: the server refuses: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def warm_up(
+    simulator: Simulator,
+    seconds: float,
+    stopped: threading.Event,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Say what looks wrong in the town, and let ``seconds`` pass; say how far it is while that takes long."""
+    for line in simulator.town.warnings[:MAX_WARNINGS]:
+        print(f"simulator: {line}", file=sys.stderr)
+    if len(simulator.town.warnings) > MAX_WARNINGS:
+        more = len(simulator.town.warnings) - MAX_WARNINGS
+        print(f"simulator: and {more} more of the kind; town.warnings has them all", file=sys.stderr)
+    told = clock()
+    while simulator.time < seconds and not stopped.is_set():
+        simulator.next()
+        if clock() > told + PROGRESS:
+            told = clock()
+            print(f"simulator: warm-up: {simulator.time:.0f} of {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -172,7 +198,9 @@ class Broadcast:
             if not (self._has_map and self._publisher.is_connected):
                 # A server that was restarted has forgotten the map.
                 self._has_map = False
-                self._publisher.publish_topic(f"{name}.map", [self._simulator.map()])
+                # The first part last: who has it finds the others.
+                for number, part in reversed(list(enumerate(parts(self._simulator.map()), 1))):
+                    self._publisher.publish_topic(topic(name, number), [part])
                 self._has_map = True
             self._publisher.publish(name, self._simulator.dump_state(self._format))
         except PublishError as error:

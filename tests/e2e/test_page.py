@@ -26,6 +26,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from websockets.sync.server import Server, ServerConnection, serve
 
+from simulator import Simulator, Town
+from simulator.maps import parts, topic
+
 ROOT = Path(__file__).parents[2]
 TWISTD = Path(sys.executable).with_name("twistd")
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -416,6 +419,34 @@ def test_the_page_goes_off_the_air_with_the_server_and_comes_back_with_it(
     assert page.mark("streets") == "360"
     # Chromium itself reports each connection that was refused; nothing else may be there.
     assert [entry for entry in page.log() if entry["source"] != "network"] == []
+
+
+def test_a_map_in_parts_is_put_together_and_each_street_has_its_own_jam(page: Page, radio: Radio) -> None:
+    town = Simulator(Town.grid(10, 10), "large").map()
+    pieces = parts(town, 9000)
+    assert len(pieces) > 3
+    for number, part in reversed(list(enumerate(pieces, 1))):
+        radio.publish(topic("large", number), part, retain=True)
+    page.script("location.hash = 'large'")
+    page.until_mark("channel", "large")
+    page.until_mark("streets", "360")
+    assert page.find("#legend-title").text == "Density, vehicles per km"
+    # The source comes back with another town: the parts first, the one that names them last.
+    for street in town["streets"][::2]:
+        street.update(k_jam=0.5, lanes=4)
+    town["streets"] = town["streets"][:-1]
+    for number, part in reversed(list(enumerate(parts(town, 8000), 1))):
+        radio.publish(topic("large", number), part, retain=True)
+    page.until_mark("streets", "359")
+    assert page.find("#legend-title").text == "Density, % of jam"
+    page.find("#map").send_keys(Keys.ARROW_RIGHT)
+    for density, per_km in ((0.5, "500"), (0.125, "125")):
+        # One of the two kinds of street is full.
+        radio.publish("large", {"time": 1, "k": [density] * 359})
+        page.until(lambda per_km=per_km: page.find("#tip-density").text.startswith(f"{per_km} per km"))
+        assert page.find("#tip-density").text in (
+            f"{per_km} per km, {share} % of jam" for share in (25, 100, 400)
+        )
 
 
 class Liar:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.__main__ import main
+from simulator import Simulator, Town
+from simulator.__main__ import MAX_WARNINGS, main, warm_up
+from simulator.network import Street
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "simulator"]
@@ -251,3 +253,26 @@ def test_a_signal_ends_a_dry_run_with_status_0():
     assert (process.returncode, err) == (0, "")
     times = [json.loads(line)["time"] for line in [first, *out.splitlines()]]
     assert times == [5 * n for n in range(len(times))]
+
+
+# --- Warming up
+
+
+def test_a_long_warm_up_says_how_far_it_is(capsys):
+    now = iter(range(0, 10_000, 2))
+    warm_up(Simulator(Town.grid(2, 2)), 30.0, threading.Event(), lambda: next(now))
+    assert capsys.readouterr().err.splitlines() == [
+        "simulator: warm-up: 15 of 30 s",
+        "simulator: warm-up: 30 of 30 s",
+    ]
+
+
+@pytest.mark.parametrize(("count", "more"), [(3, []), (12, ["simulator: and 2 more of the kind; "])])
+def test_what_looks_wrong_in_a_town_is_said_but_not_for_ever(capsys, count, more):
+    streets = [Street(id=f"s{n}", start="a", end=f"b{n}") for n in range(count)]
+    ratios = {street.id: 1 / count for street in streets}
+    warm_up(Simulator(Town.from_streets(streets, {}, {"a": ratios})), 0.0, threading.Event())
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("simulator: street s0: it has no turns")
+    assert len(lines) == min(count, MAX_WARNINGS) + len(more)
+    assert all(line.startswith(start) for line, start in zip(lines[MAX_WARNINGS:], more, strict=True))

@@ -11,6 +11,7 @@ import pytest
 
 from simulator import Simulator, Town
 from simulator.__main__ import Broadcast
+from simulator.maps import parts, whole
 from simulator.publish import Publisher, PublishError
 
 OK = (200, {}, {"message": "OK"})
@@ -268,6 +269,16 @@ def test_a_broadcast_sends_the_map_once_and_then_samples(radios, broadcast):
     assert len(described["streets"]) == len(radio.bodies[1]["data"]["n"]) == 8
     assert [body["data"]["time"] for body in radio.bodies[1:]] == [0, 5, 10, 15]
     assert len(radio.sockets) == 1
+
+
+def test_a_large_map_is_sent_in_parts_the_one_that_names_them_last(radios, broadcast, monkeypatch):
+    monkeypatch.setattr("simulator.__main__.parts", lambda town: parts(town, 700))
+    radio = radios()
+    broadcast(radio.url, samples=2)
+    maps = [(body["topic"], body["args"][0]) for body in radio.bodies if "topic" in body]
+    assert [topic for topic, _ in maps] == ["town.map.3", "town.map.2", "town.map"]
+    assert whole([part for _, part in maps]) == Simulator(Town.grid(2, 2), "town").map()
+    assert radio.topics[3:] == ["town", "town"]
 
 
 def test_a_broadcast_sends_the_format_that_was_asked_for(radios, broadcast):

@@ -19,7 +19,7 @@ export function readChannels(answer) {
   const given = isDictionary(answer) && Array.isArray(answer.channels) ? answer.channels : [];
   return given
     .filter((channel) => isDictionary(channel) && typeof channel.name === "string")
-    .filter((channel) => !channel.name.endsWith(".map"))
+    .filter((channel) => !/\.map(\.\d+)?$/.test(channel.name))
     .map(({ name, readers, events }) => ({ name, readers: Number(readers) || 0, events: Number(events) || 0 }));
 }
 

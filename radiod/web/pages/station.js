@@ -69,14 +69,16 @@ export class Station {
     this.#marks.streets = String(town.streets.length);
     this.#chart.clear();
     write("figure-title", "Vehicles in town");
-    this.#label(town.jam * 1000);
+    // Where streets hold differently many vehicles, only their shares have one scale.
+    this.#label(town.mixed ? 100 : town.jam * 1000);
+    write("legend-title", town.mixed ? "Density, % of jam" : "Density, vehicles per km");
     reveal(["map-view", "legend", "clock-fact", "speed-fact", "rate-fact"], ["data-view", "waiting", "age-fact"]);
     this.#map.show(town);
     this.dress();
     this.#tick();
   }
 
-  /** Round numbers below the scale, and the jam at its end. @param {number} jam vehicles per km */
+  /** Round numbers below the scale, and the jam at its end. @param {number} jam vehicles per km, or 100 % */
   #label(jam) {
     const step = roundStep(jam / 5);
     const ticks = [0, 0.4 * step, step, 2 * step, 3 * step].map((at) => {
@@ -188,10 +190,10 @@ export class Station {
       this.#told = -1;
       return;
     }
-    const { id } = this.#town.streets[street];
+    const { id, jam } = this.#town.streets[street];
     const vehicles = this.#sample ? `${amount(this.#sample.vehicles[street])} vehicles` : "";
     const share = this.#sample?.share[street] ?? 0;
-    const perKm = amount(share * this.#town.jam * 1000);
+    const perKm = amount(share * jam * 1000);
     const density = this.#sample ? `${perKm} per km, ${count(share * 100)} % of jam` : "";
     write("tip-street", id);
     write("tip-vehicles", vehicles);

@@ -9,13 +9,14 @@ import { isDictionary } from "./messages.js";
 const MOST_STREETS = 100_000;
 
 /**
- * @typedef {{id: string, length: number, twin: boolean, points: number[]}} Street metres; points: x, y, x, y, ...;
- *   twin: another street leads back, so this one keeps to its right
- * @typedef {{name: string, jam: number, streets: Street[], box: [number, number, number, number]}} Town
- *   jam: vehicles per metre
+ * @typedef {{id: string, length: number, jam: number, twin: boolean, points: number[]}} Street metres; jam:
+ *   vehicles per metre; points: x, y, x, y, ...; twin: another street leads back, so this one keeps to its right
+ * @typedef {{name: string, jam: number, mixed: boolean, streets: Street[],
+ *   box: [number, number, number, number]}} Town
+ *   jam: vehicles per metre, the largest of any street; mixed: streets differ in theirs
  * @typedef {{time: number | null, vehicles: Float64Array, share: Float64Array, green: Uint8Array,
  *   total: number}} Sample
- *   per street: vehicles, density over jam density, 1 where the signal at its end is green, 2 where unknown
+ *   per street: vehicles, density over its own jam density, 1 where the signal at its end is green, 2 where unknown
  */
 
 /** @param {unknown} value @param {number} fallback */
@@ -28,7 +29,8 @@ export function readTown(value) {
   if (!isDictionary(value) || !Array.isArray(value.streets)) return null;
   const given = value.streets.slice(0, MOST_STREETS);
   const ways = new Set(given.map((street) => `${street?.from}\n${street?.to}`));
-  const streets = given.map((street) => readStreet(street, ways.has(`${street?.to}\n${street?.from}`)));
+  const usual = positive(value.k_jam, 0.125);
+  const streets = given.map((street) => readStreet(street, usual, ways.has(`${street?.to}\n${street?.from}`)));
   const box = /** @type {Town["box"]} */ ([Infinity, Infinity, -Infinity, -Infinity]);
   for (const { points } of streets) {
     for (let at = 0; at < points.length; at += 2) {
@@ -39,11 +41,17 @@ export function readTown(value) {
     }
   }
   if (!Number.isFinite(box[0])) return null;
-  return { name: String(value.name ?? ""), jam: positive(value.k_jam, 0.125), streets, box };
+  const jam = streets.reduce((most, street) => Math.max(most, street.jam), 0);
+  const mixed = streets.some((street) => street.jam !== jam);
+  return { name: String(value.name ?? ""), jam, mixed, streets, box };
 }
 
-/** A street stays in its place in the list even when it cannot be drawn. @param {any} street @param {boolean} twin */
-function readStreet(street, twin) {
+/**
+ * A street stays in its place in the list even when it cannot be drawn.
+ *
+ * @param {any} street @param {number} usual jam density where it has none @param {boolean} twin
+ */
+function readStreet(street, usual, twin) {
   const points = [];
   for (const point of Array.isArray(street?.points) ? street.points : []) {
     if (Array.isArray(point) && Number.isFinite(point[0]) && Number.isFinite(point[1])) {
@@ -51,7 +59,8 @@ function readStreet(street, twin) {
     }
   }
   const id = String(street?.id ?? "");
-  return { id, length: positive(street?.length_m, 1), twin, points: points.length >= 4 ? points : [] };
+  const jam = positive(street?.k_jam, usual);
+  return { id, length: positive(street?.length_m, 1), jam, twin, points: points.length >= 4 ? points : [] };
 }
 
 /**
@@ -74,11 +83,11 @@ export function readSample(town, value) {
     total: 0,
   };
   for (let street = 0; street < count; street++) {
-    const { length } = town.streets[street];
+    const { length, jam } = town.streets[street];
     const density = positive(value.k?.[street], 0);
     const vehicles = positive(value.n?.[street], value.n ? 0 : density * length);
     sample.vehicles[street] = vehicles;
-    sample.share[street] = (value.k ? density : vehicles / length) / town.jam;
+    sample.share[street] = (value.k ? density : vehicles / length) / jam;
     const signal = value.green?.[street];
     sample.green[street] = signal === 1 || signal === true ? 1 : signal === 0 || signal === false ? 0 : 2;
     sample.total += vehicles;

@@ -2,11 +2,16 @@
  * Listening to one channel at a time, and finding the channel to begin with.
  *
  * A channel `name` may have a map: the retained event of `name.map`, which also comes again whenever its
- * source starts anew.
+ * source starts anew. A large map comes in parts: that event has the first one and tells how many there are, and
+ * the others are those of `name.map.2` and so on.
  */
+
+import { isDictionary } from "./messages.js";
+
 
 const RATE_SPAN_MS = 5_000;
 const MOST_SCOUTED = 20;
+const MOST_PARTS = 1000;
 
 /** @param {string} channel */
 export function mapOf(channel) {
@@ -44,12 +49,59 @@ export class Rate {
   }
 }
 
+/** Gathers a map that comes in parts, one after the other, so that they never wait for us all at once. */
+class Parts {
+  #client;
+  /** @type {import("./wamp.js").Subscription | null} */ #subscription = null;
+
+  /** @param {import("./wamp.js").WampClient} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  /** Wait for no more parts. */
+  stop() {
+    if (this.#subscription) this.#client.unsubscribe(this.#subscription);
+    this.#subscription = null;
+  }
+
+  /**
+   * @param {string} channel
+   * @param {any} first as it came; a map that is whole is given back at once
+   * @param {(map: unknown) => void} done called with the whole map, unless stopped before
+   */
+  gather(channel, first, done) {
+    this.stop();
+    const cut = isDictionary(first) && Number.isInteger(first.parts) && Array.isArray(first.streets);
+    if (!cut || first.parts < 2 || first.parts > MOST_PARTS) return done(first);
+    this.#next(channel, first, [...first.streets], 2, done);
+  }
+
+  /** @param {string} channel @param {any} first @param {any[]} streets so far @param {number} number
+   * @param {(map: unknown) => void} done */
+  #next(channel, first, streets, number, done) {
+    this.stop();
+    if (number > first.parts) return done({ ...first, streets });
+    const came = (/** @type {import("./wamp.js").Delivery} */ event) => {
+      const part = dataOf(event);
+      // Of another map: its first part is still to come, and then all begins anew.
+      if (!isDictionary(part) || part.version !== first.version || !Array.isArray(part.streets)) return;
+      this.#next(channel, first, streets.concat(part.streets), number + 1, done);
+    };
+    const asked = this.#client.subscribe(`${mapOf(channel)}.${number}`, came, { get_retained: true });
+    asked.ready.catch(() => {});
+    this.#subscription = asked.subscription;
+  }
+}
+
 /** Listens to the channel that was tuned to last. */
 export class Tuner {
   #client;
   #on;
   /** @type {import("./wamp.js").Subscription[]} */ #subscriptions = [];
   #map = "";
+  #channel = "";
+  #parts;
 
   /**
    * @param {import("./wamp.js").WampClient} client
@@ -59,12 +111,15 @@ export class Tuner {
   constructor(client, on) {
     this.#client = client;
     this.#on = on;
+    this.#parts = new Parts(client);
   }
 
   /** @param {string} channel */
   tune(channel) {
     for (const subscription of this.#subscriptions) this.#client.unsubscribe(subscription);
+    this.#parts.stop();
     this.#map = "";
+    this.#channel = channel;
     const map = this.#client.subscribe(mapOf(channel), (event) => this.#mapCame(event), { get_retained: true });
     const data = this.#client.subscribe(channel, (event) => this.#on.data(dataOf(event)));
     this.#subscriptions = [map.subscription, data.subscription];
@@ -78,7 +133,7 @@ export class Tuner {
     const text = JSON.stringify(map);
     if (text === this.#map) return;
     this.#map = text;
-    this.#on.map(map);
+    this.#parts.gather(this.#channel, map, this.#on.map);
   }
 }
 
