@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.errors import TownError
-from simulator.network import Floats, Town
+from simulator.network import Floats, Ints, Town
 from simulator.past import Past
 
 __all__ = ["LinkTransmission"]
@@ -107,16 +107,11 @@ class LinkTransmission:
     def _entering(self, flow: Floats, into: Floats, begin: Floats, end: Floats) -> tuple[Floats, Floats]:
         """(S,) parts of the step between which vehicles entered each street: the means over its feeders."""
         origins = np.zeros(len(self.waiting))
-        town, streets = self._town, len(into)
-        passing = flow[town.movement_from] * town.ratio
         weight = np.where(into > TINY, into, 1.0)
         # As what is missing from the whole step, so that nothing is exactly nothing.
-        late = np.concatenate([begin, origins])[town.movement_from] * passing
-        early = np.concatenate([1.0 - end, origins])[town.movement_from] * passing
-        return (
-            np.bincount(town.movement_to, late, streets) / weight,
-            1.0 - np.bincount(town.movement_to, early, streets) / weight,
-        )
+        late = self._junctions.into(flow * np.concatenate([begin, origins]))
+        early = self._junctions.into(flow * np.concatenate([1.0 - end, origins]))
+        return late / weight, 1.0 - early / weight
 
 
 class _Junctions:
@@ -124,9 +119,12 @@ class _Junctions:
 
     def __init__(self, town: Town) -> None:
         streets = len(town.street_ids)
-        self._from = town.movement_from
-        self._to = town.movement_to
-        self._ratio = town.ratio
+        # Sums over the feeders of a street are made in the order of their names, so that no bit depends on
+        # the order in which streets were given.
+        order = np.argsort(_ranks(town)[town.movement_from], kind="stable")
+        self._from = town.movement_from[order]
+        self._to = town.movement_to[order]
+        self._ratio = town.ratio[order]
         self._priority = town.priority
         self._feeders = streets + len(town.origins)
         self._streets = streets
@@ -137,6 +135,11 @@ class _Junctions:
         # In each round every junction meets one limit of its arms, or comes within rounding of it.
         arms = np.bincount(self._at, minlength=self._count) + np.bincount(self._start, minlength=self._count)
         self._rounds = 2 * int(arms.max())
+
+    def into(self, flow: Floats) -> Floats:
+        """(S,) what (F,) flows of the feeders bring to each street."""
+        sums: Floats = np.bincount(self._to, flow[self._from] * self._ratio, self._streets).astype(float)
+        return sums
 
     def share(self, supply: Floats, room: Floats) -> tuple[Floats, Floats]:
         """Share out one step.
@@ -152,9 +155,7 @@ class _Junctions:
             if not active.any():
                 break
             rate = np.where(active, self._priority, 0.0)
-            wanted: Floats = np.bincount(self._to, rate[self._from] * self._ratio, self._streets).astype(
-                float
-            )
+            wanted = self.into(rate)
             grow = self._growth(active, supply - flow, rate, room - into, wanted)
             flow += rate * grow[self._at]
             into += wanted * grow[self._start]
@@ -177,3 +178,14 @@ class _Junctions:
         busy = wanted > 0
         np.minimum.at(grow, self._start[busy], room[busy] / wanted[busy])
         return np.where(np.isfinite(grow), grow, 0.0)
+
+
+def _ranks(town: Town) -> Ints:
+    """(F,) the place of each feeder among all, by name; streets before origins."""
+    names = [*town.street_ids, *(town.junction_ids[junction] for junction in town.origins.tolist())]
+    streets = len(town.street_ids)
+    ranks = np.empty(len(names), np.intp)
+    ranks[sorted(range(len(names)), key=lambda feeder: (feeder >= streets, names[feeder]))] = np.arange(
+        len(names)
+    )
+    return ranks
