@@ -233,7 +233,7 @@ def test_gridlock_keeps_every_vehicle(situation):
 
 
 def shuffled(town, streets, random):
-    """The same town, its streets given in another order. Returns: (town, each street's place in the first)."""
+    """The same town, its streets in another order. Returns: (town, each street's place in the first)."""
     order = random.permutation(len(streets))
     feeders = [*town.street_ids, *(town.junction_ids[at] for at in town.origins)]
     ratios = [{} for _ in feeders]
@@ -398,7 +398,7 @@ def test_a_light_serves_its_green_whatever_the_step(times, dt):
     assert (bench.left("s0") - before) / 900 == pytest.approx(CAPACITY * green / cycle, rel=0.001)
 
 
-@pytest.mark.parametrize(("times", "saturation"), zip(PLANS, [0.3, 0.6, 0.9, 0.3], strict=True))
+@pytest.mark.parametrize(("times", "saturation"), list(zip(PLANS, [0.3, 0.6, 0.9, 0.3], strict=True)))
 def test_delay_at_a_light_that_changes_within_a_step(saturation, times):
     cycle, green, begin = times
     town = line(1000.0, 500.0)
