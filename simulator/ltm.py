@@ -85,11 +85,11 @@ class LinkTransmission:
                 begin and end.
         Returns: (F,) vehicles that passed from each feeder.
         """
-        arriving = np.broadcast_to(rates * self._dt, self.waiting.shape)
+        arriving = rates * self._dt
+        if arriving.shape != self.waiting.shape:
+            arriving = np.broadcast_to(arriving, self.waiting.shape)
         self.generated += float(arriving.sum())
         self.waiting += arriving
-        if window is not None and not (window[0].any() or (window[1] < 1.0).any()):
-            window = None
         sending = self.sending(green, None if window is None else window[1])
         supply = np.concatenate([sending, self.waiting])
         flow, into = self._junctions.share(supply, self.receiving())

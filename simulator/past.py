@@ -43,6 +43,7 @@ class Past:
         starts = np.concatenate([[0], np.cumsum(lengths * np.bincount(block))])
         self._base = starts[block] + _place_in(block)
         self._size = rows * self._stride
+        self._end = self._base + self._size
         self._counts = np.zeros(int(starts[-1]))
         self._thin = np.flatnonzero(every > 1)
         self._every = every[self._thin]
@@ -70,7 +71,7 @@ class Past:
         Args: window: (S,) parts of the step between which they rose, evenly; default: from begin to end.
         """
         self._steps += 1
-        newest = self._wrapped(self._newest + self._stride)
+        newest = self._next(self._newest)
         if len(self._thin):
             stays = self._steps % self._every != 0
             newest[self._thin] = np.where(stays, self._newest[self._thin], newest[self._thin])
@@ -82,7 +83,7 @@ class Past:
         if self._from is not None and self._to is not None:
             self._from[newest], self._to[newest] = (0.0, 1.0) if window is None else window
         self._before, self._here = self._here, self._after
-        self._after = self._wrapped(self._after + self._stride)
+        self._after = self._next(self._after)
 
     def at(self, earlier: Floats | None = None) -> Floats:
         """(S,) the counts ``lags`` steps before the end of the coming step, or up to a step ``earlier``."""
@@ -96,7 +97,7 @@ class Past:
             begin, end = self._from[after], self._to[after]
             inside = (part - begin) / np.maximum(end - begin, 1e-6)
             part = np.where((begin > 0) | (end < 1), np.clip(inside, 0.0, 1.0), part)
-        found: Floats = self._counts[here] * (1 - part) + self._counts[after] * part
+        found: Floats = self._counts.take(here) * (1 - part) + self._counts.take(after) * part
         if len(self._thin):
             found[self._thin] = self._thinned(0.0 if earlier is None else earlier[self._thin])
         return found
@@ -112,9 +113,15 @@ class Past:
         second = self._counts[base + (row + 1) % self._rows * stride]
         return np.where(row < -1, 0.0, first * (1 - part) + second * part)
 
+    def _next(self, places: Ints) -> Ints:
+        """The places a step later."""
+        places = places + self._stride
+        np.subtract(places, self._size, out=places, where=places >= self._end)
+        return places
+
     def _wrapped(self, places: Ints) -> Ints:
         """The places, those beyond an end of their ring taken back into it."""
-        places = np.where(places >= self._base + self._size, places - self._size, places)
+        places = np.where(places >= self._end, places - self._size, places)
         return np.where(places < self._base, places + self._size, places)
 
 

@@ -17,6 +17,13 @@ ROUNDING = 1e-9
 """A part of a step that differs by less from nothing or all is nothing or all."""
 
 
+DIGITS = 9
+"""Of parts of a step; what is finer is rounding."""
+
+ALWAYS = 2.0**40
+"""Seconds of a green that no run sees the end of."""
+
+
 class Signals:
     """When each street's downstream light is green.
 
@@ -44,6 +51,9 @@ class Signals:
         self._cycle = np.where(self.has_light, cycle, 1.0)
         self._begin = begin
         self._green = np.where(self.has_light, np.minimum(green, self._cycle), self._cycle)
+        self._shortest = float(cycle[self.has_light].min(initial=ALWAYS))
+        self._dt = 0.0
+        self._scaled = cycle, begin, green
 
     def __len__(self) -> int:
         """Streets that the plan is for."""
@@ -77,10 +87,41 @@ class Signals:
         """(S,) True where vehicles may leave the street at ``time`` (seconds)."""
         return ~self.has_light | ((time - self._begin) % self._cycle < self._green)
 
-    def during(self, time: float, dt: float) -> tuple[Floats, Floats, Floats]:
-        """Of the ``dt`` seconds from ``time`` on, as parts of them: (S,) how much is green; (S,) when the
-        first green begins and (S,) when the last one ends, 0 and 1 where there is none.
+    def during(self, time: float, dt: float) -> tuple[Floats, tuple[Floats, Floats] | None]:
+        """Of the ``dt`` seconds from ``time`` on, as parts of them.
+
+        Returns: (S,) how much is green; and (S,) when the first green begins and (S,) when the last one ends,
+            None where no light changes within them.
         """
+        if dt > self._shortest:
+            return self._over_cycles(time, dt)
+        # In steps; rounded, so that what is a whole number of them is one.
+        cycle, begin, green = self._in_steps(dt)
+        position = np.round((time / dt - begin) % cycle, DIGITS)
+        # What is left of a green, and what the next one has of the step.
+        left = np.minimum(np.maximum(green - position, 0.0), 1.0)
+        late = cycle - position
+        part = left + np.minimum(np.maximum(1.0 - late, 0.0), green)
+        changes = (part > 0.0) & (part < 1.0)
+        if not changes.any():
+            return part, None
+        first = np.where(changes & (left == 0.0), late, 0.0)
+        # A green that began within the step may also end there, and what was left is not the last then.
+        last = np.where(late < 1.0, np.minimum(late + green, 1.0), left)
+        return part, (first, np.where(changes, last, 1.0))
+
+    def _in_steps(self, dt: float) -> tuple[Floats, Floats, Floats]:
+        """(cycle, begin, green) in steps of ``dt``; streets without a light have a green without end."""
+        if self._dt != dt:
+            self._dt = dt
+            times = (np.where(self.has_light, self._cycle, ALWAYS), self._begin)
+            green = np.where(self.has_light, self._green, ALWAYS)
+            cycle, begin, green = (np.round(each / dt, DIGITS) for each in (*times, green))
+            self._scaled = cycle, np.where(self.has_light, begin, 0.0), green
+        return self._scaled
+
+    def _over_cycles(self, time: float, dt: float) -> tuple[Floats, tuple[Floats, Floats]]:
+        """``during`` of steps that are longer than some cycle."""
         cycle, green = self._cycle, self._green
         position = (time - self._begin) % cycle
         turns, after = np.divmod(position + dt, cycle)
@@ -91,7 +132,7 @@ class Signals:
         # does begins no green.
         since = np.where(after > ROUNDING * dt, after - green, cycle - green)
         end = _whole(1.0 - np.maximum(since, 0.0) / dt)
-        return part, np.where(part > 0, begin, 0.0), np.where(part > 0, end, 1.0)
+        return part, (np.where(part > 0, begin, 0.0), np.where(part > 0, end, 1.0))
 
 
 def _whole(part: Floats) -> Floats:

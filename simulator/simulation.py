@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
+
 from simulator.demand import Demand, Rates
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
@@ -73,8 +75,8 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            green, begin, end = self.signals.during(self.time, self._dt)
-            self.engine.step(green, self._rates(self.time), (begin, end))
+            green, window = self.signals.during(self.time, self._dt)
+            self.engine.step(green, self._rates(self.time), window)
             self._ticks += 1
 
     def run(self, seconds: float) -> None:
@@ -85,7 +87,12 @@ class Simulator:
 
     def _rates(self, time: float) -> Floats:
         """The demand, checked: what is no number would be one in every count from there on."""
-        rates = numbers(f"demand: rates at {time:g} s", self.demand.rates(time), 0.0)
+        rates = self.demand.rates(time)
+        is_one_each = isinstance(rates, np.ndarray) and rates.shape == self.town.origins.shape
+        # Of what is no number, neither comparison is true.
+        if is_one_each and rates.min(initial=0.0) >= 0.0 and rates.max(initial=0.0) < np.inf:
+            return rates
+        rates = numbers(f"demand: rates at {time:g} s", rates, 0.0)
         if len(rates) != len(self.town.origins):
             raise TownError(f"demand: {len(rates)} rates; the town has {len(self.town.origins)} origins")
         return rates

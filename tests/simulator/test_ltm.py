@@ -58,7 +58,7 @@ class Bench:
         """Advance with these rates at the origins; vehicle-seconds by the trapezium rule."""
         for _ in range(round(seconds / self.dt)):
             before = self.total()
-            green, *window = self.signals.during(self.time, self.dt)
+            green, window = self.signals.during(self.time, self.dt)
             self.engine.step(np.where(self.shut, 0.0, green), np.array(rates, float), window)
             self.steps += 1
             self.vehicle_seconds += (before + self.total()) / 2 * self.dt
@@ -133,7 +133,7 @@ def steps(situation):
     town, dt, signals, rates, count = situation
     engine = LinkTransmission(town, dt)
     for n in range(count):
-        green, *window = signals.during(n * dt, dt)
+        green, window = signals.during(n * dt, dt)
         before = engine.entered.copy(), engine.left.copy()
         flow = engine.step(green, rates, window)
         yield engine, green > 0, before, flow

@@ -71,6 +71,12 @@ def one(cycle, begin, green):
     return Signals(np.array([cycle]), np.array([begin]), np.array([green]))
 
 
+def spread(signals, time, dt):
+    """(part, begin, end) of each street."""
+    part, window = signals.during(time, dt)
+    return part, *(window or (np.zeros_like(part), np.ones_like(part)))
+
+
 @pytest.mark.parametrize(
     ("time", "dt", "expected"),
     [
@@ -88,7 +94,7 @@ def one(cycle, begin, green):
     ],
 )
 def test_the_part_of_a_step_that_is_green_and_where_it_lies(time, dt, expected):
-    parts = [float(part[0]) for part in one(60.0, 0.0, 27.0).during(time, dt)]
+    parts = [float(part[0]) for part in spread(one(60.0, 0.0, 27.0), time, dt)]
     assert parts == pytest.approx(expected, abs=1e-9)
     assert [part in (0, 1) for part in parts] == [part in (0, 1) for part in expected]
 
@@ -96,7 +102,7 @@ def test_the_part_of_a_step_that_is_green_and_where_it_lies(time, dt, expected):
 @given(st.floats(1, 200), st.floats(0, 1), st.floats(-300, 300), st.floats(0.1, 90))
 def test_the_greens_of_all_steps_add_up_to_the_greens_of_all_cycles(cycle, share, begin, dt):
     signals, steps = one(cycle, begin, share * cycle), 100
-    parts = np.array([signals.during(n * dt, dt) for n in range(steps)])[:, :, 0]
+    parts = np.array([spread(signals, n * dt, dt) for n in range(steps)])[:, :, 0]
     assert (parts >= 0).all()
     assert (parts <= 1).all()
     assert (parts[:, 2] - parts[:, 1] >= parts[:, 0] - 1e-6).all()
