@@ -1,28 +1,79 @@
-"""``python -m simulator.bench``: how fast the engine is on this machine, for a town of 9,800 streets."""
+"""``python -m simulator.bench``: how fast the engine is here, in CPU time; beside UXsim if it is installed.
+
+Towns of 360 and 9,800 streets. UXsim (``pip install uxsim``; not needed for anything else) gets streets of
+the same kind, lights of the same cycle, and trips from anywhere to anywhere; it finds routes for vehicles,
+which this simulator does not. Read ratios, not figures: other jobs on the machine slow both.
+"""
 
 from __future__ import annotations
 
+import importlib
+import random
 import time
+from typing import Any
 
 from simulator.network import Town
 from simulator.simulation import Simulator
 
 WARM_UP = 600.0
-MEASURED = 600.0
+TOWNS = {10: (1800.0, 2700), 50: (600.0, 20_000)}
+"""Rows and columns: seconds that are measured, and trips in that time."""
 
 
 def main() -> None:
-    """Print street-steps a second, the real-time factor and the start-up time."""
-    begin = time.perf_counter()
-    simulator = Simulator(Town.grid(50, 50))
-    started = time.perf_counter() - begin
+    """Print each town's real-time factors and their ratio."""
+    try:
+        rival = importlib.import_module("uxsim")
+    except ModuleNotFoundError:
+        rival = None
+    for size, (seconds, trips) in TOWNS.items():
+        streets, factor, started = ours(size, seconds)
+        line = (
+            f"{streets:,} streets, dt 1 s: {factor:,.0f} x real time ({factor * streets:.1e} street-steps/s)"
+        )
+        print(f"{line}, start-up {started:.2f} s")
+        if rival is not None:
+            other = uxsim(rival, size, seconds, trips)
+            print(f"  UXsim C++, dn 5: {other:,.0f} x real time; ratio {factor / other:.2f}")
+
+
+def ours(size: int, seconds: float) -> tuple[int, float, float]:
+    """Streets, simulated seconds in one of CPU time, and CPU seconds of the start."""
+    begin = time.process_time()
+    simulator = Simulator(Town.grid(size, size))
+    started = time.process_time() - begin
     simulator.run(WARM_UP)
-    begin = time.perf_counter()
-    simulator.run(MEASURED)
-    seconds = time.perf_counter() - begin
-    streets = len(simulator.town.street_ids)
-    print(f"{streets} streets, dt 1 s: {streets * MEASURED / seconds:.2e} street-steps/s")
-    print(f"real-time factor {MEASURED / seconds:.0f}, start-up {started:.2f} s")
+    begin = time.process_time()
+    simulator.run(seconds)
+    return len(simulator.town.street_ids), seconds / (time.process_time() - begin), started
+
+
+def uxsim(rival: Any, size: int, seconds: float, trips: int) -> float:
+    """Simulated seconds that UXsim does in one of CPU time."""
+    world = rival.World(
+        cpp=True,
+        deltan=5,
+        tmax=seconds,
+        print_mode=0,
+        save_mode=0,
+        show_mode=0,
+        show_progress=0,
+        random_seed=0,
+    )
+    town = Town.grid(size, size)
+    for name, (x, y) in zip(town.junction_ids, town.positions.tolist(), strict=True):
+        world.addNode(name, x, y, signal=[30, 30])
+    for id in town.street_ids:
+        start, end = id.split("-")
+        along = int(start.split("c")[0] == end.split("c")[0])
+        world.addLink(id, start, end, 500, free_flow_speed=50 / 3.6, jam_density=0.125, signal_group=[along])
+    chance = random.Random(0)
+    for _ in range(trips // 5):
+        begin = chance.uniform(0, seconds / 2)
+        world.adddemand(*chance.sample(town.junction_ids, 2), begin, begin + 1, volume=5)
+    begin = time.process_time()
+    world.exec_simulation()
+    return seconds / (time.process_time() - begin)
 
 
 if __name__ == "__main__":
