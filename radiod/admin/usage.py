@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Any
 
 from radiod.admin.views import in_small_steps, largest, many
+from radiod.core.access.grouping import COUNTS
 from radiod.core.access.ledger import Ledger, Line
 from radiod.core.procedures.family import Procedure
 from radiod.core.promises import Promise
@@ -15,17 +16,6 @@ from radiod.core.slices import Slices
 __all__ = ["HourView"]
 
 Answer = dict[str, Any] | Promise[dict[str, Any]]
-
-COUNTS: Final = (
-    "published",
-    "delivered",
-    "dropped",
-    "refused",
-    "calls",
-    "bytes_in",
-    "bytes_out",
-    "seconds",
-)
 
 
 class HourView:

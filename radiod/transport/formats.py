@@ -41,7 +41,8 @@ __all__ = [
     "websocket_format",
 ]
 
-RETRY_S: Final = (1.0, 3.0)
+SOONEST_S: Final = 1.0
+LATEST_S: Final = 3.0
 """Seconds after which a client is to come back if nobody knows better: each at another time, or they would
 keep each other waiting. Chromium's own are 3."""
 
@@ -261,7 +262,7 @@ def data_line(payload: Payload) -> bytes:
 
 def some_retry() -> float:
     """Seconds after which a client is to come back, if nobody knows better."""
-    return random.uniform(*RETRY_S)
+    return random.uniform(SOONEST_S, LATEST_S)
 
 
 def _quoted(position: bytes | None) -> bytes:

@@ -8,6 +8,8 @@ import contextlib
 import re
 import select
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import httpx
 import pytest
 from support.config import configuration
 from support.programs import Failed, Program
-from support.running import radiod
+from support.running import ROOT, environment, radiod
 from support.scrapes import scrape
 
 from radiod.core.delivery.settings import POLICIES
@@ -303,6 +305,27 @@ def test_guessers_that_wait_in_line(tmp_path):
         assert too_many > 0
         assert found["waiting_keys"] - before["waiting_keys"] == too_many
         assert found["wrong_keys"] - before["wrong_keys"] >= statuses.count(400)
+
+
+def radioctl(server, *words):
+    file = server.log.parent / f"radiod-{server.port}.toml"
+    command = [sys.executable, "-m", "radiod.ctl", "--config", str(file), *words]
+    subprocess.run(command, cwd=ROOT, env=environment(), timeout=SECONDS, check=True)
+
+
+def test_whoever_is_sent_away_and_who_comes_meanwhile(tmp_path):
+    with serving(tmp_path) as server, contextlib.closing(Program(server.port)) as listener:
+        listener.listen("town")
+        assert now(server, "radiod_draining") == 0
+        with counted(server, "radiod_sent_away_total", 1):
+            radioctl(server, "drain", "--over", "0")
+        assert now(server, "radiod_draining") == 1
+        with refused(server, "draining", 2):
+            for _ in range(2):
+                answer = httpx.get(f"{server.url}/listen/town", headers={"Accept": "text/event-stream"})
+                assert answer.status_code == 503
+        radioctl(server, "drain", "--cancel")
+        assert now(server, "radiod_draining") == 0
 
 
 # --- cut

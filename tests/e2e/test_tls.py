@@ -391,16 +391,25 @@ def test_a_handshake_that_never_ends_is_one_line(tmp_path):
     assert "no TLS handshake in time" in lines[0]
 
 
+def taken(port: int) -> socket.socket:
+    """A connection that the server has taken: whoever waited for its start may not have gone yet."""
+    end = time.monotonic() + SECONDS
+    while True:
+        client = socket.create_connection(("127.0.0.1", port), SECONDS)
+        with contextlib.suppress(ConnectionError):
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if client.recv(1000).startswith(b"HTTP/1.1 200"):
+                return client
+        client.close()
+        assert time.monotonic() < end
+
+
 @pytest.mark.parametrize("kind", ["ssl", "haproxy:ssl"])
 def test_connections_above_the_limit_are_closed_over_tls_too(tmp_path, kind):
     port = free_port()
     more = ["--listen", f"{kind}:{port}:privateKey={certificate(tmp_path)}:interface=127.0.0.1"]
     with radiod(tmp_path, configuration(max_connections=2), None, *more) as server:
-        held = [socket.create_connection(("127.0.0.1", server.port), SECONDS) for _ in range(2)]
-        # The server has taken both once one of them is answered.
-        for client in held:
-            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        held = [taken(server.port) for _ in range(2)]
         # It may be closed before it is known to be open here.
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), SECONDS) as client:
             client.sendall(b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n" if kind != "ssl" else b"\x16")
@@ -410,7 +419,7 @@ def test_connections_above_the_limit_are_closed_over_tls_too(tmp_path, kind):
         assert server.stop() == 0
         log = server.log.read_text()
     assert "Traceback" not in log
-    assert log.count(": 2 connections are open") == 1
+    assert ": 2 connections are open" in log
 
 
 def test_the_start_line_says_https(tls):
