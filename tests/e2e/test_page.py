@@ -28,6 +28,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from simulator import Simulator, Town
 from simulator.maps import parts, topic
+from simulator.publish import Publisher
 
 ROOT = Path(__file__).parents[2]
 TWISTD = Path(sys.executable).with_name("twistd")
@@ -419,6 +420,19 @@ def test_the_page_goes_off_the_air_with_the_server_and_comes_back_with_it(
     assert page.mark("streets") == "360"
     # Chromium itself reports each connection that was refused; nothing else may be there.
     assert [entry for entry in page.log() if entry["source"] != "network"] == []
+
+
+def test_a_town_of_ten_thousand_streets_is_published_with_default_limits(page: Page, radio: Radio) -> None:
+    simulator = Simulator(Town.grid(51, 51), "metropolis")
+    with closing(Publisher(f"{radio.url}/publish", "test-key")) as publisher:
+        for number, part in reversed(list(enumerate(parts(simulator.map()), 1))):
+            publisher.publish_topic(topic("metropolis", number), [part])
+        page.script("location.hash = 'metropolis'")
+        page.until_mark("streets", "10200")
+        simulator.run(120)
+        publisher.publish_topic("metropolis", [simulator.dump_state()], retain=False)
+    page.until_samples()
+    assert float(page.mark("total")) == pytest.approx(simulator.stats()["inside"], rel=0.01)
 
 
 def test_a_map_in_parts_is_put_together_and_each_street_has_its_own_jam(page: Page, radio: Radio) -> None:
