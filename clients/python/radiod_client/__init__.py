@@ -3,6 +3,7 @@
 ``Radio`` blocks; ``radiod_client.aio`` has the same names for asyncio. ``radiod_client.arrays`` needs NumPy.
 """
 
+from radiod_client._blocking import Radio
 from radiod_client._version import VERSION
 from radiod_client.errors import (
     CallCanceled,
@@ -24,6 +25,7 @@ __all__ = [
     "Disconnected",
     "Gap",
     "LoginRefused",
+    "Radio",
     "RadioError",
     "RemoteError",
     "Sample",

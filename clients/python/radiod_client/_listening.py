@@ -99,7 +99,8 @@ class Listening:
     def __init__(self, radio: Host, subscription: Subscription, inbox: Inbox) -> None:
         self._radio = radio
         self._subscription = subscription
-        self._inbox = inbox
+        self._inbox = self.inbox = inbox
+        self.is_closed = False
         self._first = subscription.position
 
     @property
@@ -141,12 +142,17 @@ class Listening:
             sample = self._inbox.take()
             return await self._next() if sample is None else sample
         except Disconnected:
-            if self._radio.state in ("closing", "closed"):
+            if self.is_closed or self._radio.state in ("closing", "closed"):
                 raise StopAsyncIteration from None
             raise
 
     async def close(self) -> None:
-        """Listen no longer."""
+        """Listen no longer: whoever waits for a sample is told."""
+        self.end()
+
+    def end(self) -> None:
+        """The same, in the loop's thread."""
+        self.is_closed = True
         self._radio._core().unlisten(self._subscription, self._inbox)
         self._inbox.end(Disconnected("closed"))
         self._radio._flush()
