@@ -18,7 +18,38 @@ from radiod_client._messages import Codec
 __all__ = ["Driver"]
 
 
-class Driver(asyncio.Protocol):
+class _Link(asyncio.Protocol):
+    """One connection: the end of an old one is nothing to the next."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """There is a connection."""
+        self._transport = transport  # type: ignore[assignment]
+        self._driver.on_made(self._transport)  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._driver.transport is self._transport:
+            self._driver.on_data(data)
+
+    def pause_writing(self) -> None:
+        """The server does not read."""
+        self._driver.can_write.clear()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._driver.can_write.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        if self._driver.transport is self._transport:
+            self._driver.on_lost(error)
+
+
+class Driver:
     """Keeps the core's rules on a running event loop, in whose thread all of it is called."""
 
     def __init__(
@@ -33,7 +64,9 @@ class Driver(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._address = urlsplit(url)
         self._tls = tls
-        self._transport: asyncio.Transport | None = None
+        self.transport: asyncio.Transport | None = None
+        self.can_write = asyncio.Event()
+        """Set while what is written goes out."""
         self._dialing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_working = False
@@ -49,7 +82,7 @@ class Driver(asyncio.Protocol):
 
     def flush(self) -> None:
         """Do what the core wants done: behind whatever it was told."""
-        core, transport = self.core, self._transport
+        core, transport = self.core, self.transport
         data = core.outgoing()
         if data and transport is not None:
             transport.write(data)
@@ -75,8 +108,9 @@ class Driver(asyncio.Protocol):
     def _hang_up(self) -> None:
         if self._dialing is not None:
             self._dialing.cancel()
-        elif self._transport is not None:
-            transport, self._transport = self._transport, None
+        elif self.transport is not None:
+            transport, self.transport = self.transport, None
+            self.can_write.set()
             if transport.get_write_buffer_size() and not transport.is_closing():
                 transport.close()
                 self._loop.call_later(1.0, transport.abort)
@@ -95,7 +129,7 @@ class Driver(asyncio.Protocol):
                     "server_hostname": self._address.hostname,
                 }
             port = self._address.port or (443 if tls else 80)
-            await self._loop.create_connection(lambda: self, str(self._address.hostname), port, **tls)
+            await self._loop.create_connection(lambda: _Link(self), str(self._address.hostname), port, **tls)
         except ssl.SSLCertVerificationError as refused:
             error = f"the certificate is not good: {refused.verify_message}"
         except OSError as refused:
@@ -109,23 +143,22 @@ class Driver(asyncio.Protocol):
         self.core.lost(error)
         self.flush()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def on_made(self, transport: asyncio.Transport) -> None:
         """There is a connection."""
         self._dialing = None
-        self._transport = transport  # type: ignore[assignment]
+        self.transport = transport
+        self.can_write.set()
         self.core.dialed()
         self.flush()
 
-    def data_received(self, data: bytes) -> None:
+    def on_data(self, data: bytes) -> None:
         """Bytes came."""
-        if self._transport is None:
-            return
         self.core.received(data)
         if not self._is_working:
             self._work()
 
     def _work(self) -> None:
-        transport = self._transport
+        transport = self.transport
         self._is_working = self.core.work()
         if self._is_working and transport is not None:
             # Those who listen have a turn before the next; and meanwhile nothing more is read.
@@ -135,13 +168,12 @@ class Driver(asyncio.Protocol):
             transport.resume_reading()
         self.flush()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
-        if self._transport is None:
-            return
+    def on_lost(self, error: Exception | None) -> None:
+        """The connection is gone: what came before is handled first."""
         while self.core.work():
-            """What came before it broke is handled."""
-        self._transport = None
+            pass
+        self.transport = None
+        self.can_write.set()
         self.core.lost("the connection was lost" if error is None else str(error))
         self.flush()
 
@@ -150,6 +182,6 @@ class Driver(asyncio.Protocol):
         for handle in (self._timer, self._dialing):
             if handle is not None:
                 handle.cancel()
-        if self._transport is not None:
+        if self.transport is not None:
             with contextlib.suppress(RuntimeError):
-                self._transport.abort()
+                self.transport.abort()

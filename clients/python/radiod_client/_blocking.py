@@ -124,7 +124,6 @@ class Radio:
                 if thread is not threading.current_thread():
                     thread.join(JOIN_S)
             if not self._threads[0].is_alive():
-                loop.run_until_complete(loop.shutdown_default_executor())
                 loop.close()
 
     def __enter__(self) -> Radio:
@@ -254,7 +253,8 @@ class Channel:
         thread = threading.Thread(
             target=self._call_back, args=(listening, callback), name=f"radiod_client {self.name}", daemon=True
         )
-        self._radio._threads.append(thread)
+        threads = self._radio._threads
+        threads[1:] = [each for each in threads[1:] if each.is_alive()] + [thread]
         thread.start()
         return listening
 

@@ -15,6 +15,7 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from radiod_client._asyncio import Driver
@@ -31,6 +32,7 @@ __all__ = ["Channel", "Gap", "Listening", "Radio", "Registered", "Sample"]
 
 LOG = logging.getLogger("radiod_client")
 CALL, PUBLISH = 48, 16
+POOL = 8
 
 
 class Radio:
@@ -70,6 +72,7 @@ class Radio:
         self._driver: Driver | None = None
         self._closed: asyncio.Event | None = None
         self._pid = os.getpid()
+        self._executor: ThreadPoolExecutor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.callback_errors = 0
         """Exceptions of callbacks so far."""
@@ -121,6 +124,8 @@ class Radio:
             await asyncio.wait_for(self._closed.wait(), 5.0)
         except asyncio.TimeoutError:
             self._driver.stop()
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
         # A turn for the socket to go.
         await asyncio.sleep(0)
 
@@ -173,7 +178,7 @@ class Radio:
                 value = await function(*call.args, **call.kwargs)
             else:
                 value = await asyncio.get_running_loop().run_in_executor(
-                    None, lambda: function(*call.args, **call.kwargs)
+                    self._pool(), lambda: function(*call.args, **call.kwargs)
                 )
                 if inspect.isawaitable(value):
                     value = await value
@@ -184,6 +189,12 @@ class Radio:
         else:
             call.answer(value)
         self._flush()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        """Threads for functions that are called."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(POOL, "radiod_client call")
+        return self._executor
 
     def _core(self) -> Core:
         self._check_process()
@@ -198,6 +209,14 @@ class Radio:
     def _flush(self) -> None:
         if self._driver is not None:
             self._driver.flush()
+
+    async def _until_writable(self) -> None:
+        """Wait while the server does not read. Raises: Disconnected: it does not for too long."""
+        if self._driver is not None and not self._driver.can_write.is_set():
+            try:
+                await asyncio.wait_for(self._driver.can_write.wait(), self.timeout)
+            except asyncio.TimeoutError:
+                raise Disconnected("the server does not read") from None
 
     async def _ask(self, kind: int, rest: list[Any], timeout: float) -> Any:
         core, answer = self._core(), Answer()
@@ -311,6 +330,7 @@ class Channel:
         rest = [options, self.name, radio._codec.payload([data])]
         if acknowledge:
             return int((await radio._ask(PUBLISH, rest, radio.timeout)).publication)
+        await radio._until_writable()
         radio._core().tell(PUBLISH, rest)
         radio._flush()
         return None
