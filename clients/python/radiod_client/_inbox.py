@@ -27,8 +27,7 @@ class Inbox:
         self._end: BaseException | None = None
         self.lost = 0
         """Samples that gaps told so far, where they told a number."""
-        self.position: str | None = None
-        """Of the last one taken."""
+        self._last: Sample | None = None
 
     def put(self, sample: Sample) -> None:
         """From the network: never waits."""
@@ -70,5 +69,10 @@ class Inbox:
                 self._pending = None
         if sample.gap is not None:
             self.lost += sample.gap.lost or 0
-        self.position = sample.position or self.position
+        self._last = sample
         return sample
+
+    @property
+    def position(self) -> str | None:
+        """Of the last one taken."""
+        return None if self._last is None else self._last.position

@@ -41,6 +41,7 @@ class Wire:
         self._is_binary = is_binary
         self._max_message = max_message
         self._data = bytearray()
+        self._wanted = 0
         self._pieces: list[bytes] = []
         self._opcode = 0x82 if is_binary else 0x81
         self.is_open = False
@@ -117,27 +118,39 @@ class Wire:
     def messages(self, most: int) -> list[bytes]:
         """At most so many whole messages; there are more while it is as many. Raises: WireBroken."""
         found: list[bytes] = []
-        if not self.is_open:
+        if not self.is_open or len(self._data) < self._wanted:
             return found
-        data, at = self._data, 0
+        self._wanted = 0
+        data, at, opcode = bytes(self._data), 0, self._opcode
+        size = len(data)
         try:
-            while len(found) < most:
-                frame = self._frame(at)
-                if frame is None:
-                    break
-                start, end = frame
-                if data[at] == self._opcode and not self._pieces:
-                    found.append(bytes(data[start:end]))
+            while len(found) < most and size - at > 1:
+                length = data[at + 1]
+                start = at + 2
+                # A whole head and a length that stands in it: nearly all of them.
+                if length > 126 or size - at < 4:
+                    frame = self._frame(data, at)
+                    if frame is None:
+                        break
+                    start, end = frame
                 else:
-                    self._receive(bytes(data[at:end]), found)
+                    if length == 126:
+                        length, start = data[start] << 8 | data[start + 1], at + 4
+                    end = start + length
+                    if end > size:
+                        self._wanted = end - at
+                        break
+                if data[at] == opcode and not self._pieces:
+                    found.append(data[start:end])
+                else:
+                    self._receive(data[at:end], found)
                 at = end
         finally:
-            del data[:at]
+            del self._data[:at]
         return found
 
-    def _frame(self, at: int) -> tuple[int, int] | None:
+    def _frame(self, data: bytes, at: int) -> tuple[int, int] | None:
         """Where the payload of the frame at ``at`` begins and ends; None: it is not whole."""
-        data = self._data
         size = len(data) - at
         if size < 2:
             return None
@@ -153,7 +166,11 @@ class Wire:
             length = int.from_bytes(data[at + 2 : start], "big")
         if length > self._max_message:
             raise WireBroken(f"a message of {length} bytes")
-        return None if len(data) < start + length else (start, start + length)
+        if len(data) < start + length:
+            # A long one is looked at again when it is whole, not at every read.
+            self._wanted = start + length - at
+            return None
+        return start, start + length
 
     def _receive(self, frame: bytes, found: list[bytes]) -> None:
         """The slow way: control frames, messages in pieces, and mistakes."""
