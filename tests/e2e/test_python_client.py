@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from radiod_client import (
     CallError,
     CallTimeout,
@@ -31,6 +32,21 @@ pytestmark = pytest.mark.e2e
 
 SECONDS = 30
 PYTHON = {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}", "PYTHONUNBUFFERED": "1"}
+KEY = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+PUBLIC = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(KEY)).public_key().public_bytes_raw().hex()
+USERS = f"""
+[realms.radio.users.ann]
+role = "open"
+wampcra = {{ secret = "ann-secret" }}
+
+[realms.radio.users.amy]
+role = "open"
+wampcra = {{ secret = "amy-secret", salt = "salt", iterations = 100, keylen = 32 }}
+
+[realms.radio.users.kim]
+role = "open"
+cryptosign = ["{PUBLIC}"]
+"""
 CHANNELS = """
 [realms.radio.channels.kept]
 history = { size = 10000 }
@@ -42,10 +58,9 @@ durable = true
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with radiod(
-        tmp_path_factory.mktemp("python"), configuration(CHANNELS.partition("[realms.radio.channels.log]")[0])
-    ) as it:
-        yield it
+    text = configuration(USERS + CHANNELS.partition("[realms.radio.channels.log]")[0])
+    with radiod(tmp_path_factory.mktemp("python"), text) as server:
+        yield server
 
 
 @pytest.fixture
@@ -288,13 +303,34 @@ class TestConnecting:
             with Radio(server.url, on_state=states.append) as radio:
                 radio.channel("x").subscribe(print)
         assert states == ["connecting", "open", "closed"] * 3
-        wait_for(lambda: (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before)
+        wait_for(
+            lambda: threading.active_count() <= before[0] and len(os.listdir("/proc/self/fd")) <= before[1]
+        )
 
     def test_a_wrong_ticket_and_a_right_one(self, server):
         with pytest.raises(LoginRefused):
             Radio(server.url, authid="joe", ticket="wrong").connect()
         with Radio(server.url, authid="joe", ticket="joe-ticket") as radio:
             assert radio.server["authid"] == "joe"
+
+    def test_secrets_and_keys_that_are_never_sent(self, server):
+        for authid, secret in (("ann", "ann-secret"), ("amy", "amy-secret")):
+            with Radio(server.url, authid=authid, secret=secret) as radio:
+                assert radio.server["authmethod"] == "wampcra"
+        with Radio(server.url, private_key=KEY) as radio:
+            assert radio.server["authid"] == "kim"
+        for wrong in ({"authid": "ann", "secret": "x"}, {"private_key": KEY[::-1]}):
+            with pytest.raises(LoginRefused):
+                Radio(server.url, **wrong).connect()
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"private_key": "00"}, {"ticket": "of nobody"}, {"serializer": "xml"}, {"url": "ftp://host"}],
+        ids=str,
+    )
+    def test_what_cannot_be(self, wrong):
+        with pytest.raises(ValueError):
+            Radio(**{"url": "http://host", **wrong})
 
     def test_nobody_there(self):
         with pytest.raises(ConnectFailed):

@@ -32,6 +32,7 @@ class Radio:
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
         ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         serializer: ``msgpack`` or ``json``.
         timeout: seconds that an answer may take.
         connect_timeout: seconds until a session is open.
@@ -48,6 +49,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
         connect_timeout: float = 10.0,
@@ -63,6 +65,7 @@ class Radio:
             authid=authid,
             ticket=ticket,
             secret=secret,
+            private_key=private_key,
             serializer=serializer,
             timeout=timeout,
             connect_timeout=connect_timeout,

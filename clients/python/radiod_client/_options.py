@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from radiod_client._login import Login
+from radiod_client._login import Login, key_bytes
 from radiod_client._messages import CODECS, Codec
 
 __all__ = ["buffer_settings", "codec_named", "login_with", "websocket_url"]
@@ -30,11 +30,13 @@ def codec_named(name: str) -> Codec:
     return CODECS[name]
 
 
-def login_with(realm: str, authid: str | None, ticket: str | None, secret: str | None) -> Login:
-    """Raises: ValueError: a ticket or secret of nobody."""
+def login_with(
+    realm: str, authid: str | None, ticket: str | None, secret: str | None, private_key: str | bytes | None
+) -> Login:
+    """Raises: ValueError: a ticket or secret of nobody; or a private key that is none."""
     if authid is None and (ticket is not None or secret is not None):
         raise ValueError("ticket and secret need an authid")
-    return Login(realm, authid, ticket, secret)
+    return Login(realm, authid, ticket, secret, None if private_key is None else key_bytes(private_key))
 
 
 def buffer_settings(**given: Any) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Radio:
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
         ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         timeout: seconds that an answer may take.
         connect_timeout: seconds until a session is open.
         on_state: called with ``connecting``, ``open``, ``waiting``, ``closed``.
@@ -56,6 +57,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
         connect_timeout: float = 10.0,
@@ -64,7 +66,7 @@ class Radio:
     ) -> None:
         self._url = websocket_url(url)
         self._codec = codec_named(serializer)
-        self._login = login_with(realm, authid, ticket, secret)
+        self._login = login_with(realm, authid, ticket, secret, private_key)
         self.timeout = timeout
         self._connect_timeout = connect_timeout
         self._tls = tls
