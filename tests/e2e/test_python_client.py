@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from radiod_client import (
 )
 from support.config import configuration
 from support.running import ROOT, environment, free_port, radiod
+from support.tls import Issued
 
 pytestmark = pytest.mark.e2e
 
@@ -398,6 +400,29 @@ def test_a_procedure_that_hangs_holds_up_no_close(server, other):
         assert time.monotonic() - begun < 5
     finally:
         release.set()
+
+
+def test_tls_and_a_certificate_that_is_for_somebody_else(tmp_path):
+    ca = Issued("Test CA", is_ca=True)
+    leaf = Issued("localhost", issuer=ca)
+    for name, data in {
+        "ca": ca.certificate_pem(),
+        "cert": leaf.certificate_pem(),
+        "key": leaf.key_pem(),
+    }.items():
+        (tmp_path / f"{name}.pem").write_bytes(data)
+    port = free_port()
+    endpoint = f"ssl:{port}:privateKey={tmp_path}/key.pem:certKey={tmp_path}/cert.pem:interface=127.0.0.1"
+    with radiod(tmp_path, configuration(), None, "--listen", endpoint):
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        with Radio(f"https://localhost:{port}", tls=trusting) as radio:
+            assert radio.call("radiod.echo", 1) == 1
+        with pytest.raises(ConnectFailed, match="certificate"):
+            Radio(f"https://localhost:{port}").connect()
+        with pytest.raises(ConnectFailed, match=r"certificate.*127\.0\.0\.1"):
+            Radio(f"https://127.0.0.1:{port}", tls=trusting).connect()
+        with pytest.raises(ConnectFailed):
+            Radio(f"http://127.0.0.1:{port}", connect_timeout=2).connect()
 
 
 @pytest.mark.soak
