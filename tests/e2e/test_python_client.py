@@ -268,6 +268,32 @@ class TestListening:
             radio.channel("forbidden").listen()
 
 
+class TestCreating:
+    def test_a_channel_outlives_a_cut_and_is_ours_again(self, radio, other):
+        mine = radio.create("mine", single_writer=True, history={"size": 10}, lifetime=100)
+        assert mine.extend(200) == mine.expires
+        with other.channel("mine").listen() as listening:
+            for n in range(3):
+                mine.publish(n)
+                cut(radio)
+            with pytest.raises(CallError, match="not_authorized"):
+                other.channel("mine").publish(0)
+            mine.publish(3)
+            assert numbers(listening, 3) == [(n, None) for n in range(4)]
+        mine.delete()
+        with pytest.raises(CallError, match=r"no_such_channel|channel_closed"):
+            mine.info()
+
+    def test_a_private_one_is_for_those_who_have_its_key(self, radio, other):
+        mine = radio.create("secret", public=False)
+        with pytest.raises(CallError, match="bad_key"):
+            other.channel("secret", "wrong").listen()
+        listening = other.channel("secret", mine.key).listen()
+        cut(other)
+        mine.publish(1)
+        assert listening.get(SECONDS).data == 1
+
+
 class TestCalls:
     def test_there_and_back(self, radio, other):
         radio.register("add", lambda a, b=0: a + b)

@@ -19,7 +19,7 @@ from radiod_client._listening import Listening as AsyncListening
 from radiod_client.errors import Disconnected, RadioError
 from radiod_client.samples import Sample
 
-__all__ = ["Channel", "Listening", "Radio", "Registered"]
+__all__ = ["Channel", "Created", "Listening", "Radio", "Registered"]
 
 LOG = logging.getLogger("radiod_client")
 T = TypeVar("T")
@@ -147,6 +147,17 @@ class Radio:
     def channel(self, name: str, key: str | None = None) -> Channel:
         """The channel of that name; ``key`` of a private one."""
         return Channel(self, self._radio.channel(name, key))
+
+    def create(self, name: str, *, on_owner_leave: float | str = 30, **settings: Any) -> Created:
+        """Create a channel; after a reconnection it is taken over again, silently.
+
+        Args:
+            on_owner_leave: seconds for which it waits for this Radio to come back; or ``keep``, ``delete``.
+            settings: of ``radiod.channel.create``: public, key, lifetime, single_writer, buffer, history,
+                presence, durable.
+        Raises: CallError: it is refused, or is there already.
+        """
+        return Created(self, self._run(self._radio.create(name, on_owner_leave=on_owner_leave, **settings)))
 
     def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Call a procedure: its result, or a list of several.
@@ -300,6 +311,29 @@ class Channel:
     def tune(self, **settings: Any) -> dict[str, Any]:
         """Set the server's buffer for this session. Returns: all settings in effect."""
         return self._radio._run(self._channel.tune(**settings))
+
+
+class Created(Channel):
+    """A channel that this Radio created: ``control_key`` is for whoever is to control it, too."""
+
+    def __init__(self, radio: Radio, created: aio.Created) -> None:
+        super().__init__(radio, created)
+        self._created = created
+        self.control_key = created.control_key
+        self.key = created.key
+
+    @property
+    def expires(self) -> float | None:
+        """When it ends."""
+        return self._created.expires
+
+    def extend(self, lifetime: float) -> float | None:
+        """Have it end in so many seconds from now. Returns: when that is."""
+        return self._radio._run(self._created.extend(lifetime))
+
+    def delete(self) -> None:
+        """End it."""
+        self._radio._run(self._created.delete())
 
 
 class Listening:

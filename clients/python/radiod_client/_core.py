@@ -16,6 +16,7 @@ from radiod_client._deadlines import Deadline, Deadlines
 from radiod_client._inbox import Inbox
 from radiod_client._login import Login
 from radiod_client._messages import Abort, Codec, Goodbye
+from radiod_client._owned import Owned
 from radiod_client._registration import Registration
 from radiod_client._session import Call, Session, Then
 from radiod_client._subscription import Subscription
@@ -123,6 +124,7 @@ class Core:
         self._queued: list[Ask] = []
         self.subscriptions: dict[str, Subscription] = {}
         self._registrations: list[Registration] = []
+        self._owned: list[Owned] = []
 
     # Connections.
 
@@ -214,9 +216,10 @@ class Core:
             session.end(Disconnected(str(why)))
         self._go_on(why)
 
-    def _lasting(self) -> list[Subscription | Registration]:
-        """What is made again in each session: procedures first."""
-        lasting: list[Subscription | Registration] = [*self._registrations, *self.subscriptions.values()]
+    def _lasting(self) -> list[Subscription | Registration | Owned]:
+        """What is made again in each session: procedures first, and channels before who listens to them."""
+        lasting: list[Subscription | Registration | Owned]
+        lasting = [*self._registrations, *self._owned, *self.subscriptions.values()]
         return [each for each in lasting if not each.is_over]
 
     def _go_on(self, why: RadioError) -> None:
@@ -425,6 +428,12 @@ class Core:
         """``inbox`` gets nothing more."""
         if subscription.leave(inbox) and self.subscriptions.get(subscription.name) is subscription:
             del self.subscriptions[subscription.name]
+
+    def own(self, name: str, key: str | None, control_key: str) -> Owned:
+        """Take a channel over again in each session to come; this one owns it already."""
+        made = Owned(name, key, control_key)
+        self._owned = [each for each in self._owned if not each.is_over] + [made]
+        return made
 
     def register(self, procedure: str, callee: Callable[[Call], None], then: Then) -> Registration:
         """Have calls of a procedure come to ``callee``."""

@@ -23,12 +23,13 @@ from radiod_client._core import Ask, Core
 from radiod_client._inbox import Inbox
 from radiod_client._listening import Answer, Listening, Opening
 from radiod_client._options import buffer_settings, codec_named, login_with, websocket_url
+from radiod_client._owned import Owned
 from radiod_client._registration import Registration
 from radiod_client._session import Call, value_of
 from radiod_client.errors import CallCanceled, CallError, Disconnected, RadioError
 from radiod_client.samples import Gap, Sample, before, samples_of
 
-__all__ = ["Channel", "Gap", "Listening", "Radio", "Registered", "Sample"]
+__all__ = ["Channel", "Created", "Gap", "Listening", "Radio", "Registered", "Sample"]
 
 LOG = logging.getLogger("radiod_client")
 CALL, PUBLISH = 48, 16
@@ -140,6 +141,19 @@ class Radio:
     def channel(self, name: str, key: str | None = None) -> Channel:
         """The channel of that name; ``key`` of a private one."""
         return Channel(self, name, key)
+
+    async def create(self, name: str, *, on_owner_leave: float | str = 30, **settings: Any) -> Created:
+        """Create a channel; after a reconnection it is taken over again, silently.
+
+        Args:
+            on_owner_leave: seconds for which it waits for this Radio to come back; or ``keep``, ``delete``.
+            settings: of ``radiod.channel.create``: public, key, lifetime, single_writer, buffer, history,
+                presence, durable.
+        Raises: CallError: it is refused, or is there already.
+        """
+        made = await self.call("radiod.channel.create", name, on_owner_leave=on_owner_leave, **settings)
+        owned = self._core().own(name, made.get("key"), made["control_key"])
+        return Created(self, made, owned)
 
     async def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Call a procedure: its result, or a list of several.
@@ -366,3 +380,25 @@ class Channel:
         if subscription is not None:
             subscription.tuned(settings)
         return tuned
+
+
+class Created(Channel):
+    """A channel that this Radio created: ``control_key`` is for whoever is to control it, too."""
+
+    def __init__(self, radio: Radio, made: dict[str, Any], owned: Owned) -> None:
+        super().__init__(radio, made["name"], made.get("key"))
+        self.control_key: str = made["control_key"]
+        self.expires: float | None = made["expires"]
+        self.key: str | None = made.get("key")
+        self._owned = owned
+
+    async def extend(self, lifetime: float) -> float | None:
+        """Have it end in so many seconds from now. Returns: when that is."""
+        call = self._radio.call("radiod.channel.extend", self.name, lifetime, self.control_key)
+        self.expires = (await call)["expires"]
+        return self.expires
+
+    async def delete(self) -> None:
+        """End it."""
+        self._owned.is_over = True
+        await self._radio.call("radiod.channel.delete", self.name, self.control_key)
