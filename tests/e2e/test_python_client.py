@@ -480,3 +480,27 @@ def test_a_thousand_cuts_under_500_events_a_second(radio, other, channel):
         expected = data + 1
     assert expected == count + 1
     assert bool(gaps) is (channel != "kept")
+
+
+def test_close_from_inside_a_callback(server, other):
+    radio = Radio(server.url).connect()
+    closed = threading.Event()
+    radio.channel("closing").subscribe(lambda sample: (radio.close(), closed.set()))
+    other.channel("closing").publish(1)
+    assert closed.wait(SECONDS)
+    assert radio.state == "closed"
+
+    async def play():
+        radio = await aio.Radio(server.url).connect()
+        done = asyncio.Event()
+
+        async def callback(sample):
+            await radio.close()
+            done.set()
+
+        await radio.channel("closing").subscribe(callback)
+        await asyncio.to_thread(other.channel("closing").publish, 1)
+        await asyncio.wait_for(done.wait(), SECONDS)
+        return radio.state
+
+    assert asyncio.run(play()) == "closed"
