@@ -85,7 +85,10 @@ class ChunkedBody(Body):
         self._state = AT_SIZE
 
     def take(self, data: bytes) -> bytes:
-        """As ``Body.take``; of many small chunks it takes some at a time."""
+        """As ``Body.take``; of many small chunks it takes some at a time.
+
+        What came before something wrong is given first: what is wrong there comes to light first.
+        """
         pieces: list[bytes] = []
         at = 0
         for _ in range(CHUNKS_A_STEP):
@@ -100,10 +103,15 @@ class ChunkedBody(Body):
                     break
                 self._state = BEHIND_DATA
             end = data.find(b"\n", at) + 1
-            if not end:
-                self._check_partial(data[at:])
-                break
-            self._take_line(data[at:end])
+            try:
+                if not end:
+                    self._check_partial(data[at:])
+                    break
+                self._take_line(data[at:end])
+            except BadHead:
+                if any(pieces):
+                    break
+                raise
             at = end
         self.rest = data[at:]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -111,8 +111,9 @@ class Books:
             if told := self.secrets.intersection(SECRET.findall(said)):
                 raise Finding(f"{name} shows {len(told)} secrets again")
             if name in SHOW and answer[0] == 50:
-                self.secrets.add(answer[4]["key"])
-                self.ids.append(answer[4]["id"])
+                shown = answer[3][0]
+                self.secrets.add(shown["key"])
+                self.ids.append(shown["id"])
 
     # --- strangers
 

@@ -162,6 +162,15 @@ def test_any_bytes_read_the_same_in_any_pieces(noise, before, cuts):
     assert outcome(*parts) == outcome(data)
 
 
+@pytest.mark.parametrize("wrong", [b"\r\nx\r\n", b"x", b"\r\nfffffff\r\n"])
+def test_what_came_before_something_wrong_is_given_first(wrong):
+    body = ChunkedBody(LIMIT)
+    assert body.take(b"3\r\nabc" + wrong) == b"abc"
+    for _ in range(2):
+        with pytest.raises(BadHead):
+            body.take(body.rest)
+
+
 def test_of_many_small_chunks_some_are_taken_at_a_time():
     body = ChunkedBody(1 << 20)
     first = body.take(chunked(*[b"a"] * 1000))
