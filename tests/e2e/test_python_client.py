@@ -207,7 +207,9 @@ class TestPublishing:
             assert (got["a"] == data["a"]).all()
             assert (got["f"], got["n"], got["b"]) == (1.5, 3, b"\x00\xff")
 
-    @pytest.mark.parametrize("data", [object(), {"a": [object()]}, 2**80, "\ud800"], ids=["object", "inner object", "big", "half"])
+    @pytest.mark.parametrize(
+        "data", [object(), {"a": [object()]}, 2**80, "\ud800"], ids=["object", "inner object", "big", "half"]
+    )
     def test_what_cannot_be_said_leaves_the_session_alone(self, radio, data):
         session = radio.session
         with pytest.raises((TypeError, ValueError)):
