@@ -32,8 +32,8 @@ def make_monotonic(reactor: Any) -> None:
     def seconds() -> float:
         return time.monotonic() + since
 
-    # For who only wants to know how much time passes (``ReactorClock.seconds``).
-    seconds.look = time.monotonic  # type: ignore[attr-defined] # functions have whatever attributes one gives them
+    # Who only wants to know how much time passes may ask the kernel (``ReactorClock.seconds``).
+    seconds.is_monotonic = True  # type: ignore[attr-defined] # functions have whatever attributes one gives them
     reactor.seconds = seconds
     for call in reactor.getDelayedCalls():
         if isinstance(call, DelayedCall):
@@ -51,7 +51,7 @@ class ReactorClock:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        is_real = reactor.seconds is time.time or hasattr(reactor.seconds, "look")
+        is_real = reactor.seconds is time.time or hasattr(reactor.seconds, "is_monotonic")
         self.seconds: Callable[[], float] = time.monotonic if is_real else reactor.seconds
         self._call: IDelayedCall | None = None
         self.timers = Timers(self)

@@ -3,41 +3,13 @@
 import msgspec
 import pytest
 from support.memory import RawSocketWire, WebSocketWire, client_frame
+from support.turns import ManualClock
 from twisted.internet.error import ConnectionAborted
 from twisted.python.failure import Failure
 
 from radiod.transport.inbox import SLICE_S, TURN_MESSAGES, TURN_S, Turns
 
 COUNT = 3 * TURN_MESSAGES
-
-
-class ManualClock:
-    """Time that passes with each look, and turns that are made one by one."""
-
-    def __init__(self):
-        self.look_s = 0.0
-        self._now = 0.0
-        self._due = []
-
-    @property
-    def look(self):
-        return self.seconds
-
-    def seconds(self):
-        self._now += self.look_s
-        return self._now
-
-    def soon(self, what):
-        self._due.append(what)
-
-    def turn(self):
-        due, self._due = self._due, []
-        for what in due:
-            what()
-
-    @property
-    def is_idle(self):
-        return not self._due
 
 
 class Taker:

@@ -5,34 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.json import encode
 from support.memory import RawSocketWire, WebSocketWire
+from support.turns import ManualClock
 from twisted.logger import capturedLogs
 
 from radiod.transport.entrance import ACCEPTED, Entrance
 from radiod.transport.newcomers import AT_ONCE_S, LOOK_S, SHARE_S, SILENT, SILENT_S, WINDOW_S, Newcomers
 from radiod.wire.doors import Door
-
-
-class ManualClock:
-    """Time that stands still, and turns that are made one by one."""
-
-    def __init__(self):
-        self.now = 0.0
-        self._due = []
-
-    def seconds(self):
-        return self.now
-
-    def soon(self, what):
-        self._due.append(what)
-
-    def turn(self):
-        due, self._due = self._due, []
-        for what in due:
-            what()
-
-    @property
-    def is_idle(self):
-        return not self._due
 
 
 class Line:
