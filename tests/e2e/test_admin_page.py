@@ -16,18 +16,10 @@ from selenium.common.exceptions import NoSuchElementException, StaleElementRefer
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
+from support.browsers import NEEDS_CHROMIUM, PATIENCE, chromium
 from support.config import configuration
 from support.running import Server, free_port, radiod
 from support.sockets import RawClient
-
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-PATIENCE = 30
-"""Seconds after which something that has not happened on the page will not happen any more."""
-
-SWITCHES = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1440,900"
-)
 
 EVIL = "<img/src=x/onerror=document.title='taken'>"
 TURNED = "a\u202etxt.exe\u200b"
@@ -68,9 +60,7 @@ WebSocket.prototype.send = function (data) { window.sent.push(data); return send
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(
-        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs the packages chromium and chromium-driver"
-    ),
+    NEEDS_CHROMIUM,
 ]
 
 
@@ -153,15 +143,9 @@ def client(server: Server) -> Iterator[Callable[..., RawClient]]:
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """A Chromium with an empty profile."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for switch in [*SWITCHES.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COUNTED})
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COUNTED})
+        yield driver
 
 
 @pytest.fixture

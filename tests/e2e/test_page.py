@@ -24,6 +24,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
+from support.browsers import NEEDS_CHROMIUM, PATIENCE, chromium
 from websockets.sync.server import Server, ServerConnection, serve
 
 from simulator import Simulator, Town
@@ -32,15 +33,6 @@ from simulator.publish import Publisher
 
 ROOT = Path(__file__).parents[2]
 TWISTD = Path(sys.executable).with_name("twistd")
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-PATIENCE = 30
-"""Seconds after which something that has not happened on the page will not happen any more."""
-
-SWITCHES = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1440,900"
-)
-
 EVIL = "<img/src=x/onerror=document.title='taken'>"
 CONFIG = f"""
 [[listen]]
@@ -57,9 +49,7 @@ publish = ["*"]
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(
-        not (CHROMIUM.exists() and DRIVER.exists()), reason="needs the packages chromium and chromium-driver"
-    ),
+    NEEDS_CHROMIUM,
 ]
 
 
@@ -227,14 +217,8 @@ def radio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radio]:
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """A Chromium with an empty profile."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for switch in [*SWITCHES.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 @pytest.fixture
