@@ -212,12 +212,13 @@ def test_what_goes_on(page: Page, client: Callable[..., RawClient], server: Serv
     assert who[1:3] == ["open", "anonymous"]
     assert who[4].startswith("tcp:127.0.0.1:")
     assert who[5] == "1"
-    (slow,) = [row for row in page.rows("listeners") if row[0] == who[0]]
+    # Each table is filled when its own answer has come.
+    (slow,) = page.until(lambda: [row for row in page.rows("listeners") if row[0] == who[0]])
     assert slow[1:3] == ["weather.island", "100 of 100"]
     assert int(slow[4].replace(",", "")) > 0
     assert slow[5] == "ring"
-    assert page.row("channels", "weather.island")[5] == "1,000"
-    assert page.row("keys", "sample")[2] == "7"
+    assert page.until(lambda: page.row("channels", "weather.island"))[5] == "1,000"
+    assert page.until(lambda: page.row("keys", "sample"))[2] == "7"
     page.until(lambda: "API-KEY not valid" in page.text("log"))
     assert "boss as operator by ticket" in page.text("log")
     figures = page.text("figures")
