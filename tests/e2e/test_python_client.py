@@ -287,7 +287,7 @@ class TestCreating:
             mine.info()
 
     def test_a_private_one_is_for_those_who_have_its_key(self, radio, other):
-        mine = radio.create("secret", public=False)
+        mine = radio.create("secret", public=False, history={"size": 10})
         with pytest.raises(CallError, match="bad_key"):
             other.channel("secret", "wrong").listen()
         listening = other.channel("secret", mine.key).listen()
