@@ -101,7 +101,7 @@ class Radio:
         driver.flush()
         try:
             await answer
-        except driver.canceled:
+        except (RadioError, driver.canceled):
             await self.close()
             raise
         return self
