@@ -468,6 +468,7 @@ class TestDoubts:
         client.settle()
         client.sleep(4)
         radio.publish(1)
+        client.settle()
         client.sleep(60)
         assert self.said(caplog) == []
 

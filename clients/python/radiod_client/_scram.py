@@ -110,7 +110,7 @@ def _is_bearable(salt: bytes, iterations: int, memory: Any) -> bool:
     """Whether argon2 takes it, and we do."""
     if not isinstance(memory, int) or len(salt) < 8:
         return False
-    return 8 <= memory <= MOST_MEMORY and 0 < iterations and iterations * memory <= MOST_WORK
+    return 8 <= memory <= MOST_MEMORY and iterations > 0 and iterations * memory <= MOST_WORK
 
 
 def make_nonce() -> str:

@@ -83,7 +83,7 @@ class Subscription:
     @property
     def is_pending(self) -> bool:
         """Whether the server has been asked, and has not answered yet."""
-        return self._is_asked and self._id is None
+        return self._is_asked
 
     def leave(self, inbox: Inbox) -> bool:
         """One less. Returns: whether nobody is left, and the subscription has ended."""
@@ -122,7 +122,7 @@ class Subscription:
     def end(self, error: RadioError) -> None:
         """Nothing more comes, for all who wait."""
         self.is_over = True
-        self._session, self._id = None, None
+        self._session, self._id, self._is_asked = None, None, False
         for inbox in self._inboxes:
             inbox.end(error)
         waiting, self._waiting = self._waiting, []
@@ -175,6 +175,7 @@ class Subscription:
     def _on_subscribed(self, session: Session, message: Any, error: RadioError | None) -> None:
         if is_disconnected(error):
             return
+        self._is_asked = False
         if self._session is None:
             self._on_left(session, message)
             return

@@ -181,7 +181,8 @@ def stream_id(id: str | int | None) -> str | int:
     """One that is made up if none is given. Raises: ValueError: no id of a stream."""
     if id is None:
         return secrets.token_hex(8)
-    is_right = 1 <= len(id) <= 64 if isinstance(id, str) else -(2**53) <= id <= 2**53
-    if isinstance(id, bool) or not is_right:
+    is_text = isinstance(id, str) and 1 <= len(id) <= 64
+    is_number = isinstance(id, int) and not isinstance(id, bool) and abs(id) <= 2**53
+    if not (is_text or is_number):
         raise ValueError("id: expected a text of 1 to 64 characters, or an integer up to 2**53")
     return id
