@@ -34,7 +34,7 @@ class Answer(Protocol):
 
     def __await__(self) -> Generator[Any, None, Any]: ...
 
-    async def within(self, seconds: float, error: Exception | None = None) -> Any:
+    async def within(self, seconds: float | None, error: Exception | None = None) -> Any:
         """Raises: ``error``, or CallTimeout: it did not come in time."""
 
 
@@ -64,7 +64,7 @@ class Transport(Protocol):
     def resume(self) -> None: ...
 
 
-def late(seconds: float) -> CallTimeout:
+def late(seconds: float | None) -> CallTimeout:
     """No answer came."""
     return CallTimeout("wamp.error.timeout", [f"no answer within {seconds:g} s"])
 

@@ -58,13 +58,14 @@ class _Answer:
     def __await__(self) -> Generator[Any, None, Any]:
         return self._deferred.__await__()
 
-    async def within(self, seconds: float, error: Exception | None = None) -> Any:
+    async def within(self, seconds: float | None, error: Exception | None = None) -> Any:
         """Raises: ``error``, or CallTimeout: it did not come in time."""
 
         def on_late(result: object, seconds: float) -> Failure:
             return Failure(error or late(seconds))
 
-        self._deferred.addTimeout(seconds, self._driver.reactor, on_late)
+        if seconds is not None:
+            self._deferred.addTimeout(seconds, self._driver.reactor, on_late)
         return await self._deferred
 
 
