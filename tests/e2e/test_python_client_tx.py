@@ -264,6 +264,35 @@ class TestAsking:
                 await mine.info()
 
 
+class TestWriting:
+    @pytest_twisted.ensureDeferred
+    async def test_a_writer_sends_only_what_is_wanted(self, server):
+        async with radios(server) as (radio, other):
+            async with radio.channel("demand").writer() as writer:
+                assert await writer.put(0) is False
+                waiting = writer.put(1, wait=True)
+                listening = await other.channel("demand").listen()
+                assert await waiting is True
+                assert writer.wanted
+                assert writer.readers == 1
+                assert (await listening.get(SECONDS)).data == 1
+                await listening.close()
+            writer = await radio.channel("unheard").writer()
+            assert await writer.wait_wanted(0.05) is False
+            await writer.close()
+            assert writer.is_closed
+
+    @pytest_twisted.ensureDeferred
+    async def test_a_stream(self, server):
+        async with radios(server) as (radio, other):
+            listening = await other.channel("run").listen()
+            async with radio.channel("run").stream("first") as stream:
+                await stream.put(1)
+            seen = [await listening.get(SECONDS) for _ in range(2)]
+            assert [(sample.data, sample.stream["id"]) for sample in seen] == [(1, "first"), (None, "first")]
+            assert seen[1].stream["end"] is True
+
+
 async def readers(channel):
     """How many listen; a topic whose events nobody counts is no channel."""
     try:

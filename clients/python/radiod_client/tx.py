@@ -18,10 +18,22 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from radiod_client import _channel, _listening, _twisted, aio
+from radiod_client import _channel, _listening, _twisted, _writing, aio
 from radiod_client.samples import Gap, Sample
 
-__all__ = ["Channel", "Created", "Gap", "Listening", "Opening", "Radio", "Registered", "Sample"]
+__all__ = [
+    "Channel",
+    "Created",
+    "Gap",
+    "Listening",
+    "Opening",
+    "Radio",
+    "Registered",
+    "Sample",
+    "Stream",
+    "Writer",
+    "WriterOpening",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -173,6 +185,18 @@ class Channel(_Face[_channel.Channel]):
         return Deferred.fromCoroutine(made).addCallback(Listening)
 
     publish = _deferred(_channel.Channel.publish)
+
+    def writer(self) -> WriterOpening:
+        """Open it for writing: ``async with channel.writer() as writer``, or a Deferred of a Writer.
+
+        Fails with: CallError: it is refused.
+        """
+        return WriterOpening(self._inner.writer())
+
+    def stream(self, id: str | int | None = None) -> Stream:
+        """A run of samples: ``async with channel.stream() as stream``. Raises: ValueError: no such id."""
+        return Stream(self._inner.stream(id))
+
     history = _deferred(_channel.Channel.history)
     latest = _deferred(_channel.Channel.latest)
     info = _deferred(_channel.Channel.info)
@@ -207,13 +231,20 @@ class Created(Channel):
         return Deferred.fromCoroutine(self._inner.delete())
 
 
-class Opening(Deferred["Listening"]):
+class _Begun(Deferred[T]):
+    """What is a Deferred and something else besides."""
+
+    def __init__(self, opening: Coroutine[Any, Any, Inner], face: Callable[[Inner], T]) -> None:
+        opened = Deferred.fromCoroutine(opening)
+        super().__init__(lambda _: opened.cancel())
+        opened.addCallback(face).chainDeferred(self)
+
+
+class Opening(_Begun["Listening"]):
     """A ``listen`` that has begun: a Deferred of the Listening, or iterated over its samples."""
 
     def __init__(self, inner: _listening.Opening) -> None:
-        opened = Deferred.fromCoroutine(inner._open())
-        super().__init__(lambda _: opened.cancel())
-        opened.addCallback(Listening).chainDeferred(self)
+        super().__init__(inner._open(), Listening)
 
     async def __aiter__(self) -> AsyncIterator[Sample]:
         listening = await self
@@ -261,3 +292,66 @@ class Listening(_Face[_listening.Listening]):
 
     async def __aexit__(self, *_: object) -> None:
         self._inner.end()
+
+
+class WriterOpening(_Begun["Writer"]):
+    """A ``writer()`` that has begun: a Deferred of the Writer, or used by ``async with``."""
+
+    def __init__(self, inner: _writing.WriterOpening) -> None:
+        super().__init__(inner._open(), Writer)
+        self._writer: Writer | None = None
+
+    async def __aenter__(self) -> Writer:
+        self._writer = await self
+        return self._writer
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+
+
+class Writer(_Face[_writing.Writer]):
+    """A channel that is open for writing, over reconnections too."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens: what the server said last."""
+        return self._inner.wanted
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, or taken away."""
+        return self._inner.is_closed
+
+    @property
+    def readers(self) -> int:
+        """How many listened when the server said so last: when the first came, or the last had gone."""
+        return self._inner.readers
+
+    wait_wanted = _deferred(_writing.Writer.wait_wanted)
+    put = _deferred(_writing.Writer.put)
+    close = _deferred(_writing.Writer.close)
+
+    async def __aenter__(self) -> Writer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._inner.close()
+
+
+class Stream(_Face[_writing.Stream]):
+    """Samples that belong together: each listener sees ``sample.stream``, ``{id, counter, begin, end}``."""
+
+    @property
+    def id(self) -> str | int:
+        """What listeners know it by."""
+        return self._inner.id
+
+    put = _deferred(_writing.Stream.put)
+    close = _deferred(_writing.Stream.close)
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._inner.__aexit__(*raised)
