@@ -15,14 +15,17 @@ from radiod_client.errors import (
     LoginRefused,
     RadioError,
     RemoteError,
+    ServiceError,
 )
 from radiod_client.samples import Gap, Sample
+from radiod_client.services import CurrentCall, Service, current_call
 
 __all__ = [
     "CallCanceled",
     "CallError",
     "CallTimeout",
     "ConnectFailed",
+    "CurrentCall",
     "Disconnected",
     "Gap",
     "LoginRefused",
@@ -30,6 +33,9 @@ __all__ = [
     "RadioError",
     "RemoteError",
     "Sample",
+    "Service",
+    "ServiceError",
+    "current_call",
 ]
 
 __version__ = VERSION
