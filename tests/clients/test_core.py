@@ -403,3 +403,85 @@ def test_any_split_of_the_bytes_gives_the_same_messages(steps):
     client.settle(7)
     data = [sample.data for sample in client.taken(inbox)]
     assert data == list(range(len(steps)))[len(steps) - len(data) :]
+
+
+class TestListeningAndLeavingAtOnce:
+    """The server has not answered SUBSCRIBE yet: a session has one subscription of a topic."""
+
+    def test_nothing_is_left_there(self, radio, client):
+        inbox = client.listen()
+        subscription = client.core.lasting.subscriptions["numbers"]
+        # Up to SUBSCRIBE, and not its answer.
+        while not subscription.is_pending:
+            client.move()
+        client.core.lasting.unlisten(subscription, inbox)
+        client.settle()
+        assert not client.connection.is_listening
+        assert [message[0] for message in radio.asked][-1] == 34
+
+    @pytest.mark.parametrize("is_cut", [False, True])
+    def test_the_next_one_begins_behind_it(self, radio, client, is_cut):
+        for value in range(3):
+            radio.publish(value)
+        first = client.listen()
+        subscription = client.core.lasting.subscriptions["numbers"]
+        while not subscription.is_pending:
+            client.move()
+        client.core.lasting.unlisten(subscription, first)
+        second = client.listen(last=2)
+        if is_cut:
+            client.cut()
+            client.sleep(1)
+        client.settle()
+        radio.publish(3)
+        client.settle()
+        assert [sample.data for sample in client.taken(second)] == [1, 2, 3]
+        assert client.taken(first) == []
+
+
+class TestDoubts:
+    """A typo in a channel's name is silence: somebody must say so."""
+
+    def said(self, caplog):
+        return [record.getMessage() for record in caplog.records if "silent" in record.getMessage()]
+
+    def test_a_channel_that_nobody_knows(self, radio, client, caplog):
+        radio.refusals["radiod.channel.get"] = "radiod.error.no_such_channel"
+        client.listen()
+        client.settle()
+        client.sleep(4)
+        assert self.said(caplog) == []
+        client.sleep(2)
+        assert len(self.said(caplog)) == 1
+        assert "numbers" in self.said(caplog)[0]
+        assert "no such channel" in self.said(caplog)[0]
+
+    def test_a_channel_that_was_silent_for_ever(self, client, caplog):
+        client.listen()
+        client.settle()
+        client.sleep(60)
+        assert "nothing was ever published" in self.said(caplog)[0]
+        assert len(self.said(caplog)) == 1
+
+    def test_one_that_speaks(self, radio, client, caplog):
+        client.listen()
+        client.settle()
+        client.sleep(4)
+        radio.publish(1)
+        client.settle()
+        client.sleep(60)
+        assert self.said(caplog) == []
+
+    def test_one_that_spoke_before(self, radio, client, caplog):
+        radio.publish(1)
+        client.listen()
+        client.settle()
+        client.sleep(60)
+        assert self.said(caplog) == []
+
+    def test_nobody_is_told_of_what_he_left(self, client, caplog):
+        inbox = client.listen()
+        client.settle()
+        client.core.lasting.unlisten(client.core.lasting.subscriptions["numbers"], inbox)
+        client.sleep(60)
+        assert self.said(caplog) == []

@@ -44,7 +44,7 @@ class _Answer:
     def __await__(self) -> Generator[Any, None, Any]:
         return self._future.__await__()
 
-    async def within(self, seconds: float, error: Exception | None = None) -> Any:
+    async def within(self, seconds: float | None, error: Exception | None = None) -> Any:
         """Raises: ``error``, or CallTimeout: it did not come in time."""
         try:
             return await asyncio.wait_for(self._future, seconds)

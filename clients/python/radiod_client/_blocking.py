@@ -30,7 +30,7 @@ class Radio:
 
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
-        ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        ticket: of ``authid``; or ``secret`` (WAMP-CRA) or ``password`` (SCRAM), which are never sent.
         private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         serializer: ``msgpack`` or ``json``.
         timeout: seconds that an answer may take.
@@ -48,6 +48,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        password: str | None = None,
         private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
@@ -64,6 +65,7 @@ class Radio:
             authid=authid,
             ticket=ticket,
             secret=secret,
+            password=password,
             private_key=private_key,
             serializer=serializer,
             timeout=timeout,

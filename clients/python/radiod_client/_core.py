@@ -141,6 +141,11 @@ class Core:
         except (ValueError, WireBroken) as error:
             self._break(Disconnected(f"the server does not keep to the protocol: {error}"))
             return False
+        except Exception as error:
+            # Whatever it was that it sent: this connection ends, and nothing else.
+            LOG.exception("a message could not be handled")
+            self._break(Disconnected(f"a message could not be handled: {error!r}"))
+            return False
         if wire.is_over:
             self._why = self._why or Disconnected(wire.ending)
             self._told = wire.told if self._told is None else self._told
