@@ -153,7 +153,7 @@ class Core:
             self._why = self._why or Disconnected(wire.ending)
             self._told = wire.told if self._told is None else self._told
             self.should_hang_up = True
-        return len(messages) == most and not self.should_hang_up
+        return (len(messages) == most or wire.is_broken) and not self.should_hang_up
 
     def outgoing(self) -> bytes:
         """What is to be written now; once."""
