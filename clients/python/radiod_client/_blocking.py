@@ -10,6 +10,7 @@ import os
 import queue
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
@@ -22,7 +23,9 @@ __all__ = ["Channel", "Created", "Listening", "Radio", "Registered"]
 
 LOG = logging.getLogger("radiod_client")
 T = TypeVar("T")
-JOIN_S = 8.0
+JOIN_S = 5.0
+"""How long ``close`` waits for callbacks that do not return, for all of them together."""
+CLOSE_S = 8.0
 
 
 class Radio:
@@ -120,13 +123,16 @@ class Radio:
         if loop is None or os.getpid() != self._pid:
             return
         try:
-            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(JOIN_S)
+            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(CLOSE_S)
         finally:
             self._states.put("")
             loop.call_soon_threadsafe(loop.stop)
+            end = time.monotonic() + JOIN_S
             for thread in self.threads:
                 if thread is not threading.current_thread():
-                    thread.join(JOIN_S)
+                    thread.join(max(end - time.monotonic(), 0.0))
+                    if thread.is_alive():
+                        LOG.warning("%s still runs: a callback does not return", thread.name)
             if not self.threads[0].is_alive():
                 loop.close()
 
