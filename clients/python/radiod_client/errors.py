@@ -11,6 +11,7 @@ __all__ = [
     "ConnectFailed",
     "Disconnected",
     "LoginRefused",
+    "PublishRefused",
     "RadioError",
     "RemoteError",
 ]
@@ -63,6 +64,15 @@ class RemoteError(CallError):
         self.type = str(self.kwargs.get("type", ""))
         self.message = str(self.kwargs.get("message", ""))
         self.traceback = str(self.kwargs.get("traceback", ""))
+
+
+class PublishRefused(RadioError):
+    """The server refuses a sample that came over HTTP: ``status`` is HTTP's, ``text`` the server's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status} {text}")
+        self.status = status
+        self.text = text
 
 
 _BY_URI = {"wamp.error.timeout": CallTimeout, "wamp.error.canceled": CallCanceled}

@@ -19,12 +19,14 @@ from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from radiod_client import _channel, _listening, _twisted, _writing, aio
+from radiod_client._treq import HttpPublisher
 from radiod_client.samples import Gap, Sample
 
 __all__ = [
     "Channel",
     "Created",
     "Gap",
+    "HttpPublisher",
     "Listening",
     "Opening",
     "Radio",
