@@ -17,14 +17,17 @@ from radiod_client.errors import (
     PublishRefused,
     RadioError,
     RemoteError,
+    ServiceError,
 )
 from radiod_client.samples import Gap, Sample
+from radiod_client.services import CurrentCall, Service, current_call
 
 __all__ = [
     "CallCanceled",
     "CallError",
     "CallTimeout",
     "ConnectFailed",
+    "CurrentCall",
     "Disconnected",
     "Gap",
     "HttpPublisher",
@@ -34,6 +37,9 @@ __all__ = [
     "RadioError",
     "RemoteError",
     "Sample",
+    "Service",
+    "ServiceError",
+    "current_call",
 ]
 
 __version__ = VERSION

@@ -6,7 +6,6 @@ What the core tells is told to users behind its turn: their code never runs insi
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import time
 from collections import deque
@@ -192,6 +191,7 @@ class Driver(_driver.Driver):
     """
 
     canceled = CancelledError
+    runs_functions = True
 
     def __init__(
         self,
@@ -253,10 +253,13 @@ class Driver(_driver.Driver):
         finally:
             self._is_draining = False
 
-    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """In the reactor's thread: a Deferred and a coroutine are waited for."""
-        value = function(*args, **kwargs)
-        return await value if inspect.isawaitable(value) else value
+    def from_thread(self, action: Callable[..., object], *args: Any) -> None:
+        """In the reactor's thread."""
+        self.reactor.callFromThread(self._do, action, *args)
+
+    def _do(self, action: Callable[..., object], *args: Any) -> None:
+        action(*args)
+        self.flush()
 
     async def settled(self) -> None:
         """Until the sockets are gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = [
@@ -14,7 +15,10 @@ __all__ = [
     "PublishRefused",
     "RadioError",
     "RemoteError",
+    "ServiceError",
 ]
+
+_URI = re.compile(r"[^\s.#]+(\.[^\s.#]+)*")
 
 
 class RadioError(Exception):
@@ -73,6 +77,19 @@ class PublishRefused(RadioError):
         super().__init__(f"{status} {text}")
         self.status = status
         self.text = text
+
+
+class ServiceError(CallError):
+    """What a function that is called raises to refuse with a URI of its own: ``ServiceError(uri, …)``.
+
+    Its arguments and keywords arrive as ``arguments`` and ``kwargs`` of the caller's ``CallError``.
+    Raises: ValueError: ``uri`` is none.
+    """
+
+    def __init__(self, uri: str, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(uri, str) or not _URI.fullmatch(uri):
+            raise ValueError(f"no URI of an error: {uri!r}; expected words with dots between")
+        super().__init__(uri, list(args), kwargs)
 
 
 _BY_URI = {"wamp.error.timeout": CallTimeout, "wamp.error.canceled": CallCanceled}
