@@ -83,6 +83,13 @@ class Calc(Service):
         finally:
             self.canceled.set()
 
+    async def rpc_greedy(self):
+        try:
+            while True:
+                yield 1
+        finally:
+            self.canceled.set()
+
     def rpc_steps(self, n):
         for number in range(n):
             current_call().progress(number)
@@ -356,10 +363,12 @@ class TestProgress:
         with pytest.raises(CallError, match="one by one"):
             proxy.count(10_001)
 
-    @pytest.mark.parametrize("name", ["count", "acount"])
-    def test_a_break_closes_the_generator(self, proxy, calc, name):
-        for number in proxy[name].iter(10**9):
-            if number == 3:
+    @pytest.mark.parametrize(
+        ("name", "args"), [("count", [10**9]), ("acount", [10**9]), ("greedy", [])], ids=str
+    )
+    def test_a_break_closes_the_generator(self, proxy, calc, name, args):
+        for number in proxy[name].iter(*args):
+            if number in (1, 3):
                 break
         assert calc.canceled.wait(SECONDS)
 
