@@ -246,6 +246,11 @@ class TestCalling:
         with pytest.raises(TypeError):
             next(proxy.count.iter())
 
+    def test_completion_knows_what_is_below(self, proxy):
+        assert {"add", "trig", "const"} <= set(dir(proxy))
+        assert "half" in dir(proxy.trig)
+        assert "iter" in dir(proxy.add)
+
     def test_a_signature_is_told(self, proxy, other):
         told = other.call("radiod.rpc.describe", "rpc.calc.add")["signature"]
         assert told["doc"] == "The sum."
