@@ -1,5 +1,7 @@
 """The Python client's core, on a clock that stands: connections that come and go, and what is never lost."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from radiod_client import CallError, CallTimeout, ConnectFailed, Disconnected, G
 from radiod_client._login import Login
 from support.fake_radio import Client, Radio, frame
 from websockets.frames import Opcode
+from websockets.utils import accept_key
 
 CALL, PUBLISH = 48, 16
 
@@ -109,6 +112,45 @@ class TestConnecting:
         client.sleep(15)
         assert client.core.state == "open"
 
+    def test_a_ticket_that_is_over_ends_the_client(self, radio, client):
+        inbox = client.listen()
+        client.settle()
+        client.connection.send(6, {"message": "expired"}, "radiod.close.expired")
+        client.settle()
+        radio.abort = [{"message": "key not let in: expired"}, "wamp.error.authentication_failed"]
+        client.sleep(1)
+        assert client.core.state == "closed"
+        with pytest.raises(LoginRefused, match="expired"):
+            inbox.take()
+
+    def test_one_that_is_suspended_may_come_back(self, radio, client):
+        radio.abort = [{"message": "key not let in: suspended"}, "wamp.error.authentication_failed"]
+        client.cut()
+        client.sleep(5)
+        assert client.core.state == "waiting"
+        radio.abort = None
+        client.sleep(15)
+        assert client.core.state == "open"
+        # Whoever connects is there to be told.
+        radio.abort = [{"message": "key not let in: suspended"}, "wamp.error.authentication_failed"]
+        assert isinstance(Client(radio).start().started[0], LoginRefused)
+
+    @pytest.mark.parametrize("offered", [None, "wamp.2.cbor", "wamp.2.msgpack, wamp.2.json"], ids=str)
+    def test_a_server_that_speaks_something_else(self, radio, offered):
+        client = Client(radio)
+        client.core.start(lambda value, error: client.started.append(error))
+        client.core.dialed()
+        key = re.search(rb"Sec-WebSocket-Key: (.*)\r\n", client.core.outgoing())[1].decode()
+        head = ["HTTP/1.1 101 OK", "Upgrade: websocket", "Connection: Upgrade"]
+        head.append(f"Sec-WebSocket-Accept: {accept_key(key)}")
+        if offered is not None:
+            head.append(f"Sec-WebSocket-Protocol: {offered}")
+        client.core.received(("\r\n".join(head) + "\r\n\r\n").encode())
+        assert client.core.should_hang_up
+        client.core.lost()
+        assert isinstance(client.started[0], ConnectFailed)
+        assert re.search("WAMP|[Pp]rotocol", str(client.started[0]))
+
     def test_close_says_goodbye(self, radio, client):
         client.core.close()
         client.settle()
@@ -173,6 +215,10 @@ class TestTheBytes:
             b"\x82\x7f\x7f" + b"\xff" * 7,
             b"\xf2\x00",
             b"\x80\x00",
+            frame(b"\x84\x24\x01\x02\x80"),
+            frame(b"\xff" * 300),
+            frame(b"\x93\x24\x07\x01\x80")[:-1] + b"\x89\x00",
+            frame(b"\x82\x63\x01"),
         ],
         ids=str,
     )
@@ -332,6 +378,47 @@ class TestListening:
         client.settle()
         with pytest.raises(CallError, match="channel_closed"):
             inbox.take()
+
+
+@given(st.binary(max_size=200), st.integers(1, 50), st.booleans())
+def test_no_bytes_of_a_server_do_more_than_end_its_connection(data, step, is_framed):
+    client = Client(Radio()).start()
+    inbox = client.listen()
+    client.settle()
+    client.connection.output += frame(data) if is_framed else data
+    client.settle(step)
+    # Half a frame may stand there, and take all that comes behind it for its own.
+    client.cut()
+    client.sleep(60)
+    client.radio.publish(7)
+    client.settle()
+    assert client.core.state == "open"
+    assert client.taken(inbox)[-1].data == 7
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 99) | st.text(max_size=3) | st.binary(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["_seq", "_epoch", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from([2, 3, 4, 6, 8, 17, 33, 35, 36, 50, 65, 67, 68, 69]), st.lists(VALUES, max_size=6))
+def test_no_message_of_a_server_does_more_than_end_its_connection(kind, rest):
+    client = Client(Radio()).start()
+    inbox = client.listen()
+    client.core.lasting.register("mine", lambda call: call.answer(1), lambda *answer: None)
+    client.settle()
+    client.connection.send(kind, *rest)
+    client.settle()
+    client.sleep(60)
+    assert client.core.state in ("open", "closed")
+    if client.core.state == "closed":
+        # It was told so, and everybody else is.
+        with pytest.raises((Disconnected, LoginRefused)):
+            client.taken(inbox)
 
 
 steps = st.lists(

@@ -24,8 +24,11 @@ __all__ = ["Channel", "Created", "Iteration", "Listening", "Proxy", "Radio", "Re
 
 LOG = logging.getLogger("radiod_client")
 T = TypeVar("T")
-JOIN_S = 8.0
+JOIN_S = 5.0
+"""How long ``close`` waits for callbacks that do not return, for all of them together."""
 IDLE_S = 0.5
+"""And for functions that others called."""
+CLOSE_S = 8.0
 
 
 class Radio:
@@ -124,14 +127,17 @@ class Radio:
         if loop is None or os.getpid() != self._pid:
             return
         try:
-            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(JOIN_S)
+            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(CLOSE_S)
         finally:
             self._states.put("")
             self._home.close()
             loop.call_soon_threadsafe(loop.stop)
+            end = time.monotonic() + JOIN_S
             for thread in self.threads:
                 if thread is not threading.current_thread():
-                    thread.join(JOIN_S)
+                    thread.join(max(end - time.monotonic(), 0.0))
+                    if thread.is_alive():
+                        LOG.warning("%s still runs: a callback does not return", thread.name)
             self._join_idle()
             if not self.threads[0].is_alive():
                 loop.close()

@@ -253,7 +253,7 @@ class Subscription:
         if is_told:
             return Gap(None, "reconnect")
         lost = details.get("_lost")
-        return Gap(lost, "buffer") if lost else None
+        return Gap(lost, "buffer") if isinstance(lost, int) and lost > 0 else None
 
     def _missing(self, details: dict[str, Any]) -> int | None:
         seq = details.get("_seq")
