@@ -1,8 +1,8 @@
 """CPU that an event costs its listener: the Python client beside Autobahn, in alternating turns of one run.
 
-``PYTHONPATH=.:tests:clients/python python benchmarks/clients.py``: microseconds of the listening process's CPU
-from its first event to its last, medians of turns, and the ratio to Autobahn (asyncio, JSON). ``--only single``
-and ``--listeners "aio msgpack,autobahn json"`` choose.
+``PYTHONPATH=.:tests:clients/python python benchmarks/clients.py``: microseconds of the listening process's
+CPU from its first event to its last, medians of turns, and the ratio to Autobahn (asyncio, JSON).
+``--only single`` and ``--listeners "aio msgpack,autobahn json"`` choose. Another face is one more of ``FACES``.
 """
 
 from __future__ import annotations
@@ -147,9 +147,7 @@ def measure(name: str, load: Load, listeners: list[str], turns: int) -> None:
             for listener in listeners:
                 costs[listener].append(cost(server.url, listener, load))
     medians = {listener: statistics.median(figures) for listener, figures in costs.items()}
-    print(
-        f"{name}: {load.size} bytes, {load.burst} at once, {load.rate}/s; target {load.target:.3f} of {STANDARD}"
-    )
+    print(f"{name}: {load.size} bytes, {load.burst} at once, {load.rate}/s; target {load.target:.3f}")
     for listener, figures in costs.items():
         ratio = f"{medians[listener] / medians[STANDARD]:6.3f}" if STANDARD in medians else ""
         print(

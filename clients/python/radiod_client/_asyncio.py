@@ -18,22 +18,31 @@ from radiod_client._messages import Codec
 __all__ = ["Driver"]
 
 
-class _Link(asyncio.Protocol):
+READ = 65_536
+
+
+class _Link(asyncio.BufferedProtocol):
     """One connection: the end of an old one is nothing to the next."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._transport: asyncio.Transport | None = None
+        # asyncio's other kind of protocol takes 256 KiB anew for each read.
+        self._buffer = memoryview(bytearray(READ))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """There is a connection."""
         self._transport = transport  # type: ignore[assignment]
         self._driver.on_made(self._transport)  # type: ignore[arg-type]
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where bytes may be put."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many came."""
         if self._driver.transport is self._transport:
-            self._driver.on_data(data)
+            self._driver.on_data(bytes(self._buffer[:nbytes]))
 
     def pause_writing(self) -> None:
         """The server does not read."""
@@ -69,7 +78,7 @@ class Driver:
         """Set while what is written goes out."""
         self._dialing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_working = False
+        self._is_working = self._is_paused = False
         self.core = Core(
             url,
             codec,
@@ -83,6 +92,7 @@ class Driver:
     def flush(self) -> None:
         """Do what the core wants done: behind whatever it was told."""
         core, transport = self.core, self.transport
+        core.is_stirred = False
         data = core.outgoing()
         if data and transport is not None:
             transport.write(data)
@@ -147,6 +157,7 @@ class Driver:
         """There is a connection."""
         self._dialing = None
         self.transport = transport
+        self._is_paused = False
         self.can_write.set()
         self.core.dialed()
         self.flush()
@@ -158,15 +169,19 @@ class Driver:
             self._work()
 
     def _work(self) -> None:
-        transport = self.transport
-        self._is_working = self.core.work()
+        core, transport = self.core, self.transport
+        self._is_working = core.work()
         if self._is_working and transport is not None:
             # Those who listen have a turn before the next; and meanwhile nothing more is read.
             transport.pause_reading()
+            self._is_paused = True
             self._loop.call_soon(self._work)
-        elif transport is not None and not transport.is_closing():
-            transport.resume_reading()
-        self.flush()
+        elif self._is_paused:
+            self._is_paused = False
+            if transport is not None and not transport.is_closing():
+                transport.resume_reading()
+        if core.is_stirred:
+            self.flush()
 
     def on_lost(self, error: Exception | None) -> None:
         """The connection is gone: what came before is handled first."""

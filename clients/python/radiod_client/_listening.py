@@ -48,6 +48,20 @@ class Answer:
             raise CallTimeout("wamp.error.timeout", [f"no answer within {seconds:g} s"]) from None
 
 
+class Waker:
+    """Ends a wait, from the loop's own thread."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[None] = loop.create_future()
+
+    def __call__(self) -> None:
+        # Whoever waited may have gone.
+        if not self.future.done():
+            self.future.set_result(None)
+
+
 class Opening:
     """A ``listen`` that has not begun: awaited it is the Listening, iterated over its samples."""
 
@@ -126,20 +140,27 @@ class Listening:
             raise TimeoutError(f"no sample within {timeout:g} s") from None
 
     async def _next(self) -> Sample:
-        loop = asyncio.get_running_loop()
-        while True:
-            wake = loop.create_future()
-            sample = self._inbox.take(lambda wake=wake: wake.done() or wake.set_result(None))  # type: ignore[misc]
-            if sample is not None:
-                return sample
-            await wake
+        loop, inbox = asyncio.get_running_loop(), self._inbox
+        sample = None
+        while sample is None:
+            waker = Waker(loop)
+            sample = inbox.take(waker)
+            if sample is None:
+                try:
+                    await waker.future
+                except asyncio.CancelledError:
+                    inbox.forget(waker)
+                    raise
+                # None: another task was faster.
+                sample = inbox.take_or_none()
+        return sample
 
     def __aiter__(self) -> Listening:
         return self
 
     async def __anext__(self) -> Sample:
         try:
-            sample = self._inbox.take()
+            sample = self._inbox.take_or_none()
             return await self._next() if sample is None else sample
         except Disconnected:
             if self.is_closed or self._radio.state in ("closing", "closed"):
