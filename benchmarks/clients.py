@@ -2,7 +2,7 @@
 
 ``PYTHONPATH=.:tests:clients/python python benchmarks/clients.py``: microseconds of the listening process's
 CPU from its first event to its last, medians of turns, and the ratio to Autobahn (asyncio, JSON).
-``--only single`` and ``--listeners "aio msgpack,autobahn json"`` choose. Another face is one more of ``FACES``.
+``--only single`` and ``--listeners "aio msgpack,autobahn json"`` choose. A face is one of ``FACES``.
 """
 
 from __future__ import annotations
