@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import ssl
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest_twisted
 import requests
 from radiod_client import ConnectFailed, Disconnected, HttpPublisher, PublishRefused, Radio, tx
 from support.config import configuration
-from support.running import free_port, radiod
+from support.running import ROOT, free_port, radiod
 from support.swallowing import Swallowing
 from support.tls import Issued
 from twisted.internet import reactor, task
@@ -172,6 +173,17 @@ class TestBlocking:
             stop.set()
             thread.join(SECONDS)
             assert server.numbers(network) == list(range(count))
+
+
+def test_the_readmes_lines(server):
+    text = (ROOT / "clients/python/README.md").read_text()
+    code = next(
+        each for each in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "HttpPublisher" in each
+    )
+    code = code.replace("http://127.0.0.1:8080", server.url).replace("demo-key", "sample-key")
+    with Radio(server.url) as radio, radio.channel("sample_net").listen() as listening:
+        exec(code, {})
+        assert [listening.get(SECONDS).data["speed"] for _ in range(4)] == [12, 0, 1, 2]
 
 
 class TestOnTwisted:
