@@ -27,6 +27,8 @@ LISTENERS = [
     "aio json",
     "blocking msgpack",
     "blocking json",
+    "tx msgpack",
+    "tx json",
     "autobahn json",
     "autobahn msgpack",
 ]
@@ -88,6 +90,23 @@ def listen_blocking(url: str, serializer: str, count: int) -> None:
             meter.event()
 
 
+def listen_tx(url: str, serializer: str, count: int) -> None:
+    from radiod_client import tx
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import react
+
+    async def listen() -> None:
+        meter = Meter(count)
+        async with tx.Radio(url, serializer=serializer) as radio:
+            listening = await radio.channel("bench").listen(size=100_000, queue=100_000)
+            print("ready", flush=True)
+            async for sample in listening:
+                assert sample.gap is None
+                meter.event()
+
+    react(lambda reactor: Deferred.fromCoroutine(listen()))
+
+
 def listen_autobahn(url: str, serializer: str, count: int) -> None:
     from autobahn.asyncio.component import Component, run
 
@@ -135,6 +154,7 @@ def cost(url: str, listener: str, load: Load) -> float:
 FACES: dict[str, Callable[[str, str, int], object]] = {
     "aio": lambda *told: asyncio.run(listen_aio(*told)),
     "blocking": listen_blocking,
+    "tx": listen_tx,
     "autobahn": listen_autobahn,
 }
 
