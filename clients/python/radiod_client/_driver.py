@@ -157,6 +157,10 @@ class Driver:
         """In the next turn."""
         raise NotImplementedError
 
+    async def turn(self) -> None:
+        """Until the loop has looked at its sockets."""
+        raise NotImplementedError
+
     def from_thread(self, action: Callable[..., object], *args: Any) -> None:
         """In the loop's thread, soon: from any other, and for nothing once the loop is gone."""
         raise NotImplementedError
