@@ -23,6 +23,7 @@ PYTHON313_TESTS ?= tests --ignore=tests/stream_service --ignore=tests/release \
 	$(addprefix --ignore=tests/e2e/test_,service.py survival.py howto.py journal.py watching.py) \
 	--deselect tests/e2e/test_metrics.py::test_promtool_finds_nothing_wrong \
 	--deselect tests/e2e/test_debug.py::test_metrics_are_there_without_an_endpoint_for_them \
+	--deselect tests/e2e/test_vanished.py::test_whoever_is_only_silent_stays \
 	--deselect 'tests/test_chaos.py::test_a_short_scenario_is_ok[no_tmp]'
 COMPILED := build/compiled
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)

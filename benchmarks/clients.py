@@ -92,9 +92,10 @@ def listen_blocking(url: str, serializer: str, count: int) -> None:
 
 def listen_tx(url: str, serializer: str, count: int) -> None:
     from radiod_client import tx
+    from twisted.internet.defer import Deferred
     from twisted.internet.task import react
 
-    async def listen(reactor: object) -> None:
+    async def listen() -> None:
         meter = Meter(count)
         async with tx.Radio(url, serializer=serializer) as radio:
             listening = await radio.channel("bench").listen(size=100_000, queue=100_000)
@@ -103,7 +104,7 @@ def listen_tx(url: str, serializer: str, count: int) -> None:
                 assert sample.gap is None
                 meter.event()
 
-    react(listen)
+    react(lambda reactor: Deferred.fromCoroutine(listen()))
 
 
 def listen_autobahn(url: str, serializer: str, count: int) -> None:

@@ -150,6 +150,10 @@ class Driver(_driver.Driver):
         """In the next turn."""
         self._loop.call_soon(action, *args)
 
+    async def turn(self) -> None:
+        """Once around the loop."""
+        await asyncio.sleep(0)
+
     def from_thread(self, action: Callable[..., object], *args: Any) -> None:
         """In the loop's thread."""
         # A loop that is closed has nobody to tell.

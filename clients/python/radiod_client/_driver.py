@@ -157,6 +157,10 @@ class Driver:
         """In the next turn."""
         raise NotImplementedError
 
+    async def turn(self) -> None:
+        """Until the loop has looked at its sockets."""
+        raise NotImplementedError
+
     def from_thread(self, action: Callable[..., object], *args: Any) -> None:
         """In the loop's thread, soon: from any other, and for nothing once the loop is gone."""
         raise NotImplementedError
@@ -260,10 +264,10 @@ class Driver:
         if self.core.is_stirred:
             self.flush()
         else:
-            self._tell()
+            self._settle()
 
-    def _tell(self) -> None:
-        """Events came, and nothing else: whoever waits for them, and is not told otherwise."""
+    def _settle(self) -> None:
+        """Behind a turn that brought events, and nothing else."""
 
     def lost(self, transport: Transport, error: BaseException | None) -> None:
         """The connection is gone: what came before is handled first."""

@@ -104,24 +104,23 @@ class Listening:
     async def _next(self, timeout: float | None = None) -> Sample:
         driver, inbox = self._radio.driver, self._inbox
         end = None if timeout is None else time.monotonic() + timeout
-        while True:
+        sample = None
+        while sample is None:
             answer = driver.answer()
             sample = inbox.take(answer.wake)
-            if sample is not None:
-                return sample
-            try:
-                if end is None or timeout is None:
-                    await answer
-                else:
-                    error = TimeoutError(f"no sample within {timeout:g} s")
-                    await answer.within(max(end - time.monotonic(), 0.0), error)
-            except BaseException:
-                inbox.forget(answer.wake)
-                raise
-            # None: another task was faster.
-            sample = inbox.take_or_none()
-            if sample is not None:
-                return sample
+            if sample is None:
+                try:
+                    if end is None:
+                        await answer
+                    else:
+                        error = TimeoutError(f"no sample within {timeout:g} s")
+                        await answer.within(max(end - time.monotonic(), 0.0), error)
+                except BaseException:
+                    inbox.forget(answer.wake)
+                    raise
+                # None: somebody else was faster.
+                sample = inbox.take_or_none()
+        return sample
 
     def __aiter__(self) -> Listening:
         return self
