@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -11,10 +12,13 @@ import threading
 import time
 
 import pytest
-from radiod_client import Radio, aio
+import pytest_twisted
+from radiod_client import Radio, aio, tx
 from support.config import configuration
 from support.python_clients import PYTHON, SECONDS, cut, wait_for
 from support.running import radiod
+from twisted.internet import reactor, task
+from twisted.internet.threads import deferToThread
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
@@ -128,11 +132,38 @@ def on_asyncio(server, channel, judge, cuts):
     return asyncio.run(play())
 
 
-@pytest.mark.parametrize("face", [blocking, on_asyncio], ids=["blocking", "asyncio"])
+def on_twisted(server, channel, judge, cuts):
+    async def play():
+        async with tx.Radio(server.url, timeout=SECONDS) as radio:
+            listening = await radio.channel(channel).listen(size=100_000, queue=1_000_000)
+            with Publisher(server.url, channel, RATE) as publisher:
+                for n in range(cuts):
+                    session = radio.session
+                    radio._inner.driver.transport.abort()
+                    await deferToThread(
+                        wait_for,
+                        lambda was=session: radio.session not in (was, None) and radio.state == "open",
+                    )
+                    await task.deferLater(reactor, n % 7 * 0.01)
+            await deferToThread(last_one, server, radio._inner, channel, publisher.count)
+            while judge.expected <= publisher.count:
+                judge.take(await listening.get(SECONDS))
+            return publisher.count
+
+    return play()
+
+
+FACES = {"blocking": blocking, "asyncio": on_asyncio, "Twisted": on_twisted}
+
+
+@pytest.mark.parametrize("face", FACES.values(), ids=FACES)
 @pytest.mark.parametrize("channel", ["kept", "uncounted"])
-def test_a_thousand_cuts_under_500_events_a_second(server, face, channel):
+@pytest_twisted.ensureDeferred
+async def test_a_thousand_cuts_under_500_events_a_second(server, face, channel):
     judge = Judge()
     count = face(server, channel, judge, CUTS)
+    if inspect.isawaitable(count):
+        count = await count
     print(f"{CUTS} cuts, {count} events, {len(judge.gaps)} gaps, {judge.lost} told as lost")
     if channel == "kept":
         assert judge.gaps == []
