@@ -18,6 +18,7 @@ KINDS: Final = {
     "tntp": "NET",
     "gmns": "FOLDER",
     "uxsim": "LINKS",
+    "osm": "FILE",
 }
 """Kind -> what stands behind its colon."""
 
@@ -79,5 +80,9 @@ def _beside(path: Path, was: str, now: str) -> Path | None:
     return other if other != path and other.is_file() else None
 
 
-READERS: Final[dict[str, Callable[[Path], Town]]] = {"gmns": Town.from_gmns, "uxsim": _uxsim}
+READERS: Final[dict[str, Callable[[Path], Town]]] = {
+    "gmns": Town.from_gmns,
+    "uxsim": _uxsim,
+    "osm": Town.from_osm,
+}
 """Kinds that are read from a file which says everything."""

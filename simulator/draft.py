@@ -25,6 +25,8 @@ class Draft:
     priorities: dict[str, float] = field(default_factory=dict)
     shapes: dict[str, list[Point]] = field(default_factory=dict)
     """Street id -> the line from end to end, where it is not straight."""
+    forbidden: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
+    """A street, others, and whether one may turn into no other from it, or into none of them."""
     lights: set[str] | None = None
     """Junctions with a light; None: wherever three or more streets meet."""
     plans: dict[str, tuple[float, float, float]] = field(default_factory=dict)

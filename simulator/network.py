@@ -18,7 +18,7 @@ from simulator.demand import Rates
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
 from simulator.fitting import fitted, wave_of
-from simulator.importers import gmns, tntp, uxsim
+from simulator.importers import gmns, osm, tntp, uxsim
 from simulator.importers.reading import Path
 from simulator.layouts.radial import radial
 from simulator.layouts.ring import ring
@@ -203,6 +203,14 @@ class Town:
         Raises: TownError: a file cannot be read; it says where.
         """
         return cls.from_draft(uxsim.read(nodes, links, demand, encoding, reaction_time)).fit(1.0)
+
+    @classmethod
+    def from_osm(cls, path: Path) -> Self:
+        """Read an extract of OpenStreetMap's, XML, perhaps packed (.gz).
+
+        Raises: TownError: it cannot be read; it says where.
+        """
+        return cls.from_draft(osm.read(path)).fit(1.0)
 
     @classmethod
     def from_draft(cls, draft: Draft) -> Self:

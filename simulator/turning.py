@@ -30,11 +30,8 @@ AT_EXITS = 0.3
 AT_DEAD_ENDS = 0.5
 """Share that ends where one can only turn round."""
 
-FILLED = 1.1
-"""Of the capacity of the busiest streets: what the rush hour asks for, so that there are some queues."""
-
-BUSY = 0.98
-"""Share of streets that are less busy than those that are meant by busiest."""
+FILLED = 1.0
+"""Of what the busiest street carries: what a rush hour asks for; some towns gridlock from 1.15 on."""
 
 GREEN = 0.45
 """Part of the time that a street at a light may leave."""
@@ -46,12 +43,16 @@ def add_turns(draft: Draft, exits: Collection[str] = (), trip: float = TRIP) -> 
     Args: exits: junctions at which many leave. trip: metres after which vehicles end anywhere.
     """
     begin = _beginning(draft)
+    rules: dict[str, list[tuple[frozenset[str], bool]]] = defaultdict(list)
+    for id, others, is_only in draft.forbidden:
+        rules[id].append((others, is_only))
     for street in draft.streets:
         if street.id not in draft.turns:
             leaving = max(LEAST_LEAVING, 1 - exp(-street.length / trip))
+            onward = _allowed(begin.get(street.end, []), rules.get(street.id, []))
             if street.end in exits:
                 leaving = 1 - (1 - leaving) * (1 - AT_EXITS)
-            draft.turns[street.id] = _turns(draft, street, begin.get(street.end, []), leaving)
+            draft.turns[street.id] = _turns(draft, street, onward, leaving)
 
 
 def add_origins(draft: Draft, origins: Collection[str] | None = None) -> None:
@@ -73,6 +74,12 @@ def _beginning(draft: Draft) -> dict[str, list[Street]]:
     for street in draft.streets:
         begin[street.start].append(street)
     return dict(begin)
+
+
+def _allowed(onward: list[Street], rules: list[tuple[frozenset[str], bool]]) -> list[Street]:
+    """Those that signs allow; all of them where signs allow nothing."""
+    left = [out for out in onward if all((out.id in others) == is_only for others, is_only in rules)]
+    return left or onward
 
 
 def _turns(draft: Draft, street: Street, onward: list[Street], leaving: float) -> dict[str, float]:
@@ -114,7 +121,7 @@ def _direction(start: Point, end: Point) -> float:
 
 
 def inflow_of(draft: Draft) -> Floats:
-    """(O,) vehicles/s that start at each origin in a rush hour, a little more than the busiest streets carry.
+    """(O,) vehicles/s that start at each origin in a rush hour, as much as the busiest street carries.
 
     Vehicles start in proportion to what the streets there carry; what then flows everywhere is the solution
     of a linear system: what starts, and what turns in from elsewhere.
@@ -127,7 +134,7 @@ def inflow_of(draft: Draft) -> Floats:
         for id, ratio in to.items():
             starting[at[id]] += weight * ratio
     flow = _steady(draft, at, starting)
-    busy = float(np.quantile(flow / (capacity * _green(draft)), BUSY)) if len(flow) else 0.0
+    busy = float((flow / (capacity * _green(draft))).max(initial=0.0))
     return weights * (FILLED / busy if busy > 0 else 0.0)
 
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import cos, hypot, pi, radians
 
-from simulator.draft import Point
+import numpy as np
 
-__all__ = ["Plane", "are_degrees", "length_of", "on_plane", "plane_of"]
+from simulator.draft import Point
+from simulator.looks import Floats
+
+__all__ = ["Plane", "are_degrees", "degrees_on_plane", "length_of", "on_plane", "plane_of"]
 
 METRES_PER_DEGREE = 6_371_008.8 * pi / 180
 
@@ -16,17 +19,17 @@ METRES_PER_DEGREE = 6_371_008.8 * pi / 180
 class Plane:
     """The plane that touches the earth at a latitude: right to 0.1 % within 10 km or so, to 1 % within 60.
 
-    Args: longitude, latitude: the place that becomes 0, 0.
+    Args: longitude, latitude: the place that becomes 0, 0. ``east``: metres of a degree to the east.
     """
 
     def __init__(self, longitude: float, latitude: float) -> None:
-        self._longitude = longitude
-        self._latitude = latitude
-        self._east = METRES_PER_DEGREE * cos(radians(latitude))
+        self.longitude = longitude
+        self.latitude = latitude
+        self.east = METRES_PER_DEGREE * cos(radians(latitude))
 
     def at(self, longitude: float, latitude: float) -> Point:
         """Metres to the east and to the north."""
-        return (longitude - self._longitude) * self._east, (latitude - self._latitude) * METRES_PER_DEGREE
+        return (longitude - self.longitude) * self.east, (latitude - self.latitude) * METRES_PER_DEGREE
 
 
 def are_degrees(places: Mapping[str, Point]) -> bool:
@@ -36,6 +39,12 @@ def are_degrees(places: Mapping[str, Point]) -> bool:
     xs, ys = [x for x, _ in places.values()], [y for _, y in places.values()]
     is_on_earth = all(abs(x) <= 180 for x in xs) and all(abs(y) <= 90 for y in ys)
     return is_on_earth and 0 < max(max(xs) - min(xs), max(ys) - min(ys)) <= 5
+
+
+def degrees_on_plane(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Longitudes and latitudes as metres from their middle; NaN stays NaN."""
+    plane = Plane(*(float(np.nanmin(each) + np.nanmax(each)) / 2 for each in (x, y)))
+    return (x - plane.longitude) * plane.east, (y - plane.latitude) * METRES_PER_DEGREE
 
 
 def plane_of(places: Mapping[str, Point]) -> Plane:
