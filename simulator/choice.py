@@ -18,7 +18,9 @@ KINDS: Final = {
     "tntp": "NET",
     "gmns": "FOLDER",
     "uxsim": "LINKS",
+    "geojson": "FILE",
     "osm": "FILE",
+    "sumo": "FILE",
 }
 """Kind -> what stands behind its colon."""
 
@@ -83,6 +85,8 @@ def _beside(path: Path, was: str, now: str) -> Path | None:
 READERS: Final[dict[str, Callable[[Path], Town]]] = {
     "gmns": Town.from_gmns,
     "uxsim": _uxsim,
+    "geojson": Town.from_geojson,
     "osm": Town.from_osm,
+    "sumo": Town.from_sumo_net,
 }
 """Kinds that are read from a file which says everything."""

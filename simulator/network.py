@@ -18,7 +18,7 @@ from simulator.demand import Rates
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
 from simulator.fitting import fitted, wave_of
-from simulator.importers import gmns, osm, tntp, uxsim
+from simulator.importers import geojson, gmns, osm, sumo, tntp, uxsim
 from simulator.importers.reading import Path
 from simulator.layouts.radial import radial
 from simulator.layouts.ring import ring
@@ -205,12 +205,28 @@ class Town:
         return cls.from_draft(uxsim.read(nodes, links, demand, encoding, reaction_time)).fit(1.0)
 
     @classmethod
+    def from_geojson(cls, path: Path) -> Self:
+        """Read lines with OSM's tags, or ``speed`` (km/h), ``lanes``, ``capacity`` (vehicles/h), ``oneway``.
+
+        A FeatureCollection, or one feature a line. Raises: TownError: it cannot be read; it says where.
+        """
+        return cls.from_draft(geojson.read(path)).fit(1.0)
+
+    @classmethod
     def from_osm(cls, path: Path) -> Self:
         """Read an extract of OpenStreetMap's, XML, perhaps packed (.gz).
 
         Raises: TownError: it cannot be read; it says where.
         """
         return cls.from_draft(osm.read(path)).fit(1.0)
+
+    @classmethod
+    def from_sumo_net(cls, path: Path) -> Self:
+        """Read a network of SUMO's, with its lights; perhaps packed (.gz).
+
+        Raises: TownError: it cannot be read; it says where.
+        """
+        return cls.from_draft(sumo.read(path)).fit(1.0)
 
     @classmethod
     def from_draft(cls, draft: Draft) -> Self:

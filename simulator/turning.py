@@ -163,4 +163,10 @@ def _green(draft: Draft) -> Floats:
     def has_light(junction: str) -> bool:
         return approaches[junction] >= 3 if draft.lights is None else junction in draft.lights
 
-    return np.array([GREEN if has_light(street.end) else 1.0 for street in draft.streets], float)
+    def share(street: Street) -> float:
+        if draft.plans:
+            cycle, _, green = draft.plans.get(street.id, (1.0, 0.0, 1.0))
+            return max(green / cycle, 0.01)
+        return GREEN if has_light(street.end) else 1.0
+
+    return np.array([share(street) for street in draft.streets], float)

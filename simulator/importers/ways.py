@@ -88,7 +88,7 @@ class Ways:
         degree = _neighbours(segments)
         joint = self._join(segments, degree)
         links = list(self._links(segments, joint))
-        add_links(self.draft, links)
+        add_links(self.draft, links, ("speed", "lanes"))
         self._drop_loose()
         if not self.draft.streets:
             raise TownError(f"{path}:1: no streets for cars in it")
