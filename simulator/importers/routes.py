@@ -131,10 +131,11 @@ def _load_from(
     reached, by = network.tree(root, times)
     through = dict.fromkeys(reached, 0.0)
     for end, volume in to.items():
+        if volume <= 0:
+            continue
         node = network.at.get(end)
         if node is None or node not in through or node == root:
-            if volume > 0:
-                loaded.lost[origin, end] = volume
+            loaded.lost[origin, end] = volume
             continue
         through[node] += volume * part
         last = _last_street(network, by, node)
