@@ -9,10 +9,10 @@ inflated <- function(stream, size) {
   if (length < 8L || !has_zlib_head(stream)) no_array("data: not zlib")
   deflated <- stream[3:(length - 4L)]
   bytes <- from_zip(deflated, size + 1)
-  if (length(bytes) != size) no_array("data: not zlib, or of another length")
+  if (is.null(bytes) || length(bytes) != size) no_array("data: not zlib, or of another length")
   if (!identical(stream[(length - 3L):length], adler32(bytes))) no_array("data: wrong checksum")
   # Without its last byte the stream would be cut, if it does end there.
-  if (length(from_zip(deflated[-length(deflated)], size + 1)) == size) no_array("data: something follows")
+  if (!is.null(from_zip(deflated[-length(deflated)], size + 1))) no_array("data: something follows")
   bytes
 }
 

@@ -18,8 +18,8 @@ from_json <- function(text) {
 free_mark <- function(text) {
   for (code in 0x10FFFD:0x10FF00) {
     mark <- intToUtf8(code)
-    escaped <- sprintf("\\udbff\\ud%03x", 0xC00 + code %% 0x400)
-    if (!grepl(mark, text, fixed = TRUE) && !grepl(escaped, text, ignore.case = TRUE, fixed = FALSE)) return(mark)
+    escaped <- sprintf("udbff.u%x", 0xDC00 + code %% 0x400)
+    if (!grepl(mark, text, fixed = TRUE) && !grepl(escaped, text, ignore.case = TRUE)) return(mark)
   }
   stop("no character is free")
 }

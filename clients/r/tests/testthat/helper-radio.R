@@ -7,10 +7,17 @@ a_radio <- function(...) {
 }
 
 float_array <- function(...) {
-  utils::modifyList(
-    list(`_nd` = 1, dtype = "<f4", shape = list(2), data = as.raw(c(0, 0, 128, 63, 0, 0, 0, 64)), enc = "raw"),
-    list(...)
-  )
+  value <- list(`_nd` = 1, dtype = "<f4", shape = list(2), data = as.raw(c(0, 0, 128, 63, 0, 0, 0, 64)), enc = "raw")
+  changes <- list(...)
+  value[names(changes)] <- changes
+  value
 }
 
 zlib <- function(bytes) memCompress(bytes, "gzip")
+
+# Publishes numbers. Returns: the position before them.
+published <- function(station, numbers) {
+  mark <- radio_call(station, "radiod.channel.get", "test.kept")$position
+  for (n in numbers) radio_publish(station, "test.kept", list(n = n))
+  mark
+}

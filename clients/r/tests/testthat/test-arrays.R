@@ -3,13 +3,8 @@ test_that("an array has the sender's indices", {
   expect_equal(radio_decode_array(float_array(shape = list(1, 2))), matrix(c(1, 2), 1))
   expect_equal(radio_decode_array(float_array(shape = list(), data = as.raw(c(0, 0, 128, 63)))), 1)
   cube <- array(seq_len(24) + 0, 2:4)
-  expect_identical(radio_decode_array(unclass_shape(encode_array(cube))), cube)
+  expect_identical(radio_decode_array(float_array(dtype = "<f8", shape = list(2, 3, 4), data = writeBin(as.vector(aperm(cube)), raw(), endian = "little"))), cube)
 })
-
-unclass_shape <- function(value) {
-  value$shape <- unclass(value$shape)
-  value
-}
 
 test_that("what is sent comes back", {
   for (x in list(matrix(1:6, 2), matrix(c(1.5, NaN, Inf, NA), 2), matrix(c(TRUE, FALSE), 1), matrix(1:2 + 1i, 2), array(as.raw(1:4), 4))) {

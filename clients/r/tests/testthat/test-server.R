@@ -1,7 +1,6 @@
 test_that("what is published is heard, in order", {
   station <- a_radio()
-  mark <- radio_call(station, "radiod.channel.get", "test.kept")$position
-  for (n in 1:20) radio_publish(station, "test.kept", list(n = n))
+  mark <- published(station, 1:20)
   heard <- radio_collect(station, "test.kept", 20, timeout = 30, after = mark)
   expect_equal(heard$n, 1:20)
   expect_equal(heard$lost, rep(0, 20))
@@ -17,7 +16,7 @@ test_that("what is published is heard, in order", {
 
 test_that("a callback ends it with FALSE, or with an error", {
   station <- a_radio()
-  mark <- radio_publish_all(station, 1:5)
+  mark <- published(station, 1:5)
   seen <- 0
   position <- radio_listen(station, "test.kept", function(sample) (seen <<- sample$data$n) < 2, after = mark)
   expect_equal(seen, 2)
@@ -28,15 +27,9 @@ test_that("a callback ends it with FALSE, or with an error", {
   expect_error(radio_listen(station, "test.kept", function(sample) stop("mine"), after = mark, size = 10), "^mine$")
 })
 
-radio_publish_all <- function(station, numbers) {
-  mark <- radio_call(station, "radiod.channel.get", "test.kept")$position
-  for (n in numbers) radio_publish(station, "test.kept", list(n = n))
-  mark
-}
-
 test_that("a callback may publish and listen with the same radio", {
   station <- a_radio()
-  mark <- radio_publish_all(station, 1:2)
+  mark <- published(station, 1:2)
   found <- list()
   radio_listen(station, "test.kept", function(sample) {
     radio_publish(station, "test.other", list(n = 1))
