@@ -102,16 +102,18 @@ all_bits <- function(x) {
   x
 }
 
-every_other <- c(TRUE, FALSE)
+# Every other element. Not by x[c(TRUE, FALSE)], which makes NA of nothing.
+odd <- function(x) x[2 * seq_len(length(x) %/% 2L) - 1]
+even <- function(x) x[2 * seq_len(length(x) %/% 2L)]
 
 # 32 bits from 16 and 16, the lower ones first.
-halves <- function(x) x[every_other] + 65536 * x[!every_other]
+halves <- function(x) odd(x) + 65536 * even(x)
 
 # 64 bits from four times 16.
 wide <- function(x, is_signed) {
   parts <- halves(x)
-  low <- parts[every_other]
-  high <- parts[!every_other]
+  low <- odd(parts)
+  high <- even(parts)
   if (is_signed) high <- ifelse(high >= 2^31, high - 2^32, high)
   all <- high * 2^32 + low
   if (any(abs(all) > 2^53 | (abs(all) == 2^53 & low %% 2 == 1))) no_array("data: 64-bit integers beyond 2^53 have no counterpart in R")
@@ -127,7 +129,7 @@ half_floats <- function(bits) {
   sign * value
 }
 
-pairs_of <- function(x) complex(real = x[every_other], imaginary = x[!every_other])
+pairs_of <- function(x) complex(real = odd(x), imaginary = even(x))
 
 in_c_order <- function(x, shape) {
   if (length(shape) < 2L) return(x)

@@ -99,17 +99,19 @@ numbers <- function(x) {
   if (any(is.nan(x) | is.infinite(x))) {
     stop("JSON has no NaN and no infinity: send an array(), or NA for null", call. = FALSE)
   }
-  text <- shortest(as.numeric(x))
-  text[is.na(x)] <- "null"
+  text <- rep("null", length(x))
+  text[!is.na(x)] <- shortest(as.numeric(x[!is.na(x)]))
   if (length(x) == 1L && !inherits(x, "AsIs") && is.null(names(x))) return(verbatim(text))
   if (is.null(names(x))) return(verbatim(paste0("[", paste(text, collapse = ","), "]")))
-  lapply(stats::setNames(as.list(text), names(x)), verbatim)
+  texts <- lapply(text, verbatim)
+  names(texts) <- names(x)
+  texts
 }
 
 # As few digits as say the very number.
 shortest <- function(x) {
   text <- sprintf("%.15g", x)
-  is_rough <- !is.na(x) & as.numeric(text) != x
+  is_rough <- as.numeric(text) != x
   text[is_rough] <- sprintf("%.17g", x[is_rough])
   text
 }

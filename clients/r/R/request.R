@@ -10,8 +10,9 @@ new_handle <- function(radio, headers = character(), options = list()) {
 }
 
 prepare <- function(handle, radio, headers, options) {
-  standard <- list(followlocation = FALSE, connecttimeout = 10, useragent = "radiod-r")
-  curl::handle_setopt(handle, .list = utils::modifyList(standard, c(radio$curl, options)))
+  all <- c(options, radio$curl, list(followlocation = FALSE, connecttimeout = 10, useragent = "radiod-r"))
+  # Of two of a name, the first.
+  curl::handle_setopt(handle, .list = all[!duplicated(names(all))])
   # No Expect: it costs a turn, and some proxies refuse it.
   sent <- c(headers, Expect = "")
   if (!is.null(radio$key)) sent <- c(sent, Authorization = paste("Bearer", radio$key))
