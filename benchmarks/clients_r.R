@@ -21,7 +21,7 @@ one <- function(data) {
 client <- function() {
   station <- radiod::radio(url)
   # The server's buffer holds what a burst leaves.
-  settings <- if (is.null(after)) list(size = 100000)
+  settings <- if (is.null(after)) list(size = 100000, max_bytes = 2^24)
   hear <- function(sample) {
     if (sample$lost > 0) stop("lost")
     one(sample$data)
@@ -33,7 +33,7 @@ client <- function() {
 read_lines <- function() {
   handle <- curl::new_handle()
   curl::handle_setheaders(handle, Accept = "application/x-ndjson")
-  query <- if (is.null(after)) "?size=100000" else paste0("?after=", after)
+  query <- if (is.null(after)) "?size=100000&max_bytes=16777216" else paste0("?after=", after)
   stream <- curl::curl(paste0(url, "/listen/bench", query), "r", handle = handle)
   on.exit(close(stream))
   repeat {

@@ -45,6 +45,9 @@ history = { size = 10000 }
 [realms.radio.channels.log]
 durable = true
 
+[realms.radio.channels.interrupted]
+history = { size = 5 }
+
 [realms.radio.channels.short]
 history = { size = 5 }
 """
@@ -92,10 +95,13 @@ class Agent:
 
     def __init__(self, process):
         self.process = process
+        self.is_busy = False
         self.samples = []
         self.warnings = []
 
     def begin(self, do, **task):
+        self.is_busy = True
+        self.samples, self.warnings = [], []
         self.process.stdin.write(json.dumps({"do": do, **task}) + "\n")
         self.process.stdin.flush()
 
@@ -114,6 +120,9 @@ class Agent:
         sample = told["sample"]
         return sample["data"], sample["lost"]
 
+    def heard(self, count):
+        return [self.sample() for _ in range(count)]
+
     def result(self):
         """What a task comes to; samples before it are kept."""
         while "sample" in (told := self.read()) or "warning" in told:
@@ -121,31 +130,61 @@ class Agent:
                 self.samples.append(told["sample"])
             else:
                 self.warnings.append(told)
+        self.is_busy = False
         return told
 
     def do(self, do, **task):
         self.begin(do, **task)
         return self.result()
 
+    def rest(self):
+        """Whether it is ready for another test."""
+        return not self.is_busy and self.process.poll() is None
 
-@pytest.fixture
-def agent(variables):
+
+@pytest.fixture(scope="module")
+def pool(variables):
+    """Agents that have nothing to do: each costs half a second to start."""
     with contextlib.ExitStack() as stack:
+        idle = []
 
-        def start(url, key="test-key", silence=45):
-            command = ["Rscript", str(AGENT), url, key, str(silence)]
+        def take():
+            if idle:
+                return idle.pop()
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            process = stack.enter_context(subprocess.Popen(command, **pipes, env=variables, text=True))
+            process = stack.enter_context(
+                subprocess.Popen(["Rscript", str(AGENT)], **pipes, env=variables, text=True)
+            )
             stack.callback(process.kill)
-            # A test that waits for nothing fails, and does not hang.
-            timer = threading.Timer(2 * SECONDS, process.kill)
-            stack.callback(timer.cancel)
-            timer.start()
             agent = Agent(process)
             assert agent.read() == {"ready": True}
             return agent
 
-        yield start
+        yield take, idle
+
+
+@pytest.fixture
+def agent(pool):
+    take, idle = pool
+    taken = []
+
+    def start(url, key="test-key", silence=45):
+        agent = take()
+        taken.append(agent)
+        # A test that waits for nothing fails, and does not hang.
+        agent.timer = threading.Timer(2 * SECONDS, agent.process.kill)
+        agent.timer.start()
+        asked = {"url": url, "silence": silence, **({"key": key} if key else {})}
+        assert agent.do("radio", **asked) == {"done": True}
+        return agent
+
+    yield start
+    for one in taken:
+        one.timer.cancel()
+        if one.rest():
+            idle.append(one)
+        else:
+            one.process.kill()
 
 
 @pytest.fixture
@@ -208,79 +247,62 @@ def test_the_five_lines_of_the_readme(server, other, variables):
             process.kill()
 
 
-@pytest.mark.parametrize(
-    ("how", "kept", "lost"),
-    [("terminate", ["kept", "log"], 0), ("kill", ["log"], "NA")],
-    ids=["SIGTERM", "kill -9"],
-)
-def test_a_restart_misses_and_repeats_nothing(tmp_path, agent, how, kept, lost):
-    port = free_port()
+@pytest.mark.parametrize("how", ["terminate", "kill"], ids=["SIGTERM", "kill -9"])
+def test_a_restart_misses_and_repeats_nothing(tmp_path, agent, how):
+    """Behind kill -9 what was in memory is gone, and nobody can know what was missed: that is told, too."""
+    port, is_kind = free_port(), how == "terminate"
+    kept = ["kept", "log"] if is_kind else ["log"]
     channels = ["kept", "log", "other"]
     agents = {}
     with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
         for name in channels:
             agents[name] = agent(server.url)
-            agents[name].begin("listen", channel=name)
-        for name in channels:
-            wait_for(lambda name=name: readers(publisher, name) == 1)
+            agents[name].begin("listen", channel=name, n=40 if name in kept else 22 if name == "other" else 21)
+        # One that is cut off before its first sample, and one that listens to several channels.
+        publisher.channel("test.kept").publish("before")
+        unheard, several, writer = agent(server.url), agent(server.url), agent(server.url)
+        unheard.begin("listen", channel="test.kept", n=1)
+        several.begin("listen", channel=["log", "test.kept"], n=43)
+        for name, count in (("kept", 1), ("log", 2), ("other", 1), ("test.kept", 2)):
+            wait_for(lambda name=name, count=count: readers(publisher, name) == count)
+        assert writer.do("publish", channel="written", data={"n": 1}) == {"done": 0}
         for n in range(20):
             for name in channels:
                 publisher.channel(name).publish(n)
         # What was published on a channel without history must have come before the server goes.
-        assert [agents["other"].sample() for _ in range(20)] == [(n, 0) for n in range(20)]
+        assert agents["other"].heard(20) == [(n, 0) for n in range(20)]
+        if not is_kind:
+            assert agents["kept"].heard(20) == [(n, 0) for n in range(20)]
         getattr(server.process, how)()
         server.process.wait(SECONDS)
+    # It is sent until there is a server.
+    writer.begin("publish", channel="log", data={"n": 2})
     with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
+        assert "done" in writer.result()
         # Some before it is back, some behind.
-        for n in range(20, 40):
+        for n in range(20, 39):
             for name in kept:
                 publisher.channel(name).publish(n)
         wait_for(lambda: readers(publisher, "other"))
         publisher.channel("other").publish(20)
         publisher.channel("other").publish(21)
-        for name in kept:
-            assert [agents[name].sample() for _ in range(40)] == [(n, 0) for n in range(40)]
         # Nobody can know what came on a channel without positions.
-        assert [agents["other"].sample() for _ in range(2)] == [(20, "NA"), (21, 0)]
-        if how == "kill":
+        assert agents["other"].heard(2) == [(20, "NA"), (21, 0)]
+        on_log = [(n, 0) for n in range(20)] + [({"n": 2}, 0)] + [(n, 0) for n in range(20, 39)]
+        assert agents["log"].heard(40) == on_log
+        wait_for(lambda: readers(publisher, "test.kept") == 2)
+        publisher.channel("test.kept").publish("behind")
+        assert unheard.sample() == ("behind", 0 if is_kind else "NA")
+        heard = several.heard(41)
+        assert [one for one in heard if one[0] != "behind"] == on_log
+        assert [lost for data, lost in heard if data == "behind"] == [0 if is_kind else "NA"]
+        if is_kind:
+            publisher.channel("kept").publish(39)
+            assert agents["kept"].heard(40) == [(n, 0) for n in range(40)]
+        else:
             wait_for(lambda: readers(publisher, "kept"))
             publisher.channel("kept").publish(20)
-            assert [agents["kept"].sample() for _ in range(21)] == [(n, 0) for n in range(20)] + [(20, "NA")]
-
-
-def test_several_channels_over_a_restart(tmp_path, agent):
-    port = free_port()
-    with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
-        listener = agent(server.url)
-        listener.begin("listen", channel=["kept", "log"])
-        wait_for(lambda: readers(publisher, "log") == 1)
-        for n in range(10):
-            publisher.channel("kept").publish(["kept", n])
-            publisher.channel("log").publish(["log", n])
-        server.process.terminate()
-        server.process.wait(SECONDS)
-    with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
-        for n in range(10, 20):
-            publisher.channel("kept").publish(["kept", n])
-            publisher.channel("log").publish(["log", n])
-        heard = [listener.sample() for _ in range(40)]
-    for name in ("kept", "log"):
-        found = [(data[1], lost) for data, lost in heard if data[0] == name]
-        assert found == [(n, 0) for n in range(20)]
-
-
-def test_cut_off_before_the_first_sample(tmp_path, agent):
-    port = free_port()
-    with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
-        publisher.channel("kept").publish("before")
-        listener = agent(server.url)
-        listener.begin("listen", channel="kept")
-        wait_for(lambda: readers(publisher, "kept") == 1)
-        server.process.terminate()
-        server.process.wait(SECONDS)
-    with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
-        publisher.channel("kept").publish("behind")
-        assert listener.sample() == ("behind", 0)
+            assert agents["kept"].sample() == (20, "NA")
 
 
 class TestSlowness:
@@ -346,13 +368,12 @@ def test_the_first_sample_after_a_window_tells_how_many_it_missed(server, other,
 
 def test_ctrl_c_ends_a_listening_and_leaves_the_radio_usable(server, other, agent):
     listener = agent(server.url)
-    for channel in ("quiet_one", "kept"):
+    # The second one is interrupted as soon as the server knows it: it opens yet, perhaps.
+    for channel in ("quiet_one", "interrupted"):
         listener.begin("listen", channel=channel)
         wait_for(lambda channel=channel: readers(other, channel) == 1)
-        begun = time.monotonic()
         listener.process.send_signal(signal.SIGINT)
         assert listener.result() == {"interrupted": True}
-        assert time.monotonic() - begun < SECONDS / 4
         # The connection is not left behind.
         wait_for(lambda channel=channel: readers(other, channel) == 0)
     assert listener.do("publish", channel="test.kept", data={"n": 1}) == {"done": 0}
@@ -426,19 +447,6 @@ def test_the_time_is_over_while_there_is_no_server(tmp_path, agent):
 
 
 class TestRequests:
-    def test_a_publish_waits_for_a_server_that_restarts(self, tmp_path, agent):
-        port = free_port()
-        with radiod(tmp_path, config(tmp_path), port) as server:
-            publisher = agent(server.url)
-            assert publisher.do("publish", channel="log", data={"n": 1}) == {"done": 0}
-            server.process.terminate()
-            server.process.wait(SECONDS)
-        publisher.begin("publish", channel="log", data={"n": 2})
-        with radiod(tmp_path, config(tmp_path), port):
-            assert publisher.result() == {"done": 0}
-            kept = publisher.do("history", channel="log")["done"]
-            assert [sample["data"]["n"] for sample in kept] == [1, 2]
-
     @pytest.mark.parametrize(
         ("key", "task", "status", "said"),
         [

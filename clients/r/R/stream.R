@@ -11,10 +11,14 @@ stream <- function(it) {
   headers <- c(it$key, Accept = "application/x-ndjson", "Accept-Encoding" = "identity")
   handle <- new_handle(radio, headers, stream_options(it, watch))
   reader <- new_reader(it, handle)
+  url <- stream_address(it)
+  open_before <- getAllConnections()
+  # What cannot be opened, or is interrupted meanwhile, would be left to the collector.
+  on.exit(close_others(open_before, url))
   outcome <- callCC(function(leave) {
     take <- function(piece) if (reader$take(piece)) leave("over")
     withCallingHandlers(
-      curl::curl_fetch_stream(stream_address(it), take, handle),
+      curl::curl_fetch_stream(url, take, handle),
       # What the callback raises is its caller's.
       error = function(e) if (!it$is_delivering) leave(e)
     )
@@ -27,6 +31,13 @@ stream <- function(it) {
   retry <- it$retry
   it$retry <- NULL
   stop_broken("the server ended the stream", retry)
+}
+
+close_others <- function(before, url) {
+  for (number in setdiff(getAllConnections(), before)) {
+    connection <- getConnection(number)
+    if (identical(summary(connection)$description, url)) close(connection)
+  }
 }
 
 stream_options <- function(it, watch) {
