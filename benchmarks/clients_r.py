@@ -1,8 +1,8 @@
 """CPU that an event costs a listener in R: the client beside a loop over ``readLines``, in one run.
 
 ``PYTHONPATH=.:tests:clients/python python benchmarks/clients_r.py``: needs R with curl and jsonlite. Live in
-bursts of 100 (one write), live one at a time, and out of a history; microseconds of the listening process's CPU
-from its first event to its last, medians of turns that alternate.
+bursts of 100 (one write), live one at a time, and out of a history; microseconds of the listening process's
+CPU from its first event to its last, medians of turns that alternate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def publish(url: str, numbers: range, size: int, burst: int, rate: int) -> None:
     with requests.Session() as http:
         for batch in batches(numbers, burst):
             items = [{"network": "bench", "data": {"n": n, "x": "x" * size}} for n in batch]
-            http.post(f"{url}/publish", json=items, headers={"API-KEY": "bench-key"}, timeout=30).raise_for_status()
+            http.post(
+                f"{url}/publish", json=items, headers={"API-KEY": "bench-key"}, timeout=30
+            ).raise_for_status()
             if rate:
                 time.sleep(max(0.0, begun + (batch[-1] + 1 - numbers.start) / rate - time.monotonic()))
 
@@ -67,8 +69,10 @@ def cost(url: str, library: Path, listener: str, form: str, size: int) -> float:
         if form != "past":
             while requests.get(f"{url}/channels/bench", timeout=30).json()["readers"] == 0:
                 time.sleep(0.01)
-            burst = 1 if form == "single" else 100
-            publish(url, range(count), size, burst, 1_000 if form == "single" else 5_000 if size < 1_000 else 500)
+            if form == "single":
+                publish(url, range(count), size, 1, 1_000)
+            else:
+                publish(url, range(count), size, 100, 5_000 if size < 1_000 else 500)
         return float(process.stdout.readline())
 
 

@@ -1,4 +1,4 @@
-"""The R client against the real server: its own tests, the README's lines, restarts, stalls, arrays, Ctrl-C."""
+"""The R client against the real server: its own tests, the README, restarts, stalls, arrays, Ctrl-C."""
 
 import base64
 import contextlib
@@ -203,7 +203,9 @@ def wait_for(is_so):
 def readers(radio, channel):
     """How many listen to it, also where nobody counts its events."""
     try:
-        return radio.call("wamp.subscription.count_subscribers", radio.call("wamp.subscription.lookup", channel))
+        return radio.call(
+            "wamp.subscription.count_subscribers", radio.call("wamp.subscription.lookup", channel)
+        )
     except CallError:
         return 0
 
@@ -235,7 +237,9 @@ def test_the_five_lines_of_the_readme(server, other, variables):
     (lines,) = re.findall(r"```r\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)[:1]
     code = lines.replace("http://127.0.0.1:8080", server.url)
     assert len(code.strip().splitlines()) <= 5
-    with subprocess.Popen(["Rscript", "-e", code], stdout=subprocess.PIPE, env=variables, text=True) as process:
+    with subprocess.Popen(
+        ["Rscript", "-e", code], stdout=subprocess.PIPE, env=variables, text=True
+    ) as process:
         try:
             wait_for(lambda: readers(other, "sample_net") == 1)
             other.channel("sample_net").publish({"speed": 12})
@@ -257,7 +261,9 @@ def test_a_restart_misses_and_repeats_nothing(tmp_path, agent, how):
     with radiod(tmp_path, config(tmp_path), port) as server, Radio(server.url) as publisher:
         for name in channels:
             agents[name] = agent(server.url)
-            agents[name].begin("listen", channel=name, n=40 if name in kept else 22 if name == "other" else 21)
+            agents[name].begin(
+                "listen", channel=name, n=40 if name in kept else 22 if name == "other" else 21
+            )
         # One that is cut off before its first sample, and one that listens to several channels.
         publisher.channel("test.kept").publish("before")
         unheard, several, writer = agent(server.url), agent(server.url), agent(server.url)
@@ -332,7 +338,7 @@ PADDING = "x" * 8000
 
 
 def flood(radio, channel, listener, pause, **task):
-    """More than sockets and a buffer hold, while the listener is busy with its first sample. Returns: how many."""
+    """More than sockets and a buffer hold, while the listener is busy with its first. Returns: how many."""
     listener.begin("listen", channel=channel, slow_first=pause, **task)
     wait_for(lambda: readers(radio, channel) >= 1)
     count = 2000
@@ -399,7 +405,9 @@ class Stalling:
                 self.accepted += 1
                 self._sockets += [near, far]
                 for one, another in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(one, another, self.accepted), daemon=True).start()
+                    threading.Thread(
+                        target=self._pass, args=(one, another, self.accepted), daemon=True
+                    ).start()
 
     def _pass(self, source, sink, number):
         with contextlib.suppress(OSError):
@@ -485,9 +493,15 @@ def decoded(agent, values):
     return agent.do("decode", values=values)["done"]
 
 
-def numbers(found, dtype):
+def number(told):
+    return float.fromhex(told) if isinstance(told, str) else told
+
+
+def numbers(found):
     """R's elements, in C order."""
-    flat = [[float.fromhex(one) if isinstance(one, str) else one for one in listed(found, part)] for part in PARTS]
+    flat = [
+        [float.fromhex(one) if isinstance(one, str) else one for one in listed(found, part)] for part in PARTS
+    ]
     re, im, values = flat
     array = np.array(re) + 1j * np.array(im) if re else np.array(values)
     shape = found["dim"] if isinstance(found["dim"], list) else None
@@ -504,34 +518,34 @@ def listed(found, part):
     return value if isinstance(value, list) else [value]
 
 
+def some(rng, dtype, shape):
+    numbers = rng.integers(0, 2 if dtype == "|b1" else 100, shape) * (1 if dtype == "|b1" else 1.25)
+    return (numbers + (2j if dtype.startswith("<c") else 0)).astype(dtype)
+
+
 class TestArrays:
     @pytest.mark.parametrize("compress", [False, True], ids=["raw", "zlib"])
     def test_every_type_and_shape(self, server, agent, compress):
         rng = np.random.default_rng(1)
         shapes = [(), (1,), (7,), (0,), (2, 3), (3, 0, 2), (2, 3, 4), (2, 1, 3, 2)]
-        sent = [
-            (rng.integers(0, 2, shape) if dtype == "|b1" else rng.integers(0, 100, shape) * 1.25 + extra(dtype)).astype(dtype)
-            for dtype in WRITTEN.values()
-            for shape in shapes
-        ]  # fmt: skip
+        sent = [some(rng, dtype, shape) for dtype in WRITTEN.values() for shape in shapes]
         found = decoded(agent(server.url), [ndjson(encode(array, compress)) for array in sent])
         for array, one in zip(sent, found, strict=True):
             assert "error" not in one, (array.dtype, array.shape, one)
             if array.ndim > 1:
                 assert one["dim"] == list(array.shape)
-            got = numbers(one, array.dtype).reshape(array.shape)
+            got = numbers(one).reshape(array.shape)
             np.testing.assert_array_equal(got, array.astype(complex if array.dtype.kind == "c" else float))
 
     def test_the_edges_of_each_type(self, server, agent):
-        sent = [
-            np.array([np.iinfo(dtype).min, np.iinfo(dtype).max], dtype) for dtype in ("i1", "<i2", "<i4", "u1", "<u2", "<u4")
-        ]  # fmt: skip
+        kinds = [np.iinfo(dtype) for dtype in ("i1", "<i2", "<i4", "u1", "<u2", "<u4")]
+        sent = [np.array([kind.min, kind.max], kind.dtype) for kind in kinds]
         sent += [np.array([-(2**53), 2**53, -1, 0], "<i8"), np.array([2**53, 2**32], "<u8")]
         sent += [np.array([np.nan, np.inf, -np.inf, -0.0, 5e-324, 1.7e308]), np.array([np.nan, 1e-45], "<f4")]
         every = np.arange(2**16, dtype="<u2").view("<f2")
         found = decoded(agent(server.url), [ndjson(encode(array)) for array in [*sent, every]])
         for array, one in zip([*sent, every], found, strict=True):
-            np.testing.assert_array_equal(numbers(one, array.dtype), array.astype(float))
+            np.testing.assert_array_equal(numbers(one), array.astype(float))
 
     def test_what_r_cannot_say_is_an_error(self, server, agent):
         sent = [np.array([2**53 + 1], "<i8"), np.array([-(2**53) - 1], "<i8"), np.array([2**64 - 1], "<u8")]
@@ -542,11 +556,10 @@ class TestArrays:
         listener = agent(server.url)
         speed = np.arange(6.0).reshape(2, 3)
         other.channel("test.kept").publish({"time": 60, "speed": speed})
-        assert listener.do("latest", channel="test.kept")["done"]["data"] == {"time": 60, "speed": speed.tolist()}
-
-
-def extra(dtype):
-    return 2j if dtype.startswith("<c") else 0
+        assert listener.do("latest", channel="test.kept")["done"]["data"] == {
+            "time": 60,
+            "speed": speed.tolist(),
+        }
 
 
 def test_hostile_streams_cost_no_memory(server, agent):
@@ -554,7 +567,10 @@ def test_hostile_streams_cost_no_memory(server, agent):
     bomb = zlib.compress(bytes(200 * 2**20))
     base = encode(np.zeros(8, "u1"))
     listener = agent(server.url)
-    values = [ndjson({**base, "enc": "zlib", "data": data}) for data in (bomb, bomb[:-1], zlib.compress(bytes(8))[:-5])]
+    values = [
+        ndjson({**base, "enc": "zlib", "data": data})
+        for data in (bomb, bomb[:-1], zlib.compress(bytes(8))[:-5])
+    ]
     assert ["error" in one for one in decoded(listener, values)] == [True] * 3
     status = Path(f"/proc/{listener.process.pid}/status").read_text()
     assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) < 200 * 1024
