@@ -167,12 +167,13 @@ array_of <- function(bytes) {
   end <- length(bytes)
   while (end >= begin && bytes[[end]] == line_end) end <- end - 1L
   while (begin <= end && bytes[[begin]] == line_end) begin <- begin + 1L
-  if (begin > end) return("[]")
-  text <- rawToChar(bytes[begin:end])
-  # One too many is white space.
-  lines <- gsub("\n\n", ",", text, fixed = TRUE)
-  if (grepl(",,", lines, fixed = TRUE) && grepl("\n\n\n", text, fixed = TRUE)) lines <- gsub("\n+", ",", text, perl = TRUE)
-  paste0("[", lines, "]")
+  if (begin > end) return(charToRaw("[]"))
+  bytes <- bytes[begin:end]
+  ends <- grepRaw("\n\n", bytes, fixed = TRUE, all = TRUE)
+  # Behind a sign of life there is one more, or two: only the first of them is a comma.
+  if (length(ends) > 1L) ends <- ends[c(TRUE, diff(ends) > 2L)]
+  bytes[ends] <- as.raw(44L)
+  c(as.raw(91L), bytes, as.raw(93L))
 }
 
 # A record that says something beside, or instead of, data. Returns: whether the stream is to be left.
