@@ -18,6 +18,7 @@ from radiod_client.command.recording import record
 from radiod_client.command.replaying import replay
 from radiod_client.command.terminal import Notes, Output
 from radiod_client.errors import ConnectFailed, RadioError
+from radiod_client.recordings.errors import RecordingError
 
 __all__ = ["main", "run"]
 
@@ -59,7 +60,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ConnectFailed as error:
         notes.say(f"no connection to {options.url}: {one_line(error)}")
         return exit_code(error)
-    except (Failed, RadioError, OSError, ValueError, TypeError) as error:
+    except (Failed, RecordingError, RadioError, OSError, ValueError, TypeError) as error:
         notes.say(one_line(error))
         return exit_code(error)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from radiod_client.errors import ConnectFailed, LoginRefused
+from radiod_client.recordings.errors import NoFormat
 
 __all__ = [
     "FAILED",
@@ -38,7 +39,7 @@ def exit_code(error: BaseException) -> int:
         return REFUSED
     if isinstance(error, ConnectFailed):
         return NO_SERVER
-    return USAGE if isinstance(error, Misused) else FAILED
+    return USAGE if isinstance(error, Misused | NoFormat) else FAILED
 
 
 def one_line(error: BaseException) -> str:

@@ -9,8 +9,8 @@ from radiod_client import Gap, Sample
 from radiod_client.command.connection import channel_key, connected
 from radiod_client.command.ending import Ending
 from radiod_client.command.following import follow
-from radiod_client.command.records import json_text, line_of, record_of
 from radiod_client.command.terminal import Notes, Output, Rate
+from radiod_client.recordings.records import json_text, line_of, record_of
 
 __all__ = ["gap_text", "listen"]
 

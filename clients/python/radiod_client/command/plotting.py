@@ -17,12 +17,12 @@ from radiod_client.command.chart import chart
 from radiod_client.command.connection import channel_key, connected
 from radiod_client.command.ending import Ending, Stopped
 from radiod_client.command.failures import Failed, Misused
-from radiod_client.command.files import read_recording
 from radiod_client.command.following import follow
 from radiod_client.command.listening import gap_text
-from radiod_client.command.numbers import curves
-from radiod_client.command.records import Record, record_of
 from radiod_client.command.terminal import Notes, Output
+from radiod_client.recordings import read_recording
+from radiod_client.recordings.numbers import curves
+from radiod_client.recordings.records import Record, record_of
 
 __all__ = ["Curves", "plot"]
 

@@ -11,10 +11,10 @@ from typing import Any
 from radiod_client.command.connection import channel_key, connected
 from radiod_client.command.ending import Ending
 from radiod_client.command.failures import Failed, Misused, one_line
-from radiod_client.command.records import json_text
 from radiod_client.command.terminal import Notes, Output, Rate
 from radiod_client.command.values import json_value, value
 from radiod_client.errors import RadioError
+from radiod_client.recordings.records import json_text
 
 __all__ = ["call", "publish"]
 

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 from msgspec import structs
 
-from radiod_client.command.files.recording import Recording
 from radiod_client.command.past import Past, numbered
-from radiod_client.command.records import record_of
+from radiod_client.recordings.recording import Recording
+from radiod_client.recordings.records import record_of
 from radiod_client.samples import Gap, Sample
 
 __all__ = ["Recorder"]

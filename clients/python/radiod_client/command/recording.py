@@ -13,14 +13,14 @@ from radiod_client._blocking_channel import Listening
 from radiod_client.command.connection import channel_key, connected
 from radiod_client.command.ending import Ending
 from radiod_client.command.failures import Misused
-from radiod_client.command.files import open_recording
-from radiod_client.command.files.recording import Recording
 from radiod_client.command.following import TICK_S
 from radiod_client.command.listening import gap_text
 from radiod_client.command.past import Past
 from radiod_client.command.recorder import Recorder
-from radiod_client.command.records import Start
 from radiod_client.command.terminal import Notes, Rate
+from radiod_client.recordings import open_recording
+from radiod_client.recordings.recording import Recording
+from radiod_client.recordings.records import Start
 from radiod_client.samples import Gap, Sample
 
 __all__ = ["record"]
@@ -140,7 +140,8 @@ class _Run:
         self._notes.show(f"{self._options.file}: {self._rate.text(now)}{lost}, at {self._recording.position}")
 
     def _summary(self, recorder: Recorder) -> str:
-        text = f"{self._options.file}: {recorder.count:,} more sample{'' if recorder.count == 1 else 's'}, up to {self._recording.position}"
+        more = "1 more sample" if recorder.count == 1 else f"{recorder.count:,} more samples"
+        text = f"{self._options.file}: {more}, up to {self._recording.position}"
         if not recorder.gaps:
             return text
         gaps = "a gap" if recorder.gaps == 1 else f"{recorder.gaps:,} gaps"

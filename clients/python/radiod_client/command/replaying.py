@@ -10,12 +10,12 @@ from pathlib import Path
 from radiod_client.command.connection import channel_key, connected
 from radiod_client.command.ending import Ending
 from radiod_client.command.failures import Failed, one_line
-from radiod_client.command.files import read_recording
 from radiod_client.command.following import TICK_S
 from radiod_client.command.listening import gap_text
-from radiod_client.command.records import Record
 from radiod_client.command.terminal import Notes, Rate
 from radiod_client.errors import RadioError
+from radiod_client.recordings import read_recording
+from radiod_client.recordings.records import Record
 
 __all__ = ["Pace", "replay"]
 

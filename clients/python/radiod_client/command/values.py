@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from radiod_client.command.failures import Misused
-from radiod_client.command.records import from_json
+from radiod_client.recordings.records import from_json
 
 __all__ = ["json_value", "value"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from radiod_client.command.numbers import is_object, plain
-from radiod_client.command.records import Record, from_json, json_text
+from radiod_client.recordings.numbers import is_object, plain
+from radiod_client.recordings.records import Record, from_json, json_text
 from radiod_client.samples import Gap
 
 __all__ = ["read_rows", "schema_for", "table_of"]

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from radiod_client.command.failures import Failed
-from radiod_client.command.files.appending import AppendedFile, whole_lines
-from radiod_client.command.files.ndjson_file import last_line
-from radiod_client.command.numbers import is_object, plain
-from radiod_client.command.records import Record, Start, as_json, from_json
+from radiod_client.recordings.appending import AppendedFile, whole_lines
+from radiod_client.recordings.errors import RecordingError
+from radiod_client.recordings.ndjson_file import last_line
+from radiod_client.recordings.numbers import is_object, plain
+from radiod_client.recordings.records import Record, Start, as_json, from_json
 from radiod_client.samples import Gap
 
 __all__ = ["CsvRecording", "read_csv"]
@@ -50,7 +50,9 @@ class CsvRecording:
             header = _cells(file.readline())
         row = _cells(last_line(path, self._file.size))
         if header[: len(OWN)] != OWN or header[-1] != MORE:
-            raise Failed(f"{path}: no recording of samples: expected the columns {', '.join(OWN)} … {MORE}")
+            raise RecordingError(
+                f"{path}: no recording of samples: expected the columns {', '.join(OWN)} … {MORE}"
+            )
         if row == header:
             return
         self.position = row[0] or None

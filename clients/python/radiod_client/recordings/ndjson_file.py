@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from radiod_client.command.failures import Failed
-from radiod_client.command.files.appending import AppendedFile, whole_lines
-from radiod_client.command.records import Record, Start, json_text, line_of, parsed
+from radiod_client.recordings.appending import AppendedFile, whole_lines
+from radiod_client.recordings.errors import RecordingError
+from radiod_client.recordings.records import Record, Start, json_text, line_of, parsed
 
 __all__ = ["NdjsonRecording", "last_line", "read_ndjson"]
 
@@ -34,7 +34,7 @@ class NdjsonRecording:
             try:
                 first, last = parsed(file.readline()), parsed(last_line(path, self._file.size))
             except ValueError as error:
-                raise Failed(f"{path}: no recording of samples: {error}") from None
+                raise RecordingError(f"{path}: no recording of samples: {error}") from None
         self.channel = first.channel if isinstance(first, Start) else None
         self.position = last.position
 

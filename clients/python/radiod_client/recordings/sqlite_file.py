@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from radiod_client.command.failures import Failed
-from radiod_client.command.files.appending import lock
-from radiod_client.command.records import Record, Start, from_json, json_text
+from radiod_client.recordings.appending import lock
+from radiod_client.recordings.errors import RecordingError
+from radiod_client.recordings.records import Record, Start, from_json, json_text
 from radiod_client.samples import Gap
 
 __all__ = ["SqliteRecording", "read_sqlite"]
@@ -40,7 +40,7 @@ class SqliteRecording:
                 self._take_up()
             except sqlite3.Error as error:
                 self._database.close()
-                raise Failed(f"{path}: no recording of samples: {error}") from None
+                raise RecordingError(f"{path}: no recording of samples: {error}") from None
         except BaseException:
             os.close(self._lock)
             raise

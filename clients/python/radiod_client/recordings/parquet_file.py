@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from radiod_client.command.failures import Failed
-from radiod_client.command.files.ndjson_file import NdjsonRecording, read_ndjson
-from radiod_client.command.records import Record, Start, parsed
+from radiod_client.recordings.errors import RecordingError
+from radiod_client.recordings.ndjson_file import NdjsonRecording, read_ndjson
+from radiod_client.recordings.records import Record, Start, parsed
 
 __all__ = ["ParquetRecording", "read_parquet"]
 
@@ -30,7 +30,7 @@ def _arrow() -> Any:
 
         return pyarrow.parquet
     except ImportError:
-        raise Failed("files of Parquet need pyarrow: pip install 'radiod-client[parquet]'") from None
+        raise RecordingError("files of Parquet need pyarrow: pip install 'radiod-client[parquet]'") from None
 
 
 class _Old:
@@ -47,12 +47,12 @@ class _Old:
             self.file = _arrow().ParquetFile(path)
             found = self.file.schema_arrow
         except (OSError, ValueError) as error:
-            raise Failed(f"{path}: no file of Parquet: {error}") from None
+            raise RecordingError(f"{path}: no file of Parquet: {error}") from None
         self.rows = self.file.metadata.num_rows
         given = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
         self.metadata = {key[6:]: value for key, value in given.items() if key.startswith("radio.")}
         if "journal" not in self.metadata:
-            raise Failed(f"{path}: no recording of samples")
+            raise RecordingError(f"{path}: no recording of samples")
         self.position = self.metadata.get("position") or None
         if self.rows:
             last = self.file.read_row_group(self.file.num_row_groups - 1, columns=["_position"])
@@ -124,7 +124,7 @@ class ParquetRecording:
             self._write_group()
 
     def _write_group(self) -> None:
-        from radiod_client.command.files.columns import schema_for, table_of
+        from radiod_client.recordings.columns import schema_for, table_of
 
         if self._writer is None:
             self._hidden.unlink(missing_ok=True)
@@ -165,13 +165,13 @@ def _start_of(journal: Path) -> Start:
     with journal.open("rb") as file:
         start = parsed(file.readline())
     if not isinstance(start, Start):
-        raise Failed(f"{journal}: no journal of a recording")
+        raise RecordingError(f"{journal}: no journal of a recording")
     return start
 
 
 def read_parquet(path: Path) -> Iterator[Record]:
     """Its samples, with those of its journal, if a run was killed or goes on."""
-    from radiod_client.command.files.columns import read_rows
+    from radiod_client.recordings.columns import read_rows
 
     journal = path.with_name(f"{path.name}.journal")
     old = _Old(path)

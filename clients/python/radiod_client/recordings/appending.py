@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from radiod_client.command.failures import Failed
+from radiod_client.recordings.errors import RecordingError
 
 try:
     import fcntl
@@ -19,13 +19,13 @@ CHUNK = 1 << 16
 
 
 def lock(descriptor: int, path: Path) -> None:
-    """Keep other recorders out, until the descriptor is closed. Raises: Failed: somebody writes to it."""
+    """Keep other recorders out, until the descriptor is closed. Raises: RecordingError: there is one."""
     if fcntl is None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise Failed(f"{path}: another program is recording into it") from None
+        raise RecordingError(f"{path}: another program is recording into it") from None
 
 
 def whole_lines(path: Path) -> int:
@@ -45,7 +45,7 @@ def whole_lines(path: Path) -> int:
 class AppendedFile:
     """Opened and mended: what a writer that was killed left of a line is cut off.
 
-    Raises: OSError; Failed: somebody else writes to it.
+    Raises: OSError; RecordingError: somebody else writes to it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +54,7 @@ class AppendedFile:
         try:
             lock(self._descriptor, path)
             if os.fstat(self._descriptor).st_ino != path.stat().st_ino:
-                raise Failed(f"{path}: another program was recording into it just now: try again")
+                raise RecordingError(f"{path}: another program was recording into it just now: try again")
             self.size = whole_lines(path)
             os.ftruncate(self._descriptor, self.size)
             os.lseek(self._descriptor, self.size, os.SEEK_SET)

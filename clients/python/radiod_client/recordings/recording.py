@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from radiod_client.command.records import Record, Start
+from radiod_client.recordings.records import Record, Start
 
 __all__ = ["Recording"]
 
