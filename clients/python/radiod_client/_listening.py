@@ -40,7 +40,7 @@ class Answer:
             else:
                 self.future.set_exception(error)
 
-    async def within(self, seconds: float) -> Any:
+    async def within(self, seconds: float | None) -> Any:
         """Raises: CallTimeout."""
         try:
             return await asyncio.wait_for(self.future, seconds)

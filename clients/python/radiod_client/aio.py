@@ -41,7 +41,7 @@ class Radio:
 
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
-        ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        ticket: of ``authid``; or ``secret`` (WAMP-CRA) or ``password`` (SCRAM), which are never sent.
         private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         timeout: seconds that an answer may take.
         connect_timeout: seconds until a session is open.
@@ -58,6 +58,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        password: str | None = None,
         private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
@@ -67,7 +68,9 @@ class Radio:
     ) -> None:
         self._url = websocket_url(url)
         self.codec = codec_named(serializer)
-        self._login = login_with(realm, authid, ticket, secret, private_key)
+        self._login = login_with(
+            realm, authid, ticket=ticket, secret=secret, password=password, private_key=private_key
+        )
         self.timeout = timeout
         self._connect_timeout = connect_timeout
         self._tls = tls

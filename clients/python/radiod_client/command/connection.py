@@ -62,7 +62,7 @@ def connected(options: Namespace, notes: Notes) -> Iterator[Radio]:
 def _radio(options: Namespace, notes: Notes) -> Radio:
     given: dict[str, Any] = {
         name: secret("--" + name.replace("_", "-"), getattr(options, name))
-        for name in ("ticket", "secret", "private_key")
+        for name in ("ticket", "secret", "password", "private_key")
     }
     if options.ca is not None:
         try:

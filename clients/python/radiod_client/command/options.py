@@ -43,6 +43,7 @@ def _verb(verbs: Verbs, name: str, text: str, *, has_channel: bool = True) -> ar
     login.add_argument("--authid", metavar="NAME", help="who we are")
     login.add_argument("--ticket", metavar="SOURCE", help=f"{SECRET}: our ticket")
     login.add_argument("--secret", metavar="SOURCE", help=f"{SECRET}: our secret (WAMP-CRA)")
+    login.add_argument("--password", metavar="SOURCE", help=f"{SECRET}: our password (SCRAM)")
     login.add_argument("--private-key", metavar="SOURCE", help=f"{SECRET}: hexadecimal (cryptosign)")
     login.add_argument("--ca", metavar="FILE", help="certificates to trust, instead of the system's")
     if has_channel:

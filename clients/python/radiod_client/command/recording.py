@@ -18,6 +18,7 @@ from radiod_client.command.listening import gap_text
 from radiod_client.command.past import Past
 from radiod_client.command.recorder import Recorder
 from radiod_client.command.terminal import Notes, Rate
+from radiod_client.errors import RadioError
 from radiod_client.recordings import open_recording
 from radiod_client.recordings.recording import Recording
 from radiod_client.recordings.records import Start
@@ -127,10 +128,16 @@ class _Run:
     def _taken(self, listening: Listening) -> list[Sample]:
         """What has come, if anything has."""
         samples: list[Sample] = []
-        with contextlib.suppress(TimeoutError):
+        try:
             samples.append(listening.get(TICK_S))
             while len(samples) < BATCH:
                 samples.append(listening.get(0))
+        except TimeoutError:
+            pass
+        except RadioError:
+            # First what came before it: it is raised again.
+            if not samples:
+                raise
         return samples
 
     def _show(self, recorder: Recorder) -> None:
