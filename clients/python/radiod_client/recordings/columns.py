@@ -129,24 +129,22 @@ def table_of(records: Sequence[Record], schema: Any) -> Any:
 
 def _put(data: Any, fields: list[Any], columns: dict[str, list[Any]]) -> dict[str, Any]:
     """The values of one sample into their columns. Returns: what does not fit."""
-    if len(fields) == 1 and fields[0].name == DATA:
-        data = {DATA: data}
-        others: dict[str, Any] = {}
-    elif is_object(data):
-        names = {field.name for field in fields}
-        others = {key: value for key, value in data.items() if key not in names}
-    else:
+    is_bare = _is_bare(fields)
+    if not (is_bare or is_object(data)):
         for field in fields:
             columns[field.name].append(None)
         return {"data": data}
+    found = {DATA: data} if is_bare else data
+    names = {field.name for field in fields}
+    others = {key: value for key, value in found.items() if key not in names}
     for field in fields:
-        value = data.get(field.name)
+        value = found.get(field.name)
         is_fit, cell = _fitted(value, field)
         columns[field.name].append(cell)
         if not is_fit:
             others[field.name] = value
-    if DATA in others:
-        return {"data": others[DATA]}
+    if is_bare:
+        return {"data": data} if others else {}
     return {"keys": others} if others else {}
 
 

@@ -6,6 +6,7 @@ import math
 import struct
 import sys
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["curves", "is_object", "plain"]
@@ -22,7 +23,7 @@ def plain(value: Any) -> Any:
     """``value`` with its arrays as nested lists; complex and broken ones stay as they are."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        return value if value.dtype.kind == "c" else value.tolist()
+        return value if value.dtype.kind == "c" or _is_huge(value.shape) else value.tolist()
     if isinstance(value, dict):
         nested = _nested(value) if "_nd" in value else None
         return {key: plain(item) for key, item in value.items()} if nested is None else nested
@@ -34,18 +35,27 @@ def _nested(value: dict[Any, Any]) -> Any:
     try:
         code, shape = CODES[value["dtype"][1:]], [int(extent) for extent in value["shape"]]
         count, size = math.prod(shape), struct.calcsize("<" + code)
-        if min(shape, default=0) < 0 or count * size > MAX_BYTES:
+        if min(shape, default=0) < 0 or count * size > MAX_BYTES or _is_huge(shape):
             return None
         data = value["data"]
         if value["enc"] == "zlib":
             data = zlib.decompressobj().decompress(data, count * size + 1)
-        flat: Any = list(struct.unpack(f"<{count}{code}", data))
+        flat = list(struct.unpack(f"<{count}{code}", data))
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
         return None
-    for extent in reversed(shape[1:]):
-        rows = math.prod(shape) // extent if extent else 0
-        flat = [flat[at : at + extent] for at in range(0, len(flat), extent)] if extent else [[]] * rows
-    return flat if shape else flat[0]
+    return _shaped(flat, shape)
+
+
+def _shaped(flat: list[Any], shape: list[int]) -> Any:
+    if len(shape) < 2:
+        return flat if shape else flat[0]
+    step = math.prod(shape[1:])
+    return [_shaped(flat[at * step : (at + 1) * step], shape[1:]) for at in range(shape[0])]
+
+
+def _is_huge(shape: Sequence[int]) -> bool:
+    """Whether lists of it would fill the memory: an array without an element can have any number of rows."""
+    return math.prod(max(extent, 1) for extent in shape) > MAX_BYTES
 
 
 def is_object(data: Any) -> bool:
