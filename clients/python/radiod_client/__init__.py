@@ -1,6 +1,7 @@
 """A client of radiod: it comes back, goes on where it was, and tells what it lost.
 
-``Radio`` blocks; ``radiod_client.aio`` has the same names for asyncio. ``radiod_client.arrays`` needs NumPy.
+``Radio`` blocks; ``radiod_client.aio`` has the same names for asyncio, ``radiod_client.tx`` for Twisted.
+``radiod_client.arrays`` needs NumPy.
 """
 
 from radiod_client._blocking import Radio
@@ -14,14 +15,17 @@ from radiod_client.errors import (
     LoginRefused,
     RadioError,
     RemoteError,
+    ServiceError,
 )
 from radiod_client.samples import Gap, Sample
+from radiod_client.services import CurrentCall, Service, current_call
 
 __all__ = [
     "CallCanceled",
     "CallError",
     "CallTimeout",
     "ConnectFailed",
+    "CurrentCall",
     "Disconnected",
     "Gap",
     "LoginRefused",
@@ -29,6 +33,9 @@ __all__ = [
     "RadioError",
     "RemoteError",
     "Sample",
+    "Service",
+    "ServiceError",
+    "current_call",
 ]
 
 __version__ = VERSION

@@ -1,8 +1,7 @@
-"""A channel on asyncio."""
+"""A channel, on whichever loop."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -22,16 +21,16 @@ __all__ = ["Channel", "Created"]
 
 LOG = logging.getLogger("radiod_client")
 PUBLISH = 16
+OVER = ("closing", "closed")
 
 
 class Host(_listening.Host, Protocol):
     """What is asked of the Radio."""
 
     codec: Codec
-    tasks: set[asyncio.Task[None]]
     callback_errors: int
 
-    async def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any: ...
+    async def call(self, procedure: str, /, *args: Any, **kwargs: Any) -> Any: ...
     async def _ask(self, kind: int, rest: list[Any], timeout: float) -> Any: ...
     async def _until_writable(self) -> None: ...
 
@@ -83,9 +82,7 @@ class Channel:
     ) -> Listening:
         """Have ``callback`` called with each sample, one at a time and in order; options as of ``listen``."""
         listening = await self.listen(**options)
-        task = asyncio.get_running_loop().create_task(self._call_back(listening, callback))
-        self._radio.tasks.add(task)
-        task.add_done_callback(self._radio.tasks.discard)
+        self._radio.driver.spawn(self._call_back(listening, callback))
         return listening
 
     async def _call_back(self, listening: Listening, callback: Callable[[Sample], Any]) -> None:
@@ -95,11 +92,13 @@ class Channel:
                     result = callback(sample)
                     if inspect.isawaitable(result):
                         await result
-                except Exception:
+                except Exception as error:
+                    if isinstance(error, self._radio.driver.canceled) and self._radio.state in OVER:
+                        return
                     self._radio.callback_errors += 1
                     LOG.exception("a callback of %s raised", self.name)
         except RadioError as error:
-            if self._radio.state not in ("closing", "closed"):
+            if self._radio.state not in OVER:
                 LOG.warning("listening to %s has ended: %s", self.name, error)
 
     async def publish(self, data: Any, *, acknowledge: bool = True, retain: bool = False) -> int | None:

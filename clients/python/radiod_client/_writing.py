@@ -1,4 +1,4 @@
-"""Writing on asyncio: channels that are open for it, and runs of samples that belong together."""
+"""Writing, on whichever loop: channels that are open for it, and runs of samples that belong together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,10 @@ from collections.abc import Generator
 from typing import Any, Protocol
 
 from radiod_client import _writers
-from radiod_client._core import Core
-from radiod_client._listening import Answer
+from radiod_client._listening import Host
 from radiod_client.errors import RadioError
 
 __all__ = ["Stream", "Writer", "WriterOpening", "stream_id"]
-
-
-class Host(Protocol):
-    """What is asked of the Radio."""
-
-    timeout: float
-
-    def _core(self) -> Core: ...
-    def _flush(self) -> None: ...
 
 
 class Target(Protocol):
@@ -52,8 +42,8 @@ class WriterOpening:
         return self._open().__await__()
 
     async def _open(self) -> Writer:
-        radio, answer = self._radio, Answer()
-        core = radio._core()
+        radio = self._radio
+        core, answer = radio._core(), radio.driver.answer()
         writer = core.lasting.writers.open(self._channel.name, self._key, answer.set)
         radio._flush()
         try:
@@ -102,7 +92,7 @@ class Writer:
 
         Raises: Disconnected: it was closed; CallError: it may be written to no longer.
         """
-        answer = Answer()
+        answer = self._radio.driver.answer()
         self._writer.when_wanted(answer.set)
         try:
             await answer.within(timeout)
