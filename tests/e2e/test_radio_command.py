@@ -137,6 +137,12 @@ def readers(radio, channel):
     return radio.channel(channel).info()["readers"]
 
 
+def count(n):
+    """Tells how far it is."""
+    yield from range(n)
+    return "done"
+
+
 class TestListening:
     def test_a_line_for_each_sample(self, server, other):
         position = other.channel("kept").info()["position"]
@@ -220,6 +226,8 @@ class TestPublishingAndCalling:
     def test_calls(self, server, other):
         other.register("test.add", lambda a, b=0: a + b)
         assert run("call", server.url, "test.add", "1", "--kwarg", "b=2")[0] == ["3"]
+        other.register("test.count", count)
+        assert run("call", server.url, "test.count", "3")[0] == ["0", "1", "2", '"done"']
         _, told = run("call", server.url, "test.add", "1", "--kwarg", "b=x", code=1)
         assert len(told) == 1
         assert "TypeError" in told[0] or "unsupported operand" in told[0]

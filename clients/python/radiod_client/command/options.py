@@ -82,7 +82,12 @@ def _add_publish(verbs: Verbs) -> None:
 
 
 def _add_call(verbs: Verbs) -> None:
-    made = _verb(verbs, "call", "call a procedure; its result is a line of JSON", has_channel=False)
+    made = _verb(
+        verbs,
+        "call",
+        "call a procedure; its result is a line of JSON, behind those of its progress",
+        has_channel=False,
+    )
     made.add_argument("url", metavar="URL")
     made.add_argument("procedure", metavar="PROCEDURE")
     made.add_argument("argument", metavar="ARGUMENT", nargs="*", help="JSON or text")

@@ -61,13 +61,17 @@ def _given(options: Namespace) -> Iterator[tuple[str, Any]]:
 
 
 def call(options: Namespace, notes: Notes, ending: Ending) -> None:
-    """Call a procedure: its result is a line of JSON."""
+    """Call a procedure: its result is a line of JSON, behind those of its progress."""
     arguments = [value(argument) for argument in options.argument]
     named = dict(_named(text) for text in options.kwarg)
     output = Output()
-    with connected(options, notes) as radio:
-        result = radio.call(options.procedure, *arguments, timeout=options.timeout, **named)
+
+    def write(result: Any) -> None:
         output.write(json_text(result) + b"\n")
+
+    with connected(options, notes) as radio:
+        timeout = options.timeout
+        write(radio.call(options.procedure, *arguments, timeout=timeout, on_progress=write, **named))
 
 
 def _named(text: str) -> tuple[str, Any]:
