@@ -133,10 +133,6 @@ def has(path, count):
         return False
 
 
-def readers(radio, channel):
-    return radio.channel(channel).info()["readers"]
-
-
 def count(n):
     """Tells how far it is."""
     yield from range(n)
@@ -305,9 +301,8 @@ class TestRecording:
         # Nothing is left of the kills.
         assert sorted(each.name for each in folder.iterdir()) == sorted(path.name for path in paths)
 
-    @pytest.mark.parametrize("suffix", ["ndjson", "csv", "sqlite", "parquet"])
-    def test_a_history_that_was_left_is_told(self, server, other, tmp_path, suffix):
-        path = tmp_path / f"small.{suffix}"
+    def test_a_history_that_was_left_is_told(self, server, other, tmp_path):
+        path = tmp_path / "small.csv"
         other.channel("small").publish("first")
         run("record", server.url, "small", path, "--last", 1, "--count", 1)
         for n in range(15):
@@ -353,17 +348,17 @@ class TestRecording:
         recorder.said("behind")
         recorder.process.send_signal(signal.SIGSTOP)
         text = "x" * 20_000
-        for n in range(500):
+        for n in range(800):
             other.channel("kept").publish([n, text], acknowledge=n % 50 == 49)
         recorder.process.send_signal(signal.SIGCONT)
-        wait_for(lambda: has(path, 500))
+        wait_for(lambda: has(path, 800))
         code, _, told = recorder.ended(signal.SIGINT)
         assert (code, "missing" in told) == (130, False)
-        assert [data[0] for data in data_of(path)] == list(range(500))
+        assert [data[0] for data in data_of(path)] == list(range(800))
 
 
 class TestReplaying:
-    @pytest.mark.parametrize("suffix", ["ndjson", "csv", "sqlite", "parquet"])
+    @pytest.mark.parametrize("suffix", ["sqlite", "parquet"])
     def test_a_recording_is_published_again(self, server, other, tmp_path, suffix):
         path = tmp_path / f"kept.{suffix}"
         sent = [{"n": float(n), "name": "a,b", "row": np.arange(3.0)} for n in range(4)]
@@ -399,20 +394,12 @@ class TestPlotting:
         output, _ = run("plot", server.url, "kept", "--last", 5, "--count", 5, "--field", "car.fuel")
         assert output[0] == "car.fuel  49"
 
-    def test_as_png(self, server, other, tmp_path, running):
+    def test_as_png(self, server, other, tmp_path):
         other.channel("kept").publish({"speed": 1, "row": np.arange(9.0)})
         path, png = tmp_path / "kept.sqlite", tmp_path / "kept.png"
         run("record", server.url, "kept", path, "--last", 1, "--count", 1)
         run("plot", path, "--png", png)
         assert png.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-        png.unlink()
-        plot = running("plot", server.url, "kept", "--png", png)
-        wait_for(lambda: readers(other, "kept"))
-        other.channel("kept").publish({"speed": 2})
-        wait_for(lambda: readers(other, "kept"))
-        # Its first sample may still be on its way: whatever it has drawn, or a line why nothing.
-        code, _, told = plot.ended(signal.SIGINT)
-        assert (code, png.exists()) in ((130, True), (1, False)), told
 
     def test_nothing_to_draw(self, server, other, tmp_path):
         other.channel("kept").publish("text")
