@@ -1,6 +1,7 @@
 """Services of the Python client against the real server: functions, generators, proxies, cancels."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from radiod_client import (
 )
 from support.config import configuration
 from support.programs import Program
-from support.running import ROOT, environment, radiod
+from support.running import ROOT, environment, free_port, radiod
 
 pytestmark = pytest.mark.e2e
 
@@ -245,6 +246,11 @@ class TestCalling:
         assert calls_sent(other) == before
         with pytest.raises(TypeError):
             next(proxy.count.iter())
+
+    def test_completion_knows_what_is_below(self, proxy):
+        assert {"add", "trig", "const"} <= set(dir(proxy))
+        assert "half" in dir(proxy.trig)
+        assert "iter" in dir(proxy.add)
 
     def test_a_signature_is_told(self, proxy, other):
         told = other.call("radiod.rpc.describe", "rpc.calc.add")["signature"]
@@ -586,6 +592,54 @@ with Radio({server.url!r}) as radio:
             process.wait()
 
 
+@pytest.mark.parametrize("how", ["terminate", "kill"], ids=["SIGTERM", "kill -9"])
+def test_a_restart_of_the_server(tmp_path, how):
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        with radiod(tmp_path, configuration(), port) as server:
+            options = {"authid": "joe", "ticket": "joe-ticket", "timeout": SECONDS}
+            radio = stack.enter_context(Radio(server.url, **options))
+            other = stack.enter_context(Radio(server.url, timeout=SECONDS))
+            service = Calc()
+            radio.serve(service, "calc")
+            iteration = other.proxy("calc").acount.iter(10**9)
+            assert next(iteration) == 0
+            getattr(server.process, how)()
+            server.process.wait(SECONDS)
+            with pytest.raises((Disconnected, CallCanceled)):
+                deque(iteration, 0)
+            assert service.canceled.wait(SECONDS)
+        with radiod(tmp_path, configuration(), port):
+            wait_for(lambda: _works(lambda: other.proxy("calc").add(1)))
+            assert list(other.proxy("calc").count.iter(3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("cuts", [15, pytest.param(1000, marks=pytest.mark.soak)])
+def test_under_cuts_of_both_ends_every_call_ends_and_no_answer_is_anothers(server, radio, other, cuts):
+    radio.serve(Calc(), "cuts")
+    ends, stop = [], threading.Event()
+
+    def call(number):
+        while not stop.is_set():
+            try:
+                ends.append(other.proxy("cuts").add(number, 1) - number)
+            except (CallError, Disconnected) as error:
+                ends.append(type(error))
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in (100, 200, 300)]
+    for thread in threads:
+        thread.start()
+    for n in range(cuts):
+        cut((radio, other)[n % 2])
+    stop.set()
+    for thread in threads:
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+    assert set(ends) <= {1, Disconnected, CallError, CallCanceled}
+    wait_for(lambda: _works(lambda: other.proxy("cuts").add(1)))
+    assert radio._radio.serving._running == set()
+
+
 def test_the_lines_of_the_readme(server):
     readme = (ROOT / "clients" / "python" / "README.md").read_text()
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "Service" in block)
@@ -633,6 +687,6 @@ def test_stock_clients_call_ours_and_ours_call_theirs(server, calc, other):
 def _works(action):
     try:
         action()
-    except CallError:
+    except (CallError, Disconnected):
         return False
     return True

@@ -5,6 +5,7 @@
 """
 
 from radiod_client._blocking import Radio
+from radiod_client._http import HttpPublisher
 from radiod_client._version import VERSION
 from radiod_client.errors import (
     CallCanceled,
@@ -13,6 +14,7 @@ from radiod_client.errors import (
     ConnectFailed,
     Disconnected,
     LoginRefused,
+    PublishRefused,
     RadioError,
     RemoteError,
     ServiceError,
@@ -28,7 +30,9 @@ __all__ = [
     "CurrentCall",
     "Disconnected",
     "Gap",
+    "HttpPublisher",
     "LoginRefused",
+    "PublishRefused",
     "Radio",
     "RadioError",
     "RemoteError",

@@ -12,6 +12,7 @@ __all__ = [
     "ConnectFailed",
     "Disconnected",
     "LoginRefused",
+    "PublishRefused",
     "RadioError",
     "RemoteError",
     "ServiceError",
@@ -67,6 +68,15 @@ class RemoteError(CallError):
         self.type = str(self.kwargs.get("type", ""))
         self.message = str(self.kwargs.get("message", ""))
         self.traceback = str(self.kwargs.get("traceback", ""))
+
+
+class PublishRefused(RadioError):
+    """The server refuses a sample that came over HTTP: ``status`` is HTTP's, ``text`` the server's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status} {text}")
+        self.status = status
+        self.text = text
 
 
 class ServiceError(CallError):

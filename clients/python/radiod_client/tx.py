@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from radiod_client import _channel, _listening, _twisted, _writing, aio
+from radiod_client._treq import HttpPublisher
 from radiod_client._twisted_calling import Iteration, Proxy, Registered
 from radiod_client._twisted_face import Face, deferred
 from radiod_client.samples import Gap, Sample
@@ -27,6 +28,7 @@ __all__ = [
     "Channel",
     "Created",
     "Gap",
+    "HttpPublisher",
     "Iteration",
     "Listening",
     "Opening",
