@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
@@ -34,6 +35,8 @@ VERBS: dict[str, Callable[[Namespace, Notes, Ending], None]] = {
 
 def main() -> int:
     """As the shell starts it. After a signal nothing is waited for, not even threads of others."""
+    # A signal may come between the making of a request and its sending: that is no mistake of anybody's.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     code = run()
     if code > 128:
         for stream in (sys.stdout, sys.stderr):
