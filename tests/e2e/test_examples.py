@@ -1,5 +1,6 @@
 """``clients/examples`` as their READMEs say: scripts, started as users start them."""
 
+import ast
 import contextlib
 import csv
 import itertools
@@ -10,7 +11,7 @@ import threading
 import time
 
 import pytest
-from support.running import ROOT, environment, radiod
+from support.running import ROOT, environment, free_port, radiod
 
 pytestmark = pytest.mark.e2e
 
@@ -100,3 +101,42 @@ def test_measurement(tmp_path, script):
     # Between two of them was most of a second.
     assert all(later > earlier for earlier, later in itertools.pairwise(shown))
     assert len(shown) < len(numbers) / 5
+
+
+def test_article(tmp_path, script):
+    folder, port = EXAMPLES / "article", free_port()
+    config = (folder / "radiod.toml").read_text()
+    with radiod(tmp_path, config, port) as server:
+        listeners = [
+            script(folder / "article_listener.py", f"{server.ws}/macro/sample/"),
+            script(folder / "listener.py", server.url),
+        ]
+        generators = [
+            script(folder / "article_generator.py", server.url, "sample-key"),
+            script(folder / "generator.py", server.url, "sample-key"),
+        ]
+        # Each of both hears each of both: the one that has begun first is ahead.
+        wait_for(lambda: all(len(stamps(listener)) > len(set(stamps(listener))) for listener in listeners))
+        assert all(len(state) == 13 for state in map(states, listeners))
+        wrong = script(folder / "generator.py", server.url, "another-key")
+        assert wrong.process.wait(SECONDS) == 1
+        wait_for(lambda: wrong.lines)
+        assert wrong.lines[0].startswith("refused: ")
+        # Theirs ends when there is no server.
+        assert generators[0].interrupt() == 0
+    heard = len(listeners[1].lines)
+    with radiod(tmp_path, config, port):
+        wait_for(lambda: len(listeners[1].lines) > heard)
+        assert not [line for line in listeners[1].lines if "missing" in line]
+        for each in (*listeners, generators[1]):
+            assert each.interrupt() == 0, each.lines
+
+
+def stamps(listener):
+    """Timestamps of what a listener has printed."""
+    return [ast.literal_eval(line)["timestamp"] for line in list(listener.lines)]
+
+
+def states(listener):
+    """The roads of the first sample."""
+    return ast.literal_eval(listener.lines[0])["state"]
