@@ -186,6 +186,19 @@ def test_a_hundred_cuts_before_the_first_event(server, channel):
         ]  # fmt: skip
 
 
+def test_pings_are_answered_while_the_program_computes(tmp_path):
+    text = configuration(ping_interval_s=1, ping_timeout_s=2)
+    with radiod(tmp_path, text) as server, Radio(server.url, timeout=SECONDS) as radio:
+        session, end, count = radio.session, time.monotonic() + 20, 0
+        listening = radio.channel("busy").listen()
+        while time.monotonic() < end:
+            count += sum(range(1000))
+        assert radio.session == session
+        with Radio(server.url) as other:
+            other.channel("busy").publish(1)
+        assert listening.get(SECONDS).data == 1
+
+
 MEASURE = """
 import asyncio, os, sys, threading, time
 from pathlib import Path
