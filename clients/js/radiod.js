@@ -467,6 +467,7 @@ class Subscription {
   }
 }
 
+// #region services
 /** One procedure that we offer, over all sessions: there it takes over from the session before. */
 class Registration {
   rank = 0;
@@ -533,6 +534,7 @@ class Registration {
     this.#then = null;
   }
 }
+// #endregion
 
 /** A channel that we created: in each session we are its owner again. */
 class Owned {
@@ -552,6 +554,7 @@ class Owned {
   end() {}
 }
 
+// #region services
 /** An invocation of one of our procedures: `signal` says when nobody waits for it any more. */
 export class Invocation {
   #line;
@@ -559,7 +562,7 @@ export class Invocation {
   #aborter = new AbortController();
   isOver = false;
 
-  /** @hidden @param {any} line @param {any[]} message */
+  /** @internal @param {any} line @param {any[]} message */
   constructor(line, [, request, , details, args, kwargs]) {
     this.#line = line;
     this.#request = request;
@@ -578,7 +581,7 @@ export class Invocation {
     if (!this.isOver && this.details.receive_progress) this.#line.send([YIELD, this.#request, { progress: true }, [value]]);
   }
 
-  /** @hidden @param {any} value */
+  /** @internal @param {any} value */
   answer(value) {
     try {
       this.#end([YIELD, this.#request, {}, [value]]);
@@ -587,7 +590,7 @@ export class Invocation {
     }
   }
 
-  /** @hidden @param {any} error @param {boolean} hasTraceback */
+  /** @internal @param {any} error @param {boolean} hasTraceback */
   fail(error, hasTraceback) {
     const head = [ERROR, INVOCATION, this.#request, {}];
     const message = String(error?.message ?? error);
@@ -599,7 +602,7 @@ export class Invocation {
     }
   }
 
-  /** @hidden @param {boolean} isTold */
+  /** @internal @param {boolean} isTold */
   cancel(isTold) {
     if (this.isOver) return;
     if (isTold) this.fail(new ServiceError(CANCELED), false);
@@ -615,6 +618,7 @@ export class Invocation {
     this.#line.calls.delete(this.#request);
   }
 }
+// #endregion
 
 /** The connection that comes and goes, its session, and what outlives both. */
 class Line {
@@ -904,6 +908,7 @@ class Line {
         return this.#settle(second, null, refusal(message[4], message[5], message[6]));
       case UNSUBSCRIBED:
         return first ? this.#settle(first, message) : this.#revoked(second);
+      // #region services
       case UNREGISTERED:
         if (first) return this.#settle(first, message);
         this.callees.delete(second.registration);
@@ -912,6 +917,7 @@ class Line {
         return this.#invoked(message);
       case INTERRUPT:
         return this.calls.get(first)?.cancel(true);
+      // #endregion
       default:
         throw new TypeError(`a message ${code}`);
     }
@@ -970,6 +976,7 @@ class Line {
     taken?.end(new CallError(reason, [`the subscription to ${taken.name} was taken away`]));
   }
 
+  // #region services
   /** @param {any[]} message */
   #invoked(message) {
     const call = new Invocation(this, message);
@@ -979,6 +986,7 @@ class Line {
     this.calls.set(message[1], call);
     callee(call);
   }
+  // #endregion
 
   // What is asked for.
 
@@ -1106,7 +1114,7 @@ export class Listening {
   /** @type {{ resolve: (value: any) => void, reject: (error: any) => void }} */ #opening;
   #unhook = () => {};
 
-  /** @hidden @param {any} line @param {string} name @param {string | undefined} key @param {ListenOptions} options
+  /** @internal @param {any} line @param {string} name @param {string | undefined} key @param {ListenOptions} options
    * @param {((sample: Sample) => any) | null} callback @param {() => void} [onOpened] in each session */
   constructor(line, name, key, { after, last, retained, queue = 1000, signal, ...buffer }, callback, onOpened) {
     if (!(queue >= 1)) throw new TypeError("queue: at least 1");
@@ -1136,7 +1144,7 @@ export class Listening {
     return this.#position ?? this.#subscription.position;
   }
 
-  /** @hidden */
+  /** @internal */
   opened() {
     if (this.#position === null) this.#position = this.#subscription.position;
     this.#isOpen = true;
@@ -1144,7 +1152,7 @@ export class Listening {
     this.onOpened?.();
   }
 
-  /** @hidden @param {Sample} sample */
+  /** @internal @param {Sample} sample */
   put(sample) {
     if (this.#isEnded) return;
     if (this.#callback && !this.#isBusy) return this.#call(this.#noted(sample));
@@ -1155,7 +1163,7 @@ export class Listening {
     this.#dropped = joined(joined(new Gap(1, "queue"), gap), this.#dropped);
   }
 
-  /** @hidden @param {any} [error] nothing: it was closed */
+  /** @internal @param {any} [error] nothing: it was closed */
   end(error) {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -1263,7 +1271,7 @@ export class Channel {
   /** @protected @type {any} */ _radio;
   /** @type {string | undefined} of a private channel */ key;
 
-  /** @hidden @param {any} radio @param {string} name @param {string | undefined} key */
+  /** @internal @param {any} radio @param {string} name @param {string | undefined} key */
   constructor(radio, name, key) {
     this._radio = radio;
     this.name = name;
@@ -1354,7 +1362,7 @@ export class Channel {
 export class Created extends Channel {
   #owned;
 
-  /** @hidden @param {any} radio @param {any} made */
+  /** @internal @param {any} radio @param {any} made */
   constructor(radio, { name, key, control_key, expires }) {
     super(radio, name, key ?? undefined);
     /** @type {string} */ this.controlKey = control_key;
@@ -1380,7 +1388,7 @@ export class Created extends Channel {
 export class Stream {
   #channel;
 
-  /** @hidden @param {Channel} channel @param {string | number} id */
+  /** @internal @param {Channel} channel @param {string | number} id */
   constructor(channel, id) {
     this.#channel = channel;
     this.id = id;
@@ -1401,13 +1409,13 @@ export class Stream {
 export class Writer {
   /** Whether anybody listens. */ wanted = false;
   readers = 0;
-  /** @hidden @type {Promise<Writer>} */ ready;
+  /** @internal @type {Promise<Writer>} */ ready;
   #channel;
   #radio;
   /** @type {Listening | undefined} */ #demand;
   /** @type {Set<() => void>} */ #waiting = new Set();
 
-  /** @hidden @param {any} radio @param {Channel} channel */
+  /** @internal @param {any} radio @param {Channel} channel */
   constructor(radio, channel) {
     this.#radio = radio;
     this.#channel = channel;
@@ -1475,6 +1483,7 @@ export class Writer {
   }
 }
 
+// #region services
 /** @type {CurrentCall | null} */
 let current = null;
 
@@ -1643,7 +1652,7 @@ function* offers(object, prefix, outer) {
 export class Registered {
   #registrations;
 
-  /** @hidden @param {any[]} registrations */
+  /** @internal @param {any[]} registrations */
   constructor(registrations) {
     this.#registrations = registrations;
   }
@@ -1651,19 +1660,6 @@ export class Registered {
   /** Offer them no longer. */
   close() {
     for (const each of this.#registrations) each.leave();
-  }
-}
-
-/** Several subscriptions at once. */
-export class Demultiplexed {
-  /** @hidden @param {Listening[]} listenings */
-  constructor(listenings) {
-    this.listenings = listenings;
-  }
-
-  /** Listen no longer. */
-  close() {
-    for (const each of this.listenings) each.close();
   }
 }
 
@@ -1743,6 +1739,20 @@ class Remote {
         return inner.get(name);
       },
     });
+  }
+}
+// #endregion
+
+/** Several subscriptions at once. */
+export class Demultiplexed {
+  /** @internal @param {Listening[]} listenings */
+  constructor(listenings) {
+    this.listenings = listenings;
+  }
+
+  /** Listen no longer. */
+  close() {
+    for (const each of this.listenings) each.close();
   }
 }
 
@@ -1880,6 +1890,7 @@ export class Radio extends EventTarget {
     return valueOf(message[3], message[4]);
   }
 
+  // #region services
   /**
    * Offer a procedure, over reconnections too. Generators give progressive results.
    *
@@ -1943,6 +1954,7 @@ export class Radio extends EventTarget {
   proxy(name) {
     return new Remote(this, `rpc.${name}`).face({});
   }
+  // #endregion
 
   /**
    * Many channels on this one connection: `demultiplex({ weather: (sample) => …, traffic: (sample) => … })`.
