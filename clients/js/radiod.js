@@ -60,10 +60,12 @@ const ROUTERS = /^(radiod|wamp)\./;
 const TRANSIENT = /^radiod\.error\.(quota|rate_limited|unavailable)$/;
 const FEATURES = { call_canceling: true, progressive_call_results: true };
 const ROLES = {
-  subscriber: { features: { subscription_revocation: true, publisher_identification: true } },
-  publisher: { features: { publisher_exclusion: true } },
+  subscriber: { features: { subscription_revocation: true } },
+  publisher: {},
   caller: { features: { call_timeout: true, ...FEATURES } },
+  // #region services
   callee: { features: { registration_revocation: true, ...FEATURES } },
+  // #endregion
 };
 
 /**
@@ -79,6 +81,7 @@ const ROLES = {
  * @typedef {{ kwargs?: Record<string, any>, timeout?: number, signal?: AbortSignal, onProgress?: (value: any) => void }} CallOptions
  * @typedef {{ encode(message: any[], isBatched: boolean): string | Uint8Array<ArrayBuffer>, decode(data: any, isBatched: boolean): any[],
  *   name: string }} Serializer
+ * @typedef {{ resolve: (result: IteratorResult<Sample, undefined>) => void, reject: (error: any) => void }} Waiting
  * @typedef {{ name: string, kind: string, default?: any, annotation?: string }} Parameter
  * @typedef {{ parameters: Parameter[], returns?: string, doc?: string }} Signature
  */
@@ -126,6 +129,7 @@ export class CallTimeout extends CallError {}
 /** The call was canceled. */
 export class CallCanceled extends CallError {}
 
+// #region services
 /** A function of another radiod client raised: `type` is the exception's name there. */
 export class RemoteError extends CallError {
   /** @param {string} uri @param {any[]} [args] @param {Record<string, any>} [kwargs] */
@@ -147,12 +151,16 @@ export class RemoteError extends CallError {
 
 /** Thrown by a procedure: it reaches the caller as this URI. */
 export class ServiceError extends CallError {}
+// #endregion
 
 /** @param {string} uri @param {any[]} [args] @param {Record<string, any>} [kwargs] */
 function refusal(uri, args, kwargs) {
   if (uri === TIMEOUT) return new CallTimeout(uri, args, kwargs);
   if (uri === CANCELED) return new CallCanceled(uri, args, kwargs);
-  return new (kwargs && "type" in kwargs && "message" in kwargs ? RemoteError : CallError)(uri, args, kwargs);
+  // #region services
+  if (kwargs && "type" in kwargs && "message" in kwargs) return new RemoteError(uri, args, kwargs);
+  // #endregion
+  return new CallError(uri, args, kwargs);
 }
 
 /** Samples are missing right before the one that has this; `lost` is null where nobody can know how many. */
@@ -248,7 +256,11 @@ const JSON_ = {
   encode: (message, isBatched) => JSON.stringify(message, said) + (isBatched ? "\x1e" : ""),
   decode: (data, isBatched) => {
     const messages = JSON.parse(isBatched ? `[${data.slice(0, -1).replaceAll("\x1e", ",")}]` : `[${data}]`);
-    return data.includes("\\u0000") ? heard(messages) : messages;
+    try {
+      return data.includes("\\u0000") ? heard(messages) : messages;
+    } catch {
+      return messages; // Too deep for us, and no reason to leave.
+    }
   },
 };
 
@@ -270,17 +282,11 @@ function valueOf(args, kwargs) {
 
 /** @typedef {(message: any, error?: any) => void} Then what happens with an answer, or with the error in its place */
 
-/** A request that is to be sent, or was: it ends once. */
-class Ask {
-  /** @param {number} kind @param {any[]} rest @param {Then} then @param {((value: any) => void) | undefined} [onProgress] */
-  constructor(kind, rest, then, onProgress) {
-    this.kind = kind;
-    this.rest = rest;
-    this.then = then;
-    this.onProgress = onProgress;
-    this.request = 0;
-  }
-}
+/**
+ * A request that is to be sent, or was: it ends once.
+ *
+ * @typedef {{ kind: number, rest: any[], then: Then, onProgress?: (value: any) => void, request: number }} Ask
+ */
 
 /** One channel that is listened to, over all sessions: where we are in it, and what was missed. */
 class Subscription {
@@ -536,6 +542,35 @@ class Registration {
 }
 // #endregion
 
+/**
+ * What `begin` resolves or rejects, in time; what it returns undoes it.
+ *
+ * @param {number | undefined} timeout @param {AbortSignal | undefined} signal @param {(what: string) => Error} late
+ * @param {(resolve: (value?: any) => void, reject: (error: any) => void) => () => void} begin @returns {Promise<any>}
+ */
+function within(timeout, signal, late, begin) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const onAbort = () => end(reject, signal?.reason);
+    const what = `within ${Number(timeout) / 1000} s`;
+    const timer = timeout === undefined ? undefined : setTimeout(() => end(reject, late(what)), timeout);
+    signal?.addEventListener("abort", onAbort);
+    let undo = () => {};
+    const end = (/** @type {(value: any) => void} */ settle, /** @type {any} */ value) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      undo();
+      settle(value);
+    };
+    const fail = (/** @type {any} */ error) => end(reject, error);
+    try {
+      undo = begin((value) => end(resolve, value), fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
 /** A channel that we created: in each session we are its owner again. */
 class Owned {
   rank = 1;
@@ -630,8 +665,10 @@ class Line {
   #count = 0;
   /** @type {Map<number, Ask>} request id -> who waits */ #asked = new Map();
   /** @type {Map<number, Subscription>} */ takers = new Map();
+  // #region services
   /** @type {Map<number, (call: Invocation) => void>} */ callees = new Map();
   /** @type {Map<number, Invocation>} */ calls = new Map();
+  // #endregion
   /** @type {Set<Ask>} what waits for a session */ #queued = new Set();
   /** @type {Set<Subscription | Registration | Owned>} */ #lasting = new Set();
   /** @type {Map<string, Subscription>} */ subscriptions = new Map();
@@ -649,7 +686,7 @@ class Line {
   #heard = 0;
   #came = 0;
   #isChecking = false;
-  #unhook = () => {};
+  #hooks = new AbortController();
   /** @type {Promise<void> | undefined} */ #closed;
   /** @type {(value?: any) => void} */ #onClosed = () => {};
 
@@ -677,18 +714,14 @@ class Line {
     this.#dial();
   }
 
+  /** What tells that nothing may have come for a while. One check too many costs a message. */
   #hook() {
     const wake = () => this.check(AWAKE_MS);
-    const seen = () => globalThis.document?.visibilityState === "hidden" || wake();
-    /** @type {[EventTarget | undefined, string, () => void][]} */
-    const hooks = [
-      [globalThis, "pageshow", wake],
-      [globalThis, "online", wake],
-      [globalThis.document, "resume", wake],
-      [globalThis.document, "visibilitychange", seen],
-    ];
-    for (const [target, name, act] of hooks) target?.addEventListener?.(name, act);
-    this.#unhook = () => hooks.forEach(([target, name, act]) => target?.removeEventListener?.(name, act));
+    for (const target of [globalThis, globalThis.document]) {
+      for (const name of ["pageshow", "online", "resume", "visibilitychange"]) {
+        target?.addEventListener?.(name, wake, { signal: this.#hooks.signal });
+      }
+    }
     this.#due = Date.now() + TICK_MS;
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -737,8 +770,7 @@ class Line {
     this.#began = Date.now();
     const { WebSocket, serializer, connectTimeout } = this.settings;
     const name = `wamp.2.${serializer.name}`;
-    const late = new ConnectFailed(`no session within ${connectTimeout / 1000} s`);
-    this.#timer = setTimeout(() => this.#lost(late), connectTimeout);
+    this.#timer = setTimeout(() => this.#lost(new ConnectFailed(`no session within ${connectTimeout / 1000} s`)), connectTimeout);
     /** @type {WebSocket} */
     let socket;
     try {
@@ -781,14 +813,18 @@ class Line {
     const hangUp = (!this.#why && /** @type {any} */ (socket)?.terminate) || socket?.close;
     hangUp?.call(socket);
     for (const each of this.#lasting) each.pause();
-    const [asked, calls] = [this.#asked, this.calls];
-    [this.#asked, this.calls] = [new Map(), new Map()];
+    const asked = this.#asked;
+    this.#asked = new Map();
     this.takers.clear();
-    this.callees.clear();
     this.leaving.clear();
     const broken = new Disconnected(why.message);
     for (const ask of asked.values()) ask.then(null, broken);
+    // #region services
+    const { calls } = this;
+    this.calls = new Map();
+    this.callees.clear();
     for (const call of calls.values()) call.cancel(false);
+    // #endregion
     if (this.state === "closing") this.#finish(new Disconnected("closed"));
     else if (why instanceof LoginRefused) this.#finish(why);
     else if (this.#started && !this.#isPatient) this.#finish(why instanceof ConnectFailed ? why : new ConnectFailed(why.message));
@@ -808,7 +844,7 @@ class Line {
   #finish(error) {
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
-    this.#unhook();
+    this.#hooks.abort();
     this.#why = error;
     this.#enter("closed", { reason: error.message });
     const [queued, started] = [this.#queued, this.#started];
@@ -995,7 +1031,7 @@ class Line {
     if (this.session === null) return;
     // Who outlives sessions asks again in the next one.
     const once = (/** @type {any} */ message, /** @type {any} */ error) => error instanceof Disconnected || then(message, error);
-    this.#submit(new Ask(kind, rest, once));
+    this.#submit({ kind, rest, then: once, request: 0 });
   }
 
   /** A procedure of the router's own. @param {string} procedure @param {any[]} args @param {Then} [then] */
@@ -1015,20 +1051,15 @@ class Line {
    * @param {number} kind @param {any[]} rest @param {CallOptions} [options] @returns {Promise<any>} the message
    */
   ask(kind, rest, { timeout = this.settings.timeout, signal, onProgress } = {}) {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
+    const late = (/** @type {string} */ what) =>
+      this.session === null ? new Disconnected(`no connection ${what}`) : new CallTimeout(TIMEOUT, [`no answer ${what}`]);
+    return within(timeout, signal, late, (resolve, reject) => {
       if (this.state === "closing" || this.state === "closed") throw this.error;
-      const finish = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const ask = new Ask(kind, rest, (message, error) => (finish(), error ? reject(error) : resolve(message)), onProgress);
-      const onAbort = () => this.#cancel(ask, signal?.reason);
+      const then = (/** @type {any} */ message, /** @type {any} */ error) => (error ? reject(error) : resolve(message));
+      const ask = { kind, rest, then, onProgress, request: 0 };
       if (this.session === null) this.#queue(ask);
       else this.#submit(ask);
-      const late = new CallTimeout(TIMEOUT, [`no answer within ${timeout / 1000} s`]);
-      const timer = setTimeout(() => this.#cancel(ask, late), timeout);
-      signal?.addEventListener("abort", onAbort);
+      return () => this.#cancel(ask);
     });
   }
 
@@ -1043,14 +1074,11 @@ class Line {
     this.#queued.add(ask);
   }
 
-  /** End it now; a callee is told. @param {Ask} ask @param {any} error */
-  #cancel(ask, error) {
-    if (this.#queued.delete(ask)) {
-      if (error instanceof CallTimeout) error = new Disconnected("there was no connection meanwhile");
-    } else if (this.#asked.delete(ask.request) && ask.kind === CALL) {
+  /** Nobody waits for it any more; a callee that still works is told. @param {Ask} ask */
+  #cancel(ask) {
+    if (!this.#queued.delete(ask) && this.#asked.delete(ask.request) && ask.kind === CALL) {
       this.send([CANCEL, ask.request, { mode: "killnowait" }]);
     }
-    ask.then(null, error);
   }
 
   /** A request without an answer. @param {number} kind @param {any[]} rest */
@@ -1101,7 +1129,7 @@ export class Listening {
   /** @type {Sample[]} */ #samples = [];
   #head = 0;
   /** @type {Gap | null} */ #dropped = null;
-  /** @type {{ resolve: (result: IteratorResult<Sample, undefined>) => void, reject: (error: any) => void }[]} */ #waiting = [];
+  /** @type {Waiting[]} */ #waiting = [];
   #isEnded = false;
   /** @type {any} */ #error;
   /** @type {string | null} */ #position = null;
@@ -1175,7 +1203,7 @@ export class Listening {
     if (this.#callback && this.#isOpen && error && !(error instanceof Disconnected)) this.#complain(error);
   }
 
-  /** @param {{ resolve: (result: any) => void, reject: (error: any) => void }} waiting */
+  /** @param {Waiting} waiting */
   #finish({ resolve, reject }) {
     // To be closed by oneself is no error.
     if (this.#error === undefined || this.#error instanceof Disconnected) resolve({ value: undefined, done: true });
@@ -1232,19 +1260,16 @@ export class Listening {
     });
   }
 
-  /** The next sample, or CallTimeout. @param {number} timeout @returns {Promise<Sample>} */
-  async get(timeout) {
-    if (this.#samples.length) return this.#noted(this.#shift());
-    const late = new CallTimeout(TIMEOUT, [`no sample within ${timeout / 1000} s`]);
-    return new Promise((resolve, reject) => {
-      const isMine = (/** @type {any} */ result) => (clearTimeout(timer), result.done ? reject(new Disconnected("closed")) : resolve(result.value));
-      const mine = { resolve: isMine, reject };
-      const timer = setTimeout(() => {
-        this.#waiting = this.#waiting.filter((waiting) => waiting !== mine);
-        reject(late);
-      }, timeout);
-      if (this.#isEnded) this.#finish(mine);
+  /** The next sample, or CallTimeout. @param {number} timeout @param {AbortSignal} [signal] @returns {Promise<Sample>} */
+  get(timeout, signal) {
+    const late = (/** @type {string} */ what) => new CallTimeout(TIMEOUT, [`no sample ${what}`]);
+    return within(timeout, signal, late, (resolve, reject) => {
+      /** @type {Waiting} */
+      const mine = { resolve: ({ value, done }) => (done ? reject(new Disconnected("closed")) : resolve(value)), reject };
+      if (this.#samples.length) resolve(this.#noted(this.#shift()));
+      else if (this.#isEnded) this.#finish(mine);
       else this.#waiting.push(mine);
+      return () => (this.#waiting = this.#waiting.filter((waiting) => waiting !== mine));
     });
   }
 
@@ -1326,9 +1351,9 @@ export class Channel {
   /** Samples that the channel keeps, oldest first. @param {{ after?: string, limit?: number }} [options] @returns {Promise<Sample[]>} */
   async history({ after, limit = 100 } = {}) {
     const { events } = await this._radio.call("radiod.channel.history", [this.name, after ?? null, limit]);
-    return events.map((/** @type {any} */ event) => {
-      const [_epoch, _seq] = parsed(event.position);
-      return new Sample(this.name, event.args ?? [], event.kwargs ?? {}, { _epoch, _seq, time: event.time }, null);
+    return events.map((/** @type {any} */ { position, time, args = [], kwargs = {} }) => {
+      const [_epoch, _seq] = parsed(position);
+      return new Sample(this.name, args, kwargs, { _epoch, _seq, time }, null);
     });
   }
 
@@ -1413,7 +1438,7 @@ export class Writer {
   #channel;
   #radio;
   /** @type {Listening | undefined} */ #demand;
-  /** @type {Set<() => void>} */ #waiting = new Set();
+  /** @type {Set<(value?: any) => void>} */ #waiting = new Set();
 
   /** @internal @param {any} radio @param {Channel} channel */
   constructor(radio, channel) {
@@ -1440,29 +1465,14 @@ export class Writer {
     if (active) for (const resolve of this.#waiting) resolve();
   }
 
-  /** Wait until somebody listens. @param {{ timeout?: number, signal?: AbortSignal }} [options] */
-  async waitWanted({ timeout, signal } = {}) {
-    if (this.wanted) return;
-    signal?.throwIfAborted();
-    /** @type {() => void} */
-    let finish = () => {};
-    try {
-      await new Promise((resolve, reject) => {
-        const late = new CallTimeout(TIMEOUT, ["nobody listens"]);
-        const timer = timeout === undefined ? undefined : setTimeout(reject, timeout, late);
-        const wanted = () => resolve(undefined);
-        const onAbort = () => reject(signal?.reason);
-        this.#waiting.add(wanted);
-        signal?.addEventListener("abort", onAbort);
-        finish = () => {
-          clearTimeout(timer);
-          this.#waiting.delete(wanted);
-          signal?.removeEventListener("abort", onAbort);
-        };
-      });
-    } finally {
-      finish();
-    }
+  /** Wait until somebody listens. @param {{ timeout?: number, signal?: AbortSignal }} [options] @returns {Promise<void>} */
+  waitWanted({ timeout, signal } = {}) {
+    const late = (/** @type {string} */ what) => new CallTimeout(TIMEOUT, [`nobody listens ${what}`]);
+    return within(timeout, signal, late, (resolve) => {
+      if (this.wanted) resolve();
+      else this.#waiting.add(resolve);
+      return () => this.#waiting.delete(resolve);
+    });
   }
 
   /**
@@ -1743,19 +1753,6 @@ class Remote {
 }
 // #endregion
 
-/** Several subscriptions at once. */
-export class Demultiplexed {
-  /** @internal @param {Listening[]} listenings */
-  constructor(listenings) {
-    this.listenings = listenings;
-  }
-
-  /** Listen no longer. */
-  close() {
-    for (const each of this.listenings) each.close();
-  }
-}
-
 /** @param {string} url @returns {string} of the WebSocket there */
 function websocketUrl(url) {
   const found = new URL(url, globalThis.location?.href);
@@ -1785,7 +1782,7 @@ export class Radio extends EventTarget {
   constructor(url, { realm = "radio", serializer = JSON_, timeout = 20_000, connectTimeout = 10_000, onState, ...more } = {}) {
     super();
     const settings = { WebSocket: globalThis.WebSocket, random: Math.random, ...more, realm, serializer, timeout, connectTimeout };
-    if (!settings.WebSocket) throw new TypeError("there is no WebSocket here: give one, new Radio(url, { WebSocket })");
+    if (!settings.WebSocket) throw new TypeError("no WebSocket here: give one, new Radio(url, { WebSocket })");
     if ((settings.ticket === undefined) !== (settings.authid === undefined)) throw new TypeError("authid and ticket belong together");
     const tell = (/** @type {State} */ state, /** @type {Why} */ why) =>
       queueMicrotask(() => {
@@ -1963,13 +1960,13 @@ export class Radio extends EventTarget {
    */
   async demultiplex(streams, options = {}) {
     const asked = Object.entries(streams).map(([name, callback]) => new Listening(this._line, name, undefined, options, callback));
-    const all = new Demultiplexed(asked);
+    const close = () => asked.forEach((each) => each.close());
     try {
       await Promise.all(asked.map((each) => each.ready));
     } catch (error) {
-      all.close();
+      close();
       throw error;
     }
-    return all;
+    return { close };
   }
 }
