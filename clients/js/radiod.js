@@ -155,12 +155,10 @@ export class ServiceError extends CallError {}
 
 /** @param {string} uri @param {any[]} [args] @param {Record<string, any>} [kwargs] */
 function refusal(uri, args, kwargs) {
-  if (uri === TIMEOUT) return new CallTimeout(uri, args, kwargs);
-  if (uri === CANCELED) return new CallCanceled(uri, args, kwargs);
   // #region services
   if (kwargs && "type" in kwargs && "message" in kwargs) return new RemoteError(uri, args, kwargs);
   // #endregion
-  return new CallError(uri, args, kwargs);
+  return new (uri === TIMEOUT ? CallTimeout : uri === CANCELED ? CallCanceled : CallError)(uri, args, kwargs);
 }
 
 /** Samples are missing right before the one that has this; `lost` is null where nobody can know how many. */
@@ -225,9 +223,7 @@ function said(key, value) {
   const type = typeof value;
   if (type === "number" && !Number.isFinite(value)) unsayable(String(value));
   if (type === "function" || type === "symbol") unsayable(`a ${type}`);
-  if (/** @type {any} */ (key).isWellFormed?.() === false || (type === "string" && value.isWellFormed?.() === false)) {
-    unsayable("half a character");
-  }
+  if ([key, value].some((/** @type {any} */ text) => text?.isWellFormed?.() === false)) unsayable("half a character");
   if (value instanceof ArrayBuffer) value = new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return `\0${base64(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))}`;
   if (type === "string" && value[0] === "\0") unsayable("text that begins with NUL");
@@ -281,6 +277,8 @@ function valueOf(args, kwargs) {
 }
 
 /** @typedef {(message: any, error?: any) => void} Then what happens with an answer, or with the error in its place */
+
+/** @typedef {{ rank: number, begin(): void, pause?(): void, end?(error: RadioError): void }} Lasting made again in each session */
 
 /**
  * A request that is to be sent, or was: it ends once.
@@ -361,7 +359,10 @@ class Subscription {
     if (this.isOver) return;
     // One of the same name whose SUBSCRIBE is on its way gets the same id, which it gives back first.
     const before = this.line.leaving.get(this.name);
-    if (before) return before.next.push(this);
+    if (before) {
+      before.next.push(this);
+      return;
+    }
     if (this.#key !== undefined) this.line.query("radiod.channel.join", [this.name, this.#key]);
     if (!this.#isPlaced || this.#epoch !== null) return this.#subscribe();
     this.line.query("radiod.channel.get", [this.name], (description) => {
@@ -571,24 +572,6 @@ function within(timeout, signal, late, begin) {
   });
 }
 
-/** A channel that we created: in each session we are its owner again. */
-class Owned {
-  rank = 1;
-
-  /** @param {Line} line @param {string} name @param {string | null | undefined} key @param {string} controlKey */
-  constructor(line, name, key, controlKey) {
-    this.line = line;
-    this.args = [name, key ?? null, controlKey];
-  }
-
-  begin() {
-    this.line.query("radiod.channel.open_write", this.args, (answer, error) => error && this.line.complain(error));
-  }
-
-  pause() {}
-  end() {}
-}
-
 // #region services
 /** An invocation of one of our procedures: `signal` says when nobody waits for it any more. */
 export class Invocation {
@@ -670,7 +653,7 @@ class Line {
   /** @type {Map<number, Invocation>} */ calls = new Map();
   // #endregion
   /** @type {Set<Ask>} what waits for a session */ #queued = new Set();
-  /** @type {Set<Subscription | Registration | Owned>} */ #lasting = new Set();
+  /** @type {Set<Lasting>} */ #lasting = new Set();
   /** @type {Map<string, Subscription>} */ subscriptions = new Map();
   /** @type {Map<string, Subscription>} given up while their SUBSCRIBE is on its way */ leaving = new Map();
   /** @type {Then | null} */ #started = null;
@@ -812,7 +795,7 @@ class Line {
     // A closing handshake with somebody who is gone takes long, and some can be spared it.
     const hangUp = (!this.#why && /** @type {any} */ (socket)?.terminate) || socket?.close;
     hangUp?.call(socket);
-    for (const each of this.#lasting) each.pause();
+    for (const each of this.#lasting) each.pause?.();
     const asked = this.#asked;
     this.#asked = new Map();
     this.takers.clear();
@@ -850,7 +833,7 @@ class Line {
     const [queued, started] = [this.#queued, this.#started];
     this.#queued = new Set();
     this.#started = null;
-    for (const each of this.#ordered()) each.end(error);
+    for (const each of this.#ordered()) each.end?.(error);
     for (const ask of queued) ask.then(null, error);
     started?.(null, error);
     this.#onClosed();
@@ -1087,18 +1070,18 @@ class Line {
     this.#number(kind, rest);
   }
 
-  /** @param {Subscription | Registration | Owned} lasting Make it in this session, and in each one to come. */
+  /** @param {Lasting} lasting Make it in this session, and in each one to come. */
   keep(lasting) {
     this.#lasting.add(lasting);
     if (this.session !== null) lasting.begin();
   }
 
-  /** @param {Owned} owned which this session has already */
-  adopt(owned) {
-    this.#lasting.add(owned);
+  /** @param {Lasting} lasting which this session has already */
+  adopt(lasting) {
+    this.#lasting.add(lasting);
   }
 
-  /** @param {Subscription | Registration | Owned} lasting */
+  /** @param {Lasting} lasting */
   forget(lasting) {
     this.#lasting.delete(lasting);
     if (lasting instanceof Subscription && this.subscriptions.get(lasting.name) === lasting) this.subscriptions.delete(lasting.name);
@@ -1385,15 +1368,21 @@ export class Channel {
 
 /** A channel that this Radio created: `controlKey` is for whoever is to control it, too. */
 export class Created extends Channel {
-  #owned;
+  /** @internal */ rank = 1;
 
   /** @internal @param {any} radio @param {any} made */
   constructor(radio, { name, key, control_key, expires }) {
     super(radio, name, key ?? undefined);
     /** @type {string} */ this.controlKey = control_key;
     /** @type {number | null} seconds since 1970 */ this.expires = expires;
-    this.#owned = new Owned(radio._line, name, key, control_key);
-    radio._line.adopt(this.#owned);
+    radio._line.adopt(this);
+  }
+
+  /** @internal In each session we are its owner again. */
+  begin() {
+    const { _line } = this._radio;
+    const told = (/** @type {any} */ _, /** @type {any} */ error) => error && _line.complain(error);
+    _line.query("radiod.channel.open_write", [this.name, this.key ?? null, this.controlKey], told);
   }
 
   /** Have it end in so many seconds from now. @param {number} lifetime */
@@ -1404,7 +1393,7 @@ export class Created extends Channel {
 
   /** End it. @returns {Promise<void>} */
   async delete() {
-    this._radio._line.forget(this.#owned);
+    this._radio._line.forget(this);
     await this._radio.call("radiod.channel.delete", [this.name, this.controlKey]);
   }
 }
