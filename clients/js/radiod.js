@@ -385,7 +385,7 @@ class Subscription {
     this.isOver = true;
     this.#id = null;
     this.line.forget(this);
-    for (const listening of this.listenings) listening.end(error);
+    for (const listening of this.listenings) listening.fail(error);
   }
 
   /** @param {any} description */
@@ -664,7 +664,6 @@ class Line {
   /** One timer: the end of patience while connecting, the next try while waiting. @type {any} */ #timer;
   /** @type {any} */ #ticker;
   #due = 0;
-  #began = 0;
   /** When something last came, and how many times something did. */
   #heard = 0;
   #came = 0;
@@ -699,9 +698,17 @@ class Line {
 
   /** What tells that nothing may have come for a while. One check too many costs a message. */
   #hook() {
-    const wake = () => this.check(AWAKE_MS);
+    const wake = (/** @type {Event} */ { type }) => {
+      if (type === "pagehide" && this.session !== null) {
+        // Whoever keeps the page for later does not keep its connection, and the server need not wait for that.
+        this.#told = MOST_TOLD_MS;
+        return this.#lost(new Disconnected("the page was left"));
+      }
+      if (type === "pageshow") this.retry();
+      this.check(AWAKE_MS);
+    };
     for (const target of [globalThis, globalThis.document]) {
-      for (const name of ["pageshow", "online", "resume", "visibilitychange"]) {
+      for (const name of ["pagehide", "pageshow", "online", "resume", "visibilitychange"]) {
         target?.addEventListener?.(name, wake, { signal: this.#hooks.signal });
       }
     }
@@ -720,7 +727,6 @@ class Line {
   /** Whether the other end still lives: ask it, and connect anew at once if nothing comes. @param {number} limit */
   check(limit) {
     if (this.state === "waiting") return this.#told === null ? this.#dial() : undefined;
-    if (this.state === "connecting" && Date.now() - this.#began > AWAKE_MS) return this.drop("the server is silent");
     if (this.state !== "open" || this.#isChecking) return;
     this.#isChecking = true;
     const socket = this.#socket;
@@ -731,7 +737,7 @@ class Line {
       if (this.#came !== came) this.#isChecking = false;
       // We were asleep ourselves: what came meanwhile is read first.
       else if (Date.now() > due + 1000) setTimeout(judge, 1000, Date.now() + 1000);
-      else this.drop("the server is silent");
+      else this.#lost(new Disconnected("the server is silent"), true);
     };
     setTimeout(judge, limit, Date.now() + limit);
   }
@@ -741,16 +747,10 @@ class Line {
     if (this.state === "waiting") this.#dial();
   }
 
-  /** Give up a connection that looks alive, and make another one at once. @param {string} reason */
-  drop(reason) {
-    if (this.#socket && this.state !== "closing") this.#lost(new Disconnected(reason), true);
-  }
-
   #dial() {
     clearTimeout(this.#timer);
     this.#enter("connecting");
     this.#told = this.#why = null;
-    this.#began = Date.now();
     const { WebSocket, serializer, connectTimeout } = this.settings;
     const name = `wamp.2.${serializer.name}`;
     this.#timer = setTimeout(() => this.#lost(new ConnectFailed(`no session within ${connectTimeout / 1000} s`)), connectTimeout);
@@ -1183,7 +1183,13 @@ export class Listening {
     this.#opening.reject(error ?? new Disconnected("closed"));
     this.#subscription.leave(this);
     for (const waiting of this.#waiting.splice(0)) this.#finish(waiting);
-    if (this.#callback && this.#isOpen && error && !(error instanceof Disconnected)) this.#complain(error);
+  }
+
+  /** @internal @param {RadioError} error */
+  fail(error) {
+    // A callback hears of it by nobody else.
+    if (this.#callback && this.#isOpen && !(error instanceof Disconnected)) this.#complain(error);
+    this.end(error);
   }
 
   /** @param {Waiting} waiting */

@@ -1,4 +1,4 @@
-"""The JavaScript client without a network: its own tests on two Nodes, its types, its size, what it imports."""
+"""The JavaScript client without a network: its own tests on two Nodes, its types, its size, no imports."""
 
 import gzip
 import json

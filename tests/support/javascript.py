@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+
 from support.running import ROOT
 
 CLIENT = ROOT / "clients" / "js"
@@ -35,7 +36,7 @@ class ProgramError(Exception):
 
 
 class Node:
-    """A process that runs pieces of JavaScript one after the other, with ``radiod``, ``kept`` and ``args``."""
+    """A process that runs pieces of JavaScript, one after the other, with ``radiod``, ``kept``, ``args``."""
 
     def __init__(self, node: Path | str, websocket: Path | None) -> None:
         command = [str(node), "--no-warnings", str(HERE / "driver.mjs"), str(CLIENT / "radiod.js")]
