@@ -546,15 +546,18 @@ class Registration {
 /**
  * What `begin` resolves or rejects, in time; what it returns undoes it.
  *
- * @param {number | undefined} timeout @param {AbortSignal | undefined} signal @param {(what: string) => Error} late
+ * @param {number | undefined} timeout @param {AbortSignal | undefined} signal @param {() => string} late what is missing; nothing: the connection
  * @param {(resolve: (value?: any) => void, reject: (error: any) => void) => () => void} begin @returns {Promise<any>}
  */
 function within(timeout, signal, late, begin) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const onAbort = () => end(reject, signal?.reason);
-    const what = `within ${Number(timeout) / 1000} s`;
-    const timer = timeout === undefined ? undefined : setTimeout(() => end(reject, late(what)), timeout);
+    const onLate = () => {
+      const [what, when] = [late(), `within ${Number(timeout) / 1000} s`];
+      end(reject, what ? new CallTimeout(TIMEOUT, [`${what} ${when}`]) : new Disconnected(`no connection ${when}`));
+    };
+    const timer = timeout === undefined ? undefined : setTimeout(onLate, timeout);
     signal?.addEventListener("abort", onAbort);
     let undo = () => {};
     const end = (/** @type {(value: any) => void} */ settle, /** @type {any} */ value) => {
@@ -1034,9 +1037,7 @@ class Line {
    * @param {number} kind @param {any[]} rest @param {CallOptions} [options] @returns {Promise<any>} the message
    */
   ask(kind, rest, { timeout = this.settings.timeout, signal, onProgress } = {}) {
-    const late = (/** @type {string} */ what) =>
-      this.session === null ? new Disconnected(`no connection ${what}`) : new CallTimeout(TIMEOUT, [`no answer ${what}`]);
-    return within(timeout, signal, late, (resolve, reject) => {
+    return within(timeout, signal, () => (this.session === null ? "" : "no answer"), (resolve, reject) => {
       if (this.state === "closing" || this.state === "closed") throw this.error;
       const then = (/** @type {any} */ message, /** @type {any} */ error) => (error ? reject(error) : resolve(message));
       const ask = { kind, rest, then, onProgress, request: 0 };
@@ -1251,8 +1252,7 @@ export class Listening {
 
   /** The next sample, or CallTimeout. @param {number} timeout @param {AbortSignal} [signal] @returns {Promise<Sample>} */
   get(timeout, signal) {
-    const late = (/** @type {string} */ what) => new CallTimeout(TIMEOUT, [`no sample ${what}`]);
-    return within(timeout, signal, late, (resolve, reject) => {
+    return within(timeout, signal, () => "no sample", (resolve, reject) => {
       /** @type {Waiting} */
       const mine = { resolve: ({ value, done }) => (done ? reject(new Disconnected("closed")) : resolve(value)), reject };
       if (this.#samples.length) resolve(this.#noted(this.#shift()));
@@ -1462,8 +1462,7 @@ export class Writer {
 
   /** Wait until somebody listens. @param {{ timeout?: number, signal?: AbortSignal }} [options] @returns {Promise<void>} */
   waitWanted({ timeout, signal } = {}) {
-    const late = (/** @type {string} */ what) => new CallTimeout(TIMEOUT, [`nobody listens ${what}`]);
-    return within(timeout, signal, late, (resolve) => {
+    return within(timeout, signal, () => "no listener", (resolve) => {
       if (this.wanted) resolve();
       else this.#waiting.add(resolve);
       return () => this.#waiting.delete(resolve);
