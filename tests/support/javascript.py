@@ -67,7 +67,7 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome, url: str) -> None:
         self.driver = driver
-        driver.set_script_timeout(60)
+        driver.set_script_timeout(600)
         driver.get(f"{url}/static/radiod.svg")
 
     def run(self, code: str, *args: Any) -> Any:
