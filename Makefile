@@ -20,7 +20,7 @@ IN_DEBIAN := tests/debian.sh run $(DEBIAN)
 SYSTEMD257_TESTS ?= tests/e2e/test_service.py tests/release/test_deb.py
 PYTHON313_TESTS ?= tests --ignore=tests/clients --ignore=tests/stream_service --ignore=tests/release
 COMPILED := build/compiled
-SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
+SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*')
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release

@@ -53,7 +53,7 @@ const CANCELED = `${URI}canceled`;
 const DEMAND = "radiod.channel.on_demand";
 /** ABORTs behind which it is no use to try again. */
 const FOR_GOOD = new RegExp(
-  `^${URI}(authentication_(denied|failed)|authorization_denied|no_such_(realm|role|principal)|no_(matching_)?auth_method|not_authorized|protocol_violation)$`,
+  `^${URI}(authentication_denied|authorization_denied|no_such_(realm|role|principal)|no_(matching_)?auth_method|not_authorized|protocol_violation)$`,
 );
 /** Topics whose events nobody counts. */
 const ROUTERS = /^(radiod|wamp)\./;
@@ -475,6 +475,9 @@ class Subscription {
 }
 
 // #region services
+/** Refusals that a signature may have caused. */
+const UNTOLD = /^(radiod\.error\.quota|wamp\.error\.invalid_argument)$/;
+
 /** One procedure that we offer, over all sessions: there it takes over from the session before. */
 class Registration {
   rank = 0;
@@ -499,7 +502,10 @@ class Registration {
     if (this.signature) options._radiod_signature = this.signature;
     const session = this.line.session;
     this.line.request(REGISTER, [options, this.procedure], (message, error) => {
-      if (error && this.#isKnown) {
+      if (error && this.signature && UNTOLD.test(error.uri)) {
+        this.signature = undefined; // Better without than not at all.
+        this.begin();
+      } else if (error && this.#isKnown) {
         // The session before may still be there: it is gone before long.
         setTimeout(() => this.isOver || this.line.session !== session || this.begin(), AGAIN_MS);
       } else if (error) {
@@ -509,7 +515,7 @@ class Registration {
       } else {
         this.#id = message[2];
         this.#isKnown = true;
-        this.line.callees.set(message[2], this.callee);
+        this.line.callees.set(message[2], this);
         this.#settle(this);
       }
     });
@@ -652,7 +658,7 @@ class Line {
   /** @type {Map<number, Ask>} request id -> who waits */ #asked = new Map();
   /** @type {Map<number, Subscription>} */ takers = new Map();
   // #region services
-  /** @type {Map<number, (call: Invocation) => void>} */ callees = new Map();
+  /** @type {Map<number, Registration>} */ callees = new Map();
   /** @type {Map<number, Invocation>} */ calls = new Map();
   // #endregion
   /** @type {Set<Ask>} what waits for a session */ #queued = new Set();
@@ -932,9 +938,7 @@ class Line {
         return first ? this.#settle(first, message) : this.#revoked(second);
       // #region services
       case UNREGISTERED:
-        if (first) return this.#settle(first, message);
-        this.callees.delete(second.registration);
-        return this.complain(new RadioError(`a registration was taken away: ${second.reason}`));
+        return first ? this.#settle(first, message) : this.#taken(second);
       case INVOCATION:
         return this.#invoked(message);
       case INTERRUPT:
@@ -999,6 +1003,15 @@ class Line {
   }
 
   // #region services
+  /** Somebody else has it now, or we may not have it: we do not take it back. @param {{ registration?: number, reason?: string }} details */
+  #taken({ registration = 0, reason = `${URI}no_such_registration` }) {
+    const taken = this.callees.get(registration);
+    this.callees.delete(registration);
+    const error = new CallError(reason, [`the registration of ${taken?.procedure} was taken away`]);
+    taken?.end(error);
+    this.complain(error);
+  }
+
   /** @param {any[]} message */
   #invoked(message) {
     const call = new Invocation(this, message);
@@ -1006,7 +1019,7 @@ class Line {
     const uri = !callee ? "no_such_procedure" : this.calls.size >= MOST_WAITING ? "unavailable" : "";
     if (!callee || uri) return call.fail(new ServiceError(URI + uri), false);
     this.calls.set(message[1], call);
-    callee(call);
+    callee.callee(call);
   }
   // #endregion
 

@@ -312,7 +312,7 @@ function login(authid, ticket) {
   radio = made;
   element("state").hidden = false;
   write("where", ` · realm ${shown(realm)}`);
-  made.connect({ retry: true }).catch(() => {}); // Its state tells.
+  made.connect().catch(() => {}); // Its state tells.
 }
 
 function welcome() {

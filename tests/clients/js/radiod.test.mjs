@@ -732,10 +732,24 @@ test("procedures are registered again, before anything else, and taken over; ref
   all.wire.lose();
   const wire = await reconnected(all);
   assert.deepEqual(wire.sent.filter(([kind]) => kind !== 1).map(([kind]) => kind), [64, 32]);
-  assert.equal(wire.take(64)[0][2].force_reregister, true);
+  const [[, again, { force_reregister }]] = wire.take(64);
+  assert.equal(force_reregister, true);
+  wire.say([65, again, 100]);
+  wire.say([67, 0, { registration: 100, reason: "a.b" }]);
+  wire.lose();
+  assert.deepEqual((await reconnected(all)).take(64), []);
   const refused = rejected(all.radio.register("g", () => 1));
-  wire.say([8, 64, wire.take(64)[0][1], {}, "wamp.error.procedure_already_exists"]);
+  const third = all.last();
+  third.say([8, 64, third.take(64)[0][1], {}, "wamp.error.procedure_already_exists"]);
   assert.equal((await refused).uri, "wamp.error.procedure_already_exists");
+});
+
+test("a signature that the router does not take is left out", async () => {
+  const { radio, wire } = await opened();
+  const offered = radio.register("f", (a) => a);
+  wire.say([8, 64, wire.take(64)[0][1], {}, "radiod.error.quota"]);
+  const found = await serving(wire, offered);
+  assert.equal("_radiod_signature" in found.f.options, false);
 });
 
 test("errors travel: by type and message, with a traceback if asked, a ServiceError as itself", async () => {
