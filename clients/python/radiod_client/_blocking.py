@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import os
 import queue
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from radiod_client import aio
-from radiod_client._listening import Listening as AsyncListening
+from radiod_client._blocking_calling import Home, Iteration, Proxy
+from radiod_client._blocking_channel import Channel, Created, Listening
 from radiod_client.errors import Disconnected, RadioError
-from radiod_client.samples import Sample
+from radiod_client.services import Offer, Service, offer, offers
 
-__all__ = ["Channel", "Created", "Listening", "Radio", "Registered"]
+__all__ = ["Channel", "Created", "Iteration", "Listening", "Proxy", "Radio", "Registered"]
 
 LOG = logging.getLogger("radiod_client")
 T = TypeVar("T")
-JOIN_S = 8.0
+JOIN_S = 5.0
+"""How long ``close`` waits for callbacks that do not return, for all of them together."""
+IDLE_S = 0.5
+"""And for functions that others called."""
+CLOSE_S = 8.0
 
 
 class Radio:
@@ -31,7 +36,7 @@ class Radio:
 
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
-        ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        ticket: of ``authid``; or ``secret`` (WAMP-CRA) or ``password`` (SCRAM), which are never sent.
         private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         serializer: ``msgpack`` or ``json``.
         timeout: seconds that an answer may take.
@@ -49,6 +54,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        password: str | None = None,
         private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
@@ -65,6 +71,7 @@ class Radio:
             authid=authid,
             ticket=ticket,
             secret=secret,
+            password=password,
             private_key=private_key,
             serializer=serializer,
             timeout=timeout,
@@ -73,7 +80,8 @@ class Radio:
             tls=tls,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._threads: list[threading.Thread] = []
+        self.threads: list[threading.Thread] = []
+        self._home = self._radio.home = Home(self._start)
         self.callback_errors = 0
         """Exceptions of callbacks so far."""
 
@@ -110,7 +118,7 @@ class Radio:
 
     def _start(self, name: str, target: Callable[[], object]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
-        self._threads.append(thread)
+        self.threads.append(thread)
         thread.start()
 
     def close(self) -> None:
@@ -119,15 +127,27 @@ class Radio:
         if loop is None or os.getpid() != self._pid:
             return
         try:
-            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(JOIN_S)
+            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(CLOSE_S)
         finally:
             self._states.put("")
+            self._home.close()
             loop.call_soon_threadsafe(loop.stop)
-            for thread in self._threads:
+            end = time.monotonic() + JOIN_S
+            for thread in self.threads:
                 if thread is not threading.current_thread():
-                    thread.join(JOIN_S)
-            if not self._threads[0].is_alive():
+                    thread.join(max(end - time.monotonic(), 0.0))
+                    if thread.is_alive():
+                        LOG.warning("%s still runs: a callback does not return", thread.name)
+            self._join_idle()
+            if not self.threads[0].is_alive():
                 loop.close()
+
+    def _join_idle(self) -> None:
+        """Threads that call functions: one that hangs is left alone, and ends with its function."""
+        serving, end = self._radio.serving, time.monotonic() + IDLE_S
+        for thread in [] if serving is None else serving.close():
+            if thread is not threading.current_thread():
+                thread.join(max(end - time.monotonic(), 0.0))
 
     def __enter__(self) -> Radio:
         return self.connect()
@@ -159,21 +179,76 @@ class Radio:
         """
         return Created(self, self._run(self._radio.create(name, on_owner_leave=on_owner_leave, **settings)))
 
-    def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(
+        self,
+        procedure: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: Callable[[Any], object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Call a procedure: its result, or a list of several.
 
         Args:
             timeout: seconds, instead of the Radio's.
-        Raises: CallError; CallTimeout; Disconnected: the connection broke meanwhile; TypeError, ValueError:
-            something cannot be sent, and nothing was.
+            on_progress: called with each result before the last, in this thread. If it raises, the callee is
+                told to stop.
+        Raises: CallError; CallTimeout; RemoteError: it raised; Disconnected: the connection broke meanwhile;
+            TypeError, ValueError: something cannot be sent, and nothing was.
         """
-        return self._run(self._radio.call(procedure, *args, timeout=timeout, **kwargs))
+        if on_progress is None:
+            return self._run(self._radio.call(procedure, *args, timeout=timeout, **kwargs))
+        with self.iter(procedure, *args, timeout=timeout, **kwargs) as iteration:
+            for value in iteration:
+                on_progress(value)
+            return iteration.result
 
-    def register(self, procedure: str, function: Callable[..., Any]) -> Registered:
-        """Offer a procedure, over reconnections too: it runs in threads of a pool. Raises: CallError."""
-        if inspect.iscoroutinefunction(function):
-            raise TypeError("a coroutine needs radiod_client.aio")
-        return Registered(self, self._run(self._radio.register(procedure, function)))
+    def iter(self, procedure: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Iteration:
+        """Call a procedure, and take its progressive results one by one.
+
+        Args:
+            timeout: seconds that all of it may take, instead of the Radio's.
+        """
+        return Iteration(self, self._radio.iter(procedure, *args, timeout=timeout, **kwargs))
+
+    def proxy(self, name: str, *, tto: str = "tto", prefix: str = "rpc") -> Proxy:
+        """Procedures below ``rpc.<name>`` as functions: ``radio.proxy("calc").add(1, 2, tto=5)``.
+
+        Args:
+            tto: the keyword that tells how many seconds a call may take.
+            prefix: what stands before the name; ``""``: nothing.
+        """
+        return Proxy(self, self._radio.proxy(name, tto=tto, prefix=prefix))
+
+    def register(
+        self, procedure: str, function: Callable[..., Any], *, traceback: bool = False, force: bool = False
+    ) -> Registered:
+        """Offer a procedure, over reconnections too. See ``serve`` for what it may be.
+
+        Raises: CallError: it is refused.
+        """
+        return self._offer([offer(procedure, function, traceback)], force)
+
+    def serve(self, service: Any, name: str, *, traceback: bool = False, force: bool = False) -> Registered:
+        """Offer an object's methods ``rpc_…`` as ``rpc.<name>.…``, over reconnections too.
+
+        They run in threads, 32 at a time; coroutines in a loop in one more thread; what a generator yields
+        are progressive results.
+
+        Args:
+            traceback: callers are told where an exception came from.
+            force: take the name over from whoever has it now.
+        Raises: CallError: one of them is refused, and none is offered; TypeError, ValueError: there is
+            nothing to offer.
+        """
+        found = offers(service, name, traceback)
+        if isinstance(service, Service):
+            service.radio = self
+        return self._offer(found, force)
+
+    def _offer(self, found: list[Offer], force: bool) -> Registered:
+        return Registered(self, self._run(self._radio._offer(found, force)))
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
@@ -204,195 +279,17 @@ class Radio:
 
 
 class Registered:
-    """A procedure that is offered."""
+    """Procedures that are offered, over reconnections too."""
 
     def __init__(self, radio: Radio, registered: aio.Registered) -> None:
         self._radio = radio
         self._registered = registered
 
+    @property
+    def procedures(self) -> list[str]:
+        """Those that are still offered: others may have taken some over."""
+        return self._registered.procedures
+
     def close(self) -> None:
-        """Offer it no longer."""
+        """Offer them no longer. Calls that are under way go on."""
         self._radio._run(self._registered.close())
-
-
-class Channel:
-    """One channel: nothing is sent before something is asked of it."""
-
-    def __init__(self, radio: Radio, channel: aio.Channel) -> None:
-        self.name = channel.name
-        self._radio = radio
-        self._channel = channel
-
-    def listen(
-        self,
-        *,
-        after: str | None = None,
-        last: int = 0,
-        queue: int = 1000,
-        size: int | None = None,
-        policy: str | None = None,
-        every: int | None = None,
-        min_interval: float | None = None,
-        latest: bool | None = None,
-        weight: int | None = None,
-        max_bytes: int | None = None,
-    ) -> Listening:
-        """Listen: whatever is published from now on comes, or is told as missing.
-
-        Args:
-            after: a position: what came behind it comes first.
-            last: so many samples of the past come first.
-            queue: samples that wait for this program; the oldest drop out.
-            size: and all others: the server's buffer, see docs/protocol.md.
-        Raises: ValueError; CallError: it is refused.
-        """
-        self._radio._check_process()
-        opening = self._channel.listen(
-            after=after,
-            last=last,
-            queue=queue,
-            size=size,
-            policy=policy,
-            every=every,
-            min_interval=min_interval,
-            latest=latest,
-            weight=weight,
-            max_bytes=max_bytes,
-        )
-        return Listening(self._radio, self._radio._run(opening._open()))
-
-    def subscribe(self, callback: Callable[[Sample], object], **options: Any) -> Listening:
-        """Have ``callback`` called with each sample, one at a time, in a thread of this subscription."""
-        listening = self.listen(**options)
-        thread = threading.Thread(
-            target=self._call_back, args=(listening, callback), name=f"radiod_client {self.name}", daemon=True
-        )
-        threads = self._radio._threads
-        threads[1:] = [each for each in threads[1:] if each.is_alive()] + [thread]
-        thread.start()
-        return listening
-
-    def _call_back(self, listening: Listening, callback: Callable[[Sample], object]) -> None:
-        try:
-            for sample in listening:
-                try:
-                    callback(sample)
-                except Exception:
-                    self._radio.callback_errors += 1
-                    LOG.exception("a callback of %s raised", self.name)
-        except RadioError as error:
-            if self._radio.state not in ("closing", "closed"):
-                LOG.warning("listening to %s has ended: %s", self.name, error)
-
-    def publish(self, data: Any, *, acknowledge: bool = True, retain: bool = False) -> int | None:
-        """Publish a sample. Listeners of this Radio do not get it.
-
-        Returns: the publication's id, or None without acknowledgement.
-        Raises: CallError: it is refused; Disconnected: nobody knows; TypeError, ValueError: nothing was sent.
-        """
-        return self._radio._run(self._channel.publish(data, acknowledge=acknowledge, retain=retain))
-
-    def history(self, after: str | None = None, limit: int = 100) -> list[Sample]:
-        """Samples that the channel keeps, oldest first. Raises: CallError: it keeps none."""
-        return self._radio._run(self._channel.history(after, limit))
-
-    def latest(self) -> Sample | None:
-        """The newest sample that the channel keeps. Raises: CallError: it keeps none."""
-        return self._radio._run(self._channel.latest())
-
-    def info(self) -> dict[str, Any]:
-        """What the server says of it. Raises: CallError: there is no such channel."""
-        return self._radio._run(self._channel.info())
-
-    def presence(self) -> dict[str, Any]:
-        """Who listens: ``{users: {authid: sessions}, count, total}``. Raises: CallError: it does not say."""
-        return self._radio._run(self._channel.presence())
-
-    def tune(self, **settings: Any) -> dict[str, Any]:
-        """Set the server's buffer for this session. Returns: all settings in effect."""
-        return self._radio._run(self._channel.tune(**settings))
-
-
-class Created(Channel):
-    """A channel that this Radio created: ``control_key`` is for whoever is to control it, too."""
-
-    def __init__(self, radio: Radio, created: aio.Created) -> None:
-        super().__init__(radio, created)
-        self._created = created
-        self.control_key = created.control_key
-        self.key = created.key
-
-    @property
-    def expires(self) -> float | None:
-        """When it ends."""
-        return self._created.expires
-
-    def extend(self, lifetime: float) -> float | None:
-        """Have it end in so many seconds from now. Returns: when that is."""
-        return self._radio._run(self._created.extend(lifetime))
-
-    def delete(self) -> None:
-        """End it."""
-        self._radio._run(self._created.delete())
-
-
-class Listening:
-    """Samples of a channel, as they come: an iterator that waits."""
-
-    def __init__(self, radio: Radio, listening: AsyncListening) -> None:
-        self._radio = radio
-        self._listening = listening
-        self._inbox = listening.inbox
-        self._arrival = threading.Event()
-
-    @property
-    def position(self) -> str | None:
-        """Behind the last sample that was taken: what a later ``listen(after=…)`` goes on from."""
-        return self._listening.position
-
-    @property
-    def lost(self) -> int:
-        """How many samples all gaps together told as lost."""
-        return self._listening.lost
-
-    def get(self, timeout: float | None = None) -> Sample:
-        """The next sample. Raises: TimeoutError; Disconnected: it was closed; CallError: access ended."""
-        self._radio._check_process()
-        arrival = self._arrival
-        while True:
-            arrival.clear()
-            sample = self._inbox.take(arrival.set)
-            if sample is not None:
-                return sample
-            # Nearly always the first wait is long enough; whoever was woken for nothing waits anew.
-            if not arrival.wait(timeout):
-                raise TimeoutError(f"no sample within {timeout:g} s")
-
-    def __iter__(self) -> Iterator[Sample]:
-        return self
-
-    def __next__(self) -> Sample:
-        sample = self._inbox.take_or_none()
-        if sample is not None:
-            return sample
-        try:
-            return self.get()
-        except Disconnected:
-            if self._listening.is_closed or self._radio.state in ("closing", "closed"):
-                raise StopIteration from None
-            raise
-
-    def close(self) -> None:
-        """Listen no longer: whoever waits for a sample is told."""
-        self._radio._later(self._listening.end)
-
-    def __enter__(self) -> Listening:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        # Out of a loop that was left: nobody can take anything any more.
-        if hasattr(self, "_arrival") and not self._listening.is_closed:
-            self.close()
