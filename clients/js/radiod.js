@@ -1716,7 +1716,12 @@ class Remote {
     let wake = () => {};
     let isOver = false;
     let failed = false;
-    const onProgress = (/** @type {any} */ value) => (values.push(value), wake());
+    const onProgress = (/** @type {any} */ value) => {
+      // A gap in a result would be a wrong result.
+      if (values.length >= MOST_WAITING) aborter.abort(new RadioError("too many results wait: the call was canceled"));
+      else values.push(value);
+      wake();
+    };
     /** @type {any} */
     let error;
     this.call({ ...options, signal, onProgress }, args)

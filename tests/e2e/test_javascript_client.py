@@ -7,6 +7,8 @@ import subprocess
 import time
 
 import pytest
+from radiod_client import Radio as PythonRadio
+from radiod_client import RemoteError, Service
 from support.browsers import NEEDS_CHROMIUM, chromium
 from support.config import configuration
 from support.javascript import CLIENT, MODULES, NEEDS_NODE, NEW_NODE, Page, ProgramError, node
@@ -319,6 +321,52 @@ def test_services_between_programs(js, server):
         other.run("kept.served.close()")
         with pytest.raises(ProgramError, match="no_such_procedure"):
             until(js, 'await kept.radio.call("rpc.calc.sub.mul", [1, 2])')
+
+
+class Adder(Service):
+    def rpc_add(self, a, b=1):
+        return a + b
+
+    def rpc_count(self, n):
+        yield from range(n)
+
+    def rpc_fail(self):
+        raise KeyError("key")
+
+
+def test_services_in_two_languages(server):
+    with node("node") as js, PythonRadio(server.url) as radio:
+        js.run(
+            """
+            kept.radio = await new radiod.Radio(args[0]).connect();
+            kept.radio.addEventListener("error", (event) => event.preventDefault());
+            await kept.radio.serve({
+              rpc_add: (a, b = 1) => a + b,
+              *rpc_count(n) { for (let at = 0; at < n; at++) yield at; },
+              rpc_fail() { throw new RangeError("far"); },
+            }, "js");
+            """,
+            server.url,
+        )
+        radio.serve(Adder(), "py")
+        there = js.run(
+            """
+            const py = kept.radio.proxy("py"), counted = [];
+            for await (const n of py.count.iter(3)) counted.push(n);
+            const wrong = await py.add().catch(({ name, message }) => [name, message]);
+            const { type, message } = await py.fail().catch((error) => error);
+            const sums = [await py.add(1), await py.add.with({ kwargs: { b: 5 } })(1)];
+            return [...sums, counted, wrong, type, message];
+            """
+        )
+        assert there == [2, 6, [0, 1, 2], ["TypeError", "rpc.py.add: a is missing"], "KeyError", "'key'"]
+        proxy = radio.proxy("js")
+        assert [proxy.add(1), proxy.add(1, b=5), list(proxy.count.iter(3))] == [2, 6, [0, 1, 2]]
+        with pytest.raises(TypeError):
+            proxy.add()
+        with pytest.raises(RemoteError) as caught:
+            proxy.fail()
+        assert (caught.value.type, caught.value.message) == ("RangeError", "far")
 
 
 def test_services_are_there_again_after_a_cut(js):

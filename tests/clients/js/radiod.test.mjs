@@ -864,6 +864,20 @@ test("iterating takes results as they come; leaving the loop cancels", async () 
   assert.deepEqual(wire.take(49), [[49, request, { mode: "killnowait" }]]);
 });
 
+test("results that nobody takes are not kept for ever", async () => {
+  const { radio, wire } = await opened();
+  const iterated = radio.proxy("calc").count.iter();
+  const next = iterated.next();
+  wire.answer({ "radiod.rpc.describe": {} });
+  await settled();
+  const [, request] = wire.sent.at(-1);
+  wire.say(...Array.from({ length: 10_001 }, (_, n) => [50, request, { progress: true }, [n]]));
+  assert.equal((await next).value, 0);
+  assert.equal(wire.take(49).length, 1);
+  const error = await rejected((async () => { for await (const _ of iterated); })());
+  assert.match(error.message, /too many/);
+});
+
 test("iterating ends with the call, or with its error", async () => {
   const { radio, wire } = await opened();
   const run = async (...last) => {
