@@ -95,8 +95,8 @@ def js(request, server):
         yield made
 
 
-def until(js, code):
-    end = time.monotonic() + SECONDS
+def until(js, code, seconds=SECONDS):
+    end = time.monotonic() + seconds
     while not (value := js.run(code)):
         assert time.monotonic() < end, code
         time.sleep(0.02)
@@ -204,22 +204,27 @@ const publishing = (async () => {
     if (count % 2) await kept.sleep(2);
   }
 })();
-for (let n = 0; n < args[1]; n++) {
-  await kept.cut(kept.radio);
-  await kept.sleep((n % 7) * 5);
-}
-isOver = true;
-await publishing;
-while (!(await channel.info()).readers) await kept.sleep(10);
-await channel.publish(count);
+const cutting = async () => {
+  for (let n = 0; n < args[1]; n++) {
+    await kept.cut(kept.radio);
+    await kept.sleep((n % 7) * 5);
+  }
+  isOver = true;
+  await publishing;
+  while (!(await channel.info()).readers) await kept.sleep(10);
+  await channel.publish(count);
+  kept.last = count;
+};
+kept.last = null;
 kept.cuts = listening;
-return count;
+cutting().catch((error) => (kept.last = String(error)));
 """
 
 
 def cuts(js, name, times):
     """So many in the middle of the stream. Returns: how many losses were told, of how many events."""
-    last = js.run(CUTS, name, times)
+    js.run(CUTS, name, times)
+    last = until(js, "return kept.last", SECONDS + times)
     return exact(js.run(NUMBERS, "cuts", last), last), last
 
 

@@ -42,9 +42,7 @@ class Node:
         command = [str(node), "--no-warnings", str(HERE / "driver.mjs"), str(CLIENT / "radiod.js")]
         if websocket is not None:
             command.append(str(websocket))
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, code: str, *args: Any) -> Any:
         """The body of an async function: what it returns. Raises: ProgramError."""
