@@ -446,17 +446,20 @@ class Subscription {
     for (const listening of this.listenings) listening.opened();
   }
 
-  /** @param {Record<string, any>} details @param {any[] | null | undefined} args @param {Record<string, any> | null | undefined} kwargs */
-  take(details, args, kwargs) {
-    const { _seq, _epoch } = details;
+  /** An EVENT. This is where most of the time goes. @param {any[]} message */
+  take(message) {
+    const details = message[3];
+    const args = message[4] ?? [];
+    if (!Array.isArray(args)) throw new TypeError("no arguments");
+    const { _seq } = details;
     let gap = null;
     if (this.#mayHaveMissed || details._lost !== undefined || details._recovered !== undefined) gap = this.#gap(details);
     if (_seq !== undefined) {
       this.#seq = _seq;
-      this.#epoch = _epoch;
+      this.#epoch = details._epoch;
     }
     this.#isPromised = true;
-    const sample = new Sample(this.name, args ?? [], kwargs ?? {}, details, gap);
+    const sample = new Sample(this.name, args, message[5] ?? {}, details, gap);
     for (const listening of this.listenings) listening.put(sample);
   }
 
@@ -898,20 +901,14 @@ class Line {
       const messages = this.settings.serializer.decode(data, this.#isBatched);
       if (!messages.length) throw new TypeError("nothing in it");
       for (const message of messages) {
-        if (message[0] === EVENT && this.session !== null) this.#event(message);
+        // Events may be on their way while a subscription ends.
+        if (message[0] === EVENT && this.session !== null) this.takers.get(message[1])?.take(message);
         else this.#handle(message);
         if (this.#socket !== socket) return;
       }
     } catch (error) {
       if (this.#socket === socket) this.#lost(new Disconnected(`the server does not keep to the protocol: ${error}`));
     }
-  }
-
-  /** @param {any[]} message */
-  #event([, id, , details, args, kwargs]) {
-    if (args != null && !Array.isArray(args)) throw new TypeError("no arguments");
-    // Events may be on their way while a subscription ends.
-    this.takers.get(id)?.take(details, args, kwargs);
   }
 
   /** @param {any[]} message */
@@ -1129,7 +1126,8 @@ export class Listening {
   /** @type {Waiting[]} */ #waiting = [];
   #isEnded = false;
   /** @type {any} */ #error;
-  /** @type {string | null} */ #position = null;
+  /** @type {Sample | null} taken */ #last = null;
+  /** @type {string | null} where it began */ #first = null;
   #queue;
   #subscription;
   #callback;
@@ -1166,12 +1164,12 @@ export class Listening {
 
   /** Behind the last sample that was taken: what a later `listen({ after })` goes on from. */
   get position() {
-    return this.#position ?? this.#subscription.position;
+    return this.#last?.position ?? this.#first ?? this.#subscription.position;
   }
 
   /** @internal */
   opened() {
-    if (this.#position === null) this.#position = this.#subscription.position;
+    this.#first ??= this.#subscription.position;
     this.#isOpen = true;
     this.#opening.resolve(this);
     this.onOpened?.();
@@ -1233,8 +1231,7 @@ export class Listening {
       this.#dropped = null;
     }
     if (sample.gap) this.lost += sample.gap.lost ?? 0;
-    const { position } = sample;
-    if (position !== null) this.#position = position;
+    this.#last = sample;
     return sample;
   }
 

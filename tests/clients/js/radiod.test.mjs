@@ -197,7 +197,7 @@ test("half a login is none, and neither is a platform without WebSocket", () => 
 
 // What no server should send.
 
-const NONSENSE = ["", "\x1e", "{", "null\x1e", "7\x1e", "[]\x1e", "[2]\x1e", "[36,1,2,[],\"\"]\x1e", "[99,1]\x1e", "[2,7,{}]\x1e", "[36,5\x1e", new ArrayBuffer(4)];
+const NONSENSE = ["", "\x1e", "{", "null\x1e", "7\x1e", "[]\x1e", "[2]\x1e", "[36,5,2,{},\"\"]\x1e", "[99,1]\x1e", "[2,7,{}]\x1e", "[36,5\x1e", new ArrayBuffer(4)];
 for (const data of NONSENSE) {
   test(`a server that says ${JSON.stringify(data)} is left, and asked again`, async () => {
     const all = await opened();
