@@ -1,4 +1,6 @@
-"""Notes in a database, and pages that follow it: ``notes.py URL DATABASE``, or ``notes.py --add TEXT DATABASE``.
+"""Notes in a database, and pages that follow it.
+
+``notes.py URL DATABASE``, or ``notes.py --add TEXT DATABASE``.
 
 Each change of the table is published, whoever makes it: a page, through this service, or another program.
 """
@@ -12,13 +14,24 @@ from radiod_client import Radio, Service, ServiceError, current_call
 FIELDS = ("id", "title", "text")
 """What is told. The table has more: who wrote a note is nobody's business."""
 
+SELECT = f"SELECT {', '.join(FIELDS)} FROM notes"
+INSERT = "INSERT INTO notes (title, text, author) VALUES (?, ?, ?)"
+CHANGES = "SELECT place, action, id FROM changes ORDER BY place LIMIT 100"
+
 EDITORS = frozenset({"ann"})
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS notes (
-    id INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL DEFAULT '', author TEXT NOT NULL DEFAULT ''
+    id INTEGER PRIMARY KEY,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL DEFAULT '',
+    author TEXT NOT NULL DEFAULT ''
 );
-CREATE TABLE IF NOT EXISTS changes (place INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, id INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS changes (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    action TEXT NOT NULL,
+    id INTEGER NOT NULL
+);
 CREATE TRIGGER IF NOT EXISTS created AFTER INSERT ON notes
     BEGIN INSERT INTO changes (action, id) VALUES ('create', NEW.id); END;
 CREATE TRIGGER IF NOT EXISTS updated AFTER UPDATE ON notes
@@ -37,7 +50,7 @@ def opened(path):
 
 def note(database, id):
     """What is told of a note. Raises: ServiceError: there is none."""
-    row = database.execute(f"SELECT {', '.join(FIELDS)} FROM notes WHERE id = ?", (id,)).fetchone()
+    row = database.execute(f"{SELECT} WHERE id = ?", (id,)).fetchone()
     if row is None:
         raise ServiceError("binding.error.no_such_note", f"there is no note {id}")
     return dict(zip(FIELDS, row, strict=True))
@@ -59,17 +72,13 @@ class Notes(Service):
 
     def rpc_list(self) -> list:
         with opened(self.path) as database:
-            rows = database.execute(
-                f"SELECT {', '.join(FIELDS)} FROM notes ORDER BY id LIMIT 1000"
-            ).fetchall()
+            rows = database.execute(f"{SELECT} ORDER BY id LIMIT 1000").fetchall()
         return [dict(zip(FIELDS, row, strict=True)) for row in rows]
 
     def rpc_create(self, title: str, text: str = "") -> dict:
         author = editor()
         with opened(self.path) as database:
-            made = database.execute(
-                "INSERT INTO notes (title, text, author) VALUES (?, ?, ?)", (title, text, author)
-            )
+            made = database.execute(INSERT, (title, text, author))
             return note(database, made.lastrowid)
 
     def rpc_update(self, id: int, title: str, text: str = "") -> dict:
@@ -99,9 +108,7 @@ def told(database, action, id):
 def follow(database, channel):
     """Publish what changes, in order; what has been published is forgotten."""
     while True:
-        changes = database.execute(
-            "SELECT place, action, id FROM changes ORDER BY place LIMIT 100"
-        ).fetchall()
+        changes = database.execute(CHANGES).fetchall()
         for place, action, id in changes:
             channel.publish(told(database, action, id))
             with database:
