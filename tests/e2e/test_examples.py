@@ -27,7 +27,11 @@ EXAMPLES = ROOT / "clients" / "examples"
 PYTHON = {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}", "PYTHONUNBUFFERED": "1"}
 
 
-TEXTS = "return [...document.querySelectorAll(arguments[0])].map((found) => found.value ?? found.textContent)"
+TEXTS = """
+return [...document.querySelectorAll(arguments[0])].map(
+  (found) => found.matches("input, output") ? found.value : found.textContent
+)
+"""
 # Headless browsers show nothing.
 NOTIFICATIONS = """
 window.shown = [];
@@ -155,7 +159,7 @@ class TestUserCounter:
         tab.find("[name=name]").send_keys("ann")
         tab.find("[name=ticket]").send_keys("wrong")
         tab.find("#login button").click()
-        WebDriverWait(browser, PATIENCE, 0.02).until(lambda _: "authentication_failed" in tab.text("#state"))
+        tab.until("#error", "unknown authid or wrong ticket (wamp.error.authentication_denied)")
 
 
 def test_documents(example: Any, browser: Any) -> None:

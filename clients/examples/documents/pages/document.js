@@ -3,7 +3,7 @@ import { people } from "./people.js";
 
 const slug = location.search.slice(1);
 document.querySelector("h1").textContent = slug;
-const radio = await login(document.querySelector("#login"), document.querySelector("#state"));
+const radio = await login();
 for (const phase of ["read", "update"]) {
   const output = document.querySelector(`#${phase}`);
   await people(radio, `doc.${slug}.${phase}`, (names) => (output.value = names.join(", ")));

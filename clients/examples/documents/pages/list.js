@@ -1,7 +1,7 @@
 import { login } from "./login.js";
 import { people } from "./people.js";
 
-const radio = await login(document.querySelector("#login"), document.querySelector("#state"));
+const radio = await login();
 const documents = await (await fetch("documents.json")).json();
 for (const slug of documents) {
   const row = document.querySelector("tbody").insertRow();

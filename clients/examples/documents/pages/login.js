@@ -1,7 +1,11 @@
 import { Radio } from "/static/radiod.js";
 
+const form = document.querySelector("#login");
+const told = document.querySelector("#state");
+const failed = document.querySelector("#error");
+
 /** A Radio of whoever fills in the form. */
-export function login(form, told) {
+export function login() {
   return new Promise((resolve) => {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -10,9 +14,10 @@ export function login(form, told) {
       try {
         await radio.connect();
         form.hidden = true;
+        failed.textContent = "";
         resolve(radio);
       } catch (error) {
-        told.textContent = error.message;
+        failed.textContent = error.message;
         radio.close();
       }
     });

@@ -34,8 +34,9 @@ document.querySelector("#login").addEventListener("submit", async (event) => {
     // Whoever listens to this channel is a user who is here.
     await radio.channel("users").subscribe(() => {});
     form.hidden = true;
+    document.querySelector("#error").textContent = "";
   } catch (error) {
-    told.textContent = error.message;
+    document.querySelector("#error").textContent = error.message;
     radio.close();
   }
 });
