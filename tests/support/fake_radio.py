@@ -1,11 +1,12 @@
 """A radiod of one channel without a socket, for the Python client's core: it counts, keeps, and is cut off.
 
-Of WAMP only what the client asks: HELLO, SUBSCRIBE with a position, ``radiod.channel.get`` and ``.history``,
-CALL of ``echo``, PUBLISH.
+Of WAMP only what the client asks: HELLO, SUBSCRIBE with a position, ``radiod.channel.get``, ``.history``,
+``.open_write`` and ``.close_write``, CALL of ``echo``, PUBLISH, REGISTER; and it calls what is registered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -42,6 +43,19 @@ class Radio:
         self.asked: list[list[Any]] = []
         self.silent: set[int] = set()
         self.connections: list[Connection] = []
+        self.refuses: Callable[[str, dict[str, Any]], str | None] = lambda procedure, options: None
+        """Why it does not register a procedure."""
+        self.is_wanted = False
+        self.refusals: dict[str, str] = {}
+        """By procedure or topic: what a request about it is refused with."""
+
+    def want(self, is_wanted: bool, readers: int = 1) -> None:
+        """Demand changes: writers are told."""
+        self.is_wanted = is_wanted
+        told = {"name": "numbers", "readers": readers if is_wanted else 0, "active": is_wanted}
+        for connection in self.connections:
+            if connection.is_writing and connection.hears_demand:
+                connection.send(36, 8, 1, {}, [told])
 
     def publish(self, value: int) -> None:
         """One more event, for those who listen."""
@@ -67,7 +81,8 @@ class Connection:
         self._radio = radio
         self._protocol = ServerProtocol(subprotocols=["wamp.2.msgpack"])
         self.output = bytearray()
-        self.is_listening = False
+        self.is_listening = self.is_writing = self.hears_demand = False
+        self.registrations: dict[int, str] = {}
         self._mark: dict[str, Any] = {}
         radio.connections.append(self)
 
@@ -108,8 +123,8 @@ class Connection:
                 self.send(2, 123, {"realm": "radio", "roles": {}})
         elif kind == 32:
             self._subscribe(message)
-        elif kind == 48:
-            self._call(message)
+        elif kind in (48, 64, 66):
+            self._rpc(message)
         elif kind == 16:
             self._radio.publish(message[4][0])
             if message[2].get("acknowledge"):
@@ -122,6 +137,13 @@ class Connection:
 
     def _subscribe(self, message: list[Any]) -> None:
         radio = self._radio
+        if message[3] in radio.refusals:
+            self.send(8, 32, message[1], {}, radio.refusals[message[3]])
+            return
+        if message[3] == "radiod.channel.on_demand":
+            self.hears_demand = True
+            self.send(33, message[1], 8)
+            return
         self.send(33, message[1], 7)
         self.is_listening = True
         after = message[2].get("_radiod_after")
@@ -135,12 +157,45 @@ class Connection:
         for number in range(max(begin, oldest), len(radio.events)):
             self.event(number + 1, radio.events[number], {})
 
+    def _rpc(self, message: list[Any]) -> None:
+        if message[0] == 48:
+            self._call(message)
+        elif message[0] == 64:
+            self._register(message)
+        else:
+            self.registrations.pop(message[2], None)
+            self.send(67, message[1])
+
+    def _register(self, message: list[Any]) -> None:
+        _, request, options, procedure = message
+        refusal = self._radio.refuses(procedure, options)
+        if refusal is None:
+            self.registrations[request] = procedure
+            self.send(65, request, request)
+        else:
+            self.send(8, 64, request, {}, refusal)
+
+    def invoke(self, procedure: str, request: int, *args: Any, **details: Any) -> None:
+        """A call of one of the client's procedures."""
+        registration = next(id for id, name in self.registrations.items() if name == procedure)
+        self.send(68, request, registration, details, list(args))
+
     def _call(self, message: list[Any]) -> None:
         _, request, _, procedure, *rest = message
         args = rest[0] if rest else []
-        if procedure == "radiod.channel.get":
-            self.send(50, request, {}, [{"position": self._radio.position()}])
-        elif procedure == "radiod.channel.history" and self._radio.keeps:
+        radio = self._radio
+        if procedure in radio.refusals:
+            self.send(8, 48, request, {}, radio.refusals[procedure])
+        elif procedure == "radiod.channel.get":
+            told = {"position": radio.position(), "events": len(radio.events)}
+            self.send(50, request, {}, [told])
+        elif procedure == "radiod.channel.open_write":
+            self.is_writing = True
+            self.send(50, request, {}, [{"active": radio.is_wanted, "readers": int(radio.is_wanted)}])
+        elif procedure == "radiod.channel.close_write":
+            self.is_writing = False
+            self.send(50, request, {}, [{"name": args[0]}])
+        elif procedure == "radiod.channel.history" and radio.keeps:
             self.send(50, request, {}, [{"events": [], "position": args[1], "recovered": True}])
         elif procedure == "radiod.channel.history":
             self.send(8, 48, request, {}, "wamp.error.history_unavailable")

@@ -34,7 +34,7 @@ class Answer(Protocol):
 
     def __await__(self) -> Generator[Any, None, Any]: ...
 
-    async def within(self, seconds: float, error: Exception | None = None) -> Any:
+    async def within(self, seconds: float | None, error: Exception | None = None) -> Any:
         """Raises: ``error``, or CallTimeout: it did not come in time."""
 
 
@@ -64,7 +64,7 @@ class Transport(Protocol):
     def resume(self) -> None: ...
 
 
-def late(seconds: float) -> CallTimeout:
+def late(seconds: float | None) -> CallTimeout:
     """No answer came."""
     return CallTimeout("wamp.error.timeout", [f"no answer within {seconds:g} s"])
 
@@ -108,6 +108,8 @@ class Driver:
 
     canceled: type[BaseException]
     """What is raised in a coroutine that is canceled."""
+    runs_functions = False
+    """Whether functions that others call run in the loop, too, and not in threads."""
 
     def __init__(
         self,
@@ -125,8 +127,8 @@ class Driver:
         self._on_state = on_state
         self._dialing: Task | None = None
         self._timer: Timer | None = None
+        self._turn: Timer | None = None
         self._due = 0.0
-        self._is_working = False
         self.core = Core(
             url,
             codec,
@@ -155,8 +157,12 @@ class Driver:
         """In the next turn."""
         raise NotImplementedError
 
-    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """A user's function, wherever that runs here."""
+    async def turn(self) -> None:
+        """Until the loop has looked at its sockets."""
+        raise NotImplementedError
+
+    def from_thread(self, action: Callable[..., object], *args: Any) -> None:
+        """In the loop's thread, soon: from any other, and for nothing once the loop is gone."""
         raise NotImplementedError
 
     async def settled(self) -> None:
@@ -189,13 +195,16 @@ class Driver:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        due = self.core.deadline()
-        if self._timer is not None and (self.core.state == "closed" or (due is not None and due < self._due)):
+        due, is_closed = self.core.deadline(), self.core.state == "closed"
+        if self._timer is not None and (is_closed or (due is not None and due < self._due)):
             self._timer.cancel()
             self._timer = None
         # A timer that comes too early finds that out by itself.
-        if due is not None and self._timer is None and self.core.state != "closed":
+        if due is not None and self._timer is None and not is_closed:
             self._due, self._timer = due, self._call_at(due, self._tick)
+        if is_closed and self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def _tick(self) -> None:
         self._timer = None
@@ -238,17 +247,17 @@ class Driver:
         """Bytes came; the end of an old connection is nothing to the next."""
         if transport is self.transport:
             self.core.received(data)
-            if not self._is_working:
+            if self._turn is None:
                 self._work()
 
     def _work(self) -> None:
         transport = self.transport
-        was_working, self._is_working = self._is_working, self.core.work()
-        if self._is_working:
+        was_working, self._turn = self._turn is not None, None
+        if self.core.work():
             # Those who listen have a turn before the next; and meanwhile nothing more is read.
             if transport is not None:
                 transport.pause()
-            self.soon(self._work)
+            self._turn = self._call_at(time.monotonic(), self._work)
         elif was_working and transport is not None:
             transport.resume()
         self.flush()
@@ -266,7 +275,7 @@ class Driver:
 
     def stop(self) -> None:
         """At once, without a word."""
-        for handle in (self._timer, self._dialing):
+        for handle in (self._timer, self._turn, self._dialing):
             if handle is not None:
                 handle.cancel()
         if self.transport is not None:
