@@ -51,6 +51,8 @@ TEST = [
     # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
     "cent>=5.2",
     "crossbarhttprequests>=0.1.6",
+    # For clients/examples/django.
+    "django>=5.2",
     # The reference library that verifies webhooks.
     "standardwebhooks>=1.0",
 ]

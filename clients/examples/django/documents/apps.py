@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,4 +7,5 @@ class Documents(AppConfig):
     name = "documents"
 
     def ready(self):
-        pass  # noqa: F401, PLC0415: it connects itself, once models are there
+        # They connect themselves, once there are models.
+        import_module("documents.signals")
