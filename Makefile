@@ -32,7 +32,7 @@ BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md 
 RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
 # Of what is around the server: pages, units, tools. It is no other for being compiled.
-AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py page.py \
+AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py octave_client.py page.py \
     radioctl.py schemathesis.py sell.py service.py switches.py systemd.py watching.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
