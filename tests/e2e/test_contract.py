@@ -1,0 +1,258 @@
+"""``clients/contract.toml``, played with every client: one story, whatever the language."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.bad_line import BadLine, bad_line
+from support.programs import Failed, Program
+from support.running import ROOT, Server, environment, free_port, radiod
+
+pytestmark = pytest.mark.e2e
+
+CONTRACT = tomllib.loads((ROOT / "clients" / "contract.toml").read_text())
+DRIVERS = Path(__file__).parent / "contract"
+SECONDS = 40.0
+ARRAY = {
+    "_nd": 1,
+    "dtype": "<f4",
+    "shape": [2, 3],
+    "data": "\0AADAPwAAAMAAAFBAAACAQAAAoEAAAMBA",
+    "enc": "raw",
+}
+
+
+class World:
+    """All that is not the client: a radiod that can end and come back, what others publish, the line between."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.published: dict[str, int] = {}
+        self.line: BadLine | None = None
+        self._server = contextlib.ExitStack()
+        self._start()
+
+    def _start(self) -> None:
+        self.server: Server = self._server.enter_context(radiod(self.folder, CONTRACT["radiod"], self.port))
+        self._publisher = Program(self.port, ticket="world-ticket", authid="world", authmethods=["ticket"])
+        # Asked, and never answered.
+        self._publisher.register("slow")
+
+    def do(self, what: dict[str, Any]) -> None:
+        """One ``world`` of a step, or one of its ``meanwhile``."""
+        arguments = dict(what)
+        getattr(self, arguments.pop("do"))(**arguments)
+
+    def publish(self, channel: str, count: int, filling: int = 0) -> None:
+        first = self.published.get(channel, 0)
+        more = {"filling": "x" * filling} if filling else {}
+        for number in range(first, first + count):
+            self._publisher.publish(channel, {"n": number, **more})
+        self.published[channel] = first + count
+
+    def array(self, channel: str) -> None:
+        number = self.published[channel]
+        self._publisher.publish(channel, {"n": number, "array": ARRAY})
+        self.published[channel] = number + 1
+
+    def cut(self) -> None:
+        self.line.cut()
+
+    def stall(self) -> None:
+        self.line.stall()
+
+    def flow(self) -> None:
+        self.line.flow()
+
+    def delay(self, seconds: float) -> None:
+        self.line.delay(seconds)
+
+    def until_heard(self, channel: str) -> None:
+        """Until somebody listens to it."""
+        end = time.monotonic() + SECONDS
+        while not self._readers(channel):
+            assert time.monotonic() < end, f"nobody listens to {channel}"
+            time.sleep(0.02)
+
+    def _readers(self, channel: str) -> int:
+        try:
+            return self._publisher.call("radiod.channel.get", channel)["readers"]
+        except Failed:
+            return 0
+
+    def restart(self) -> None:
+        self.server.process.terminate()
+        self._again()
+
+    def kill(self) -> None:
+        self.server.process.kill()
+        self._again()
+
+    def _again(self) -> None:
+        self.server.process.wait(SECONDS)
+        self._publisher.close()
+        self._server.close()
+        self._start()
+
+    def close(self) -> None:
+        self._publisher.close()
+        self._server.close()
+
+
+class Client:
+    """A client's driver, in a process of its own."""
+
+    def __init__(self, command: list[str], variables: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**environment(), **variables},
+        )
+
+    def do(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the driver answers. One that says nothing for too long is ended."""
+        watch = threading.Timer(2 * SECONDS, self._process.kill)
+        watch.start()
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        finally:
+            watch.cancel()
+        assert answer, f"the driver ended, or was silent for {2 * SECONDS} s, at {request}"
+        return json.loads(answer)
+
+    def ended(self) -> int:
+        """Its exit status."""
+        return self._process.wait(SECONDS)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+class Story:
+    """The steps, one after the other. ``form``: ``http`` or ``wamp``, whichever the client speaks."""
+
+    def __init__(self, world: World, client: Client, form: str) -> None:
+        self.world, self.client, self.form = world, client, form
+        self.last: dict[str, int] = {}
+
+    def play(self, step: dict[str, Any]) -> None:
+        if "world" in step:
+            self.world.do(step["world"])
+            return
+        request = dict(step["client"])
+        if request["do"] == "connect":
+            request["url"] = f"http://127.0.0.1:{self.world.line.port}"
+        if request["do"] == "take":
+            request["seconds"] = SECONDS
+        with ThreadPoolExecutor(1) as aside:
+            answering = aside.submit(self.client.do, request)
+            for what in step.get("meanwhile", []):
+                self.world.do(what)
+            answer = answering.result()
+        self.check(step, request, answer)
+
+    def check(self, step: dict[str, Any], request: dict[str, Any], answer: dict[str, Any]) -> None:
+        expected = step.get("error", "")
+        if isinstance(expected, dict):
+            expected = {expected[self.form], expected.get("either", expected[self.form])}
+        else:
+            expected = {expected}
+        assert answer.get("error", "") in expected, answer
+        if "ok" in step:
+            assert answer["ok"] == step["ok"]
+        if request["do"] == "take":
+            self.check_samples(step, request["channel"], answer["ok"])
+
+    def check_samples(self, step: dict[str, Any], channel: str, samples: list[Any]) -> None:
+        """Nothing twice, nothing out of order, and what is missing is told."""
+        last, told, missing = self.last.get(channel, -1), [], []
+        for data, position, lost, reason in samples:
+            skipped = data["n"] - last - 1
+            assert skipped >= 0, (data, last)
+            last = data["n"]
+            assert position or step["client"].get("live"), data
+            if skipped or lost is not None or reason is not None:
+                missing.append(skipped)
+                told.append((lost, reason))
+        self.last[channel] = last
+        GAPS[step["gaps"]](told, missing)
+        if "array" in step:
+            assert samples[-1][0]["array"] == step["array"]
+
+
+def _none(told: list[Any], missing: list[int]) -> None:
+    assert (told, missing) == ([], [])
+
+
+def _exact(told: list[Any], missing: list[int]) -> None:
+    assert missing, "nothing was lost: the story wants something to be"
+    assert [lost for lost, _ in told] == missing
+
+
+def _unknown(told: list[Any], missing: list[int]) -> None:
+    assert len(told) == 1, told
+    assert told[0][0] is None
+
+
+GAPS: dict[str, Callable[[list[Any], list[int]], None]] = {
+    "none": _none,
+    "exact": _exact,
+    "unknown": _unknown,
+}
+PYTHON = {"PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}"}
+
+
+def python(face: str) -> tuple[str, list[str], dict[str, str]]:
+    """One of the faces of the Python client."""
+    return "wamp", [sys.executable, str(DRIVERS / "driver.py"), face], PYTHON
+
+
+CLIENTS = {
+    "python": lambda: python("blocking"),
+    "python-aio": lambda: python("aio"),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    with bad_line(world.port) as line:
+        world.line = line
+        yield world
+        world.close()
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_the_contract(world: World, name: str) -> None:
+    form, command, variables = CLIENTS[name]()
+    client = Client(command, variables)
+    try:
+        story = Story(world, client, form)
+        for place, step in enumerate(CONTRACT["step"]):
+            try:
+                story.play(step)
+            except AssertionError as error:
+                raise AssertionError(f"step {place}, {step}: {error}") from error
+        assert client.ended() == 0
+    finally:
+        client.close()
