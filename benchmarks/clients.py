@@ -84,7 +84,7 @@ async def publish(url: str, count: int, rate: int) -> None:
         payload = radio._codec.payload([DATA])
         for _ in range(count // BURST):
             for _ in range(BURST):
-                radio._core().tell(16, [{}, "bench", payload])
+                radio._core().requests.tell(16, [{}, "bench", payload])
             radio._flush()
             await asyncio.sleep(BURST / rate)
 

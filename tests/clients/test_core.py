@@ -25,7 +25,7 @@ def asked(client, kind, rest, timeout=20.0):
     """A request, and the list that gets its end."""
     ends = []
     payload = [client.core.codec.payload(each) if isinstance(each, list) else each for each in rest]
-    client.core.ask(kind, payload, timeout, lambda value, error: ends.append((value, error)))
+    client.core.requests.ask(kind, payload, timeout, lambda value, error: ends.append((value, error)))
     return ends
 
 
@@ -244,7 +244,7 @@ class TestAsking:
         client.settle()
         assert isinstance(call(client)[0][1], Disconnected)
         with pytest.raises(Disconnected):
-            client.core.tell(PUBLISH, [])
+            client.core.requests.tell(PUBLISH, [])
 
 
 class TestListening:
@@ -273,7 +273,7 @@ class TestListening:
         with pytest.raises(ValueError):
             client.listen(after="aaa:1")
         with pytest.raises(ValueError, match="no position"):
-            client.core.listen("other", None, inbox, print, after="x")
+            client.core.lasting.listen("other", None, inbox, print, after="x")
 
     def test_a_window_that_was_missed_is_told(self, client):
         client.radio.keeps = 2
@@ -320,7 +320,7 @@ class TestListening:
     def test_one_that_leaves_frees_the_channel(self, client):
         inbox = client.listen()
         client.settle()
-        client.core.unlisten(client.core.subscriptions["numbers"], inbox)
+        client.core.lasting.unlisten(client.core.lasting.subscriptions["numbers"], inbox)
         client.settle()
         assert not client.connection.is_listening
         client.listen(last=1)

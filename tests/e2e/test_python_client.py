@@ -188,7 +188,7 @@ class TestCuts:
                 other.channel("uncounted").publish(count)
                 count += 1
             thread.join()
-            wait_for(lambda: radio._radio._driver.core.subscriptions["uncounted"]._id)
+            wait_for(lambda: radio._radio._driver.core.lasting.subscriptions["uncounted"]._id)
         other.channel("uncounted").publish(count)
         expected = 0
         for data, gap in numbers(listening, count):
@@ -473,7 +473,7 @@ def test_a_thousand_cuts_under_500_events_a_second(radio, other, channel):
         time.sleep(n % 7 * 0.01)
     stop.set()
     thread.join()
-    wait_for(lambda: radio._radio._driver.core.subscriptions[channel]._id)
+    wait_for(lambda: radio._radio._driver.core.lasting.subscriptions[channel]._id)
     other.channel(channel).publish(count)
     expected, gaps = 0, 0
     for data, gap in numbers(listening, count):

@@ -222,7 +222,9 @@ class Client:
     def listen(self, queue: int = 1_000_000, **options: Any) -> Inbox:
         """Listen to the channel."""
         inbox = Inbox(queue)
-        self.core.listen("numbers", None, inbox, lambda value, error: self.started.append(error), **options)
+        self.core.lasting.listen(
+            "numbers", None, inbox, lambda value, error: self.started.append(error), **options
+        )
         return inbox
 
     @staticmethod

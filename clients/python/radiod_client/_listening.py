@@ -75,14 +75,14 @@ class Opening:
         radio, answer = self._radio, Answer()
         core = radio._core()
         after, last = self._past
-        subscription = core.listen(
+        subscription = core.lasting.listen(
             self._name, self._key, self._inbox, answer.set, after=after, last=last, buffer=self._buffer
         )
         radio._flush()
         try:
             await answer.within(radio.timeout)
         except BaseException:
-            core.unlisten(subscription, self._inbox)
+            core.lasting.unlisten(subscription, self._inbox)
             radio._flush()
             raise
         return Listening(radio, subscription, self._inbox)
@@ -153,7 +153,7 @@ class Listening:
     def end(self) -> None:
         """The same, in the loop's thread."""
         self.is_closed = True
-        self._radio._core().unlisten(self._subscription, self._inbox)
+        self._radio._core().lasting.unlisten(self._subscription, self._inbox)
         self._inbox.end(Disconnected("closed"))
         self._radio._flush()
 

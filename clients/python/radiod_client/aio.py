@@ -14,25 +14,25 @@ import inspect
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from radiod_client._asyncio import Driver
-from radiod_client._core import Ask, Core
-from radiod_client._inbox import Inbox
-from radiod_client._listening import Answer, Listening, Opening
-from radiod_client._options import buffer_settings, codec_named, login_with, websocket_url
-from radiod_client._owned import Owned
+from radiod_client._channel import Channel, Created
+from radiod_client._core import Core
+from radiod_client._listening import Answer, Listening
+from radiod_client._options import codec_named, login_with, websocket_url
 from radiod_client._registration import Registration
+from radiod_client._requests import Ask
 from radiod_client._session import Call, value_of
 from radiod_client.errors import CallCanceled, CallError, Disconnected, RadioError
-from radiod_client.samples import Gap, Sample, before, samples_of
+from radiod_client.samples import Gap, Sample
 
 __all__ = ["Channel", "Created", "Gap", "Listening", "Radio", "Registered", "Sample"]
 
 LOG = logging.getLogger("radiod_client")
-CALL, PUBLISH = 48, 16
+CALL = 48
 POOL = 8
 
 
@@ -66,7 +66,7 @@ class Radio:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._url = websocket_url(url)
-        self._codec = codec_named(serializer)
+        self.codec = codec_named(serializer)
         self._login = login_with(realm, authid, ticket, secret, private_key)
         self.timeout = timeout
         self._connect_timeout = connect_timeout
@@ -76,7 +76,7 @@ class Radio:
         self._closed: asyncio.Event | None = None
         self._pid = os.getpid()
         self._executor: ThreadPoolExecutor | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
         self.callback_errors = 0
         """Exceptions of callbacks so far."""
 
@@ -102,7 +102,7 @@ class Radio:
             raise RadioError("this Radio was connected before: make another one")
         self._closed = asyncio.Event()
         self._driver = Driver(
-            self._url, self._codec, self._login, self._connect_timeout, self._tls, self._on_state
+            self._url, self.codec, self._login, self._connect_timeout, self._tls, self._on_state
         )
         answer = Answer()
         self._driver.core.start(answer.set)
@@ -120,7 +120,7 @@ class Radio:
             return
         self._driver.core.close()
         self._driver.flush()
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        tasks = [task for task in self.tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         try:
@@ -152,7 +152,7 @@ class Radio:
         Raises: CallError: it is refused, or is there already.
         """
         made = await self.call("radiod.channel.create", name, on_owner_leave=on_owner_leave, **settings)
-        owned = self._core().own(name, made.get("key"), made["control_key"])
+        owned = self._core().lasting.own(name, made.get("key"), made["control_key"])
         return Created(self, made, owned)
 
     async def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
@@ -164,9 +164,9 @@ class Radio:
             something cannot be sent, and nothing was.
         """
         seconds = self.timeout if timeout is None else timeout
-        payload = [self._codec.payload(args)]
+        payload = [self.codec.payload(args)]
         if kwargs:
-            payload.append(self._codec.payload(kwargs))
+            payload.append(self.codec.payload(kwargs))
         options = {"timeout": max(1, round(seconds * 1000))}
         return value_of(await self._ask(CALL, [options, procedure, *payload], seconds))
 
@@ -177,7 +177,7 @@ class Radio:
         """
         core = self._core()
         answer = Answer()
-        registration = core.register(procedure, lambda call: self._serve(function, call), answer.set)
+        registration = core.lasting.register(procedure, lambda call: self._serve(function, call), answer.set)
         self._flush()
         await answer.within(self.timeout)
         return Registered(self, registration)
@@ -185,8 +185,8 @@ class Radio:
     def _serve(self, function: Callable[..., Any], call: Call) -> None:
         task = asyncio.get_running_loop().create_task(self._run(function, call))
         call.on_cancel = task.cancel
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _run(self, function: Callable[..., Any], call: Call) -> None:
         try:
@@ -236,12 +236,12 @@ class Radio:
 
     async def _ask(self, kind: int, rest: list[Any], timeout: float) -> Any:
         core, answer = self._core(), Answer()
-        ask: Ask = core.ask(kind, rest, timeout, answer.set)
+        ask: Ask = core.requests.ask(kind, rest, timeout, answer.set)
         self._flush()
         try:
             return await answer.future
         except asyncio.CancelledError:
-            core.cancel(ask, CallCanceled("wamp.error.canceled"))
+            core.requests.cancel(ask, CallCanceled("wamp.error.canceled"))
             self._flush()
             raise
 
@@ -263,142 +263,3 @@ class Registered:
         """Offer it no longer."""
         self._registration.leave()
         self._radio._flush()
-
-
-class Channel:
-    """One channel: nothing is sent before something is asked of it."""
-
-    def __init__(self, radio: Radio, name: str, key: str | None) -> None:
-        self.name = name
-        self._radio = radio
-        self._key = key
-
-    def listen(
-        self,
-        *,
-        after: str | None = None,
-        last: int = 0,
-        queue: int = 1000,
-        size: int | None = None,
-        policy: str | None = None,
-        every: int | None = None,
-        min_interval: float | None = None,
-        latest: bool | None = None,
-        weight: int | None = None,
-        max_bytes: int | None = None,
-    ) -> Opening:
-        """Listen: ``async for sample in channel.listen()``, or ``listening = await channel.listen()``.
-
-        Args:
-            after: a position: what came behind it comes first.
-            last: so many samples of the past come first.
-            queue: samples that wait for this program; the oldest drop out.
-            size: and all others: the server's buffer, see docs/protocol.md.
-        Raises: ValueError; CallError: it is refused.
-        """
-        buffer = buffer_settings(
-            size=size,
-            policy=policy,
-            every=every,
-            min_interval=min_interval,
-            latest=latest,
-            weight=weight,
-            max_bytes=max_bytes,
-        )
-        return Opening(self._radio, self.name, self._key, Inbox(queue), after, last, buffer)
-
-    async def subscribe(
-        self, callback: Callable[[Sample], Awaitable[None] | None], **options: Any
-    ) -> Listening:
-        """Have ``callback`` called with each sample, one at a time and in order; options as of ``listen``."""
-        listening = await self.listen(**options)
-        task = asyncio.get_running_loop().create_task(self._call_back(listening, callback))
-        self._radio._tasks.add(task)
-        task.add_done_callback(self._radio._tasks.discard)
-        return listening
-
-    async def _call_back(self, listening: Listening, callback: Callable[[Sample], Any]) -> None:
-        try:
-            async for sample in listening:
-                try:
-                    result = callback(sample)
-                    if inspect.isawaitable(result):
-                        await result
-                except Exception:
-                    self._radio.callback_errors += 1
-                    LOG.exception("a callback of %s raised", self.name)
-        except RadioError as error:
-            if self._radio.state not in ("closing", "closed"):
-                LOG.warning("listening to %s has ended: %s", self.name, error)
-
-    async def publish(self, data: Any, *, acknowledge: bool = True, retain: bool = False) -> int | None:
-        """Publish a sample. Listeners of this Radio do not get it.
-
-        Returns: the publication's id, or None without acknowledgement.
-        Raises: CallError: it is refused; Disconnected: nobody knows; TypeError, ValueError: nothing was sent.
-        """
-        radio = self._radio
-        options: dict[str, Any] = {"acknowledge": True} if acknowledge else {}
-        if retain:
-            options["retain"] = True
-        if self._key is not None:
-            options["_radiod_key"] = self._key
-        rest = [options, self.name, radio._codec.payload([data])]
-        if acknowledge:
-            return int((await radio._ask(PUBLISH, rest, radio.timeout)).publication)
-        await radio._until_writable()
-        radio._core().tell(PUBLISH, rest)
-        radio._flush()
-        return None
-
-    async def history(self, after: str | None = None, limit: int = 100) -> list[Sample]:
-        """Samples that the channel keeps, oldest first. Raises: CallError: it keeps none."""
-        return samples_of(
-            self.name, await self._radio.call("radiod.channel.history", self.name, after, limit)
-        )
-
-    async def latest(self) -> Sample | None:
-        """The newest sample that the channel keeps. Raises: CallError: it keeps none."""
-        position = (await self.info()).get("position")
-        if position is None:
-            return None
-        found = await self.history(before(position))
-        return found[-1] if found else None
-
-    async def info(self) -> dict[str, Any]:
-        """What the server says of it. Raises: CallError: there is no such channel."""
-        return dict(await self._radio.call("radiod.channel.get", self.name))
-
-    async def presence(self) -> dict[str, Any]:
-        """Who listens: ``{users: {authid: sessions}, count, total}``. Raises: CallError: it does not say."""
-        return dict(await self._radio.call("radiod.presence.get", self.name))
-
-    async def tune(self, **settings: Any) -> dict[str, Any]:
-        """Set the server's buffer for this session. Returns: all settings in effect."""
-        tuned = dict(await self._radio.call("radiod.channel.tune", self.name, **settings))
-        subscription = self._radio._core().subscriptions.get(self.name)
-        if subscription is not None:
-            subscription.tuned(settings)
-        return tuned
-
-
-class Created(Channel):
-    """A channel that this Radio created: ``control_key`` is for whoever is to control it, too."""
-
-    def __init__(self, radio: Radio, made: dict[str, Any], owned: Owned) -> None:
-        super().__init__(radio, made["name"], made.get("key"))
-        self.control_key: str = made["control_key"]
-        self.expires: float | None = made["expires"]
-        self.key: str | None = made.get("key")
-        self._owned = owned
-
-    async def extend(self, lifetime: float) -> float | None:
-        """Have it end in so many seconds from now. Returns: when that is."""
-        call = self._radio.call("radiod.channel.extend", self.name, lifetime, self.control_key)
-        self.expires = (await call)["expires"]
-        return self.expires
-
-    async def delete(self) -> None:
-        """End it."""
-        self._owned.is_over = True
-        await self._radio.call("radiod.channel.delete", self.name, self.control_key)
