@@ -34,7 +34,7 @@ ARRAY = {
 
 
 class World:
-    """All that is not the client: a radiod that can end and come back, what others publish, the line between."""
+    """What is not the client: a radiod that ends and comes back, what others publish, the line between."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

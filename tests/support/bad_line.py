@@ -18,7 +18,7 @@ ROOM = 65536
 
 
 class BadLine:
-    """Passes on to ``port`` what connects to ``self.port``. Runs in a thread of its own; safe to use from any."""
+    """Passes on to ``port`` what connects to ``self.port``. It has a thread of its own; use it from any."""
 
     def __init__(self, port: int, loop: asyncio.AbstractEventLoop) -> None:
         self.port = 0

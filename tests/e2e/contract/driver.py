@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import numpy as np
-from radiod_client import CallError, CallTimeout, Disconnected, LoginRefused
+from radiod_client import CallError, Disconnected, LoginRefused
 
 FACE = sys.argv[1]
 
@@ -25,7 +25,6 @@ else:
     from radiod_client import Radio
 
 KINDS = {
-    CallTimeout: "timeout",
     TimeoutError: "timeout",
     Disconnected: "disconnected",
     LoginRefused: "refused",
