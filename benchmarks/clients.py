@@ -81,7 +81,7 @@ def listen_autobahn(url: str, serializer: str, count: int) -> None:
 async def publish(url: str, count: int, rate: int) -> None:
     """Bursts, each in one write."""
     async with aio.Radio(url) as radio:
-        payload = radio._codec.payload([DATA])
+        payload = radio.codec.payload([DATA])
         for _ in range(count // BURST):
             for _ in range(BURST):
                 radio._core().requests.tell(16, [{}, "bench", payload])

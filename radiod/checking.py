@@ -14,7 +14,7 @@ from radiod import config
 from radiod.config import ConfigError
 from radiod.config.reading import dotted
 from radiod.endpoints import EndpointError, end_of_certificate, examine
-from radiod.service.settings import certificates
+from radiod.service.settings import certificates, own_pages
 from radiod.service.tracing import missing
 
 __all__ = ["check_file", "checked"]
@@ -56,6 +56,7 @@ def check_file(path: Path, reactor: Any, now: datetime, *, secrets: bool = True)
             at = ("listen", f"[{index}]")
             warnings += _check_endpoint(listening, at, reactor, now, secrets)
             warnings += _check_tls(listening.tls, (*at, "tls"), now, secrets)
+        own_pages(configuration.http)
         useless = configuration.not_yet() + missing(configuration.otel)
         return warnings + [f"{line}: without effect" for line in useless]
     except ConfigError as error:

@@ -5,6 +5,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 """
 
 from radiod.config.checking import OWN_PATHS
+from radiod.config.doors import Http, Listen, Served, Tls
 from radiod.config.nodes import (
     ADMIN_REALM,
     Account,
@@ -14,11 +15,9 @@ from radiod.config.nodes import (
     Disclose,
     Dynamic,
     History,
-    Http,
     Kdf,
     Key,
     Limits,
-    Listen,
     Log,
     LogFormat,
     Method,
@@ -28,9 +27,7 @@ from radiod.config.nodes import (
     Realm,
     Role,
     Scram,
-    Served,
     Store,
-    Tls,
     Usage,
     User,
     Wampcra,

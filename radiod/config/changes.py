@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct, structs
 
-from radiod.config.nodes import Listen
+from radiod.config.doors import Listen
 from radiod.config.reading import KeyPath, Node, dotted
 from radiod.config.tree import Config
 from radiod.secret import Secret

@@ -8,20 +8,18 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from radiod.config.doors import Http, Listen, Tls
 from radiod.config.nodes import (
     Account,
     Channel,
     Dynamic,
-    Http,
     Kdf,
     Key,
     Limits,
-    Listen,
     Patterns,
     Realm,
     Role,
     Scram,
-    Tls,
     Webhook,
 )
 from radiod.config.reading import ConfigError, KeyPath, dotted, quoted
@@ -49,6 +47,7 @@ OWN_PATHS: Final = frozenset(
         "readyz",
         "metrics",
         "static",
+        "pages",
         "tokens",
     )
 )

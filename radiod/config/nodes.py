@@ -9,10 +9,9 @@ from typing import Annotated, Final
 from msgspec import Meta, field
 from msgspec.structs import replace
 
-from radiod.config.places import placed_endpoint
+from radiod.config.doors import Name
 from radiod.config.reading import Node
-from radiod.core.uris import MAX_URI_LENGTH
-from radiod.secret import Secret, credential
+from radiod.secret import Secret
 
 __all__ = [
     "ADMIN_REALM",
@@ -25,11 +24,9 @@ __all__ = [
     "Disclose",
     "Dynamic",
     "History",
-    "Http",
     "Kdf",
     "Key",
     "Limits",
-    "Listen",
     "Log",
     "LogFormat",
     "Method",
@@ -40,9 +37,7 @@ __all__ = [
     "Realm",
     "Role",
     "Scram",
-    "Served",
     "Store",
-    "Tls",
     "Usage",
     "User",
     "Wampcra",
@@ -61,71 +56,9 @@ SomeSeconds = Annotated[float, Meta(ge=0, le=86_400)]
 # Until the year 9999.
 Date = Annotated[float, Meta(ge=0, le=253_402_300_799)]
 LongSeconds = Annotated[float, Meta(gt=0, le=10 * 365 * 86_400)]
-Name = Annotated[str, Meta(min_length=1, max_length=MAX_URI_LENGTH)]
 Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2}){1,128}$")]
 Hex32 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]
 Patterns = tuple[str, ...]
-
-
-class Tls(Node, frozen=True, kw_only=True):
-    """``tls`` of a ``[[listen]]``; both files are also given as credentials that systemd passes on.
-
-    ``key``: absent, it is in the certificate's file.
-    """
-
-    certificate: Name | None = None
-    certificate_credential: Name | None = None
-    key: Name | None = None
-    key_credential: Name | None = None
-
-    def placed(self, base: Path) -> Tls:
-        """With whole paths."""
-        certificate, key = (
-            None if name is None else str(base / name) for name in (self.certificate, self.key)
-        )
-        return replace(self, certificate=certificate, key=key)
-
-    def certificate_file(self) -> str:
-        """Where the certificate is. Raises: ValueError: no credentials were passed on."""
-        if self.certificate_credential is not None:
-            return str(credential(self.certificate_credential))
-        assert self.certificate is not None
-        return self.certificate
-
-    def key_file(self) -> str:
-        """Where the key is. Raises: as ``certificate_file``."""
-        if self.key_credential is not None:
-            return str(credential(self.key_credential))
-        return self.certificate_file() if self.key is None else self.key
-
-
-class Served(Enum):
-    """What can be served at an endpoint."""
-
-    RADIO = "radio"
-    METRICS = "metrics"
-    ADMIN = "admin"
-
-
-class Listen(Node, frozen=True, kw_only=True):
-    """``[[listen]]``"""
-
-    endpoint: Name
-    tls: Tls | None = None
-    serve: tuple[Served, ...] = (Served.RADIO,)
-    trusted_proxies: tuple[str, ...] = ()
-    hosts: tuple[str, ...] | None = None
-    origins: tuple[str, ...] | None = None
-
-    def placed(self, base: Path) -> Listen:
-        """With whole paths."""
-        return replace(self, endpoint=placed_endpoint(self.endpoint, base))
-
-
-class Http(Node, frozen=True, kw_only=True):
-    """``[http]``"""
-
-    origins: tuple[str, ...] = ()
 
 
 class Store(Node, frozen=True, kw_only=True):

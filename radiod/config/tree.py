@@ -9,13 +9,12 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
+from radiod.config.doors import Http, Listen
 from radiod.config.nodes import (
     Account,
     Admin,
     Channel,
-    Http,
     Limits,
-    Listen,
     Log,
     Metrics,
     Operations,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from radiod import config
 from radiod.access.statements import Statements
@@ -20,6 +21,7 @@ from radiod.web.callers import Callers
 from radiod.web.centrifugo.methods import Methods
 from radiod.web.centrifugo.route import Centrifugo, PublishPath
 from radiod.web.channels import Channels, Health
+from radiod.web.folder import BELOW, PLACE, Folder
 from radiod.web.listen import Listen
 from radiod.web.longpoll import LongPoll
 from radiod.web.openapi import OpenApi
@@ -29,6 +31,7 @@ from radiod.web.routes import Route
 from radiod.web.site import Site, WampPath
 from radiod.web.suspicion import Suspicion
 from radiod.web.tokens import TokensPath
+from radiod.wire.answer import Answer
 from radiod.wire.doors import usual_origin
 
 __all__ = ["make_acts", "make_site"]
@@ -82,6 +85,7 @@ def make_site(
     draining: Draining,
     aliases: Mapping[str, str],
     watching: Mapping[str, Route],
+    pages: Mapping[str, Answer],
 ) -> Site:
     """Everything that HTTP answers.
 
@@ -89,10 +93,10 @@ def make_site(
         acts: path -> what ``make_acts`` has made.
         gateway: of the realm for requests without a key; permissions: what they may, None: all.
         aliases: path -> channel; watching: path -> what is for those who watch the server.
+        pages: path -> a file of whoever runs the server.
     """
-    listen = Listen(streams, channel_polls, suspicion, draining)
-    channels = Channels(gateway, permissions)
-    one_channel = Channels(gateway, permissions)
+    at = partial(Listen, streams, channel_polls, suspicion, draining)
+    listen, channels, one_channel = at(), Channels(gateway, permissions), Channels(gateway, permissions)
     one_channel.label = "/channels/{name}"
     leaves: dict[str, Route] = {
         **{path: route for path, route in acts.items() if not path.endswith("/")},
@@ -104,9 +108,7 @@ def make_site(
         **watching,
         "/openapi.json": OpenApi(),
         "/ws": WampPath(),
-    }
-    by_path = {
-        path: Listen(streams, channel_polls, suspicion, draining, name) for path, name in aliases.items()
+        **{path: at(name) for path, name in aliases.items()},
     }
     below = {
         **{path: route for path, route in acts.items() if path.endswith("/")},
@@ -114,4 +116,5 @@ def make_site(
         "/channels/": one_channel,
         "/lp/": LongPoll(longpolls, draining),
     }
-    return Site({**leaves, **by_path}, below)
+    own: dict[str, Route] = dict.fromkeys((PLACE, BELOW), Folder(pages)) if pages else {}
+    return Site({**leaves, **own}, {**below, **own})

@@ -37,7 +37,7 @@ from radiod.service.http import make_acts, make_site
 from radiod.service.metrics import Metrics
 from radiod.service.readiness import Readiness
 from radiod.service.realms import make_realm, restore_realms
-from radiod.service.settings import aliases, transport_limits
+from radiod.service.settings import aliases, own_pages, transport_limits
 from radiod.service.tracing import Tracing
 from radiod.service.usage import Usage
 from radiod.service.views import add_views
@@ -258,6 +258,7 @@ class Radio:
             draining=self.draining,
             aliases=paths,
             watching=self._watching(callers),
+            pages=own_pages(self._config.http),
         )
         self.http = HttpServer(self.fan_out, self.clock, site.route, limits)
         self.port = PortFactory(

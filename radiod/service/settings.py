@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from radiod import config
 from radiod.endpoints import Certificates, EndpointError, FixedCertificates
 from radiod.transport.limits import TransportLimits
+from radiod.web.folder import FolderError, read_folder
+from radiod.wire.answer import Answer
 from radiod.wire.doors import Door
 
-__all__ = ["aliases", "certificates", "door", "transport_limits"]
+__all__ = ["aliases", "certificates", "door", "own_pages", "transport_limits"]
 
 
 def door(listen: config.Listen) -> Door:
@@ -49,6 +52,16 @@ def transport_limits(limits: config.Limits) -> TransportLimits:
         http_idle=limits.http_idle_s,
         heartbeat=limits.heartbeat_s,
     )
+
+
+def own_pages(http: config.Http) -> dict[str, Answer]:
+    """Path and answer of each file that ``[http] pages`` has. Raises: ConfigError: they cannot be served."""
+    if not http.pages:
+        return {}
+    try:
+        return read_folder(Path(http.pages))
+    except FolderError as error:
+        raise config.ConfigError(("http", "pages"), str(error)) from None
 
 
 def aliases(configuration: config.Config) -> Iterator[tuple[str, str]]:

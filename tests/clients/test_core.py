@@ -1,5 +1,7 @@
 """The Python client's core, on a clock that stands: connections that come and go, and what is never lost."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from radiod_client import CallError, CallTimeout, ConnectFailed, Disconnected, G
 from radiod_client._login import Login
 from support.fake_radio import Client, Radio, frame
 from websockets.frames import Opcode
+from websockets.utils import accept_key
 
 CALL, PUBLISH = 48, 16
 
@@ -109,6 +112,45 @@ class TestConnecting:
         client.sleep(15)
         assert client.core.state == "open"
 
+    def test_a_ticket_that_is_over_ends_the_client(self, radio, client):
+        inbox = client.listen()
+        client.settle()
+        client.connection.send(6, {"message": "expired"}, "radiod.close.expired")
+        client.settle()
+        radio.abort = [{"message": "key not let in: expired"}, "wamp.error.authentication_failed"]
+        client.sleep(1)
+        assert client.core.state == "closed"
+        with pytest.raises(LoginRefused, match="expired"):
+            inbox.take()
+
+    def test_one_that_is_suspended_may_come_back(self, radio, client):
+        radio.abort = [{"message": "key not let in: suspended"}, "wamp.error.authentication_failed"]
+        client.cut()
+        client.sleep(5)
+        assert client.core.state == "waiting"
+        radio.abort = None
+        client.sleep(15)
+        assert client.core.state == "open"
+        # Whoever connects is there to be told.
+        radio.abort = [{"message": "key not let in: suspended"}, "wamp.error.authentication_failed"]
+        assert isinstance(Client(radio).start().started[0], LoginRefused)
+
+    @pytest.mark.parametrize("offered", [None, "wamp.2.cbor", "wamp.2.msgpack, wamp.2.json"], ids=str)
+    def test_a_server_that_speaks_something_else(self, radio, offered):
+        client = Client(radio)
+        client.core.start(lambda value, error: client.started.append(error))
+        client.core.dialed()
+        key = re.search(rb"Sec-WebSocket-Key: (.*)\r\n", client.core.outgoing())[1].decode()
+        head = ["HTTP/1.1 101 OK", "Upgrade: websocket", "Connection: Upgrade"]
+        head.append(f"Sec-WebSocket-Accept: {accept_key(key)}")
+        if offered is not None:
+            head.append(f"Sec-WebSocket-Protocol: {offered}")
+        client.core.received(("\r\n".join(head) + "\r\n\r\n").encode())
+        assert client.core.should_hang_up
+        client.core.lost()
+        assert isinstance(client.started[0], ConnectFailed)
+        assert re.search("WAMP|[Pp]rotocol", str(client.started[0]))
+
     def test_close_says_goodbye(self, radio, client):
         client.core.close()
         client.settle()
@@ -173,6 +215,10 @@ class TestTheBytes:
             b"\x82\x7f\x7f" + b"\xff" * 7,
             b"\xf2\x00",
             b"\x80\x00",
+            frame(b"\x84\x24\x01\x02\x80"),
+            frame(b"\xff" * 300),
+            frame(b"\x93\x24\x07\x01\x80")[:-1] + b"\x89\x00",
+            frame(b"\x82\x63\x01"),
         ],
         ids=str,
     )
@@ -334,6 +380,47 @@ class TestListening:
             inbox.take()
 
 
+@given(st.binary(max_size=200), st.integers(1, 50), st.booleans())
+def test_no_bytes_of_a_server_do_more_than_end_its_connection(data, step, is_framed):
+    client = Client(Radio()).start()
+    inbox = client.listen()
+    client.settle()
+    client.connection.output += frame(data) if is_framed else data
+    client.settle(step)
+    # Half a frame may stand there, and take all that comes behind it for its own.
+    client.cut()
+    client.sleep(60)
+    client.radio.publish(7)
+    client.settle()
+    assert client.core.state == "open"
+    assert client.taken(inbox)[-1].data == 7
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 99) | st.text(max_size=3) | st.binary(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["_seq", "_epoch", "x"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from([2, 3, 4, 6, 8, 17, 33, 35, 36, 50, 65, 67, 68, 69]), st.lists(VALUES, max_size=6))
+def test_no_message_of_a_server_does_more_than_end_its_connection(kind, rest):
+    client = Client(Radio()).start()
+    inbox = client.listen()
+    client.core.lasting.register("mine", lambda call: call.answer(1), lambda *answer: None)
+    client.settle()
+    client.connection.send(kind, *rest)
+    client.settle()
+    client.sleep(60)
+    assert client.core.state in ("open", "closed")
+    if client.core.state == "closed":
+        # It was told so, and everybody else is.
+        with pytest.raises((Disconnected, LoginRefused)):
+            client.taken(inbox)
+
+
 steps = st.lists(
     st.one_of(
         st.just(("publish", 0)),
@@ -403,3 +490,85 @@ def test_any_split_of_the_bytes_gives_the_same_messages(steps):
     client.settle(7)
     data = [sample.data for sample in client.taken(inbox)]
     assert data == list(range(len(steps)))[len(steps) - len(data) :]
+
+
+class TestListeningAndLeavingAtOnce:
+    """The server has not answered SUBSCRIBE yet: a session has one subscription of a topic."""
+
+    def test_nothing_is_left_there(self, radio, client):
+        inbox = client.listen()
+        subscription = client.core.lasting.subscriptions["numbers"]
+        # Up to SUBSCRIBE, and not its answer.
+        while not subscription.is_pending:
+            client.move()
+        client.core.lasting.unlisten(subscription, inbox)
+        client.settle()
+        assert not client.connection.is_listening
+        assert [message[0] for message in radio.asked][-1] == 34
+
+    @pytest.mark.parametrize("is_cut", [False, True])
+    def test_the_next_one_begins_behind_it(self, radio, client, is_cut):
+        for value in range(3):
+            radio.publish(value)
+        first = client.listen()
+        subscription = client.core.lasting.subscriptions["numbers"]
+        while not subscription.is_pending:
+            client.move()
+        client.core.lasting.unlisten(subscription, first)
+        second = client.listen(last=2)
+        if is_cut:
+            client.cut()
+            client.sleep(1)
+        client.settle()
+        radio.publish(3)
+        client.settle()
+        assert [sample.data for sample in client.taken(second)] == [1, 2, 3]
+        assert client.taken(first) == []
+
+
+class TestDoubts:
+    """A typo in a channel's name is silence: somebody must say so."""
+
+    def said(self, caplog):
+        return [record.getMessage() for record in caplog.records if "silent" in record.getMessage()]
+
+    def test_a_channel_that_nobody_knows(self, radio, client, caplog):
+        radio.refusals["radiod.channel.get"] = "radiod.error.no_such_channel"
+        client.listen()
+        client.settle()
+        client.sleep(4)
+        assert self.said(caplog) == []
+        client.sleep(2)
+        assert len(self.said(caplog)) == 1
+        assert "numbers" in self.said(caplog)[0]
+        assert "no such channel" in self.said(caplog)[0]
+
+    def test_a_channel_that_was_silent_for_ever(self, client, caplog):
+        client.listen()
+        client.settle()
+        client.sleep(60)
+        assert "nothing was ever published" in self.said(caplog)[0]
+        assert len(self.said(caplog)) == 1
+
+    def test_one_that_speaks(self, radio, client, caplog):
+        client.listen()
+        client.settle()
+        client.sleep(4)
+        radio.publish(1)
+        client.settle()
+        client.sleep(60)
+        assert self.said(caplog) == []
+
+    def test_one_that_spoke_before(self, radio, client, caplog):
+        radio.publish(1)
+        client.listen()
+        client.settle()
+        client.sleep(60)
+        assert self.said(caplog) == []
+
+    def test_nobody_is_told_of_what_he_left(self, client, caplog):
+        inbox = client.listen()
+        client.settle()
+        client.core.lasting.unlisten(client.core.lasting.subscriptions["numbers"], inbox)
+        client.sleep(60)
+        assert self.said(caplog) == []

@@ -27,13 +27,12 @@ from radiod_client import (
     aio,
 )
 from support.config import configuration
-from support.running import ROOT, environment, free_port, radiod
+from support.python_clients import PYTHON, SECONDS, cut, numbers, readers, wait_for
+from support.running import ROOT, free_port, radiod
 from support.tls import Issued
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = 30
-PYTHON = {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}", "PYTHONUNBUFFERED": "1"}
 KEY = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 PUBLIC = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(KEY)).public_key().public_bytes_raw().hex()
 USERS = f"""
@@ -75,37 +74,6 @@ def radio(server):
 def other(server):
     with Radio(server.url, serializer="json", timeout=SECONDS) as radio:
         yield radio
-
-
-def cut(radio):
-    """Break the connection of a blocking Radio, as a network does; it comes back by itself."""
-    session, driver = radio.session, radio._radio._driver
-    radio._later(driver.transport.abort)
-    wait_for(lambda: radio.session not in (session, None) and radio.state == "open")
-
-
-def wait_for(is_so):
-    end = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def readers(channel):
-    """How many listen; a topic whose events nobody counts is no channel."""
-    try:
-        return channel.info()["readers"]
-    except CallError:
-        return 0
-
-
-def numbers(listening, last):
-    """Data and gaps up to this one."""
-    found = []
-    while not found or found[-1][0] != last:
-        sample = listening.get(SECONDS)
-        found.append((sample.data, sample.gap))
-    return found
 
 
 @pytest.mark.parametrize("block", [0, 1], ids=["blocking", "asyncio"])

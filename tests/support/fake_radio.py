@@ -1,7 +1,7 @@
 """A radiod of one channel without a socket, for the Python client's core: it counts, keeps, and is cut off.
 
-Of WAMP only what the client asks: HELLO, SUBSCRIBE with a position, ``radiod.channel.get`` and ``.history``,
-CALL of ``echo``, PUBLISH.
+Of WAMP only what the client asks: HELLO, SUBSCRIBE with a position, ``radiod.channel.get``, ``.history``,
+``.open_write`` and ``.close_write``, CALL of ``echo``, PUBLISH.
 """
 
 from __future__ import annotations
@@ -42,6 +42,17 @@ class Radio:
         self.asked: list[list[Any]] = []
         self.silent: set[int] = set()
         self.connections: list[Connection] = []
+        self.is_wanted = False
+        self.refusals: dict[str, str] = {}
+        """By procedure or topic: what a request about it is refused with."""
+
+    def want(self, is_wanted: bool, readers: int = 1) -> None:
+        """Demand changes: writers are told."""
+        self.is_wanted = is_wanted
+        told = {"name": "numbers", "readers": readers if is_wanted else 0, "active": is_wanted}
+        for connection in self.connections:
+            if connection.is_writing and connection.hears_demand:
+                connection.send(36, 8, 1, {}, [told])
 
     def publish(self, value: int) -> None:
         """One more event, for those who listen."""
@@ -67,7 +78,7 @@ class Connection:
         self._radio = radio
         self._protocol = ServerProtocol(subprotocols=["wamp.2.msgpack"])
         self.output = bytearray()
-        self.is_listening = False
+        self.is_listening = self.is_writing = self.hears_demand = False
         self._mark: dict[str, Any] = {}
         radio.connections.append(self)
 
@@ -122,6 +133,13 @@ class Connection:
 
     def _subscribe(self, message: list[Any]) -> None:
         radio = self._radio
+        if message[3] in radio.refusals:
+            self.send(8, 32, message[1], {}, radio.refusals[message[3]])
+            return
+        if message[3] == "radiod.channel.on_demand":
+            self.hears_demand = True
+            self.send(33, message[1], 8)
+            return
         self.send(33, message[1], 7)
         self.is_listening = True
         after = message[2].get("_radiod_after")
@@ -138,9 +156,19 @@ class Connection:
     def _call(self, message: list[Any]) -> None:
         _, request, _, procedure, *rest = message
         args = rest[0] if rest else []
-        if procedure == "radiod.channel.get":
-            self.send(50, request, {}, [{"position": self._radio.position()}])
-        elif procedure == "radiod.channel.history" and self._radio.keeps:
+        radio = self._radio
+        if procedure in radio.refusals:
+            self.send(8, 48, request, {}, radio.refusals[procedure])
+        elif procedure == "radiod.channel.get":
+            told = {"position": radio.position(), "events": len(radio.events)}
+            self.send(50, request, {}, [told])
+        elif procedure == "radiod.channel.open_write":
+            self.is_writing = True
+            self.send(50, request, {}, [{"active": radio.is_wanted, "readers": int(radio.is_wanted)}])
+        elif procedure == "radiod.channel.close_write":
+            self.is_writing = False
+            self.send(50, request, {}, [{"name": args[0]}])
+        elif procedure == "radiod.channel.history" and radio.keeps:
             self.send(50, request, {}, [{"events": [], "position": args[1], "recovered": True}])
         elif procedure == "radiod.channel.history":
             self.send(8, 48, request, {}, "wamp.error.history_unavailable")

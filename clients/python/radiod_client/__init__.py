@@ -1,6 +1,7 @@
 """A client of radiod: it comes back, goes on where it was, and tells what it lost.
 
-``Radio`` blocks; ``radiod_client.aio`` has the same names for asyncio. ``radiod_client.arrays`` needs NumPy.
+``Radio`` blocks; ``radiod_client.aio`` has the same names for asyncio, ``radiod_client.tx`` for Twisted.
+``radiod_client.arrays`` needs NumPy.
 """
 
 from radiod_client._blocking import Radio

@@ -4,53 +4,112 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import inspect
 import ssl
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
-from radiod_client._core import Core
+from radiod_client import _driver
+from radiod_client._driver import CLOSE_S, late
 from radiod_client._login import Login
 from radiod_client._messages import Codec
 
 __all__ = ["Driver"]
 
+POOL = 8
+
+
+class _Answer:
+    """A future."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._future: asyncio.Future[Any] = loop.create_future()
+
+    def set(self, value: Any, error: BaseException | None) -> None:
+        """The answer, or the error in its place."""
+        if not self._future.done():
+            if error is None:
+                self._future.set_result(value)
+            else:
+                self._future.set_exception(error)
+
+    def wake(self) -> None:
+        """An answer that says nothing."""
+        if not self._future.done():
+            self._future.set_result(None)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._future.__await__()
+
+    async def within(self, seconds: float | None, error: Exception | None = None) -> Any:
+        """Raises: ``error``, or CallTimeout: it did not come in time."""
+        try:
+            return await asyncio.wait_for(self._future, seconds)
+        except asyncio.TimeoutError:
+            raise error or late(seconds) from None
+
 
 class _Link(asyncio.Protocol):
-    """One connection: the end of an old one is nothing to the next."""
+    """One connection."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
         self._driver = driver
-        self._transport: asyncio.Transport | None = None
+        self._loop = loop
+        self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """There is a connection."""
-        self._transport = transport  # type: ignore[assignment]
-        self._driver.on_made(self._transport)  # type: ignore[arg-type]
+        self._transport = transport
+        self._driver.made(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self._driver.transport is self._transport:
-            self._driver.on_data(data)
+        self._driver.received(self, data)
 
     def pause_writing(self) -> None:
         """The server does not read."""
-        self._driver.can_write.clear()
+        self._driver.can_write.shut()
 
     def resume_writing(self) -> None:
         """It does again."""
-        self._driver.can_write.set()
+        self._driver.can_write.open()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
-        if self._driver.transport is self._transport:
-            self._driver.on_lost(error)
+        self._driver.lost(self, error)
+
+    def write(self, data: bytes) -> None:
+        """Send it."""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Behind what was written."""
+        if self._transport.get_write_buffer_size() and not self._transport.is_closing():
+            self._loop.call_later(CLOSE_S, self._transport.abort)
+        self._transport.close()
+
+    def abort(self) -> None:
+        """At once, even when the loop is closed."""
+        with contextlib.suppress(RuntimeError):
+            self._transport.abort()
+
+    def pause(self) -> None:
+        """Read nothing more."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
 
-class Driver:
-    """Keeps the core's rules on a running event loop, in whose thread all of it is called."""
+class Driver(_driver.Driver):
+    """On a running event loop."""
+
+    canceled = asyncio.CancelledError
 
     def __init__(
         self,
@@ -58,130 +117,69 @@ class Driver:
         codec: Codec,
         login: Login,
         connect_timeout: float,
+        on_state: Callable[[str], None] | None,
         tls: ssl.SSLContext | None,
-        on_state: Callable[[str], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._address = urlsplit(url)
         self._tls = tls
-        self.transport: asyncio.Transport | None = None
-        self.can_write = asyncio.Event()
-        """Set while what is written goes out."""
-        self._dialing: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_working = False
-        self.core = Core(
-            url,
-            codec,
-            login,
-            clock=time.monotonic,
-            random=random.random,
-            connect_timeout=connect_timeout,
-            on_state=on_state,
-        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._executor: ThreadPoolExecutor | None = None
+        super().__init__(url, codec, login, connect_timeout, on_state)
 
-    def flush(self) -> None:
-        """Do what the core wants done: behind whatever it was told."""
-        core, transport = self.core, self.transport
-        data = core.outgoing()
-        if data and transport is not None:
-            transport.write(data)
-        if core.should_hang_up:
-            self._hang_up()
-        if core.should_dial and self._dialing is None:
-            self._dialing = self._loop.create_task(self._dial())
-        due = core.deadline()
-        # A timer that comes too early finds that out by itself.
-        if due is not None and (self._timer is None or due < self._timer.when()):
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(due, self._tick)
-        if core.state == "closed" and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def answer(self) -> _Answer:
+        """A future."""
+        return _Answer(self._loop)
 
-    def _tick(self) -> None:
-        self._timer = None
-        self.core.tick()
-        self.flush()
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
-    def _hang_up(self) -> None:
-        if self._dialing is not None:
-            self._dialing.cancel()
-        elif self.transport is not None:
-            transport, self.transport = self.transport, None
-            self.can_write.set()
-            if transport.get_write_buffer_size() and not transport.is_closing():
-                transport.close()
-                self._loop.call_later(1.0, transport.abort)
-            else:
-                transport.close()
-            self.core.lost()
-            self._loop.call_soon(self.flush)
+    def cancel_tasks(self) -> None:
+        """All but the one that asks."""
+        for task in [task for task in self._tasks if task is not asyncio.current_task()]:
+            task.cancel()
 
-    async def _dial(self) -> None:
-        error = "no connection"
-        try:
-            tls: dict[str, Any] = {}
-            if self._address.scheme == "wss":
-                tls = {
-                    "ssl": self._tls or ssl.create_default_context(),
-                    "server_hostname": self._address.hostname,
-                }
-            port = self._address.port or (443 if tls else 80)
-            await self._loop.create_connection(lambda: _Link(self), str(self._address.hostname), port, **tls)
-        except ssl.SSLCertVerificationError as refused:
-            error = f"the certificate is not good: {refused.verify_message}"
-        except OSError as refused:
-            error = str(refused)
-        except asyncio.CancelledError:
-            error = "no connection in time"
-        else:
-            return
-        finally:
-            self._dialing = None
-        self.core.lost(error)
-        self.flush()
+    def soon(self, action: Callable[..., object], *args: Any) -> None:
+        """In the next turn."""
+        self._loop.call_soon(action, *args)
 
-    def on_made(self, transport: asyncio.Transport) -> None:
-        """There is a connection."""
-        self._dialing = None
-        self.transport = transport
-        self.can_write.set()
-        self.core.dialed()
-        self.flush()
+    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """A coroutine here, anything else in a thread of the pool."""
+        if inspect.iscoroutinefunction(function):
+            return await function(*args, **kwargs)
+        value = await self._loop.run_in_executor(self.pool(), lambda: function(*args, **kwargs))
+        return await value if inspect.isawaitable(value) else value
 
-    def on_data(self, data: bytes) -> None:
-        """Bytes came."""
-        self.core.received(data)
-        if not self._is_working:
-            self._work()
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads for functions that are called."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(POOL, "radiod_client call")
+        return self._executor
 
-    def _work(self) -> None:
-        transport = self.transport
-        self._is_working = self.core.work()
-        if self._is_working and transport is not None:
-            # Those who listen have a turn before the next; and meanwhile nothing more is read.
-            transport.pause_reading()
-            self._loop.call_soon(self._work)
-        elif transport is not None and not transport.is_closing():
-            transport.resume_reading()
-        self.flush()
+    async def settled(self) -> None:
+        """A turn for the socket to go."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+        await asyncio.sleep(0)
 
-    def on_lost(self, error: Exception | None) -> None:
-        """The connection is gone: what came before is handled first."""
-        while self.core.work():
-            pass
-        self.transport = None
-        self.can_write.set()
-        self.core.lost("the connection was lost" if error is None else str(error))
-        self.flush()
+    def _call_at(self, due: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        return self._loop.call_at(due, action)
 
-    def stop(self) -> None:
-        """At once, without a word: the loop ends."""
-        for handle in (self._timer, self._dialing):
-            if handle is not None:
-                handle.cancel()
-        if self.transport is not None:
-            with contextlib.suppress(RuntimeError):
-                self.transport.abort()
+    async def _connect(self) -> None:
+        tls: dict[str, Any] = {}
+        if self.address.scheme == "wss":
+            tls = {
+                "ssl": self._tls or ssl.create_default_context(),
+                "server_hostname": self.address.hostname,
+            }
+        port = self.address.port or (443 if tls else 80)
+        host = str(self.address.hostname)
+        await self._loop.create_connection(lambda: _Link(self, self._loop), host, port, **tls)
+
+    def _reason(self, error: BaseException) -> str:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the certificate is not good: {error.verify_message}"
+        return str(error)

@@ -10,6 +10,7 @@ import os
 import queue
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
@@ -22,7 +23,9 @@ __all__ = ["Channel", "Created", "Listening", "Radio", "Registered"]
 
 LOG = logging.getLogger("radiod_client")
 T = TypeVar("T")
-JOIN_S = 8.0
+JOIN_S = 5.0
+"""How long ``close`` waits for callbacks that do not return, for all of them together."""
+CLOSE_S = 8.0
 
 
 class Radio:
@@ -30,7 +33,7 @@ class Radio:
 
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
-        ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        ticket: of ``authid``; or ``secret`` (WAMP-CRA) or ``password`` (SCRAM), which are never sent.
         private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         serializer: ``msgpack`` or ``json``.
         timeout: seconds that an answer may take.
@@ -48,6 +51,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        password: str | None = None,
         private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
@@ -64,6 +68,7 @@ class Radio:
             authid=authid,
             ticket=ticket,
             secret=secret,
+            password=password,
             private_key=private_key,
             serializer=serializer,
             timeout=timeout,
@@ -118,13 +123,16 @@ class Radio:
         if loop is None or os.getpid() != self._pid:
             return
         try:
-            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(JOIN_S)
+            asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(CLOSE_S)
         finally:
             self._states.put("")
             loop.call_soon_threadsafe(loop.stop)
+            end = time.monotonic() + JOIN_S
             for thread in self.threads:
                 if thread is not threading.current_thread():
-                    thread.join(JOIN_S)
+                    thread.join(max(end - time.monotonic(), 0.0))
+                    if thread.is_alive():
+                        LOG.warning("%s still runs: a callback does not return", thread.name)
             if not self.threads[0].is_alive():
                 loop.close()
 

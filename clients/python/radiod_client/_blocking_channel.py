@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol, TypeVar
 
 from radiod_client import _channel, _listening
+from radiod_client._blocking_writing import Stream, Writer
 from radiod_client.errors import Disconnected, RadioError
 from radiod_client.samples import Sample
 
@@ -106,6 +107,14 @@ class Channel:
         Raises: CallError: it is refused; Disconnected: nobody knows; TypeError, ValueError: nothing was sent.
         """
         return self._radio._run(self._channel.publish(data, acknowledge=acknowledge, retain=retain))
+
+    def writer(self) -> Writer:
+        """Open it for writing: ``with channel.writer() as writer``. Raises: CallError: it is refused."""
+        return Writer(self._radio, self._radio._run(self._channel.writer()._open()))
+
+    def stream(self, id: str | int | None = None) -> Stream:
+        """A run of samples: ``with channel.stream() as stream``. Raises: ValueError: no such id."""
+        return Stream(self._radio, self._channel.stream(id))
 
     def history(self, after: str | None = None, limit: int = 100) -> list[Sample]:
         """Samples that the channel keeps, oldest first. Raises: CallError: it keeps none."""

@@ -1,8 +1,7 @@
-"""A channel on asyncio."""
+"""A channel, on whichever loop."""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from radiod_client._listening import Listening, Opening
 from radiod_client._messages import Codec
 from radiod_client._options import buffer_settings
 from radiod_client._owned import Owned
+from radiod_client._writing import Stream, WriterOpening
 from radiod_client.errors import RadioError
 from radiod_client.samples import Sample, before, samples_of
 
@@ -21,13 +21,13 @@ __all__ = ["Channel", "Created"]
 
 LOG = logging.getLogger("radiod_client")
 PUBLISH = 16
+OVER = ("closing", "closed")
 
 
 class Host(_listening.Host, Protocol):
     """What is asked of the Radio."""
 
     codec: Codec
-    tasks: set[asyncio.Task[None]]
     callback_errors: int
 
     async def call(self, procedure: str, *args: Any, **kwargs: Any) -> Any: ...
@@ -82,9 +82,7 @@ class Channel:
     ) -> Listening:
         """Have ``callback`` called with each sample, one at a time and in order; options as of ``listen``."""
         listening = await self.listen(**options)
-        task = asyncio.get_running_loop().create_task(self._call_back(listening, callback))
-        self._radio.tasks.add(task)
-        task.add_done_callback(self._radio.tasks.discard)
+        self._radio.driver.spawn(self._call_back(listening, callback))
         return listening
 
     async def _call_back(self, listening: Listening, callback: Callable[[Sample], Any]) -> None:
@@ -94,11 +92,13 @@ class Channel:
                     result = callback(sample)
                     if inspect.isawaitable(result):
                         await result
-                except Exception:
+                except Exception as error:
+                    if isinstance(error, self._radio.driver.canceled) and self._radio.state in OVER:
+                        return
                     self._radio.callback_errors += 1
                     LOG.exception("a callback of %s raised", self.name)
         except RadioError as error:
-            if self._radio.state not in ("closing", "closed"):
+            if self._radio.state not in OVER:
                 LOG.warning("listening to %s has ended: %s", self.name, error)
 
     async def publish(self, data: Any, *, acknowledge: bool = True, retain: bool = False) -> int | None:
@@ -107,19 +107,41 @@ class Channel:
         Returns: the publication's id, or None without acknowledgement.
         Raises: CallError: it is refused; Disconnected: nobody knows; TypeError, ValueError: nothing was sent.
         """
+        return await self._publish([data], acknowledge, retain)
+
+    async def _publish(
+        self,
+        args: list[Any],
+        acknowledge: bool,
+        retain: bool = False,
+        stream: dict[str, Any] | None = None,
+    ) -> int | None:
         radio = self._radio
         options: dict[str, Any] = {"acknowledge": True} if acknowledge else {}
         if retain:
             options["retain"] = True
+        if stream is not None:
+            options["_radiod_stream"] = stream
         if self._key is not None:
             options["_radiod_key"] = self._key
-        rest = [options, self.name, radio.codec.payload([data])]
+        rest = [options, self.name, radio.codec.payload(args)]
         if acknowledge:
             return int((await radio._ask(PUBLISH, rest, radio.timeout)).publication)
         await radio._until_writable()
         radio._core().requests.tell(PUBLISH, rest)
         radio._flush()
         return None
+
+    def writer(self) -> WriterOpening:
+        """Open it for writing: ``async with channel.writer() as writer``, or ``await channel.writer()``.
+
+        Raises: CallError: it is refused.
+        """
+        return WriterOpening(self._radio, self, self._key, is_owned=False)
+
+    def stream(self, id: str | int | None = None) -> Stream:
+        """A run of samples: ``async with channel.stream() as stream``. Raises: ValueError: no such id."""
+        return Stream(self, id)
 
     async def history(self, after: str | None = None, limit: int = 100) -> list[Sample]:
         """Samples that the channel keeps, oldest first. Raises: CallError: it keeps none."""
@@ -161,6 +183,10 @@ class Created(Channel):
         self.expires: float | None = made["expires"]
         self.key: str | None = made.get("key")
         self._owned = owned
+
+    def writer(self) -> WriterOpening:
+        """The same; it stays open for writing when the Writer is closed."""
+        return WriterOpening(self._radio, self, self.key, is_owned=True)
 
     async def extend(self, lifetime: float) -> float | None:
         """Have it end in so many seconds from now. Returns: when that is."""

@@ -42,6 +42,9 @@ FOR_GOOD = frozenset(
     }
 )
 """ABORTs behind which it is no use to try again."""
+FAILED = "wamp.error.authentication_failed"
+OVER = frozenset({"revoked", "expired", "rotated", "origin", "address"})
+"""Reasons for it that no waiting changes; what is suspended, for instance, may come back."""
 
 
 class Core:
@@ -141,11 +144,16 @@ class Core:
         except (ValueError, WireBroken) as error:
             self._break(Disconnected(f"the server does not keep to the protocol: {error}"))
             return False
+        except Exception as error:
+            # Whatever it was that it sent: this connection ends, and nothing else.
+            LOG.exception("a message could not be handled")
+            self._break(Disconnected(f"a message could not be handled: {error!r}"))
+            return False
         if wire.is_over:
             self._why = self._why or Disconnected(wire.ending)
             self._told = wire.told if self._told is None else self._told
             self.should_hang_up = True
-        return len(messages) == most and not self.should_hang_up
+        return (len(messages) == most or wire.is_broken) and not self.should_hang_up
 
     def outgoing(self) -> bytes:
         """What is to be written now; once."""
@@ -215,13 +223,19 @@ class Core:
         text = str(message.details.get("message", ""))
         retry = message.details.get("_retry_after")
         self._told = float(retry) if isinstance(retry, int | float) else None
-        if isinstance(message, Abort) and self.session_id is None and message.reason in FOR_GOOD:
+        if isinstance(message, Abort) and self.session_id is None and self._is_for_good(message.reason, text):
             self._why = LoginRefused(message.reason, text)
         else:
             self._why = Disconnected(f"{message.reason} {text}".strip())
         if self._wire is not None:
             self._wire.close()
         self.should_hang_up = True
+
+    def _is_for_good(self, reason: str, text: str) -> bool:
+        if reason == FAILED:
+            # At the first try somebody waits, who can decide.
+            return self._started is not None or text.rpartition(" ")[2] in OVER
+        return reason in FOR_GOOD
 
     def _ping(self) -> None:
         if self._wire is not None:

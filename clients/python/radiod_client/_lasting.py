@@ -11,21 +11,25 @@ from radiod_client._owned import Owned
 from radiod_client._registration import Registration
 from radiod_client._session import Call, Session, Then
 from radiod_client._subscription import Subscription
+from radiod_client._writers import Writers
 from radiod_client.errors import RadioError
 
 __all__ = ["Lasting"]
 
 
 class Lasting:
-    """Subscriptions, registrations and channels of one client."""
+    """Subscriptions, registrations, channels and writers of one client."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
         self._session: Session | None = None
         self._error: RadioError | None = None
         self.subscriptions: dict[str, Subscription] = {}
+        # Those that nobody wants any more, and that the server has not answered yet.
+        self._leaving: set[str] = set()
         self._registrations: list[Registration] = []
         self._owned: list[Owned] = []
+        self.writers = Writers(deadlines.after)
 
     def _all(self) -> list[Subscription | Registration | Owned]:
         found: list[Subscription | Registration | Owned]
@@ -37,22 +41,27 @@ class Lasting:
         self._session = session
         for each in self._all():
             each.begin(session)
+        self.writers.begin(session)
 
     def leave(self) -> None:
         """The session says goodbye: nothing new begins in it."""
         self._session = None
+        self.writers.leave()
 
     def pause(self) -> None:
         """The session is over."""
         self._session = None
+        self._leaving.clear()
         for each in self._all():
             each.pause()
+        self.writers.pause()
 
     def end(self, error: RadioError) -> None:
         """No session comes any more."""
         self._session, self._error = None, error
         for each in self._all():
             each.end(error)
+        self.writers.end(error)
 
     def _start(self, made: Subscription | Registration) -> None:
         if self._error is not None:
@@ -88,13 +97,25 @@ class Lasting:
         )
         made.join(inbox, then)
         self.subscriptions[name] = made
-        self._start(made)
+        if name not in self._leaving:
+            self._start(made)
         return made
 
     def unlisten(self, subscription: Subscription, inbox: Inbox) -> None:
         """``inbox`` gets nothing more."""
-        if subscription.leave(inbox) and self.subscriptions.get(subscription.name) is subscription:
-            del self.subscriptions[subscription.name]
+        name, is_pending = subscription.name, subscription.is_pending
+        if subscription.leave(inbox) and self.subscriptions.get(name) is subscription:
+            del self.subscriptions[name]
+            if is_pending:
+                # A session has one subscription of a topic: the next begins behind the end of this one.
+                self._leaving.add(name)
+                subscription.on_left = lambda: self._on_left(name)
+
+    def _on_left(self, name: str) -> None:
+        self._leaving.discard(name)
+        found = self.subscriptions.get(name)
+        if found is not None and not found.is_over:
+            self._start(found)
 
     def own(self, name: str, key: str | None, control_key: str) -> Owned:
         """Take a channel over again in each session to come; this one owns it already."""

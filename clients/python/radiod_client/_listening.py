@@ -1,18 +1,19 @@
-"""Listening on asyncio: the core's callbacks as futures, and an inbox as an iterator."""
+"""Listening: an inbox as an iterator that is awaited, on whichever loop."""
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Generator
 from typing import Any, Protocol
 
 from radiod_client._core import Core
+from radiod_client._driver import Driver
 from radiod_client._inbox import Inbox
 from radiod_client._subscription import Subscription
-from radiod_client.errors import CallTimeout, Disconnected, RadioError
+from radiod_client.errors import Disconnected
 from radiod_client.samples import Sample
 
-__all__ = ["Answer", "Listening", "Opening"]
+__all__ = ["Host", "Listening", "Opening"]
 
 
 class Host(Protocol):
@@ -22,30 +23,10 @@ class Host(Protocol):
 
     @property
     def state(self) -> str: ...
+    @property
+    def driver(self) -> Driver: ...
     def _core(self) -> Core: ...
     def _flush(self) -> None: ...
-
-
-class Answer:
-    """The core's callback as a future."""
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    def set(self, value: Any, error: RadioError | None) -> None:
-        """The answer, or the error in its place."""
-        if not self.future.done():
-            if error is None:
-                self.future.set_result(value)
-            else:
-                self.future.set_exception(error)
-
-    async def within(self, seconds: float) -> Any:
-        """Raises: CallTimeout."""
-        try:
-            return await asyncio.wait_for(self.future, seconds)
-        except asyncio.TimeoutError:
-            raise CallTimeout("wamp.error.timeout", [f"no answer within {seconds:g} s"]) from None
 
 
 class Opening:
@@ -72,8 +53,8 @@ class Opening:
         return self._open().__await__()
 
     async def _open(self) -> Listening:
-        radio, answer = self._radio, Answer()
-        core = radio._core()
+        radio = self._radio
+        core, answer = radio._core(), radio.driver.answer()
         after, last = self._past
         subscription = core.lasting.listen(
             self._name, self._key, self._inbox, answer.set, after=after, last=last, buffer=self._buffer
@@ -118,21 +99,21 @@ class Listening:
         sample = self._inbox.take()
         if sample is not None:
             return sample
-        if timeout is None:
-            return await self._next()
-        try:
-            return await asyncio.wait_for(self._next(), timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"no sample within {timeout:g} s") from None
+        return await self._next(timeout)
 
-    async def _next(self) -> Sample:
-        loop = asyncio.get_running_loop()
+    async def _next(self, timeout: float | None = None) -> Sample:
+        driver, inbox = self._radio.driver, self._inbox
+        end = None if timeout is None else time.monotonic() + timeout
         while True:
-            wake = loop.create_future()
-            sample = self._inbox.take(lambda wake=wake: wake.done() or wake.set_result(None))  # type: ignore[misc]
+            answer = driver.answer()
+            sample = inbox.take(answer.wake)
             if sample is not None:
                 return sample
-            await wake
+            if end is None or timeout is None:
+                await answer
+            else:
+                error = TimeoutError(f"no sample within {timeout:g} s")
+                await answer.within(max(end - time.monotonic(), 0.0), error)
 
     def __aiter__(self) -> Listening:
         return self

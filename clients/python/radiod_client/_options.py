@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from radiod_client._login import Login, key_bytes
 from radiod_client._messages import CODECS, Codec
+from radiod_client._scram import check_password
 
 __all__ = ["buffer_settings", "codec_named", "login_with", "websocket_url"]
 
@@ -31,12 +32,25 @@ def codec_named(name: str) -> Codec:
 
 
 def login_with(
-    realm: str, authid: str | None, ticket: str | None, secret: str | None, private_key: str | bytes | None
+    realm: str,
+    authid: str | None,
+    *,
+    ticket: str | None,
+    secret: str | None,
+    password: str | None,
+    private_key: str | bytes | None,
 ) -> Login:
-    """Raises: ValueError: a ticket or secret of nobody; or a private key that is none."""
-    if authid is None and (ticket is not None or secret is not None):
-        raise ValueError("ticket and secret need an authid")
-    return Login(realm, authid, ticket, secret, None if private_key is None else key_bytes(private_key))
+    """Raises: ValueError: a ticket, secret or password of nobody; or one that cannot be."""
+    if authid is None and not (ticket is None and secret is None and password is None):
+        raise ValueError("ticket, secret and password need an authid")
+    return Login(
+        realm,
+        authid,
+        ticket=ticket,
+        secret=secret,
+        password=None if password is None else check_password(password),
+        private_key=None if private_key is None else key_bytes(private_key),
+    )
 
 
 def buffer_settings(**given: Any) -> dict[str, Any]:

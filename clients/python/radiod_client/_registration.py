@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from radiod_client._session import Call, Session, Then, is_disconnected
+from radiod_client._session import Call, Session, Then, is_disconnected, nothing
 from radiod_client.errors import RadioError
 
 __all__ = ["Registration"]
@@ -53,7 +53,7 @@ class Registration:
         session, self._session = self._session, None
         if session is not None and self._id is not None:
             session.callees.pop(self._id, None)
-            session.ask(UNREGISTER, [self._id], _nothing)
+            session.ask(UNREGISTER, [self._id], nothing)
 
     def end(self, error: RadioError) -> None:
         """Nobody can call it any more."""
@@ -83,7 +83,3 @@ class Registration:
     def _again(self) -> None:
         if self._session is not None and not self.is_over:
             self._register(self._session, {})
-
-
-def _nothing(message: Any, error: RadioError | None) -> None:
-    """An answer that changes nothing."""

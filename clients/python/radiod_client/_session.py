@@ -31,6 +31,7 @@ __all__ = ["Call", "Session", "Then"]
 
 Then = Callable[[Any, RadioError | None], None]
 """What is to happen with an answer, or with the error in its place."""
+Taker = Callable[[Event], None]
 
 LOG = logging.getLogger("radiod_client")
 AGENT = "radiod-client/0.1"
@@ -130,14 +131,15 @@ class Session:
         on_over: Callable[[Abort | Goodbye], None],
     ) -> None:
         self.codec = codec
-        self._login = login
+        self._realm = login.realm
+        self._login = login.attempt()
         self._send = send
         self._on_open = on_open
         self._on_over = on_over
         self._asked: dict[int, _Asked] = {}
         self._count = 0
         self._is_over = False
-        self.takers: dict[int, Callable[[Event], None]] = {}
+        self._takers: dict[int, list[Taker]] = {}
         self.callees: dict[int, Callable[[Call], None]] = {}
         self.calls: dict[int, Call] = {}
         self.revoked: dict[int, Callable[[str], None]] = {}
@@ -161,7 +163,7 @@ class Session:
     def hello(self) -> None:
         """Ask to be let in."""
         details = {"roles": ROLES, "agent": AGENT, "_radiod_revocation": True, **self._login.details()}
-        self.send([1, self._login.realm, details])
+        self.send([1, self._realm, details])
 
     def goodbye(self) -> None:
         """Ask to leave."""
@@ -198,6 +200,20 @@ class Session:
 
         return self.ask(48, [{}, procedure, self.codec.payload(args)], first)
 
+    def take(self, subscription: int, taker: Taker) -> None:
+        """Have the events of a subscription; a topic has one for all who subscribe to it."""
+        # Anew, not changed: an event may be on its way through the old ones.
+        self._takers[subscription] = [*self._takers.get(subscription, ()), taker]
+
+    def drop(self, subscription: int, taker: Taker) -> bool:
+        """Have them no longer. Returns: whether nobody has."""
+        left = [each for each in self._takers.get(subscription, ()) if each != taker]
+        if left:
+            self._takers[subscription] = left
+        else:
+            self._takers.pop(subscription, None)
+        return not left
+
     def forget(self, request: int) -> None:
         """The answer is not wanted any more."""
         self._asked.pop(request, None)
@@ -207,7 +223,7 @@ class Session:
         self._is_over = True
         asked, self._asked = self._asked, {}
         calls, self.calls = self.calls, {}
-        self.takers.clear()
+        self._takers.clear()
         for each in asked.values():
             each.then(None, error)
         for call in calls.values():
@@ -217,9 +233,8 @@ class Session:
         """One message. Raises: ValueError: it is none, or not one that comes now."""
         message: Message = self.codec.decode(data)
         if type(message) is Event:
-            taker = self.takers.get(message.subscription)
             # Events may be on their way while a subscription ends.
-            if taker is not None:
+            for taker in self._takers.get(message.subscription, ()):
                 taker(message)
             return
         if self.welcome is None and not isinstance(message, Welcome | Abort | Challenge | Goodbye):
@@ -229,6 +244,7 @@ class Session:
     def _on_welcome(self, message: Welcome) -> None:
         if self.welcome is not None:
             raise ValueError("a second WELCOME")
+        self._login.check(message.details)
         self.welcome = message
         self._on_open()
 
@@ -241,7 +257,7 @@ class Session:
     def _on_challenge(self, message: Challenge) -> None:
         if self.welcome is not None:
             raise ValueError("a CHALLENGE behind WELCOME")
-        self.send([5, self._login.answer(message.method, message.extra), {}])
+        self.send([5, *self._login.answer(message.method, message.extra)])
 
     def _on_error(self, message: Error) -> None:
         asked = self._asked.pop(message.request, None)
@@ -266,7 +282,7 @@ class Session:
             self._on_answer(message)
             return
         subscription = message.details.get("subscription")
-        self.takers.pop(subscription, None)  # type: ignore[arg-type]
+        self._takers.pop(subscription, None)  # type: ignore[arg-type]
         revoked = self.revoked.pop(subscription, None)  # type: ignore[arg-type]
         if revoked is not None:
             revoked(str(message.details.get("reason", "wamp.error.no_such_subscription")))
@@ -301,6 +317,10 @@ def value_of(message: Result) -> Any:
     if message.kwargs and not message.args:
         return message.kwargs
     return message.args[0] if len(message.args) == 1 else (message.args or None)
+
+
+def nothing(message: Any, error: RadioError | None) -> None:
+    """For an answer that changes nothing."""
 
 
 def is_disconnected(error: RadioError | None) -> bool:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from radiod_client._inbox import Inbox
 from radiod_client._messages import Event
-from radiod_client._session import Session, Then, is_disconnected
+from radiod_client._session import Session, Then, is_disconnected, nothing
 from radiod_client.errors import CallError, RadioError
 from radiod_client.samples import Gap, Sample
 
 __all__ = ["Subscription"]
 
+LOG = logging.getLogger("radiod_client")
 TRANSIENT = frozenset({"radiod.error.quota", "radiod.error.rate_limited", "radiod.error.unavailable"})
 AGAIN_S = 2.0
+DOUBT_S = 5.0
 SUBSCRIBE, UNSUBSCRIBE = 32, 34
 
 
@@ -57,6 +60,10 @@ class Subscription:
         self.is_over = False
         self._may_have_missed = False
         self._has_history: bool | None = None
+        # Why the name may be wrong: such a mistake is silence, and nothing else.
+        self._doubt: str | None = None
+        self._is_asked = False
+        self.on_left: Callable[[], None] | None = None
         # Numbers left out on purpose are no losses.
         self._is_counted = _is_counted(buffer)
 
@@ -73,17 +80,23 @@ class Subscription:
         else:
             then(self, None)
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the server has been asked, and has not answered yet."""
+        return self._is_asked
+
     def leave(self, inbox: Inbox) -> bool:
         """One less. Returns: whether nobody is left, and the subscription has ended."""
         if inbox in self._inboxes:
             self._inboxes.remove(inbox)
         if self._inboxes:
             return False
+        self.is_over = True
         session, self._session = self._session, None
         if session is not None and self._id is not None:
-            session.takers.pop(self._id, None)
             session.revoked.pop(self._id, None)
-            session.ask(UNSUBSCRIBE, [self._id], _nothing)
+            if session.drop(self._id, self._on_event):
+                session.ask(UNSUBSCRIBE, [self._id], nothing)
         return True
 
     def tuned(self, settings: dict[str, Any]) -> None:
@@ -93,9 +106,9 @@ class Subscription:
 
     def begin(self, session: Session) -> None:
         """A session has opened: listen in it."""
-        self._session, self._id = session, None
+        self._session, self._id, self._is_asked = session, None, False
         if self._key is not None:
-            session.call("radiod.channel.join", [self.name, self._key], _nothing)
+            session.call("radiod.channel.join", [self.name, self._key], nothing)
         if self._epoch is not None:
             self._subscribe(session)
         else:
@@ -103,13 +116,13 @@ class Subscription:
 
     def pause(self) -> None:
         """The session is over."""
-        self._session, self._id = None, None
+        self._session, self._id, self._is_asked = None, None, False
         self._is_promised = self._is_promised or self._is_subscribed_once
 
     def end(self, error: RadioError) -> None:
         """Nothing more comes, for all who wait."""
         self.is_over = True
-        self._session, self._id = None, None
+        self._session, self._id, self._is_asked = None, None, False
         for inbox in self._inboxes:
             inbox.end(error)
         waiting, self._waiting = self._waiting, []
@@ -120,6 +133,10 @@ class Subscription:
         session = self._session
         if session is None or is_disconnected(error):
             return
+        if isinstance(description, dict):
+            self._doubt = None if description.get("events") else "nothing was ever published on it"
+        elif isinstance(error, CallError) and error.uri == "radiod.error.no_such_channel":
+            self._doubt = "there is no such channel, and nobody has published on it"
         self._set_position(description)
         if self._seq is not None and self._last:
             self._seq, self._last = max(self._seq - self._last, 0), 0
@@ -140,7 +157,8 @@ class Subscription:
             options["_radiod_after"] = self.position
         elif self._is_subscribed_once:
             self._may_have_missed = True
-        session.ask(SUBSCRIBE, [options, self.name], self._on_subscribed)
+        self._is_asked = True
+        session.ask(SUBSCRIBE, [options, self.name], lambda *answer: self._on_subscribed(session, *answer))
         if self.position is None:
             # Its events are counted from now on: that count has a name.
             session.call("radiod.channel.get", [self.name], self._on_counted)
@@ -154,19 +172,29 @@ class Subscription:
             self._seq = None if self._epoch is None else 0
         self._ready()
 
-    def _on_subscribed(self, message: Any, error: RadioError | None) -> None:
-        session = self._session
-        if session is None or is_disconnected(error):
+    def _on_subscribed(self, session: Session, message: Any, error: RadioError | None) -> None:
+        if is_disconnected(error):
+            return
+        self._is_asked = False
+        if self._session is None:
+            self._on_left(session, message)
             return
         if error is not None:
             self._on_refused(session, error)
             return
         # Replayed events are right behind this message: they must find us.
         self._id = message.subscription
-        session.takers[message.subscription] = self._on_event
+        session.take(message.subscription, self._on_event)
         session.revoked[message.subscription] = self._on_revoked
         if self.position is not None:
             self._ready()
+
+    def _on_left(self, session: Session, message: Any) -> None:
+        """Nobody waited until the server had answered."""
+        if message is not None:
+            session.ask(UNSUBSCRIBE, [message.subscription], nothing)
+        if self.on_left is not None:
+            self.on_left()
 
     def _ready(self) -> None:
         """Whatever comes from now on arrives, or is told as missing."""
@@ -175,10 +203,17 @@ class Subscription:
             return
         if not self._is_subscribed_once and self.position is not None:
             session.call("radiod.channel.history", [self.name, self.position, 1], self._on_history)
+        if not self._is_subscribed_once and self._doubt is not None:
+            begun = self._seq
+            self._later(DOUBT_S, lambda: self._warn(begun))
         self._is_subscribed_once = True
         waiting, self._waiting = self._waiting, []
         for then in waiting:
             then(self, None)
+
+    def _warn(self, begun: int | None) -> None:
+        if self._id is not None and self._seq == begun and not self.is_over:
+            LOG.warning("%s is silent: %s. Is the name right?", self.name, self._doubt)
 
     def _on_history(self, page: Any, error: RadioError | None) -> None:
         if error is None:
@@ -218,7 +253,7 @@ class Subscription:
         if is_told:
             return Gap(None, "reconnect")
         lost = details.get("_lost")
-        return Gap(lost, "buffer") if lost else None
+        return Gap(lost, "buffer") if isinstance(lost, int) and lost > 0 else None
 
     def _missing(self, details: dict[str, Any]) -> int | None:
         seq = details.get("_seq")
@@ -237,7 +272,3 @@ def _parsed(position: str) -> tuple[str, int]:
     if not (colon and epoch and seq.isdecimal()):
         raise ValueError(f"no position: {position!r}")
     return epoch, int(seq)
-
-
-def _nothing(message: Any, error: RadioError | None) -> None:
-    """An answer that changes nothing."""

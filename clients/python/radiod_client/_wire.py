@@ -43,6 +43,7 @@ class Wire:
         self._data = bytearray()
         self._wanted = 0
         self._pieces: list[bytes] = []
+        self._broken: WireBroken | None = None
         self._opcode = 0x82 if is_binary else 0x81
         self.is_open = False
         self._protocol.send_request(self._protocol.connect())
@@ -115,11 +116,26 @@ class Wire:
             raise WireBroken("a WebSocket that does not speak WAMP")
         self.is_open = True
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the next ``messages`` raises: what stands before a mistake was good."""
+        return self._broken is not None
+
     def messages(self, most: int) -> list[bytes]:
         """At most so many whole messages; there are more while it is as many. Raises: WireBroken."""
         found: list[bytes] = []
-        if not self.is_open or len(self._data) < self._wanted:
-            return found
+        if self._broken is not None:
+            raise self._broken
+        if self.is_open and len(self._data) >= self._wanted:
+            try:
+                self._find(most, found)
+            except WireBroken as error:
+                self._broken = error
+                if not found:
+                    raise
+        return found
+
+    def _find(self, most: int, found: list[bytes]) -> None:
         self._wanted = 0
         data, at, opcode = bytes(self._data), 0, self._opcode
         size = len(data)
@@ -147,7 +163,6 @@ class Wire:
                 at = end
         finally:
             del self._data[:at]
-        return found
 
     def _frame(self, data: bytes, at: int) -> tuple[int, int] | None:
         """Where the payload of the frame at ``at`` begins and ends; None: it is not whole."""

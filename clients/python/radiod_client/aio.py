@@ -9,19 +9,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 import os
 import ssl
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from radiod_client._asyncio import Driver
+from radiod_client import _asyncio
 from radiod_client._channel import Channel, Created
 from radiod_client._core import Core
-from radiod_client._listening import Answer, Listening
+from radiod_client._driver import Driver
+from radiod_client._listening import Listening
 from radiod_client._options import codec_named, login_with, websocket_url
 from radiod_client._registration import Registration
 from radiod_client._requests import Ask
@@ -33,7 +31,7 @@ __all__ = ["Channel", "Created", "Gap", "Listening", "Radio", "Registered", "Sam
 
 LOG = logging.getLogger("radiod_client")
 CALL = 48
-POOL = 8
+CLOSE_S = 5.0
 
 
 class Radio:
@@ -41,7 +39,7 @@ class Radio:
 
     Args:
         url: ``http(s)://`` or ``ws(s)://``, with a path only if it is not ``/ws``.
-        ticket: of ``authid``; or ``secret``, which is never sent (WAMP-CRA).
+        ticket: of ``authid``; or ``secret`` (WAMP-CRA) or ``password`` (SCRAM), which are never sent.
         private_key: of Ed25519 (cryptosign), 32 bytes or their hexadecimal digits; needs no authid.
         timeout: seconds that an answer may take.
         connect_timeout: seconds until a session is open.
@@ -58,6 +56,7 @@ class Radio:
         authid: str | None = None,
         ticket: str | None = None,
         secret: str | None = None,
+        password: str | None = None,
         private_key: str | bytes | None = None,
         serializer: str = "msgpack",
         timeout: float = 20.0,
@@ -67,16 +66,15 @@ class Radio:
     ) -> None:
         self._url = websocket_url(url)
         self.codec = codec_named(serializer)
-        self._login = login_with(realm, authid, ticket, secret, private_key)
+        self._login = login_with(
+            realm, authid, ticket=ticket, secret=secret, password=password, private_key=private_key
+        )
         self.timeout = timeout
         self._connect_timeout = connect_timeout
         self._tls = tls
         self._state_callback = on_state
         self._driver: Driver | None = None
-        self._closed: asyncio.Event | None = None
         self._pid = os.getpid()
-        self._executor: ThreadPoolExecutor | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
         self.callback_errors = 0
         """Exceptions of callbacks so far."""
 
@@ -100,37 +98,36 @@ class Radio:
         self._check_process()
         if self._driver is not None:
             raise RadioError("this Radio was connected before: make another one")
-        self._closed = asyncio.Event()
-        self._driver = Driver(
-            self._url, self.codec, self._login, self._connect_timeout, self._tls, self._on_state
-        )
-        answer = Answer()
-        self._driver.core.start(answer.set)
-        self._driver.flush()
+        driver = self._driver = self._make_driver()
+        answer = driver.answer()
+        driver.core.start(answer.set)
+        driver.flush()
         try:
-            await answer.future
-        except asyncio.CancelledError:
+            await answer
+        except (RadioError, driver.canceled):
             await self.close()
             raise
         return self
 
+    def _make_driver(self) -> Driver:
+        """The one thing here that is asyncio's."""
+        return _asyncio.Driver(
+            self._url, self.codec, self._login, self._connect_timeout, self._state_callback, self._tls
+        )
+
     async def close(self) -> None:
         """Say goodbye; listeners end, and nothing is left."""
-        if self._driver is None or self._closed is None:
+        if self._driver is None:
             return
-        self._driver.core.close()
-        self._driver.flush()
-        tasks = [task for task in self.tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
+        driver = self._driver
+        driver.core.close()
+        driver.flush()
+        driver.cancel_tasks()
         try:
-            await asyncio.wait_for(self._closed.wait(), 5.0)
-        except asyncio.TimeoutError:
-            self._driver.stop()
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        # A turn for the socket to go.
-        await asyncio.sleep(0)
+            await driver.closed.passed(CLOSE_S, TimeoutError())
+        except TimeoutError:
+            driver.stop()
+        await driver.settled()
 
     async def __aenter__(self) -> Radio:
         return await self.connect()
@@ -175,48 +172,36 @@ class Radio:
 
         Raises: CallError: it is refused.
         """
-        core = self._core()
-        answer = Answer()
+        core, answer = self._core(), self.driver.answer()
         registration = core.lasting.register(procedure, lambda call: self._serve(function, call), answer.set)
         self._flush()
         await answer.within(self.timeout)
         return Registered(self, registration)
 
     def _serve(self, function: Callable[..., Any], call: Call) -> None:
-        task = asyncio.get_running_loop().create_task(self._run(function, call))
-        call.on_cancel = task.cancel
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        call.on_cancel = self.driver.spawn(self._run(function, call)).cancel
 
     async def _run(self, function: Callable[..., Any], call: Call) -> None:
         try:
-            if inspect.iscoroutinefunction(function):
-                value = await function(*call.args, **call.kwargs)
-            else:
-                value = await asyncio.get_running_loop().run_in_executor(
-                    self._pool(), lambda: function(*call.args, **call.kwargs)
-                )
-                if inspect.isawaitable(value):
-                    value = await value
+            value = await self.driver.run(function, call.args, call.kwargs)
         except Exception as error:
-            if not isinstance(error, CallError):
+            if not isinstance(error, CallError | self.driver.canceled):
                 LOG.exception("a procedure raised")
             call.fail(error)
         else:
             call.answer(value)
         self._flush()
 
-    def _pool(self) -> ThreadPoolExecutor:
-        """Threads for functions that are called."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(POOL, "radiod_client call")
-        return self._executor
+    @property
+    def driver(self) -> Driver:
+        """Raises: Disconnected: there is none yet."""
+        if self._driver is None:
+            raise Disconnected("not connected: use 'async with', or connect()")
+        return self._driver
 
     def _core(self) -> Core:
         self._check_process()
-        if self._driver is None:
-            raise Disconnected("not connected: use 'async with', or connect()")
-        return self._driver.core
+        return self.driver.core
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
@@ -228,28 +213,19 @@ class Radio:
 
     async def _until_writable(self) -> None:
         """Wait while the server does not read. Raises: Disconnected: it does not for too long."""
-        if self._driver is not None and not self._driver.can_write.is_set():
-            try:
-                await asyncio.wait_for(self._driver.can_write.wait(), self.timeout)
-            except asyncio.TimeoutError:
-                raise Disconnected("the server does not read") from None
+        if self._driver is not None and not self._driver.can_write.is_open:
+            await self._driver.can_write.passed(self.timeout, Disconnected("the server does not read"))
 
     async def _ask(self, kind: int, rest: list[Any], timeout: float) -> Any:
-        core, answer = self._core(), Answer()
+        core, answer = self._core(), self.driver.answer()
         ask: Ask = core.requests.ask(kind, rest, timeout, answer.set)
         self._flush()
         try:
-            return await answer.future
-        except asyncio.CancelledError:
+            return await answer
+        except self.driver.canceled:
             core.requests.cancel(ask, CallCanceled("wamp.error.canceled"))
             self._flush()
             raise
-
-    def _on_state(self, state: str) -> None:
-        if state == "closed" and self._closed is not None:
-            self._closed.set()
-        if self._state_callback is not None:
-            asyncio.get_running_loop().call_soon(self._state_callback, state)
 
 
 class Registered:
