@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.bad_line import BadLine, bad_line
+from support.browsers import chromium
 from support.programs import Failed, Program
 from support.running import ROOT, Server, environment, free_port, radiod
 
@@ -45,7 +47,9 @@ class World:
         self._start()
 
     def _start(self) -> None:
-        self.server: Server = self._server.enter_context(radiod(self.folder, CONTRACT["radiod"], self.port))
+        self.server: Server = self._server.enter_context(
+            radiod(self.folder, f'{CONTRACT["radiod"]}\n[http]\npages = "pages"\n', self.port)
+        )
         self._publisher = Program(self.port, ticket="world-ticket", authid="world", authmethods=["ticket"])
         # Asked, and never answered.
         self._publisher.register("slow")
@@ -111,10 +115,10 @@ class World:
         self._server.close()
 
 
-class Client:
+class Process:
     """A client's driver, in a process of its own."""
 
-    def __init__(self, command: list[str], variables: dict[str, str]) -> None:
+    def __init__(self, *command: str, **variables: str) -> None:
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -137,10 +141,11 @@ class Client:
         return json.loads(answer)
 
     def ended(self) -> int:
-        """Its exit status."""
+        """Its exit status, soon after ``close`` was asked of it."""
         return self._process.wait(SECONDS)
 
-    def close(self) -> None:
+    def kill(self) -> None:
+        """Whatever happened."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -151,7 +156,7 @@ class Client:
 class Story:
     """The steps, one after the other. ``form``: ``http`` or ``wamp``, whichever the client speaks."""
 
-    def __init__(self, world: World, client: Client, form: str) -> None:
+    def __init__(self, world: World, client: Any, form: str) -> None:
         self.world, self.client, self.form = world, client, form
         self.last: dict[str, int] = {}
 
@@ -219,22 +224,74 @@ GAPS: dict[str, Callable[[list[Any], list[int]], None]] = {
     "exact": _exact,
     "unknown": _unknown,
 }
-PYTHON = {"PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}"}
 
 
-def python(face: str) -> tuple[str, list[str], dict[str, str]]:
+class Page:
+    """A client's driver in a page of radiod's own, in a real browser."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self._opened = chromium(folder)
+        self._browser = self._opened.__enter__()
+        self._browser.set_script_timeout(2 * SECONDS)
+        self._browser.get(f"http://127.0.0.1:{world.line.port}/pages/")
+        self._browser.execute_async_script(BEGIN)
+
+    def do(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the driver answers."""
+        return self._browser.execute_async_script(ASK, request)
+
+    def ended(self) -> int:
+        """A page has no exit status."""
+        return 0
+
+    def kill(self) -> None:
+        """Whatever happened."""
+        self._opened.__exit__(None, None, None)
+
+
+BEGIN = """
+const done = arguments[0];
+import("./driver.js").then(({ Driver }) => { window.driver = new Driver(); done(); });
+"""
+ASK = "const [request, done] = arguments; driver.answer(request).then(done);"
+
+
+def python(face: str) -> Callable[[World, Path], Any]:
     """One of the faces of the Python client."""
-    return "wamp", [sys.executable, str(DRIVERS / "driver.py"), face], PYTHON
+    path = f"{ROOT}:{ROOT / 'clients' / 'python'}"
+    return lambda world, folder: Process(sys.executable, str(DRIVERS / "driver.py"), face, PYTHONPATH=path)
 
 
-CLIENTS = {
-    "python": lambda: python("blocking"),
-    "python-aio": lambda: python("aio"),
+def node(world: World, folder: Path) -> Process:
+    """The JavaScript client in Node."""
+    with_javascript(folder)
+    shutil.copy(DRIVERS / "node.mjs", folder)
+    # "ws", where Node has no WebSocket of its own.
+    (folder / "node_modules").symlink_to(ROOT / "tests" / "e2e" / "js" / "node_modules")
+    return Process("node", str(folder / "node.mjs"))
+
+
+def with_javascript(folder: Path) -> None:
+    """The client and its driver, side by side."""
+    folder.mkdir()
+    for file in (DRIVERS / "driver.js", *(ROOT / "clients" / "js").glob("*.js")):
+        shutil.copy(file, folder)
+    (folder / "index.html").write_text("<!doctype html><title>contract</title>")
+
+
+CLIENTS: dict[str, tuple[str, Callable[[World, Path], Any]]] = {
+    "python": ("wamp", python("blocking")),
+    "python-aio": ("wamp", python("aio")),
+    "python-tx": ("wamp", python("tx")),
+    "node": ("wamp", node),
+    "chromium": ("wamp", Page),
 }
+"""Name -> whether it speaks WAMP or HTTP, and its driver."""
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
+    with_javascript(tmp_path / "pages")
     world = World(tmp_path)
     with bad_line(world.port) as line:
         world.line = line
@@ -243,9 +300,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_the_contract(world: World, name: str) -> None:
-    form, command, variables = CLIENTS[name]()
-    client = Client(command, variables)
+def test_the_contract(world: World, tmp_path: Path, name: str) -> None:
+    form, opened = CLIENTS[name]
+    client = opened(world, tmp_path / "client")
     try:
         story = Story(world, client, form)
         for place, step in enumerate(CONTRACT["step"]):
@@ -255,4 +312,4 @@ def test_the_contract(world: World, name: str) -> None:
                 raise AssertionError(f"step {place}, {step}: {error}") from error
         assert client.ended() == 0
     finally:
-        client.close()
+        client.kill()
