@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from support.running import ROOT, Server, environment, free_port, radiod
 pytestmark = pytest.mark.e2e
 
 CONTRACT = tomllib.loads((ROOT / "clients" / "contract.toml").read_text())
+CONFIGURATION = f'{CONTRACT["radiod"]}\n[http]\npages = "pages"\n'
 DRIVERS = Path(__file__).parent / "contract"
 SECONDS = 40.0
 ARRAY = {
@@ -47,9 +49,7 @@ class World:
         self._start()
 
     def _start(self) -> None:
-        self.server: Server = self._server.enter_context(
-            radiod(self.folder, f'{CONTRACT["radiod"]}\n[http]\npages = "pages"\n', self.port)
-        )
+        self.server: Server = self._server.enter_context(radiod(self.folder, CONFIGURATION, self.port))
         self._publisher = Program(self.port, ticket="world-ticket", authid="world", authmethods=["ticket"])
         # Asked, and never answered.
         self._publisher.register("slow")
@@ -61,8 +61,9 @@ class World:
 
     def publish(self, channel: str, count: int, filling: int = 0) -> None:
         first = self.published.get(channel, 0)
-        more = {"filling": "x" * filling} if filling else {}
         for number in range(first, first + count):
+            # Nothing that a line could make small.
+            more = {"filling": secrets.token_hex(filling // 2)} if filling else {}
             self._publisher.publish(channel, {"n": number, **more})
         self.published[channel] = first + count
 

@@ -11,3 +11,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(await driver.answer(request)));
   if (request.do === "close") break;
 }
+process.stdin.destroy();
