@@ -9,7 +9,7 @@ set -euo pipefail
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 # A systemd, a Python, and what tests of a server call besides.
 packages=systemd,libpam-systemd,dbus,python3,python3-venv,python3-dev,gcc,libc6-dev,curl,openssl,ca-certificates
-packages+=,iproute2,procps,psmisc,logrotate,git,make
+packages+=,iproute2,procps,psmisc,logrotate,git,make,faketime
 
 build() {
     local suite=$1 root=$2 mirror

@@ -1,11 +1,12 @@
 """A radiod of one channel without a socket, for the Python client's core: it counts, keeps, and is cut off.
 
 Of WAMP only what the client asks: HELLO, SUBSCRIBE with a position, ``radiod.channel.get``, ``.history``,
-``.open_write`` and ``.close_write``, CALL of ``echo``, PUBLISH.
+``.open_write`` and ``.close_write``, CALL of ``echo``, PUBLISH, REGISTER; and it calls what is registered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -42,6 +43,8 @@ class Radio:
         self.asked: list[list[Any]] = []
         self.silent: set[int] = set()
         self.connections: list[Connection] = []
+        self.refuses: Callable[[str, dict[str, Any]], str | None] = lambda procedure, options: None
+        """Why it does not register a procedure."""
         self.is_wanted = False
         self.refusals: dict[str, str] = {}
         """By procedure or topic: what a request about it is refused with."""
@@ -79,6 +82,7 @@ class Connection:
         self._protocol = ServerProtocol(subprotocols=["wamp.2.msgpack"])
         self.output = bytearray()
         self.is_listening = self.is_writing = self.hears_demand = False
+        self.registrations: dict[int, str] = {}
         self._mark: dict[str, Any] = {}
         radio.connections.append(self)
 
@@ -119,8 +123,8 @@ class Connection:
                 self.send(2, 123, {"realm": "radio", "roles": {}})
         elif kind == 32:
             self._subscribe(message)
-        elif kind == 48:
-            self._call(message)
+        elif kind in (48, 64, 66):
+            self._rpc(message)
         elif kind == 16:
             self._radio.publish(message[4][0])
             if message[2].get("acknowledge"):
@@ -152,6 +156,29 @@ class Connection:
             self._mark = {"_recovered": False}
         for number in range(max(begin, oldest), len(radio.events)):
             self.event(number + 1, radio.events[number], {})
+
+    def _rpc(self, message: list[Any]) -> None:
+        if message[0] == 48:
+            self._call(message)
+        elif message[0] == 64:
+            self._register(message)
+        else:
+            self.registrations.pop(message[2], None)
+            self.send(67, message[1])
+
+    def _register(self, message: list[Any]) -> None:
+        _, request, options, procedure = message
+        refusal = self._radio.refuses(procedure, options)
+        if refusal is None:
+            self.registrations[request] = procedure
+            self.send(65, request, request)
+        else:
+            self.send(8, 64, request, {}, refusal)
+
+    def invoke(self, procedure: str, request: int, *args: Any, **details: Any) -> None:
+        """A call of one of the client's procedures."""
+        registration = next(id for id, name in self.registrations.items() if name == procedure)
+        self.send(68, request, registration, details, list(args))
 
     def _call(self, message: list[Any]) -> None:
         _, request, _, procedure, *rest = message

@@ -123,8 +123,8 @@ def program(command: list[str], log: Path, **options: Any) -> Iterator[subproces
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, with the checkout importable."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    """This process's environment, with the checkout importable; logs are written as they come."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 def wait_until(is_so: Any, process: subprocess.Popen[bytes], log: Path) -> None:

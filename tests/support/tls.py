@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 PEM = serialization.Encoding.PEM
 CURVE = ec.SECP256R1()
+SIGNS = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
 
 
 class Issued:
@@ -27,6 +28,7 @@ class Issued:
         days: int = 1,
     ) -> None:
         self._key = key or ec.generate_private_key(CURVE)
+        signer = self._key if issuer is None else issuer._key
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         now = datetime.now(UTC)
         builder = (
@@ -38,10 +40,14 @@ class Issued:
             .not_valid_before(now - timedelta(days=100))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
+            # Python 3.13 refuses certificates without these.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
         )
         if is_ca:
             builder = builder.add_extension(x509.BasicConstraints(True, None), True)
-        self.certificate = builder.sign(self._key if issuer is None else issuer._key, hashes.SHA256())
+            builder = builder.add_extension(SIGNS, True)
+        self.certificate = builder.sign(signer, hashes.SHA256())
 
     def key_pem(self, password: bytes | None = None) -> bytes:
         """The key, encrypted or not."""

@@ -5,6 +5,7 @@
 """
 
 from radiod_client._blocking import Radio
+from radiod_client._http import HttpPublisher
 from radiod_client._version import VERSION
 from radiod_client.errors import (
     CallCanceled,
@@ -13,23 +14,32 @@ from radiod_client.errors import (
     ConnectFailed,
     Disconnected,
     LoginRefused,
+    PublishRefused,
     RadioError,
     RemoteError,
+    ServiceError,
 )
 from radiod_client.samples import Gap, Sample
+from radiod_client.services import CurrentCall, Service, current_call
 
 __all__ = [
     "CallCanceled",
     "CallError",
     "CallTimeout",
     "ConnectFailed",
+    "CurrentCall",
     "Disconnected",
     "Gap",
+    "HttpPublisher",
     "LoginRefused",
+    "PublishRefused",
     "Radio",
     "RadioError",
     "RemoteError",
     "Sample",
+    "Service",
+    "ServiceError",
+    "current_call",
 ]
 
 __version__ = VERSION

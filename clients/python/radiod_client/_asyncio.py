@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import ssl
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from radiod_client import _driver
@@ -16,8 +14,6 @@ from radiod_client._login import Login
 from radiod_client._messages import Codec
 
 __all__ = ["Driver"]
-
-POOL = 8
 
 
 class _Answer:
@@ -123,7 +119,6 @@ class Driver(_driver.Driver):
         self._loop = asyncio.get_running_loop()
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
-        self._executor: ThreadPoolExecutor | None = None
         super().__init__(url, codec, login, connect_timeout, on_state)
 
     def answer(self) -> _Answer:
@@ -146,23 +141,14 @@ class Driver(_driver.Driver):
         """In the next turn."""
         self._loop.call_soon(action, *args)
 
-    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """A coroutine here, anything else in a thread of the pool."""
-        if inspect.iscoroutinefunction(function):
-            return await function(*args, **kwargs)
-        value = await self._loop.run_in_executor(self.pool(), lambda: function(*args, **kwargs))
-        return await value if inspect.isawaitable(value) else value
-
-    def pool(self) -> ThreadPoolExecutor:
-        """Threads for functions that are called."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(POOL, "radiod_client call")
-        return self._executor
+    def from_thread(self, action: Callable[..., object], *args: Any) -> None:
+        """In the loop's thread."""
+        # A loop that is closed has nobody to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(action, *args)
 
     async def settled(self) -> None:
         """A turn for the socket to go."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
         await asyncio.sleep(0)
 
     def _call_at(self, due: float, action: Callable[[], None]) -> asyncio.TimerHandle:

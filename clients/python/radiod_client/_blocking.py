@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import os
 import queue
@@ -16,15 +15,19 @@ from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from radiod_client import aio
+from radiod_client._blocking_calling import Home, Iteration, Proxy
 from radiod_client._blocking_channel import Channel, Created, Listening
 from radiod_client.errors import Disconnected, RadioError
+from radiod_client.services import Offer, Service, offer, offers
 
-__all__ = ["Channel", "Created", "Listening", "Radio", "Registered"]
+__all__ = ["Channel", "Created", "Iteration", "Listening", "Proxy", "Radio", "Registered"]
 
 LOG = logging.getLogger("radiod_client")
 T = TypeVar("T")
 JOIN_S = 5.0
 """How long ``close`` waits for callbacks that do not return, for all of them together."""
+IDLE_S = 0.5
+"""And for functions that others called."""
 CLOSE_S = 8.0
 
 
@@ -78,6 +81,7 @@ class Radio:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self.threads: list[threading.Thread] = []
+        self._home = self._radio.home = Home(self._start)
         self.callback_errors = 0
         """Exceptions of callbacks so far."""
 
@@ -126,6 +130,7 @@ class Radio:
             asyncio.run_coroutine_threadsafe(self._radio.close(), loop).result(CLOSE_S)
         finally:
             self._states.put("")
+            self._home.close()
             loop.call_soon_threadsafe(loop.stop)
             end = time.monotonic() + JOIN_S
             for thread in self.threads:
@@ -133,8 +138,16 @@ class Radio:
                     thread.join(max(end - time.monotonic(), 0.0))
                     if thread.is_alive():
                         LOG.warning("%s still runs: a callback does not return", thread.name)
+            self._join_idle()
             if not self.threads[0].is_alive():
                 loop.close()
+
+    def _join_idle(self) -> None:
+        """Threads that call functions: one that hangs is left alone, and ends with its function."""
+        serving, end = self._radio.serving, time.monotonic() + IDLE_S
+        for thread in [] if serving is None else serving.close():
+            if thread is not threading.current_thread():
+                thread.join(max(end - time.monotonic(), 0.0))
 
     def __enter__(self) -> Radio:
         return self.connect()
@@ -166,21 +179,76 @@ class Radio:
         """
         return Created(self, self._run(self._radio.create(name, on_owner_leave=on_owner_leave, **settings)))
 
-    def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(
+        self,
+        procedure: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: Callable[[Any], object] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Call a procedure: its result, or a list of several.
 
         Args:
             timeout: seconds, instead of the Radio's.
-        Raises: CallError; CallTimeout; Disconnected: the connection broke meanwhile; TypeError, ValueError:
-            something cannot be sent, and nothing was.
+            on_progress: called with each result before the last, in this thread. If it raises, the callee is
+                told to stop.
+        Raises: CallError; CallTimeout; RemoteError: it raised; Disconnected: the connection broke meanwhile;
+            TypeError, ValueError: something cannot be sent, and nothing was.
         """
-        return self._run(self._radio.call(procedure, *args, timeout=timeout, **kwargs))
+        if on_progress is None:
+            return self._run(self._radio.call(procedure, *args, timeout=timeout, **kwargs))
+        with self.iter(procedure, *args, timeout=timeout, **kwargs) as iteration:
+            for value in iteration:
+                on_progress(value)
+            return iteration.result
 
-    def register(self, procedure: str, function: Callable[..., Any]) -> Registered:
-        """Offer a procedure, over reconnections too: it runs in threads of a pool. Raises: CallError."""
-        if inspect.iscoroutinefunction(function):
-            raise TypeError("a coroutine needs radiod_client.aio")
-        return Registered(self, self._run(self._radio.register(procedure, function)))
+    def iter(self, procedure: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Iteration:
+        """Call a procedure, and take its progressive results one by one.
+
+        Args:
+            timeout: seconds that all of it may take, instead of the Radio's.
+        """
+        return Iteration(self, self._radio.iter(procedure, *args, timeout=timeout, **kwargs))
+
+    def proxy(self, name: str, *, tto: str = "tto", prefix: str = "rpc") -> Proxy:
+        """Procedures below ``rpc.<name>`` as functions: ``radio.proxy("calc").add(1, 2, tto=5)``.
+
+        Args:
+            tto: the keyword that tells how many seconds a call may take.
+            prefix: what stands before the name; ``""``: nothing.
+        """
+        return Proxy(self, self._radio.proxy(name, tto=tto, prefix=prefix))
+
+    def register(
+        self, procedure: str, function: Callable[..., Any], *, traceback: bool = False, force: bool = False
+    ) -> Registered:
+        """Offer a procedure, over reconnections too. See ``serve`` for what it may be.
+
+        Raises: CallError: it is refused.
+        """
+        return self._offer([offer(procedure, function, traceback)], force)
+
+    def serve(self, service: Any, name: str, *, traceback: bool = False, force: bool = False) -> Registered:
+        """Offer an object's methods ``rpc_…`` as ``rpc.<name>.…``, over reconnections too.
+
+        They run in threads, 32 at a time; coroutines in a loop in one more thread; what a generator yields
+        are progressive results.
+
+        Args:
+            traceback: callers are told where an exception came from.
+            force: take the name over from whoever has it now.
+        Raises: CallError: one of them is refused, and none is offered; TypeError, ValueError: there is
+            nothing to offer.
+        """
+        found = offers(service, name, traceback)
+        if isinstance(service, Service):
+            service.radio = self
+        return self._offer(found, force)
+
+    def _offer(self, found: list[Offer], force: bool) -> Registered:
+        return Registered(self, self._run(self._radio._offer(found, force)))
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
@@ -211,12 +279,17 @@ class Radio:
 
 
 class Registered:
-    """A procedure that is offered."""
+    """Procedures that are offered, over reconnections too."""
 
     def __init__(self, radio: Radio, registered: aio.Registered) -> None:
         self._radio = radio
         self._registered = registered
 
+    @property
+    def procedures(self) -> list[str]:
+        """Those that are still offered: others may have taken some over."""
+        return self._registered.procedures
+
     def close(self) -> None:
-        """Offer it no longer."""
+        """Offer them no longer. Calls that are under way go on."""
         self._radio._run(self._registered.close())

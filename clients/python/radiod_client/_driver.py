@@ -108,6 +108,8 @@ class Driver:
 
     canceled: type[BaseException]
     """What is raised in a coroutine that is canceled."""
+    runs_functions = False
+    """Whether functions that others call run in the loop, too, and not in threads."""
 
     def __init__(
         self,
@@ -155,8 +157,8 @@ class Driver:
         """In the next turn."""
         raise NotImplementedError
 
-    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """A user's function, wherever that runs here."""
+    def from_thread(self, action: Callable[..., object], *args: Any) -> None:
+        """In the loop's thread, soon: from any other, and for nothing once the loop is gone."""
         raise NotImplementedError
 
     async def settled(self) -> None:

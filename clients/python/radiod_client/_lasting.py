@@ -7,9 +7,10 @@ from typing import Any
 
 from radiod_client._deadlines import Deadlines
 from radiod_client._inbox import Inbox
+from radiod_client._invocation import Call
 from radiod_client._owned import Owned
 from radiod_client._registration import Registration
-from radiod_client._session import Call, Session, Then
+from radiod_client._session import Session, Then
 from radiod_client._subscription import Subscription
 from radiod_client._writers import Writers
 from radiod_client.errors import RadioError
@@ -123,9 +124,17 @@ class Lasting:
         self._owned = [each for each in self._owned if not each.is_over] + [made]
         return made
 
-    def register(self, procedure: str, callee: Callable[[Call], None], then: Then) -> Registration:
+    def register(
+        self,
+        procedure: str,
+        callee: Callable[[Call], None],
+        then: Then,
+        *,
+        signature: dict[str, Any] | None = None,
+        force: bool = False,
+    ) -> Registration:
         """Have calls of a procedure come to ``callee``."""
-        made = Registration(procedure, callee, then, self._deadlines.after)
+        made = Registration(procedure, callee, then, self._deadlines.after, signature=signature, force=force)
         self._registrations = [each for each in self._registrations if not each.is_over] + [made]
         self._start(made)
         return made

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from radiod_client._invocation import Call
 from radiod_client._login import Login
 from radiod_client._messages import (
     Abort,
@@ -25,9 +26,9 @@ from radiod_client._messages import (
     Unsubscribed,
     Welcome,
 )
-from radiod_client.errors import CallError, Disconnected, RadioError, refusal
+from radiod_client.errors import Disconnected, RadioError, ServiceError, refusal
 
-__all__ = ["Call", "Session", "Then"]
+__all__ = ["Session", "Then"]
 
 Then = Callable[[Any, RadioError | None], None]
 """What is to happen with an answer, or with the error in its place."""
@@ -47,60 +48,9 @@ ROLES = {
         }
     },
 }
-RUNTIME_ERROR = "wamp.error.runtime_error"
-
-
-class Call:
-    """An invocation of one of our procedures."""
-
-    def __init__(self, session: Session, invocation: Invocation) -> None:
-        self._session = session
-        self._request = invocation.request
-        self.args = invocation.args
-        self.kwargs = invocation.kwargs
-        self.details = invocation.details
-        self.is_over = False
-        self.on_cancel: Callable[[], object] | None = None
-
-    def answer(self, value: Any) -> None:
-        """The result. What cannot be sent is an error for the caller."""
-        try:
-            payload = self._session.codec.payload([value])
-        except (TypeError, ValueError) as error:
-            self.fail(error)
-            return
-        self._end([70, self._request, {}, payload])
-
-    def progress(self, value: Any) -> None:
-        """A result before the last. Raises: TypeError, ValueError: it cannot be sent."""
-        payload = self._session.codec.payload([value])
-        if not self.is_over:
-            self._session.send([70, self._request, {"progress": True}, payload])
-
-    def fail(self, error: BaseException) -> None:
-        """The exception for the caller: its type and message; a CallError as itself."""
-        uri, args, kwargs = RUNTIME_ERROR, [str(error)], {"type": type(error).__name__, "message": str(error)}
-        if isinstance(error, CallError):
-            uri, args, kwargs = error.uri, error.arguments, error.kwargs
-        codec = self._session.codec
-        try:
-            payload = [codec.payload(args), codec.payload(kwargs)]
-        except (TypeError, ValueError):
-            payload = [codec.payload([repr(args)[:1000]])]
-        self._end([8, 68, self._request, {}, uri, *payload])
-
-    def _end(self, message: list[Any]) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._session.calls.pop(self._request, None)
-            self._session.send(message)
-
-    def cancel(self) -> None:
-        """Nobody waits for it any more."""
-        if not self.is_over:
-            self.is_over = True
-            if self.on_cancel is not None:
-                self.on_cancel()
+MOST_CALLS = 10_000
+"""Invocations that are not answered yet: more are refused."""
+UNAVAILABLE = "wamp.error.unavailable"
 
 
 class _Asked:
@@ -143,6 +93,7 @@ class Session:
         self.callees: dict[int, Callable[[Call], None]] = {}
         self.calls: dict[int, Call] = {}
         self.revoked: dict[int, Callable[[str], None]] = {}
+        self.unregistered: dict[int, Callable[[str], None]] = {}
         self.welcome: Welcome | None = None
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Welcome: self._on_welcome,
@@ -224,6 +175,7 @@ class Session:
         asked, self._asked = self._asked, {}
         calls, self.calls = self.calls, {}
         self._takers.clear()
+        self.callees.clear()
         for each in asked.values():
             each.then(None, error)
         for call in calls.values():
@@ -290,26 +242,34 @@ class Session:
     def _on_unregistered(self, message: Unregistered) -> None:
         if message.request:
             self._on_answer(message)
-        else:
-            registration = message.details.get("registration")
-            LOG.warning("registration %s was taken away: %s", registration, message.details.get("reason"))
-            self.callees.pop(registration, None)  # type: ignore[arg-type]
+            return
+        registration = message.details.get("registration")
+        self.callees.pop(registration, None)  # type: ignore[arg-type]
+        revoked = self.unregistered.pop(registration, None)  # type: ignore[arg-type]
+        if revoked is not None:
+            revoked(str(message.details.get("reason", "wamp.error.no_such_registration")))
 
     def _on_invocation(self, message: Invocation) -> None:
-        call = Call(self, message)
+        call = Call(self.codec, self.send, self._on_call_over, message)
         callee = self.callees.get(message.registration)
-        if callee is None:
-            call.fail(CallError("wamp.error.no_such_procedure"))
-            return
         self.calls[message.request] = call
-        callee(call)
+        if callee is None:
+            call.end(call.failure(ServiceError("wamp.error.no_such_procedure")))
+        elif len(self.calls) > MOST_CALLS:
+            call.end(call.failure(ServiceError(UNAVAILABLE, f"{MOST_CALLS} calls wait here already")))
+        else:
+            callee(call)
+
+    def _on_call_over(self, request: int) -> None:
+        self.calls.pop(request, None)
 
     def _on_interrupt(self, message: Interrupt) -> None:
         call = self.calls.get(message.request)
         if call is not None:
-            call.fail(CallError("wamp.error.canceled"))
-            if call.on_cancel is not None:
-                call.on_cancel()
+            reason = str(message.options.get("reason", "wamp.error.canceled"))
+            self._on_call_over(message.request)
+            self.send([8, 68, message.request, {}, reason])
+            call.cancel()
 
 
 def value_of(message: Result) -> Any:

@@ -6,13 +6,13 @@ What the core tells is told to users behind its turn: their code never runs insi
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar, copy_context
 from typing import Any
+from urllib.parse import SplitResult
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -26,7 +26,7 @@ from radiod_client._driver import CLOSE_S, late
 from radiod_client._login import Login
 from radiod_client._messages import Codec
 
-__all__ = ["Driver"]
+__all__ = ["Driver", "certificate_fault", "endpoint_of", "reason"]
 
 LOG = logging.getLogger("radiod_client")
 
@@ -191,6 +191,7 @@ class Driver(_driver.Driver):
     """
 
     canceled = CancelledError
+    runs_functions = True
 
     def __init__(
         self,
@@ -252,10 +253,13 @@ class Driver(_driver.Driver):
         finally:
             self._is_draining = False
 
-    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """In the reactor's thread: a Deferred and a coroutine are waited for."""
-        value = function(*args, **kwargs)
-        return await value if inspect.isawaitable(value) else value
+    def from_thread(self, action: Callable[..., object], *args: Any) -> None:
+        """In the reactor's thread."""
+        self.reactor.callFromThread(self._do, action, *args)
+
+    def _do(self, action: Callable[..., object], *args: Any) -> None:
+        action(*args)
+        self.flush()
 
     async def settled(self) -> None:
         """Until the sockets are gone."""
@@ -281,23 +285,40 @@ class Driver(_driver.Driver):
         await self._where().connect(Factory.forProtocol(lambda: _Link(self)))
 
     def _where(self) -> IStreamClientEndpoint:
-        host, is_tls = str(self.address.hostname), self.address.scheme == "wss"
-        port = self.address.port or (443 if is_tls else 80)
-        endpoint: IStreamClientEndpoint = self._endpoint or HostnameEndpoint(self.reactor, host, port)
-        if is_tls:
-            from twisted.internet.ssl import optionsForClientTLS
-
-            endpoint = wrapClientTLS(self._tls or optionsForClientTLS(host), endpoint)
-        return endpoint
+        return endpoint_of(self.address, self._tls, self._endpoint, self.reactor)
 
     def _reason(self, error: BaseException) -> str:
-        if self.address.scheme == "wss":
-            from OpenSSL.SSL import Error
-            from service_identity import VerificationError
+        return reason(error, self.address)
 
-            if isinstance(error, VerificationError):
-                return f"the certificate is not good: it is not for {self.address.hostname}"
-            if isinstance(error, Error):
-                said = ", ".join(reason for *_, reason in error.args[0]) if error.args else "TLS failed"
-                return f"the certificate is not good: {said}" if "certificate" in said else said
-        return str(error)
+
+def endpoint_of(
+    address: SplitResult, tls: Any, endpoint: IStreamClientEndpoint | None, reactor: Any
+) -> IStreamClientEndpoint:
+    """Where to connect to, and how: ``tls`` and ``endpoint`` as of ``Driver``."""
+    host, is_tls = str(address.hostname), address.scheme in ("wss", "https")
+    endpoint = endpoint or HostnameEndpoint(reactor, host, address.port or (443 if is_tls else 80))
+    if is_tls:
+        from twisted.internet.ssl import optionsForClientTLS
+
+        endpoint = wrapClientTLS(tls or optionsForClientTLS(host), endpoint)
+    return endpoint
+
+
+def certificate_fault(error: BaseException, address: SplitResult) -> str | None:
+    """What is wrong with the server's certificate, if that is it."""
+    if address.scheme not in ("wss", "https"):
+        return None
+    from OpenSSL.SSL import Error
+    from service_identity import VerificationError
+
+    if isinstance(error, VerificationError):
+        return f"the certificate is not good: it is not for {address.hostname}"
+    said = (
+        ", ".join(reason for *_, reason in error.args[0]) if isinstance(error, Error) and error.args else ""
+    )
+    return f"the certificate is not good: {said}" if "certificate" in said else None
+
+
+def reason(error: BaseException, address: SplitResult) -> str:
+    """What went wrong with a connection, for people."""
+    return certificate_fault(error, address) or str(error) or type(error).__name__

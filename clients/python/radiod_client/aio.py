@@ -9,25 +9,41 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
 from radiod_client import _asyncio
+from radiod_client._calling import Iteration, Plan, Proxy, Teller, call_message
 from radiod_client._channel import Channel, Created
 from radiod_client._core import Core
 from radiod_client._driver import Driver
 from radiod_client._listening import Listening
 from radiod_client._options import codec_named, login_with, websocket_url
-from radiod_client._registration import Registration
+from radiod_client._proxy import named
 from radiod_client._requests import Ask
-from radiod_client._session import Call, value_of
-from radiod_client.errors import CallCanceled, CallError, Disconnected, RadioError
+from radiod_client._serving import Home, Registered, Serving, register_all
+from radiod_client._session import value_of
+from radiod_client.errors import CallCanceled, Disconnected, RadioError
 from radiod_client.samples import Gap, Sample
+from radiod_client.services import Offer, Service, offer, offers
 
-__all__ = ["Channel", "Created", "Gap", "Listening", "Radio", "Registered", "Sample"]
+__all__ = [
+    "Channel",
+    "Created",
+    "Gap",
+    "Iteration",
+    "Listening",
+    "Proxy",
+    "Radio",
+    "Registered",
+    "Sample",
+    "Service",
+]
 
 LOG = logging.getLogger("radiod_client")
 CALL = 48
@@ -75,6 +91,10 @@ class Radio:
         self._state_callback = on_state
         self._driver: Driver | None = None
         self._pid = os.getpid()
+        self.serving: Serving | None = None
+        self.home: Home | None = None
+        """Where coroutines run that others call, if not in this loop."""
+        self.teller = Teller(self, time.monotonic)
         self.callback_errors = 0
         """Exceptions of callbacks so far."""
 
@@ -120,6 +140,9 @@ class Radio:
         if self._driver is None:
             return
         driver = self._driver
+        # Before the goodbye, behind which nothing is answered.
+        if self.serving is not None:
+            self.serving.close()
         driver.core.close()
         driver.flush()
         driver.cancel_tasks()
@@ -152,45 +175,89 @@ class Radio:
         owned = self._core().lasting.own(name, made.get("key"), made["control_key"])
         return Created(self, made, owned)
 
-    async def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    async def call(
+        self,
+        procedure: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Call a procedure: its result, or a list of several.
 
         Args:
             timeout: seconds, instead of the Radio's.
-        Raises: CallError; CallTimeout; Disconnected: the connection broke meanwhile; TypeError, ValueError:
-            something cannot be sent, and nothing was.
+            on_progress: called, and awaited, with each result before the last: one at a time. If it raises,
+                the callee is told to stop.
+        Raises: CallError; CallTimeout; RemoteError: it raised; Disconnected: the connection broke meanwhile;
+            TypeError, ValueError: something cannot be sent, and nothing was.
         """
         seconds = self.timeout if timeout is None else timeout
-        payload = [self.codec.payload(args)]
-        if kwargs:
-            payload.append(self.codec.payload(kwargs))
-        options = {"timeout": max(1, round(seconds * 1000))}
-        return value_of(await self._ask(CALL, [options, procedure, *payload], seconds))
+        if on_progress is None:
+            return await self._call(procedure, args, kwargs, seconds)
+        async with Iteration(self, procedure, args, kwargs, seconds) as iteration:
+            async for value in iteration:
+                told = on_progress(value)
+                if inspect.isawaitable(told):
+                    await told
+            return iteration.result
 
-    async def register(self, procedure: str, function: Callable[..., Any]) -> Registered:
-        """Offer a procedure, over reconnections too; one that is no coroutine runs in a thread.
+    async def _call(self, procedure: str, args: Any, kwargs: dict[str, Any], seconds: float) -> Any:
+        return value_of(
+            await self._ask(CALL, call_message(self.codec, procedure, args, kwargs, seconds), seconds)
+        )
+
+    def iter(self, procedure: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Iteration:
+        """Call a procedure, and take its progressive results one by one: ``async for``.
+
+        Args:
+            timeout: seconds that all of it may take, instead of the Radio's.
+        """
+        return Iteration(self, procedure, args, kwargs, self.timeout if timeout is None else timeout)
+
+    def proxy(self, name: str, *, tto: str = "tto", prefix: str = "rpc") -> Proxy:
+        """Procedures below ``rpc.<name>`` as functions: ``await radio.proxy("calc").add(1, 2, tto=5)``.
+
+        Args:
+            tto: the keyword that tells how many seconds a call may take.
+            prefix: what stands before the name; ``""``: nothing.
+        """
+        return Proxy(named(prefix, name), Plan(self, tto, None))
+
+    async def register(
+        self, procedure: str, function: Callable[..., Any], *, traceback: bool = False, force: bool = False
+    ) -> Registered:
+        """Offer a procedure, over reconnections too. See ``serve`` for what it may be.
 
         Raises: CallError: it is refused.
         """
-        core, answer = self._core(), self.driver.answer()
-        registration = core.lasting.register(procedure, lambda call: self._serve(function, call), answer.set)
-        self._flush()
-        await answer.within(self.timeout)
-        return Registered(self, registration)
+        return await self._offer([offer(procedure, function, traceback)], force)
 
-    def _serve(self, function: Callable[..., Any], call: Call) -> None:
-        call.on_cancel = self.driver.spawn(self._run(function, call)).cancel
+    async def serve(
+        self, service: Any, name: str, *, traceback: bool = False, force: bool = False
+    ) -> Registered:
+        """Offer an object's methods ``rpc_…`` as ``rpc.<name>.…``, over reconnections too.
 
-    async def _run(self, function: Callable[..., Any], call: Call) -> None:
-        try:
-            value = await self.driver.run(function, call.args, call.kwargs)
-        except Exception as error:
-            if not isinstance(error, CallError | self.driver.canceled):
-                LOG.exception("a procedure raised")
-            call.fail(error)
-        else:
-            call.answer(value)
-        self._flush()
+        Coroutines run in this loop; other functions in threads, 32 at a time; what a generator yields are
+        progressive results.
+
+        Args:
+            traceback: callers are told where an exception came from.
+            force: take the name over from whoever has it now.
+        Raises: CallError: one of them is refused, and none is offered; TypeError, ValueError: there is
+            nothing to offer.
+        """
+        found = offers(service, name, traceback)
+        if isinstance(service, Service):
+            service.radio = self
+        return await self._offer(found, force)
+
+    async def _offer(self, found: list[Offer], force: bool) -> Registered:
+        core = self._core()
+        if self.serving is None:
+            self.serving = Serving(self, self.home)
+        return await register_all(self, core.lasting, self.serving, found, force)
 
     @property
     def driver(self) -> Driver:
@@ -226,16 +293,3 @@ class Radio:
             core.requests.cancel(ask, CallCanceled("wamp.error.canceled"))
             self._flush()
             raise
-
-
-class Registered:
-    """A procedure that is offered."""
-
-    def __init__(self, radio: Radio, registration: Registration) -> None:
-        self._radio = radio
-        self._registration = registration
-
-    async def close(self) -> None:
-        """Offer it no longer."""
-        self._registration.leave()
-        self._radio._flush()

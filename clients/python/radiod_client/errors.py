@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = [
@@ -11,9 +12,13 @@ __all__ = [
     "ConnectFailed",
     "Disconnected",
     "LoginRefused",
+    "PublishRefused",
     "RadioError",
     "RemoteError",
+    "ServiceError",
 ]
+
+_URI = re.compile(r"[^\s.#]+(\.[^\s.#]+)*")
 
 
 class RadioError(Exception):
@@ -63,6 +68,28 @@ class RemoteError(CallError):
         self.type = str(self.kwargs.get("type", ""))
         self.message = str(self.kwargs.get("message", ""))
         self.traceback = str(self.kwargs.get("traceback", ""))
+
+
+class PublishRefused(RadioError):
+    """The server refuses a sample that came over HTTP: ``status`` is HTTP's, ``text`` the server's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status} {text}")
+        self.status = status
+        self.text = text
+
+
+class ServiceError(CallError):
+    """What a function that is called raises to refuse with a URI of its own: ``ServiceError(uri, …)``.
+
+    Its arguments and keywords arrive as ``arguments`` and ``kwargs`` of the caller's ``CallError``.
+    Raises: ValueError: ``uri`` is none.
+    """
+
+    def __init__(self, uri: str, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(uri, str) or not _URI.fullmatch(uri):
+            raise ValueError(f"no URI of an error: {uri!r}; expected words with dots between")
+        super().__init__(uri, list(args), kwargs)
 
 
 _BY_URI = {"wamp.error.timeout": CallTimeout, "wamp.error.canceled": CallCanceled}

@@ -12,51 +12,38 @@ inside ``ensureDeferred`` or ``react``; with ``inlineCallbacks`` each Deferred i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
-from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from radiod_client import _channel, _listening, _twisted, _writing, aio
+from radiod_client._treq import HttpPublisher
+from radiod_client._twisted_calling import Iteration, Proxy, Registered
+from radiod_client._twisted_face import Face, deferred
 from radiod_client.samples import Gap, Sample
+from radiod_client.services import Offer, Service, offer, offers
 
 __all__ = [
     "Channel",
     "Created",
     "Gap",
+    "HttpPublisher",
+    "Iteration",
     "Listening",
     "Opening",
+    "Proxy",
     "Radio",
     "Registered",
     "Sample",
+    "Service",
     "Stream",
     "Writer",
     "WriterOpening",
 ]
 
-P = ParamSpec("P")
 T = TypeVar("T")
 Inner = TypeVar("Inner")
-
-
-class _Face(Generic[Inner]):
-    """What has coroutines inside, and Deferreds outside."""
-
-    def __init__(self, inner: Inner) -> None:
-        self._inner = inner
-
-
-def _deferred(
-    method: Callable[Concatenate[Inner, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[_Face[Inner], P], Deferred[T]]:
-    """The same method, whose coroutine is begun at once."""
-
-    @wraps(method)
-    def begin(face: _Face[Inner], /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return Deferred.fromCoroutine(method(face._inner, *args, **kwargs))
-
-    return begin
 
 
 class _Radio(aio.Radio):
@@ -71,7 +58,7 @@ class _Radio(aio.Radio):
         return _twisted.Driver(*given, *self._how)
 
 
-class Radio(_Face[_Radio]):
+class Radio(Face[_Radio]):
     """A connection to a radiod that is made again whenever it breaks.
 
     Args:
@@ -120,7 +107,7 @@ class Radio(_Face[_Radio]):
         """Open the first session. Fails with: ConnectFailed, LoginRefused."""
         return Deferred.fromCoroutine(self.__aenter__())
 
-    close = _deferred(aio.Radio.close)
+    close = deferred(aio.Radio.close)
 
     async def __aenter__(self) -> Radio:
         await self._inner.connect()
@@ -138,30 +125,57 @@ class Radio(_Face[_Radio]):
         made = self._inner.create(name, on_owner_leave=on_owner_leave, **settings)
         return Deferred.fromCoroutine(made).addCallback(Created)
 
-    def call(self, procedure: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Deferred[Any]:
+    def call(
+        self,
+        procedure: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> Deferred[Any]:
         """Call a procedure: its result, or a list of several.
 
         As ``aio.Radio.call``; ``cancel`` of the Deferred tells the callee.
         """
-        return Deferred.fromCoroutine(self._inner.call(procedure, *args, timeout=timeout, **kwargs))
+        made = self._inner.call(procedure, *args, timeout=timeout, on_progress=on_progress, **kwargs)
+        return Deferred.fromCoroutine(made)
 
-    def register(self, procedure: str, function: Callable[..., Any]) -> Deferred[Registered]:
-        """Offer a procedure, over reconnections too.
+    def iter(self, procedure: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Iteration:
+        """Call a procedure, and take its progressive results one by one: ``async for``."""
+        return Iteration(self._inner.iter(procedure, *args, timeout=timeout, **kwargs))
 
-        It runs in the reactor's thread; a Deferred or coroutine that it returns is waited for, and canceled
-        when the caller cancels.
+    def proxy(self, name: str, *, tto: str = "tto", prefix: str = "rpc") -> Proxy:
+        """Procedures below ``rpc.<name>`` as functions that return Deferreds. See ``aio.Radio.proxy``."""
+        return Proxy(self._inner.proxy(name, tto=tto, prefix=prefix))
+
+    def register(
+        self, procedure: str, function: Callable[..., Any], *, traceback: bool = False, force: bool = False
+    ) -> Deferred[Registered]:
+        """Offer a procedure, over reconnections too. See ``serve`` for what it may be.
+
         Fails with: CallError: it is refused.
         """
-        return Deferred.fromCoroutine(self._inner.register(procedure, function)).addCallback(Registered)
+        return self._offer([offer(procedure, function, traceback)], force)
+
+    def serve(
+        self, service: Any, name: str, *, traceback: bool = False, force: bool = False
+    ) -> Deferred[Registered]:
+        """Offer an object's methods ``rpc_…`` as ``rpc.<name>.…``, over reconnections too.
+
+        They run in the reactor's thread; a Deferred or coroutine that one returns is waited for, and canceled
+        when the caller cancels. Plain generators run in threads. The rest is as of ``aio.Radio.serve``.
+        """
+        found = offers(service, name, traceback)
+        if isinstance(service, Service):
+            service.radio = self
+        return self._offer(found, force)
+
+    def _offer(self, found: list[Offer], force: bool) -> Deferred[Registered]:
+        return Deferred.fromCoroutine(self._inner._offer(found, force)).addCallback(Registered)
 
 
-class Registered(_Face[aio.Registered]):
-    """A procedure that is offered."""
-
-    close = _deferred(aio.Registered.close)
-
-
-class Channel(_Face[_channel.Channel]):
+class Channel(Face[_channel.Channel]):
     """One channel: nothing is sent before something is asked of it."""
 
     @property
@@ -184,7 +198,7 @@ class Channel(_Face[_channel.Channel]):
         made = self._inner.subscribe(callback, **options)
         return Deferred.fromCoroutine(made).addCallback(Listening)
 
-    publish = _deferred(_channel.Channel.publish)
+    publish = deferred(_channel.Channel.publish)
 
     def writer(self) -> WriterOpening:
         """Open it for writing: ``async with channel.writer() as writer``, or a Deferred of a Writer.
@@ -197,10 +211,10 @@ class Channel(_Face[_channel.Channel]):
         """A run of samples: ``async with channel.stream() as stream``. Raises: ValueError: no such id."""
         return Stream(self._inner.stream(id))
 
-    history = _deferred(_channel.Channel.history)
-    latest = _deferred(_channel.Channel.latest)
-    info = _deferred(_channel.Channel.info)
-    presence = _deferred(_channel.Channel.presence)
+    history = deferred(_channel.Channel.history)
+    latest = deferred(_channel.Channel.latest)
+    info = deferred(_channel.Channel.info)
+    presence = deferred(_channel.Channel.presence)
 
     def tune(self, **settings: Any) -> Deferred[dict[str, Any]]:
         """Set the server's buffer for this session. Comes to: all settings in effect."""
@@ -256,7 +270,7 @@ class Opening(_Begun["Listening"]):
             listening._inner.end()
 
 
-class Listening(_Face[_listening.Listening]):
+class Listening(Face[_listening.Listening]):
     """Samples of a channel, as they come."""
 
     def __init__(self, inner: _listening.Listening) -> None:
@@ -282,7 +296,7 @@ class Listening(_Face[_listening.Listening]):
             return succeed(sample)
         return self._turns.run(self._inner.get, timeout)
 
-    close = _deferred(_listening.Listening.close)
+    close = deferred(_listening.Listening.close)
 
     def __aiter__(self) -> AsyncIterator[Sample]:
         return self._inner
@@ -310,7 +324,7 @@ class WriterOpening(_Begun["Writer"]):
             await self._writer.close()
 
 
-class Writer(_Face[_writing.Writer]):
+class Writer(Face[_writing.Writer]):
     """A channel that is open for writing, over reconnections too."""
 
     @property
@@ -328,9 +342,9 @@ class Writer(_Face[_writing.Writer]):
         """How many listened when the server said so last: when the first came, or the last had gone."""
         return self._inner.readers
 
-    wait_wanted = _deferred(_writing.Writer.wait_wanted)
-    put = _deferred(_writing.Writer.put)
-    close = _deferred(_writing.Writer.close)
+    wait_wanted = deferred(_writing.Writer.wait_wanted)
+    put = deferred(_writing.Writer.put)
+    close = deferred(_writing.Writer.close)
 
     async def __aenter__(self) -> Writer:
         return self
@@ -339,7 +353,7 @@ class Writer(_Face[_writing.Writer]):
         await self._inner.close()
 
 
-class Stream(_Face[_writing.Stream]):
+class Stream(Face[_writing.Stream]):
     """Samples that belong together: each listener sees ``sample.stream``, ``{id, counter, begin, end}``."""
 
     @property
@@ -347,8 +361,8 @@ class Stream(_Face[_writing.Stream]):
         """What listeners know it by."""
         return self._inner.id
 
-    put = _deferred(_writing.Stream.put)
-    close = _deferred(_writing.Stream.close)
+    put = deferred(_writing.Stream.put)
+    close = deferred(_writing.Stream.close)
 
     async def __aenter__(self) -> Stream:
         return self
