@@ -302,6 +302,7 @@ CLIENTS: dict[str, Callable[[World, Path], Any]] = {
     "node": node,
     "chromium": Page,
     "r": r,
+    "octave": octave,
 }
 """Name -> its driver."""
 

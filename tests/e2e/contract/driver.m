@@ -2,23 +2,30 @@
 
 1;
 
-function sample = heard(sample, until)
-  persistent found
-  if ischar(sample)
-    [sample, found] = deal(found, {});
+function samples = heard(told, newest)
+  % Keep a sample; or, without one, give back all.
+  persistent found = {};
+  samples = found;
+  if nargin == 0
+    found = {};
     return
   end
-  if isfield(sample.data, 'filling')
-    sample.data = rmfield(sample.data, 'filling');
+  data = told.data;
+  if isfield(data, 'filling')
+    data = rmfield(data, 'filling');
   end
-  lost = {[], []};
-  if isnan(sample.lost)
-    lost = {[], 'unknown'};
-  elseif sample.lost
-    lost = {sample.lost, 'lost'};
+  if isfield(data, 'array')
+    data.array = radiod.decode_array(data.array);
   end
-  found{end + 1} = [{sample.data, sample.position}, lost];
-  if sample.data.n == until
+  % jsonencode's null.
+  lost = {NaN, NaN};
+  if isnan(told.lost)
+    lost = {NaN, 'unknown'};
+  elseif told.lost
+    lost = {told.lost, 'lost'};
+  end
+  found{end + 1} = {data, told.position, lost{:}};
+  if data.n == newest
     error('radiod:stop', 'enough');
   end
 end
@@ -48,9 +55,9 @@ function [result, state] = act(told, state)
       elseif ~is_live
         options = {'after', state.positions.(told.channel)};
       end
-      listen = @() state.radio.listen(told.channel, @(sample) heard(sample, told.until), 'timeout', told.seconds, options{:});
+      listen = @() state.radio.listen(told.channel, @(sample) heard(sample, told.('until')), 'timeout', told.seconds, options{:});
       state.positions.(told.channel) = listen();
-      result = heard('all', 0);
+      result = heard();
     case 'publish'
       state.radio.publish(told.channel, told.data);
     case 'call'
@@ -61,15 +68,31 @@ function [result, state] = act(told, state)
   end
 end
 
+function line = next_line()
+  % fgetl waits for the line behind the one that it gives.
+  line = '';
+  while true
+    one = fread(stdin, 1, 'char=>char');
+    if isempty(one)
+      line = -1;
+      return
+    elseif one == 10
+      return
+    end
+    line(end + 1) = one;
+  end
+end
+
 state = struct('radio', [], 'positions', struct());
-while ischar(line = fgetl(stdin))
+while true
+  line = next_line();
+  if ~ischar(line)
+    break
+  end
   told = jsondecode(line, 'makeValidName', false);
   try
     [result, state] = act(told, state);
     answer = struct('ok', {result});
-    if iscell(result)
-      answer = struct('ok', {{result}});
-    end
   catch failure
     kind = strrep(failure.identifier, 'radiod:', '');
     if ~any(strcmp(kind, {'refused', 'timeout', 'disconnected'}))
