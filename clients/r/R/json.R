@@ -3,10 +3,13 @@
 # JSON to lists, without guessing: objects are named lists, arrays lists, binary data raw vectors.
 #
 # Texts of R hold no NUL, and jsonlite ends them there. A text that begins with NUL is binary data in base64, as WAMP has it; a
-# NUL elsewhere is left out.
-from_json <- function(text) {
+# NUL elsewhere is left out. `bytes`: UTF-8, raw; each text that is made of them on the way costs as much as reading it.
+from_json <- function(bytes) {
+  text <- rawToChar(bytes)
+  # Elsewhere a text that does not say what it is would be taken for something else.
+  if (!l10n_info()[["UTF-8"]]) Encoding(text) <- "UTF-8"
+  if (!length(grepRaw("\\u0000", bytes, fixed = TRUE))) return(jsonlite::parse_json(text))
   Encoding(text) <- "UTF-8"
-  if (!grepl("\\u0000", text, fixed = TRUE)) return(jsonlite::parse_json(text))
   mark <- free_mark(text)
   # An even number of backslashes before it: each two are one of the text's own.
   text <- gsub("(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000", paste0("\\1", mark), text, perl = TRUE)

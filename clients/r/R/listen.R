@@ -149,7 +149,7 @@ poll <- function(it) {
   if (!answer$status %in% c(200L, 204L)) refuse(answer$status, answer$headers, answer$content)
   connected(it)
   told <- answer$headers[["x-radiod-position"]]
-  records <- if (answer$status == 200L) from_json(rawToChar(answer$content)) else list()
+  records <- if (answer$status == 200L) from_json(answer$content) else list()
   was <- it$position
   # What `last` asks for begins somewhere on purpose.
   is_recovered <- is_beginning || is.null(answer$headers[["x-radiod-recovered"]])

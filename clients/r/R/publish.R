@@ -22,7 +22,7 @@ radio_publish <- function(radio, channel, data, channel_key = NULL) {
   key <- if (is.null(channel_key)) character() else c("Channel-Key" = one_text(channel_key, "channel_key"))
   answer <- post(radio, "/publish", to_json(message), radio$timeout, key, new_idempotency_key())
   if (answer$status != 200L) refuse_request(answer)
-  told <- from_json(rawToChar(answer$content))
+  told <- from_json(answer$content)
   if (!is.null(told[["error"]])) stop_refused(200L, refusal_text(told), told[["error"]])
   readers <- answer$headers[["x-radiod-readers"]]
   invisible(if (is.null(readers)) NA_integer_ else as.integer(readers))
@@ -53,7 +53,7 @@ radio_call <- function(radio, procedure, ..., timeout = radio$timeout) {
   # The server says first that the time is over.
   answer <- post(radio, "/call", to_json(message), timeout + 5)
   if (answer$status != 200L) refuse_request(answer)
-  result <- from_json(rawToChar(answer$content))
+  result <- from_json(answer$content)
   if (!is.null(result[["error"]])) stop_call(result)
   args <- lapply(result[["args"]], simple)
   if (!length(result[["kwargs"]]) && length(args) <= 1L) return(if (length(args)) args[[1L]])

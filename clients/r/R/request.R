@@ -111,7 +111,7 @@ listen_path <- function(channel) paste0("/listen/", curl::curl_escape(channel))
 # Tell a refusal: an answer that is no answer to what was asked. Statuses of servers that are coming or going are broken
 # connections, others errors.
 refuse <- function(status, headers, content) {
-  told <- tryCatch(from_json(rawToChar(content[seq_len(min(length(content), max_refusal))])), error = function(e) NULL)
+  told <- tryCatch(from_json(content[seq_len(min(length(content), max_refusal))]), error = function(e) NULL)
   told <- if (is.list(told)) told else list()
   reason <- told[["error"]]
   reason <- if (is.character(reason)) reason else paste("HTTP status", status)

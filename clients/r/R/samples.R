@@ -112,7 +112,7 @@ page_of <- function(it, query, is_beginning = FALSE) {
       radiod_broken = function(e) stop_refused(answer$status, conditionMessage(e), retry_after = e$retry)
     )
   }
-  records <- if (answer$status == 200L) from_json(rawToChar(answer$content)) else list()
+  records <- if (answer$status == 200L) from_json(answer$content) else list()
   is_recovered <- is_beginning || is.null(answer$headers[["x-radiod-recovered"]])
   samples <- list()
   it$left <- Inf

@@ -11,10 +11,14 @@ stream <- function(it) {
   headers <- c(it$key, Accept = "application/x-ndjson", "Accept-Encoding" = "identity")
   handle <- new_handle(radio, headers, stream_options(it, watch))
   reader <- new_reader(it, handle)
+  url <- stream_address(it)
+  open_before <- getAllConnections()
+  # What cannot be opened, or is interrupted meanwhile, would be left to the collector.
+  on.exit(close_others(open_before, url))
   outcome <- callCC(function(leave) {
     take <- function(piece) if (reader$take(piece)) leave("over")
     withCallingHandlers(
-      curl::curl_fetch_stream(stream_address(it), take, handle),
+      curl::curl_fetch_stream(url, take, handle),
       # What the callback raises is its caller's.
       error = function(e) if (!it$is_delivering) leave(e)
     )
@@ -27,6 +31,13 @@ stream <- function(it) {
   retry <- it$retry
   it$retry <- NULL
   stop_broken("the server ended the stream", retry)
+}
+
+close_others <- function(before, url) {
+  for (number in setdiff(getAllConnections(), before)) {
+    connection <- getConnection(number)
+    if (identical(summary(connection)$description, url)) close(connection)
+  }
 }
 
 stream_options <- function(it, watch) {
@@ -104,10 +115,13 @@ new_reader <- function(it, handle) {
       keep(piece)
       return(FALSE)
     }
-    whole <- if (size) c(unlist(pieces), piece[seq_len(end)]) else if (end == length(piece)) piece else piece[seq_len(end)]
-    pieces <<- list()
-    size <<- 0
-    if (end < length(piece)) keep(piece[-seq_len(end)])
+    whole <- if (end == length(piece)) piece else piece[1L:end]
+    if (size) {
+      whole <- c(unlist(pieces), whole)
+      pieces <<- list()
+      size <<- 0
+    }
+    if (end < length(piece)) keep(piece[(end + 1L):length(piece)])
     take_lines(it, whole)
   }
   finish <- function() {
@@ -123,7 +137,7 @@ line_end <- as.raw(10L)
 # Where the last line of a piece ends; 0: none does.
 last_line_end <- function(piece) {
   if (piece[[length(piece)]] == line_end) return(length(piece))
-  ends <- which(piece == line_end)
+  ends <- grepRaw("\n", piece, fixed = TRUE, all = TRUE)
   if (length(ends)) ends[[length(ends)]] else 0L
 }
 
@@ -136,10 +150,8 @@ begun <- function(it, position) {
 
 # Whole lines. Returns: whether that is enough.
 take_lines <- function(it, bytes) {
-  text <- gsub("\n+", ",", trimws(rawToChar(bytes), whitespace = "\n"), perl = TRUE)
-  if (!nzchar(text)) return(FALSE)
   usual <- if (it$is_several) 4L else 2L
-  for (record in from_json(paste0("[", text, "]"))) {
+  for (record in from_json(array_of(bytes))) {
     # Most records have a position and data, and nothing to say beside.
     is_usual <- length(record) == usual && !is.null(record[["data"]])
     if (is_usual) deliver(it, record, 0) else if (take_news(it, record)) return(TRUE)
@@ -147,6 +159,21 @@ take_lines <- function(it, bytes) {
     if (is_over(it)) return(TRUE)
   }
   FALSE
+}
+
+# Lines, each with an empty one behind it, and more of these as signs of life, as one array.
+array_of <- function(bytes) {
+  begin <- 1L
+  end <- length(bytes)
+  while (end >= begin && bytes[[end]] == line_end) end <- end - 1L
+  while (begin <= end && bytes[[begin]] == line_end) begin <- begin + 1L
+  if (begin > end) return(charToRaw("[]"))
+  bytes <- bytes[begin:end]
+  ends <- grepRaw("\n\n", bytes, fixed = TRUE, all = TRUE)
+  # Behind a sign of life there is one more, or two: only the first of them is a comma.
+  if (length(ends) > 1L) ends <- ends[c(TRUE, diff(ends) > 2L)]
+  bytes[ends] <- as.raw(44L)
+  c(as.raw(91L), bytes, as.raw(93L))
 }
 
 # A record that says something beside, or instead of, data. Returns: whether the stream is to be left.

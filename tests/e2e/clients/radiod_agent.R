@@ -1,7 +1,6 @@
 # Does with the R client what lines of JSON on stdin say, and says on stdout, in lines of JSON, what came of it.
 #
-#   Rscript radiod_agent.R URL [KEY] [SILENCE]
-#
+#   {"do": "radio", "url": ..., "key": ..., "silence": seconds}    -> {"done": ...}; before all else
 #   {"do": "listen", "channel": ..., "n", "timeout", "after", "last", "settings": {...}, "slow_first": seconds that the
 #    first callback takes}
 #       -> {"sample": {"data", "position", "lost"}} ..., {"done": position}
@@ -20,11 +19,7 @@ say <- function(...) {
   flush(stdout())
 }
 
-told <- commandArgs(TRUE)
-station <- radio(
-  told[[1]],
-  key = if (length(told) > 1 && nzchar(told[[2]])) told[[2]], silence = if (length(told) > 2) as.numeric(told[[3]]) else 45
-)
+station <- NULL
 
 given <- function(task, ...) task[intersect(c(...), names(task))]
 
@@ -36,6 +31,10 @@ values_of <- function(x) {
 hex <- function(x) if (is.logical(x)) as.integer(x) else sprintf("%a", as.numeric(x))
 
 act <- list(
+  radio = function(task) {
+    station <<- do.call(radio, given(task, "url", "key", "silence"))
+    TRUE
+  },
   listen = function(task) {
     pause <- if (is.null(task$slow_first)) 0 else task$slow_first
     show <- function(sample) {

@@ -14,25 +14,34 @@ test_that("what is said is JSON, bit by bit", {
   }
 })
 
+read <- function(text) from_json(charToRaw(enc2utf8(text)))
+
+test_that("lines become an array, whatever signs of life are between them", {
+  for (text in c("1\n\n2\n\n", "\n1\n\n\n2\n\n\n\n", "\n\n\n1\n\n\n\n2\n\n", "1\n\n\n\n\n\n2\n\n")) {
+    expect_identical(from_json(array_of(charToRaw(text))), list(1L, 2L))
+  }
+  expect_identical(from_json(array_of(charToRaw("\n\n\n"))), list())
+})
+
 test_that("what is read is R's", {
-  expect_identical(simple(from_json("[1, 2.5, null]")), c(1, 2.5, NA))
-  expect_identical(simple(from_json('{"a": [true, false], "b": ["x", null], "c": []}')),
+  expect_identical(simple(read("[1, 2.5, null]")), c(1, 2.5, NA))
+  expect_identical(simple(read('{"a": [true, false], "b": ["x", null], "c": []}')),
     list(a = c(TRUE, FALSE), b = c("x", NA), c = list()))
-  expect_identical(simple(from_json('[1, "a", true]')), list(1L, "a", TRUE))
-  expect_identical(simple(from_json("[[1, 2], [3]]")), list(c(1L, 2L), 3L))
-  expect_identical(simple(from_json("[null]")), list(NULL))
+  expect_identical(simple(read('[1, "a", true]')), list(1L, "a", TRUE))
+  expect_identical(simple(read("[[1, 2], [3]]")), list(c(1L, 2L), 3L))
+  expect_identical(simple(read("[null]")), list(NULL))
 })
 
 test_that("NUL is binary data, or nothing, and a backslash is a backslash", {
-  expect_identical(from_json('"\\u0000AAEC"'), as.raw(0:2))
-  expect_identical(from_json('["a\\u0000b", "\\\\u0000", "\\\\\\u0000"]'), list("ab", "\\u0000", "\\"))
-  expect_identical(from_json('{"a\\u0000": 1}'), list(a = 1L))
-  expect_identical(from_json('"\\u0000"'), raw(0))
-  expect_identical(from_json('"\\u0000no base64"'), "no base64")
+  expect_identical(read('"\\u0000AAEC"'), as.raw(0:2))
+  expect_identical(read('["a\\u0000b", "\\\\u0000", "\\\\\\u0000"]'), list("ab", "\\u0000", "\\"))
+  expect_identical(read('{"a\\u0000": 1}'), list(a = 1L))
+  expect_identical(read('"\\u0000"'), raw(0))
+  expect_identical(read('"\\u0000no base64"'), "no base64")
   # The text has the character that stands for NUL by habit.
-  expect_identical(from_json('["\\u0000AAEC", "\\udbff\\udffd", "\U10fffc"]'), list(as.raw(0:2), "\U10fffd", "\U10fffc"))
+  expect_identical(read('["\\u0000AAEC", "\\udbff\\udffd", "\U10fffc"]'), list(as.raw(0:2), "\U10fffd", "\U10fffc"))
 })
 
 test_that("a text that looks like a file or an address is a text", {
-  expect_identical(from_json('"http://127.0.0.1:1/"'), "http://127.0.0.1:1/")
+  expect_identical(read('"http://127.0.0.1:1/"'), "http://127.0.0.1:1/")
 })
