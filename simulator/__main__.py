@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from simulator.choice import choose, names
 from simulator.maps import parts, topic
-from simulator.network import Town
 from simulator.publish import Publisher, PublishError
 from simulator.simulation import Simulator
 
@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stopped.set())
     try:
         options = parse(arguments)
-        simulator = Simulator(town(options.town), options.network, options.step, options.seed)
+        simulator = Simulator(
+            choose(options.town, options.units), options.network, options.step, options.seed
+        )
         publisher = None if options.dry_run else Publisher(options.url, key(options))
     except (Usage, ValueError) as error:
         print(f"simulator: {error}", file=sys.stderr)
@@ -68,12 +70,17 @@ def warm_up(
     stopped: threading.Event,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Say what looks wrong in the town, and let ``seconds`` pass; say how far it is while that takes long."""
-    for line in simulator.town.warnings[:MAX_WARNINGS]:
-        print(f"simulator: {line}", file=sys.stderr)
-    if len(simulator.town.warnings) > MAX_WARNINGS:
-        more = len(simulator.town.warnings) - MAX_WARNINGS
-        print(f"simulator: and {more} more of the kind; town.warnings has them all", file=sys.stderr)
+    """Say what was repaired and what looks wrong in the town, and let ``seconds`` pass.
+
+    While that takes long, say how far it is.
+    """
+    for name in ("repairs", "warnings"):
+        lines = getattr(simulator.town, name)
+        for line in lines[:MAX_WARNINGS]:
+            print(f"simulator: {line}", file=sys.stderr)
+        if len(lines) > MAX_WARNINGS:
+            more = len(lines) - MAX_WARNINGS
+            print(f"simulator: and {more} more of the kind; town.{name} has them all", file=sys.stderr)
     told = clock()
     while simulator.time < seconds and not stopped.is_set():
         simulator.next()
@@ -90,7 +97,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         exit_on_error=False,
         allow_abbrev=False,
     )
-    parser.add_argument("--town", default="grid:10x10", help="grid:ROWSxCOLUMNS")
+    parser.add_argument("--town", default="grid:10x10", help=names())
+    parser.add_argument("--units", help="of a tntp town: m|km|ft|mi,s|min|h")
     parser.add_argument("--network", default="sample_net", help="channel to publish on")
     parser.add_argument("--url", default="http://127.0.0.1:8080/publish")
     parser.add_argument("--key", help="API key; better: --key-file, or RADIOD_KEY in the environment")
@@ -117,15 +125,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if not 0 < options.step <= MAX_STEP:
         raise Usage(f"--step must be above 0 and at most {MAX_STEP:.0f}")
     return options
-
-
-def town(text: str) -> Town:
-    """The town that ``--town`` names. Raises: Usage."""
-    kind, _, size = text.partition(":")
-    rows, _, columns = size.partition("x")
-    if kind != "grid" or not (rows.isdecimal() and columns.isdecimal()):
-        raise Usage(f"--town {text}: expected grid:ROWSxCOLUMNS")
-    return Town.grid(int(rows), int(columns))
 
 
 def key(options: argparse.Namespace) -> str:

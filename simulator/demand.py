@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from simulator.errors import TownError, numbers
-from simulator.network import Floats
+from simulator.looks import Floats
 
-__all__ = ["Demand", "Rates"]
+__all__ = ["Demand", "DemandTable", "Rates"]
 
 
 class Rates(Protocol):
@@ -22,9 +23,10 @@ class Rates(Protocol):
 class Demand:
     """Vehicles a second at each origin.
 
-    Between ``low`` and ``high`` times the origin's own level, with two peaks a day; levels and the time of
-    the peaks vary from origin to origin (seeded). Deterministic: the rate is a function of time. The default
-    ``level`` jams some streets of a 10x10 grid at the peaks and lets it recover; a sixth more gridlocks it.
+    Between ``low`` and ``high`` times the origin's own level, with two peaks a day; levels (``level``, one
+    for all or each its own, times 0.6 to 1.4) and the time of the peaks vary from origin to origin (seeded).
+    Deterministic: the rate is a function of time. The default ``level`` jams some streets of a 10x10 grid at
+    the peaks and lets it recover; a sixth more gridlocks it.
     Raises: TownError: a rate below nothing, or what is no number.
     """
 
@@ -32,7 +34,7 @@ class Demand:
         self,
         origins: int,
         *,
-        level: float = 0.22,
+        level: float | Floats = 0.22,
         low: float = 0.25,
         high: float = 1.0,
         day: float = 7200.0,
@@ -40,7 +42,14 @@ class Demand:
     ) -> None:
         if origins < 0:
             raise TownError(f"demand: {origins} origins")
-        for name, value in {"level": level, "low": low, "high": high}.items():
+        factors = {"low": low, "high": high}
+        if isinstance(level, np.ndarray):
+            level = numbers("demand: level", level, 0.0)
+            if len(level) != origins:
+                raise TownError(f"demand: {len(level)} levels for {origins} origins")
+        else:
+            factors["level"] = level
+        for name, value in factors.items():
             if not 0 <= value < float("inf"):
                 raise TownError(f"demand: {name} is {value:g}, not a finite number of at least 0")
         if not 0 < day < float("inf"):
@@ -67,3 +76,34 @@ class Demand:
         hump = 0.5 - 0.5 * np.cos(2 * turn)
         rise = hump * (0.85 - 0.15 * np.sin(turn))
         return np.asarray(self._level * (self._low + (self._high - self._low) * rise))
+
+
+class DemandTable:
+    """Rates that hold from one time to another, as tables of demand have them.
+
+    Args:
+        origins: how many there are.
+        rows: (origin, seconds it begins, seconds it ends, vehicles/s); rows of one origin add up.
+    Raises: TownError: a number cannot be.
+    """
+
+    def __init__(self, origins: int, rows: Sequence[tuple[int, float, float, float]]) -> None:
+        self._origins = origins
+        self._origin = np.array([row[0] for row in rows], np.intp)
+        self._begin = numbers("demand: begin", [row[1] for row in rows])
+        self._end = numbers("demand: end", [row[2] for row in rows])
+        self._rate = numbers("demand: rate", [row[3] for row in rows], 0.0)
+        if len(rows) and not 0 <= self._origin.min() <= self._origin.max() < origins:
+            raise TownError(f"demand: a row of an origin that is none of {origins}")
+        # Rates only change where a row begins or ends.
+        self._changes = np.unique(np.concatenate([self._begin, self._end]))
+        self._known: tuple[int, Floats] | None = None
+
+    def rates(self, time: float) -> Floats:
+        """(O,) vehicles/s at ``time`` (seconds)."""
+        between = int(np.searchsorted(self._changes, time, side="right"))
+        if self._known is None or self._known[0] != between:
+            holds = (self._begin <= time) & (time < self._end)
+            rates = np.bincount(self._origin[holds], self._rate[holds], self._origins).astype(float)
+            self._known = between, rates
+        return self._known[1]

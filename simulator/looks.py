@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Floats", "Ints", "Network", "warnings_of"]
+__all__ = ["Floats", "Ints", "Network", "Truths", "warnings_of"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]

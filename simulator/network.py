@@ -8,46 +8,28 @@ sum of a feeder's turning ratios leaves the town at that junction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
+from simulator import building
+from simulator.demand import Rates
+from simulator.draft import Draft, Point
 from simulator.errors import TownError
-from simulator.looks import Floats, Ints, warnings_of
+from simulator.fitting import fitted, wave_of
+from simulator.importers import geojson, gmns, osm, sumo, tntp, uxsim
+from simulator.importers.reading import Path
+from simulator.layouts.radial import radial
+from simulator.layouts.ring import ring
+from simulator.looks import Floats, Ints, Truths, warnings_of
+from simulator.street import Street
 
 __all__ = ["Floats", "Ints", "Street", "Town"]
 
 STRAIGHT, RIGHT, LEFT = 0.65, 0.2, 0.15
 LEAVING = 0.3
 """Share of the vehicles reaching the town's edge that leaves it there."""
-
-BOUNDS = {
-    "length": (0.01, 1e7, "m"),
-    "speed": (0.01, 1e3, "m/s"),
-    "capacity": (1e-6, 1e6, "vehicles/s"),
-    "jam_density": (1e-6, 1e6, "vehicles/m"),
-    "lanes": (0.01, 1e3, "lanes"),
-}
-WEIGHTS = (1e-9, 1e9)
-"""What a priority may be: far enough apart for anything, near enough to be compared in floating point."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Street:
-    """One directed street. Speeds in m/s, lengths in m, capacity in vehicles/s, density in vehicles/m.
-
-    Capacity and density are those of all its lanes together.
-    """
-
-    id: str
-    start: str
-    end: str
-    length: float = 500.0
-    speed: float = 50 / 3.6
-    capacity: float = 0.55
-    jam_density: float = 0.125
-    lanes: float = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +57,17 @@ class Town:
     priority: Floats  # (F,) weight of a feeder where several want the same street, vehicles/s
     warnings: tuple[str, ...] = ()
     """What can be simulated, but is hardly meant: a line each, which begins with what it is about."""
+    repairs: tuple[str, ...] = ()
+    """What was changed so that it can be simulated: a line each, which begins as those of ``warnings``."""
+    demand: Rates | None = None
+    """What wants to enter, vehicles/s an origin, where the town's files tell; taken by default."""
+    inflow: Floats | None = None  # (O,) vehicles/s in a rush hour, for want of a demand
+    lit: Truths | None = None  # (J,) where lights stand; None: wherever three or more streets meet
+    plans: Floats | None = None  # (3, S) seconds of cycle, begin and green that the town's files tell
+    shapes: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    """Street id -> its line, metres, where it is not straight; for drawing only."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Street id -> FILE:LINE, where it came from a file."""
 
     @property
     def jam_density(self) -> float:
@@ -90,7 +83,7 @@ class Town:
         positions: Mapping[str, tuple[float, float]] | None = None,
         priorities: Mapping[str, float] | None = None,
         origin_priorities: Mapping[str, float] | None = None,
-    ) -> Town:
+    ) -> Self:
         """Build a town from its streets.
 
         Args:
@@ -105,18 +98,18 @@ class Town:
         """
         ids = [street.id for street in streets]
         index = {id: number for number, id in enumerate(ids)}
-        _check(streets)
+        building.check(streets)
         junctions = list(dict.fromkeys(j for street in streets for j in (street.start, street.end)))
         at = {id: number for number, id in enumerate(junctions)}
-        movements = _movements(streets, index, turns, origins)
-        weights = _weights(streets, index, origins, priorities or {}, origin_priorities or {})
+        movements = building.movements(streets, index, turns, origins)
+        weights = building.weights(streets, index, origins, priorities or {}, origin_priorities or {})
         town = cls(
             street_ids=tuple(ids),
             junction_ids=tuple(junctions),
-            positions=_positions(junctions, positions or {}),
+            positions=building.positions(junctions, positions or {}),
             start=np.array([at[street.start] for street in streets], np.intp),
             end=np.array([at[street.end] for street in streets], np.intp),
-            **_flow(streets),
+            **building.flow(streets),
             origins=np.array([at[id] for id in origins], np.intp),
             movement_from=np.array([m[0] for m in movements], np.intp),
             movement_to=np.array([m[1] for m in movements], np.intp),
@@ -126,7 +119,7 @@ class Town:
         return replace(town, warnings=warnings_of(town))
 
     @classmethod
-    def grid(cls, rows: int, columns: int, *, length: float = 500.0) -> Town:
+    def grid(cls, rows: int, columns: int, *, length: float = 500.0) -> Self:
         """A grid of two-way streets: ``rows`` x ``columns`` junctions, ``length`` metres apart.
 
         Vehicles enter and leave at the edge. Ids: junction ``r3c4``, street ``r3c4-r3c5``.
@@ -152,6 +145,141 @@ class Town:
         positions = {id: (c * length, (rows - 1 - r) * length) for (r, c), id in places.items()}
         return cls.from_streets(streets, turns, origins, positions)
 
+    @classmethod
+    def radial(cls, rings: int, spokes: int) -> Self:
+        """Spokes and rings around a centre, 400 m from ring to ring; wide streets along spokes and around.
+
+        Vehicles start and end at every junction. Ids: junction ``c`` and ``r2s5``, street ``r2s5-r1s5``.
+        Raises: TownError: fewer than 1 ring or 3 spokes, or more than 100 or 200.
+        """
+        return cls.from_draft(radial(rings, spokes)).fit(1.0)
+
+    @classmethod
+    def ring(cls, streets: int, length: float = 500.0) -> Self:
+        """A ring of one-way streets, ``length`` metres each, that nobody leaves; an origin at each junction.
+
+        Its demand half fills it in ten minutes, and ends. Ids: junction ``1``, street ``1-2``.
+        Raises: TownError: fewer than 2 streets or more than 10,000, or a length that cannot be.
+        """
+        return cls.from_draft(ring(streets, length)).fit(1.0)
+
+    @classmethod
+    def from_tntp(
+        cls, net: Path, node: Path | None = None, trips: Path | None = None, *, units: Sequence[str]
+    ) -> Self:
+        """Read a town of the Transportation Networks collection.
+
+        Args:
+            node: where its nodes lie, for drawing.
+            trips: vehicles/h from zone to zone; they set turning ratios and ``demand``.
+            units: of length (m, km, ft, mi) and of time (s, min, h), as in ``("ft", "min")``: no file says.
+        Raises: TownError: a file cannot be read; it says where.
+        """
+        return cls.from_draft(tntp.read(net, node, trips, units)).fit(1.0)
+
+    @classmethod
+    def from_gmns(cls, folder: Path) -> Self:
+        """Read a folder with ``node.csv`` and ``link.csv``, perhaps ``config.csv`` and ``geometry.csv``.
+
+        Raises: TownError: a file cannot be read; it says where.
+        """
+        return cls.from_draft(gmns.read(folder)).fit(1.0)
+
+    @classmethod
+    def from_uxsim_csv(
+        cls,
+        nodes: Path,
+        links: Path,
+        demand: Path | None = None,
+        *,
+        encoding: str = "utf-8",
+        reaction_time: float = 1.0,
+    ) -> Self:
+        """Read tables of UXsim's.
+
+        Args:
+            demand: sets turning ratios, by the paths of all trips together, and ``demand``.
+            reaction_time: seconds; with speed and jam density it makes the capacity.
+        Raises: TownError: a file cannot be read; it says where.
+        """
+        return cls.from_draft(uxsim.read(nodes, links, demand, encoding, reaction_time)).fit(1.0)
+
+    @classmethod
+    def from_geojson(cls, path: Path) -> Self:
+        """Read lines with OSM's tags, or ``speed`` (km/h), ``lanes``, ``capacity`` (vehicles/h), ``oneway``.
+
+        A FeatureCollection, or one feature a line. Raises: TownError: it cannot be read; it says where.
+        """
+        return cls.from_draft(geojson.read(path)).fit(1.0)
+
+    @classmethod
+    def from_osm(cls, path: Path) -> Self:
+        """Read an extract of OpenStreetMap's, XML, perhaps packed (.gz).
+
+        Raises: TownError: it cannot be read; it says where.
+        """
+        return cls.from_draft(osm.read(path)).fit(1.0)
+
+    @classmethod
+    def from_sumo_net(cls, path: Path) -> Self:
+        """Read a network of SUMO's, with its lights; perhaps packed (.gz).
+
+        Raises: TownError: it cannot be read; it says where.
+        """
+        return cls.from_draft(sumo.read(path)).fit(1.0)
+
+    @classmethod
+    def from_draft(cls, draft: Draft) -> Self:
+        """Build what a reader or a generator has drawn. Raises: TownError: as ``from_streets``."""
+        town = cls.from_streets(draft.streets, draft.turns, draft.origins, draft.positions, draft.priorities)
+        lit, plans = draft.lights, None
+        if draft.plans:
+            nothing = (0.0, 0.0, 0.0)
+            plans = np.array([draft.plans.get(id, nothing) for id in town.street_ids], float).T
+        return replace(
+            town,
+            warnings=(*draft.warnings, *town.warnings),
+            repairs=tuple(draft.repairs),
+            demand=draft.demand,
+            inflow=draft.inflow,
+            lit=None if lit is None else np.array([id in lit for id in town.junction_ids], bool),
+            plans=plans,
+            shapes=draft.shapes,
+            where=draft.where,
+        )
+
+    def fit(self, dt: float) -> Self:
+        """The same town, each street long enough for steps of ``dt`` seconds in both directions.
+
+        Streets that are too short become as long as a vehicle drives in ``dt``; their capacity stays, and so
+        does what they hold, but for those that hold less than the diagram needs: 2 capacity dt, or more where
+        they are longer. Each change is a line in ``repairs``.
+        Raises: TownError: ``dt`` is none.
+        """
+        length, storage = fitted(dt, self.length, self.speed, self.capacity, self.storage)
+        changed = np.flatnonzero((length != self.length) | (storage != self.storage))
+        if not len(changed):
+            return self
+        lines = [self._change(at, float(length[at]), float(storage[at])) for at in changed.tolist()]
+        return replace(
+            self,
+            length=length,
+            storage=storage,
+            wave=wave_of(length, self.speed, self.capacity, storage),
+            repairs=(*self.repairs, *(f"{line}, for steps of {dt:g} s" for line in lines)),
+        )
+
+    def _change(self, at: int, length: float, storage: float) -> str:
+        """What ``fit`` does to one street."""
+        id = self.street_ids[at]
+        about = f"{self.where[id]}: street {id}" if id in self.where else f"street {id}"
+        said = []
+        if length != self.length[at]:
+            said.append(f"lengthened from {self.length[at]:.4g} to {length:.4g} m")
+        if storage != self.storage[at]:
+            said.append(f"holds {storage:.4g} vehicles instead of {self.storage[at]:.4g}")
+        return f"{about}: {', '.join(said)}"
+
     def describe(self) -> list[dict[str, Any]]:
         """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, and the line
         from end to end.
@@ -165,7 +293,9 @@ class Town:
                 "length_m": _short(length),
                 "k_jam": float(f"{jam:.4g}"),
                 "lanes": _short(lanes),
-                "points": [points[start], points[end]],
+                "points": [[_short(x), _short(y)] for x, y in self.shapes[id]]
+                if id in self.shapes
+                else [points[start], points[end]],
             }
             for id, start, end, length, jam, lanes in zip(
                 self.street_ids,
@@ -201,120 +331,3 @@ def _grid_turns(
 def _even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[str, float]:
     out = [f"{places[here]}-{places[there]}" for there in _neighbours(*here) if there in places]
     return {id: 1 / len(out) for id in out}
-
-
-def _flow(streets: Sequence[Street]) -> dict[str, Any]:
-    """What flows along each street, by the names of the town's arrays.
-
-    By the triangular fundamental diagram: free speed up to capacity, then down to the jam.
-    """
-    length, speed, capacity, jam, lanes = (
-        np.array([getattr(street, name) for street in streets], float)
-        for name in ("length", "speed", "capacity", "jam_density", "lanes")
-    )
-    wave = capacity / (jam - capacity / speed)
-    flow = {"length": length, "speed": speed, "wave": wave, "capacity": capacity}
-    return {**flow, "storage": jam * length, "lanes": lanes}
-
-
-def _check(streets: Sequence[Street]) -> None:
-    if not streets:
-        raise TownError("town: a town has at least one street")
-    seen = set()
-    for street in streets:
-        if street.id in seen:
-            raise TownError(f"street {street.id}: there are two; street ids must differ")
-        seen.add(street.id)
-        for name, (least, most, unit) in BOUNDS.items():
-            _within(f"street {street.id}: {name}", getattr(street, name), least, most, unit)
-        if street.capacity >= street.jam_density * street.speed:
-            raise TownError(f"street {street.id}: no density below the jam's carries its capacity")
-
-
-def _within(what: str, value: Any, least: float, most: float, unit: str = "") -> float:
-    """The number. Raises: TownError: it is none, or out of bounds."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TownError(f"{what} is {value!r}, not a number") from None
-    if not least <= number <= most:
-        raise TownError(f"{what} is {number:g}; it must be from {least:g} to {most:g} {unit}".rstrip())
-    return number
-
-
-def _weights(
-    streets: Sequence[Street],
-    index: Mapping[str, int],
-    origins: Mapping[str, Mapping[str, float]],
-    priorities: Mapping[str, float],
-    origin_priorities: Mapping[str, float],
-) -> Floats:
-    """(F,) how much each feeder counts where several want the same street."""
-    for id, weight in priorities.items():
-        if id not in index:
-            raise TownError(f"priority of the unknown street {id}")
-        _within(f"street {id}: the priority of {id}", weight, *WEIGHTS)
-    for id, weight in origin_priorities.items():
-        if id not in origins:
-            raise TownError(f"origin at {id}: a priority, but no such origin")
-        _within(f"origin at {id}: its priority", weight, *WEIGHTS)
-    fed = {
-        junction: sum(streets[index[id]].capacity for id, ratio in to.items() if ratio > 0)
-        for junction, to in origins.items()
-    }
-    weights = [priorities.get(street.id, street.capacity) for street in streets]
-    return np.array(weights + [origin_priorities.get(id, fed[id]) for id in origins], float)
-
-
-def _positions(junctions: Sequence[str], positions: Mapping[str, tuple[float, float]]) -> Floats:
-    """(J, 2) where the junctions lie. Raises: TownError: nowhere."""
-    places = [positions.get(id, (0.0, 0.0)) for id in junctions]
-    for id, place in zip(junctions, places, strict=True):
-        x, y = place
-        for number in (x, y):
-            _within(f"junction {id}: its position", number, -1e9, 1e9, "m")
-    return np.array(places, float)
-
-
-def _movements(
-    streets: Sequence[Street],
-    index: Mapping[str, int],
-    turns: Mapping[str, Mapping[str, float]],
-    origins: Mapping[str, Mapping[str, float]],
-) -> list[tuple[int, int, float]]:
-    """(feeder, street, ratio) in the order of the feeders."""
-    junctions = {junction for street in streets for junction in (street.start, street.end)}
-    rows = []
-    for id, to in turns.items():
-        if id not in index:
-            raise TownError(f"street {id}: unknown street in the turns of {id}")
-        rows += _fan(f"street {id}", index[id], streets[index[id]].end, streets, index, to)
-    for number, (junction, to) in enumerate(origins.items(), len(index)):
-        if junction not in junctions:
-            raise TownError(f"origin at {junction}: there is no street at the unknown junction {junction}")
-        if abs(sum(to.values()) - 1) > 1e-9:
-            raise TownError(f"origin at {junction}: the ratios of the origin at {junction} must add up to 1")
-        rows += _fan(f"origin at {junction}", number, junction, streets, index, to)
-    return sorted(rows)
-
-
-def _fan(
-    name: str,
-    feeder: int,
-    junction: str,
-    streets: Sequence[Street],
-    index: Mapping[str, int],
-    to: Mapping[str, float],
-) -> list[tuple[int, int, float]]:
-    """The movements of one feeder, checked."""
-    if any(id not in index for id in to):
-        raise TownError(f"{name}: unknown street in the turns of {name.removeprefix('street ')}")
-    for id in to:
-        if streets[index[id]].start != junction:
-            raise TownError(f"{name}: {id} does not begin where {name.removeprefix('street ')} ends")
-    if not (min(to.values(), default=0) >= 0 and sum(to.values()) <= 1 + 1e-9):
-        raise TownError(
-            f"{name}: turning ratios of {name.removeprefix('street ')} must be positive "
-            "and add up to at most 1"
-        )
-    return [(feeder, index[id], ratio) for id, ratio in to.items() if ratio > 0]

@@ -66,9 +66,15 @@ class Signals:
         return cls(zeros, zeros, zeros)
 
     @classmethod
-    def two_phase(cls, town: Town, *, cycle: float = 60.0, seed: int = 0) -> Signals:
-        """One phase for east-west and one for north-south wherever three or more streets meet.
+    def of(cls, town: Town, *, seed: int = 0) -> Signals:
+        """The plans that the town came with; without them two phases."""
+        return cls.two_phase(town, seed=seed) if town.plans is None else cls(*town.plans)
 
+    @classmethod
+    def two_phase(cls, town: Town, *, cycle: float = 60.0, seed: int = 0) -> Signals:
+        """One phase for east-west and one for north-south wherever the town has lights.
+
+        That is where three or more streets meet, if nothing else is known.
         Offsets differ from junction to junction (seeded); the split is even, all-red times excepted.
         Raises: TownError: the cycle has no room for two greens.
         """
@@ -78,7 +84,7 @@ class Signals:
         approaches = np.bincount(town.end, minlength=len(town.junction_ids))
         along = town.positions[town.end] - town.positions[town.start]
         is_vertical = np.abs(along[:, 1]) > np.abs(along[:, 0])
-        has_light = approaches[town.end] >= 3
+        has_light = (approaches >= 3 if town.lit is None else town.lit)[town.end]
         green = np.full(len(town.street_ids), cycle / 2 - ALL_RED)
         begin = offsets[town.end] + np.where(is_vertical, cycle / 2, 0.0)
         return cls(np.where(has_light, cycle, 0.0), begin, green)

@@ -56,8 +56,8 @@ class Simulator:
         self.step = step
         self.town = town
         self.engine = ENGINES[engine](town, dt)
-        self.signals = Signals.two_phase(town, seed=seed) if signals is None else signals
-        self.demand: Rates = Demand(len(town.origins), seed=seed) if demand is None else demand
+        self.signals = Signals.of(town, seed=seed) if signals is None else signals
+        self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
@@ -150,3 +150,12 @@ class Simulator:
             "left": self.engine.gone,
             "waiting": waiting,
         }
+
+
+def _demand_of(town: Town, seed: int) -> Rates:
+    """What the town's files tell; else rush hours, of as much as its streets carry where that is known."""
+    if town.demand is not None:
+        return town.demand
+    if town.inflow is not None:
+        return Demand(len(town.origins), level=town.inflow, seed=seed)
+    return Demand(len(town.origins), seed=seed)

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import copy
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +33,7 @@ from support.running import ROOT, environment, free_port, radiod
 pytestmark = pytest.mark.e2e
 
 SECONDS = 30
+BIG = 256 << 10
 PYTHON = {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}", "PYTHONUNBUFFERED": "1"}
 
 
@@ -57,6 +60,7 @@ class Calc(Service):
         self.rpc_trig = Trig()
         self.canceled = threading.Event()
         self.seen = threading.Event()
+        self.made = 0
 
     def rpc_add(self, a: float, b: float = 0) -> float:
         """The sum."""
@@ -83,6 +87,16 @@ class Calc(Service):
                 await asyncio.sleep(0)
         finally:
             self.canceled.set()
+
+    def rpc_big(self, n):
+        for number in range(n):
+            self.made = number + 1
+            yield bytes(BIG)
+
+    async def rpc_abig(self, n):
+        for number in range(n):
+            self.made = number + 1
+            yield bytes(BIG)
 
     async def rpc_greedy(self):
         try:
@@ -139,7 +153,9 @@ class Calc(Service):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("services"), configuration()) as server:
+    # Results that are larger than usual come from one process here, and all go back to it.
+    text = configuration(max_backlog_bytes=1 << 30)
+    with radiod(tmp_path_factory.mktemp("services"), text) as server:
         yield server
 
 
@@ -251,6 +267,12 @@ class TestCalling:
         assert {"add", "trig", "const"} <= set(dir(proxy))
         assert "half" in dir(proxy.trig)
         assert "iter" in dir(proxy.add)
+
+    def test_a_proxy_is_copied_and_looked_at_without_a_call(self, proxy, other):
+        before = calls_sent(other)
+        assert repr(copy.copy(proxy).add) == "<proxy of rpc.calc.add>"
+        assert not hasattr(proxy, "_repr_html_")
+        assert calls_sent(other) == before
 
     def test_a_signature_is_told(self, proxy, other):
         told = other.call("radiod.rpc.describe", "rpc.calc.add")["signature"]
@@ -397,6 +419,22 @@ class TestProgress:
         with pytest.raises(CallCanceled, match="too slow"):
             deque(map(got.append, iteration), 0)
         assert got == list(range(len(got)))
+
+    @pytest.mark.parametrize("name", ["big", "abig"])
+    def test_a_generator_is_not_faster_than_its_line(self, server, calc, proxy, name):
+        driver = calc.radio._radio.driver if isinstance(calc.radio, Radio) else calc.radio.driver
+        iteration = proxy[name].iter(400)
+        next(iteration)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_for(lambda: not driver.can_write.is_open)
+            made = calc.made
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        assert made < 400
+        with iteration:
+            for _ in range(made):
+                assert len(next(iteration)) == BIG
 
     def test_plain_calls(self, calc, other):
         got = []

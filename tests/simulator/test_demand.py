@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulator.demand import Demand
+from simulator.demand import Demand, DemandTable
 from simulator.errors import TownError
 
 DAY = 7200.0
@@ -73,3 +73,40 @@ def test_one_number_is_no_list_of_rates():
 def test_a_day_that_cannot_be_is_refused(changes, text):
     with pytest.raises(TownError, match=f"^{text}"):
         Demand(**{"origins": 3, **changes})
+
+
+def test_each_origin_may_have_a_level_of_its_own():
+    rates = Demand(3, level=np.array([0.0, 1.0, 10.0]), low=1.0, seed=3).rates(0.0)
+    assert rates[0] == 0
+    assert 0.6 <= rates[1] <= 1.4
+    assert 6 <= rates[2] <= 14
+
+
+@pytest.mark.parametrize("level", [[0.1], [0.1, -1.0], [0.1, np.nan]])
+def test_levels_that_cannot_be_are_refused(level):
+    with pytest.raises(TownError, match=r"^demand: "):
+        Demand(2, level=np.array(level))
+
+
+# --- Tables
+
+
+def test_a_table_holds_from_a_rows_begin_to_its_end():
+    table = DemandTable(2, [(0, 0.0, 60.0, 0.5), (0, 30.0, 90.0, 0.25), (1, 10.0, 20.0, 1.0)])
+    rates = {time: table.rates(time).tolist() for time in (-1, 0, 9.9, 10, 20, 30, 60, 90, 0)}
+    assert rates == {
+        **{-1: [0, 0], 0: [0.5, 0], 9.9: [0.5, 0], 10: [0.5, 1], 20: [0.5, 0]},
+        **{30: [0.75, 0], 60: [0.25, 0], 90: [0, 0]},
+    }
+
+
+def test_a_table_without_rows_is_no_demand():
+    assert DemandTable(2, []).rates(5.0).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "row", [(2, 0, 1, 1), (-1, 0, 1, 1), (0, np.nan, 1, 1), (0, 0, np.inf, 1), (0, 0, 1, -1)]
+)
+def test_a_table_that_cannot_be_is_refused(row):
+    with pytest.raises(TownError, match=r"^demand: "):
+        DemandTable(2, [row])

@@ -1,5 +1,7 @@
 """Traffic lights: who has one, and when it is green."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -139,3 +141,22 @@ def test_plans_that_cannot_be_are_refused(plan, text):
 def test_a_cycle_without_room_for_two_phases_is_refused(town, cycle):
     with pytest.raises(TownError, match=r"^signals: a cycle of .* s; two phases need more than 6 s"):
         Signals.two_phase(town, cycle=cycle)
+
+
+# --- What towns come with
+
+
+def test_a_town_may_say_where_its_lights_are(town):
+    lit = np.array([id == "r1c1" for id in town.junction_ids])
+    signals = Signals.of(replace(town, lit=lit))
+    ends = [town.street_ids[at].partition("-")[2] for at in np.flatnonzero(signals.has_light)]
+    assert ends == ["r1c1"] * 4
+
+
+def test_a_town_may_come_with_plans(town):
+    streets = len(town.street_ids)
+    plans = np.zeros((3, streets))
+    plans[:, 5] = 90, 10, 30
+    signals = Signals.of(replace(town, plans=plans))
+    assert np.flatnonzero(signals.has_light).tolist() == [5]
+    assert [bool(signals.green(time)[5]) for time in (9, 10, 39, 40)] == [False, True, True, False]

@@ -81,6 +81,9 @@ class Proxy:
         self._proxy = proxy
 
     def __getattr__(self, name: str) -> Proxy:
+        # Whoever copies objects asks for these before they are there.
+        if name in ("_radio", "_proxy"):
+            raise AttributeError(name)
         return Proxy(self._radio, getattr(self._proxy, name))
 
     def __getitem__(self, name: str) -> Proxy:

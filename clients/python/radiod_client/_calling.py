@@ -211,7 +211,7 @@ class Proxy:
 
     def __getattr__(self, name: str) -> Proxy:
         if name.startswith("_"):
-            raise AttributeError(f"{self._name} has no procedures that begin with _: use [{name!r}]")
+            raise AttributeError(f"{name}: a procedure that begins with _ is found by [{name!r}]")
         return self[name]
 
     def __getitem__(self, name: str) -> Proxy:

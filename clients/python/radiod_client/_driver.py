@@ -185,6 +185,7 @@ class Driver:
     def flush(self) -> None:
         """Do what the core wants done: behind whatever it was told."""
         core = self.core
+        core.is_stirred = False
         data = core.outgoing()
         if data and self.transport is not None:
             self.transport.write(data)
@@ -260,7 +261,13 @@ class Driver:
             self._turn = self._call_at(time.monotonic(), self._work)
         elif was_working and transport is not None:
             transport.resume()
-        self.flush()
+        if self.core.is_stirred:
+            self.flush()
+        else:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Behind a turn that brought events, and nothing else."""
 
     def lost(self, transport: Transport, error: BaseException | None) -> None:
         """The connection is gone: what came before is handled first."""

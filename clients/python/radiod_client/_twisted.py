@@ -239,6 +239,9 @@ class Driver(_driver.Driver):
     def flush(self) -> None:
         """Do what the core wants done, and then what it told."""
         super().flush()
+        self._settle()
+
+    def _settle(self) -> None:
         if self._soon and not self._is_draining:
             self._context.run(self._drain)
 

@@ -1,0 +1,1 @@
+"""Towns that are made up: one module a kind, each makes a ``Draft``."""
