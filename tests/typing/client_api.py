@@ -1,4 +1,4 @@
-"""What users of the Python client may write, in its three faces; mypy reads this, nobody runs it.
+"""What users of the Python client may write, in its faces; mypy reads this, nobody runs it.
 
 Where a line must be wrong it is ignored by its error's code, and mypy reports an ignored line that is right.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import ssl
 from typing import Any, assert_type
 
-from radiod_client import CallError, Gap, LoginRefused, Radio, Sample, aio
+from radiod_client import CallError, Gap, HttpPublisher, LoginRefused, Radio, Sample, aio, tx
+from twisted.internet.defer import Deferred
 
 
 def blocking() -> None:
@@ -67,6 +68,33 @@ async def on_asyncio() -> None:
         await kept.close()
         async with channel.stream("run 7") as stream:
             await stream.put(1, end=True)
+
+
+async def on_twisted() -> None:
+    async with tx.Radio("https://example.com", authid="joe", ticket="x", endpoint=None) as radio:
+        channel = radio.channel("sample_net")
+        async for sample in channel.listen(last=3):
+            assert_type(sample, Sample)
+        listening = await channel.listen()
+        assert_type(listening.get(timeout=1), Deferred[Sample])
+        assert_type(listening.close(), Deferred[None])
+        assert_type(channel.publish({}, acknowledge=False), Deferred[int | None])
+        channel.publish()  # type: ignore[call-arg]
+        assert_type(channel.latest(), Deferred[Sample | None])
+        assert_type(radio.create("x"), Deferred[tx.Created])
+        async with channel.writer() as writer:
+            assert_type(writer.put(1), Deferred[bool])
+        assert_type(radio.close(), Deferred[None])
+
+
+def over_http() -> None:
+    with HttpPublisher("https://example.com", "key", "sample_net", timeout=5) as publisher:
+        assert_type(publisher.publish({"speed": 1}), int)
+        assert_type(publisher.run([{}], 1.0, rest=True), int)
+        assert_type(publisher.readers, int | None)
+    on_treq = tx.HttpPublisher("https://example.com", "key", "sample_net")
+    assert_type(on_treq.publish({}), Deferred[int])
+    assert_type(on_treq.run(lambda: {}, 0.5), Deferred[int])
 
 
 def errors(error: Exception) -> str:
