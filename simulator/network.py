@@ -20,6 +20,7 @@ from simulator.errors import TownError
 from simulator.fitting import fitted, wave_of
 from simulator.importers import geojson, gmns, osm, sumo, tntp, uxsim
 from simulator.importers.reading import Path
+from simulator.layouts.blocks import blocks
 from simulator.layouts.radial import radial
 from simulator.layouts.ring import ring
 from simulator.looks import Floats, Ints, Truths, warnings_of
@@ -153,6 +154,15 @@ class Town:
         Raises: TownError: fewer than 1 ring or 3 spokes, or more than 100 or 200.
         """
         return cls.from_draft(radial(rings, spokes)).fit(1.0)
+
+    @classmethod
+    def blocks(cls, rows: int, columns: int, *, seed: int = 0) -> Self:
+        """Blocks of 160 m between wide arterials, with one-way pairs and a river that few bridges cross.
+
+        Vehicles start and end at every junction. Ids: junction ``r3c4``, street ``r3c4-r3c5``.
+        Raises: TownError: fewer than 4 rows or columns, or more than 300.
+        """
+        return cls.from_draft(blocks(rows, columns, seed)).fit(1.0)
 
     @classmethod
     def ring(cls, streets: int, length: float = 500.0) -> Self:
