@@ -70,7 +70,7 @@ help:
 	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
 run: $(VENV)/.run
-	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)'
+	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)' $(if $(UNITS),--units '$(UNITS)')
 
 quick: $(VENV)/.dev
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web

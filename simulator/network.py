@@ -290,6 +290,13 @@ class Town:
             said.append(f"holds {storage:.4g} vehicles instead of {self.storage[at]:.4g}")
         return f"{about}: {', '.join(said)}"
 
+    def bounds(self) -> tuple[Point, Point]:
+        """The least and the greatest x and y of all that is drawn, metres."""
+        bends = [point for line in self.shapes.values() for point in line]
+        places = np.concatenate([self.positions, np.array(bends, float).reshape(-1, 2)])
+        (left, below), (right, above) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
+        return (left, below), (right, above)
+
     def describe(self) -> list[dict[str, Any]]:
         """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, and the line
         from end to end.
