@@ -26,13 +26,13 @@ PYTHON313_TESTS ?= tests --ignore=tests/stream_service --ignore=tests/release \
 	--deselect tests/e2e/test_vanished.py::test_whoever_is_only_silent_stays \
 	--deselect 'tests/test_chaos.py::test_a_short_scenario_is_ok[no_tmp]'
 COMPILED := build/compiled
-SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*' -type f)
+SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*')
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
 # Of what is around the server: pages, units, tools. It is no other for being compiled.
-AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py page.py \
+AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py octave_client.py page.py \
     radioctl.py schemathesis.py sell.py service.py switches.py systemd.py watching.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=

@@ -51,6 +51,11 @@ TEST = [
     # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
     "cent>=5.2",
     "crossbarhttprequests>=0.1.6",
+    # For clients/examples/django.
+    "django>=5.2",
+    # Extras of the Python client's command: recordings as Parquet, plots as PNG.
+    "pyarrow>=18",
+    "matplotlib>=3.8",
     # The reference library that verifies webhooks.
     "standardwebhooks>=1.0",
 ]

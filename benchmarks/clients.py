@@ -1,8 +1,8 @@
-"""CPU that an event costs its listener: the Python client beside Autobahn, in bursts, in one run.
+"""CPU that an event costs its listener: the Python client beside Autobahn, in alternating turns of one run.
 
-``PYTHONPATH=.:tests:clients/python python benchmarks/clients.py``: 100 events of 100 bytes in a write,
-``--rate`` of them a second; microseconds of the listening process's CPU from its first event to its last,
-medians of turns.
+``PYTHONPATH=.:tests:clients/python python benchmarks/clients.py``: microseconds of the listening process's
+CPU from its first event to its last, medians of turns, and the ratio to Autobahn (asyncio, JSON).
+``--only single`` and ``--listeners "aio msgpack,autobahn json"`` choose. A face is one of ``FACES``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,43 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from radiod_client import Radio, aio
 from support.config import configuration
 from support.running import environment, radiod
 
-BURST = 100
-DATA = "x" * 100
-LISTENERS = ["aio msgpack", "aio json", "blocking msgpack", "autobahn json", "autobahn msgpack"]
+LISTENERS = [
+    "aio msgpack",
+    "aio json",
+    "blocking msgpack",
+    "blocking json",
+    "tx msgpack",
+    "tx json",
+    "autobahn json",
+    "autobahn msgpack",
+]
+STANDARD = "autobahn json"
+
+
+class Load(NamedTuple):
+    """``burst`` events of ``size`` bytes in one write, ``rate`` of them a second, ``count`` in all."""
+
+    size: int
+    burst: int
+    rate: int
+    count: int
+    target: float
+    """Of what Autobahn takes."""
+
+
+LOADS = {
+    "bursts": Load(100, 100, 5_000, 20_000, 1 / 12),
+    "single": Load(100, 1, 1_000, 5_000, 0.6),
+    "10 kB": Load(10_000, 5, 1_000, 4_000, 1 / 4),
+}
 
 
 class Meter:
@@ -62,6 +90,23 @@ def listen_blocking(url: str, serializer: str, count: int) -> None:
             meter.event()
 
 
+def listen_tx(url: str, serializer: str, count: int) -> None:
+    from radiod_client import tx
+    from twisted.internet.defer import Deferred
+    from twisted.internet.task import react
+
+    async def listen() -> None:
+        meter = Meter(count)
+        async with tx.Radio(url, serializer=serializer) as radio:
+            listening = await radio.channel("bench").listen(size=100_000, queue=100_000)
+            print("ready", flush=True)
+            async for sample in listening:
+                assert sample.gap is None
+                meter.event()
+
+    react(lambda reactor: Deferred.fromCoroutine(listen()))
+
+
 def listen_autobahn(url: str, serializer: str, count: int) -> None:
     from autobahn.asyncio.component import Component, run
 
@@ -78,55 +123,74 @@ def listen_autobahn(url: str, serializer: str, count: int) -> None:
     run([component], log_level="error")
 
 
-async def publish(url: str, count: int, rate: int) -> None:
+async def publish(url: str, load: Load) -> None:
     """Bursts, each in one write."""
     async with aio.Radio(url) as radio:
-        payload = radio.codec.payload([DATA])
-        for _ in range(count // BURST):
-            for _ in range(BURST):
+        payload = radio.codec.payload(["x" * load.size])
+        begun = time.monotonic()
+        for turn in range(load.count // load.burst):
+            for _ in range(load.burst):
                 radio._core().requests.tell(16, [{}, "bench", payload])
             radio._flush()
-            await asyncio.sleep(BURST / rate)
+            due = begun + (turn + 1) * load.burst / load.rate
+            # Never two at once to catch up: a burst is what was asked for.
+            await asyncio.sleep(max(due - time.monotonic(), 0.5 * load.burst / load.rate))
 
 
-def cost(url: str, listener: str, count: int, rate: int) -> float:
+def cost(url: str, listener: str, load: Load) -> float:
     """Of one event."""
-    command = [sys.executable, __file__, "--listen", listener, "--url", url, "--count", str(count)]
+    command = [sys.executable, __file__, "--listen", listener, "--url", url, "--count", str(load.count)]
     paths = {**environment(), "PYTHONPATH": ":".join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=paths, text=True) as process:
         assert process.stdout is not None
         while process.stdout.readline() != "ready\n":
             assert process.poll() is None
-        asyncio.run(publish(url, count, rate))
+        asyncio.run(publish(url, load))
         figure = float(process.stdout.readline())
         process.kill()
     return figure
 
 
+FACES: dict[str, Callable[[str, str, int], object]] = {
+    "aio": lambda *told: asyncio.run(listen_aio(*told)),
+    "blocking": listen_blocking,
+    "tx": listen_tx,
+    "autobahn": listen_autobahn,
+}
+
+
+def measure(name: str, load: Load, listeners: list[str], turns: int) -> None:
+    """All listeners, each once a turn; and print what came out."""
+    with tempfile.TemporaryDirectory() as folder, radiod(Path(folder), configuration()) as server:
+        costs: dict[str, list[float]] = {listener: [] for listener in listeners}
+        for _ in range(turns):
+            for listener in listeners:
+                costs[listener].append(cost(server.url, listener, load))
+    medians = {listener: statistics.median(figures) for listener, figures in costs.items()}
+    print(f"{name}: {load.size} bytes, {load.burst} at once, {load.rate}/s; target {load.target:.3f}")
+    for listener, figures in costs.items():
+        ratio = f"{medians[listener] / medians[STANDARD]:6.3f}" if STANDARD in medians else ""
+        print(
+            f"{listener:20} {medians[listener]:7.1f} µs {ratio}  ({min(figures):.1f}-{max(figures):.1f})",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--rate", type=int, default=5_000)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--only", choices=LOADS, action="append")
+    parser.add_argument("--listeners", default=",".join(LISTENERS))
     parser.add_argument("--listen")
     parser.add_argument("--url", default="")
+    parser.add_argument("--count", type=int)
     options = parser.parse_args()
     if options.listen:
         kind, serializer = options.listen.split()
-        if kind == "aio":
-            asyncio.run(listen_aio(options.url, serializer, options.count))
-        else:
-            {"blocking": listen_blocking, "autobahn": listen_autobahn}[kind](
-                options.url, serializer, options.count
-            )
+        FACES[kind](options.url, serializer, options.count)
         return
-    with tempfile.TemporaryDirectory() as folder, radiod(Path(folder), configuration()) as server:
-        costs: dict[str, list[float]] = {listener: [] for listener in LISTENERS}
-        for _ in range(options.turns):
-            for listener in LISTENERS:
-                costs[listener].append(cost(server.url, listener, options.count, options.rate))
-    for listener, figures in costs.items():
-        print(f"{listener:20} {statistics.median(figures):7.1f} µs  ({min(figures):.1f}-{max(figures):.1f})")
+    for name in options.only or LOADS:
+        measure(name, LOADS[name], options.listeners.split(","), options.turns)
 
 
 if __name__ == "__main__":

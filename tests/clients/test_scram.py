@@ -33,7 +33,7 @@ class Users:
 
 def login(exchange, authid, users):
     """The whole of it. Returns: WELCOME's authextra. Raises: Denied."""
-    scram = Scram(users, UnknownUsers([], "pepper", elsewhere=["wamp-scram"]), RandomIds())
+    scram = Scram(users, UnknownUsers([users.user], "pepper"), RandomIds())
     asked = scram.begin(details(authid, nonce=exchange.nonce))
     if not hasattr(asked, "answer"):
         found = []

@@ -1,6 +1,8 @@
 """The Python client's writers, on a clock that stands: what the server says of demand, over all sessions."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from radiod_client import CallError, Disconnected
 from support.fake_radio import Client, Radio
 
@@ -170,3 +172,35 @@ def test_demand_can_be_listened_to_besides(radio, client):
     radio.want(False)
     client.settle()
     assert (writer.wanted, len(got)) == (False, 1)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("want"), st.booleans()),
+            st.tuples(st.just("cut"), st.none()),
+            st.tuples(st.just("read"), st.integers(1, 60)),
+            st.tuples(st.just("pass"), st.sampled_from([0.05, 0.3, 1.0])),
+        ),
+        max_size=40,
+    )
+)
+def test_any_order_of_demand_cuts_and_reads_ends_in_the_truth(steps):
+    radio = Radio()
+    client = Client(radio).start()
+    writer = opened(client)
+    for what, amount in steps:
+        if what == "want":
+            radio.want(amount)
+        elif what == "cut":
+            client.cut()
+        elif what == "read":
+            client.move(amount, 3)
+        else:
+            client.now += amount
+            client.core.tick()
+            client.move(0)
+    client.sleep(60)
+    client.settle()
+    assert writer.wanted is radio.is_wanted
+    assert writer.readers == int(radio.is_wanted)

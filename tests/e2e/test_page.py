@@ -25,7 +25,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from support.browsers import NEEDS_CHROMIUM, PATIENCE, chromium
-from websockets.sync.server import Server, ServerConnection, serve
 
 from simulator import Simulator, Town
 from simulator.maps import parts, topic
@@ -445,93 +444,3 @@ def test_a_map_in_parts_is_put_together_and_each_street_has_its_own_jam(page: Pa
         assert page.find("#tip-density").text in (
             f"{per_km} per km, {share} % of jam" for share in (25, 100, 400)
         )
-
-
-class Liar:
-    """A WAMP router that answers as told; ``answers``: a message's first two members -> what to send."""
-
-    def __init__(self, answers: dict[tuple[int, str], list[str | bytes]]) -> None:
-        self._answers = answers
-        self.heard: list[Any] = []
-        self._left = threading.Event()
-        self._server: Server = serve(self._talk, "127.0.0.1", 0, subprotocols=["wamp.2.json"])  # type: ignore[list-item]
-        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def _talk(self, connection: ServerConnection) -> None:
-        for text in connection:
-            message = json.loads(text)
-            self.heard.append(message)
-            for answer in self._answers.get((message[0], json.dumps(message[1])), []):
-                connection.send(answer)
-        self._left.set()
-
-    def stop(self) -> None:
-        """Returns once its client has left."""
-        self._left.wait(PATIENCE)
-        self._server.shutdown()
-
-
-def test_the_client_survives_what_no_router_should_send_and_rejects_with_the_uri(page: Page) -> None:
-    nonsense: list[str | bytes] = [
-        "",
-        "{",
-        "null",
-        "7",
-        "[]",
-        "[null]",
-        "[36]",
-        '[36,1,2,[],""]',
-        "[2]",
-        '[33,"1",2]',
-        "[8,32]",
-        b"\0",
-    ]
-    events: list[str | bytes] = [
-        "[36,9,1,{},[1]]",
-        '[36,9,1,{},null,{"a":1}]',
-        "[36,9,1,{}]",
-        "[36,9,1,{},{}]",
-        "[36,77,1,{}]",
-    ]
-    liar = Liar(
-        {
-            (1, '"radio"'): [*nonsense, "[36,9,1,{},[0]]", "[2,5,{}]", "[2,5,{}]", *nonsense],
-            (32, "1"): ["[33,1,9]", *events, "[33,99,99]"],
-            (32, "2"): ['[8,32,2,{},"wamp.error.not_authorized",["no"]]'],
-            (48, "3"): ["[50,99,{}]", '[8,48,3,{},"wamp.error.no_such_procedure"]'],
-            (48, "4"): ["[50,4,{},[7]]"],
-        }
-    )
-    try:
-        outcome = page.driver.execute_async_script(
-            """
-            const [url, done] = arguments;
-            import("/static/wamp.js").then(async ({ WampClient }) => {
-              const heard = [], states = [], problems = [];
-              const client = new WampClient({
-                url, onState: ({ state }) => states.push(state), onProblem: () => problems.push(1) });
-              const first = client.subscribe("a", ({ args, kwargs }) => heard.push([args, kwargs]));
-              client.start();
-              await first.ready;
-              const refused = await client.subscribe("b", () => {}).ready.catch((error) => error.uri);
-              const missing = await client.call("c").catch((error) => error.uri);
-              const result = await client.call("d");
-              client.stop();
-              const late = await client.call("e").catch((error) => error.uri);
-              done({ heard, states, refused, missing, late, result: result.args, problems: problems.length });
-            });
-            """,
-            liar.url,
-        )
-    finally:
-        liar.stop()
-    assert outcome["heard"] == [[[1], {}], [[], {"a": 1}], [[], {}]]
-    assert outcome["states"] == ["connecting", "open", "closed"]
-    assert outcome["refused"] == "wamp.error.not_authorized"
-    assert outcome["missing"] == "wamp.error.no_such_procedure"
-    assert outcome["late"] == "radiod.error.unavailable"
-    assert outcome["result"] == [7]
-    assert outcome["problems"] >= 2 * 12
-    assert liar.heard[0] == [1, "radio", {"roles": {"subscriber": {}, "caller": {}}}]
-    assert liar.heard[-1][0] == 6

@@ -378,7 +378,35 @@ class TestWhereItRuns:
             other.channel("kept").publish(None)
         for thread in threads:
             thread.join(SECONDS)
+            assert not thread.is_alive()
         assert sorted(got) == list(range(50))
+
+    def test_one_listening_shared_by_tasks_gives_each_sample_once(self, server, other):
+        async def play():
+            async with aio.Radio(server.url, timeout=SECONDS) as radio:
+                listening = await radio.channel("kept").listen()
+
+                async def take():
+                    return [(await listening.get(SECONDS)).data for _ in range(10)]
+
+                with pytest.raises(TimeoutError):
+                    await listening.get(0.01)
+                tasks = [asyncio.ensure_future(take()) for _ in range(3)]
+                await asyncio.sleep(0)
+                for n in range(30):
+                    await asyncio.to_thread(other.channel("kept").publish, n)
+                return [n for task in tasks for n in await task]
+
+        assert sorted(run(play())) == list(range(30))
+
+    def test_waiting_in_vain_leaves_nothing(self, radio):
+        listening = radio.channel("quiet").listen()
+        for _ in range(5):
+            with pytest.raises(TimeoutError):
+                listening.get(0.001)
+        with pytest.raises(TimeoutError):
+            listening.get(0)
+        assert listening._inbox._wakes == []
 
     def test_behind_a_fork(self, server, other):
         code = f"""

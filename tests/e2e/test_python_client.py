@@ -421,37 +421,6 @@ def test_tls_and_a_certificate_that_is_for_somebody_else(tmp_path):
             Radio(f"http://127.0.0.1:{port}", connect_timeout=2).connect()
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("channel", ["kept", "uncounted2"])
-def test_a_thousand_cuts_under_500_events_a_second(radio, other, channel):
-    stop, count = threading.Event(), 0
-
-    def publish():
-        nonlocal count
-        while not stop.is_set():
-            other.channel(channel).publish(count)
-            count += 1
-            time.sleep(0.001)
-
-    listening = radio.channel(channel).listen(size=100_000, queue=1_000_000)
-    thread = threading.Thread(target=publish)
-    thread.start()
-    for n in range(1000):
-        cut(radio)
-        time.sleep(n % 7 * 0.01)
-    stop.set()
-    thread.join()
-    wait_for(lambda: radio._radio._driver.core.lasting.subscriptions[channel]._id)
-    other.channel(channel).publish(count)
-    expected, gaps = 0, 0
-    for data, gap in numbers(listening, count):
-        assert data == expected + (gap.lost if gap else 0)
-        gaps += gap is not None
-        expected = data + 1
-    assert expected == count + 1
-    assert bool(gaps) is (channel != "kept")
-
-
 def test_close_from_inside_a_callback(server, other):
     radio = Radio(server.url).connect()
     closed = threading.Event()

@@ -1,9 +1,12 @@
 """Services of the Python client against the real server: functions, generators, proxies, cancels."""
 
 import asyncio
+import contextlib
+import copy
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -25,11 +28,12 @@ from radiod_client import (
 )
 from support.config import configuration
 from support.programs import Program
-from support.running import ROOT, environment, radiod
+from support.running import ROOT, environment, free_port, radiod
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 30
+BIG = 256 << 10
 PYTHON = {**environment(), "PYTHONPATH": f"{ROOT}:{ROOT / 'clients' / 'python'}", "PYTHONUNBUFFERED": "1"}
 
 
@@ -56,6 +60,7 @@ class Calc(Service):
         self.rpc_trig = Trig()
         self.canceled = threading.Event()
         self.seen = threading.Event()
+        self.made = 0
 
     def rpc_add(self, a: float, b: float = 0) -> float:
         """The sum."""
@@ -80,6 +85,23 @@ class Calc(Service):
             for number in range(n):
                 yield number
                 await asyncio.sleep(0)
+        finally:
+            self.canceled.set()
+
+    def rpc_big(self, n):
+        for number in range(n):
+            self.made = number + 1
+            yield bytes(BIG)
+
+    async def rpc_abig(self, n):
+        for number in range(n):
+            self.made = number + 1
+            yield bytes(BIG)
+
+    async def rpc_greedy(self):
+        try:
+            while True:
+                yield 1
         finally:
             self.canceled.set()
 
@@ -131,7 +153,9 @@ class Calc(Service):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with radiod(tmp_path_factory.mktemp("services"), configuration()) as server:
+    # Results that are larger than usual come from one process here, and all go back to it.
+    text = configuration(max_backlog_bytes=1 << 30)
+    with radiod(tmp_path_factory.mktemp("services"), text) as server:
         yield server
 
 
@@ -238,6 +262,17 @@ class TestCalling:
         assert calls_sent(other) == before
         with pytest.raises(TypeError):
             next(proxy.count.iter())
+
+    def test_completion_knows_what_is_below(self, proxy):
+        assert {"add", "trig", "const"} <= set(dir(proxy))
+        assert "half" in dir(proxy.trig)
+        assert "iter" in dir(proxy.add)
+
+    def test_a_proxy_is_copied_and_looked_at_without_a_call(self, proxy, other):
+        before = calls_sent(other)
+        assert repr(copy.copy(proxy).add) == "<proxy of rpc.calc.add>"
+        assert not hasattr(proxy, "_repr_html_")
+        assert calls_sent(other) == before
 
     def test_a_signature_is_told(self, proxy, other):
         told = other.call("radiod.rpc.describe", "rpc.calc.add")["signature"]
@@ -356,10 +391,12 @@ class TestProgress:
         with pytest.raises(CallError, match="one by one"):
             proxy.count(10_001)
 
-    @pytest.mark.parametrize("name", ["count", "acount"])
-    def test_a_break_closes_the_generator(self, proxy, calc, name):
-        for number in proxy[name].iter(10**9):
-            if number == 3:
+    @pytest.mark.parametrize(
+        ("name", "args"), [("count", [10**9]), ("acount", [10**9]), ("greedy", [])], ids=str
+    )
+    def test_a_break_closes_the_generator(self, proxy, calc, name, args):
+        for number in proxy[name].iter(*args):
+            if number in (1, 3):
                 break
         assert calc.canceled.wait(SECONDS)
 
@@ -382,6 +419,22 @@ class TestProgress:
         with pytest.raises(CallCanceled, match="too slow"):
             deque(map(got.append, iteration), 0)
         assert got == list(range(len(got)))
+
+    @pytest.mark.parametrize("name", ["big", "abig"])
+    def test_a_generator_is_not_faster_than_its_line(self, server, calc, proxy, name):
+        driver = calc.radio._radio.driver if isinstance(calc.radio, Radio) else calc.radio.driver
+        iteration = proxy[name].iter(400)
+        next(iteration)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_for(lambda: not driver.can_write.is_open)
+            made = calc.made
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        assert made < 400
+        with iteration:
+            for _ in range(made):
+                assert len(next(iteration)) == BIG
 
     def test_plain_calls(self, calc, other):
         got = []
@@ -577,6 +630,54 @@ with Radio({server.url!r}) as radio:
             process.wait()
 
 
+@pytest.mark.parametrize("how", ["terminate", "kill"], ids=["SIGTERM", "kill -9"])
+def test_a_restart_of_the_server(tmp_path, how):
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        with radiod(tmp_path, configuration(), port) as server:
+            options = {"authid": "joe", "ticket": "joe-ticket", "timeout": SECONDS}
+            radio = stack.enter_context(Radio(server.url, **options))
+            other = stack.enter_context(Radio(server.url, timeout=SECONDS))
+            service = Calc()
+            radio.serve(service, "calc")
+            iteration = other.proxy("calc").acount.iter(10**9)
+            assert next(iteration) == 0
+            getattr(server.process, how)()
+            server.process.wait(SECONDS)
+            with pytest.raises((Disconnected, CallCanceled)):
+                deque(iteration, 0)
+            assert service.canceled.wait(SECONDS)
+        with radiod(tmp_path, configuration(), port):
+            wait_for(lambda: _works(lambda: other.proxy("calc").add(1)))
+            assert list(other.proxy("calc").count.iter(3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("cuts", [15, pytest.param(1000, marks=pytest.mark.soak)])
+def test_under_cuts_of_both_ends_every_call_ends_and_no_answer_is_anothers(server, radio, other, cuts):
+    radio.serve(Calc(), "cuts")
+    ends, stop = [], threading.Event()
+
+    def call(number):
+        while not stop.is_set():
+            try:
+                ends.append(other.proxy("cuts").add(number, 1) - number)
+            except (CallError, Disconnected) as error:
+                ends.append(type(error))
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in (100, 200, 300)]
+    for thread in threads:
+        thread.start()
+    for n in range(cuts):
+        cut((radio, other)[n % 2])
+    stop.set()
+    for thread in threads:
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+    assert set(ends) <= {1, Disconnected, CallError, CallCanceled}
+    wait_for(lambda: _works(lambda: other.proxy("cuts").add(1)))
+    assert radio._radio.serving._running == set()
+
+
 def test_the_lines_of_the_readme(server):
     readme = (ROOT / "clients" / "python" / "README.md").read_text()
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "Service" in block)
@@ -624,6 +725,6 @@ def test_stock_clients_call_ours_and_ours_call_theirs(server, calc, other):
 def _works(action):
     try:
         action()
-    except CallError:
+    except (CallError, Disconnected):
         return False
     return True

@@ -52,6 +52,13 @@ class Calc(Service):
         finally:
             self.canceled.set()
 
+    async def rpc_greedy(self):
+        try:
+            while True:
+                yield 1
+        finally:
+            self.canceled.set()
+
     def rpc_wait(self):
         return Deferred(lambda _: self.canceled.set())
 
@@ -112,9 +119,9 @@ async def test_cancels_reach_the_callee(server):
     async with Radio(server.url, timeout=SECONDS) as radio, Radio(server.url, timeout=SECONDS) as other:
         await radio.serve(service, "calc")
         calc = other.proxy("calc")
-        for name in ("count", "acount"):
-            async for number in calc[name].iter(10**9):
-                if number == 3:
+        for name, args in (("count", [10**9]), ("acount", [10**9]), ("greedy", [])):
+            async for number in calc[name].iter(*args):
+                if number in (1, 3):
                     break
             await until(service.canceled.is_set)
             service.canceled.clear()

@@ -48,7 +48,7 @@ def test_without_a_configuration_it_is_not_served(world):
     ("path", "status"),
     [
         ("/static/style.css", 200),
-        ("/static/wamp.js", 200),
+        ("/static/radiod.js", 200),
         ("/healthz", 200),
         ("/readyz", 503),
         ("/ws", 426),

@@ -16,6 +16,9 @@ from radiod_client._messages import Codec
 __all__ = ["Driver"]
 
 
+READ = 65_536
+
+
 class _Answer:
     """A future."""
 
@@ -48,22 +51,28 @@ class _Answer:
             raise error or late(seconds) from None
 
 
-class _Link(asyncio.Protocol):
+class _Link(asyncio.BufferedProtocol):
     """One connection."""
 
     def __init__(self, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
         self._driver = driver
         self._loop = loop
         self._transport: Any = None
+        # asyncio's other kind of protocol takes 256 KiB anew for each read.
+        self._buffer = memoryview(bytearray(READ))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """There is a connection."""
         self._transport = transport
         self._driver.made(self)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes came."""
-        self._driver.received(self, data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where bytes may be put."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many came."""
+        self._driver.received(self, bytes(self._buffer[:nbytes]))
 
     def pause_writing(self) -> None:
         """The server does not read."""
@@ -140,6 +149,10 @@ class Driver(_driver.Driver):
     def soon(self, action: Callable[..., object], *args: Any) -> None:
         """In the next turn."""
         self._loop.call_soon(action, *args)
+
+    async def turn(self) -> None:
+        """Once around the loop."""
+        await asyncio.sleep(0)
 
     def from_thread(self, action: Callable[..., object], *args: Any) -> None:
         """In the loop's thread."""

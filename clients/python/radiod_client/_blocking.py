@@ -292,4 +292,6 @@ class Registered:
 
     def close(self) -> None:
         """Offer them no longer. Calls that are under way go on."""
+        if self._radio.state in ("closing", "closed"):
+            return
         self._radio._run(self._registered.close())

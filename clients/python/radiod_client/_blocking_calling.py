@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol, TypeVar
 
 from radiod_client import _calling
+from radiod_client.errors import RadioError
 
 __all__ = ["Home", "Host", "Iteration", "Proxy"]
 
@@ -79,6 +81,9 @@ class Proxy:
         self._proxy = proxy
 
     def __getattr__(self, name: str) -> Proxy:
+        # Whoever copies objects asks for these before they are there.
+        if name in ("_radio", "_proxy"):
+            raise AttributeError(name)
         return Proxy(self._radio, getattr(self._proxy, name))
 
     def __getitem__(self, name: str) -> Proxy:
@@ -86,6 +91,13 @@ class Proxy:
 
     def __repr__(self) -> str:
         return repr(self._proxy)
+
+    def __dir__(self) -> list[str]:
+        """For completion in notebooks and shells: what is below, as far as the server tells in a second."""
+        found = list(super().__dir__())
+        with contextlib.suppress(RadioError):
+            found += self._radio._run(self._proxy._names(1.0))
+        return found
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it.

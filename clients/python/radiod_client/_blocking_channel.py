@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -167,7 +168,6 @@ class Listening:
         self._radio = radio
         self._listening = listening
         self._inbox = listening.inbox
-        self._arrival = threading.Event()
 
     @property
     def position(self) -> str | None:
@@ -182,14 +182,26 @@ class Listening:
     def get(self, timeout: float | None = None) -> Sample:
         """The next sample. Raises: TimeoutError; Disconnected: it was closed; CallError: access ended."""
         self._radio._check_process()
-        arrival = self._arrival
+        end = None if timeout is None else time.monotonic() + timeout
+        inbox = self._inbox
         while True:
-            arrival.clear()
-            sample = self._inbox.take(arrival.set)
+            # A lock that somebody else releases: a tenth of a threading.Event, at each sample.
+            arrival = threading.Lock()
+            arrival.acquire()
+            sample = inbox.take(arrival.release)
             if sample is not None:
                 return sample
-            # Nearly always the first wait is long enough; whoever was woken for nothing waits anew.
-            if not arrival.wait(timeout):
+            is_awake = False
+            try:
+                is_awake = arrival.acquire(timeout=_left(end))
+            finally:
+                if not is_awake:
+                    inbox.forget(arrival.release)
+            # None: another thread was faster, or none came in time.
+            sample = inbox.take_or_none()
+            if sample is not None:
+                return sample
+            if not is_awake:
                 raise TimeoutError(f"no sample within {timeout:g} s")
 
     def __iter__(self) -> Iterator[Sample]:
@@ -218,5 +230,10 @@ class Listening:
 
     def __del__(self) -> None:
         # Out of a loop that was left: nobody can take anything any more.
-        if hasattr(self, "_arrival") and not self._listening.is_closed:
+        if hasattr(self, "_inbox") and not self._listening.is_closed:
             self.close()
+
+
+def _left(end: float | None) -> float:
+    """Seconds until then, as locks want it."""
+    return -1 if end is None else min(max(end - time.monotonic(), 0.0), threading.TIMEOUT_MAX)

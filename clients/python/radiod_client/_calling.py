@@ -211,7 +211,7 @@ class Proxy:
 
     def __getattr__(self, name: str) -> Proxy:
         if name.startswith("_"):
-            raise AttributeError(f"{self._name} has no procedures that begin with _: use [{name!r}]")
+            raise AttributeError(f"{name}: a procedure that begins with _ is found by [{name!r}]")
         return self[name]
 
     def __getitem__(self, name: str) -> Proxy:
@@ -219,6 +219,12 @@ class Proxy:
 
     def __repr__(self) -> str:
         return f"<proxy of {self._name}>"
+
+    async def _names(self, seconds: float) -> list[str]:
+        """What is below this name. Raises: RadioError: nobody tells."""
+        told = await self._plan.radio._call("radiod.rpc.describe", [self._name], {}, seconds)
+        below = len(self._name) + 1
+        return sorted({str(each)[below:].partition(".")[0] for each in told["children"]})
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call it.

@@ -71,6 +71,8 @@ class Core:
         self.state = "new"
         self.should_dial = False
         self.should_hang_up = False
+        self.is_stirred = True
+        """Whether there may be something to write, dial, hang up or wait for: else there were only events."""
         self.server: dict[str, Any] = {}
         self.session_id: int | None = None
         self._url = url
@@ -125,7 +127,7 @@ class Core:
         except WireBroken as error:
             self._break(ConnectFailed(str(error)))
             return
-        if wire.is_open and self._session is None:
+        if self._session is None and wire.is_open:
             self._session = Session(self.codec, self._login, wire.send, self._on_open, self._on_session_over)
             self._session.hello()
 
@@ -149,11 +151,18 @@ class Core:
             LOG.exception("a message could not be handled")
             self._break(Disconnected(f"a message could not be handled: {error!r}"))
             return False
+        if wire.is_stirred or session.is_stirred:
+            wire.is_stirred = session.is_stirred = False
+            self._on_stirred(wire)
+        return (len(messages) == most or wire.is_broken) and not self.should_hang_up
+
+    def _on_stirred(self, wire: Wire) -> None:
+        """There were not only events."""
+        self.is_stirred = True
         if wire.is_over:
             self._why = self._why or Disconnected(wire.ending)
             self._told = wire.told if self._told is None else self._told
             self.should_hang_up = True
-        return (len(messages) == most or wire.is_broken) and not self.should_hang_up
 
     def outgoing(self) -> bytes:
         """What is to be written now; once."""
@@ -198,6 +207,7 @@ class Core:
 
     def _break(self, why: RadioError) -> None:
         """This connection is of no use."""
+        self.is_stirred = True
         self._why = self._why or why
         self.should_dial = False
         self.should_hang_up = True

@@ -9,6 +9,9 @@ from itertools import count
 __all__ = ["Deadline", "Deadlines"]
 
 
+SWEEP_AT = 1000
+
+
 class Deadline:
     """One of them; ``cancel`` may come at any time."""
 
@@ -30,12 +33,21 @@ class Deadlines:
         self._clock = clock
         self._heap: list[tuple[float, int, Deadline]] = []
         self._count = count()
+        self._sweep_at = SWEEP_AT
 
     def after(self, seconds: float, action: Callable[[], None]) -> Deadline:
         """Have it happen in so many seconds."""
         deadline = Deadline(self._clock() + seconds, action)
         heapq.heappush(self._heap, (deadline.at, next(self._count), deadline))
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
         return deadline
+
+    def _sweep(self) -> None:
+        """Most are canceled long before their time: those of calls that were answered."""
+        self._heap = [each for each in self._heap if each[2].action is not None]
+        heapq.heapify(self._heap)
+        self._sweep_at = max(SWEEP_AT, 2 * len(self._heap))
 
     def next(self) -> float | None:
         """When ``run`` is wanted next."""

@@ -157,6 +157,10 @@ class Driver:
         """In the next turn."""
         raise NotImplementedError
 
+    async def turn(self) -> None:
+        """Until the loop has looked at its sockets."""
+        raise NotImplementedError
+
     def from_thread(self, action: Callable[..., object], *args: Any) -> None:
         """In the loop's thread, soon: from any other, and for nothing once the loop is gone."""
         raise NotImplementedError
@@ -181,6 +185,7 @@ class Driver:
     def flush(self) -> None:
         """Do what the core wants done: behind whatever it was told."""
         core = self.core
+        core.is_stirred = False
         data = core.outgoing()
         if data and self.transport is not None:
             self.transport.write(data)
@@ -256,7 +261,13 @@ class Driver:
             self._turn = self._call_at(time.monotonic(), self._work)
         elif was_working and transport is not None:
             transport.resume()
-        self.flush()
+        if self.core.is_stirred:
+            self.flush()
+        else:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Behind a turn that brought events, and nothing else."""
 
     def lost(self, transport: Transport, error: BaseException | None) -> None:
         """The connection is gone: what came before is handled first."""

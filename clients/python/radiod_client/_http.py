@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import selectors
@@ -81,7 +80,6 @@ class HttpPublisher:
             ``timeout``, and nothing was published. Disconnected: nobody knows whether it was: a server
             that is killed forgets what it did. TypeError, ValueError: it is no JSON, and nothing was sent.
         """
-        self._stopped.clear()
         return self._drive(self._core.publish(data))
 
     def run(self, source: Callable[[], Any] | Iterable[Any], period: float, *, rest: bool = False) -> int:
@@ -97,8 +95,10 @@ class HttpPublisher:
         """
         self._stopped.clear()
         before = self._core.published
-        with contextlib.suppress(_Stopped):
+        try:
             self._drive(self._core.run(period, rest), drawing(source))
+        except _Stopped:
+            self._stopped.clear()
         return self._core.published - before
 
     def _drive(self, steps: Steps[T], draw: Callable[[], Any] | None = None) -> T:

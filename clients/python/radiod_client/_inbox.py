@@ -22,7 +22,7 @@ class Inbox:
         self._limit = limit
         self._samples: deque[Sample] = deque()
         self._lock = threading.Lock()
-        self._wake: Callable[[], None] | None = None
+        self._wakes: list[Callable[[], None]] = []
         self._pending: Gap | None = None
         self._end: BaseException | None = None
         self.lost = 0
@@ -39,29 +39,41 @@ class Inbox:
                 oldest = self._samples.popleft()
                 dropped = Gap(1, "queue").joined(oldest.gap)
                 self._pending = dropped.joined(self._pending)
-            wake, self._wake = self._wake, None
-        if wake is not None:
+            wakes = self._wakes
+            if wakes:
+                self._wakes = []
+        for wake in wakes:
             wake()
 
     def end(self, error: BaseException) -> None:
         """Nothing more comes: what waits can be taken, and then ``error`` is raised."""
         with self._lock:
             self._end = self._end or error
-            wake, self._wake = self._wake, None
-        if wake is not None:
+            wakes, self._wakes = self._wakes, []
+        for wake in wakes:
             wake()
+
+    def forget(self, wake: Callable[[], None]) -> None:
+        """Whoever waited with this has gone."""
+        with self._lock:
+            if wake in self._wakes:
+                self._wakes.remove(wake)
 
     def take_or_none(self) -> Sample | None:
         """The oldest, if there is one, without a word about the end: the fast half of ``take``."""
         return self.take() if self._samples else None
 
     def take(self, wake: Callable[[], None] | None = None) -> Sample | None:
-        """The oldest; or None, and ``wake`` is called once when there is one. Raises: what ended it."""
+        """The oldest; or None, and ``wake`` is called once when there is one: ``forget`` it, if nobody waits.
+
+        Of several who wait all are called, and the first has it. Raises: what ended it.
+        """
         with self._lock:
             if not self._samples:
                 if self._end is not None:
                     raise self._end
-                self._wake = wake
+                if wake is not None:
+                    self._wakes.append(wake)
                 return None
             sample = self._samples.popleft()
             if self._pending is not None:

@@ -104,23 +104,30 @@ class Listening:
     async def _next(self, timeout: float | None = None) -> Sample:
         driver, inbox = self._radio.driver, self._inbox
         end = None if timeout is None else time.monotonic() + timeout
-        while True:
+        sample = None
+        while sample is None:
             answer = driver.answer()
             sample = inbox.take(answer.wake)
-            if sample is not None:
-                return sample
-            if end is None or timeout is None:
-                await answer
-            else:
-                error = TimeoutError(f"no sample within {timeout:g} s")
-                await answer.within(max(end - time.monotonic(), 0.0), error)
+            if sample is None:
+                try:
+                    if end is None:
+                        await answer
+                    else:
+                        error = TimeoutError(f"no sample within {timeout:g} s")
+                        await answer.within(max(end - time.monotonic(), 0.0), error)
+                except BaseException:
+                    inbox.forget(answer.wake)
+                    raise
+                # None: somebody else was faster.
+                sample = inbox.take_or_none()
+        return sample
 
     def __aiter__(self) -> Listening:
         return self
 
     async def __anext__(self) -> Sample:
         try:
-            sample = self._inbox.take()
+            sample = self._inbox.take_or_none()
             return await self._next() if sample is None else sample
         except Disconnected:
             if self.is_closed or self._radio.state in ("closing", "closed"):

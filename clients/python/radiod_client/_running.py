@@ -188,6 +188,8 @@ class Running(CurrentCall):
 
     def _fail(self, error: BaseException) -> None:
         if self.canceled.is_set():
+            if isinstance(error, Exception) and not isinstance(error, ServiceError):
+                LOG.info("%s raised behind its cancel", self.procedure, exc_info=error)
             return
         if not isinstance(error, ServiceError):
             LOG.error("%s raised", self.procedure, exc_info=error)

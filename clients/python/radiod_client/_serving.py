@@ -111,6 +111,8 @@ class Serving:
     async def room(self) -> None:
         """The same, where coroutines run."""
         if self._home is None:
+            # A generator that never waits leaves nobody else a turn.
+            await self._radio.driver.turn()
             await self._wait()
         else:
             await self._home.until(self.when_there_is_room)

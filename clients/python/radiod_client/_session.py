@@ -89,6 +89,8 @@ class Session:
         self._asked: dict[int, _Asked] = {}
         self._count = 0
         self._is_over = False
+        self.is_stirred = True
+        """Whether other messages came than events: they may have been answered."""
         self._takers: dict[int, list[Taker]] = {}
         self.callees: dict[int, Callable[[Call], None]] = {}
         self.calls: dict[int, Call] = {}
@@ -189,6 +191,7 @@ class Session:
             for taker in self._takers.get(message.subscription, ()):
                 taker(message)
             return
+        self.is_stirred = True
         if self.welcome is None and not isinstance(message, Welcome | Abort | Challenge | Goodbye):
             raise ValueError(f"a {type(message).__name__} before WELCOME")
         self._handlers[type(message)](message)

@@ -40,23 +40,20 @@ class _Counted:
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
         self.connections = 0
-        self.is_connecting = self.is_shut = False
+        self.is_shut = False
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """Fails with: NotSent."""
         if self.is_shut:
             return fail(NotSent("the connection was closed"))
         self.connections += 1
-        self.is_connecting = True
         connecting = self._endpoint.connect(factory)
-        connecting.addBoth(self._on_end)
+        connecting.addErrback(_not_sent)
         return connecting
 
-    def _on_end(self, result: Any) -> Any:
-        self.is_connecting = False
-        if isinstance(result, Failure):
-            return Failure(NotSent(str(result.value) or type(result.value).__name__))
-        return result
+
+def _not_sent(failure: Failure) -> Failure:
+    return Failure(NotSent(str(failure.value) or type(failure.value).__name__))
 
 
 @implementer(IAgentEndpointFactory)
@@ -186,7 +183,7 @@ class HttpPublisher:
         url = f"{self._core.address.scheme}://{self._core.address.netloc}{request.path}"
         self._where.is_shut = request.is_same
         asked: Deferred[Answer] = Deferred.fromCoroutine(self._exchange(request, url))
-        asked.addTimeout(self._core.timeout / 2, self._reactor, self._late)
+        asked.addTimeout(self._core.timeout / 2, self._reactor, _late)
         try:
             return await asked
         except (CancelledError, NotSent, NoAnswer):
@@ -207,12 +204,15 @@ class HttpPublisher:
         """Twisted says that no answer came, and has the reasons inside."""
         inside = [failure.value for failure in getattr(error, "reasons", [])] or [error]
         for each in inside:
+            if isinstance(each, CancelledError):
+                return each
             fault = certificate_fault(each, self._core.address)
             if fault is not None:
                 return NotSent(fault, True)
         return NoAnswer("; ".join(reason(each, self._core.address) for each in inside))
 
-    def _late(self, result: object, seconds: float) -> Failure:
-        if self._where.is_connecting:
-            return Failure(NotSent(f"no connection within {seconds:g} s"))
-        return Failure(NoAnswer(f"no answer within {seconds:g} s"))
+
+def _late(result: object, seconds: float) -> Failure:
+    if isinstance(result, Failure) and result.check(NotSent):
+        return Failure(NotSent(f"no connection within {seconds:g} s"))
+    return Failure(NoAnswer(f"no answer within {seconds:g} s"))

@@ -19,6 +19,7 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from radiod_client import _driver
@@ -238,6 +239,9 @@ class Driver(_driver.Driver):
     def flush(self) -> None:
         """Do what the core wants done, and then what it told."""
         super().flush()
+        self._settle()
+
+    def _settle(self) -> None:
         if self._soon and not self._is_draining:
             self._context.run(self._drain)
 
@@ -252,6 +256,10 @@ class Driver(_driver.Driver):
                     LOG.exception("a callback raised")
         finally:
             self._is_draining = False
+
+    async def turn(self) -> None:
+        """Once around the reactor."""
+        await deferLater(self.reactor, 0)
 
     def from_thread(self, action: Callable[..., object], *args: Any) -> None:
         """In the reactor's thread."""

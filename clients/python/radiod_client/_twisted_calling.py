@@ -51,6 +51,9 @@ class Proxy(Face[_calling.Proxy]):
     """
 
     def __getattr__(self, name: str) -> Proxy:
+        # Whoever copies objects asks for it before it is there.
+        if name == "_inner":
+            raise AttributeError(name)
         return Proxy(getattr(self._inner, name))
 
     def __getitem__(self, name: str) -> Proxy:

@@ -13,12 +13,13 @@ __all__ = ["Face", "deferred"]
 P = ParamSpec("P")
 T = TypeVar("T")
 Inner = TypeVar("Inner")
+Inner_co = TypeVar("Inner_co", covariant=True)
 
 
-class Face(Generic[Inner]):
+class Face(Generic[Inner_co]):
     """What has coroutines inside, and Deferreds outside."""
 
-    def __init__(self, inner: Inner) -> None:
+    def __init__(self, inner: Inner_co) -> None:
         self._inner = inner
 
 

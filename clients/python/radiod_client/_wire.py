@@ -40,12 +40,14 @@ class Wire:
         self._subprotocol = subprotocol
         self._is_binary = is_binary
         self._max_message = max_message
-        self._data = bytearray()
+        self._data: bytes | bytearray = b""
         self._wanted = 0
         self._pieces: list[bytes] = []
         self._broken: WireBroken | None = None
         self._opcode = 0x82 if is_binary else 0x81
         self.is_open = False
+        self.is_stirred = True
+        """Whether other things came than plain messages: perhaps there is something to write."""
         self._protocol.send_request(self._protocol.connect())
 
     @property
@@ -93,7 +95,13 @@ class Wire:
 
     def feed(self, data: bytes) -> None:
         """Bytes from the socket. Raises: WireBroken: the handshake failed."""
-        self._data += data
+        if not self._data:
+            # Nearly always whole messages, which are taken out of it as they stand.
+            self._data = data
+        else:
+            if isinstance(self._data, bytes):
+                self._data = bytearray(self._data)
+            self._data += data
         if not self.is_open:
             self._shake_hands()
 
@@ -107,7 +115,7 @@ class Wire:
         first = head.partition(b"\r\n")[0].decode("latin-1")
         if not re.match(r"HTTP/1\.1 101( |\Z)", first):
             raise WireBroken(f"no WebSocket there: {first[:200]}")
-        del self._data[: end + 4]
+        self._data = self._data[end + 4 :]
         self._protocol.receive_data(head)
         self._protocol.events_received()
         if isinstance(self._protocol.handshake_exc, InvalidHandshake):
@@ -137,7 +145,7 @@ class Wire:
 
     def _find(self, most: int, found: list[bytes]) -> None:
         self._wanted = 0
-        data, at, opcode = bytes(self._data), 0, self._opcode
+        data, at, opcode = bytes(self._data), 0, self._opcode  # No copy of bytes.
         size = len(data)
         try:
             while len(found) < most and size - at > 1:
@@ -162,7 +170,7 @@ class Wire:
                     self._receive(data[at:end], found)
                 at = end
         finally:
-            del self._data[:at]
+            self._data = data[at:] if at < size else b""
 
     def _frame(self, data: bytes, at: int) -> tuple[int, int] | None:
         """Where the payload of the frame at ``at`` begins and ends; None: it is not whole."""
@@ -189,6 +197,7 @@ class Wire:
 
     def _receive(self, frame: bytes, found: list[bytes]) -> None:
         """The slow way: control frames, messages in pieces, and mistakes."""
+        self.is_stirred = True
         self._protocol.receive_data(frame)
         for event in self._protocol.events_received():
             if isinstance(event, Frame) and event.opcode in _DATA:

@@ -8,10 +8,9 @@ import { Log } from "./adminlog.js";
 import { Table } from "./admintable.js";
 import { bytes, shown } from "./admintext.js";
 import { ago, amount, count } from "./format.js";
-import { WampError } from "./messages.js";
 import { OnAir } from "./onair.js";
 import { element, reveal, write } from "./page.js";
-import { WampClient } from "./wamp.js";
+import { CallError, CallTimeout, Disconnected, Radio } from "./radiod.js";
 
 const EVERY_MS = 2000;
 const PATIENCE_MS = 10_000;
@@ -20,8 +19,8 @@ const SESSIONS = 50;
 
 const onAir = new OnAir();
 const log = new Log();
-/** @type {WampClient | null} */
-let client = null;
+/** @type {Radio | null} */
+let radio = null;
 let realm = "";
 let timer = 0;
 /** Whether answers are waited for, and whether somebody wants others already. */
@@ -165,30 +164,30 @@ function showSessions(told) {
 /** One round; the next one begins some time after its end. */
 async function round() {
   clearTimeout(timer);
-  if (client === null || document.hidden || document.documentElement.dataset.state !== "open") return;
+  if (radio === null || document.hidden || document.documentElement.dataset.state !== "open") return;
   if (isAsking) {
     isHurried = true;
     return;
   }
   isAsking = true;
   isHurried = false;
-  const asked = client;
+  const asked = radio;
   await Promise.all([...QUESTIONS.map((question) => pose(asked, question)), showReadiness()]);
   isAsking = false;
   clearTimeout(timer);
   timer = setTimeout(round, isHurried ? 0 : EVERY_MS);
 }
 
-/** @param {WampClient} asked @param {typeof QUESTIONS[number]} question */
+/** @param {Radio} asked @param {typeof QUESTIONS[number]} question */
 async function pose(asked, [procedure, args, show, card]) {
   try {
-    const { args: told } = await asked.call(procedure, [], { kwargs: args(), timeout: PATIENCE_MS });
-    if (asked === client) show(told[0]);
+    const told = await asked.call(procedure, [], { kwargs: args(), timeout: PATIENCE_MS });
+    if (asked === radio) show(told);
     refuse(card, "");
   } catch (error) {
-    if (!(error instanceof WampError)) throw error;
-    if (error.uri === "wamp.error.timeout") asked.drop("the server does not answer");
-    else if (error.uri !== "wamp.error.canceled") refuse(card, error.message);
+    if (error instanceof CallTimeout) asked.check();
+    else if (error instanceof CallError) refuse(card, error.message);
+    else if (!(error instanceof Disconnected)) throw error;
   }
 }
 
@@ -273,7 +272,7 @@ async function drain(procedure, kwargs) {
 async function act(procedure, args, kwargs) {
   problem("");
   try {
-    await client?.call(procedure, args, { kwargs, timeout: PATIENCE_MS });
+    await radio?.call(procedure, args, { kwargs, timeout: PATIENCE_MS });
   } catch (error) {
     const why = /** @type {Error} */ (error).message;
     problem(`${procedure}: ${why}`);
@@ -294,26 +293,26 @@ function problem(text) {
 
 onAir.name("admin");
 const here = new URL(".", location.href);
-const socket = new URL("ws", here);
-socket.protocol = here.protocol === "https:" ? "wss:" : "ws:";
 element("unsafe").hidden = globalThis.isSecureContext;
 
 /** @param {string} authid @param {string} ticket */
 function login(authid, ticket) {
-  client = new WampClient({
-    url: socket.href,
+  const made = new Radio(new URL("ws", here).href, {
     realm,
-    login: { authid, ticket },
-    onState: (status) => {
-      onAir.show(status);
-      if (status.state === "open") welcome();
+    authid,
+    ticket,
+    onState: (state, why) => {
+      // Of one that was left nothing matters any more.
+      if (made !== radio) return;
+      onAir.show(state, why);
+      if (state === "open") welcome();
+      else if (state === "closed") logout(why.reason);
     },
-    onRefused: (error) => logout(error.message),
-    onProblem: (error) => error instanceof WampError || console.error(error),
   });
+  radio = made;
   element("state").hidden = false;
   write("where", ` · realm ${shown(realm)}`);
-  client.start();
+  made.connect().catch(() => {}); // Its state tells.
 }
 
 function welcome() {
@@ -328,9 +327,9 @@ function welcome() {
 /** Forget who it was. @param {string} [why] */
 function logout(why = "") {
   clearTimeout(timer);
-  const left = client;
-  client = null;
-  left?.stop();
+  const left = radio;
+  radio = null;
+  left?.close();
   log.forget();
   for (const table of [listeners, channels, sessions, keys]) table.show([]);
   page.after = page.next = null;
@@ -351,7 +350,7 @@ element("login").addEventListener("submit", (/** @type {Event} */ event) => {
   login(element("authid").value.trim(), ticket);
 });
 element("logout").addEventListener("click", () => logout());
-element("retry").addEventListener("click", () => client?.retry());
+element("retry").addEventListener("click", () => radio?.retry());
 element("first").addEventListener("click", () => turn(null));
 element("next").addEventListener("click", () => turn(page.next));
 element("find").addEventListener("input", () => turn(null));
@@ -362,7 +361,4 @@ function turn(after) {
   round();
 }
 
-addEventListener("online", () => client?.retry());
 document.addEventListener("visibilitychange", () => round());
-addEventListener("pagehide", () => client?.stop());
-addEventListener("pageshow", () => client?.start());

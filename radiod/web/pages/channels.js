@@ -1,6 +1,6 @@
 /** The list of public channels: asked for every 2 s while somebody looks, with rates from the differences. */
 
-import { isDictionary } from "./messages.js";
+import { isDictionary } from "./data.js";
 import { count, rate } from "./format.js";
 import { Rate } from "./tuner.js";
 

@@ -4,6 +4,11 @@ const MOST_LINES = 300;
 const MOST_CHARACTERS = 20_000;
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\b(?:true|false|null)\b/g;
 
+/** @param {unknown} value @returns {value is Record<string, any>} */
+export function isDictionary(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /**
  * Indented JSON, short lists and objects on one line.
  *

@@ -1,13 +1,12 @@
-/** The live page: wires the WAMP client, the list of channels and the station together. */
+/** The live page: wires the client, the list of channels and the station together. */
 
 import { ChannelList } from "./channels.js";
-import { WampError } from "./messages.js";
 import { OnAir, keepChecking } from "./onair.js";
 import { element, onTheme, reveal, write } from "./page.js";
+import { Radio, RadioError } from "./radiod.js";
 import { copies, snippets, tabbed } from "./snippets.js";
 import { Station } from "./station.js";
 import { Scout, Tuner } from "./tuner.js";
-import { WampClient } from "./wamp.js";
 
 /** How long, at the start, channels may take to show that they have a map before the first is taken as it is. */
 const SCOUT_MS = 400;
@@ -16,28 +15,25 @@ const station = new Station();
 const onAir = new OnAir();
 /** Where the server is, which may be below a path of a proxy's. */
 const here = new URL(".", location.href);
-const socket = new URL("ws", here);
-socket.protocol = here.protocol === "https:" ? "wss:" : "ws:";
-const client = new WampClient({
-  url: socket.href,
-  onState: (status) => {
-    onAir.show(status);
-    if (status.state === "open") {
+const radio = new Radio(new URL("ws", here).href, {
+  onState: (state, why) => {
+    onAir.show(state, why);
+    if (state === "open") {
       channels.start();
       introduce();
     } else {
       channels.stop();
     }
   },
-  // A refusal was shown where it matters; anything else is a mistake, ours or the server's.
-  onProblem: (problem) => problem instanceof WampError || console.error(problem),
 });
-const tuner = new Tuner(client, {
+// A refusal was shown where it matters; anything else is a mistake of ours.
+radio.addEventListener("error", (/** @type {any} */ event) => event.error instanceof RadioError && event.preventDefault());
+const tuner = new Tuner(radio, {
   map: (map) => station.showMap(map),
   data: (data) => station.showData(data),
   refused: (error) => station.refuse(`Cannot listen here: ${error.message}`),
 });
-const scout = new Scout(client, (channel) => {
+const scout = new Scout(radio, (channel) => {
   scouting = false;
   tune(channel);
 });
@@ -95,8 +91,7 @@ function follow() {
 
 async function introduce() {
   try {
-    const { args } = await client.call("radiod.server.info");
-    const version = args[0]?.version;
+    const { version } = await radio.call("radiod.server.info");
     if (typeof version === "string") write("version", ` · ${version}`);
   } catch {
     // An older server, or one that lets nobody call: the page does without.
@@ -109,13 +104,10 @@ const all = (selector) => [...document.querySelectorAll(selector)];
 tabbed(all("[role=tab]"));
 for (const button of all("[data-copies]")) copies(button, element(button.dataset.copies));
 element("skip").addEventListener("click", () => element("stage").focus());
-element("retry").addEventListener("click", () => client.retry());
-addEventListener("online", () => client.retry());
+element("retry").addEventListener("click", () => radio.retry());
 addEventListener("hashchange", follow);
-addEventListener("pagehide", () => client.stop());
-addEventListener("pageshow", () => client.start());
 onTheme(() => station.dress());
 station.dress();
-keepChecking(client, (milliseconds) => onAir.answered(milliseconds));
+keepChecking(radio, (milliseconds) => onAir.answered(milliseconds));
 follow();
-client.start();
+radio.connect({ retry: true }).catch((error) => onAir.show("waiting", { reason: error.message }));

@@ -1,27 +1,30 @@
 /** The connection's state as people see it: a pill, the title, one announcement for each real change. */
 
 import { element, write } from "./page.js";
+import { CallError, CallTimeout } from "./radiod.js";
 
 const CHECK_MS = 15_000;
 const ANSWER_MS = 10_000;
 
 /** Follows one client's state. */
 export class OnAir {
-  /** @type {import("./wamp.js").Status} */ #status = { state: "connecting" };
+  /** @type {"connecting" | "open" | "closed"} */ #state = "connecting";
+  /** @type {import("./radiod.js").Why} */ #why = {};
   #timer = 0;
   #channel = "";
   #announced = "";
 
-  /** @param {import("./wamp.js").Status} status */
-  show(status) {
-    this.#status = status;
-    document.documentElement.dataset.state = status.state;
-    element("retry").hidden = status.state !== "closed";
+  /** @param {import("./radiod.js").State} state @param {import("./radiod.js").Why} why */
+  show(state, why) {
+    this.#state = state === "open" || state === "connecting" ? state : "closed";
+    this.#why = why;
+    document.documentElement.dataset.state = this.#state;
+    element("retry").hidden = this.#state !== "closed";
     clearInterval(this.#timer);
-    if (status.state === "closed") this.#timer = setInterval(() => this.#write(), 500);
+    if (this.#state === "closed") this.#timer = setInterval(() => this.#write(), 500);
     this.#write();
     // "Connecting" comes and goes with every try: to be told once that the radio is off the air is enough.
-    if (status.state !== "connecting") this.#announce(status.state === "open" ? "On air" : "Off air, retrying");
+    if (state !== "connecting") this.#announce(state === "open" ? "On air" : "Off air, retrying");
   }
 
   /** @param {string} channel */
@@ -36,7 +39,8 @@ export class OnAir {
   }
 
   #write() {
-    const { state, retryAt = 0, reason = "" } = this.#status;
+    const { retryAt = 0, reason = "" } = this.#why;
+    const state = this.#state;
     const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     const texts = { open: "On air", connecting: "Connecting…", closed: `Off air – retrying in ${wait} s` };
     write("state-text", texts[state]);
@@ -53,22 +57,20 @@ export class OnAir {
 }
 
 /**
- * Ask the server for an answer now and then: a connection whose other end is gone without a word looks open
- * for hours.
+ * Ask the server for an answer now and then, and tell how long it took.
  *
- * @param {import("./wamp.js").WampClient} client
+ * @param {import("./radiod.js").Radio} radio
  * @param {(milliseconds: number) => void} answered
  */
-export function keepChecking(client, answered) {
+export function keepChecking(radio, answered) {
   setInterval(async () => {
-    if (document.documentElement.dataset.state !== "open" || document.hidden) return;
+    if (radio.state !== "open" || document.hidden) return;
     const asked = performance.now();
     try {
-      await client.call("radiod.echo", [], { timeout: ANSWER_MS });
+      await radio.call("radiod.echo", [], { timeout: ANSWER_MS });
     } catch (error) {
-      const uri = /** @type {import("./messages.js").WampError} */ (error).uri;
-      if (uri === "wamp.error.timeout") client.drop("the server does not answer");
-      // Any other refusal is an answer as well.
+      // A refusal is an answer as well.
+      if (error instanceof CallTimeout || !(error instanceof CallError)) return radio.check();
     }
     answered(performance.now() - asked);
   }, CHECK_MS);

@@ -4,7 +4,7 @@
  * Pure: no DOM. Everything from the network is checked here, once; past `readTown` it can be trusted.
  */
 
-import { isDictionary } from "./messages.js";
+import { isDictionary } from "./data.js";
 
 const MOST_STREETS = 100_000;
 

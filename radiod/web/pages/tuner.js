@@ -6,8 +6,7 @@
  * the others are those of `name.map.2` and so on.
  */
 
-import { isDictionary } from "./messages.js";
-
+import { isDictionary } from "./data.js";
 
 const RATE_SPAN_MS = 5_000;
 const MOST_SCOUTED = 20;
@@ -18,7 +17,7 @@ export function mapOf(channel) {
   return `${channel}.map`;
 }
 
-/** What a listener without WAMP would get. @param {import("./wamp.js").Delivery} event */
+/** What a listener without WAMP would get. @param {import("./radiod.js").Sample} sample */
 function dataOf({ args, kwargs }) {
   return args.length === 1 && Object.keys(kwargs).length === 0 ? args[0] : { args, kwargs };
 }
@@ -51,18 +50,18 @@ export class Rate {
 
 /** Gathers a map that comes in parts, one after the other, so that they never wait for us all at once. */
 class Parts {
-  #client;
-  /** @type {import("./wamp.js").Subscription | null} */ #subscription = null;
+  #radio;
+  #listening = new AbortController();
 
-  /** @param {import("./wamp.js").WampClient} client */
-  constructor(client) {
-    this.#client = client;
+  /** @param {import("./radiod.js").Radio} radio */
+  constructor(radio) {
+    this.#radio = radio;
   }
 
   /** Wait for no more parts. */
   stop() {
-    if (this.#subscription) this.#client.unsubscribe(this.#subscription);
-    this.#subscription = null;
+    this.#listening.abort();
+    this.#listening = new AbortController();
   }
 
   /**
@@ -82,54 +81,54 @@ class Parts {
   #next(channel, first, streets, number, done) {
     this.stop();
     if (number > first.parts) return done({ ...first, streets });
-    const came = (/** @type {import("./wamp.js").Delivery} */ event) => {
-      const part = dataOf(event);
+    const came = (/** @type {import("./radiod.js").Sample} */ sample) => {
+      const part = dataOf(sample);
       // Of another map: its first part is still to come, and then all begins anew.
       if (!isDictionary(part) || part.version !== first.version || !Array.isArray(part.streets)) return;
       this.#next(channel, first, streets.concat(part.streets), number + 1, done);
     };
-    const asked = this.#client.subscribe(`${mapOf(channel)}.${number}`, came, { get_retained: true });
-    asked.ready.catch(() => {});
-    this.#subscription = asked.subscription;
+    const options = { retained: true, signal: this.#listening.signal };
+    this.#radio.channel(`${mapOf(channel)}.${number}`).subscribe(came, options).catch(() => {});
   }
 }
 
 /** Listens to the channel that was tuned to last. */
 export class Tuner {
-  #client;
+  #radio;
   #on;
-  /** @type {import("./wamp.js").Subscription[]} */ #subscriptions = [];
+  #listening = new AbortController();
   #map = "";
   #channel = "";
   #parts;
 
   /**
-   * @param {import("./wamp.js").WampClient} client
+   * @param {import("./radiod.js").Radio} radio
    * @param {{map: (map: unknown) => void, data: (data: unknown) => void, refused: (error: Error) => void}} on
    *   map: only when it differs from the one before
    */
-  constructor(client, on) {
-    this.#client = client;
+  constructor(radio, on) {
+    this.#radio = radio;
     this.#on = on;
-    this.#parts = new Parts(client);
+    this.#parts = new Parts(radio);
   }
 
   /** @param {string} channel */
   tune(channel) {
-    for (const subscription of this.#subscriptions) this.#client.unsubscribe(subscription);
+    this.#listening.abort();
+    this.#listening = new AbortController();
     this.#parts.stop();
     this.#map = "";
     this.#channel = channel;
-    const map = this.#client.subscribe(mapOf(channel), (event) => this.#mapCame(event), { get_retained: true });
-    const data = this.#client.subscribe(channel, (event) => this.#on.data(dataOf(event)));
-    this.#subscriptions = [map.subscription, data.subscription];
-    map.ready.catch(() => {}); // Whoever may not see the map still hears the channel.
-    data.ready.catch(this.#on.refused);
+    const { signal } = this.#listening;
+    const map = this.#radio.channel(mapOf(channel)).subscribe((sample) => this.#mapCame(sample), { retained: true, signal });
+    const data = this.#radio.channel(channel).subscribe((sample) => this.#on.data(dataOf(sample)), { signal });
+    map.catch(() => {}); // Whoever may not see the map still hears the channel.
+    data.catch((error) => signal.aborted || this.#on.refused(error));
   }
 
-  /** @param {import("./wamp.js").Delivery} event */
-  #mapCame(event) {
-    const map = dataOf(event);
+  /** @param {import("./radiod.js").Sample} sample */
+  #mapCame(sample) {
+    const map = dataOf(sample);
     const text = JSON.stringify(map);
     if (text === this.#map) return;
     this.#map = text;
@@ -139,16 +138,17 @@ export class Tuner {
 
 /** Waits for the first of several channels to show a map. */
 export class Scout {
-  #client;
+  #radio;
   #found;
-  /** @type {Map<string, import("./wamp.js").Subscription>} */ #watched = new Map();
+  /** @type {Set<string>} */ #watched = new Set();
+  #listening = new AbortController();
 
   /**
-   * @param {import("./wamp.js").WampClient} client
+   * @param {import("./radiod.js").Radio} radio
    * @param {(channel: string) => void} found called once; the scout stops by itself then
    */
-  constructor(client, found) {
-    this.#client = client;
+  constructor(radio, found) {
+    this.#radio = radio;
     this.#found = found;
   }
 
@@ -160,15 +160,16 @@ export class Scout {
         this.stop();
         this.#found(channel);
       };
-      const { subscription, ready } = this.#client.subscribe(mapOf(channel), spotted, { get_retained: true });
-      ready.catch(() => {}); // A map nobody may see is no map.
-      this.#watched.set(channel, subscription);
+      const options = { retained: true, signal: this.#listening.signal };
+      this.#radio.channel(mapOf(channel)).subscribe(spotted, options).catch(() => {}); // A map nobody may see is no map.
+      this.#watched.add(channel);
     }
   }
 
   /** Watch nothing any more. */
   stop() {
-    for (const subscription of this.#watched.values()) this.#client.unsubscribe(subscription);
+    this.#listening.abort();
+    this.#listening = new AbortController();
     this.#watched.clear();
   }
 }

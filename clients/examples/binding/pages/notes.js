@@ -1,0 +1,69 @@
+import { Radio } from "/static/radiod.js";
+
+// ?ann: with Ann's ticket, who may write. A page of yours asks for it.
+const name = location.search.slice(1);
+const login = name ? { authid: name, ticket: `${name}-ticket` } : {};
+const state = document.querySelector("#state");
+const radio = new Radio(location.origin, { ...login, onState: (told) => (state.textContent = told) });
+const notes = radio.proxy("notes");
+const rows = new Map();
+
+async function attempt(action) {
+  const error = document.querySelector("#error");
+  error.textContent = "";
+  try {
+    await action();
+  } catch (failure) {
+    error.textContent = failure.message;
+  }
+}
+
+function row({ id, title }) {
+  const item = document.createElement("li");
+  const text = document.createElement("input");
+  text.value = title;
+  text.setAttribute("aria-label", "Title");
+  text.addEventListener("change", () => attempt(() => notes.update(id, text.value)));
+  const remove = document.createElement("button");
+  remove.textContent = "Delete";
+  remove.addEventListener("click", () => attempt(() => notes.delete(id)));
+  item.append(text, remove);
+  return item;
+}
+
+function changed({ data: { action, pk, data } }) {
+  const old = rows.get(pk);
+  if (action === "delete" || data === null) {
+    old?.remove();
+    rows.delete(pk);
+    return;
+  }
+  if (old) {
+    old.querySelector("input").value = data.title;
+    return;
+  }
+  const item = row(data);
+  rows.set(pk, item);
+  document.querySelector("#notes").append(item);
+}
+
+document.querySelector("#add").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  attempt(async () => {
+    await notes.create(form.elements.title.value);
+    form.reset();
+  });
+});
+
+await radio.connect({ retry: true });
+// Changes first, then the list: of what changes in between, the change is the newer.
+const newer = new Set();
+await radio.channel("binding.notes").subscribe((sample) => {
+  newer.add(sample.data.pk);
+  changed(sample);
+});
+for (const data of await notes.list()) {
+  if (!newer.has(data.id)) changed({ data: { action: "create", pk: data.id, data } });
+}
+document.body.dataset.ready = "yes";

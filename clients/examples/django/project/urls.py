@@ -1,0 +1,7 @@
+from django.urls import path
+from documents import views
+
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("<slug:slug>/", views.document, name="document"),
+]

@@ -1,0 +1,1 @@
+"""The command ``radio``: listen, publish, call, record, replay and plot at a terminal."""

@@ -1,0 +1,4 @@
+library(testthat)
+library(radiod)
+
+test_check("radiod")
