@@ -50,7 +50,7 @@ PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 # Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run quick test oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench soak wheel compiled dist dist-check deb clean
+.PHONY: help run quick test oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench validate soak wheel compiled dist dist-check deb clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080 TOWN=grid:10x10)"
@@ -69,11 +69,12 @@ help:
 	@echo "make dist      wheel, sdist, SBOM and checksums in dist/, from the commit that is checked out"
 	@echo "make deb       a Debian package in dist/, for this machine's Python; needs make dist before"
 	@echo "make dist-check  all tests of what is released: built, linted, installed in every way, run under systemd"
+	@echo "make validate  real towns that come with packages load, run an hour and break no invariant"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
 run: $(VENV)/.run
-	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)'
+	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)' $(if $(UNITS),--units '$(UNITS)')
 
 quick: $(VENV)/.dev
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
@@ -113,6 +114,10 @@ fuzz-coverage: $(VENV)/.dev
 
 chaos: $(VENV)/.dev
 	@CHAOS_S="$(CHAOS_S)" CHAOS_SEED="$(CHAOS_SEED)" CHAOS_ONLY="$(CHAOS_ONLY)" PYTHONPATH=.:tests $(BIN)/python -m chaos
+
+# Real towns that come with packages; they are downloaded into build/validate, 200 MB.
+validate: $(VENV)/.dev
+	$(BIN)/python benchmarks/validate.py
 
 bench: $(VENV)/.dev
 	$(MAKE) -C benchmarks

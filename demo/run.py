@@ -30,7 +30,7 @@ def main() -> int:
         radiod = start(stack, log, *radiod_command(options.port))
         if not wait_for([radiod], options.log, f"{url}/healthz"):
             return fail(radiod, log, "radiod")
-        town = start(stack, log, *simulator_command(options.town, url))
+        town = start(stack, log, *simulator_command(options.town, url, options.units))
         if not wait_for([town, radiod], options.log, f"{url}/channels/sample_net", b'"events":0,'):
             return fail(town, log, "the simulator")
         print(f"log: {options.log}\nstop: Ctrl-C\n\nOn the air: {url}/", flush=True)
@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="radiod with a simulated town")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--town", default="grid:10x10")
+    parser.add_argument("--units", help="of a tntp town, as in ft,min")
     parser.add_argument("--log", default="demo.log")
     return parser.parse_args()
 
@@ -59,13 +60,14 @@ def radiod_command(port: int) -> list[str]:
     return [*twistd, "radiod", "--config", config, "--listen", f"tcp:{port}:interface=127.0.0.1"]
 
 
-def simulator_command(town: str, url: str) -> list[str]:
+def simulator_command(town: str, url: str, units: str | None = None) -> list[str]:
     """The simulator, ten times as fast as real time."""
     return [
         *(sys.executable, "-m", "simulator", "--town", town, "--network", "sample_net"),
         *("--url", f"{url}/publish", "--key", KEY, "--speed", "10"),
         # Begin shortly before a rush hour: an empty town is no sight.
         *("--warm-up", "4500"),
+        *(("--units", units) if units else ()),
     ]
 
 

@@ -13,6 +13,7 @@ __all__ = ["choose", "names"]
 
 KINDS: Final = {
     "grid": "ROWSxCOLUMNS",
+    "blocks": "ROWSxCOLUMNS",
     "radial": "RINGSxSPOKES",
     "ring": "STREETS",
     "tntp": "NET",
@@ -48,7 +49,12 @@ def choose(text: str, units: str | None = None) -> Town:
     sizes = _sizes(text, rest, KINDS[kind])
     if kind == "ring":
         return Town.ring(sizes[0])
-    return Town.grid(*sizes) if kind == "grid" else Town.radial(*sizes)
+    makers: dict[str, Callable[[int, int], Town]] = {
+        "grid": Town.grid,
+        "blocks": Town.blocks,
+        "radial": Town.radial,
+    }
+    return makers[kind](sizes[0], sizes[1])
 
 
 def _sizes(text: str, rest: str, expected: str) -> list[int]:

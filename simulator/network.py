@@ -20,6 +20,7 @@ from simulator.errors import TownError
 from simulator.fitting import fitted, wave_of
 from simulator.importers import geojson, gmns, osm, sumo, tntp, uxsim
 from simulator.importers.reading import Path
+from simulator.layouts.blocks import blocks
 from simulator.layouts.radial import radial
 from simulator.layouts.ring import ring
 from simulator.looks import Floats, Ints, Truths, warnings_of
@@ -155,6 +156,15 @@ class Town:
         return cls.from_draft(radial(rings, spokes)).fit(1.0)
 
     @classmethod
+    def blocks(cls, rows: int, columns: int, *, seed: int = 0) -> Self:
+        """Blocks of 160 m between wide arterials, with one-way pairs and a river that few bridges cross.
+
+        Vehicles start and end at every junction. Ids: junction ``r3c4``, street ``r3c4-r3c5``.
+        Raises: TownError: fewer than 4 rows or columns, or more than 300.
+        """
+        return cls.from_draft(blocks(rows, columns, seed)).fit(1.0)
+
+    @classmethod
     def ring(cls, streets: int, length: float = 500.0) -> Self:
         """A ring of one-way streets, ``length`` metres each, that nobody leaves; an origin at each junction.
 
@@ -279,6 +289,13 @@ class Town:
         if storage != self.storage[at]:
             said.append(f"holds {storage:.4g} vehicles instead of {self.storage[at]:.4g}")
         return f"{about}: {', '.join(said)}"
+
+    def bounds(self) -> tuple[Point, Point]:
+        """The least and the greatest x and y of all that is drawn, metres."""
+        bends = [point for line in self.shapes.values() for point in line]
+        places = np.concatenate([self.positions, np.array(bends, float).reshape(-1, 2)])
+        (left, below), (right, above) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
+        return (left, below), (right, above)
 
     def describe(self) -> list[dict[str, Any]]:
         """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, and the line

@@ -132,12 +132,12 @@ class Simulator:
 
     def map(self) -> dict[str, Any]:
         """What samples leave out because it never changes: the streets, in the samples' order, and units."""
-        low, high = self.town.positions.min(axis=0), self.town.positions.max(axis=0)
+        low, high = self.town.bounds()
         return {
             "name": self.name,
             "units": {"n": "vehicles", "k": "vehicles/m", "green": "1: green", "time": "s", "points": "m"},
             "k_jam": self.town.jam_density,
-            "bounds": [*low.tolist(), *high.tolist()],
+            "bounds": [*low, *high],
             "streets": self.town.describe(),
         }
 

@@ -33,6 +33,12 @@ AT_DEAD_ENDS = 0.5
 FILLED = 1.0
 """Of what the busiest street carries: what a rush hour asks for; some towns gridlock from 1.15 on."""
 
+ROUNDS = 6
+"""In which the busiest streets are relieved."""
+
+BUSY = 0.9
+"""Share of streets that are less busy than those that are relieved."""
+
 GREEN = 0.45
 """Part of the time that a street at a light may leave."""
 
@@ -56,7 +62,7 @@ def add_turns(draft: Draft, exits: Collection[str] = (), trip: float = TRIP) -> 
 
 
 def add_origins(draft: Draft, origins: Collection[str] | None = None) -> None:
-    """Set ``origins``, and the ``inflow`` that the town can take. All turns are known.
+    """Set ``origins``, relieve the busiest streets, and set the ``inflow`` that the town can take.
 
     Args: origins: junctions at which vehicles start; None, or none of these: all that a street begins at.
     """
@@ -65,6 +71,7 @@ def add_origins(draft: Draft, origins: Collection[str] | None = None) -> None:
     for junction in chosen:
         total = sum(street.capacity for street in begin[junction])
         draft.origins[junction] = {street.id: street.capacity / total for street in begin[junction]}
+    relieve(draft)
     draft.inflow = inflow_of(draft)
 
 
@@ -126,16 +133,37 @@ def inflow_of(draft: Draft) -> Floats:
     Vehicles start in proportion to what the streets there carry; what then flows everywhere is the solution
     of a linear system: what starts, and what turns in from elsewhere.
     """
+    busy = float(_use(draft).max(initial=0.0))
+    return _starting(draft) * (FILLED / busy if busy > 0 else 0.0)
+
+
+def relieve(draft: Draft) -> None:
+    """Let fewer turn into the busiest streets, where others lead on too, as people do who know the town."""
+    for _ in range(ROUNDS):
+        use = dict(zip((street.id for street in draft.streets), _use(draft).tolist(), strict=True))
+        usual = float(np.quantile(list(use.values()), BUSY))
+        for id, turns in draft.turns.items():
+            if len(turns) > 1:
+                wished = {to: ratio * (usual / max(use[to], usual)) ** 0.5 for to, ratio in turns.items()}
+                scale = sum(turns.values()) / sum(wished.values())
+                draft.turns[id] = {to: wish * scale for to, wish in wished.items()}
+
+
+def _starting(draft: Draft) -> Floats:
+    """(O,) vehicles/s that the streets at each origin carry."""
+    capacity = {street.id: street.capacity for street in draft.streets}
+    return np.array([sum(capacity[id] for id in to) for to in draft.origins.values()], float)
+
+
+def _use(draft: Draft) -> Floats:
+    """(S,) what flows on each street beside what it carries, when all origins send what they could."""
     at = {street.id: number for number, street in enumerate(draft.streets)}
     capacity = np.array([street.capacity for street in draft.streets], float)
-    weights = np.array([sum(capacity[at[id]] for id in to) for to in draft.origins.values()], float)
     starting = np.zeros(len(at))
-    for weight, to in zip(weights, draft.origins.values(), strict=True):
+    for weight, to in zip(_starting(draft).tolist(), draft.origins.values(), strict=True):
         for id, ratio in to.items():
             starting[at[id]] += weight * ratio
-    flow = _steady(draft, at, starting)
-    busy = float((flow / (capacity * _green(draft))).max(initial=0.0))
-    return weights * (FILLED / busy if busy > 0 else 0.0)
+    return _steady(draft, at, starting) / (capacity * _green(draft))
 
 
 def _steady(draft: Draft, at: dict[str, int], starting: Floats) -> Floats:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from math import hypot
 from os import fspath
 from os.path import join
-from statistics import median
 from typing import Final
+
+import numpy as np
 
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
@@ -241,13 +242,13 @@ class _Links:
         """The unit in which most lengths fit the places; without places that in which they are a street's."""
         ratios = [link.length / far for link in links if link.length and (far := straight[id(link)]) > 1]
         if ratios:
-            typical = median(ratios)
+            typical = float(np.median(ratios))
             fitting = [unit for unit, metres in LENGTHS.items() if _fits(typical * metres)]
             if self._unit in fitting or not fitting:
                 return self._unit or "m"
             return min(fitting, key=lambda unit: abs(typical * LENGTHS[unit] - 1))
         lengths = [link.length for link in links if link.length]
-        typical = median(lengths) if lengths else 0.0
+        typical = float(np.median(lengths)) if lengths else 0.0
         if self._unit is not None:
             return self._unit
         usual = [unit for unit, metres in LENGTHS.items() if USUAL[0] <= typical * metres <= USUAL[1]]

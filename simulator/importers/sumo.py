@@ -21,6 +21,9 @@ MAX_CONNECTIONS = 2_000_000
 MAX_PHASES = 200
 """Of one program."""
 
+LONGEST_PHASE, USUAL_PHASE = 300.0, 30.0
+"""Seconds: longer ones wait for somebody to change them by hand."""
+
 CARS = "passenger"
 
 
@@ -208,8 +211,11 @@ class _Net:
             return
         where = self.elements.here
         seconds = number(where, "duration", self._needed(attributes, "duration"))
-        if not 0 <= seconds <= 86400:
+        if not 0 <= seconds < float("inf"):
             raise TownError(f"{where}: a phase of {seconds:g} s")
+        if seconds > LONGEST_PHASE:
+            self.repairs.append(f"{where}: a phase of {seconds:g} s; taken as {USUAL_PHASE:g} s")
+            seconds = USUAL_PHASE
         self._program.phases.append((seconds, self._needed(attributes, "state")))
         if len(self._program.phases) > MAX_PHASES:
             raise TownError(f"{where}: more than {MAX_PHASES} phases of one light")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from statistics import median
 
 import numpy as np
 
@@ -183,10 +182,10 @@ def _plausible(column: float, net: _Net) -> float:
 def _doubts(net: _Net, units: Sequence[str]) -> list[str]:
     """A warning where most streets are slower or faster than any."""
     speeds = [link.speed for link in net.links if link.speed is not None]
-    if not speeds or SLOWEST <= median(speeds) <= FASTEST:
+    if not speeds or SLOWEST <= np.median(speeds) <= FASTEST:
         return []
     given = ",".join(units)
-    return [f"{net.path}:1: a street is usually {median(speeds):.3g} m/s fast: are the units {given}?"]
+    return [f"{net.path}:1: a street is usually {np.median(speeds):.3g} m/s fast: are the units {given}?"]
 
 
 # --- Nodes and trips

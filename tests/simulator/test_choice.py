@@ -13,7 +13,9 @@ NET = """<NUMBER OF ZONES> 2
 """
 
 
-@pytest.mark.parametrize(("text", "streets"), [("grid:2x3", 14), ("radial:2x5", 40), ("ring:12", 12)])
+@pytest.mark.parametrize(
+    ("text", "streets"), [("grid:2x3", 14), ("blocks:4x4", 39), ("radial:2x5", 40), ("ring:12", 12)]
+)
 def test_towns_by_their_size(text, streets):
     assert len(choose(text).street_ids) == streets
 
@@ -52,7 +54,7 @@ def test_links_with_what_lies_beside_them(tmp_path):
     ("text", "units", "told"),
     [
         ("", None, f"--town : expected {names()}"),
-        ("grid", None, "--town grid: expected grid:ROWSxCOLUMNS | radial:"),
+        ("grid", None, "--town grid: expected grid:ROWSxCOLUMNS | blocks:"),
         ("moon:5", None, "--town moon:5: expected grid:"),
         ("grid:5", None, "--town grid:5: expected grid:ROWSxCOLUMNS"),
         ("grid:5xx", None, "--town grid:5xx: expected grid:ROWSxCOLUMNS"),

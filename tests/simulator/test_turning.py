@@ -93,3 +93,13 @@ def test_the_inflow_is_what_the_busiest_street_carries():
     simulator = Simulator(built, seed=1)
     simulator.run(3600)
     assert 0.3 * 0.55 * 3600 < simulator.stats()["entered"] < 0.9 * 0.55 * 3600
+
+
+def test_fewer_turn_into_the_busiest_street():
+    town = draft("WM", "ME", "MN", *((f"P{at}", f"Q{at}") for at in range(20)))
+    town.streets[1] = Street(id="ME", start="M", end="E", capacity=0.05, jam_density=0.125)
+    town.turns["WM"] = {"ME": 0.5, "MN": 0.4}
+    add_turns(town)
+    add_origins(town, {"W", *(f"P{at}" for at in range(20))})
+    assert town.turns["WM"]["ME"] < 0.2
+    assert sum(town.turns["WM"].values()) == pytest.approx(0.9)

@@ -123,6 +123,12 @@ def test_a_light_that_is_never_green(town):
     assert not Simulator(found).signals.has_light[0]
 
 
+def test_a_phase_that_waits_for_a_hand(town):
+    found = town(NET.replace('duration="30"', 'duration="10000"'))
+    assert found.repairs == ("town.net.xml:18: a phase of 10000 s; taken as 30 s",)
+    assert Simulator(found).signals.green(39)[0]
+
+
 def test_programs_that_react_are_taken_as_fixed(town):
     found = town(NET.replace('type="static"', 'type="actuated"'))
     assert found.repairs == ("town.net.xml:17: light M: actuated; its phases are taken as fixed",)

@@ -51,3 +51,11 @@ def test_a_day_has_queues_but_no_gridlock(town):
 def test_sizes_that_cannot_be(size):
     with pytest.raises(TownError, match=r"^radial: "):
         Town.radial(*size)
+
+
+def test_a_map_has_room_for_all_that_is_drawn():
+    town = Town.radial(1, 3)
+    left, below, right, above = Simulator(town).map()["bounds"]
+    assert (above, below) == pytest.approx((400, -400), abs=0.5)
+    assert right == pytest.approx(-left)
+    assert right > 380
