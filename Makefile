@@ -32,8 +32,12 @@ BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md 
 RELEASE := build/release
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
 # Of what is around the server: pages, units, tools. It is no other for being compiled.
-AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py octave_client.py page.py \
+AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py page.py \
     radioctl.py schemathesis.py sell.py service.py switches.py systemd.py watching.py)
+# Clients, which are the same whatever the server is built of; the contract plays each of them once.
+AROUND += $(addprefix --ignore=tests/e2e/test_,clients_page.py contract.py example_pages.py http_publisher.py javascript_client.py \
+    javascript_pages.py octave_client.py python_bad_input.py python_client.py python_client_tx.py python_examples.py python_install.py \
+    python_services.py python_services_tx.py python_soak.py python_writing.py r_client.py radio_command.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300

@@ -56,6 +56,9 @@ TEST = [
     # Extras of the Python client's command: recordings as Parquet, plots as PNG.
     "pyarrow>=18",
     "matplotlib>=3.8",
+    # The notebook among the client's examples is run.
+    "nbclient>=0.10",
+    "ipykernel>=6.29",
     # The reference library that verifies webhooks.
     "standardwebhooks>=1.0",
 ]

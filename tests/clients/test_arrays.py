@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import shutil
 import subprocess
 import tracemalloc
@@ -19,7 +18,7 @@ from radiod_client.arrays import DTYPES, MAX_BYTES, WRITTEN, decode, decode_all,
 from radiod.wire.codecs import CBOR, JSON, MSGPACK, Payload
 from radiod.wire.messages import Event
 
-DOCS = Path(__file__).parents[2] / "docs" / "arrays.md"
+MODULE = (Path(__file__).parents[2] / "clients" / "js" / "arrays.js").as_uri()
 SECONDS = 30
 CODECS = [JSON, MSGPACK, CBOR]
 every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
@@ -473,7 +472,7 @@ class TestThroughRadiod:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 class TestJavaScript:
-    """The recipe in docs/arrays.md, run as it stands there."""
+    """``clients/js/arrays.js``."""
 
     # One line in, one line out: decoded, or what it was refused with.
     MAIN = """
@@ -495,10 +494,9 @@ class TestJavaScript:
     """
 
     def decode(self, *values, is_binary=False):
-        (recipe,) = re.findall(r"```js\n(.*?)```", DOCS.read_text(), re.DOTALL)
         lines = [JSON.dump({"value": value, "binary": is_binary}) for value in values]
         done = subprocess.run(
-            ["node", "--input-type=module", "-e", recipe + self.MAIN],
+            ["node", "--input-type=module", "-e", f'import {{ decodeArray }} from "{MODULE}";{self.MAIN}'],
             input=b"\n".join(lines),
             capture_output=True,
             timeout=SECONDS,
@@ -508,7 +506,7 @@ class TestJavaScript:
 
     @pytest.mark.parametrize("is_binary", [False, True], ids=["text", "binary"])
     @pytest.mark.parametrize("compress", [False, True], ids=["raw", "zlib"])
-    def test_the_recipe_decodes_every_type(self, is_binary, compress):
+    def test_it_decodes_every_type(self, is_binary, compress):
         rng = np.random.default_rng(1)
         sent = [
             np.frombuffer(rng.bytes(96), "u1").view(dtype).reshape(2, -1)
@@ -525,12 +523,12 @@ class TestJavaScript:
             else:
                 assert got["bytes"] == array.tobytes().hex()
 
-    def test_the_recipes_half_floats_are_right(self):
+    def test_half_floats_are_right(self):
         every = np.arange(2**16, dtype="<u2").view("<f2")
         (got,) = self.decode(encode(every))
         np.testing.assert_array_equal(np.frombuffer(bytes.fromhex(got["bytes"]), "<f4"), every.astype("<f4"))
 
-    def test_the_recipe_refuses_what_breaks_the_convention(self):
+    def test_it_refuses_what_breaks_the_convention(self):
         refused = [
             message(_nd=2), message(dtype=">f4"), message(dtype="<constructor"), message(dtype=None),
             message(shape=[3]), message(shape=[-1, -2]), message(shape=[0.5, 4]), message(shape="2"),

@@ -465,6 +465,17 @@ async def test_a_restart(tmp_path, how, gap):
             assert await numbers(listening, 11) == [(10, gap), (11, None)]
 
 
+def test_trial_finds_a_clean_reactor(server, tmp_path):
+    program = ROOT / "tests" / "e2e" / "clients" / "clean_reactor.py"
+    command = [sys.executable, "-m", "twisted.trial", str(program)]
+    variables = {**PYTHON, "RADIO_URL": server.url}
+    ran = subprocess.run(
+        command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS * 2
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "successes=5" in ran.stdout
+
+
 def test_the_readmes_lines(server):
     """And Twisted's own ``react``, which ends when they have ended."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "clients/python/README.md").read_text(), re.DOTALL)

@@ -117,7 +117,7 @@ def wait_for(is_so):
     end = time.monotonic() + SECONDS
     while not is_so():
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def data_of(path):
@@ -254,11 +254,16 @@ class TestPublishingAndCalling:
 
 
 class TestRecording:
-    def test_each_sample_once_over_kills_of_both(self, tmp_path, running):
+    @pytest.mark.parametrize(
+        "suffixes",
+        [("csv", "parquet"), pytest.param(("ndjson", "sqlite"), marks=pytest.mark.soak)],
+        ids=", ".join,
+    )
+    def test_each_sample_once_over_kills_of_both(self, tmp_path, running, suffixes):
         port, folder = free_port(), tmp_path / "files"
         folder.mkdir()
         text = configuration(f"{CHANNELS}\n[store]\npath = {json.dumps(str(tmp_path / 'store.sqlite'))}")
-        paths = [folder / f"log.{suffix}" for suffix in ("ndjson", "csv", "sqlite", "parquet")]
+        paths = [folder / f"log.{suffix}" for suffix in suffixes]
 
         def record(server):
             recorders = [running("record", server.url, "log", path) for path in paths]
@@ -358,7 +363,7 @@ class TestRecording:
 
 
 class TestReplaying:
-    @pytest.mark.parametrize("suffix", ["sqlite", "parquet"])
+    @pytest.mark.parametrize("suffix", ["sqlite", pytest.param("parquet", marks=pytest.mark.soak)])
     def test_a_recording_is_published_again(self, server, other, tmp_path, suffix):
         path = tmp_path / f"kept.{suffix}"
         sent = [{"n": float(n), "name": "a,b", "row": np.arange(3.0)} for n in range(4)]

@@ -124,7 +124,7 @@ class TestEveryFormat:
         assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 def test_whatever_is_published_comes_back(suffix, data):
     written = [

@@ -4,13 +4,17 @@ import ast
 import contextlib
 import csv
 import itertools
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 from support.running import ROOT, environment, free_port, radiod
 
 pytestmark = pytest.mark.e2e
@@ -140,3 +144,27 @@ def stamps(listener):
 def states(listener):
     """The roads of the first sample."""
     return ast.literal_eval(listener.lines[0])["state"]
+
+
+def test_notebook(tmp_path, monkeypatch):
+    folder = EXAMPLES / "notebook"
+    notebook = nbformat.read(folder / "record.ipynb", as_version=4)
+    monkeypatch.setenv("PYTHONPATH", PYTHON["PYTHONPATH"])
+    # What a shell in the notebook finds as python.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
+    with radiod(tmp_path, (folder / "radiod.toml").read_text()) as server:
+        monkeypatch.setenv("RADIO_URL", server.url)
+        where = {"metadata": {"path": str(tmp_path)}}
+        NotebookClient(notebook, timeout=4 * SECONDS, resources=where).execute()
+    printed = {
+        cell.source.partition("\n")[0]: list(cell.outputs)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    }
+    listened = printed["radio = Radio(URL).connect()"][-1].data["text/plain"]
+    assert listened.startswith("(dtype('float32'), ")
+    assert any("image/png" in output.get("data", {}) for outputs in printed.values() for output in outputs)
+    recorded = printed["from pathlib import Path"][-1].data["text/plain"]
+    assert ast.literal_eval(recorded) == list(range(20))
