@@ -59,9 +59,11 @@ class LinkTransmission:
         """Let vehicles turn in these (M,) ratios from the next step on."""
         self._junctions.turn(ratio)
 
-    def queued(self) -> Floats:
-        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
-        return np.maximum(self._past_entered.at() - self.left, 0.0)
+    def queued(self) -> tuple[Floats, Floats]:
+        """(S,) vehicles that stand at the end of their street; (S,) that come to it in the next step."""
+        past = self._past_entered
+        arrived, later = past.at(np.ones_like(self.left)), past.at()
+        return np.maximum(arrived - self.left, 0.0), np.maximum(later - arrived, 0.0)
 
     def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:
         """(S,) vehicles that could leave each street in this step.

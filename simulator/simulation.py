@@ -13,6 +13,7 @@ from simulator.engine import Engine
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
+from simulator.operation import Operated
 from simulator.signals import Signals
 
 __all__ = ["Simulator"]
@@ -28,7 +29,7 @@ ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
 MAX_CELLS: Final = 1000
 
 
-class Simulator:
+class Simulator(Operated):
     """A town whose state can be read, and advanced by one publish step at a time.
 
     Args:
@@ -66,15 +67,11 @@ class Simulator:
         if not 1 <= cells <= MAX_CELLS:
             raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
         self.engine = ENGINES[engine](town, dt, cells)
-        self.signals = Signals.of(town, seed=seed) if signals is None else signals
+        super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
-        if len(self.signals) != len(town.street_ids):
-            raise TownError(
-                f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
-            )
         self._rates(0.0)
 
     @property
@@ -85,7 +82,8 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            self.engine.advance(self.signals, self.time, self._rates(self.time))
+            self.operate(self._dt, self.town.ratio)
+            self.engine.advance(self.lights, self.time, self._rates(self.time))
             self._ticks += 1
 
     def run(self, seconds: float) -> None:
@@ -136,7 +134,7 @@ class Simulator:
             "step": self.step,
             "n": counts,
             "k": (vehicles / self.town.length).round(5).tolist(),
-            "green": self.signals.green(self.time).astype(int).tolist(),
+            "green": self.lights.green(self.time).astype(int).tolist(),
         }
 
     def map(self) -> dict[str, Any]:
