@@ -6,7 +6,7 @@ import pytest
 from simulator import Simulator, Town, TownError
 
 
-@pytest.fixture(params=["ltm"])
+@pytest.fixture(params=["ltm", "ctm", "avg"])
 def engine(request):
     return request.param
 
@@ -45,11 +45,11 @@ def test_a_street_without_capacity_takes_and_lets_go_nobody(engine):
     simulator = Simulator(Town.grid(3, 3), engine=engine)
     simulator.run(600)
     closed = simulator.town.street_ids.index("r1c0-r1c1")
-    simulator.engine.capacity[closed] = 0.0
+    simulator.engine.capacity[closed] = simulator.engine.intake[closed] = 0.0
     before = simulator.engine.entered[closed], simulator.engine.left[closed]
     assert before[0] > before[1] > 0
     simulator.run(300)
     assert (simulator.engine.entered[closed], simulator.engine.left[closed]) == before
-    simulator.engine.capacity[closed] = simulator.town.capacity[closed]
+    simulator.engine.capacity[closed] = simulator.engine.intake[closed] = 0.55
     simulator.run(300)
     assert simulator.engine.left[closed] > before[1]
