@@ -1,14 +1,40 @@
-"""What every engine promises: to go on from a state, bit for bit, and to take capacities that change."""
+"""What every engine promises: its invariants, to go on from a state, and to take capacities that change."""
 
 import numpy as np
 import pytest
+from support.traffic import check, traffic
 
 from simulator import Simulator, Town, TownError
+from simulator.averaged import AveragedLights
+from simulator.ctm import CellTransmission
+from simulator.ltm import LinkTransmission
 
 
 @pytest.fixture(params=["ltm", "ctm", "avg"])
 def engine(request):
     return request.param
+
+
+ENGINES = [LinkTransmission, CellTransmission, AveragedLights]
+
+
+@pytest.mark.parametrize("make", ENGINES)
+def test_every_invariant_holds_on_random_networks(make):
+    for seed in range(30):
+        check(traffic(np.random.default_rng(seed)), make)
+
+
+@pytest.mark.parametrize("make", ENGINES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_invariant_holds_where_a_hundred_arms_meet(make, seed):
+    check(traffic(np.random.default_rng(seed), hub=True), make)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("make", ENGINES)
+def test_every_invariant_holds_on_a_thousand_networks(make):
+    for seed in range(1000):
+        check(traffic(np.random.default_rng([seed, 7]), hub=seed % 50 == 0), make)
 
 
 def counts(simulator):
