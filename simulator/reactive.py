@@ -6,8 +6,8 @@ a junction that is full on all sides runs a fixed plan to the last vehicle.
 
 Actuated: a green goes on while it serves a queue, up to its most, and ends once somebody waits elsewhere;
 next is the following phase that somebody waits for. Pressure: who waits at a street's end, less who waits at
-the ends of those it turns into, times what passes; the phase with most of it is next, if it gains more than
-the change costs.
+the ends of those it turns into, times what passes, and nothing where one of them is full; the phase with most
+of it is next, if it gains more than the change costs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ CALL = 1.0
 
 REST = 1e-6
 """Vehicles that ask for one after the most time of red: parts of one, whose rest never came."""
+
+FULL = 0.98
+"""Of what a street holds: from there on next to nobody enters it."""
 
 COST = 6.0
 """Times what passes while all is red: a change must gain so much. With 1 and with 12, junctions that are full
@@ -93,6 +96,7 @@ class Seen(Protocol):
     """What lights see of an engine."""
 
     capacity: Floats
+    intake: Floats
 
     @property
     def vehicles(self) -> Floats: ...
@@ -259,19 +263,33 @@ class Reactive:
             sums: Floats = np.bincount(self._slot, values[self._street], rows * phases).astype(float)
             return sums.reshape(rows, phases)
 
+        calls, rests = queue >= CALL, queue >= REST
         pressure = None
         if self._by_pressure.any():
-            # Of those who gain nothing, those who wait still come before nobody.
-            pressure = of(capacity * (np.maximum(queue - self._beyond(engine, queue), 0.0) + 1e-3 * queue))
+            # Of those who gain nothing, those who wait still come before nobody; but for those who cannot go.
+            moves = ~self._blocked(engine)
+            gain = np.maximum(queue - self._beyond(engine, queue), 0.0) + 1e-3 * queue
+            pressure = of(capacity * gain * moves)
+            by_rule = np.zeros(len(queue), bool)
+            by_rule[self._street] = self._by_pressure[self._row]
+            calls, rests = calls & (moves | ~by_rule), rests & (moves | ~by_rule)
         lasts = np.zeros(rows * phases)
         np.maximum.at(lasts, self._slot, clear[self._street])
         return _View(
-            calls=of((queue >= CALL).astype(float)) > 0,
-            rests=of((queue >= REST).astype(float)) > 0,
+            calls=of(calls.astype(float)) > 0,
+            rests=of(rests.astype(float)) > 0,
             lasts=lasts.reshape(rows, phases),
             pressure=pressure,
             lost=of(capacity**2),
         )
+
+    def _blocked(self, engine: Seen) -> Truths:
+        """(S,) whether a street that some turn into takes nobody; nobody behind them can leave then."""
+        town = self._town
+        takes = (engine.intake > 0) & (engine.vehicles < FULL * town.storage)
+        waits = np.bincount(town.movement_from, engine.ratio * ~takes[town.movement_to], len(town.priority))
+        blocked: Truths = waits[: len(takes)] > 0
+        return blocked
 
     def _beyond(self, engine: Seen, queue: Floats) -> Floats:
         """(S,) vehicles that stand in the streets that each turns into, on average."""

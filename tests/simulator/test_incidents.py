@@ -70,7 +70,8 @@ def test_nobody_enters_a_closed_street_and_who_is_on_it_leaves():
     simulator.run(100)
     assert counts.entered("b") == 0
     assert vehicles(simulator, "b") == pytest.approx(0, abs=1e-9)
-    assert counts.entered("c") == pytest.approx(counts.left("b")) > 10
+    assert counts.left("b") > 10
+    assert counts.entered("c") == pytest.approx(counts.left("b"))
 
 
 def test_the_queue_before_a_closed_street_spills_back_to_the_origin_and_is_not_lost():
@@ -142,7 +143,9 @@ def test_origins_feed_what_is_open():
 
 
 @pytest.mark.parametrize("dt", [1.0, 4.0, 5.0, 20.0])
-@pytest.mark.parametrize(("share", "begin", "end"), [(0.5, 300.0, 900.0), (0.3, 303.3, 777.7), (0.0, 310.0, 410.5)])
+@pytest.mark.parametrize(
+    ("share", "begin", "end"), [(0.5, 300.0, 900.0), (0.3, 303.3, 777.7), (0.0, 310.0, 410.5)]
+)
 def test_a_narrowed_street_lets_through_its_share_whatever_the_step(dt, share, begin, end):
     simulator = running(line(), 0.54, dt)
     # Full, and behind it a queue that lasts.
@@ -217,7 +220,7 @@ def test_what_was_said_is_kept(closes):
 
 @pytest.mark.parametrize("dumped", [{}, [], None, {"open": {"x": [[1.0]]}, "through": {}, "share": {}}])
 def test_what_is_no_dump_is_refused(dumped):
-    with pytest.raises(TownError, match="^incidents: not those of this town"):
+    with pytest.raises(TownError, match=r"^incidents: not those of this town"):
         Incidents(fork()).restore(dumped)
 
 
@@ -252,7 +255,7 @@ def test_times_and_streets_that_cannot_be_are_refused(arguments, text):
 
 @pytest.mark.parametrize("share", [-0.1, 1.01, NAN, INF, "half", None, 10**400])
 def test_shares_that_cannot_be_are_refused(share):
-    with pytest.raises(TownError, match="^street a: share of its capacity is "):
+    with pytest.raises(TownError, match=r"^street a: share of its capacity is "):
         running(line(), 0.1).set_capacity("a", share)
 
 
@@ -263,5 +266,5 @@ def test_changes_ahead_are_bounded():
         for begin in range(10, 10 + MAX_PIECES):
             simulator.close_street("a", begin, begin + 0.5)
 
-    with pytest.raises(TownError, match="^street a: more than 1000 changes ahead"):
+    with pytest.raises(TownError, match=r"^street a: more than 1000 changes ahead"):
         close_many()

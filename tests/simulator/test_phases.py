@@ -87,13 +87,18 @@ def test_phases_follow_each_other_with_all_red_between():
 
 
 def test_a_street_in_phases_next_to_each_other_stays_green_between():
-    cycle, greens = sequence("light a", [(["a"], 10.0), (["a", "b"], 20.0), (["c", "d"], 5.0), (["d"], 7)], 3.0)
+    cycle, greens = sequence(
+        "light a", [(["a"], 10.0), (["a", "b"], 20.0), (["c", "d"], 5.0), (["d"], 7)], 3.0
+    )
     assert cycle == 54
     assert greens == {"a": (0, 33), "b": (13, 20), "c": (36, 5), "d": (36, 15)}
 
 
 def test_a_green_may_go_on_into_the_next_cycle():
-    assert sequence("light a", [(["a"], 10), (["b"], 20), (["a"], 5)], 3.0)[1] == {"a": (36 + 0, 18), "b": (13, 20)}
+    assert sequence("light a", [(["a"], 10), (["b"], 20), (["a"], 5)], 3.0)[1] == {
+        "a": (36 + 0, 18),
+        "b": (13, 20),
+    }
     assert sequence("light a", [(["a"], 10), (["a"], 20)], 3.0) == (36, {"a": (0, 36)})
 
 
@@ -106,7 +111,11 @@ def test_a_green_may_go_on_into_the_next_cycle():
         ([(["a"], -1)], 3.0, "green of phase 1 is -1"),
         ([(["a"], NAN)], 3.0, "green of phase 1 is nan"),
         ([(["a"], 5)], -3.0, "all_red is -3"),
-        ([(["a"], 5), (["b"], 5), (["a"], 5), (["b"], 5)], 3.0, "street a has 2 greens in a cycle; it can have one"),
+        (
+            [(["a"], 5), (["b"], 5), (["a"], 5), (["b"], 5)],
+            3.0,
+            "street a has 2 greens in a cycle; it can have one",
+        ),
     ],
 )
 def test_sequences_that_cannot_be_are_refused(phases, all_red, text):

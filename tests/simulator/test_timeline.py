@@ -51,13 +51,13 @@ def test_what_is_over_is_forgotten():
 
 def test_it_is_bounded_and_a_refusal_changes_nothing():
     line = Timeline(1.0)
-    for begin in range((MAX_PIECES - 2) // 2):
+    for begin in range((MAX_PIECES - 3) // 2):
         line.lay(begin, begin + 0.5, 0.0)
     before = line.dump()
+    line.lay(10_000, 10_001, 0.0)
     with pytest.raises(OverflowError):
-        for begin in range(10_000, 10_010):
-            line.lay(begin, begin + 0.5, 0.0)
-    assert line.dump()[: len(before)] == before
+        line.lay(20_000, 20_001, 0.0)
+    assert line.dump() == [*before, [10_000, 0.0], [10_001, 1.0]]
 
 
 times = st.floats(0, 100)
