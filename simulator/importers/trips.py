@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from simulator.draft import Draft
-from simulator.importers.routes import Arc, load
+from simulator.routes import Arc, load
 from simulator.turning import add_turns
 
 __all__ = ["Connector", "Flows", "add_trips"]

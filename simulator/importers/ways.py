@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
-from simulator.importers.components import strongly_connected
+from simulator.components import strongly_connected
 from simulator.importers.links import Link, add_links
 from simulator.importers.plane import length_of
 from simulator.importers.reading import MAX_STREETS
