@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 
 from simulator.errors import TownError, numbers
 from simulator.looks import Floats
+from simulator.turns import check_times
 
 __all__ = ["Demand", "DemandTable", "Rates"]
+
+
+FOR_EVER: Final = 1e12
+"""Seconds at which what has no end ends: 30,000 years."""
 
 
 class Rates(Protocol):
@@ -84,11 +89,21 @@ class DemandTable:
     Args:
         origins: how many there are.
         rows: (origin, seconds it begins, seconds it ends, vehicles/s); rows of one origin add up.
+        day: seconds after which the table begins again; inf: it ends.
     Raises: TownError: a number cannot be.
     """
 
-    def __init__(self, origins: int, rows: Sequence[tuple[int, float, float, float]]) -> None:
+    def __init__(
+        self,
+        origins: int,
+        rows: Sequence[tuple[int, float, float, float]],
+        *,
+        day: float = float("inf"),
+    ) -> None:
+        if not day > 0:
+            raise TownError(f"demand: day is {day:g}, not a number of seconds above 0")
         self._origins = origins
+        self._day = day
         self._origin = np.array([row[0] for row in rows], np.intp)
         self._begin = numbers("demand: begin", [row[1] for row in rows])
         self._end = numbers("demand: end", [row[2] for row in rows])
@@ -99,8 +114,38 @@ class DemandTable:
         self._changes = np.unique(np.concatenate([self._begin, self._end]))
         self._known: tuple[int, Floats] | None = None
 
+    @classmethod
+    def by_time(
+        cls, times: Sequence[float], rates: Sequence[Sequence[float]] | Floats, day: float = float("inf")
+    ) -> Self:
+        """Rates of all origins by the time of day.
+
+        Args:
+            times: (H,) seconds, ascending: when each row begins; it holds until the next one does.
+            rates: (H, O) vehicles/s; before the first row there is no demand, or the last row's if days repeat.
+            day: seconds after which it begins again; inf: the last row holds for ever.
+        Raises: TownError: times or rates cannot be.
+        """
+        begins = check_times("demand", times, day)
+        table = np.array([numbers("demand: rates", row, 0.0) for row in rates], float)
+        if len(table) != len(begins) or table.ndim != 2:
+            raise TownError(f"demand: {len(table)} rows of rates for {len(begins)} times")
+        last = day if day < float("inf") else FOR_EVER
+        spans = list(zip(begins.tolist(), [*begins[1:].tolist(), last], table.tolist(), strict=True))
+        if begins[0] > 0 and day < float("inf"):
+            spans.append((0.0, float(begins[0]), table[-1].tolist()))
+        rows = [
+            (origin, begin, end, rate)
+            for begin, end, row in spans
+            for origin, rate in enumerate(row)
+            if rate > 0
+        ]
+        return cls(table.shape[1], rows, day=day)
+
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
+        if self._day < float("inf"):
+            time %= self._day
         between = int(np.searchsorted(self._changes, time, side="right"))
         if self._known is None or self._known[0] != between:
             holds = (self._begin <= time) & (time < self._end)

@@ -55,15 +55,15 @@ class Loaded:
     lost: dict[tuple[str, str], float] = field(default_factory=dict)
     """Trips that no way leads for, or none that uses a street."""
 
-    def add(self, other: Loaded) -> None:
-        """Take the flows of another one in, and its lost trips."""
+    def add(self, other: Loaded, share: float = 1.0) -> None:
+        """Take a share of the flows and of the lost trips of another one in."""
         for mine, its in ((self.first, other.first), (self.turn, other.turn)):
             for pair, flow in its.items():
-                mine[pair] += flow
+                mine[pair] += flow * share
         for street, flow in other.last.items():
-            self.last[street] += flow
+            self.last[street] += flow * share
         for lost, flow in other.lost.items():
-            self.lost[lost] = self.lost.get(lost, 0.0) + flow
+            self.lost[lost] = self.lost.get(lost, 0.0) + flow * share
 
     def turns(self) -> dict[str, dict[str, float]]:
         """Turning ratios of all streets that are used."""
