@@ -63,8 +63,14 @@ class Engine(Protocol):
         Returns: (F,) vehicles that passed from each feeder.
         """
 
+    def turn(self, ratio: Floats) -> None:
+        """From now on feeders turn in these ratios: (M,) of the town's movements; 0: nobody does so."""
+
+    def free_flow(self) -> float:
+        """Vehicle-seconds that what was driven so far takes at free flow: more than that is delay."""
+
     def state(self) -> State:
-        """Everything that steps change, but for ``capacity``. The arrays may be the engine's own."""
+        """Everything that steps change, but for ``capacity`` and the ratios. The arrays may be the engine's own."""
 
     def restore(self, state: State) -> None:
         """Go on from what ``state`` returned. Raises: TownError: it is of another town, engine or step."""

@@ -42,7 +42,7 @@ class LinkTransmission:
         self._past_entered = Past(town.length / town.speed / dt, dt)
         self._past_left = Past(town.length / town.wave / dt, dt)
         self._pasts = {"past_entered": self._past_entered, "past_left": self._past_left}
-        self._junctions = Junctions(town)
+        self._junctions = Junctions(town, dt)
 
     @property
     def vehicles(self) -> Floats:
@@ -68,6 +68,14 @@ class LinkTransmission:
         """Advance by ``dt`` from ``time`` on. Returns: (F,) vehicles that passed from each feeder."""
         green, window = lights.during(time, self._dt)
         return self.step(green, rates, window)
+
+    def turn(self, ratio: Floats) -> None:
+        """From now on feeders turn in these ratios, (M,)."""
+        self._junctions.turn(ratio)
+
+    def free_flow(self) -> float:
+        """Vehicle-seconds that what was driven so far takes at free flow."""
+        return float(self._past_entered.within().sum()) * self._dt
 
     def state(self) -> State:
         """Everything that steps change."""

@@ -180,7 +180,8 @@ def _tell(draft: Draft, lost: Mapping[tuple[str, str], float], about: str) -> No
     """Which trips are left out."""
     for (start, end), volume in list(lost.items())[:NAMED]:
         why = "it ends where it begins" if start == end else "no way leads there on streets"
-        draft.warnings.append(f"{about}: {volume * 3600:g} vehicles/h from {start} to {end} left out: {why}")
+        pair = f"from {start.strip()} to {end.strip()}"
+        draft.warnings.append(f"{about}: {volume * 3600:g} vehicles/h {pair} left out: {why}")
     if len(lost) > NAMED:
         rest = sum(list(lost.values())[NAMED:]) * 3600
         draft.warnings.append(f"{about}: {len(lost) - NAMED} more pairs left out so, {rest:g} vehicles/h")
