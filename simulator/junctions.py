@@ -50,7 +50,8 @@ class Junctions:
         self.turn(town.ratio)
 
     def turn(self, ratio: Floats) -> None:
-        """From now on feeders turn in these ratios: (M,) of the town's movements; 0: nobody does."""
+        """Share out by these (M,) turning ratios, in the town's order, from now on; 0: nobody turns so."""
+        self.ratio = ratio
         used = self._order[ratio[self._order] > 0]
         self._from, self._to = self._town.movement_from[used], self._town.movement_to[used]
         self._ratio = ratio[used]
