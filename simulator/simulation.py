@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import numpy as np
-
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
-from simulator.errors import TownError, numbers
+from simulator.errors import TownError
+from simulator.gridlock import Watch, gridlocked
+from simulator.inflow import Inflow
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
 from simulator.signals import Signals
+from simulator.turns import TurnTable
 
 __all__ = ["Simulator"]
 
@@ -37,7 +38,7 @@ class Simulator:
         dt: seconds of one engine step.
         engine: "ltm".
         cells: of a street, in engines that have any.
-    Attributes: ``name``, ``step``, ``time`` (simulated seconds).
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
@@ -75,7 +76,12 @@ class Simulator:
             raise TownError(
                 f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
             )
-        self._rates(0.0)
+        self.ratio = town.ratio
+        self._row = -1
+        self._inflow = Inflow(town)
+        self._inflow.rates(self.demand, 0.0)
+        self._travel_time = 0.0
+        self._watch = Watch()
 
     @property
     def time(self) -> float:
@@ -84,9 +90,16 @@ class Simulator:
 
     def next(self) -> None:
         """Advance by ``step`` seconds."""
+        engine = self.engine
         for _ in range(self._steps):
-            self.engine.advance(self.signals, self.time, self._rates(self.time))
+            if self.town.turns is not None:
+                self._turn(self.town.turns)
+            present = engine.generated - engine.gone
+            engine.advance(self.signals, self.time, self._inflow.rates(self.demand, self.time))
+            self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
+        if self._watch.is_due(self.time):
+            self._watch.look(self.time, self.town.street_ids, self._gridlocked())
 
     def run(self, seconds: float) -> None:
         """Advance by whole steps until ``seconds`` more have passed."""
@@ -94,17 +107,20 @@ class Simulator:
         while self.time < end - 1e-9:
             self.next()
 
-    def _rates(self, time: float) -> Floats:
-        """The demand, checked: what is no number would be one in every count from there on."""
-        rates = self.demand.rates(time)
-        is_one_each = isinstance(rates, np.ndarray) and rates.shape == self.town.origins.shape
-        # Of what is no number, neither comparison is true.
-        if is_one_each and rates.min(initial=0.0) >= 0.0 and rates.max(initial=0.0) < np.inf:
-            return rates
-        rates = numbers(f"demand: rates at {time:g} s", rates, 0.0)
-        if len(rates) != len(self.town.origins):
-            raise TownError(f"demand: {len(rates)} rates; the town has {len(self.town.origins)} origins")
-        return rates
+    def set_demand(self, junction: str, rate: float | None) -> None:
+        """Let ``rate`` vehicles/s want to enter at a junction from now on; None: what the demand says again.
+
+        Raises: TownError: there is no origin at the junction, or no such rate.
+        """
+        self._inflow.set(junction, rate)
+
+    def _turn(self, turns: TurnTable) -> None:
+        """Let vehicles turn as the town's table has it now."""
+        row = turns.row(self.time)
+        if row != self._row:
+            self._row = row
+            self.ratio = turns.ratios[row]
+            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
@@ -150,15 +166,40 @@ class Simulator:
             "streets": self.town.describe(),
         }
 
+    def counts(self) -> dict[str, Floats]:
+        """Vehicles that have ``entered`` and ``left`` each street since the start, (S,) in the order of
+        ``map()["streets"]``, and that are ``waiting`` outside at each origin, (O,); copies.
+        """
+        engine = self.engine
+        return {
+            "entered": engine.entered.copy(),
+            "left": engine.left.copy(),
+            "waiting": engine.waiting.copy(),
+        }
+
     def stats(self) -> dict[str, float]:
-        """Vehicles inside the town, entered, left, and waiting outside for room."""
+        """Vehicles, vehicle-seconds and streets.
+
+        ``generated`` vehicles have wanted to enter since the start: they have ``entered`` or are ``waiting``
+        outside for room; those who entered are ``inside`` or have ``left``.
+        ``travel_time``: vehicle-seconds of all of them since the start, waiting outside included; ``delay``:
+        what of it is above free flow.
+        ``gridlocked``: streets in a closed ring of full streets, which never moves again.
+        """
         waiting = float(self.engine.waiting.sum())
         return {
             "inside": float(self.engine.vehicles.sum()),
             "entered": self.engine.generated - waiting,
             "left": self.engine.gone,
             "waiting": waiting,
+            "generated": self.engine.generated,
+            "travel_time": self._travel_time,
+            "delay": max(self._travel_time - self.engine.free_flow(), 0.0),
+            "gridlocked": len(self._gridlocked()),
         }
+
+    def _gridlocked(self) -> list[int]:
+        return gridlocked(self.town, self.engine.vehicles, self.engine.ratio)
 
 
 def _demand_of(town: Town, seed: int) -> Rates:
