@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Protocol, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.errors import TownError, numbers
 from simulator.looks import Floats
@@ -74,6 +75,26 @@ class Demand:
         demand._level = level
         return demand
 
+    def __len__(self) -> int:
+        """Origins."""
+        return len(self._phase)
+
+    def state(self) -> dict[str, Floats]:
+        """All of it, as arrays; ``of`` makes the same one of them."""
+        level = np.broadcast_to(np.asarray(self._level, float), self._phase.shape)
+        return {"level": level, "phase": self._phase, "day": np.array([self._low, self._high, self._day])}
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """What ``state`` was of. Raises: TownError: it is none. KeyError: something is missing."""
+        level, phase = (numbers(f"demand: {name}", state[name]) for name in ("level", "phase"))
+        if state["day"].shape != (3,) or len(level) != len(phase):
+            raise TownError("demand: its parts do not fit together")
+        low, high, day = state["day"].tolist()
+        demand = cls(len(level), level=np.abs(level), low=low, high=high, day=day)
+        demand._level, demand._phase = numbers("demand: level", level, 0.0), phase
+        return demand
+
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
         turn = 2 * np.pi * (time / self._day + self._phase)
@@ -122,7 +143,7 @@ class DemandTable:
 
         Args:
             times: (H,) seconds, ascending: when each row begins; it holds until the next one does.
-            rates: (H, O) vehicles/s; before the first row there is no demand, or the last row's if days repeat.
+            rates: (H, O) vehicles/s; before the first row there is none, or the last row's if days repeat.
             day: seconds after which it begins again; inf: the last row holds for ever.
         Raises: TownError: times or rates cannot be.
         """
@@ -141,6 +162,27 @@ class DemandTable:
             if rate > 0
         ]
         return cls(table.shape[1], rows, day=day)
+
+    def __len__(self) -> int:
+        """Origins."""
+        return self._origins
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All of it, as arrays; ``of`` makes the same one of them."""
+        return {
+            **{"origin": self._origin, "begin": self._begin, "end": self._end, "rate": self._rate},
+            "table": np.array([self._origins, self._day]),
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """What ``state`` was of. Raises: TownError: it is none. KeyError: something is missing."""
+        columns = [state[name] for name in ("origin", "begin", "end", "rate")]
+        if state["table"].shape != (2,) or len({column.shape for column in columns}) > 1:
+            raise TownError("demand: its parts do not fit together")
+        origins, day = state["table"].tolist()
+        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        return cls(int(origins), rows, day=day)
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""

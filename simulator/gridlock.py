@@ -56,19 +56,19 @@ def _between(town: Town, full: Truths, ratio: Floats) -> tuple[Ints, Ints]:
 class Watch:
     """Tells the log once that a town has gridlocked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_told: bool = False) -> None:
         self._due = 0.0
-        self._has_told = False
+        self.has_told = has_told
 
     def is_due(self, time: float) -> bool:
         """Whether to look again."""
-        return not self._has_told and time >= self._due
+        return not self.has_told and time >= self._due
 
     def look(self, time: float, ids: Sequence[str], streets: Sequence[int]) -> None:
         """Args: streets: what ``gridlocked`` found at ``time``, seconds."""
         self._due = time + EVERY
-        if streets and not self._has_told:
-            self._has_told = True
+        if streets and not self.has_told:
+            self.has_told = True
             names = ", ".join(ids[at] for at in streets[:NAMED]) + (" …" if len(streets) > NAMED else "")
             log.warning(
                 "gridlock at %g s: %d streets wait for each other in a closed ring: %s",

@@ -68,7 +68,9 @@ class Town:
     inflow: Floats | None = None  # (O,) vehicles/s in a rush hour, for want of a demand
     turns: TurnTable | None = None
     """Turning ratios by time, where they change; ``ratio`` is then that of the whole day."""
-    sinks: Floats | None = None  # (J,) vehicles/s that may leave the town at a junction; None, inf: any number
+    sinks: Floats | None = (
+        None  # (J,) vehicles/s that may leave the town at a junction; None, inf: any number
+    )
     lit: Truths | None = None  # (J,) where lights stand; None: wherever three or more streets meet
     plans: Floats | None = None  # (3, S) seconds of cycle, begin and green that the town's files tell
     shapes: Mapping[str, Sequence[Point]] = field(default_factory=dict)

@@ -88,7 +88,8 @@ class Past:
         steps = int(state["steps"])
         rows = self._size // self._stride
         newest = self._base + self._row(steps) * self._stride
-        here = self._base + (steps + 1 - np.ceil(self._lags - 1e-9).astype(np.intp)) % rows * self._stride
+        whole = np.ceil(self._lags - 1e-9).astype(np.intp)
+        here = (self._base + (steps + 1 - whole) % rows * self._stride).astype(np.intp)
         before, after = self._wrapped(here - self._stride), self._wrapped(here + self._stride)
         places = np.array([newest, before, here, after])
         if steps < 0 or not (state["places"] == places).all():
@@ -138,7 +139,7 @@ class Past:
         return found
 
     def within(self) -> Floats:
-        """(S,) the counts of the last ``lags`` steps, up to now, as the area below their line: count times steps.
+        """(S,) the area below the counts of the last ``lags`` steps, up to now: counts times steps.
 
         Costs as many look-ups as the longest lag has steps.
         """

@@ -30,6 +30,9 @@ anybody takes holds up a whole street all the same where it leads into a full on
 Trips = Mapping[str, Mapping[str, float]]
 """Where they start -> where they end -> vehicles/s."""
 
+Onward = dict[str | None, float]
+"""Street that is next -> vehicles/s; None: they end here."""
+
 Shares = dict[int, list[tuple[int, float]]]
 """Node -> (arc that it is reached by, share of those who come)."""
 
@@ -134,7 +137,7 @@ class _Network:
 
 
 def _sum(ways: list[tuple[int, float]]) -> tuple[float, list[tuple[int, float]]]:
-    """The logarithm of the sum of weights that are logarithms, and each arc's share; the least are left out."""
+    """The logarithm of the sum of weights, which are logarithms, and each arc's share; the least left out."""
     most = max(weight for _, weight in ways)
     shares = [(arc, exp(weight - most)) for arc, weight in ways]
     total = sum(share for _, share in shares)
@@ -144,7 +147,7 @@ def _sum(ways: list[tuple[int, float]]) -> tuple[float, list[tuple[int, float]]]
 
 
 class _Tree:
-    """Shortest paths from one node: the order in which nodes are reached, when, and by which arc (-1: none)."""
+    """Shortest paths from a node: the order in which nodes are reached, when, and by which arc (-1: none)."""
 
     def __init__(self, nodes: int) -> None:
         self.reached: list[int] = []
@@ -205,7 +208,7 @@ class _Loading:
         else:
             shares = network.shares(tree, times, self._spread)
         # Who goes on from each node, by the street; None: who ends there.
-        onward: dict[int, dict[str | None, float]] = defaultdict(lambda: defaultdict(float))
+        onward: dict[int, Onward] = defaultdict(lambda: defaultdict(float))
         for node in reversed(tree.reached):
             going = onward.pop(node, defaultdict(float))
             if node in ends:
@@ -217,10 +220,8 @@ class _Loading:
             if node == network.at[origin]:
                 self._begin(origin, going)
 
-    def _pass(
-        self, street: str | None, share: float, going: dict[str | None, float], before: dict[str | None, float]
-    ) -> None:
-        """A share of those who go on from an arc's end came along it. ``before``: who goes on from its begin."""
+    def _pass(self, street: str | None, share: float, going: Onward, before: Onward) -> None:
+        """A share of those who go on from an arc's end came along it, and of those ``before`` it."""
         if street is None:
             # Connectors are no streets: whoever goes on behind one goes on here.
             for onward, flow in going.items():
@@ -233,7 +234,7 @@ class _Loading:
             else:
                 self.loaded.turn[street, onward] += share * flow
 
-    def _begin(self, origin: str, going: dict[str | None, float]) -> None:
+    def _begin(self, origin: str, going: Onward) -> None:
         for street, flow in going.items():
             if street is not None:
                 self.loaded.first[origin, street] += flow

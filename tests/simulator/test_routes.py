@@ -1,4 +1,4 @@
-"""Trips on shortest and on all good paths: flows, turns, zones that are closed, and trips that have no way."""
+"""Trips on shortest and on all good paths: flows, turns, closed zones, trips without a way."""
 
 import itertools
 import math
