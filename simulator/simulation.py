@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
 
 from simulator.demand import Demand, Rates
+from simulator.engine import Engine
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
@@ -18,7 +19,12 @@ from simulator.signals import Signals
 
 __all__ = ["Simulator"]
 
-ENGINES: Final = {"ltm": LinkTransmission}
+ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
+    "ltm": lambda town, dt, _: LinkTransmission(town, dt),
+}
+"""Name -> what makes it of a town, the seconds of a step and the cells of a street."""
+
+MAX_CELLS: Final = 1000
 
 
 class Simulator:
@@ -29,6 +35,7 @@ class Simulator:
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
         engine: "ltm".
+        cells: of a street, in engines that have any.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
@@ -43,6 +50,7 @@ class Simulator:
         engine: str = "ltm",
         *,
         dt: float = 1.0,
+        cells: int = 8,
         signals: Signals | None = None,
         demand: Rates | None = None,
     ) -> None:
@@ -54,7 +62,9 @@ class Simulator:
         self.name = name
         self.step = step
         self.town = town
-        self.engine = ENGINES[engine](town, dt)
+        if not 1 <= cells <= MAX_CELLS:
+            raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
+        self.engine = ENGINES[engine](town, dt, cells)
         self.signals = Signals.of(town, seed=seed) if signals is None else signals
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
@@ -75,8 +85,7 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            green, window = self.signals.during(self.time, self._dt)
-            self.engine.step(green, self._rates(self.time), window)
+            self.engine.advance(self.signals, self.time, self._rates(self.time))
             self._ticks += 1
 
     def run(self, seconds: float) -> None:
