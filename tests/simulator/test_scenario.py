@@ -1,6 +1,7 @@
 """A file of lights and closed streets: what it does, and file and line of what is wrong in it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,15 @@ def test_all_lights_may_react_and_a_street_be_a_wave(simulator, tmp_path):
     assert cycle[simulator.town.street_ids.index("r1c1-r1c2")] == 72
     apply_scenario(simulator, write(tmp_path, '[[light]]\nkind = "actuated"\n'))
     assert len(simulator.lights.dump()["reactive"]) == 12
+
+
+def test_the_example_of_the_documentation_works(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    simulator = Simulator(Town.grid(10, 10))
+    apply_scenario(simulator, write(tmp_path, example))
+    simulator.run(30)
+    assert len(simulator.lights.dump()["reactive"]) == 96 - 2
 
 
 def test_an_empty_file_does_nothing(simulator, tmp_path):
