@@ -57,7 +57,7 @@ def delay(town, demand, signals, rule):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("level", [0.04, 0.07, 0.09])
+@pytest.mark.parametrize("level", [0.04, 0.09, 0.11])
 def test_lights_that_react_delay_less_than_plans(level):
     town = Town.grid(6, 6)
     demand = Demand.constant(rates(town, level))
