@@ -20,6 +20,8 @@ CONTACT = {
 SIM = ["numpy>=1.26"]
 # Pictures of a simulated town: python -m simulator --plot.
 PLOT = ["matplotlib>=3.8"]
+# A compiled step of the simulator: 200 MB.
+FAST = [*SIM, "numba>=0.61"]
 # Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
 OTEL = ["opentelemetry-proto>=1.27"]
 TEST = [
@@ -138,8 +140,9 @@ setup(
     extras_require={
         "sim": SIM,
         "plot": [*SIM, *PLOT],
+        "fast": FAST,
         "otel": OTEL,
-        "dev": [*TEST, *SIM, *PLOT, *OTEL],
+        "dev": [*TEST, *FAST, *PLOT, *OTEL],
         "fuzz": ["atheris>=3.0"],
     },
 )

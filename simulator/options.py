@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from simulator.choice import names
+from simulator.engines import ENGINES
 from simulator.pace import MAX_SPEED
 from simulator.packing import FORMATS
-from simulator.simulation import ENGINES
 
 __all__ = ["Usage", "key", "parse", "secret"]
 
