@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from simulator import saving
+from simulator.averaged import AveragedLights
+from simulator.ctm import CellTransmission
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.errors import TownError
@@ -26,6 +28,8 @@ START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
 
 ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
     "ltm": lambda town, dt, _: LinkTransmission(town, dt),
+    "ctm": CellTransmission,
+    "avg": lambda town, dt, _: AveragedLights(town, dt),
 }
 """Name -> what makes it of a town, the seconds of a step and the cells of a street."""
 
@@ -39,8 +43,7 @@ class Simulator:
         name: of the channel it feeds.
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
-        engine: "ltm".
-        cells: of a street, in engines that have any.
+        engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
