@@ -6,8 +6,8 @@ the end of a street that lets go a steady flow q:
 
     m = q r / (1 - q / s) vehicles,  r seconds of mean red, s capacity,
 
-the uniform delay at a light (Webster's first term); and what a street sends of which m have come to the end is
-the q of that. Nothing pulsates; and nobody sees green waves.
+the uniform delay at a light (Webster's first term); and what a street sends at whose end m wait is the q of
+that. Nothing pulsates; and nobody sees green waves.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class AveragedLights(LinkTransmission):
         """(S,) vehicles that could leave each street in this step, by the part of the time that is green.
 
         Of c vehicles that will have come by the end of the step, q dt leave in it, and the others are those
-        who wait: c - q dt = q r / (1 - q / s), of which q is the smaller root. It is taken by the form that
-        divides by a sum, which loses no digits where q is small; without a light it is the less of c and s dt.
+        who wait: c - q dt = q r / (1 - q / s), of which q is the smaller root. The form that divides by a sum
+        loses no digits where q is small. Without a light it is the less of c and s dt.
         """
         come = np.maximum(self._past_entered.at() - self.left, 0.0)
         share = come / self._town.capacity
-        whole = self._dt + self._red + share
-        root = np.sqrt(np.maximum(whole**2 - 4 * self._dt * share, 0.0))
+        rest = self._dt + self._red
+        root = np.sqrt((rest - share) ** 2 + 4 * self._red * share)
         most = self.capacity * self._dt
-        sent = np.minimum(2 * come * self._dt / (whole + root), come)
+        sent = np.minimum(2 * come * self._dt / (rest + share + root), come)
         return np.minimum(sent, most if green is None else most * green)

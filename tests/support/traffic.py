@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import strategies as st
 
+from simulator.averaged import AveragedLights
 from simulator.ltm import LinkTransmission
 from simulator.network import Street, Town
 from simulator.signals import Signals
@@ -185,3 +186,70 @@ def diverge():
         Street(id="c", start="M", end="C"),
     ]
     return Town.from_streets(streets, {"a": {"b": 0.5, "c": 0.5}}, {"A": {"a": 1.0}})
+
+
+def network(random, hub=False):
+    """A town of loops, parallel streets, dead ends, any length; ``hub``: 100 arms meet at one junction."""
+    count = 51 if hub else int(random.integers(1, 8))
+    ends = [("j0", f"j{n}") for n in range(1, 51)] + [(f"j{n}", "j0") for n in range(1, 51)]
+    if not hub:
+        ends = [tuple(f"j{n}" for n in random.integers(0, count, 2)) for _ in range(random.integers(1, 25))]
+    streets = []
+    for n, (start, end) in enumerate(ends):
+        speed, lanes = random.uniform(2, 30), random.integers(1, 4)
+        jam = lanes * random.uniform(0.08, 0.2)
+        capacity = jam * speed * random.uniform(0.02, 0.6)
+        length = 5 * 1000 ** random.random()
+        sizes = {"length": length, "speed": speed, "capacity": capacity, "jam_density": jam}
+        streets.append(Street(id=f"s{n}", start=start, end=end, lanes=lanes, **sizes))
+    starts = {start for start, _ in ends}
+
+    def fan(junction, most):
+        onward = [street.id for street in streets if street.start == junction]
+        chosen = random.choice(onward, random.integers(1, min(len(onward), 6) + 1), replace=False)
+        return dict(zip(chosen.tolist(), most * random.dirichlet(np.ones(len(chosen))), strict=True))
+
+    turns = {
+        street.id: fan(street.end, random.choice([1.0, random.uniform(0.2, 1)]))
+        for street in streets
+        if street.end in starts and random.random() < 0.9
+    }
+    origins = {junction: fan(junction, 1.0) for junction in sorted(starts)[: random.integers(1, 9)]}
+    priorities = {street.id: random.uniform(0.01, 5) for street in streets if random.random() < 0.3}
+    return Town.from_streets(streets, turns, origins, None, priorities)
+
+
+def traffic(random, hub=False):
+    """A situation in such a town: (town, dt, signals, rates, steps)."""
+    dt = float(random.choice([0.3, 1.0, 5.0]))
+    town = network(random, hub).fit(dt)
+    streets = len(town.street_ids)
+    cycle = random.choice([0.0, 37.3, 60.0], streets)
+    signals = Signals(cycle, random.uniform(0, 60, streets), cycle * random.choice([0.0, 0.31, 0.6], streets))
+    rates = random.choice([0.0, 0.1, 3.0], len(town.origins)) * random.random(len(town.origins))
+    return town, dt, signals, rates, int(random.integers(20, 100))
+
+
+def check(situation, engine):
+    """Every invariant, after every step."""
+    town, dt, signals, rates, _ = situation
+    streets = len(town.street_ids)
+    shut = (signals.average(0.0)[0] == 0) & signals.has_light
+    limit = town.capacity * dt * (1 + 1e-12) + 1e-9
+    for running, green, (entered, left), flow in steps(situation, engine):
+        gone_in, gone_out = running.entered - entered, running.left - left
+        scale = 1e-9 * max(1.0, running.generated)
+        present = running.vehicles.sum() + running.waiting.sum()
+        assert abs(running.generated - running.gone - present) <= scale
+        assert (running.vehicles >= -1e-9).all()
+        assert (running.vehicles <= town.storage + 1e-9).all()
+        assert (flow >= 0).all()
+        assert (gone_in >= 0).all()
+        assert (gone_in <= limit).all()
+        assert (flow[:streets] <= limit).all()
+        assert (running.waiting >= 0).all()
+        assert not flow[:streets][shut if isinstance(running, AveragedLights) else ~green].any()
+        into = np.bincount(town.movement_to, flow[town.movement_from] * town.ratio, streets)
+        assert np.abs(gone_in - into).max() <= 1e-9 * max(1.0, into.max())
+        assert np.abs(gone_out - flow[:streets]).max() <= scale
+    assert np.isclose(running.generated, rates.sum() * dt * situation[-1], rtol=1e-9)
