@@ -11,12 +11,12 @@ from simulator.averaged import AveragedLights
 from simulator.ctm import CellTransmission
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
-from simulator.errors import TownError
 from simulator.files import Path
 from simulator.gridlock import Watch, gridlocked
 from simulator.inflow import Inflow
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
+from simulator.operation import Kept, Operated
 from simulator.signals import Signals
 from simulator.street import within
 from simulator.turns import TurnTable
@@ -36,7 +36,7 @@ ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
 MAX_CELLS: Final = 1000
 
 
-class Simulator:
+class Simulator(Operated):
     """A town whose state can be read, and advanced by one publish step at a time.
 
     Args:
@@ -73,22 +73,18 @@ class Simulator:
         if not 1 <= cells <= MAX_CELLS:
             raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
         self.engine = ENGINES[engine](town, dt, cells)
-        self.signals = Signals.of(town, seed=seed) if signals is None else signals
+        super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
-        if len(self.signals) != len(town.street_ids):
-            raise TownError(
-                f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
-            )
         self.ratio = town.ratio
         self._row = -1
         self._inflow = Inflow(town)
         self._inflow.rates(self.demand, 0.0)
         self._travel_time = 0.0
         self.options = {"name": name, "step": step, "dt": dt, "engine": engine, "cells": cells}
-        self.parts: dict[str, saving.Part] = {}
+        self.parts: dict[str, saving.Part] = {"lights": Kept(self.lights), "incidents": Kept(self.incidents)}
         self._watch = Watch()
 
     @property
@@ -102,8 +98,9 @@ class Simulator:
         for _ in range(self._steps):
             if self.town.turns is not None:
                 self._turn(self.town.turns)
+            self.operate(self._dt, self.ratio)
             present = engine.generated - engine.gone
-            engine.advance(self.signals, self.time, self._inflow.rates(self.demand, self.time))
+            engine.advance(self.lights, self.time, self._inflow.rates(self.demand, self.time))
             self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
         if self._watch.is_due(self.time):
@@ -166,7 +163,6 @@ class Simulator:
         if row != self._row:
             self._row = row
             self.ratio = turns.ratios[row]
-            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
@@ -198,7 +194,7 @@ class Simulator:
             "step": self.step,
             "n": counts,
             "k": (vehicles / self.town.length).round(5).tolist(),
-            "green": self.signals.green(self.time).astype(int).tolist(),
+            "green": self.lights.green(self.time).astype(int).tolist(),
         }
 
     def map(self) -> dict[str, Any]:

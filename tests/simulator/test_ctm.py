@@ -182,7 +182,7 @@ def test_the_engine_tells_who_stands_at_the_end():
     running.close("s0")
     running.run(100, 0.3)
     # The shock has run back for 64 s.
-    standing = running.engine.queued()
+    standing, _ = running.engine.queued()
     assert standing[0] == pytest.approx(64 * 2.901 * JAM, abs=3)
     assert standing[1] == 0
 
