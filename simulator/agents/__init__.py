@@ -1,0 +1,7 @@
+"""Single vehicles on the counts that an engine keeps."""
+
+from __future__ import annotations
+
+from simulator.agents.agents import Crossings
+
+__all__ = ["Crossings"]
