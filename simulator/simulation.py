@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simulator.agents import Agents
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.errors import TownError, numbers
@@ -37,6 +39,7 @@ class Simulator:
         dt: seconds of one engine step.
         engine: "ltm".
         cells: of a street, in engines that have any.
+        agents: whether there are single vehicles too.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
@@ -54,6 +57,7 @@ class Simulator:
         cells: int = 8,
         signals: Signals | None = None,
         demand: Rates | None = None,
+        agents: bool = False,
     ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -66,6 +70,7 @@ class Simulator:
         if not 1 <= cells <= MAX_CELLS:
             raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
         self.engine = ENGINES[engine](town, dt, cells)
+        self.agents = Agents(town, dt, seed) if agents else None
         self.signals = Signals.of(town, seed=seed) if signals is None else signals
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
@@ -85,8 +90,10 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            self.engine.advance(self.signals, self.time, self._rates(self.time))
+            flow = self.engine.advance(self.signals, self.time, self._rates(self.time))
             self._ticks += 1
+            if self.agents is not None:
+                self.agents.follow(self.engine, flow, self.time)
 
     def run(self, seconds: float) -> None:
         """Advance by whole steps until ``seconds`` more have passed."""
@@ -138,6 +145,17 @@ class Simulator:
             "k": (vehicles / self.town.length).round(5).tolist(),
             "green": self.signals.green(self.time).astype(int).tolist(),
         }
+
+    def vehicles(self) -> dict[str, NDArray[Any]]:
+        """The single vehicles now, by id; for ``agents=True``.
+
+        Returns: "id": (V,), counted up from 0 as vehicles enter the town. "street": (V,) place in the town's
+            ``street_ids``. "at": (V,) metres from the street's beginning.
+        Raises: ValueError: there are none.
+        """
+        if self.agents is None:
+            raise ValueError("vehicles: there are flows only; Simulator(…, agents=True) has vehicles")
+        return self.agents.vehicles(self.time)
 
     def map(self) -> dict[str, Any]:
         """What samples leave out because it never changes: the streets, in the samples' order, and units."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from simulator.agents.agents import Crossings
+from simulator.agents.agents import Agents
 
-__all__ = ["Crossings"]
+__all__ = ["Agents"]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.looks import Floats, Ints
+from simulator.engine import State
+from simulator.errors import TownError
+from simulator.looks import Ints
 
-__all__ = ["Queues"]
+__all__ = ["OF_VEHICLES", "Queues"]
 
 NOBODY = -1
+OF_VEHICLES = ("id", "street", "since", "label")
+"""What is kept of each vehicle."""
+
 FEWEST = 64
 """Vehicles that there is room for at first; then as many again whenever it is used up."""
 
@@ -95,28 +100,26 @@ class Queues:
         slots = np.flatnonzero(self.street >= 0)
         return slots[np.argsort(self.id[slots])]
 
-    def state(self) -> dict[str, Floats | Ints]:
-        """All of it as arrays: the vehicles by street, the foremost first."""
-        slots = self.slots()
+    def state(self) -> State:
+        """Everything that changes; vehicles street by street, the foremost first."""
+        slots = np.flatnonzero(self.street >= 0)
         slots = slots[np.lexsort((self.label[slots], self.street[slots]))]
-        return {
-            "id": self.id[slots],
-            "street": self.street[slots].astype(np.intp),
-            "since": self.since[slots],
-            "label": self.label[slots],
-            "last_label": self.last_label,
-            "next_id": np.array(self.next_id),
-        }
+        vehicles = {name: getattr(self, name)[slots] for name in OF_VEHICLES}
+        return vehicles | {"last_label": self.last_label, "next_id": np.array(self.next_id)}
 
-    def restore(self, state: dict[str, Floats | Ints]) -> None:
-        """Take over what ``state`` told; the lines must be empty."""
-        for id, street, since, label in zip(
-            *(state[name].tolist() for name in ("id", "street", "since", "label")), strict=True
-        ):
+    def restore(self, state: State) -> None:
+        """Fill empty lines with what ``state`` returned. Raises: TownError: it is of another town."""
+        columns = [state[name] for name in OF_VEHICLES]
+        streets = state["street"]
+        if len({column.shape for column in columns}) > 1 or streets.ndim != 1:
+            raise TownError("state: vehicles are not all told alike")
+        if len(streets) and not 0 <= streets.min() <= streets.max() < len(self.count):
+            raise TownError("state: vehicles are of another town")
+        for id, street, since, label in zip(*(column.tolist() for column in columns), strict=True):
             slot = self.enter_town()
             self.id[slot] = id
             self.append(street, slot, label, since)
-        self.last_label[:] = state["last_label"]
+        self.last_label = state["last_label"].copy()
         self.next_id = int(state["next_id"])
 
     def _grow(self) -> None:
