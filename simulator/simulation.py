@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.agents import Agents
+from simulator.agents import Agents, packed
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
+from simulator.packing import FORMATS, Packing
+from simulator.samples import START
 from simulator.signals import Signals
 
 __all__ = ["Simulator"]
-
-START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
-"""The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
 
 ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
     "ltm": lambda town, dt, _: LinkTransmission(town, dt),
@@ -76,6 +75,7 @@ class Simulator:
         self._dt = dt
         self._steps = steps
         self._ticks = 0
+        self._packing: Packing | None = None
         if len(self.signals) != len(town.street_ids):
             raise TownError(
                 f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
@@ -121,29 +121,35 @@ class Simulator:
         self.next()
         return self.dump_state()
 
-    def dump_state(self, format: str = "dense") -> dict[str, Any]:
+    def dump_state(self, format: str = "dense", vehicles: bool = False) -> dict[str, Any]:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
         where the light at the street's end is green.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
-        Raises: ValueError: another format.
+        "q8", "q16", "delta": small ones, for ``samples.Decoder``.
+        Args: vehicles: whether the single vehicles are in it, for ``agents=True``.
+        Raises: ValueError: another format, or there are no vehicles.
         """
-        vehicles = self.engine.vehicles.clip(0.0)
+        if format not in FORMATS:
+            raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
+        inside = self.engine.vehicles.clip(0.0)
+        more = {"vehicles": packed(self.vehicles(), self.town.length)} if vehicles else {}
         timestamp = (START + timedelta(seconds=self.time)).isoformat()
-        counts = vehicles.round(2).tolist()
         if format == "legacy":
-            return {"state": dict(zip(self.town.street_ids, counts, strict=True)), "timestamp": timestamp}
+            counts = inside.round(2).tolist()
+            state = dict(zip(self.town.street_ids, counts, strict=True))
+            return {"state": state, "timestamp": timestamp, **more}
+        head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
+        density = (inside / self.town.length).round(5)
+        green = self.signals.green(self.time)
         if format != "dense":
-            raise ValueError(f"no format {format!r}; there are dense, legacy")
+            return self._packed().pack(format, head, density, green)
         return {
-            "name": self.name,
-            "time": self.time,
-            "timestamp": timestamp,
-            "step": self.step,
-            "n": counts,
-            "k": (vehicles / self.town.length).round(5).tolist(),
-            "green": self.signals.green(self.time).astype(int).tolist(),
+            **head,
+            "n": inside.round(2).tolist(),
+            "k": density.tolist(),
+            "green": green.astype(int).tolist(),
         }
 
     def vehicles(self) -> dict[str, NDArray[Any]]:
@@ -156,6 +162,15 @@ class Simulator:
         if self.agents is None:
             raise ValueError("vehicles: there are flows only; Simulator(…, agents=True) has vehicles")
         return self.agents.vehicles(self.time)
+
+    def forget_key(self) -> None:
+        """Let the next ``delta`` sample be a key frame: somebody has come who has none."""
+        self._packed().forget_key()
+
+    def _packed(self) -> Packing:
+        if self._packing is None:
+            self._packing = Packing(self.town.jam_densities())
+        return self._packing
 
     def map(self) -> dict[str, Any]:
         """What samples leave out because it never changes: the streets, in the samples' order, and units."""

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from simulator.agents.agents import Agents
+from simulator.agents.freight import packed
 
-__all__ = ["Agents"]
+__all__ = ["Agents", "packed"]
