@@ -22,12 +22,11 @@ class Junctions:
 
     def __init__(self, town: Town) -> None:
         streets = len(town.street_ids)
+        self._town = town
         # Sums over the feeders of a street are made in the order of their names, so that no bit depends on
         # the order in which streets were given.
         order = np.argsort(_ranks(town)[town.movement_from], kind="stable")
         self._order = order
-        self._from = town.movement_from[order]
-        self._to = town.movement_to[order]
         self.turn(town.ratio)
         self._priority = town.priority
         self._feeders = streets + len(town.origins)
@@ -41,9 +40,11 @@ class Junctions:
         self._rounds = 2 * int(arms.max())
 
     def turn(self, ratio: Floats) -> None:
-        """Share out by these (M,) turning ratios, in the town's order, from now on."""
+        """Share out by these (M,) turning ratios, in the town's order, from now on; 0: nobody turns so."""
         self.ratio = ratio
-        self._ratio = ratio[self._order]
+        used = self._order[ratio[self._order] > 0]
+        self._from, self._to = self._town.movement_from[used], self._town.movement_to[used]
+        self._ratio = ratio[used]
 
     def into(self, flow: Floats) -> Floats:
         """(S,) what (F,) flows of the feeders bring to each street."""

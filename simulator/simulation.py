@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.agents import Agents, packed
+from simulator.averaged import AveragedLights
+from simulator.ctm import CellTransmission
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
+from simulator.operation import Operated
 from simulator.packing import FORMATS, Packing
 from simulator.samples import START
 from simulator.signals import Signals
@@ -23,21 +26,22 @@ __all__ = ["Simulator"]
 
 ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
     "ltm": lambda town, dt, _: LinkTransmission(town, dt),
+    "ctm": CellTransmission,
+    "avg": lambda town, dt, _: AveragedLights(town, dt),
 }
 """Name -> what makes it of a town, the seconds of a step and the cells of a street."""
 
 MAX_CELLS: Final = 1000
 
 
-class Simulator:
+class Simulator(Operated):
     """A town whose state can be read, and advanced by one publish step at a time.
 
     Args:
         name: of the channel it feeds.
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
-        engine: "ltm".
-        cells: of a street, in engines that have any.
+        engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
         agents: whether there are single vehicles too.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
@@ -70,16 +74,12 @@ class Simulator:
             raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
         self.engine = ENGINES[engine](town, dt, cells)
         self.agents = Agents(town, dt, seed) if agents else None
-        self.signals = Signals.of(town, seed=seed) if signals is None else signals
+        super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
         self._packing: Packing | None = None
-        if len(self.signals) != len(town.street_ids):
-            raise TownError(
-                f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
-            )
         self._rates(0.0)
 
     @property
@@ -90,7 +90,8 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            flow = self.engine.advance(self.signals, self.time, self._rates(self.time))
+            self.operate(self._dt, self.town.ratio)
+            flow = self.engine.advance(self.lights, self.time, self._rates(self.time))
             self._ticks += 1
             if self.agents is not None:
                 self.agents.follow(self.engine, flow, self.time)
@@ -142,7 +143,7 @@ class Simulator:
             return {"state": state, "timestamp": timestamp, **more}
         head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
         density = (inside / self.town.length).round(5)
-        green = self.signals.green(self.time)
+        green = self.lights.green(self.time)
         if format != "dense":
             return self._packed().pack(format, head, density, green)
         return {
