@@ -38,7 +38,7 @@ class Counting(ABC):
         self.waiting = np.zeros(origins)
         self.generated = 0.0
         self.gone = 0.0
-        self._junctions = Junctions(town)
+        self._junctions = Junctions(town, dt)
 
     @property
     def vehicles(self) -> Floats:
@@ -103,6 +103,10 @@ class Counting(ABC):
     @abstractmethod
     def _passed(self, flow: Floats, into: Floats, window: tuple[Floats, Floats] | None) -> None:
         """Note what (F,) passed from each feeder and (S,) into each street in the step that ends."""
+
+    @abstractmethod
+    def free_flow(self) -> float:
+        """Vehicle-seconds that what was driven so far takes at free flow."""
 
     def state(self) -> State:
         """Everything that steps change."""

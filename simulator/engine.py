@@ -75,6 +75,9 @@ class Engine(Protocol):
         Returns: (F,) vehicles that passed from each feeder.
         """
 
+    def free_flow(self) -> float:
+        """Vehicle-seconds that what was driven so far takes at free flow: more than that is delay."""
+
     def state(self) -> State:
         """Everything that steps change. The arrays may be the engine's own."""
 

@@ -51,6 +51,10 @@ class LinkTransmission(Counting):
         freed = self._past_left.at()
         return np.clip(freed + self._town.storage - self.entered, 0.0, self.intake * self._dt)
 
+    def free_flow(self) -> float:
+        """Vehicle-seconds that what was driven so far takes at free flow."""
+        return float(self._past_entered.within().sum()) * self._dt
+
     def state(self) -> State:
         """Everything that steps change."""
         pasts = {

@@ -59,6 +59,11 @@ class Signals:
         """Streets that the plan is for."""
         return len(self._cycle)
 
+    def state(self) -> dict[str, Floats]:
+        """The plans, (S,) each: what another one is made of."""
+        cycle = np.where(self.has_light, self._cycle, 0.0)
+        return {"cycle": cycle, "begin": self._begin, "green": self._green}
+
     @classmethod
     def none(cls, town: Town) -> Signals:
         """No light anywhere."""

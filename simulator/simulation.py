@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
+from simulator import saving
 from simulator.agents import Agents, packed
 from simulator.averaged import AveragedLights
 from simulator.ctm import CellTransmission
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
-from simulator.errors import TownError, numbers
+from simulator.files import Path
+from simulator.gridlock import Watch, gridlocked
+from simulator.inflow import Inflow
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
-from simulator.operation import Operated
+from simulator.operation import Kept, Operated
 from simulator.packing import FORMATS, Packing
 from simulator.samples import START
 from simulator.signals import Signals
+from simulator.street import within
+from simulator.turns import TurnTable
 
 __all__ = ["Simulator"]
 
@@ -43,7 +47,7 @@ class Simulator(Operated):
         dt: seconds of one engine step.
         engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
         agents: whether there are single vehicles too.
-    Attributes: ``name``, ``step``, ``time`` (simulated seconds).
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
@@ -80,7 +84,24 @@ class Simulator(Operated):
         self._steps = steps
         self._ticks = 0
         self._packing: Packing | None = None
-        self._rates(0.0)
+        self.ratio = town.ratio
+        self._row = -1
+        self._inflow = Inflow(town)
+        self._inflow.rates(self.demand, 0.0)
+        self._travel_time = 0.0
+        self.options = {
+            "name": name,
+            "step": step,
+            "seed": seed,
+            "dt": dt,
+            "engine": engine,
+            "cells": cells,
+            "agents": agents,
+        }
+        self.parts: dict[str, saving.Part] = {"lights": Kept(self.lights), "incidents": Kept(self.incidents)}
+        if self.agents is not None:
+            self.parts["agents"] = self.agents
+        self._watch = Watch()
 
     @property
     def time(self) -> float:
@@ -89,12 +110,19 @@ class Simulator(Operated):
 
     def next(self) -> None:
         """Advance by ``step`` seconds."""
+        engine = self.engine
         for _ in range(self._steps):
-            self.operate(self._dt, self.town.ratio)
-            flow = self.engine.advance(self.lights, self.time, self._rates(self.time))
+            if self.town.turns is not None:
+                self._turn(self.town.turns)
+            self.operate(self._dt, self.ratio)
+            present = engine.generated - engine.gone
+            flow = engine.advance(self.lights, self.time, self._inflow.rates(self.demand, self.time))
+            self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
             if self.agents is not None:
-                self.agents.follow(self.engine, flow, self.time)
+                self.agents.follow(engine, flow, self.time)
+        if self._watch.is_due(self.time):
+            self._watch.look(self.time, self.town.street_ids, self._gridlocked())
 
     def run(self, seconds: float) -> None:
         """Advance by whole steps until ``seconds`` more have passed."""
@@ -102,17 +130,58 @@ class Simulator(Operated):
         while self.time < end - 1e-9:
             self.next()
 
-    def _rates(self, time: float) -> Floats:
-        """The demand, checked: what is no number would be one in every count from there on."""
-        rates = self.demand.rates(time)
-        is_one_each = isinstance(rates, np.ndarray) and rates.shape == self.town.origins.shape
-        # Of what is no number, neither comparison is true.
-        if is_one_each and rates.min(initial=0.0) >= 0.0 and rates.max(initial=0.0) < np.inf:
-            return rates
-        rates = numbers(f"demand: rates at {time:g} s", rates, 0.0)
-        if len(rates) != len(self.town.origins):
-            raise TownError(f"demand: {len(rates)} rates; the town has {len(self.town.origins)} origins")
-        return rates
+    def set_demand(self, junction: str, rate: float | None) -> None:
+        """Let ``rate`` vehicles/s want to enter at a junction from now on; None: what the demand says again.
+
+        Raises: TownError: there is no origin at the junction, or no such rate.
+        """
+        self._inflow.set(junction, rate)
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file, town included: numpy's npz, with a header in JSON; nothing is pickled.
+
+        The file is the old one, or none, until it is whole. Raises: OSError: it cannot be written.
+        """
+        saving.save(self, path)
+
+    @classmethod
+    def load(cls, path: Path, *, demand: Rates | None = None) -> Self:
+        """A simulator that goes on where the one that was saved was, bit for bit.
+
+        Args: demand: in place of the saved one; needed where that was of your own kind, which no file holds.
+        Raises: TownError: the file cannot be read or is none; a line that begins with its path.
+        """
+        return saving.load(cls, path, demand)
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is, and what was set by hand; ready for JSON."""
+        return {
+            "ticks": self._ticks,
+            "travel_time": self._travel_time,
+            "by_hand": self._inflow.by_hand,
+            "has_told": self._watch.has_told,
+        }
+
+    def resume(self, progress: Mapping[str, Any]) -> None:
+        """Be as far as another one was. Raises: TypeError, KeyError, TownError: it is none."""
+        ticks, travel_time = progress["ticks"], progress["travel_time"]
+        if type(ticks) is not int or not 0 <= ticks < 2**53:
+            raise TypeError(f"ticks: {ticks!r}")
+        self._ticks, self._travel_time = ticks, within("travel_time", travel_time, 0.0, 1e300, "s")
+        self._watch = Watch(has_told=progress["has_told"] is True)
+        for junction, rate in progress["by_hand"].items():
+            self.set_demand(junction, rate)
+        if self.town.turns is not None:
+            self._row = self.town.turns.row(max(ticks - 1, 0) * self._dt) if ticks else -1
+            self.ratio = self.town.turns.ratios[self._row] if ticks else self.ratio
+
+    def _turn(self, turns: TurnTable) -> None:
+        """Let vehicles turn as the town's table has it now."""
+        row = turns.row(self.time)
+        if row != self._row:
+            self._row = row
+            self.ratio = turns.ratios[row]
+            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
@@ -184,15 +253,40 @@ class Simulator(Operated):
             "streets": self.town.describe(),
         }
 
+    def counts(self) -> dict[str, Floats]:
+        """Vehicles that have ``entered`` and ``left`` each street since the start, (S,) in the order of
+        ``map()["streets"]``, and that are ``waiting`` outside at each origin, (O,); copies.
+        """
+        engine = self.engine
+        return {
+            "entered": engine.entered.copy(),
+            "left": engine.left.copy(),
+            "waiting": engine.waiting.copy(),
+        }
+
     def stats(self) -> dict[str, float]:
-        """Vehicles inside the town, entered, left, and waiting outside for room."""
+        """Vehicles, vehicle-seconds and streets.
+
+        ``generated`` vehicles have wanted to enter since the start: they have ``entered`` or are ``waiting``
+        outside for room; those who entered are ``inside`` or have ``left``.
+        ``travel_time``: vehicle-seconds of all of them since the start, waiting outside included; ``delay``:
+        what of it is above free flow.
+        ``gridlocked``: streets in a closed ring of full streets, which never moves again.
+        """
         waiting = float(self.engine.waiting.sum())
         return {
             "inside": float(self.engine.vehicles.sum()),
             "entered": self.engine.generated - waiting,
             "left": self.engine.gone,
             "waiting": waiting,
+            "generated": self.engine.generated,
+            "travel_time": self._travel_time,
+            "delay": max(self._travel_time - self.engine.free_flow(), 0.0),
+            "gridlocked": len(self._gridlocked()),
         }
+
+    def _gridlocked(self) -> list[int]:
+        return gridlocked(self.town, self.engine.vehicles, self.engine.ratio)
 
 
 def _demand_of(town: Town, seed: int) -> Rates:

@@ -52,7 +52,7 @@ def test_an_engine_goes_on_from_a_state_bit_for_bit(engine):
     other._ticks = 360
     other.run(300)
     assert (counts(other) == counts(whole)).all()
-    assert other.stats() == whole.stats()
+    assert (other.engine.generated, other.engine.gone) == (whole.engine.generated, whole.engine.gone)
     # And what ran on did not change what was kept.
     again = Simulator(town, engine=engine, dt=2.5)
     again.engine.restore(kept)

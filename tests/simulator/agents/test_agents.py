@@ -256,17 +256,13 @@ def reordered(town, random):
 def test_the_order_of_streets_changes_nothing():
     town = Town.grid(4, 5, length=250)
     other, order = reordered(town, np.random.default_rng(5))
-    ours, theirs = (
-        Simulator(each, step=1.0, agents=True, seed=2, demand=Demand.constant(np.full(14, 0.2)))
-        for each in (town, other)
-    )
     lights = Signals.of(town, seed=2)
-    ours.signals = lights
-    theirs.signals = Signals(
-        *(
-            each[order]
-            for each in (np.where(lights.has_light, lights._cycle, 0.0), lights._begin, lights._green)
+    plans = (np.where(lights.has_light, lights._cycle, 0.0), lights._begin, lights._green)
+    ours, theirs = (
+        Simulator(
+            each, step=1.0, agents=True, seed=2, signals=signals, demand=Demand.constant(np.full(14, 0.2))
         )
+        for each, signals in ((town, lights), (other, Signals(*(plan[order] for plan in plans))))
     )
     for _ in range(300):
         ours.next()
@@ -306,7 +302,7 @@ def test_a_state_goes_on_as_if_nothing_had_been():
     one.run(300)
     two.engine.restore(one.engine.state())
     two.agents.restore({name: array.copy() for name, array in one.agents.state().items()})
-    two._ticks = one._ticks
+    two.resume(one.progress())
     for each in (one, two):
         each.run(200)
     assert len(one.vehicles()["id"]) > 20
