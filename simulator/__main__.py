@@ -24,6 +24,7 @@ from simulator.pace import Pace
 from simulator.plot import Plotted
 from simulator.publish import Publisher, PublishError
 from simulator.recording import Recorded, Replay
+from simulator.scenario import apply_scenario
 from simulator.simulation import Simulator
 from simulator.source import Ended, Source
 
@@ -72,7 +73,7 @@ def source_of(options: argparse.Namespace) -> Simulator | Replay:
     """The town, or the recording. Raises: ValueError."""
     if options.replay is not None:
         return Replay(options.replay, options.network)
-    return Simulator(
+    simulator = Simulator(
         choose(options.town, options.units),
         options.network or "sample_net",
         options.step,
@@ -80,6 +81,9 @@ def source_of(options: argparse.Namespace) -> Simulator | Replay:
         options.engine,
         dt=options.dt,
     )
+    if options.scenario is not None:
+        apply_scenario(simulator, options.scenario)
+    return simulator
 
 
 def observed(inner: Simulator | Replay, options: argparse.Namespace, stack: contextlib.ExitStack) -> Source:

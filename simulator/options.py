@@ -54,6 +54,7 @@ def _town(group: Any) -> None:
     add = group.add_argument
     add("--town", help=f"{names()} (grid:10x10)")
     add("--units", help="of a tntp town: m|km|ft|mi,s|min|h")
+    add("--scenario", type=Path, metavar="FILE", help="lights, green waves, closed streets (TOML)")
     add("--engine", choices=tuple(ENGINES), help="the model (ltm)")
     add("--dt", type=float, help="seconds of one step of the engine (1)")
     add("--seed", type=int, help="of demand and lights (0)")
@@ -90,7 +91,7 @@ def _files(group: Any) -> None:
 
 def _check_replay(options: argparse.Namespace) -> None:
     """And the town's defaults, where there is one."""
-    given = [name for name in (*TOWN, "units") if getattr(options, name) is not None]
+    given = [name for name in (*TOWN, "units", "scenario") if getattr(options, name) is not None]
     if options.replay is not None and given:
         raise Usage(f"--{given[0].replace('_', '-')}: a recording has its own; not with --replay")
     if options.replay is not None and options.plot is not None:
