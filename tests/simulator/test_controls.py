@@ -61,6 +61,7 @@ def test_all_answer_with_the_state(controls):
     [
         ("set_demand", ["a", 1], {}, ("a", 1.0)),
         ("set_demand", [], {"junction": "a", "rate": 0.5}, ("a", 0.5)),
+        ("set_demand", ["a", None], {}, ("a", None)),
         ("set_light", ["a", 60, 5, {"s": [0, 27]}], {}, ("a", 60.0, 5.0, {"s": (0.0, 27.0)})),
         ("set_light", ["a"], {"cycle": 60, "offset": 0, "greens": {}}, ("a", 60.0, 0.0, {})),
         ("close_street", ["s"], {}, ("s", None, None)),

@@ -57,7 +57,7 @@ def delay(town, demand, signals, rule):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("level", [0.04, 0.07, 0.09])
+@pytest.mark.parametrize("level", [0.04, 0.09, 0.11])
 def test_lights_that_react_delay_less_than_plans(level):
     town = Town.grid(6, 6)
     demand = Demand.constant(rates(town, level))
@@ -71,6 +71,7 @@ def test_lights_that_react_delay_less_than_plans(level):
     print()
     for name, seconds in found.items():
         print(f"{level}: {name}: {np.mean(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})")
-    fixed = min(np.mean(found["two phases alike"]), np.mean(found["Webster's plans"]))
-    assert np.mean(found["actuated"]) < 0.9 * fixed
-    assert np.mean(found["max-pressure"]) < 0.9 * fixed
+    for name in ("actuated", "max-pressure"):
+        # Less than plans that know the demand, which lights that react do not.
+        assert np.mean(found[name]) < np.mean(found["Webster's plans"])
+        assert np.mean(found[name]) < 0.6 * np.mean(found["two phases alike"])
