@@ -49,9 +49,10 @@ class CellTransmission(Counting):
     def queued(self) -> tuple[Floats, Floats]:
         """(S,) vehicles that stand at the end of their street; (S,) that come to it in the next step."""
         standing = np.where(self.cells > self._critical * (1 + MARGIN), self.cells, 0.0)
-        comes = self.cells[self._end] * self._runs[self._end]
-        stands = np.add.reduceat(standing, self._begin)
-        return stands, np.maximum(comes - stands, 0.0)
+        queue: Floats = np.add.reduceat(standing, self._begin)
+        # Who is in a last cell that stands is in the queue already.
+        drives = standing[self._end] == 0
+        return queue, np.where(drives, self.cells[self._end] * self._runs[self._end], 0.0)
 
     def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:
         """(S,) vehicles that could leave each street in this step, as ``Counting`` asks for it.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from simulator import saving
-from simulator.averaged import AveragedLights
-from simulator.ctm import CellTransmission
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
+from simulator.engines import make_engine
 from simulator.files import Path
 from simulator.gridlock import Watch, gridlocked
 from simulator.inflow import Inflow
-from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
 from simulator.operation import Kept, Operated
 from simulator.signals import Signals
@@ -26,15 +24,6 @@ __all__ = ["Simulator"]
 START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
 """The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
 
-ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
-    "ltm": lambda town, dt, _: LinkTransmission(town, dt),
-    "ctm": CellTransmission,
-    "avg": lambda town, dt, _: AveragedLights(town, dt),
-}
-"""Name -> what makes it of a town, the seconds of a step and the cells of a street."""
-
-MAX_CELLS: Final = 1000
-
 
 class Simulator(Operated):
     """A town whose state can be read, and advanced by one publish step at a time.
@@ -44,6 +33,7 @@ class Simulator(Operated):
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
         engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
+        fast: whether its step is compiled, with numba: the same numbers, sooner.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
@@ -59,20 +49,17 @@ class Simulator(Operated):
         *,
         dt: float = 1.0,
         cells: int = 8,
+        fast: bool = False,
         signals: Signals | None = None,
         demand: Rates | None = None,
     ) -> None:
-        if engine not in ENGINES:
-            raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
         steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
         if steps < 1 or abs(steps * dt - step) > 1e-9:
             raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
         self.name = name
         self.step = step
         self.town = town
-        if not 1 <= cells <= MAX_CELLS:
-            raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
-        self.engine = ENGINES[engine](town, dt, cells)
+        self.engine: Engine = make_engine(engine, town, dt, cells, fast=fast)
         super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
