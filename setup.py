@@ -18,6 +18,8 @@ CONTACT = {
 }
 
 SIM = ["numpy>=1.26"]
+# A compiled step of the simulator: 200 MB.
+FAST = [*SIM, "numba>=0.61"]
 # Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
 OTEL = ["opentelemetry-proto>=1.27"]
 TEST = [
@@ -134,5 +136,11 @@ setup(
         "websockets>=13",
     ],
     entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
-    extras_require={"sim": SIM, "otel": OTEL, "dev": [*TEST, *SIM, *OTEL], "fuzz": ["atheris>=3.0"]},
+    extras_require={
+        "sim": SIM,
+        "fast": FAST,
+        "otel": OTEL,
+        "dev": [*TEST, *FAST, *OTEL],
+        "fuzz": ["atheris>=3.0"],
+    },
 )

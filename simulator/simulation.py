@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import numpy as np
-
+from simulator import saving
 from simulator.demand import Demand, Rates
-from simulator.errors import TownError, numbers
-from simulator.ltm import LinkTransmission
+from simulator.engine import Engine
+from simulator.engines import make_engine
+from simulator.errors import TownError
+from simulator.files import Path
+from simulator.gridlock import Watch, gridlocked
+from simulator.inflow import Inflow
 from simulator.network import Floats, Town
 from simulator.signals import Signals
+from simulator.street import within
+from simulator.turns import TurnTable
 
 __all__ = ["Simulator"]
 
 START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
 """The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
-
-ENGINES: Final = {"ltm": LinkTransmission}
 
 
 class Simulator:
@@ -29,8 +32,9 @@ class Simulator:
         name: of the channel it feeds.
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
-        engine: "ltm".
-    Attributes: ``name``, ``step``, ``time`` (simulated seconds).
+        engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
+        fast: whether its step is compiled, with numba: the same numbers, sooner.
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
@@ -44,18 +48,18 @@ class Simulator:
         engine: str = "ltm",
         *,
         dt: float = 1.0,
+        cells: int = 8,
+        fast: bool = False,
         signals: Signals | None = None,
         demand: Rates | None = None,
     ) -> None:
-        if engine not in ENGINES:
-            raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
         steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
         if steps < 1 or abs(steps * dt - step) > 1e-9:
             raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
         self.name = name
         self.step = step
         self.town = town
-        self.engine = ENGINES[engine](town, dt)
+        self.engine: Engine = make_engine(engine, town, dt, cells, fast=fast)
         self.signals = Signals.of(town, seed=seed) if signals is None else signals
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
@@ -65,7 +69,14 @@ class Simulator:
             raise TownError(
                 f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
             )
-        self._rates(0.0)
+        self.ratio = town.ratio
+        self._row = -1
+        self._inflow = Inflow(town)
+        self._inflow.rates(self.demand, 0.0)
+        self._travel_time = 0.0
+        self.options = {"name": name, "step": step, "dt": dt, "engine": engine, "cells": cells}
+        self.parts: dict[str, saving.Part] = {}
+        self._watch = Watch()
 
     @property
     def time(self) -> float:
@@ -74,10 +85,16 @@ class Simulator:
 
     def next(self) -> None:
         """Advance by ``step`` seconds."""
+        engine = self.engine
         for _ in range(self._steps):
-            green, window = self.signals.during(self.time, self._dt)
-            self.engine.step(green, self._rates(self.time), window)
+            if self.town.turns is not None:
+                self._turn(self.town.turns)
+            present = engine.generated - engine.gone
+            engine.advance(self.signals, self.time, self._inflow.rates(self.demand, self.time))
+            self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
+        if self._watch.is_due(self.time):
+            self._watch.look(self.time, self.town.street_ids, self._gridlocked())
 
     def run(self, seconds: float) -> None:
         """Advance by whole steps until ``seconds`` more have passed."""
@@ -85,17 +102,58 @@ class Simulator:
         while self.time < end - 1e-9:
             self.next()
 
-    def _rates(self, time: float) -> Floats:
-        """The demand, checked: what is no number would be one in every count from there on."""
-        rates = self.demand.rates(time)
-        is_one_each = isinstance(rates, np.ndarray) and rates.shape == self.town.origins.shape
-        # Of what is no number, neither comparison is true.
-        if is_one_each and rates.min(initial=0.0) >= 0.0 and rates.max(initial=0.0) < np.inf:
-            return rates
-        rates = numbers(f"demand: rates at {time:g} s", rates, 0.0)
-        if len(rates) != len(self.town.origins):
-            raise TownError(f"demand: {len(rates)} rates; the town has {len(self.town.origins)} origins")
-        return rates
+    def set_demand(self, junction: str, rate: float | None) -> None:
+        """Let ``rate`` vehicles/s want to enter at a junction from now on; None: what the demand says again.
+
+        Raises: TownError: there is no origin at the junction, or no such rate.
+        """
+        self._inflow.set(junction, rate)
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file, town included: numpy's npz, with a header in JSON; nothing is pickled.
+
+        The file is the old one, or none, until it is whole. Raises: OSError: it cannot be written.
+        """
+        saving.save(self, path)
+
+    @classmethod
+    def load(cls, path: Path, *, demand: Rates | None = None) -> Self:
+        """A simulator that goes on where the one that was saved was, bit for bit.
+
+        Args: demand: in place of the saved one; needed where that was of your own kind, which no file holds.
+        Raises: TownError: the file cannot be read or is none; a line that begins with its path.
+        """
+        return saving.load(cls, path, demand)
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is, and what was set by hand; ready for JSON."""
+        return {
+            "ticks": self._ticks,
+            "travel_time": self._travel_time,
+            "by_hand": self._inflow.by_hand,
+            "has_told": self._watch.has_told,
+        }
+
+    def resume(self, progress: Mapping[str, Any]) -> None:
+        """Be as far as another one was. Raises: TypeError, KeyError, TownError: it is none."""
+        ticks, travel_time = progress["ticks"], progress["travel_time"]
+        if type(ticks) is not int or not 0 <= ticks < 2**53:
+            raise TypeError(f"ticks: {ticks!r}")
+        self._ticks, self._travel_time = ticks, within("travel_time", travel_time, 0.0, 1e300, "s")
+        self._watch = Watch(has_told=progress["has_told"] is True)
+        for junction, rate in progress["by_hand"].items():
+            self.set_demand(junction, rate)
+        if self.town.turns is not None:
+            self._row = self.town.turns.row(max(ticks - 1, 0) * self._dt) if ticks else -1
+            self.ratio = self.town.turns.ratios[self._row] if ticks else self.ratio
+
+    def _turn(self, turns: TurnTable) -> None:
+        """Let vehicles turn as the town's table has it now."""
+        row = turns.row(self.time)
+        if row != self._row:
+            self._row = row
+            self.ratio = turns.ratios[row]
+            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
@@ -141,15 +199,40 @@ class Simulator:
             "streets": self.town.describe(),
         }
 
+    def counts(self) -> dict[str, Floats]:
+        """Vehicles that have ``entered`` and ``left`` each street since the start, (S,) in the order of
+        ``map()["streets"]``, and that are ``waiting`` outside at each origin, (O,); copies.
+        """
+        engine = self.engine
+        return {
+            "entered": engine.entered.copy(),
+            "left": engine.left.copy(),
+            "waiting": engine.waiting.copy(),
+        }
+
     def stats(self) -> dict[str, float]:
-        """Vehicles inside the town, entered, left, and waiting outside for room."""
+        """Vehicles, vehicle-seconds and streets.
+
+        ``generated`` vehicles have wanted to enter since the start: they have ``entered`` or are ``waiting``
+        outside for room; those who entered are ``inside`` or have ``left``.
+        ``travel_time``: vehicle-seconds of all of them since the start, waiting outside included; ``delay``:
+        what of it is above free flow.
+        ``gridlocked``: streets in a closed ring of full streets, which never moves again.
+        """
         waiting = float(self.engine.waiting.sum())
         return {
             "inside": float(self.engine.vehicles.sum()),
             "entered": self.engine.generated - waiting,
             "left": self.engine.gone,
             "waiting": waiting,
+            "generated": self.engine.generated,
+            "travel_time": self._travel_time,
+            "delay": max(self._travel_time - self.engine.free_flow(), 0.0),
+            "gridlocked": len(self._gridlocked()),
         }
+
+    def _gridlocked(self) -> list[int]:
+        return gridlocked(self.town, self.engine.vehicles, self.engine.ratio)
 
 
 def _demand_of(town: Town, seed: int) -> Rates:

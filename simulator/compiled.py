@@ -1,0 +1,178 @@
+"""Engines whose step is compiled by numba: the extra ``[fast]``. The same numbers, bit for bit.
+
+What they are, remember and save is that of the engines in NumPy, from which they differ in ``step`` alone. A
+state of the one can be restored in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.averaged import AveragedLights
+from simulator.ctm import CellTransmission
+from simulator.junctions import Junctions
+from simulator.kernels import advance, share
+from simulator.ltm import LinkTransmission
+from simulator.network import Floats, Ints, Town
+from simulator.past import Past
+
+__all__ = ["COMPILED", "FastAveragedLights", "FastCellTransmission", "FastLinkTransmission"]
+
+NONE = np.empty(0)
+
+
+class PackedJunctions(Junctions):
+    """The node model, junction by junction."""
+
+    def turn(self, ratio: Floats) -> None:
+        """Share out by these (M,) turning ratios, in the town's order, from now on; 0: nobody turns so."""
+        super().turn(ratio)
+        # In the order of the sums over the feeders of a street.
+        by_taker, source_begin = _grouped(self._to, self._takers)
+        by_feeder, exit_begin = _grouped(self._from, self._feeders)
+        self.graph = (
+            self._ratio[by_taker],
+            self._priority,
+            self._from[by_taker].astype(np.uint32),
+            source_begin,
+            self._to[by_feeder].astype(np.uint32),
+            exit_begin,
+            *_grouped(self._at, self._count),
+            *_grouped(self._start, self._count),
+            self._rounds,
+        )
+
+    @property
+    def exit_room(self) -> Floats:
+        """Vehicles that can leave the town in a step, wherever that is limited."""
+        return self._exit_room
+
+    def share(self, supply: Floats, room: Floats) -> tuple[Floats, Floats]:
+        """Share out one step, as ``Junctions`` does."""
+        flow, into = np.empty(self._feeders), np.empty(self._takers)
+        share(supply, np.concatenate([room, self._exit_room]), flow, into, self.graph)
+        return flow, into[: self._streets]
+
+
+def _grouped(keys: Ints, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The places of all keys, by key; and where those of each begin, and the last one's end."""
+    places = np.argsort(keys, kind="stable").astype(np.uint32)
+    begins = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))]).astype(np.uint32)
+    return places, begins
+
+
+class PackedPast(Past):
+    """A past whose places are rows of one array."""
+
+    def __init__(self, lags: Floats, dt: float) -> None:
+        super().__init__(lags, dt)
+        self._pack()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what ``state`` returned. Raises: TownError: it is of other lags."""
+        super().restore(state)
+        self._pack()
+
+    def _pack(self) -> None:
+        self._places = np.array(
+            [
+                *(self._newest, self._before, self._here, self._after),
+                *(self._base, self._stride, self._size, self._end),
+            ]
+        )
+        self._newest, self._before, self._here, self._after = self._places[:4]
+
+    def packed(self, has_window: bool) -> tuple[Any, ...]:
+        """What the kernels need. Args: has_window: whether lights change within the step."""
+        if has_window and self._from is None:
+            self._from = np.zeros(len(self._counts), np.float32)
+            self._to = np.ones(len(self._counts), np.float32)
+        none = np.empty(0, np.float32)
+        windows = (none, none) if self._from is None or self._to is None else (self._from, self._to)
+        thin = (self._thin, self._every, self._lag, self._rows)
+        return (self._counts, self._places, self._part, *windows, *thin)
+
+    @property
+    def steps(self) -> int:
+        """Steps recorded so far."""
+        return self._steps
+
+    def count_step(self) -> None:
+        """One more step was recorded."""
+        self._steps += 1
+
+
+class FastLinkTransmission(LinkTransmission):
+    """The Link Transmission Model, compiled. Attributes: as an ``Engine`` has them."""
+
+    def __init__(self, town: Town, dt: float) -> None:
+        """Args: dt: step in seconds.
+
+        Raises: TownError: a vehicle or a wave crosses some street in less than ``dt``.
+        """
+        super().__init__(town, dt)
+        self._junctions: PackedJunctions = PackedJunctions(town, dt)
+        self._past_entered: PackedPast = PackedPast(town.length / town.speed / dt, dt)
+        self._past_left: PackedPast = PackedPast(town.length / town.wave / dt, dt)
+        self._pasts = {"past_entered": self._past_entered, "past_left": self._past_left}
+
+    def step(self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None = None) -> Floats:
+        """Advance by ``dt``, as ``Counting`` does."""
+        return self._run(green, rates, window, NONE)
+
+    def _run(
+        self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None, red: Floats
+    ) -> Floats:
+        arriving = rates * self._dt
+        if arriving.shape != self.waiting.shape:
+            arriving = np.broadcast_to(arriving, self.waiting.shape)
+        self.generated += float(arriving.sum())
+        self.waiting += arriving
+        begin, end = (NONE, NONE) if window is None else window
+        flow, into = advance(
+            (self.entered, self.left, self.waiting),
+            (self.capacity, self.intake, self._town.storage, self._town.capacity),
+            (np.asarray(green, float), begin, end, red),
+            (self._past_entered.packed(window is not None), self._past_left.packed(False)),
+            self._junctions.graph,
+            self._junctions.exit_room,
+            self._past_entered.steps,
+            self._dt,
+        )
+        self.gone += float(flow.sum() - into.sum())
+        self._past_entered.count_step()
+        self._past_left.count_step()
+        passed: Floats = flow
+        return passed
+
+
+class FastAveragedLights(FastLinkTransmission, AveragedLights):
+    """The averages of lights, compiled. Attributes: as an ``Engine`` has them."""
+
+    def step(self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None = None) -> Floats:
+        """Advance by ``dt``, as ``Counting`` does."""
+        return self._run(green, rates, window, self._red + np.zeros(len(self.left)))
+
+
+class FastCellTransmission(CellTransmission):
+    """The Cell Transmission Model, its junctions compiled. Attributes: as the other has them."""
+
+    def __init__(self, town: Town, dt: float, cells: int = 8) -> None:
+        """Args: dt: step in seconds. cells: of a street; fewer where a step would jump over one.
+
+        Raises: TownError: a vehicle or a wave crosses some street in less than ``dt``.
+        """
+        super().__init__(town, dt, cells)
+        self._junctions = PackedJunctions(town, dt)
+
+
+COMPILED: Final[dict[str, type[Any]]] = {
+    "ltm": FastLinkTransmission,
+    "ctm": FastCellTransmission,
+    "avg": FastAveragedLights,
+}
+"""By the names of ``engines.ENGINES``."""

@@ -1,0 +1,207 @@
+"""The step of the Link Transmission Model as loops over streets and junctions, compiled by numba.
+
+Only for ``simulator.compiled``. The same operations on the same numbers in the same order as in NumPy, so
+that no bit differs: no reordered sums, nothing fused. Arrays are what ``compiled.Packed…`` make of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from simulator.junctions import TINY
+
+__all__ = ["advance", "share"]
+
+NEWEST, BEFORE, HERE, AFTER, BASE, STRIDE, SIZE, END = range(8)
+"""Rows of a packed past's places."""
+
+
+@njit(cache=True, error_model="numpy")
+def share(supply: Any, room: Any, flow: Any, into: Any, graph: Any) -> None:
+    """``Junctions.share``: fill (F,) ``flow`` and ``into``, what each taker gets."""
+    feeders, feeder_begin, takers, taker_begin, most = graph[6:]
+    active = np.zeros(len(supply), np.bool_)
+    wanted = np.zeros(len(room))
+    flow[:] = 0.0
+    into[:] = 0.0
+    for junction in range(len(feeder_begin) - 1):
+        arms = feeders[feeder_begin[junction] : feeder_begin[junction + 1]]
+        ways = takers[taker_begin[junction] : taker_begin[junction + 1]]
+        for arm in arms:
+            active[arm] = True
+        moves = _moves(arms, supply, room, flow, into, active, graph)
+        for _ in range(most):
+            if not moves:
+                break
+            grow = _growth(arms, ways, supply, room, flow, into, active, wanted, graph)
+            for way in ways:
+                into[way] += wanted[way] * grow
+            for arm in arms:
+                if active[arm]:
+                    flow[arm] += graph[1][arm] * grow
+            moves = _moves(arms, supply, room, flow, into, active, graph)
+        for arm in arms:
+            flow[arm] = min(flow[arm], supply[arm])
+
+
+@njit(cache=True, error_model="numpy")
+def _moves(arms: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, graph: Any) -> bool:
+    """``Junctions._active`` of a junction. Returns: whether any feeder is."""
+    exits, exit_begin = graph[4], graph[5]
+    moves = False
+    for arm in arms:
+        if active[arm]:
+            active[arm] = supply[arm] - flow[arm] > TINY and _is_open(arm, room, into, exits, exit_begin)
+            moves |= active[arm]
+    return moves
+
+
+@njit(cache=True, error_model="numpy")
+def _growth(
+    arms: Any, ways: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, wanted: Any, graph: Any
+) -> float:
+    """``Junctions._growth`` of a junction; fills ``wanted``, too."""
+    ratio, priority, sources, source_begin = graph[:4]
+    grow = np.inf
+    for arm in arms:
+        if active[arm]:
+            grow = min(grow, (supply[arm] - flow[arm]) / priority[arm])
+    for way in ways:
+        sum = 0.0
+        for at in range(source_begin[way], source_begin[way + 1]):
+            if active[sources[at]]:
+                sum += priority[sources[at]] * ratio[at]
+        wanted[way] = sum
+        if sum > 0:
+            grow = min(grow, (room[way] - into[way]) / sum)
+    return grow if np.isfinite(grow) else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _is_open(arm: Any, room: Any, into: Any, exits: Any, exit_begin: Any) -> bool:
+    for at in range(exit_begin[arm], exit_begin[arm + 1]):  # noqa: SIM110 - numba has no generators here
+        if room[exits[at]] - into[exits[at]] <= TINY:
+            return False
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def _look_up(past: Any, steps: Any, earlier: Any, found: Any) -> None:
+    """``Past.at``: fill (S,) ``found``. (0,) ``earlier``: not at all."""
+    counts, places, parts, begins, ends, thin, every, lag, rows = past
+    is_earlier, has_windows = len(earlier) > 0, len(begins) > 0
+    for street in range(len(found)):
+        here, after, part = places[HERE, street], places[AFTER, street], parts[street]
+        if is_earlier:
+            part = part - earlier[street]
+            if part < 0:
+                here, after, part = places[BEFORE, street], here, part + 1
+        if has_windows:
+            begin, end = begins[after], ends[after]
+            if begin > 0 or end < 1:
+                part = min(max((part - begin) / max(end - begin, np.float32(1e-6)), 0.0), 1.0)
+        found[street] = counts[here] * (1 - part) + counts[after] * part
+    for at in range(len(thin)):
+        street = thin[at]
+        sooner = earlier[street] if is_earlier else 0.0
+        place = (steps + 1 - lag[at] - sooner + 1) / every[at] - 1
+        whole = np.floor(place)
+        part, row = place - whole, int(whole)
+        base, stride = places[BASE, street], places[STRIDE, street]
+        first = counts[base + row % rows[at] * stride]
+        second = counts[base + (row + 1) % rows[at] * stride]
+        found[street] = 0.0 if row < -1 else first * (1 - part) + second * part
+
+
+@njit(cache=True, error_model="numpy")
+def _record(past: Any, steps: Any, now: Any, begin: Any, end: Any) -> None:
+    """``Past.record`` of step number ``steps``. (0,) ``begin`` and ``end``: all of it."""
+    counts, places, _, begins, ends, thin, every, _, _ = past
+    has_windows, has_window = len(begins) > 0, len(begin) > 0
+    stays = np.zeros(len(now), np.bool_)
+    for at in range(len(thin)):
+        stays[thin[at]] = steps % every[at] != 0
+    for street in range(len(now)):
+        newest = places[NEWEST, street]
+        if not stays[street]:
+            newest += places[STRIDE, street]
+            if newest >= places[END, street]:
+                newest -= places[SIZE, street]
+            places[NEWEST, street] = newest
+        counts[newest] = now[street]
+        if has_windows:
+            begins[newest] = begin[street] if has_window else 0.0
+            ends[newest] = end[street] if has_window else 1.0
+        places[BEFORE, street] = places[HERE, street]
+        after = places[AFTER, street]
+        places[HERE, street] = after
+        after += places[STRIDE, street]
+        places[AFTER, street] = after - places[SIZE, street] if after >= places[END, street] else after
+
+
+@njit(cache=True, error_model="numpy")
+def _entering(flow: Any, into: Any, begin: Any, end: Any, graph: Any, late: Any, early: Any) -> None:
+    """``LinkTransmission._entering``: fill (S,) ``late`` and ``early``."""
+    ratio, sources, source_begin = graph[0], graph[2], graph[3]
+    streets = len(begin)
+    for street in range(streets):
+        first = last = 0.0
+        for at in range(source_begin[street], source_begin[street + 1]):
+            source = sources[at]
+            if source < streets:
+                first += flow[source] * begin[source] * ratio[at]
+                last += flow[source] * (1.0 - end[source]) * ratio[at]
+        weight = into[street] if into[street] > TINY else 1.0
+        late[street], early[street] = first / weight, 1.0 - last / weight
+
+
+@njit(cache=True, error_model="numpy")
+def _sending(come: Any, red: Any, green: Any, streets: Any, dt: Any, supply: Any) -> None:
+    """Make of (S,) vehicles that have ``come`` to the end of each street those that could leave."""
+    capacity, _, _, most = streets
+    for street in range(len(green)):
+        sends = max(come[street], 0.0)
+        if len(red) > 0:
+            rest, share = dt + red[street], sends / most[street]
+            root = np.sqrt((rest - share) * (rest - share) + 4 * red[street] * share)
+            sends = min(2 * sends * dt / (rest + share + root), sends)
+        supply[street] = min(sends, capacity[street] * dt * green[street])
+
+
+@njit(cache=True, error_model="numpy")
+def advance(
+    counts: Any, streets: Any, lights: Any, pasts: Any, graph: Any, exit_room: Any, steps: Any, dt: Any
+) -> Any:
+    """A whole step. Returns: (F,) what passed from each feeder, (S,) into each street."""
+    entered, left, waiting = counts
+    green, begin, end, red = lights
+    _, intake, storage, _ = streets
+    number = len(left)
+    supply, flow = np.empty(number + len(waiting)), np.empty(number + len(waiting))
+    room, into = np.empty(number + len(exit_room)), np.empty(number + len(exit_room))
+    come = np.empty(number)
+    _look_up(pasts[0], steps, 1.0 - end, come)
+    for street in range(number):
+        come[street] -= left[street]
+    _sending(come, red, green, streets, dt, supply)
+    supply[number:] = waiting
+    _look_up(pasts[1], steps, np.empty(0), come)
+    for street in range(number):
+        free = come[street] + storage[street] - entered[street]
+        room[street] = min(max(free, 0.0), intake[street] * dt)
+    room[number:] = exit_room
+    share(supply, room, flow, into, graph)
+    for street in range(number):
+        left[street] += flow[street]
+        entered[street] += into[street]
+    for origin in range(len(waiting)):
+        waiting[origin] -= flow[number + origin]
+    late, early = np.empty(len(begin)), np.empty(len(begin))
+    if len(begin) > 0:
+        _entering(flow, into, begin, end, graph, late, early)
+    _record(pasts[0], steps + 1, entered, late, early)
+    _record(pasts[1], steps + 1, left, late[:0], early[:0])
+    return flow, into[:number]
