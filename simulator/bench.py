@@ -1,8 +1,9 @@
-"""``python -m simulator.bench``: how fast the engine is here, in CPU time; beside UXsim if it is installed.
+"""``python -m simulator.bench``: how fast the engines are here, in CPU time; beside UXsim if it is installed.
 
-Towns of 360 and 9,800 streets. UXsim (``pip install uxsim``; not needed for anything else) gets streets of
-the same kind, lights of the same cycle, and trips from anywhere to anywhere; it finds routes for vehicles,
-which this simulator does not. Read ratios, not figures: other jobs on the machine slow both.
+Towns of 360 and 9,800 streets; each engine in NumPy and, where numba is installed, compiled. UXsim (``pip
+install uxsim``; not needed for anything else) gets streets of the same kind, lights of the same cycle, and
+trips from anywhere to anywhere; it finds routes for vehicles, which this simulator does not. Read ratios, not
+figures: other jobs on the machine slow all of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import time
 from typing import Any
 
+from simulator.engines import ENGINES
 from simulator.network import Town
 from simulator.simulation import Simulator
 
@@ -21,26 +23,37 @@ TOWNS = {10: (1800.0, 2700), 50: (600.0, 20_000)}
 
 
 def main() -> None:
-    """Print each town's real-time factors and their ratio."""
-    try:
-        rival = importlib.import_module("uxsim")
-    except ModuleNotFoundError:
-        rival = None
+    """Print each town's real-time factors and their ratios."""
+    rival, compiler = _module("uxsim"), _module("numba")
     for size, (seconds, trips) in TOWNS.items():
         streets, factor, started = ours(size, seconds)
-        line = (
-            f"{streets:,} streets, dt 1 s: {factor:,.0f} x real time ({factor * streets:.1e} street-steps/s)"
-        )
-        print(f"{line}, start-up {started:.2f} s")
-        if rival is not None:
-            other = uxsim(rival, size, seconds, trips)
-            print(f"  UXsim C++, dn 5: {other:,.0f} x real time; ratio {factor / other:.2f}")
+        line = f"{streets:,} streets, dt 1 s: ltm {factor:,.0f} x real time"
+        print(f"{line} ({factor * streets:.1e} street-steps/s), start-up {started:.2f} s")
+        other = None if rival is None else uxsim(rival, size, seconds, trips)
+        if other is not None:
+            print(f"  UXsim C++, dn 5: {other:,.0f} x real time; ltm is {factor / other:.2f} times as fast")
+        for engine in ENGINES:
+            for fast in (False, True)[: 1 if compiler is None else 2]:
+                if engine == "ltm" and not fast:
+                    continue
+                own = ours(size, seconds, engine, fast=fast)[1]
+                than = "" if other is None else f", {own / other:.2f} times as fast as UXsim"
+                name = f"{engine}, compiled" if fast else engine
+                print(f"  {name}: {own:,.0f} x real time; {own / factor:.2f} times as fast as ltm{than}")
 
 
-def ours(size: int, seconds: float) -> tuple[int, float, float]:
+def _module(name: str) -> Any:
+    """The package, or None."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return None
+
+
+def ours(size: int, seconds: float, engine: str = "ltm", *, fast: bool = False) -> tuple[int, float, float]:
     """Streets, simulated seconds in one of CPU time, and CPU seconds of the start."""
     begin = time.process_time()
-    simulator = Simulator(Town.grid(size, size))
+    simulator = Simulator(Town.grid(size, size), engine=engine, fast=fast)
     started = time.process_time() - begin
     simulator.run(WARM_UP)
     begin = time.process_time()

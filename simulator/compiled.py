@@ -85,16 +85,19 @@ class PackedPast(Past):
             ]
         )
         self._newest, self._before, self._here, self._after = self._places[:4]
+        self._packed: tuple[Any, ...] | None = None
 
     def packed(self, has_window: bool) -> tuple[Any, ...]:
         """What the kernels need. Args: has_window: whether lights change within the step."""
         if has_window and self._from is None:
             self._from = np.zeros(len(self._counts), np.float32)
             self._to = np.ones(len(self._counts), np.float32)
-        none = np.empty(0, np.float32)
-        windows = (none, none) if self._from is None or self._to is None else (self._from, self._to)
-        thin = (self._thin, self._every, self._lag, self._rows)
-        return (self._counts, self._places, self._part, *windows, *thin)
+        if self._packed is None or (has_window and not len(self._packed[3])):
+            none = np.empty(0, np.float32)
+            windows = (none, none) if self._from is None or self._to is None else (self._from, self._to)
+            thin = (self._thin, self._every, self._lag, self._rows)
+            self._packed = (self._counts, self._places, self._part, *windows, *thin)
+        return self._packed
 
     @property
     def steps(self) -> int:
@@ -130,21 +133,23 @@ class FastLinkTransmission(LinkTransmission):
         arriving = rates * self._dt
         if arriving.shape != self.waiting.shape:
             arriving = np.broadcast_to(arriving, self.waiting.shape)
-        self.generated += float(arriving.sum())
+        # Sums as NumPy makes them.
+        self.generated += float(np.add.reduce(arriving))
         self.waiting += arriving
         begin, end = (NONE, NONE) if window is None else window
+        past = self._past_entered
         flow, into = advance(
             (self.entered, self.left, self.waiting),
             (self.capacity, self.intake, self._town.storage, self._town.capacity),
-            (np.asarray(green, float), begin, end, red),
-            (self._past_entered.packed(window is not None), self._past_left.packed(False)),
+            (green.astype(float, copy=False), begin, end, red),
+            (past.packed(window is not None), self._past_left.packed(False)),
             self._junctions.graph,
             self._junctions.exit_room,
-            self._past_entered.steps,
+            past.steps,
             self._dt,
         )
-        self.gone += float(flow.sum() - into.sum())
-        self._past_entered.count_step()
+        self.gone += float(np.add.reduce(flow) - np.add.reduce(into))
+        past.count_step()
         self._past_left.count_step()
         passed: Floats = flow
         return passed

@@ -55,8 +55,8 @@ class Counting(ABC):
         self._junctions.turn(ratio)
 
     @abstractmethod
-    def queued(self) -> Floats:
-        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
+    def queued(self) -> tuple[Floats, Floats]:
+        """(S,) vehicles that stand at the end of their street; (S,) that come to it in the next step."""
 
     @abstractmethod
     def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:

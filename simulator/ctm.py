@@ -46,12 +46,13 @@ class CellTransmission(Counting):
         # Vehicles in a cell that flows at capacity: more of them stand.
         self._critical = np.repeat(town.capacity / town.speed * town.length / count, count)
 
-    def queued(self) -> Floats:
-        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
+    def queued(self) -> tuple[Floats, Floats]:
+        """(S,) vehicles that stand at the end of their street; (S,) that come to it in the next step."""
         standing = np.where(self.cells > self._critical * (1 + MARGIN), self.cells, 0.0)
-        comes = self.cells[self._end] * self._runs[self._end]
-        queued: Floats = np.maximum(np.add.reduceat(standing, self._begin), comes)
-        return queued
+        queue: Floats = np.add.reduceat(standing, self._begin)
+        # Who is in a last cell that stands is in the queue already.
+        drives = standing[self._end] == 0
+        return queue, np.where(drives, self.cells[self._end] * self._runs[self._end], 0.0)
 
     def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:
         """(S,) vehicles that could leave each street in this step, as ``Counting`` asks for it.

@@ -175,7 +175,7 @@ def _sending(come: Any, red: Any, green: Any, streets: Any, dt: Any, supply: Any
 def advance(
     counts: Any, streets: Any, lights: Any, pasts: Any, graph: Any, exit_room: Any, steps: Any, dt: Any
 ) -> Any:
-    """A whole step. Returns: (F,) what passed from each feeder, (S,) into each street."""
+    """A whole step, but for sums. Returns: (F,) what passed from each feeder, (S,) into each street."""
     entered, left, waiting = counts
     green, begin, end, red = lights
     _, intake, storage, _ = streets

@@ -34,9 +34,11 @@ class LinkTransmission(Counting):
         self._past_left = Past(town.length / town.wave / dt, dt)
         self._pasts = {"past_entered": self._past_entered, "past_left": self._past_left}
 
-    def queued(self) -> Floats:
-        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
-        return np.maximum(self._past_entered.at() - self.left, 0.0)
+    def queued(self) -> tuple[Floats, Floats]:
+        """(S,) vehicles that stand at the end of their street; (S,) that come to it in the next step."""
+        past = self._past_entered
+        arrived, later = past.at(np.ones_like(self.left)), past.at()
+        return np.maximum(arrived - self.left, 0.0), np.maximum(later - arrived, 0.0)
 
     def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:
         """(S,) vehicles that could leave each street in this step, as ``Counting`` asks for it."""

@@ -43,12 +43,13 @@ class Saved(Protocol):
 
     town: Town
     engine: Engine
-    signals: Signals
     demand: Rates
     parts: dict[str, Part]
 
     @property
     def options(self) -> Mapping[str, Any]: ...
+    @property
+    def signals(self) -> Signals: ...
     def progress(self) -> dict[str, Any]:
         """How far it is, and what was set by hand, ready for JSON."""
 

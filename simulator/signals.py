@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import TownError, numbers
-from simulator.network import Floats, Town
+from simulator.network import Floats, Ints, Town
 
 __all__ = ["Signals"]
 
@@ -19,6 +19,9 @@ ROUNDING = 1e-9
 
 DIGITS = 9
 """Of parts of a step; what is finer is rounding."""
+
+MAX_KNOWN = 2**20
+"""Streets times steps: of more lights it is found out anew in each step; up to 24 MB."""
 
 ALWAYS = 2.0**40
 """Seconds of a green that no run sees the end of."""
@@ -53,6 +56,10 @@ class Signals:
         self._green = np.where(self.has_light, np.minimum(green, self._cycle), self._cycle)
         self._shortest = float(cycle[self.has_light].min(initial=ALWAYS))
         self._dt = 0.0
+        # What was found out of a step, by its place in the turn of all cycles; of steps of one length.
+        self._known: dict[int, tuple[Floats, tuple[Floats, Floats] | None]] = {}
+        self._known_dt = 0.0
+        self._turn = 0
         self._scaled = cycle, begin, green
 
     def __len__(self) -> int:
@@ -94,6 +101,19 @@ class Signals:
         begin = offsets[town.end] + np.where(is_vertical, cycle / 2, 0.0)
         return cls(np.where(has_light, cycle, 0.0), begin, green)
 
+    def replaced(self, at: Ints, cycle: float, begin: Floats, green: Floats) -> Signals:
+        """The same plans, but for the streets ``at``: these have one of ``cycle`` seconds (0: no light).
+
+        Args: begin, green: seconds, one for each of ``at``.
+        """
+        cycles, begins, greens = (each.copy() for each in self.plans())
+        cycles[at], begins[at], greens[at] = cycle, begin, green
+        return Signals(cycles, begins, greens)
+
+    def plans(self) -> tuple[Floats, Floats, Floats]:
+        """(cycle, begin, green), as they were given."""
+        return np.where(self.has_light, self._cycle, 0.0), self._begin, self._green
+
     def green(self, time: float) -> NDArray[np.bool_]:
         """(S,) True where vehicles may leave the street at ``time`` (seconds)."""
         return ~self.has_light | ((time - self._begin) % self._cycle < self._green)
@@ -112,6 +132,28 @@ class Signals:
         """
         if dt > self._shortest:
             return self._over_cycles(time, dt)
+        place = self._place(time, dt)
+        if place is None:
+            return self._within(time, dt)
+        if place not in self._known:
+            self._known[place] = self._within(place * dt, dt)
+        part, window = self._known[place]
+        return part.copy(), None if window is None else (window[0].copy(), window[1].copy())
+
+    def _place(self, time: float, dt: float) -> int | None:
+        """How many steps after the beginning of all cycles; None: they do not begin together again soon."""
+        if self._known_dt != dt:
+            self._known_dt = dt
+            self._known.clear()
+            self._turn = _together(self._cycle[self.has_light] / dt)
+            if self._turn * len(self) > MAX_KNOWN:
+                self._turn = 0
+        steps = time / dt
+        whole = round(steps)
+        return whole % self._turn if self._turn and abs(whole - steps) < ROUNDING else None
+
+    def _within(self, time: float, dt: float) -> tuple[Floats, tuple[Floats, Floats] | None]:
+        """``during`` of steps that are no longer than any cycle."""
         # In steps; rounded, so that what is a whole number of them is one.
         cycle, begin, green = self._in_steps(dt)
         position = np.round((time / dt - begin) % cycle, DIGITS)
@@ -157,3 +199,12 @@ def _whole(part: Floats) -> Floats:
     part = np.clip(part, 0.0, 1.0)
     part = np.where(part < ROUNDING, 0.0, part)
     return np.where(part > 1.0 - ROUNDING, 1.0, part)
+
+
+def _together(cycles: Floats) -> int:
+    """Steps after which all cycles begin together again; 0: too many, or some cycle is not whole steps."""
+    different = np.unique(cycles)
+    if len(different) > 10 or (np.abs(different - np.round(different)) > ROUNDING).any():
+        return 0
+    turn = int(np.lcm.reduce(np.round(different).astype(np.int64), initial=1))
+    return turn if 0 < turn <= MAX_KNOWN else 0

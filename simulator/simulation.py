@@ -10,11 +10,11 @@ from simulator import saving
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.engines import make_engine
-from simulator.errors import TownError
 from simulator.files import Path
 from simulator.gridlock import Watch, gridlocked
 from simulator.inflow import Inflow
 from simulator.network import Floats, Town
+from simulator.operation import Kept, Operated
 from simulator.signals import Signals
 from simulator.street import within
 from simulator.turns import TurnTable
@@ -25,7 +25,7 @@ START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
 """The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
 
 
-class Simulator:
+class Simulator(Operated):
     """A town whose state can be read, and advanced by one publish step at a time.
 
     Args:
@@ -60,22 +60,18 @@ class Simulator:
         self.step = step
         self.town = town
         self.engine: Engine = make_engine(engine, town, dt, cells, fast=fast)
-        self.signals = Signals.of(town, seed=seed) if signals is None else signals
+        super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
-        if len(self.signals) != len(town.street_ids):
-            raise TownError(
-                f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
-            )
         self.ratio = town.ratio
         self._row = -1
         self._inflow = Inflow(town)
         self._inflow.rates(self.demand, 0.0)
         self._travel_time = 0.0
         self.options = {"name": name, "step": step, "dt": dt, "engine": engine, "cells": cells}
-        self.parts: dict[str, saving.Part] = {}
+        self.parts: dict[str, saving.Part] = {"lights": Kept(self.lights), "incidents": Kept(self.incidents)}
         self._watch = Watch()
 
     @property
@@ -89,8 +85,9 @@ class Simulator:
         for _ in range(self._steps):
             if self.town.turns is not None:
                 self._turn(self.town.turns)
+            self.operate(self._dt, self.ratio)
             present = engine.generated - engine.gone
-            engine.advance(self.signals, self.time, self._inflow.rates(self.demand, self.time))
+            engine.advance(self.lights, self.time, self._inflow.rates(self.demand, self.time))
             self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
         if self._watch.is_due(self.time):
@@ -153,7 +150,6 @@ class Simulator:
         if row != self._row:
             self._row = row
             self.ratio = turns.ratios[row]
-            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
@@ -185,7 +181,7 @@ class Simulator:
             "step": self.step,
             "n": counts,
             "k": (vehicles / self.town.length).round(5).tolist(),
-            "green": self.signals.green(self.time).astype(int).tolist(),
+            "green": self.lights.green(self.time).astype(int).tolist(),
         }
 
     def map(self) -> dict[str, Any]:

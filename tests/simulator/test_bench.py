@@ -56,6 +56,9 @@ def test_the_ratio_is_printed_where_there_is_a_rival(monkeypatch, capsys, is_the
     monkeypatch.setattr(bench.importlib, "import_module", find)
     bench.main()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("24 streets, dt 1 s: ")
-    assert len(lines) == 1 + is_there
+    assert lines[0].startswith("24 streets, dt 1 s: ltm ")
+    named = [line.strip().split(":")[0] for line in lines[1:]]
+    engines = ["ltm, compiled", "ctm", "ctm, compiled", "avg", "avg, compiled"]
+    assert named == (["UXsim C++, dn 5", *engines] if is_there else ["ctm", "avg"])
+    assert all(("as fast as UXsim" in line) is is_there for line in lines[2:])
     assert not is_there or "; ratio " in lines[1]

@@ -182,9 +182,13 @@ def test_the_engine_tells_who_stands_at_the_end():
     running.close("s0")
     running.run(100, 0.3)
     # The shock has run back for 64 s.
-    standing = running.engine.queued()
+    standing, coming = running.engine.queued()
     assert standing[0] == pytest.approx(64 * 2.901 * JAM, abs=3)
-    assert standing[1] == 0
+    assert (standing[1], coming[1]) == (0, 0)
+    running.open("s0")
+    running.run(60, 0.3)
+    # What passed the end of the first street comes to that of the next one.
+    assert running.engine.queued()[1][1] == pytest.approx(CAPACITY, rel=0.01)
 
 
 def towns():

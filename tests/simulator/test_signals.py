@@ -168,3 +168,29 @@ def test_lights_have_averages():
     assert green == pytest.approx([0.45, 1, 1, 0])
     # Who comes in the red third waits half of it, on average.
     assert red == pytest.approx([33 / 60 * 33 / 2, 0, 0, 30])
+
+
+@pytest.mark.parametrize("dt", [0.3, 1.0, 2.5, 7.0])
+def test_what_is_known_of_a_turn_of_all_cycles_is_what_each_step_finds_out(dt):
+    random = np.random.default_rng(2)
+    cycle = random.choice([0.0, 60.0, 90.0], 40)
+    signals = Signals(cycle, random.uniform(0, 60, 40), 0.45 * cycle)
+    for step in range(900):
+        time = step * dt
+        part, window = signals.during(time, dt)
+        exact, exact_window = signals._within(time, dt)
+        assert part == pytest.approx(exact, abs=1e-8)
+        assert (window is None) == (exact_window is None)
+        # Whoever gets it may write into it.
+        part[:] = 7
+        if window is not None:
+            assert np.array(window) == pytest.approx(np.array(exact_window), abs=1e-8)
+            window[0][:] = 7
+
+
+def test_large_plans_and_odd_cycles_are_not_kept():
+    many = np.full(2**20, 60.0)
+    for signals in (Signals(many, many / 2, many / 2), Signals(many[:2] + 0.123, many[:2], many[:2] / 2)):
+        for step in range(3):
+            signals.during(step, 1.0)
+        assert not signals._known
