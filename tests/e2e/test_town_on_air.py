@@ -13,6 +13,7 @@ import requests
 from radiod_client import Radio
 from radiod_client.errors import CallError
 from support.running import free_port, program, radiod, wait_until
+from support.tls import certificate
 from websockets.sync.client import connect
 
 from simulator import Simulator, Town
@@ -78,12 +79,19 @@ class OnAir:
 
 
 @contextlib.contextmanager
-def on_air(server, folder, *arguments, ticket="a ticket", name=None):
+def on_air(server, folder, *arguments, ticket="a ticket", name=None, url=None):
     """A source on the air, by default with a name of its own."""
     name = name or f"town.n{next(NUMBERS)}"
     (folder / f"ticket-{name}").write_text(f"{ticket}\n")
     town = [] if "--replay" in arguments else ["--town", "grid:3x3"]
-    login = ["--wamp", server.ws, "--user", "generator", "--ticket-file", str(folder / f"ticket-{name}")]
+    login = [
+        "--wamp",
+        url or server.ws,
+        "--user",
+        "generator",
+        "--ticket-file",
+        str(folder / f"ticket-{name}"),
+    ]
     log = folder / f"log-{name}-{next(NUMBERS)}"
     command = [sys.executable, "-m", "simulator", "--network", name, *town, *login, *arguments]
     with program(command, log) as process:
@@ -305,6 +313,25 @@ def test_what_is_no_wamp_server_is_said(tmp_path):
             peer.close()
     assert "404" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_over_tls_the_certificate_counts(tmp_path, monkeypatch, is_trusted):
+    file, port = certificate(tmp_path), free_port()
+    endpoint = f"ssl:{port}:interface=127.0.0.1:privateKey={file}:certKey={file}"
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with (
+        radiod(tmp_path, CONFIG, None, "--listen", endpoint) as server,
+        Radio(server.url) as radio,
+        on_air(server, tmp_path, url=f"wss://localhost:{port}") as town,
+    ):
+        if is_trusted:
+            town.wait(lambda: town.state(radio) is not None)
+        else:
+            town.wait(lambda: "not connected (" in town.log.read_text())
+            assert "certificate verify failed" in town.log.read_text()
 
 
 # --- The article's generator
