@@ -18,6 +18,8 @@ CONTACT = {
 }
 
 SIM = ["numpy>=1.26"]
+# Pictures of a simulated town: python -m simulator --plot.
+PLOT = ["matplotlib>=3.8"]
 # A compiled step of the simulator: 200 MB.
 FAST = [*SIM, "numba>=0.61"]
 # Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
@@ -55,9 +57,8 @@ TEST = [
     "crossbarhttprequests>=0.1.6",
     # For clients/examples/django.
     "django>=5.2",
-    # Extras of the Python client's command: recordings as Parquet, plots as PNG.
+    # Recordings of the Python client's command as Parquet. (Its plots and the simulator's: PLOT.)
     "pyarrow>=18",
-    "matplotlib>=3.8",
     # The notebook among the client's examples is run.
     "nbclient>=0.10",
     "ipykernel>=6.29",
@@ -138,9 +139,10 @@ setup(
     entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
     extras_require={
         "sim": SIM,
+        "plot": [*SIM, *PLOT],
         "fast": FAST,
         "otel": OTEL,
-        "dev": [*TEST, *FAST, *OTEL],
+        "dev": [*TEST, *FAST, *PLOT, *OTEL],
         "fuzz": ["atheris>=3.0"],
     },
 )

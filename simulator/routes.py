@@ -24,8 +24,8 @@ PATIENCE = 6e6
 """Origins times arcs that are searched at most in each part; above, all trips take the first path."""
 
 LEAST = 1e-3
-"""Share of those who come to a node: arcs that fewer would take are taken by nobody, since a turn that hardly
-anybody takes holds up a whole street all the same where it leads into a full one."""
+"""Share of those who come to a node, or turn at a street's end: where fewer would go nobody does, since a turn
+that hardly anybody takes holds up a whole street all the same where it leads into a full one."""
 
 Trips = Mapping[str, Mapping[str, float]]
 """Where they start -> where they end -> vehicles/s."""
@@ -69,13 +69,17 @@ class Loaded:
             self.lost[lost] = self.lost.get(lost, 0.0) + flow * share
 
     def turns(self) -> dict[str, dict[str, float]]:
-        """Turning ratios of all streets that are used."""
-        total: dict[str, float] = defaultdict(float, self.last)
-        for (street, _), flow in self.turn.items():
-            total[street] += flow
-        ratios: dict[str, dict[str, float]] = {street: {} for street in total}
-        for (street, onward), flow in self.turn.items():
-            ratios[street][onward] = flow / total[street]
+        """Turning ratios of all streets that are used; turns that hardly anybody takes are left out."""
+        onward: dict[str, dict[str, float]] = {street: {} for street in self.last}
+        for (street, other), flow in self.turn.items():
+            onward.setdefault(street, {})[other] = flow
+        ratios = {}
+        for street, flows in onward.items():
+            turning = sum(flows.values())
+            kept = {other: flow for other, flow in flows.items() if flow >= LEAST * turning}
+            # Those who would have taken the others turn as the rest does: as many end here as before.
+            scale = turning / (sum(kept.values()) or 1.0) / ((turning + self.last.get(street, 0.0)) or 1.0)
+            ratios[street] = {other: flow * scale for other, flow in kept.items()}
         return ratios
 
 

@@ -101,11 +101,11 @@ def test_phases_that_nobody_waits_for_are_skipped():
 
 
 @pytest.mark.parametrize("rule", [Actuated(max_green=30), MaxPressure(max_green=30)])
-def test_nobody_waits_for_ever_for_a_whole_vehicle(rule):
+def test_what_is_left_of_a_flow_does_not_wait_for_ever(rule):
     simulator = running(rule, 0.4, 0.0)
-    simulator.engine.waiting[1] = 0.3
+    simulator.engine.waiting[1] = 0.2
     simulator.run(200)
-    assert simulator.engine.left[1] == pytest.approx(0.3)
+    assert simulator.engine.left[1] == pytest.approx(0.2)
 
 
 def test_the_way_that_is_full_presses_for_nobody():

@@ -122,3 +122,9 @@ def test_flows_add_up():
     both.add(load(arcs, {"A": {"B": 1.0, "X": 2.0}}))
     assert both.turns()["AB"] == {"BC": pytest.approx(0.5)}
     assert (both.first["A", "AB"], both.lost["A", "X"]) == (pytest.approx(2.0), 5.0)
+
+
+def test_turns_that_hardly_anybody_takes_are_left_out():
+    arcs = [arc("A", "B"), arc("B", "C"), arc("B", "D")]
+    loaded = load(arcs, {"A": {"B": 1.0, "C": 1.0, "D": 0.0009}})
+    assert loaded.turns()["AB"] == {"BC": pytest.approx(1.0009 / 2.0009)}

@@ -26,7 +26,7 @@ def plain(dump):
 # --- Samples
 
 
-@pytest.mark.parametrize("format", ["dense", "legacy"])
+@pytest.mark.parametrize("format", ["dense", "legacy", "q8", "q16", "delta"])
 def test_dumping_changes_nothing_and_survives_json(town, format):
     simulator = Simulator(town)
     untouched = Simulator(town)
