@@ -61,7 +61,6 @@ def test_the_ratio_is_printed_where_there_is_a_rival(monkeypatch, capsys, is_the
     engines = ["ltm, compiled", "ctm", "ctm, compiled", "avg", "avg, compiled"]
     assert named == (["UXsim C++, dn 5", *engines] if is_there else ["ctm", "avg"])
     assert all(("as fast as UXsim" in line) is is_there for line in lines[2:])
-    assert not is_there or "; ratio " in lines[1]
 
 
 def test_vehicles_are_measured_when_they_are_asked_for(monkeypatch, capsys):
