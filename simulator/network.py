@@ -21,6 +21,7 @@ from simulator.fitting import fitted, wave_of
 from simulator.importers import geojson, gmns, osm, sumo, tntp, uxsim
 from simulator.importers.reading import Path
 from simulator.layouts.blocks import blocks
+from simulator.layouts.grid import even, neighbours, turns_at
 from simulator.layouts.radial import radial
 from simulator.layouts.ring import ring
 from simulator.looks import Floats, Ints, Truths, warnings_of
@@ -30,10 +31,6 @@ from simulator.trips import add_trips, demand_of, trip_table
 from simulator.turns import TurnTable, table_of
 
 __all__ = ["Floats", "Ints", "Street", "Town"]
-
-STRAIGHT, RIGHT, LEFT = 0.65, 0.2, 0.15
-LEAVING = 0.3
-"""Share of the vehicles reaching the town's edge that leaves it there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +137,17 @@ class Town:
         streets = [
             Street(id=f"{places[here]}-{places[there]}", start=places[here], end=places[there], length=length)
             for here in places
-            for there in _neighbours(*here)
+            for there in neighbours(*here)
             if there in places
         ]
-        edge = {here for here in places if sum(there in places for there in _neighbours(*here)) < 4}
+        edge = {here for here in places if sum(there in places for there in neighbours(*here)) < 4}
         turns = {
-            f"{places[back]}-{places[here]}": _grid_turns(places, back, here, here in edge)
+            f"{places[back]}-{places[here]}": turns_at(places, back, here, here in edge)
             for here in places
-            for back in _neighbours(*here)
+            for back in neighbours(*here)
             if back in places
         }
-        origins = {places[here]: _even(places, here) for here in sorted(edge)}
+        origins = {places[here]: even(places, here) for here in sorted(edge)}
         positions = {id: (c * length, (rows - 1 - r) * length) for (r, c), id in places.items()}
         return cls.from_streets(streets, turns, origins, positions)
 
@@ -427,24 +424,3 @@ def _short(metres: float) -> float:
     """To the decimetre, and without a decimal where there is none: the map of a large town is long."""
     rounded = round(metres, 1)
     return int(rounded) if rounded.is_integer() else rounded
-
-
-def _neighbours(row: int, column: int) -> list[tuple[int, int]]:
-    return [(row - 1, column), (row, column + 1), (row + 1, column), (row, column - 1)]
-
-
-def _grid_turns(
-    places: Mapping[tuple[int, int], str], back: tuple[int, int], here: tuple[int, int], is_edge: bool
-) -> dict[str, float]:
-    """Turning ratios of the street from ``back`` to ``here``: straight, right and left where these exist."""
-    around = _neighbours(*here)
-    came = around.index(back)
-    shares = {around[(came + 2) % 4]: STRAIGHT, around[(came + 3) % 4]: RIGHT, around[(came + 1) % 4]: LEFT}
-    possible = {there: share for there, share in shares.items() if there in places} or {back: 1.0}
-    scale = (1 - LEAVING if is_edge else 1.0) / sum(possible.values())
-    return {f"{places[here]}-{places[there]}": share * scale for there, share in possible.items()}
-
-
-def _even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[str, float]:
-    out = [f"{places[here]}-{places[there]}" for there in _neighbours(*here) if there in places]
-    return {id: 1 / len(out) for id in out}

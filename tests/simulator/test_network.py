@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from simulator.errors import TownError
-from simulator.network import LEAVING, LEFT, RIGHT, STRAIGHT, Street, Town
+from simulator.layouts.grid import LEAVING, LEFT, RIGHT, STRAIGHT
+from simulator.network import Street, Town
 from simulator.simulation import Simulator
 
 
