@@ -25,7 +25,7 @@ class Demand:
 
     Between ``low`` and ``high`` times the origin's own level, with two peaks a day; levels (``level``, one
     for all or each its own, times 0.6 to 1.4) and the time of the peaks vary from origin to origin (seeded).
-    Deterministic: the rate is a function of time. The default ``level`` jams some streets of a 10x10 grid at
+    ``day``: its seconds. Deterministic: the rate is a function of time. The default ``level`` jams some streets of a 10x10 grid at
     the peaks and lets it recover; a sixth more gridlocks it.
     Raises: TownError: a rate below nothing, or what is no number.
     """
@@ -59,7 +59,7 @@ class Demand:
         self._phase = random.normal(0.0, 0.03, origins)
         self._low = low
         self._high = high
-        self._day = day
+        self.day = day
 
     @classmethod
     def constant(cls, rates: Floats) -> Demand:
@@ -71,7 +71,7 @@ class Demand:
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
-        turn = 2 * np.pi * (time / self._day + self._phase)
+        turn = 2 * np.pi * (time / self.day + self._phase)
         # Two humps a day, the second one lower.
         hump = 0.5 - 0.5 * np.cos(2 * turn)
         rise = hump * (0.85 - 0.15 * np.sin(turn))

@@ -298,8 +298,8 @@ class Town:
         return (left, below), (right, above)
 
     def describe(self) -> list[dict[str, Any]]:
-        """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, and the line
-        from end to end.
+        """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, free speed
+        in m/s, capacity in vehicles/s, and the line from end to end.
         """
         points = [[_short(x), _short(y)] for x, y in self.positions.tolist()]
         return [
@@ -310,14 +310,17 @@ class Town:
                 "length_m": _short(length),
                 "k_jam": float(f"{jam:.4g}"),
                 "lanes": _short(lanes),
+                "speed": float(f"{speed:.4g}"),
+                "capacity": float(f"{capacity:.4g}"),
                 "points": [[_short(x), _short(y)] for x, y in self.shapes[id]]
                 if id in self.shapes
                 else [points[start], points[end]],
             }
-            for id, start, end, length, jam, lanes in zip(
+            for id, start, end, length, jam, lanes, speed, capacity in zip(
                 self.street_ids,
                 *(each.tolist() for each in (self.start, self.end, self.length)),
                 *(each.tolist() for each in (self.storage / self.length, self.lanes)),
+                *(each.tolist() for each in (self.speed, self.capacity)),
                 strict=True,
             )
         ]

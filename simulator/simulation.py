@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,12 +13,24 @@ from simulator.demand import Demand, Rates
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
+from simulator.rush import rush_hours
 from simulator.signals import Signals
 
 __all__ = ["Simulator"]
 
 START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
 """The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
+
+UNITS: Final = {
+    "n": "vehicles",
+    "k": "vehicles/m",
+    "green": "1: green",
+    "moved": "vehicle-metres",
+    "time": "s",
+    "points": "m",
+    "speed": "m/s",
+    "capacity": "vehicles/s",
+}
 
 ENGINES: Final = {"ltm": LinkTransmission}
 
@@ -109,7 +122,7 @@ class Simulator:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
-        where the light at the street's end is green.
+        where the light at the street's end is green; ``moved`` vehicle-metres driven in the town since the start.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         Raises: ValueError: another format.
         """
@@ -125,6 +138,7 @@ class Simulator:
             "time": self.time,
             "timestamp": timestamp,
             "step": self.step,
+            "moved": self._moved(),
             "n": counts,
             "k": (vehicles / self.town.length).round(5).tolist(),
             "green": self.signals.green(self.time).astype(int).tolist(),
@@ -133,13 +147,21 @@ class Simulator:
     def map(self) -> dict[str, Any]:
         """What samples leave out because it never changes: the streets, in the samples' order, and units."""
         low, high = self.town.bounds()
+        rush = rush_hours(self.demand)
         return {
             "name": self.name,
-            "units": {"n": "vehicles", "k": "vehicles/m", "green": "1: green", "time": "s", "points": "m"},
+            "units": UNITS,
             "k_jam": self.town.jam_density,
             "bounds": [*low, *high],
+            **({} if rush is None else {"rush": rush}),
             "streets": self.town.describe(),
         }
+
+    def _moved(self) -> int:
+        """Vehicle-metres since the start: who is on a street is taken to have driven half of it."""
+        counts = (self.engine.entered + self.engine.left) * self.town.length
+        # A sum that is exact depends on no order, of streets or of what a processor adds at once.
+        return round(math.fsum(counts.tolist()) / 2)
 
     def stats(self) -> dict[str, float]:
         """Vehicles inside the town, entered, left, and waiting outside for room."""

@@ -14,7 +14,9 @@ __all__ = ["VARY", "gzipped", "takes_gzip", "without_comments"]
 
 VARY: Final = ("Vary", "Accept-Encoding")
 
-_COMMENT: Final = re.compile(rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*(?:\*/[ \t]*)?|\*/|\*(?: .*)?|//.*)?\n", re.MULTILINE)
+_COMMENT: Final = re.compile(
+    rb"^[ \t]*(?:/\*\*(?:(?!\*/).)*(?:\*/[ \t]*)?|\*/|\*(?: .*)?|//.*)\n", re.MULTILINE
+)
 
 
 def takes_gzip(accepted: str) -> bool:
@@ -34,7 +36,7 @@ def gzipped(answer: Answer, level: int = 9) -> Answer:
 
 
 def without_comments(script: bytes) -> bytes:
-    """A script of ours without lines that hold nothing but comments, or nothing: as ours are written, none of
-    these lines is a part of a text.
+    """A script of ours without lines that hold nothing but comments: as ours are written, none of these lines is
+    a part of a text.
     """
     return _COMMENT.sub(b"", script)
