@@ -25,8 +25,8 @@ class Demand:
 
     Between ``low`` and ``high`` times the origin's own level, with two peaks a day; levels (``level``, one
     for all or each its own, times 0.6 to 1.4) and the time of the peaks vary from origin to origin (seeded).
-    ``day``: its seconds. Deterministic: the rate is a function of time. The default ``level`` jams some streets of a 10x10 grid at
-    the peaks and lets it recover; a sixth more gridlocks it.
+    ``day`` is its seconds. Deterministic: the rate is a function of time. The default ``level`` jams some
+    streets of a 10x10 grid at the peaks and lets it recover; a sixth more gridlocks it.
     Raises: TownError: a rate below nothing, or what is no number.
     """
 

@@ -122,7 +122,7 @@ class Simulator:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
-        where the light at the street's end is green; ``moved`` vehicle-metres driven in the town since the start.
+        where the light at the street's end is green; ``moved`` vehicle-metres driven since the start.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         Raises: ValueError: another format.
         """

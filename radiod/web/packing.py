@@ -1,4 +1,4 @@
-"""Answers with fewer bytes: packed for those who take that, and scripts without what only their readers want."""
+"""Answers with fewer bytes: packed for those who take that, and scripts without what only readers want."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def gzipped(answer: Answer, level: int = 9) -> Answer:
 
 
 def without_comments(script: bytes) -> bytes:
-    """A script of ours without lines that hold nothing but comments: as ours are written, none of these lines is
-    a part of a text.
+    """A script of ours without lines that hold nothing but comments.
+
+    As ours are written, none of these lines is a part of a text.
     """
     return _COMMENT.sub(b"", script)

@@ -23,7 +23,7 @@ const PAST_SAMPLES = 600;
 
 /**
  * @typedef {import("./town.js").Sample} Sample
- * @typedef {{past: (channel: string, position: string, most: number) => Promise<unknown[]>,
+ * @typedef {{past: (channel: string, position: string, most: number) => ReturnType<typeof import("./tuner.js").past>,
  *   pinned: (street: import("./town.js").Street | null) => void, isEmbedded: boolean}} Settings
  *   past: what a channel keeps from before a position
  */
@@ -197,13 +197,21 @@ export class Station {
     this.#isAsked = true;
     const town = /** @type {import("./town.js").Town} */ (this.#town);
     const most = Math.min(PAST_SAMPLES, this.#film.most, Math.floor(PAST_STREETS / town.streets.length));
-    const values = await this.#settings.past(this.#channel, position, most);
+    const kept = await this.#settings.past(this.#channel, position, most);
     const other = new Reader(town, this.#reader?.map);
     /** @type {Sample[]} */
     const samples = [];
-    for (const value of values) await new Promise((resolve) => other.read(value, (sample) => (sample && samples.push(sample), resolve(null))));
+    /** @type {import("./chart.js").Point[]} */
+    const points = [];
+    for (const { data, time } of kept) {
+      const sample = await /** @type {Promise<Sample | null | undefined>} */ (new Promise((resolve) => other.read(data, resolve)));
+      if (!sample) continue;
+      samples.push(sample);
+      points.push({ at: performance.now() - (Date.now() - 1000 * time), value: sample.total });
+    }
     if (reader !== this.#reader) return;
     this.#film.prepend(samples);
+    this.#chart.prepend(points);
     this.#timeline.refresh();
     this.#marks.remembered = String(samples.length);
     this.#draw();

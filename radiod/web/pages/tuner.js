@@ -148,7 +148,8 @@ export class Tuner {
  * @param {string} channel
  * @param {string} position
  * @param {number} most samples
- * @returns {Promise<unknown[]>} oldest first; none: it keeps none, or not for us
+ * @returns {Promise<{data: unknown, time: number}[]>} oldest first, and when each came (seconds since 1970); none:
+ *   it keeps none, or not for us
  */
 export async function past(radio, channel, position, most) {
   const [epoch, end] = [position.slice(0, position.lastIndexOf(":")), Number(position.slice(position.lastIndexOf(":") + 1))];
@@ -158,7 +159,7 @@ export async function past(radio, channel, position, most) {
     while (found.length < most) {
       const page = await radio.channel(channel).history({ after, limit: PAGE });
       const older = page.filter((sample) => Number(sample.position?.slice(epoch.length + 1)) < end);
-      found.push(...older.map(dataOf));
+      found.push(...older.map((sample) => ({ data: dataOf(sample), time: sample.details.time })));
       if (older.length < page.length || page.length === 0) break;
       after = /** @type {string} */ (page[page.length - 1].position);
     }
