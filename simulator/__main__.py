@@ -6,24 +6,26 @@ python -m simulator --town grid:10x10 --network sample_net --url http://127.0.0.
 from __future__ import annotations
 
 import argparse
-import http.client
+import contextlib
 import json
 import os
-import random
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from simulator.choice import choose, names
-from simulator.maps import parts, topic
+from simulator.broadcast import Broadcast
+from simulator.choice import choose
+from simulator.controls import Controls
+from simulator.options import Usage, key, parse, secret
+from simulator.pace import Pace
+from simulator.plot import Plotted
 from simulator.publish import Publisher, PublishError
+from simulator.recording import Recorded, Replay
 from simulator.simulation import Simulator
-
-MAX_PAUSE = 5.0
-"""Seconds: the longest pause between attempts to reach the server."""
+from simulator.source import Ended, Source
 
 MAX_WARNINGS = 10
 """Lines about what looks wrong in a town; a large one has thousands of the same kind."""
@@ -31,12 +33,9 @@ MAX_WARNINGS = 10
 PROGRESS = 5.0
 """Seconds between two lines about a long warm-up."""
 
-MAX_STEP = 86400.0
-"""Simulated seconds: a longer step between samples would not be interruptible in reasonable time."""
 
-
-class Usage(Exception):
-    """The command line is wrong; one line says how."""
+Air = Callable[[Source, threading.Event], int]
+"""Publishes a source until it is stopped. Returns: the exit status."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,24 +43,104 @@ def main(arguments: list[str] | None = None) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    with contextlib.ExitStack() as stack:
+        try:
+            options = parse(arguments)
+            inner = source_of(options)
+            publish = air_of(options, inner)
+            source = observed(inner, options, stack)
+        except (Usage, ValueError) as error:
+            return told(error, 2)
+        if isinstance(inner, Simulator):
+            warm_up(inner, options.warm_up, stopped)
+        try:
+            return publish(source, stopped)
+        except PublishError as error:
+            return told(f"the server refuses: {error}", 1)
+        except Ended as ended:
+            return told(ended, 0)
+
+
+def told(line: object, status: int) -> int:
+    """Say why it ends, unless there is nothing to say. Returns: ``status``."""
+    if str(line):
+        print(f"simulator: {line}", file=sys.stderr)
+    return status
+
+
+def source_of(options: argparse.Namespace) -> Simulator | Replay:
+    """The town, or the recording. Raises: ValueError."""
+    if options.replay is not None:
+        return Replay(options.replay, options.network)
+    return Simulator(
+        choose(options.town, options.units),
+        options.network or "sample_net",
+        options.step,
+        options.seed,
+        options.engine,
+        dt=options.dt,
+    )
+
+
+def observed(inner: Simulator | Replay, options: argparse.Namespace, stack: contextlib.ExitStack) -> Source:
+    """The source, with all who look on while time passes. Raises: ValueError: they cannot."""
+    source: Source = inner
+    if options.plot is not None and isinstance(inner, Simulator):
+        plotted = Plotted(inner, options.plot, options.plot_as)
+        stack.callback(plotted.close)
+        source = plotted
+    if options.record is not None:
+        recorded = Recorded(source, options.record, options.format)
+        stack.callback(recorded.close)
+        source = recorded
+    return source
+
+
+def air_of(options: argparse.Namespace, inner: Simulator | Replay) -> Air:
+    """How it is published. Raises: Usage, ValueError: it cannot be, whatever the server says."""
+    if options.dry_run:
+        return lambda source, stopped: print_samples(source, options, stopped)
+    if options.wamp is not None:
+        return by_wamp(options, inner)
+    publisher = Publisher(options.url, key(options))
+
+    def by_http(source: Source, stopped: threading.Event) -> int:
+        Broadcast(source, publisher, options, stopped).run()
+        return 0
+
+    return by_http
+
+
+def by_wamp(options: argparse.Namespace, inner: Simulator | Replay) -> Air:
+    """By WAMP, with what may be done to ``inner`` offered there. Raises: as ``air_of``."""
     try:
-        options = parse(arguments)
-        simulator = Simulator(
-            choose(options.town, options.units), options.network, options.step, options.seed
+        from simulator import wamp
+        from simulator.station import Station
+    except ModuleNotFoundError as missing:
+        raise Usage(f"--wamp needs {missing.name}: pip install radiod") from None
+    ticket = "" if options.ticket_file is None else secret("--ticket-file", options.ticket_file)
+    login = wamp.Login(options.wamp, options.realm, options.user, ticket)
+    engine = "replay" if isinstance(inner, Replay) else options.engine
+
+    def on_air(source: Source, stopped: threading.Event) -> int:
+        from twisted.internet import reactor as found
+
+        reactor: Any = found
+        if stopped.is_set():
+            return 0
+        pace = Pace(source.step, options.speed, reactor.seconds)
+        how = {"format": options.format, "samples": options.samples, "always": options.always}
+        air = wamp.Air(
+            source,
+            lambda send: Station(source, pace, send, reactor, **how),
+            lambda station: Controls(inner, station, engine),
+            login,
+            reactor,
         )
-        publisher = None if options.dry_run else Publisher(options.url, key(options))
-    except (Usage, ValueError) as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return 2
-    warm_up(simulator, options.warm_up, stopped)
-    if publisher is None:
-        return print_samples(simulator, options, stopped)
-    try:
-        Broadcast(simulator, publisher, options, stopped).run()
-    except PublishError as error:
-        print(f"simulator: the server refuses: {error}", file=sys.stderr)
-        return 1
-    return 0
+        status, line = wamp.run(air, reactor)
+        return told(line, status)
+
+    return on_air
 
 
 def warm_up(
@@ -89,137 +168,18 @@ def warm_up(
             print(f"simulator: warm-up: {simulator.time:.0f} of {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line. Raises: Usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m simulator",
-        description="A simulated town as a source.",
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--town", default="grid:10x10", help=names())
-    parser.add_argument("--units", help="of a tntp town: m|km|ft|mi,s|min|h")
-    parser.add_argument("--network", default="sample_net", help="channel to publish on")
-    parser.add_argument("--url", default="http://127.0.0.1:8080/publish")
-    parser.add_argument("--key", help="API key; better: --key-file, or RADIOD_KEY in the environment")
-    parser.add_argument("--key-file", type=Path)
-    parser.add_argument("--step", type=float, default=5.0, help="simulated seconds between samples")
-    parser.add_argument("--speed", type=float, default=10.0, help="simulated seconds in one real second")
-    parser.add_argument(
-        "--warm-up", type=float, default=0.0, help="simulated seconds before the first sample"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--format", choices=("dense", "legacy"), default="dense")
-    parser.add_argument("--samples", type=int, default=0, help="stop after so many; 0: never")
-    parser.add_argument("--dry-run", action="store_true", help="print samples instead of publishing them")
-    try:
-        options, unknown = parser.parse_known_args(arguments)
-    except argparse.ArgumentError as error:
-        raise Usage(str(error)) from None
-    if unknown:
-        raise Usage(f"unknown argument {unknown[0]}")
-    if not 0 < options.speed <= 1e6 or options.samples < 0 or options.seed < 0:
-        raise Usage("--speed must be above 0, --samples and --seed at least 0")
-    if not 0 <= options.warm_up <= 1e6:
-        raise Usage("--warm-up must be from 0 to 1000000 seconds")
-    if not 0 < options.step <= MAX_STEP:
-        raise Usage(f"--step must be above 0 and at most {MAX_STEP:.0f}")
-    return options
-
-
-def key(options: argparse.Namespace) -> str:
-    """The API key, from wherever it was given. Raises: Usage: nowhere, or unreadable."""
-    if options.key_file is not None:
-        try:
-            found = options.key_file.read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Usage(f"--key-file {options.key_file}: {type(error).__name__}") from None
-    else:
-        found = options.key or os.environ.get("RADIOD_KEY")
-    if not found:
-        raise Usage("an API key is needed: --key-file, RADIOD_KEY or --key")
-    return str(found)
-
-
-def print_samples(simulator: Simulator, options: argparse.Namespace, stopped: threading.Event) -> int:
+def print_samples(source: Source, options: argparse.Namespace, stopped: threading.Event) -> int:
     """Samples as JSON lines, as fast as they come; until nobody reads them any more."""
     printed = 0
     try:
         while not stopped.is_set() and (not options.samples or printed < options.samples):
-            print(json.dumps(simulator.dump_state(options.format)), flush=True)
-            simulator.next()
+            print(json.dumps(source.dump_state(options.format)), flush=True)
+            source.next()
             printed += 1
     except BrokenPipeError:
         # What is still buffered must not fail once more when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-class Broadcast:
-    """Publishes a sample at every slot of a fixed schedule; slots that were missed are skipped."""
-
-    def __init__(
-        self,
-        simulator: Simulator,
-        publisher: Publisher,
-        options: argparse.Namespace,
-        stopped: threading.Event,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._clock = clock
-        self._simulator = simulator
-        self._publisher = publisher
-        self._format = options.format
-        self._samples = options.samples
-        self._period = options.step / options.speed
-        self._stopped = stopped
-        self._failures = 0
-        self._has_map = False
-
-    def run(self) -> None:
-        """Until stopped, or all samples are out. Raises: PublishError: the server will not have them."""
-        due = self._clock()
-        published = 0
-        while not self._stopped.wait(max(0.0, due - self._clock())):
-            if self._publish():
-                published += 1
-                if published == self._samples:
-                    return
-            self._simulator.next()
-            # The schedule stands whatever publishing took; what lies in the past is given up.
-            late = self._clock() - due
-            due += self._period * max(1, -(-late // self._period))
-
-    def _publish(self) -> bool:
-        """True when the sample is out; after a failure, pause."""
-        name = self._simulator.name
-        try:
-            if not (self._has_map and self._publisher.is_connected):
-                # A server that was restarted has forgotten the map.
-                self._has_map = False
-                # The first part last: who has it finds the others.
-                for number, part in reversed(list(enumerate(parts(self._simulator.map()), 1))):
-                    self._publisher.publish_topic(topic(name, number), [part])
-                self._has_map = True
-            self._publisher.publish(name, self._simulator.dump_state(self._format))
-        except PublishError as error:
-            if error.is_final:
-                raise
-            self._pause(str(error), error.retry_after)
-        except (OSError, http.client.HTTPException) as error:
-            self._pause(f"{type(error).__name__}: {error}", None)
-        else:
-            self._failures = 0
-            return True
-        return False
-
-    def _pause(self, reason: str, seconds: float | None) -> None:
-        """Wait, longer each time, at random so that many sources do not return at once."""
-        self._failures += 1
-        backoff = min(MAX_PAUSE, 0.1 * 2.0**self._failures) * random.uniform(0.5, 1.0)
-        pause = min(seconds, 60.0) if seconds is not None else backoff
-        print(f"simulator: not published ({reason}); again in {pause:.1f} s", file=sys.stderr, flush=True)
-        self._stopped.wait(pause)
 
 
 if __name__ == "__main__":

@@ -297,6 +297,10 @@ class Town:
         (left, below), (right, above) = places.min(axis=0).tolist(), places.max(axis=0).tolist()
         return (left, below), (right, above)
 
+    def jam_densities(self) -> Floats:
+        """(S,) of each street with all its lanes, vehicles/m, in the four digits that the map has."""
+        return np.array([float(f"{jam:.4g}") for jam in (self.storage / self.length).tolist()])
+
     def describe(self) -> list[dict[str, Any]]:
         """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, free speed
         in m/s, capacity in vehicles/s, and the line from end to end.
@@ -308,7 +312,7 @@ class Town:
                 "from": self.junction_ids[start],
                 "to": self.junction_ids[end],
                 "length_m": _short(length),
-                "k_jam": float(f"{jam:.4g}"),
+                "k_jam": jam,
                 "lanes": _short(lanes),
                 "speed": float(f"{speed:.4g}"),
                 "capacity": float(f"{capacity:.4g}"),
@@ -319,8 +323,7 @@ class Town:
             for id, start, end, length, jam, lanes, speed, capacity in zip(
                 self.street_ids,
                 *(each.tolist() for each in (self.start, self.end, self.length)),
-                *(each.tolist() for each in (self.storage / self.length, self.lanes)),
-                *(each.tolist() for each in (self.speed, self.capacity)),
+                *(each.tolist() for each in (self.jam_densities(), self.lanes, self.speed, self.capacity)),
                 strict=True,
             )
         ]

@@ -9,9 +9,14 @@ than n steps: a 3,600th of its way, or one step.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.engine import check_state
+from simulator.errors import TownError
 from simulator.network import Floats, Ints
 
 __all__ = ["Past"]
@@ -64,6 +69,27 @@ class Past:
         """Bytes of what is kept of the past."""
         windows = 0 if self._from is None or self._to is None else self._from.nbytes + self._to.nbytes
         return self._counts.nbytes + windows
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that ``record`` changes."""
+        places = np.array([self._newest, self._before, self._here, self._after])
+        arrays = {"counts": self._counts, "places": places, "steps": np.array(self._steps)}
+        if self._from is not None and self._to is not None:
+            arrays["windows"] = np.array([self._from, self._to])
+        return arrays
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what ``state`` returned. Raises: TownError: it is of other lags."""
+        check_state(self.state(), state, but={"windows"})
+        windows = state.get("windows")
+        if windows is not None and windows.shape != (2, len(self._counts)):
+            raise TownError("state: windows are of another town, engine or step")
+        self._counts = state["counts"].copy()
+        self._newest, self._before, self._here, self._after = state["places"].copy()
+        self._steps = int(state["steps"])
+        self._from = self._to = None
+        if windows is not None:
+            self._from, self._to = windows.astype(np.float32)
 
     def record(self, counts: Floats, window: tuple[Floats, Floats] | None = None) -> None:
         """The counts at the end of one more step.

@@ -93,6 +93,12 @@ class Signals:
         """(S,) True where vehicles may leave the street at ``time`` (seconds)."""
         return ~self.has_light | ((time - self._begin) % self._cycle < self._green)
 
+    def average(self, time: float) -> tuple[Floats, Floats]:
+        """(S,) part of the time that is green; (S,) seconds of red that a vehicle meets, on average, which
+        comes at any time and finds nobody before it."""
+        red = self._cycle - self._green
+        return self._green / self._cycle, red**2 / (2 * self._cycle)
+
     def during(self, time: float, dt: float) -> tuple[Floats, tuple[Floats, Floats] | None]:
         """Of the ``dt`` seconds from ``time`` on, as parts of them.
 

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
 
 from simulator.demand import Demand, Rates
+from simulator.engine import Engine
 from simulator.errors import TownError, numbers
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
-from simulator.rush import rush_hours
+from simulator.packing import FORMATS, Packing
+from simulator.samples import START
+from simulator.shown import UNITS, moved, rush_hours, speeds
 from simulator.signals import Signals
 
 __all__ = ["Simulator"]
 
-START: Final = datetime(2026, 1, 1, 6, 0, tzinfo=UTC)
-"""The date that simulated time 0 stands for; fixed, so that equal runs give equal samples."""
-
-UNITS: Final = {
-    "n": "vehicles",
-    "k": "vehicles/m",
-    "green": "1: green",
-    "moved": "vehicle-metres",
-    "time": "s",
-    "points": "m",
-    "speed": "m/s",
-    "capacity": "vehicles/s",
+ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
+    "ltm": lambda town, dt, _: LinkTransmission(town, dt),
 }
+"""Name -> what makes it of a town, the seconds of a step and the cells of a street."""
 
-ENGINES: Final = {"ltm": LinkTransmission}
+MAX_CELLS: Final = 1000
 
 
 class Simulator:
@@ -43,6 +36,7 @@ class Simulator:
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
         engine: "ltm".
+        cells: of a street, in engines that have any.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
@@ -57,6 +51,7 @@ class Simulator:
         engine: str = "ltm",
         *,
         dt: float = 1.0,
+        cells: int = 8,
         signals: Signals | None = None,
         demand: Rates | None = None,
     ) -> None:
@@ -68,12 +63,15 @@ class Simulator:
         self.name = name
         self.step = step
         self.town = town
-        self.engine = ENGINES[engine](town, dt)
+        if not 1 <= cells <= MAX_CELLS:
+            raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
+        self.engine = ENGINES[engine](town, dt, cells)
         self.signals = Signals.of(town, seed=seed) if signals is None else signals
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
+        self._packing: Packing | None = None
         if len(self.signals) != len(town.street_ids):
             raise TownError(
                 f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
@@ -88,8 +86,7 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            green, window = self.signals.during(self.time, self._dt)
-            self.engine.step(green, self._rates(self.time), window)
+            self.engine.advance(self.signals, self.time, self._rates(self.time))
             self._ticks += 1
 
     def run(self, seconds: float) -> None:
@@ -122,27 +119,41 @@ class Simulator:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
-        where the light at the street's end is green; ``moved`` vehicle-metres driven since the start.
+        where the light at the street's end is green, ``v`` speed in % of free speed,
+        ``moved`` vehicle-metres driven in the town since the start.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
+        "q8", "q16", "delta": small ones, for ``samples.Decoder``.
         Raises: ValueError: another format.
         """
+        if format not in FORMATS:
+            raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
         vehicles = self.engine.vehicles.clip(0.0)
         timestamp = (START + timedelta(seconds=self.time)).isoformat()
-        counts = vehicles.round(2).tolist()
         if format == "legacy":
+            counts = vehicles.round(2).tolist()
             return {"state": dict(zip(self.town.street_ids, counts, strict=True)), "timestamp": timestamp}
+        head: dict[str, Any] = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step}
+        head["moved"] = moved(self.engine, self.town)
+        density = (vehicles / self.town.length).round(5)
+        green = self.signals.green(self.time)
         if format != "dense":
-            raise ValueError(f"no format {format!r}; there are dense, legacy")
+            return self._packed().pack(format, head, density, green)
         return {
-            "name": self.name,
-            "time": self.time,
-            "timestamp": timestamp,
-            "step": self.step,
-            "moved": self._moved(),
-            "n": counts,
-            "k": (vehicles / self.town.length).round(5).tolist(),
-            "green": self.signals.green(self.time).astype(int).tolist(),
+            **head,
+            "n": vehicles.round(2).tolist(),
+            "k": density.tolist(),
+            "v": speeds(self.engine),
+            "green": green.astype(int).tolist(),
         }
+
+    def forget_key(self) -> None:
+        """Let the next ``delta`` sample be a key frame: somebody has come who has none."""
+        self._packed().forget_key()
+
+    def _packed(self) -> Packing:
+        if self._packing is None:
+            self._packing = Packing(self.town.jam_densities())
+        return self._packing
 
     def map(self) -> dict[str, Any]:
         """What samples leave out because it never changes: the streets, in the samples' order, and units."""
@@ -156,12 +167,6 @@ class Simulator:
             **({} if rush is None else {"rush": rush}),
             "streets": self.town.describe(),
         }
-
-    def _moved(self) -> int:
-        """Vehicle-metres since the start: who is on a street is taken to have driven half of it."""
-        counts = (self.engine.entered + self.engine.left) * self.town.length
-        # A sum that is exact depends on no order, of streets or of what a processor adds at once.
-        return round(math.fsum(counts.tolist()) / 2)
 
     def stats(self) -> dict[str, float]:
         """Vehicles inside the town, entered, left, and waiting outside for room."""

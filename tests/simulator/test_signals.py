@@ -160,3 +160,11 @@ def test_a_town_may_come_with_plans(town):
     signals = Signals.of(replace(town, plans=plans))
     assert np.flatnonzero(signals.has_light).tolist() == [5]
     assert [bool(signals.green(time)[5]) for time in (9, 10, 39, 40)] == [False, True, True, False]
+
+
+def test_lights_have_averages():
+    signals = Signals(np.array([60.0, 0.0, 90.0, 60.0]), np.zeros(4), np.array([27.0, 0.0, 90.0, 0.0]))
+    green, red = signals.average(0.0)
+    assert green == pytest.approx([0.45, 1, 1, 0])
+    # Who comes in the red third waits half of it, on average.
+    assert red == pytest.approx([33 / 60 * 33 / 2, 0, 0, 30])

@@ -25,7 +25,7 @@ def plain(dump):
 # --- Samples
 
 
-@pytest.mark.parametrize("format", ["dense", "legacy"])
+@pytest.mark.parametrize("format", ["dense", "legacy", "q8", "q16", "delta"])
 def test_dumping_changes_nothing_and_survives_json(town, format):
     simulator = Simulator(town)
     untouched = Simulator(town)
@@ -282,3 +282,9 @@ def test_demand_in_the_default_town_rises_and_falls(days):
     assert min((steps > 0).sum(), (steps < 0).sum()) > 80
     inside = densities.sum(axis=1)
     assert inside[10:].max() > 2 * inside[10:].min()
+
+
+@pytest.mark.parametrize("cells", [0, -1, 1001])
+def test_no_or_too_many_cells_are_refused(town, cells):
+    with pytest.raises(ValueError, match=f"cells must be from 1 to 1000, not {cells}"):
+        Simulator(town, cells=cells)
