@@ -1,7 +1,7 @@
 """What an engine is: the model that moves vehicles through a town, one step at a time.
 
 Shapes as in ``Town``: S streets, O origins, F = S + O feeders. An engine's arrays are its own: read them, or
-copy them, between steps; only ``capacity`` is to be written.
+copy them, between steps; only ``capacity`` and ``intake`` are to be written.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ class Engine(Protocol):
     """The state of a town's traffic, and the step from ``t`` to ``t + dt``.
 
     Attributes:
-        capacity: (S,) vehicles/s that each street takes at its beginning and lets go at its end: at first the
-            town's; may be written between steps, from 0 (closed) to the town's.
+        capacity: (S,) vehicles/s that each street lets go at its end: at first the town's; may be written
+            between steps, from 0 to the town's.
+        intake: (S,) vehicles/s that each street takes at its beginning; as ``capacity``.
+        ratio: (M,) turning ratios, in the town's order; changed by ``turn``.
         entered, left: (S,) cumulative vehicles in and out of each street.
         waiting: (O,) vehicles at each origin that found no room yet.
         generated: vehicles that have wanted to enter the town so far.
@@ -46,6 +48,7 @@ class Engine(Protocol):
     """
 
     capacity: Floats
+    intake: Floats
     entered: Floats
     left: Floats
     waiting: Floats
@@ -56,6 +59,15 @@ class Engine(Protocol):
     def vehicles(self) -> Floats:
         """(S,) vehicles on each street."""
 
+    @property
+    def ratio(self) -> Floats: ...
+
+    def turn(self, ratio: Floats) -> None:
+        """Let vehicles turn in these (M,) ratios from the next step on."""
+
+    def queued(self) -> Floats:
+        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
+
     def advance(self, lights: Lights, time: float, rates: Floats) -> Floats:
         """Advance by ``dt`` from ``time`` on.
 
@@ -64,7 +76,7 @@ class Engine(Protocol):
         """
 
     def state(self) -> State:
-        """Everything that steps change, but for ``capacity``. The arrays may be the engine's own."""
+        """Everything that steps change. The arrays may be the engine's own."""
 
     def restore(self, state: State) -> None:
         """Go on from what ``state`` returned. Raises: TownError: it is of another town, engine or step."""

@@ -25,9 +25,10 @@ class Junctions:
         # Sums over the feeders of a street are made in the order of their names, so that no bit depends on
         # the order in which streets were given.
         order = np.argsort(_ranks(town)[town.movement_from], kind="stable")
+        self._order = order
         self._from = town.movement_from[order]
         self._to = town.movement_to[order]
-        self._ratio = town.ratio[order]
+        self.turn(town.ratio)
         self._priority = town.priority
         self._feeders = streets + len(town.origins)
         self._streets = streets
@@ -38,6 +39,11 @@ class Junctions:
         # In each round every junction meets one limit of its arms, or comes within rounding of it.
         arms = np.bincount(self._at, minlength=self._count) + np.bincount(self._start, minlength=self._count)
         self._rounds = 2 * int(arms.max())
+
+    def turn(self, ratio: Floats) -> None:
+        """Share out by these (M,) turning ratios, in the town's order, from now on."""
+        self.ratio = ratio
+        self._ratio = ratio[self._order]
 
     def into(self, flow: Floats) -> Floats:
         """(S,) what (F,) flows of the feeders bring to each street."""

@@ -21,7 +21,7 @@ class LinkTransmission:
     """The state of every street, and the step from ``t`` to ``t + dt``.
 
     Attributes:
-        capacity, entered, left, waiting, generated, gone: as an ``Engine`` has them.
+        capacity, intake, entered, left, waiting, generated, gone: as an ``Engine`` has them.
     """
 
     def __init__(self, town: Town, dt: float) -> None:
@@ -34,6 +34,7 @@ class LinkTransmission:
         self._dt = dt
         streets, origins = len(town.street_ids), len(town.origins)
         self.capacity = town.capacity.copy()
+        self.intake = town.capacity.copy()
         self.entered = np.zeros(streets)
         self.left = np.zeros(streets)
         self.waiting = np.zeros(origins)
@@ -49,6 +50,19 @@ class LinkTransmission:
         """(S,) vehicles on each street."""
         return self.entered - self.left
 
+    @property
+    def ratio(self) -> Floats:
+        """(M,) turning ratios, in the town's order."""
+        return self._junctions.ratio
+
+    def turn(self, ratio: Floats) -> None:
+        """Let vehicles turn in these (M,) ratios from the next step on."""
+        self._junctions.turn(ratio)
+
+    def queued(self) -> Floats:
+        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
+        return np.maximum(self._past_entered.at() - self.left, 0.0)
+
     def sending(self, green: np.ndarray | None = None, end: Floats | None = None) -> Floats:
         """(S,) vehicles that could leave each street in this step.
 
@@ -62,7 +76,7 @@ class LinkTransmission:
     def receiving(self) -> Floats:
         """(S,) vehicles that each street could take in this step."""
         freed = self._past_left.at()
-        return np.clip(freed + self._town.storage - self.entered, 0.0, self.capacity * self._dt)
+        return np.clip(freed + self._town.storage - self.entered, 0.0, self.intake * self._dt)
 
     def advance(self, lights: Lights, time: float, rates: Floats) -> Floats:
         """Advance by ``dt`` from ``time`` on. Returns: (F,) vehicles that passed from each feeder."""

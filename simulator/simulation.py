@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simulator.agents import Agents, packed
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.errors import TownError, numbers
@@ -37,6 +39,7 @@ class Simulator:
         dt: seconds of one engine step.
         engine: "ltm".
         cells: of a street, in engines that have any.
+        agents: whether there are single vehicles too.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
@@ -54,6 +57,7 @@ class Simulator:
         cells: int = 8,
         signals: Signals | None = None,
         demand: Rates | None = None,
+        agents: bool = False,
     ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -66,6 +70,7 @@ class Simulator:
         if not 1 <= cells <= MAX_CELLS:
             raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
         self.engine = ENGINES[engine](town, dt, cells)
+        self.agents = Agents(town, dt, seed) if agents else None
         self.signals = Signals.of(town, seed=seed) if signals is None else signals
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
@@ -86,8 +91,10 @@ class Simulator:
     def next(self) -> None:
         """Advance by ``step`` seconds."""
         for _ in range(self._steps):
-            self.engine.advance(self.signals, self.time, self._rates(self.time))
+            flow = self.engine.advance(self.signals, self.time, self._rates(self.time))
             self._ticks += 1
+            if self.agents is not None:
+                self.agents.follow(self.engine, flow, self.time)
 
     def run(self, seconds: float) -> None:
         """Advance by whole steps until ``seconds`` more have passed."""
@@ -115,7 +122,7 @@ class Simulator:
         self.next()
         return self.dump_state()
 
-    def dump_state(self, format: str = "dense") -> dict[str, Any]:
+    def dump_state(self, format: str = "dense", vehicles: bool = False) -> dict[str, Any]:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
@@ -123,28 +130,42 @@ class Simulator:
         ``moved`` vehicle-metres driven in the town since the start.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         "q8", "q16", "delta": small ones, for ``samples.Decoder``.
-        Raises: ValueError: another format.
+        Args: vehicles: whether the single vehicles are in it, for ``agents=True``.
+        Raises: ValueError: another format, or there are no vehicles.
         """
         if format not in FORMATS:
             raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
-        vehicles = self.engine.vehicles.clip(0.0)
+        inside = self.engine.vehicles.clip(0.0)
+        more = {"vehicles": packed(self.vehicles(), self.town.length)} if vehicles else {}
         timestamp = (START + timedelta(seconds=self.time)).isoformat()
         if format == "legacy":
-            counts = vehicles.round(2).tolist()
-            return {"state": dict(zip(self.town.street_ids, counts, strict=True)), "timestamp": timestamp}
-        head: dict[str, Any] = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step}
+            counts = inside.round(2).tolist()
+            state = dict(zip(self.town.street_ids, counts, strict=True))
+            return {"state": state, "timestamp": timestamp, **more}
+        head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
         head["moved"] = moved(self.engine, self.town)
-        density = (vehicles / self.town.length).round(5)
+        density = (inside / self.town.length).round(5)
         green = self.signals.green(self.time)
         if format != "dense":
             return self._packed().pack(format, head, density, green)
         return {
             **head,
-            "n": vehicles.round(2).tolist(),
+            "n": inside.round(2).tolist(),
             "k": density.tolist(),
             "v": speeds(self.engine),
             "green": green.astype(int).tolist(),
         }
+
+    def vehicles(self) -> dict[str, NDArray[Any]]:
+        """The single vehicles now, by id; for ``agents=True``.
+
+        Returns: "id": (V,), counted up from 0 as vehicles enter the town. "street": (V,) place in the town's
+            ``street_ids``. "at": (V,) metres from the street's beginning.
+        Raises: ValueError: there are none.
+        """
+        if self.agents is None:
+            raise ValueError("vehicles: there are flows only; Simulator(…, agents=True) has vehicles")
+        return self.agents.vehicles(self.time)
 
     def forget_key(self) -> None:
         """Let the next ``delta`` sample be a key frame: somebody has come who has none."""

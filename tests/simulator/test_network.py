@@ -216,6 +216,7 @@ def test_the_map_lists_the_streets_in_the_order_of_the_samples():
         "units": {
             "n": "vehicles",
             "k": "vehicles/m",
+            "v": "% of free speed",
             "green": "1: green",
             "moved": "vehicle-metres",
             "time": "s",

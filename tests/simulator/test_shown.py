@@ -5,7 +5,7 @@ import pytest
 
 from simulator import Simulator, Town
 from simulator.demand import Demand
-from simulator.rush import rush_hours
+from simulator.shown import rush_hours
 
 
 class Hours:
