@@ -19,9 +19,12 @@ IDLE: Final = 10.0
 
 
 class Send(Protocol):
-    """Takes a sample made by ``make``; False: there is nobody to give it to, and nothing was made."""
+    """Sends what ``make`` makes. Comes to None once it is out, or will not be, and never fails.
 
-    def __call__(self, make: Callable[[], dict[str, Any]]) -> bool: ...
+    Returns: None: there is no connection, and nothing was made.
+    """
+
+    def __call__(self, make: Callable[[], dict[str, Any]]) -> Deferred[None] | None: ...
 
 
 class Station:
@@ -62,6 +65,7 @@ class Station:
         self._nap: Deferred[None] | None = None
         self._is_paused = False
         self._is_stopped = False
+        self._under_way: Deferred[None] | None = None
         self._sent = 0
         self._sent_at: float | None = None
         self._sent_time: float | None = None
@@ -96,7 +100,7 @@ class Station:
         """Somebody has begun to listen, or the last one has left. Who comes gets a sample at once."""
         is_new, self.wanted = wanted and not self.wanted, wanted
         if is_new:
-            self.alone(self._greet)
+            self._lock.run(Deferred.fromCoroutine, self._greet())
 
     def alone(self, action: Callable[[], Any]) -> Deferred[Any]:
         """Do something with the source while it computes nothing. Comes to: its result."""
@@ -109,30 +113,37 @@ class Station:
             if self._is_over():
                 return
             if self._is_paused:
-                await self.alone(self._send_idly)
+                await self._lock.run(Deferred.fromCoroutine, self._send_idly())
             elif not self._pace.left():
                 await self._lock.run(Deferred.fromCoroutine, self._slot())
 
     async def _slot(self) -> None:
         if self._always or self.wanted:
             if self._sent_time != self._source.time:
-                self._send_now()
+                await self._send_now()
         else:
-            self._send_idly()
+            await self._send_idly()
         if not self._is_over():
             await self._in_thread(self._source.next)
             self._pace.done()
 
-    def _greet(self) -> None:
+    async def _greet(self) -> None:
         self._source.forget_key()
-        self._send_now()
+        await self._send_now()
 
-    def _send_idly(self) -> None:
+    async def _send_idly(self) -> None:
         if self._sent_at is None or self._reactor.seconds() >= self._sent_at + IDLE - 1e-6:
-            self._send_now()
+            await self._send_now()
 
-    def _send_now(self) -> None:
-        if not self._is_over() and self._send(lambda: self._source.dump_state(self._format)):
+    async def _send_now(self) -> None:
+        """One at a time: a server that is slow slows the source down, and gets no more than it takes."""
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            await under_way
+        if self._is_over():
+            return
+        self._under_way = self._send(lambda: self._source.dump_state(self._format))
+        if self._under_way is not None:
             self._sent += 1
             self._sent_at, self._sent_time = self._reactor.seconds(), self._source.time
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sys
+import signal
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -149,8 +149,8 @@ class Air:
         self._controls = make_controls(self._station)
         self._session: Session | None = None
         self._is_open = False
-        self._is_busy = False
         self._is_stopped = False
+        self._begun = Deferred[None]()
         self._said: dict[str, float] = {}
         self._refused: Refused | None = None
 
@@ -158,6 +158,8 @@ class Air:
         """Until it is stopped or all is sent. Raises: Refused; Ended: the source has no more."""
         line = Deferred.fromCoroutine(self._stay_connected())
         try:
+            # What is replayed is not to be over before the server is there.
+            await self._begun
             await self._station.run()
         finally:
             self._is_stopped = True
@@ -172,6 +174,8 @@ class Air:
         """Let ``run`` end."""
         self._is_stopped = True
         self._station.stop()
+        if not self._begun.called:
+            self._begun.callback(None)
 
     # The connection.
 
@@ -209,7 +213,7 @@ class Air:
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         finally:
-            self._session, self._is_open, self._is_busy = None, False, False
+            self._session, self._is_open = None, False
             self._station.demand(False)
         told = sessions[-1].reason if sessions else ""
         return told or str(protocol.wasNotCleanReason or "closed")
@@ -242,16 +246,19 @@ class Air:
         # The first part last: who has it finds the others.
         for number, part in reversed(list(enumerate(parts(self._source.map()), 1))):
             yield session.publish(topic(name, number), part, options=retained)
-        self._is_open = True
         yield self._register(session)
         # Before it is opened: a signal that comes right behind is not missed.
         yield session.subscribe(self._on_demand, ON_DEMAND)
+        is_wanted = True
         try:
             opened = yield session.call("radiod.channel.open_write", name)
-            self._station.demand(bool(opened["active"]))
+            is_wanted = bool(opened["active"])
         except ApplicationError as error:
             self._complain(f"nobody tells whether anybody listens ({_text(error)}): all samples go out")
-            self._station.demand(True)
+        self._is_open = True
+        self._station.demand(is_wanted)
+        if not self._begun.called:
+            self._begun.callback(None)
 
     def _not_opened(self, failure: Any, session: Session) -> None:
         if failure.check(TransportLost):
@@ -268,25 +275,15 @@ class Air:
         if isinstance(told, dict) and told.get("name") == self._source.name:
             self._station.demand(bool(told.get("active")))
 
-    def _send(self, make: Callable[[], dict[str, Any]]) -> bool:
-        """One sample at a time: a server that does not answer gets no more."""
+    def _send(self, make: Callable[[], dict[str, Any]]) -> Deferred[None] | None:
         session = self._session
-        if session is None or not self._is_open or self._is_busy or not session.is_attached():
-            return False
-        self._is_busy = True
+        if session is None or not self._is_open or not session.is_attached():
+            return None
         options = PublishOptions(acknowledge=True)
-        sent = session.publish(self._source.name, make(), options=options)
-        sent.addCallbacks(self._on_sent, self._on_not_sent, [session], {}, [session], {})
-        return True
+        sent: Deferred[None] = session.publish(self._source.name, make(), options=options)
+        return sent.addCallbacks(lambda _: None, self._not_sent)
 
-    def _on_sent(self, _: Any, session: Session) -> None:
-        if session is self._session:
-            self._is_busy = False
-
-    def _on_not_sent(self, failure: Any, session: Session) -> None:
-        if session is not self._session:
-            return
-        self._is_busy = False
+    def _not_sent(self, failure: Any) -> None:
         error = failure.value
         if isinstance(error, ApplicationError) and error.error in FINAL:
             self._refuse(_text(error))
@@ -359,7 +356,8 @@ def run(air: Air, reactor: Any) -> tuple[int, str]:
         reactor.addSystemEventTrigger("before", "shutdown", stop)
         Deferred.fromCoroutine(air.run()).addBoth(ended)
 
+    # Twisted takes this signal only from its default.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     reactor.callWhenRunning(start)
     reactor.run()
-    sys.stdout.flush()
     return result[0]
