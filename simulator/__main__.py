@@ -72,14 +72,19 @@ def source_of(options: argparse.Namespace) -> Simulator | Replay:
     """The town, or the recording. Raises: ValueError."""
     if options.replay is not None:
         return Replay(options.replay, options.network)
-    return Simulator(
+    simulator = Simulator(
         choose(options.town, options.units),
         options.network or "sample_net",
         options.step,
         options.seed,
         options.engine,
         dt=options.dt,
+        agents=options.vehicles,
     )
+    # Small formats are there for their size.
+    told = {"vehicles"} if options.vehicles else set()
+    simulator.tells = frozenset(told | ({"speeds"} if options.format == "dense" else set()))
+    return simulator
 
 
 def observed(inner: Simulator | Replay, options: argparse.Namespace, stack: contextlib.ExitStack) -> Source:

@@ -11,7 +11,7 @@ from simulator.demand import Rates
 from simulator.engine import Engine
 from simulator.network import Town
 
-__all__ = ["UNITS", "moved", "rush_hours", "speeds"]
+__all__ = ["UNITS", "moved", "rush_hours", "speeds_of"]
 
 UNITS: Final = {
     "n": "vehicles",
@@ -53,7 +53,7 @@ def rush_hours(demand: Rates) -> dict[str, Any] | None:
     return {"day": float(day), "hours": [[float(a), float(b)] for a, b in changes.reshape(-1, 2)]}
 
 
-def speeds(engine: Engine) -> list[int]:
+def speeds_of(engine: Engine) -> list[int]:
     """(S,) speed on each street, % of its free speed: vehicles that would be there if nobody had been held up
     over those that are. In steady traffic that is the speed of the diagram, and over time that of all trips.
     """

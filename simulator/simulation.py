@@ -17,7 +17,7 @@ from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
 from simulator.packing import FORMATS, Packing
 from simulator.samples import START
-from simulator.shown import UNITS, moved, rush_hours, speeds
+from simulator.shown import UNITS, moved, rush_hours, speeds_of
 from simulator.signals import Signals
 
 __all__ = ["Simulator"]
@@ -40,7 +40,8 @@ class Simulator:
         engine: "ltm".
         cells: of a street, in engines that have any.
         agents: whether there are single vehicles too.
-    Attributes: ``name``, ``step``, ``time`` (simulated seconds).
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds). ``tells``: what every sample has beside,
+        "vehicles" and "speeds" as in ``dump_state``.
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
@@ -77,6 +78,7 @@ class Simulator:
         self._steps = steps
         self._ticks = 0
         self._packing: Packing | None = None
+        self.tells: frozenset[str] = frozenset()
         if len(self.signals) != len(town.street_ids):
             raise TownError(
                 f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
@@ -122,28 +124,29 @@ class Simulator:
         self.next()
         return self.dump_state()
 
-    def dump_state(self, format: str = "dense", vehicles: bool = False) -> dict[str, Any]:
+    def dump_state(
+        self, format: str = "dense", vehicles: bool = False, speeds: bool = False
+    ) -> dict[str, Any]:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
-        where the light at the street's end is green, ``v`` speed in % of free speed,
-        ``moved`` vehicle-metres driven in the town since the start.
+        where the light at the street's end is green.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         "q8", "q16", "delta": small ones, for ``samples.Decoder``.
-        Args: vehicles: whether the single vehicles are in it, for ``agents=True``.
+        Args: vehicles: whether the single vehicles are in it, for ``agents=True``. speeds: whether ``v`` is,
+            speed on each street in % of its free speed, and ``moved``, vehicle-metres since the start.
         Raises: ValueError: another format, or there are no vehicles.
         """
         if format not in FORMATS:
             raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
         inside = self.engine.vehicles.clip(0.0)
-        more = {"vehicles": packed(self.vehicles(), self.town.length)} if vehicles else {}
+        more = self._more(vehicles or "vehicles" in self.tells, speeds or "speeds" in self.tells)
         timestamp = (START + timedelta(seconds=self.time)).isoformat()
         if format == "legacy":
             counts = inside.round(2).tolist()
             state = dict(zip(self.town.street_ids, counts, strict=True))
             return {"state": state, "timestamp": timestamp, **more}
         head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
-        head["moved"] = moved(self.engine, self.town)
         density = (inside / self.town.length).round(5)
         green = self.signals.green(self.time)
         if format != "dense":
@@ -152,7 +155,6 @@ class Simulator:
             **head,
             "n": inside.round(2).tolist(),
             "k": density.tolist(),
-            "v": speeds(self.engine),
             "green": green.astype(int).tolist(),
         }
 
@@ -166,6 +168,15 @@ class Simulator:
         if self.agents is None:
             raise ValueError("vehicles: there are flows only; Simulator(…, agents=True) has vehicles")
         return self.agents.vehicles(self.time)
+
+    def _more(self, vehicles: bool, speeds: bool) -> dict[str, Any]:
+        """What samples have only where it is asked for."""
+        more: dict[str, Any] = {}
+        if vehicles:
+            more["vehicles"] = packed(self.vehicles(), self.town.length)
+        if speeds:
+            more |= {"v": speeds_of(self.engine), "moved": moved(self.engine, self.town)}
+        return more
 
     def forget_key(self) -> None:
         """Let the next ``delta`` sample be a key frame: somebody has come who has none."""

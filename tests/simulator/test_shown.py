@@ -6,6 +6,8 @@ import pytest
 from simulator import Simulator, Town
 from simulator.demand import Demand
 from simulator.shown import rush_hours
+from simulator.signals import Signals
+from simulator.street import Street
 
 
 class Hours:
@@ -39,12 +41,12 @@ def test_a_demand_that_is_always_the_same_or_knows_no_day_has_none():
 def test_what_was_driven_grows_by_what_is_on_the_road_at_free_speed():
     simulator = Simulator(Town.grid(4, 4), demand=Demand.constant(np.full(12, 0.02)))
     simulator.run(1800)
-    before = simulator.dump_state()
+    before = simulator.dump_state(speeds=True)
     vehicles = []
     for _ in range(360):
         simulator.next()
         vehicles.append(simulator.stats()["inside"])
-    driven = simulator.dump_state()["moved"] - before["moved"]
+    driven = simulator.dump_state(speeds=True)["moved"] - before["moved"]
     # Lights hold some of them up.
     assert 0.6 < driven / (np.mean(vehicles) * 1800 * 50 / 3.6) < 1.0
 
@@ -53,7 +55,30 @@ def test_whoever_drives_through_has_driven_the_whole_way():
     simulator = Simulator(Town.grid(2, 2, length=300.0), demand=Demand.constant(np.full(4, 0.01)))
     simulator.run(3600)
     left = simulator.stats()["left"]
-    assert simulator.dump_state()["moved"] == pytest.approx(
+    assert simulator.dump_state(speeds=True)["moved"] == pytest.approx(
         300 * (simulator.engine.entered.sum() + simulator.engine.left.sum()) / 2, abs=1
     )
-    assert simulator.dump_state()["moved"] > 300 * left
+    assert simulator.dump_state(speeds=True)["moved"] > 300 * left
+
+
+def test_speeds_are_those_of_steady_traffic():
+    """A street that is fed more than the next one takes: its queue moves as the diagram says."""
+    wide = Street(id="in", start="A", end="B", length=1000.0)
+    narrow = Street(id="out", start="B", end="C", length=1000.0, capacity=0.2)
+    town = Town.from_streets([wide, narrow], {"in": {"out": 1.0}}, {"A": {"in": 1.0}})
+    steady = Signals(cycle=np.array([60.0, 60.0]), begin=np.zeros(2), green=np.array([60.0, 60.0]))
+    simulator = Simulator(town, demand=Demand.constant(np.array([0.5])), signals=steady)
+    simulator.run(3600)
+    sample = simulator.dump_state(speeds=True)
+    assert sample["v"][0] == pytest.approx(100 * 0.2 / sample["k"][0] / (50 / 3.6), abs=0.6)
+    assert sample["v"][1] == 100
+    assert "v" not in simulator.dump_state()
+
+
+def test_an_empty_street_is_as_fast_as_it_can_be_and_one_that_stands_is_not():
+    simulator = Simulator(Town.grid(3, 3), demand=Demand.constant(np.full(8, 0.3)))
+    assert set(simulator.dump_state(speeds=True)["v"]) == {100}
+    simulator.run(1800)
+    sample = simulator.dump_state(speeds=True)
+    assert min(sample["v"]) < 30
+    assert all(0 <= percent <= 100 for percent in sample["v"])

@@ -41,7 +41,7 @@ def test_a_dense_sample_has_numbers_in_the_order_of_the_map(town):
     simulator = Simulator(town, "town", step=10)
     simulator.run(600)
     sample = simulator.dump_state()
-    assert set(sample) == {"name", "time", "timestamp", "step", "moved", "n", "k", "v", "green"}
+    assert set(sample) == {"name", "time", "timestamp", "step", "n", "k", "green"}
     assert (sample["name"], sample["time"], sample["step"]) == ("town", 600, 10)
     assert len(sample["n"]) == len(sample["k"]) == len(sample["green"]) == len(simulator.map()["streets"])
     assert sample["n"] == pytest.approx(simulator.engine.vehicles, abs=0.0051)

@@ -31,7 +31,7 @@ export class Reader {
    *   nothing by itself, as when what it is the difference to is missing
    */
   read(value, then) {
-    if (this.#waiting === 0 && isPlain(value) && !value.vehicles) return then(readSample(this.#town, value));
+    if (this.#waiting === 0 && isPlain(value) && !value.vehicles && !value.v?._nd) return then(readSample(this.#town, value));
     if (this.#waiting >= MOST_WAITING) return then(undefined);
     this.#waiting += 1;
     this.#last = this.#last.then(async () => {
@@ -48,8 +48,9 @@ export class Reader {
     if (!isPlain(value)) {
       const address = "./samples.js";
       this.#decoder ??= import(address).then(({ Decoder }) => new Decoder(this.map));
-      plain = await (await this.#decoder).decode(value);
-      if (plain === null) return undefined;
+      const decoded = await (await this.#decoder).decode(value);
+      if (decoded === null) return undefined;
+      plain = { ...value, ...decoded };
     }
     const sample = readSample(this.#town, plain);
     if (sample && value.vehicles) sample.cars = await vehicles(value.vehicles, this.#town.streets.length).catch(() => null);
