@@ -175,7 +175,7 @@ class Simulator:
         if vehicles:
             more["vehicles"] = packed(self.vehicles(), self.town.length)
         if speeds:
-            more |= {"v": speeds_of(self.engine), "moved": moved(self.engine, self.town)}
+            more |= {"v": speeds_of(self.engine, self.town, self._dt), "moved": moved(self.engine, self.town)}
         return more
 
     def forget_key(self) -> None:
