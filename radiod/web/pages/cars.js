@@ -57,7 +57,7 @@ export class Cars {
     const cars = this.#now;
     if (cars === null) return new Float64Array(0);
     const share = Math.min(1, Math.max(0, (now - this.#came) / this.#gap));
-    /** @type {Map<number, number[]>} of each street in view: how much of it lies behind each of its vehicles */
+    /** @type {Map<number, number[]>} of each street in view: its vehicles, each with how much of it lies behind */
     const there = new Map();
     const visible = layout.visible(camera);
     for (let at = 0; at < visible.length; at++) there.set(visible[at], []);
@@ -66,17 +66,22 @@ export class Cars {
       const [street, behind] = this.#between(cars.street[at], cars.at[at], at, share);
       const list = there.get(street);
       if (list === undefined) continue;
-      list.push(behind);
+      list.push(cars.id[at], behind);
       count += 1;
     }
     const places = new Float64Array(2 * count);
     let end = 0;
     for (const [street, list] of there) {
       const size = list.length > 0 ? layout.trace(street, camera) : 0;
-      for (const behind of size > 0 ? list : []) {
-        const { x, y } = along(layout.line, size, behind);
-        places[end++] = x;
-        places[end++] = y;
+      const lanes = layout.lanes[street];
+      const width = layout.width(lanes, camera.zoom) * 0.9;
+      for (let at = 0; at < list.length && size > 0; at += 2) {
+        const { x, y, after } = along(layout.line, size, list[at + 1]);
+        const [dx, dy] = [layout.line[after] - layout.line[after - 2], layout.line[after + 1] - layout.line[after - 1]];
+        // Which lane it takes nobody says: the same one all the way.
+        const aside = ((((list[at] % lanes) + 0.5) / lanes - 0.5) * width) / (Math.hypot(dx, dy) || 1);
+        places[end++] = x - dy * aside;
+        places[end++] = y + dx * aside;
       }
     }
     return places.subarray(0, end);

@@ -102,7 +102,7 @@ export class Layout {
       line[at] = left + this.#points[first + at] * zoom + this.#right[first + at] * offset;
       line[at + 1] = top - this.#points[first + at + 1] * zoom + this.#right[first + at + 1] * offset;
     }
-    const cut = Math.min(wide * 1.4, this.#reach[street] * zoom * 0.2);
+    const cut = Math.min(wide * 1.1, this.#reach[street] * zoom * 0.13);
     shorten(line, 0, 2, cut);
     shorten(line, size - 2, size - 4, cut);
     return size;
