@@ -164,7 +164,8 @@ wheel:
 compiled: $(COMPILED)/.ready $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
-	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) -m 'not soak and not interpreted' $(PYTEST_FLAGS) \
+	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick \
+	    -m 'not soak and not interpreted' $(PYTEST_FLAGS) \
 	    $(AROUND) $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.

@@ -27,7 +27,12 @@ history = { size = 100000 }
 [realms.radio.channels.log]
 durable = true
 """
-KINDS = ["node 20", "node", pytest.param("chromium", marks=NEEDS_CHROMIUM)]
+# Node 20 is the contract's; all of it there with the long runs.
+KINDS = [
+    pytest.param("node 20", marks=pytest.mark.soak),
+    "node",
+    pytest.param("chromium", marks=NEEDS_CHROMIUM),
+]
 
 CUT = """
 kept.cut = async (radio) => {

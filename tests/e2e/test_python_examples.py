@@ -146,6 +146,7 @@ def states(listener):
     return ast.literal_eval(listener.lines[0])["state"]
 
 
+@pytest.mark.soak
 def test_notebook(tmp_path, monkeypatch):
     folder = EXAMPLES / "notebook"
     notebook = nbformat.read(folder / "record.ipynb", as_version=4)

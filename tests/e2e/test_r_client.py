@@ -318,16 +318,19 @@ class TestSlowness:
         heard = [listener.sample() for _ in range(count)]
         assert heard == [([n, PADDING], 0) for n in range(count)]
 
+    @pytest.mark.soak
     def test_what_the_history_has_dropped_is_told(self, server, other, agent):
         listener = agent(server.url)
         count = flood(other, "short", listener, pause=1)
         assert_told(listener, count)
 
+    @pytest.mark.soak
     def test_what_the_buffer_has_dropped_is_told(self, server, other, agent):
         listener = agent(server.url)
         count = flood(other, "kept", listener, pause=1, settings={"size": 10})
         assert_told(listener, count)
 
+    @pytest.mark.soak
     def test_so_it_is_without_a_history(self, server, other, agent):
         listener = agent(server.url)
         count = flood(other, "nothing_kept", listener, pause=1)

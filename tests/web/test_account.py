@@ -8,6 +8,7 @@ from support import http
 from support.access import issued_key
 from support.http import Answer
 
+from radiod.transport.clock import ReactorClock
 from radiod.web.account import csv
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC).timestamp()
@@ -30,11 +31,10 @@ plan = "fixed"
 
 
 @pytest.fixture
-def world(world):
-    world.start(CONFIG)
-    clock = world.radio.clock
-    clock.time = lambda: NOON + clock.seconds()
-    return world
+def world(world, monkeypatch):
+    # From its first moment: what is counted belongs to a day.
+    monkeypatch.setattr(ReactorClock, "time", lambda clock: NOON + clock.seconds())
+    return world.start(CONFIG)
 
 
 def ask(world, request):

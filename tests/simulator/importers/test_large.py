@@ -11,14 +11,15 @@ from simulator import Town, TownError
 from simulator.importers import reading
 
 MEASURE = """
-import json, resource, sys, time
+import json, re, sys, time
 from simulator import Town, TownError
 begin = time.process_time()
 try:
     said = str(len(getattr(Town, sys.argv[1])(sys.argv[2]).street_ids))
 except TownError as error:
     said = str(error)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not ru_maxrss, which a process inherits from who started it.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 print(json.dumps([said, time.process_time() - begin, peak]))
 """
 
