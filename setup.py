@@ -18,6 +18,8 @@ CONTACT = {
 }
 
 SIM = ["numpy>=1.26"]
+# Pictures of a simulated town: python -m simulator --plot.
+PLOT = ["matplotlib>=3.8"]
 # Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
 OTEL = ["opentelemetry-proto>=1.27"]
 TEST = [
@@ -53,9 +55,8 @@ TEST = [
     "crossbarhttprequests>=0.1.6",
     # For clients/examples/django.
     "django>=5.2",
-    # Extras of the Python client's command: recordings as Parquet, plots as PNG.
+    # Recordings of the Python client's command as Parquet. (Its plots and the simulator's: PLOT.)
     "pyarrow>=18",
-    "matplotlib>=3.8",
     # The notebook among the client's examples is run.
     "nbclient>=0.10",
     "ipykernel>=6.29",
@@ -134,5 +135,11 @@ setup(
         "websockets>=13",
     ],
     entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
-    extras_require={"sim": SIM, "otel": OTEL, "dev": [*TEST, *SIM, *OTEL], "fuzz": ["atheris>=3.0"]},
+    extras_require={
+        "sim": SIM,
+        "plot": [*SIM, *PLOT],
+        "otel": OTEL,
+        "dev": [*TEST, *SIM, *PLOT, *OTEL],
+        "fuzz": ["atheris>=3.0"],
+    },
 )

@@ -54,10 +54,8 @@ class Broadcast:
                 if published == self._samples:
                     return
             self._source.next()
-            self._pace.done()
-            if self._failures:
-                # The pause was for the server's sake.
-                self._pace.excuse()
+            # A pause was for the server's sake.
+            self._pace.done(is_excused=self._failures > 0)
 
     def _publish(self) -> bool:
         """True when the sample is out; after a failure, pause."""

@@ -81,7 +81,8 @@ class Controls:
         self._running.speed = speed
 
     def _set_demand(self, junction: Any, rate: Any) -> None:
-        self._do("set_demand", _text("junction", junction), _number("rate", rate))
+        vehicles = None if rate is None else _number("rate", rate)
+        self._do("set_demand", _text("junction", junction), vehicles)
 
     def _set_light(self, junction: Any, cycle: Any, offset: Any, greens: Any) -> None:
         if not isinstance(greens, dict):

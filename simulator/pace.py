@@ -60,10 +60,9 @@ class Pace:
     def restart(self) -> None:
         """The next sample is due now."""
         self._due = self._clock()
-        self.excuse()
+        self._open_window()
 
-    def excuse(self) -> None:
-        """What has been slow so far was no fault of this program."""
+    def _open_window(self) -> None:
         self._window_begin = self._clock()
         self._made = self._marks = 0
 
@@ -71,12 +70,18 @@ class Pace:
         """Seconds until the next sample is due, at least 0."""
         return max(0.0, self._due - self._clock())
 
-    def done(self) -> None:
-        """A sample is out. The schedule stands whatever that took; what lies in the past is given up."""
+    def done(self, is_excused: bool = False) -> None:
+        """A sample is out. The schedule stands whatever that took; what lies in the past is given up.
+
+        Args: is_excused: what was slow was no fault of this program.
+        """
         period = self._step / self._speed
         now = self._clock()
         marks = max(1, math.ceil((now - self._due) / period))
         self._due += period * marks
+        if is_excused:
+            self._open_window()
+            return
         self._made += 1
         self._marks += marks
         if now >= self._window_begin + WINDOW:
@@ -92,4 +97,4 @@ class Pace:
         elif self._is_slow:
             self._is_slow, self._said = False, -math.inf
             self._say(f"{self._speed:g} simulated seconds a second are kept again")
-        self.excuse()
+        self._open_window()

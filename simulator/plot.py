@@ -18,8 +18,11 @@ from simulator.source import Watched
 
 __all__ = ["Plotted"]
 
+WINDOW: Final = 60.0
+"""Simulated seconds of a point: shorter ones show the lights' rhythm and little else."""
+
 MAX_POINTS: Final = 20_000
-"""Of streets in the fundamental diagram; the first ones of every second, fourth, … sample are kept."""
+"""Of streets in the fundamental diagram; of long runs every second, fourth, … minute is kept."""
 
 MAX_MOMENTS: Final = 5_000
 """Of the whole town in its density-flow curve."""
@@ -50,14 +53,22 @@ class Plotted(Watched):
         self._some = np.arange(0, streets, -(-streets * 100 // MAX_POINTS))
         self._points = _Thinned(MAX_POINTS // max(1, len(self._some)))
         self._moments = _Thinned(MAX_MOMENTS)
+        self._open(self._passed())
 
     def next(self) -> None:
-        """Advance, and measure what passed meanwhile: densities at the end of it, flows over it."""
-        engine, town = self._simulator.engine, self._simulator.town
-        left = engine.left.copy()
+        """Advance, and look at what happened meanwhile."""
         super().next()
-        flow = (engine.left - left) / self.step
-        density = engine.vehicles / town.length
+        self._inside += self._simulator.engine.vehicles
+        self._samples += 1
+        if self.time >= self._begin + WINDOW:
+            self._measure()
+
+    def _measure(self) -> None:
+        """Of the window that is over: its mean densities, and the means of what came in and what went out."""
+        town = self._simulator.town
+        passed = self._passed()
+        flow = (passed - self._before) / (self.time - self._begin)
+        density = self._inside / self._samples / town.length
         lanes = np.maximum(town.lanes, 1)
         if self._points.is_next():
             some = self._some
@@ -65,10 +76,21 @@ class Plotted(Watched):
         if self._moments.is_next():
             # Per lane and metre: what Edie's definitions give for a town.
             metres = float((town.length * lanes).sum())
-            self._moments.add(np.array([engine.vehicles.sum(), (flow * town.length).sum()]) / metres)
+            self._moments.add(np.array([(density * town.length).sum(), (flow * town.length).sum()]) / metres)
+        self._open(passed)
+
+    def _open(self, passed: Floats) -> None:
+        self._begin, self._before = self.time, passed
+        self._inside, self._samples = np.zeros(len(passed)), 0
+
+    def _passed(self) -> Floats:
+        engine = self._simulator.engine
+        return np.array((engine.entered + engine.left) / 2)
 
     def close(self) -> None:
         """Draw; a disk that is full is a line."""
+        if self._samples and self.time > self._begin:
+            self._measure()
         for name, draw in (
             ("density", self._density),
             ("fundamental", self._fundamental),
@@ -106,8 +128,8 @@ class Plotted(Watched):
             axes.plot(density, flow, ".", markersize=2, alpha=0.4, color="#20639b")
         axes.set(
             xlabel="density, vehicles/m and lane",
-            ylabel=f"flow out, vehicles/s and lane, over {self.step:g} s",
-            title=f"{self.name}: its streets",
+            ylabel="flow, vehicles/s and lane",
+            title=f"{self.name}: its streets, minute by minute",
             xlim=(0, None),
             ylim=(0, None),
         )
@@ -125,7 +147,7 @@ class Plotted(Watched):
         axes.set(
             xlabel="density of the town, vehicles/m and lane",
             ylabel="flow, vehicles/s and lane",
-            title=f"{self.name}: the whole town",
+            title=f"{self.name}: the whole town, minute by minute",
             xlim=(0, None),
             ylim=(0, None),
         )
