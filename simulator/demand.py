@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.errors import TownError, numbers
 from simulator.looks import Floats
+from simulator.turns import check_times
 
 __all__ = ["Demand", "DemandTable", "Rates"]
+
+
+FOR_EVER: Final = 1e12
+"""Seconds at which what has no end ends: 30,000 years."""
 
 
 class Rates(Protocol):
@@ -69,6 +75,26 @@ class Demand:
         demand._level = level
         return demand
 
+    def __len__(self) -> int:
+        """Origins."""
+        return len(self._phase)
+
+    def state(self) -> dict[str, Floats]:
+        """All of it, as arrays; ``of`` makes the same one of them."""
+        level = np.broadcast_to(np.asarray(self._level, float), self._phase.shape)
+        return {"level": level, "phase": self._phase, "day": np.array([self._low, self._high, self._day])}
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """What ``state`` was of. Raises: TownError: it is none. KeyError: something is missing."""
+        level, phase = (numbers(f"demand: {name}", state[name]) for name in ("level", "phase"))
+        if state["day"].shape != (3,) or len(level) != len(phase):
+            raise TownError("demand: its parts do not fit together")
+        low, high, day = state["day"].tolist()
+        demand = cls(len(level), level=np.abs(level), low=low, high=high, day=day)
+        demand._level, demand._phase = numbers("demand: level", level, 0.0), phase
+        return demand
+
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
         turn = 2 * np.pi * (time / self.day + self._phase)
@@ -84,11 +110,21 @@ class DemandTable:
     Args:
         origins: how many there are.
         rows: (origin, seconds it begins, seconds it ends, vehicles/s); rows of one origin add up.
+        day: seconds after which the table begins again; inf: it ends.
     Raises: TownError: a number cannot be.
     """
 
-    def __init__(self, origins: int, rows: Sequence[tuple[int, float, float, float]]) -> None:
+    def __init__(
+        self,
+        origins: int,
+        rows: Sequence[tuple[int, float, float, float]],
+        *,
+        day: float = float("inf"),
+    ) -> None:
+        if not day > 0:
+            raise TownError(f"demand: day is {day:g}, not a number of seconds above 0")
         self._origins = origins
+        self._day = day
         self._origin = np.array([row[0] for row in rows], np.intp)
         self._begin = numbers("demand: begin", [row[1] for row in rows])
         self._end = numbers("demand: end", [row[2] for row in rows])
@@ -99,8 +135,59 @@ class DemandTable:
         self._changes = np.unique(np.concatenate([self._begin, self._end]))
         self._known: tuple[int, Floats] | None = None
 
+    @classmethod
+    def by_time(
+        cls, times: Sequence[float], rates: Sequence[Sequence[float]] | Floats, day: float = float("inf")
+    ) -> Self:
+        """Rates of all origins by the time of day.
+
+        Args:
+            times: (H,) seconds, ascending: when each row begins; it holds until the next one does.
+            rates: (H, O) vehicles/s; before the first row there is none, or the last row's if days repeat.
+            day: seconds after which it begins again; inf: the last row holds for ever.
+        Raises: TownError: times or rates cannot be.
+        """
+        begins = check_times("demand", times, day)
+        table = np.array([numbers("demand: rates", row, 0.0) for row in rates], float)
+        if len(table) != len(begins) or table.ndim != 2:
+            raise TownError(f"demand: {len(table)} rows of rates for {len(begins)} times")
+        last = day if day < float("inf") else FOR_EVER
+        spans = list(zip(begins.tolist(), [*begins[1:].tolist(), last], table.tolist(), strict=True))
+        if begins[0] > 0 and day < float("inf"):
+            spans.append((0.0, float(begins[0]), table[-1].tolist()))
+        rows = [
+            (origin, begin, end, rate)
+            for begin, end, row in spans
+            for origin, rate in enumerate(row)
+            if rate > 0
+        ]
+        return cls(table.shape[1], rows, day=day)
+
+    def __len__(self) -> int:
+        """Origins."""
+        return self._origins
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All of it, as arrays; ``of`` makes the same one of them."""
+        return {
+            **{"origin": self._origin, "begin": self._begin, "end": self._end, "rate": self._rate},
+            "table": np.array([self._origins, self._day]),
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """What ``state`` was of. Raises: TownError: it is none. KeyError: something is missing."""
+        columns = [state[name] for name in ("origin", "begin", "end", "rate")]
+        if state["table"].shape != (2,) or len({column.shape for column in columns}) > 1:
+            raise TownError("demand: its parts do not fit together")
+        origins, day = state["table"].tolist()
+        rows = list(zip(*(column.tolist() for column in columns), strict=True))
+        return cls(int(origins), rows, day=day)
+
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
+        if self._day < float("inf"):
+            time %= self._day
         between = int(np.searchsorted(self._changes, time, side="right"))
         if self._known is None or self._known[0] != between:
             holds = (self._begin <= time) & (time < self._end)

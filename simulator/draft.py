@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from simulator.demand import Rates
 from simulator.looks import Floats
 from simulator.street import Street
+from simulator.turns import Turns
 
 __all__ = ["Draft", "Point"]
 
@@ -33,6 +34,10 @@ class Draft:
     """Street id -> seconds of cycle, begin and green of its light, where the file tells."""
     demand: Rates | None = None
     """What wants to enter, in the order of ``origins``, where it is known."""
+    hours: list[Turns] = field(default_factory=list)
+    """Turning ratios by time, where they change; ``turns`` and ``origins`` have all that these have."""
+    day: float = float("inf")
+    """Seconds after which the hours begin again."""
     inflow: Floats | None = None
     """(O,) vehicles/s at each origin in a rush hour, where there is no better demand."""
     where: dict[str, str] = field(default_factory=dict)

@@ -65,8 +65,8 @@ class Engine(Protocol):
     def turn(self, ratio: Floats) -> None:
         """Let vehicles turn in these (M,) ratios from the next step on."""
 
-    def queued(self) -> Floats:
-        """(S,) vehicles that stand at the end of their street, or come to it in the next step."""
+    def queued(self) -> tuple[Floats, Floats]:
+        """(S,) vehicles that stand at the end of their street; (S,) that come to it in the next step."""
 
     def advance(self, lights: Lights, time: float, rates: Floats) -> Floats:
         """Advance by ``dt`` from ``time`` on.
@@ -74,6 +74,9 @@ class Engine(Protocol):
         Args: rates: (O,) vehicles/s that want to enter.
         Returns: (F,) vehicles that passed from each feeder.
         """
+
+    def free_flow(self) -> float:
+        """Vehicle-seconds that what was driven so far takes at free flow: more than that is delay."""
 
     def state(self) -> State:
         """Everything that steps change. The arrays may be the engine's own."""

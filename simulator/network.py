@@ -24,7 +24,10 @@ from simulator.layouts.blocks import blocks
 from simulator.layouts.radial import radial
 from simulator.layouts.ring import ring
 from simulator.looks import Floats, Ints, Truths, warnings_of
-from simulator.street import Street
+from simulator.routes import Trips
+from simulator.street import Street, within
+from simulator.trips import add_trips, demand_of, trip_table
+from simulator.turns import TurnTable, table_of
 
 __all__ = ["Floats", "Ints", "Street", "Town"]
 
@@ -63,6 +66,11 @@ class Town:
     demand: Rates | None = None
     """What wants to enter, vehicles/s an origin, where the town's files tell; taken by default."""
     inflow: Floats | None = None  # (O,) vehicles/s in a rush hour, for want of a demand
+    turns: TurnTable | None = None
+    """Turning ratios by time, where they change; ``ratio`` is then that of the whole day."""
+    sinks: Floats | None = (
+        None  # (J,) vehicles/s that may leave the town at a junction; None, inf: any number
+    )
     lit: Truths | None = None  # (J,) where lights stand; None: wherever three or more streets meet
     plans: Floats | None = None  # (3, S) seconds of cycle, begin and green that the town's files tell
     shapes: Mapping[str, Sequence[Point]] = field(default_factory=dict)
@@ -246,8 +254,10 @@ class Town:
         if draft.plans:
             nothing = (0.0, 0.0, 0.0)
             plans = np.array([draft.plans.get(id, nothing) for id in town.street_ids], float).T
+        turns = table_of(town, town.ratio, draft.hours, draft.day) if draft.hours else None
         return replace(
             town,
+            turns=turns,
             warnings=(*draft.warnings, *town.warnings),
             repairs=tuple(draft.repairs),
             demand=draft.demand,
@@ -256,6 +266,94 @@ class Town:
             plans=plans,
             shapes=draft.shapes,
             where=draft.where,
+        )
+
+    def with_trips(
+        self,
+        trips: Trips | Sequence[Trips],
+        times: Sequence[float] | None = None,
+        *,
+        day: float = float("inf"),
+        paths: str = "shortest",
+        spread: float = 60.0,
+        by_time: bool = True,
+    ) -> Self:
+        """The same streets, with the turning ratios, origins and demand of trips.
+
+        Args:
+            trips: junction -> junction -> vehicles/s; or several such tables, one for each of ``times``.
+            times: seconds, ascending: when each table begins; it holds until the next one does.
+            day: seconds after which they begin again; inf: the last one holds for ever.
+            paths: "shortest", each part of the trips by the times that the parts before it have made; or
+                "logit": all that lead away from the origin.
+            spread: seconds by which a path is longer that 1/e as many take, of "logit".
+            by_time: each table has ratios of its own; else all have those of all trips together.
+        Trips without a way are left out, with a line each in ``warnings``.
+        Raises: TownError: a junction is unknown, a number cannot be, or no trip has a way.
+        """
+        if paths not in ("shortest", "logit"):
+            raise TownError(f"trips: no paths {paths!r}; there are shortest, logit")
+        within("trips: spread", spread, 1e-3, 1e6, "s")
+        table = trip_table(trips, times, day, self.junction_ids)
+        draft = self._draft()
+        begun, _ = add_trips(
+            draft, table, "trips", spread=spread if paths == "logit" else None, by_time=by_time
+        )
+        if not draft.origins:
+            raise TownError("trips: no way leads from where any of them starts to where it ends")
+        draft.demand = demand_of(draft, begun, table)
+        kept = {
+            name: getattr(self, name)
+            for name in ("length", "wave", "storage", "positions", "sinks", "lit", "plans", "shapes", "where")
+        }
+        return replace(self.from_draft(draft), repairs=self.repairs, **kept)
+
+    def with_sinks(self, sinks: Mapping[str, float]) -> Self:
+        """The same town, where only so many can leave it at some junctions: junction -> vehicles/s.
+
+        Who finds no room stays at the end of the street, and holds up those behind. 0: nobody ends there.
+        Raises: TownError: no such junction, or no such number.
+        """
+        limits = np.full(len(self.junction_ids), np.inf) if self.sinks is None else self.sinks.copy()
+        at = {id: number for number, id in enumerate(self.junction_ids)}
+        for id, rate in sinks.items():
+            if id not in at:
+                raise TownError(f"sink at {id}: there is no such junction")
+            limits[at[id]] = within(f"sink at {id}: its capacity", rate, 0.0, float("inf"), "vehicles/s")
+        return replace(self, sinks=limits)
+
+    def _draft(self) -> Draft:
+        """What ``from_draft`` makes the same streets, turns and origins of."""
+        fans: list[dict[str, float]] = [{} for _ in self.priority]
+        movements = zip(self.movement_from.tolist(), self.movement_to.tolist(), self.ratio, strict=True)
+        for feeder, to, ratio in movements:
+            fans[feeder][self.street_ids[to]] = float(ratio)
+        numbers = zip(
+            *(self.start.tolist(), self.end.tolist(), self.length.tolist(), self.speed.tolist()),
+            *(self.capacity.tolist(), (self.storage / self.length).tolist(), self.lanes.tolist()),
+            strict=True,
+        )
+        streets = [
+            Street(
+                id=id,
+                start=self.junction_ids[start],
+                end=self.junction_ids[end],
+                length=length,
+                speed=speed,
+                capacity=capacity,
+                jam_density=jam,
+                lanes=lanes,
+            )
+            for id, (start, end, length, speed, capacity, jam, lanes) in zip(
+                self.street_ids, numbers, strict=True
+            )
+        ]
+        junctions = [self.junction_ids[at] for at in self.origins.tolist()]
+        return Draft(
+            streets=streets,
+            turns=dict(zip(self.street_ids, fans, strict=False)),
+            origins=dict(zip(junctions, fans[len(streets) :], strict=True)),
+            priorities=dict(zip(self.street_ids, self.priority.tolist(), strict=False)),
         )
 
     def fit(self, dt: float) -> Self:

@@ -39,6 +39,7 @@ class Past:
         lags = np.minimum(lags, 1e12)
         every = np.maximum(np.ceil(lags * dt / HOUR - 1e-9), 1.0).astype(np.intp)
         whole = np.ceil(lags - 1e-9).astype(np.intp)
+        self._lags = lags
         # Whole steps back, and how far to go forward again from there (0 to 1).
         self._part = np.maximum(whole - lags, 0.0)
         # Room for one step more on either side, and for the newest.
@@ -84,9 +85,18 @@ class Past:
         windows = state.get("windows")
         if windows is not None and windows.shape != (2, len(self._counts)):
             raise TownError("state: windows are of another town, engine or step")
+        steps = int(state["steps"])
+        rows = self._size // self._stride
+        newest = self._base + self._row(steps) * self._stride
+        whole = np.ceil(self._lags - 1e-9).astype(np.intp)
+        here = (self._base + (steps + 1 - whole) % rows * self._stride).astype(np.intp)
+        before, after = self._wrapped(here - self._stride), self._wrapped(here + self._stride)
+        places = np.array([newest, before, here, after])
+        if steps < 0 or not (state["places"] == places).all():
+            raise TownError("state: places are of another town, engine or step")
+        self._newest, self._before, self._here, self._after = places
+        self._steps = steps
         self._counts = state["counts"].copy()
-        self._newest, self._before, self._here, self._after = state["places"].copy()
-        self._steps = int(state["steps"])
         self._from = self._to = None
         if windows is not None:
             self._from, self._to = windows.astype(np.float32)
@@ -128,6 +138,45 @@ class Past:
             found[self._thin] = self._thinned(0.0 if earlier is None else earlier[self._thin])
         return found
 
+    def within(self) -> Floats:
+        """(S,) the area below the counts of the last ``lags`` steps, up to now: counts times steps.
+
+        Costs as many look-ups as the longest lag has steps.
+        """
+        whole = np.ceil(self._lags - 1e-9).astype(np.intp)
+        whole[self._thin] = 0
+        # The longest first, so that those that are still to be summed are the first ones.
+        order = np.argsort(-whole, kind="stable")
+        lengths, place = whole[order], self._newest[order]
+        area = self._counts[place] / 2
+        last = before = self._counts[place]
+        base, stride, size = self._base[order], self._stride[order], self._size[order]
+        for age in range(1, int(lengths.max(initial=0)) + 1):
+            alive = int(np.searchsorted(-lengths, -age, side="right"))
+            here = place[:alive] - stride[:alive]
+            np.add(here, size[:alive], out=here, where=here < base[:alive])
+            before = np.concatenate([last[:alive], before[alive:]])
+            place, last = here, np.concatenate([self._counts[here], last[alive:]])
+            area[:alive] += last[:alive]
+        # From the last whole step on only a part counts.
+        part = self._part[order]
+        area -= last / 2 + part * last + (before - last) * part**2 / 2
+        found = np.empty_like(area)
+        found[order] = area
+        found[self._thin] = [self._within_thinned(at) for at in range(len(self._thin))]
+        return found
+
+    def _within_thinned(self, at: int) -> float:
+        """The same of one of the thinned rings: between the counts that are kept lie straight lines."""
+        every, rows, lag = int(self._every[at]), int(self._rows[at]), float(self._lag[at])
+        newest = self._steps // every
+        back = np.arange(rows)
+        ages = np.where(back == 0, 0, self._steps - (newest - back + 1) * every + 1)
+        place = self._base[self._thin[at]] + (newest - back) % rows * self._stride[self._thin[at]]
+        inside = np.append(ages[ages < lag], lag)
+        counts = np.interp(inside, ages, self._counts[place])
+        return float((np.diff(inside) * (counts[1:] + counts[:-1])).sum() / 2)
+
     def ago(self, streets: Ints, steps: Ints) -> Floats:
         """The newest counts of some streets but so many whole steps; not of streets whose lag is thinned.
 
@@ -147,6 +196,13 @@ class Past:
         first = self._counts[base + row % self._rows * stride]
         second = self._counts[base + (row + 1) % self._rows * stride]
         return np.where(row < -1, 0.0, first * (1 - part) + second * part)
+
+    def _row(self, steps: int) -> Ints:
+        """The row of the newest counts."""
+        rows = self._size // self._stride
+        row = steps % rows
+        row[self._thin] = steps // self._every % rows[self._thin]
+        return row
 
     def _next(self, places: Ints) -> Ints:
         """The places a step later."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import TownError, numbers
-from simulator.network import Floats, Town
+from simulator.network import Floats, Ints, Town
 
 __all__ = ["Signals"]
 
@@ -59,6 +59,11 @@ class Signals:
         """Streets that the plan is for."""
         return len(self._cycle)
 
+    def state(self) -> dict[str, Floats]:
+        """The plans, (S,) each: what another one is made of."""
+        cycle = np.where(self.has_light, self._cycle, 0.0)
+        return {"cycle": cycle, "begin": self._begin, "green": self._green}
+
     @classmethod
     def none(cls, town: Town) -> Signals:
         """No light anywhere."""
@@ -88,6 +93,19 @@ class Signals:
         green = np.full(len(town.street_ids), cycle / 2 - ALL_RED)
         begin = offsets[town.end] + np.where(is_vertical, cycle / 2, 0.0)
         return cls(np.where(has_light, cycle, 0.0), begin, green)
+
+    def replaced(self, at: Ints, cycle: float, begin: Floats, green: Floats) -> Signals:
+        """The same plans, but for the streets ``at``: these have one of ``cycle`` seconds (0: no light).
+
+        Args: begin, green: seconds, one for each of ``at``.
+        """
+        cycles, begins, greens = (each.copy() for each in self.plans())
+        cycles[at], begins[at], greens[at] = cycle, begin, green
+        return Signals(cycles, begins, greens)
+
+    def plans(self) -> tuple[Floats, Floats, Floats]:
+        """(cycle, begin, green), as they were given."""
+        return np.where(self.has_light, self._cycle, 0.0), self._begin, self._green
 
     def green(self, time: float) -> NDArray[np.bool_]:
         """(S,) True where vehicles may leave the street at ``time`` (seconds)."""

@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
+from simulator import saving
 from simulator.agents import Agents, packed
+from simulator.averaged import AveragedLights
+from simulator.ctm import CellTransmission
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
-from simulator.errors import TownError, numbers
+from simulator.files import Path
+from simulator.gridlock import Watch, gridlocked
+from simulator.inflow import Inflow
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Town
+from simulator.operation import Kept, Operated
 from simulator.packing import FORMATS, Packing
 from simulator.samples import START
 from simulator.shown import UNITS, moved, rush_hours, speeds_of
 from simulator.signals import Signals
+from simulator.street import within
+from simulator.turns import TurnTable
 
 __all__ = ["Simulator"]
 
 ENGINES: Final[dict[str, Callable[[Town, float, int], Engine]]] = {
     "ltm": lambda town, dt, _: LinkTransmission(town, dt),
+    "ctm": CellTransmission,
+    "avg": lambda town, dt, _: AveragedLights(town, dt),
 }
 """Name -> what makes it of a town, the seconds of a step and the cells of a street."""
 
 MAX_CELLS: Final = 1000
 
 
-class Simulator:
+class Simulator(Operated):
     """A town whose state can be read, and advanced by one publish step at a time.
 
     Args:
         name: of the channel it feeds.
         step: seconds between samples; a whole number of engine steps.
         dt: seconds of one engine step.
-        engine: "ltm".
-        cells: of a street, in engines that have any.
+        engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
         agents: whether there are single vehicles too.
-    Attributes: ``name``, ``step``, ``time`` (simulated seconds). ``tells``: what every sample has beside,
-        "vehicles" and "speeds" as in ``dump_state``.
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now). ``tells``:
+        what every sample has beside, "vehicles" and "speeds" as in ``dump_state``.
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
@@ -72,18 +80,31 @@ class Simulator:
             raise ValueError(f"cells must be from 1 to {MAX_CELLS}, not {cells}")
         self.engine = ENGINES[engine](town, dt, cells)
         self.agents = Agents(town, dt, seed) if agents else None
-        self.signals = Signals.of(town, seed=seed) if signals is None else signals
+        super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
         self._packing: Packing | None = None
         self.tells: frozenset[str] = frozenset()
-        if len(self.signals) != len(town.street_ids):
-            raise TownError(
-                f"signals: plans for {len(self.signals)} streets; the town has {len(town.street_ids)}"
-            )
-        self._rates(0.0)
+        self.ratio = town.ratio
+        self._row = -1
+        self._inflow = Inflow(town)
+        self._inflow.rates(self.demand, 0.0)
+        self._travel_time = 0.0
+        self.options = {
+            "name": name,
+            "step": step,
+            "seed": seed,
+            "dt": dt,
+            "engine": engine,
+            "cells": cells,
+            "agents": agents,
+        }
+        self.parts: dict[str, saving.Part] = {"lights": Kept(self.lights), "incidents": Kept(self.incidents)}
+        if self.agents is not None:
+            self.parts["agents"] = self.agents
+        self._watch = Watch()
 
     @property
     def time(self) -> float:
@@ -92,11 +113,19 @@ class Simulator:
 
     def next(self) -> None:
         """Advance by ``step`` seconds."""
+        engine = self.engine
         for _ in range(self._steps):
-            flow = self.engine.advance(self.signals, self.time, self._rates(self.time))
+            if self.town.turns is not None:
+                self._turn(self.town.turns)
+            self.operate(self._dt, self.ratio)
+            present = engine.generated - engine.gone
+            flow = engine.advance(self.lights, self.time, self._inflow.rates(self.demand, self.time))
+            self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
             if self.agents is not None:
-                self.agents.follow(self.engine, flow, self.time)
+                self.agents.follow(engine, flow, self.time)
+        if self._watch.is_due(self.time):
+            self._watch.look(self.time, self.town.street_ids, self._gridlocked())
 
     def run(self, seconds: float) -> None:
         """Advance by whole steps until ``seconds`` more have passed."""
@@ -104,17 +133,58 @@ class Simulator:
         while self.time < end - 1e-9:
             self.next()
 
-    def _rates(self, time: float) -> Floats:
-        """The demand, checked: what is no number would be one in every count from there on."""
-        rates = self.demand.rates(time)
-        is_one_each = isinstance(rates, np.ndarray) and rates.shape == self.town.origins.shape
-        # Of what is no number, neither comparison is true.
-        if is_one_each and rates.min(initial=0.0) >= 0.0 and rates.max(initial=0.0) < np.inf:
-            return rates
-        rates = numbers(f"demand: rates at {time:g} s", rates, 0.0)
-        if len(rates) != len(self.town.origins):
-            raise TownError(f"demand: {len(rates)} rates; the town has {len(self.town.origins)} origins")
-        return rates
+    def set_demand(self, junction: str, rate: float | None) -> None:
+        """Let ``rate`` vehicles/s want to enter at a junction from now on; None: what the demand says again.
+
+        Raises: TownError: there is no origin at the junction, or no such rate.
+        """
+        self._inflow.set(junction, rate)
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file, town included: numpy's npz, with a header in JSON; nothing is pickled.
+
+        The file is the old one, or none, until it is whole. Raises: OSError: it cannot be written.
+        """
+        saving.save(self, path)
+
+    @classmethod
+    def load(cls, path: Path, *, demand: Rates | None = None) -> Self:
+        """A simulator that goes on where the one that was saved was, bit for bit.
+
+        Args: demand: in place of the saved one; needed where that was of your own kind, which no file holds.
+        Raises: TownError: the file cannot be read or is none; a line that begins with its path.
+        """
+        return saving.load(cls, path, demand)
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is, and what was set by hand; ready for JSON."""
+        return {
+            "ticks": self._ticks,
+            "travel_time": self._travel_time,
+            "by_hand": self._inflow.by_hand,
+            "has_told": self._watch.has_told,
+        }
+
+    def resume(self, progress: Mapping[str, Any]) -> None:
+        """Be as far as another one was. Raises: TypeError, KeyError, TownError: it is none."""
+        ticks, travel_time = progress["ticks"], progress["travel_time"]
+        if type(ticks) is not int or not 0 <= ticks < 2**53:
+            raise TypeError(f"ticks: {ticks!r}")
+        self._ticks, self._travel_time = ticks, within("travel_time", travel_time, 0.0, 1e300, "s")
+        self._watch = Watch(has_told=progress["has_told"] is True)
+        for junction, rate in progress["by_hand"].items():
+            self.set_demand(junction, rate)
+        if self.town.turns is not None:
+            self._row = self.town.turns.row(max(ticks - 1, 0) * self._dt) if ticks else -1
+            self.ratio = self.town.turns.ratios[self._row] if ticks else self.ratio
+
+    def _turn(self, turns: TurnTable) -> None:
+        """Let vehicles turn as the town's table has it now."""
+        row = turns.row(self.time)
+        if row != self._row:
+            self._row = row
+            self.ratio = turns.ratios[row]
+            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self
@@ -148,7 +218,7 @@ class Simulator:
             return {"state": state, "timestamp": timestamp, **more}
         head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
         density = (inside / self.town.length).round(5)
-        green = self.signals.green(self.time)
+        green = self.lights.green(self.time)
         if format != "dense":
             return self._packed().pack(format, head, density, green)
         return {
@@ -200,15 +270,40 @@ class Simulator:
             "streets": self.town.describe(),
         }
 
+    def counts(self) -> dict[str, Floats]:
+        """Vehicles that have ``entered`` and ``left`` each street since the start, (S,) in the order of
+        ``map()["streets"]``, and that are ``waiting`` outside at each origin, (O,); copies.
+        """
+        engine = self.engine
+        return {
+            "entered": engine.entered.copy(),
+            "left": engine.left.copy(),
+            "waiting": engine.waiting.copy(),
+        }
+
     def stats(self) -> dict[str, float]:
-        """Vehicles inside the town, entered, left, and waiting outside for room."""
+        """Vehicles, vehicle-seconds and streets.
+
+        ``generated`` vehicles have wanted to enter since the start: they have ``entered`` or are ``waiting``
+        outside for room; those who entered are ``inside`` or have ``left``.
+        ``travel_time``: vehicle-seconds of all of them since the start, waiting outside included; ``delay``:
+        what of it is above free flow.
+        ``gridlocked``: streets in a closed ring of full streets, which never moves again.
+        """
         waiting = float(self.engine.waiting.sum())
         return {
             "inside": float(self.engine.vehicles.sum()),
             "entered": self.engine.generated - waiting,
             "left": self.engine.gone,
             "waiting": waiting,
+            "generated": self.engine.generated,
+            "travel_time": self._travel_time,
+            "delay": max(self._travel_time - self.engine.free_flow(), 0.0),
+            "gridlocked": len(self._gridlocked()),
         }
+
+    def _gridlocked(self) -> list[int]:
+        return gridlocked(self.town, self.engine.vehicles, self.engine.ratio)
 
 
 def _demand_of(town: Town, seed: int) -> Rates:

@@ -41,7 +41,7 @@ def within(what: str, value: Any, least: float, most: float, unit: str = "") -> 
     """The number. Raises: TownError: it is none, or out of bounds."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise TownError(f"{what} is {value!r}, not a number") from None
     if not least <= number <= most:
         raise TownError(f"{what} is {number:g}; it must be from {least:g} to {most:g} {unit}".rstrip())

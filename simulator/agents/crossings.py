@@ -36,6 +36,9 @@ ahead of the count are caught up with."""
 URGENCY = 4.0
 """How much a street that is short counts beside what is owed to a way, where a vehicle turns."""
 
+AHEAD = 2.0
+"""Vehicles by which more may have gone a way than flowed there."""
+
 ROUNDS = 4
 """In one step: who found no room gets another chance when others have left."""
 
@@ -145,22 +148,26 @@ class Crossings:
     def _send(self, feeder: int) -> bool:
         """Let pass who is due and has arrived. Returns: False: no street is short of one that is."""
         while self.lateness(feeder) >= -EDGE and self.is_ready(feeder) and self.way_to_go(feeder) <= self._dt:
-            way = self.turn(feeder, SHORT)
+            way = self.turn(feeder, SHORT, AHEAD)
             if way is None:
                 return False
             self.cross(feeder, way)
         return True
 
-    def turn(self, feeder: int, short: float) -> int | None:
-        """Where the next vehicle turns among the streets that are ``short`` of so much; None: nowhere."""
+    def turn(self, feeder: int, short: float, ahead: float) -> int | None:
+        """Where the next vehicle turns; None: nowhere.
+
+        Args: short: what a street must be short of. ahead: vehicles by which a way may be ahead of its flow.
+        """
         best, chosen, counter = -np.inf, None, self.passed.item(feeder)
         owed = self.leaving.item(feeder)
         if owed > 0:
             best, chosen = owed + draw(self.ways.leaving[feeder], counter), LEAVES
         for way in self.ways.out[feeder]:
             room = self.room[self._to[way]]
-            if room > short and self.can_take(way):
-                score = self.owed.item(way) + URGENCY * room + draw(self.ways.keys[way], counter)
+            owed = self.owed.item(way)
+            if room > short and owed > -ahead and self.can_take(way):
+                score = owed + URGENCY * room + draw(self.ways.keys[way], counter)
                 if score > best:
                     best, chosen = score, way
         return chosen

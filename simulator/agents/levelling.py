@@ -64,7 +64,7 @@ def _ahead(crossings: Crossings, street: int, may_hurry: bool) -> Path:
         for feeder in fringe:
             if not (may_hurry or crossings.is_ready(feeder)):
                 continue
-            way = crossings.turn(feeder, EDGE)
+            way = crossings.turn(feeder, EDGE, np.inf)
             if way is None and crossings.can_leave(feeder):
                 way = LEAVES
             if way is not None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
+from simulator.importers.gmns_trips import add_demand
 from simulator.importers.layout import add_positions
 from simulator.importers.links import Link, add_links
 from simulator.importers.plane import are_degrees, length_of, on_plane, plane_of
@@ -76,6 +77,9 @@ def read(folder: Path) -> Draft:
     if not draft.streets:
         raise TownError(f"{links.path}:1: no streets for cars in it")
     add_positions(draft)
+    if is_there(join(base, "demand.csv")):
+        add_demand(draft, base)
+        return draft
     add_turns(draft, exits=links.exits)
     add_origins(draft, links.entries or None)
     return draft

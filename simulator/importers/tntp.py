@@ -12,15 +12,14 @@ from math import isfinite
 
 import numpy as np
 
-from simulator.demand import Demand
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
 from simulator.importers.layout import add_positions
 from simulator.importers.links import FASTEST, SLOWEST, SPEED, Link, add_links
 from simulator.importers.plane import are_degrees, on_plane
 from simulator.importers.reading import MAX_STREETS, Lines, Path, number
-from simulator.importers.trips import Connector, add_trips
 from simulator.importers.units import units_of
+from simulator.trips import Connector, TripTable, add_trips, demand_of
 from simulator.turning import add_origins, add_turns
 
 __all__ = ["read"]
@@ -71,13 +70,9 @@ def read(net: Path, node: Path | None, trips: Path | None, units: Sequence[str])
         add_origins(draft, begin if found.connectors else inside)
         return draft
     closed = {id for start, end, _ in found.connectors for id in (start, end) if found.is_closed(id)}
-    wanted = _read_trips(trips)
+    wanted = TripTable([_read_trips(trips)])
     begun, _ = add_trips(draft, wanted, Lines(trips).path, found.connectors, closed)
-    rates = dict.fromkeys(draft.origins, 0.0)
-    for flows in begun.values():
-        for junction, flow in flows.items():
-            rates[junction] += flow
-    draft.demand = Demand.constant(np.array(list(rates.values()), float))
+    draft.demand = demand_of(draft, begun, wanted)
     return draft
 
 

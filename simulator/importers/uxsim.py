@@ -5,9 +5,11 @@ A link's capacity is u k / (1 + u k t), with its speed u, its jam density k and 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 
 from simulator.demand import DemandTable
 from simulator.draft import Draft, Point
@@ -17,14 +19,17 @@ from simulator.importers.links import Link, add_links
 from simulator.importers.plane import are_degrees, on_plane
 from simulator.importers.reading import MAX_STREETS, Lines, Path
 from simulator.importers.tables import Row, rows
-from simulator.importers.trips import add_trips
 from simulator.street import WEIGHTS
+from simulator.trips import TripTable, add_trips
 from simulator.turning import add_origins, add_turns
 
 __all__ = ["read"]
 
 MAX_ROWS = 1_000_000
 """Of a table of demand."""
+
+HOUR, MAX_HOURS = 3600.0, 48
+"""Seconds of trips that share their paths; so many of them, or longer ones."""
 
 LEAST_WEIGHT = 1e-6
 """In merges, where a file says 0: whoever else comes goes first."""
@@ -131,17 +136,33 @@ def _wishes(path: Path, known: set[str], encoding: str) -> list[_Wish]:
 
 
 def _add_demand(draft: Draft, path: str, wishes: list[_Wish]) -> None:
-    """Paths by all trips together; who enters when by the rows."""
-    vehicles: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    """Paths by the trips of each hour; who enters when by the rows."""
     first, last = min(wish.since for wish in wishes), max(wish.until for wish in wishes)
+    count = min(max(ceil((last - first) / HOUR), 1), MAX_HOURS)
+    length = HOUR if count < MAX_HOURS else (last - first) / count
+    edges = [first + length * n for n in range(count)]
+    edges.append(last)
+    hours: list[dict[str, dict[str, float]]] = [defaultdict(lambda: defaultdict(float)) for _ in range(count)]
     for wish in wishes:
-        vehicles[wish.start][wish.end] += wish.rate * (wish.until - wish.since) / (last - first)
-    begun, lost = add_trips(draft, vehicles, path)
+        for hour, since, until in _within(wish, edges):
+            share = (until - since) / (edges[hour + 1] - edges[hour])
+            hours[hour][wish.start][wish.end] += wish.rate * share
+    begun, lost = add_trips(draft, TripTable(hours, edges[:-1]), path)
     place = {junction: number for number, junction in enumerate(draft.origins)}
     table = []
     for wish in wishes:
         if (wish.start, wish.end) not in lost and wish.rate:
-            total = sum(begun[wish.start].values())
-            for junction, flow in begun[wish.start].items():
-                table.append((place[junction], wish.since, wish.until, wish.rate * flow / total))
+            for hour, since, until in _within(wish, edges):
+                total = sum(begun[hour][wish.start].values())
+                for junction, flow in begun[hour][wish.start].items():
+                    table.append((place[junction], since, until, wish.rate * flow / total))
     draft.demand = DemandTable(len(draft.origins), table)
+
+
+def _within(wish: _Wish, edges: list[float]) -> Iterator[tuple[int, float, float]]:
+    """The hours that a row is in, and from when to when."""
+    for hour in range(max(bisect_right(edges, wish.since) - 1, 0), len(edges) - 1):
+        since, until = max(wish.since, edges[hour]), min(wish.until, edges[hour + 1])
+        if since >= until:
+            return
+        yield hour, since, until

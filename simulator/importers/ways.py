@@ -10,9 +10,9 @@ from math import hypot
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.components import strongly_connected
 from simulator.draft import Draft, Point
 from simulator.errors import TownError
-from simulator.importers.components import strongly_connected
 from simulator.importers.links import Link, add_links
 from simulator.importers.plane import length_of
 from simulator.importers.reading import MAX_STREETS

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simulator.errors import TownError
 from simulator.ltm import LinkTransmission
 from simulator.network import Street, Town
 from simulator.past import Past
@@ -28,6 +29,39 @@ def test_counts_are_those_of_a_lag_ago_between_steps_in_proportion(steps):
         when = steps + 1 - lags - (0.0 if earlier is None else earlier)
         expected = [np.interp(at, np.arange(steps + 1), counts[:, n], left=0.0) for n, at in enumerate(when)]
         assert past.at(earlier) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7, 41, 500])
+def test_the_area_below_the_last_lag_s_counts(steps):
+    lags = np.array([1.0, 1.5, 7.0, 36.7, 40.0, 123.4, 300.0])
+    past, counts = history(lags, steps=steps)
+    for n, lag in enumerate(lags):
+        fine = steps - np.linspace(0, lag, 30001)
+        values = np.interp(fine, np.arange(steps + 1), counts[:, n], left=0.0)
+        area = (values[1:] + values[:-1]).mean() / 2 * lag
+        assert past.within()[n] == pytest.approx(area, rel=1e-5, abs=1e-9)
+
+
+def test_the_area_below_thinned_counts():
+    past, counts = history([7500.5, 3.0], steps=9000, rate=lambda n: 0.5)
+    fine = 9000 - np.linspace(0, 7500.5, 30001)
+    expected = np.interp(fine, np.arange(9001), counts[:, 0]).mean() * 7500.5
+    assert past.within() == pytest.approx([expected, (counts[-1] + counts[-4])[1] / 2 * 3], rel=1e-3)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 300, 9000])
+def test_a_past_goes_on_from_its_state(steps):
+    lags = np.array([1.0, 7.5, 40.0, 7500.5])
+    past, counts = history(lags, steps=steps)
+    other = Past(lags, 1.0)
+    other.restore(past.state())
+    for n in range(5):
+        for each in (past, other):
+            each.record(counts[-1] + n)
+        assert (past.at() == other.at()).all()
+    wrong = {**past.state(), "places": past.state()["places"] + 1}
+    with pytest.raises(TownError, match=r"^state: places are of another town"):
+        other.restore(wrong)
 
 
 def test_a_count_that_rose_in_a_part_of_a_step_is_known_within_it():

@@ -9,6 +9,7 @@ import pytest
 
 from simulator import Simulator, Town, TownError
 from simulator.demand import Demand
+from simulator.network import Street
 from simulator.signals import Signals
 
 
@@ -228,16 +229,110 @@ def test_signals_of_another_town_are_refused(town):
 # --- Statistics
 
 
+NAMES = {"inside", "entered", "left", "waiting", "generated", "travel_time", "delay", "gridlocked"}
+
+
 def test_statistics_account_for_every_vehicle(town):
     rates = np.full(len(town.origins), 1.2)
     simulator = Simulator(town, demand=Demand.constant(rates))
-    assert simulator.stats() == {"inside": 0, "entered": 0, "left": 0, "waiting": 0}
+    assert simulator.stats() == dict.fromkeys(NAMES, 0)
     simulator.run(600)
     stats = simulator.stats()
+    assert stats.pop("gridlocked") == 0
     assert all(value > 100 for value in stats.values())
     assert stats["entered"] == pytest.approx(stats["inside"] + stats["left"], rel=1e-9)
-    assert stats["entered"] + stats["waiting"] == pytest.approx(rates.sum() * 600, rel=1e-9)
+    assert stats["generated"] == pytest.approx(rates.sum() * 600, rel=1e-9)
+    assert stats["entered"] + stats["waiting"] == pytest.approx(stats["generated"], rel=1e-9)
     assert stats["inside"] == pytest.approx(sum(simulator.dump_state()["n"]), abs=0.005 * len(town.length))
+
+
+def test_counts_are_copies(town):
+    simulator = Simulator(town)
+    simulator.run(600)
+    counts = simulator.counts()
+    assert set(counts) == {"entered", "left", "waiting"}
+    assert (counts["entered"] - counts["left"] == simulator.engine.vehicles).all()
+    assert len(counts["waiting"]) == len(town.origins)
+    counts["entered"] += 1
+    assert (simulator.counts()["entered"] == counts["entered"] - 1).all()
+
+
+def lane(rate, light=None, length=1000.0):
+    """One street and another behind its light (cycle, green): nobody leaves before both."""
+    streets = [
+        Street(id="a", start="A", end="M", length=length),
+        Street(id="b", start="M", end="B", length=500.0),
+    ]
+    town = Town.from_streets(streets, {"a": {"b": 1.0}}, {"A": {"a": 1.0}})
+    cycle, green = light or (0.0, 0.0)
+    signals = Signals(np.array([cycle, 0.0]), np.zeros(2), np.array([green, 0.0]))
+    return Simulator(town, demand=Demand.constant([rate]), signals=signals)
+
+
+@pytest.mark.parametrize("saturation", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize(("cycle", "green"), [(60.0, 30.0), (90.0, 41.5), (37.5, 11.7)])
+def test_the_sum_of_delay_at_a_light_is_webster_s(saturation, cycle, green):
+    share = green / cycle
+    flow = saturation * 0.55 * share
+    simulator = lane(flow, (cycle, green))
+    simulator.run(1800)
+    before = simulator.stats()["delay"]
+    simulator.run(3600)
+    each = (simulator.stats()["delay"] - before) / (flow * 3600)
+    assert each == pytest.approx(cycle * (1 - share) ** 2 / (2 * (1 - share * saturation)), rel=0.01)
+
+
+def test_nobody_is_delayed_in_an_empty_town():
+    simulator = lane(0.3)
+    for _ in range(30):
+        simulator.run(10)
+        assert simulator.stats()["delay"] == pytest.approx(0, abs=1e-6)
+    simulator.set_demand("A", 0.0)
+    simulator.run(300)
+    stats = simulator.stats()
+    assert stats["left"] == pytest.approx(90)
+    assert stats["travel_time"] == pytest.approx(90 * 1500 * 3.6 / 50)
+    assert stats["delay"] == pytest.approx(0, abs=1e-6)
+
+
+def test_waiting_outside_is_delay():
+    simulator = lane(1.55)
+    simulator.run(100)
+    # A queue of one vehicle a second more than the street takes.
+    assert simulator.stats()["delay"] == pytest.approx(100**2 / 2, rel=1e-9)
+
+
+# --- Demand by hand
+
+
+def test_demand_is_set_by_hand_and_given_back(town):
+    simulator = Simulator(town, demand=Demand.constant(np.full(14, 0.01)))
+    junction = town.junction_ids[town.origins[3]]
+    simulator.set_demand(junction, 0.2)
+    simulator.run(100)
+    assert simulator.stats()["generated"] == pytest.approx(100 * (13 * 0.01 + 0.2))
+    simulator.set_demand(junction, None)
+    simulator.set_demand(junction, None)
+    simulator.run(100)
+    assert simulator.stats()["generated"] == pytest.approx(100 * (27 * 0.01 + 0.2))
+
+
+@pytest.mark.parametrize(
+    ("junction", "rate", "told"),
+    [
+        ("r9c9", 0.1, "demand at r9c9: there is no origin"),
+        ("r0c0", -0.1, "demand at r0c0 is -0.1; it must be from 0 to 10000 vehicles/s"),
+        ("r0c0", float("nan"), "demand at r0c0 is nan; it must be"),
+        ("r0c0", float("inf"), "demand at r0c0 is inf; it must be"),
+        ("r0c0", "much", "demand at r0c0 is 'much', not a number"),
+    ],
+)
+def test_demand_by_hand_that_cannot_be_is_refused(town, junction, rate, told):
+    simulator = Simulator(town)
+    with pytest.raises(TownError) as error:
+        simulator.set_demand(junction, rate)
+    assert str(error.value).startswith(told)
+    simulator.run(60)
 
 
 # --- The default town

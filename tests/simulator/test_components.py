@@ -1,10 +1,10 @@
-"""The largest part in which one can drive from everywhere to everywhere."""
+"""The parts in which one can drive from everywhere to everywhere."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.importers.components import strongly_connected
+from simulator.components import rings, strongly_connected
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,11 @@ def test_a_long_chain_needs_no_recursion():
     count = 20_000
     arcs = [(str(at), str(at + 1)) for at in range(count)] + [(str(count), "0")]
     assert len(strongly_connected(arcs)) == count + 1
+
+
+@pytest.mark.parametrize(
+    ("arcs", "nodes"),
+    [([], ""), (["ab", "bc"], ""), (["ab", "ba", "bc", "cd", "dc", "xa"], "abcd"), (["aa", "ab"], "a")],
+)
+def test_rings_are_all_that_leads_back_to_itself(arcs, nodes):
+    assert rings([(arc[0], arc[1]) for arc in arcs]) == set(nodes)

@@ -1,15 +1,30 @@
-"""The part of a network in which one can drive from everywhere to everywhere: Tarjan's algorithm."""
+"""The parts of a network in which one can drive from everywhere to everywhere: Tarjan's algorithm."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
 
-__all__ = ["strongly_connected"]
+__all__ = ["rings", "strongly_connected"]
+
+Node = TypeVar("Node", bound=Hashable)
 
 
-def strongly_connected(arcs: Iterable[tuple[str, str]]) -> set[str]:
+def strongly_connected(arcs: Iterable[tuple[Node, Node]]) -> set[Node]:
     """The nodes of the largest strongly connected part; of equal ones that which is found first."""
-    out: dict[str, list[str]] = {}
+    return max(_parts(list(arcs)), key=len, default=set())
+
+
+def rings(arcs: Iterable[tuple[Node, Node]]) -> set[Node]:
+    """The nodes from which some way leads back to themselves."""
+    known = list(arcs)
+    found = {node for part in _parts(known) if len(part) > 1 for node in part}
+    return found | {start for start, end in known if start == end}
+
+
+def _parts(arcs: list[tuple[Node, Node]]) -> list[set[Node]]:
+    """All strongly connected parts."""
+    out: dict[Node, list[Node]] = {}
     for start, end in arcs:
         out.setdefault(start, []).append(end)
         out.setdefault(end, [])
@@ -17,21 +32,21 @@ def strongly_connected(arcs: Iterable[tuple[str, str]]) -> set[str]:
     for node in out:
         if node not in search.number:
             search.visit(node)
-    return search.largest
+    return search.parts
 
 
-class _Search:
+class _Search(Generic[Node]):
     """Numbers nodes in the order in which they are found, and the least number that each can come back to."""
 
-    def __init__(self, out: dict[str, list[str]]) -> None:
-        self.number: dict[str, int] = {}
-        self.largest: set[str] = set()
+    def __init__(self, out: dict[Node, list[Node]]) -> None:
+        self.number: dict[Node, int] = {}
+        self.parts: list[set[Node]] = []
         self._out = out
-        self._low: dict[str, int] = {}
-        self._open: list[str] = []
-        self._is_open: set[str] = set()
+        self._low: dict[Node, int] = {}
+        self._open: list[Node] = []
+        self._is_open: set[Node] = set()
 
-    def visit(self, root: str) -> None:
+    def visit(self, root: Node) -> None:
         """Find all that can be reached from ``root``."""
         self._enter(root)
         trail = [(root, iter(self._out[root]))]
@@ -52,12 +67,12 @@ class _Search:
                 if self._low[node] == self.number[node]:
                     self._close(node)
 
-    def _enter(self, node: str) -> None:
+    def _enter(self, node: Node) -> None:
         self.number[node] = self._low[node] = len(self.number)
         self._open.append(node)
         self._is_open.add(node)
 
-    def _close(self, node: str) -> None:
+    def _close(self, node: Node) -> None:
         """All that were found since ``node`` are one part."""
         at = len(self._open) - 1
         while self._open[at] != node:
@@ -65,5 +80,4 @@ class _Search:
         part = set(self._open[at:])
         del self._open[at:]
         self._is_open -= part
-        if len(part) > len(self.largest):
-            self.largest = part
+        self.parts.append(part)
