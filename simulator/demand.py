@@ -82,7 +82,7 @@ class Demand:
     def state(self) -> dict[str, Floats]:
         """All of it, as arrays; ``of`` makes the same one of them."""
         level = np.broadcast_to(np.asarray(self._level, float), self._phase.shape)
-        return {"level": level, "phase": self._phase, "day": np.array([self._low, self._high, self._day])}
+        return {"level": level, "phase": self._phase, "day": np.array([self._low, self._high, self.day])}
 
     @classmethod
     def of(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -124,7 +124,7 @@ class DemandTable:
         if not day > 0:
             raise TownError(f"demand: day is {day:g}, not a number of seconds above 0")
         self._origins = origins
-        self._day = day
+        self.day = day
         self._origin = np.array([row[0] for row in rows], np.intp)
         self._begin = numbers("demand: begin", [row[1] for row in rows])
         self._end = numbers("demand: end", [row[2] for row in rows])
@@ -171,7 +171,7 @@ class DemandTable:
         """All of it, as arrays; ``of`` makes the same one of them."""
         return {
             **{"origin": self._origin, "begin": self._begin, "end": self._end, "rate": self._rate},
-            "table": np.array([self._origins, self._day]),
+            "table": np.array([self._origins, self.day]),
         }
 
     @classmethod
@@ -186,8 +186,8 @@ class DemandTable:
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
-        if self._day < float("inf"):
-            time %= self._day
+        if self.day < float("inf"):
+            time %= self.day
         between = int(np.searchsorted(self._changes, time, side="right"))
         if self._known is None or self._known[0] != between:
             holds = (self._begin <= time) & (time < self._end)

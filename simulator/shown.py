@@ -53,19 +53,15 @@ def rush_hours(demand: Rates) -> dict[str, Any] | None:
     return {"day": float(day), "hours": [[float(a), float(b)] for a, b in changes.reshape(-1, 2)]}
 
 
-def speeds_of(engine: Engine, town: Town, dt: float) -> list[int]:
+def speeds_of(engine: Engine) -> list[int]:
     """(S,) speed on each street, % of its free speed: vehicles that would be there if nobody had been held up
     over those that are. In steady traffic that is the speed of the diagram, and over time that of all trips.
+    With engines of cells, who is in a queue does not move.
     """
     vehicles = engine.vehicles.clip(0.0)
-    way = town.length / town.speed
-    # Who comes to the end in the coming step is counted as being there already.
-    free = (vehicles - engine.queued()).clip(0.0) * way / (way - dt).clip(dt)
-    share = np.where(vehicles > ALONE, free / vehicles.clip(ALONE), 1.0)
-    # Streets of one step or two know no more than how full they are.
-    steady = town.wave * (town.storage / vehicles.clip(ALONE) - 1.0) / town.speed
-    share = np.where(way >= 2 * dt, share, steady).clip(0.0, 1.0)
-    percent: list[int] = (100.0 * share).round().astype(int).tolist()
+    held, _ = engine.queued()
+    share = np.where(vehicles > ALONE, 1.0 - held / vehicles.clip(ALONE), 1.0)
+    percent: list[int] = (100.0 * share.clip(0.0, 1.0)).round().astype(int).tolist()
     return percent
 
 

@@ -48,8 +48,8 @@ class Simulator(Operated):
         dt: seconds of one engine step.
         engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
         agents: whether there are single vehicles too.
-    Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now). ``tells``:
-        what every sample has beside, "vehicles" and "speeds" as in ``dump_state``.
+    Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
+        ``tells``: what every sample has beside, "vehicles" and "speeds" as in ``dump_state``.
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
@@ -245,7 +245,7 @@ class Simulator(Operated):
         if vehicles:
             more["vehicles"] = packed(self.vehicles(), self.town.length)
         if speeds:
-            more |= {"v": speeds_of(self.engine, self.town, self._dt), "moved": moved(self.engine, self.town)}
+            more |= {"v": speeds_of(self.engine), "moved": moved(self.engine, self.town)}
         return more
 
     def forget_key(self) -> None:
