@@ -400,9 +400,7 @@ class Town:
         return np.array([float(f"{jam:.4g}") for jam in (self.storage / self.length).tolist()])
 
     def describe(self) -> list[dict[str, Any]]:
-        """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, free speed
-        in m/s, capacity in vehicles/s, and the line from end to end.
-        """
+        """The streets for a map: in m, m/s, vehicles/m and vehicles/s, with the line from end to end."""
         points = [[_short(x), _short(y)] for x, y in self.positions.tolist()]
         return [
             {
@@ -414,9 +412,8 @@ class Town:
                 "lanes": _short(lanes),
                 "speed": float(f"{speed:.4g}"),
                 "capacity": float(f"{capacity:.4g}"),
-                "points": [[_short(x), _short(y)] for x, y in self.shapes[id]]
-                if id in self.shapes
-                else [points[start], points[end]],
+                "points": [[_short(x), _short(y)] for x, y in self.shapes.get(id, ())]
+                or [points[start], points[end]],
             }
             for id, start, end, length, jam, lanes, speed, capacity in zip(
                 self.street_ids,

@@ -54,6 +54,8 @@ class Simulator(Operated):
         for the town, signals or demand are none of this town's.
     """
 
+    tells: frozenset[str] = frozenset()
+
     def __init__(
         self,
         town: Town,
@@ -70,9 +72,7 @@ class Simulator(Operated):
     ) -> None:
         if engine not in ENGINES:
             raise ValueError(f"no engine {engine!r}; there are {', '.join(ENGINES)}")
-        steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
-        if steps < 1 or abs(steps * dt - step) > 1e-9:
-            raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
+        steps = _steps_in(step, dt)
         self.name = name
         self.step = step
         self.town = town
@@ -86,21 +86,13 @@ class Simulator(Operated):
         self._steps = steps
         self._ticks = 0
         self._packing: Packing | None = None
-        self.tells: frozenset[str] = frozenset()
         self.ratio = town.ratio
         self._row = -1
         self._inflow = Inflow(town)
         self._inflow.rates(self.demand, 0.0)
         self._travel_time = 0.0
-        self.options = {
-            "name": name,
-            "step": step,
-            "seed": seed,
-            "dt": dt,
-            "engine": engine,
-            "cells": cells,
-            "agents": agents,
-        }
+        self.options = {"name": name, "step": step, "dt": dt, "engine": engine, "cells": cells}
+        self.options |= {"seed": seed, "agents": agents}
         self.parts: dict[str, saving.Part] = {"lights": Kept(self.lights), "incidents": Kept(self.incidents)}
         if self.agents is not None:
             self.parts["agents"] = self.agents
@@ -304,6 +296,14 @@ class Simulator(Operated):
 
     def _gridlocked(self) -> list[int]:
         return gridlocked(self.town, self.engine.vehicles, self.engine.ratio)
+
+
+def _steps_in(step: float, dt: float) -> int:
+    """Steps of ``dt`` seconds in ``step``. Raises: ValueError: no whole number."""
+    steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
+    if steps < 1 or abs(steps * dt - step) > 1e-9:
+        raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
+    return steps
 
 
 def _demand_of(town: Town, seed: int) -> Rates:
