@@ -148,9 +148,12 @@ class DemandTable:
         Raises: TownError: times or rates cannot be.
         """
         begins = check_times("demand", times, day)
-        table = np.array([numbers("demand: rates", row, 0.0) for row in rates], float)
-        if len(table) != len(begins) or table.ndim != 2:
-            raise TownError(f"demand: {len(table)} rows of rates for {len(begins)} times")
+        each = [numbers("demand: rates", row, 0.0) for row in rates]
+        if len(each) != len(begins):
+            raise TownError(f"demand: {len(each)} rows of rates for {len(begins)} times")
+        if len({len(row) for row in each}) > 1:
+            raise TownError("demand: rates: not one for each origin in every row")
+        table = np.array(each)
         last = day if day < float("inf") else FOR_EVER
         spans = list(zip(begins.tolist(), [*begins[1:].tolist(), last], table.tolist(), strict=True))
         if begins[0] > 0 and day < float("inf"):

@@ -46,7 +46,7 @@ class Incidents:
         # Nothing changes before; minus infinity: something was said since the last step.
         self._due = float("inf")
         self._base = town.ratio
-        self._turned = town.ratio
+        self._turned: Floats | None = town.ratio
 
     def close(
         self,
@@ -122,7 +122,8 @@ class Incidents:
             }
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise TownError("incidents: not those of this town") from None
-        self._due = float("-inf")
+        # Whatever the engine has now, it is told anew.
+        self._due, self._turned = float("-inf"), None
 
     def _when(self, id: str, now: float, begin: float | None, end: float | None) -> tuple[int, float, float]:
         """(street, seconds from, seconds to)."""

@@ -116,6 +116,10 @@ class _View:
     lost: Floats  # the same of a second in which nobody passes
 
 
+State = tuple[int, int, float, float, list[float]]
+"""The phase that is on, the next one, when its green begins and ends, and when the last one of each ended."""
+
+
 class Reactive:
     """The junctions whose lights react: J of them here, with up to P phases each.
 
@@ -242,11 +246,18 @@ class Reactive:
             at = int(text)
             rule = makers[one["rule"]]
             times = dict(zip((field.name for field in fields(rule)), one["times"], strict=True))
-            rules[at] = rule(**times), tuple(frozenset(phase) for phase in one["phases"])
-            now, then, begin, end, since = one["state"]
-            states[at] = (int(now), int(then), float(begin), NEVER if end is None else float(end), since)
+            phases = tuple(frozenset(phase) for phase in one["phases"])
+            rules[at] = rule(**times), phases
+            states[at] = _state(one["state"], len(phases))
+            if not all(
+                type(street) is int and self._leads(street, at) for phase in phases for street in phase
+            ):
+                raise ValueError("a street does not lead there")
         self._rules = rules
         self._build(states)
+
+    def _leads(self, street: int, junction: int) -> bool:
+        return 0 <= street < len(self._town.end) and int(self._town.end[street]) == junction
 
     # --- Deciding
 
@@ -364,7 +375,7 @@ class Reactive:
 
     # --- Building
 
-    def _build(self, states: Mapping[int, tuple[int, int, float, float, list[float]]]) -> None:
+    def _build(self, states: Mapping[int, State]) -> None:
         """The arrays, of the rules."""
         ids = sorted(self._rules)
         rules = [self._rules[at] for at in ids]
@@ -393,8 +404,8 @@ class Reactive:
         self._since = np.array([_padded(state[4], most) for state in kept], float).reshape(-1, most)
         self._part, self._window = np.ones(len(self._streets)), None
 
-    def _states(self) -> dict[int, tuple[int, int, float, float, list[float]]]:
-        """Junction -> (phase, next one, its begin, its end, the last end of each)."""
+    def _states(self) -> dict[int, State]:
+        """Junction -> its state."""
         each = (self._now, self._next, self._begin, self._end, self._since)
         rows = zip(sorted(self._rules), *(array.tolist() for array in each), strict=True)
         return {
@@ -405,3 +416,12 @@ class Reactive:
 
 def _padded(values: Sequence[float], count: int) -> list[float]:
     return [*values, *[0.0] * (count - len(values))]
+
+
+def _state(values: Sequence[Any], count: int) -> State:
+    """One that was dumped. Raises: TypeError, ValueError: it is none."""
+    now, then, begin, end, since = values
+    times = [float(begin), 0.0 if end is None else float(end), *(float(one) for one in since)]
+    if not (0 <= int(now) < count and 0 <= int(then) < count == len(since)) or not np.isfinite(times).all():
+        raise ValueError("no state")
+    return int(now), int(then), times[0], NEVER if end is None else times[1], times[2:]

@@ -176,7 +176,6 @@ class Simulator(Operated):
         if row != self._row:
             self._row = row
             self.ratio = turns.ratios[row]
-            self.engine.turn(self.ratio)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self

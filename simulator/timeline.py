@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["MAX_PIECES", "Timeline"]
 
@@ -73,9 +74,18 @@ class Timeline:
 
     @classmethod
     def restored(cls, usual: float, pieces: Sequence[Sequence[float]]) -> Timeline:
-        """What ``dump`` returned. Raises: IndexError, TypeError, ValueError: it is none."""
+        """What ``dump`` returned, of values from 0 to 1.
+
+        Raises: IndexError, TypeError, ValueError: it is none.
+        """
         line = cls(usual)
-        line._take([(float("-inf"), float(pieces[0][0])), *((float(at), float(of)) for at, of in pieces[1:])])
+        found = [(float("-inf"), float(pieces[0][0])), *((float(at), float(of)) for at, of in pieces[1:])]
+        times = [at for at, _ in found]
+        # Of what is no number, no comparison is true.
+        is_one = all(one < then for one, then in pairwise(times)) and times[-1] < float("inf")
+        if not is_one or len(found) > MAX_PIECES or not all(0 <= value <= 1 for _, value in found):
+            raise ValueError("no timeline")
+        line._take(found)
         return line
 
     def _pieces(self) -> list[tuple[float, float]]:

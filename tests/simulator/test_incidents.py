@@ -14,6 +14,7 @@ from simulator.signals import Signals
 from simulator.timeline import MAX_PIECES
 
 CAPACITY = 0.55
+NAN, INF = float("nan"), float("inf")
 
 
 def line():
@@ -218,13 +219,19 @@ def test_what_was_said_is_kept(closes):
     assert (first.engine.left == second.engine.left).all()
 
 
-@pytest.mark.parametrize("dumped", [{}, [], None, {"open": {"x": [[1.0]]}, "through": {}, "share": {}}])
+LINES = [[], [[2.0]], [[float("nan")]], [[1.0], [5.0, 0.0], [4.0, 1.0]], [[1.0], [INF, 0.0]], [["a"]], 3]
+
+
+@pytest.mark.parametrize(
+    "dumped",
+    [
+        *({}, [], None, {"open": {"x": [[1.0]]}, "through": {}, "share": {}}),
+        *({"open": {}, "through": {}, "share": {"a": line}} for line in LINES),
+    ],
+)
 def test_what_is_no_dump_is_refused(dumped):
     with pytest.raises(TownError, match=r"^incidents: not those of this town"):
         Incidents(fork()).restore(dumped)
-
-
-NAN, INF = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
