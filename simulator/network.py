@@ -426,8 +426,7 @@ class Town:
 
 def _short(metres: float) -> float:
     """To the decimetre, and without a decimal where there is none: the map of a large town is long."""
-    rounded = round(metres, 1)
-    return int(rounded) if rounded.is_integer() else rounded
+    return int(rounded) if (rounded := round(metres, 1)).is_integer() else rounded
 
 
 def _neighbours(row: int, column: int) -> list[tuple[int, int]]:
