@@ -29,12 +29,13 @@ export class Camera {
   /** The canvas has another size; what is in the middle stays there. @param {number} width @param {number} height */
   place(width, height) {
     const [left, bottom, right, top] = this.#box;
-    const margin = Math.min(28, width * 0.06);
+    // The buttons that zoom stand in the right margin.
+    const [aside, above] = [Math.min(60, width * 0.07), Math.min(28, width * 0.06)];
     this.width = width;
     this.height = height;
     this.#fit = Math.min(
-      Math.max(width - 2 * margin, 1) / Math.max(right - left, 1e-9),
-      Math.max(height - 2 * margin, 1) / Math.max(top - bottom, 1e-9),
+      Math.max(width - 2 * aside, 1) / Math.max(right - left, 1e-9),
+      Math.max(height - 2 * above, 1) / Math.max(top - bottom, 1e-9),
       1e6,
     );
     if (this.isWhole) this.whole();

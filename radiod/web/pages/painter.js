@@ -12,7 +12,7 @@ const SIGNALS_FROM = 2.4;
 /** Pixels of a queue that can be told from its street. */
 const QUEUE_FROM = 4;
 /** Pixels for a metre from which vehicles are seen, and how many at the most. */
-const CARS_FROM = 0.12;
+const CARS_FROM = 0.3;
 const MOST_CARS = 5000;
 const CLASSES = 9;
 
@@ -71,13 +71,15 @@ export class Painter {
 
   /** @param {Look} look */
   #level({ sample, mode }) {
-    if (sample === this.#sample && mode === this.#leveled) return;
-    [this.#sample, this.#leveled] = [sample, mode];
+    // Where queues cannot be told from their streets, these are as full as they are.
+    const hasQueues = this.hasSignals && mode === "density";
+    if (sample === this.#sample && `${mode} ${hasQueues}` === this.#leveled) return;
+    [this.#sample, this.#leveled] = [sample, `${mode} ${hasQueues}`];
     if (sample === null) return void this.#levels.fill(0);
     const { share, speed, queue, vehicles } = sample;
     for (let street = 0; street < share.length; street++) {
       if (mode === "speed") this.#levels[street] = slowness(speed[street]);
-      else if (queue === null || queue[street] <= 0) this.#levels[street] = level(share[street]);
+      else if (queue === null || !hasQueues || queue[street] <= 0) this.#levels[street] = level(share[street]);
       else {
         // The part that is not queued, which the queue is drawn beside.
         const { length, jam } = this.#town.streets[street];

@@ -130,7 +130,22 @@ export function readSample(town, value) {
     isMeasured: value.v?.length === count,
   };
   fill(town, value, sample);
+  if (sample.isMeasured) sample.queue ??= queues(town, sample);
   return sample;
+}
+
+/**
+ * Metres of queue at red lights, of speeds: who does not move stands at jam density at the end of the street, and
+ * all others are spread over the whole of it.
+ *
+ * @param {Town} town @param {Sample} sample
+ */
+function queues({ streets }, { vehicles, speed, green }) {
+  return Float32Array.from(streets, ({ length, jam }, street) => {
+    const held = vehicles[street] * (1 - speed[street]);
+    const room = jam - (vehicles[street] - held) / length;
+    return green[street] !== 0 || held < 1 ? 0 : room > 0 ? Math.min(length, held / room) : length;
+  });
 }
 
 /** @param {Town} town @param {Record<string, any>} value @param {Sample} sample */
