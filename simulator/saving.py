@@ -47,9 +47,9 @@ class Saved(Protocol):
     parts: dict[str, Part]
 
     @property
-    def options(self) -> Mapping[str, Any]: ...
-    @property
     def signals(self) -> Signals: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
     def progress(self) -> dict[str, Any]:
         """How far it is, and what was set by hand, ready for JSON."""
 
@@ -127,6 +127,7 @@ def _load(make: Callable[..., S], file: Reader, demand: Rates | None) -> S:
     simulator.resume(header["progress"])
     for name, part in simulator.parts.items():
         room = SPARE + 4096 * len(town.street_ids) + 256 * int(min(town.storage.sum(), 1e6))
+        room += sum(array.nbytes for array in part.state().values())
         part.restore(file.group(f"part_{name}", room))
     return simulator
 

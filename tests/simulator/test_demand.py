@@ -110,3 +110,52 @@ def test_a_table_without_rows_is_no_demand():
 def test_a_table_that_cannot_be_is_refused(row):
     with pytest.raises(TownError, match=r"^demand: "):
         DemandTable(2, [row])
+
+
+def test_a_table_may_begin_again_every_day():
+    table = DemandTable(1, [(0, 10.0, 20.0, 0.5)], day=60.0)
+    assert [table.rates(time)[0] for time in (5, 10, 19, 20, 65, 70, 6015)] == [0, 0.5, 0.5, 0, 0, 0.5, 0.5]
+
+
+def test_rates_by_the_time_of_day():
+    table = DemandTable.by_time([10.0, 20.0], [[0.1, 0.0], [0.2, 0.3]])
+    assert [table.rates(time).tolist() for time in (0, 10, 20, 1e9)] == [
+        [0, 0],
+        [0.1, 0],
+        [0.2, 0.3],
+        [0.2, 0.3],
+    ]
+    daily = DemandTable.by_time([10.0, 20.0], [[0.1, 0.0], [0.2, 0.3]], day=30.0)
+    assert [daily.rates(time).tolist()[0] for time in (0, 9, 10, 20, 31, 40)] == [
+        0.2,
+        0.2,
+        0.1,
+        0.2,
+        0.2,
+        0.1,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("times", "rates", "day", "told"),
+    [
+        ([0.0, 0.0], [[1.0], [1.0]], np.inf, "demand: times of a table ascend"),
+        ([], [], np.inf, "demand: times of a table ascend, and there is at least one"),
+        ([0.0, np.nan], [[1.0], [1.0]], np.inf, "demand: times: number 1 is nan"),
+        ([0.0, 60.0], [[1.0], [1.0]], 60.0, "demand: a time of 60 s in a day of 60 s"),
+        ([0.0], [[1.0], [1.0]], np.inf, "demand: 2 rows of rates for 1 times"),
+        ([0.0], [[-1.0]], np.inf, "demand: rates: number 0 is -1"),
+        ([0.0, 1.0], [[1.0], [1.0, 2.0]], np.inf, "demand: rates: not one for each origin in every row"),
+        ([0.0], [[1.0]], -5.0, "demand: a time of 0 s in a day of -5 s"),
+    ],
+)
+def test_rates_by_time_that_cannot_be_are_refused(times, rates, day, told):
+    with pytest.raises(TownError) as error:
+        DemandTable.by_time(times, rates, day)
+    assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize("day", [0.0, -1.0, np.nan])
+def test_a_day_that_is_none_is_refused(day):
+    with pytest.raises(TownError, match=r"^demand: day is "):
+        DemandTable(1, [], day=day)

@@ -11,6 +11,7 @@ import pytest
 
 from simulator import Simulator, Town, TownError
 from simulator.demand import Demand, DemandTable
+from simulator.simulation import ENGINES
 
 
 def same(one, other):
@@ -36,7 +37,7 @@ TOWNS = {
 
 
 @pytest.mark.parametrize("kind", TOWNS)
-@pytest.mark.parametrize("seconds", [0, 5, 700])
+@pytest.mark.parametrize("seconds", [0, 700])
 def test_a_loaded_simulator_goes_on_bit_for_bit(tmp_path, kind, seconds):
     simulator = Simulator(TOWNS[kind](), "town", step=5, seed=3, dt=2.5)
     simulator.run(seconds)
@@ -45,14 +46,26 @@ def test_a_loaded_simulator_goes_on_bit_for_bit(tmp_path, kind, seconds):
     loaded = Simulator.load(tmp_path / "town.npz")
     assert loaded.map() == simulator.map()
     same(simulator, loaded)
-    for _ in range(4):
-        simulator.run(300)
-        loaded.run(300)
+    for _ in range(2):
+        simulator.run(150)
+        loaded.run(150)
         same(simulator, loaded)
     town, other = simulator.town, loaded.town
     assert (other.warnings, other.repairs, other.where) == (town.warnings, town.repairs, town.where)
     assert (other.demand is None) == (town.demand is None)
     assert other.demand is None or other.demand is loaded.demand
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_every_engine_goes_on_bit_for_bit(tmp_path, engine):
+    simulator = Simulator(hours(), engine=engine, cells=4)
+    simulator.run(700)
+    simulator.save(tmp_path / "town.npz")
+    loaded = Simulator.load(tmp_path / "town.npz")
+    assert type(loaded.engine) is type(simulator.engine)
+    for each in (simulator, loaded):
+        each.run(700)
+    same(simulator, loaded)
 
 
 def test_a_file_is_the_old_one_until_it_is_whole(tmp_path, monkeypatch):
@@ -266,7 +279,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 def test_broken_bytes_are_refused_or_do_no_harm(tmp_path, saved):
     random = np.random.default_rng(1)
     path = tmp_path / "bad.npz"
-    for _ in range(60):
+    for _ in range(30):
         content = bytearray(saved)
         for at in random.integers(0, len(saved), 3).tolist():
             content[at] ^= int(random.integers(1, 256))
@@ -276,18 +289,30 @@ def test_broken_bytes_are_refused_or_do_no_harm(tmp_path, saved):
 
 
 def test_a_small_file_that_says_it_is_huge_takes_no_memory(tmp_path, saved):
-    huge = {
-        "town/length": np.zeros(100 << 20, np.uint8),
-        "town/streets_text": np.zeros(100 << 20, np.uint8),
-        "engine/past_left_counts": np.zeros(10 << 20),
-    }
-    contents = [changed(saved, name, lambda a, b=array: b) for name, array in huge.items()]
-    del huge
+    path = tmp_path / "huge.npz"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for content in contents:
-        assert len(content) < 1 << 20
-        refuse(tmp_path, content, "(town|engine).* is larger than")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+    for name in ("town/length", "town/streets_text", "engine/past_left_counts", "part_x/y"):
+        with zipfile.ZipFile(io.BytesIO(saved)) as old, _new(path) as new:
+            for one in old.namelist():
+                if one != f"{name}.npy":
+                    new.writestr(one, old.read(one))
+            with new.open(f"{name}.npy", "w") as member:
+                head = {"descr": "|u1", "fortran_order": False, "shape": (128 << 20,)}
+                np.lib.format.write_array_header_1_0(member, head)
+                for _ in range(128):
+                    member.write(bytes(1 << 20))
+        assert path.stat().st_size < 1 << 20
+        if name != "part_x/y":
+            with pytest.raises(TownError, match=r"^.*huge\.npz: (town|engine).* is larger than"):
+                Simulator.load(path)
+        else:
+            # Nobody asks for it.
+            Simulator.load(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def _new(path):
+    return zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
 
 
 def test_both_kinds_of_demand_are_the_same_again(tmp_path):

@@ -19,8 +19,8 @@ METRIC = "dataset_name,short_length,long_length,speed\ntest,m,m,kph\n"
 def town(written):
     """Reads a town from a folder's files."""
 
-    def read(links=LINKS, nodes=NODES, config=METRIC, geometry=None):
-        files = {"node": nodes, "link": links, "config": config, "geometry": geometry}
+    def read(links=LINKS, nodes=NODES, config=METRIC, geometry=None, demand=None):
+        files = {"node": nodes, "link": links, "config": config, "geometry": geometry, "demand": demand}
         for name, text in files.items():
             if text is not None:
                 written(text, f"town/{name}.csv")

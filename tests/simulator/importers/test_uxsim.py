@@ -57,9 +57,9 @@ def test_demand_enters_when_the_table_says(town):
         assert found.demand.rates(time)[at["C"]] == pytest.approx(rates[1])
     simulator = Simulator(found)
     simulator.run(1800)
-    assert simulator.stats() == pytest.approx(
-        {"inside": 0, "entered": 360, "left": 360, "waiting": 0}, abs=1e-6
-    )
+    stats = simulator.stats()
+    told = {name: stats[name] for name in ("inside", "entered", "left", "waiting")}
+    assert told == pytest.approx({"inside": 0, "entered": 360, "left": 360, "waiting": 0}, abs=1e-6)
     entered = dict(zip(found.street_ids, simulator.engine.entered, strict=True))
     assert entered == pytest.approx({"ab": 360, "bc": 180, "ca": 120}, abs=1e-6)
 
@@ -165,3 +165,26 @@ def test_broken_tables_are_refused_with_file_and_line(town, case):
         town(**files)
     assert str(error.value).startswith(told)
     assert "\n" not in str(error.value)
+
+
+def test_trips_of_each_hour_take_their_own_ways(town):
+    found = town(
+        demand="orig,dest,start_t,end_t,q\nA,B,0,3600,0.1\nA,C,3600,9000,0.2\n",
+        links=LINKS,
+    )
+    assert found.turns.times.tolist() == [0, 3600, 7200]
+    at = found.street_ids.index("ab")
+    onward = found.turns.ratios[:, found.movement_from == at]
+    assert onward.sum(axis=1) == pytest.approx([0, 1, 1])
+    simulator = Simulator(found)
+    simulator.run(3600)
+    assert simulator.stats()["entered"] == pytest.approx(360, rel=1e-3)
+    simulator.run(7200)
+    assert simulator.stats()["left"] == pytest.approx(360 + 0.2 * 5400, rel=1e-3)
+
+
+def test_many_days_of_trips_are_at_most_48_times(town):
+    found = town(demand="orig,dest,start_t,end_t,q\nA,C,-100,864000,0.1\nA,B,5,9,0.1\n")
+    assert len(found.turns.times) == 48
+    assert found.demand.rates(0.0).tolist() == pytest.approx([0.1])
+    assert found.demand.rates(6.0).tolist() == pytest.approx([0.2])

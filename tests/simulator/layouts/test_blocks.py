@@ -1,9 +1,9 @@
 """``Town.blocks``: arterials, one-way pairs, a river with few bridges, and a way back from everywhere."""
 
 import pytest
-from simulator.importers.components import strongly_connected
 
 from simulator import Simulator, Town, TownError
+from simulator.components import strongly_connected
 
 
 @pytest.fixture(scope="module")
