@@ -272,7 +272,7 @@ def test_a_broadcast_sends_the_map_once_and_then_samples(radios, broadcast):
 
 
 def test_a_large_map_is_sent_in_parts_the_one_that_names_them_last(radios, broadcast, monkeypatch):
-    monkeypatch.setattr("simulator.broadcast.parts", lambda town: parts(town, 700))
+    monkeypatch.setattr("simulator.broadcast.parts", lambda town: parts(town, 900))
     radio = radios()
     broadcast(radio.url, samples=2)
     maps = [(body["topic"], body["args"][0]) for body in radio.bodies if "topic" in body]

@@ -131,6 +131,19 @@ def test_the_python_client_has_the_same_decoder():
     assert traffic.Decoder({"streets": []}).decode({"n": [], "k": [], "green": []})
 
 
+@pytest.mark.soak
+def test_a_large_town_in_the_rush_hour_takes_a_ninth_and_an_eighteenth():
+    simulator = Simulator(Town.grid(51, 51))
+    simulator.run(5400)
+    assert len(simulator.town.street_ids) == 10_200
+    dense, small = (
+        json.dumps(simulator.dump_state(format), separators=(",", ":")).encode() for format in ("dense", "q8")
+    )
+    assert len(small) <= len(dense) / 9
+    # As it travels where the connection compresses.
+    assert len(zlib.compress(small)) <= len(dense) / 18
+
+
 # --- Key frames
 
 
