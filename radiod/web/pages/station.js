@@ -17,8 +17,8 @@ import { Rate } from "./tuner.js";
 
 const QUIET_MS = 5_000;
 const SIGNALS = ["signal: red", "signal: green", ""];
-/** What of the past is asked for, as numbers of streets in its samples: some 6 MB of JSON. */
-const PAST_STREETS = 400_000;
+/** What of the past is asked for, in characters of JSON. */
+const PAST_SIZE = 6_000_000;
 const PAST_SAMPLES = 600;
 
 /**
@@ -178,7 +178,7 @@ export class Station {
       if (reader !== this.#reader) return; // Another channel, or another map, came meanwhile.
       this.#fits = sample !== null;
       if (sample) this.#take(sample);
-      if (sample && position && !this.#isAsked) this.#remember(reader, position);
+      if (sample && position && !this.#isAsked) this.#remember(reader, position, JSON.stringify(value).length);
       this.#counted();
     });
   }
@@ -192,11 +192,11 @@ export class Station {
     this.#timeline.came(sample);
   }
 
-  /** Put what the channel keeps before what came. @param {Reader} reader @param {string} position */
-  async #remember(reader, position) {
+  /** Put what the channel keeps before what came. @param {Reader} reader @param {string} position @param {number} size of a sample */
+  async #remember(reader, position, size) {
     this.#isAsked = true;
     const town = /** @type {import("./town.js").Town} */ (this.#town);
-    const most = Math.min(PAST_SAMPLES, this.#film.most, Math.floor(PAST_STREETS / town.streets.length));
+    const most = Math.min(PAST_SAMPLES, this.#film.most, Math.floor(PAST_SIZE / size));
     const kept = await this.#settings.past(this.#channel, position, most);
     const other = new Reader(town, this.#reader?.map);
     /** @type {Sample[]} */
