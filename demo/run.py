@@ -66,7 +66,7 @@ def simulator_command(town: str, url: str, units: str | None = None) -> list[str
         *(sys.executable, "-m", "simulator", "--town", town, "--network", "sample_net"),
         *("--url", f"{url}/publish", "--key", KEY, "--speed", "10"),
         # Begin shortly before a rush hour: an empty town is no sight.
-        *("--warm-up", "4500"),
+        *("--warm-up", "4500", "--vehicles"),
         *(("--units", units) if units else ()),
     ]
 

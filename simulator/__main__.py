@@ -81,9 +81,13 @@ def source_of(options: argparse.Namespace) -> Simulator | Replay:
         options.engine,
         dt=options.dt,
         fast=options.fast,
+        agents=options.vehicles,
     )
     if options.scenario is not None:
         apply_scenario(simulator, options.scenario)
+    # Small formats are there for their size.
+    told = {"vehicles"} if options.vehicles else set()
+    simulator.tells = frozenset(told | ({"speeds"} if options.format == "dense" else set()))
     return simulator
 
 

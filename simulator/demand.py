@@ -31,8 +31,8 @@ class Demand:
 
     Between ``low`` and ``high`` times the origin's own level, with two peaks a day; levels (``level``, one
     for all or each its own, times 0.6 to 1.4) and the time of the peaks vary from origin to origin (seeded).
-    Deterministic: the rate is a function of time. The default ``level`` jams some streets of a 10x10 grid at
-    the peaks and lets it recover; a sixth more gridlocks it.
+    ``day`` is its seconds. Deterministic: the rate is a function of time. The default ``level`` jams some
+    streets of a 10x10 grid at the peaks and lets it recover; a sixth more gridlocks it.
     Raises: TownError: a rate below nothing, or what is no number.
     """
 
@@ -65,7 +65,7 @@ class Demand:
         self._phase = random.normal(0.0, 0.03, origins)
         self._low = low
         self._high = high
-        self._day = day
+        self.day = day
 
     @classmethod
     def constant(cls, rates: Floats) -> Demand:
@@ -82,7 +82,7 @@ class Demand:
     def state(self) -> dict[str, Floats]:
         """All of it, as arrays; ``of`` makes the same one of them."""
         level = np.broadcast_to(np.asarray(self._level, float), self._phase.shape)
-        return {"level": level, "phase": self._phase, "day": np.array([self._low, self._high, self._day])}
+        return {"level": level, "phase": self._phase, "day": np.array([self._low, self._high, self.day])}
 
     @classmethod
     def of(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -97,7 +97,7 @@ class Demand:
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
-        wave = np.sin(2 * np.pi * (time / self._day + self._phase))
+        wave = np.sin(2 * np.pi * (time / self.day + self._phase))
         # Two humps a day, the second one lower.
         rise = wave * wave * (0.85 - 0.15 * wave)
         return np.asarray(self._level * (self._low + (self._high - self._low) * rise))
@@ -123,7 +123,7 @@ class DemandTable:
         if not day > 0:
             raise TownError(f"demand: day is {day:g}, not a number of seconds above 0")
         self._origins = origins
-        self._day = day
+        self.day = day
         self._origin = np.array([row[0] for row in rows], np.intp)
         self._begin = numbers("demand: begin", [row[1] for row in rows])
         self._end = numbers("demand: end", [row[2] for row in rows])
@@ -173,7 +173,7 @@ class DemandTable:
         """All of it, as arrays; ``of`` makes the same one of them."""
         return {
             **{"origin": self._origin, "begin": self._begin, "end": self._end, "rate": self._rate},
-            "table": np.array([self._origins, self._day]),
+            "table": np.array([self._origins, self.day]),
         }
 
     @classmethod
@@ -188,8 +188,8 @@ class DemandTable:
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
-        if self._day < float("inf"):
-            time %= self._day
+        if self.day < float("inf"):
+            time %= self.day
         between = int(np.searchsorted(self._changes, time, side="right"))
         if self._known is None or self._known[0] != between:
             holds = (self._begin <= time) & (time < self._end)

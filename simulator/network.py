@@ -400,7 +400,7 @@ class Town:
         return np.array([float(f"{jam:.4g}") for jam in (self.storage / self.length).tolist()])
 
     def describe(self) -> list[dict[str, Any]]:
-        """The streets for a map: ids, ends, metres, jam density in vehicles/m, lanes, the line along."""
+        """The streets for a map: in m, m/s, vehicles/m and vehicles/s, with the line from end to end."""
         points = [[_short(x), _short(y)] for x, y in self.positions.tolist()]
         return [
             {
@@ -410,14 +410,15 @@ class Town:
                 "length_m": _short(length),
                 "k_jam": jam,
                 "lanes": _short(lanes),
-                "points": [[_short(x), _short(y)] for x, y in self.shapes[id]]
-                if id in self.shapes
-                else [points[start], points[end]],
+                "speed": float(f"{speed:.4g}"),
+                "capacity": float(f"{capacity:.4g}"),
+                "points": [[_short(x), _short(y)] for x, y in self.shapes.get(id, ())]
+                or [points[start], points[end]],
             }
-            for id, start, end, length, jam, lanes in zip(
+            for id, start, end, length, jam, lanes, speed, capacity in zip(
                 self.street_ids,
                 *(each.tolist() for each in (self.start, self.end, self.length)),
-                *(each.tolist() for each in (self.jam_densities(), self.lanes)),
+                *(each.tolist() for each in (self.jam_densities(), self.lanes, self.speed, self.capacity)),
                 strict=True,
             )
         ]
@@ -425,8 +426,7 @@ class Town:
 
 def _short(metres: float) -> float:
     """To the decimetre, and without a decimal where there is none: the map of a large town is long."""
-    rounded = round(metres, 1)
-    return int(rounded) if rounded.is_integer() else rounded
+    return int(rounded) if (rounded := round(metres, 1)).is_integer() else rounded
 
 
 def _neighbours(row: int, column: int) -> list[tuple[int, int]]:

@@ -75,6 +75,7 @@ def _air(group: Any) -> None:
     add = group.add_argument
     add("--network", help="channel to publish on (sample_net)")
     add("--format", choices=FORMATS, default="dense", help="of the samples")
+    add("--vehicles", action="store_true", help="every single vehicle is in the samples, too")
     add("--speed", type=float, default=10.0, help="simulated seconds in one real second")
     add("--samples", type=int, default=0, help="stop after so many; 0: never")
     add("--url", help=f"where to publish by HTTP ({URL})")

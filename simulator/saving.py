@@ -48,8 +48,6 @@ class Saved(Protocol):
 
     @property
     def options(self) -> Mapping[str, Any]: ...
-    @property
-    def signals(self) -> Signals: ...
     def progress(self) -> dict[str, Any]:
         """How far it is, and what was set by hand, ready for JSON."""
 

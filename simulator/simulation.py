@@ -21,6 +21,7 @@ from simulator.network import Floats, Town
 from simulator.operation import Kept, Operated
 from simulator.packing import FORMATS, Packing
 from simulator.samples import START
+from simulator.shown import UNITS, moved, rush_hours, speeds_of
 from simulator.signals import Signals
 from simulator.street import within
 from simulator.turns import TurnTable
@@ -39,9 +40,12 @@ class Simulator(Operated):
         fast: whether its step is compiled, with numba: the same numbers, sooner.
         agents: whether there are single vehicles too.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
+        ``tells``: what every sample has beside, "vehicles" and "speeds" as in ``dump_state``.
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
     """
+
+    tells: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -171,20 +175,23 @@ class Simulator(Operated):
         self.next()
         return self.dump_state()
 
-    def dump_state(self, format: str = "dense", vehicles: bool = False) -> dict[str, Any]:
+    def dump_state(
+        self, format: str = "dense", vehicles: bool = False, speeds: bool = False
+    ) -> dict[str, Any]:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
         where the light at the street's end is green.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         "q8", "q16", "delta": small ones, for ``samples.Decoder``.
-        Args: vehicles: whether the single vehicles are in it, for ``agents=True``.
+        Args: vehicles: whether the single vehicles are in it, for ``agents=True``. speeds: whether ``v`` is,
+            speed on each street in % of its free speed, and ``moved``, vehicle-metres since the start.
         Raises: ValueError: another format, or there are no vehicles.
         """
         if format not in FORMATS:
             raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
         inside = self.engine.vehicles.clip(0.0)
-        more = {"vehicles": packed(self.vehicles(), self.town.length)} if vehicles else {}
+        more = self._more(vehicles or "vehicles" in self.tells, speeds or "speeds" in self.tells)
         timestamp = (START + timedelta(seconds=self.time)).isoformat()
         if format == "legacy":
             counts = inside.round(2).tolist()
@@ -213,6 +220,15 @@ class Simulator(Operated):
             raise ValueError("vehicles: there are flows only; Simulator(…, agents=True) has vehicles")
         return self.agents.vehicles(self.time)
 
+    def _more(self, vehicles: bool, speeds: bool) -> dict[str, Any]:
+        """What samples have only where it is asked for."""
+        more: dict[str, Any] = {}
+        if vehicles:
+            more["vehicles"] = packed(self.vehicles(), self.town.length)
+        if speeds:
+            more |= {"v": speeds_of(self.engine), "moved": moved(self.engine, self.town)}
+        return more
+
     def forget_key(self) -> None:
         """Let the next ``delta`` sample be a key frame: somebody has come who has none."""
         self._packed().forget_key()
@@ -225,11 +241,13 @@ class Simulator(Operated):
     def map(self) -> dict[str, Any]:
         """What samples leave out because it never changes: the streets, in the samples' order, and units."""
         low, high = self.town.bounds()
+        rush = rush_hours(self.demand)
         return {
             "name": self.name,
-            "units": {"n": "vehicles", "k": "vehicles/m", "green": "1: green", "time": "s", "points": "m"},
+            "units": UNITS,
             "k_jam": self.town.jam_density,
             "bounds": [*low, *high],
+            **({} if rush is None else {"rush": rush}),
             "streets": self.town.describe(),
         }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from radiod.web.answers import NO_PATH, Request
+from radiod.web.packing import VARY, gzipped, takes_gzip, without_comments
 from radiod.web.routes import OTHER, Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -15,18 +16,20 @@ __all__ = ["PAGES", "Site", "WampPath", "page"]
 
 PAGES: Final = Path(__file__).parent / "pages"
 
+CLIENTS: Final = frozenset({"arrays.js", "radiod.js", "samples.js"})
+"""Files of ``clients/js``, which our pages run on, too."""
+
 Fields = tuple[tuple[str, str], ...]
 
 _FIELDS: Final[Fields] = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 
-SECURITY_FIELDS: Final[Fields] = (
-    (
-        "Content-Security-Policy",
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    ),
-    *_FIELDS,
+_POLICY: Final = (
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self'; "
+    "frame-ancestors {}; base-uri 'none'; form-action 'none'"
 )
+SECURITY_FIELDS: Final[Fields] = (("Content-Security-Policy", _POLICY.format("'none'")), *_FIELDS)
+EMBED_FIELDS: Final[Fields] = (("Content-Security-Policy", _POLICY.format("*")), *_FIELDS)
+"""Pages of others may show it: there is nothing on it that can be done by mistake."""
 
 ADMIN_FIELDS: Final[Fields] = (
     (
@@ -53,10 +56,14 @@ TYPES: Final = {
 def page(name: str, fields: Fields = SECURITY_FIELDS) -> Answer:
     """One of the pages' files, held in memory: there are few, and they are small.
 
-    It is asked for again each time: a new server may bring a new page.
+    It is asked for again each time: a new server may bring a new page. Scripts of the pages' own come without
+    comments; what is also handed out elsewhere, as it is there.
     """
     file = PAGES / name
-    return Answer(200, file.read_bytes(), TYPES[file.suffix], b"no-cache", fields)
+    content = file.read_bytes()
+    if file.suffix == ".js" and name not in CLIENTS:
+        content = without_comments(content)
+    return Answer(200, content, TYPES[file.suffix], b"no-cache", (*fields, VARY))
 
 
 class Page(Route):
@@ -64,10 +71,24 @@ class Page(Route):
 
     def __init__(self, name: str, fields: Fields = SECURITY_FIELDS) -> None:
         self._answer = page(name, fields)
+        self._packed = gzipped(self._answer)
 
     def get(self, request: Request) -> Outcome:
         """The file."""
-        return self._answer
+        return self._packed if takes_gzip(request.header(b"accept-encoding") or "") else self._answer
+
+
+class LivePage(Page):
+    """The live page; ``?embed``: for a frame in somebody else's page."""
+
+    def __init__(self) -> None:
+        super().__init__("index.html")
+        self._embedded = Page("index.html", EMBED_FIELDS)
+
+    def get(self, request: Request) -> Outcome:
+        """The page."""
+        names = (part.partition("=")[0] for part in request.target.query.split("&"))
+        return self._embedded.get(request) if "embed" in names else super().get(request)
 
 
 class AdminPage(Page):
@@ -128,7 +149,7 @@ class Site:
             page.label = "/static/{file}"
             page.is_for_operators = True
         self._leaves: dict[str, Route] = {
-            "/": Page("index.html"),
+            "/": LivePage(),
             "/admin": AdminPage("admin.html"),
             "*": WholeServer(),
             **files,

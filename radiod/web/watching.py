@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Collection
 from typing import Final
 
 from radiod.core.promises import Promise, chain
 from radiod.web.answers import NO_PATH, Request, credential
 from radiod.web.callers import Callers, UnknownCaller
+from radiod.web.packing import VARY, gzipped, takes_gzip
 from radiod.web.routes import Outcome, Route
 from radiod.wire.answer import Answer
 from radiod.wire.answers import json_answer
@@ -86,23 +86,10 @@ class Metrics(Route):
         return self._told(request)
 
     def _told(self, request: Request) -> Outcome:
-        is_zipped = _takes_gzip(request.header(b"accept-encoding") or "")
+        is_zipped = takes_gzip(request.header(b"accept-encoding") or "")
         return chain(self._read(), lambda text: _answer(text, is_zipped=is_zipped))
 
 
 def _answer(text: bytes, *, is_zipped: bool) -> Answer:
-    fields: tuple[tuple[str, str], ...] = (("Vary", "Accept-Encoding"),)
-    if is_zipped:
-        text = gzip.compress(text, GZIP_LEVEL, mtime=0)
-        fields = (*fields, ("Content-Encoding", "gzip"))
-    return Answer(200, text, CONTENT_TYPE, b"no-store", fields)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """What ``Accept-Encoding`` says of gzip (RFC 9110, 12.5.3); silence is no yes."""
-    weights: dict[str, str] = {}
-    for one in accepted.lower().split(","):
-        coding, _, weight = one.partition(";")
-        weights[coding.strip()] = weight.strip().removeprefix("q=").strip() or "1"
-    weight = weights.get("gzip", weights.get("*", "0"))
-    return weight.strip("0.") != ""
+    answer = Answer(200, text, CONTENT_TYPE, b"no-store", (VARY,))
+    return gzipped(answer, GZIP_LEVEL) if is_zipped else answer

@@ -12,6 +12,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ import requests
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -38,10 +42,16 @@ CONFIG = f"""
 endpoint = "tcp:PORT:interface=127.0.0.1"
 [realms.radio]
 anonymous = "listener"
+[realms.radio.roles.town]
+register = ["*"]
+[realms.radio.users.town]
+role = "town"
+ticket = "town-ticket"
 [realms.radio.keys.sample]
 key = "test-key"
 publish = ["*"]
 [realms.radio.channels.sample_net]
+history = {{ size = 500 }}
 [realms.radio.channels.plain]
 [realms.radio.channels."{EVIL}"]
 """
@@ -204,7 +214,7 @@ def radio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radio]:
         simulator = Program(
             *(sys.executable, "-m", "simulator"),
             *("--town", "grid:10x10", "--network", "sample_net", "--key", "test-key", "--speed", "20"),
-            *("--url", f"{radio.url}/publish"),
+            *("--url", f"{radio.url}/publish", "--vehicles"),
             directory=directory,
         )
         yield radio
@@ -444,3 +454,222 @@ def test_a_map_in_parts_is_put_together_and_each_street_has_its_own_jam(page: Pa
         assert page.find("#tip-density").text in (
             f"{per_km} per km, {share} % of jam" for share in (25, 100, 400)
         )
+
+
+def zoomed(page: Page) -> bool:
+    """Whether the map is nearer than the whole town."""
+    return str(page.find("#map").get_attribute("data-whole")) == "false"
+
+
+def test_the_map_is_zoomed_and_moved_by_keys_wheel_and_buttons(page: Page) -> None:
+    page.until_samples()
+    street_map = page.find("#map")
+    street_map.send_keys("+")
+    page.until(lambda: zoomed(page))
+    picture = page.picture()
+    street_map.send_keys(Keys.SHIFT + Keys.ARROW_LEFT)
+    page.until(lambda: page.picture() != picture)
+    street_map.send_keys("0")
+    page.until(lambda: not zoomed(page))
+    ActionChains(page.driver).scroll_from_origin(ScrollOrigin.from_element(street_map), 0, -200).perform()
+    page.until(lambda: zoomed(page))
+    page.find("#zoom-whole").click()
+    page.until(lambda: not zoomed(page))
+    page.find("#zoom-in").click()
+    page.until(lambda: zoomed(page))
+    ActionChains(page.driver).drag_and_drop_by_offset(street_map, 40, 30).perform()
+    # What was dragged was no click.
+    assert page.mark("pinned") == ""
+    street_map.send_keys("0")
+
+
+def test_fingers_pinch_and_tap(page: Page) -> None:
+    page.until_samples()
+    page.script("arguments[0].scrollIntoView()", page.find("#map"))
+    box = page.find("#map").rect
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 - page.script("return scrollY")
+
+    def touch(kind: str, *places: float) -> None:
+        points = [{"x": place, "y": y, "id": number} for number, place in enumerate(places)]
+        page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", x - 20, x + 20)
+    for apart in (40, 80, 120):
+        touch("touchMove", x - apart, x + apart)
+    touch("touchEnd")
+    page.until(lambda: zoomed(page))
+    assert page.mark("pinned") == ""
+    page.find("#map").send_keys("0", Keys.ARROW_RIGHT)
+    tip = page.find("#tip")
+    page.until(tip.is_displayed)
+    x = box["x"] + float(tip.value_of_css_property("left")[:-2])
+    y = box["y"] - page.script("return scrollY") + float(tip.value_of_css_property("top")[:-2])
+    street = page.find("#tip-street").text
+    touch("touchStart", x)
+    touch("touchEnd")
+    page.until_mark("pinned", street)
+    page.find("#street-close").click()
+    page.until_mark("pinned", "")
+
+
+def test_a_street_that_is_kept_shows_its_last_minutes(page: Page) -> None:
+    page.until_samples()
+    page.find("#map").send_keys(Keys.ARROW_RIGHT, Keys.ENTER)
+    page.until(lambda: page.mark("pinned"))
+    assert page.find("#street-name").text == page.mark("pinned")
+    assert page.find("#street-about").text == "500 m · 1 lane · 50 km/h when free"
+    page.until(lambda: re.fullmatch(r"[\d.,]+ per km", page.find("#street-density").text))
+    page.until(lambda: re.fullmatch(r"\d+ km/h", page.find("#street-speed").text))
+    page.until(lambda: re.fullmatch(r"Last [\d.]+ (s|min)", page.find("#street-span").text))
+    page.find("#map").send_keys(Keys.ESCAPE, Keys.ESCAPE)
+    page.until(lambda: not page.find("#street").is_displayed())
+
+
+def test_colours_mean_density_or_speed(page: Page) -> None:
+    page.until_samples()
+    page.find("#by-speed").click()
+    assert page.find("#legend-title").text == "Speed, % of free speed"
+    assert page.find("#by-speed").get_attribute("aria-pressed") == "true"
+    assert [tick.text for tick in page.driver.find_elements(By.CSS_SELECTOR, "#legend-ticks span")] == [
+        *("100", "75", "50", "25", "0")
+    ]
+    page.find("#by-density").click()
+    assert page.find("#legend-title").text == "Density, vehicles per km"
+
+
+def seconds(page: Page) -> int:
+    """What the town's clock shows."""
+    *_, hours, minutes, rest = re.findall(r"\d+", page.find("#clock").text)
+    return int(hours) * 3600 + int(minutes) * 60 + int(rest)
+
+
+def test_the_past_that_the_channel_keeps_can_be_wound_back_to(page: Page) -> None:
+    page.until(lambda: int(page.mark("remembered") or 0) > 0 and page.find("#play").is_displayed())
+    assert seconds(page) >= 6 * 3600
+    page.find("#map").send_keys(" ")
+    page.until_mark("timeline", "held")
+    now = seconds(page)
+    scrub = page.find("#scrub")
+    scrub.send_keys(Keys.ARROW_LEFT)
+    page.until(lambda: seconds(page) == now - 5)
+    scrub.send_keys(Keys.HOME)
+    page.until(lambda: seconds(page) < now - 5)
+    count = page.until_samples()
+    # It is held, whatever comes.
+    page.until_samples(more_than=count + 2)
+    assert seconds(page) < now - 5
+    page.find("#play").click()
+    page.until(lambda: page.mark("timeline") in ("behind", "live"))
+    page.find("#live").click() if page.mark("timeline") == "behind" else None
+    page.until_mark("timeline", "live")
+    page.until(lambda: seconds(page) > now)
+
+
+def test_a_stranger_is_told_what_this_is_and_when_it_is_rush_hour(page: Page, radio: Radio) -> None:
+    page.until_samples()
+    assert page.find("#what").text.startswith("A simulated town, live")
+    town = Simulator(Town.grid(2, 2), "small").map()
+    town["rush"] = {"day": 86_400, "hours": [[3600, 7200]]}
+    radio.publish("small.map", town, retain=True)
+    page.script("location.hash = 'small'")
+    page.until_mark("streets", "8")
+    moments = [
+        (3600, "rush hour", "07:00:00"),
+        (90_100, "rush hour", "day 2, 07:01:40"),
+        (7200, "", "08:00:00"),
+    ]
+    for time, told, shown in moments:
+        date = datetime(2026, 1, 1, 6, tzinfo=UTC) + timedelta(seconds=time)
+        radio.publish("small", {"time": time, "timestamp": date.isoformat(), "n": [1] * 8})
+        page.until(lambda shown=shown: page.find("#clock").text == shown)
+        assert page.find("#rush").text == told
+
+
+def test_controls_are_there_for_whom_the_server_lets_call_them(page: Page) -> None:
+    page.until_samples()
+    assert not page.find("#controls").is_displayed()
+    script = """
+      const done = arguments[0];
+      import("/static/radiod.js").then(async ({ Radio }) => {
+        globalThis.callee = new Radio("/ws", {authid: "town", ticket: "town-ticket"});
+        globalThis.calls = [];
+        await callee.connect();
+        const offer = (name, answer) =>
+          callee.register(`sample_net.control.${name}`, (...args) => {
+            calls.push([name, ...args]);
+            return answer;
+          });
+        await offer("state", { paused: false, speed: 7, time: 60, engine: "ltm" });
+        const others = ["pause", "resume", "speed", "close_street", "set_demand"];
+        for (const name of others) await offer(name, null);
+        done();
+      });
+    """
+    page.driver.execute_async_script(script)
+    page.until(lambda: page.find("#controls").is_displayed())
+    page.until(lambda: page.find("#control-speed").get_attribute("value") == "7")
+    page.find("#control-pause").click()
+    page.find("#map").send_keys(Keys.ARROW_RIGHT, Keys.ENTER)
+    page.until(lambda: page.find("#control-close").is_displayed())
+    page.find("#control-close").click()
+    page.until(lambda: "is closed" in page.find("#control-said").text)
+    page.find("#control-demand-form button").click()
+    street = page.mark("pinned")
+
+    def done() -> Any:
+        return [call for call in page.script("return calls") if call[0] != "state"]
+
+    page.until(lambda: len(done()) == 3)
+    assert done() == [
+        ["pause"],
+        ["close_street", street, 60, 660],
+        ["set_demand", street.split("-")[0], pytest.approx(1 / 6)],
+    ]
+    page.script("callee.close()")
+    page.until(lambda: not page.find("#controls").is_displayed())
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[str]:
+    """The address of another site, with pages of ours in ``tmp_path``."""
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_page_stands_in_a_page_of_another_site(
+    driver: webdriver.Chrome, radio: Radio, host: str, tmp_path: Path
+) -> None:
+    frame = '<iframe width="600" height="400" src="{}"></iframe>'
+    frames = frame.format(f"{radio.url}/?embed#sample_net") + frame.format(radio.url)
+    (tmp_path / "host.html").write_text(frames)
+    page = Page(driver).open(f"{host}/host.html")
+    page.driver.switch_to.frame(0)
+    page.until_mark("streets", "360")
+    page.until_samples()
+    assert page.find("#map").is_displayed()
+    for gone in (".bar", ".channels", ".side"):
+        assert not page.find(gone).is_displayed()
+    assert page.find("#whole-page").is_displayed()
+    assert page.script("return document.documentElement.scrollHeight") <= 400
+    page.driver.switch_to.default_content()
+    page.driver.switch_to.frame(1)
+    # The page with controls stands in no other.
+    assert page.driver.find_elements(By.CSS_SELECTOR, "#map") == []
+    page.driver.switch_to.default_content()
+
+
+@pytest.mark.parametrize("format_", ["q8", "delta"])
+def test_small_samples_are_seen_like_others(page: Page, radio: Radio, format_: str) -> None:
+    town = Simulator(Town.grid(4, 4), f"small_{format_}")
+    town.run(1500)
+    radio.publish(f"{town.name}.map", town.map(), retain=True)
+    page.script("location.hash = arguments[0]", town.name)
+    page.until_mark("streets", "48")
+    for _ in range(2):
+        town.next()
+        radio.publish(town.name, town.dump_state(format_))
+    page.until_samples(more_than=1)
+    assert float(page.mark("total")) == pytest.approx(town.stats()["inside"], rel=0.05)

@@ -213,9 +213,20 @@ def test_the_map_lists_the_streets_in_the_order_of_the_samples():
     streets = described.pop("streets")
     assert described == {
         "name": "town",
-        "units": {"n": "vehicles", "k": "vehicles/m", "green": "1: green", "time": "s", "points": "m"},
+        "units": {
+            "n": "vehicles",
+            "k": "vehicles/m",
+            "v": "% of free speed",
+            "green": "1: green",
+            "moved": "vehicle-metres",
+            "time": "s",
+            "points": "m",
+            "speed": "m/s",
+            "capacity": "vehicles/s",
+        },
         "k_jam": 0.125,
         "bounds": [0, 0, 600, 400],
+        "rush": {"day": 7200.0, "hours": described["rush"]["hours"]},
     }
     assert [entry["id"] for entry in streets] == list(simulator.town.street_ids)
     assert [entry["id"] for entry in streets] == list(simulator.dump_state("legacy")["state"])
@@ -226,6 +237,8 @@ def test_the_map_lists_the_streets_in_the_order_of_the_samples():
         "length_m": 200,
         "k_jam": 0.125,
         "lanes": 1,
+        "speed": 13.89,
+        "capacity": 0.55,
         "points": [[0, 400], [200, 400]],
     }
 

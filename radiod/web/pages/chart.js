@@ -42,6 +42,16 @@ export class Sparkline {
     this.#sheet.draw();
   }
 
+  /** Put older points before those that are there. @param {Point[]} points oldest first */
+  prepend(points) {
+    const first = this.#points[0]?.at ?? Infinity;
+    const last = this.#points.at(-1)?.at ?? 0;
+    const older = points.filter((point) => point.at < first && last - point.at < SPAN_MS);
+    const every = Math.ceil(older.length / MOST_POINTS) || 1;
+    this.#points = [...older.filter((_, at) => at % every === 0), ...this.#points].slice(-MOST_POINTS);
+    this.#sheet.draw();
+  }
+
   /** Forget everything. */
   clear() {
     this.#points = [];

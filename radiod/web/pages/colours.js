@@ -91,3 +91,8 @@ export function level(share) {
 export function gradient(colours) {
   return `linear-gradient(to right, ${colours.join(", ")})`;
 }
+
+/** The index in a scale of a speed over the free speed: the slower, the farther on. @param {number} share */
+export function slowness(share) {
+  return Math.min(LEVELS - 1, Math.max(0, Math.floor((1 - share) * LEVELS)));
+}

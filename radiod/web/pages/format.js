@@ -40,3 +40,21 @@ export function roundStep(size) {
   const power = 10 ** Math.floor(Math.log10(size));
   return power * ([1, 2, 2.5, 5].find((step) => step * power >= size * 0.999) ?? 10);
 }
+
+/** A street's length. @param {number} metres */
+export function length(metres) {
+  return metres < 1000 ? `${whole.format(metres)} m` : `${fine.format(metres / 1000)} km`;
+}
+
+/**
+ * The time of day in a town: what its date says where it has one, else seconds since its midnight.
+ *
+ * @param {number | null} time simulated seconds since the start
+ * @param {number | null} date milliseconds, as the town's clock shows it in UTC
+ */
+export function timeOfDay(time, date) {
+  if (date === null) return time === null ? "–" : clock(time);
+  const day = Math.floor(date / 86_400_000) * 86_400;
+  const first = time === null ? day : Math.floor((date / 1000 - time) / 86_400) * 86_400;
+  return clock(date / 1000 - first);
+}

@@ -1,17 +1,26 @@
 /** The live page: wires the client, the list of channels and the station together. */
 
 import { ChannelList } from "./channels.js";
+import { Controls } from "./controls.js";
 import { OnAir, keepChecking } from "./onair.js";
 import { element, onTheme, reveal, write } from "./page.js";
 import { Radio, RadioError } from "./radiod.js";
 import { copies, snippets, tabbed } from "./snippets.js";
 import { Station } from "./station.js";
-import { Scout, Tuner } from "./tuner.js";
+import { Scout, Tuner, past } from "./tuner.js";
 
 /** How long, at the start, channels may take to show that they have a map before the first is taken as it is. */
 const SCOUT_MS = 400;
 
-const station = new Station();
+/** Whether we are a part of somebody else's page: then the map is all there is. */
+const isEmbedded = new URLSearchParams(location.search).has("embed");
+document.documentElement.dataset.embed = String(isEmbedded);
+
+const station = new Station({
+  past: (channel, position, most) => past(radio, channel, position, most),
+  pinned: (street) => controls.pin(street),
+  isEmbedded,
+});
 const onAir = new OnAir();
 /** Where the server is, which may be below a path of a proxy's. */
 const here = new URL(".", location.href);
@@ -30,9 +39,10 @@ const radio = new Radio(new URL("ws", here).href, {
 radio.addEventListener("error", (/** @type {any} */ event) => event.error instanceof RadioError && event.preventDefault());
 const tuner = new Tuner(radio, {
   map: (map) => station.showMap(map),
-  data: (data) => station.showData(data),
+  data: (data, position) => station.showData(data, position),
   refused: (error) => station.refuse(`Cannot listen here: ${error.message}`),
 });
+const controls = new Controls(radio);
 const scout = new Scout(radio, (channel) => {
   scouting = false;
   tune(channel);
@@ -54,8 +64,10 @@ function tune(channel) {
   onAir.name(channel);
   channels.select(channel);
   tuner.tune(channel);
+  if (!isEmbedded) controls.tune(channel);
   const programs = snippets(here, channel);
   for (const [way, program] of Object.entries(programs)) write(`snippet-${way}`, program);
+  element("whole-page").href = `./#${encodeURIComponent(channel)}`;
   reveal(["listen"], []);
 }
 

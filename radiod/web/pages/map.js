@@ -1,204 +1,169 @@
-/**
- * The map: a town's streets, coloured by density, on a canvas.
- *
- * Draws at most once per animation frame, and streets of one colour in one stroke: O(streets) for a frame.
- */
+/** The map: a town's streets on a canvas, as near as one likes. Draws at most once per animation frame. */
 
-import { LEVELS, level, scale } from "./colours.js";
-import { layOut, nearest } from "./layout.js";
+import { Camera } from "./camera.js";
+import { Cars } from "./cars.js";
+import { scale } from "./colours.js";
+import { Gestures } from "./gestures.js";
+import { Layout } from "./layout.js";
+import { Painter } from "./painter.js";
 import { Sheet } from "./sheet.js";
 
-/** Streets narrower than this, in pixels, show no signals: they would hide the streets. */
-const SIGNALS_FROM = 2.4;
-
-/** @typedef {{mark: string, go: string, stop: string, paper: string}} Inks */
-
-/** Shows one town and its latest sample. */
+/** Shows one town and one of its samples. */
 export class TownMap {
   #canvas;
   #sheet;
   #on;
-  /** @type {import("./town.js").Town | null} */ #town = null;
-  /** @type {import("./town.js").Sample | null} */ #sample = null;
-  /** @type {import("./layout.js").Layout | null} */ #layout = null;
-  /** @type {string[]} */ #colours = [];
-  /** @type {Inks} */ #inks = { mark: "", go: "", stop: "", paper: "" };
-  #pointed = -1;
+  #camera = new Camera();
+  #gestures;
+  /** @type {Layout | null} */ #layout = null;
+  /** @type {Painter | null} */ #painter = null;
+  /** @type {Cars | null} */ #cars = null;
+  /** @type {import("./painter.js").Look} */ #look = { sample: null, mode: "density", pointed: -1, pinned: -1 };
+  /** @type {"light" | "dark"} */ #theme = "light";
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {{pointed: (street: number, x: number, y: number) => void, placed: (signals: boolean) => void}} on
-   *   pointed: at a street, by its place in the list, -1: none; x, y: where to say something about it, in
-   *   pixels of the canvas. placed: at a size that has room for signals, or not
+   * @param {{pointed: (street: number, x: number, y: number) => void, pinned: (street: number) => void,
+   *   placed: (signals: boolean, cars: boolean) => void}} on
+   *   pointed, pinned: a street, by its place in the list, -1: none; x, y: where to say something about it, in
+   *   pixels of the canvas. placed: so near that there is room for signals, or for vehicles, or not
+   * @param {boolean} needsKey the wheel zooms only with Ctrl
    */
-  constructor(canvas, on) {
+  constructor(canvas, on, needsKey = false) {
     this.#canvas = canvas;
     this.#on = on;
     this.#sheet = new Sheet(canvas, { placed: () => this.#place(), paint: (pen) => this.#paint(pen) });
-    canvas.addEventListener("pointermove", (event) => this.#pointAt(event));
-    canvas.addEventListener("pointerdown", (event) => this.#pointAt(event));
-    canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.#point(-1));
-    canvas.addEventListener("blur", () => this.#point(-1));
-    canvas.addEventListener("keydown", (event) => this.#step(event));
+    const at = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ within) =>
+      this.#layout?.nearest(this.#camera, x, y, within) ?? -1;
+    const heard = {
+      moved: () => this.#moved(),
+      pointed: (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ within) => this.#point(at(x, y, within)),
+      tapped: (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ within) => this.pin(at(x, y, within)),
+      left: () => this.#point(-1),
+      walked: (/** @type {number} */ by) => this.#walk(by),
+      chosen: () => this.pin(this.#look.pointed),
+      escaped: () => (this.#look.pointed >= 0 ? this.#point(-1) : this.pin(-1)),
+    };
+    this.#gestures = new Gestures(canvas, this.#camera, heard, needsKey);
   }
 
   /** @param {import("./town.js").Town | null} town */
   show(town) {
-    this.#town = town;
-    this.#sample = null;
+    this.#layout = town && new Layout(town);
+    this.#painter = town && new Painter(town, /** @type {Layout} */ (this.#layout), this.#camera);
+    this.#cars = town && new Cars(town);
+    this.#look.sample = null;
     this.#point(-1);
-    this.#place();
+    this.pin(-1);
+    if (town) this.#camera.show(town.box);
+    this.dress(this.#theme);
+    this.whole();
   }
 
   /** @param {import("./town.js").Sample} sample of the town being shown */
   update(sample) {
-    this.#sample = sample;
+    this.#look.sample = sample;
+    this.#cars?.add(sample.cars, performance.now());
     this.#sheet.draw();
-    if (this.#pointed >= 0) this.#tell();
+    if (this.#look.pointed >= 0) this.#tell();
+  }
+
+  /** @param {"density" | "speed"} mode what colours mean */
+  colourBy(mode) {
+    this.#look.mode = mode;
+    this.#sheet.draw();
+  }
+
+  /** Zoom at the middle. @param {number} by */
+  zoom(by) {
+    this.#gestures.zoom(by);
+  }
+
+  /** Show the whole town. */
+  whole() {
+    this.#gestures.whole();
+  }
+
+  /** Keep a street marked. @param {number} street by its place in the list; -1: none */
+  pin(street) {
+    if (street === this.#look.pinned) return;
+    this.#look.pinned = street;
+    this.#on.pinned(street);
+    this.#sheet.draw();
   }
 
   /** Take the theme's colours; call again when it changes. @param {"light" | "dark"} theme */
   dress(theme) {
+    this.#theme = theme;
     const style = getComputedStyle(this.#canvas);
     const ink = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-    this.#colours = scale(theme);
-    this.#inks = {
-      mark: ink("--ink"),
-      go: ink("--go"),
-      stop: ink("--stop"),
-      paper: ink("--paper"),
-    };
+    if (this.#painter) {
+      this.#painter.colours = scale(theme);
+      this.#painter.inks = { mark: ink("--ink"), go: ink("--go"), stop: ink("--stop"), paper: ink("--paper"), car: ink("--car") };
+    }
     this.#sheet.draw();
   }
 
   #place() {
-    const { width, height } = this.#sheet;
-    this.#layout = this.#town && width > 0 ? layOut(this.#town, width, height) : null;
-    if (this.#layout) this.#on.placed(this.#layout.width >= SIGNALS_FROM);
+    this.#camera.place(this.#sheet.width, this.#sheet.height);
+    this.#moved();
+  }
+
+  #moved() {
+    if (this.#painter) this.#on.placed(this.#painter.hasSignals, this.#painter.hasCars);
+    if (this.#look.pointed >= 0) this.#tell();
     this.#sheet.draw();
   }
 
   /** @param {CanvasRenderingContext2D} pen */
   #paint(pen) {
-    const layout = this.#layout;
-    if (layout === null) return;
-    pen.lineJoin = "round";
-    pen.lineCap = layout.width >= SIGNALS_FROM ? "round" : "butt";
-    for (const [at, streets] of this.#byColour().entries()) {
-      if (streets.length > 0) this.#stroke(pen, streets, this.#colours[at], layout.width);
-    }
-    if (this.#pointed >= 0) this.#highlight(pen);
-    if (layout.width >= SIGNALS_FROM && this.#sample) this.#signals(pen, this.#sample);
+    if (this.#painter === null || this.#layout === null || this.#sheet.width === 0) return;
+    const now = performance.now();
+    const hasCars = this.#painter.hasCars && this.#look.sample?.cars;
+    const cars = hasCars ? /** @type {Cars} */ (this.#cars).places(this.#layout, this.#camera, now) : null;
+    this.#painter.paint(pen, this.#look, cars);
+    if (hasCars && this.#cars?.isMoving(now)) this.#sheet.draw();
   }
 
-  /** Streets by the colour they have now, emptiest first so that jams lie on top. */
-  #byColour() {
-    /** @type {number[][]} */
-    const groups = Array.from({ length: LEVELS }, () => []);
-    const share = this.#sample?.share;
-    const lines = /** @type {import("./layout.js").Layout} */ (this.#layout).lines;
-    for (let street = 0; street < lines.length; street++) {
-      if (lines[street].length > 0) groups[level(share?.[street] ?? 0)].push(street);
-    }
-    return groups;
-  }
-
-  /** @param {CanvasRenderingContext2D} pen @param {number[]} streets @param {string} colour @param {number} width */
-  #stroke(pen, streets, colour, width) {
-    const lines = /** @type {import("./layout.js").Layout} */ (this.#layout).lines;
-    pen.strokeStyle = colour;
-    pen.lineWidth = width;
-    pen.beginPath();
-    for (const street of streets) {
-      const line = lines[street];
-      pen.moveTo(line[0], line[1]);
-      for (let at = 2; at < line.length; at += 2) pen.lineTo(line[at], line[at + 1]);
-    }
-    pen.stroke();
-  }
-
-  /** @param {CanvasRenderingContext2D} pen */
-  #highlight(pen) {
-    const layout = /** @type {import("./layout.js").Layout} */ (this.#layout);
-    const colour = this.#colours[level(this.#sample?.share[this.#pointed] ?? 0)];
-    this.#stroke(pen, [this.#pointed], this.#inks.mark, layout.width + 5);
-    this.#stroke(pen, [this.#pointed], this.#inks.paper, layout.width + 2);
-    this.#stroke(pen, [this.#pointed], colour, layout.width);
-  }
-
-  /**
-   * A dot where traffic may go, a bar across the street where it must stop.
-   *
-   * @param {CanvasRenderingContext2D} pen
-   * @param {import("./town.js").Sample} sample
-   */
-  #signals(pen, sample) {
-    const layout = /** @type {import("./layout.js").Layout} */ (this.#layout);
-    const dots = new Path2D();
-    const bars = new Path2D();
-    const size = layout.width * 0.42;
-    for (const [street, line] of layout.lines.entries()) {
-      if (line.length < 4 || sample.green[street] === 2) continue;
-      const [x, y] = [line[line.length - 2], line[line.length - 1]];
-      if (sample.green[street] === 1) {
-        dots.moveTo(x + size, y);
-        dots.arc(x, y, size, 0, 2 * Math.PI);
-        continue;
-      }
-      const [dx, dy] = [x - line[line.length - 4], y - line[line.length - 3]];
-      const across = (layout.width * 0.62) / (Math.hypot(dx, dy) || 1);
-      bars.moveTo(x - dy * across, y + dx * across);
-      bars.lineTo(x + dy * across, y - dx * across);
-    }
-    this.#ink(pen, dots, bars, layout.width);
-  }
-
-  /** @param {CanvasRenderingContext2D} pen @param {Path2D} dots @param {Path2D} bars @param {number} width */
-  #ink(pen, dots, bars, width) {
-    const thick = Math.max(1.2, width * 0.34);
-    pen.lineCap = "round";
-    pen.strokeStyle = this.#inks.paper;
-    pen.lineWidth = thick + 2;
-    pen.stroke(bars);
-    pen.lineWidth = 2;
-    pen.stroke(dots);
-    pen.fillStyle = this.#inks.go;
-    pen.fill(dots);
-    pen.strokeStyle = this.#inks.stop;
-    pen.lineWidth = thick;
-    pen.stroke(bars);
-  }
-
-  /** @param {PointerEvent} event */
-  #pointAt(event) {
-    if (this.#layout === null) return;
-    const within = event.pointerType === "touch" ? 24 : 12;
-    this.#point(nearest(this.#layout, event.offsetX, event.offsetY, within));
-  }
-
-  /** Arrow keys walk from street to street. @param {KeyboardEvent} event */
-  #step(event) {
-    const count = this.#layout?.lines.length ?? 0;
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") this.#point(-1);
-    if (by === undefined || count === 0) return;
-    event.preventDefault();
-    const from = this.#pointed < 0 && by < 0 ? 0 : this.#pointed;
+  /** Arrow keys walk from street to street. @param {number} by */
+  #walk(by) {
+    const count = this.#layout?.count ?? 0;
+    if (count === 0) return;
+    const { pointed, pinned } = this.#look;
+    const from = pointed >= 0 ? pointed : pinned >= 0 ? pinned : by < 0 ? 0 : -1;
     this.#point((from + by + count) % count);
+    this.#follow();
+  }
+
+  /** Bring the street that is pointed at into view. */
+  #follow() {
+    const place = this.#middle(this.#look.pointed);
+    if (place === null) return;
+    const { width, height } = this.#camera;
+    if (place.x >= 0 && place.y >= 0 && place.x <= width && place.y <= height) return;
+    this.#camera.pan(width / 2 - place.x, height / 2 - place.y);
+    this.#moved();
   }
 
   /** @param {number} street */
   #point(street) {
-    if (street === this.#pointed) return;
-    this.#pointed = street;
+    if (street === this.#look.pointed) return;
+    this.#look.pointed = street;
     this.#tell();
     this.#sheet.draw();
   }
 
+  /** Between a street's ends, on the screen. @param {number} street */
+  #middle(street) {
+    const size = this.#layout && street >= 0 ? this.#layout.trace(street, this.#camera) : 0;
+    if (size === 0) return null;
+    const { line } = /** @type {Layout} */ (this.#layout);
+    return { x: (line[0] + line[size - 2]) / 2, y: (line[1] + line[size - 1]) / 2, top: Math.min(line[1], line[size - 1]) };
+  }
+
   #tell() {
-    const line = this.#layout?.lines[this.#pointed];
-    if (!line?.length) return this.#on.pointed(-1, 0, 0);
-    const [endX, endY] = [line[line.length - 2], line[line.length - 1]];
-    this.#on.pointed(this.#pointed, (line[0] + endX) / 2, Math.min(line[1], endY));
+    const place = this.#middle(this.#look.pointed);
+    if (place === null) return this.#on.pointed(-1, 0, 0);
+    this.#on.pointed(this.#look.pointed, place.x, Math.max(place.top, 0));
   }
 }

@@ -1,4 +1,4 @@
-/** How to listen from elsewhere: three short programs with this server's address and the channel filled in. */
+/** How to listen from elsewhere: short programs with this server's address and the channel filled in. */
 
 /** A channel's name as one segment of a path, safe inside quotes of a shell too. @param {string} channel */
 function segment(channel) {
@@ -8,7 +8,7 @@ function segment(channel) {
 /**
  * @param {URL} place where the server is; its path ends with a slash
  * @param {string} channel
- * @returns {Record<"curl" | "browser" | "python", string>}
+ * @returns {Record<"curl" | "browser" | "python" | "page", string>}
  */
 export function snippets(place, channel) {
   const path = `${place.host}${place.pathname}listen/${segment(channel)}`;
@@ -29,6 +29,8 @@ radio = urlopen(Request(url, headers=sse))
 for line in radio:
     if line.startswith(b"data:"):
         print(json.loads(line[5:]))`,
+    page: `<iframe title="${channel.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`)}" width="100%" height="480"
+  src="${http}://${place.host}${place.pathname}?embed#${segment(channel)}"></iframe>`,
   };
 }
 

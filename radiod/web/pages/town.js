@@ -7,16 +7,28 @@
 import { isDictionary } from "./data.js";
 
 const MOST_STREETS = 100_000;
+/** The critical density over that of a jam, of streets whose capacity nobody told. */
+const CRITICAL = 0.32;
+const MOST_RUSHES = 48;
 
 /**
- * @typedef {{id: string, length: number, jam: number, twin: boolean, points: number[]}} Street metres; jam:
- *   vehicles per metre; points: x, y, x, y, ...; twin: another street leads back, so this one keeps to its right
- * @typedef {{name: string, jam: number, mixed: boolean, streets: Street[],
- *   box: [number, number, number, number]}} Town
- *   jam: vehicles per metre, the largest of any street; mixed: streets differ in theirs
- * @typedef {{time: number | null, vehicles: Float64Array, share: Float64Array, green: Uint8Array,
- *   total: number}} Sample
- *   per street: vehicles, density over its own jam density, 1 where the signal at its end is green, 2 where unknown
+ * @typedef {{id: string, from: string, length: number, jam: number, critical: number, lanes: number,
+ *   speed: number | null, twin: boolean, points: number[]}} Street
+ *   metres; jam: vehicles per metre, of all lanes; critical: where queues begin, as a share of jam; speed: free,
+ *   m/s; points: x, y, x, y, ...; twin: another street leads back, so this one keeps to its right
+ * @typedef {{name: string, jam: number, mixed: boolean, streets: Street[], lanes: number,
+ *   rush: {day: number, hours: [number, number][]} | null, box: [number, number, number, number]}} Town
+ *   jam: vehicles per metre, the largest of any street; mixed: streets differ in theirs; lanes: metres of them;
+ *   rush: when many want to drive: simulated seconds since the beginning of each `day`
+ * @typedef {{id: ArrayLike<number>, street: ArrayLike<number>, at: ArrayLike<number>}} Vehicles
+ *   per vehicle: its number, its street's place in the list, how much of that lies behind it, 0..1
+ * @typedef {{time: number | null, date: number | null, vehicles: Float32Array, share: Float32Array,
+ *   speed: Float32Array, green: Uint8Array, queue: Float32Array | null, cars: Vehicles | null, total: number,
+ *   moved: number | null, flow: number, isMeasured: boolean}} Sample
+ *   per street: vehicles, density over its own jam density, speed over its free speed, 1 where the signal at its end
+ *   is green, 2 where unknown, metres of queue from its end. date: the town's clock, milliseconds; moved:
+ *   vehicle-metres since the start; flow: vehicles per second and lane, from densities; isMeasured: speeds came
+ *   with the sample, and are not those of steady traffic of the same density
  */
 
 /** @param {unknown} value @param {number} fallback */
@@ -43,7 +55,8 @@ export function readTown(value) {
   if (!Number.isFinite(box[0])) return null;
   const jam = streets.reduce((most, street) => Math.max(most, street.jam), 0);
   const mixed = streets.some((street) => street.jam !== jam);
-  return { name: String(value.name ?? ""), jam, mixed, streets, box };
+  const lanes = streets.reduce((sum, street) => sum + street.length * street.lanes, 0);
+  return { name: String(value.name ?? ""), jam, mixed, streets, lanes, rush: readRush(value.rush), box };
 }
 
 /**
@@ -58,9 +71,34 @@ function readStreet(street, usual, twin) {
       points.push(point[0], point[1]);
     }
   }
-  const id = String(street?.id ?? "");
   const jam = positive(street?.k_jam, usual);
-  return { id, length: positive(street?.length_m, 1), jam, twin, points: points.length >= 4 ? points : [] };
+  const speed = positive(street?.speed, 0);
+  const critical = speed ? positive(street?.capacity, 0) / speed / jam : 0;
+  return {
+    id: String(street?.id ?? ""),
+    from: String(street?.from ?? ""),
+    length: positive(street?.length_m, 1),
+    jam,
+    critical: critical > 0 && critical < 1 ? critical : CRITICAL,
+    lanes: positive(street?.lanes, 1),
+    speed: speed || null,
+    twin,
+    points: points.length >= 4 ? points : [],
+  };
+}
+
+/** @param {unknown} value @returns {Town["rush"]} */
+function readRush(value) {
+  if (!isDictionary(value) || !Array.isArray(value.hours)) return null;
+  const isSpan = (/** @type {any} */ hours) => Array.isArray(hours) && hours.length === 2 && hours.every(Number.isFinite);
+  return { day: positive(value.day, 86_400), hours: value.hours.filter(isSpan).slice(0, MOST_RUSHES) };
+}
+
+/** Whether many want to drive. @param {Town} town @param {Sample} sample */
+export function isRush({ rush }, { time }) {
+  if (rush === null || time === null) return false;
+  const now = time % rush.day;
+  return rush.hours.some(([begin, end]) => begin <= now && now < end);
 }
 
 /**
@@ -75,22 +113,46 @@ export function readSample(town, value) {
   const count = town.streets.length;
   const perStreet = [value.n, value.k].filter((list) => list !== undefined && list !== null);
   if (perStreet.length === 0 || perStreet.some((list) => list.length !== count)) return null;
+  // As the town's own clocks show it, wherever it lies.
+  const date = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(value.timestamp) ? Date.parse(`${value.timestamp.slice(0, 19)}Z`) : NaN;
   const sample = {
     time: Number.isFinite(value.time) ? value.time : null,
-    vehicles: new Float64Array(count),
-    share: new Float64Array(count),
-    green: new Uint8Array(count),
+    date: Number.isFinite(date) ? date : null,
+    vehicles: new Float32Array(count),
+    share: new Float32Array(count),
+    speed: new Float32Array(count),
+    green: new Uint8Array(count).fill(2),
+    queue: value.queue?.length === count ? Float32Array.from(value.queue, (metres) => positive(metres, 0)) : null,
+    cars: null,
     total: 0,
+    moved: Number.isFinite(value.moved) ? value.moved : null,
+    flow: 0,
+    isMeasured: value.v?.length === count,
   };
-  for (let street = 0; street < count; street++) {
-    const { length, jam } = town.streets[street];
-    const density = positive(value.k?.[street], 0);
-    const vehicles = positive(value.n?.[street], value.n ? 0 : density * length);
-    sample.vehicles[street] = vehicles;
-    sample.share[street] = (value.k ? density : vehicles / length) / jam;
-    const signal = value.green?.[street];
-    sample.green[street] = signal === 1 || signal === true ? 1 : signal === 0 || signal === false ? 0 : 2;
-    sample.total += vehicles;
-  }
+  fill(town, value, sample);
   return sample;
+}
+
+/** @param {Town} town @param {Record<string, any>} value @param {Sample} sample */
+function fill({ streets, lanes }, { n, k, v, green }, sample) {
+  for (let street = 0; street < streets.length; street++) {
+    const { length, jam, critical, speed } = streets[street];
+    const density = positive(k?.[street], 0);
+    const vehicles = positive(n?.[street], n ? 0 : density * length);
+    const share = (k ? density : vehicles / length) / jam;
+    const signal = green?.[street];
+    sample.vehicles[street] = vehicles;
+    sample.share[street] = share;
+    sample.speed[street] = sample.isMeasured ? Math.min(1, positive(v[street], 0) / 100) : steady(share, critical);
+    if (signal === 1 || signal === true) sample.green[street] = 1;
+    else if (signal === 0 || signal === false) sample.green[street] = 0;
+    sample.total += vehicles;
+    sample.flow += (vehicles * sample.speed[street] * (speed ?? 0)) / lanes;
+  }
+}
+
+/** Speed of steady traffic over free speed. @param {number} share of the jam density @param {number} critical */
+function steady(share, critical) {
+  if (share <= critical) return 1;
+  return Math.max(0, (critical * (1 - share)) / ((1 - critical) * share));
 }

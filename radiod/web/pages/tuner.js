@@ -11,6 +11,8 @@ import { isDictionary } from "./data.js";
 const RATE_SPAN_MS = 5_000;
 const MOST_SCOUTED = 20;
 const MOST_PARTS = 1000;
+/** Samples of the past in one answer. */
+const PAGE = 50;
 
 /** @param {string} channel */
 export function mapOf(channel) {
@@ -103,8 +105,9 @@ export class Tuner {
 
   /**
    * @param {import("./radiod.js").Radio} radio
-   * @param {{map: (map: unknown) => void, data: (data: unknown) => void, refused: (error: Error) => void}} on
-   *   map: only when it differs from the one before
+   * @param {{map: (map: unknown) => void, data: (data: unknown, position: string | null) => void,
+   *   refused: (error: Error) => void}} on
+   *   map: only when it differs from the one before; position: in the channel's history
    */
   constructor(radio, on) {
     this.#radio = radio;
@@ -121,7 +124,9 @@ export class Tuner {
     this.#channel = channel;
     const { signal } = this.#listening;
     const map = this.#radio.channel(mapOf(channel)).subscribe((sample) => this.#mapCame(sample), { retained: true, signal });
-    const data = this.#radio.channel(channel).subscribe((sample) => this.#on.data(dataOf(sample)), { signal });
+    const heard = (/** @type {import("./radiod.js").Sample} */ sample) => this.#on.data(dataOf(sample), sample.position);
+    // Where a channel keeps its past there is a picture at once.
+    const data = this.#radio.channel(channel).subscribe(heard, { signal, last: 1 });
     map.catch(() => {}); // Whoever may not see the map still hears the channel.
     data.catch((error) => signal.aborted || this.#on.refused(error));
   }
@@ -134,6 +139,34 @@ export class Tuner {
     this.#map = text;
     this.#parts.gather(this.#channel, map, this.#on.map);
   }
+}
+
+/**
+ * What a channel keeps from before a position, a page at a time.
+ *
+ * @param {import("./radiod.js").Radio} radio
+ * @param {string} channel
+ * @param {string} position
+ * @param {number} most samples
+ * @returns {Promise<{data: unknown, time: number}[]>} oldest first, and when each came (seconds since 1970); none:
+ *   it keeps none, or not for us
+ */
+export async function past(radio, channel, position, most) {
+  const [epoch, end] = [position.slice(0, position.lastIndexOf(":")), Number(position.slice(position.lastIndexOf(":") + 1))];
+  const found = [];
+  let after = `${epoch}:${Math.max(end - 1 - most, 0)}`;
+  try {
+    while (found.length < most) {
+      const page = await radio.channel(channel).history({ after, limit: PAGE });
+      const older = page.filter((sample) => Number(sample.position?.slice(epoch.length + 1)) < end);
+      found.push(...older.map((sample) => ({ data: dataOf(sample), time: sample.details.time })));
+      if (older.length < page.length || page.length === 0) break;
+      after = /** @type {string} */ (page[page.length - 1].position);
+    }
+  } catch {
+    // What came so far is the past that can be had.
+  }
+  return found;
 }
 
 /** Waits for the first of several channels to show a map. */
