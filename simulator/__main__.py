@@ -80,6 +80,7 @@ def source_of(options: argparse.Namespace) -> Simulator | Replay:
         options.seed,
         options.engine,
         dt=options.dt,
+        fast=options.fast,
         agents=options.vehicles,
     )
     if options.scenario is not None:

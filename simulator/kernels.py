@@ -6,6 +6,7 @@ that no bit differs: no reordered sums, nothing fused. Arrays are what ``compile
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,23 @@ from numba import njit
 
 from simulator.junctions import TINY
 
-__all__ = ["advance", "share", "total"]
+__all__ = ["advance", "kernel", "share", "total"]
 
 NEWEST, BEFORE, HERE, AFTER, BASE, STRIDE, SIZE, END = range(8)
 """Rows of a packed past's places."""
 
 
-@njit(cache=True, error_model="numpy")
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled when it is called first, and kept for the next start."""
+    try:
+        compiled: Callable[..., Any] = njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:
+        # There is no folder that may be written, as for a service without a home.
+        compiled = njit(error_model="numpy")(function)
+    return compiled
+
+
+@kernel
 def unpacked(graph: Any) -> Any:
     """The graph's arrays: one for each has its price at each call from Python, and so they come as few."""
     ratio, priority, indices, cuts, most = graph
@@ -38,7 +49,7 @@ def unpacked(graph: Any) -> Any:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def share(supply: Any, room: Any, flow: Any, into: Any, packed: Any) -> None:
     """``Junctions.share``: fill (F,) ``flow`` and ``into``, what each taker gets."""
     graph = unpacked(packed)
@@ -67,7 +78,7 @@ def share(supply: Any, room: Any, flow: Any, into: Any, packed: Any) -> None:
             flow[arm] = min(flow[arm], supply[arm])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _moves(arms: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, graph: Any) -> bool:
     """``Junctions._active`` of a junction. Returns: whether any feeder is."""
     exits, exit_begin = graph[4], graph[5]
@@ -79,7 +90,7 @@ def _moves(arms: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any,
     return moves
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _growth(
     arms: Any, ways: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, wanted: Any, graph: Any
 ) -> float:
@@ -100,7 +111,7 @@ def _growth(
     return grow if np.isfinite(grow) else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _is_open(arm: Any, room: Any, into: Any, exits: Any, exit_begin: Any) -> bool:
     for at in range(exit_begin[arm], exit_begin[arm + 1]):  # noqa: SIM110 - numba has no generators here
         if room[exits[at]] - into[exits[at]] <= TINY:
@@ -108,7 +119,7 @@ def _is_open(arm: Any, room: Any, into: Any, exits: Any, exit_begin: Any) -> boo
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _look_up(past: Any, steps: Any, earlier: Any, found: Any) -> None:
     """``Past.at``: fill (S,) ``found``. (0,) ``earlier``: not at all."""
     counts, places, parts, windows, thinned, lag = past
@@ -138,7 +149,7 @@ def _look_up(past: Any, steps: Any, earlier: Any, found: Any) -> None:
         found[street] = 0.0 if row < -1 else first * (1 - part) + second * part
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _record(past: Any, steps: Any, now: Any, begin: Any, end: Any) -> None:
     """``Past.record`` of step number ``steps``. (0,) ``begin`` and ``end``: all of it."""
     counts, places, _, windows, thinned, _ = past
@@ -166,7 +177,7 @@ def _record(past: Any, steps: Any, now: Any, begin: Any, end: Any) -> None:
         places[AFTER, street] = after - places[SIZE, street] if after >= places[END, street] else after
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _entering(flow: Any, into: Any, begin: Any, end: Any, packed: Any, late: Any, early: Any) -> None:
     """``LinkTransmission._entering``: fill (S,) ``late`` and ``early``."""
     graph = unpacked(packed)
@@ -183,7 +194,7 @@ def _entering(flow: Any, into: Any, begin: Any, end: Any, packed: Any, late: Any
         late[street], early[street] = first / weight, 1.0 - last / weight
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sending(come: Any, red: Any, green: Any, streets: Any, dt: Any, supply: Any) -> None:
     """Make of (S,) vehicles that have ``come`` to the end of each street those that could leave."""
     capacity, _, _, most = streets
@@ -196,7 +207,7 @@ def _sending(come: Any, red: Any, green: Any, streets: Any, dt: Any, supply: Any
         supply[street] = min(sends, capacity[street] * dt * green[street])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _eight(values: Any, begin: Any, end: Any) -> float:
     """The sum of at most 128 values as NumPy makes it: eight sums side by side."""
     total = 0.0
@@ -220,7 +231,7 @@ def _eight(values: Any, begin: Any, end: Any) -> float:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def total(values: Any) -> float:
     """The sum as NumPy makes it: of halves, and those of halves, until 128 values are left.
 
@@ -248,7 +259,7 @@ def total(values: Any) -> float:
         begins[depth], ends[depth], is_second[depth] = ends[depth], ends[depth - 1], True
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def advance(
     counts: Any, rates: Any, streets: Any, lights: Any, pasts: Any, junctions: Any, steps: Any, dt: Any
 ) -> Any:

@@ -17,7 +17,15 @@ __all__ = ["Usage", "key", "parse", "secret"]
 MAX_STEP: Final = 86400.0
 """Simulated seconds: a longer step between samples would not be interruptible in reasonable time."""
 
-TOWN: Final = {"town": "grid:10x10", "step": 5.0, "warm_up": 0.0, "seed": 0, "engine": "ltm", "dt": 1.0}
+TOWN: Final = {
+    "town": "grid:10x10",
+    "step": 5.0,
+    "warm_up": 0.0,
+    "seed": 0,
+    "engine": "ltm",
+    "dt": 1.0,
+    "fast": False,
+}
 """Of a town that is computed; a recording has its own."""
 
 URL: Final = "http://127.0.0.1:8080/publish"
@@ -56,6 +64,7 @@ def _town(group: Any) -> None:
     add("--units", help="of a tntp town: m|km|ft|mi,s|min|h")
     add("--scenario", type=Path, metavar="FILE", help="lights, green waves, closed streets (TOML)")
     add("--engine", choices=tuple(ENGINES), help="the model (ltm)")
+    add("--fast", action="store_true", default=None, help="compile its step; needs radiod[fast]")
     add("--dt", type=float, help="seconds of one step of the engine (1)")
     add("--seed", type=int, help="of demand and lights (0)")
     add("--warm-up", type=float, help="simulated seconds before the first sample (0)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -127,13 +128,15 @@ class Simulator(Operated):
         saving.save(self, path)
 
     @classmethod
-    def load(cls, path: Path, *, demand: Rates | None = None) -> Self:
+    def load(cls, path: Path, *, demand: Rates | None = None, fast: bool = False) -> Self:
         """A simulator that goes on where the one that was saved was, bit for bit.
 
-        Args: demand: in place of the saved one; needed where that was of your own kind, which no file holds.
+        Args:
+            demand: in place of the saved one; needed where that was of your own kind, which no file holds.
+            fast: whether the engine's step is compiled.
         Raises: TownError: the file cannot be read or is none; a line that begins with its path.
         """
-        return saving.load(cls, path, demand)
+        return saving.load(partial(cls, fast=fast), path, demand)
 
     def progress(self) -> dict[str, Any]:
         """How far it is, and what was set by hand; ready for JSON."""

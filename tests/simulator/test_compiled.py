@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.traffic import steps, traffic
 
-from simulator import Simulator, Town
+from simulator import Simulator, Town, kernels
 from simulator.compiled import COMPILED
 from simulator.engines import ENGINES
 from simulator.kernels import total
@@ -104,3 +104,24 @@ def test_sums_are_numpys():
     for count in (*range(300), 1023, 1024, 1025, 9800, 20_001, 100_003):
         values = random.lognormal(0, 5, count)
         assert total(values) == values.sum()
+
+
+def test_a_saved_simulator_goes_on_compiled(tmp_path):
+    one = Simulator(Town.grid(3, 3))
+    one.run(300)
+    one.save(tmp_path / "town.npz")
+    other = Simulator.load(tmp_path / "town.npz", fast=True)
+    assert type(other.engine) is COMPILED["ltm"]
+    one.run(300)
+    other.run(300)
+    assert same(one.engine, other.engine)
+
+
+def test_kernels_work_where_nothing_can_be_kept(monkeypatch):
+    def njit(*, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: (function, options)
+
+    monkeypatch.setattr(kernels, "njit", njit)
+    assert kernels.kernel(print) == (print, {"error_model": "numpy"})

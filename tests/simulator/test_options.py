@@ -35,6 +35,7 @@ def test_what_was_asked_for_stays():
         (["--wamp", "ws://a", "--key-file", "a"], "--key-file: of HTTP"),
         ([*FILE, "--town", "ring:3"], "--town: a recording has its own"),
         ([*FILE, "--warm-up", "5"], "--warm-up: a recording has its own"),
+        ([*FILE, "--fast"], "--fast: a recording has its own"),
         ([*FILE, "--units", "m,s"], "--units: a recording has its own"),
         ([*FILE, "--plot", "d"], "--plot: of a town; not with --replay"),
         (["--engine", "none"], "argument --engine: invalid choice: 'none'"),
