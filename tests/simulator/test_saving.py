@@ -11,7 +11,7 @@ import pytest
 
 from simulator import Simulator, Town, TownError
 from simulator.demand import Demand, DemandTable
-from simulator.simulation import ENGINES
+from simulator.engines import ENGINES
 
 
 def same(one, other):
