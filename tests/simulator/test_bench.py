@@ -1,5 +1,7 @@
 """The measuring itself: our side, and what a rival is asked to do."""
 
+import json
+
 import pytest
 
 from simulator import bench
@@ -47,13 +49,11 @@ def test_a_rival_gets_the_same_streets_two_phases_and_the_trips():
 @pytest.mark.parametrize("is_there", [True, False])
 def test_the_ratio_is_printed_where_there_is_a_rival(monkeypatch, capsys, is_there):
     def find(name):
-        if not is_there:
-            raise ModuleNotFoundError(name)
-        return Rival()
+        return Rival() if is_there else None
 
     monkeypatch.setattr(bench, "TOWNS", {3: (60.0, 100)})
     monkeypatch.setattr(bench, "WARM_UP", 5.0)
-    monkeypatch.setattr(bench.importlib, "import_module", find)
+    monkeypatch.setattr(bench, "_module", find)
     bench.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("24 streets, dt 1 s: ltm ")
@@ -61,6 +61,11 @@ def test_the_ratio_is_printed_where_there_is_a_rival(monkeypatch, capsys, is_the
     engines = ["ltm, compiled", "ctm", "ctm, compiled", "avg", "avg, compiled"]
     assert named == (["UXsim C++, dn 5", *engines] if is_there else ["ctm", "avg"])
     assert all(("as fast as UXsim" in line) is is_there for line in lines[2:])
+
+
+def test_packages_that_are_not_there_are_no_error():
+    assert bench._module("no_such_package") is None
+    assert bench._module("json") is json
 
 
 def test_vehicles_are_measured_when_they_are_asked_for(monkeypatch, capsys):
