@@ -18,10 +18,10 @@ CONTACT = {
 }
 
 SIM = ["numpy>=1.26"]
-# Pictures of a simulated town: python -m simulator --plot.
-PLOT = ["matplotlib>=3.8"]
 # A compiled step of the simulator: 200 MB.
 FAST = [*SIM, "numba>=0.61"]
+# Pictures of a simulated town: python -m simulator --plot.
+PLOT = ["matplotlib>=3.8"]
 # Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
 OTEL = ["opentelemetry-proto>=1.27"]
 TEST = [
@@ -139,8 +139,8 @@ setup(
     entry_points={"console_scripts": ["radiod = radiod.command:main", "radioctl = radiod.ctl.app:main"]},
     extras_require={
         "sim": SIM,
-        "plot": [*SIM, *PLOT],
         "fast": FAST,
+        "plot": [*SIM, *PLOT],
         "otel": OTEL,
         "dev": [*TEST, *FAST, *PLOT, *OTEL],
         "fuzz": ["atheris>=3.0"],

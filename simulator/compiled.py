@@ -34,17 +34,17 @@ class PackedJunctions(Junctions):
         # In the order of the sums over the feeders of a street.
         by_taker, source_begin = _grouped(self._to, self._takers)
         by_feeder, exit_begin = _grouped(self._from, self._feeders)
-        self.graph = (
-            self._ratio[by_taker],
-            self._priority,
-            self._from[by_taker].astype(np.uint32),
+        indices = (
+            self._from[by_taker],
             source_begin,
-            self._to[by_feeder].astype(np.uint32),
+            self._to[by_feeder],
             exit_begin,
             *_grouped(self._at, self._count),
             *_grouped(self._start, self._count),
-            self._rounds,
         )
+        cuts = np.concatenate([[0], np.cumsum([len(each) for each in indices])])
+        joined = np.concatenate(indices).astype(np.uint32)
+        self.graph = (self._ratio[by_taker], self._priority, joined, cuts, self._rounds)
 
     @property
     def exit_room(self) -> Floats:
@@ -58,11 +58,10 @@ class PackedJunctions(Junctions):
         return flow, into[: self._streets]
 
 
-def _grouped(keys: Ints, count: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+def _grouped(keys: Ints, count: int) -> tuple[Ints, Ints]:
     """The places of all keys, by key; and where those of each begin, and the last one's end."""
-    places = np.argsort(keys, kind="stable").astype(np.uint32)
-    begins = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))]).astype(np.uint32)
-    return places, begins
+    begins = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))])
+    return np.argsort(keys, kind="stable"), begins
 
 
 class PackedPast(Past):
@@ -89,14 +88,15 @@ class PackedPast(Past):
 
     def packed(self, has_window: bool) -> tuple[Any, ...]:
         """What the kernels need. Args: has_window: whether lights change within the step."""
-        if has_window and self._from is None:
-            self._from = np.zeros(len(self._counts), np.float32)
-            self._to = np.ones(len(self._counts), np.float32)
-        if self._packed is None or (has_window and not len(self._packed[3])):
-            none = np.empty(0, np.float32)
-            windows = (none, none) if self._from is None or self._to is None else (self._from, self._to)
-            thin = (self._thin, self._every, self._lag, self._rows)
-            self._packed = (self._counts, self._places, self._part, *windows, *thin)
+        if self._packed is None or (has_window and self._from is None):
+            windows = np.zeros((2, 0), np.float32)
+            if has_window or self._from is not None:
+                windows = np.zeros((2, len(self._counts)), np.float32)
+                windows[0] = 0.0 if self._from is None else self._from
+                windows[1] = 1.0 if self._to is None else self._to
+                self._from, self._to = windows
+            thin = np.array([self._thin, self._every, self._rows])
+            self._packed = (self._counts, self._places, self._part, windows, thin, self._lag)
         return self._packed
 
     @property
@@ -130,25 +130,22 @@ class FastLinkTransmission(LinkTransmission):
     def _run(
         self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None, red: Floats
     ) -> Floats:
-        arriving = rates * self._dt
-        if arriving.shape != self.waiting.shape:
-            arriving = np.broadcast_to(arriving, self.waiting.shape)
-        # Sums as NumPy makes them.
-        self.generated += float(np.add.reduce(arriving))
-        self.waiting += arriving
+        if rates.shape != self.waiting.shape:
+            rates = np.broadcast_to(rates, self.waiting.shape).copy()
         begin, end = (NONE, NONE) if window is None else window
         past = self._past_entered
-        flow, into = advance(
+        flow, came, gone = advance(
             (self.entered, self.left, self.waiting),
+            rates,
             (self.capacity, self.intake, self._town.storage, self._town.capacity),
             (green.astype(float, copy=False), begin, end, red),
             (past.packed(window is not None), self._past_left.packed(False)),
-            self._junctions.graph,
-            self._junctions.exit_room,
+            (self._junctions.graph, self._junctions.exit_room),
             past.steps,
             self._dt,
         )
-        self.gone += float(np.add.reduce(flow) - np.add.reduce(into))
+        self.generated += came
+        self.gone += gone
         past.count_step()
         self._past_left.count_step()
         passed: Floats = flow

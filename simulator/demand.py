@@ -97,10 +97,9 @@ class Demand:
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
-        turn = 2 * np.pi * (time / self._day + self._phase)
+        wave = np.sin(2 * np.pi * (time / self._day + self._phase))
         # Two humps a day, the second one lower.
-        hump = 0.5 - 0.5 * np.cos(2 * turn)
-        rise = hump * (0.85 - 0.15 * np.sin(turn))
+        rise = wave * wave * (0.85 - 0.15 * wave)
         return np.asarray(self._level * (self._low + (self._high - self._low) * rise))
 
 

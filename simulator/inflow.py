@@ -52,7 +52,11 @@ class Inflow:
         """The rates: what is no number would be one in every count from there on."""
         is_one_each = isinstance(rates, np.ndarray) and rates.shape == self._shape
         # Of what is no number, neither comparison is true.
-        if is_one_each and rates.min(initial=0.0) >= 0.0 and rates.max(initial=0.0) < np.inf:
+        if (
+            is_one_each
+            and np.minimum.reduce(rates, initial=0.0) >= 0.0
+            and np.maximum.reduce(rates, initial=0.0) < np.inf
+        ):
             return rates
         rates = numbers(f"demand: rates at {time:g} s", rates, 0.0)
         if len(rates) != self._shape[0]:

@@ -13,15 +13,35 @@ from numba import njit
 
 from simulator.junctions import TINY
 
-__all__ = ["advance", "share"]
+__all__ = ["advance", "share", "total"]
 
 NEWEST, BEFORE, HERE, AFTER, BASE, STRIDE, SIZE, END = range(8)
 """Rows of a packed past's places."""
 
 
 @njit(cache=True, error_model="numpy")
-def share(supply: Any, room: Any, flow: Any, into: Any, graph: Any) -> None:
+def unpacked(graph: Any) -> Any:
+    """The graph's arrays: one for each has its price at each call from Python, and so they come as few."""
+    ratio, priority, indices, cuts, most = graph
+    return (
+        ratio,
+        priority,
+        indices[cuts[0] : cuts[1]],
+        indices[cuts[1] : cuts[2]],
+        indices[cuts[2] : cuts[3]],
+        indices[cuts[3] : cuts[4]],
+        indices[cuts[4] : cuts[5]],
+        indices[cuts[5] : cuts[6]],
+        indices[cuts[6] : cuts[7]],
+        indices[cuts[7] : cuts[8]],
+        most,
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def share(supply: Any, room: Any, flow: Any, into: Any, packed: Any) -> None:
     """``Junctions.share``: fill (F,) ``flow`` and ``into``, what each taker gets."""
+    graph = unpacked(packed)
     feeders, feeder_begin, takers, taker_begin, most = graph[6:]
     active = np.zeros(len(supply), np.bool_)
     wanted = np.zeros(len(room))
@@ -91,8 +111,10 @@ def _is_open(arm: Any, room: Any, into: Any, exits: Any, exit_begin: Any) -> boo
 @njit(cache=True, error_model="numpy")
 def _look_up(past: Any, steps: Any, earlier: Any, found: Any) -> None:
     """``Past.at``: fill (S,) ``found``. (0,) ``earlier``: not at all."""
-    counts, places, parts, begins, ends, thin, every, lag, rows = past
-    is_earlier, has_windows = len(earlier) > 0, len(begins) > 0
+    counts, places, parts, windows, thinned, lag = past
+    is_earlier, has_windows = len(earlier) > 0, windows.shape[1] > 0
+    begins, ends = windows[0], windows[1]
+    thin, every, rows = thinned[0], thinned[1], thinned[2]
     for street in range(len(found)):
         here, after, part = places[HERE, street], places[AFTER, street], parts[street]
         if is_earlier:
@@ -119,8 +141,10 @@ def _look_up(past: Any, steps: Any, earlier: Any, found: Any) -> None:
 @njit(cache=True, error_model="numpy")
 def _record(past: Any, steps: Any, now: Any, begin: Any, end: Any) -> None:
     """``Past.record`` of step number ``steps``. (0,) ``begin`` and ``end``: all of it."""
-    counts, places, _, begins, ends, thin, every, _, _ = past
-    has_windows, has_window = len(begins) > 0, len(begin) > 0
+    counts, places, _, windows, thinned, _ = past
+    has_windows, has_window = windows.shape[1] > 0, len(begin) > 0
+    begins, ends = windows[0], windows[1]
+    thin, every = thinned[0], thinned[1]
     stays = np.zeros(len(now), np.bool_)
     for at in range(len(thin)):
         stays[thin[at]] = steps % every[at] != 0
@@ -143,8 +167,9 @@ def _record(past: Any, steps: Any, now: Any, begin: Any, end: Any) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _entering(flow: Any, into: Any, begin: Any, end: Any, graph: Any, late: Any, early: Any) -> None:
+def _entering(flow: Any, into: Any, begin: Any, end: Any, packed: Any, late: Any, early: Any) -> None:
     """``LinkTransmission._entering``: fill (S,) ``late`` and ``early``."""
+    graph = unpacked(packed)
     ratio, sources, source_begin = graph[0], graph[2], graph[3]
     streets = len(begin)
     for street in range(streets):
@@ -172,17 +197,71 @@ def _sending(come: Any, red: Any, green: Any, streets: Any, dt: Any, supply: Any
 
 
 @njit(cache=True, error_model="numpy")
+def _eight(values: Any, begin: Any, end: Any) -> float:
+    """The sum of at most 128 values as NumPy makes it: eight sums side by side."""
+    total = 0.0
+    rest = begin
+    if end - begin >= 8:
+        a, b, c, d = values[begin], values[begin + 1], values[begin + 2], values[begin + 3]
+        e, f, g, h = values[begin + 4], values[begin + 5], values[begin + 6], values[begin + 7]
+        rest = begin + 8
+        while rest + 8 <= end:
+            a, b, c, d = a + values[rest], b + values[rest + 1], c + values[rest + 2], d + values[rest + 3]
+            e, f, g, h = (
+                e + values[rest + 4],
+                f + values[rest + 5],
+                g + values[rest + 6],
+                h + values[rest + 7],
+            )
+            rest += 8
+        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for at in range(rest, end):
+        total += values[at]
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def total(values: Any) -> float:
+    """The sum as NumPy makes it: of halves, and those of halves, until 128 values are left.
+
+    With a stack of its own: numba's cache does not bear recursion.
+    """
+    begins, ends, firsts = np.zeros(64, np.int64), np.zeros(64, np.int64), np.zeros(64)
+    is_second = np.zeros(64, np.bool_)
+    ends[0], depth, result = len(values), 0, 0.0
+    while True:
+        count = ends[depth] - begins[depth]
+        while count > 128:
+            # Down to the first half.
+            half = count // 2 - count // 2 % 8
+            begins[depth + 1], ends[depth + 1] = begins[depth], begins[depth] + half
+            is_second[depth + 1] = False
+            depth += 1
+            count = half
+        result = _eight(values, begins[depth], ends[depth])
+        while depth > 0 and is_second[depth]:
+            result = firsts[depth] + result
+            depth -= 1
+        if depth == 0:
+            return float(result)
+        firsts[depth] = result
+        begins[depth], ends[depth], is_second[depth] = ends[depth], ends[depth - 1], True
+
+
+@njit(cache=True, error_model="numpy")
 def advance(
-    counts: Any, streets: Any, lights: Any, pasts: Any, graph: Any, exit_room: Any, steps: Any, dt: Any
+    counts: Any, rates: Any, streets: Any, lights: Any, pasts: Any, junctions: Any, steps: Any, dt: Any
 ) -> Any:
-    """A whole step, but for sums. Returns: (F,) what passed from each feeder, (S,) into each street."""
+    """A whole step. Returns: (F,) what passed from each feeder; vehicles that came; that left the town."""
     entered, left, waiting = counts
     green, begin, end, red = lights
     _, intake, storage, _ = streets
+    graph, exit_room = junctions
     number = len(left)
     supply, flow = np.empty(number + len(waiting)), np.empty(number + len(waiting))
     room, into = np.empty(number + len(exit_room)), np.empty(number + len(exit_room))
-    come = np.empty(number)
+    come, came = np.empty(number), rates * dt
+    waiting += came
     _look_up(pasts[0], steps, 1.0 - end, come)
     for street in range(number):
         come[street] -= left[street]
@@ -204,4 +283,4 @@ def advance(
         _entering(flow, into, begin, end, graph, late, early)
     _record(pasts[0], steps + 1, entered, late, early)
     _record(pasts[1], steps + 1, left, late[:0], early[:0])
-    return flow, into[:number]
+    return flow, total(came), total(flow) - total(into[:number])

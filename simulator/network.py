@@ -397,9 +397,7 @@ class Town:
         return np.array([float(f"{jam:.4g}") for jam in (self.storage / self.length).tolist()])
 
     def describe(self) -> list[dict[str, Any]]:
-        """The streets for a map: ids, ends, length in metres, jam density in vehicles/m, lanes, and the line
-        from end to end.
-        """
+        """The streets for a map: ids, ends, metres, jam density in vehicles/m, lanes, the line along."""
         points = [[_short(x), _short(y)] for x, y in self.positions.tolist()]
         return [
             {

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from simulator.samples import LEVELS
 
-__all__ = ["FORMATS", "Packing"]
+__all__ = ["FORMATS", "Packing", "array"]
 
 FORMATS: Final = ("dense", "legacy", *LEVELS)
 """All that ``dump_state`` knows."""
+
+DTYPES: Final = {1: "|u1", 2: "<u2", 4: "<u4"}
+"""Bytes of a number -> its type."""
 
 KEY_EVERY: Final = 11
 """Samples from key frame to key frame. A prime number: who hears every n-th sample hears key frames, too, for
@@ -46,10 +49,10 @@ class Packing:
         """
         dtype, most = LEVELS[format]
         levels = np.rint(density / self._jam * most).clip(0, most).astype(np.dtype(dtype))
-        lights = _array(np.packbits(green.astype(bool), bitorder="little"))
+        lights = array(np.packbits(green.astype(bool), bitorder="little"))
         if format == "delta":
             return {**head, **self._difference(head, levels), "green": lights}
-        return {**head, "format": format, "k": _array(levels), "green": lights}
+        return {**head, "format": format, "k": array(levels), "green": lights}
 
     def forget_key(self) -> None:
         """The next sample of ``delta`` is a key frame: somebody has come who has none."""
@@ -57,12 +60,12 @@ class Packing:
 
     def _difference(self, head: dict[str, Any], levels: NDArray[np.uint8]) -> dict[str, Any]:
         """To the last key frame, not to the last sample: those that get lost in between are not missed."""
-        whole = _array(levels)
+        whole = array(levels)
         if self._key is not None:
             time, key_levels, key = self._key
             # From 1: what is as old as the key frame is the key frame.
             if 0.0 < head["time"] - time < (KEY_EVERY - 0.5) * head["step"]:
-                difference = _array(levels - key_levels)
+                difference = array(levels - key_levels)
                 if len(difference["data"]) < len(whole["data"]):
                     return {"format": "delta", "key": key, "k": difference}
         key = f"{zlib.crc32(levels.tobytes()):08x}"
@@ -70,8 +73,8 @@ class Packing:
         return {"format": "q8", "key": key, "k": whole}
 
 
-def _array(values: NDArray[Any]) -> dict[str, Any]:
-    """As docs/arrays.md has it, for JSON; compressed where that is shorter."""
+def array(values: NDArray[Any]) -> dict[str, Any]:
+    """Unsigned integers as docs/arrays.md has them, for JSON; compressed where that is shorter."""
     raw = values.tobytes()
     # Densities are noise to a search for repetitions: their frequencies are what can be gained from.
     packing = zlib.compressobj(strategy=zlib.Z_FILTERED)
@@ -79,7 +82,7 @@ def _array(values: NDArray[Any]) -> dict[str, Any]:
     data, enc = (packed, "zlib") if len(packed) < len(raw) else (raw, "raw")
     return {
         "_nd": 1,
-        "dtype": LEVELS["q16"][0] if values.itemsize == 2 else LEVELS["q8"][0],
+        "dtype": DTYPES[values.itemsize],
         "shape": list(values.shape),
         "data": "\0" + base64.b64encode(data).decode(),
         "enc": enc,

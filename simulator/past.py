@@ -177,6 +177,15 @@ class Past:
         counts = np.interp(inside, ages, self._counts[place])
         return float((np.diff(inside) * (counts[1:] + counts[:-1])).sum() / 2)
 
+    def ago(self, streets: Ints, steps: Ints) -> Floats:
+        """The newest counts of some streets but so many whole steps; not of streets whose lag is thinned.
+
+        Args: streets: (V,). steps: (V,) from 0 to the street's lag, rounded up.
+        """
+        stride = self._stride[streets]
+        places = self._newest[streets] - steps * stride
+        return self._counts[np.where(places < self._base[streets], places + self._size[streets], places)]
+
     def _thinned(self, earlier: Floats | float) -> Floats:
         """The same of the thinned rings: place n is of the end of step n * every + every - 1."""
         place = (self._steps + 1 - self._lag - earlier + 1) / self._every - 1

@@ -80,6 +80,27 @@ class Decoder:
             "green": np.unpackbits(green, count=size, bitorder="little").tolist(),
         }
 
+    def vehicles(self, sample: dict[str, Any]) -> dict[str, NDArray[Any]] | None:
+        """The single vehicles of a sample of any format, street by street, the foremost first.
+
+        Returns: "id": (V,). "street": (V,) place among the map's streets. "at": (V,) metres from its
+            beginning, to a 65,535th of the street. None: the sample has none.
+        Raises: ValueError: they are not of this map.
+        """
+        vehicles = sample.get("vehicles")
+        if vehicles is None:
+            return None
+        if not isinstance(vehicles, dict):
+            raise ValueError("vehicles: no dictionary")
+        count = _elements("vehicles.count", vehicles.get("count"), "<u2", len(self._ids))
+        if (count > 1.01 * self._jam * self._length + 2).any():
+            raise ValueError("vehicles.count: more than fit on a street")
+        total = int(count.sum())
+        street = np.repeat(np.arange(len(self._ids)), count)
+        at = _elements("vehicles.at", vehicles.get("at"), "<u2", total)
+        id = _elements("vehicles.id", vehicles.get("id"), "<u4", total)
+        return {"id": id.astype(np.int64), "street": street, "at": at / 65535 * self._length[street]}
+
     def _dense(self, sample: dict[str, Any]) -> dict[str, Any]:
         for name in ("n", "k", "green"):
             values = sample.get(name)

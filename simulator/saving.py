@@ -127,6 +127,7 @@ def _load(make: Callable[..., S], file: Reader, demand: Rates | None) -> S:
     simulator.resume(header["progress"])
     for name, part in simulator.parts.items():
         room = SPARE + 4096 * len(town.street_ids) + 256 * int(min(town.storage.sum(), 1e6))
+        room += sum(array.nbytes for array in part.state().values())
         part.restore(file.group(f"part_{name}", room))
     return simulator
 

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Self
 
+from numpy.typing import NDArray
+
 from simulator import saving
+from simulator.agents import Agents, packed
 from simulator.demand import Demand, Rates
 from simulator.engine import Engine
 from simulator.engines import make_engine
@@ -33,6 +36,7 @@ class Simulator(Operated):
         dt: seconds of one engine step.
         engine: "ltm"; "ctm" with up to ``cells`` cells a street; "avg" with the lights' averages.
         fast: whether its step is compiled, with numba: the same numbers, sooner.
+        agents: whether there are single vehicles too.
     Attributes: ``name``, ``step``, ``time`` (simulated seconds), ``ratio`` ((M,) turning ratios now).
     Raises: ValueError: ``step`` is no multiple of ``dt``, no such engine. TownError: ``dt`` is too long
         for the town, signals or demand are none of this town's.
@@ -51,28 +55,31 @@ class Simulator(Operated):
         fast: bool = False,
         signals: Signals | None = None,
         demand: Rates | None = None,
+        agents: bool = False,
     ) -> None:
-        steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
-        if steps < 1 or abs(steps * dt - step) > 1e-9:
-            raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
+        steps = _steps_in(step, dt)
         self.name = name
         self.step = step
         self.town = town
         self.engine: Engine = make_engine(engine, town, dt, cells, fast=fast)
+        self.agents = Agents(town, dt, seed) if agents else None
         super().__init__(town, Signals.of(town, seed=seed) if signals is None else signals)
         self.demand: Rates = _demand_of(town, seed) if demand is None else demand
         self._dt = dt
         self._steps = steps
         self._ticks = 0
+        self._packing: Packing | None = None
         self.ratio = town.ratio
         self._row = -1
         self._inflow = Inflow(town)
         self._inflow.rates(self.demand, 0.0)
         self._travel_time = 0.0
         self.options = {"name": name, "step": step, "dt": dt, "engine": engine, "cells": cells}
+        self.options |= {"seed": seed, "agents": agents}
         self.parts: dict[str, saving.Part] = {"lights": Kept(self.lights), "incidents": Kept(self.incidents)}
+        if self.agents is not None:
+            self.parts["agents"] = self.agents
         self._watch = Watch()
-        self._packing: Packing | None = None
 
     @property
     def time(self) -> float:
@@ -87,9 +94,11 @@ class Simulator(Operated):
                 self._turn(self.town.turns)
             self.operate(self._dt, self.ratio)
             present = engine.generated - engine.gone
-            engine.advance(self.lights, self.time, self._inflow.rates(self.demand, self.time))
+            flow = engine.advance(self.lights, self.time, self._inflow.rates(self.demand, self.time))
             self._travel_time += (present + engine.generated - engine.gone) / 2 * self._dt
             self._ticks += 1
+            if self.agents is not None:
+                self.agents.follow(engine, flow, self.time)
         if self._watch.is_due(self.time):
             self._watch.look(self.time, self.town.street_ids, self._gridlocked())
 
@@ -159,33 +168,47 @@ class Simulator(Operated):
         self.next()
         return self.dump_state()
 
-    def dump_state(self, format: str = "dense") -> dict[str, Any]:
+    def dump_state(self, format: str = "dense", vehicles: bool = False) -> dict[str, Any]:
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
         where the light at the street's end is green.
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         "q8", "q16", "delta": small ones, for ``samples.Decoder``.
-        Raises: ValueError: another format.
+        Args: vehicles: whether the single vehicles are in it, for ``agents=True``.
+        Raises: ValueError: another format, or there are no vehicles.
         """
         if format not in FORMATS:
             raise ValueError(f"no format {format!r}; there are {', '.join(FORMATS)}")
-        vehicles = self.engine.vehicles.clip(0.0)
+        inside = self.engine.vehicles.clip(0.0)
+        more = {"vehicles": packed(self.vehicles(), self.town.length)} if vehicles else {}
         timestamp = (START + timedelta(seconds=self.time)).isoformat()
         if format == "legacy":
-            counts = vehicles.round(2).tolist()
-            return {"state": dict(zip(self.town.street_ids, counts, strict=True)), "timestamp": timestamp}
-        head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step}
-        density = (vehicles / self.town.length).round(5)
+            counts = inside.round(2).tolist()
+            state = dict(zip(self.town.street_ids, counts, strict=True))
+            return {"state": state, "timestamp": timestamp, **more}
+        head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
+        density = (inside / self.town.length).round(5)
         green = self.lights.green(self.time)
         if format != "dense":
             return self._packed().pack(format, head, density, green)
         return {
             **head,
-            "n": vehicles.round(2).tolist(),
+            "n": inside.round(2).tolist(),
             "k": density.tolist(),
             "green": green.astype(int).tolist(),
         }
+
+    def vehicles(self) -> dict[str, NDArray[Any]]:
+        """The single vehicles now, by id; for ``agents=True``.
+
+        Returns: "id": (V,), counted up from 0 as vehicles enter the town. "street": (V,) place in the town's
+            ``street_ids``. "at": (V,) metres from the street's beginning.
+        Raises: ValueError: there are none.
+        """
+        if self.agents is None:
+            raise ValueError("vehicles: there are flows only; Simulator(…, agents=True) has vehicles")
+        return self.agents.vehicles(self.time)
 
     def forget_key(self) -> None:
         """Let the next ``delta`` sample be a key frame: somebody has come who has none."""
@@ -241,6 +264,14 @@ class Simulator(Operated):
 
     def _gridlocked(self) -> list[int]:
         return gridlocked(self.town, self.engine.vehicles, self.engine.ratio)
+
+
+def _steps_in(step: float, dt: float) -> int:
+    """Steps of ``dt`` seconds in ``step``. Raises: ValueError: no whole number."""
+    steps = round(step / dt) if 0 < dt <= step < float("inf") else 0
+    if steps < 1 or abs(steps * dt - step) > 1e-9:
+        raise ValueError(f"step ({step} s) must be a multiple of dt ({dt} s)")
+    return steps
 
 
 def _demand_of(town: Town, seed: int) -> Rates:

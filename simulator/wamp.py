@@ -13,12 +13,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.serializer import JsonSerializer
 from autobahn.wamp.types import ComponentConfig, PublishOptions, RegisterOptions
 from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import deferLater
 
@@ -126,6 +127,17 @@ class Session(ApplicationSession):  # type: ignore[misc]
             super().onUserError(fail, msg)
 
 
+class Connection(WampWebSocketClientProtocol):  # type: ignore[misc]
+    """``lost``: why it ended, where the WebSocket has no word for it: a certificate that nobody trusts."""
+
+    lost = ""
+
+    def connectionLost(self, reason: Any) -> None:
+        if not reason.check(ConnectionDone, ConnectionLost):
+            self.lost = f"{reason.type.__name__}: {reason.value}"
+        super().connectionLost(reason)
+
+
 class Air:
     """Keeps a source on the air, over restarts of the server.
 
@@ -204,6 +216,7 @@ class Air:
             return sessions[-1]
 
         factory = WampWebSocketClientFactory(make, url=self._login.url, serializers=[JsonSerializer()])
+        factory.protocol = Connection
         factory.setProtocolOptions(
             openHandshakeTimeout=TIMEOUT, autoPingInterval=TIMEOUT, autoPingTimeout=TIMEOUT, tcpNoDelay=True
         )
@@ -216,7 +229,7 @@ class Air:
             self._session, self._is_open = None, False
             self._station.demand(False)
         told = sessions[-1].reason if sessions else ""
-        return told or str(protocol.wasNotCleanReason or "closed")
+        return told or protocol.lost or str(protocol.wasNotCleanReason or "closed")
 
     async def _leave(self) -> None:
         session = self._session

@@ -13,6 +13,7 @@ import requests
 from radiod_client import Radio
 from radiod_client.errors import CallError
 from support.running import free_port, program, radiod, wait_until
+from support.tls import certificate
 from websockets.sync.client import connect
 
 from simulator import Simulator, Town
@@ -78,12 +79,19 @@ class OnAir:
 
 
 @contextlib.contextmanager
-def on_air(server, folder, *arguments, ticket="a ticket", name=None):
+def on_air(server, folder, *arguments, ticket="a ticket", name=None, url=None):
     """A source on the air, by default with a name of its own."""
     name = name or f"town.n{next(NUMBERS)}"
     (folder / f"ticket-{name}").write_text(f"{ticket}\n")
     town = [] if "--replay" in arguments else ["--town", "grid:3x3"]
-    login = ["--wamp", server.ws, "--user", "generator", "--ticket-file", str(folder / f"ticket-{name}")]
+    login = [
+        "--wamp",
+        url or server.ws,
+        "--user",
+        "generator",
+        "--ticket-file",
+        str(folder / f"ticket-{name}"),
+    ]
     log = folder / f"log-{name}-{next(NUMBERS)}"
     command = [sys.executable, "-m", "simulator", "--network", name, *town, *login, *arguments]
     with program(command, log) as process:
@@ -197,19 +205,14 @@ def test_what_cannot_be_is_refused_as_wamp_says(radio, town, procedure, args, me
     assert raised.value.uri == "wamp.error.invalid_argument"
 
 
-def needs(name):
-    """Whether the simulator of this version can do it."""
-    return pytest.mark.skipif(not hasattr(Simulator, name), reason=f"no {name} yet")
-
-
 @pytest.mark.parametrize(
     ("procedure", "args"),
     [
-        pytest.param("set_demand", ["r0c0", 0.5], marks=needs("set_demand")),
-        pytest.param("set_demand", ["r0c0", None], marks=needs("set_demand")),
-        pytest.param("set_light", ["r0c1", 80, 5, {"r0c0-r0c1": [0, 30]}], marks=needs("set_light")),
-        pytest.param("close_street", ["r0c0-r0c1"], marks=needs("close_street")),
-        pytest.param("close_street", ["r0c0-r0c1", 90000, 90600.5], marks=needs("close_street")),
+        ("set_demand", ["r0c0", 0.5]),
+        ("set_demand", ["r0c0", None]),
+        ("set_light", ["r0c1", 80, 5, {"r0c0-r0c1": [0, 30]}]),
+        ("close_street", ["r0c0-r0c1"]),
+        ("close_street", ["r0c0-r0c1", 90000, 90600.5]),
     ],
 )
 def test_calls_change_the_town(radio, town, procedure, args):
@@ -219,13 +222,13 @@ def test_calls_change_the_town(radio, town, procedure, args):
 @pytest.mark.parametrize(
     ("procedure", "args", "message"),
     [
-        pytest.param("set_demand", ["nowhere", 1], "nowhere", marks=needs("set_demand")),
-        pytest.param("set_demand", ["r0c0", -1], ".", marks=needs("set_demand")),
-        pytest.param("set_light", ["nowhere", 60, 0, {}], "nowhere", marks=needs("set_light")),
-        pytest.param("set_light", ["r0c1", -5, 0, {}], ".", marks=needs("set_light")),
-        pytest.param("set_light", ["r0c1", 60, 0, {"x": [0, 9]}], "x", marks=needs("set_light")),
-        pytest.param("close_street", ["nowhere"], "nowhere", marks=needs("close_street")),
-        pytest.param("close_street", ["r0c0-r0c1", 50, 20], ".", marks=needs("close_street")),
+        ("set_demand", ["nowhere", 1], "nowhere"),
+        ("set_demand", ["r0c0", -1], "."),
+        ("set_light", ["nowhere", 60, 0, {}], "nowhere"),
+        ("set_light", ["r0c1", -5, 0, {}], "."),
+        ("set_light", ["r0c1", 60, 0, {"x": [0, 9]}], "x"),
+        ("close_street", ["nowhere"], "nowhere"),
+        ("close_street", ["r0c0-r0c1", 50, 20], "."),
     ],
 )
 def test_the_towns_own_refusals_are_wrong_arguments_too(radio, town, procedure, args, message):
@@ -310,6 +313,25 @@ def test_what_is_no_wamp_server_is_said(tmp_path):
             peer.close()
     assert "404" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_over_tls_the_certificate_counts(tmp_path, monkeypatch, is_trusted):
+    file, port = certificate(tmp_path), free_port()
+    endpoint = f"ssl:{port}:interface=127.0.0.1:privateKey={file}:certKey={file}"
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with (
+        radiod(tmp_path, CONFIG, None, "--listen", endpoint) as server,
+        Radio(server.url) as radio,
+        on_air(server, tmp_path, url=f"wss://localhost:{port}") as town,
+    ):
+        if is_trusted:
+            town.wait(lambda: town.state(radio) is not None)
+        else:
+            town.wait(lambda: "not connected (" in town.log.read_text())
+            assert "certificate verify failed" in town.log.read_text()
 
 
 # --- The article's generator

@@ -61,4 +61,19 @@ def test_the_ratio_is_printed_where_there_is_a_rival(monkeypatch, capsys, is_the
     engines = ["ltm, compiled", "ctm", "ctm, compiled", "avg", "avg, compiled"]
     assert named == (["UXsim C++, dn 5", *engines] if is_there else ["ctm", "avg"])
     assert all(("as fast as UXsim" in line) is is_there for line in lines[2:])
-    assert not is_there or "; ratio " in lines[1]
+
+
+def test_vehicles_are_measured_when_they_are_asked_for(monkeypatch, capsys):
+    found = []
+    monkeypatch.setattr(bench, "agents", lambda: found.append(1) or "a line")
+    monkeypatch.setattr(bench.sys, "argv", ["bench", "agents"])
+    bench.main()
+    assert capsys.readouterr().out == "a line\n"
+    assert found == [1]
+
+
+def test_a_line_about_vehicles_tells_how_many_and_how_fast():
+    line = bench.agents(2, 4, until=60.0, seconds=20.0)
+    assert line.startswith("32 streets, ")
+    assert "x real time" in line
+    assert "flows alone" in line

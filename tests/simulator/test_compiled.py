@@ -7,6 +7,7 @@ from support.traffic import steps, traffic
 from simulator import Simulator, Town
 from simulator.compiled import COMPILED
 from simulator.engines import ENGINES
+from simulator.kernels import total
 from simulator.network import Street
 
 NAMES = list(ENGINES)
@@ -96,3 +97,10 @@ def test_turns_capacities_and_intakes_change_between_steps(name):
             for step in range(150):
                 simulator.engine.advance(simulator.signals, step, np.full(len(town.origins), 0.3))
         assert same(one.engine, other.engine)
+
+
+def test_sums_are_numpys():
+    random = np.random.default_rng(4)
+    for count in (*range(300), 1023, 1024, 1025, 9800, 20_001, 100_003):
+        values = random.lognormal(0, 5, count)
+        assert total(values) == values.sum()

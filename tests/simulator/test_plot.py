@@ -60,7 +60,8 @@ def test_the_ring_lies_on_its_triangle(tmp_path, simulator):
 
 def test_a_long_run_keeps_so_many_points_and_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr("simulator.plot.MAX_MOMENTS", 20)
-    plotted = Plotted(Simulator(Town.grid(2, 2), step=60.0), tmp_path)
+    monkeypatch.setattr("simulator.plot.WINDOW", 1.0)
+    plotted = Plotted(Simulator(Town.grid(2, 2), step=1.0), tmp_path)
     for _ in range(200):
         plotted.next()
     assert 10 <= len(plotted._moments.all()) <= 20
