@@ -68,6 +68,25 @@ def test_every_engine_goes_on_bit_for_bit(tmp_path, engine):
     same(simulator, loaded)
 
 
+def test_all_that_can_be_set_goes_on_bit_for_bit(tmp_path):
+    simulator = Simulator(hours(), seed=2, agents=True)
+    simulator.run(300)
+    simulator.set_light("r1c1", 50.0, 5.0, {"r1c0-r1c1": (0.0, 20.0), "r0c1-r1c1": (25.0, 20.0)})
+    simulator.close_street("r1c1-r1c2", 350.0, 900.0)
+    simulator.set_capacity("r0c0-r0c1", 0.5)
+    simulator.set_demand("r0c0", 0.15)
+    simulator.run(100)
+    simulator.save(tmp_path / "town.npz")
+    loaded = Simulator.load(tmp_path / "town.npz")
+    for _ in range(3):
+        for name, array in simulator.vehicles().items():
+            assert (loaded.vehicles()[name] == array).all()
+        same(simulator, loaded)
+        simulator.run(350)
+        loaded.run(350)
+    assert len(simulator.vehicles()["id"])
+
+
 def test_a_file_is_the_old_one_until_it_is_whole(tmp_path, monkeypatch):
     simulator = Simulator(Town.grid(2, 2))
     path = tmp_path / "town.npz"
