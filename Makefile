@@ -173,7 +173,7 @@ $(COMPILED)/.ready: setup.py pyproject.toml release/backend.py compiling.py $(SO
 	@rm -rf $(COMPILED) dist
 	$(MAKE) wheel PYTHON=.venv-compiled/bin/python
 	.venv-compiled/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
-	.venv-compiled/bin/pip install --quiet --disable-pip-version-check "$$(echo $(CURDIR)/dist/*.whl)[dev]"
+	.venv-compiled/bin/pip install --quiet --disable-pip-version-check "$$(echo $(CURDIR)/dist/*.whl)[test]"
 	@mkdir -p $(COMPILED)
 	@ln -s "$$(cd dist && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod; print(*radiod.__path__)')" $(COMPILED)/radiod
 	@touch $@

@@ -55,6 +55,12 @@ TEST = [
     # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
     "cent>=5.2",
     "crossbarhttprequests>=0.1.6",
+    # The reference library that verifies webhooks.
+    "standardwebhooks>=1.0",
+]
+
+# What tests of clients and their examples need besides; none of it is of use to those of a server.
+CLIENTS = [
     # For clients/examples/django.
     "django>=5.2",
     # Recordings of the Python client's command as Parquet. (Its plots and the simulator's: PLOT.)
@@ -62,8 +68,6 @@ TEST = [
     # The notebook among the client's examples is run.
     "nbclient>=0.10",
     "ipykernel>=6.29",
-    # The reference library that verifies webhooks.
-    "standardwebhooks>=1.0",
 ]
 
 CLASSIFIERS = [
@@ -142,7 +146,8 @@ setup(
         "fast": FAST,
         "plot": [*SIM, *PLOT],
         "otel": OTEL,
-        "dev": [*TEST, *FAST, *PLOT, *OTEL],
+        "test": [*TEST, *SIM, *OTEL],
+        "dev": [*TEST, *CLIENTS, *FAST, *PLOT, *OTEL],
         "fuzz": ["atheris>=3.0"],
     },
 )
