@@ -24,8 +24,8 @@ PATIENCE = 6e6
 """Origins times arcs that are searched at most in each part; above, all trips take the first path."""
 
 LEAST = 1e-3
-"""Share of those who come to a node, or turn at a street's end: where fewer would go nobody does, since a turn
-that hardly anybody takes holds up a whole street all the same where it leads into a full one."""
+"""Share of those who come to a node, or turn at a street's end: where fewer would go nobody does, since a
+turn that hardly anybody takes holds up a whole street all the same where it leads into a full one."""
 
 Trips = Mapping[str, Mapping[str, float]]
 """Where they start -> where they end -> vehicles/s."""

@@ -47,6 +47,8 @@ class Saved(Protocol):
     parts: dict[str, Part]
 
     @property
+    def signals(self) -> Signals: ...
+    @property
     def options(self) -> Mapping[str, Any]: ...
     def progress(self) -> dict[str, Any]:
         """How far it is, and what was set by hand, ready for JSON."""
