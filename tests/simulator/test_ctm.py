@@ -207,7 +207,7 @@ def test_a_town_takes_the_time_of_the_link_transmission_model(town, level):
     def total(engine):
         simulator = Simulator(town, engine=engine, cells=20, demand=Demand.constant(rates))
         present = 0.0
-        while simulator.time < 1500:
+        while simulator.time < 900:
             simulator.next()
             present += simulator.engine.vehicles.sum() + simulator.engine.waiting.sum()
         return present

@@ -20,7 +20,7 @@ ENGINES = [LinkTransmission, CellTransmission, AveragedLights]
 
 @pytest.mark.parametrize("make", ENGINES)
 def test_every_invariant_holds_on_random_networks(make):
-    for seed in range(30):
+    for seed in range(20):
         check(traffic(np.random.default_rng(seed)), make)
 
 
