@@ -97,11 +97,11 @@ class Incidents:
         self._due = self._after(time, dt)
 
     def closed(self, time: float) -> list[str]:
-        """The streets that are closed at ``time``, seconds; in order."""
+        """The streets that are closed at ``time``, seconds, now or later; in order."""
         return self._where("open", time, lambda value: value < 1.0)
 
     def narrowed(self, time: float) -> dict[str, float]:
-        """Street -> share of its capacity that is left at ``time``, seconds."""
+        """Street -> share of its capacity that is left at ``time``, seconds, now or later."""
         ids = self._where("share", time, lambda value: value < 1.0)
         return {id: self._lines["share"][self._at[id]].mean(time, 1.0) for id in ids}
 

@@ -179,7 +179,7 @@ def towns(draw):
     return simulator
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(towns())
 def test_no_vehicle_is_lost_and_no_street_is_too_full(simulator):
     town, engine = simulator.town, simulator.engine
@@ -235,7 +235,7 @@ def test_uneven_demand_is_delayed_less_than_by_fixed_plans(kind):
         if rule:
             assert simulator.set_reactive(rule) == 12
         seconds = 0.0
-        while simulator.time < 1200:
+        while simulator.time < 900:
             simulator.next()
             seconds += simulator.engine.vehicles.sum() + simulator.engine.waiting.sum()
         return seconds - (simulator.engine.left * town.length / town.speed).sum()
