@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ KINDS: Final = "fiub?"
 
 BROKEN: Final = (
     *(zipfile.BadZipFile, zlib.error, ValueError, SyntaxError, EOFError),
-    *(OSError, NotImplementedError, RuntimeError),
+    *(OSError, NotImplementedError, RuntimeError, tokenize.TokenError),
 )
 """What a package of broken bytes raises."""
 

@@ -154,6 +154,12 @@ def _restore_engine(file: Reader, engine: Engine, town: Town) -> None:
     engine.restore(state)
     if (engine.left > engine.entered + 1e-6).any() or engine.left.min() < 0:
         raise file.fault("engine: more vehicles left a street than entered it")
+    inside = float(engine.vehicles.sum() + engine.waiting.sum())
+    lost = abs(engine.generated - engine.gone - inside)
+    if (engine.vehicles > town.storage + 1e-6).any() or engine.waiting.min(initial=0.0) < -1e-6:
+        raise file.fault("engine: more vehicles on a street than it holds, or fewer than none waiting")
+    if not lost <= 1e-6 * max(1.0, engine.generated):
+        raise file.fault("engine: vehicles are missing, or too many")
     engine.turn(file.floats("ratio/now", town.ratio.shape, 0.0, 1.0 + 1e-9))
 
 
