@@ -78,3 +78,14 @@ async function vehicles({ count, at, id }, streets) {
   if (end !== ids.length) throw new Error("not as many as are counted");
   return { id: ids, street, at: Float32Array.from(shares, (share) => share / 65535) };
 }
+
+/** About how many characters of JSON something took. @param {unknown} value @returns {number} */
+export function sizeOf(value) {
+  let packed = 0;
+  const text = JSON.stringify(value, (_, part) => {
+    if (!ArrayBuffer.isView(part)) return part;
+    packed += part.byteLength * 1.4; // It came as base64.
+    return 0;
+  });
+  return text.length + packed;
+}

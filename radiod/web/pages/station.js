@@ -9,7 +9,7 @@ import { ago, amount, count, rate, roundStep, timeOfDay } from "./format.js";
 import { TownMap } from "./map.js";
 import { element, reveal, theme, write } from "./page.js";
 import { densityAndFlow } from "./plot.js";
-import { Reader } from "./reading.js";
+import { Reader, sizeOf } from "./reading.js";
 import { MINUTES, StreetCard } from "./street.js";
 import { Timeline } from "./timeline.js";
 import { isRush, readTown } from "./town.js";
@@ -178,7 +178,7 @@ export class Station {
       if (reader !== this.#reader) return; // Another channel, or another map, came meanwhile.
       this.#fits = sample !== null;
       if (sample) this.#take(sample);
-      if (sample && position && !this.#isAsked) this.#remember(reader, position, JSON.stringify(value).length);
+      if (sample && position && !this.#isAsked) this.#remember(reader, position, sizeOf(value));
       this.#counted();
     });
   }
