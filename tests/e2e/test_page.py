@@ -585,6 +585,7 @@ def test_a_stranger_is_told_what_this_is_and_when_it_is_rush_hour(page: Page, ra
         assert page.find("#rush").text == told
 
 
+@pytest.mark.soak
 def test_controls_are_there_for_whom_the_server_lets_call_them(page: Page) -> None:
     page.until_samples()
     assert not page.find("#controls").is_displayed()
