@@ -30,14 +30,12 @@ SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' 
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
-COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features tests/e2e
-# Of what is around the server: pages, units, tools. It is no other for being compiled.
-AROUND := $(addprefix --ignore=tests/e2e/test_,admin_page.py benchmarks.py command.py debug.py howto.py log_formats.py logs.py page.py \
-    radioctl.py schemathesis.py sell.py service.py switches.py systemd.py watching.py)
-# Clients, which are the same whatever the server is built of; the contract plays each of them once.
-AROUND += $(addprefix --ignore=tests/e2e/test_,clients_page.py contract.py example_pages.py http_publisher.py javascript_client.py \
-    javascript_pages.py octave_client.py python_bad_input.py python_client.py python_client_tx.py python_examples.py python_install.py \
-    python_services.py python_services_tx.py python_soak.py python_writing.py r_client.py radio_command.py)
+# Of the tests end to end those that go through what is compiled, in each way that there is; pages, units, tools and clients
+# are no others for it.
+COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features \
+	$(addprefix tests/e2e/test_,autobahn_js.py autobahn_python.py buffers.py channels.py closing.py compression.py durable.py event_source.py \
+	fairness.py features_autobahn_python.py features_js.py http_sockets.py payloads.py restart.py rights.py slow_listeners.py state.py \
+	takeover.py tls.py twistd.py uploads.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -165,8 +163,7 @@ compiled: $(COMPILED)/.ready $(JS)/node_modules
 	@cd $(COMPILED) && rm -rf $(BESIDE) && cp -rl $(addprefix $(CURDIR)/,$(BESIDE)) .
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -c 'import radiod.core.build as b; assert b.BUILD == "compiled"'
 	cd $(COMPILED) && $(CURDIR)/.venv-compiled/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick \
-	    -m 'not soak and not interpreted' $(PYTEST_FLAGS) \
-	    $(AROUND) $(COMPILED_TESTS)
+	    -m 'not soak and not interpreted' $(PYTEST_FLAGS) $(COMPILED_TESTS)
 
 # The wheel, installed as users install it.
 $(COMPILED)/.ready: setup.py pyproject.toml release/backend.py compiling.py $(SOURCES) .venv-compiled/bin/python

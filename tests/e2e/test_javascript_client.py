@@ -154,6 +154,7 @@ def test_the_five_lines_of_the_readme(server, request, tmp_path, prefix):
             process.kill()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", KINDS[1:])
 @pytest.mark.parametrize(
     ("how", "kept", "gap"),

@@ -278,6 +278,7 @@ def test_calls_end_in_time_and_errors_of_procedures_are_told(server, radio, run)
     assert said == ["radiod:timeout", "radiod:refused"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("is_killed", "transport"), [(False, "file"), (True, "pipe")], ids=["SIGTERM", "kill -9"]
 )

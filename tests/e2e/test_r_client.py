@@ -210,6 +210,7 @@ def readers(radio, channel):
         return 0
 
 
+@pytest.mark.soak
 def test_the_package_is_checked_without_a_note(tmp_path, server, variables):
     profile = tmp_path / "profile"
     # A registry that has nothing: it would be asked for what is here.
@@ -251,6 +252,7 @@ def test_the_five_lines_of_the_readme(server, other, variables):
             process.kill()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("how", ["terminate", "kill"], ids=["SIGTERM", "kill -9"])
 def test_a_restart_misses_and_repeats_nothing(tmp_path, agent, how):
     """Behind kill -9 what was in memory is gone, and nobody can know what was missed: that is told, too."""
@@ -432,6 +434,7 @@ class Stalling:
             one.close()
 
 
+@pytest.mark.soak
 def test_a_line_that_is_dead_without_a_word_is_given_up(server, other, agent):
     with contextlib.closing(Stalling(server.port)) as proxy:
         listener = agent(f"http://127.0.0.1:{proxy.port}", silence=2)
