@@ -61,12 +61,7 @@ def read_folder(folder: Path) -> dict[str, Answer]:
     answers: dict[str, Answer] = {}
     held = 0
     for file in _files(root):
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise FolderError(f"{file}: {error.strerror}") from None
-        if len(content) > MOST_OF_ONE:
-            raise FolderError(f"{file}: it has more than {MOST_OF_ONE >> 20} MiB")
+        content = _read(file)
         held += len(content)
         if held > MOST_BYTES:
             raise FolderError(f"{folder}: its files have more than {MOST_BYTES >> 20} MiB")
@@ -84,10 +79,25 @@ def _moved(page: str) -> Answer:
     return Answer(308, fields=(("Location", page.split("/")[-2] + "/"),))
 
 
+def _read(file: Path) -> bytes:
+    """Never more than may be served, however large the file is."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_OF_ONE + 1)
+    except OSError as error:
+        raise FolderError(f"{file}: {error.strerror}") from None
+    if len(content) > MOST_OF_ONE:
+        raise FolderError(f"{file}: it has more than {MOST_OF_ONE >> 20} MiB")
+    return content
+
+
 def _files(root: Path) -> Iterator[Path]:
     count = 0
     for place, folders, names in os.walk(root, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for folder in folders:
+            if Path(place, folder).is_symlink():
+                raise FolderError(f"{Path(place, folder)}: a link to a folder is not followed")
         for name in sorted(names):
             file = Path(place, name)
             if name.startswith(".") or not file.is_file():

@@ -112,11 +112,16 @@ class TestRefused:
         (pages / "gone").symlink_to(pages / "nowhere")
         assert "/pages/gone" not in read_folder(pages)
 
+    def test_a_link_to_a_folder(self, pages):
+        (pages / "more").symlink_to(pages / "chat")
+        with pytest.raises(FolderError, match="more: a link to a folder is not followed"):
+            read_folder(pages)
+
     def test_a_file_that_cannot_be_read(self, pages, monkeypatch):
-        def refuse(file):
+        def refuse(file, mode):
             raise PermissionError(13, "Permission denied", str(file))
 
-        monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+        monkeypatch.setattr("pathlib.Path.open", refuse)
         with pytest.raises(FolderError, match=r"index\.html: Permission denied"):
             read_folder(pages)
 
@@ -133,6 +138,12 @@ class TestRefused:
     def test_too_large(self, pages, monkeypatch):
         monkeypatch.setattr(folder, "MOST_OF_ONE", 10)
         with pytest.raises(FolderError, match=r"index\.html: it has more than 0 MiB"):
+            read_folder(pages)
+
+    def test_no_more_is_read_than_can_be_served(self, pages):
+        with (pages / "huge").open("wb") as file:
+            file.truncate(1 << 40)
+        with pytest.raises(FolderError, match=r"huge: it has more than 1 MiB"):
             read_folder(pages)
 
     def test_is_told_with_the_key(self, tmp_path):
