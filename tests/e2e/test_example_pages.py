@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -225,8 +226,16 @@ def test_binding(example: Any, browser: Any, tmp_path: Path) -> None:
         for tab in (ann, anybody):
             tab.until("#notes input", "Elsewhere")
         assert Tab(browser, f"{server.url}/pages/").ready().text("#notes input") == "Elsewhere"
-    with sqlite3.connect(folder / "notes.sqlite") as database:
-        assert database.execute("SELECT count(*) FROM changes").fetchone() == (0,)
+        server.process.kill()
+        server.process.wait()
+        subprocess.run([*command, "--add", "Meanwhile", str(folder / "notes.sqlite")], check=True, env=PYTHON)
+        with radiod(folder, (folder / "radiod.toml").read_text(), server.port):
+            for tab in (ann, anybody):
+                tab.until("#notes input", "Elsewhere\nMeanwhile")
+            with contextlib.closing(sqlite3.connect(folder / "notes.sqlite")) as database:
+                left = "SELECT count(*) FROM changes"
+                # It goes on, and forgets what has been told.
+                wait_until(lambda: database.execute(left).fetchone() == (0,), process, log)
 
 
 class TestDjango:

@@ -5,11 +5,12 @@
 Each change of the table is published, whoever makes it: a page, through this service, or another program.
 """
 
+import contextlib
 import sqlite3
 import sys
 import time
 
-from radiod_client import Radio, Service, ServiceError, current_call
+from radiod_client import CallTimeout, Disconnected, Radio, Service, ServiceError, current_call
 
 FIELDS = ("id", "title", "text")
 """What is told. The table has more: who wrote a note is nobody's business."""
@@ -41,11 +42,13 @@ CREATE TRIGGER IF NOT EXISTS deleted AFTER DELETE ON notes
 """
 
 
+@contextlib.contextmanager
 def opened(path):
-    """A connection of the calling thread's own."""
-    database = sqlite3.connect(path, timeout=10)
-    database.executescript(SCHEMA)
-    return database
+    """A connection of the calling thread's own, and one transaction."""
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as database:
+        database.executescript(SCHEMA)
+        with database:
+            yield database
 
 
 def note(database, id):
@@ -110,7 +113,11 @@ def follow(database, channel):
     while True:
         changes = database.execute(CHANGES).fetchall()
         for place, action, id in changes:
-            channel.publish(told(database, action, id))
+            try:
+                channel.publish(told(database, action, id))
+            except (Disconnected, CallTimeout):
+                # Perhaps it was heard, perhaps not: it still stands there, and is told again.
+                break
             with database:
                 database.execute("DELETE FROM changes WHERE place = ?", (place,))
         if not changes:
@@ -118,8 +125,7 @@ def follow(database, channel):
 
 
 def main(url, path):
-    database = opened(path)
-    with Radio(url, authid="service", ticket="service-ticket") as radio:
+    with opened(path) as database, Radio(url, authid="service", ticket="service-ticket") as radio:
         radio.serve(Notes(path), "notes")
         print("serving", flush=True)
         follow(database, radio.channel("binding.notes"))

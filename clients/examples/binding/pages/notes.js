@@ -56,14 +56,26 @@ document.querySelector("#add").addEventListener("submit", (event) => {
   });
 });
 
-await radio.connect({ retry: true });
-// Changes first, then the list: of what changes in between, the change is the newer.
 const newer = new Set();
-await radio.channel("binding.notes").subscribe((sample) => {
+
+// The whole table. Of what changes meanwhile, the change is the newer.
+async function all() {
+  newer.clear();
+  const list = await notes.list();
+  const gone = new Set(rows.keys());
+  for (const data of list) {
+    gone.delete(data.id);
+    if (!newer.has(data.id)) changed({ data: { action: "create", pk: data.id, data } });
+  }
+  for (const pk of gone) if (!newer.has(pk)) changed({ data: { action: "delete", pk } });
+}
+
+await radio.connect({ retry: true });
+await radio.channel("binding.notes").subscribe(async (sample) => {
+  // Something was missed: the server was killed, say.
+  if (sample.gap) await attempt(all);
   newer.add(sample.data.pk);
   changed(sample);
 });
-for (const data of await notes.list()) {
-  if (!newer.has(data.id)) changed({ data: { action: "create", pk: data.id, data } });
-}
+await all();
 document.body.dataset.ready = "yes";
