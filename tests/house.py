@@ -29,6 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"core.channels"}),
     frozenset({"core.procedures"}),
     frozenset({"core.realm"}),
+    frozenset({"core.cluster"}),
 )
 """The core's packages, lowest first: each may import those below it, and nothing else of the core.
 

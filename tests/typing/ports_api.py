@@ -31,6 +31,7 @@ from radiod.core.access import memory, port, records
 from radiod.core.budgets import unfinished
 from radiod.core.channels import authority
 from radiod.core.channels import settings as channel_settings
+from radiod.core.cluster import peers, ports
 from radiod.core.delivery import flow, holdings, listeners, pacing
 from radiod.core.history import events, journal, room, topic_history
 from radiod.core.procedures import (
@@ -254,3 +255,52 @@ class Half:
 
 def half_a_meter() -> meter.Meter:
     return Half()  # type: ignore[return-value]
+
+
+# --- between nodes
+
+
+def buses_say_what_is_dropped(a: ports.Bus) -> ports.Bus:
+    assert_type(a.send("a.b", b""), bool)
+    a.send("a.b", "text")  # type: ignore[arg-type]
+    return a
+
+
+def records_have_numbers(in_a: ports.Streams) -> ports.Streams:
+    in_a.append("s", "a.b", b"", lambda outcome: None, expected=0)
+    in_a.append("s", "a.b", b"", lambda outcome: None, expected="0")  # type: ignore[arg-type]
+    in_a.append("s", "a.b", "text", lambda outcome: None)  # type: ignore[arg-type]
+    return in_a
+
+
+class Deaf:
+    """Uses a bus, and forgets that it may be down."""
+
+    def came(self, subject: str, reply: str, data: bytes) -> None: ...
+
+    def unreachable(self, reply: str) -> None: ...
+
+    def up(self) -> None: ...
+
+
+def deaf_users() -> ports.BusUser:
+    return Deaf()  # type: ignore[return-value]
+
+
+class Forgetful:
+    """Follows a stream, and takes no record."""
+
+
+def forgetful_users() -> ports.StreamUser:
+    return Forgetful()  # type: ignore[return-value]
+
+
+def forgetful_watchers() -> peers.PeerWatcher:
+    return Forgetful()  # type: ignore[return-value]
+
+
+def peers_are_numbers(all: peers.Peers) -> peers.Peers:
+    all.tell(1, "radio/calls", b"")
+    all.tell("a", "radio/calls", b"")  # type: ignore[arg-type]
+    assert_type(all.ask(1, "radio/calls", b"", 1.0), Promise[bytes])
+    return all

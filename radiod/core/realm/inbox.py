@@ -264,6 +264,8 @@ class Inbox:
             return
         if guarded.action is Action.CALL:
             self._wait(session, rest, lambda outcome: self._answer(session, message, outcome))
+        elif guarded.action is not Action.PUBLISH:
+            self._wait(session, rest, lambda outcome: self._finish(session, message, outcome))
         else:
             # Only the answer waits: the session goes on.
             rest.then(lambda outcome: self._acknowledge(session, message, outcome))
@@ -331,6 +333,15 @@ class Inbox:
             if isinstance(outcome, RadiodError):
                 raise outcome
             self._messages.result(session, message, outcome)
+        except RadiodError as refusal:
+            self._refuse(session, message, refusal)
+
+    def _finish(self, session: Session, message: Any, outcome: Callable[[], None] | RadiodError) -> None:
+        """Do what a SUBSCRIBE or REGISTER asks for, now that others have agreed to it."""
+        try:
+            if isinstance(outcome, RadiodError):
+                raise outcome
+            outcome()
         except RadiodError as refusal:
             self._refuse(session, message, refusal)
 

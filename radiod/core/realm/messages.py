@@ -5,6 +5,7 @@ A refusal is raised: ``inbox`` makes an ERROR of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from radiod.core.allowances import Allowance
@@ -98,8 +99,14 @@ class Messages:
         if message.options.acknowledge:
             self._outbox.send(session, Published(message.request, id))
 
-    def subscribe(self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict) -> None:
-        """SUBSCRIBE."""
+    def subscribe(
+        self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict
+    ) -> Promise[Callable[[], None]] | None:
+        """SUBSCRIBE; later: others are to agree first, and what comes then does it."""
+        self._subscribe(session, message)
+        return None
+
+    def _subscribe(self, session: Session, message: Subscribe) -> None:
         done = self._subscribers.subscribe(session, message.topic, message.options)
         self._outbox.send(session, Subscribed(message.request, done.subscription.id))
         if message.options.get_retained:
@@ -151,9 +158,15 @@ class Messages:
         if session.is_open:
             self._outbox.send(session, Result(message.request, {}), result)
 
-    def register(self, session: Session, message: Register, codec: Codec, verdict: Verdict) -> None:
-        """REGISTER."""
+    def register(
+        self, session: Session, message: Register, codec: Codec, verdict: Verdict
+    ) -> Promise[Callable[[], None]] | None:
+        """REGISTER; later: as ``subscribe``."""
         check_free(message.procedure)
+        self._register(session, message, verdict)
+        return None
+
+    def _register(self, session: Session, message: Register, verdict: Verdict) -> None:
         options = message.options
         if options.force_reregister:
             self._take_over(session, message, verdict)

@@ -120,7 +120,7 @@ class Realm:
         self.usage = Usage(self.ledger, self.totals)
         self.slices = Slices(clock, timers)
         self._make_pubsub()
-        self.dealer = Dealer(outbox, clock, timers, ids, limits, self.holdings)
+        self.dealer = self._make_dealer()
         self.router_calls = RouterCalls(self.dealer)
         self._make_channels(undeclared_topics)
         self._make_acts()
@@ -159,6 +159,9 @@ class Realm:
         max_topics = 1 if is_private else limits.max_channels
         histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
         return TopicSpace(broker, histories, self._ids, limits, self.statistics, self.tuned, self.recoveries)
+
+    def _make_dealer(self) -> Dealer:
+        return Dealer(self._outbox, self._clock, self._timers, self._ids, self.limits, self.holdings)
 
     def _make_channels(self, undeclared_topics: bool) -> None:
         clock, timers, ids, limits = self._clock, self._timers, self._ids, self.limits
@@ -269,6 +272,20 @@ class Realm:
             slices=self.slices,
         )
 
+    def _make_messages(self) -> Messages:
+        return Messages(
+            publications=self.publications,
+            subscribers=self.subscribers,
+            subscriptions=self.subscriptions,
+            dealer=self.dealer,
+            procedures=self.procedures,
+            departures=self.departures,
+            events=self.events,
+            outbox=self._outbox,
+            slices=self.slices,
+            max_nesting=self.limits.max_nesting,
+        )
+
     def _make_doors(self) -> None:
         self.procedures = self._make_procedures()
         self.gateway = Gateway(
@@ -285,20 +302,15 @@ class Realm:
             departures=self.departures,
         )
         self.management = self._make_management()
-        messages = Messages(
-            publications=self.publications,
-            subscribers=self.subscribers,
-            subscriptions=self.subscriptions,
-            dealer=self.dealer,
-            procedures=self.procedures,
-            departures=self.departures,
-            events=self.events,
-            outbox=self._outbox,
-            slices=self.slices,
-            max_nesting=self.limits.max_nesting,
-        )
+        messages = self._make_messages()
         self.inbox = Inbox(
-            messages, self.departures, self.dealer, self._outbox, self._clock, self.slices, self.bounds
+            messages,
+            self.departures,
+            self.dealer,
+            self._outbox,
+            self._clock,
+            self.slices,
+            self.bounds,
         )
         self.departures.on_leave = self.inbox.leave
         self.revision = Revision(
