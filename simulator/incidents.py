@@ -106,10 +106,10 @@ class Incidents:
         return {ids[at]: lines[at].mean(time, 1.0) for at in self._places("share", time)}
 
     def told(self, time: float) -> dict[str, list[Any]]:
-        """What samples tell of ``time``: ``closed``, places of streets; ``narrowed``, pairs of a place and the
-        share of the capacity that is left. Both only where there are any."""
-        shares = self._lines["share"]
-        narrowed = [[at, round(shares[at].mean(time, 1e-3), 3)] for at in self._places("share", time)]
+        """What samples tell of ``time``: ``closed``, places of streets; ``narrowed``, pairs of a place and
+        the share of the capacity that is left. Both only where there are any."""
+        lines = self._lines["share"]
+        narrowed = [[at, round(lines[at].mean(time, 1e-3), 3)] for at in self._places("share", time)]
         found: dict[str, list[Any]] = {"closed": self._places("open", time), "narrowed": narrowed}
         return {name: places for name, places in found.items() if places}
 
