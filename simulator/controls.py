@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from simulator.arguments import Invalid, flag, lists, number, optional, pair, phases_in, text, texts
 from simulator.pace import MAX_SPEED
+from simulator.reactive import RULES, TIMES, Rule
 from simulator.source import Source
 
 __all__ = ["Controls", "Invalid", "Running"]
 
-
-class Invalid(ValueError):
-    """An argument is wrong; the text says which, and how."""
+OF_A_TOWN = (
+    *("set_demand", "set_light", "set_phases", "set_reactive", "set_wave"),
+    *("close_street", "open_street", "set_capacity", "light"),
+)
+"""Those that only a source has that computes."""
 
 
 class Running(Protocol):
@@ -38,23 +41,21 @@ class Controls:
     def names(self) -> list[str]:
         """All that can be called."""
         own = ["pause", "resume", "speed", "state"]
-        return own + [
-            name for name in ("set_demand", "set_light", "close_street") if hasattr(self._source, name)
-        ]
+        return own + [name for name in OF_A_TOWN if hasattr(self._source, name)]
 
     def call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Do it. Returns: ``{paused, speed, time, engine}``. Raises: Invalid."""
-        method: Callable[..., None] = getattr(self, f"_{name}")
+        """Do it. Returns: ``{paused, speed, time, engine}``, and what else it tells. Raises: Invalid."""
+        method: Callable[..., dict[str, Any] | None] = getattr(self, f"_{name}")
         try:
             bound = inspect.signature(method).bind(*args, **kwargs)
         except TypeError as error:
             raise Invalid(f"{name}: {error}") from None
         try:
-            method(*bound.args, **bound.kwargs)
+            told = method(*bound.args, **bound.kwargs)
         except ValueError as error:
             # The simulator's own words, which begin with what they are about.
             raise Invalid(str(error)) from None
-        return self.state()
+        return {**self.state(), **(told or {})}
 
     def state(self) -> dict[str, Any]:
         """``paused``, ``speed`` (simulated seconds a second), ``time`` (simulated seconds), ``engine``."""
@@ -75,50 +76,80 @@ class Controls:
         pass
 
     def _speed(self, x: Any) -> None:
-        speed = _number("x", x)
+        speed = number("x", x)
         if not 0 < speed <= MAX_SPEED:
             raise Invalid(f"x: {speed:g} is not above 0 and at most {MAX_SPEED:g}")
         self._running.speed = speed
 
     def _set_demand(self, junction: Any, rate: Any) -> None:
-        vehicles = None if rate is None else _number("rate", rate)
-        self._do("set_demand", _text("junction", junction), vehicles)
+        self._do("set_demand", text("junction", junction), optional(number, "rate", rate))
+
+    # Lights.
 
     def _set_light(self, junction: Any, cycle: Any, offset: Any, greens: Any) -> None:
         if not isinstance(greens, dict):
             raise Invalid("greens: expected {street: [begin, seconds]}")
-        pairs = {_text("greens", street): _pair(street, pair) for street, pair in greens.items()}
-        plan = _number("cycle", cycle), _number("offset", offset)
-        self._do("set_light", _text("junction", junction), *plan, pairs)
+        pairs = {text("greens", street): pair(street, times) for street, times in greens.items()}
+        plan = number("cycle", cycle), number("offset", offset)
+        self._do("set_light", text("junction", junction), *plan, pairs)
 
-    def _close_street(self, id: Any, t0: Any = None, t1: Any = None) -> None:
-        times = [None if time is None else _number(name, time) for name, time in (("t0", t0), ("t1", t1))]
-        self._do("close_street", _text("id", id), *times)
+    def _set_phases(self, junction: Any, phases: Any, all_red: Any = 3.0, offset: Any = 0.0) -> None:
+        times = number("all_red", all_red), number("offset", offset)
+        self._do("set_phases", text("junction", junction), phases_in(phases), *times)
 
-    def _do(self, name: str, *args: Any) -> None:
+    def _set_reactive(
+        self,
+        junction: Any,
+        kind: Any,
+        min_green: Any = None,
+        max_green: Any = None,
+        all_red: Any = None,
+        phases: Any = None,
+    ) -> dict[str, Any]:
+        junctions = None if junction is None else [text("junction", junction)]
+        said = dict(zip(TIMES, (min_green, max_green, all_red), strict=True))
+        rule = _rule(text("kind", kind), {key: value for key, value in said.items() if value is not None})
+        if rule is None and phases is not None:
+            raise Invalid("kind: plan has no phases")
+        groups = optional(lists, "phases", phases)
+        return {"lights": self._do("set_reactive", rule, junctions, groups)}
+
+    def _set_wave(self, streets: Any, cycle: Any = None, both_ways: Any = False) -> dict[str, Any]:
+        along, seconds = texts("streets", streets), optional(number, "cycle", cycle)
+        return {"band": self._do("set_wave", along, seconds, flag("both_ways", both_ways))}
+
+    def _light(self, junction: Any) -> dict[str, Any]:
+        return {"light": self._do("light", text("junction", junction))}
+
+    # Streets.
+
+    def _close_street(self, id: Any, t0: Any = None, t1: Any = None, detour: Any = True) -> None:
+        self._do("close_street", text("id", id), *_times(t0, t1), detour=flag("detour", detour))
+
+    def _open_street(self, id: Any, t0: Any = None, t1: Any = None) -> None:
+        self._do("open_street", text("id", id), *_times(t0, t1))
+
+    def _set_capacity(self, id: Any, share: Any, t0: Any = None, t1: Any = None) -> None:
+        self._do("set_capacity", text("id", id), number("share", share), *_times(t0, t1))
+
+    def _do(self, name: str, *args: Any, **kwargs: Any) -> Any:
         try:
-            getattr(self._source, name)(*args)
+            return getattr(self._source, name)(*args, **kwargs)
         except KeyError as error:
             raise Invalid(f"{name}: there is no {error}") from None
 
 
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise Invalid(f"{name}: expected a text")
-    return value
+def _times(t0: Any, t1: Any) -> list[float | None]:
+    """From and until, where they are said."""
+    return [optional(number, name, time) for name, time in (("t0", t0), ("t1", t1))]
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Invalid(f"{name}: expected a number")
-    # No float is as large as some integers.
-    if abs(value) > 1e300 or not math.isfinite(value):
-        raise Invalid(f"{name}: expected a finite number")
-    return float(value)
-
-
-def _pair(street: Any, pair: Any) -> tuple[float, float]:
-    if not isinstance(pair, list | tuple) or len(pair) != 2:
-        raise Invalid(f"greens: of {street!r:.40}: expected [begin, seconds]")
-    begin, seconds = pair
-    return _number("greens", begin), _number("greens", seconds)
+def _rule(kind: str, times: dict[str, Any]) -> Rule | None:
+    """How a light is to react; None: by its plan. Raises: Invalid; TownError: its times cannot be."""
+    if kind == "plan":
+        for name in times:
+            raise Invalid(f"kind: plan has no {name}")
+        return None
+    if kind not in RULES:
+        raise Invalid(f"kind: there is no {kind!r:.40}; there are {', '.join(RULES)}, plan")
+    return RULES[kind](**{name: number(name, value) for name, value in times.items()})

@@ -7,7 +7,7 @@ has a share of its capacity at both ends; with a share of 0 nobody enters it, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,12 +98,20 @@ class Incidents:
 
     def closed(self, time: float) -> list[str]:
         """The streets that are closed at ``time``, seconds, now or later; in order."""
-        return self._where("open", time, lambda value: value < 1.0)
+        return [self._town.street_ids[at] for at in self._places("open", time)]
 
     def narrowed(self, time: float) -> dict[str, float]:
         """Street -> share of its capacity that is left at ``time``, seconds, now or later."""
-        ids = self._where("share", time, lambda value: value < 1.0)
-        return {id: self._lines["share"][self._at[id]].mean(time, 1.0) for id in ids}
+        lines, ids = self._lines["share"], self._town.street_ids
+        return {ids[at]: lines[at].mean(time, 1.0) for at in self._places("share", time)}
+
+    def told(self, time: float) -> dict[str, list[Any]]:
+        """What samples tell of ``time``: ``closed``, places of streets; ``narrowed``, pairs of a place and
+        the share of the capacity that is left. Both only where there are any."""
+        lines = self._lines["share"]
+        narrowed = [[at, round(lines[at].mean(time, 1e-3), 3)] for at in self._places("share", time)]
+        found: dict[str, list[Any]] = {"closed": self._places("open", time), "narrowed": narrowed}
+        return {name: places for name, places in found.items() if places}
 
     def dump(self) -> dict[str, Any]:
         """All that was said, ready for JSON."""
@@ -165,9 +173,10 @@ class Incidents:
             self._lines[kind] = {at: line for at, line in lines.items() if not line.is_usual}
         return max(due, time + dt) if due < time + dt else due
 
-    def _where(self, kind: str, time: float, holds: Callable[[float], bool]) -> list[str]:
+    def _places(self, kind: str, time: float) -> list[int]:
+        """The streets, in order, for which a timeline has less than its usual value."""
         lines = self._lines[kind]
-        return [self._town.street_ids[at] for at in sorted(lines) if holds(lines[at].mean(time, 1e-3))]
+        return [at for at in sorted(lines) if lines[at].mean(time, 1e-3) < KINDS[kind]]
 
 
 def _detours(town: Town, base: Floats, through: Floats) -> Floats:

@@ -71,6 +71,27 @@ class Lights:
             part[self._reactive.streets], red[self._reactive.streets] = self._reactive.during()[0], 0.0
         return part, red
 
+    def describe(self, junction: str) -> dict[str, Any]:
+        """A junction's light now, ready for JSON: ``{junction, kind, cycle, offset, greens}``.
+
+        ``kind`` is none, plan, or how it reacts; the rest is its plan, as ``set_plan`` takes it. The offset
+        is that of the first green. Raises: TownError: no such junction.
+        """
+        number = self._approaches.junction(junction)
+        cycles, begins, greens = self._plans.plans()
+        here = [at for at in self._approaches.of(number) if cycles[at] > 0]
+        cycle = max((float(cycles[at]) for at in here), default=0.0)
+        since = {at: float(begins[at] % cycle) for at in here if greens[at] > 0}
+        offset = min(since.values(), default=0.0)
+        times = {at: [round(begin - offset, 6), float(greens[at])] for at, begin in since.items()}
+        return {
+            "junction": junction,
+            "kind": self._reactive.kind(number) or ("plan" if here else "none"),
+            "cycle": cycle,
+            "offset": round(offset, 6),
+            "greens": {self._town.street_ids[at]: times[at] for at in times},
+        }
+
     def dump(self) -> dict[str, Any]:
         """Plans, and those that react, ready for JSON."""
         return {"plans": [each.tolist() for each in self._plans.plans()], "reactive": self._reactive.dump()}

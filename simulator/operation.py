@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,13 @@ class Operated:
         Raises: TownError: no such junction, or nothing there to choose from.
         """
         return self.lights.react(rule, self.time, junctions, phases)
+
+    def light(self, junction: str) -> dict[str, Any]:
+        """A junction's light now: ``{junction, kind, cycle, offset, greens}``, as ``set_light`` takes them.
+
+        ``kind`` is "none", "plan", "actuated" or "max-pressure". Raises: TownError: no such junction.
+        """
+        return self.lights.describe(junction)
 
     def set_wave(self, streets: Sequence[str], cycle: float | None = None, both_ways: bool = False) -> float:
         """Set the offsets of the lights along these streets, one after the other, to a green wave.

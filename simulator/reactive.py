@@ -22,7 +22,7 @@ from simulator.looks import Floats, Ints, Truths
 from simulator.network import Town
 from simulator.street import within
 
-__all__ = ["Actuated", "MaxPressure", "Phases", "Reactive", "Rule", "Seen"]
+__all__ = ["RULES", "TIMES", "Actuated", "MaxPressure", "Phases", "Reactive", "Rule", "Seen"]
 
 CALL = 0.25
 """Vehicles at a street's end that ask for a green. Flows are means: before a whole one has gathered, many a
@@ -83,6 +83,10 @@ Rule = Actuated | MaxPressure
 
 KINDS: Mapping[type[Rule], str] = {Actuated: "actuated", MaxPressure: "max-pressure"}
 """Rule -> its name in files."""
+
+RULES: Mapping[str, type[Rule]] = {name: rule for rule, name in KINDS.items()}
+TIMES = tuple(field.name for field in fields(Actuated))
+"""What can be said of any rule, seconds."""
 
 
 def _check(rule: Rule) -> None:
@@ -226,6 +230,11 @@ class Reactive:
         """How a junction reacts; None: it does not."""
         return self._rules[junction][0] if junction in self._rules else None
 
+    def kind(self, junction: int) -> str | None:
+        """The name of how a junction reacts; None: it does not."""
+        rule = self.rule(junction)
+        return None if rule is None else KINDS[type(rule)]
+
     def dump(self) -> dict[str, Any]:
         """Rules, phases and who has green, ready for JSON; streets and junctions by their numbers."""
         junctions = {}
@@ -242,10 +251,9 @@ class Reactive:
     def restore(self, dumped: Mapping[str, Any]) -> None:
         """What ``dump`` returned. Raises: KeyError, TypeError, ValueError: it is none."""
         rules, states = {}, {}
-        makers = {name: rule for rule, name in KINDS.items()}
         for text, one in dumped.items():
             at = int(text)
-            rule = makers[one["rule"]]
+            rule = RULES[one["rule"]]
             times = dict(zip((field.name for field in fields(rule)), one["times"], strict=True))
             phases = tuple(frozenset(phase) for phase in one["phases"])
             rules[at] = rule(**times), phases

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from simulator.errors import TownError
 from simulator.operation import Operated
-from simulator.reactive import Actuated, MaxPressure, Rule
+from simulator.reactive import RULES, TIMES, Rule
 
 __all__ = ["apply_scenario"]
 
@@ -23,10 +23,6 @@ MAX_BYTES = 16 * 2**20
 
 HEADER = re.compile(r"\s*\[\[\s*[\"']?([A-Za-z_-]+)[\"']?\s*\]\]")
 KEY = re.compile(r"\s*[\"']?([A-Za-z_0-9-]+)[\"']?\s*=")
-
-RULES: Final[Mapping[str, type[Rule]]] = {"actuated": Actuated, "max-pressure": MaxPressure}
-
-TIMES = ("min_green", "max_green", "all_red")
 
 
 def apply_scenario(simulator: Operated, path: str | Path) -> None:

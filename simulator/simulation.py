@@ -181,7 +181,8 @@ class Simulator(Operated):
         """The state now, ready for JSON; changes nothing.
 
         "dense": numbers in the order of ``map()["streets"]``: ``n`` vehicles, ``k`` vehicles/m, ``green`` 1
-        where the light at the street's end is green.
+        where the light at the street's end is green. Where streets are closed or narrowed, ``closed`` and
+        ``narrowed`` tell which, by their places (all formats but "legacy").
         "legacy": ``{"state": {street: vehicles}, "timestamp"}``.
         "q8", "q16", "delta": small ones, for ``samples.Decoder``.
         Args: vehicles: whether the single vehicles are in it, for ``agents=True``. speeds: whether ``v`` is,
@@ -198,6 +199,7 @@ class Simulator(Operated):
             state = dict(zip(self.town.street_ids, counts, strict=True))
             return {"state": state, "timestamp": timestamp, **more}
         head = {"name": self.name, "time": self.time, "timestamp": timestamp, "step": self.step, **more}
+        head |= self.incidents.told(self.time)
         density = (inside / self.town.length).round(5)
         green = self.lights.green(self.time)
         if format != "dense":

@@ -35,9 +35,11 @@ def gzipped(answer: Answer, level: int = 9) -> Answer:
     return replace(answer, content=gzip.compress(answer.content, level, mtime=0), fields=fields)
 
 
-def without_comments(script: bytes) -> bytes:
+def without_comments(script: bytes, *, keeps_head: bool = False) -> bytes:
     """A script of ours without lines that hold nothing but comments.
 
     As ours are written, none of these lines is a part of a text.
+    Args: keeps_head: whether a comment that it begins with stays: it says what the module is.
     """
-    return _COMMENT.sub(b"", script)
+    end = script.index(b"*/\n") + 3 if keeps_head and script.startswith(b"/**") else 0
+    return script[:end] + _COMMENT.sub(b"", script[end:])

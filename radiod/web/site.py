@@ -17,7 +17,7 @@ __all__ = ["PAGES", "Site", "WampPath", "page"]
 PAGES: Final = Path(__file__).parent / "pages"
 
 CLIENTS: Final = frozenset({"arrays.js", "radiod.js", "samples.js"})
-"""Files of ``clients/js``, which our pages run on, too."""
+"""Files of ``clients/js``, which our pages run on, too: a comment says at their beginning what they are."""
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -56,13 +56,13 @@ TYPES: Final = {
 def page(name: str, fields: Fields = SECURITY_FIELDS) -> Answer:
     """One of the pages' files, held in memory: there are few, and they are small.
 
-    It is asked for again each time: a new server may bring a new page. Scripts of the pages' own come without
-    comments; what is also handed out elsewhere, as it is there.
+    It is asked for again each time: a new server may bring a new page. Scripts come without comments, but for
+    what those say of themselves that other pages use, too.
     """
     file = PAGES / name
     content = file.read_bytes()
-    if file.suffix == ".js" and name not in CLIENTS:
-        content = without_comments(content)
+    if file.suffix == ".js":
+        content = without_comments(content, keeps_head=name in CLIENTS)
     return Answer(200, content, TYPES[file.suffix], b"no-cache", (*fields, VARY))
 
 

@@ -585,6 +585,65 @@ def test_a_stranger_is_told_what_this_is_and_when_it_is_rush_hour(page: Page, ra
         assert page.find("#rush").text == told
 
 
+def test_closed_streets_are_seen_told_and_found(page: Page, radio: Radio) -> None:
+    town = Simulator(Town.grid(3, 3), "roadworks")
+    radio.publish("roadworks.map", town.map(), retain=True)
+    page.script("location.hash = 'roadworks'")
+    page.until_mark("streets", "24")
+    radio.publish("roadworks", town.dump_state())
+    page.until_samples()
+    assert not page.find("#legend-shut").is_displayed()
+    page.until(lambda: page.find("#clock").text == "06:00:00")
+    picture = page.picture()
+    town.close_street("r0c1-r0c2")
+    town.close_street("r1c0-r1c1")
+    town.set_capacity("r2c1-r2c2", 0.5)
+    radio.publish("roadworks", town.dump_state("q8"))
+    page.until(lambda: page.find("#legend-shut").text == "2 closed, 1 narrowed")
+    page.until(lambda: page.picture() != picture)
+    # By keyboard, one after the other.
+    for street, notice in [
+        ("r0c1-r0c2", "Closed"),
+        ("r1c0-r1c1", "Closed"),
+        ("r2c1-r2c2", "Narrowed to 50 % of its capacity"),
+        ("r0c1-r0c2", "Closed"),
+    ]:
+        page.find("#legend-shut").send_keys(Keys.ENTER)
+        page.until_mark("pinned", street)
+        page.until(lambda notice=notice: page.find("#street-shut").text == notice)
+    page.find("#map").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
+    page.until(lambda: page.find("#tip-street").text == "r0c1-r0c2")
+    assert page.find("#tip-shut").text == "closed"
+    assert "closed" in page.find("#said").get_attribute("textContent")
+    for id in ("r0c1-r0c2", "r1c0-r1c1"):
+        town.open_street(id)
+    town.set_capacity("r2c1-r2c2", 1)
+    radio.publish("roadworks", town.dump_state())
+    page.until(lambda: not page.find("#legend-shut").is_displayed())
+    page.until(lambda: page.find("#street-shut").text == "")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"closed": "all", "narrowed": 7},
+        {
+            "closed": [-1, 99, 1.5, "x", None, {}],
+            "narrowed": [None, [0], [0, "x"], [-1, 0.5], [99, 0.5], [1, 7]],
+        },
+    ],
+)
+def test_closed_streets_that_make_no_sense_harm_nothing(page: Page, radio: Radio, told: Any) -> None:
+    town = Simulator(Town.grid(2, 2), "nonsense")
+    radio.publish("nonsense.map", town.map(), retain=True)
+    page.script("location.hash = 'nonsense'")
+    page.until_mark("streets", "8")
+    radio.publish("nonsense", {**town.dump_state(), **told})
+    page.until_samples()
+    page.until(lambda: page.find("#clock").text == "06:00:00")
+    assert not page.find("#legend-shut").is_displayed()
+
+
 @pytest.mark.soak
 def test_controls_are_there_for_whom_the_server_lets_call_them(page: Page) -> None:
     page.until_samples()
@@ -601,8 +660,10 @@ def test_controls_are_there_for_whom_the_server_lets_call_them(page: Page) -> No
             return answer;
           });
         await offer("state", { paused: false, speed: 7, time: 60, engine: "ltm" });
-        const others = ["pause", "resume", "speed", "close_street", "set_demand"];
-        for (const name of others) await offer(name, null);
+        const others = ["pause", "resume", "speed", "close_street", "open_street", "set_demand"];
+        for (const name of [...others, "set_light", "set_reactive"]) await offer(name, null);
+        const greens = { "r0c0-r0c1": [0, 30], "r1c1-r0c1": [35, 20] };
+        await offer("light", { light: { kind: "plan", cycle: 60, offset: 5, greens } });
         done();
       });
     """
@@ -616,15 +677,31 @@ def test_controls_are_there_for_whom_the_server_lets_call_them(page: Page) -> No
     page.until(lambda: "is closed" in page.find("#control-said").text)
     page.find("#control-demand-form button").click()
     street = page.mark("pinned")
+    assert street == "r0c0-r0c1"
+    page.until(lambda: page.find("#light-title").text == "Light at r0c1")
+    fields = "return [...document.querySelectorAll('#light input')].map((input) => input.value)"
+    # Streets that the plan does not name have no green.
+    page.until(lambda: page.script(fields) == ["60", "5", "0", "30", "0", "0", "35", "20"])
+    rows = page.driver.find_elements(By.CSS_SELECTOR, "#light-greens th")
+    assert [row.text for row in rows] == ["→ r0c0-r0c1", "← r0c2-r0c1", "↑ r1c1-r0c1"]
+    cycle = page.find("#light-cycle")
+    cycle.send_keys(Keys.CONTROL + "a" + Keys.NULL, "90", Keys.ENTER)
+    page.until(lambda: "follows this plan" in page.find("#control-said").text)
+    page.find("#light-kind").send_keys("who comes")
+    page.until(lambda: not page.find("#light-plan").is_displayed())
+    page.find("#light button[type=submit]").click()
+    page.until(lambda: "reacts" in page.find("#control-said").text)
 
     def done() -> Any:
         return [call for call in page.script("return calls") if call[0] != "state"]
 
-    page.until(lambda: len(done()) == 3)
     assert done() == [
         ["pause"],
+        ["light", "r0c1"],
         ["close_street", street, 60, 660],
         ["set_demand", street.split("-")[0], pytest.approx(1 / 6)],
+        ["set_light", "r0c1", 90, 5, {"r0c0-r0c1": [0, 30], "r1c1-r0c1": [35, 20]}],
+        ["set_reactive", "r0c1", "actuated"],
     ]
     page.script("callee.close()")
     page.until(lambda: not page.find("#controls").is_displayed())

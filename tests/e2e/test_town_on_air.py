@@ -215,10 +215,22 @@ def test_what_cannot_be_is_refused_as_wamp_says(radio, town, procedure, args, me
         ("set_light", ["r0c1", 80, 5, {"r0c0-r0c1": [0, 30]}]),
         ("close_street", ["r0c0-r0c1"]),
         ("close_street", ["r0c0-r0c1", 90000, 90600.5]),
+        ("open_street", ["r0c0-r0c1"]),
+        ("set_capacity", ["r0c1-r0c2", 0.5]),
+        ("set_phases", ["r0c1", [[["r0c0-r0c1", "r0c2-r0c1"], 30], [["r1c1-r0c1"], 20]]]),
     ],
 )
 def test_calls_change_the_town(radio, town, procedure, args):
     assert set(town.call(radio, procedure, *args)) == {"paused", "speed", "time", "engine"}
+
+
+def test_calls_about_lights_tell_what_came_of_it(radio, town):
+    assert town.call(radio, "set_reactive", None, "max-pressure")["lights"] == 5
+    assert town.call(radio, "light", "r1c1")["light"]["kind"] == "max-pressure"
+    assert town.call(radio, "set_reactive", None, "plan")["lights"] == 0
+    assert town.call(radio, "set_wave", ["r1c0-r1c1", "r1c1-r1c2"], 60)["band"] == pytest.approx(27)
+    light = town.call(radio, "light", "r1c1")["light"]
+    assert (light["kind"], light["cycle"], len(light["greens"])) == ("plan", 60, 4)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +243,11 @@ def test_calls_change_the_town(radio, town, procedure, args):
         ("set_light", ["r0c1", 60, 0, {"x": [0, 9]}], "x"),
         ("close_street", ["nowhere"], "nowhere"),
         ("close_street", ["r0c0-r0c1", 50, 20], "."),
+        ("open_street", ["nowhere"], "street nowhere: there is none of that name"),
+        ("set_capacity", ["r0c0-r0c1", 1.5], "share of its capacity is 1.5; it must be from 0 to 1"),
+        ("set_reactive", ["r1c1", "clever"], "there are actuated, max-pressure, plan"),
+        ("set_wave", [["r0c0-r0c1", "r2c1-r2c2"]], "does not lead to street r2c1-r2c2"),
+        ("light", ["nowhere"], "light nowhere: there is no junction of that name"),
     ],
 )
 def test_the_towns_own_refusals_are_wrong_arguments_too(radio, town, procedure, args, message):

@@ -179,6 +179,21 @@ def test_what_is_said_later_holds():
     assert [simulator.incidents.closed(time) for time in (49, 50, 60, 500)] == [["b"], [], ["b"], []]
 
 
+def test_samples_tell_what_is_closed_and_narrowed_then():
+    simulator = running(fork(), 0.2)
+    assert simulator.incidents.told(0.0) == {}
+    simulator.close_street("c", 50, 60)
+    simulator.close_street("b", 55)
+    simulator.set_capacity("b", 0)
+    simulator.set_capacity("a", 1 / 3, 58)
+    assert simulator.incidents.told(49.0) == {"narrowed": [[1, 0.0]]}
+    assert simulator.incidents.told(50.0) == {"closed": [2], "narrowed": [[1, 0.0]]}
+    assert simulator.incidents.told(59.0) == {"closed": [1, 2], "narrowed": [[0, 0.333], [1, 0.0]]}
+    simulator.run(60)
+    sample = simulator.dump_state()
+    assert (sample["closed"], sample["narrowed"]) == ([1], [[0, 0.333], [1, 0.0]])
+
+
 def test_where_nothing_is_closed_nothing_is_done_and_no_bit_changes():
     plain, told = (running(Town.grid(3, 3), 0.1) for _ in range(2))
     assert not plain.incidents.is_due(0.0, 1.0, plain.town.ratio)

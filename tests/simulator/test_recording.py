@@ -79,6 +79,18 @@ def test_any_recording_is_played_in_any_format(record, simulator, recorded, play
     assert json.loads(json.dumps(play(again, played)[0])) == first
 
 
+def test_closed_streets_are_played_too(tmp_path):
+    town = Simulator(Town.grid(2, 2))
+    town.close_street("r0c0-r0c1", None, 5)
+    recorded = Recorded(town, tmp_path / "closed")
+    recorded.next()
+    recorded.close()
+    replay = Replay(tmp_path / "closed")
+    assert [replay.dump_state(format)["closed"] for format in ("dense", "q8", "delta")] == [[0]] * 3
+    replay.next()
+    assert "closed" not in replay.dump_state()
+
+
 def test_another_network_may_be_named(record):
     path, _ = record()
     replay = Replay(path, "other")

@@ -86,6 +86,22 @@ def test_legacy_samples_tell_all_but_the_lights(run):
     assert datetime.fromisoformat(sample["timestamp"]).tzinfo == UTC
 
 
+def test_what_is_closed_is_told_in_all_formats_but_the_articles():
+    simulator = Simulator(Town.grid(3, 3))
+    before = {format: set(simulator.dump_state(format)) for format in ["dense", "legacy", *SMALL]}
+    simulator.close_street("r0c1-r0c0")
+    simulator.set_capacity("r0c0-r1c0", 0.5)
+    told = {"closed": [simulator.town.street_ids.index("r0c1-r0c0")], "narrowed": [[1, 0.5]]}
+    assert simulator.town.street_ids[1] == "r0c0-r1c0"
+    for format in ["dense", *SMALL]:
+        sample = plain(simulator.dump_state(format))
+        assert set(sample) == before[format] | set(told)
+        for decoder in (Decoder, traffic.Decoder):
+            decoded = decoder(simulator.map()).decode(sample)
+            assert {name: decoded[name] for name in told} == told
+    assert set(simulator.dump_state("legacy")) == before["legacy"]
+
+
 def test_streets_of_any_size_keep_their_own_scale(town):
     simulator = Simulator(town)
     for _ in range(40):

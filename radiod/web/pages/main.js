@@ -18,7 +18,8 @@ document.documentElement.dataset.embed = String(isEmbedded);
 
 const station = new Station({
   past: (channel, position, most) => past(radio, channel, position, most),
-  pinned: (street) => controls.pin(street),
+  pinned: (street, streets) => controls.pin(street, streets),
+  shut: (how) => controls.shut(how),
   isEmbedded,
 });
 const onAir = new OnAir();

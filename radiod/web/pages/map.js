@@ -99,7 +99,7 @@ export class TownMap {
     const ink = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     if (this.#painter) {
       this.#painter.colours = scale(theme);
-      this.#painter.inks = { mark: ink("--ink"), go: ink("--go"), stop: ink("--stop"), paper: ink("--paper"), car: ink("--car") };
+      this.#painter.inks = { mark: ink("--ink"), go: ink("--go"), stop: ink("--stop"), paper: ink("--paper"), car: ink("--car"), shut: ink("--shut") };
     }
     this.#sheet.draw();
   }
@@ -132,12 +132,18 @@ export class TownMap {
     const { pointed, pinned } = this.#look;
     const from = pointed >= 0 ? pointed : pinned >= 0 ? pinned : by < 0 ? 0 : -1;
     this.#point((from + by + count) % count);
-    this.#follow();
+    this.#follow(this.#look.pointed);
   }
 
-  /** Bring the street that is pointed at into view. */
-  #follow() {
-    const place = this.#middle(this.#look.pointed);
+  /** Keep a street marked, and have it in view. @param {number} street by its place in the list */
+  visit(street) {
+    this.pin(street);
+    this.#follow(street);
+  }
+
+  /** Bring a street into view. @param {number} street */
+  #follow(street) {
+    const place = this.#middle(street);
     if (place === null) return;
     const { width, height } = this.#camera;
     if (place.x >= 0 && place.y >= 0 && place.x <= width && place.y <= height) return;

@@ -6,6 +6,7 @@
 
 import { LEVELS, level, slowness } from "./colours.js";
 import { along } from "./layout.js";
+import { CLOSED } from "./town.js";
 
 /** Streets narrower than this, in pixels, show no signals: they would hide the streets. */
 const SIGNALS_FROM = 2.4;
@@ -15,9 +16,11 @@ const QUEUE_FROM = 4;
 const CARS_FROM = 0.3;
 const MOST_CARS = 5000;
 const CLASSES = 9;
+/** Pixels: a closed street is seen from afar, too. */
+const BARRIER = 3;
 
 /**
- * @typedef {{mark: string, go: string, stop: string, paper: string, car: string}} Inks
+ * @typedef {{mark: string, go: string, stop: string, paper: string, car: string, shut: string}} Inks
  * @typedef {{sample: import("./town.js").Sample | null, mode: "density" | "speed", pointed: number,
  *   pinned: number}} Look what is to be seen: pointed, pinned: streets by their place in the list, -1: none
  */
@@ -28,7 +31,7 @@ export class Painter {
   #layout;
   #camera;
   /** @type {string[]} */ colours = [];
-  /** @type {Inks} */ inks = { mark: "", go: "", stop: "", paper: "", car: "" };
+  /** @type {Inks} */ inks = { mark: "", go: "", stop: "", paper: "", car: "", shut: "" };
   /** Per street: the index of its colour. */ #levels;
   #leveled = "";
   /** @type {unknown} */ #sample = null;
@@ -65,6 +68,7 @@ export class Painter {
     if (look.mode === "density") this.#queues(pen, look, visible);
     if (look.pinned >= 0) this.#highlight(pen, look.pinned, 4);
     if (look.pointed >= 0) this.#highlight(pen, look.pointed, 2.5);
+    if (look.sample?.left) this.#barriers(pen, look.sample.left, visible);
     if (this.hasSignals && look.sample) this.#signals(pen, look.sample, visible);
     if (cars) this.#cars(pen, cars);
   }
@@ -153,6 +157,42 @@ export class Painter {
       pen.beginPath();
       this.#trace(pen, street);
       pen.stroke();
+    }
+  }
+
+  /**
+   * Closed streets are striped and crossed out; narrowed ones have a dotted line in their middle.
+   *
+   * @param {CanvasRenderingContext2D} pen @param {Uint8Array} left @param {ArrayLike<number>} visible
+   */
+  #barriers(pen, left, visible) {
+    const crosses = new Path2D();
+    const arm = Math.min(7, Math.max(3.5, this.#layout.base(this.#camera.zoom) * 0.9));
+    pen.strokeStyle = this.inks.shut;
+    for (let at = 0; at < visible.length; at++) {
+      const street = visible[at];
+      if (left[street] === 100) continue;
+      const isClosed = left[street] === CLOSED || left[street] === 0;
+      const wide = this.#layout.width(this.#layout.lanes[street], this.#camera.zoom);
+      pen.lineWidth = isClosed ? Math.max(wide, BARRIER) : Math.max(wide * 0.35, BARRIER / 2);
+      pen.lineCap = isClosed ? "butt" : "round";
+      pen.setLineDash(isClosed ? [BARRIER, BARRIER] : [0.1, Math.max(2.2 * pen.lineWidth, 5)]);
+      pen.beginPath();
+      this.#trace(pen, street);
+      pen.stroke();
+      const size = isClosed ? this.#layout.trace(street, this.#camera) : 0;
+      if (size < 4) continue;
+      const { x, y } = along(this.#layout.line, size, 0.5);
+      for (const slope of [1, -1]) {
+        crosses.moveTo(x - arm, y - slope * arm);
+        crosses.lineTo(x + arm, y + slope * arm);
+      }
+    }
+    pen.setLineDash([]);
+    pen.lineCap = "round";
+    for (const [ink, wide] of /** @type {[string, number][]} */ ([[this.inks.paper, 5], [this.inks.shut, 2.4]])) {
+      [pen.strokeStyle, pen.lineWidth] = [ink, wide];
+      pen.stroke(crosses);
     }
   }
 

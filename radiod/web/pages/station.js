@@ -12,7 +12,7 @@ import { densityAndFlow } from "./plot.js";
 import { Reader, sizeOf } from "./reading.js";
 import { MINUTES, StreetCard } from "./street.js";
 import { Timeline } from "./timeline.js";
-import { isRush, readTown } from "./town.js";
+import { CLOSED, isRush, notice, readTown } from "./town.js";
 import { Rate } from "./tuner.js";
 
 const QUIET_MS = 5_000;
@@ -24,8 +24,10 @@ const PAST_SAMPLES = 600;
 /**
  * @typedef {import("./town.js").Sample} Sample
  * @typedef {{past: (channel: string, position: string, most: number) => ReturnType<typeof import("./tuner.js").past>,
- *   pinned: (street: import("./town.js").Street | null) => void, isEmbedded: boolean}} Settings
- *   past: what a channel keeps from before a position
+ *   pinned: (street: import("./town.js").Street | null, streets: import("./town.js").Street[]) => void,
+ *   shut: (how: string) => void, isEmbedded: boolean}} Settings
+ *   past: what a channel keeps from before a position; pinned: a street, and all that end where it does; shut: what
+ *   the newest sample says of that street, as `notice` does
  */
 
 /** Shows one channel at a time. */
@@ -72,6 +74,7 @@ export class Station {
     element("zoom-in").addEventListener("click", () => this.#map.zoom(1.6));
     element("zoom-out").addEventListener("click", () => this.#map.zoom(1 / 1.6));
     element("zoom-whole").addEventListener("click", () => this.#map.whole());
+    element("legend-shut").addEventListener("click", () => this.#visitShut());
     setInterval(() => this.#tick(), 1000);
   }
 
@@ -189,6 +192,7 @@ export class Station {
     this.#chart.add(this.#last, sample.total);
     if (sample.time !== null) this.#speed.mark(this.#last, sample.time);
     this.#film.add(sample);
+    this.#settings.shut(notice(sample, this.#pinned));
     this.#timeline.came(sample);
   }
 
@@ -223,7 +227,8 @@ export class Station {
     const pinned = street >= 0 && this.#town ? this.#town.streets[street] : null;
     this.#marks.pinned = pinned?.id ?? "";
     this.#card.open(pinned, street);
-    this.#settings.pinned(pinned);
+    this.#settings.pinned(pinned, pinned && this.#town ? this.#town.streets.filter(({ to }) => to === pinned.to) : []);
+    this.#settings.shut(notice(this.#film.frames.at(-1) ?? null, street));
     this.#draw();
   }
 
@@ -267,12 +272,33 @@ export class Station {
       write("clock", timeOfDay(this.#sample.time, this.#sample.date));
       write("rush", isRush(this.#town, this.#sample) ? "rush hour" : "");
       if (this.#pinned >= 0) this.#card.show(this.#film.until(this.#sample, MINUTES));
+      this.#countShut(this.#sample.left);
       this.#plotted();
     }
     if (this.#town === null) {
       showJson(element("data"), this.#data);
       reveal(["data-view"], ["waiting"]);
     }
+  }
+
+  /** @param {Uint8Array | null} left */
+  #countShut(left) {
+    const shut = left?.filter((one) => one !== 100).length ?? 0;
+    const closed = left?.filter((one) => one === CLOSED).length ?? 0;
+    element("legend-shut").hidden = shut === 0;
+    element("sign-closed").hidden = closed === 0;
+    element("sign-narrowed").hidden = shut === closed;
+    const parts = [closed ? `${count(closed)} closed` : "", shut > closed ? `${count(shut - closed)} narrowed` : ""];
+    write("shut-count", parts.filter(Boolean).join(", "));
+  }
+
+  /** Pin the next street that is closed or narrowed. */
+  #visitShut() {
+    const left = this.#sample?.left;
+    if (!left) return;
+    const isShut = (/** @type {number} */ one) => one !== 100;
+    const next = left.findIndex((one, street) => street > this.#pinned && isShut(one));
+    this.#map.visit(next < 0 ? left.findIndex(isShut) : next);
   }
 
   #plotted() {
@@ -340,11 +366,13 @@ export class Station {
     const about = this.#sample?.isMeasured ? "" : "≈ ";
     write("tip-speed", this.#sample && speed !== null ? `${about}${count(going * speed * 3.6)} of ${count(speed * 3.6)} km/h` : "");
     write("tip-signal", SIGNALS[this.#sample?.green[street] ?? 2]);
+    const shut = notice(this.#sample, street);
+    write("tip-shut", shut);
     const { clientWidth, clientHeight } = element("map");
     tip.style.left = `${Math.min(Math.max(x, tip.offsetWidth / 2 + 4), clientWidth - tip.offsetWidth / 2 - 4)}px`;
     tip.style.top = `${Math.min(y, clientHeight)}px`;
     tip.dataset.below = String(y < tip.offsetHeight + 24);
-    if (street !== this.#told) write("said", [id, vehicles, density].filter(Boolean).join(", "));
+    if (street !== this.#told) write("said", [id, shut, vehicles, density].filter(Boolean).join(", "));
     this.#told = street;
   }
 }

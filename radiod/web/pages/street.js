@@ -3,6 +3,7 @@
 import { Curve } from "./curve.js";
 import { amount, count, length } from "./format.js";
 import { element, write } from "./page.js";
+import { notice } from "./town.js";
 
 /** Simulated seconds that are shown. */
 export const MINUTES = 900;
@@ -25,6 +26,7 @@ export class StreetCard {
     [this.#street, this.#at] = [street, at];
     element("street").hidden = street === null;
     if (street === null) return;
+    write("street-shut", "");
     write("street-name", street.id);
     const lanes = `${amount(street.lanes)} ${street.lanes === 1 ? "lane" : "lanes"}`;
     const speed = street.speed === null ? "" : `${count(street.speed * 3.6)} km/h when free`;
@@ -45,6 +47,8 @@ export class StreetCard {
     const mostVehicles = vehicles.show(xs, frames.map((frame) => frame.vehicles[at]), 5);
     density.show(xs, frames.map(perKm), street.jam * 200);
     speed.show(xs, frames.map((frame) => frame.speed[at] * free), free);
+    const shut = notice(last, at);
+    write("street-shut", shut && `${shut[0].toUpperCase()}${shut.slice(1)}`);
     write("street-vehicles", amount(last.vehicles[at]));
     write("street-density", `${amount(perKm(last))} per km`);
     write("street-speed", `${last.isMeasured ? "" : "≈ "}${count(last.speed[at] * free)} ${street.speed === null ? "%" : "km/h"}`);

@@ -12,7 +12,7 @@ const CRITICAL = 0.32;
 const MOST_RUSHES = 48;
 
 /**
- * @typedef {{id: string, from: string, length: number, jam: number, critical: number, lanes: number,
+ * @typedef {{id: string, from: string, to: string, length: number, jam: number, critical: number, lanes: number,
  *   speed: number | null, twin: boolean, points: number[]}} Street
  *   metres; jam: vehicles per metre, of all lanes; critical: where queues begin, as a share of jam; speed: free,
  *   m/s; points: x, y, x, y, ...; twin: another street leads back, so this one keeps to its right
@@ -23,10 +23,10 @@ const MOST_RUSHES = 48;
  * @typedef {{id: ArrayLike<number>, street: ArrayLike<number>, at: ArrayLike<number>}} Vehicles
  *   per vehicle: its number, its street's place in the list, how much of that lies behind it, 0..1
  * @typedef {{time: number | null, date: number | null, vehicles: Float32Array, share: Float32Array,
- *   speed: Float32Array, green: Uint8Array, queue: Float32Array | null, cars: Vehicles | null, total: number,
- *   moved: number | null, flow: number, isMeasured: boolean}} Sample
+ *   speed: Float32Array, green: Uint8Array, queue: Float32Array | null, left: Uint8Array | null, cars: Vehicles | null,
+ *   total: number, moved: number | null, flow: number, isMeasured: boolean}} Sample
  *   per street: vehicles, density over its own jam density, speed over its free speed, 1 where the signal at its end
- *   is green, 2 where unknown, metres of queue from its end. date: the town's clock, milliseconds; moved:
+ *   is green, 2 where unknown, metres of queue from its end, % of its capacity that is left, or CLOSED. date: the town's clock, milliseconds; moved:
  *   vehicle-metres since the start; flow: vehicles per second and lane, from densities; isMeasured: speeds came
  *   with the sample, and are not those of steady traffic of the same density
  */
@@ -77,6 +77,7 @@ function readStreet(street, usual, twin) {
   return {
     id: String(street?.id ?? ""),
     from: String(street?.from ?? ""),
+    to: String(street?.to ?? ""),
     length: positive(street?.length_m, 1),
     jam,
     critical: critical > 0 && critical < 1 ? critical : CRITICAL,
@@ -123,6 +124,7 @@ export function readSample(town, value) {
     speed: new Float32Array(count),
     green: new Uint8Array(count).fill(2),
     queue: value.queue?.length === count ? Float32Array.from(value.queue, (metres) => positive(metres, 0)) : null,
+    left: readLeft(value, count),
     cars: null,
     total: 0,
     moved: Number.isFinite(value.moved) ? value.moved : null,
@@ -132,6 +134,28 @@ export function readSample(town, value) {
   fill(town, value, sample);
   if (sample.isMeasured) sample.queue ??= queues(town, sample);
   return sample;
+}
+
+/** What is left of the capacity of a closed street: nobody may enter it, and who is on it leaves. */
+export const CLOSED = 255;
+
+/** @param {Record<string, any>} value @param {number} count @returns {Uint8Array | null} null: nothing is closed or narrowed */
+function readLeft({ closed, narrowed }, count) {
+  const list = (/** @type {unknown} */ of) => (Array.isArray(of) ? of : []);
+  if (list(closed).length + list(narrowed).length === 0) return null;
+  const left = new Uint8Array(count).fill(100);
+  for (const pair of list(narrowed)) {
+    if (Array.isArray(pair) && Number.isInteger(pair[0]) && pair[1] >= 0 && pair[1] <= 1) left[pair[0]] = Math.round(100 * pair[1]);
+  }
+  for (const street of list(closed)) if (Number.isInteger(street)) left[street] = CLOSED;
+  return left;
+}
+
+/** What is said of a street that is closed or narrowed; "": it is neither. @param {Sample | null} sample @param {number} street */
+export function notice(sample, street) {
+  const left = sample?.left?.[street] ?? 100;
+  if (left === CLOSED) return "closed";
+  return left < 100 ? `narrowed to ${left} % of its capacity` : "";
 }
 
 /**
