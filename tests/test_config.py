@@ -198,8 +198,8 @@ SCRAM = (
         (
             "port = 1",
             "port: unknown key; there are "
-            "listen, http, store, admin, log, usage, metrics, operations, otel, cluster, limits, plans, accounts, "
-            "realms",
+            "listen, http, store, admin, log, usage, metrics, operations, otel, cluster, limits, plans, "
+            "accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
