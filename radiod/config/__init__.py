@@ -5,6 +5,7 @@ A mistake is a ``ConfigError`` that names the key; no message holds a secret.
 """
 
 from radiod.config.checking import OWN_PATHS
+from radiod.config.cluster import Cluster, Isolated
 from radiod.config.doors import Http, Listen, Served, Tls
 from radiod.config.nodes import (
     ADMIN_REALM,
@@ -47,12 +48,14 @@ __all__ = [
     "Admin",
     "Buffer",
     "Channel",
+    "Cluster",
     "Config",
     "ConfigError",
     "Disclose",
     "Dynamic",
     "History",
     "Http",
+    "Isolated",
     "Kdf",
     "Key",
     "Limits",

@@ -66,6 +66,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "operations": Effect.RESTART,
     "operations.drain_s": Effect.LIVE,
     "otel": Effect.RESTART,
+    "cluster": Effect.RESTART,
     "usage": Effect.RESTART,
     "limits": Effect.RESTART,
     "plans": Effect.LIVE,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import field, inspect
 
 from radiod.config.checking import check, check_plans
+from radiod.config.cluster import Cluster, check_cluster
 from radiod.config.doors import Http, Listen
 from radiod.config.nodes import (
     Account,
@@ -45,6 +46,7 @@ class Config(Node, frozen=True, kw_only=True):
     metrics: Metrics = Metrics()
     operations: Operations = Operations()
     otel: Otel = Otel()
+    cluster: Cluster = Cluster()
     limits: Limits = Limits()
     plans: dict[str, Plan] = {}
     accounts: dict[str, Account] = {}
@@ -111,5 +113,6 @@ def from_tree(document: dict[str, Any], base: Path, *, secrets: bool = True) -> 
     config: Config = Reader(base, secrets).value(inspect.type_info(Config), document, ())
     check_plans(config.plans, config.accounts)
     check_otel(config.otel, secrets)
+    check_cluster(config.cluster, config.listen)
     check(config.listen, config.http, config.realms, config.limits, config.accounts)
     return config

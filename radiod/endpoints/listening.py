@@ -38,9 +38,12 @@ from radiod.endpoints.descriptions import (
     text,
 )
 from radiod.endpoints.passed_on import BACKLOG, DOMAINS, PassedOn
+from radiod.endpoints.shared import SharedTcp
 from radiod.endpoints.wrapping import Guarded, ProxiedEndpoint, TlsEndpoint
 
 __all__ = ["examine", "listen"]
+
+HTTPS: Final = 443
 
 UNIX_MODE: Final = 0o660
 """Read and write for owner and group: a proxy shares the group. Twisted's is for everybody."""
@@ -135,20 +138,37 @@ def _sentence(error: BaseException | None) -> str:
 
 
 def _tcp(reactor: Any, rest: str) -> Any:
-    given = arguments(rest, {"port": port_number, "interface": text, "backlog": count})
-    return _tcp4(reactor, given)
+    checks: dict[str, Check] = {
+        "port": port_number,
+        "interface": text,
+        "backlog": count,
+        "shared": one_of("0", "1"),
+    }
+    return _tcp4(reactor, arguments(rest, checks))
 
 
 def _tcp4(reactor: Any, given: Mapping[str, Any]) -> Any:
     backlog, interface = given.get("backlog", BACKLOG), given.get("interface", "")
+    if given.get("shared") == "1":
+        return SharedTcp(reactor, given["port"], backlog, interface)
     return TCP4ServerEndpoint(reactor, given["port"], backlog, interface)
 
 
 def _tcp6(reactor: Any, rest: str) -> Any:
-    given = arguments(rest, {"port": port_number, "backlog": count, "interface": text})
-    return TCP6ServerEndpoint(
-        reactor, given["port"], given.get("backlog", BACKLOG), given.get("interface") or "::"
-    )
+    checks: dict[str, Check] = {
+        "port": port_number,
+        "backlog": count,
+        "interface": text,
+        "shared": one_of("0", "1"),
+    }
+    return _tcp6_at(reactor, arguments(rest, checks))
+
+
+def _tcp6_at(reactor: Any, given: Mapping[str, Any], port: int = 0) -> Any:
+    backlog, interface = given.get("backlog", BACKLOG), given.get("interface") or "::"
+    if given.get("shared") == "1":
+        return SharedTcp(reactor, given.get("port", port), backlog, interface)
+    return TCP6ServerEndpoint(reactor, given.get("port", port), backlog, interface)
 
 
 def _unix(reactor: Any, rest: str) -> Any:
@@ -178,6 +198,7 @@ def _ssl_arguments(rest: str) -> dict[str, Any]:
         "backlog": count,
         "extraCertChain": text,
         "dhParameters": text,
+        "shared": one_of("0", "1"),
     }
     return arguments(rest, checks)
 
@@ -201,6 +222,7 @@ def _tls_arguments(rest: str) -> dict[str, Any]:
         "port": port_number,
         "backlog": count,
         "interface": text,
+        "shared": one_of("0", "1"),
     }
     return arguments(rest, checks)
 
@@ -208,10 +230,7 @@ def _tls_arguments(rest: str) -> dict[str, Any]:
 def _tls(reactor: Any, rest: str) -> Any:
     given = _tls_arguments(rest)
     certificates = certificate_folder(given["path"], reactor.seconds)
-    tcp = TCP6ServerEndpoint(
-        reactor, given.get("port", 443), given.get("backlog", BACKLOG), given.get("interface") or "::"
-    )
-    return TlsEndpoint(tcp, certificates, reactor)
+    return TlsEndpoint(_tcp6_at(reactor, given, HTTPS), certificates, reactor)
 
 
 def _systemd(reactor: Any, rest: str) -> Any:

@@ -40,9 +40,9 @@ def refusal(description):
     return line
 
 
-TCP_ARGUMENTS = "there are port, interface, backlog"
+TCP_ARGUMENTS = "there are port, interface, backlog, shared"
 SSL_ARGUMENTS = (
-    "there are port, privateKey, certKey, sslmethod, interface, backlog, extraCertChain, dhParameters"
+    "there are port, privateKey, certKey, sslmethod, interface, backlog, extraCertChain, dhParameters, shared"
 )
 KINDS = "there are tcp, tcp6, ssl, tls, unix, systemd, haproxy"
 
@@ -67,7 +67,7 @@ KINDS = "there are tcp, tcp6, ssl, tls, unix, systemd, haproxy"
         ("tcp:127.0.0.1:8080", "port: '127.0.0.1' is no number from 0 to 65535"),
         ("tcp:0:backlog=x", "backlog: 'x' is no number from 1 to 2147483648"),
         ("tcp:0:host=x", f"unknown argument 'host'; {TCP_ARGUMENTS}"),
-        ("tcp:0:a:1:b", f"'b' is one argument too many; {TCP_ARGUMENTS}"),
+        ("tcp:0:a:1:0:b", f"'b' is one argument too many; {TCP_ARGUMENTS}"),
         ("tcp:0:interface=a:interface=b", "interface is given twice"),
         ("tcp:0\\", "it ends in a backslash, which wants a character behind it"),
         ("tcp6:", "port is missing"),
