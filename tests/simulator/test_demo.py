@@ -90,9 +90,13 @@ def test_nobody_waits_for_a_source_whose_server_has_ended(demo, answers, source)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_make_run_takes_a_town():
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [("TOWN=grid:3x4", "--town 'grid:3x4' --nodes 1"), ("NODES=3", "--town 'grid:10x10' --nodes 3")],
+)
+def test_make_run_takes_a_town_and_a_number_of_nodes(said, given):
     # The tests may have been started by make themselves.
     own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    command = ["make", "-n", "-o", ".venv/.run", "run", "TOWN=grid:3x4"]
+    command = ["make", "-n", "-o", ".venv/.run", "-o", ".venv/.nats", "run", said]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=own)
-    assert told.stdout.split()[-2:] == ["--town", "'grid:3x4'"]
+    assert told.stdout.strip().endswith(given)
