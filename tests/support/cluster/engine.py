@@ -149,7 +149,7 @@ class FakePort:
             if held is None or not self.engine.has_leader(self, held):
                 done(Failure.REFUSED)
                 return
-            found = [one for one in held.records if one.subject == subject]
+            found = [one for one in held.records if fits(subject, one.subject)]
             done(found[-1] if found else None)
 
         self.engine.later(self, act)
