@@ -160,7 +160,8 @@ class Streams(Protocol):
         """Have it no more; it must be followed."""
 
     def last(self, stream: str, subject: str, done: Callable[[Stored | Failure | None], None]) -> None:
-        """The last record on one subject, as the leader has it, with all that was appended before."""
+        """The last record on subjects as they are listened to, as the leader has it, with all that was
+        appended before."""
 
     def read(
         self,

@@ -1,0 +1,145 @@
+"""How a mirror of claims becomes whole: at first, now and then, and after any incident.
+
+The leader says how far to read; reading, from any replica, goes on until that has come. What is read is a
+prefix of what is stored, so that all below it is known. A stream that was wiped is told by its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claim_mirror import ClaimMirror
+from radiod.core.cluster.ports import Failure, Stored, Streams, StreamSettings
+from radiod.core.timers import Clock, Deadline, Timers
+
+__all__ = ["ClaimAudit"]
+
+PAGE: Final = 1000
+"""Records in one read."""
+
+RETRY_S: Final = 0.25
+"""Before the next try, when nobody answers, or a replica lags behind."""
+
+WINDOW_S: Final = 60.0
+"""How long the stream knows the ids of what was stored."""
+
+
+class ClaimAudit:
+    """Keeps one mirror whole. ``is_whole``: it was so once; ``audits``: how often it was found to be."""
+
+    def __init__(
+        self, mirror: ClaimMirror, streams: Streams, clock: Clock, timers: Timers, settings: ClaimSettings
+    ) -> None:
+        self._mirror = mirror
+        self._streams = streams
+        self._clock = clock
+        self._timers = timers
+        self._settings = settings
+        self._subjects = f"{settings.prefix}.>"
+        self._next: Deadline | None = None
+        self._is_running = False
+        self._is_due = False
+        # Of a reading from the start: the subjects that have come.
+        self._seen: set[str] | None = None
+        self._whole_since = 0.0
+        self.is_whole = False
+        self.audits = 0
+
+    def start(self) -> None:
+        """Have the stream, and read all it has."""
+        self._is_running = True
+        settings = StreamSettings(
+            self._settings.stream, (self._subjects,), max_per_subject=1, window_s=WINDOW_S
+        )
+        self._streams.ensure(settings, self._ensured)
+
+    def hurry(self) -> None:
+        """Something may have been missed: look at once, or again."""
+        if self._is_running:
+            self._is_due = True
+        else:
+            self._begin()
+
+    def _ensured(self, failure: Failure | None) -> None:
+        if failure is None:
+            self._begin()
+        else:
+            self._later(RETRY_S, self.start)
+
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        self._next = self._timers.at(self._clock.seconds() + seconds, what)
+
+    def _begin(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._is_running = True
+        oldest = self._mirror.oldest()
+        if oldest is None:
+            self._ask()
+            return
+        subject, revision = oldest
+
+        def found(last: Stored | Failure | None) -> None:
+            if isinstance(last, Failure):
+                self._later(RETRY_S, self.start)
+                return
+            if last is None or last.seq < revision:
+                # It may have ended, and that be forgotten; or its stream is another one.
+                self._seen = set()
+            self._ask()
+
+        self._streams.last(self._settings.stream, subject, found)
+
+    def _ask(self) -> None:
+        """Ask how far to read."""
+        self._streams.last(self._settings.stream, self._subjects, self._read_to)
+
+    def _read_to(self, last: Stored | Failure | None) -> None:
+        if isinstance(last, Failure):
+            # It may be gone.
+            self._later(RETRY_S, self.start)
+            return
+        target = 0 if last is None else last.seq
+        if self._mirror.latest > target:
+            self._mirror.forget()
+        age = self._clock.seconds() - self._whole_since
+        if self._seen is None and (not self.is_whole or age > self._settings.ended_s / 2):
+            # Ends of claims may be forgotten by now: what is not there any more is told by nobody.
+            self._seen = set()
+        self._read(self._mirror.whole_to if self._seen is None else 0, target)
+
+    def _read(self, after: int, target: int) -> None:
+        if after >= target:
+            self._end(target)
+            return
+
+        def came(records: list[Stored] | Failure) -> None:
+            if isinstance(records, Failure) or not records:
+                # Nobody there, or one that lags behind; or the last one has ended since.
+                self._later(RETRY_S, self._ask)
+                return
+            for record in records:
+                self._mirror.apply(record)
+                if self._seen is not None:
+                    self._seen.add(record.subject)
+            self._read(records[-1].seq, target)
+
+        self._streams.read(self._settings.stream, self._subjects, after, PAGE, came)
+
+    def _end(self, target: int) -> None:
+        """All up to ``target`` is known."""
+        if self._seen is not None:
+            self._mirror.sweep(self._seen, target)
+            self._seen = None
+        self._mirror.whole_to = max(self._mirror.whole_to, target)
+        self._whole_since = self._clock.seconds()
+        self.is_whole = True
+        self.audits += 1
+        self._is_running = False
+        if self._is_due:
+            self._is_due = False
+            self._begin()
+        else:
+            self._later(self._settings.audit_s, self._begin)

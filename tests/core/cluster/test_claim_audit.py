@@ -1,0 +1,86 @@
+from support.cluster.claiming import SETTINGS, ClaimWorld
+from support.cluster.engine import Stream
+
+from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claim_records import ClaimRecord, write_claim
+from radiod.core.cluster.ports import Stored
+
+
+def deaf(node):
+    node.port.followed.clear()
+
+
+def test_a_silent_tail_is_found():
+    world = ClaimWorld()
+    deaf(world.nodes[2])
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    assert world.nodes[2].all() == {}
+    world.wait(SETTINGS.audit_s)
+    assert world.nodes[2].all() == {"a": b"1"}
+
+
+def test_a_gap_is_looked_into_at_once():
+    world = ClaimWorld()
+    node = world.nodes[2]
+    deaf(node)
+    claim = world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.come(world.nodes[0].claims.create("part", "b", b"1"))
+    node.port.follow(node.claims.subjects)
+    world.come(world.nodes[0].claims.change(claim, b"2"))
+    assert node.all() == {"a": b"2", "b": b"1"}
+
+
+def test_a_replica_that_lags_is_asked_until_all_has_come():
+    world = ClaimWorld()
+    deaf(world.nodes[2])
+    for key in "abc":
+        world.come(world.nodes[0].claims.create("part", key, b"1"))
+    world.stream.lag = 2
+    world.nodes[2].claims.up()
+    world.wait(5)
+    assert sorted(world.nodes[2].all()) == ["a"]
+    world.stream.lag = 0
+    world.wait(1)
+    assert sorted(world.nodes[2].all()) == ["a", "b", "c"]
+
+
+def test_many_are_read_in_pages():
+    world = ClaimWorld(1)
+    for number in range(1, 2501):
+        data = write_claim(ClaimRecord("part", str(number), b"1", 100, str(number)))
+        world.stream.records.append(Stored(f"c.part.{number}", number, 0, data))
+    late = type(world.nodes[0])(world, "late", 200, SETTINGS)
+    world.wait(1)
+    assert (late.claims.is_ready, len(late.claims)) == (True, 2500)
+
+
+def test_who_was_away_for_longer_than_ends_are_kept_finds_out_all_the_same():
+    settings = ClaimSettings("claims", "c", ended_s=60.0)
+    world = ClaimWorld(settings=settings)
+    claim = world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.engine.disconnect("n2")
+    world.come(world.nodes[0].claims.release(claim))
+    world.wait(200)
+    world.engine.connect("n2")
+    world.wait(2)
+    assert world.nodes[2].all() == {}
+
+
+def test_a_stream_that_was_wiped_is_made_anew_and_counts_anew():
+    world = ClaimWorld()
+    for key in "abc":
+        world.come(world.nodes[0].claims.create("part", key, b"1"))
+    world.engine.streams.clear()
+    world.wait(20)
+    assert [node.all() for node in world.nodes] == [{}] * 3
+    assert world.come(world.nodes[1].claims.create("part", "a", b"2")).revision == 1
+    assert [node.all() for node in world.nodes] == [{"a": b"2"}] * 3
+
+
+def test_a_stream_that_is_another_one_is_noticed_though_it_counts_on():
+    world = ClaimWorld()
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    world.engine.streams[SETTINGS.stream] = Stream(world.stream.settings, seq=50)
+    world.come(world.nodes[0].claims.create("part", "b", b"2"))
+    world.wait(20)
+    assert [node.all() for node in world.nodes] == [{"b": b"2"}] * 3
