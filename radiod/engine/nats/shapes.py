@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["ConnectOptions", "Info"]
+__all__ = [
+    "ApiAnswer",
+    "ApiError",
+    "ConnectOptions",
+    "Info",
+    "PubAck",
+    "Purged",
+    "Replica",
+    "Republish",
+    "StoredInJson",
+    "StreamCluster",
+    "StreamConfig",
+    "StreamInfo",
+    "StreamState",
+]
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,3 +62,117 @@ class ConnectOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     jwt: str = ""
     nkey: str = ""
     sig: str = ""
+
+
+# --- JetStream
+
+
+class ApiError(msgspec.Struct, frozen=True):
+    """Why JetStream did not do it. ``code``: as of HTTP; ``err_code``: exactly what."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class ApiAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What all answers have."""
+
+    error: ApiError | None = None
+
+
+class Republish(msgspec.Struct, frozen=True):
+    """Stored messages go out again: those of ``src`` as ``dest``, both patterns of subjects."""
+
+    src: str
+    dest: str
+
+
+class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream, as it is made and as it is. Times in nanoseconds; -1: without a limit."""
+
+    name: str
+    subjects: list[str] = []
+    retention: str = "limits"
+    storage: str = "file"
+    discard: str = "old"
+    num_replicas: int = 1
+    max_msgs_per_subject: int = -1
+    max_msgs: int = -1
+    max_bytes: int = -1
+    max_age: int = 0
+    max_msg_size: int = -1
+    duplicate_window: int = 60_000_000_000
+    allow_direct: bool = True
+    allow_msg_ttl: bool = True
+    republish: Republish | None = None
+
+
+class StreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream holds. ``subjects``: messages of each, if it was asked for."""
+
+    messages: int = 0
+    bytes: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    num_subjects: int = 0
+    num_deleted: int = 0
+    subjects: dict[str, int] | None = None
+
+
+class Replica(msgspec.Struct, frozen=True, kw_only=True):
+    """One follower. ``current``: whether it has all; ``lag``: messages that it has not."""
+
+    name: str = ""
+    current: bool = False
+    offline: bool = False
+    active: int = 0
+    lag: int = 0
+
+
+class StreamCluster(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has a stream. ``leader``: empty: nobody leads it."""
+
+    leader: str = ""
+    replicas: list[Replica] = []
+
+
+class StreamInfo(ApiAnswer, frozen=True, kw_only=True):
+    """A stream. ``total``: subjects, of which ``offset`` and those behind are in ``state``."""
+
+    config: StreamConfig | None = None
+    created: str = ""
+    state: StreamState = StreamState()
+    cluster: StreamCluster = StreamCluster()
+    total: int = 0
+    offset: int = 0
+
+
+class PubAck(ApiAnswer, frozen=True, kw_only=True):
+    """A message is stored. ``seq``: its sequence in the stream; ``duplicate``: it was there before."""
+
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+
+
+class StoredInJson(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a stream. Bytes are base 64."""
+
+    subject: str = ""
+    seq: int = 0
+    hdrs: bytes | None = None
+    data: bytes = b""
+    time: str = ""
+
+
+class MessageAnswer(ApiAnswer, frozen=True, kw_only=True):
+    """The answer of ``STREAM.MSG.GET``."""
+
+    message: StoredInJson = StoredInJson()
+
+
+class Purged(ApiAnswer, frozen=True, kw_only=True):
+    """How many messages are gone."""
+
+    purged: int = 0

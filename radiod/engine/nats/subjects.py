@@ -16,7 +16,7 @@ import re
 from hashlib import blake2b
 from typing import Final, Literal
 
-__all__ = ["Match", "Topics", "escape", "hidden", "is_wider", "root", "unescape"]
+__all__ = ["Match", "Topics", "escape", "hidden", "is_wider", "root", "stream_name", "unescape"]
 
 Match = Literal["exact", "prefix", "wildcard"]
 """WAMP's match policies."""
@@ -24,6 +24,7 @@ Match = Literal["exact", "prefix", "wildcard"]
 # Lone surrogates, which JSON can hold, are no UTF-8: subjects are written into JSON by servers, too.
 UNFIT: Final = re.compile(rb"[\x00-\x20\x7f#]|\xed[\xa0-\xbf][\x80-\xbf]")
 UNFIT_IN_NAME: Final = re.compile(rb"[\x00-\x20\x7f#.]|\xed[\xa0-\xbf][\x80-\xbf]")
+UNFIT_IN_STREAM: Final = re.compile(r"[^A-Za-z0-9]")
 ESCAPED: Final = re.compile(rb"#([0-9a-f]{2})")
 LONELY: Final = {b"*": b"#2a", b">": b"#3e", b"": b"#"}
 
@@ -52,6 +53,11 @@ def root(*names: str) -> bytes:
     return b".".join([escape(name) for name in names])
 
 
+def stream_name(*names: str) -> str:
+    """A name for a stream: letters, digits, ``_`` and ``-``. Different names make different ones."""
+    return "-".join([UNFIT_IN_STREAM.sub(lambda found: f"_{ord(found[0]):x}_", name) for name in names])
+
+
 def hidden(name: str, key: bytes) -> bytes:
     """A word for a private channel, of which neither its name nor its key can be told.
 
@@ -76,8 +82,8 @@ def _plain(found: re.Match[bytes]) -> bytes:
 class Topics:
     """Subjects of topics below one root, as ``root`` makes it.
 
-    URIs are taken as they are: ``core.uris`` says what is one. With 255 characters at most no subject is longer
-    than the 4,096 bytes that servers take in a line.
+    URIs are taken as they are: ``core.uris`` says what is one. With 255 characters at most, no subject is
+    longer than the 4,096 bytes that servers take in a line.
     """
 
     def __init__(self, root: bytes) -> None:

@@ -1,7 +1,10 @@
 """nats-servers for tests: one for all of them, three for those that kill some."""
 
 import pytest
+import pytest_twisted
 from engine.nats.servers import Servers
+from engine.nats.watching import Client
+from twisted.internet.defer import Deferred
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,27 @@ def servers(tmp_path):
     yield make
     for one in made:
         one.end()
+
+
+@pytest.fixture
+def clients():
+    """Makes connections: ``await clients(url, …)``; they are closed at the end."""
+    made = []
+
+    async def make(*urls, **more):
+        client = Client(*urls, **more)
+        made.append(client)
+        await client.connection.connect()
+        return client.connection
+
+    make.made = made
+    yield make
+    for client in made:
+        pytest_twisted.blockon(client.connection.close())
+        client.clock.stop()
+
+
+@pytest.fixture
+def connection(clients, one_server):
+    """A connection to ``one_server``, which hears what it says itself."""
+    return pytest_twisted.blockon(Deferred.fromCoroutine(clients(one_server.url, echo=True)))

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from radiod.core.uris import check_uri, selects
-from radiod.engine.nats.subjects import Topics, escape, hidden, is_wider, root, unescape
+from radiod.engine.nats.subjects import Topics, escape, hidden, is_wider, root, stream_name, unescape
 from radiod.errors import Refused
 
 TOPICS = Topics(root("radiod", "city", "radio.org", "e"))
@@ -126,6 +126,17 @@ class TestTopics:
         subject = Topics(root(*["x" * 60] * 3)).subject(longest)
         assert len(subject) < 2000
         assert len(Topics(b"r").subject("\U0001f4fb" * 255)) < 2000
+
+
+class TestStreamName:
+    lists = st.lists(st.text("a._-*é", max_size=3), min_size=1)
+
+    @given(lists, lists)
+    @example(["a", "b"], ["a-b"])
+    @example(["_5f_"], ["_"])
+    def test_different_names_are_different_streams(self, one, other):
+        assert (stream_name(*one) == stream_name(*other)) == (one == other)
+        assert all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in stream_name(*one))
 
 
 class TestHidden:
