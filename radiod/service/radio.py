@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from radiod import config
 from radiod.access.places import Place
@@ -63,6 +63,9 @@ from radiod.web.suspicion import Suspicion
 from radiod.web.watching import Metrics as MetricsPath
 from radiod.web.watching import Ready
 
+if TYPE_CHECKING:
+    from radiod.service.cluster import Clustering
+
 __all__ = ["Radio"]
 
 
@@ -86,6 +89,7 @@ class Radio:
         self.chance = random.random
         self.draining = Draining(self.clock, self.chance, self.statistics.refused)
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
+        self.cluster = self._make_cluster()
         self.realms = self._make_realms()
         refused = self.statistics.refused
         self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
@@ -103,6 +107,8 @@ class Radio:
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
         self.readiness = Readiness(self.clock, self.clock.timers)
+        if self.cluster is not None:
+            self.readiness.cluster = self.cluster.reasons
         self.tracing = self._make_tracing()
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
@@ -113,8 +119,17 @@ class Radio:
         open_to = partial(open_gates, self.realms, configuration.realms, self.access.accounts, tallies)
         self.admin = AdminFactory(self.port, self.port.rawsocket, open_to)
 
+    def _make_cluster(self) -> Clustering | None:
+        if not self._config.cluster.is_on:
+            return None
+        # Only here: who is alone has nothing to do with any of it.
+        from radiod.service.cluster import Clustering
+
+        return Clustering(self._config, self.clock, self.ids, self._reactor)
+
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
+        make = Realm if self.cluster is None else self.cluster.make_realm
         holdings = Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
         return {
             name: make_realm(
@@ -128,6 +143,7 @@ class Radio:
                 statistics=self.statistics,
                 holdings=holdings,
                 readerships=self.usage.readerships,
+                make=make,
             )
             for name, settings in self._config.realms.items()
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from radiod.core.promises import Promise
@@ -23,7 +24,8 @@ PATIENCE_S: Final = 2.0
 
 
 class Readiness:
-    """``is_restored`` and ``is_draining`` are for whoever starts and stops the server.
+    """``is_restored`` and ``is_draining`` are for whoever starts and stops the server. ``cluster``: what
+    tells its reasons.
 
     The store is asked when somebody asks: what did not write for a while may not know that it cannot.
     """
@@ -34,6 +36,7 @@ class Readiness:
         self.is_restored = False
         self.is_draining = False
         self.store: SqliteStore | None = None
+        self.cluster: Callable[[], list[str]] = list
         self._writes = True
         self._known_at = float("-inf")
         self._asking: list[Promise[list[str]]] = []
@@ -77,4 +80,4 @@ class Readiness:
             (self.is_draining, DRAINING),
             (self.store is not None and not self._writes, STORE),
         ]
-        return [reason for holds, reason in found if holds]
+        return [reason for holds, reason in found if holds] + self.cluster()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -37,9 +37,10 @@ def make_realm(
     statistics: Statistics,
     holdings: Holdings,
     readerships: Readerships,
+    make: Callable[..., Realm] = Realm,
 ) -> Realm:
-    """A realm with the channels that the configuration declares."""
-    realm = Realm(
+    """A realm with the channels that the configuration declares. ``make``: what makes it, as ``Realm``."""
+    realm = make(
         name,
         outbox=outbox,
         clock=clock,

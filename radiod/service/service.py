@@ -45,6 +45,9 @@ its way."""
 STORE_SECONDS = 2.0
 """How long what waits for the disk may take when the server stops: nobody was told yet that it is there."""
 
+CLUSTER_SECONDS = 1.0
+"""How long the goodbye to other nodes may take."""
+
 SPANS_SECONDS = 0.5
 """How long a collector of traces may take when the server stops."""
 
@@ -150,6 +153,8 @@ class RadioService(MultiService):
         # In this order: what is asked before the start is what was used before it.
         self.radio.access.plans.recall(self.radio.usage.used)
         self.radio.usage.start(self.radio.access.desk.store)
+        if self.radio.cluster is not None:
+            self.radio.cluster.start()
         self.radio.statistics.start()
         self.radio.webhooks.start()
         self.radio.metrics.start()
@@ -262,6 +267,8 @@ class RadioService(MultiService):
             self.radio.fan_out.hold(session, False)
         self.radio.statistics.stop()
         self.radio.fan_out.flush()
+        if self.radio.cluster is not None:
+            await self._within(CLUSTER_SECONDS, self.radio.cluster.stop)
         self.radio.polls.wind_up()
         self.radio.http.wind_up()
         await self._connections_gone()

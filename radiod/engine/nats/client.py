@@ -311,7 +311,7 @@ class Connection:
             return
         if was_open:
             self._lose(error, unsent)
-        if self._first is not None and isinstance(error, Refused):
+        if self._first is not None and self._options.gives_up and isinstance(error, Refused):
             first, self._first = self._first, None
             self._closed = succeed(None)
             first.errback(error)

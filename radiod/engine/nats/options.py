@@ -60,6 +60,7 @@ class Options:
         max_requests: open ones.
         backoff: least and most between two rounds of tries; the first round comes at once.
         steady: a connection that lasted so long begins the back-off anew.
+        gives_up: whether a first server that refuses ends all; else it, and others, are tried on.
     """
 
     servers: Sequence[Address]
@@ -75,6 +76,7 @@ class Options:
     max_requests: int = 10_000
     backoff: tuple[float, float] = (0.1, 5.0)
     steady: float = 10.0
+    gives_up: bool = True
 
 
 Soon = Callable[[Callable[[], None]], None]

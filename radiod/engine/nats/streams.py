@@ -226,6 +226,10 @@ class Streams:
         """The message of a sequence. Returns: None: there is none."""
         return self._get(stream, {"seq": sequence})
 
+    def next(self, stream: str, subject: bytes, after: int) -> Deferred[Stored | None]:
+        """The first message of a subject, or pattern, behind a sequence. Returns: None: there is none."""
+        return self._get(stream, {"seq": after + 1, "next_by_subj": subject.decode()})
+
     def _get(self, stream: str, asked: dict[str, Any]) -> Deferred[Stored | None]:
         found: Deferred[Any] = self._api(MessageAnswer, f"STREAM.MSG.GET.{stream}", asked)
         return found.addCallbacks(_stored, _none_if, errbackArgs=(NO_MESSAGE,))

@@ -1,0 +1,181 @@
+"""The wiring of a node: from ``[cluster]`` to the buses and streams that its realms share.
+
+Imported only where the configuration has a cluster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.defer import DeferredList
+from twisted.logger import Logger
+
+from radiod import config
+from radiod.core.cluster.cluster import Cluster
+from radiod.core.cluster.nodes import NodeSettings
+from radiod.core.cluster.realm import ClusterRealm
+from radiod.core.ids import Ids
+from radiod.core.realm.realm import Realm
+from radiod.engine.nats.bus import NatsBus
+from radiod.engine.nats.client import Connection, open_connection
+from radiod.engine.nats.credentials import BadCredentials, Credentials, Nkey, Password, Token, UserJwt
+from radiod.engine.nats.options import Address, Options
+from radiod.engine.nats.records import NatsStreams
+from radiod.engine.nats.tls import Tls
+from radiod.process import StartError
+from radiod.transport.clock import ReactorClock
+
+__all__ = ["ALONE", "AWAY", "Clustering", "digest_of", "node_name"]
+
+ENVELOPE_BYTES: Final = 16_384
+"""What the largest message is longer between nodes, details and lists of sessions included."""
+
+AWAY: Final = "cluster: no NATS server"
+ALONE: Final = "cluster: no other node is reached"
+SETTLING: Final = "cluster: looking for the other nodes"
+"""Reasons why nobody should be sent here."""
+
+
+def node_name(settings: config.Cluster) -> str:
+    """What a node is called: as the configuration says, or as the machine is."""
+    return settings.node or re.sub("[^A-Za-z0-9_-]", "-", socket.gethostname())[:64]
+
+
+def digest_of(configuration: config.Config) -> str:
+    """What nodes of one cluster should have in common, in 16 characters: rights, users, keys, channels."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, config.Secret):
+            return hashlib.sha256(value.reveal().encode()).hexdigest()
+        raise NotImplementedError
+
+    told = msgspec.json.encode((configuration.realms, configuration.plans), enc_hook=plain)
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+class Clustering:
+    """One process's part in its cluster.
+
+    Raises: StartError: what is configured cannot be used.
+    """
+
+    log = Logger()
+
+    def __init__(self, configuration: config.Config, clock: ReactorClock, ids: Ids, reactor: Any) -> None:
+        settings = configuration.cluster
+        self._is_settled = False
+        prefix = f"radiod.{settings.name}"
+        node = NodeSettings(prefix, node_name(settings), digest_of(configuration), settings.dead_after_s)
+        self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)
+        options = _options(settings, configuration.limits.max_message_bytes + ENVELOPE_BYTES)
+        self._events = NatsBus(self.cluster.way)
+        self._control = NatsBus(self.cluster.nodes)
+        self._connections = [
+            self._connection(bus, partial(open_connection, reactor, clock, options))
+            for bus in (self._events, self._control)
+        ]
+        streams = NatsStreams(
+            self._connections[0],
+            self.cluster.records,
+            f"again.{prefix}",
+            settings.replicas,
+            self._notice,
+            clock.soon,
+        )
+        self.cluster.attach(self._events, streams)
+
+    def _connection(self, bus: NatsBus, make: Callable[[NatsBus], Connection]) -> Connection:
+        connection = make(bus)
+        bus.use(connection)
+        bus.trouble = self._notice
+        return connection
+
+    @property
+    def make_realm(self) -> Callable[..., Realm]:
+        """What makes a realm of this node."""
+        return partial(ClusterRealm, cluster=self.cluster)
+
+    def start(self) -> None:
+        """Connect, and look for the others; all realms are there."""
+        for connection in self._connections:
+            connection.connect()
+        self.cluster.start(self._control).then(lambda _: self._settled())
+
+    def _settled(self) -> None:
+        self._is_settled = True
+        nodes = self.cluster.nodes
+        others = ", ".join(nodes.name(node) for node in nodes.live()) or "nobody else yet"
+        self.log.info(
+            "cluster {cluster}: node {node} is there, with {others}",
+            cluster=self.cluster.settings.prefix.removeprefix("radiod."),
+            node=self.cluster.settings.name,
+            others=others,
+            event="cluster",
+        )
+
+    def reasons(self) -> list[str]:
+        """Why clients should not be sent here."""
+        if not all(connection.is_connected for connection in self._connections):
+            return [AWAY]
+        if not self._is_settled:
+            return [SETTLING]
+        return [ALONE] if self.cluster.nodes.is_isolated else []
+
+    def stop(self, fire: Callable[[], None]) -> None:
+        """Say goodbye to the others, and send what waits; ``fire`` when that has left, or cannot."""
+        self.cluster.stop()
+        closed = [connection.close() for connection in self._connections]
+        DeferredList(closed, consumeErrors=True).addCallback(lambda _: fire())
+
+    def _notice(self, line: str) -> None:
+        self.log.warn("cluster: {line}", line=line, event="cluster")
+
+
+def _options(settings: config.Cluster, min_payload: int) -> Options:
+    """Raises: StartError."""
+    try:
+        return Options(
+            servers=[Address.parse(url) for url in settings.nats],
+            name=f"radiod {node_name(settings)}",
+            credentials=_credentials(settings),
+            tls=_tls(settings),
+            min_payload=min_payload,
+            gives_up=False,
+        )
+    except (BadCredentials, ValueError) as error:
+        raise StartError(f"cluster: {error}") from None
+
+
+def _credentials(settings: config.Cluster) -> Credentials | None:
+    """Raises: BadCredentials."""
+    if settings.user is not None and settings.password is not None:
+        return Password(settings.user, settings.password.reveal())
+    if settings.token is not None:
+        return Token(settings.token.reveal())
+    if settings.nkey is not None:
+        return Nkey(settings.nkey.reveal().strip())
+    return None if settings.credentials is None else UserJwt(settings.credentials.reveal())
+
+
+def _tls(settings: config.Cluster) -> Tls | None:
+    """Raises: ValueError."""
+    if settings.ca is None and settings.certificate is None:
+        return None
+    own = None
+    if settings.certificate is not None and settings.key is not None:
+        own = _read("certificate", settings.certificate) + b"\n" + _read("key", settings.key)
+    return Tls(None if settings.ca is None else _read("ca", settings.ca), own)
+
+
+def _read(key: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"{key} {path}: {error.strerror}") from None
