@@ -37,6 +37,9 @@ __all__ = ["ALONE", "AWAY", "Clustering", "digest_of", "node_name"]
 ENVELOPE_BYTES: Final = 16_384
 """What the largest message is longer between nodes, details and lists of sessions included."""
 
+MANY: Final = 100
+"""Different troubles that are said."""
+
 AWAY: Final = "cluster: no NATS server"
 ALONE: Final = "cluster: no other node is reached"
 SETTLING: Final = "cluster: looking for the other nodes"
@@ -71,6 +74,8 @@ class Clustering:
     def __init__(self, configuration: config.Config, clock: ReactorClock, ids: Ids, reactor: Any) -> None:
         settings = configuration.cluster
         self._is_settled = False
+        # What was said of the engine: both connections have the same troubles.
+        self._said: dict[str, None] = {}
         prefix = f"radiod.{settings.name}"
         node = NodeSettings(prefix, node_name(settings), digest_of(configuration), settings.dead_after_s)
         self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)
@@ -94,7 +99,7 @@ class Clustering:
     def _connection(self, bus: NatsBus, make: Callable[[NatsBus], Connection]) -> Connection:
         connection = make(bus)
         bus.use(connection)
-        bus.trouble = self._notice
+        bus.trouble = self._trouble
         return connection
 
     @property
@@ -133,6 +138,14 @@ class Clustering:
         self.cluster.stop()
         closed = [connection.close() for connection in self._connections]
         DeferredList(closed, consumeErrors=True).addCallback(lambda _: fire())
+
+    def _trouble(self, line: str) -> None:
+        """Say it once, until all is well again."""
+        if all(connection.is_connected for connection in self._connections):
+            self._said.clear()
+        if line not in self._said and len(self._said) < MANY:
+            self._said[line] = None
+            self._notice(line)
 
     def _notice(self, line: str) -> None:
         self.log.warn("cluster: {line}", line=line, event="cluster")
