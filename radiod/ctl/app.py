@@ -9,7 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from radiod import __version__
-from radiod.ctl import access, books, channels, debugging, files, operations, radio, watching
+from radiod.ctl import access, books, channels, cluster, debugging, files, operations, radio, watching
 from radiod.ctl.state import Group, State
 
 __all__ = ["cli", "main"]
@@ -60,6 +60,7 @@ for command in (
     watching.top,
     debugging.metrics,
     debugging.debug,
+    cluster.cluster,
     operations.reload,
     operations.drain,
     files.check_config,

@@ -74,6 +74,11 @@ FAMILIES: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
         "When the first certificate of an endpoint ends, in seconds since 1970.",
         ("listen",),
     ),
+    ("radiod_cluster_nodes", GAUGE, "Nodes that this one knows, itself included.", ()),
+    ("radiod_cluster_isolated_seconds", GAUGE, "For how long this node has reached no other.", ()),
+    ("radiod_cluster_connected", GAUGE, "Whether there is a NATS server, by what for.", ("what",)),
+    ("radiod_cluster_lost_total", COUNTER, "Messages of other nodes that did not come.", ()),
+    ("radiod_cluster_dropped_total", COUNTER, "Messages to other nodes that were not sent.", ()),
     ("radiod_spans_total", COUNTER, "Spans of traces by what became of them.", ("outcome",)),
     (
         "radiod_config_last_reload_successful",

@@ -37,6 +37,8 @@ __all__ = ["ALONE", "AWAY", "Clustering", "digest_of", "node_name"]
 ENVELOPE_BYTES: Final = 16_384
 """What the largest message is longer between nodes, details and lists of sessions included."""
 
+PREFIX: Final = "radiod."
+
 MANY: Final = 100
 """Different troubles that are said."""
 
@@ -76,7 +78,7 @@ class Clustering:
         self._is_settled = False
         # What was said of the engine: both connections have the same troubles.
         self._said: dict[str, None] = {}
-        prefix = f"radiod.{settings.name}"
+        prefix = f"{PREFIX}{settings.name}"
         node = NodeSettings(prefix, node_name(settings), digest_of(configuration), settings.dead_after_s)
         self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)
         options = _options(settings, configuration.limits.max_message_bytes + ENVELOPE_BYTES)
@@ -95,6 +97,12 @@ class Clustering:
             clock.soon,
         )
         self.cluster.attach(self._events, streams)
+        self.cluster.nodes.probe = streams.reach
+        self.cluster.nodes.watch(self)
+        self._clock = clock
+        self._digest = node.digest
+        # Since when we are cut off; None: we are not.
+        self._isolated_at: float | None = None
 
     def _connection(self, bus: NatsBus, make: Callable[[NatsBus], Connection]) -> Connection:
         connection = make(bus)
@@ -116,10 +124,10 @@ class Clustering:
     def _settled(self) -> None:
         self._is_settled = True
         nodes = self.cluster.nodes
-        others = ", ".join(nodes.name(node) for node in nodes.live()) or "nobody else yet"
+        others = ", ".join(sorted(nodes.name(node) for node in nodes.live())) or "nobody else yet"
         self.log.info(
             "cluster {cluster}: node {node} is there, with {others}",
-            cluster=self.cluster.settings.prefix.removeprefix("radiod."),
+            cluster=self.cluster.settings.prefix.removeprefix(PREFIX),
             node=self.cluster.settings.name,
             others=others,
             event="cluster",
@@ -132,6 +140,51 @@ class Clustering:
         if not self._is_settled:
             return [SETTLING]
         return [ALONE] if self.cluster.nodes.is_isolated else []
+
+    def describe(self) -> dict[str, Any]:
+        """As ``ClusterView.cluster``."""
+        now, nodes = self._clock.seconds(), self.cluster.nodes
+        counts = [connection.counts for connection in self._connections]
+        return {
+            "cluster": self.cluster.settings.prefix.removeprefix(PREFIX),
+            "node": self.cluster.settings.name,
+            "incarnation": nodes.me,
+            "isolated_s": None if self._isolated_at is None else round(now - self._isolated_at, 1),
+            "nats": {
+                what: connection.server
+                for what, connection in zip(("events", "control"), self._connections, strict=True)
+            },
+            "nodes": [
+                {
+                    "node": other.name,
+                    "incarnation": other.incarnation,
+                    "silent_s": round(max(0.0, now - other.heard), 1),
+                    "same_config": other.digest == self._digest,
+                }
+                for other in nodes.others
+            ],
+            "lost": nodes.post.lost,
+            "dropped": sum(each.while_away + each.overflowed for each in counts),
+        }
+
+    # --- PeerWatcher
+
+    def joined(self, node: int) -> None:
+        """As ``PeerWatcher.joined``."""
+
+    def left(self, node: int) -> None:
+        """As ``PeerWatcher.left``."""
+
+    def gap(self, node: int) -> None:
+        """As ``PeerWatcher.gap``."""
+
+    def isolated(self) -> None:
+        """As ``PeerWatcher.isolated``."""
+        self._isolated_at = self._clock.seconds()
+
+    def healed(self) -> None:
+        """As ``PeerWatcher.healed``."""
+        self._isolated_at = None
 
     def stop(self, fire: Callable[[], None]) -> None:
         """Say goodbye to the others, and send what waits; ``fire`` when that has left, or cannot."""

@@ -70,6 +70,8 @@ class Metrics:
         self.pauses = GcPauses()
         self.store: SqliteStore | None = None
         self.certificates: Callable[[], dict[str, float]] = lambda: {}
+        # Of a node of a cluster: what ``radiod.admin.cluster`` tells.
+        self.cluster: Callable[[], dict[str, Any]] | None = None
         self.reload = True, clock.time()
 
     def start(self) -> None:
@@ -192,9 +194,21 @@ class Metrics:
         self._set("radiod_draining", int(self._draining.is_on))
         self._set("radiod_sent_away_total", self.sent_away())
         self._families["radiod_spans_total"].set_all(self._spans())
+        self._read_cluster()
         is_in_force, since = self.reload
         self._set("radiod_config_last_reload_successful", int(is_in_force))
         self._set("radiod_config_last_reload_timestamp_seconds", since)
+
+    def _read_cluster(self) -> None:
+        if self.cluster is None:
+            return
+        told = self.cluster()
+        self._set("radiod_cluster_nodes", len(told["nodes"]) + 1)
+        self._set("radiod_cluster_isolated_seconds", told["isolated_s"] or 0)
+        for what, address in told["nats"].items():
+            self._set("radiod_cluster_connected", int(bool(address)), what)
+        self._set("radiod_cluster_lost_total", told["lost"])
+        self._set("radiod_cluster_dropped_total", told["dropped"])
 
     def _read_connections(self) -> None:
         census = self._schedule.census

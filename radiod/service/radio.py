@@ -112,6 +112,8 @@ class Radio:
         self.tracing = self._make_tracing()
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
+        if self.cluster is not None:
+            self.metrics.cluster = self.cluster.describe
         self._add_views()
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
@@ -249,6 +251,7 @@ class Radio:
             metrics=self.metrics,
             tail=self.tail,
             connections=lambda: self.port.connections,
+            cluster=None if self.cluster is None else self.cluster.describe,
         )
 
     def _make_port(self, limits: TransportLimits) -> None:

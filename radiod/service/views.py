@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from radiod.admin.channels import ChannelsView
+from radiod.admin.cluster import ClusterView
 from radiod.admin.debug import DebugView
 from radiod.admin.listeners import ListenersView
 from radiod.admin.log import LogView, Tail
@@ -28,6 +30,7 @@ def add_views(
     metrics: Metrics,
     tail: Tail,
     connections: Callable[[], int],
+    cluster: Callable[[], dict[str, Any]] | None,
 ) -> None:
     """Have the sessions of all realms find them, as far as they may call them."""
 
@@ -49,6 +52,7 @@ def add_views(
             HourView(realm.ledger, realm.slices),
             LogView(tail, realms, name, realm.slices),
             MetricsView(metrics.read),
+            ClusterView(cluster),
             DebugView(realm, listeners, figures),
         ]
         for family in families:

@@ -122,6 +122,11 @@ class Nodes:
     def is_isolated(self) -> bool:
         return self._members.is_isolated
 
+    @property
+    def others(self) -> list[OtherNode]:
+        """All others that are there, for whoever looks."""
+        return self._members.inside
+
     def live(self) -> list[int]:
         return [other.incarnation for other in self._members.inside]
 
