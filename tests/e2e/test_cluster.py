@@ -1,14 +1,17 @@
 """Three real nodes beside real NATS servers are one radio."""
 
+import contextlib
 import json
 import subprocess
 import sys
 
 import pytest
+import requests
 from engine.nats.servers import Servers
 from support.cluster.running import Node, node, nodes
 from support.running import ROOT, environment, free_port, radiod
 from support.scrapes import scrape
+from support.sockets import RawClient
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +23,17 @@ endpoint = "tcp:8080:interface=127.0.0.1"
 serve = ["radio", "metrics"]
 
 [realms.radio]
-anonymous = "listener"
+anonymous = "anybody"
+
+[realms.radio.roles.anybody]
+subscribe = ["*", "wamp.*", "radiod.*"]
+publish = ["*"]
+call = ["*", "wamp.*", "radiod.*"]
+register = ["*"]
+
+[realms.radio.keys.town]
+key = "town-key"
+publish = ["*"]
 """
 
 
@@ -88,3 +101,74 @@ def test_a_wrong_password_is_one_line(tmp_path):
             refused.wait_ready(False)
             assert "secret-of-ours" not in refused.log
             assert refused.log.count("does not take our credentials") == 1
+
+
+@pytest.fixture
+def peers(three):
+    """A session at each node."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(RawClient(one.server.port))) for one in three]
+
+
+class TestEvents:
+    """Plain events, from every node to every node."""
+
+    def test_what_is_published_behind_subscribed_comes(self, peers):
+        for number in range(60):
+            topic = f"town.street{number}"
+            listener, publisher = peers[number % 3], peers[(number + 1 + number // 3 % 2) % 3]
+            _, _, subscription = listener.ask([32, None, {}, topic])
+            publisher.say([16, None, {}, topic, [number]])
+            event = listener.hear()
+            assert (event[0], event[1], event[4]) == (36, subscription, [number])
+
+    def test_each_publishers_events_come_in_order_and_once(self, peers):
+        for peer in peers:
+            # Overlapping ones: the engine brings a copy for each.
+            for options, topic in (
+                ({"match": "prefix"}, "order."),
+                ({}, "order.a"),
+                ({"match": "wildcard"}, "order."),
+            ):
+                assert peer.ask([32, None, options, topic])[0] == 33
+        for at, peer in enumerate(peers):
+            for number in range(200):
+                peer.say(
+                    [16, None, {"exclude_me": False}, "order.a" if number % 2 else "order.b", [at, number]]
+                )
+        for peer in peers:
+            heard = {}
+            for _ in range(3 * (200 * 2 + 100)):
+                _, subscription, _, _, (at, number) = peer.hear()
+                heard.setdefault((subscription, at), []).append(number)
+            assert sorted(map(len, heard.values())) == [100] * 3 + [200] * 6
+            assert all(numbers == sorted(set(numbers)) for numbers in heard.values())
+
+    def test_http_reaches_every_node(self, three, peers):
+        for peer in peers:
+            peer.ask([32, None, {}, "by.http"])
+        for one in three:
+            answer = requests.post(
+                f"{one.server.url}/publish",
+                json={"topic": "by.http", "args": [one.name]},
+                headers={"API-KEY": "town-key"},
+                timeout=SECONDS,
+            )
+            assert answer.status_code == 200, answer.text
+            assert [peer.hear()[4] for peer in peers] == [[one.name]] * 3
+
+    def test_lists_of_sessions_hold_on_every_node(self, peers):
+        publisher, chosen, other = peers
+        for peer in (chosen, other):
+            peer.ask([32, None, {}, "for.some"])
+        publisher.say([16, None, {"eligible": [chosen.session]}, "for.some", ["chosen"]])
+        publisher.say([16, None, {"exclude": [chosen.session]}, "for.some", ["others"]])
+        assert chosen.hear()[4] == ["chosen"]
+        assert other.hear()[4] == ["others"]
+
+    def test_joins_are_told_on_every_node(self, three, peers):
+        for peer in peers:
+            assert peer.ask([32, None, {}, "wamp.session.on_join"])[0] == 33
+        newcomer = RawClient(three[1].server.port)
+        assert [peer.hear()[4][0]["session"] for peer in peers] == [newcomer.session] * 3
+        newcomer.close()
