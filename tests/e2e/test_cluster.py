@@ -172,3 +172,45 @@ class TestEvents:
         newcomer = RawClient(three[1].server.port)
         assert [peer.hear()[4][0]["session"] for peer in peers] == [newcomer.session] * 3
         newcomer.close()
+
+
+class Told:
+    """What one listener has heard of a publisher that numbers its events from 0: lost ones are told, exactly."""
+
+    def __init__(self):
+        self.last = -1
+        self.lost = 0
+
+    def take(self, event):
+        details, (number,) = event[3], event[4]
+        lost = details.get("_lost", 0)
+        assert number == self.last + 1 + lost, f"{number} behind {self.last}, {lost} told"
+        self.last = number
+        self.lost += lost
+
+
+def test_what_the_death_of_a_server_costs_is_told(tmp_path):
+    with Servers(tmp_path / "nats", 3) as servers, nodes(tmp_path, servers.urls, 2, CONFIG) as (home, away):
+        publisher, listener = RawClient(home.server.port), RawClient(away.server.port)
+        listener.ask([32, None, {}, "numbers"])
+        told = Told()
+        number = 0
+        for _ in range(3):
+            cluster = json.loads(radioctl(home, "cluster", "--json").stdout)
+            address = cluster["nats"]["events"]
+            (killed,) = [one for one in servers.all if address.endswith(f":{one.port}")]
+            for _ in range(300):
+                publisher.say([16, None, {}, "numbers", [number]])
+                number += 1
+                if number % 300 == 150:
+                    killed.kill()
+            # The next ones tell of all before.
+            while told.last < number - 1:
+                publisher.say([16, None, {}, "numbers", [number]])
+                number += 1
+                with contextlib.suppress(TimeoutError):
+                    listener.give_up_after(0.2)
+                    while told.last < number - 1:
+                        told.take(listener.hear())
+            servers.start([killed])
+        assert told.last == number - 1
