@@ -14,7 +14,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 PURE = tuple(Path(__file__).parent / layer for layer in ("wire", "core"))
 
-SHARING = ("tests/e2e/", "tests/stream_service/", "tests/simulator/", "tests/store/", "tests/release/")
+SHARING = (
+    "tests/e2e/",
+    "tests/engine/",
+    "tests/stream_service/",
+    "tests/simulator/",
+    "tests/store/",
+    "tests/release/",
+)
 """Folders whose modules start a server, or make another thing that is dear, once for all their tests."""
 
 # No deadlines: the machines are shared. On CI the same examples every time.

@@ -94,7 +94,9 @@ class Link:
             self._out.start(pipe)
 
     def received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Bytes came. What comes behind the end is dropped."""
+        if self._state == OVER:
+            return
         self._has_heard = True
         try:
             self._parser.feed(data)

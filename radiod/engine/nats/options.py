@@ -31,7 +31,8 @@ class Address(NamedTuple):
         parts = urlsplit(url)
         if parts.scheme not in ("nats", "tls") or not parts.hostname:
             raise ValueError(f"expected nats://host:port or tls://host:port, not {_shown(parts.netloc, url)}")
-        if parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        has_more = parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
+        if has_more or parts.port == 0:
             raise ValueError(f"expected only a host and a port in {parts.scheme}://{parts.hostname}…")
         return cls(parts.hostname, parts.port or PORT, parts.scheme == "tls")
 

@@ -69,7 +69,7 @@ def wait_until(what: Callable[[], bool], wanted: str, seconds: float = SECONDS) 
 
 
 class Server:
-    """One nats-server. ``more``: of its configuration."""
+    """One nats-server. ``more``: of its configuration. ``is_leaving``: it is a lame duck."""
 
     def __init__(self, name: str, folder: Path, port: int, http: int, more: str = "") -> None:
         self.name = name
@@ -78,6 +78,7 @@ class Server:
         self._http = http
         self._more = more
         self._process: subprocess.Popen[bytes] | None = None
+        self.is_leaving = False
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -98,6 +99,7 @@ class Server:
 
     def start(self) -> None:
         """Start it; it is not ready yet. What it stored is there again."""
+        self.is_leaving = False
         config = self.folder / "nats.conf"
         values = {"name": self.name, "port": self.port, "http": self._http, "folder": self.folder / "js"}
         config.write_text(CONFIG % {**values, "more": self._more})
@@ -151,6 +153,7 @@ class Server:
     def lame_duck(self) -> None:
         """It tells its clients that it is about to go, and goes."""
         self.signal(signal.SIGUSR2)
+        self.is_leaving = True
 
     def kill(self) -> None:
         """Kill it (-9); what it has stored stays."""
@@ -224,7 +227,9 @@ class Servers:
     def heal(self) -> None:
         """Whatever a test has done to them: all run, and are ready."""
         for server in self.all:
-            if server.is_running:
+            if server.is_leaving:
+                server.kill()
+            elif server.is_running:
                 server.go_on()
         self.start()
 
