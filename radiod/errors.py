@@ -122,6 +122,7 @@ CANCELED: Final = "wamp.error.canceled"
 TIMEOUT: Final = "wamp.error.timeout"
 UNAVAILABLE: Final = "wamp.error.unavailable"
 NO_AVAILABLE_CALLEE: Final = "wamp.error.no_available_callee"
+NETWORK_FAILURE: Final = "wamp.error.network_failure"
 NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 AUTHORIZATION_FAILED: Final = "wamp.error.authorization_failed"
 DISCLOSE_ME: Final = "wamp.error.option_disallowed.disclose_me"
@@ -150,6 +151,7 @@ CLOSE_SHUTDOWN: Final = "wamp.close.system_shutdown"
 CLOSE_LOGOUT: Final = "wamp.close.logout"
 CLOSE_GOODBYE: Final = "wamp.close.goodbye_and_out"
 CLOSE_KILLED: Final = "wamp.close.killed"
+CLOSE_SUPERSEDED: Final = "radiod.close.superseded"
 CLOSE_ACCESS: Final = "radiod.close."
 """Before the reason for which access ended: ``revoked``, ``suspended``, ``expired``, ``quota``."""
 
@@ -172,6 +174,7 @@ HTTP_STATUS: Final = {
     QUOTA: 429,
     RATE_LIMITED: 429,
     OVERRUN: 503,
+    NETWORK_FAILURE: 502,
     FEATURE_NOT_SUPPORTED: 501,
     STORE_UNAVAILABLE: 503,
 }
