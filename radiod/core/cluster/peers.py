@@ -32,7 +32,10 @@ class PeerWatcher(Protocol):
         """A node is there; what is told to it from now on arrives, or ``gap`` or ``left`` comes."""
 
     def left(self, node: int) -> None:
-        """A node is dead, or said goodbye: what it had is gone. An incarnation never comes back."""
+        """A node is dead, or said goodbye: what it had is gone. An incarnation never comes back.
+
+        But for us: when *we* have become a new one (``Peers.me``), all leave, and those who are there join.
+        """
 
     def gap(self, node: int) -> None:
         """Messages of this node to us were lost, before the next one: what was mirrored must be had anew."""

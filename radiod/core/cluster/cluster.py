@@ -1,0 +1,120 @@
+"""What all realms of one process share of its cluster: the nodes, and the ways to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from radiod.core.cluster.nodes import Nodes, NodeSettings
+from radiod.core.cluster.ports import Bus, Stored, Streams
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise
+from radiod.core.timers import Clock, Timers
+
+__all__ = ["Cluster", "EventWay", "Records"]
+
+
+class EventWay:
+    """The ``BusUser`` of the bus for events, shared by all realms: each takes what begins with its subject.
+
+    Apart from the bus for control, so that no flood of events delays a beat.
+    """
+
+    def __init__(self) -> None:
+        # realm's own subject -> what takes (subject, reply, data)
+        self._takers: dict[str, Callable[[str, str, bytes], None]] = {}
+        self._depth = 0
+        self.on_up: list[Callable[[], None]] = []
+
+    def take(self, subject: str, taker: Callable[[str, str, bytes], None]) -> None:
+        """Have what comes on subjects that begin with ``subject``, which has as many tokens as all others."""
+        self._takers[subject] = taker
+        self._depth = subject.count(".") + 1
+
+    # --- BusUser
+
+    def came(self, subject: str, reply: str, data: bytes) -> None:
+        taker = self._takers.get(".".join(subject.split(".", self._depth)[: self._depth]))
+        if taker is not None:
+            taker(subject, reply, data)
+
+    def unreachable(self, reply: str) -> None:
+        pass
+
+    def up(self) -> None:
+        for told in self.on_up:
+            told()
+
+    def down(self) -> None:
+        pass
+
+
+class Records:
+    """The ``StreamUser``, shared by all parts that follow: each takes what begins with its subject."""
+
+    def __init__(self) -> None:
+        # beginning of subjects, ending with a dot -> who takes their records
+        self._takers: dict[str, Callable[[Stored], None]] = {}
+
+    def take(self, beginning: str, taker: Callable[[Stored], None]) -> None:
+        """Have the records of all followed subjects that begin so."""
+        self._takers[beginning] = taker
+
+    def stored(self, record: Stored) -> None:
+        """As ``StreamUser.stored``."""
+        subject = record.subject
+        end = subject.find(".")
+        while end >= 0:
+            taker = self._takers.get(subject[: end + 1])
+            if taker is not None:
+                taker(record)
+                return
+            end = subject.find(".", end + 1)
+
+
+class Cluster:
+    """One process's part in its cluster.
+
+    ``nodes``, ``way``, ``records``: the users of the bus for control, of that for events, and of the streams;
+    whoever connects them hands the engine to ``start``.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        clock: Clock,
+        timers: Timers,
+        ids: Ids,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.settings = settings
+        self.notice = notice
+        self.nodes = Nodes(settings, clock, timers, ids, notice)
+        self.way = EventWay()
+        self.records = Records()
+        self._events: Bus | None = None
+        self._streams: Streams | None = None
+
+    @property
+    def events(self) -> Bus:
+        """The bus for events."""
+        assert self._events is not None, "the cluster has an engine before it has realms"
+        return self._events
+
+    @property
+    def streams(self) -> Streams:
+        """The streams."""
+        assert self._streams is not None, "the cluster has an engine before it has realms"
+        return self._streams
+
+    def attach(self, events: Bus, streams: Streams) -> None:
+        """Have an engine: before there is any realm."""
+        self._events = events
+        self._streams = streams
+
+    def start(self, control: Bus) -> Promise[None]:
+        """Be there for the others, once all realms are made. Returns: as ``Nodes.start``."""
+        return self.nodes.start(control)
+
+    def stop(self) -> None:
+        """Say goodbye."""
+        self.nodes.stop()

@@ -1,0 +1,59 @@
+"""A realm that other nodes serve, too: the parts of it that do otherwise.
+
+Each part that others share is made in a method of its own here, and joins the others by ``cluster``.
+"""
+
+from __future__ import annotations
+
+from radiod.core.cluster.cluster import Cluster
+from radiod.core.delivery.holdings import Holdings
+from radiod.core.delivery.readership import Readerships
+from radiod.core.ids import Ids
+from radiod.core.limits import Limits
+from radiod.core.realm.realm import Outbox, Realm
+from radiod.core.statistics import Statistics
+from radiod.core.timers import Clock, Timers
+
+__all__ = ["ClusterRealm"]
+
+
+class ClusterRealm(Realm):
+    """One realm of a router of several nodes."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: Cluster,
+        outbox: Outbox,
+        clock: Clock,
+        timers: Timers,
+        ids: Ids,
+        limits: Limits,
+        undeclared_topics: bool = True,
+        statistics: Statistics | None = None,
+        holdings: Holdings | None = None,
+        readerships: Readerships | None = None,
+    ) -> None:
+        # Before the parts are made, which ask for it.
+        self.cluster = cluster
+        super().__init__(
+            name,
+            outbox=outbox,
+            clock=clock,
+            timers=timers,
+            ids=ids,
+            limits=limits,
+            undeclared_topics=undeclared_topics,
+            statistics=statistics,
+            holdings=holdings,
+            readerships=readerships,
+        )
+        cluster.nodes.reborn.append(self._reborn)
+
+    def about(self, part: str) -> str:
+        """What messages between a part of the realm and its like elsewhere are about (``Peers.take``)."""
+        return f"{self.name} {part}"
+
+    def _reborn(self) -> None:
+        """We have become a new incarnation: what others knew of us, they do not know any more."""
