@@ -121,7 +121,6 @@ FEATURE_NOT_SUPPORTED: Final = "wamp.error.feature_not_supported"
 CANCELED: Final = "wamp.error.canceled"
 TIMEOUT: Final = "wamp.error.timeout"
 UNAVAILABLE: Final = "wamp.error.unavailable"
-NETWORK_FAILURE: Final = "wamp.error.network_failure"
 NO_AVAILABLE_CALLEE: Final = "wamp.error.no_available_callee"
 NETWORK_FAILURE: Final = "wamp.error.network_failure"
 NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
@@ -175,7 +174,6 @@ HTTP_STATUS: Final = {
     QUOTA: 429,
     RATE_LIMITED: 429,
     OVERRUN: 503,
-    NETWORK_FAILURE: 502,
     FEATURE_NOT_SUPPORTED: 501,
     STORE_UNAVAILABLE: 503,
     NETWORK_FAILURE: 503,

@@ -5,7 +5,11 @@ Each part that others share is made in a method of its own here, and joins the o
 
 from __future__ import annotations
 
+from radiod.core.cluster.calls import ClusterDealer
 from radiod.core.cluster.cluster import Cluster
+from radiod.core.cluster.messages import ClusterMessages
+from radiod.core.cluster.rpc import ClusterRpc
+from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
 from radiod.core.ids import Ids
@@ -51,9 +55,56 @@ class ClusterRealm(Realm):
         )
         cluster.nodes.reborn.append(self._reborn)
 
+    # --- calls
+
+    def _make_dealer(self) -> ClusterDealer:
+        dealer = ClusterDealer(
+            self._outbox,
+            self._clock,
+            self._timers,
+            self._ids,
+            self.limits,
+            self.holdings,
+            peers=self.cluster.nodes,
+            realm=self.name,
+        )
+        self.visits = Visits(self.name, self.cluster.nodes, dealer, self.sessions)
+        # The same, as this one is.
+        self._cluster_dealer = dealer
+        return dealer
+
+    def _make_messages(self) -> ClusterMessages:
+        self.rpc = ClusterRpc(
+            self.name,
+            peers=self.cluster.nodes,
+            claims=self.cluster.claims,
+            dealer=self._cluster_dealer,
+            departures=self.departures,
+            events=self.events,
+            visits=self.visits,
+            outbox=self._outbox,
+            clock=self._clock,
+            timers=self._timers,
+        )
+        messages = ClusterMessages(
+            publications=self.publications,
+            subscribers=self.subscribers,
+            subscriptions=self.subscriptions,
+            dealer=self.dealer,
+            procedures=self.procedures,
+            departures=self.departures,
+            events=self.events,
+            outbox=self._outbox,
+            slices=self.slices,
+            max_nesting=self.limits.max_nesting,
+        )
+        messages.callees = self.rpc.callees
+        return messages
+
     def about(self, part: str) -> str:
         """What messages between a part of the realm and its like elsewhere are about (``Peers.take``)."""
         return f"{self.name} {part}"
 
     def _reborn(self) -> None:
         """We have become a new incarnation: what others knew of us, they do not know any more."""
+        self.rpc.reborn()
