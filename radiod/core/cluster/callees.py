@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from radiod.core.cluster.callee_letters import CalleeFacts, Holders, read_holders, write_holders
 from radiod.core.cluster.callee_news import CalleeNews
@@ -33,7 +34,7 @@ from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
 from radiod.errors import CLOSE_SUPERSEDED, PROCEDURE_ALREADY_EXISTS, RadiodError, Refused
 from radiod.wire.messages import Register, Registered, Unregister, Unregistered
-from radiod.wire.options import MatchPolicy, RegisterOptions
+from radiod.wire.options import InvocationPolicy, MatchPolicy, RegisterOptions
 
 __all__ = ["Callees"]
 
@@ -98,13 +99,10 @@ class Callees:
         self._jobs: ClaimJobs[Key] = ClaimJobs(clock, timers, self._look)
         # incarnation -> what it has, by the claims
         self._by_node: dict[int, set[Key]] = {}
+        # How callees of this node registered: a registration is as whoever claimed it last says.
+        self._policies: dict[Key, InvocationPolicy] = {}
         registrations.on_removed = self._removed
         claims.watch(self._about, self)
-
-    @property
-    def busy(self) -> int:
-        """Registrations about which something is done, or will be."""
-        return len(self._jobs)
 
     # --- REGISTER
 
@@ -146,7 +144,7 @@ class Callees:
         if options.force_reregister or not (others or own):
             return fresh
         # By what is there.
-        invoke = held.invoke if held is not None and others else own[0].registration.invoke
+        invoke = held.invoke if held is not None and others else self._policies[key]
         if invoke == "single":
             raise Refused(PROCEDURE_ALREADY_EXISTS, f"{key[1]} is registered already")
         if invoke != options.invoke:
@@ -204,6 +202,7 @@ class Callees:
             for callee in replaced:
                 self.evict(callee)
         registration, is_new = self._registrations.enter(session, facts, message.options, me)
+        self._policies[job.key] = facts.invoke
         self._outbox.send(session, Registered(message.request, registration.id))
         self._events.taken_over(replaced)
         self._events.registered(session, registration, is_new)
@@ -213,6 +212,13 @@ class Callees:
         registration = self._registrations.remove(callee.session, callee.registration.id)
         if not isinstance(callee.session, RemoteSession):
             self._departures.tell_of_revocation(callee.session, registration, TAKEN_OVER)
+
+    def changed(self, session: Session) -> None:
+        """A session tells something else of its procedures."""
+        for id, callee in self._registrations.of(session).items():
+            facts = self._news.told.get((session.id, id))
+            if facts is not None and facts.signature != callee.signature:
+                self._news.added(id, structs.replace(facts, signature=callee.signature))
 
     # --- UNREGISTER, and all other ends
 
@@ -243,6 +249,7 @@ class Callees:
         self._news.removed(session.id, registration.id)
         key = registration.match, registration.procedure
         if not self._registrations.own(*key):
+            del self._policies[key]
             self._put_right(key)
 
     # --- claims that are not as they should be
@@ -282,7 +289,7 @@ class Callees:
             return not own
         me, live = self._peers.me, self._peers.live()
         # With the policy of the claim: somebody else may have it under another.
-        is_ours = me in held.nodes and (not own or own[0].registration.invoke == held.invoke)
+        is_ours = me in held.nodes and (not own or self._policies[key] == held.invoke)
         return is_ours == bool(own) and all(node == me or node in live for node in held.nodes)
 
     def _look(self, key: Key) -> None:
@@ -312,14 +319,14 @@ class Callees:
             if held is None or not others:
                 return None
             return Holders(*key, held.invoke, held.created, tuple(others))
-        registration = own[0].registration
+        created, policy = own[0].registration.created, self._policies[key]
         if held is None or not others:
             nodes: tuple[int, ...] = (me,)
-        elif held.invoke != registration.invoke or (held.invoke == "single" and me not in held.nodes):
+        elif held.invoke != policy or (held.invoke == "single" and me not in held.nodes):
             raise _Superseded(PROCEDURE_ALREADY_EXISTS, f"{key[1]} is registered by somebody else")
         else:
             nodes = _joined(held.nodes, others, me)
-        return Holders(*key, registration.invoke, registration.created, nodes)
+        return Holders(*key, policy, created, nodes)
 
     def _put(self, key: Key, outcome: Claim | RadiodError | None) -> None:
         if isinstance(outcome, _Superseded):

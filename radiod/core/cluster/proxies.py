@@ -16,7 +16,7 @@ from radiod.wire.codecs import Payload
 from radiod.wire.messages import Interrupt, Invocation, Message
 from radiod.wire.options import Options
 
-__all__ = ["Proxies", "RemoteSession", "RoutingOutbox", "Unreachable", "remote_principal"]
+__all__ = ["Fixed", "Proxies", "RemoteSession", "RoutingOutbox", "Unreachable", "remote_principal"]
 
 
 class RemoteSession(Session):
@@ -33,32 +33,42 @@ class RemoteSession(Session):
 RETRIED: Final = frozenset({REROUTE})
 
 
-class _Nothing:
-    """``Permissions`` of those whose rights their own nodes know."""
+class Fixed:
+    """``Permissions`` of those whose rights another node has checked: for all, or for nothing."""
 
     may_hold_publishers = False
     rate_limit = None
 
+    def __init__(self, is_allowed: bool) -> None:
+        self._is_allowed = is_allowed
+
     def decide(self, actor: Actor, action: Action, uri: str, options: Options) -> Verdict:
-        return Verdict(is_allowed=False)
+        return Verdict(is_allowed=self._is_allowed)
 
     def allows(self, action: Action, uri: str) -> bool:
-        return False
+        return self._is_allowed
 
     def hides(self, topic: str) -> bool:
-        return True
+        return not self._is_allowed
 
     def hides_procedure(self, procedure: str) -> bool:
-        return True
+        return not self._is_allowed
 
     def may_act_on_others(self, procedure: str) -> bool:
-        return False
+        return self._is_allowed
 
 
-def remote_principal(authid: str, authrole: str) -> Principal:
-    """Who a session of another node is, as far as that is known here."""
+def remote_principal(authid: str, authrole: str, *, may_all: bool = False) -> Principal:
+    """Who somebody of another node is, as far as that is known here.
+
+    ``may_all``: it acts here, and its rights were checked there.
+    """
     return Principal(
-        authid=authid, authrole=authrole, authmethod="remote", authprovider="cluster", permissions=_Nothing()
+        authid=authid,
+        authrole=authrole,
+        authmethod="remote",
+        authprovider="cluster",
+        permissions=Fixed(may_all),
     )
 
 

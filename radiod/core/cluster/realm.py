@@ -6,6 +6,12 @@ Each part that others share is made in a method of its own here, and joins the o
 from __future__ import annotations
 
 from radiod.core.cluster.calls import ClusterDealer
+from radiod.core.cluster.census import (
+    Census,
+    ClusterRegistrationProcedures,
+    ClusterRpcProcedures,
+    ClusterSessions,
+)
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.messages import ClusterMessages
 from radiod.core.cluster.rpc import ClusterRpc
@@ -14,6 +20,8 @@ from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
+from radiod.core.procedures.dispatch import Procedures
+from radiod.core.procedures.family import Family
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
@@ -73,6 +81,24 @@ class ClusterRealm(Realm):
         self._cluster_dealer = dealer
         return dealer
 
+    def _make_procedures(self) -> Procedures:
+        """As in any realm, but that what is about sessions and registrations is so on all nodes."""
+        procedures = super()._make_procedures()
+        self.census = Census(self.name, self.cluster.nodes)
+        registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
+        self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
+        proxies = self._cluster_dealer.proxies
+        families: list[Family] = [
+            ClusterSessions(self.sessions, authority, slices, self.census),
+            ClusterRegistrationProcedures(
+                self.sessions, registrations, authority, slices, proxies, self.census
+            ),
+            self._rpc_procedures,
+        ]
+        for family in families:
+            procedures.table |= family.procedures
+        return procedures
+
     def _make_messages(self) -> ClusterMessages:
         self.rpc = ClusterRpc(
             self.name,
@@ -98,7 +124,7 @@ class ClusterRealm(Realm):
             slices=self.slices,
             max_nesting=self.limits.max_nesting,
         )
-        messages.callees = self.rpc.callees
+        messages.callees = self._rpc_procedures.callees = self.rpc.callees
         return messages
 
     def about(self, part: str) -> str:

@@ -84,9 +84,9 @@ class CallNode:
         }
 
     def pending(self):
-        """Whether anything of calls is pending, or to be done about registrations."""
+        """Calls that callees have, as this node knows; and those of them that others made."""
         calls = sum(len(calls.answering) for calls in self.realm.dealer._calls.values())
-        return calls, self.realm.visits.pending, self.realm.rpc.callees.busy
+        return calls, self.realm.visits.pending
 
 
 class Client:
