@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.nodes import Nodes, NodeSettings
 from radiod.core.cluster.ports import Bus, Stored, Streams
 from radiod.core.ids import Ids
@@ -87,6 +89,9 @@ class Cluster:
         notice: Callable[[str], None],
     ) -> None:
         self.settings = settings
+        self._clock = clock
+        self._timers = timers
+        self._claims: Claims | None = None
         self.notice = notice
         self.nodes = Nodes(settings, clock, timers, ids, notice)
         self.way = EventWay()
@@ -110,9 +115,21 @@ class Cluster:
         """Have an engine: before there is any realm."""
         self._events = events
         self._streams = streams
+        prefix = self.settings.prefix
+        settings = ClaimSettings(f"{prefix.replace('.', '-')}-claims", f"{prefix}.claims")
+        self._claims = Claims(streams, self._clock, self._timers, self.nodes, settings)
+        self.records.take(f"{prefix}.claims.", self._claims.stored)
+        self.way.on_up.append(self._claims.up)
+
+    @property
+    def claims(self) -> Claims:
+        """What must be unique, or outlives its node, of all realms."""
+        assert self._claims is not None, "the cluster has an engine before it has realms"
+        return self._claims
 
     def start(self, control: Bus) -> Promise[None]:
         """Be there for the others, once all realms are made. Returns: as ``Nodes.start``."""
+        self.claims.start()
         return self.nodes.start(control)
 
     def stop(self) -> None:

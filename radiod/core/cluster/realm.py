@@ -5,17 +5,27 @@ Each part that others share is made in a method of its own here, and joins the o
 
 from __future__ import annotations
 
+from radiod.core.cluster.calls import ClusterDealer
+from radiod.core.cluster.census import (
+    Census,
+    ClusterRegistrationProcedures,
+    ClusterRpcProcedures,
+    ClusterSessions,
+)
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.relay import Relay
+from radiod.core.cluster.rpc import ClusterRpc
 from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
 from radiod.core.cluster.subscribing import SharedMessages
+from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
+from radiod.core.procedures.dispatch import Procedures
+from radiod.core.procedures.family import Family
 from radiod.core.pubsub.broker import Broker
-from radiod.core.realm.messages import Messages
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
@@ -58,6 +68,61 @@ class ClusterRealm(Realm):
         )
         cluster.nodes.reborn.append(self._reborn)
 
+    # --- calls
+
+    def _make_dealer(self) -> ClusterDealer:
+        dealer = ClusterDealer(
+            self._outbox,
+            self._clock,
+            self._timers,
+            self._ids,
+            self.limits,
+            self.holdings,
+            peers=self.cluster.nodes,
+            realm=self.name,
+        )
+        self.visits = Visits(self.name, self.cluster.nodes, dealer, self.sessions)
+        # The same, as this one is.
+        self._cluster_dealer = dealer
+        return dealer
+
+    def _make_procedures(self) -> Procedures:
+        """As in any realm, but that what is about sessions and registrations is so on all nodes."""
+        procedures = super()._make_procedures()
+        self.census = Census(self.name, self.cluster.nodes)
+        registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
+        self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
+        proxies = self._cluster_dealer.proxies
+        families: list[Family] = [
+            ClusterSessions(self.sessions, authority, slices, self.census),
+            ClusterRegistrationProcedures(
+                self.sessions, registrations, authority, slices, proxies, self.census
+            ),
+            self._rpc_procedures,
+        ]
+        for family in families:
+            procedures.table |= family.procedures
+        return procedures
+
+    def _make_messages(self) -> SharedMessages:
+        self.rpc = ClusterRpc(
+            self.name,
+            peers=self.cluster.nodes,
+            claims=self.cluster.claims,
+            dealer=self._cluster_dealer,
+            departures=self.departures,
+            events=self.events,
+            visits=self.visits,
+            outbox=self._outbox,
+            clock=self._clock,
+            timers=self._timers,
+        )
+        messages = self._new_messages(SharedMessages)
+        messages.callees = self._rpc_procedures.callees = self.rpc.callees
+        messages.interest, messages.lookup = self.relay.interest, self.lookup
+        messages.public = self.space.broker
+        return messages
+
     # --- topics
 
     def _make_pubsub(self) -> None:
@@ -92,14 +157,6 @@ class ClusterRealm(Realm):
                 crossing.is_end_mark,
             )
 
-    # --- messages
-
-    def _make_messages(self) -> Messages:
-        messages = self._new_messages(SharedMessages)
-        messages.interest, messages.lookup = self.relay.interest, self.lookup
-        messages.public = self.space.broker
-        return messages
-
     # --- other nodes
 
     def about(self, part: str) -> str:
@@ -108,3 +165,4 @@ class ClusterRealm(Realm):
 
     def _reborn(self) -> None:
         """We have become a new incarnation: what others knew of us, they do not know any more."""
+        self.rpc.reborn()

@@ -7,9 +7,9 @@ from typing import Any
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.cluster.interest import Interest
+from radiod.core.cluster.messages import ClusterMessages
 from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import Broker
-from radiod.core.realm.messages import Messages
 from radiod.core.rights import Verdict
 from radiod.core.sessions.session import Session
 from radiod.errors import RadiodError
@@ -19,7 +19,7 @@ from radiod.wire.messages import Subscribe
 __all__ = ["SharedMessages"]
 
 
-class SharedMessages(Messages):
+class SharedMessages(ClusterMessages):
     """Does what messages ask for, in a realm that other nodes serve, too.
 
     ``interest``, ``lookup``, ``public``: set before the first message; ``public``: the broker of what is

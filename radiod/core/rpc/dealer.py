@@ -28,7 +28,7 @@ from radiod.core.rpc.features import (
 )
 from radiod.core.rpc.registrations import Registration, Registrations
 from radiod.core.rpc.unheard import Unheard
-from radiod.core.sessions.outbox import SessionOutbox
+from radiod.core.sessions.outbox import Sender
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
 from radiod.errors import (
@@ -57,7 +57,7 @@ class Dealer:
 
     def __init__(
         self,
-        outbox: SessionOutbox,
+        outbox: Sender,
         clock: Clock,
         timers: Timers,
         ids: Ids,
@@ -136,7 +136,7 @@ class Dealer:
             is_nameable: who calls is not among them, and may be told to a callee that asks.
         Raises:
             Refused: ``no_such_procedure``, ``quota`` (too many pending for this caller or callee),
-                ``feature_not_supported`` (by the callee), ``max_concurrency``, or as ``SessionOutbox.send``.
+                ``feature_not_supported`` (by the callee), ``max_concurrency``, or as ``Sender.send``.
             PeerError: the call may not be continued.
         """
         calls = self.calls_of(caller)

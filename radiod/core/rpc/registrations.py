@@ -27,7 +27,7 @@ from radiod.errors import (
 )
 from radiod.wire.options import InvocationPolicy, MatchPolicy, RegisterOptions
 
-__all__ = ["Callee", "Registration", "Registrations", "describe_registration"]
+__all__ = ["Callee", "Held", "Registration", "Registrations", "describe_registration", "signature_of"]
 
 SIGNATURE: Final = "_radiod_signature"
 
@@ -131,6 +131,11 @@ class Registration:
         return next((callee.signature for callee in self.callees if callee.signature), b"")
 
 
+def signature_of(options: RegisterOptions) -> bytes:
+    """What a REGISTER tells about its procedure; empty: nothing. Raises: Refused: ``invalid_argument``."""
+    return b"" if options.signature is None else read_signature(SIGNATURE, options.signature)
+
+
 def describe_registration(registration: Registration) -> dict[str, Any]:
     """What the meta API tells of a registration."""
     return {
@@ -198,7 +203,7 @@ class Registrations:
         Raises: Refused: ``procedure_already_exists``: it is not shared, or under another policy, or this
             session has registered it before; ``quota``; ``invalid_argument``: a malformed signature.
         """
-        signature = b"" if options.signature is None else read_signature(SIGNATURE, options.signature)
+        signature = signature_of(options)
         registration = self._by_pattern.get(options.match, procedure)
         if registration is not None:
             self._check_shared(registration, session, options)
@@ -232,19 +237,24 @@ class Registrations:
         before = self._by_pattern.get(options.match, procedure)
         if before is None:
             return self.add(session, procedure, options)[0], []
-        if not may_act_on_others and not all(callee.yields_to(session) for callee in before.callees):
-            role = session.principal.authrole
-            raise Refused(NOT_AUTHORIZED, f"role {role} may not take {procedure} from its callees")
+        self.check_right(before, session, may_act_on_others)
         self._check_takeover(options, self._by_session.get(session, NOTHING), before.id)
         replaced = list(before.callees)
         for callee in replaced:
             self.remove(callee.session, before.id)
         return self.add(session, procedure, options)[0], replaced
 
+    def check_right(self, before: Registration, session: Session, may_act_on_others: bool) -> None:
+        """Whether a session may take over a registration. Raises: Refused: ``not_authorized``."""
+        if not may_act_on_others and not all(callee.yields_to(session) for callee in before.callees):
+            role = session.principal.authrole
+            told = f"role {role} may not take {before.procedure} from its callees"
+            raise Refused(NOT_AUTHORIZED, told)
+
     def _check_takeover(self, options: RegisterOptions, held: Held, before: int) -> None:
         """Refuse what ``add`` would, once the registration ``before`` is no more."""
         own = held.callees.get(before)
-        size = 0 if options.signature is None else len(read_signature(SIGNATURE, options.signature))
+        size = len(signature_of(options))
         held.check_signatures(size - (0 if own is None else len(own.signature)))
         self._check_quota(len(held.callees) - (own is not None))
 

@@ -9,11 +9,11 @@ from radiod.errors import PeerError, RadiodError, WrongSecret
 from radiod.wire.codecs import Payload
 from radiod.wire.messages import Goodbye, Message
 
-__all__ = ["SessionOutbox"]
+__all__ = ["Sender", "SessionOutbox"]
 
 
-class SessionOutbox(Protocol):
-    """The way to each session. Never blocks, never re-enters the core."""
+class Sender(Protocol):
+    """Takes messages for sessions. Never blocks, never re-enters the core."""
 
     def send(self, session: Session, message: Message, payload: Payload | None = None) -> None:
         """Deliver one message to one session, in order with all others sent to it this way.
@@ -21,6 +21,10 @@ class SessionOutbox(Protocol):
         Raises: Refused: the session cannot take ``payload`` (its serializer cannot say it, or it is longer
             than the session accepts); nothing was sent. Without a payload it never raises.
         """
+
+
+class SessionOutbox(Sender, Protocol):
+    """The way to each session. Never blocks, never re-enters the core."""
 
     def hold(self, session: Session, is_held: bool) -> None:
         """Read no more from the session's peer while one of its messages waits for a decision; or read on."""

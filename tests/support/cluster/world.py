@@ -37,10 +37,11 @@ class NodeClock:
         self._clock.timers.at(when, self._wake)
 
     def _wake(self):
-        if not (self.is_paused or self.is_dead) and self._wake_at is not None:
-            if self._wake_at <= self._clock.seconds():
-                self._wake_at = None
-                self.timers.run(self._clock.seconds())
+        now = self._clock.seconds()
+        if self.is_paused or self.is_dead or self._wake_at is None or self._wake_at > now:
+            return
+        self._wake_at = None
+        self.timers.run(now)
 
     def pause(self):
         self.is_paused = True
@@ -162,6 +163,18 @@ class ClusterWorld:
     def turn(self):
         """Long enough for a few ways there and back, and too short for a beat."""
         self.advance(0.02)
+
+    @property
+    def is_whole(self):
+        """Whether every node knows all others, and nothing is in the way of anything."""
+        if self.engine.cuts or any(node.clock.is_paused for node in self.nodes.values()):
+            return False
+        incarnations = {node.cluster.nodes.me for node in self.nodes.values()}
+        return all(
+            {node.cluster.nodes.me, *node.cluster.nodes.live()} == incarnations
+            and all(self.engine.ports[port].is_up for port in node.ports)
+            for node in self.nodes.values()
+        )
 
     # --- misfortunes
 

@@ -1,0 +1,304 @@
+"""Registrations over all nodes: claimed, known to all, and put right when nodes die and come back."""
+
+import pytest
+from support.cluster.calling import CallWorld
+
+from radiod.core.cluster.callee_letters import read_holders
+from radiod.core.limits import Limits
+from radiod.errors import (
+    CLOSE_SUPERSEDED,
+    NO_SUCH_REGISTRATION,
+    NOT_AUTHORIZED,
+    PROCEDURE_ALREADY_EXISTS,
+    QUOTA,
+    STORE_UNAVAILABLE,
+)
+
+REVOCABLE = "callee.registration_revocation"
+
+
+@pytest.fixture
+def three():
+    return CallWorld()
+
+
+def holders(world, key="exact a.p"):
+    """Names of the nodes that a claim names, as all nodes know; None: there is no claim."""
+    found = set()
+    for node in world.nodes.values():
+        claim = node.cluster.claims.get("radio registrations", key)
+        names = claim and tuple(node.nodes.name(one) for one in read_holders(claim.value).nodes)
+        found.add(names)
+    assert len(found) == 1, found
+    return found.pop()
+
+
+def known(world):
+    """The registrations, which all nodes know alike."""
+    found = [node.registrations for node in world.nodes.values()]
+    assert all(one == found[0] for one in found), found
+    return found[0]
+
+
+class TestARegistration:
+    def test_has_the_same_id_everywhere(self, three):
+        one, other = three["a"].join(), three["b"].join()
+        id = one.register("a.p", invoke="roundrobin")
+        assert other.register("a.p", invoke="roundrobin") == id
+        assert 1 <= id <= 2**52
+        assert holders(three) == ("a", "b")
+        assert known(three) == {("exact", "a.p"): ("roundrobin", (one.id, other.id))}
+
+    def test_of_another_match_is_another_one(self, three):
+        one = three["a"].join()
+        ids = {one.register("a.p", match=match) for match in ("exact", "prefix", "wildcard")}
+        assert len(ids) == 3
+        assert [claim.key for claim in three["c"].cluster.claims.of("radio registrations")] == [
+            "exact a.p",
+            "prefix a.p",
+            "wildcard a.p",
+        ]
+
+    def test_that_is_single_is_given_once_though_all_want_it_at_once(self, three):
+        clients = [three[name].join() for name in "abcabc"]
+        for client in clients:
+            client.send(64, 1, {}, "a.p")
+        three.wait(1)
+        answers = [client.take() for client in clients]
+        assert sorted(len(one) for one in answers) == [1] * 6
+        assert [one[0][0] for one in answers].count(65) == 1
+        assert {one[0][4] for one in answers if one[0][0] == 8} == {PROCEDURE_ALREADY_EXISTS}
+        assert len(known(three)["exact", "a.p"][1]) == 1
+
+    def test_is_under_one_policy_though_all_want_another(self, three):
+        clients = [three[name].join() for name in "abc"]
+        for client, policy in zip(clients, ("roundrobin", "first", "last"), strict=True):
+            client.send(64, 1, {"invoke": policy}, "a.p")
+        three.wait(1)
+        answers = [client.take()[0] for client in clients]
+        assert sorted(answer[0] for answer in answers) == [8, 8, 65]
+        known(three)
+
+    def test_is_not_given_twice_to_a_session(self, three):
+        one = three["a"].join()
+        one.register("a.p", invoke="first")
+        assert one.register("a.p", invoke="first") == PROCEDURE_ALREADY_EXISTS
+
+    def test_counts_for_its_session_on_its_node(self):
+        world = CallWorld(2, limits=Limits(max_registrations=1))
+        one, other = world["a"].join(), world["b"].join()
+        one.register("a.p")
+        assert one.register("a.q") == QUOTA
+        other.register("a.q")
+        assert len(known(world)) == 2
+
+    def test_is_free_for_others_as_soon_as_it_is_unregistered(self, three):
+        one, other = three["a"].join(), three["b"].join()
+        for _ in range(20):
+            id = one.register("a.p")
+            one.requests += 1
+            one.send(66, one.requests, id)
+            while not one.take():
+                three.wait(0.0001)
+            other.send(64, other.requests + 1, {}, "a.p")
+            other.requests += 2
+            three.wait(0.1)
+            assert [message[0] for message in other.take()] == [65]
+            other.send(66, other.requests, id)
+            three.wait(0.1)
+            other.take()
+        assert known(three) == {}
+        assert holders(three) is None
+
+    def test_that_is_not_there_cannot_be_unregistered(self, three):
+        one = three["a"].join()
+        assert one.ask(66, 1, 17)[0][4] == NO_SUCH_REGISTRATION
+
+    def test_of_several_is_kept_by_those_who_stay(self, three):
+        one, two, three_ = (three[name].join() for name in "aab")
+        for client in (one, two, three_):
+            client.register("a.p", invoke="first")
+        one.peer.leave()
+        three.wait(0.1)
+        assert (holders(three), known(three)) == (
+            ("a", "b"),
+            {("exact", "a.p"): ("first", (two.id, three_.id))},
+        )
+        two.peer.leave()
+        three.wait(0.1)
+        assert holders(three) == ("b",)
+
+    def test_of_a_session_that_leaves_before_it_is_answered_is_given_up(self, three):
+        one = three["a"].join()
+        one.send(64, 1, {}, "a.p")
+        three.wait(0.0007)
+        one.peer.leave()
+        three.wait(2)
+        assert (known(three), holders(three)) == ({}, None)
+
+    def test_is_told_about_on_every_node(self, three):
+        watcher = three["b"].join()
+        topics = ("on_create", "on_register", "on_unregister", "on_delete")
+        for number, topic in enumerate(topics, 1):
+            watcher.send(32, number, {}, f"wamp.registration.{topic}")
+        three.wait(0.1)
+        watcher.take()
+        one, other = three["a"].join(), three["c"].join()
+        id = one.register("a.p", invoke="first")
+        other.register("a.p", invoke="first")
+        one.peer.leave()
+        other.send(66, 2, id)
+        three.wait(0.1)
+        told = [message[4] for message in watcher.take()]
+        assert [one_told[0] for one_told in told] == [one.id, one.id, other.id, one.id, other.id, other.id]
+        assert told[0][1]["uri"] == "a.p"
+        assert [one_told[1] for one_told in told[1:]] == [id] * 5
+
+    def test_has_the_signature_that_its_callee_tells(self, three):
+        one = three["a"].join()
+        signature = {"parameters": [], "doc": "first"}
+        one.register("a.p", _radiod_signature=signature)
+        registration = three["b"].realm.dealer.registrations.best("a.p")
+        assert b"first" in registration.signature
+        answer = one.ask(
+            48, 2, {}, "radiod.rpc.document", [], {"procedure": "a.p", "signature": {"parameters": []}}
+        )
+        assert answer[0][0] == 50
+        assert registration.signature == b'{"parameters":[]}'
+
+
+class TestTakingOver:
+    def test_ends_the_one_before_on_all_nodes_and_tells_its_callees(self, three):
+        watcher = three["c"].join()
+        one = three["a"].join("me", features=REVOCABLE)
+        two = three["c"].join("me", features=REVOCABLE)
+        one.register("a.p", invoke="first")
+        two.register("a.p", invoke="first")
+        watcher.send(32, 1, {}, "wamp.registration.on_delete")
+        three.wait(0.1)
+        watcher.take()
+        newcomer = three["b"].join("me")
+        id = newcomer.register("a.p", force_reregister=True)
+        assert known(three) == {("exact", "a.p"): ("single", (newcomer.id,))}
+        assert holders(three) == ("b",)
+        for client in (one, two):
+            assert [message[:3] for message in client.take()] == [
+                [67, 0, {"registration": id, "reason": "wamp.error.unregistered"}]
+            ]
+        assert len(watcher.take()) == 1
+        three.wait(5)
+        assert one.session.is_open
+        assert two.session.is_open
+
+    def test_needs_the_right_to_act_on_others_of_another_node(self, three):
+        one = three["a"].join("me")
+        one.register("a.p")
+        other = three["b"].join("other")
+        assert other.register("a.p", force_reregister=True) == NOT_AUTHORIZED
+        assert known(three) == {("exact", "a.p"): ("single", (one.id,))}
+
+    def test_needs_none_where_the_callee_agreed(self, three):
+        three["a"].join("me").register("a.p", force_reregister=True)
+        other = three["b"].join("other")
+        other.register("a.p", force_reregister=True)
+        assert known(three) == {("exact", "a.p"): ("single", (other.id,))}
+
+    def test_by_two_at_once_leaves_one(self, three):
+        three["a"].join("me").register("a.p")
+        clients = [three[name].join("me") for name in "bc"]
+        for client in clients:
+            client.send(64, 1, {"force_reregister": True}, "a.p")
+        three.wait(5)
+        assert len(known(three)["exact", "a.p"][1]) == 1
+
+
+class TestInTrouble:
+    def test_a_node_that_is_cut_off_refuses_to_register(self, three):
+        one = three["a"].join()
+        three.cut_off("a")
+        three.wait(8)
+        assert one.register("a.p") == STORE_UNAVAILABLE
+        assert three["a"].registrations == {}
+
+    def test_a_node_that_does_not_know_yet_that_it_is_refuses_later(self, three):
+        one = three["a"].join()
+        three.cut_off("a")
+        assert one.register("a.p", seconds=15) == STORE_UNAVAILABLE
+        three.engine.heal()
+        three.wait(20)
+        assert (known(three), holders(three)) == ({}, None)
+
+    def test_a_registration_is_made_while_the_stream_has_no_leader_for_some_seconds(self, three):
+        three.engine.elect(5)
+        three["a"].join().register("a.p", seconds=6)
+        assert holders(three) == ("a",)
+
+    def test_what_a_dead_node_had_is_free(self, three):
+        one = three["a"].join()
+        one.register("a.p")
+        three["b"].join().register("a.q", invoke="first")
+        three["a"].join().register("a.q", invoke="first")
+        three.kill("a")
+        three.wait(7)
+        assert (holders(three), holders(three, "exact a.q")) == (None, ("b",))
+        three["b"].join().register("a.p")
+        assert holders(three) == ("b",)
+
+    def test_what_nobody_has_who_lives_is_free_when_all_start_anew(self, three):
+        three["a"].join().register("a.p")
+        for name in "abc":
+            three.kill(name)
+        for name in "abc":
+            three.start(name)
+        three.wait(3)
+        three["b"].join().register("a.p")
+        assert holders(three) == ("b",)
+
+    def test_a_node_that_was_taken_for_dead_has_again_what_nobody_took(self, three):
+        one = three["a"].join()
+        one.register("a.p")
+        three["a"].join().register("a.q", invoke="last")
+        three.cut_off("a")
+        three.wait(12)
+        assert three["b"].registrations == {}
+        assert set(three["a"].registrations) == {("exact", "a.p"), ("exact", "a.q")}
+        three.engine.heal()
+        three.wait(5)
+        assert len(known(three)) == 2
+        assert holders(three) == ("a",)
+        assert one.session.is_open
+
+    def test_sessions_whose_registration_somebody_else_has_meanwhile_are_closed(self, three):
+        one, shared = three["a"].join(), three["a"].join()
+        one.register("a.p")
+        shared.register("a.q", invoke="first")
+        three.cut_off("a")
+        three.wait(12)
+        other, policy = three["b"].join(), three["c"].join()
+        other.register("a.p")
+        policy.register("a.q", invoke="last")
+        three.engine.heal()
+        three.wait(5)
+        for client in (one, shared):
+            assert not client.session.is_open
+            assert [message[:1] + message[2:] for message in client.take()] == [[6, CLOSE_SUPERSEDED]]
+        assert known(three) == {
+            ("exact", "a.p"): ("single", (other.id,)),
+            ("exact", "a.q"): ("last", (policy.id,)),
+        }
+
+    def test_a_node_that_comes_late_knows_all(self, three):
+        one = three["a"].join()
+        for number in range(300):
+            one.send(64, number + 1, {}, f"a.p{number}")
+        three.wait(2)
+        three.start("d")
+        three.wait(4)
+        assert len(known(three)) == 300
+
+    def test_a_claim_store_that_was_wiped_has_all_again(self, three):
+        one = three["a"].join()
+        one.register("a.p")
+        three.engine.streams.clear()
+        three.wait(30)
+        assert (holders(three), one.session.is_open) == (("a",), True)
