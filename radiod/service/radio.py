@@ -107,14 +107,11 @@ class Radio:
         self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
         self.readiness = Readiness(self.clock, self.clock.timers)
-        if self.cluster is not None:
-            self.readiness.cluster = self.cluster.reasons
         self.tracing = self._make_tracing()
         self._make_port(transport_limits(limits))
         self.metrics = self._make_metrics()
-        if self.cluster is not None:
-            self.metrics.cluster = self.cluster.describe
         self._add_views()
+        self._attend_cluster()
         self.statistics.read_from("outbox", self.fan_out.counters)
         self.statistics.read_from("port", lambda: {"connections": self.port.connections})
         tallies = {name: admission.gate.tally for name, admission in self.admissions.items()}
@@ -128,6 +125,11 @@ class Radio:
         from radiod.service.cluster import Clustering
 
         return Clustering(self._config, self.clock, self.ids, self._reactor)
+
+    def _attend_cluster(self) -> None:
+        if self.cluster is not None:
+            self.readiness.cluster = self.cluster.reasons
+            self.metrics.cluster = self.cluster.describe
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits

@@ -4,11 +4,13 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 import requests
 from engine.nats.servers import Servers
 from support.cluster.running import Node, node, nodes
+from support.peers import hello_roles
 from support.running import ROOT, environment, free_port, radiod
 from support.scrapes import scrape
 from support.sockets import RawClient
@@ -107,7 +109,8 @@ def test_a_wrong_password_is_one_line(tmp_path):
 def peers(three):
     """A session at each node."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(contextlib.closing(RawClient(one.server.port))) for one in three]
+        clients = [RawClient(one.server.port, roles=hello_roles()) for one in three]
+        yield [stack.enter_context(contextlib.closing(client)) for client in clients]
 
 
 class TestEvents:
@@ -172,6 +175,67 @@ class TestEvents:
         newcomer = RawClient(three[1].server.port)
         assert [peer.hear()[4][0]["session"] for peer in peers] == [newcomer.session] * 3
         newcomer.close()
+
+
+class TestCalls:
+    """Calls, from every node to every node."""
+
+    def test_a_call_behind_registered_is_answered(self, peers):
+        for number in range(30):
+            procedure = f"add.{number}"
+            callee, caller = peers[number % 3], peers[(number + 1 + number // 3 % 2) % 3]
+            assert callee.ask([64, None, {}, procedure])[0] == 65
+            caller.say([48, None, {}, procedure, [number, 1]])
+            invocation = callee.hear()
+            assert (invocation[0], invocation[4]) == (68, [number, 1])
+            callee.say([70, invocation[1], {}, [number + 1]])
+            result = caller.hear()
+            assert (result[0], result[3]) == (50, [number + 1])
+
+    def test_a_procedure_is_registered_once(self, peers):
+        answers = [peer.ask([64, None, {}, "only.once"]) for peer in peers]
+        assert [answer[0] for answer in answers] == [65, 8, 8]
+        assert answers[1][4] == "wamp.error.procedure_already_exists"
+        assert peers[0].ask([66, None, answers[0][2]])[0] == 67
+        assert peers[1].ask([64, None, {}, "only.once"])[0] == 65
+
+    def test_progress_errors_and_cancelling_cross(self, peers):
+        callee, caller, _ = peers
+        callee.ask([64, None, {}, "long.work"])
+        caller.say([48, 1, {"receive_progress": True}, "long.work"])
+        invocation = callee.hear()
+        assert invocation[3]["receive_progress"] is True
+        callee.say([70, invocation[1], {"progress": True}, [1]], [70, invocation[1], {"progress": True}, [2]])
+        callee.say([8, 68, invocation[1], {}, "my.error", ["why"]])
+        assert [caller.hear()[3] for _ in range(2)] == [[1], [2]]
+        assert caller.hear()[4:] == ["my.error", ["why"]]
+        caller.say([48, 2, {}, "long.work"], [49, 2, {"mode": "kill"}])
+        second = callee.hear()[1]
+        assert callee.hear()[:2] == [69, second]
+        callee.say([8, 68, second, {}, "wamp.error.canceled"])
+        assert caller.hear()[4] == "wamp.error.canceled"
+
+    def test_sessions_are_those_of_all_nodes(self, peers):
+        counts = {peer.ask([48, None, {}, "wamp.session.count"])[3][0] for peer in peers}
+        assert counts == {3}
+        listed = peers[0].ask([48, None, {}, "wamp.session.list"])[3][0]
+        assert sorted(listed) == sorted(peer.session for peer in peers)
+
+
+def test_calls_to_a_node_that_is_killed_fail_in_time(tmp_path, nats):
+    more = 'name = "deadly"\n'
+    with nodes(tmp_path, nats.urls, 2, CONFIG, more) as (home, away):
+        callee, caller = RawClient(away.server.port), RawClient(home.server.port)
+        callee.ask([64, None, {}, "last.words"])
+        caller.say([48, None, {}, "last.words"])
+        assert callee.hear()[0] == 68
+        began = time.monotonic()
+        away.server.process.kill()
+        error = caller.hear()
+        assert (error[0], error[4]) == (8, "wamp.error.network_failure")
+        assert time.monotonic() < began + 6 + 4
+        # And the procedure is free.
+        assert caller.ask([64, None, {}, "last.words"])[0] == 65
 
 
 class Told:

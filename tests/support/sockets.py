@@ -10,12 +10,14 @@ from typing import Any
 from support.memory import Requests, server_frames, upgrade
 
 SECONDS = 20
+ROLES = ("publisher", "subscriber", "caller", "callee")
 
 
 class RawClient:
     """One session; frames it sends have a mask of zeros, so that payloads need no masking.
 
-    ``login``: user and ticket, else it is anonymous; ``agent``: what it calls itself.
+    ``login``: user and ticket, else it is anonymous; ``agent``: what it calls itself; ``roles``: as it announces
+    them, by default without any feature.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class RawClient:
         *,
         login: tuple[str, str] | None = None,
         agent: str | None = None,
+        roles: dict[str, Any] | None = None,
     ) -> None:
         self._socket = socket.socket()
         self._socket.settimeout(SECONDS)
@@ -40,7 +43,7 @@ class RawClient:
         # A close frame that came together with messages.
         self._close: list[tuple[int, bytes]] = []
         self._requests = Requests()
-        hello: dict[str, Any] = {"roles": {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}}
+        hello: dict[str, Any] = {"roles": roles or dict.fromkeys(ROLES, {})}
         if agent is not None:
             hello["agent"] = agent
         if login is not None:
