@@ -32,12 +32,12 @@ SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' 
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac
 # The tools of a release, in an environment of their own: they and the server would argue about versions.
 RELEASE := build/release
-# Of the tests end to end those that go through what is compiled, in each way that there is; pages, units, tools and clients
-# are no others for it.
+# Of the tests end to end those that go through what is compiled, in each way that there is; pages, units, tools, clients,
+# starts that fail and clients that come back are no others for it.
 COMPILED_TESTS ?= tests/core tests/wire tests/transport tests/features \
 	$(addprefix tests/e2e/test_,autobahn_js.py autobahn_python.py buffers.py channels.py closing.py compression.py durable.py event_source.py \
-	fairness.py features_autobahn_python.py features_js.py http_sockets.py payloads.py restart.py rights.py slow_listeners.py state.py \
-	takeover.py tls.py twistd.py uploads.py)
+	fairness.py features_autobahn_python.py features_js.py http_sockets.py payloads.py rights.py slow_listeners.py state.py \
+	takeover.py tls.py uploads.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
