@@ -31,7 +31,7 @@ settings.register_profile(
 settings.register_profile("quick", settings.get_profile("radiod"), max_examples=10, stateful_step_count=20)
 settings.register_profile("soak", settings.get_profile("radiod"), max_examples=500, derandomize=False)
 # Examples and steps that a test gets at most, whatever it asks for. Only a soak gives what was asked for.
-MOST = {"quick": (10, 20), "radiod": (100, 40), "soak": (sys.maxsize, sys.maxsize)}
+MOST = {"quick": (10, 20), "radiod": (50, 40), "soak": (sys.maxsize, sys.maxsize)}
 settings.load_profile("radiod")
 
 # What is ignored here, under nohup or in a shell's background, would be in every server that a test starts.
