@@ -103,7 +103,8 @@ def extensions() -> list[Any]:
     from compiling import modules
 
     # A file of C for each module, so that several can be compiled at once; without debug symbols.
-    return mypycify(modules(), multi_file=True, opt_level="2", debug_level="0")
+    level = os.environ.get("RADIOD_COMPILE_LEVEL", "2")
+    return mypycify(modules(), multi_file=True, opt_level=level, debug_level="0")
 
 
 setup(

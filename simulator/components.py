@@ -12,7 +12,8 @@ Node = TypeVar("Node", bound=Hashable)
 
 def strongly_connected(arcs: Iterable[tuple[Node, Node]]) -> set[Node]:
     """The nodes of the largest strongly connected part; of equal ones that which is found first."""
-    return max(_parts(list(arcs)), key=len, default=set())
+    largest = max(_parts(list(arcs)), key=len, default=[])
+    return set(largest)
 
 
 def rings(arcs: Iterable[tuple[Node, Node]]) -> set[Node]:
@@ -22,8 +23,8 @@ def rings(arcs: Iterable[tuple[Node, Node]]) -> set[Node]:
     return found | {start for start, end in known if start == end}
 
 
-def _parts(arcs: list[tuple[Node, Node]]) -> list[set[Node]]:
-    """All strongly connected parts."""
+def _parts(arcs: list[tuple[Node, Node]]) -> list[list[Node]]:
+    """The strongly connected parts; of those of one node only one that is found before all others."""
     out: dict[Node, list[Node]] = {}
     for start, end in arcs:
         out.setdefault(start, []).append(end)
@@ -40,7 +41,7 @@ class _Search(Generic[Node]):
 
     def __init__(self, out: dict[Node, list[Node]]) -> None:
         self.number: dict[Node, int] = {}
-        self.parts: list[set[Node]] = []
+        self.parts: list[list[Node]] = []
         self._out = out
         self._low: dict[Node, int] = {}
         self._open: list[Node] = []
@@ -77,7 +78,8 @@ class _Search(Generic[Node]):
         at = len(self._open) - 1
         while self._open[at] != node:
             at -= 1
-        part = set(self._open[at:])
+        part = self._open[at:]
         del self._open[at:]
-        self._is_open -= part
-        self.parts.append(part)
+        self._is_open.difference_update(part)
+        if len(part) > 1 or not self.parts:
+            self.parts.append(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simulator.demand import Rates
@@ -24,7 +25,7 @@ class Draft:
     origins: dict[str, dict[str, float]] = field(default_factory=dict)
     positions: dict[str, Point] = field(default_factory=dict)
     priorities: dict[str, float] = field(default_factory=dict)
-    shapes: dict[str, list[Point]] = field(default_factory=dict)
+    shapes: dict[str, Sequence[Point]] = field(default_factory=dict)
     """Street id -> the line from end to end, where it is not straight."""
     forbidden: list[tuple[str, frozenset[str], bool]] = field(default_factory=list)
     """A street, others, and whether one may turn into no other from it, or into none of them."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from simulator.dayplans import DayPlan, DayPlans, Plan
 from simulator.errors import TownError
-from simulator.looks import Floats, Truths
+from simulator.looks import Floats, Ints, Truths
 from simulator.network import Town
 from simulator.phases import MAX_CYCLE, Approaches, phases_of, sequence
 from simulator.reactive import Phases, Reactive, Rule, Seen
@@ -31,6 +32,7 @@ class Lights:
         self._plans = signals
         self._approaches = Approaches(town)
         self._reactive = Reactive(town)
+        self._by_time = DayPlans()
 
     @property
     def plans(self) -> Signals:
@@ -38,13 +40,20 @@ class Lights:
         return self._plans
 
     def look(self, engine: Seen, time: float, dt: float) -> None:
-        """Let lights react to what is there at ``time``, for the ``dt`` seconds that come."""
+        """Let plans change, and lights react to what is there, in the ``dt`` seconds from ``time`` on."""
+        if len(self._by_time):
+            self._plans = self._by_time.look(self._plans, time, dt)
         if len(self._reactive):
             self._reactive.look(engine, time, dt)
 
     def during(self, time: float, dt: float) -> tuple[Floats, tuple[Floats, Floats] | None]:
-        """As ``Signals.during``; of lights that react, what ``look`` settled."""
+        """As ``Signals.during``; of lights that react, and where plans change, what ``look`` settled."""
         part, window = self._plans.during(time, dt)
+        mixed = self._by_time.mixed(time, dt)
+        if mixed is not None:
+            at, part[at], since, until = mixed
+            window = window or (np.zeros(len(part)), np.ones(len(part)))
+            window[0][at], window[1][at] = since, until
         if not len(self._reactive):
             return part, window
         at = self._reactive.streets
@@ -94,7 +103,8 @@ class Lights:
 
     def dump(self) -> dict[str, Any]:
         """Plans, and those that react, ready for JSON."""
-        return {"plans": [each.tolist() for each in self._plans.plans()], "reactive": self._reactive.dump()}
+        plans = [each.tolist() for each in self._plans.plans()]
+        return {"plans": plans, "reactive": self._reactive.dump(), "by_time": self._by_time.dump()}
 
     def restore(self, dumped: Mapping[str, Any]) -> None:
         """What ``dump`` returned. Raises: TownError: it is of another town, or none."""
@@ -102,6 +112,9 @@ class Lights:
             plans = Signals(*(np.array(each, float) for each in dumped["plans"]))
             if len(plans) != len(self._plans):
                 raise ValueError
+            by_time = dumped.get("by_time", {})
+            by_time_streets = {int(at): self._streets_of(int(at)) for at in by_time}
+            self._by_time.restore(by_time, by_time_streets)
             self._reactive.restore(dumped["reactive"])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise TownError("lights: not those of this town") from None
@@ -114,13 +127,52 @@ class Lights:
         Raises: TownError: no such junction, a street does not lead there, or a time cannot be.
         """
         number = self._approaches.junction(junction)
+        cycle, _, found = self._checked(junction, cycle, offset, greens)
+        self._set(number, cycle, found)
+
+    def set_plans(
+        self, junction: str, plans: Mapping[float, Any], time: float, day: float = float("inf")
+    ) -> None:
+        """Give a junction plans by the time: {seconds of the day: (cycle, offset, greens)}, from ``time`` on.
+
+        Args: day: seconds after which they begin again; inf: never.
+        Raises: TownError: as ``set_plan``; plans or times are none.
+        """
+        number, about = self._approaches.junction(junction), f"light {junction}"
+        if not isinstance(plans, Mapping):
+            raise TownError(f"{about}: plans are {{seconds: (cycle, offset, greens)}}")
+        here = self._streets_of(number)
+        times, made, offsets = [], [], []
+        for since, plan in plans.items():
+            if not isinstance(plan, list | tuple) or len(plan) != 3:
+                raise TownError(f"{about}: a plan is (cycle, offset, greens), not {plan!r}"[:200])
+            cycle, offset, greens = self._checked(junction, *plan)
+            begin, green = _in_order(here.tolist(), greens)
+            times.append(within(f"{about}: when a plan begins", since, -1e9, 1e9, "s"))
+            made.append(Plan(cycle, begin, green))
+            offsets.append(offset)
+        table = DayPlan(about, times, made, offsets, day)
+        now = self._by_time.put(number, here, table, time)
+        self._plans = self._plans.replaced(here, now.cycle, now.begins, now.greens)
+        self._reactive.take(number)
+
+    def _checked(
+        self, junction: str, cycle: Any, offset: Any, greens: Any
+    ) -> tuple[float, float, dict[int, tuple[float, float]]]:
+        """A plan as it is said: cycle, offset, street -> (begin, green), each begin with the offset in it."""
         about = f"light {junction}"
         cycle = within(f"{about}: cycle", cycle, 0.0, MAX_CYCLE, "s")
         offset = within(f"{about}: offset", offset, -MAX_CYCLE, MAX_CYCLE, "s")
         found = self._approaches.greens(junction, cycle, greens)
         if cycle and not found:
             raise TownError(f"{about}: no street has a green")
-        self._set(number, cycle, {at: (offset + begin, green) for at, (begin, green) in found.items()})
+        return cycle, offset, {at: (offset + begin, green) for at, (begin, green) in found.items()}
+
+    def _streets_of(self, junction: int) -> Ints:
+        """Those that lead there. Raises: IndexError: there is no such junction."""
+        if not 0 <= junction < len(self._town.junction_ids):
+            raise IndexError(junction)
+        return np.array(self._approaches.of(junction), np.intp)
 
     def set_phases(
         self,
@@ -216,6 +268,10 @@ class Lights:
         for street in at:
             if not cycles[street] or not greens[street]:
                 raise TownError(f"wave: street {self._town.street_ids[street]} has no light with a plan")
+            if int(self._town.end[street]) in self._by_time:
+                raise TownError(
+                    f"wave: the light of street {self._town.street_ids[street]} has plans by the time of day"
+                )
             if self._reactive.rule(int(self._town.end[street])):
                 raise TownError(f"wave: the light of street {self._town.street_ids[street]} reacts")
         return at
@@ -223,9 +279,10 @@ class Lights:
     def _set(self, junction: int, cycle: float, greens: Mapping[int, tuple[float, float]]) -> None:
         """Take a plan that was checked; the junction reacts no more."""
         here = self._approaches.of(junction)
-        begin, green = np.array([greens.get(at, (0.0, 0.0)) for at in here], float).reshape(-1, 2).T
+        begin, green = _in_order(here, greens)
         self._plans = self._plans.replaced(np.array(here, np.intp), cycle, begin, green)
         self._reactive.take(junction)
+        self._by_time.take(junction)
 
     def _usual(self, junctions: Sequence[int] | None) -> dict[int, Phases]:
         """The phases of junctions; None: of all that have a light and more than one phase."""
@@ -239,3 +296,9 @@ class Lights:
                         f"light {self._town.junction_ids[at]}: it has no two phases to choose from"
                     )
         return {at: groups for at, groups in found.items() if groups}
+
+
+def _in_order(streets: Sequence[int], greens: Mapping[int, tuple[float, float]]) -> tuple[Floats, Floats]:
+    """(A,) begins and (A,) greens of these streets; 0 of those without."""
+    begin, green = np.array([greens.get(at, (0.0, 0.0)) for at in streets], float).reshape(-1, 2).T
+    return begin, green

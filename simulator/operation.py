@@ -68,6 +68,25 @@ class Operated:
         """
         self.lights.set_phases(junction, phases, all_red, offset)
 
+    def set_plans(
+        self,
+        junction: str,
+        plans: Mapping[float, tuple[float, float, Mapping[str, tuple[float, float]]]],
+        day: float = float("inf"),
+    ) -> None:
+        """Give a junction's light plans by the time of day; it reacts no more.
+
+        One goes on to the end of its cycle, in which no green is cut; the next one begins there, and is
+        stretched for a cycle or two until it is where its offset says.
+
+        Args:
+            plans: simulated seconds of the day -> (cycle, offset, greens), as in ``set_light``; ``phased`` of
+                ``simulator.phases`` makes one of phases.
+            day: seconds after which they begin again; inf: the last one holds for ever.
+        Raises: TownError: as ``set_light``; or the times do not ascend, or not within the day.
+        """
+        self.lights.set_plans(junction, plans, self.time, day)
+
     def set_reactive(
         self,
         rule: Rule | None,

@@ -12,7 +12,7 @@ from simulator.network import Town
 from simulator.signals import Signals
 from simulator.street import within
 
-__all__ = ["MAX_PHASES", "Approaches", "Greens", "phases_of", "sequence"]
+__all__ = ["MAX_PHASES", "Approaches", "Greens", "phased", "phases_of", "sequence"]
 
 MAX_PHASES = 16
 """Of one junction."""
@@ -127,6 +127,14 @@ def sequence(
             end = begins[last % len(has)] + times[last % len(has)] + (cycle if last >= len(has) else 0.0)
             greens[street] = (begins[runs[0]], end - begins[runs[0]])
     return cycle, greens
+
+
+def phased(
+    phases: Sequence[tuple[Iterable[str], float]], all_red: float = 3.0, offset: float = 0.0
+) -> tuple[float, float, dict[str, tuple[float, float]]]:
+    """A plan of phases for ``set_plans``: (cycle, offset, greens). Raises: TownError: as ``sequence``."""
+    cycle, greens = sequence("light", phases, all_red)
+    return cycle, offset, greens
 
 
 def phases_of(town: Town, signals: Signals, streets: Sequence[int]) -> tuple[frozenset[int], ...]:

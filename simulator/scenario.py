@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 from simulator.errors import TownError
 from simulator.operation import Operated
+from simulator.phases import phased
 from simulator.reactive import RULES, TIMES, Rule
 
 __all__ = ["apply_scenario"]
@@ -22,6 +24,7 @@ MAX_BYTES = 16 * 2**20
 """Of a file."""
 
 HEADER = re.compile(r"\s*\[\[\s*[\"']?([A-Za-z_-]+)[\"']?\s*\]\]")
+WITHIN = re.compile(r"\s*\[\[\s*[A-Za-z_-]+\s*\.\s*([A-Za-z_-]+)\s*\]\]")
 KEY = re.compile(r"\s*[\"']?([A-Za-z_0-9-]+)[\"']?\s*=")
 
 
@@ -57,12 +60,21 @@ class _Lines:
     def __init__(self, text: str) -> None:
         self._tables: dict[str, list[int]] = {}
         self._keys: dict[tuple[str, int, str], int] = {}
-        kind, number = "", 0
+        kind, number, is_within = "", 0, False
         for at, line in enumerate(text.splitlines(), 1):
             if header := HEADER.match(line):
                 kind = header[1]
                 number = len(self._tables.setdefault(kind, []))
                 self._tables[kind].append(at)
+                is_within = False
+            elif inner := WITHIN.match(line):
+                # The first of them stands for those that are lists in one line, too.
+                self._keys.setdefault((kind, number, inner[1]), at)
+                count = sum(key[:2] == (kind, number) and key[2].startswith(inner[1]) for key in self._keys)
+                self._keys[kind, number, f"{inner[1]} {count}"] = at
+                is_within = True
+            elif is_within:
+                continue
             elif found := KEY.match(line):
                 self._keys.setdefault((kind, number, found[1]), at)
 
@@ -70,7 +82,8 @@ class _Lines:
         """The line of a key, else that of its table, else of the list of tables."""
         tables = self._tables.get(kind, [])
         header = tables[number] if number < len(tables) else self._keys.get(("", 0, kind), 1)
-        return self._keys.get((kind, number, key), header)
+        whole = self._keys.get((kind, number, key.partition(" ")[0]), header)
+        return self._keys.get((kind, number, key), whole)
 
 
 def _read(path: Path) -> tuple[dict[str, list[dict[str, Any]]], _Lines]:
@@ -155,6 +168,9 @@ def _light(simulator: Operated, values: Mapping[str, Any]) -> None:
     if kind != "plan":
         raise _AtKey("kind", f"kind is {kind!r}; there are plan, {', '.join(RULES)}")
     junction = table.take("junction", str)
+    if "plans" in values:
+        _plans(simulator, table, junction)
+        return
     offset = table.number("offset", 0.0)
     if "phases" in values:
         phases = [_phase(one) for one in table.take("phases", list)]
@@ -165,6 +181,37 @@ def _light(simulator: Operated, values: Mapping[str, Any]) -> None:
     cycle, greens = table.number("cycle"), table.take("greens", dict)
     table.end()
     simulator.set_light(junction, cycle, offset, greens)
+
+
+def _plans(simulator: Operated, table: _Table, junction: str) -> None:
+    """Plans by the time of day, each a table with ``from``."""
+    day, plans = table.number("day", inf), {}
+    for number, one in enumerate(table.take("plans", list), 1):
+        key = f"plans {number}"
+        if not isinstance(one, dict):
+            raise _AtKey(key, "each of plans is a table, with from, cycle and greens, or from and phases")
+        try:
+            since, plan = _plan_of(one)
+        except _AtKey as wrong:
+            raise _AtKey(key, f"plan {number}: {wrong}") from None
+        if since in plans:
+            raise _AtKey(key, f"plan {number}: there is another one from {since:g} s on")
+        plans[since] = plan
+    table.end()
+    simulator.set_plans(junction, plans, day)
+
+
+def _plan_of(values: Mapping[str, Any]) -> tuple[float, tuple[float, float, Any]]:
+    """(seconds, plan) as ``set_plans`` takes them."""
+    table = _Table(values)
+    since, offset = table.number("from"), table.number("offset", 0.0)
+    if "phases" in values:
+        phases = [_phase(one) for one in table.take("phases", list)]
+        plan = phased(phases, table.number("all_red", 3.0), offset)
+    else:
+        plan = table.number("cycle"), offset, table.take("greens", dict)
+    table.end()
+    return since, plan
 
 
 def _phase(value: Any) -> tuple[list[str], float]:

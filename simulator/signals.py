@@ -101,10 +101,10 @@ class Signals:
         begin = offsets[town.end] + np.where(is_vertical, cycle / 2, 0.0)
         return cls(np.where(has_light, cycle, 0.0), begin, green)
 
-    def replaced(self, at: Ints, cycle: float, begin: Floats, green: Floats) -> Signals:
+    def replaced(self, at: Ints, cycle: float | Floats, begin: Floats, green: Floats) -> Signals:
         """The same plans, but for the streets ``at``: these have one of ``cycle`` seconds (0: no light).
 
-        Args: begin, green: seconds, one for each of ``at``.
+        Args: cycle: of all, or one for each of ``at``. begin, green: seconds, one for each of ``at``.
         """
         cycles, begins, greens = (each.copy() for each in self.plans())
         cycles[at], begins[at], greens[at] = cycle, begin, green

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import atan2, degrees, exp
 
 import numpy as np
@@ -116,7 +116,7 @@ def _angle(draft: Draft, street: Street, out: Street) -> float | None:
     return (turn + 180) % 360 - 180
 
 
-def line_of(draft: Draft, street: Street) -> list[Point]:
+def line_of(draft: Draft, street: Street) -> Sequence[Point]:
     """Where a street runs; shorter than two points: not known."""
     if street.id in draft.shapes:
         return draft.shapes[street.id]
@@ -168,10 +168,10 @@ def _use(draft: Draft) -> Floats:
 
 def _steady(draft: Draft, at: dict[str, int], starting: Floats) -> Floats:
     """(S,) what flows on each street, given what starts on it."""
-    moves = [(at[id], at[to], ratio) for id, turn in draft.turns.items() for to, ratio in turn.items()]
-    come = np.array([move[0] for move in moves], np.intp)
-    goes = np.array([move[1] for move in moves], np.intp)
-    ratio = np.array([move[2] for move in moves], float)
+    turns = draft.turns.items()
+    come = np.repeat([at[id] for id, _ in turns], [len(turn) for _, turn in turns]).astype(np.intp)
+    goes = np.fromiter((at[to] for _, turn in turns for to in turn), np.intp, len(come))
+    ratio = np.fromiter((one for _, turn in turns for one in turn.values()), float, len(come))
     flow = starting
     for _ in range(1000):
         new = starting + np.bincount(goes, flow[come] * ratio, len(at))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import _pytest.unittest
 import pytest
+from _pytest.assertion import rewrite
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -37,7 +38,7 @@ settings.register_profile(
 settings.register_profile("quick", settings.get_profile("radiod"), max_examples=10, stateful_step_count=20)
 settings.register_profile("soak", settings.get_profile("radiod"), max_examples=500, derandomize=False)
 # Examples and steps that a test gets at most, whatever it asks for. Only a soak gives what was asked for.
-MOST = {"quick": (10, 20), "radiod": (100, 40), "soak": (sys.maxsize, sys.maxsize)}
+MOST = {"quick": (10, 20), "radiod": (50, 40), "soak": (sys.maxsize, sys.maxsize)}
 settings.load_profile("radiod")
 
 # What is ignored here, under nohup or in a shell's background, would be in every server that a test starts.
@@ -67,6 +68,32 @@ def pytest_pyfunc_call(pyfuncitem):
     names = pyfuncitem._fixtureinfo.argnames
     pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
     return True
+
+
+def pytest_collection(session):
+    """Each worker rewrites the assertions of its share: in a fresh checkout all would do it for all."""
+    config = session.config
+    if not hasattr(config, "workerinput") or sys.dont_write_bytecode:
+        return
+    # The worker's own name is the only one that it has: gw0, gw1 ...
+    number, count = int(config.workerinput["workerid"][2:]), config.workerinput["workercount"]
+    for file in files_below(config.args)[number::count]:
+        keep_rewritten(file, config)
+
+
+def files_below(arguments):
+    named = [Path(argument.partition("::")[0]) for argument in arguments]
+    return sorted({file for one in named for file in ([one] if one.is_file() else one.rglob("test_*.py"))})
+
+
+def keep_rewritten(file, config):
+    """What pytest itself does when it imports a module of tests, up to the import."""
+    state = config.stash[rewrite.assertstate_key]
+    folder = rewrite.get_cache_dir(file)
+    kept = folder / f"{file.stem}{rewrite.PYC_TAIL}"
+    if rewrite.try_makedirs(folder) and rewrite._read_pyc(file, kept) is None:
+        status, code = rewrite._rewrite_test(file, config)
+        rewrite._write_pyc(state, code, status, kept)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -127,7 +127,7 @@ def _orient(link: Link, draft: Draft) -> None:
     if line is None or len(line) < 2:
         link.shape = None
     elif ends[0] is not None and _far(line[-1], ends[0]) < _far(line[0], ends[0]):
-        line.reverse()
+        link.shape = line[::-1]
 
 
 def _far(one: Point, other: Point) -> float:

@@ -68,7 +68,7 @@ class Link:
     capacity: float | None = None  # vehicles/s, all lanes
     jam_density: float | None = None  # vehicles/m, all lanes
     lanes: float | None = None
-    shape: list[Point] | None = None
+    shape: Sequence[Point] | None = None
 
 
 def add_links(draft: Draft, links: list[Link], expected: Sequence[str] = ()) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from itertools import pairwise
 from os import fspath
 
 import numpy as np
@@ -16,7 +17,7 @@ from simulator.errors import TownError
 from simulator.importers.plane import degrees_on_plane
 from simulator.importers.reading import Path, number
 from simulator.importers.tags import TAGS, Tags, sides
-from simulator.importers.ways import Way, Ways
+from simulator.importers.ways import Side, Way, Ways
 from simulator.importers.xml import Elements
 
 __all__ = ["read"]
@@ -40,13 +41,16 @@ def read(path: Path) -> Draft:
     if not first.ways:
         raise TownError(f"{fspath(path)}:1: no streets for cars in it")
     first.tell()
-    wanted = array("q", np.unique(np.frombuffer(first.points, np.int64)).tolist())
+    wanted = array("q")
+    wanted.frombytes(np.unique(np.frombuffer(first.points, np.int64)).tobytes())
     second = _SecondReading(path, wanted)
     second.elements.read()
     place = {way.id: way for way in first.ways}
     ids = np.frombuffer(wanted, np.int64)
-    for way, (begin, end) in zip(first.ways, first.spans, strict=True):
-        way.points = np.searchsorted(ids, np.frombuffer(first.points, np.int64)[begin:end]).tolist()
+    points = np.searchsorted(ids, np.frombuffer(first.points, np.int64)).astype(np.int32)
+    for way, (begin, end) in zip(first.ways, pairwise(first.begins), strict=True):
+        way.points = points[begin:end]
+    del first.points, first.begins
     if np.isnan(second.x).all():
         raise TownError(f"{fspath(path)}:1: none of the points of its streets is in it")
     x, y = degrees_on_plane(second.x, second.y)
@@ -77,7 +81,8 @@ class _FirstReading:
         self.elements = Elements(path, self._start, self._end)
         self.ways: list[Way] = []
         self.points = array("q")
-        self.spans: list[tuple[int, int]] = []
+        # Where the points of each way begin, and where the last one's end.
+        self.begins = array("q", [0])
         self.restrictions: list[tuple[str, int, str, bool]] = []
         self._draft = draft
         self._kind = ""
@@ -86,6 +91,7 @@ class _FirstReading:
         self._begin = 0
         self._tags: dict[str, str] = {}
         self._members: dict[str, int] = {}
+        self._sides: dict[Side | None, Side | None] = {}
         self._without = {"maxspeed": 0, "lanes": 0}
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -130,8 +136,10 @@ class _FirstReading:
             raise TownError(f"{self._where}: more than {MAX_WAYS} ways for cars; cut a part out")
         self._count(found)
         self._draft.repairs += [f"{self._where}: way {self._id}: {line}" for line in found.repairs]
-        self.ways.append(Way(self._id, self._where, (), found.forward, found.backward))
-        self.spans.append((self._begin, len(self.points)))
+        # Most are like some other.
+        both = [self._sides.setdefault(side, side) for side in (found.forward, found.backward)]
+        self.ways.append(Way(self._id, self._where, (), *both))
+        self.begins.append(len(self.points))
 
     def _count(self, found: Tags) -> None:
         self._without["maxspeed"] += not found.has_speed

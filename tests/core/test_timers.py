@@ -132,14 +132,14 @@ quarters = st.integers(0, 40).map(lambda n: n / 4)
 
 
 class TimersMachine(RuleBasedStateMachine):
-    """The model: everything that is still to happen, as a list of (when, number), and what has happened."""
+    """The model: everything that is still to happen, number to when, and what has happened."""
 
     def __init__(self):
         super().__init__()
         self.clock = FakeClock(start=0.0)
         self.timers = self.clock.timers
         self.deadlines = {}
-        self.waiting = []
+        self.waiting = {}
         self.ran = []
         self.expected = []
 
@@ -152,7 +152,7 @@ class TimersMachine(RuleBasedStateMachine):
                 then()
 
         self.deadlines[number] = self.timers.at(when, happen)
-        self.waiting.append((when, number))
+        self.waiting[number] = when
 
     @rule(delay=quarters)
     def ask(self, delay):
@@ -173,14 +173,15 @@ class TimersMachine(RuleBasedStateMachine):
 
     def _cancel(self, number):
         self.deadlines[number].cancel()
-        self.waiting = [entry for entry in self.waiting if entry[1] != number]
+        self.waiting.pop(number, None)
 
     @rule(seconds=quarters)
     def advance(self, seconds):
         until = self.clock.seconds() + seconds
-        due = sorted(entry for entry in self.waiting if entry[0] <= until)
-        self.waiting = [entry for entry in self.waiting if entry[0] > until]
-        self.expected += [(number, when) for when, number in due]
+        due = sorted((when, number) for number, when in self.waiting.items() if when <= until)
+        for when, number in due:
+            del self.waiting[number]
+            self.expected.append((number, when))
         self.clock.advance(seconds)
 
     @invariant()

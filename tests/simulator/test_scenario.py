@@ -8,6 +8,7 @@ import pytest
 from simulator import Simulator, Town
 from simulator.__main__ import main
 from simulator.errors import TownError
+from simulator.phases import phased
 from simulator.reactive import Actuated, MaxPressure
 from simulator.scenario import MAX_BYTES, apply_scenario
 
@@ -94,13 +95,69 @@ def test_all_lights_may_react_and_a_street_be_a_wave(simulator, tmp_path):
     assert len(simulator.lights.dump()["reactive"]) == 12
 
 
+PLANS = """
+[[light]]
+junction = "r1c1"
+day = 86400
+
+[[light.plans]]
+from = 0
+cycle = 60
+greens = { "r1c0-r1c1" = [0, 27], "r0c1-r1c1" = [30, 27] }
+
+[[light.plans]]
+from = 21600
+offset = 5
+all_red = 2
+phases = [{ streets = ["r1c0-r1c1"], green = 50 }, { streets = ["r0c1-r1c1"], green = 30 }]
+
+[[light]]
+junction = "r1c2"
+plans = [
+  { from = 0, cycle = 0, greens = {} },
+  { from = 600, cycle = 60, greens = { "r1c1-r1c2" = [0, 27] } },
+]
+"""
+
+
+def test_plans_by_the_time_of_day(simulator, tmp_path):
+    apply_scenario(simulator, write(tmp_path, PLANS))
+    other = Simulator(Town.grid(4, 4))
+    calm = (60, 0, {"r1c0-r1c1": (0, 27), "r0c1-r1c1": (30, 27)})
+    busy = phased([(["r1c0-r1c1"], 50), (["r0c1-r1c1"], 30)], 2, 5)
+    other.set_plans("r1c1", {0: calm, 21_600: busy}, 86_400)
+    other.set_plans("r1c2", {0: (0, 0, {}), 600: (60, 0, {"r1c1-r1c2": (0, 27)})})
+    assert simulator.lights.dump() == other.lights.dump()
+    assert len(simulator.lights.dump()["by_time"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("from = 0\n", "", 6, "light: plan 1: from is missing"),
+        ("from = 0\n", "from = '6:00'\n", 6, "light: plan 1: from is '6:00'; it must be a number"),
+        ("from = 21600", "from = 0", 11, "light: plan 2: there is another one from 0 s on"),
+        ("from = 21600", "from = 90000", 2, "light r1c1: a time of 90000 s in a day of 86400 s"),
+        ("all_red = 2", "red = 2", 11, "light: plan 2: there is no red"),
+        ("cycle = 0,", "", 19, "light: plan 1: cycle is missing"),
+        ("plans = [\n  {", "plans = [\n  7, {", 19, "light: each of plans is a table"),
+        ("day = 86400", "dai = 86400", 4, "light: there is no dai"),
+    ],
+)
+def test_plans_by_the_time_of_day_that_are_wrong_are_told(simulator, tmp_path, old, new, line, said):
+    assert old in PLANS
+    path = write(tmp_path, PLANS.replace(old, new, 1))
+    with pytest.raises(TownError, match=rf"^{path}:{line}: {said}"):
+        apply_scenario(simulator, path)
+
+
 def test_the_example_of_the_documentation_works(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
     example = page.partition("```toml\n")[2].partition("```")[0]
     simulator = Simulator(Town.grid(10, 10))
     apply_scenario(simulator, write(tmp_path, example))
     simulator.run(30)
-    assert len(simulator.lights.dump()["reactive"]) == 96 - 2
+    assert len(simulator.lights.dump()["reactive"]) == 96 - 3
 
 
 def test_an_empty_file_does_nothing(simulator, tmp_path):

@@ -63,6 +63,46 @@ def test_a_large_osm_file_that_is_cut(tmp_path, size, seconds):
     assert peak < MAX_MEGABYTES
 
 
+def write_town(path, size, side):
+    """About ``size`` bytes: houses, and two-way streets between ``side`` x ``side`` junctions."""
+    who = 'version="3" timestamp="2020-01-01T00:00:00Z" changeset="5" uid="5" user="somebody"'
+    light = '<tag k="highway" v="traffic_signals"/>'
+    wide = side * 5
+    with open(path, "w") as file:
+        file.write('<?xml version="1.0"?>\n<osm version="0.6">\n')
+        # Of each square with five points a side, those on two of its sides.
+        for y in range(wide):
+            for x in range(0, wide, 5 if y % 5 else 1):
+                place = f'lat="{52 + y * 2e-4:.7f}" lon="{13 + x * 3e-4:.7f}"'
+                tag = light if x % 15 == y % 15 == 0 else ""
+                file.write(f'<node id="{1 + y * wide + x}" {who} {place}>{tag}</node>\n')
+        houses = size * 52 // 100 // 150
+        for id in range(wide * wide, wide * wide + houses):
+            file.write(f'<node id="{id}" {who} lat="52.1" lon="13.{id}"/>\n')
+        for way in range(2 * side):
+            points = [
+                way // 2 * 5 + at * wide if way % 2 else way // 2 * 5 * wide + at for at in range(wide - 4)
+            ]
+            refs = "".join(f'  <nd ref="{1 + point}"/>\n' for point in points)
+            file.write(f'<way id="{way + 1}" {who}>\n{refs}  <tag k="highway" v="residential"/>\n</way>\n')
+        while file.tell() < size:
+            way += 1
+            refs = "".join(f'  <nd ref="{wide * wide + way * 4 % houses + at}"/>\n' for at in range(4))
+            file.write(f'<way id="{way + 1}" {who}>\n{refs}  <tag k="building" v="yes"/>\n</way>\n')
+        file.write("</osm>\n")
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "megabytes"),
+    [(10_000_000, 40, 60), pytest.param(1_000_000_000, 160, MAX_MEGABYTES, marks=pytest.mark.soak)],
+)
+def test_a_large_osm_file_that_is_whole(tmp_path, size, side, megabytes):
+    write_town(tmp_path / "large.osm", size, side)
+    said, _, peak = read("from_osm", tmp_path / "large.osm")
+    assert said == str(4 * side * (side - 1))
+    assert peak < megabytes
+
+
 def test_nested_entities(tmp_path):
     names = "abcdefghij"
     pairs = pairwise(names)
