@@ -103,6 +103,10 @@ class Clustering:
         self._digest = node.digest
         # Since when we are cut off; None: we are not.
         self._isolated_at: float | None = None
+        self._closes = settings.isolated is config.Isolated.CLOSE
+        # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
+        self.send_away: Callable[[], object] = _nobody
+        self.let_in: Callable[[], object] = _nobody
 
     def _connection(self, bus: NatsBus, make: Callable[[NatsBus], Connection]) -> Connection:
         connection = make(bus)
@@ -181,10 +185,14 @@ class Clustering:
     def isolated(self) -> None:
         """As ``PeerWatcher.isolated``."""
         self._isolated_at = self._clock.seconds()
+        if self._closes:
+            self.send_away()
 
     def healed(self) -> None:
         """As ``PeerWatcher.healed``."""
         self._isolated_at = None
+        if self._closes:
+            self.let_in()
 
     def stop(self, fire: Callable[[], None]) -> None:
         """Say goodbye to the others, and send what waits; ``fire`` when that has left, or cannot."""
@@ -202,6 +210,10 @@ class Clustering:
 
     def _notice(self, line: str) -> None:
         self.log.warn("cluster: {line}", line=line, event="cluster")
+
+
+def _nobody() -> None:
+    """There is nobody to send away yet."""
 
 
 def _options(settings: config.Cluster, min_payload: int) -> Options:

@@ -41,15 +41,14 @@ Answer = dict[str, Any] | Promise[dict[str, Any]]
 class Drain:
     """Sends away whoever listens to one server. ``sent_away``: sessions so far.
 
-    Args:
-        usual: seconds that it takes where nobody says otherwise.
+    ``usual``: tells seconds that it takes where nobody says otherwise.
     """
 
     log = Logger()
 
     def __init__(self, radio: Radio, usual: Callable[[], float]) -> None:
         self._radio = radio
-        self._usual = usual
+        self.usual = usual
         self._state = radio.draining
         clock = radio.clock
         self._spread: Spread[tuple[Realm, Session]] = Spread(clock, clock.timers, radio.chance, self._end)
@@ -71,7 +70,7 @@ class Drain:
 
         Raises, or settles with: Refused: ``invalid_argument``: ``over`` is no time, or the server stops.
         """
-        seconds = self._usual() if over is None else _seconds(over)
+        seconds = self.usual() if over is None else _seconds(over)
         self._check()
         told = {"listeners": self.begin(seconds), "over": seconds}
         return self._enter(session, told)
@@ -130,7 +129,7 @@ class Drain:
     def before_stop(self) -> Deferred[None]:
         """The server stops: send everybody away before. Returns: fires when nobody is left, or it is time."""
         self._is_stopping = True
-        seconds = self._usual()
+        seconds = self.usual()
         if not seconds or self._is_empty():
             return succeed(None)
         self.begin(seconds)

@@ -91,6 +91,9 @@ class RadioService(MultiService):
         self._endpoints = Endpoints(reactor, self.radio.port)
         self.reloading = Reloading(configuration, self.radio, self._endpoints, load)
         self.draining = Drain(self.radio, lambda: self.reloading.config.operations.drain_s)
+        if self.radio.cluster is not None:
+            self.radio.cluster.send_away = lambda: self.draining.begin(self.draining.usual())
+            self.radio.cluster.let_in = self.draining.cancel
         admin = configuration.admin
         self._admin = AdminSocket(admin.path(file), self._process, is_asked_for=admin.socket is not None)
         self._store: SqliteStore | None = None

@@ -43,7 +43,7 @@ class RawClient:
         # A close frame that came together with messages.
         self._close: list[tuple[int, bytes]] = []
         self._requests = Requests()
-        hello: dict[str, Any] = {"roles": roles or dict.fromkeys(ROLES, {})}
+        hello: dict[str, Any] = {"roles": roles or {role: {} for role in ROLES}}
         if agent is not None:
             hello["agent"] = agent
         if login is not None:

@@ -25,6 +25,7 @@ from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.procedures.family import Family
+from radiod.core.procedures.radiod_server import ServerProcedures
 from radiod.core.pubsub.broker import Broker
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
@@ -92,6 +93,8 @@ class ClusterRealm(Realm):
         self.census = Census(self.name, self.cluster.nodes)
         registrations, authority, slices = self.dealer.registrations, self.departures, self.slices
         self._rpc_procedures = ClusterRpcProcedures(registrations, slices)
+        server = ServerProcedures(self.load.describe)
+        server.node = self.cluster.settings.name
         proxies = self._cluster_dealer.proxies
         families: list[Family] = [
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -99,6 +102,7 @@ class ClusterRealm(Realm):
                 self.sessions, registrations, authority, slices, proxies, self.census
             ),
             self._rpc_procedures,
+            server,
         ]
         for family in families:
             procedures.table |= family.procedures

@@ -14,18 +14,20 @@ __all__ = ["ServerProcedures"]
 
 
 class ServerProcedures:
-    """``procedures``: name -> parameters and handler."""
+    """``procedures``: name -> parameters and handler; ``node``: what it is called in its cluster, if in one."""
 
     def __init__(self, describe_load: Callable[[], dict[str, Any]]) -> None:
         self._describe_load = describe_load
+        self.node = ""
         self.procedures: dict[str, Procedure] = {
             "radiod.server.info": ({}, self.info),
             "radiod.server.stats": ({}, self.stats),
         }
 
     def info(self, session: Session) -> dict[str, Any]:
-        """What this server is → ``{name, version, build}``; see ``core.build``."""
-        return {"name": "radiod", "version": __version__, "build": BUILD}
+        """What this server is → ``{name, version, build}``, and ``node`` in a cluster; see ``core.build``."""
+        told = {"name": "radiod", "version": __version__, "build": BUILD}
+        return {**told, "node": self.node} if self.node else told
 
     def stats(self, session: Session) -> dict[str, Any]:
         """Counts, rates, queues and lag → ``Load.describe``."""

@@ -104,8 +104,9 @@ function follow() {
 
 async function introduce() {
   try {
-    const { version } = await radio.call("radiod.server.info");
-    if (typeof version === "string") write("version", ` · ${version}`);
+    const { version, node } = await radio.call("radiod.server.info");
+    const where = typeof node === "string" ? ` · node ${node}` : "";
+    if (typeof version === "string") write("version", ` · ${version}${where}`);
   } catch {
     // An older server, or one that lets nobody call: the page does without.
   }
