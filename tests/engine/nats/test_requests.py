@@ -38,48 +38,62 @@ steps = st.one_of(
 )
 
 
+class Game:
+    """Requests beside a model: ``opened``, reply -> (taker, when it is due), of those that should be open."""
+
+    def __init__(self):
+        self.reactor = Clock()
+        self.requests = Requests(ReactorClock(self.reactor), b"inbox.", MOST)
+        self.opened = {}
+        self.replies = []
+        self.takers = []
+
+    def open(self, timeout, wants):
+        taker = Taker(wants)
+        if len(self.opened) == MOST:
+            with pytest.raises(Overloaded):
+                self.requests.open(taker, timeout)
+            return
+        reply = self.requests.open(taker, timeout)
+        assert reply not in self.replies
+        self.replies.append(reply)
+        self.takers.append(taker)
+        self.opened[reply] = (taker, self.reactor.seconds() + timeout)
+
+    def answer(self, which):
+        for reply in self.replies[which : which + 1]:
+            self.requests.on_message(reply, None, None, b"")
+            if reply in self.opened and not self.opened[reply][0].wants:
+                assert self.opened.pop(reply)[0].ends == ["answered"]
+
+    def forget(self, which):
+        for reply in self.replies[which : which + 1]:
+            self.requests.forget(reply)
+            self.opened.pop(reply, None)
+
+    def wait(self, seconds):
+        self.reactor.advance(seconds)
+        for reply, (taker, due) in list(self.opened.items()):
+            assert (taker.ends == [TimedOut]) == (due <= self.reactor.seconds())
+            if due <= self.reactor.seconds():
+                del self.opened[reply]
+
+    def lose(self):
+        self.requests.fail_all(ConnectionLost("of the test"))
+        assert all(taker.ends == [ConnectionLost] for taker, _ in self.opened.values())
+        self.opened.clear()
+
+
 @given(st.lists(steps, max_size=60))
 def test_each_ends_once_and_in_its_time(script):
-    reactor = Clock()
-    requests = Requests(ReactorClock(reactor), b"inbox.", MOST)
-    # reply -> (taker, when it is due), of those that should be open.
-    opened, replies, takers = {}, [], []
+    game = Game()
     for what, *values in script:
-        if what == "open":
-            taker = Taker(values[1])
-            if len(opened) == MOST:
-                with pytest.raises(Overloaded):
-                    requests.open(taker, values[0])
-                continue
-            reply = requests.open(taker, values[0])
-            assert reply not in replies
-            replies.append(reply)
-            takers.append(taker)
-            opened[reply] = (taker, reactor.seconds() + values[0])
-        elif what == "answer" and values[0] < len(replies):
-            reply = replies[values[0]]
-            requests.on_message(reply, None, None, b"")
-            if reply in opened and not opened[reply][0].wants:
-                assert opened.pop(reply)[0].ends == ["answered"]
-        elif what == "forget" and values[0] < len(replies):
-            reply = replies[values[0]]
-            requests.forget(reply)
-            opened.pop(reply, None)
-        elif what == "wait":
-            reactor.advance(values[0])
-            for reply, (taker, due) in list(opened.items()):
-                assert (taker.ends == [TimedOut]) == (due <= reactor.seconds())
-                if due <= reactor.seconds():
-                    del opened[reply]
-        elif what == "lose":
-            requests.fail_all(ConnectionLost("of the test"))
-            assert all(taker.ends == [ConnectionLost] for taker, _ in opened.values())
-            opened.clear()
-        assert len(requests) == len(opened)
-    reactor.advance(100)
-    assert len(requests) == 0
-    assert all(len(taker.ends) <= 1 for taker in takers)
-    assert reactor.getDelayedCalls() == []
+        getattr(game, what)(*values)
+        assert len(game.requests) == len(game.opened)
+    game.wait(100)
+    assert len(game.requests) == 0
+    assert all(len(taker.ends) <= 1 for taker in game.takers)
+    assert game.reactor.getDelayedCalls() == []
 
 
 def test_those_that_ended_do_not_pile_up():
