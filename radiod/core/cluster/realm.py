@@ -15,6 +15,7 @@ from radiod.core.cluster.census import (
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.relay import Relay
+from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.rpc import ClusterRpc
 from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
 from radiod.core.cluster.subscribing import SharedMessages
@@ -124,7 +125,7 @@ class ClusterRealm(Realm):
         messages = self._new_messages(SharedMessages)
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
         messages.interest, messages.lookup = self.relay.interest, self.lookup
-        messages.public = self.space.broker
+        messages.public, messages.records = self.space.broker, self.records
         return messages
 
     # --- topics
@@ -133,14 +134,27 @@ class ClusterRealm(Realm):
         super()._make_pubsub()
         broker = self.space.broker
         assert isinstance(broker, SharedBroker)
-        self.relay = Relay(self.name, self.cluster, self._clock, self._timers, self._take, broker.lose)
+        cluster = self.cluster
+        self.records = RetainedRecords(
+            self.name,
+            cluster.settings.prefix,
+            cluster.retained,
+            cluster.streams,
+            self._clock,
+            self._timers,
+        )
+        self.records.broker = broker
+        broker.records = self.records
+        self.relay = Relay(
+            self.name, cluster, self._clock, self._timers, self._take, broker.lose, self.records
+        )
         interest = self.relay.interest
         broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
         announcer = SharedAnnouncer(broker, self._ids, self.relay)
         self._shared_announcer = announcer
         self.announcer = announcer
         self.space.publishing = SharedPublishing(
-            broker, self.space.histories, self._ids, self.statistics, self.relay
+            broker, self.space.histories, self._ids, self.statistics, self.relay, self.records
         )
 
     def _make_broker(self, *, is_private: bool) -> Broker:

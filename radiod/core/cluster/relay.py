@@ -14,6 +14,7 @@ from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Ask, Baseline, Crossing, decode, encode
 from radiod.core.cluster.gaps import MAX_TOPICS, Counts, Senders
 from radiod.core.cluster.interest import EVERYTHING, Barrier, Interest
+from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.subjects import escape, of_topic
 from radiod.core.timers import Clock, Timers
 from radiod.core.uris import is_reserved, selects
@@ -42,8 +43,10 @@ class Relay:
         timers: Timers,
         take: Callable[[Crossing], None],
         lose: Callable[[str, int], None],
+        records: RetainedRecords,
         max_topics: int = MAX_TOPICS,
     ) -> None:
+        self._records = records
         self._take = take
         self._lose = lose
         self._bus = cluster.events
@@ -77,7 +80,7 @@ class Relay:
         is_end_mark: bool = False,
         about: str = "",
         is_of_procedure: bool = False,
-    ) -> None:
+    ) -> Crossing:
         """Send one event to all nodes that listen. It is counted, whether it can be sent or not."""
         counted = self._counts.next(topic)
         crossing = Crossing(
@@ -98,6 +101,7 @@ class Relay:
         )
         if not self._bus.send(of_topic(self._topics, topic), encode(crossing)):
             self.unsent += 1
+        return crossing
 
     # --- in
 
@@ -150,7 +154,8 @@ class Relay:
                 counts[topic] = counted.epoch, counted.count
         number = self._counts.number
         wanted = ask.wanted if is_last else []
-        return Baseline(self._origin, self._peers.me, ask.id, number, wanted, counts, is_last)
+        retained = self._records.pending(wanted)
+        return Baseline(self._origin, self._peers.me, ask.id, number, wanted, counts, is_last, retained)
 
     def _counted(self, wanted: list[tuple[MatchPolicy, str]]) -> Iterator[str]:
         """The topics among those that we have counted."""
@@ -177,6 +182,11 @@ class Relay:
                 if lost:
                     self.lost += lost
                     self._lose(topic, lost)
+        for data in baseline.retained:
+            crossing = decode(data)
+            if isinstance(crossing, Crossing):
+                self._records.take(crossing)
+                self._records.saw(crossing.topic)
         if baseline.is_last:
             self.interest.answered(
                 baseline.id, baseline.node, baseline.origin, baseline.number, baseline.wanted

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.relay import Relay
+from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
 from radiod.core.disclosure import NO_DETAILS
@@ -20,6 +21,7 @@ from radiod.core.pubsub.announcer import EVERYBODY, Announcer
 from radiod.core.pubsub.audience import is_hidden
 from radiod.core.pubsub.broker import HALF_OF_IDS, Broker, Subscribing, Subscription
 from radiod.core.pubsub.publishing import Publishing
+from radiod.core.pubsub.retention import Retained
 from radiod.core.rights import Actor, Permissions
 from radiod.core.sessions.session import Session
 from radiod.core.sight import MayKnow, blind, may_know, may_know_procedure
@@ -42,10 +44,12 @@ TOLD_TO_ALL: Final = (
 class SharedBroker(Broker):
     """The broker of public topics: others learn what is listened to here.
 
-    ``hold``, ``end``: of ``Interest``, for each subscription; set before anybody subscribes.
+    ``hold``, ``end``: of ``Interest``, for each subscription; set before anybody subscribes, as is
+    ``records``: of what is retained.
     """
 
     realm: str
+    records: RetainedRecords
     hold: Callable[[MatchPolicy, str], None]
     end: Callable[[MatchPolicy, str], None]
 
@@ -71,6 +75,17 @@ class SharedBroker(Broker):
         name = f"{self.realm}\n{match}\n{topic}".encode("utf-8", "surrogatepass")
         return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") % (HALF_OF_IDS - 1) + 1
 
+    def _retain(self, topic: str, retained: Retained) -> None:
+        Broker.forget(self, topic)
+        self._retention.change(1, retained.size)
+        self._retained[topic] = retained
+        self.records.saw(topic)
+
+    def forget(self, topic: str) -> None:
+        """Drop the topic's retained event, on all nodes."""
+        super().forget(topic)
+        self.records.forget(topic)
+
     def lose(self, topic: str, count: int) -> None:
         """Tell those who listen, with their next event, that so many on ``topic`` were lost.
 
@@ -91,10 +106,17 @@ class SharedPublishing(Publishing):
     """
 
     def __init__(
-        self, broker: Broker, histories: Histories, ids: Ids, statistics: Statistics, relay: Relay
+        self,
+        broker: Broker,
+        histories: Histories,
+        ids: Ids,
+        statistics: Statistics,
+        relay: Relay,
+        records: RetainedRecords,
     ) -> None:
         super().__init__(broker, histories, ids, statistics)
         self._relay = relay
+        self._records = records
 
     def publish(
         self,
@@ -117,16 +139,22 @@ class SharedPublishing(Publishing):
         if trace is not None:
             trace.fan_out()
         published = self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
-        narrowed = _abroad(options) if options.retain or options.narrows() else None
-        self._relay.send(topic, id, payload, details, narrowed, is_end_mark=is_end_mark)
+        narrowed = _abroad(options, publisher) if options.retain or options.narrows() else None
+        sent = self._relay.send(topic, id, payload, details, narrowed, is_end_mark=is_end_mark)
+        if options.retain:
+            self._records.store(sent)
         return published
 
 
-def _abroad(options: PublishOptions) -> PublishOptions:
+def _abroad(options: PublishOptions, publisher: Actor) -> PublishOptions:
     """What of a publisher's options matters where it is not."""
+    exclude = options.exclude
+    if options.retain and options.exclude_me:
+        # The event may be told to it when it comes back to another node.
+        exclude = [*(exclude or ()), publisher.id]
     return PublishOptions(
         retain=options.retain,
-        exclude=options.exclude,
+        exclude=exclude,
         exclude_authid=options.exclude_authid,
         exclude_authrole=options.exclude_authrole,
         eligible=options.eligible,

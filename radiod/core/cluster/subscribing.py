@@ -8,6 +8,7 @@ from typing import Any
 from radiod.core.channels.lookup import Lookup
 from radiod.core.cluster.interest import Interest
 from radiod.core.cluster.messages import ClusterMessages
+from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.promises import Promise
 from radiod.core.pubsub.broker import Broker
 from radiod.core.rights import Verdict
@@ -22,11 +23,12 @@ __all__ = ["SharedMessages"]
 class SharedMessages(ClusterMessages):
     """Does what messages ask for, in a realm that other nodes serve, too.
 
-    ``interest``, ``lookup``, ``public``: set before the first message; ``public``: the broker of what is
-    shared.
+    ``interest``, ``records``, ``lookup``, ``public``: set before the first message. ``public``: the broker
+    of what is shared.
     """
 
     interest: Interest
+    records: RetainedRecords
     lookup: Lookup
     public: Broker
 
@@ -39,7 +41,7 @@ class SharedMessages(ClusterMessages):
         if broker is not self.public or (held is not None and session in held.listeners):
             return super().subscribe(session, message, codec, verdict)
         known = self.interest.begin(options.match, topic)
-        if known is None:
+        if known is None and not options.get_retained:
             try:
                 self._subscribe(session, message)
             finally:
@@ -54,5 +56,15 @@ class SharedMessages(ClusterMessages):
             )
             self.interest.end(options.match, topic)
 
-        known.then(settle)
+        def fetch(outcome: Any) -> None:
+            self.records.fetch(options.match, topic).then(settle)
+
+        if not options.get_retained:
+            assert known is not None
+            known.then(settle)
+        elif known is None:
+            fetch(None)
+        else:
+            # What is published from now on comes live; all before is stored, or was just told.
+            known.then(fetch)
         return agreed
