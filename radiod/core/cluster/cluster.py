@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from radiod.core.cluster.claim import ClaimSettings
 from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.nodes import Nodes, NodeSettings
-from radiod.core.cluster.ports import Bus, Stored, Streams
+from radiod.core.cluster.ports import Bus, Failure, Stored, Streams, StreamSettings
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Timers
 
 __all__ = ["Cluster", "EventWay", "Records"]
+
+AGAIN_S: Final = 1.0
+"""Seconds after which a stream is asked for again."""
 
 
 class EventWay:
@@ -120,6 +124,30 @@ class Cluster:
         self._claims = Claims(streams, self._clock, self._timers, self.nodes, settings)
         self.records.take(f"{prefix}.claims.", self._claims.stored)
         self.way.on_up.append(self._claims.up)
+        self.way.on_up.append(self._ensure)
+        self.nodes.probe = self._probe
+
+    @property
+    def retained(self) -> str:
+        """The stream of retained events."""
+        return f"{self.settings.prefix.replace('.', '-')}-retained"
+
+    def _ensure(self) -> None:
+        """Have the stream of retained events, some time."""
+        settings = StreamSettings(self.retained, (f"{self.settings.prefix}.retained.>",), 1)
+        self.streams.ensure(settings, self._ensured)
+
+    def _ensured(self, failure: Failure | None) -> None:
+        if failure is not None:
+            self._timers.at(self._clock.seconds() + AGAIN_S, self._ensure)
+
+    def _probe(self, reached: Callable[[], None]) -> None:
+        """Find out whether somebody leads a stream, which most of the engine must agree on."""
+        self.streams.last(
+            self.retained,
+            f"{self.settings.prefix}.retained.nobody",
+            lambda found: None if isinstance(found, Failure) else reached(),
+        )
 
     @property
     def claims(self) -> Claims:

@@ -13,8 +13,12 @@ from radiod.core.cluster.census import (
     ClusterSessions,
 )
 from radiod.core.cluster.cluster import Cluster
-from radiod.core.cluster.messages import ClusterMessages
+from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.relay import Relay
+from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.rpc import ClusterRpc
+from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
+from radiod.core.cluster.subscribing import SharedMessages
 from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
@@ -22,9 +26,11 @@ from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.procedures.dispatch import Procedures
 from radiod.core.procedures.family import Family
+from radiod.core.pubsub.broker import Broker
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
+from radiod.core.uris import is_reserved
 
 __all__ = ["ClusterRealm"]
 
@@ -99,7 +105,7 @@ class ClusterRealm(Realm):
             procedures.table |= family.procedures
         return procedures
 
-    def _make_messages(self) -> ClusterMessages:
+    def _make_messages(self) -> SharedMessages:
         self.rpc = ClusterRpc(
             self.name,
             peers=self.cluster.nodes,
@@ -112,20 +118,60 @@ class ClusterRealm(Realm):
             clock=self._clock,
             timers=self._timers,
         )
-        messages = ClusterMessages(
-            publications=self.publications,
-            subscribers=self.subscribers,
-            subscriptions=self.subscriptions,
-            dealer=self.dealer,
-            procedures=self.procedures,
-            departures=self.departures,
-            events=self.events,
-            outbox=self._outbox,
-            slices=self.slices,
-            max_nesting=self.limits.max_nesting,
-        )
+        messages = self._new_messages(SharedMessages)
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
+        messages.interest, messages.lookup = self.relay.interest, self.lookup
+        messages.public, messages.records = self.space.broker, self.records
         return messages
+
+    # --- topics
+
+    def _make_pubsub(self) -> None:
+        super()._make_pubsub()
+        broker = self.space.broker
+        assert isinstance(broker, SharedBroker)
+        cluster = self.cluster
+        self.records = RetainedRecords(
+            self.name,
+            cluster.settings.prefix,
+            cluster.retained,
+            cluster.streams,
+            self._clock,
+            self._timers,
+        )
+        self.records.broker = broker
+        broker.records = self.records
+        self.relay = Relay(
+            self.name, cluster, self._clock, self._timers, self._take, broker.lose, self.records
+        )
+        interest = self.relay.interest
+        broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
+        announcer = SharedAnnouncer(broker, self._ids, self.relay)
+        self._shared_announcer = announcer
+        self.announcer = announcer
+        self.space.publishing = SharedPublishing(
+            broker, self.space.histories, self._ids, self.statistics, self.relay, self.records
+        )
+
+    def _make_broker(self, *, is_private: bool) -> Broker:
+        return self._new_broker(Broker if is_private else SharedBroker, is_private=is_private)
+
+    def _take(self, crossing: Crossing) -> None:
+        """An event of another node."""
+        if is_reserved(crossing.topic):
+            self._shared_announcer.take(crossing)
+        else:
+            self.space.broker.publish(
+                crossing.publication,
+                None,
+                crossing.topic,
+                crossing.payload(),
+                crossing.narrowed(),
+                crossing.told(),
+                crossing.is_end_mark,
+            )
+
+    # --- other nodes
 
     def about(self, part: str) -> str:
         """What messages between a part of the realm and its like elsewhere are about (``Peers.take``)."""

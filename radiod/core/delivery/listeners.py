@@ -146,6 +146,12 @@ class Listener:
         # An ordinary listener's events pass its buffer by.
         self.pace().tell_again()
 
+    def miss_unseen(self, count: int) -> None:
+        """So many events were lost on their way to this server: the next one tells so."""
+        self.lose(count)
+        # An ordinary listener's events pass its buffer by.
+        self.pace().lose(count)
+
     def take_untold(self) -> int:
         """How many were lost that no event waits to tell of: the caller tells it in another way, now."""
         buffer = self.buffer

@@ -190,6 +190,13 @@ class Pacer:
         self._listener.lose(1)
         self._flow.tally.by_policy["wait"] += 1
 
+    def lose(self, count: int) -> None:
+        """So many events were lost before they came here, behind everything that waits."""
+        if self._line:
+            self._line.lost += count
+        else:
+            self._listener.made_buffer().lose(count)
+
     # --- events that go
 
     def take(self) -> tuple[Broadcast, int] | None:

@@ -237,7 +237,7 @@ class Broker:
             raise Refused(QUOTA, f"a session may hold {self._limits.max_subscriptions} subscriptions")
         is_new = subscription is None
         if subscription is None:
-            id = self._new_id()
+            id = self._new_id(options.match, topic)
             flow = self._router_flow if is_reserved(topic) else self._flow
             subscription = Subscription(id, options.match, topic, self._clock.time(), flow, self)
             self._by_pattern.add(options.match, topic, subscription)
@@ -289,7 +289,7 @@ class Broker:
             listener.give(broadcast)
             self._outbox.fan_out((listener,), broadcast)
 
-    def _new_id(self) -> int:
+    def _new_id(self, match: MatchPolicy, topic: str) -> int:
         """A subscription's id: consecutive, but at random for a private channel.
 
         There, consecutive ids would tell how many have subscribed. They have the highest bit of an id set, so

@@ -10,7 +10,7 @@ for it acts at once, or, when a session that leaves ended it, as soon as that se
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.budgets.bounds import Bounds
@@ -74,6 +74,9 @@ from radiod.wire.codecs import Codec
 from radiod.wire.messages import Message
 
 __all__ = ["Outbox", "Realm"]
+
+B = TypeVar("B", bound=Broker)
+M = TypeVar("M", bound=Messages)
 
 
 class Outbox(SessionOutbox, EventOutbox[Listener], Protocol):
@@ -142,11 +145,21 @@ class Realm:
     def make_space(self, *, is_private: bool = False) -> TopicSpace:
         """Room for topics on this realm's ports and limits."""
         limits = self.limits
-        broker = Broker(
+        broker = self._make_broker(is_private=is_private)
+        max_topics = 1 if is_private else limits.max_channels
+        histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
+        return TopicSpace(broker, histories, self._ids, limits, self.statistics, self.tuned, self.recoveries)
+
+    def _make_broker(self, *, is_private: bool) -> Broker:
+        return self._new_broker(Broker, is_private=is_private)
+
+    def _new_broker(self, kind: type[B], *, is_private: bool) -> B:
+        """A broker on this realm's ports and limits."""
+        return kind(
             self._outbox,
             self._clock,
             self._timers,
-            limits,
+            self.limits,
             subscriptions=self.subscriptions,
             retention=self._private_retention if is_private else self._retention,
             private_ids=self._ids if is_private else None,
@@ -156,9 +169,6 @@ class Realm:
             tally=self.private_tally if is_private else None,
             totals=None if is_private else self.totals,
         )
-        max_topics = 1 if is_private else limits.max_channels
-        histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
-        return TopicSpace(broker, histories, self._ids, limits, self.statistics, self.tuned, self.recoveries)
 
     def _make_dealer(self) -> Dealer:
         return Dealer(self._outbox, self._clock, self._timers, self._ids, self.limits, self.holdings)
@@ -273,7 +283,11 @@ class Realm:
         )
 
     def _make_messages(self) -> Messages:
-        return Messages(
+        return self._new_messages(Messages)
+
+    def _new_messages(self, kind: type[M]) -> M:
+        """What does what this realm's messages ask for."""
+        return kind(
             publications=self.publications,
             subscribers=self.subscribers,
             subscriptions=self.subscriptions,

@@ -1,0 +1,156 @@
+"""How events that were lost between nodes are counted: by their sender, and where they arrive.
+
+Each sender counts what it publishes on each topic, whether it can be sent or not. Whoever gets two events of
+a sender and topic knows how many are missing between. Where a listening begins is known, too: the sender says
+how far it had counted, so that nobody is told of what was lost before.
+
+Both ends have the same bound. A topic that its sender has forgotten begins a new epoch: what was lost of it
+before is not told, and nothing is told that was not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from radiod.core.ids import MAX_ID
+
+__all__ = ["MAX_SENDERS", "MAX_TOPICS", "Counts", "Sender", "Senders"]
+
+MAX_TOPICS: Final = 100_000
+"""Topics of one sender that are counted; the one that was silent longest makes room."""
+
+MAX_SENDERS: Final = 100
+"""Processes whose counts are known; the one that was silent longest is forgotten."""
+
+
+class Counted:
+    """How many events of one topic one sender has sent since ``epoch`` began."""
+
+    __slots__ = ("count", "epoch")
+
+    def __init__(self, epoch: int, count: int) -> None:
+        self.epoch = epoch
+        self.count = count
+
+
+class Counts:
+    """What one sender has counted. ``number``: of all its events."""
+
+    def __init__(self, max_topics: int = MAX_TOPICS) -> None:
+        self._max = max_topics
+        self.number = 0
+        # topic -> its count; the one that was silent longest is the first
+        self._topics: dict[str, Counted] = {}
+
+    def __len__(self) -> int:
+        """Topics that are counted."""
+        return len(self._topics)
+
+    def next(self, topic: str) -> Counted:
+        """One more of a topic, whose numbers are returned: not to be kept."""
+        self.number += 1
+        counted = self._topics.pop(topic, None)
+        if counted is None:
+            counted = Counted(self.number, 0)
+            if len(self._topics) >= self._max:
+                del self._topics[next(iter(self._topics))]
+        counted.count += 1
+        self._topics[topic] = counted
+        return counted
+
+    def get(self, topic: str) -> Counted | None:
+        """What was counted of one topic."""
+        return self._topics.get(topic)
+
+    def topics(self) -> Iterable[str]:
+        """All that are counted."""
+        return self._topics
+
+
+class Sender:
+    """What arrived of one sender, and how far it had counted before. ``number``: of its last event."""
+
+    __slots__ = ("_max", "_topics", "forgotten", "number")
+
+    def __init__(self, max_topics: int = MAX_TOPICS) -> None:
+        self._max = max_topics
+        self.number = 0
+        self._topics: dict[str, Counted] = {}
+        # Of topics that began up to this number, some are not known any more.
+        self.forgotten = 0
+
+    def knows(self, topic: str) -> bool:
+        """Whether it is known how far it has counted a topic."""
+        return topic in self._topics
+
+    def is_copy(self, number: int) -> bool:
+        """Whether an event has come before; else it has now."""
+        if number <= self.number:
+            return True
+        self.number = number
+        return False
+
+    def arrive(self, topic: str, epoch: int, count: int, begun: int | None) -> int:
+        """An event came. Returns: how many of its topic were lost before it.
+
+        Args:
+            begun: the sender's number when it knew that the topic is listened to; None: it never said.
+        """
+        counted = self._topics.pop(topic, None)
+        if counted is None:
+            # It has begun later than the listening, and all of it should have come; else nobody knows.
+            is_whole = begun is not None and epoch > begun and epoch > self.forgotten
+            lost = count - 1 if is_whole else 0
+            counted = Counted(epoch, count)
+            if len(self._topics) >= self._max:
+                oldest = self._topics.pop(next(iter(self._topics)))
+                self.forgotten = max(self.forgotten, oldest.epoch)
+        else:
+            lost = _advance(counted, epoch, count) - 1
+        self._topics[topic] = counted
+        return max(0, lost)
+
+    def begin(self, topic: str, epoch: int, count: int) -> int:
+        """The sender says how far it has counted. Returns: how many of those did not arrive."""
+        counted = self._topics.get(topic)
+        if counted is None:
+            self.arrive(topic, epoch, count, None)
+            return 0
+        return max(0, _advance(counted, epoch, count))
+
+
+def _advance(counted: Counted, epoch: int, count: int) -> int:
+    """Count on. Returns: how many there are from the last one to this."""
+    before = counted.count if counted.epoch == epoch else 0
+    counted.epoch = epoch
+    counted.count = max(before, count)
+    return count - before
+
+
+class Senders:
+    """All senders that were heard of."""
+
+    def __init__(self, max_topics: int = MAX_TOPICS) -> None:
+        self._max_topics = max_topics
+        # The one that was silent longest is the first, once there are many.
+        self._by_origin: dict[int, Sender] = {}
+        self._has_forgotten = False
+
+    def of(self, origin: int) -> Sender:
+        """One of them."""
+        sender = self._by_origin.get(origin)
+        if sender is None:
+            sender = Sender(self._max_topics)
+            if self._has_forgotten:
+                # It may be one that was known: nothing is lost before it says how far it has counted.
+                sender.forgotten = MAX_ID
+            if len(self._by_origin) >= MAX_SENDERS:
+                self._has_forgotten = True
+                del self._by_origin[next(iter(self._by_origin))]
+        elif len(self._by_origin) > MAX_SENDERS // 2:
+            del self._by_origin[origin]
+        else:
+            return sender
+        self._by_origin[origin] = sender
+        return sender

@@ -1,0 +1,224 @@
+"""A realm's public topics, shared with other nodes: who listens, what is published, what the router tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.relay import Relay
+from radiod.core.cluster.retaining import RetainedRecords
+from radiod.core.delivery.broadcast import Publication
+from radiod.core.delivery.settings import DEFAULTS, BufferSettings
+from radiod.core.disclosure import NO_DETAILS
+from radiod.core.history.histories import Histories
+from radiod.core.ids import Ids
+from radiod.core.promises import Promise
+from radiod.core.pubsub.announcer import EVERYBODY, Announcer
+from radiod.core.pubsub.audience import is_hidden
+from radiod.core.pubsub.broker import HALF_OF_IDS, Broker, Subscribing, Subscription
+from radiod.core.pubsub.publishing import Publishing
+from radiod.core.pubsub.retention import Retained
+from radiod.core.rights import Actor, Permissions
+from radiod.core.sessions.session import Session
+from radiod.core.sight import MayKnow, blind, may_know, may_know_procedure
+from radiod.core.statistics import Statistics, Traffic
+from radiod.core.tracing import EventTrace
+from radiod.wire.codecs import Payload
+from radiod.wire.options import MatchPolicy, PublishOptions, SubscribeOptions
+
+__all__ = ["SharedAnnouncer", "SharedBroker", "SharedPublishing"]
+
+TOLD_TO_ALL: Final = (
+    "wamp.session.",
+    "wamp.subscription.",
+    "wamp.registration.",
+    "radiod.presence.",
+)
+"""What begins so of the router's own topics is told on all nodes; the rest is each node's own."""
+
+
+class SharedBroker(Broker):
+    """The broker of public topics: others learn what is listened to here.
+
+    ``hold``, ``end``: of ``Interest``, for each subscription; set before anybody subscribes, as is
+    ``records``: of what is retained.
+    """
+
+    realm: str
+    records: RetainedRecords
+    hold: Callable[[MatchPolicy, str], None]
+    end: Callable[[MatchPolicy, str], None]
+
+    def subscribe(
+        self,
+        session: Session,
+        topic: str,
+        options: SubscribeOptions,
+        settings: BufferSettings = DEFAULTS,
+    ) -> Subscribing:
+        done = super().subscribe(session, topic, options, settings)
+        if done.is_new:
+            self.hold(options.match, topic)
+        return done
+
+    def unsubscribe(self, session: Session, subscription: Subscription) -> None:
+        super().unsubscribe(session, subscription)
+        if not subscription.listeners:
+            self.end(subscription.match, subscription.topic)
+
+    def _new_id(self, match: MatchPolicy, topic: str) -> int:
+        """The same on every node, so that who asks one of them means the same subscription as another."""
+        name = f"{self.realm}\n{match}\n{topic}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") % (HALF_OF_IDS - 1) + 1
+
+    def _retain(self, topic: str, retained: Retained) -> None:
+        Broker.forget(self, topic)
+        self._retention.change(1, retained.size)
+        self._retained[topic] = retained
+        self.records.saw(topic)
+
+    def forget(self, topic: str) -> None:
+        """Drop the topic's retained event, on all nodes."""
+        super().forget(topic)
+        self.records.forget(topic)
+
+    def lose(self, topic: str, count: int) -> None:
+        """Tell those who listen, with their next event, that so many on ``topic`` were lost.
+
+        Nobody knows whom these were for: each that may have events of the topic is told of all.
+        """
+        hidden: dict[Permissions, bool] = {}
+        for subscription in self.matching(topic):
+            is_pattern = subscription.match != "exact"
+            for session, listener in tuple(subscription.listeners.items()):
+                if not (is_pattern and is_hidden(session, topic, hidden)):
+                    listener.miss_unseen(count)
+
+
+class SharedPublishing(Publishing):
+    """Publishes on public topics: at home as without other nodes, then to these.
+
+    An event of a topic with a history takes another way: see ``Publishing``.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        histories: Histories,
+        ids: Ids,
+        statistics: Statistics,
+        relay: Relay,
+        records: RetainedRecords,
+    ) -> None:
+        super().__init__(broker, histories, ids, statistics)
+        self._relay = relay
+        self._records = records
+
+    def publish(
+        self,
+        topic: str,
+        traffic: Traffic | None,
+        publisher: Actor,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
+        is_end_mark: bool = False,
+        trace: EventTrace | None = None,
+    ) -> Publication | Promise[Publication]:
+        if not self._histories.is_idle and self._histories.find(topic) is not None:
+            return super().publish(topic, traffic, publisher, payload, options, details, is_end_mark, trace)
+        if options.acknowledge or options.retain:
+            self._broker.check(publisher, topic, payload, options, is_end_mark)
+        id = self._ids.next()
+        if traffic is not None:
+            traffic.add(len(payload), self._statistics.round)
+        if trace is not None:
+            trace.fan_out()
+        published = self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
+        narrowed = _abroad(options, publisher) if options.retain or options.narrows() else None
+        sent = self._relay.send(topic, id, payload, details, narrowed, is_end_mark=is_end_mark)
+        if options.retain:
+            self._records.store(sent)
+        return published
+
+
+def _abroad(options: PublishOptions, publisher: Actor) -> PublishOptions:
+    """What of a publisher's options matters where it is not."""
+    exclude = options.exclude
+    if options.retain and options.exclude_me:
+        # The event may be told to it when it comes back to another node.
+        exclude = [*(exclude or ()), publisher.id]
+    return PublishOptions(
+        retain=options.retain,
+        exclude=exclude,
+        exclude_authid=options.exclude_authid,
+        exclude_authrole=options.exclude_authrole,
+        eligible=options.eligible,
+        eligible_authid=options.eligible_authid,
+        eligible_authrole=options.eligible_authrole,
+    )
+
+
+class SharedAnnouncer(Announcer):
+    """Publishes the router's events, some of them on all nodes."""
+
+    def __init__(self, broker: Broker, ids: Ids, relay: Relay) -> None:
+        super().__init__(broker, ids)
+        self._relay = relay
+
+    def announce(
+        self,
+        topic: str,
+        *args: Any,
+        options: PublishOptions = EVERYBODY,
+        broker: Broker | None = None,
+        about: str | None = None,
+        may_know: MayKnow = may_know,
+    ) -> None:
+        if not topic.startswith(TOLD_TO_ALL) or (broker is not None and broker is not self._broker):
+            super().announce(topic, *args, options=options, broker=broker, about=about, may_know=may_know)
+            return
+        id, payload = self._ids.next(), Payload.of(*args)
+        self._deliver(topic, id, payload, options, about, may_know)
+        self._relay.send(
+            topic,
+            id,
+            payload,
+            NO_DETAILS,
+            options if options.narrows() else None,
+            about="" if about is None else about,
+            is_of_procedure=may_know is may_know_procedure,
+        )
+
+    def take(self, crossing: Crossing) -> None:
+        """What another node tells."""
+        self._deliver(
+            crossing.topic,
+            crossing.publication,
+            crossing.payload(),
+            crossing.narrowed(),
+            crossing.about or None,
+            may_know_procedure if crossing.is_of_procedure else may_know,
+        )
+
+    def _deliver(
+        self,
+        topic: str,
+        id: int,
+        payload: Payload,
+        options: PublishOptions,
+        about: str | None,
+        may_know: MayKnow,
+    ) -> None:
+        """Give it to those who listen here and may know."""
+        found = self._broker.matching(topic)
+        if found:
+            if about is not None:
+                listeners = (session for one in found for session in one.listeners)
+                unseeing = blind(listeners, may_know, about) + (options.exclude or [])
+                options = replace(options, exclude=unseeing or None)
+            self._broker.publish(id, None, topic, payload, options, NO_DETAILS)

@@ -1,0 +1,70 @@
+"""SUBSCRIBE, where other nodes are to know of it before it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from radiod.core.channels.lookup import Lookup
+from radiod.core.cluster.interest import Interest
+from radiod.core.cluster.messages import ClusterMessages
+from radiod.core.cluster.retaining import RetainedRecords
+from radiod.core.promises import Promise
+from radiod.core.pubsub.broker import Broker
+from radiod.core.rights import Verdict
+from radiod.core.sessions.session import Session
+from radiod.errors import RadiodError
+from radiod.wire.codecs import Codec
+from radiod.wire.messages import Subscribe
+
+__all__ = ["SharedMessages"]
+
+
+class SharedMessages(ClusterMessages):
+    """Does what messages ask for, in a realm that other nodes serve, too.
+
+    ``interest``, ``records``, ``lookup``, ``public``: set before the first message; ``public``: the broker of what is
+    shared.
+    """
+
+    interest: Interest
+    records: RetainedRecords
+    lookup: Lookup
+    public: Broker
+
+    def subscribe(
+        self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict
+    ) -> Promise[Callable[[], None]] | None:
+        options, topic = message.options, message.topic
+        broker = self.lookup.space_for(session, topic, options).broker
+        held = broker.lookup(options.match, topic)
+        if broker is not self.public or (held is not None and session in held.listeners):
+            return super().subscribe(session, message, codec, verdict)
+        known = self.interest.begin(options.match, topic)
+        if known is None and not options.get_retained:
+            try:
+                self._subscribe(session, message)
+            finally:
+                self.interest.end(options.match, topic)
+            return None
+        agreed: Promise[Callable[[], None]] = Promise()
+
+        def settle(outcome: Any) -> None:
+            # Who has left meanwhile does not listen, and holds nothing any more.
+            agreed.settle(
+                outcome if isinstance(outcome, RadiodError) else lambda: self._subscribe(session, message)
+            )
+            self.interest.end(options.match, topic)
+
+        def fetch(outcome: Any) -> None:
+            self.records.fetch(options.match, topic).then(settle)
+
+        if not options.get_retained:
+            assert known is not None
+            known.then(settle)
+        elif known is None:
+            fetch(None)
+        else:
+            # What is published from now on comes live; all before is stored, or was just told.
+            known.then(fetch)
+        return agreed
