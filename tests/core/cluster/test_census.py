@@ -59,12 +59,12 @@ class TestWhoIsThere:
         assert people["a"].node.port.sent == sent
 
     def test_who_does_not_answer_is_named(self, three, people):
-        three.engine.cut("a", "b")
+        three.cut("a", "b")
         given = ask(people["a"], "wamp.session.count", seconds=ANSWER_S + 0.5)
         assert given == ([2], {"unanswered": ["b"]})
 
     def test_a_session_that_may_be_where_nobody_answers_is_not_found_and_that_is_said(self, three, people):
-        three.engine.cut("a", "b")
+        three.cut("a", "b")
         people["a"].requests += 1
         answers = people["a"].ask(
             48, people["a"].requests, {}, "wamp.session.get", [people["b"].id], seconds=ANSWER_S + 0.5
