@@ -35,10 +35,12 @@ __all__ = ["SharedAnnouncer", "SharedBroker", "SharedPublishing"]
 TOLD_TO_ALL: Final = (
     "wamp.session.",
     "wamp.subscription.",
-    "wamp.registration.",
     "radiod.presence.",
 )
-"""What begins so of the router's own topics is told on all nodes; the rest is each node's own."""
+"""What begins so of the router's own topics is told on all nodes; the rest is each node's own.
+
+Of registrations each node tells its own listeners what its mirror learns, also of nodes that are dead.
+"""
 
 
 class SharedBroker(Broker):

@@ -99,7 +99,10 @@ class Visits:
         elif len(held) < MAX_HELD:
             held.append((node, letter))
         else:
-            self._tell(node, Declined(letter.session, letter.request, UNAVAILABLE, "too many calls wait"))
+            self._tell(
+                node,
+                Declined(letter.session, letter.request, UNAVAILABLE, "too many calls wait for the callee"),
+            )
 
     def _invoke(self, node: int, letter: Invoke) -> None:
         caller = self._callers.setdefault(node, Caller())

@@ -147,6 +147,7 @@ class TestARegistration:
         id = one.register("a.p", invoke="first")
         other.register("a.p", invoke="first")
         one.peer.leave()
+        three.wait(0.1)
         other.send(66, 2, id)
         three.wait(0.1)
         told = [message[4] for message in watcher.take()]

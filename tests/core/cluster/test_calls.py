@@ -452,7 +452,7 @@ class TestTrouble:
         assert three["a"].pending() == (0, 0)
 
     def test_what_is_lost_on_the_way_there_ends_the_calls(self, three, callee, caller):
-        three.engine.cut("a", "b")
+        three.cut("a", "b")
         caller.call("a.procedure")
         three.wait(0.1)
         three.engine.heal()
@@ -463,7 +463,7 @@ class TestTrouble:
     def test_what_is_lost_on_the_way_back_ends_the_calls(self, three, callee, caller):
         caller.call("a.procedure")
         id, _, _ = invoked(three, callee)
-        three.engine.cut("a", "b")
+        three.cut("a", "b")
         callee.send(70, id, {}, ["lost"])
         three.wait(0.1)
         three.engine.heal()
@@ -474,10 +474,10 @@ class TestTrouble:
     def test_an_answer_that_cannot_be_sent_ends_the_calls(self, three, callee, caller):
         caller.call("a.procedure")
         id, _, _ = invoked(three, callee)
-        three.engine.disconnect("a")
+        three.disconnect("a")
         callee.send(70, id, {}, ["not sent"])
         three.wait(0.5)
-        three.engine.connect("a")
+        three.connect("a")
         three.wait(3)
         assert error_of(caller.take()) == NETWORK_FAILURE
 

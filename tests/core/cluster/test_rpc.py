@@ -177,7 +177,7 @@ class Callers(RuleBasedStateMachine):
         self.world.wait(seconds)
 
     @rule(
-        kind=st.sampled_from(["cut", "heal", "heal", "drop", "elect", "kill", "restart"]),
+        kind=st.sampled_from(["cut", "heal", "heal", "drop", "elect", "kill", "restart", "pause", "resume"]),
         number=st.integers(0, 2),
     )
     def trouble(self, kind, number):
@@ -193,9 +193,17 @@ class Callers(RuleBasedStateMachine):
 
     def _drop(self, name):
         self.troubled.add(name)
-        self.world.engine.disconnect(name)
+        self.world.disconnect(name)
         self.world.wait(0.01)
-        self.world.engine.connect(name)
+        self.world.connect(name)
+
+    def _pause(self, name):
+        self.troubled.add(name)
+        self.world.pause(name)
+
+    def _resume(self, name):
+        for node in list(self.world.nodes):
+            self.world.resume(node)
 
     def _elect(self, name):
         self.world.engine.elect(4.0)
@@ -222,6 +230,7 @@ class Callers(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         self.world.engine.heal()
+        self._resume("")
         self.world.wait(15)
         self.look()
         self.world.wait(TIMEOUT_S * 2)

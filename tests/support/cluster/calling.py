@@ -1,14 +1,8 @@
-"""Several nodes with a realm each, and sessions on them that call and are called, over the fake engine."""
+"""Several nodes with sessions that call and are called, over the fake engine."""
 
-from random import Random
-
-from radiod.core.cluster.cluster import Cluster
-from radiod.core.cluster.nodes import NodeSettings
-from radiod.core.cluster.realm import ClusterRealm
 from radiod.core.limits import Limits
-from radiod.testing import FakeClock, Peer, RecordingOutbox
-from support.cluster.engine import FakeEngine
-from support.cluster.nodes import DrawnIds
+from radiod.testing import Peer
+from support.cluster.world import ClusterWorld, Node
 
 __all__ = ["CallNode", "CallWorld"]
 
@@ -20,56 +14,16 @@ CALLEE = (
 """All that a session may announce."""
 
 
-class CallNode:
-    """One node: the user of its connection to the engine, its realm, and its outbox."""
+class CallNode(Node):
+    """One node. ``nodes``: how it sees the others; ``port``: its way to them."""
 
-    def __init__(self, world, name, limits, **settings):
-        self.world = world
-        self.name = name
-        self.lines = []
-        ids = DrawnIds(world.chance)
-        clock = world.clock
-        self.cluster = Cluster(
-            NodeSettings("r", name, **settings), clock, clock.timers, ids, self.lines.append
-        )
-        self.nodes = self.cluster.nodes
-        self.outbox = RecordingOutbox()
-        self.port = world.engine.attach(name, self)
-        self.cluster.attach(self.port, self.port)
-        self.realm = ClusterRealm(
-            "radio",
-            cluster=self.cluster,
-            outbox=self.outbox,
-            clock=clock,
-            timers=clock.timers,
-            ids=ids,
-            limits=limits,
-        )
-        self.cluster.start(self.port)
+    @property
+    def nodes(self):
+        return self.cluster.nodes
 
-    # --- what the engine calls
-
-    def came(self, subject, reply, data):
-        if subject.startswith(("r.node", "r.found")):
-            self.nodes.came(subject, reply, data)
-        else:
-            self.cluster.way.came(subject, reply, data)
-
-    def unreachable(self, reply):
-        self.nodes.unreachable(reply)
-
-    def up(self):
-        self.nodes.up()
-        self.cluster.way.up()
-
-    def down(self):
-        self.nodes.down()
-        self.cluster.way.down()
-
-    def stored(self, record):
-        self.cluster.records.stored(record)
-
-    # --- what a test does
+    @property
+    def port(self):
+        return self.world.engine.ports[self.name]
 
     def join(self, authid="somebody", features=CALLEE, **kwargs):
         """A session on this node."""
@@ -132,40 +86,19 @@ class Client:
         return self.requests
 
 
-class CallWorld:
+class CallWorld(ClusterWorld):
     """Nodes ``a``, ``b``, ``c``."""
 
-    def __init__(self, count=3, *, seed=0, mishaps=0.0, limits=None, **settings):
-        self.clock = FakeClock()
-        self.chance = Random(seed)
-        self.engine = FakeEngine(self.clock, self.chance, mishaps=mishaps)
-        self.limits = limits or Limits()
-        self.settings = settings
-        self.nodes = {}
-        for name in "abcdefgh"[:count]:
-            self.start(name)
-        self.wait(3)
+    def __init__(self, count=3, *, limits=None, **settings):
+        super().__init__(*"abcdefgh"[:count], options={"limits": limits or Limits()}, **settings)
+        self.wait(2)
 
     def start(self, name):
-        self.nodes[name] = CallNode(self, name, self.limits, **self.settings)
-        return self.nodes[name]
-
-    def __getitem__(self, name):
-        return self.nodes[name]
-
-    def wait(self, seconds):
-        self.clock.advance(seconds)
-
-    def kill(self, name):
-        """As by kill -9: nothing of it happens any more."""
-        node = self.nodes.pop(name)
-        self.engine.kill(name)
-        node.nodes._next_beat.cancel()
-        node.nodes.post.bus = None
-        node.realm._is_dead = True
+        node = self.nodes[name] = CallNode(self, name, **self.options)
         return node
 
+    def wait(self, seconds):
+        self.advance(seconds)
+
     def cut_off(self, name):
-        for other in self.nodes:
-            if other != name:
-                self.engine.cut(name, other)
+        self.isolate(name)

@@ -1,0 +1,49 @@
+"""Other nodes that only note what they are told."""
+
+from radiod.core.promises import Promise
+
+__all__ = ["FakePeers"]
+
+
+class FakePeers:
+    """``Peers`` of a node 1, whose others are in ``nodes``; ``deaf``: those that cannot be told anything."""
+
+    def __init__(self, *nodes):
+        self.me = 1
+        self.is_isolated = False
+        self.nodes = list(nodes)
+        self.deaf = set()
+        self.told = []
+        self.handlers = {}
+        self.acknowledgements = []
+
+    def live(self):
+        return list(self.nodes)
+
+    def name(self, node):
+        return f"n{node}"
+
+    def take(self, about, handler):
+        self.handlers[about] = handler
+
+    def watch(self, watcher):
+        for node in self.nodes:
+            watcher.joined(node)
+
+    def tell(self, node, about, data):
+        if node in self.deaf or node not in self.nodes:
+            return False
+        self.told.append((node, data))
+        return True
+
+    def tell_all(self, about, data):
+        for node in self.nodes:
+            self.told.append((node, data))
+        done = Promise()
+        self.acknowledgements.append(done)
+        return done
+
+    def take_told(self, read):
+        """What was told since: (node, letter)."""
+        told, self.told = self.told, []
+        return [(node, read(data)) for node, data in told]
