@@ -16,8 +16,8 @@ ROLES = ("publisher", "subscriber", "caller", "callee")
 class RawClient:
     """One session; frames it sends have a mask of zeros, so that payloads need no masking.
 
-    ``login``: user and ticket, else it is anonymous; ``agent``: what it calls itself; ``roles``: as it announces
-    them, by default without any feature.
+    ``login``: user and ticket, else it is anonymous; ``agent``: what it calls itself; ``roles``: as it
+    announces them, by default without any feature.
     """
 
     def __init__(
