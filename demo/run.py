@@ -82,8 +82,15 @@ def radiod_commands(
     servers = nats_servers(options.port + 1000, folder, stack, log)
     for number in range(options.nodes):
         configuration = folder / f"node{number + 1}.toml"
-        cluster = f'[cluster]\nnats = {json.dumps(servers)}\nnode = "n{number + 1}"\n'
-        configuration.write_text((HERE / "radiod.toml").read_text() + cluster)
+        own = f"""
+[cluster]
+nats = {json.dumps(servers)}
+node = "n{number + 1}"
+
+[admin]
+socket = "n{number + 1}.sock"
+"""
+        configuration.write_text((HERE / "radiod.toml").read_text() + own)
         yield radiod_command(options.port + number, configuration)
 
 

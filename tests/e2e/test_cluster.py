@@ -239,7 +239,7 @@ def test_calls_to_a_node_that_is_killed_fail_in_time(tmp_path, nats):
 
 
 class Told:
-    """What one listener has heard of a publisher that numbers its events from 0: lost ones are told, exactly."""
+    """What one listener has heard of a publisher that numbers its events from 0: all losses are told."""
 
     def __init__(self):
         self.last = -1

@@ -14,7 +14,7 @@ __all__ = ["ServerProcedures"]
 
 
 class ServerProcedures:
-    """``procedures``: name -> parameters and handler; ``node``: what it is called, if it is one of several."""
+    """``procedures``: name -> parameters and handler; ``node``: its name, if it is one of several."""
 
     def __init__(self, describe_load: Callable[[], dict[str, Any]]) -> None:
         self._describe_load = describe_load
