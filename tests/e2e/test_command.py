@@ -13,6 +13,7 @@ import time
 import pytest
 from support.config import configuration
 from support.running import ROOT, TWISTD, environment, free_port, program, radiod, wait_until
+from support.sweeps import crossed
 from support.tls import Issued
 
 import radiod as package
@@ -190,8 +191,10 @@ class TestCheck:
 class TestFailedStarts:
     """Those that other files do not try already."""
 
-    @pytest.mark.parametrize("mode", [["-n"], []], ids=["foreground", "daemon"])
-    @pytest.mark.parametrize("what", ["newer store", "locked store", "key not fitting", "pid file in use"])
+    WHAT = ("newer store", "locked store", "key not fitting", "pid file in use")
+    MODES = {"foreground": ["-n"], "daemon": []}
+
+    @pytest.mark.parametrize(("mode", "what"), crossed(MODES, WHAT))
     def test_is_one_line(self, tmp_path, mode, what):
         store, pidfile = tmp_path / "store", tmp_path / "pid"
         file = tmp_path / "radiod.toml"

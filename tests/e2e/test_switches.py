@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from support.config import configuration
 from support.running import ROOT, TWISTD, environment, free_port, program, wait_until
+from support.sweeps import crossed
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -160,7 +161,10 @@ def home():
         yield Home(folder)
 
 
-modes = pytest.mark.parametrize("mode", ["-n", ""], ids=["foreground", "daemon"])
+MODES = {"foreground": "-n", "daemon": ""}
+modes = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+WAYS = ("plugin", "tac")
+SIGNALS = {name: getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGQUIT")}
 TAC = ("-y", ROOT / "radiod.tac")
 
 
@@ -170,8 +174,7 @@ def test_the_version_is_radiods():
 
 
 @needs_root
-@modes
-@pytest.mark.parametrize("how", ["plugin", "tac"])
+@pytest.mark.parametrize(("mode", "how"), crossed(MODES, WAYS))
 def test_the_stores_files_belong_to_the_user_who_runs_the_server(home, mode, how):
     data = home.folder / "data"
     data.mkdir()
@@ -228,8 +231,7 @@ def test_a_store_that_the_user_cannot_write_is_one_line_before_the_start(home, m
     assert os.geteuid() == 0
 
 
-@modes
-@pytest.mark.parametrize("given", ["config", "command line"])
+@pytest.mark.parametrize(("mode", "given"), crossed(MODES, ("config", "command line")))
 def test_a_relative_store_is_where_it_says_wherever_twistd_goes(home, mode, given):
     elsewhere = home.folder / "elsewhere"
     elsewhere.mkdir()
@@ -278,20 +280,19 @@ def test_a_store_in_the_new_root_folder_is_found_there(home):
     )
 
 
-@modes
-@pytest.mark.parametrize(
-    ("switch", "message"),
-    [
-        ("--rundir=/nosuch", "--rundir: cannot enter /nosuch"),
-        ("--pidfile=/nosuch/pid", "--pidfile: cannot write /nosuch/pid"),
-        ("--logfile=/nosuch/log", "--logfile: cannot write /nosuch/log"),
-        ("--uid=54321", "--uid: no user has number 54321"),
-    ],
-)
-def test_what_twistd_would_fail_with_later_is_one_line_before_the_start(home, mode, switch, message):
+NEVER = {
+    "--rundir=/nosuch": "--rundir: cannot enter /nosuch",
+    "--pidfile=/nosuch/pid": "--pidfile: cannot write /nosuch/pid",
+    "--logfile=/nosuch/log": "--logfile: cannot write /nosuch/log",
+    "--uid=54321": "--uid: no user has number 54321",
+}
+
+
+@pytest.mark.parametrize(("mode", "switch"), crossed(MODES, tuple(NEVER)))
+def test_what_twistd_would_fail_with_later_is_one_line_before_the_start(home, mode, switch):
     own = [f"--pidfile={home.pidfile}", f"--logfile={home.log}", switch]
     done = run(*([mode] if mode else []), *own, "radiod", "--listen", home.endpoint)
-    assert (done.returncode, done.stderr) == (1, f"radiod: {message}\n")
+    assert (done.returncode, done.stderr) == (1, f"radiod: {NEVER[switch]}\n")
 
 
 @modes
@@ -349,8 +350,7 @@ def whoami(path, realm="radio"):
         session.close()
 
 
-@modes
-@pytest.mark.parametrize("how", ["plugin", "tac"])
+@pytest.mark.parametrize(("mode", "how"), crossed(MODES, WAYS))
 def test_the_admin_socket_is_beside_the_configuration_and_gone_afterwards(home, mode, how):
     """A daemon's lock is held by a process that is another one than the one that took it."""
     elsewhere = home.folder / "elsewhere"
@@ -530,8 +530,7 @@ def closed_with(client):
         return closed.rcvd and closed.rcvd.code
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-@modes
+@pytest.mark.parametrize(("mode", "number"), crossed(MODES, SIGNALS))
 def test_every_signal_to_stop_says_goodbye(home, mode, number):
     with home.server(mode, radiod=("--listen", home.endpoint)) as pid, joined(home) as client:
         os.kill(pid, number)
@@ -581,9 +580,7 @@ os.pwrite = write_or_hang
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-@pytest.mark.parametrize("what", ["the loop", "the disk"])
-@modes
+@pytest.mark.parametrize(("mode", "what", "number"), crossed(MODES, ("the loop", "the disk"), SIGNALS))
 def test_another_one_ends_the_server_in_a_second_whatever_hangs(home, mode, what, number):
     (home.folder / "sitecustomize.py").write_text(HANGS)
     more = ("--config", home.folder / "radiod.toml", "--listen", home.endpoint)

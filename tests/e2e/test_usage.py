@@ -9,6 +9,7 @@ from support.config import configuration
 from support.http import get
 from support.running import radiod
 from support.sockets import RawClient
+from support.sweeps import sweep
 
 pytestmark = pytest.mark.e2e
 
@@ -158,10 +159,11 @@ def test_equals_what_the_clients_counted(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_kill_loses_at_most_what_was_not_flushed_and_counts_nothing_twice(tmp_path):
+@pytest.mark.parametrize("rounds", sweep([5, 20], short=1))
+def test_a_kill_loses_at_most_what_was_not_flushed_and_counts_nothing_twice(tmp_path, rounds):
     text = text_of(tmp_path)
     counted = 0
-    for round in range(20):
+    for round in range(rounds):
         with radiod(tmp_path, text) as server:
             client = RawClient(server.port)
             found = usage(client, "channel", channel=LIVE)
