@@ -9,9 +9,9 @@ published.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -35,6 +35,9 @@ Handler = Callable[[bytes, bytes | None, bytes | None, bytes], None]
 
 CLOSING_S: Final = 2.0
 """Seconds that a connection which is closed may take to send what waits."""
+
+SUBS: Final = 1_000
+"""Subscriptions that are made in one piece after a reconnection."""
 
 INBOX_SID: Final = b"0"
 
@@ -105,6 +108,8 @@ class Connection:
         self._sids = count(1)
         self._handlers: dict[bytes, Handler] = {INBOX_SID: self._requests.on_message}
         self._subjects: dict[bytes, bytes] = {INBOX_SID: inbox + b"*"}
+        # Those that a new link has yet to make known; None: there is no such link.
+        self._to_make: Iterator[bytes] | None = None
         self._link: Link | None = None
         self._attempt: Attempt | None = None
         self._deadline: Cancellable | None = None
@@ -195,14 +200,14 @@ class Connection:
         sid = b"%d" % next(self._sids)
         self._handlers[sid] = handler
         self._subjects[sid] = subject
-        if self._out.is_open:
+        if self._is_known:
             self._out.push(wire.sub(subject, sid))
         return sid
 
     def unsubscribe(self, sid: bytes) -> None:
         """Its handler is not called any more. Raises: KeyError: there is none of that name."""
         del self._handlers[sid], self._subjects[sid]
-        if self._out.is_open:
+        if self._is_known:
             self._out.push(wire.unsub(sid))
 
     def request(
@@ -266,14 +271,23 @@ class Connection:
         except Exception:
             self.log.failure("the handler of a message from NATS failed", event="failure")
 
-    def first_words(self) -> bytes:
-        """All subscriptions, in the order in which they were made."""
-        return b"".join([wire.sub(subject, sid) for sid, subject in self._subjects.items()])
+    def next_words(self, is_first: bool) -> bytes:
+        """Subscriptions in the order in which they were made, some at a time."""
+        if is_first:
+            self._to_make = iter(list(self._subjects))
+        # Those that were ended meanwhile are not made.
+        left = (sid for sid in self._to_make or () if sid in self._subjects)
+        return b"".join([wire.sub(self._subjects[sid], sid) for sid in islice(left, SUBS)])
+
+    def on_progress(self, link: Link) -> None:
+        """The server has taken some of them."""
+        self._wait_for(link)
 
     def on_open(self, link: Link) -> None:
         """There is a server."""
         self._stop_waiting()
         self._attempt = None
+        self._to_make = None
         self._out.is_open = True
         self.info = link.info
         self._since = self._clock.seconds()
@@ -301,6 +315,7 @@ class Connection:
         """The link is over: look for another."""
         self._stop_waiting()
         self._link = None
+        self._to_make = None
         attempt, self._attempt = self._attempt, None
         was_open = self._out.is_open
         unsent = self._out.stop()
@@ -335,10 +350,18 @@ class Connection:
         # In a turn of its own also where there is nothing to wait for: tries may fail at once.
         self._wait(delay, lambda: self._try(Link(address, self._options, self, self._out)))
 
-    def _try(self, link: Link) -> None:
-        self._link = link
+    @property
+    def _is_known(self) -> bool:
+        """Whether a server is told of subscriptions as they are made, and end."""
+        return self._out.is_open or self._to_make is not None
+
+    def _wait_for(self, link: Link) -> None:
         seconds = self._options.attempt
         self._wait(seconds, lambda: link.end(ConnectionLost(f"{link} has not answered for {seconds:g} s")))
+
+    def _try(self, link: Link) -> None:
+        self._link = link
+        self._wait_for(link)
         attempt = self._dial(link, self._out.on_room)
         if self._link is link:
             self._attempt = attempt

@@ -38,8 +38,11 @@ class Owner(Protocol):
     ) -> None:
         """A message; it must not raise."""
 
-    def first_words(self) -> bytes:
-        """What follows CONNECT before anything else: all subscriptions."""
+    def next_words(self, is_first: bool) -> bytes:
+        """Subscriptions, which go before anything else: the first of them, or more; empty: that was all."""
+
+    def on_progress(self, link: Link) -> None:
+        """The server has taken some subscriptions: it lives, and has time until the next."""
 
     def on_open(self, link: Link) -> None:
         """The server has taken us, and all subscriptions: whatever is published may go now."""
@@ -117,8 +120,10 @@ class Link:
         """An interval of pings has passed: ask a server that was silent, give up one that stays so."""
         if self._state != OPEN:
             return
-        if self._has_heard:
+        if self._has_heard or self._out.has_moved:
+            # A server that reads what waited for it will come to our pings.
             self._silent = 0
+            self._out.has_moved = False
         elif self._silent >= self._options.pings:
             self.end(ConnectionLost(f"{self} has not answered {self._silent} pings"))
             return
@@ -173,8 +178,7 @@ class Link:
     def on_pong(self) -> None:
         """The answer to our first ping that has none: all that was sent before it has been read."""
         if self._state == ASKING:
-            self._state = OPEN
-            self._owner.on_open(self)
+            self._make_known()
         elif self._pings:
             pinged = self._pings.popleft()
             if pinged is not None:
@@ -240,7 +244,18 @@ class Link:
             **fields,
         )
         self._state = ASKING
-        self._out.push(wire.connect(msgspec.json.encode(said)) + self._owner.first_words() + wire.PING)
+        words = self._owner.next_words(True)
+        self._out.push(wire.connect(msgspec.json.encode(said)) + words + wire.PING)
+
+    def _make_known(self) -> None:
+        """Go on with subscriptions, a ping behind each piece: 100,000 may take a server seconds."""
+        words = self._owner.next_words(False)
+        if words:
+            self._out.push(words + wire.PING)
+            self._owner.on_progress(self)
+        else:
+            self._state = OPEN
+            self._owner.on_open(self)
 
 
 def _version(text: str) -> tuple[int, int]:

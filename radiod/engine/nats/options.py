@@ -55,9 +55,8 @@ class Options:
         tls: None: TLS as servers ask for it, believed as this machine does.
         min_payload: a server that takes less, in bytes, is refused.
         ping_interval, pings: after so many pings, one an interval, in which nothing came, the server is lost.
-        attempt: for all of a try, from dialling to the server's first PONG.
-        max_unsent: bytes that wait for the server; what is published above is dropped. While they leave again
-            they are there twice.
+        attempt: for a try, from dialling to the server's first PONG; and for each 1,000 subscriptions more.
+        max_unsent: bytes that wait for the server; what is published above is dropped.
         max_requests: open ones.
         backoff: least and most between two rounds of tries; the first round comes at once.
         steady: a connection that lasted so long begins the back-off anew.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from radiod.engine.nats.options import Soon
 
 __all__ = ["Outgoing", "Pipe"]
+
+PIECE: Final = 1 << 20
+"""Bytes that a pipe is given at once, or a message more: as they leave, it shows that the server reads."""
 
 
 class Pipe(Protocol):
@@ -29,9 +32,10 @@ class Outgoing:
     """The queue of one ``Connection``, which outlives its sockets.
 
     ``bytes``: what waits, here and in the pipe. ``is_open``: whether more is taken than a link's own words.
+    ``has_moved``: the server has read something that waited; whoever looks sets it back.
     """
 
-    __slots__ = ("_is_full", "_most", "_pipe", "_soon", "_waiting", "bytes", "is_open")
+    __slots__ = ("_held", "_is_full", "_most", "_pipe", "_soon", "_waiting", "bytes", "has_moved", "is_open")
 
     def __init__(self, soon: Soon, most: int) -> None:
         self._soon = soon
@@ -39,13 +43,16 @@ class Outgoing:
         self._waiting: list[bytes] = []
         self._pipe: Pipe | None = None
         self._is_full = False
+        self._held = 0
         self.is_open = False
+        self.has_moved = False
         self.bytes = 0
 
     def start(self, pipe: Pipe) -> None:
         """There is a socket: for its link's first words."""
         self._pipe = pipe
         self._is_full = False
+        self._held = 0
 
     def stop(self) -> int:
         """The socket is gone, and what waits with it. Returns: bytes that waited."""
@@ -76,21 +83,36 @@ class Outgoing:
         self.bytes += len(data)
 
     def flush(self) -> None:
-        """Write what waits, if it can be written."""
-        if self._pipe is None or self._is_full or not self._waiting:
-            return
-        data = b"".join(self._waiting)
-        self._waiting.clear()
-        if self._pipe.write(data):
-            self.bytes = 0
-        else:
-            self._is_full = True
-            self.bytes = len(data)
+        """Write what waits, as much of it as can be written."""
+        while self._pipe is not None and not self._is_full and self._waiting:
+            piece = self._piece()
+            if self._pipe.write(piece):
+                self.bytes -= len(piece)
+            else:
+                self._is_full = True
+                self._held = len(piece)
 
     def on_room(self, pipe: Pipe) -> None:
         """A pipe has sent what it held."""
         if pipe is not self._pipe:
             return
         self._is_full = False
-        self.bytes = sum(map(len, self._waiting))
+        self.has_moved = True
+        self.bytes -= self._held
+        self._held = 0
         self.flush()
+
+    def _piece(self) -> bytes:
+        if self.bytes <= PIECE:
+            piece = b"".join(self._waiting)
+            self._waiting.clear()
+            return piece
+        size = count = 0
+        for data in self._waiting:
+            size += len(data)
+            count += 1
+            if size >= PIECE:
+                break
+        piece = b"".join(self._waiting[:count])
+        del self._waiting[:count]
+        return piece

@@ -408,6 +408,51 @@ class TestReconnection:
         assert net.connection.publish(b"x", b"")
         assert net.watching.names() == ["connected", "lost", "connected"]
 
+    def test_many_are_made_piece_by_piece_and_each_piece_has_its_time(self):
+        net = Net(attempt=4.0)
+        sids = [net.connection.subscribe(b"a.%d" % number, Heard()) for number in range(2500)]
+        net.greet()
+        lines = net.pipe.written.split(b"\r\n")
+        assert [lines[2], lines[1000], lines[1001]] == [b"SUB a.0 1", b"SUB a.998 999", b"PING"]
+        net.turn(3.9)
+        net.say(b"PONG\r\n")
+        assert net.pipe.written.count(b"SUB") == 1000
+        # What begins and ends meanwhile is told as well, and nothing twice.
+        late = net.connection.subscribe(b"late", Heard())
+        net.connection.unsubscribe(sids[-1])
+        net.connection.unsubscribe(late)
+        assert not net.connection.is_connected
+        net.turn(3.9)
+        net.say(b"PONG\r\n")
+        lines = net.pipe.written.split(b"\r\n")
+        assert lines[:3] == [b"SUB late 2501", b"UNSUB 2500", b"UNSUB 2501"]
+        assert lines[3:-2] == [b"SUB a.%d %d" % (number, number + 1) for number in range(1999, 2499)]
+        assert not net.connection.is_connected
+        net.say(b"PONG\r\n")
+        assert net.connection.is_connected
+
+    def test_a_piece_of_nothing_but_ended_ones_is_not_the_end(self):
+        net = Net()
+        sids = [net.connection.subscribe(b"a.%d" % number, Heard()) for number in range(2500)]
+        net.greet()
+        for sid in sids[999:2200]:
+            net.connection.unsubscribe(sid)
+        net.turn()
+        assert net.pipe.written.endswith(b"UNSUB 2200\r\n")
+        net.say(b"PONG\r\n")
+        assert net.pipe.written.count(b"SUB") == 300
+        net.say(b"PONG\r\n")
+        assert net.connection.is_connected
+
+    def test_a_server_that_stops_between_two_pieces_is_given_up(self):
+        net = Net(attempt=4.0)
+        for number in range(2500):
+            net.connection.subscribe(b"a.%d" % number, Heard())
+        net.greet()
+        net.say(b"PONG\r\n")
+        net.turn(4.1)
+        assert net.tries[0].pipe.ended == "aborted"
+
     def test_another_server_is_tried_at_once_and_rounds_come_less_and_less_often(self):
         net = Net("nats://a", "nats://b", "nats://c", backoff=(0.1, 5.0))
         for _ in range(900):
@@ -456,6 +501,14 @@ class TestReconnection:
         assert not net.connection.is_connected
         assert str(net.watching.told[1][1]) == "nats-server at a:4222 has not answered 3 pings"
         assert net.tries[0].pipe.ended == "aborted"
+
+    def test_one_that_reads_what_waits_is_not(self, net):
+        net.pipe.has_room = False
+        for _ in range(20):
+            net.connection.publish(b"a", b"x")
+            net.turn(0.9)
+            net.tries[-1].pipe._on_room(net.pipe)
+        assert net.connection.is_connected
 
     def test_one_that_says_anything_is_not(self, net):
         for _ in range(100):
