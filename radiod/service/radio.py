@@ -133,7 +133,7 @@ class Radio:
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
-        make = Realm if self.cluster is None else self.cluster.make_realm
+        kind = Realm if self.cluster is None else self.cluster.make_realm
         holdings = Holdings(limits.max_session_bytes, limits.max_buffered_bytes)
         return {
             name: make_realm(
@@ -147,7 +147,7 @@ class Radio:
                 statistics=self.statistics,
                 holdings=holdings,
                 readerships=self.usage.readerships,
-                make=make,
+                kind=kind,
             )
             for name, settings in self._config.realms.items()
         }

@@ -37,10 +37,13 @@ def make_realm(
     statistics: Statistics,
     holdings: Holdings,
     readerships: Readerships,
-    make: Callable[..., Realm] = Realm,
+    kind: Callable[..., Realm] = Realm,
 ) -> Realm:
-    """A realm with the channels that the configuration declares. ``make``: what makes it, as ``Realm``."""
-    realm = make(
+    """A realm with the channels that the configuration declares.
+
+    ``kind``: makes it; another one where other nodes serve it, too.
+    """
+    realm = kind(
         name,
         outbox=outbox,
         clock=clock,
