@@ -66,7 +66,7 @@ class CalleeMirror:
         evict: Callable[[Callee], None],
     ) -> None:
         self._dealer = dealer
-        self._registrations = dealer.registrations
+        self._registrations = dealer.shared
         self._events = events
         self._peers = peers
         self._about = about

@@ -56,10 +56,8 @@ def calls_about(realm: str) -> str:
 class ClusterDealer(Dealer):
     """Registrations and pending calls of one realm on one of several nodes.
 
-    ``proxies``: callees of other nodes.
+    ``shared``: its ``registrations``, as what they are; ``proxies``: callees of other nodes.
     """
-
-    registrations: SharedRegistrations
 
     def __init__(
         self,
@@ -75,7 +73,7 @@ class ClusterDealer(Dealer):
     ) -> None:
         self._routing = RoutingOutbox(outbox, peers, calls_about(realm))
         super().__init__(self._routing, clock, timers, ids, limits, holdings)
-        self.registrations = SharedRegistrations(clock, ids, limits, realm)
+        self.registrations = self.shared = SharedRegistrations(clock, ids, limits, realm)
         self.proxies = Proxies()
         # One for all callees of other nodes: a node knows by its number whether an INVOCATION is a new one.
         self._remote_ids = Counter()

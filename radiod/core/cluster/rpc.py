@@ -56,7 +56,7 @@ class ClusterRpc:
             realm,
             peers=peers,
             claims=claims,
-            registrations=dealer.registrations,
+            registrations=dealer.shared,
             news=self.news,
             visits=visits,
             events=events,

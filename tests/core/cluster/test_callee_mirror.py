@@ -104,9 +104,7 @@ def test_what_comes_late_of_a_node_that_dies_is_answered(mirror):
 
 
 def test_what_changes_while_all_comes_counts(mirror):
-    mirror.take(
-        Begin(9), Part((facts(8),)), Removed(10, 8, mirror.dealer.registrations.id_of("exact", "a.p"))
-    )
+    mirror.take(Begin(9), Part((facts(8),)), Removed(10, 8, mirror.dealer.shared.id_of("exact", "a.p")))
     mirror.take(Added(11, facts(7, "a.q")), Part((facts(9),)), End())
     assert mirror.known == {(9, "a.p"), (7, "a.q")}
 
@@ -129,7 +127,7 @@ def test_who_joins_is_expected_to_tell_all(mirror):
 
 
 def test_a_session_without_anything_is_forgotten_with_the_next_whole(mirror):
-    mirror.take(Removed(5, 7, mirror.dealer.registrations.id_of("exact", "a.p")))
+    mirror.take(Removed(5, 7, mirror.dealer.shared.id_of("exact", "a.p")))
     assert len(mirror.dealer.proxies) == 1
     mirror.whole(version=5)
     assert len(mirror.dealer.proxies) == 0
@@ -144,7 +142,8 @@ def test_taking_over_ends_those_before_of_all_nodes(mirror):
 
 
 def test_of_two_procedures_with_one_id_the_first_stays(mirror):
-    mirror.dealer.registrations.id_of = lambda match, procedure: 1
-    mirror.take(Added(5, facts(8, "a.x")), Added(6, facts(9, "a.y")))
-    assert (8, "a.x") in mirror.known
-    assert (9, "a.y") not in mirror.known
+    registrations = mirror.dealer.shared
+    (first,) = registrations.of_policy("exact")
+    registrations._by_id[registrations.id_of("exact", "a.y")] = first
+    mirror.take(Added(5, facts(9, "a.y")))
+    assert mirror.known == {(7, "a.p")}

@@ -137,7 +137,7 @@ class TestWhatIsRefusedWithoutTheOthers:
 
 
 def test_two_procedures_of_one_id_are_not_mixed_up(registrations):
-    registrations.id_of = lambda match, procedure: 1
-    enter(registrations, there())
+    first, _ = enter(registrations, there())
+    registrations._by_id[registrations.id_of("exact", "a.q")] = first
     with pytest.raises(Refused):
         enter(registrations, there(3), procedure="a.q")

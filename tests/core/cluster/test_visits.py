@@ -48,7 +48,7 @@ class Node:
         self.visits = Visits("radio", self.peers, self.dealer, {7: self.session})
         facts = CalleeFacts(7, "a", "b", (), "exact", "a.p", "first", 5.0, 1, None, False, False, False, b"")
         options = RegisterOptions(**options)
-        self.registration, _ = self.dealer.registrations.enter(self.session, facts, options, 1)
+        self.registration, _ = self.dealer.shared.enter(self.session, facts, options, 1)
 
     def take(self, *letters, node=2):
         for letter in letters:
