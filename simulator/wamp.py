@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from autobahn.exception import Disconnected
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.exception import ApplicationError, TransportLost
@@ -235,7 +236,9 @@ class Air:
         session = self._session
         if session is None or not session.is_attached():
             return
-        session.leave()
+        with contextlib.suppress(Disconnected, TransportLost):
+            # The connection may have ended a moment ago.
+            session.leave()
         end = self._reactor.seconds() + GOODBYE
         while session.is_attached() and self._reactor.seconds() < end:
             await deferLater(self._reactor, 0.02)

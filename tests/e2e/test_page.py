@@ -623,6 +623,54 @@ def test_closed_streets_are_seen_told_and_found(page: Page, radio: Radio) -> Non
     page.until(lambda: page.find("#street-shut").text == "")
 
 
+def test_a_signal_is_told_where_a_light_was_red_once(page: Page, radio: Radio) -> None:
+    town = Simulator(Town.grid(2, 2), "crossing")
+    radio.publish("crossing.map", town.map(), retain=True)
+    page.script("location.hash = 'crossing'")
+    page.until_mark("streets", "8")
+    for time, green, told in [
+        (0, [1] * 8, ""),
+        (5, [0] + [1] * 7, "signal: red"),
+        (10, [1] * 8, "signal: green"),
+    ]:
+        radio.publish("crossing", {**town.dump_state(), "time": time, "green": green})
+        page.until_samples()
+        page.find("#map").send_keys(Keys.ESCAPE, Keys.ARROW_RIGHT)
+        page.until(lambda told=told: page.find("#tip-signal").text == told)
+        assert page.find("#tip-street").text == town.town.street_ids[0]
+    page.find("#map").send_keys(Keys.ARROW_RIGHT)
+    page.until(lambda: page.find("#tip-street").text == town.town.street_ids[1])
+    assert page.find("#tip-signal").text == ""
+
+
+def test_streets_that_only_go_on_leave_no_gap(page: Page) -> None:
+    ends = page.driver.execute_async_script("""
+      const done = arguments[0];
+      const names = ["layout", "town"].map((name) => import(`/static/${name}.js`));
+      Promise.all(names).then(([{ Layout }, { readTown }]) => {
+        const street = (from, to, ...points) => ({ id: `${from}-${to}`, from, to, length_m: 100, points });
+        const town = readTown({ streets: [
+          street("a", "b", [0, 0], [100, 0]), street("b", "c", [100, 0], [200, 0]),
+          street("c", "d", [200, 0], [200, 100]), street("c", "e", [200, 0], [300, 0]),
+        ]});
+        const layout = new Layout(town);
+        const ends = [];
+        for (const zoom of [0.1, 2]) {
+          const camera = { x: 0, y: 0, zoom, width: 0, height: 0 };
+          for (const street of [0, 1]) {
+            const size = layout.trace(street, camera);
+            ends.push(layout.line[0] / zoom, layout.line[size - 2] / zoom);
+          }
+        }
+        done(ends);
+      });
+    """)
+    # Far off there is none at all; near, only where three ways meet.
+    assert ends[:4] == pytest.approx([0, 100, 100, 200])
+    assert ends[4:7] == pytest.approx([0, 100, 100])
+    assert 180 < ends[7] < 200
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -9,6 +9,8 @@
 const REACH = 24;
 /** Metres across a lane as it is drawn when one looks closely. */
 const LANE = 3.2;
+/** Pixels: streets of one lane that are narrower meet without a gap, and show no signals, which would hide them. */
+export const SIGNALS_FROM = 2.4;
 /** Lanes that are told apart by width. */
 const MOST_LANES = 8;
 
@@ -24,6 +26,8 @@ export class Layout {
   #points;
   /** Per point: the unit vector to the street's right, on the screen. */ #right;
   #twins;
+  /** Per street: 1 where its beginning lies at a junction, 2 where its end does; where it only goes on, nothing is open. */
+  #open;
   /** Per street: metres from its first point to its last. */ #reach;
   #typical;
   #grid;
@@ -38,6 +42,7 @@ export class Layout {
     this.#right = new Float32Array(size);
     this.#twins = Uint8Array.from(streets, (street) => Number(street.twin));
     this.#reach = new Float32Array(count);
+    this.#open = openings(streets);
     this.lanes = Uint8Array.from(streets, ({ lanes }) => Math.min(MOST_LANES, Math.max(1, Math.round(lanes))));
     for (let at = 0; at < count; at++) this.#measure(at, streets[at].points);
     const drawn = this.#reach.filter((metres) => metres > 0).sort();
@@ -72,7 +77,8 @@ export class Layout {
 
   /** Pixels across a street of one lane. @param {number} zoom */
   base(zoom) {
-    return Math.min(9, Math.max(0.8, 0.5 + this.#typical * zoom * 0.08));
+    // Where streets are short, the width of a lane tells when there is room.
+    return Math.min(9, Math.max(0.8, 0.5 + this.#typical * zoom * 0.08, 0.8 * LANE * zoom));
   }
 
   /** Pixels across a street of so many lanes. @param {number} lanes @param {number} zoom */
@@ -82,7 +88,7 @@ export class Layout {
   }
 
   /**
-   * Make a street's line: beside that of its twin, and cut short at both ends so that junctions stay open.
+   * Make a street's line: beside that of its twin, and cut short at junctions, so that these stay open.
    *
    * @param {number} street
    * @param {Camera} camera
@@ -102,9 +108,10 @@ export class Layout {
       line[at] = left + this.#points[first + at] * zoom + this.#right[first + at] * offset;
       line[at + 1] = top - this.#points[first + at + 1] * zoom + this.#right[first + at + 1] * offset;
     }
+    if (this.base(zoom) < SIGNALS_FROM) return size;
     const cut = Math.min(wide * 1.1, this.#reach[street] * zoom * 0.13);
-    shorten(line, 0, 2, cut);
-    shorten(line, size - 2, size - 4, cut);
+    if (this.#open[street] & 1) shorten(line, 0, 2, cut);
+    if (this.#open[street] & 2) shorten(line, size - 2, size - 4, cut);
     return size;
   }
 
@@ -139,6 +146,20 @@ export class Layout {
     }
     return found;
   }
+}
+
+/** At which of their ends streets meet others: where three or more ways lead on. @param {Town["streets"]} streets */
+function openings(streets) {
+  /** Junction: one or two others that are next to it, or null: there are more. @type {Map<string, string[] | null>} */
+  const near = new Map();
+  for (const { from, to } of streets) {
+    for (const [here, there] of [[from, to], [to, from]]) {
+      const known = near.get(here);
+      if (known === undefined) near.set(here, [there]);
+      else if (known && !known.includes(there)) near.set(here, known.length < 2 ? [...known, there] : null);
+    }
+  }
+  return Uint8Array.from(streets, ({ from, to }) => Number(near.get(from) === null) + 2 * Number(near.get(to) === null));
 }
 
 /** Which streets pass through each cell of a plane. */

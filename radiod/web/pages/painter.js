@@ -5,11 +5,9 @@
  */
 
 import { LEVELS, level, slowness } from "./colours.js";
-import { along } from "./layout.js";
+import { SIGNALS_FROM, along } from "./layout.js";
 import { CLOSED } from "./town.js";
 
-/** Streets narrower than this, in pixels, show no signals: they would hide the streets. */
-const SIGNALS_FROM = 2.4;
 /** Pixels of a queue that can be told from its street. */
 const QUEUE_FROM = 4;
 /** Pixels for a metre from which vehicles are seen, and how many at the most. */
@@ -168,18 +166,21 @@ export class Painter {
   #barriers(pen, left, visible) {
     const crosses = new Path2D();
     const arm = Math.min(7, Math.max(3.5, this.#layout.base(this.#camera.zoom) * 0.9));
-    pen.strokeStyle = this.inks.shut;
     for (let at = 0; at < visible.length; at++) {
       const street = visible[at];
       if (left[street] === 100) continue;
       const isClosed = left[street] === CLOSED || left[street] === 0;
       const wide = this.#layout.width(this.#layout.lanes[street], this.#camera.zoom);
-      pen.lineWidth = isClosed ? Math.max(wide, BARRIER) : Math.max(wide * 0.35, BARRIER / 2);
+      const thick = isClosed ? Math.max(wide, BARRIER) : Math.max(wide * 0.35, BARRIER);
       pen.lineCap = isClosed ? "butt" : "round";
-      pen.setLineDash(isClosed ? [BARRIER, BARRIER] : [0.1, Math.max(2.2 * pen.lineWidth, 5)]);
+      pen.setLineDash(isClosed ? [BARRIER, BARRIER] : [0.1, 2.6 * thick]);
       pen.beginPath();
       this.#trace(pen, street);
-      pen.stroke();
+      // Dots have a rim, as streets may have any colour.
+      for (const rim of isClosed ? [0] : [1.6, 0]) {
+        [pen.strokeStyle, pen.lineWidth] = [rim ? this.inks.paper : this.inks.shut, thick + rim];
+        pen.stroke();
+      }
       const size = isClosed ? this.#layout.trace(street, this.#camera) : 0;
       if (size < 4) continue;
       const { x, y } = along(this.#layout.line, size, 0.5);
@@ -209,7 +210,8 @@ export class Painter {
     const base = Math.min(this.#layout.base(this.#camera.zoom), 9);
     for (let at = 0; at < visible.length; at++) {
       const street = visible[at];
-      const size = sample.green[street] === 2 ? 0 : this.#layout.trace(street, this.#camera);
+      const hasLight = sample.green[street] !== 2 && this.#town.lit[street];
+      const size = hasLight ? this.#layout.trace(street, this.#camera) : 0;
       if (size < 4) continue;
       const { line } = this.#layout;
       const [x, y] = [line[size - 2], line[size - 1]];

@@ -365,7 +365,7 @@ export class Station {
     const going = this.#sample?.speed[street] ?? 1;
     const about = this.#sample?.isMeasured ? "" : "≈ ";
     write("tip-speed", this.#sample && speed !== null ? `${about}${count(going * speed * 3.6)} of ${count(speed * 3.6)} km/h` : "");
-    write("tip-signal", SIGNALS[this.#sample?.green[street] ?? 2]);
+    write("tip-signal", SIGNALS[this.#town.lit[street] ? this.#sample?.green[street] ?? 2 : 2]);
     const shut = notice(this.#sample, street);
     write("tip-shut", shut);
     const { clientWidth, clientHeight } = element("map");

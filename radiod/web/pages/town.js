@@ -17,8 +17,9 @@ const MOST_RUSHES = 48;
  *   metres; jam: vehicles per metre, of all lanes; critical: where queues begin, as a share of jam; speed: free,
  *   m/s; points: x, y, x, y, ...; twin: another street leads back, so this one keeps to its right
  * @typedef {{name: string, jam: number, mixed: boolean, streets: Street[], lanes: number,
- *   rush: {day: number, hours: [number, number][]} | null, box: [number, number, number, number]}} Town
- *   jam: vehicles per metre, the largest of any street; mixed: streets differ in theirs; lanes: metres of them;
+ *   lit: Uint8Array, rush: {day: number, hours: [number, number][]} | null, box: [number, number, number, number]}} Town
+ *   jam: vehicles per metre, the largest of any street; mixed: streets differ in theirs; lanes: metres of them; lit: 1 where a
+ *   light was seen to be red: a street without one is always green;
  *   rush: when many want to drive: simulated seconds since the beginning of each `day`
  * @typedef {{id: ArrayLike<number>, street: ArrayLike<number>, at: ArrayLike<number>}} Vehicles
  *   per vehicle: its number, its street's place in the list, how much of that lies behind it, 0..1
@@ -56,7 +57,7 @@ export function readTown(value) {
   const jam = streets.reduce((most, street) => Math.max(most, street.jam), 0);
   const mixed = streets.some((street) => street.jam !== jam);
   const lanes = streets.reduce((sum, street) => sum + street.length * street.lanes, 0);
-  return { name: String(value.name ?? ""), jam, mixed, streets, lanes, rush: readRush(value.rush), box };
+  return { name: String(value.name ?? ""), jam, mixed, streets, lanes, lit: new Uint8Array(streets.length), rush: readRush(value.rush), box };
 }
 
 /**
@@ -173,7 +174,7 @@ function queues({ streets }, { vehicles, speed, green }) {
 }
 
 /** @param {Town} town @param {Record<string, any>} value @param {Sample} sample */
-function fill({ streets, lanes }, { n, k, v, green }, sample) {
+function fill({ streets, lanes, lit }, { n, k, v, green }, sample) {
   for (let street = 0; street < streets.length; street++) {
     const { length, jam, critical, speed } = streets[street];
     const density = positive(k?.[street], 0);
@@ -184,7 +185,10 @@ function fill({ streets, lanes }, { n, k, v, green }, sample) {
     sample.share[street] = share;
     sample.speed[street] = sample.isMeasured ? Math.min(1, positive(v[street], 0) / 100) : steady(share, critical);
     if (signal === 1 || signal === true) sample.green[street] = 1;
-    else if (signal === 0 || signal === false) sample.green[street] = 0;
+    else if (signal === 0 || signal === false) {
+      sample.green[street] = 0;
+      lit[street] = 1;
+    }
     sample.total += vehicles;
     sample.flow += (vehicles * sample.speed[street] * (speed ?? 0)) / lanes;
   }
