@@ -35,10 +35,12 @@ __all__ = ["SharedAnnouncer", "SharedBroker", "SharedPublishing"]
 TOLD_TO_ALL: Final = (
     "wamp.session.",
     "wamp.subscription.",
-    "wamp.registration.",
     "radiod.presence.",
 )
-"""What begins so of the router's own topics is told on all nodes; the rest is each node's own."""
+"""What begins so of the router's own topics is told on all nodes, by the one where it happens.
+
+The rest is each node's own; registrations, which all nodes know, each tells its own listeners of.
+"""
 
 
 class SharedBroker(Broker):
