@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import structs
@@ -37,9 +37,13 @@ def make_realm(
     statistics: Statistics,
     holdings: Holdings,
     readerships: Readerships,
+    kind: Callable[..., Realm] = Realm,
 ) -> Realm:
-    """A realm with the channels that the configuration declares."""
-    realm = Realm(
+    """A realm with the channels that the configuration declares.
+
+    ``kind``: makes it; another one where other nodes serve it, too.
+    """
+    realm = kind(
         name,
         outbox=outbox,
         clock=clock,

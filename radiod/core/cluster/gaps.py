@@ -99,9 +99,7 @@ class Sender:
         """
         counted = self._topics.pop(topic, None)
         if counted is None:
-            # It has begun later than the listening, and all of it should have come; else nobody knows.
-            is_whole = begun is not None and epoch > begun and epoch > self.forgotten
-            lost = count - 1 if is_whole else 0
+            lost = count - 1 if self._is_whole(epoch, begun) else 0
             counted = Counted(epoch, count)
             if len(self._topics) >= self._max:
                 oldest = self._topics.pop(next(iter(self._topics)))
@@ -111,12 +109,20 @@ class Sender:
         self._topics[topic] = counted
         return max(0, lost)
 
-    def begin(self, topic: str, epoch: int, count: int) -> int:
-        """The sender says how far it has counted. Returns: how many of those did not arrive."""
+    def _is_whole(self, epoch: int, begun: int | None) -> bool:
+        """Whether a topic began later than a listening to it, so that all of it should have come."""
+        return begun is not None and epoch > begun and epoch > self.forgotten
+
+    def begin(self, topic: str, epoch: int, count: int, begun: int | None) -> int:
+        """The sender says how far it has counted.
+
+        ``begun``: as for ``arrive``, of those who listened before.
+        Returns: how many of those did not arrive.
+        """
         counted = self._topics.get(topic)
         if counted is None:
             self.arrive(topic, epoch, count, None)
-            return 0
+            return count if self._is_whole(epoch, begun) else 0
         return max(0, _advance(counted, epoch, count))
 
 

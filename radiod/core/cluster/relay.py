@@ -178,7 +178,8 @@ class Relay:
         sender.is_copy(baseline.number)
         for topic, (epoch, count) in baseline.counts.items():
             if self.interest.is_wanted(topic):
-                lost = sender.begin(topic, epoch, count)
+                begun = self.interest.begun(topic, baseline.origin)
+                lost = sender.begin(topic, epoch, count, begun)
                 if lost:
                     self.lost += lost
                     self._lose(topic, lost)

@@ -23,8 +23,8 @@ __all__ = ["SharedMessages"]
 class SharedMessages(ClusterMessages):
     """Does what messages ask for, in a realm that other nodes serve, too.
 
-    ``interest``, ``records``, ``lookup``, ``public``: set before the first message; ``public``: the broker of what is
-    shared.
+    ``interest``, ``records``, ``lookup``, ``public``: set before the first message. ``public``: the broker
+    of what is shared.
     """
 
     interest: Interest

@@ -26,11 +26,14 @@ pairs = st.sampled_from([("a", "b"), ("a", "c"), ("b", "c")])
 class Simulation(RuleBasedStateMachine):
     """Three nodes. ``down``: those without a connection; ``dead``: those that were killed."""
 
-    @initialize(seed=st.integers(0, 2**32))
-    def begin(self, seed):
+    @initialize(seed=st.integers(0, 2**32), listeners=st.lists(st.tuples(names, patterns), max_size=6))
+    def begin(self, seed, listeners):
         self.world = ClusterWorld(*NAMES, seed=seed)
         self.air = Air(self.world)
         self.down = set()
+        for name, pattern in listeners:
+            self.air.listen(name, *pattern)
+        self.air.advance(0.05)
 
     def runs(self, name):
         return name in self.world.nodes and not self.world[name].clock.is_paused
@@ -54,6 +57,16 @@ class Simulation(RuleBasedStateMachine):
         ear = data.draw(st.sampled_from(range(len(self.air.ears))))
         if self.runs(self.air.ears[ear].node.name):
             self.air.stop(self.air.ears[ear])
+
+    @rule(name=names, other=names, topic=topics, count=st.integers(1, 3))
+    def lose(self, name, other, topic, count):
+        """What is sent over a short cut."""
+        if name != other and self.runs(name) and other in self.world.nodes:
+            self.cut((name, other))
+            self.publish(name, topic, count)
+            self.air.advance(0.002)
+            self.world.heal()
+            self.air.advance(0.002)
 
     @rule(seconds=st.sampled_from([0.0002, 0.0007, 0.002, 0.05, 1, 3, 8]))
     def advance(self, seconds):

@@ -74,7 +74,7 @@ class Ear:
 
 
 class Air:
-    """All that is published and listened to. ``dead``: publishers whose node died, with what it had counted."""
+    """All that is published and listened to. ``dead``: publishers whose node died, and its counts."""
 
     def __init__(self, world):
         self.world = world

@@ -1,0 +1,107 @@
+import pytest
+from support.cluster.world import ClusterWorld
+
+
+@pytest.fixture
+def world():
+    return ClusterWorld("a", "b", "c")
+
+
+def retained(world, name, topic, **options):
+    """What a late listener gets: (topic, or none of an exact subscription; argument)."""
+    peer = world.join(name)
+    peer.request(32, {"get_retained": True, **options}, topic)
+    world.advance(4)
+    answer, *events = peer.received()
+    assert answer[0] == 33
+    assert all(event[3]["retained"] for event in events)
+    return sorted((event[3].get("topic"), event[4][0]) for event in events)
+
+
+def keep(world, name, topic, arg, **options):
+    peer = world.join(name)
+    peer.request(16, {"retain": True, **options}, topic, [arg])
+    return peer
+
+
+def test_it_is_had_on_any_node(world):
+    keep(world, "a", "t", 1)
+    world.turn()
+    assert [retained(world, name, "t") for name in "abc"] == [[(None, 1)]] * 3
+
+
+def test_the_last_one_counts_wherever_it_was_published(world):
+    assert retained(world, "c", "t") == []
+    for number, name in enumerate("abcab"):
+        keep(world, name, "t", number)
+        world.advance(3)
+    assert [retained(world, name, "t") for name in "abc"] == [[(None, 4)]] * 3
+
+
+def test_it_outlives_the_node_that_it_was_published_on(world):
+    keep(world, "a", "t", 1)
+    world.turn()
+    world.kill("a")
+    assert retained(world, "b", "t") == [(None, 1)]
+
+
+def test_a_pattern_has_all_that_it_takes(world):
+    for number in range(3):
+        keep(world, "a", f"t.{number}", number)
+        keep(world, "b", f"u.{number}", number)
+    world.turn()
+    assert retained(world, "c", "t.", match="prefix") == [(f"t.{number}", number) for number in range(3)]
+    assert retained(world, "c", ".1", match="wildcard") == [("t.1", 1), ("u.1", 1)]
+
+
+def test_one_that_is_about_to_be_stored_is_had_too(world):
+    world.engine.elect(1.0)
+    keep(world, "a", "t", 1)
+    assert retained(world, "b", "t") == [(None, 1)]
+
+
+def test_it_is_stored_when_there_is_a_leader_again(world):
+    world.engine.elect(6.0)
+    keep(world, "a", "t", 1)
+    keep(world, "a", "t", 2)
+    world.advance(8)
+    world.kill("a")
+    assert retained(world, "b", "t") == [(None, 2)]
+    assert not world["b"].realm.records.lost
+
+
+def test_what_cannot_be_stored_for_long_is_given_up_and_counted(world):
+    world.engine.elect(60.0)
+    keep(world, "a", "t", 1)
+    world.advance(20)
+    assert world["a"].realm.records.lost == 1
+    assert retained(world, "a", "t") == [(None, 1)]
+
+
+def test_a_replica_that_lags_behind_is_waited_for_but_not_for_ever(world):
+    keep(world, "a", "t.1", 1)
+    world.turn()
+    (stream,) = [one for one in world.engine.streams.values() if "retained" in one.settings.name]
+    stream.lag = 1
+    assert retained(world, "b", "t.", match="prefix") == []
+    stream.lag = 0
+    assert retained(world, "b", "t.", match="prefix") == [("t.1", 1)]
+
+
+def test_who_may_not_have_it_does_not_get_it_elsewhere(world):
+    peer = world.join("b")
+    keep(world, "a", "t", 1, exclude=[peer.id])
+    world.turn()
+    peer.request(32, {"get_retained": True}, "t")
+    world.turn()
+    assert [message[0] for message in peer.received()] == [33]
+    assert retained(world, "b", "t") == [(None, 1)]
+
+
+def test_what_is_dropped_is_dropped_everywhere(world):
+    keep(world, "a", "t", 1)
+    world.turn()
+    retained(world, "b", "t")
+    world["a"].realm.space.broker.forget("t")
+    world.advance(3)
+    assert [retained(world, name, "t") for name in "abc"] == [[]] * 3

@@ -1,0 +1,124 @@
+import pytest
+from support.cluster.world import ClusterWorld
+
+
+@pytest.fixture
+def world():
+    return ClusterWorld("a", "b", "c")
+
+
+def kinds(peer):
+    return [message[0] for message in peer.received()]
+
+
+def test_subscribed_waits_until_all_others_know(world):
+    peer = world.join("a")
+    peer.request(32, {}, "t")
+    assert kinds(peer) == []
+    world.turn()
+    assert kinds(peer) == [33]
+
+
+def test_what_is_published_anywhere_from_then_on_arrives(world):
+    publisher = world.join("b")
+    for number in range(50):
+        peer = world.join("a")
+        peer.request(32, {}, f"t.{number}")
+        while not (answer := peer.received()):
+            world.advance(0.0001)
+        assert [message[0] for message in answer] == [33]
+        publisher.request(16, {}, f"t.{number}", [number])
+        world.turn()
+        assert [message[4] for message in peer.received()] == [[number]]
+
+
+def test_who_is_alone_is_answered_at_once():
+    peer = ClusterWorld("a").join("a")
+    peer.request(32, {}, "t")
+    assert kinds(peer) == [33]
+
+
+def test_who_listens_already_is_answered_at_once(world):
+    peer = world.join("a")
+    peer.request(32, {}, "t")
+    world.turn()
+    first = peer.received()
+    peer.request(32, {}, "t")
+    assert [message[2] for message in peer.received()] == [first[0][2]]
+
+
+def test_a_dead_node_is_not_waited_for(world):
+    world.isolate("c")
+    peer = world.join("a")
+    peer.request(32, {}, "t")
+    world.advance(3)
+    assert kinds(peer) == []
+    world.advance(4)
+    assert kinds(peer) == [33]
+
+
+def test_a_question_that_was_lost_is_asked_again(world):
+    world.cut("a", "c")
+    peer = world.join("a")
+    peer.request(32, {}, "t")
+    world.turn()
+    world.heal()
+    world.advance(1.5)
+    assert kinds(peer) == [33]
+
+
+def test_who_has_left_meanwhile_holds_nothing(world):
+    peer = world.join("a")
+    peer.request(32, {}, "t")
+    peer.leave()
+    world.turn()
+    assert len(world["a"].realm.relay.interest) == 0
+    assert not any("topic.t" in subject for subject in world.engine.ports["a.events"].interest)
+
+
+def test_who_unsubscribes_last_has_the_bus_listen_no_more(world):
+    peers = [world.join("a"), world.join("a")]
+    ids = []
+    for peer in peers:
+        peer.request(32, {}, "t")
+        world.turn()
+        ids.append(peer.received()[0][2])
+    peers[0].request(34, ids[0])
+    assert len(world["a"].realm.relay.interest) == 1
+    peers[1].request(34, ids[1])
+    assert len(world["a"].realm.relay.interest) == 0
+
+
+def test_a_refusal_comes_at_once(world):
+    peer = world.join("a")
+    peer.request(32, {"_radiod_key": "wrong"}, "t")
+    (answer,) = peer.received()
+    assert answer[:2] == [8, 32]
+
+
+def test_what_can_be_refused_only_then_is_refused_and_holds_nothing(world):
+    peer = world.join("a")
+    peer.request(32, {"_radiod_buffer": {"size": -1}}, "t")
+    world.turn()
+    (answer,) = peer.received()
+    assert answer[:2] == [8, 32]
+    assert len(world["a"].realm.relay.interest) == 0
+
+
+def test_all_of_one_turn_ask_together(world):
+    before = world.engine.ports["a.events"].sent
+    for number in range(20):
+        world.join("a").request(32, {}, f"t.{number}")
+    world.turn()
+    # Each of the 20 sessions was told of as well.
+    assert world.engine.ports["a.events"].sent - before < 100
+
+
+def test_a_subscription_has_the_same_id_on_all_nodes(world):
+    ids = set()
+    for name in ("a", "b"):
+        peer = world.join(name)
+        peer.request(32, {}, "t")
+        world.turn()
+        ids.add(peer.received()[0][2])
+    assert len(ids) == 1
