@@ -31,7 +31,7 @@ from radiod.core.access import memory, port, records
 from radiod.core.budgets import unfinished
 from radiod.core.channels import authority
 from radiod.core.channels import settings as channel_settings
-from radiod.core.cluster import peers, ports
+from radiod.core.cluster import callees, claim, peers, ports, proxies
 from radiod.core.delivery import flow, holdings, listeners, pacing
 from radiod.core.history import events, log, room, topic_history
 from radiod.core.procedures import (
@@ -302,3 +302,20 @@ def peers_are_numbers(all: peers.Peers) -> peers.Peers:
     all.tell("a", "radio/calls", b"")  # type: ignore[arg-type]
     assert_type(all.ask(1, "radio/calls", b"", 1.0), Promise[bytes])
     return all
+
+
+def callees_mind_their_claims(all: callees.Callees) -> claim.ClaimWatcher:
+    return all
+
+
+def forgetful_claimers() -> claim.ClaimWatcher:
+    return Forgetful()  # type: ignore[return-value]
+
+
+def ways_out_are_senders(out: proxies.RoutingOutbox) -> outbox.Sender:
+    return out
+
+
+def senders_send_no_text(to: outbox.Sender, session: sessions.Session) -> outbox.Sender:
+    to.send(session, "text")  # type: ignore[arg-type]
+    return to

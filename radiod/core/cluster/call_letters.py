@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import encode
 from radiod.wire.codecs import CODECS, Payload
 from radiod.wire.options import CancelMode
 
@@ -100,13 +101,12 @@ class Reset(Struct, array_like=True, frozen=True, tag="reset"):
 
 CallLetter = Invoke | Stop | Dropped | Yielded | Failed | Declined | Reset
 
-ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(CallLetter)
 
 
 def write_call(letter: CallLetter) -> bytes:
     """A letter as bytes."""
-    return ENCODER.encode(letter)
+    return encode(letter)
 
 
 def read_call(data: bytes) -> CallLetter:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import encode
 from radiod.wire.options import InvocationPolicy, MatchPolicy
 
 __all__ = [
@@ -109,14 +110,13 @@ class Want(Struct, array_like=True, frozen=True, tag="want"):
 
 CalleeLetter = Added | Removed | Left | Begin | Part | End | Want
 
-ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(CalleeLetter)
 HOLDERS = msgspec.msgpack.Decoder(Holders)
 
 
 def write_callees(letter: CalleeLetter) -> bytes:
     """A letter as bytes."""
-    return ENCODER.encode(letter)
+    return encode(letter)
 
 
 def read_callees(data: bytes) -> CalleeLetter:
@@ -127,7 +127,7 @@ def read_callees(data: bytes) -> CalleeLetter:
 
 def write_holders(holders: Holders) -> bytes:
     """The value of a claim."""
-    return ENCODER.encode(holders)
+    return encode(holders)
 
 
 def read_holders(value: bytes) -> Holders:

@@ -20,7 +20,7 @@ from radiod.core.promises import Promise
 
 __all__ = ["PART_BYTES", "CalleeNews"]
 
-PART_BYTES: Final = 128 << 10
+PART_BYTES: Final = 32 << 10
 """About how long one part of a snapshot is, at least one callee."""
 
 FACTS_BYTES: Final = 300

@@ -32,7 +32,7 @@ from radiod.core.rpc.registrations import Callee, Registration, signature_of
 from radiod.core.sessions.outbox import Sender
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Clock, Timers
-from radiod.errors import CLOSE_SUPERSEDED, PROCEDURE_ALREADY_EXISTS, RadiodError, Refused
+from radiod.errors import CLOSE_SUPERSEDED, INVALID_URI, PROCEDURE_ALREADY_EXISTS, RadiodError, Refused
 from radiod.wire.messages import Register, Registered, Unregister, Unregistered
 from radiod.wire.options import InvocationPolicy, MatchPolicy, RegisterOptions
 
@@ -114,6 +114,7 @@ class Callees:
         if self._peers.is_isolated:
             raise cannot_agree("this node is cut off from the others")
         options = message.options
+        _check_speakable(message.procedure)
         self._registrations.check(session, message.procedure, options, may_take=verdict.may_take_over)
         job = Registering(session, message)
         # In a turn of its own: whoever asks must wait for the outcome before it comes.
@@ -385,6 +386,14 @@ class Callees:
             if self._registrations.own(registration.match, registration.procedure)
         ]
         self._jobs.look_in(SHARE_S, own)
+
+
+def _check_speakable(procedure: str) -> None:
+    """Whether other nodes can be told this name. Raises: Refused: ``invalid_uri``."""
+    try:
+        procedure.encode()
+    except UnicodeEncodeError:
+        raise Refused(INVALID_URI, "other nodes cannot be told of this procedure: it is no Unicode") from None
 
 
 def _text(key: Key) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import encode
+
 __all__ = ["Finding", "Question", "read_finding", "read_question", "write_finding", "write_question"]
 
 
@@ -25,14 +27,13 @@ class Finding(Struct, array_like=True, frozen=True):
     text: str = ""
 
 
-ENCODER = msgspec.msgpack.Encoder()
 QUESTIONS = msgspec.msgpack.Decoder(Question)
 FINDINGS = msgspec.msgpack.Decoder(Finding)
 
 
 def write_question(question: Question) -> bytes:
     """A question as bytes."""
-    return ENCODER.encode(question)
+    return encode(question)
 
 
 def read_question(data: bytes) -> Question:
@@ -42,7 +43,7 @@ def read_question(data: bytes) -> Question:
 
 def write_finding(finding: Finding) -> bytes:
     """An answer as bytes."""
-    return ENCODER.encode(finding)
+    return encode(finding)
 
 
 def read_finding(data: bytes) -> Finding:

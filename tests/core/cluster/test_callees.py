@@ -7,12 +7,15 @@ from radiod.core.cluster.callee_letters import read_holders
 from radiod.core.limits import Limits
 from radiod.errors import (
     CLOSE_SUPERSEDED,
+    INVALID_URI,
     NO_SUCH_REGISTRATION,
     NOT_AUTHORIZED,
     PROCEDURE_ALREADY_EXISTS,
     QUOTA,
     STORE_UNAVAILABLE,
 )
+from radiod.wire.messages import Register
+from radiod.wire.options import RegisterOptions
 
 REVOCABLE = "callee.registration_revocation"
 
@@ -109,6 +112,11 @@ class TestARegistration:
             other.take()
         assert known(three) == {}
         assert holders(three) is None
+
+    def test_of_half_a_character_is_refused(self, three):
+        one = three["a"].join()
+        one.peer.send_message(Register(1, RegisterOptions(), "a.\ud800"))
+        assert one.take()[0][4] == INVALID_URI
 
     def test_that_is_not_there_cannot_be_unregistered(self, three):
         one = three["a"].join()

@@ -16,6 +16,7 @@ from radiod.errors import (
 )
 from radiod.testing import ALLOW_ALL
 from radiod.wire.codecs import CBOR, MSGPACK, Payload
+from radiod.wire.messages import Call
 from radiod.wire.options import CallOptions
 
 SIMPLE = ""
@@ -100,6 +101,12 @@ class TestACall:
             "caller_authid": "caller",
             "caller_authrole": "tester",
         }
+
+    def test_of_half_a_character_comes_to_its_callee(self, three, caller):
+        callee = three["a"].join("callee")
+        callee.register("a", match="prefix")
+        caller.peer.send_message(Call(1, CallOptions(), "a.\ud800"))
+        assert invoked(three, callee)[1] == {"procedure": "a.\ufffd"}
 
     def test_of_no_session_comes_back_as_well(self, three, callee):
         gateway = three["c"].realm.gateway

@@ -232,6 +232,7 @@ class FakeEngine:
         self.chance = chance
         self.delay = delay
         self.mishaps = mishaps
+        self.lagging = LAGGING
         self.ports: dict[str, FakePort] = {}
         self.streams: dict[str, Stream] = {}
         self.cuts: set[frozenset[str]] = set()
@@ -379,7 +380,7 @@ class FakeEngine:
 
     def replica(self, stream: Stream) -> list[Stored]:
         """What some replica has of a stream: one of three may lag behind."""
-        lag = stream.lag if self.chance.random() < LAGGING else 0
+        lag = stream.lag if self.chance.random() < self.lagging else 0
         return stream.records[: max(0, len(stream.records) - lag)]
 
     def take(self, stream: Stream, asked: Asked) -> None:

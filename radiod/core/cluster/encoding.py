@@ -1,0 +1,34 @@
+"""What nodes tell each other, as bytes. Text of JSON may be no Unicode: it is told without what is not."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["DEPTH", "encode"]
+
+DEPTH: Final = 8
+"""How deep lists and dictionaries of one letter go, payloads left out, which are bytes."""
+
+ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def encode(letter: Any) -> bytes:
+    """A letter in MessagePack; lone surrogates become U+FFFD."""
+    try:
+        return ENCODER.encode(letter)
+    except UnicodeEncodeError:
+        return ENCODER.encode(_whole(msgspec.to_builtins(letter, builtin_types=(bytes,)), DEPTH))
+
+
+def _whole(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if depth == 0:
+        return value
+    if isinstance(value, dict):
+        return {_whole(name, 0): _whole(value[name], depth - 1) for name in value}
+    if isinstance(value, list | tuple):
+        return [_whole(item, depth - 1) for item in value]
+    return value
