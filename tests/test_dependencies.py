@@ -156,6 +156,16 @@ def test_parts_import_only_what_lies_before_them(source):
     assert_none(source, wrong, f"{source.part} may import only {sorted(ALLOWED[source.part])} of radiod")
 
 
+def test_the_engine_knows_of_the_core_only_the_ports():
+    for source in (source for source in SOURCES if source.part == "engine"):
+        names = [(line, name) for line, name in source.imports() if part_of(name) == "core"]
+        if source.path.name in ("bus.py", "records.py"):
+            names = [each for each in names if not each[1].startswith("radiod.core.cluster.ports.")]
+        else:
+            names = [each for each in names if not each[1].startswith("radiod.core.timers.")]
+        assert_none(source, names, "a client for NATS, and two modules that make ports of it")
+
+
 def test_the_configuration_knows_nothing_of_the_core_but_what_values_it_takes():
     sources = [source for source in SOURCES if source.part == "config"]
     assert sources

@@ -35,7 +35,7 @@ def test_a_replica_that_lags_is_asked_until_all_has_come():
     deaf(world.nodes[2])
     for key in "abc":
         world.come(world.nodes[0].claims.create("part", key, b"1"))
-    world.stream.lag = 2
+    world.stream.lag, world.engine.lagging = 2, 1.0
     world.nodes[2].claims.up()
     world.wait(5)
     assert sorted(world.nodes[2].all()) == ["a"]
