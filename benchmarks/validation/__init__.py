@@ -1,0 +1,5 @@
+"""Is the simulator right? Real towns load and run, and towns are compared with those of other simulators.
+
+``towns``: real towns of PyPI's packages. ``uxsim``: beside UXsim. ``compare``: what is measured of two
+simulators, and what is wanted. ``packages``: what others wrote, in folders of its own.
+"""
