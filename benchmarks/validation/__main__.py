@@ -14,6 +14,7 @@ __all__ = ["main"]
 PARTS = {
     "towns": "Real towns of PyPI's packages",
     "uxsim": "Beside UXsim",
+    "causes": "Beside UXsim: why a 5x5 town differs",
 }
 """Modules of this package: ``run(settings)`` prints, and returns how much is not as wanted."""
 
