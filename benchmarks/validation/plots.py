@@ -11,7 +11,7 @@ __all__ = ["draw"]
 
 
 def draw(cases: Sequence[Case], path: Path) -> None:
-    """Delay of each case of which one is wanted; and what is above free flow in the town with most streets."""
+    """Delay where one is wanted; and what is above free flow in the town with most streets."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -127,7 +127,7 @@ def sioux_falls(
 
     Args:
         streets: (start, end) -> minutes. trips: (from, to) -> how many a day.
-        share: of a day's trips that start within the first 2,700 s of an hour, when is drawn.
+        share: of a day's trips that start within an hour, when is drawn.
     """
     random = np.random.default_rng(seed)
     names = sorted({name for street in streets for name in street}, key=int)
@@ -138,7 +138,7 @@ def sioux_falls(
     drawn = [
         (start, end, float(when))
         for (start, end), count in trips.items()
-        for when in random.integers(0, 2700, round(count * share))
+        for when in random.integers(0, 3600, round(count * share))
     ]
     drawn.sort(key=lambda trip: trip[2])
     return World(tuple(Node(name, 0.0, 0.0) for name in names), links, 3600, seed, trips=tuple(drawn))

@@ -123,5 +123,5 @@ def test_a_grid_has_streets_both_ways_and_lights_that_go_by_direction():
 def test_sioux_falls_takes_a_share_of_the_trips():
     town = sioux_falls(0, {("1", "2"): 6.0, ("2", "1"): 6.0}, {("1", "2"): 100.0, ("2", "1"): 30.0}, 0.1)
     assert (len(town.trips), len(town.links)) == (13, 2)
-    assert town.links[0].length / town.links[0].speed == pytest.approx(360)
+    assert town.links[0].length / town.links[0].speed == pytest.approx(180)
     assert town.links[0].capacity == pytest.approx(1 / (1 + 0.2 * 60 / 3.6) * 0.2 * 60 / 3.6)
