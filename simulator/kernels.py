@@ -14,7 +14,7 @@ from numba import njit
 
 from simulator.junctions import TINY
 
-__all__ = ["advance", "kernel", "share", "total"]
+__all__ = ["advance", "kernel", "leap", "share", "total"]
 
 NEWEST, BEFORE, HERE, AFTER, BASE, STRIDE, SIZE, END = range(8)
 """Rows of a packed past's places."""
@@ -295,3 +295,24 @@ def advance(
     _record(pasts[0], steps + 1, entered, late, early)
     _record(pasts[1], steps + 1, left, late[:0], early[:0])
     return flow, total(came), total(flow) - total(into[:number])
+
+
+@kernel
+def leap(
+    counts: Any, rates: Any, streets: Any, lights: Any, pasts: Any, junctions: Any, steps: Any, dt: Any, sums: Any
+) -> None:
+    """``advance`` by as many steps as ``rates`` has rows.
+
+    Args: lights: (T, S) parts that are green; (2, T, S) begins and ends; (T,) whether there are any.
+        sums: (2, T) to be filled: vehicles that came in each step; that left the town.
+    """
+    green, windows, changes = lights
+    none = np.empty(0)
+    for step in range(len(rates)):
+        begin, end = none, none
+        if changes[step]:
+            begin, end = windows[0, step], windows[1, step]
+        _, came, gone = advance(
+            counts, rates[step], streets, (green[step], begin, end, none), pasts, junctions, steps + step, dt
+        )
+        sums[0, step], sums[1, step] = came, gone
