@@ -37,17 +37,16 @@ class PackedJunctions(Junctions):
         # In the order of the sums over the feeders of a street.
         by_taker, source_begin = _grouped(self._to, self._takers)
         by_feeder, exit_begin = _grouped(self._from, self._feeders)
-        indices = (
-            self._from[by_taker],
-            source_begin,
-            self._to[by_feeder],
-            exit_begin,
-            *_grouped(self._at, self._count),
-            *_grouped(self._start, self._count),
-        )
-        cuts = np.concatenate([[0], np.cumsum([len(each) for each in indices])])
-        joined = np.concatenate(indices).astype(np.uint32)
-        self.graph = (self._ratio[by_taker], self._priority, joined, cuts, self._rounds)
+        arms, arm_begin = _grouped(self._at, self._count)
+        ways, way_begin = _grouped(self._start, self._count)
+        listed = (self._from[by_taker], self._to[by_feeder], arms, ways)
+        starts = np.cumsum([0, *(len(each) for each in listed)])
+        begins = (source_begin, exit_begin, arm_begin, way_begin)
+        # All in one array, as each has its price at every call from Python. Begins are places in it.
+        parts = [*listed, *(each + start for each, start in zip(begins, starts[:4], strict=True))]
+        joined = np.concatenate(parts).astype(np.uint32)
+        where = np.cumsum([0, *(len(each) for each in parts)])[[0, 4, 5, 6, 7]].astype(np.uint64)
+        self.graph = (self._ratio[by_taker], self._priority, joined, where, self._rounds)
 
     @property
     def exit_room(self) -> Floats:

@@ -100,7 +100,7 @@ class Demand:
         return self._at(time)
 
     def rates_at(self, times: Floats) -> Floats:
-        """(T, O) vehicles/s at (T,) ``times`` (seconds): the same numbers as those of ``rates``, bit for bit."""
+        """(T, O) vehicles/s at (T,) ``times`` (seconds): those of ``rates``, bit for bit."""
         return self._at(times[:, None])
 
     def _at(self, time: float | Floats) -> Floats:

@@ -29,8 +29,8 @@ class Lights(Protocol):
         begins and (S,) the last one ends, None where no light changes within it."""
 
     def ahead(self, step: int, dt: float, count: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """``during`` of ``count`` steps from number ``step`` on, the first one being 0: (T, S) parts; (2, T, S)
-        begins and ends, (2, 0, 0) where no light changes in any step; (T,) whether one does."""
+        """``during`` of ``count`` steps from number ``step`` on: (T, S) parts; (2, T, S) begins and ends,
+        (2, 0, 0) where no light changes in any step; (T,) whether one does."""
 
     def average(self, time: float) -> tuple[Floats, Floats]:
         """(S,) part of the time that is green; (S,) seconds of red that a vehicle meets, on average, which

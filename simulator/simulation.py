@@ -184,7 +184,7 @@ class Simulator(Operated):
             self.agents.follow(engine, flow, self.time)
 
     def _leap(self, count: int) -> None:
-        """Advance by several steps at once: what each costs outside the engine is most of it in a small town."""
+        """Advance by several steps at once: in a small town most of a step is what it costs outside of it."""
         present = self.engine.generated - self.engine.gone
         rates = self._inflow.ahead(self.demand, self._ticks, self._dt, count)
         for generated, gone in zip(*self.engine.leap(self.lights, self._ticks, rates), strict=True):
