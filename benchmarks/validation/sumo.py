@@ -73,7 +73,7 @@ def cases(settings: Settings, lane: Lane) -> Iterator[Case]:
     if settings.plots is not None:
         from .sumo_plot import draw
 
-        draw(pictured, settings.plots / "sumo.png")
+        draw(pictured, settings.plots / "beside-sumo.png")
 
 
 def compare(
