@@ -1,6 +1,6 @@
 """``make validate``: is the simulator right? Real towns load and run; towns beside those of other simulators.
 
-python benchmarks/validate.py [--only towns,uxsim,causes] [--seeds 3] [--packages build/validate]
+python benchmarks/validate.py [--only towns,uxsim,causes,sumo,speed] [--seeds 3] [--packages build/validate]
     [--plots FOLDER]
 
 What others wrote is downloaded into the folder of packages, and runs there; nothing of it is a dependency,

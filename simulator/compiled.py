@@ -6,16 +6,19 @@ state of the one can be restored in the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.averaged import AveragedLights
+from simulator.counting import Counting
 from simulator.ctm import CellTransmission
+from simulator.engine import Lights
 from simulator.junctions import Junctions
-from simulator.kernels import advance, share
+from simulator.kernels import advance, leap, share
 from simulator.ltm import LinkTransmission
 from simulator.network import Floats, Ints, Town
 from simulator.past import Past
@@ -34,17 +37,16 @@ class PackedJunctions(Junctions):
         # In the order of the sums over the feeders of a street.
         by_taker, source_begin = _grouped(self._to, self._takers)
         by_feeder, exit_begin = _grouped(self._from, self._feeders)
-        indices = (
-            self._from[by_taker],
-            source_begin,
-            self._to[by_feeder],
-            exit_begin,
-            *_grouped(self._at, self._count),
-            *_grouped(self._start, self._count),
-        )
-        cuts = np.concatenate([[0], np.cumsum([len(each) for each in indices])])
-        joined = np.concatenate(indices).astype(np.uint32)
-        self.graph = (self._ratio[by_taker], self._priority, joined, cuts, self._rounds)
+        arms, arm_begin = _grouped(self._at, self._count)
+        ways, way_begin = _grouped(self._start, self._count)
+        listed = (self._from[by_taker], self._to[by_feeder], arms, ways)
+        starts = np.cumsum([0, *(len(each) for each in listed)])
+        begins = (source_begin, exit_begin, arm_begin, way_begin)
+        # All in one array, as each has its price at every call from Python. Begins are places in it.
+        parts = [*listed, *(each + start for each, start in zip(begins, starts[:4], strict=True))]
+        joined = np.concatenate(parts).astype(np.uint32)
+        where = np.cumsum([0, *(len(each) for each in parts)])[[0, 4, 5, 6, 7]].astype(np.uint64)
+        self.graph = (self._ratio[by_taker], self._priority, joined, where, self._rounds)
 
     @property
     def exit_room(self) -> Floats:
@@ -104,9 +106,9 @@ class PackedPast(Past):
         """Steps recorded so far."""
         return self._steps
 
-    def count_step(self) -> None:
-        """One more step was recorded."""
-        self._steps += 1
+    def count(self, steps: int) -> None:
+        """So many more steps were recorded."""
+        self._steps += steps
 
 
 class FastLinkTransmission(LinkTransmission):
@@ -127,6 +129,29 @@ class FastLinkTransmission(LinkTransmission):
         """Advance by ``dt``, as ``Counting`` does."""
         return self._run(green, rates, window, NONE)
 
+    def leap(self, lights: Lights, step: int, rates: Floats) -> tuple[Sequence[float], Sequence[float]]:
+        """Advance by several steps in one call, as ``Counting`` does in as many."""
+        parts, windows, changes = lights.ahead(step, self._dt, len(rates))
+        past, sums = self._past_entered, np.empty((2, len(rates)))
+        leap(
+            (self.entered, self.left, self.waiting),
+            rates,
+            (self.capacity, self.intake, self._town.storage, self._town.capacity),
+            (parts, windows, changes),
+            (past.packed(bool(changes.any())), self._past_left.packed(False)),
+            (self._junctions.graph, self._junctions.exit_room),
+            past.steps,
+            self._dt,
+            sums,
+        )
+        past.count(len(rates))
+        self._past_left.count(len(rates))
+        came, went = sums.tolist()
+        generated = list(accumulate(came, initial=self.generated))
+        gone = list(accumulate(went, initial=self.gone))
+        self.generated, self.gone = generated[-1], gone[-1]
+        return generated[1:], gone[1:]
+
     def _run(
         self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None, red: Floats
     ) -> Floats:
@@ -146,8 +171,8 @@ class FastLinkTransmission(LinkTransmission):
         )
         self.generated += came
         self.gone += gone
-        past.count_step()
-        self._past_left.count_step()
+        past.count(1)
+        self._past_left.count(1)
         passed: Floats = flow
         return passed
 
@@ -158,6 +183,8 @@ class FastAveragedLights(FastLinkTransmission, AveragedLights):
     def step(self, green: np.ndarray, rates: Floats, window: tuple[Floats, Floats] | None = None) -> Floats:
         """Advance by ``dt``, as ``Counting`` does."""
         return self._run(green, rates, window, self._red + np.zeros(len(self.left)))
+
+    leap = Counting.leap
 
 
 class FastCellTransmission(CellTransmission):

@@ -97,6 +97,13 @@ class Demand:
 
     def rates(self, time: float) -> Floats:
         """(O,) vehicles/s at ``time`` (seconds)."""
+        return self._at(time)
+
+    def rates_at(self, times: Floats) -> Floats:
+        """(T, O) vehicles/s at (T,) ``times`` (seconds): those of ``rates``, bit for bit."""
+        return self._at(times[:, None])
+
+    def _at(self, time: float | Floats) -> Floats:
         wave = np.sin(2 * np.pi * (time / self.day + self._phase))
         # Two humps a day, the second one lower.
         rise = wave * wave * (0.85 - 0.15 * wave)

@@ -6,7 +6,7 @@ copy them, between steps; only ``capacity`` and ``intake`` are to be written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +27,10 @@ class Lights(Protocol):
     def during(self, time: float, dt: float) -> tuple[Floats, tuple[Floats, Floats] | None]:
         """(S,) part of the ``dt`` seconds from ``time`` on that is green; (S,) where in it the first green
         begins and (S,) the last one ends, None where no light changes within it."""
+
+    def ahead(self, step: int, dt: float, count: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """``during`` of ``count`` steps from number ``step`` on: (T, S) parts; (2, T, S) begins and ends,
+        (2, 0, 0) where no light changes in any step; (T,) whether one does."""
 
     def average(self, time: float) -> tuple[Floats, Floats]:
         """(S,) part of the time that is green; (S,) seconds of red that a vehicle meets, on average, which
@@ -73,6 +77,13 @@ class Engine(Protocol):
 
         Args: rates: (O,) vehicles/s that want to enter.
         Returns: (F,) vehicles that passed from each feeder.
+        """
+
+    def leap(self, lights: Lights, step: int, rates: Floats) -> tuple[Sequence[float], Sequence[float]]:
+        """Advance by several steps, from number ``step`` on: the same as ``advance`` again and again.
+
+        Args: lights: those that do not react. rates: (T, O) vehicles/s that want to enter, one row a step.
+        Returns: (T,) ``generated`` after each step; (T,) ``gone``.
         """
 
     def free_flow(self) -> float:

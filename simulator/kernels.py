@@ -14,10 +14,13 @@ from numba import njit
 
 from simulator.junctions import TINY
 
-__all__ = ["advance", "kernel", "share", "total"]
+__all__ = ["advance", "kernel", "leap", "share", "total"]
 
 NEWEST, BEFORE, HERE, AFTER, BASE, STRIDE, SIZE, END = range(8)
 """Rows of a packed past's places."""
+
+ZERO, ONE = np.uint64(0), np.uint64(1)
+"""What places are counted from and by: sums of these and others are no whole numbers to numba."""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,93 +33,103 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
-@kernel
-def unpacked(graph: Any) -> Any:
-    """The graph's arrays: one for each has its price at each call from Python, and so they come as few."""
-    ratio, priority, indices, cuts, most = graph
-    return (
-        ratio,
-        priority,
-        indices[cuts[0] : cuts[1]],
-        indices[cuts[1] : cuts[2]],
-        indices[cuts[2] : cuts[3]],
-        indices[cuts[3] : cuts[4]],
-        indices[cuts[4] : cuts[5]],
-        indices[cuts[5] : cuts[6]],
-        indices[cuts[6] : cuts[7]],
-        indices[cuts[7] : cuts[8]],
-        most,
-    )
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a part of the kernels that call it: a call costs as much as its few sums."""
+    part: Callable[..., Any] = njit(inline="always", error_model="numpy")(function)
+    return part
 
 
 @kernel
-def share(supply: Any, room: Any, flow: Any, into: Any, packed: Any) -> None:
-    """``Junctions.share``: fill (F,) ``flow`` and ``into``, what each taker gets."""
-    graph = unpacked(packed)
-    feeders, feeder_begin, takers, taker_begin, most = graph[6:]
+def share(supply: Any, room: Any, flow: Any, into: Any, graph: Any) -> None:
+    """``Junctions.share``: fill (F,) ``flow`` and ``into``, what each taker gets.
+
+    Places are unsigned, and arrays are neither cut nor handed on in tuples: that costs more than the sums.
+    """
+    ratio, priority, indices, begins, most = graph
+    _, of_source, of_exit, of_arm, of_way = begins[0], begins[1], begins[2], begins[3], begins[4]
     active = np.zeros(len(supply), np.bool_)
     wanted = np.zeros(len(room))
     flow[:] = 0.0
     into[:] = 0.0
-    for junction in range(len(feeder_begin) - 1):
-        arms = feeders[feeder_begin[junction] : feeder_begin[junction + 1]]
-        ways = takers[taker_begin[junction] : taker_begin[junction + 1]]
-        for arm in arms:
-            active[arm] = True
-        moves = _moves(arms, supply, room, flow, into, active, graph)
+    for junction in range(ZERO, of_way - of_arm - ONE):
+        arms, last_arm = indices[of_arm + junction], indices[of_arm + junction + ONE]
+        ways, last_way = indices[of_way + junction], indices[of_way + junction + ONE]
+        for at in range(arms, last_arm):
+            active[indices[at]] = True
+        moves = _moves(arms, last_arm, supply, room, flow, into, active, indices, of_exit)
         for _ in range(most):
             if not moves:
                 break
-            grow = _growth(arms, ways, supply, room, flow, into, active, wanted, graph)
-            for way in ways:
-                into[way] += wanted[way] * grow
-            for arm in arms:
-                if active[arm]:
-                    flow[arm] += graph[1][arm] * grow
-            moves = _moves(arms, supply, room, flow, into, active, graph)
-        for arm in arms:
-            flow[arm] = min(flow[arm], supply[arm])
+            grow = _least(arms, last_arm, supply, flow, active, indices, priority)
+            grow = _growth(
+                grow, ways, last_way, room, into, active, wanted, indices, of_source, priority, ratio
+            )
+            for at in range(ways, last_way):
+                into[indices[at]] += wanted[indices[at]] * grow
+            for at in range(arms, last_arm):
+                if active[indices[at]]:
+                    flow[indices[at]] += priority[indices[at]] * grow
+            moves = _moves(arms, last_arm, supply, room, flow, into, active, indices, of_exit)
+        for at in range(arms, last_arm):
+            flow[indices[at]] = min(flow[indices[at]], supply[indices[at]])
 
 
-@kernel
-def _moves(arms: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, graph: Any) -> bool:
+@inlined
+def _moves(
+    arms: Any, last: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, indices: Any, exits: Any
+) -> bool:
     """``Junctions._active`` of a junction. Returns: whether any feeder is."""
-    exits, exit_begin = graph[4], graph[5]
     moves = False
-    for arm in arms:
+    for at in range(arms, last):
+        arm = indices[at]
         if active[arm]:
-            active[arm] = supply[arm] - flow[arm] > TINY and _is_open(arm, room, into, exits, exit_begin)
-            moves |= active[arm]
+            goes = supply[arm] - flow[arm] > TINY
+            if goes:
+                for way in range(indices[exits + arm], indices[exits + arm + ONE]):
+                    if room[indices[way]] - into[indices[way]] <= TINY:
+                        goes = False
+                        break
+            active[arm] = goes
+            moves |= goes
     return moves
 
 
-@kernel
-def _growth(
-    arms: Any, ways: Any, supply: Any, room: Any, flow: Any, into: Any, active: Any, wanted: Any, graph: Any
-) -> float:
-    """``Junctions._growth`` of a junction; fills ``wanted``, too."""
-    ratio, priority, sources, source_begin = graph[:4]
+@inlined
+def _least(arms: Any, last: Any, supply: Any, flow: Any, active: Any, indices: Any, priority: Any) -> float:
+    """How far the flows of a junction grow until a feeder has nothing more to send."""
     grow = np.inf
-    for arm in arms:
+    for at in range(arms, last):
+        arm = indices[at]
         if active[arm]:
             grow = min(grow, (supply[arm] - flow[arm]) / priority[arm])
-    for way in ways:
+    return grow
+
+
+@inlined
+def _growth(
+    grow: Any,
+    ways: Any,
+    last: Any,
+    room: Any,
+    into: Any,
+    active: Any,
+    wanted: Any,
+    indices: Any,
+    sources: Any,
+    priority: Any,
+    ratio: Any,
+) -> float:
+    """``Junctions._growth`` of a junction, ``grow`` at most; fills ``wanted``, too."""
+    for at in range(ways, last):
+        way = indices[at]
         sum = 0.0
-        for at in range(source_begin[way], source_begin[way + 1]):
-            if active[sources[at]]:
-                sum += priority[sources[at]] * ratio[at]
+        for source in range(indices[sources + way], indices[sources + way + ONE]):
+            if active[indices[source]]:
+                sum += priority[indices[source]] * ratio[source]
         wanted[way] = sum
         if sum > 0:
             grow = min(grow, (room[way] - into[way]) / sum)
     return grow if np.isfinite(grow) else 0.0
-
-
-@kernel
-def _is_open(arm: Any, room: Any, into: Any, exits: Any, exit_begin: Any) -> bool:
-    for at in range(exit_begin[arm], exit_begin[arm + 1]):  # noqa: SIM110 - numba has no generators here
-        if room[exits[at]] - into[exits[at]] <= TINY:
-            return False
-    return True
 
 
 @kernel
@@ -178,15 +191,14 @@ def _record(past: Any, steps: Any, now: Any, begin: Any, end: Any) -> None:
 
 
 @kernel
-def _entering(flow: Any, into: Any, begin: Any, end: Any, packed: Any, late: Any, early: Any) -> None:
+def _entering(flow: Any, into: Any, begin: Any, end: Any, graph: Any, late: Any, early: Any) -> None:
     """``LinkTransmission._entering``: fill (S,) ``late`` and ``early``."""
-    graph = unpacked(packed)
-    ratio, sources, source_begin = graph[0], graph[2], graph[3]
-    streets = len(begin)
+    ratio, _, indices, begins, _ = graph
+    streets, sources = len(begin), begins[1]
     for street in range(streets):
         first = last = 0.0
-        for at in range(source_begin[street], source_begin[street + 1]):
-            source = sources[at]
+        for at in range(indices[sources + np.uint64(street)], indices[sources + np.uint64(street) + ONE]):
+            source = indices[at]
             if source < streets:
                 first += flow[source] * begin[source] * ratio[at]
                 last += flow[source] * (1.0 - end[source]) * ratio[at]
@@ -295,3 +307,32 @@ def advance(
     _record(pasts[0], steps + 1, entered, late, early)
     _record(pasts[1], steps + 1, left, late[:0], early[:0])
     return flow, total(came), total(flow) - total(into[:number])
+
+
+@kernel
+def leap(
+    counts: Any,
+    rates: Any,
+    streets: Any,
+    lights: Any,
+    pasts: Any,
+    junctions: Any,
+    steps: Any,
+    dt: Any,
+    sums: Any,
+) -> None:
+    """``advance`` by as many steps as ``rates`` has rows.
+
+    Args: lights: (T, S) parts that are green; (2, T, S) begins and ends; (T,) whether there are any.
+        sums: (2, T) to be filled: vehicles that came in each step; that left the town.
+    """
+    green, windows, changes = lights
+    none = np.empty(0)
+    for step in range(len(rates)):
+        begin, end = none, none
+        if changes[step]:
+            begin, end = windows[0, step], windows[1, step]
+        _, came, gone = advance(
+            counts, rates[step], streets, (green[step], begin, end, none), pasts, junctions, steps + step, dt
+        )
+        sums[0, step], sums[1, step] = came, gone

@@ -14,7 +14,7 @@ from simulator.looks import Floats, Ints, Truths
 from simulator.network import Town
 from simulator.phases import MAX_CYCLE, Approaches, phases_of, sequence
 from simulator.reactive import Phases, Reactive, Rule, Seen
-from simulator.signals import Signals
+from simulator.signals import Ahead, Signals
 from simulator.street import within
 from simulator.waves import band, both_ways, one_way
 
@@ -38,6 +38,11 @@ class Lights:
     def plans(self) -> Signals:
         """The plans; those of junctions that react hold again when they react no more."""
         return self._plans
+
+    @property
+    def react_to_nobody(self) -> bool:
+        """Whether all keep to their plans, so that ``ahead`` can be asked."""
+        return not len(self._reactive)
 
     def look(self, engine: Seen, time: float, dt: float) -> None:
         """Let plans change, and lights react to what is there, in the ``dt`` seconds from ``time`` on."""
@@ -64,6 +69,10 @@ class Lights:
         first, last = window or (np.zeros(len(part)), np.ones(len(part)))
         first[at], last[at] = own_window or (0.0, 1.0)
         return part, (first, last)
+
+    def ahead(self, step: int, dt: float, count: int) -> Ahead:
+        """As ``Signals.ahead``; only while none reacts."""
+        return self._plans.ahead(step, dt, count)
 
     def green(self, time: float) -> Truths:
         """(S,) True where vehicles may leave the street at ``time``, seconds."""

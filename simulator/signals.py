@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from math import lcm
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import TownError, numbers
+from simulator.looks import Truths
 from simulator.network import Floats, Ints, Town
 
 __all__ = ["Signals"]
@@ -23,8 +27,15 @@ DIGITS = 9
 MAX_KNOWN = 2**20
 """Streets times steps: of more lights it is found out anew in each step; up to 24 MB."""
 
+MAX_JOINED = 2**18
+"""Streets times steps of joined steps that are kept beside: those of small towns, up to 6 MB."""
+
 ALWAYS = 2.0**40
 """Seconds of a green that no run sees the end of."""
+
+
+Ahead: TypeAlias = tuple[Floats, Floats, Truths]
+"""What ``Signals.ahead`` returns."""
 
 
 class Signals:
@@ -60,6 +71,7 @@ class Signals:
         self._known: dict[int, tuple[Floats, tuple[Floats, Floats] | None]] = {}
         self._known_dt = 0.0
         self._turn = 0
+        self._joined: dict[tuple[int, int], Ahead] = {}
         self._scaled = cycle, begin, green
 
     def __len__(self) -> int:
@@ -140,11 +152,36 @@ class Signals:
         part, window = self._known[place]
         return part.copy(), None if window is None else (window[0].copy(), window[1].copy())
 
+    def ahead(self, step: int, dt: float, count: int) -> Ahead:
+        """``during`` of ``count`` steps of ``dt`` seconds from number ``step`` on. Not to be written to.
+
+        Returns: (T, S) how much is green; (2, T, S) when the first green begins and the last one ends,
+            (2, 0, 0) where no light changes in any step; (T,) whether one does.
+        """
+        place = None if dt > self._shortest else self._place(step * dt, dt)
+        if place is None or lcm(self._turn, count) * len(self) > MAX_JOINED:
+            return self._join(step, dt, count)
+        if (place, count) not in self._joined:
+            self._joined[place, count] = self._join(step, dt, count)
+        return self._joined[place, count]
+
+    def _join(self, step: int, dt: float, count: int) -> Ahead:
+        """``ahead``, put together."""
+        steps = [self.during((step + n) * dt, dt) for n in range(count)]
+        changes = np.array([window is not None for _, window in steps])
+        parts = np.array([part for part, _ in steps])
+        windows = np.zeros((2, 0, 0))
+        if changes.any():
+            whole = np.zeros(len(self)), np.ones(len(self))
+            windows = np.array([window or whole for _, window in steps]).transpose(1, 0, 2).copy()
+        return parts, windows, changes
+
     def _place(self, time: float, dt: float) -> int | None:
         """How many steps after the beginning of all cycles; None: they do not begin together again soon."""
         if self._known_dt != dt:
             self._known_dt = dt
             self._known.clear()
+            self._joined.clear()
             self._turn = _together(self._cycle[self.has_light] / dt)
             if self._turn * len(self) > MAX_KNOWN:
                 self._turn = 0

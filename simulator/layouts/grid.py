@@ -22,10 +22,11 @@ def turns_at(
     """Turning ratios of the street from ``back`` to ``here``: straight, right and left where these exist."""
     around = neighbours(*here)
     came = around.index(back)
-    shares = {around[(came + 2) % 4]: STRAIGHT, around[(came + 3) % 4]: RIGHT, around[(came + 1) % 4]: LEFT}
-    possible = {there: share for there, share in shares.items() if there in places} or {back: 1.0}
-    scale = (1 - LEAVING if is_edge else 1.0) / sum(possible.values())
-    return {f"{places[here]}-{places[there]}": share * scale for there, share in possible.items()}
+    shares = ((around[came - 2], STRAIGHT), (around[came - 1], RIGHT), (around[came - 3], LEFT))
+    possible = [(places[there], share) for there, share in shares if there in places] or [(places[back], 1.0)]
+    scale = (1 - LEAVING if is_edge else 1.0) / sum(share for _, share in possible)
+    name = places[here]
+    return {f"{name}-{there}": share * scale for there, share in possible}
 
 
 def even(places: Mapping[tuple[int, int], str], here: tuple[int, int]) -> dict[str, float]:

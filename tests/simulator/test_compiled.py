@@ -99,6 +99,36 @@ def test_turns_capacities_and_intakes_change_between_steps(name):
         assert same(one.engine, other.engine)
 
 
+class Waves:
+    """A demand of somebody's own, which is asked step by step."""
+
+    def rates(self, time):
+        return np.abs(np.sin(time / 90 + np.arange(12))) / 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("dt", [0.1, 1.0, 2.5])
+def test_steps_made_together_are_those_made_one_by_one(name, fast, dt):
+    town = Town.grid(4, 4, length=211.0)
+    one, other = (
+        Simulator(town, engine=name, dt=dt, step=steps * dt, fast=fast, seed=5) for steps in (1, 70)
+    )
+    for part in range(3):
+        for simulator in (one, other):
+            simulator.run(140 * dt)
+            if part == 0:
+                simulator.set_demand("r0c1", 0.4)
+                # In the middle of a step, and of those made together.
+                simulator.close_street("r1c1-r1c2", simulator.time + 11.3 * dt, simulator.time + 30.6 * dt)
+            if part == 1:
+                simulator.demand = Waves()
+        assert one.time == other.time
+        assert same(one.engine, other.engine)
+        assert one.stats() == other.stats()
+    assert one.engine.entered.sum() > 1
+
+
 def test_sums_are_numpys():
     random = np.random.default_rng(4)
     for count in (*range(300), 1023, 1024, 1025, 9800, 20_001, 100_003):

@@ -14,6 +14,11 @@ def day(demand):
     return np.array([demand.rates(time) for time in np.linspace(0, DAY, 240, endpoint=False)])
 
 
+def test_rates_are_the_same_asked_for_one_time_or_for_many():
+    demand, times = Demand(37, seed=3), np.arange(500) * 0.7
+    assert (demand.rates_at(times) == [demand.rates(time) for time in times.tolist()]).all()
+
+
 def test_rates_stay_between_low_and_high_times_the_origins_level():
     rates = day(Demand(50, level=0.2, low=0.25, high=1.0))
     assert rates.min() >= 0.2 * 0.6 * 0.25

@@ -194,3 +194,19 @@ def test_large_plans_and_odd_cycles_are_not_kept():
         for step in range(3):
             signals.during(step, 1.0)
         assert not signals._known
+
+
+@pytest.mark.parametrize("dt", [0.7, 1.0, 2.0, 45.0])
+@pytest.mark.parametrize("cycle", [60.0, 61.3])
+@pytest.mark.parametrize("size", [2, 40])
+def test_steps_asked_for_together_are_those_asked_for_one_by_one(dt, cycle, size):
+    town = Town.grid(3, size)
+    signals, again = (Signals.two_phase(town, cycle=cycle) for _ in range(2))
+    for step in (0, 7, 1000, 7):
+        parts, windows, changes = signals.ahead(step, dt, 5)
+        for n in range(5):
+            part, window = again.during((step + n) * dt, dt)
+            assert (parts[n] == part).all()
+            assert changes[n] == (window is not None)
+            if window is not None:
+                assert (windows[:, n] == window).all()
