@@ -20,7 +20,7 @@ from radiod.wire.options import MatchPolicy
 __all__ = ["escape", "listened", "of_topic", "unescape"]
 
 # Lone surrogates, which JSON can hold, are no UTF-8.
-UNFIT: Final = re.compile("[\x00-\x20\x7f-\xa0#.\ud800-\udfff]")
+UNFIT: Final = re.compile(r"[\x00-\x20\x7f-\xa0#.\ud800-\udfff]")
 ESCAPED: Final = re.compile("((?:#[0-9a-f]{2})+)")
 LONELY: Final = {"*": "#2a", ">": "#3e", "": "#"}
 
