@@ -69,8 +69,8 @@ class Baseline(Struct, array_like=True, tag="b", frozen=True):
     """How far a sender had counted when it answered: what it sends later reaches who asked.
 
     ``node``: its incarnation; ``id``: of the question; ``wanted``: as there; ``counts``: topic -> epoch and
-    count, of all that it has sent and that are wanted; they may come in several parts;
-    ``retained``: events that are wanted, and about to be stored.
+    count, of all that it has sent and that are wanted; they may come in several parts; ``age``: for how many
+    seconds it has been counting; ``retained``: events that are wanted, and about to be stored.
     """
 
     origin: int
@@ -80,6 +80,7 @@ class Baseline(Struct, array_like=True, tag="b", frozen=True):
     wanted: list[tuple[MatchPolicy, str]]
     counts: dict[str, tuple[int, int]]
     is_last: bool
+    age: float = 0.0
     retained: list[bytes] = []
 
 

@@ -69,13 +69,17 @@ class Counts:
 
 
 class Sender:
-    """What arrived of one sender, and how far it had counted before. ``number``: of its last event."""
+    """What arrived of one sender, and how far it had counted before.
 
-    __slots__ = ("_max", "_topics", "forgotten", "number")
+    ``number``: of its last event; ``is_met``: it has said since when it counts.
+    """
+
+    __slots__ = ("_max", "_topics", "forgotten", "is_met", "number")
 
     def __init__(self, max_topics: int = MAX_TOPICS) -> None:
         self._max = max_topics
         self.number = 0
+        self.is_met = False
         self._topics: dict[str, Counted] = {}
         # Of topics that began up to this number, some are not known any more.
         self.forgotten = 0

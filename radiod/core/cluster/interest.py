@@ -11,7 +11,8 @@ publishes were missed without a question behind, 0 of 2,000 with one).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from radiod.core.cluster.peers import Peers
@@ -30,18 +31,22 @@ AGAIN_S: Final = 1.0
 
 EVERYTHING: Final[list[tuple[MatchPolicy, str]]] = [("prefix", "")]
 
+POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
+
 Wanted = tuple[MatchPolicy, str]
 
 
 class Listening:
     """One topic, or pattern of topics, that this node listens to.
 
-    ``holders``: how many want that; ``begun``: origin of a sender -> its number when it knew.
+    ``holders``: how many want that; ``since``: since when, monotonic; ``begun``: origin of a sender -> its
+    number when it knew.
     """
 
-    __slots__ = ("begun", "holders", "match", "subject", "topic")
+    __slots__ = ("begun", "holders", "match", "since", "subject", "topic")
 
-    def __init__(self, match: MatchPolicy, topic: str, subject: str) -> None:
+    def __init__(self, match: MatchPolicy, topic: str, subject: str, since: float) -> None:
+        self.since = since
         self.match: MatchPolicy = match
         self.topic = topic
         self.subject = subject
@@ -118,7 +123,7 @@ class Interest:
         """Hold a listening, without waiting; ``end`` must follow."""
         listening = self._index.get(match, topic)
         if listening is None:
-            listening = Listening(match, topic, listened(self._root, match, topic))
+            listening = Listening(match, topic, listened(self._root, match, topic), self._clock.seconds())
             self._index.add(match, topic, listening)
             self._bus.listen(listening.subject)
             if self._peers.live():
@@ -177,9 +182,8 @@ class Interest:
     def answered(self, id: int, node: int, origin: int, number: int, wanted: list[Wanted]) -> None:
         """A node has said that it knows what was wanted, and how far it had counted."""
         if wanted == EVERYTHING:
-            for match in ("exact", "prefix", "wildcard"):
-                for listening in self._index.items(match):
-                    listening.begun.setdefault(origin, number)
+            for listening in self._listenings():
+                listening.begun.setdefault(origin, number)
         else:
             for match, topic in wanted:
                 one = self._index.get(match, topic)
@@ -189,6 +193,16 @@ class Interest:
         if barrier is not None:
             barrier.whom.discard(node)
             self._close_if_done(barrier)
+
+    def meet(self, origin: int, age: float) -> None:
+        """A sender says for how long it has been there: all that it sent is for those who listened before."""
+        born = self._clock.seconds() - age
+        for listening in self._listenings():
+            if listening.since <= born:
+                listening.begun.setdefault(origin, 0)
+
+    def _listenings(self) -> Iterator[Listening]:
+        return chain(*[self._index.items(match) for match in POLICIES])
 
     def _close_if_done(self, barrier: Barrier) -> bool:
         if barrier.whom:

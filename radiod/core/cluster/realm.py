@@ -18,7 +18,7 @@ from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.rpc import ClusterRpc
 from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
-from radiod.core.cluster.subscribing import SharedMessages
+from radiod.core.cluster.subscribing import SharedGateway, SharedMessages
 from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
@@ -127,6 +127,12 @@ class ClusterRealm(Realm):
         messages.interest, messages.lookup = self.relay.interest, self.lookup
         messages.public, messages.records = self.space.broker, self.records
         return messages
+
+    def _make_gateway(self) -> SharedGateway:
+        gateway = self._new_gateway(SharedGateway)
+        gateway.interest, gateway.public = self.relay.interest, self.space.broker
+        gateway.clock, gateway.timers = self._clock, self._timers
+        return gateway
 
     # --- topics
 

@@ -51,6 +51,8 @@ class Relay:
         self._lose = lose
         self._bus = cluster.events
         self._peers = cluster.nodes
+        self._clock = clock
+        self._since = clock.seconds()
         # Through all of our incarnations.
         self._origin = cluster.nodes.me
         base = f"{cluster.settings.prefix}.event.{escape(realm)}"
@@ -155,7 +157,9 @@ class Relay:
         number = self._counts.number
         wanted = ask.wanted if is_last else []
         retained = self._records.pending(wanted)
-        return Baseline(self._origin, self._peers.me, ask.id, number, wanted, counts, is_last, retained)
+        age = self._clock.seconds() - self._since
+        me = self._peers.me
+        return Baseline(self._origin, me, ask.id, number, wanted, counts, is_last, age, retained)
 
     def _counted(self, wanted: list[tuple[MatchPolicy, str]]) -> Iterator[str]:
         """The topics among those that we have counted."""
@@ -176,6 +180,10 @@ class Relay:
         """What a sender had counted when it answered has arrived by now, or is lost."""
         sender = self._senders.of(baseline.origin)
         sender.is_copy(baseline.number)
+        if not sender.is_met:
+            # It may have been there for some time without being able to say so.
+            sender.is_met = True
+            self.interest.meet(baseline.origin, baseline.age)
         for topic, (epoch, count) in baseline.counts.items():
             if self.interest.is_wanted(topic):
                 begun = self.interest.begun(topic, baseline.origin)

@@ -76,6 +76,7 @@ from radiod.wire.messages import Message
 __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
+G = TypeVar("G", bound=Gateway)
 M = TypeVar("M", bound=Messages)
 
 
@@ -302,19 +303,7 @@ class Realm:
 
     def _make_doors(self) -> None:
         self.procedures = self._make_procedures()
-        self.gateway = Gateway(
-            publications=self.publications,
-            subscribers=self.subscribers,
-            lookup=self.lookup,
-            descriptions=self.descriptions,
-            bounds=self.bounds,
-            router_calls=self.router_calls,
-            procedures=self.procedures,
-            ids=self._ids,
-            max_nesting=self.limits.max_nesting,
-            join=self.join,
-            departures=self.departures,
-        )
+        self.gateway = self._make_gateway()
         self.management = self._make_management()
         messages = self._make_messages()
         self.inbox = Inbox(
@@ -333,6 +322,25 @@ class Realm:
             subscriptions=self.subscriptions,
             registrations=self.dealer.registrations,
             writers=self.writers,
+        )
+
+    def _make_gateway(self) -> Gateway:
+        return self._new_gateway(Gateway)
+
+    def _new_gateway(self, kind: type[G]) -> G:
+        """The way in without WAMP."""
+        return kind(
+            publications=self.publications,
+            subscribers=self.subscribers,
+            lookup=self.lookup,
+            descriptions=self.descriptions,
+            bounds=self.bounds,
+            router_calls=self.router_calls,
+            procedures=self.procedures,
+            ids=self._ids,
+            max_nesting=self.limits.max_nesting,
+            join=self.join,
+            departures=self.departures,
         )
 
     # --- sessions

@@ -10,7 +10,17 @@ from radiod.wire.options import PublishOptions
 def test_an_event_can_be_read_again():
     payload = CBOR.payload(CBOR.dump([1]), CBOR.dump({"a": b"\x00"}))
     crossing = Crossing(
-        1, 2, 3, 4, "t", 5, "cbor", payload.args, payload.kwargs, {"publisher": 7}, PublishOptions(exclude=[1])
+        1,
+        2,
+        3,
+        4,
+        "t",
+        5,
+        "cbor",
+        payload.args,
+        payload.kwargs,
+        {"publisher": 7},
+        PublishOptions(exclude=[1]),
     )
     read = decode(encode(crossing))
     assert read == crossing
@@ -28,7 +38,7 @@ def test_what_nobody_said_is_shared():
 def test_questions_and_answers_can_be_read_again():
     for what in (
         Ask(1, 2, [("exact", "t"), ("prefix", "")], [3]),
-        Baseline(1, 2, 3, 4, [("exact", "t")], {"t": (1, 5)}, True, [b"x"]),
+        Baseline(1, 2, 3, 4, [("exact", "t")], {"t": (1, 5)}, True, 2.5, [b"x"]),
     ):
         assert decode(encode(what)) == what
 

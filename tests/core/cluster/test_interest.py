@@ -31,7 +31,12 @@ class Made:
     def __init__(self, *nodes):
         self.clock, self.bus, self.peers, self.asked = FakeClock(), Listened(), Others(*nodes), []
         self.interest = Interest(
-            "r", self.bus, self.peers, self.clock, self.clock.timers, lambda barrier: self.asked.append(barrier)
+            "r",
+            self.bus,
+            self.peers,
+            self.clock,
+            self.clock.timers,
+            lambda barrier: self.asked.append(barrier),
         )
 
     def begin(self, match, topic):

@@ -157,3 +157,17 @@ def test_what_is_no_event_of_ours_is_dropped(world):
     listener(world, "b", "t")
     world["b"].cluster.way.came("r.event.radio.topic.t", "", b"\xff")
     world["b"].cluster.way.came("r.event.other.topic.t", "", b"")
+
+
+def test_what_a_node_published_before_anybody_could_hear_it_is_told(world):
+    peer = listener(world, "a", "t")
+    world.kill("b")
+    world.engine.cuts |= {frozenset((one, other)) for one in ("a", "a.events") for other in ("b", "b.events")}
+    world.start("b")
+    world.advance(2)
+    publisher = world.join("b")
+    publish(world, publisher, "t", 1, 2)
+    world.heal()
+    world.advance(4)
+    publish(world, publisher, "t", 3)
+    assert heard(peer) == [(2, 3)]

@@ -1,6 +1,11 @@
 import pytest
 from support.cluster.world import ClusterWorld
 
+from radiod.core.channels.settings import ChannelSettings
+from radiod.core.promises import Promise
+from radiod.testing import make_principal
+from radiod.wire.messages import Event
+
 
 @pytest.fixture
 def world():
@@ -122,3 +127,43 @@ def test_a_subscription_has_the_same_id_on_all_nodes(world):
         world.turn()
         ids.add(peer.received()[0][2])
     assert len(ids) == 1
+
+
+class TestWithoutWamp:
+    def ask(self, world, topic, **options):
+        gateway = world["a"].realm.gateway
+        found = gateway.may_listen(make_principal("somebody", "tester"), topic, **options)
+        told = []
+        if isinstance(found, Promise):
+            found.then(told.append)
+        else:
+            told.append(found)
+        return told
+
+    def test_who_may_listen_is_told_so_when_all_others_know(self, world):
+        told = self.ask(world, "t")
+        assert told == []
+        world.turn()
+        space = world["a"].realm.space
+        assert told == [space]
+        session = world["a"].realm.gateway.join(make_principal("somebody", "tester"), None)
+        world["a"].realm.gateway.listen(session, "t")
+        world.join("b").request(16, {}, "t", [1])
+        world.turn()
+        assert [type(sent.message) for sent in world["a"].outbox.take(session)] == [Event]
+        world.advance(20)
+        assert len(world["a"].realm.relay.interest) == 1
+
+    def test_who_does_not_come_after_all_holds_nothing(self, world):
+        self.ask(world, "t")
+        world.advance(20)
+        assert len(world["a"].realm.relay.interest) == 0
+
+    def test_who_is_alone_is_told_at_once(self):
+        world = ClusterWorld("a")
+        assert self.ask(world, "t") == [world["a"].realm.space]
+
+    def test_a_private_channel_is_each_nodes_own(self, world):
+        world["a"].realm.lifecycle.declare("p", ChannelSettings(), key="k" * 20)
+        (space,) = self.ask(world, "p", key="k" * 20)
+        assert space is not world["a"].realm.space

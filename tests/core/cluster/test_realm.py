@@ -1,0 +1,39 @@
+import subprocess
+import sys
+
+from support.cluster.world import ClusterWorld
+
+from radiod.core.cluster.relay import Relay
+from radiod.core.cluster.sharing import SharedBroker
+from radiod.core.pubsub.broker import Broker
+
+
+def test_what_is_public_is_shared_and_what_is_private_is_not():
+    realm = ClusterWorld("a")["a"].realm
+    assert type(realm.space.broker) is SharedBroker
+    assert type(realm.make_space(is_private=True).broker) is Broker
+    assert isinstance(realm.relay, Relay)
+    assert realm.about("part") == "radio part"
+
+
+def test_two_realms_of_one_cluster_do_not_hear_each_other():
+    world = ClusterWorld("a", "b")
+    peer = world.join("b")
+    peer.request(32, {}, "t")
+    world.turn()
+    peer.received()
+    relay = world["a"].realm.relay
+    relay._topics = relay._topics.replace("radio", "other")
+    world.join("a").request(16, {}, "t", [1])
+    world.turn()
+    assert peer.received() == []
+
+
+def test_a_server_that_is_alone_imports_nothing_of_it():
+    code = "import sys, radiod.tap, radiod.service.service; print([n for n in sys.modules if 'cluster' in n])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [name for name in eval_list(done.stdout) if not name.startswith("radiod.config")] == []
+
+
+def eval_list(text):
+    return [word.strip(" '[]\n") for word in text.split(",") if word.strip(" '[]\n")]
