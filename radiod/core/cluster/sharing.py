@@ -37,9 +37,9 @@ TOLD_TO_ALL: Final = (
     "wamp.subscription.",
     "radiod.presence.",
 )
-"""What begins so of the router's own topics is told on all nodes; the rest is each node's own.
+"""What begins so of the router's own topics is told on all nodes, by the one where it happens.
 
-Of registrations each node tells its own listeners what its mirror learns, also of nodes that are dead.
+The rest is each node's own; registrations, which all nodes know, each tells its own listeners of.
 """
 
 

@@ -1,0 +1,128 @@
+import pytest
+
+from radiod.core.cluster.interest import EVERYTHING, Interest
+from radiod.testing import FakeClock
+
+
+class Others:
+    """``Peers`` of which only who is alive matters."""
+
+    def __init__(self, *nodes):
+        self.nodes = list(nodes)
+
+    def live(self):
+        return list(self.nodes)
+
+
+class Listened:
+    """A bus that notes what it is to listen to."""
+
+    def __init__(self):
+        self.subjects = []
+
+    def listen(self, subject):
+        self.subjects.append(subject)
+
+    def unlisten(self, subject):
+        self.subjects.remove(subject)
+
+
+class Made:
+    def __init__(self, *nodes):
+        self.clock, self.bus, self.peers, self.asked = FakeClock(), Listened(), Others(*nodes), []
+        self.interest = Interest(
+            "r", self.bus, self.peers, self.clock, self.clock.timers, lambda barrier: self.asked.append(barrier)
+        )
+
+    def begin(self, match, topic):
+        known = []
+        promise = self.interest.begin(match, topic)
+        if promise is not None:
+            promise.then(known.append)
+        return known
+
+
+@pytest.fixture
+def made():
+    return Made(1, 2)
+
+
+def test_it_is_known_when_all_have_answered(made):
+    known = made.begin("exact", "t")
+    made.clock.advance(0)
+    (barrier,) = made.asked
+    assert (barrier.wanted, barrier.whom) == ([("exact", "t")], {1, 2})
+    made.interest.answered(barrier.id, 1, 11, 5, barrier.wanted)
+    assert known == []
+    made.interest.answered(barrier.id, 2, 12, 6, barrier.wanted)
+    assert known == [None]
+    assert (made.interest.begun("t", 11), made.interest.begun("t", 12)) == (5, 6)
+
+
+def test_the_bus_listens_from_the_first_to_the_last(made):
+    made.interest.hold("exact", "t")
+    made.interest.hold("exact", "t")
+    assert made.bus.subjects == ["r.t"]
+    assert made.interest.is_wanted("t")
+    made.interest.end("exact", "t")
+    assert made.bus.subjects == ["r.t"]
+    made.interest.end("exact", "t")
+    assert made.bus.subjects == []
+    assert not made.interest.is_wanted("t")
+
+
+def test_all_of_a_turn_is_asked_together_and_each_once(made):
+    made.begin("exact", "t")
+    made.begin("exact", "t")
+    made.begin("prefix", "t")
+    made.clock.advance(0)
+    assert [barrier.wanted for barrier in made.asked] == [[("exact", "t"), ("prefix", "t")]]
+
+
+def test_who_does_not_answer_is_asked_again(made):
+    made.begin("exact", "t")
+    made.clock.advance(2.5)
+    assert len(made.asked) == 3
+    assert len({barrier.id for barrier in made.asked}) == 1
+
+
+def test_who_dies_is_not_waited_for_and_who_joins_is(made):
+    known = made.begin("exact", "t")
+    made.clock.advance(0)
+    barrier = made.asked[0]
+    made.interest.answered(barrier.id, 1, 11, 5, barrier.wanted)
+    made.interest.joined(3)
+    assert made.asked[-1].wanted == EVERYTHING
+    made.interest.left(2)
+    assert known == []
+    made.interest.answered(barrier.id, 3, 13, 0, barrier.wanted)
+    assert known == [None]
+
+
+def test_what_a_node_that_joins_says_is_about_all_that_is_listened_to(made):
+    made.interest.hold("exact", "t")
+    made.interest.hold("prefix", "u")
+    made.interest.answered(99, 3, 13, 7, EVERYTHING)
+    assert (made.interest.begun("t", 13), made.interest.begun("u.x", 13)) == (7, 7)
+    made.interest.answered(99, 3, 13, 9, EVERYTHING)
+    assert made.interest.begun("t", 13) == 7
+
+
+def test_who_is_alone_waits_for_nobody():
+    made = Made()
+    assert made.interest.begin("exact", "t") is None
+    made.clock.advance(5)
+    assert made.asked == []
+
+
+def test_nothing_is_asked_for_ever(made):
+    made.begin("exact", "t")
+    made.clock.advance(0)
+    made.interest.left(1)
+    made.interest.left(2)
+    made.clock.advance(10)
+    assert len(made.asked) == 1
+    # Of no concern.
+    made.interest.gap(1)
+    made.interest.isolated()
+    made.interest.healed()
