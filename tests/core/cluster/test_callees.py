@@ -113,6 +113,21 @@ class TestARegistration:
         assert known(three) == {}
         assert holders(three) is None
 
+    def test_is_invoked_behind_its_answer_however_early_others_call(self):
+        early = 0
+        for seed in range(20):
+            world = CallWorld(3, seed=seed)
+            callee, caller = world["a"].join(), world["b"].join()
+            callee.send(64, 1, {}, "a.p")
+            while not world["b"].registrations:
+                world.wait(0.0001)
+            caller.call("a.p")
+            told = callee.take()
+            early += not told
+            world.wait(0.1)
+            assert [message[0] for message in told + callee.take()] == [65, 68]
+        assert early
+
     def test_of_half_a_character_is_refused(self, three):
         one = three["a"].join()
         one.peer.send_message(Register(1, RegisterOptions(), "a.\ud800"))
