@@ -20,9 +20,6 @@ __all__ = ["FakeEngine", "FakePort", "fits"]
 UNANSWERED_S = 2.0
 """How long an append that nobody answers is waited for."""
 
-LAGGING = 0.7
-"""How many of all reads, of 1, a replica answers that lags behind, if any does."""
-
 
 def fits(pattern: str, subject: str) -> bool:
     """Whether what is listened to has messages on ``subject``: NATS's rules."""
@@ -232,7 +229,8 @@ class FakeEngine:
         self.chance = chance
         self.delay = delay
         self.mishaps = mishaps
-        self.lagging = LAGGING
+        # How many of all reads, of 1, a replica answers that lags behind, if any does.
+        self.lagging = 1.0
         self.ports: dict[str, FakePort] = {}
         self.streams: dict[str, Stream] = {}
         self.cuts: set[frozenset[str]] = set()
