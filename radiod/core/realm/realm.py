@@ -76,6 +76,7 @@ from radiod.wire.messages import Message
 __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
+G = TypeVar("G", bound=Gateway)
 M = TypeVar("M", bound=Messages)
 
 
@@ -191,7 +192,7 @@ class Realm:
         )
         self.memberships = Memberships(limits.max_memberships)
         self.lookup = Lookup(self.channels, self.memberships, self.space)
-        self.writers = Writers(clock, timers, limits, self.announcer)
+        self.writers = self._make_writers()
         self.presence = Presence(self.announcer, ids, self.lookup, self.channels.__contains__)
         self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
         self.lifecycle = Lifecycle(
@@ -205,6 +206,9 @@ class Realm:
             outbox=self._outbox,
             clock=clock,
         )
+
+    def _make_writers(self) -> Writers:
+        return Writers(self._clock, self._timers, self.limits, self.announcer)
 
     def _make_acts(self) -> None:
         self.events = MetaEvents(self.announcer)
@@ -302,19 +306,7 @@ class Realm:
 
     def _make_doors(self) -> None:
         self.procedures = self._make_procedures()
-        self.gateway = Gateway(
-            publications=self.publications,
-            subscribers=self.subscribers,
-            lookup=self.lookup,
-            descriptions=self.descriptions,
-            bounds=self.bounds,
-            router_calls=self.router_calls,
-            procedures=self.procedures,
-            ids=self._ids,
-            max_nesting=self.limits.max_nesting,
-            join=self.join,
-            departures=self.departures,
-        )
+        self.gateway = self._make_gateway()
         self.management = self._make_management()
         messages = self._make_messages()
         self.inbox = Inbox(
@@ -333,6 +325,25 @@ class Realm:
             subscriptions=self.subscriptions,
             registrations=self.dealer.registrations,
             writers=self.writers,
+        )
+
+    def _make_gateway(self) -> Gateway:
+        return self._new_gateway(Gateway)
+
+    def _new_gateway(self, kind: type[G]) -> G:
+        """The way into this realm without WAMP."""
+        return kind(
+            publications=self.publications,
+            subscribers=self.subscribers,
+            lookup=self.lookup,
+            descriptions=self.descriptions,
+            bounds=self.bounds,
+            router_calls=self.router_calls,
+            procedures=self.procedures,
+            ids=self._ids,
+            max_nesting=self.limits.max_nesting,
+            join=self.join,
+            departures=self.departures,
         )
 
     # --- sessions
