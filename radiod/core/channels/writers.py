@@ -29,13 +29,14 @@ class Writers:
     def __init__(self, clock: Clock, timers: Timers, limits: Limits, announcer: Announcer) -> None:
         self._limit = limits.max_memberships
         self._announcer = announcer
-        self._demand: Demand[TopicRef, Session] = Demand(
-            clock, timers, limits.demand_hold_s, readers, self._tell
-        )
+        self._demand = self._make_demand(clock, timers, limits.demand_hold_s)
         # session -> what it has opened, in order
         self._by_session: dict[Session, dict[TopicRef, None]] = {}
         # session -> the public channels whose writers' signals it gets, and those that it watches by itself
         self._observers: dict[Session, tuple[PatternSet, list[TopicRef]]] = {}
+
+    def _make_demand(self, clock: Clock, timers: Timers, hold_s: float) -> Demand[TopicRef, Session]:
+        return Demand(clock, timers, hold_s, readers, self._tell)
 
     def __len__(self) -> int:
         """Topics that have writers."""

@@ -12,16 +12,21 @@ from radiod.core.cluster.census import (
     ClusterRpcProcedures,
     ClusterSessions,
 )
+from radiod.core.cluster.channel_procedures import ClusterChannelProcedures
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.logs import PUBLIC, Logs
+from radiod.core.cluster.places import Places
+from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.rpc import ClusterRpc
+from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
+from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
 from radiod.core.cluster.subjects import escape
-from radiod.core.cluster.subscribing import SharedGateway, SharedMessages
+from radiod.core.cluster.subscribing import SharedMessages
 from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
@@ -101,7 +106,12 @@ class ClusterRealm(Realm):
         server = ServerProcedures(self.load.describe)
         server.node = self.cluster.settings.name
         proxies = self._cluster_dealer.proxies
+        channels = ClusterChannelProcedures(
+            self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
+        )
+        channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
         families: list[Family] = [
+            channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
             ClusterRegistrationProcedures(
                 self.sessions, registrations, authority, slices, proxies, self.census
@@ -136,6 +146,7 @@ class ClusterRealm(Realm):
         gateway = self._new_gateway(SharedGateway)
         gateway.interest, gateway.public = self.relay.interest, self.space.broker
         gateway.clock, gateway.timers = self._clock, self._timers
+        gateway.elsewhere = self.readers
         return gateway
 
     # --- topics
@@ -159,6 +170,9 @@ class ClusterRealm(Realm):
             self.name, cluster, self._clock, self._timers, self._take, broker.lose, self.records
         )
         interest = self.relay.interest
+        self.places = Places(broker)
+        self.readers = Readers(self.name, cluster.nodes, self._clock, self._timers, self._own_readers)
+        broker.elsewhere = self.readers
         broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
         announcer = SharedAnnouncer(broker, self._ids, self.relay)
         self._shared_announcer = announcer
@@ -196,6 +210,19 @@ class ClusterRealm(Realm):
 
     def _make_broker(self, *, is_private: bool) -> Broker:
         return self._new_broker(Broker if is_private else SharedBroker, is_private=is_private)
+
+    def _own_readers(self, place: str) -> int:
+        """How many sessions of this node listen to a place."""
+        topic = self.places.at(place)
+        if topic is None:
+            return 0
+        broker, name = topic
+        return broker.own_readers(name) if isinstance(broker, SharedBroker) else broker.readers(name)
+
+    def _make_writers(self) -> SharedWriters:
+        return SharedWriters(
+            self._clock, self._timers, self.limits, self.announcer, self.readers, self.places
+        )
 
     def _take(self, crossing: Crossing) -> None:
         """An event of another node."""

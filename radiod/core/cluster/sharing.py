@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.delivery.broadcast import Publication
@@ -46,11 +47,12 @@ The rest is each node's own; registrations, which all nodes know, each tells its
 class SharedBroker(Broker):
     """The broker of public topics: others learn what is listened to here.
 
-    ``hold``, ``end``: of ``Interest``, for each subscription; set before anybody subscribes, as is
-    ``records``: of what is retained.
+    ``hold``, ``end``: of ``Interest``, for each subscription; set before anybody subscribes, as are
+    ``records``: of what is retained; and ``elsewhere``: who listens on other nodes.
     """
 
     realm: str
+    elsewhere: Readers
     records: RetainedRecords
     hold: Callable[[MatchPolicy, str], None]
     end: Callable[[MatchPolicy, str], None]
@@ -71,6 +73,14 @@ class SharedBroker(Broker):
         super().unsubscribe(session, subscription)
         if not subscription.listeners:
             self.end(subscription.match, subscription.topic)
+
+    def readers(self, topic: str) -> int:
+        """As ``Broker.readers``, on all nodes as far as is known."""
+        return super().readers(topic) + self.elsewhere.elsewhere(topic)
+
+    def own_readers(self, topic: str) -> int:
+        """As ``Broker.readers``, on this node."""
+        return super().readers(topic)
 
     def _new_id(self, match: MatchPolicy, topic: str) -> int:
         """The same on every node, so that who asks one of them means the same subscription as another."""

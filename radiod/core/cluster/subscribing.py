@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.cluster.interest import Interest
@@ -12,20 +12,13 @@ from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.history.positions import position
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import Broker
-from radiod.core.pubsub.topic_space import TopicSpace
-from radiod.core.realm.gateway import Gateway
-from radiod.core.rights import Principal, Verdict
+from radiod.core.rights import Verdict
 from radiod.core.sessions.session import Session
-from radiod.core.timers import Clock, Timers
 from radiod.errors import RadiodError
 from radiod.wire.codecs import Codec
 from radiod.wire.messages import Subscribe
-from radiod.wire.options import MatchPolicy
 
-__all__ = ["SharedGateway", "SharedMessages"]
-
-LISTENS_WITHIN_S: Final = 10.0
-"""Seconds for which others know of a listening of somebody who was let in, and does not listen yet."""
+__all__ = ["SharedMessages"]
 
 
 def both(one: Promise[None] | None, other: Promise[None] | None) -> Promise[None] | None:
@@ -93,35 +86,4 @@ class SharedMessages(ClusterMessages):
         else:
             # What is published from now on comes live; all before is stored, or was just told.
             known.then(fetch)
-        return agreed
-
-
-class SharedGateway(Gateway):
-    """The way in without WAMP: who may listen is told so when other nodes know of it.
-
-    ``interest``, ``public``, ``clock``, ``timers``: set before anybody comes.
-    """
-
-    interest: Interest
-    public: Broker
-    clock: Clock
-    timers: Timers
-
-    def may_listen(
-        self, principal: Principal, topic: str, key: str | None = None, match: MatchPolicy = "exact"
-    ) -> Promise[TopicSpace] | TopicSpace:
-        return chain(
-            super().may_listen(principal, topic, key, match), lambda space: self._agreed(space, match, topic)
-        )
-
-    def _agreed(self, space: TopicSpace, match: MatchPolicy, topic: str) -> Promise[TopicSpace] | TopicSpace:
-        if space.broker is not self.public:
-            return space
-        known = self.interest.begin(match, topic)
-        # By then it listens, or never does.
-        self.timers.at(self.clock.seconds() + LISTENS_WITHIN_S, lambda: self.interest.end(match, topic))
-        if known is None:
-            return space
-        agreed: Promise[TopicSpace] = Promise()
-        known.then(lambda outcome: agreed.settle(outcome if isinstance(outcome, RadiodError) else space))
         return agreed

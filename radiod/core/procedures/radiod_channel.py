@@ -153,7 +153,7 @@ class ChannelProcedures:
             with_owners=is_steward(session),
         )
 
-    def get(self, session: Session, *, name: Any) -> dict[str, Any]:
+    def get(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
         """One channel's description → ``{name, public, readers, writers, events, expires, position}``."""
         return self._descriptions.get(session, text("name", name))
 

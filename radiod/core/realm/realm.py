@@ -200,7 +200,7 @@ class Realm:
         )
         self.memberships = Memberships(limits.max_memberships)
         self.lookup = Lookup(self.channels, self.memberships, self.space)
-        self.writers = Writers(clock, timers, limits, self.announcer)
+        self.writers = self._make_writers()
         self.presence = Presence(self.announcer, ids, self.lookup, self.channels.__contains__)
         self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
         self.lifecycle = Lifecycle(
@@ -214,6 +214,9 @@ class Realm:
             outbox=self._outbox,
             clock=clock,
         )
+
+    def _make_writers(self) -> Writers:
+        return Writers(self._clock, self._timers, self.limits, self.announcer)
 
     def _make_acts(self) -> None:
         self.events = MetaEvents(self.announcer)

@@ -1,0 +1,97 @@
+"""``radiod.channel.*`` where other nodes have listeners, too: who asks how many waits until that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from radiod.core.arguments import optional, text
+from radiod.core.channels.registry import Channels
+from radiod.core.cluster.places import Places
+from radiod.core.cluster.readers import Readers
+from radiod.core.procedures.radiod_channel import Answer, ChannelProcedures, page_size
+from radiod.core.promises import Promise, chain
+from radiod.core.sessions.session import Session
+from radiod.errors import Refused
+
+__all__ = ["ClusterChannelProcedures"]
+
+
+class ClusterChannelProcedures(ChannelProcedures):
+    """As ``ChannelProcedures``; ``elsewhere``, ``places``, ``channels``: set before the first call."""
+
+    elsewhere: Readers
+    places: Places
+    channels: Channels
+
+    def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer | Promise[Answer]:
+        """As ``ChannelProcedures.list``; their readers are those of all nodes."""
+
+        def page(outcome: None) -> Answer | Promise[Answer]:
+            return ChannelProcedures.list(self, session, prefix=prefix, limit=limit, after=after)
+
+        start = optional(text, "after", after)
+        some = self.channels.page(text("prefix", prefix), page_size(limit), start)
+        waits = [self.elsewhere.look(channel.name) for channel in some]
+        last = [known for known in waits if known is not None]
+        return page(None) if not last else chain(_all(last), page)
+
+    def get(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
+        """As ``ChannelProcedures.get``; its readers are those of all nodes."""
+        first = self._descriptions.get(session, text("name", name))
+        return self._counted(self._look(session, name), lambda: self._descriptions.get(session, name), first)
+
+    def open_write(
+        self, session: Session, *, name: Any, key: Any, control_key: Any
+    ) -> Answer | Promise[Answer]:
+        """As ``ChannelProcedures.open_write``; who listens on another node counts."""
+
+        def told(answer: Answer) -> Answer | Promise[Answer]:
+            return self._counted(
+                self._look(session, name), lambda: self._as_it_is(session, name, answer), answer
+            )
+
+        return chain(
+            ChannelProcedures.open_write(self, session, name=name, key=key, control_key=control_key), told
+        )
+
+    def _as_it_is(self, session: Session, name: str, answer: Answer) -> Answer:
+        """What ``open_write`` has answered, with what is known since."""
+        topic = self._lookup.space_known_to(session, name).at(name)
+        readers = topic.broker.readers(name)
+        return {"active": answer["active"] or readers > 0, "readers": readers}
+
+    def _counted(
+        self, known: Promise[None] | None, again: Callable[[], Answer], first: Answer
+    ) -> Answer | Promise[Answer]:
+        """What is answered ``again`` when the counts have come; ``first``, if that is refused by then."""
+        if known is None:
+            return first
+
+        def answer(outcome: None) -> Answer:
+            try:
+                return again()
+            except Refused:
+                return first
+
+        return chain(known, answer)
+
+    def _look(self, session: Session, name: str) -> Promise[None] | None:
+        topic = self._lookup.space_known_to(session, name).at(name)
+        place = self.places.of(topic.broker, name)
+        return None if place is None else self.elsewhere.look(place)
+
+
+def _all(waits: list[Promise[None]]) -> Promise[None]:
+    """Kept when all of them are."""
+    done: Promise[None] = Promise()
+    left = [len(waits)]
+
+    def one(outcome: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            done.settle(None)
+
+    for wait in waits:
+        wait.then(one)
+    return done

@@ -1,0 +1,144 @@
+"""How many listen on other nodes."""
+
+import pytest
+from support.cluster.desks import HOLD_S, DeskWorld
+
+from radiod.core.cluster import readers as readers_module
+from radiod.core.cluster.readers import LOOK_S
+from radiod.core.disclosure import Visitor
+from radiod.testing import make_principal
+from radiod.wire.codecs import Payload
+
+
+@pytest.fixture
+def world():
+    return DeskWorld("a", "b", "c")
+
+
+def writer_at(world, name, topic="song"):
+    writer = world.caller(name)
+    assert writer.ask(32, {}, "radiod.channel.on_demand")[0] == 33
+    assert writer.do("radiod.channel.open_write", topic) == {"active": False, "readers": 0}
+    return writer
+
+
+def test_a_writer_learns_of_a_listener_elsewhere_and_that_it_left(world):
+    writer = writer_at(world, "a")
+    listener = world.listener("b", "song")
+    world.turn()
+    assert writer.events() == [[{"name": "song", "readers": 1, "active": True}]]
+    listener.leave()
+    world.advance(HOLD_S / 2)
+    assert writer.events() == []
+    world.advance(HOLD_S)
+    assert writer.events() == [[{"name": "song", "readers": 0, "active": False}]]
+
+
+def test_who_listens_already_counts_when_writing_begins(world):
+    world.listener("b", "song")
+    world.listener("c", "so", match="prefix")
+    assert world.caller("a").do("radiod.channel.open_write", "song") == {"active": True, "readers": 2}
+
+
+def test_listeners_by_patterns_count(world):
+    writer = writer_at(world, "a", "a.song")
+    world.listener("b", ".song", match="wildcard")
+    world.turn()
+    assert writer.events() == [[{"name": "a.song", "readers": 1, "active": True}]]
+
+
+def test_a_dead_nodes_listeners_do_not_count(world):
+    writer = writer_at(world, "a")
+    world.listener("b", "song")
+    world.turn()
+    writer.events()
+    world.kill("b")
+    world.advance(7 + HOLD_S)
+    assert writer.events() == [[{"name": "song", "readers": 0, "active": False}]]
+
+
+def test_a_node_that_comes_later_is_told_what_is_watched(world):
+    writer = writer_at(world, "a")
+    world.start("d")
+    world.advance(2)
+    world.listener("d", "song")
+    world.turn()
+    assert writer.events() == [[{"name": "song", "readers": 1, "active": True}]]
+
+
+def test_counts_are_right_again_after_a_cut(world):
+    writer = writer_at(world, "a")
+    world.cut("a", "b")
+    listeners = [world.listener("b", "song") for _ in range(3)]
+    world.advance(1)
+    world.heal()
+    world.advance(3)
+    assert writer.events() == [[{"name": "song", "readers": 3, "active": True}]]
+    world.isolate("b")
+    world.advance(20)
+    assert writer.events() == [[{"name": "song", "readers": 0, "active": False}]]
+    listeners.pop().leave()
+    world.heal()
+    world.advance(20)
+    assert writer.events() == [[{"name": "song", "readers": 2, "active": True}]]
+
+
+def test_nobody_is_told_of_what_nobody_watches(world):
+    writer = writer_at(world, "a")
+    assert list(world["b"].realm.readers.watched) == ["song"]
+    writer.leave()
+    world.advance(LOOK_S + 20)
+    assert len(world["a"].realm.readers) == 0
+    assert list(world["b"].realm.readers.watched) == []
+    assert world["b"].realm.readers._told == {}
+
+
+def test_get_and_list_count_on_all_nodes(world):
+    world.caller("a").do("radiod.channel.create", "song")
+    world.listener("b", "song")
+    world.listener("c", "song")
+    asker = world.caller("a")
+    assert asker.do("radiod.channel.get", "song")["readers"] == 2
+    (listed,) = asker.do("radiod.channel.list")["channels"]
+    assert listed["readers"] == 2
+
+
+def test_a_node_that_does_not_answer_is_not_waited_for(world):
+    world.listener("b", "song")
+    world.pause("c")
+    writer = world.caller("a")
+    request = writer.request(48, {}, "radiod.channel.open_write", ["song"])
+    world.turn()
+    assert writer.received() == []
+    world.advance(2)
+    assert writer.received() == [[50, request, {}, [{"active": True, "readers": 1}]]]
+
+
+def test_an_http_publish_watches_for_a_while(world):
+    world.listener("b", "song")
+    gateway = world["a"].realm.gateway
+
+    def publish():
+        return gateway.publish(Visitor(1, make_principal()), "song", Payload.of(1)).readers
+
+    assert publish() == 0
+    world.turn()
+    assert publish() == 1
+    world.advance(LOOK_S + 11)
+    assert len(world["a"].realm.readers) == 0
+
+
+def test_what_is_watched_because_of_a_question_is_bounded(world, monkeypatch):
+    monkeypatch.setattr(readers_module, "MAX_LOOKED", 3)
+    found = world["a"].realm.readers
+    for number in range(10):
+        found.look(f"song{number}")
+    world.turn()
+    assert len(found) == 3
+    assert sorted(world["b"].realm.readers.watched) == ["song7", "song8", "song9"]
+
+
+def test_what_is_no_letter_is_counted(world):
+    world["a"].cluster.nodes.tell(world["b"].cluster.nodes.me, "radio readers", b"nonsense")
+    world.turn()
+    assert world["b"].realm.readers.malformed == 1
