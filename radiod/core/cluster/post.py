@@ -100,7 +100,7 @@ class Post:
         answered: Callable[[bytes | RadiodError], object],
     ) -> None:
         """Ask one node, once: ``answered`` is called with its answer, or why there is none."""
-        question = self.questions.open(node, about, data, answered, is_kept=False)
+        question = self.questions.begin(node, about, data, answered, is_kept=False)
         if question is None:
             return
         if not self.put(question):
@@ -113,7 +113,7 @@ class Post:
 
     def tell_surely(self, node: int, about: str, data: bytes, taken_in: Callable[[int], None]) -> None:
         """Have a node take something in; ``taken_in`` is called when it has, or is dead."""
-        question = self.questions.open(node, about, data, lambda outcome: taken_in(node), is_kept=True)
+        question = self.questions.begin(node, about, data, lambda outcome: taken_in(node), is_kept=True)
         if question is not None:
             self.put(question)
 

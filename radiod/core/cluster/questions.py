@@ -57,7 +57,7 @@ class Questions:
         """Whether so many more may be asked."""
         return len(self._open) + count <= MAX_OPEN
 
-    def open(
+    def begin(
         self,
         node: int,
         about: str,

@@ -5,7 +5,7 @@ from radiod.errors import NETWORK_FAILURE
 
 def test_an_answer_counts_once_and_only_from_the_one_who_was_asked():
     questions, answers = Questions(), []
-    question = questions.open(1, "it", b"", answers.append, is_kept=False)
+    question = questions.begin(1, "it", b"", answers.append, is_kept=False)
     questions.settle(question.id, 2, b"of another")
     assert (answers, len(questions)) == ([], 1)
     questions.settle(question.id, 1, b"x")
@@ -16,16 +16,16 @@ def test_an_answer_counts_once_and_only_from_the_one_who_was_asked():
 def test_one_too_many_is_refused(monkeypatch):
     monkeypatch.setattr(module, "MAX_OPEN", 1)
     questions, answers = Questions(), []
-    assert questions.open(1, "it", b"", answers.append, is_kept=False)
+    assert questions.begin(1, "it", b"", answers.append, is_kept=False)
     assert not questions.has_room(1)
-    assert questions.open(1, "it", b"", answers.append, is_kept=False) is None
+    assert questions.begin(1, "it", b"", answers.append, is_kept=False) is None
     assert answers[0].uri == NETWORK_FAILURE
 
 
 def test_all_to_one_node_end_with_it():
     questions, answers = Questions(), []
     for node in (1, 2, 1):
-        questions.open(node, "it", b"", answers.append, is_kept=True)
+        questions.begin(node, "it", b"", answers.append, is_kept=True)
     assert len(questions.of(1)) == 2
     assert len(questions.unsent()) == 3
     questions.end(1, "it is gone")
