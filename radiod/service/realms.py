@@ -109,7 +109,7 @@ def restore_realms(realms: Mapping[str, Realm], store: SqliteStore) -> None:
             if of == name:
                 _restore_topic(realm, store, topic, Position(at.epoch, at.seq))
         journal = RealmJournal(store, name)
-        realm.space.histories.journal = realm.lifecycle.store = journal
+        realm.space.histories.log = realm.lifecycle.store = journal
 
 
 def _restore_topic(realm: Realm, store: SqliteStore, topic: str, at: Position) -> None:

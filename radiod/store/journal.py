@@ -1,4 +1,4 @@
-"""The store as a realm's journal (``core.history.journal``), and what the realm finds in it at start."""
+"""The store as a realm's journal (``core.history.log``), and what the realm finds in it at start."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RealmJournal:
         )
 
     def append(self, record: KeptEvent, done: Callable[[Refused | None], None]) -> None:
-        """As ``Journal.append``."""
+        """As ``Log.append``."""
         if self._store.is_full:
             raise Refused(STORE_UNAVAILABLE, "too much waits to be stored")
         payload = record.payload
@@ -53,11 +53,11 @@ class RealmJournal:
         )
 
     def trim(self, topic: str, epoch: str, first: int) -> None:
-        """As ``Journal.trim``."""
+        """As ``Log.trim``."""
         self._store.trim(self._realm, topic, epoch, first)
 
     def forget(self, topic: str) -> None:
-        """As ``Journal.forget``."""
+        """As ``Log.forget``."""
         self._store.delete_channel(self._realm, topic)
 
 

@@ -33,7 +33,7 @@ class Realm:
         for (realm, topic), at in self.store.positions().items():
             past = restored(self.store.recent(realm, topic, KEEP.size), topic)
             self.histories.restore(topic, Position(at.epoch, at.seq), past.records, past.lost)
-        self.journal = self.histories.journal = RealmJournal(self.store, "radio")
+        self.journal = self.histories.log = RealmJournal(self.store, "radio")
         self.store.start()
         self.outcomes = []
 

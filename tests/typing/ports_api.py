@@ -33,7 +33,7 @@ from radiod.core.channels import authority
 from radiod.core.channels import settings as channel_settings
 from radiod.core.cluster import peers, ports
 from radiod.core.delivery import flow, holdings, listeners, pacing
-from radiod.core.history import events, journal, room, topic_history
+from radiod.core.history import events, log, room, topic_history
 from radiod.core.procedures import (
     family,
     radiod_channel,
@@ -184,7 +184,7 @@ def messages_are_not_bytes(way: outbox.SessionOutbox, session: sessions.Session)
 # --- what is kept
 
 
-def journals(real: store.RealmJournal) -> tuple[journal.Journal, channel_settings.ChannelStore]:
+def logs(real: store.RealmJournal) -> tuple[log.Log, channel_settings.ChannelStore]:
     return real, real
 
 
@@ -192,9 +192,7 @@ def ranked(history: topic_history.History) -> room.Ranked:
     return history
 
 
-def what_is_kept(
-    into: journal.Journal, event: events.KeptEvent, done: Callable[[Refused | None], None]
-) -> None:
+def what_is_kept(into: log.Log, event: events.KeptEvent, done: Callable[[Refused | None], None]) -> None:
     into.append(event, done)
     into.append(event)  # type: ignore[call-arg]
     into.append(event, lambda: None)  # type: ignore[arg-type, misc]

@@ -17,7 +17,7 @@ class HistoryBounds(Struct, frozen=True, kw_only=True):
 
     Payloads count, and black- and whitelists.
 
-    ``is_durable``: in the journal too; nobody gets an event, and its publisher no answer, before it is there.
+    ``is_durable``: in the log too; nobody gets an event, and its publisher no answer, before it is there.
     """
 
     size: int

@@ -16,7 +16,7 @@ class KeptEvent:
 
     ``time``: seconds since 1970 in whole milliseconds, as it is told; ``since``: when that was, in monotonic
     seconds, for its age: the clock may have been set since; ``order`` counts the realm's records;
-    ``publisher``: the session's id, 0 when it means nothing any more; ``role``: its role, where the journal
+    ``publisher``: the session's id, 0 when it means nothing any more; ``role``: its role, where the log
     is to know; ``size``: what it counts for, in bytes.
     """
 

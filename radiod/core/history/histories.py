@@ -1,6 +1,6 @@
 """Event history: how topics count their events, and the last events of those configured to keep them.
 
-A topic that is *tracked* counts its events from 1, and each event tells its place (``positions``). What is
+A topic that is *tracked* counts its events, and each event tells its place (``positions``). What is
 kept is bounded for each topic by number, age and bytes; the oldest go first. Who asks to go on behind a
 position gets everything that came after it, or is told that this is not to be had any more.
 
@@ -20,7 +20,7 @@ from radiod.core.budgets.bounds import Bounds
 from radiod.core.history.blocks import Undecoded
 from radiod.core.history.bounds import NOTHING, RECORD_BYTES, HistoryBounds
 from radiod.core.history.events import KeptEvent
-from radiod.core.history.journal import Journal
+from radiod.core.history.log import Log
 from radiod.core.history.positions import Position
 from radiod.core.history.room import Room
 from radiod.core.history.topic_history import History
@@ -61,7 +61,7 @@ class Histories:
         self._max_topics = max_topics
         self._bounds = Bounds() if bounds is None else bounds
         # Set when there is a store.
-        self.journal: Journal | None = None
+        self.log: Log | None = None
         self._orders = count(1)
         self._patterns: dict[str, HistoryBounds] = {}
         # topic -> the pattern that has it kept, for topics asked about lately
@@ -108,6 +108,7 @@ class Histories:
             resized = [self._histories[pattern]]
         for history in resized:
             history.keep = keep
+            history.is_logged = keep.is_durable
             history.expire(self._clock.seconds())
 
     def find(self, topic: str) -> History | None:
@@ -142,10 +143,10 @@ class Histories:
                 history.pool = None
             history.is_dropped = True
             history.clear()
-            # Of one that was merely asked about the journal knows nothing.
+            # Of one that was merely asked about the log knows nothing.
             is_known = not history.pattern or _is_begun(history)
-            if history.keep.is_durable and is_known and self.journal is not None:
-                self.journal.forget(topic)
+            if history.is_logged and is_known and self.log is not None:
+                self.log.forget(topic)
 
     def is_kept(self, topic: str) -> bool:
         """Whether a pattern has the topic kept, and it had events."""
@@ -191,14 +192,14 @@ class Histories:
     # --- durable ones
 
     def reserve(self, history: History, record: KeptEvent, role: str) -> None:
-        """Keep room for an event of a durable topic that goes to the journal now; ``settle`` must follow.
+        """Keep room for an event of a topic that goes to the log now; ``settle`` must follow.
 
         ``role``: of the publisher, for whom a topic without events is a new one.
         Raises: Refused: ``quota``: there are too many topics, or too many bytes, of durable histories that
             patterns have kept.
         """
         room = history.room
-        if room is not None:
+        if room is self._durable_room:
             if history.pool is self._silent:
                 self._list(history, self._admit(history, role))
             self._make_room(history, record, room)
@@ -206,10 +207,11 @@ class Histories:
         history.on_way += 1
 
     def settle(self, history: History, record: KeptEvent) -> None:
-        """The event came to the journal, or did not: the room kept for it is free again."""
+        """The event came to the log, or did not: the room kept for it is free again."""
         history.on_way -= 1
-        if history.room is not None:
-            history.room.reserved -= record.size + RECORD_BYTES
+        room = history.room
+        if room is self._durable_room:
+            room.reserved -= record.size + RECORD_BYTES
 
     def _admit(self, history: History, role: str) -> dict[str, History]:
         """The pool of a new durable topic, which has room for it. Raises: Refused: ``quota``."""
@@ -272,9 +274,9 @@ class Histories:
         )
 
     def restore(self, topic: str, at: Position, records: list[KeptEvent], lost: Collection[int] = ()) -> None:
-        """Go on with a durable topic where the journal says that it had come; others begin anew.
+        """Go on with a durable topic where the log says that it had come; others begin anew.
 
-        ``records``: what the journal holds, oldest first; ``lost``: the numbers of events that it held, and
+        ``records``: what the log holds, oldest first; ``lost``: the numbers of events that it held, and
             that cannot be read any more. Other numbers between are of no event.
         """
         history = self.find(topic)
@@ -290,7 +292,7 @@ class Histories:
     # --- those of another process
 
     def __iter__(self) -> Iterator[History]:
-        """All that no journal has whole; of those that make room the first to go comes first."""
+        """All that no log has whole; of those that make room the first to go comes first."""
         for history in self._histories.values():
             if history.pool is None:
                 yield history
@@ -305,7 +307,7 @@ class Histories:
         """Go on with a topic where another process stopped, as far as it is still kept, or counted.
 
         Called for each topic in the order of ``__iter__``. A durable one has only its epoch from there, and
-        where the journal knows none.
+        where the log knows none.
 
         Args:
             unheld: as ``History`` has it; past: its last events, oldest first.
@@ -341,8 +343,8 @@ class Histories:
     def add(self, history: History, record: KeptEvent) -> None:
         """Count an event, and keep it as far as its topic does."""
         history.add(record)
-        if history.keep.is_durable and self.journal is not None:
-            self.journal.trim(history.topic, history.epoch, history.unheld + 1)
+        if history.is_logged and self.log is not None:
+            self.log.trim(history.topic, history.epoch, history.unheld + 1)
         pool = history.pool
         if pool is not None:
             self._list(history, self._matched if pool is self._silent else pool)

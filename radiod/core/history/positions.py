@@ -1,6 +1,7 @@
 """Positions: how far a listener has come on a channel, as one text that is valid on every transport.
 
-``epoch:seq``: seq counts the channel's events from 1, and the epoch changes when that count starts anew.
+``epoch:seq``: seq grows with each event of the channel, on a server that is alone by one, from 1. The epoch
+changes when that count starts anew.
 """
 
 from __future__ import annotations

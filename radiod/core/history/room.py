@@ -46,7 +46,7 @@ class Room:
         self._is_durable = is_durable
         self.max_bytes = max_bytes
         self.bytes = 0
-        # For events on their way to the journal.
+        # For events on their way to the log.
         self.reserved = 0
         self._heap: list[tuple[int, Ranked]] = []
         # Histories that hold something.

@@ -23,7 +23,7 @@ class History:
 
     Records have an index that never changes: the first one ever had 0, ``first`` is that of the oldest one
     held, ``end`` that of the next one to come. ``seq`` is that of the last event, kept or not; ``assigned``
-    may be ahead of it where events are on their way to the journal. Numbers of those that fail there are
+    may be ahead of it where events are on their way to the log. Numbers of those that fail there are
     never used again. Records that another process kept are bytes until somebody asks for them.
     """
 
@@ -36,6 +36,7 @@ class History:
         "epoch",
         "first",
         "is_dropped",
+        "is_logged",
         "is_ranked",
         "keep",
         "on_way",
@@ -52,6 +53,8 @@ class History:
         self.topic = topic
         self.keep = keep
         self.epoch = epoch
+        # Whether its events happen when the log says so.
+        self.is_logged = keep.is_durable
         # The pattern of the configuration that has it kept; and the room it shares with others so kept.
         self.pattern = ""
         self.room: Room | None = None
@@ -59,7 +62,7 @@ class History:
         self.is_ranked = False
         # Where it waits to make room for others; None: it does not.
         self.pool: dict[str, History] | None = None
-        # Events that are on their way to the journal.
+        # Events that are on their way to the log.
         self.on_way = 0
         self.seq = 0
         self.assigned = 0

@@ -1,7 +1,7 @@
 """What happens to a publication that is allowed: it is counted, written if so promised, delivered, kept.
 
-The order is always the same: the number, the journal (durable channels only), the listeners, the history.
-What can be refused is refused before the journal; what is in the journal happens.
+The order is always the same: the number, the log (where the topic is logged), the listeners, the history.
+What can be refused is refused before the log. What is logged happens when the log says so, and only then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from radiod.errors import CHANNEL_CLOSED, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Publishing"]
+__all__ = ["Event", "Publishing"]
 
 P = TypeVar("P")
 
@@ -47,7 +47,7 @@ class Publishing:
         is_end_mark: bool = False,
         trace: EventTrace | None = None,
     ) -> Publication | Promise[Publication]:
-        """Publish; on a durable channel that takes until the event is on disk.
+        """Publish; on a logged topic that takes until the log has the event.
 
         ``traffic``: where else it is counted; ``is_end_mark``: it marks the end of something, and passes
         rates and full buffers; ``trace``: of who follows it.
@@ -67,36 +67,36 @@ class Publishing:
                 trace.fan_out()
             return self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
         record = histories.number(history, id, publisher.id, payload, options, details)
-        event = _Event(history, record, traffic, publisher, payload, is_end_mark, trace)
-        journal = histories.journal
-        if journal is None or not history.keep.is_durable:
-            return self._happen(event)
+        event = Event(history, record, traffic, publisher, payload, is_end_mark, trace)
+        log = histories.log
+        if log is None or not history.is_logged:
+            return self.happen(event)
         answer: Promise[Publication] = Promise()
         record.role = publisher.principal.authrole
         histories.reserve(history, record, record.role)
         try:
-            journal.append(record, lambda error: self._written(event, error, answer))
+            log.append(record, lambda error: self._logged(event, error, answer))
         except Refused:
             histories.settle(history, record)
             raise
         history.assigned = record.seq
         return answer
 
-    def _written(self, event: _Event, error: Refused | None, answer: Promise[Publication]) -> None:
-        """Have the event happen now that it is on disk."""
+    def _logged(self, event: Event, error: Refused | None, answer: Promise[Publication]) -> None:
+        """Have the event happen now that the log has it."""
         self._histories.settle(event.history, event.record)
         if error is not None:
             answer.settle(error)
         elif event.history.is_dropped:
             answer.settle(Refused(CHANNEL_CLOSED, f"channel {event.history.topic} is closed"))
         else:
-            happened = self._happen(event)
+            happened = self.happen(event)
             if isinstance(happened, Promise):
                 happened.then(answer.settle)
             else:
                 answer.settle(happened)
 
-    def _happen(self, event: _Event) -> Publication | Promise[Publication]:
+    def happen(self, event: Event) -> Publication | Promise[Publication]:
         """Deliver a counted event, and keep it."""
         history, record = event.history, event.record
         if event.trace is not None:
@@ -130,8 +130,8 @@ def _placed(published: P, record: KeptEvent) -> P:
     return published
 
 
-class _Event:
-    """A counted event on its way."""
+class Event:
+    """A counted event on its way. ``publisher``: None where it is not of this server."""
 
     __slots__ = ("history", "is_end_mark", "payload", "publisher", "record", "trace", "traffic")
 
@@ -140,7 +140,7 @@ class _Event:
         history: History,
         record: KeptEvent,
         traffic: Traffic | None,
-        publisher: Actor,
+        publisher: Actor | None,
         payload: Payload,
         is_end_mark: bool,
         trace: EventTrace | None,

@@ -385,7 +385,7 @@ class TestCounting:
 
 
 class Journal:
-    """A ``Journal`` that writes down what it is told."""
+    """A ``Log`` that writes down what it is told."""
 
     def __init__(self):
         self.told = []
@@ -405,7 +405,7 @@ class TestDurable:
         return world.histories.find("a")
 
     def test_the_journal_is_told_what_goes(self, world, history):
-        journal = world.histories.journal = Journal()
+        journal = world.histories.log = Journal()
         for _ in range(3):
             world.record("a")
             world.record("b")
@@ -498,7 +498,7 @@ class Pools(World):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.histories.journal = Journal()
+        self.histories.log = Journal()
         for pattern in ("p.*", "q.*"):
             self.histories.keep(pattern, HistoryBounds(size=2, seconds=100, bytes=1000, is_durable=True))
 
@@ -521,7 +521,7 @@ class Pools(World):
         self.begin(*args, **kwargs)()
 
     def forgotten(self):
-        return [told[1] for told in self.histories.journal.told if told[0] == "forget"]
+        return [told[1] for told in self.histories.log.told if told[0] == "forget"]
 
     def assert_full(self, limit, *args, **kwargs):
         with pytest.raises(Exceeded) as refusal:

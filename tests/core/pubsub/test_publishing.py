@@ -29,7 +29,7 @@ ACKNOWLEDGE = {"acknowledge": True}
 
 
 class Journal:
-    """A ``Journal``, and ``ChannelStore``, whose disk is as slow as the test wants it."""
+    """A ``Log``, and ``ChannelStore``, whose disk is as slow as the test wants it."""
 
     def __init__(self):
         self.waiting = []
@@ -66,7 +66,7 @@ class Radio(World):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.journal = self.realm.space.histories.journal = self.realm.lifecycle.store = Journal()
+        self.journal = self.realm.space.histories.log = self.realm.lifecycle.store = Journal()
         self.realm.space.histories.keep("a", DURABLE)
         self.alice, self.bob = self.join("alice"), self.join("bob")
         self.bob.request(SUBSCRIBE, {}, "a")
@@ -167,7 +167,7 @@ class TestDurable:
         assert [message[:2] for message in radio.alice.received()] == [[PUBLISHED, 2]]
 
     def test_without_a_journal_nothing_is_durable(self, radio):
-        radio.realm.space.histories.journal = None
+        radio.realm.space.histories.log = None
         assert radio.alice.answer(PUBLISH, ACKNOWLEDGE, "a")[0] == PUBLISHED
 
     def test_publishing_without_a_session_comes_to_its_answer_later(self, radio):
@@ -185,7 +185,7 @@ class TestDurable:
         carol.request(SUBSCRIBE, {"_radiod_buffer": {"policy": "wait", "size": 1}}, "a")
         radio.outbox.block(carol.session)
         if not is_durable:
-            radio.realm.space.histories.journal = None
+            radio.realm.space.histories.log = None
         key = Session(99, make_principal("key"), None)
         options = PublishOptions(acknowledge=True)
         outcomes = []
@@ -205,7 +205,7 @@ class TestDurable:
         carol = radio.join("carol")
         carol.request(SUBSCRIBE, {"_radiod_buffer": {"policy": "wait", "size": 1}}, "a")
         radio.outbox.block(carol.session)
-        radio.realm.space.histories.journal = None
+        radio.realm.space.histories.log = None
         key = Session(99, make_principal("key"), None)
         options = PublishOptions(acknowledge=True)
         radio.realm.gateway.publish(key, "a", Payload.of(1), options)
@@ -347,7 +347,7 @@ class TestDurableChannels:
 
     def test_need_a_store_and_are_public(self, radio):
         private = radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True, "public": False})
-        radio.realm.space.histories.journal = radio.realm.lifecycle.store = None
+        radio.realm.space.histories.log = radio.realm.lifecycle.store = None
         assert private[4] == FEATURE_NOT_SUPPORTED
         assert radio.alice.answer(48, {}, CREATE, ["c"], {"durable": True})[4] == FEATURE_NOT_SUPPORTED
         assert "c" not in radio.realm.channels

@@ -173,7 +173,7 @@ class TestPublishing:
     def test_what_the_store_does_not_take_gives_its_token_back(self, world):
         settled, asked = [], []
         realm, holder = world.realm, holder_of(world, publish_rate=1, publish_burst=1)
-        realm.space.histories.journal = Journal(asked)
+        realm.space.histories.log = Journal(asked)
         realm.space.histories.keep("a", HistoryBounds(size=10, seconds=100, bytes=1000, is_durable=True))
         realm.gateway.publish(visitor(world, holder), "a", SAMPLE).then(settled.append)
         assert (left(holder), settled) == (0, [])
