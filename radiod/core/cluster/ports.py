@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 __all__ = [
+    "MOST_AT_ONCE",
     "Appended",
     "Bus",
     "BusUser",
@@ -23,6 +24,9 @@ __all__ = [
     "StreamUser",
     "Streams",
 ]
+
+MOST_AT_ONCE: Final = 1024
+"""Subjects that may be asked about at once."""
 
 
 class Bus(Protocol):
@@ -166,11 +170,22 @@ class Streams(Protocol):
         after: int,
         limit: int,
         done: Callable[[list[Stored] | Failure], None],
+        *,
+        by_leader: bool = False,
     ) -> None:
         """Records above number ``after`` on subjects as they are listened to, in order.
 
         At most ``limit``; and perhaps fewer than there are: some replicas lag behind, by minutes at worst.
-        Whoever needs all asks ``last`` how far to read.
+        Whoever needs all asks ``last`` how far to read, or, ``by_leader``, has the leader itself read, which
+        lacks nothing and takes longer.
+        """
+
+    def last_many(
+        self, stream: str, subjects: list[str], done: Callable[[list[Stored] | Failure], None]
+    ) -> None:
+        """The last record on each of at most ``MOST_AT_ONCE`` subjects, where there is one, in no order.
+
+        As some replica has them, which may lag behind.
         """
 
     def purge(self, stream: str, subject: str, done: Callable[[Failure | None], None]) -> None:

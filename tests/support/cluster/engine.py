@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from radiod.core.cluster.ports import Appended, Failure, Stored, StreamSettings
+from radiod.core.cluster.ports import MOST_AT_ONCE, Appended, Failure, Stored, StreamSettings
 from radiod.testing import FakeClock
 
 __all__ = ["FakeEngine", "FakePort", "fits"]
+
+UNANSWERED_S = 2.0
+"""How long an append that nobody answers is waited for."""
+
+LAGGING = 0.7
+"""How many of all reads, of 1, a replica answers that lags behind, if any does."""
 
 
 def fits(pattern: str, subject: str) -> bool:
@@ -42,6 +48,25 @@ class Stream:
     leaderless_until: float = 0.0
     # How many of the latest records a lagging replica does not have.
     lag: int = 0
+    # What was sent to it while its sender was cut off from most: it arrives at the heal, if that is soon.
+    stalled: list[Any] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Asked:
+    """One append on its way: whoever asked is answered once."""
+
+    port: FakePort
+    stream: str
+    record: tuple[Any, ...]
+    done: Any
+    is_answered: bool = False
+
+    def answer(self, outcome: Any) -> None:
+        if not self.is_answered and not self.port.is_dead:
+            self.is_answered = True
+            # Who has lost its connection meanwhile does not get the answer.
+            self.done(outcome if self.port.is_up or outcome is Failure.REFUSED else Failure.UNKNOWN)
 
 
 class FakePort:
@@ -58,6 +83,8 @@ class FakePort:
         # As far as it has travelled: the name of another node -> what that one listens to.
         self.seen: dict[str, dict[str, int]] = {}
         self.sent = 0
+        # When the last request to a stream arrives there: none overtakes another.
+        self.asked_until = 0.0
 
     # --- Bus
 
@@ -112,28 +139,20 @@ class FakePort:
         ttl_s: float = 0.0,
     ) -> None:
         engine = self.engine
+        asked = Asked(self, stream, (subject, data, id, expected, ttl_s), done)
 
         def act() -> None:
             held = engine.streams.get(stream)
             if not self.is_up or held is None or engine.clock.seconds() < held.leaderless_until:
-                done(Failure.REFUSED)
-                return
-            if not engine.has_quorum(self):
-                # Nobody on this side answers.
-                engine.after(2.0, lambda: self._tell(done, Failure.UNKNOWN))
-                return
-            outcome = engine.store(held, subject, data, id, expected, ttl_s)
-            if engine.is_unlucky():
-                # Stored, and the answer is lost.
-                engine.after(2.0, lambda: self._tell(done, Failure.UNKNOWN))
+                asked.answer(Failure.REFUSED)
+            elif engine.has_quorum(self):
+                engine.take(held, asked)
             else:
-                engine.later(self, lambda: done(outcome))
+                # Nobody on this side answers; it waits in the buffers of the route that is cut.
+                held.stalled.append(asked)
+                engine.after(UNANSWERED_S, lambda: asked.answer(Failure.UNKNOWN))
 
-        engine.later(self, act)
-
-    def _tell(self, done: Any, outcome: Any) -> None:
-        if not self.is_dead:
-            done(outcome)
+        engine.in_order(self, act)
 
     def follow(self, subject: str) -> None:
         self.followed[subject] = self.followed.get(subject, 0) + 1
@@ -154,15 +173,34 @@ class FakePort:
 
         self.engine.later(self, act)
 
-    def read(self, stream: str, subject: str, after: int, limit: int, done: Any) -> None:
+    def read(
+        self, stream: str, subject: str, after: int, limit: int, done: Any, *, by_leader: bool = False
+    ) -> None:
         def act() -> None:
             held = self.engine.streams.get(stream)
-            if held is None or not self.is_up:
+            if held is None or not self._can_read(held, by_leader):
                 done(Failure.REFUSED)
                 return
-            known = held.records[: max(0, len(held.records) - held.lag)]
+            known = held.records if by_leader else self.engine.replica(held)
             found = [one for one in known if one.seq > after and fits(subject, one.subject)]
             done([one._replace(previous=0) for one in found[:limit]])
+
+        self.engine.later(self, act)
+
+    def _can_read(self, stream: Stream, by_leader: bool) -> bool:
+        return self.engine.has_leader(self, stream) if by_leader else self.engine.has_quorum(self)
+
+    def last_many(self, stream: str, subjects: list[str], done: Any) -> None:
+        assert len(subjects) <= MOST_AT_ONCE
+
+        def act() -> None:
+            held = self.engine.streams.get(stream)
+            if held is None or not self._can_read(held, False):
+                done(Failure.REFUSED)
+                return
+            found = {one.subject: one for one in self.engine.replica(held)}
+            told = [one for one in found.values() if any(fits(given, one.subject) for given in subjects)]
+            done([one._replace(previous=0) for one in told])
 
         self.engine.later(self, act)
 
@@ -241,8 +279,18 @@ class FakeEngine:
         self.cuts.add(frozenset((one, other)))
 
     def heal(self) -> None:
-        """All cuts are mended; interest is told anew."""
+        """All cuts are mended; interest is told anew.
+
+        What was sent to a stream across a cut arrives now, in order; unless all of it is given up already:
+        then it may have gone with the route.
+        """
         cuts, self.cuts = self.cuts, set()
+        for stream in self.streams.values():
+            stalled, stream.stalled = stream.stalled, []
+            if any(not asked.is_answered for asked in stalled) or self.chance.random() < 0.5:
+                for asked in stalled:
+                    if asked.port.is_up:
+                        self.take(stream, asked)
         for pair in cuts:
             names = [name for name in pair if name in self.ports and self.ports[name].is_up]
             if len(names) == 2:
@@ -274,6 +322,11 @@ class FakeEngine:
     def later(self, port: FakePort, what: Any) -> None:
         """Do it for a node, as soon as the network has carried it, unless the node is dead by then."""
         when = self.clock.seconds() + self._delay()
+        self.clock.timers.at(when, lambda: None if port.is_dead else what())
+
+    def in_order(self, port: FakePort, what: Any) -> None:
+        """The same, behind all that a node has asked for so before."""
+        when = port.asked_until = max(port.asked_until, self.clock.seconds() + self._delay())
         self.clock.timers.at(when, lambda: None if port.is_dead else what())
 
     def after(self, seconds: float, what: Any) -> None:
@@ -323,6 +376,19 @@ class FakeEngine:
         return self.chance.random() < self.mishaps
 
     # --- streams
+
+    def replica(self, stream: Stream) -> list[Stored]:
+        """What some replica has of a stream: one of three may lag behind."""
+        lag = stream.lag if self.chance.random() < LAGGING else 0
+        return stream.records[: max(0, len(stream.records) - lag)]
+
+    def take(self, stream: Stream, asked: Asked) -> None:
+        """The leader has an append; its answer may be lost, on a mishap."""
+        outcome = self.store(stream, *asked.record)
+        if self.is_unlucky():
+            self.after(UNANSWERED_S, lambda: asked.answer(Failure.UNKNOWN))
+        else:
+            self.later(asked.port, lambda: asked.answer(outcome))
 
     def store(
         self, stream: Stream, subject: str, data: bytes, id: str, expected: int | None, ttl_s: float
