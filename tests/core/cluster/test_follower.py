@@ -1,0 +1,277 @@
+"""Following a subject: every record once and in order, whatever the engine loses, repeats and delays."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.cluster.engine import FakeEngine
+
+from radiod.core.cluster.follower import AUDIT_S, MOST_WAITING, SOON_S, Follower
+from radiod.core.cluster.ports import Stored, StreamSettings
+from radiod.testing import FakeClock
+
+MOST = 10_000
+TOPICS = ["s.a", "s.b"]
+
+
+class Taken:
+    """What was handed over of one subject."""
+
+    def __init__(self):
+        self.past, self.live, self.first, self.gone = [], [], None, []
+
+    def begun(self, first):
+        assert self.first is None
+        self.first = first
+
+    def took(self, record, is_past):
+        assert is_past == (self.first is None)
+        (self.past if is_past else self.live).append(record.seq)
+
+    def broken(self, seq):
+        self.gone.append(seq)
+
+
+class Node:
+    """A node that follows, and asks anew for all ends when its connection is back."""
+
+    def __init__(self, engine, name):
+        self.told = []
+        self.port = engine.attach(name, self)
+        self.follower = Follower(self.port, engine.clock, engine.clock.timers)
+        self.taken = {}
+        self.followed = {}
+
+    def up(self):
+        self.follower.audit()
+
+    def down(self):
+        pass
+
+    def stored(self, record):
+        self.told.append(record)
+        self.follower.stored(record)
+
+    def follow(self, subject, most=MOST, first=None):
+        taken = self.taken[subject] = Taken()
+        self.followed[subject] = self.follower.follow("s", subject, taken, most, first)
+        return taken
+
+
+class World:
+    """Some nodes that follow one stream, and one that appends."""
+
+    def __init__(self, *names, seed=0, most=MOST, **options):
+        self.clock = FakeClock()
+        self.engine = FakeEngine(self.clock, Random(seed), **options)
+        self.nodes = {name: Node(self.engine, name) for name in (*names, "writer")}
+        self.clock.advance(1)
+        self.nodes["writer"].port.ensure(StreamSettings("s", ("s.>",), most), lambda failure: None)
+        self.clock.advance(1)
+
+    def append(self, count=1, subject="s.a"):
+        for _ in range(count):
+            self.nodes["writer"].port.append("s", subject, b"x" * 100, lambda outcome: None)
+
+    @property
+    def stream(self):
+        return self.engine.streams["s"]
+
+    def seqs(self, subject="s.a"):
+        return [record.seq for record in self.stream.records if record.subject == subject]
+
+
+@pytest.fixture
+def world():
+    return World("n1", "n2")
+
+
+def test_what_was_there_comes_first_and_then_what_happens(world):
+    world.append(700)
+    world.append(3, "s.b")
+    world.clock.advance(1)
+    taken = world.nodes["n1"].follow("s.a")
+    world.append(5)
+    world.clock.advance(1)
+    assert taken.past + taken.live == world.seqs()
+    assert taken.first == taken.past[-1] >= 700
+    assert taken.gone == []
+
+
+def test_of_a_subject_without_records_the_first_is_number_0(world):
+    taken = world.nodes["n1"].follow("s.a")
+    world.clock.advance(1)
+    assert taken.first == 0
+    world.append(2)
+    world.clock.advance(1)
+    assert taken.live == world.seqs()
+
+
+def test_who_learns_of_a_subject_by_a_record_has_all_before_it_as_the_past(world):
+    world.append(10)
+    world.clock.advance(1)
+    world.nodes["n1"].port.follow("s.*")
+    world.append(2)
+    world.clock.advance(1)
+    node = world.nodes["n1"]
+    taken = node.follow("s.a", first=node.told[0])
+    world.clock.advance(SOON_S + 1)
+    assert (taken.past, taken.live) == (list(range(1, 11)), [11, 12])
+
+
+def test_a_gap_is_read_as_soon_as_the_next_record_shows_it(world):
+    taken = world.nodes["n1"].follow("s.a")
+    world.clock.advance(1)
+    world.engine.disconnect("n1")
+    world.append(300)
+    world.clock.advance(0.1)
+    node = world.nodes["n1"]
+    node.up = lambda: None
+    world.engine.connect("n1")
+    assert taken.live == []
+    world.append()
+    world.clock.advance(0.1)
+    assert taken.live == world.seqs()
+    assert node.follower.repairs == 1
+
+
+def test_a_tail_that_was_lost_is_found_by_the_audit(world):
+    taken = world.nodes["n1"].follow("s.a")
+    world.clock.advance(AUDIT_S + 0.1)
+    world.engine.cut("n1", "n2")
+    world.engine.cut("n1", "writer")
+    world.append(3)
+    world.clock.advance(0.1)
+    world.engine.heal()
+    world.clock.advance(0.1)
+    assert taken.live == []
+    world.clock.advance(AUDIT_S)
+    assert taken.live == world.seqs()
+
+
+def test_the_leader_reads_where_replicas_lack_what_is_there(world):
+    world.append(20)
+    world.clock.advance(1)
+    world.stream.lag = 15
+    world.engine.replica = lambda stream: stream.records[:-15]
+    taken = world.nodes["n1"].follow("s.a")
+    world.clock.advance(2)
+    assert taken.past == world.seqs()
+
+
+def test_what_is_told_twice_and_late_is_dropped(world):
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    world.clock.advance(1)
+    world.append(5)
+    world.clock.advance(1)
+    node.stored(node.told[1])
+    assert taken.live == world.seqs()
+    assert node.follower.repeats == 1
+
+
+def test_more_than_may_wait_is_read_from_the_stream(world):
+    node = world.nodes["n1"]
+    world.append(3)
+    world.clock.advance(1)
+    taken = node.follow("s.a")
+    for _ in range(3):
+        world.append(MOST_WAITING)
+        world.clock.advance(0.0005)
+    assert len(node.followed["s.a"].waiting) <= MOST_WAITING
+    world.clock.advance(5)
+    assert taken.past + taken.live == world.seqs()
+
+
+def test_what_is_gone_before_it_was_read_is_told():
+    world = World("n1", most=10)
+    node = world.nodes["n1"]
+    taken = node.follow("s.a", most=10)
+    world.append(5)
+    world.clock.advance(3)
+    world.engine.disconnect("n1")
+    world.append(30)
+    world.clock.advance(1)
+    world.engine.connect("n1")
+    world.clock.advance(3)
+    assert taken.live == [1, 2, 3, 4, 5, *range(26, 36)]
+    assert taken.gone == [35]
+
+
+def test_a_target_that_nobody_has_any_more_is_passed(world):
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    world.clock.advance(1)
+    node.follower.expect(node.followed["s.a"], 7)
+    world.clock.advance(3)
+    assert taken.gone == [7]
+    assert node.follower.stored(Stored("s.a", 8, 7, b""))
+    assert taken.live == [8]
+
+
+def test_who_does_not_follow_any_more_is_handed_nothing(world):
+    node = world.nodes["n1"]
+    world.append(600)
+    world.clock.advance(1)
+    taken = node.follow("s.a")
+    world.clock.advance(0.0015)
+    node.follower.unfollow(node.followed["s.a"])
+    world.append()
+    world.clock.advance(3)
+    assert taken.live == []
+    assert len(node.follower) == 0
+    again = node.follow("s.a")
+    world.clock.advance(1)
+    assert again.past == world.seqs()
+
+
+DEEDS = st.one_of(
+    st.tuples(st.just("append"), st.sampled_from(TOPICS), st.sampled_from([1, 3, 300])),
+    st.tuples(st.just("follow"), st.sampled_from(["n1", "n2"]), st.sampled_from(TOPICS)),
+    st.tuples(st.just("elect"), st.just(""), st.integers(2, 9)),
+    st.tuples(st.just("cut"), st.sampled_from(["n1", "n2"]), st.just("")),
+    st.tuples(st.just("heal"), st.just(""), st.just("")),
+    st.tuples(st.just("lag"), st.just(""), st.sampled_from([0, 1, 50, 1000])),
+    st.tuples(st.just("drop"), st.sampled_from(["n1", "n2"]), st.just("")),
+    st.tuples(st.just("wait"), st.just(""), st.sampled_from([1, 10, 100, 3000])),
+)
+
+
+def do(world, what, name, given):
+    engine = world.engine
+    if what == "append":
+        world.append(given, name)
+    elif what == "follow":
+        if given not in world.nodes[name].taken:
+            world.nodes[name].follow(given)
+    elif what == "elect":
+        engine.elect(given)
+    elif what == "cut":
+        for other in set(world.nodes) - {name}:
+            engine.cut(name, other)
+    elif what == "heal":
+        engine.heal()
+    elif what == "lag":
+        world.stream.lag = given
+    elif what == "drop":
+        engine.disconnect(name)
+        world.clock.advance(0.1)
+        engine.connect(name)
+    else:
+        world.clock.advance(given / 1000)
+
+
+@given(seed=st.integers(0, 1000), mishaps=st.sampled_from([0.0, 0.1]), deeds=st.lists(DEEDS, max_size=15))
+def test_every_record_comes_once_and_in_order(seed, mishaps, deeds):
+    world = World("n1", "n2", "n3", seed=seed, mishaps=mishaps)
+    for deed in deeds:
+        do(world, *deed)
+    world.engine.heal()
+    world.clock.advance(30)
+    for node in world.nodes.values():
+        for subject, taken in node.taken.items():
+            assert taken.past + taken.live == world.seqs(subject)
+            assert taken.first == (taken.past[-1] if taken.past else 0)
+            assert taken.gone == []
+            assert node.followed[subject].waiting == []
