@@ -171,6 +171,26 @@ def test_what_is_told_twice_and_late_is_dropped(world):
     assert node.follower.repeats == 1
 
 
+def test_a_gap_among_what_waits_is_read_too(world):
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    world.clock.advance(1)
+    world.engine.disconnect("n1")
+    world.append(10)
+    world.clock.advance(0.1)
+    node.up = lambda: None
+    world.engine.connect("n1")
+    records = world.stream.records
+    world.engine.replica = lambda stream: stream.records[:3]
+    node.stored(records[3])
+    node.stored(records[8])
+    world.clock.advance(0.01)
+    assert taken.live == [1, 2, 3, 4]
+    del world.engine.replica
+    world.clock.advance(1)
+    assert taken.live == world.seqs()
+
+
 def test_more_than_may_wait_is_read_from_the_stream(world):
     node = world.nodes["n1"]
     world.append(3)
