@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from radiod.errors import RadiodError
 
-__all__ = ["Promise", "chain"]
+__all__ = ["Promise", "chain", "when"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -71,3 +71,12 @@ def chain(value: T | Promise[T], step: Callable[[T], U | Promise[U]]) -> U | Pro
 
     value.then(proceed)
     return result
+
+
+def when(ready: Promise[None] | None, step: Callable[[], U | Promise[U]]) -> U | Promise[U]:
+    """``step()``, now or when ``ready`` is kept; None: now. As ``chain``."""
+
+    def proceed(_: None) -> U | Promise[U]:
+        return step()
+
+    return step() if ready is None else chain(ready, proceed)

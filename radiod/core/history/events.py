@@ -23,6 +23,7 @@ class KeptEvent:
     __slots__ = (
         "details",
         "epoch",
+        "is_end_mark",
         "options",
         "order",
         "payload",
@@ -53,6 +54,8 @@ class KeptEvent:
         role: str = "",
     ) -> None:
         self.role = role
+        # For the log: whether it marks the end of something.
+        self.is_end_mark = False
         self.order = order
         self.time = time
         self.since = since

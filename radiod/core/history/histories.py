@@ -25,12 +25,13 @@ from radiod.core.history.positions import Position
 from radiod.core.history.room import Room
 from radiod.core.history.topic_history import History
 from radiod.core.ids import Ids
+from radiod.core.promises import Promise
 from radiod.core.rights import Principal
 from radiod.core.timers import Clock
 from radiod.core.uris import is_pattern, matches
 from radiod.errors import Exceeded
 from radiod.wire.codecs import Payload
-from radiod.wire.options import PublishOptions
+from radiod.wire.options import MatchPolicy, PublishOptions
 
 __all__ = ["Histories"]
 
@@ -183,7 +184,11 @@ class Histories:
         pool[history.topic] = history
         # Of durable ones there are no more than was admitted.
         if len(pool) > self._max_topics and not (history.keep.is_durable and pool is not self._silent):
-            self.forget(next(iter(pool)))
+            self.make_way(next(iter(pool)))
+
+    def make_way(self, topic: str) -> None:
+        """Let a topic go that was silent for longest."""
+        self.forget(topic)
 
     def unlisted(self, topic: str, keep: HistoryBounds | None) -> History:
         """A history that nobody finds but its owner; None: events are counted only."""
@@ -223,7 +228,7 @@ class Histories:
             if len(oldest) or oldest.on_way:
                 told = f"a role may begin {self._max_topics} durable topics of {history.pattern}"
                 raise Exceeded("max_channels", told)
-            self.forget(oldest.topic)
+            self.make_way(oldest.topic)
         return pool
 
     def _make_room(self, history: History, record: KeptEvent, room: Room) -> None:
@@ -326,8 +331,7 @@ class Histories:
     def settled(self, next_order: int) -> None:
         """All of them have been resumed: go on numbering there, and keep no more than there is room for."""
         self._orders = count(next_order)
-        if self._room.bytes > self._room.max_bytes:
-            self._bounds.met("max_history_bytes", times=self._room.shrink())
+        self._shrink()
 
     def _date(self, records: list[KeptEvent]) -> None:
         """Tell the age of what another process kept, oldest first: dates are all that is known of it.
@@ -348,9 +352,25 @@ class Histories:
         pool = history.pool
         if pool is not None:
             self._list(history, self._matched if pool is self._silent else pool)
-        room = history.room
-        if room is not None and room.bytes > room.max_bytes and room is self._room:
+        if history.room is self._room:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Keep no more than there is room for."""
+        room = self._room
+        if room.bytes > room.max_bytes:
             self._bounds.met("max_history_bytes", times=room.shrink())
+
+    def ready(
+        self, topic: str, match: MatchPolicy = "exact", after: Position | None = None
+    ) -> Promise[None] | None:
+        """Have the past of a topic, or of all that a pattern matches, here; a listener has what comes then.
+
+        ``after``: where somebody wants to go on, who may have been told of more than is known here yet.
+        Returns: kept when it is, or comes to ``Refused`` (``unavailable``); None: it is, as on a server that
+            is alone.
+        """
+        return None
 
     def of(self, topic: str, principal: Principal | None = None) -> list[KeptEvent]:
         """What is held of one topic, oldest first; of that what somebody's plan lets them read."""

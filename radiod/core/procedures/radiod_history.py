@@ -9,8 +9,9 @@ from radiod.core.arguments import REQUIRED, optional, text, whole
 from radiod.core.channels.lookup import Lookup
 from radiod.core.history.positions import position
 from radiod.core.procedures.family import Procedure
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.pubsub.replay import Page, Retell, Retelling, Retold
+from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.rights import Action, Verdict
 from radiod.core.sessions.session import Session
 from radiod.core.uris import check_uri
@@ -46,10 +47,13 @@ class HistoryProcedures:
         behind = optional(position, "after", after)
         most = whole("limit", limit, 1, MAX_EVENTS)
 
-        def answer(verdict: Verdict) -> Payload:
+        def find(verdict: Verdict) -> Payload | Promise[Payload]:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"the past of {name} needs the right to subscribe to it")
             space = self._lookup.space_of(self._lookup.channel(session, name))
+            return when(space.histories.ready(name, after=behind), lambda: answer(space))
+
+        def answer(space: TopicSpace) -> Payload:
             page = space.recovery.page(session, name, behind, most)
             if page is None or space.histories.wanted(name) is None:
                 raise Refused(HISTORY_UNAVAILABLE, f"no history is kept of {name}")
@@ -61,7 +65,7 @@ class HistoryProcedures:
             )
 
         permissions = session.principal.permissions
-        return chain(permissions.decide(session, Action.SUBSCRIBE, name, SubscribeOptions()), answer)
+        return chain(permissions.decide(session, Action.SUBSCRIBE, name, SubscribeOptions()), find)
 
 
 def _page(page: Page, events: list[Retold], lost: int) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Publishing:
         if log is None or not history.is_logged:
             return self.happen(event)
         answer: Promise[Publication] = Promise()
-        record.role = publisher.principal.authrole
+        record.role, record.is_end_mark = publisher.principal.authrole, is_end_mark
         histories.reserve(history, record, record.role)
         try:
             log.append(record, lambda error: self._logged(event, error, answer))

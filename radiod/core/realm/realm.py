@@ -77,6 +77,7 @@ __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
 G = TypeVar("G", bound=Gateway)
+H = TypeVar("H", bound=Histories)
 M = TypeVar("M", bound=Messages)
 
 
@@ -147,9 +148,16 @@ class Realm:
         """Room for topics on this realm's ports and limits."""
         limits = self.limits
         broker = self._make_broker(is_private=is_private)
-        max_topics = 1 if is_private else limits.max_channels
-        histories = Histories(self._clock, self._ids, max_topics, limits.max_history_bytes, self.bounds)
+        histories = self._make_histories(is_private=is_private)
         return TopicSpace(broker, histories, self._ids, limits, self.statistics, self.tuned, self.recoveries)
+
+    def _make_histories(self, *, is_private: bool) -> Histories:
+        return self._new_histories(Histories, is_private=is_private)
+
+    def _new_histories(self, kind: type[H], *, is_private: bool) -> H:
+        """Histories on this realm's limits."""
+        max_topics = 1 if is_private else self.limits.max_channels
+        return kind(self._clock, self._ids, max_topics, self.limits.max_history_bytes, self.bounds)
 
     def _make_broker(self, *, is_private: bool) -> Broker:
         return self._new_broker(Broker, is_private=is_private)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from radiod.core.disclosure import Visitor
 from radiod.core.history.cursors import cursor
 from radiod.core.history.positions import Position
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.realm.gateway import Gateway
 from radiod.core.rights import Principal
 from radiod.core.sessions.session import Session
@@ -246,7 +246,7 @@ class PlainListeners:
         gateway.check_buffer(asked.buffer or {})
         key = query.get("key") if key is None else key
         return chain(
-            permitted(gateway, principal, names, key),
+            chain(permitted(gateway, principal, names, key), partial(_with_past, asked)),
             partial(_admitted, gateway, principal, asked, names.is_several, self._term(until)),
         )
 
@@ -277,6 +277,21 @@ class PlainListeners:
             outlet.on_missed = heart.tell_soon
         heart.start()
         stream.on_close = heart.stop
+
+
+def _with_past(asked: ListenQuery, wanted: list[Wanted]) -> list[Wanted] | Promise[list[Wanted]]:
+    """The same as soon as the past of all that is wanted is here, as far as somebody has come elsewhere."""
+    found: list[Wanted] | Promise[list[Wanted]] = wanted
+    for one in wanted:
+        after = None if asked.after is None else asked.after.get(one.topic)
+        later = one.space.histories.ready(one.topic, one.match, after)
+        if later is not None:
+            found = chain(found, partial(_when, later))
+    return found
+
+
+def _when(later: Promise[None], wanted: list[Wanted]) -> Promise[list[Wanted]] | list[Wanted]:
+    return when(later, lambda: wanted)
 
 
 def _admitted(
