@@ -31,7 +31,7 @@ from radiod.core.access import memory, port, records
 from radiod.core.budgets import unfinished
 from radiod.core.channels import authority
 from radiod.core.channels import settings as channel_settings
-from radiod.core.cluster import peers, ports
+from radiod.core.cluster import follower, logs, peers, ports, space_logs, tails
 from radiod.core.delivery import flow, holdings, listeners, pacing
 from radiod.core.history import events, log, room, topic_history
 from radiod.core.procedures import (
@@ -184,7 +184,17 @@ def messages_are_not_bytes(way: outbox.SessionOutbox, session: sessions.Session)
 # --- what is kept
 
 
-def logs(real: store.RealmJournal) -> tuple[log.Log, channel_settings.ChannelStore]:
+def logs_of_a_cluster(real: space_logs.SpaceLogs) -> tuple[log.Log, tails.TailOwner]:
+    return real, real
+
+
+def takers(
+    real: tails.Tail, users: logs.Logs
+) -> tuple[follower.RecordTaker, ports.StreamUser, peers.PeerWatcher]:
+    return real, users, users
+
+
+def journals(real: store.RealmJournal) -> tuple[log.Log, channel_settings.ChannelStore]:
     return real, real
 
 

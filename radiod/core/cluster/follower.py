@@ -58,6 +58,7 @@ class Followed:
     """
 
     __slots__ = (
+        "catching",
         "has_begun",
         "is_ended",
         "is_reading",
@@ -89,6 +90,8 @@ class Followed:
         # Told live, above what is being read, in order.
         self.waiting: list[Stored] = []
         self.waiting_bytes = 0
+        # Who waits for a record: its number, and what to do once it has been handed over.
+        self.catching: list[tuple[int, Callable[[], None]]] = []
 
     def wait(self, record: Stored) -> None:
         """Have a record wait for those before it."""
@@ -178,6 +181,23 @@ class Follower:
             if followed.has_begun and not followed.is_reading:
                 self._read_on(followed)
 
+    def catch_up(self, followed: Followed, then: Callable[[], None]) -> None:
+        """Call ``then`` when all has been handed over that the leader has now; never, if it is unfollowed."""
+
+        def told(end: Stored | Failure | None) -> None:
+            if followed.is_ended:
+                return
+            if isinstance(end, Failure):
+                when = self._clock.seconds() + PAUSES_S[-1]
+                self._timers.at(when, lambda: None if followed.is_ended else self.catch_up(followed, then))
+            elif end is None or end.seq <= followed.last:
+                then()
+            else:
+                followed.catching.append((end.seq, then))
+                self.expect(followed, end.seq)
+
+        self._streams.last(followed.stream, followed.subject, told)
+
     def audit(self) -> None:
         """Look whether something was stored at the end of what is followed that nobody has told of."""
         self._look(self._followed.values())
@@ -264,6 +284,7 @@ class Follower:
             # What was known to be there is gone: nobody will ever have it.
             followed.taker.broken(followed.target)
             followed.last = max(followed.last, followed.target)
+            self._caught_up(followed)
         followed.tries = 0
         self._hand_read(followed, records)
         if not followed.is_ended:
@@ -285,6 +306,17 @@ class Follower:
             self._begin(followed)
         followed.last = record.seq
         followed.taker.took(record, is_past)
+        if followed.catching:
+            self._caught_up(followed)
+
+    def _caught_up(self, followed: Followed) -> None:
+        """Tell those whose record has been handed over."""
+        catching, followed.catching = followed.catching, []
+        for seq, then in catching:
+            if seq <= followed.last:
+                then()
+            else:
+                followed.catching.append((seq, then))
 
     def _begin(self, followed: Followed) -> None:
         followed.has_begun = True

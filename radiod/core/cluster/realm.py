@@ -14,14 +14,18 @@ from radiod.core.cluster.census import (
 )
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.rpc import ClusterRpc
+from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
+from radiod.core.cluster.subjects import escape
 from radiod.core.cluster.subscribing import SharedGateway, SharedMessages
 from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
+from radiod.core.history.histories import Histories
 from radiod.core.ids import Ids
 from radiod.core.limits import Limits
 from radiod.core.procedures.dispatch import Procedures
@@ -155,9 +159,36 @@ class ClusterRealm(Realm):
         announcer = SharedAnnouncer(broker, self._ids, self.relay)
         self._shared_announcer = announcer
         self.announcer = announcer
-        self.space.publishing = SharedPublishing(
+        self._shared_publishing = self.space.publishing = SharedPublishing(
             broker, self.space.histories, self._ids, self.statistics, self.relay, self.records
         )
+        self._make_logs()
+
+    def _make_histories(self, *, is_private: bool) -> Histories:
+        # What is private is each node's own.
+        return self._new_histories(Histories if is_private else SharedHistories, is_private=is_private)
+
+    def _make_logs(self) -> None:
+        """Have the histories of public topics filled from their logs."""
+        cluster, space, name = self.cluster, self.space, escape(self.name)
+        prefix = cluster.settings.prefix
+        base = f"{prefix}.log.{name}"
+        self.logs = Logs(
+            cluster.streams,
+            base,
+            f"{prefix.replace('.', '-')}-log-{name}",
+            f"{cluster.nodes.me:x}",
+            self._clock,
+            self._timers,
+            self._ids,
+            actor=self.sessions.get,
+            is_alone=lambda: not cluster.nodes.live(),
+        )
+        assert isinstance(space.histories, SharedHistories)
+        self.logs.add_space(PUBLIC, space.histories, space.publishing, space.broker)
+        cluster.records.take(f"{base}.", self.logs.stored)
+        cluster.way.on_up.append(self.logs.up)
+        cluster.nodes.watch(self.logs)
 
     def _make_broker(self, *, is_private: bool) -> Broker:
         return self._new_broker(Broker if is_private else SharedBroker, is_private=is_private)
@@ -167,7 +198,7 @@ class ClusterRealm(Realm):
         if is_reserved(crossing.topic):
             self._shared_announcer.take(crossing)
         else:
-            self.space.broker.publish(
+            self._shared_publishing.deliver(
                 crossing.publication,
                 None,
                 crossing.topic,

@@ -20,7 +20,7 @@ from radiod.core.promises import Promise
 from radiod.core.pubsub.announcer import EVERYBODY, Announcer
 from radiod.core.pubsub.audience import is_hidden
 from radiod.core.pubsub.broker import HALF_OF_IDS, Broker, Subscribing, Subscription
-from radiod.core.pubsub.publishing import Publishing
+from radiod.core.pubsub.publishing import Event, Publishing
 from radiod.core.pubsub.retention import Retained
 from radiod.core.rights import Actor, Permissions
 from radiod.core.sessions.session import Session
@@ -131,7 +131,8 @@ class SharedPublishing(Publishing):
         is_end_mark: bool = False,
         trace: EventTrace | None = None,
     ) -> Publication | Promise[Publication]:
-        if not self._histories.is_idle and self._histories.find(topic) is not None:
+        history = None if self._histories.is_idle else self._histories.find(topic)
+        if history is not None and history.is_logged:
             return super().publish(topic, traffic, publisher, payload, options, details, is_end_mark, trace)
         if options.acknowledge or options.retain:
             self._broker.check(publisher, topic, payload, options, is_end_mark)
@@ -140,12 +141,31 @@ class SharedPublishing(Publishing):
             traffic.add(len(payload), self._statistics.round)
         if trace is not None:
             trace.fan_out()
-        published = self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
+        published = self.deliver(id, publisher, topic, payload, options, details, is_end_mark)
         narrowed = _abroad(options, publisher) if options.retain or options.narrows() else None
         sent = self._relay.send(topic, id, payload, details, narrowed, is_end_mark=is_end_mark)
         if options.retain:
             self._records.store(sent)
         return published
+
+    def deliver(
+        self,
+        id: int,
+        publisher: Actor | None,
+        topic: str,
+        payload: Payload,
+        options: PublishOptions,
+        details: dict[str, Any],
+        is_end_mark: bool,
+    ) -> Publication | Promise[Publication]:
+        """Give an event that is not logged to those who listen here; where it is counted, we do so."""
+        histories = self._histories
+        history = None if histories.is_idle else histories.find(topic)
+        if history is None or history.is_logged:
+            return self._broker.publish(id, publisher, topic, payload, options, details, is_end_mark)
+        origin = 0 if publisher is None else publisher.id
+        record = histories.number(history, id, origin, payload, options, details)
+        return self.happen(Event(history, record, None, publisher, payload, is_end_mark, None))
 
 
 def _abroad(options: PublishOptions, publisher: Actor) -> PublishOptions:

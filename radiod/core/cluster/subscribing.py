@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.cluster.interest import Interest
 from radiod.core.cluster.messages import ClusterMessages
 from radiod.core.cluster.retaining import RetainedRecords
+from radiod.core.history.positions import position
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicSpace
@@ -27,6 +28,17 @@ LISTENS_WITHIN_S: Final = 10.0
 """Seconds for which others know of a listening of somebody who was let in, and does not listen yet."""
 
 
+def both(one: Promise[None] | None, other: Promise[None] | None) -> Promise[None] | None:
+    """What is kept when both are; None: there is nothing to wait for."""
+    if one is None or other is None:
+        return other if one is None else one
+
+    def go_on(_: None) -> Promise[None]:
+        return other
+
+    return cast("Promise[None]", chain(one, go_on))
+
+
 class SharedMessages(ClusterMessages):
     """Does what messages ask for, in a realm that other nodes serve, too.
 
@@ -43,11 +55,15 @@ class SharedMessages(ClusterMessages):
         self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict
     ) -> Promise[Callable[[], None]] | None:
         options, topic = message.options, message.topic
-        broker = self.lookup.space_for(session, topic, options).broker
+        space = self.lookup.space_for(session, topic, options)
+        broker = space.broker
         held = broker.lookup(options.match, topic)
         if broker is not self.public or (held is not None and session in held.listeners):
             return super().subscribe(session, message, codec, verdict)
-        known = self.interest.begin(options.match, topic)
+        after = None if options.after is None else position("_radiod_after", options.after)
+        # Both at once: the past is read while others are asked.
+        past = space.histories.ready(topic, options.match, after)
+        known = both(self.interest.begin(options.match, topic), past)
         if known is None and not options.get_retained:
             try:
                 self._subscribe(session, message)
@@ -64,6 +80,9 @@ class SharedMessages(ClusterMessages):
             self.interest.end(options.match, topic)
 
         def fetch(outcome: Any) -> None:
+            if isinstance(outcome, RadiodError):
+                settle(outcome)
+                return
             self.records.fetch(options.match, topic).then(settle)
 
         if not options.get_retained:

@@ -65,6 +65,7 @@ class World:
     def __init__(self, *names, seed=0, most=MOST, **options):
         self.clock = FakeClock()
         self.engine = FakeEngine(self.clock, Random(seed), **options)
+        self.engine.lagging = 0.7
         self.nodes = {name: Node(self.engine, name) for name in (*names, "writer")}
         self.clock.advance(1)
         self.nodes["writer"].port.ensure(StreamSettings("s", ("s.>",), most), lambda failure: None)

@@ -20,9 +20,6 @@ __all__ = ["FakeEngine", "FakePort", "fits"]
 UNANSWERED_S = 2.0
 """How long an append that nobody answers is waited for."""
 
-LAGGING = 0.7
-"""How many of all reads, of 1, a replica answers that lags behind, if any does."""
-
 
 def fits(pattern: str, subject: str) -> bool:
     """Whether what is listened to has messages on ``subject``: NATS's rules."""
@@ -232,6 +229,8 @@ class FakeEngine:
         self.chance = chance
         self.delay = delay
         self.mishaps = mishaps
+        # How many of all reads, of 1, a replica answers that lags behind, if any does.
+        self.lagging = 1.0
         self.ports: dict[str, FakePort] = {}
         self.streams: dict[str, Stream] = {}
         self.cuts: set[frozenset[str]] = set()
@@ -379,7 +378,7 @@ class FakeEngine:
 
     def replica(self, stream: Stream) -> list[Stored]:
         """What some replica has of a stream: one of three may lag behind."""
-        lag = stream.lag if self.chance.random() < LAGGING else 0
+        lag = stream.lag if self.chance.random() < self.lagging else 0
         return stream.records[: max(0, len(stream.records) - lag)]
 
     def take(self, stream: Stream, asked: Asked) -> None:

@@ -1,0 +1,277 @@
+"""The logs of one topic space: where its events go, and what its histories are filled from."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from radiod.core.cluster.appender import HAS_NOT
+from radiod.core.cluster.log_patterns import LogPatterns
+from radiod.core.cluster.logged import Birth, Logged, encode
+from radiod.core.cluster.ports import Appended, Failure, Stored
+from radiod.core.cluster.realm_streams import RealmStreams
+from radiod.core.cluster.shared_histories import SharedHistories
+from radiod.core.cluster.subjects import of_topic
+from radiod.core.cluster.tails import MOST_HELD_BACK, Done, Pending, Tail
+from radiod.core.history.bounds import HistoryBounds
+from radiod.core.history.events import KeptEvent
+from radiod.core.history.positions import Position
+from radiod.core.history.written import write_details, write_options
+from radiod.core.promises import Promise
+from radiod.core.pubsub.broker import Broker
+from radiod.core.pubsub.publishing import Publishing
+from radiod.core.rights import Actor
+from radiod.errors import CHANNEL_CLOSED, PAYLOAD_SIZE_EXCEEDED, STORE_UNAVAILABLE, Refused
+from radiod.wire.options import MatchPolicy
+
+__all__ = ["SpaceLogs"]
+
+LINGER_S: Final = 60.0
+"""How long a topic is followed that nobody here wants any more."""
+
+OWED_S: Final = 0.25
+"""How long a record that is stored may take to come by itself."""
+
+FOREVER_S: Final = 3650 * 86400.0
+MARGIN_S: Final = 60.0
+"""Records stay so much longer than their history says: clocks differ."""
+
+
+class SpaceLogs:
+    """The logs of one topic space: a ``Log``, ``TopicLogs`` and ``TailOwner``."""
+
+    def __init__(
+        self,
+        realm: RealmStreams,
+        place: str,
+        histories: SharedHistories,
+        publishing: Publishing,
+        broker: Broker,
+    ) -> None:
+        self._realm = realm
+        self._place = place
+        self._broker = broker
+        self.histories = histories
+        self.publishing = publishing
+        self.clock = realm.clock
+        self.tails: dict[str, Tail] = {}
+        self.patterns = LogPatterns(
+            realm, place, histories, broker, self.tails.__contains__, self._discovered
+        )
+
+    # --- Log
+
+    def append(self, record: KeptEvent, done: Done) -> None:
+        """As ``Log.append``."""
+        tail = self._tail(record.topic)
+        tail.used = self.clock.seconds()
+        if tail.is_ready:
+            self.send(tail, record, done)
+        elif len(tail.held_back) < MOST_HELD_BACK:
+            tail.held_back.append(Pending(record, done))
+        else:
+            raise Refused(STORE_UNAVAILABLE, "too much waits for the log: it did not happen")
+
+    def trim(self, topic: str, epoch: str, first: int) -> None:
+        """As ``Log.trim``: streams do that by themselves."""
+
+    def forget(self, topic: str) -> None:
+        """As ``Log.forget``: on all nodes. Of those who know that a topic is gone one is to say so."""
+        tail = self.tails.get(topic)
+        history = None if tail is None else tail.history
+        self.close(topic)
+        if history is not None and tail is not None:
+            self._realm.streams.purge(tail.stream.name, tail.subject, _purged)
+
+    # --- TopicLogs
+
+    def ready(self, topic: str, match: MatchPolicy, after: Position | None) -> Promise[None] | None:
+        """As ``Histories.ready``."""
+        if match != "exact":
+            return self.patterns.ready(match, topic)
+        return self._tail(topic).ready(after) if self.histories.is_logged(topic) else None
+
+    def close(self, topic: str) -> None:
+        """As ``TopicLogs.close``."""
+        tail = self.tails.pop(topic, None)
+        if tail is not None:
+            if tail.last is not None:
+                self.patterns.happened(tail.stream.name, topic, tail.last.seq)
+            self._unfollow(tail)
+            tail.close(Refused(CHANNEL_CLOSED, f"channel {topic} is closed"))
+
+    # --- TailOwner
+
+    def actor(self, session: int) -> Actor | None:
+        """As ``TailOwner.actor``."""
+        return self._realm.actor(session)
+
+    def past_until(self, tail: Tail, first: int) -> int:
+        """As ``TailOwner.past_until``."""
+        return min([first, *self.patterns.since(tail.stream.name, tail.topic)])
+
+    def bear(self, tail: Tail) -> None:
+        """As ``TailOwner.bear``."""
+
+        def done(outcome: Appended | Failure) -> None:
+            if isinstance(outcome, Failure) and outcome is not Failure.TAKEN:
+                self._realm.timers.at(self.clock.seconds() + OWED_S, again)
+            elif isinstance(outcome, Appended):
+                self._owe(tail, outcome.seq)
+
+        def again() -> None:
+            if not (tail.is_closed or tail.is_ready):
+                self.bear(tail)
+
+        data = encode(Birth(tail.topic))
+        # It is to go before any event does.
+        ttl_s = _ttl(tail.history.keep)
+        self._realm.streams.append(tail.stream.name, tail.subject, data, done, expected=0, ttl_s=ttl_s)
+
+    def catch_up(self, tail: Tail) -> None:
+        """As ``TailOwner.catch_up``."""
+
+        def agreed() -> None:
+            if tail.followed is not None and tail.is_ready:
+                self._realm.follower.catch_up(tail.followed, tail.caught_up)
+
+        tail.stream.agree(agreed)
+        self._realm.timers.at(self.clock.seconds() + self._realm.hold_s, partial(self._stop_catching, tail))
+
+    def _stop_catching(self, tail: Tail) -> None:
+        catching, tail.catching = tail.catching, []
+        for later in catching:
+            later.settle(Refused(STORE_UNAVAILABLE, HAS_NOT))
+
+    def send(self, tail: Tail, record: KeptEvent, done: Done) -> None:
+        """As ``TailOwner.send``."""
+        realm, payload, keep = self._realm, record.payload, tail.history.keep
+        id = realm.next_id()
+        data = encode(
+            Logged(
+                id,
+                record.topic,
+                record.publication,
+                record.publisher,
+                record.role,
+                record.time,
+                payload.codec.name,
+                payload.args,
+                payload.kwargs,
+                write_options(record.options),
+                write_details(record.details),
+                record.is_end_mark,
+            )
+        )
+        if len(data) > realm.max_bytes:
+            raise Refused(PAYLOAD_SIZE_EXCEEDED, f"the log takes {realm.max_bytes} bytes with all details")
+        tail.pending[id] = Pending(record, done)
+        try:
+            tail.stream.appender.append(
+                tail.subject, data, id, lambda outcome: self._appended(tail, id, outcome), _ttl(keep)
+            )
+        except Refused:
+            del tail.pending[id]
+            raise
+
+    def _appended(self, tail: Tail, id: str, outcome: Appended | Refused) -> None:
+        """The log has an event of ours, or has not: it happens when it comes."""
+        if isinstance(outcome, Appended):
+            tail.stored_at(id, outcome.seq)
+            self._owe(tail, outcome.seq)
+            return
+        pending = tail.pending.pop(id, None)
+        if pending is not None:
+            pending.done(outcome)
+
+    def _owe(self, tail: Tail, seq: int) -> None:
+        """A record is stored that should come by itself."""
+        if tail.followed is not None and seq > tail.followed.last:
+            tail.owed = max(tail.owed, seq)
+            if not tail.is_owed:
+                tail.is_owed = True
+                self._realm.timers.at(self.clock.seconds() + OWED_S, lambda: self._claim(tail))
+
+    def _claim(self, tail: Tail) -> None:
+        tail.is_owed = False
+        if tail.followed is not None and not tail.is_closed:
+            self._realm.follower.expect(tail.followed, tail.owed)
+
+    # --- tails
+
+    def stored(self, record: Stored) -> bool:
+        """A record came that no tail follows. Returns: whether it is of this space."""
+        return self.patterns.stored(record)
+
+    def _discovered(self, topic: str, first: Stored | None) -> None:
+        self._tail(topic, first)
+
+    def _tail(self, topic: str, first: Stored | None = None) -> Tail:
+        """That of a logged topic, which begins now if it has not."""
+        tail = self.tails.get(topic)
+        if tail is None:
+            history = self.histories.find(topic)
+            assert history is not None
+            assert history.is_logged
+            stream = self._realm.stream_for(history.keep)
+            subject = of_topic(f"{stream.root}.{self._place}", topic)
+            tail = self.tails[topic] = Tail(self, topic, subject, history, stream)
+            self._begin(tail, first)
+            self._realm.tick_soon()
+        return tail
+
+    def _begin(self, tail: Tail, first: Stored | None) -> None:
+        realm = self._realm
+
+        def follow() -> None:
+            if not tail.is_closed:
+                tail.followed = realm.follower.follow(
+                    tail.stream.name, tail.subject, tail, tail.stream.most, first
+                )
+
+        tail.stream.when_open(follow)
+        if not tail.is_ready:
+            realm.timers.at(self.clock.seconds() + realm.hold_s, lambda: self._give_up(tail))
+
+    def _give_up(self, tail: Tail) -> None:
+        """The past did not come in time: who waits is told, and it is tried on."""
+        if not (tail.is_ready or tail.is_closed):
+            tail.give_up(Refused(STORE_UNAVAILABLE, HAS_NOT))
+            self._realm.timers.at(self.clock.seconds() + self._realm.hold_s, lambda: self._give_up(tail))
+
+    def begin_anew(self, tail: Tail) -> None:
+        """Its stream has a new epoch."""
+        tail.reset()
+        self._unfollow(tail)
+        self._begin(tail, None)
+
+    def _unfollow(self, tail: Tail) -> None:
+        if tail.followed is not None:
+            self._realm.follower.unfollow(tail.followed)
+            tail.followed = None
+
+    def tidy(self, now: float) -> None:
+        """Follow no more what nobody has wanted for long."""
+        for topic, tail in list(self.tails.items()):
+            if not tail.is_idle or self._broker.matching(topic):
+                tail.used = now
+            elif now >= tail.used + LINGER_S:
+                del self.tails[topic]
+                self._unfollow(tail)
+                tail.close(Refused(STORE_UNAVAILABLE, HAS_NOT))
+        self.patterns.tidy(now)
+
+    def end(self) -> None:
+        """The space is gone."""
+        for topic in list(self.tails):
+            self.close(topic)
+        self.patterns.end()
+
+
+def _ttl(keep: HistoryBounds) -> float:
+    """How long a record stays; 0: for ever."""
+    return 0.0 if keep.seconds >= FOREVER_S else keep.seconds + MARGIN_S
+
+
+def _purged(failure: Failure | None) -> None:
+    """What could not be purged goes by its age and number."""

@@ -1,0 +1,96 @@
+"""Patterns of logged topics: what they match happens for their listeners, from when they began to listen."""
+
+import pytest
+from support.cluster.logged import HistoryListener as Listener
+from support.cluster.logged import HistoryPublisher as Publisher
+from support.cluster.logged import LoggedWorld
+
+from radiod.core.history.bounds import HistoryBounds
+
+KEEP = HistoryBounds(size=100, seconds=1000.0, bytes=1_000_000)
+
+
+@pytest.fixture
+def world():
+    return LoggedWorld("n1", "n2", "n3", keep={"p.": KEEP})
+
+
+def test_patterns_get_what_is_logged_of_all_topics_that_they_match(world):
+    listeners = [Listener(world, name, "p.", match="prefix") for name in world.nodes]
+    world.clock.advance(1)
+    Publisher(world, "n1", "p.x").publish(3)
+    Publisher(world, "n2", "p.y").publish(3)
+    world.clock.advance(1)
+    for listener in listeners:
+        assert len(listener.take()) == 6
+        assert {one["topic"] for one in listener.details} == {"p.x", "p.y"}
+
+
+def test_a_pattern_gets_nothing_of_before_it_listened(world):
+    publisher = Publisher(world, "n1", "p.x")
+    publisher.publish(5)
+    world.clock.advance(1)
+    listener = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(1)
+    publisher.publish(2)
+    Listener(world, "n2", "p.x")
+    world.clock.advance(1)
+    assert listener.take() == publisher.take()[5:]
+
+
+def test_a_pattern_learns_of_a_topic_whose_first_records_nobody_told_it_of(world):
+    listener = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(1)
+    world.cut_off("n2")
+    publisher = Publisher(world, "n1", "p.x")
+    publisher.publish(3)
+    world.clock.advance(1)
+    world.engine.heal()
+    world.clock.advance(5)
+    assert listener.take() == publisher.take()
+    assert len(listener.events) == 3
+
+
+def test_whoever_listens_anew_gets_nothing_of_what_happened_between(world):
+    first = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(1)
+    first.client.leave()
+    publisher = Publisher(world, "n1", "p.x")
+    publisher.publish(3)
+    world.clock.advance(1)
+    second = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(1)
+    publisher.publish()
+    world.clock.advance(5)
+    assert second.take() == publisher.take()[3:]
+
+
+def test_a_topic_that_made_room_does_not_happen_twice():
+    world = LoggedWorld("n1", "n2", keep={"p.": KEEP}, max_channels=2)
+    listener = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(1)
+    publishers = [Publisher(world, "n1", f"p.{name}") for name in "abcd"]
+    for publisher in publishers:
+        publisher.publish()
+        world.clock.advance(1)
+    publishers[0].publish()
+    world.clock.advance(5)
+    assert len(listener.take()) == len(set(listener.events)) == 5
+
+
+def test_what_nobody_listens_to_is_followed_no_more(world):
+    listener = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(1)
+    port = world.nodes["n2"].port
+    followed = sum(port.followed.values())
+    listener.client.leave()
+    world.clock.advance(100)
+    assert sum(port.followed.values()) == followed - 1
+
+
+def test_without_the_log_nobody_begins_to_listen(world):
+    world.cut_off("n2")
+    listener = Listener(world, "n2", "p.", match="prefix")
+    world.clock.advance(16)
+    listener.take()
+    assert listener.errors == ["radiod.error.unavailable"]

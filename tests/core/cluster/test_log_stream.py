@@ -1,0 +1,174 @@
+"""The epoch of a stream: agreed by all, and another one as soon as numbers mean something else."""
+
+from random import Random
+
+import pytest
+from support.cluster.engine import FakeEngine
+
+from radiod.core.cluster.log_stream import SIZES, LogStream, most_for
+from radiod.core.cluster.ports import Stored
+from radiod.testing import FakeClock
+
+
+class Ids:
+    def __init__(self, name):
+        self.name, self.count = name, 0
+
+    def secret(self):
+        self.count += 1
+        return f"{self.count:010}{self.name}"
+
+
+class Node:
+    def __init__(self, engine, name, is_renewed=False):
+        self.port = engine.attach(name, self)
+        clock = engine.clock
+        self.began = []
+        self.stream = LogStream(
+            self.port,
+            "s",
+            "r.s",
+            64,
+            clock,
+            clock.timers,
+            Ids(name),
+            15.0,
+            lambda stream: self.began.append(stream.epoch),
+            lambda: is_renewed,
+        )
+
+    def open(self):
+        opened = []
+        self.stream.when_open(lambda: opened.append(self.stream.epoch))
+        return opened
+
+    def up(self):
+        pass
+
+    def down(self):
+        pass
+
+    def stored(self, record):
+        self.stream.took(record)
+
+
+@pytest.fixture
+def engine():
+    return FakeEngine(FakeClock(), Random(1))
+
+
+def append(engine, node, count=1):
+    for number in range(count):
+        node.port.append("s", "r.s.topic.p.a", b"%d" % number, lambda outcome: None)
+    engine.clock.advance(1)
+    return engine.streams["s"].records[-1]
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 64), (62, 64), (63, 512), (262142, 262144), (10**7, 262144)])
+def test_a_stream_has_room_for_a_history_and_two_more(size, most):
+    assert most_for(size) == most
+    assert most in SIZES
+
+
+def test_who_opens_it_together_agrees(engine):
+    nodes = [Node(engine, name) for name in ("n1", "n2", "n3")]
+    engine.clock.advance(1)
+    opened = [node.open() for node in nodes]
+    engine.clock.advance(3)
+    assert [len(one) for one in opened] == [1, 1, 1]
+    assert len({one[0] for one in opened}) == 1
+    assert nodes[0].open() == opened[0]
+
+
+def test_it_is_opened_as_soon_as_somebody_leads(engine):
+    node = Node(engine, "n1")
+    opened = node.open()
+    engine.clock.advance(5)
+    assert len(opened) == 1
+
+
+def test_who_is_alone_renews_it(engine):
+    node = Node(engine, "n1")
+    engine.clock.advance(1)
+    node.open()
+    engine.clock.advance(3)
+    before = node.stream.epoch
+    other = Node(engine, "n2", is_renewed=True)
+    engine.clock.advance(1)
+    other.open()
+    engine.clock.advance(3)
+    assert other.stream.epoch != before
+    assert node.began == [other.stream.epoch]
+
+
+def test_an_old_epoch_that_comes_again_changes_nothing(engine):
+    node = Node(engine, "n1")
+    engine.clock.advance(1)
+    node.open()
+    engine.clock.advance(3)
+    epoch = node.stream.epoch
+    (record,) = engine.streams["s"].records
+    assert node.stream.took(record._replace(data=b"\x92\xa1x\xa3old"))
+    assert not node.stream.took(record._replace(subject="r.s.topic.p.a"))
+    engine.clock.advance(3)
+    assert (node.stream.epoch, node.began) == (epoch, [])
+
+
+class TestTheEnd:
+    @pytest.fixture
+    def node(self, engine):
+        node = Node(engine, "n1")
+        engine.clock.advance(1)
+        node.open()
+        engine.clock.advance(3)
+        return node
+
+    def test_it_stays_where_the_last_record_is_what_it_was(self, engine, node):
+        known = append(engine, node, 3)
+        node.stream.check(known)
+        engine.clock.advance(3)
+        append(engine, node, 2)
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert node.began == []
+
+    def test_it_is_renewed_where_that_is_gone(self, engine, node):
+        known = append(engine, node, 3)
+        engine.streams["s"].records.pop()
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert node.began == [node.stream.epoch]
+
+    @pytest.mark.parametrize("later", [0, 2])
+    def test_it_is_renewed_where_its_number_is_anothers(self, engine, node, later):
+        known = append(engine, node, 3)
+        if later:
+            append(engine, node, later)
+        node.stream.check(known._replace(data=b"another"))
+        engine.clock.advance(3)
+        assert node.began == [node.stream.epoch]
+
+    def test_what_left_the_stream_can_be_compared_with_nothing(self, engine, node):
+        known = append(engine, node, 3)
+        append(engine, node, 70)
+        node.stream.check(known)
+        engine.clock.advance(3)
+        assert node.began == []
+
+    def test_it_is_looked_at_once_somebody_leads(self, engine, node):
+        known = append(engine, node, 3)
+        engine.streams["s"].records.pop()
+        engine.elect(5)
+        node.stream.check(known)
+        engine.clock.advance(4)
+        assert node.began == []
+        engine.clock.advance(4)
+        assert node.began == [node.stream.epoch]
+
+    def test_whoever_asks_learns_the_epoch_of_now(self, engine, node):
+        told = []
+        node.stream.agree(lambda: told.append(node.stream.epoch))
+        node.stream.agree(lambda: told.append(node.stream.epoch))
+        engine.clock.advance(1)
+        assert told == [node.stream.epoch] * 2
+        assert isinstance(engine.streams["s"].records[0], Stored)

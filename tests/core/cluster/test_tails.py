@@ -1,0 +1,117 @@
+"""The end of one topic's log: its past, and what can be said of what was before it."""
+
+import pytest
+from support.cluster.logged import HistoryListener as Listener
+from support.cluster.logged import HistoryPublisher as Publisher
+from support.cluster.logged import LoggedWorld
+
+from radiod.core.cluster.tails import MOST_HELD_BACK
+from radiod.core.history.bounds import HistoryBounds
+
+KEEP = HistoryBounds(size=100, seconds=1000.0, bytes=1_000_000)
+
+
+SHORT = HistoryBounds(size=100, seconds=20.0, bytes=1_000_000)
+
+
+@pytest.fixture
+def world():
+    return LoggedWorld("n1", "n2", keep={"a": KEEP, "short": SHORT})
+
+
+def behind(world, node, topic, details):
+    listener = Listener(world, node, topic, _radiod_after=f"{details['_epoch']}:{details['_seq']}")
+    world.clock.advance(1)
+    listener.take()
+    return listener
+
+
+def test_a_tail_without_its_beginning_is_whole_from_its_first_event_on(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n1")
+    publisher.publish(5)
+    world.clock.advance(1)
+    listener.take()
+    (stream,) = world.engine.streams.values()
+    # The marker of its birth and two events have gone.
+    del stream.records[1:4]
+    told = [behind(world, "n2", "a", details) for details in listener.details]
+    assert [one.events for one in told] == [
+        listener.events[2:],
+        listener.events[2:],
+        listener.events[3:],
+        listener.events[4:],
+        [],
+    ]
+    assert [one.details[0].get("_recovered", True) for one in told[:4]] == [False, False, True, True]
+
+
+def test_what_has_grown_too_old_for_the_stream_is_missing(world):
+    listener = Listener(world, "n1", "short")
+    publisher = Publisher(world, "n1", "short")
+    publisher.publish(2)
+    world.clock.advance(100)
+    publisher.publish(1)
+    world.clock.advance(1)
+    listener.take()
+    late = behind(world, "n2", "short", listener.details[0])
+    assert late.events == listener.events[2:]
+    assert late.details[0]["_recovered"] is False
+
+
+def test_its_age_is_that_of_the_event(world):
+    publisher = Publisher(world, "n1", "short")
+    publisher.publish(1)
+    world.clock.advance(15)
+    publisher.publish(1)
+    late = Listener(world, "n2", "short", _radiod_after="x:0")
+    world.clock.advance(1)
+    assert late.take() == publisher.take()
+    world.clock.advance(10)
+    again = Listener(world, "n2", "short", _radiod_after="x:0")
+    world.clock.advance(1)
+    assert again.take() == publisher.take()[1:]
+
+
+def test_somebody_who_knows_more_than_this_node_waits_for_it(world):
+    listener, other = Listener(world, "n1"), Listener(world, "n2")
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    port = world.nodes["n2"].port
+    subject = next(one for one in port.followed if one.endswith("p.a"))
+    copies = port.followed.pop(subject)
+    publisher.publish(2)
+    world.clock.advance(0.1)
+    port.followed[subject] = copies
+    assert len(listener.take()) == 3
+    assert len(other.take()) == 1
+    late = Listener(world, "n2", _radiod_after=listener.position)
+    publisher.publish()
+    world.clock.advance(0.5)
+    assert late.take() == listener.take()[3:]
+    assert "_recovered" not in late.details[0]
+
+
+def test_no_number_of_strangers_makes_a_node_wait_for_what_is_not_there(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    epoch = listener.position.partition(":")[0]
+    late = Listener(world, "n1", _radiod_after=f"{epoch}:9007199254740000")
+    world.clock.advance(1)
+    publisher.publish()
+    world.clock.advance(1)
+    assert late.take() == listener.take() == publisher.take()
+    assert late.details[0]["_recovered"] is False
+
+
+def test_no_more_than_agreed_waits_for_the_past(world):
+    world.engine.elect(5)
+    publisher = Publisher(world, "n1")
+    publisher.publish(MOST_HELD_BACK + 1)
+    publisher.take()
+    assert list(publisher.refused.values()) == ["too much waits for the log: it did not happen"]
+    world.clock.advance(10)
+    assert len(publisher.take()) == MOST_HELD_BACK
