@@ -16,6 +16,9 @@ PURE = [
     for path in sorted((ROOT / "radiod" / layer).glob("**/*.py"))
     if path.name != "__init__.py"
 ]
+PLAIN = {"Struct", "NamedTuple", "Enum"}
+"""Bases of classes that do nothing where they have only fields, or values."""
+
 OF_NO_MODULE = {"vectors.py", "simulation.py"}
 """Tests of a layer as a whole: the protocol's own test vectors."""
 
@@ -32,7 +35,7 @@ def _is_declaration(statement):
         case ast.ClassDef(bases=bases):
             names = {ast.unparse(base).partition("[")[0] for base in bases}
             # What a protocol says has no body but its documentation.
-            return "Protocol" in names or ("Struct" in names and _has_only_fields(statement))
+            return "Protocol" in names or (names & PLAIN != set() and _has_only_fields(statement))
         case ast.Assign(targets=[ast.Name("__all__")]):
             return True
         case ast.Assign(value=ast.Call(ast.Name("TypeVar"))):
@@ -43,7 +46,7 @@ def _is_declaration(statement):
 
 
 def _has_only_fields(statement):
-    return all(isinstance(one, ast.AnnAssign | ast.Expr) for one in statement.body)
+    return all(isinstance(one, ast.AnnAssign | ast.Assign | ast.Expr) for one in statement.body)
 
 
 def _is_type(value):

@@ -5,9 +5,6 @@ from support.cluster.desks import HOLD_S, DeskWorld
 
 from radiod.core.cluster import readers as readers_module
 from radiod.core.cluster.readers import LOOK_S
-from radiod.core.disclosure import Visitor
-from radiod.testing import make_principal
-from radiod.wire.codecs import Payload
 
 
 @pytest.fixture
@@ -20,31 +17,6 @@ def writer_at(world, name, topic="song"):
     assert writer.ask(32, {}, "radiod.channel.on_demand")[0] == 33
     assert writer.do("radiod.channel.open_write", topic) == {"active": False, "readers": 0}
     return writer
-
-
-def test_a_writer_learns_of_a_listener_elsewhere_and_that_it_left(world):
-    writer = writer_at(world, "a")
-    listener = world.listener("b", "song")
-    world.turn()
-    assert writer.events() == [[{"name": "song", "readers": 1, "active": True}]]
-    listener.leave()
-    world.advance(HOLD_S / 2)
-    assert writer.events() == []
-    world.advance(HOLD_S)
-    assert writer.events() == [[{"name": "song", "readers": 0, "active": False}]]
-
-
-def test_who_listens_already_counts_when_writing_begins(world):
-    world.listener("b", "song")
-    world.listener("c", "so", match="prefix")
-    assert world.caller("a").do("radiod.channel.open_write", "song") == {"active": True, "readers": 2}
-
-
-def test_listeners_by_patterns_count(world):
-    writer = writer_at(world, "a", "a.song")
-    world.listener("b", ".song", match="wildcard")
-    world.turn()
-    assert writer.events() == [[{"name": "a.song", "readers": 1, "active": True}]]
 
 
 def test_a_dead_nodes_listeners_do_not_count(world):
@@ -91,41 +63,6 @@ def test_nobody_is_told_of_what_nobody_watches(world):
     assert len(world["a"].realm.readers) == 0
     assert list(world["b"].realm.readers.watched) == []
     assert world["b"].realm.readers._told == {}
-
-
-def test_get_and_list_count_on_all_nodes(world):
-    world.caller("a").do("radiod.channel.create", "song")
-    world.listener("b", "song")
-    world.listener("c", "song")
-    asker = world.caller("a")
-    assert asker.do("radiod.channel.get", "song")["readers"] == 2
-    (listed,) = asker.do("radiod.channel.list")["channels"]
-    assert listed["readers"] == 2
-
-
-def test_a_node_that_does_not_answer_is_not_waited_for(world):
-    world.listener("b", "song")
-    world.pause("c")
-    writer = world.caller("a")
-    request = writer.request(48, {}, "radiod.channel.open_write", ["song"])
-    world.turn()
-    assert writer.received() == []
-    world.advance(2)
-    assert writer.received() == [[50, request, {}, [{"active": True, "readers": 1}]]]
-
-
-def test_an_http_publish_watches_for_a_while(world):
-    world.listener("b", "song")
-    gateway = world["a"].realm.gateway
-
-    def publish():
-        return gateway.publish(Visitor(1, make_principal()), "song", Payload.of(1)).readers
-
-    assert publish() == 0
-    world.turn()
-    assert publish() == 1
-    world.advance(LOOK_S + 11)
-    assert len(world["a"].realm.readers) == 0
 
 
 def test_what_is_watched_because_of_a_question_is_bounded(world, monkeypatch):

@@ -166,7 +166,7 @@ class FakePort:
                 done(Failure.REFUSED)
                 return
             found = [one for one in held.records if fits(subject, one.subject)]
-            done(found[-1] if found else None)
+            done(found[-1]._replace(previous=0) if found else None)
 
         self.engine.later(self, act)
 

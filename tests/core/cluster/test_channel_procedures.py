@@ -1,0 +1,36 @@
+"""``radiod.channel.*``: readers are those of all nodes."""
+
+import pytest
+from support.cluster.desks import DeskWorld
+
+
+@pytest.fixture
+def world():
+    return DeskWorld("a", "b", "c")
+
+
+def test_get_and_list_count_on_all_nodes(world):
+    world.caller("a").do("radiod.channel.create", "song")
+    world.listener("b", "song")
+    world.listener("c", "song")
+    asker = world.caller("a")
+    assert asker.do("radiod.channel.get", "song")["readers"] == 2
+    (listed,) = asker.do("radiod.channel.list")["channels"]
+    assert listed["readers"] == 2
+
+
+def test_a_node_that_does_not_answer_is_not_waited_for(world):
+    world.listener("b", "song")
+    world.pause("c")
+    writer = world.caller("a")
+    request = writer.request(48, {}, "radiod.channel.open_write", ["song"])
+    world.turn()
+    assert writer.received() == []
+    world.advance(2)
+    assert writer.received() == [[50, request, {}, [{"active": True, "readers": 1}]]]
+
+
+def test_who_listens_already_counts_when_writing_begins(world):
+    world.listener("b", "song")
+    world.listener("c", "so", match="prefix")
+    assert world.caller("a").do("radiod.channel.open_write", "song") == {"active": True, "readers": 2}
