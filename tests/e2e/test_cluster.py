@@ -36,6 +36,12 @@ register = ["*"]
 [realms.radio.keys.town]
 key = "town-key"
 publish = ["*"]
+
+[realms.radio.channels.past]
+history = { size = 100 }
+
+[realms.radio.channels."pasts.*"]
+history = { size = 100 }
 """
 
 
@@ -175,6 +181,42 @@ class TestEvents:
         newcomer = RawClient(three[1].server.port)
         assert [peer.hear()[4][0]["session"] for peer in peers] == [newcomer.session] * 3
         newcomer.close()
+
+
+class TestHistories:
+    """Channels with a history: one order and one past for all nodes."""
+
+    def test_events_come_everywhere_in_one_order(self, peers):
+        for peer in peers:
+            assert peer.ask([32, None, {}, "pasts.order"])[0] == 33
+        for number in range(50):
+            for at, peer in enumerate(peers):
+                peer.say([16, None, {"exclude_me": False}, "pasts.order", [at, number]])
+        heard = [[tuple(peer.hear()[4]) for _ in range(150)] for peer in peers]
+        assert heard[0] == heard[1] == heard[2]
+        for at in range(3):
+            assert [number for sender, number in heard[0] if sender == at] == list(range(50))
+
+    def test_a_position_of_one_node_is_good_on_any_other(self, three, peers):
+        first, second, _ = peers
+        first.ask([32, None, {"_radiod_position": True}, "pasts.place"])
+        for number in range(10):
+            answer = second.ask([16, None, {"acknowledge": True}, "pasts.place", [number]])
+            assert answer[0] == 17
+        positions = [first.hear()[3]["_radiod_position"] for _ in range(10)]
+        for one in three:
+            late = RawClient(one.server.port)
+            late.say([32, None, {"_radiod_after": positions[3]}, "pasts.place"])
+            assert late.hear()[0] == 33
+            assert [late.hear()[4] for _ in range(6)] == [[number] for number in range(4, 10)]
+            late.close()
+            answer = requests.get(
+                f"{one.server.url}/listen",
+                params={"channel": "pasts.place", "after": positions[7], "poll": 1},
+                timeout=SECONDS,
+            )
+            assert answer.status_code == 200, answer.text
+            assert [event["data"] for event in answer.json()] == [8, 9]
 
 
 class TestCalls:
