@@ -203,7 +203,8 @@ class TestHistories:
         for number in range(10):
             answer = second.ask([16, None, {"acknowledge": True}, "pasts.place", [number]])
             assert answer[0] == 17
-        positions = [first.hear()[3]["_radiod_position"] for _ in range(10)]
+        details = [first.hear()[3] for _ in range(10)]
+        positions = [f"{one['_epoch']}:{one['_seq']}" for one in details]
         for one in three:
             late = RawClient(one.server.port)
             late.say([32, None, {"_radiod_after": positions[3]}, "pasts.place"])
@@ -211,9 +212,7 @@ class TestHistories:
             assert [late.hear()[4] for _ in range(6)] == [[number] for number in range(4, 10)]
             late.close()
             answer = requests.get(
-                f"{one.server.url}/listen",
-                params={"channel": "pasts.place", "after": positions[7], "poll": 1},
-                timeout=SECONDS,
+                f"{one.server.url}/listen/pasts.place", params={"after": positions[7]}, timeout=SECONDS
             )
             assert answer.status_code == 200, answer.text
             assert [event["data"] for event in answer.json()] == [8, 9]
