@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -319,3 +320,53 @@ def test_what_the_death_of_a_server_costs_is_told(tmp_path):
                         told.take(listener.hear())
             servers.start([killed])
         assert told.last == number - 1
+
+
+class Resuming:
+    """A listener to a channel with a history, which may go on at another node: it misses nothing."""
+
+    def __init__(self, node):
+        self.heard = []
+        self._position = None
+        self.connect(node)
+
+    def connect(self, node):
+        self._client = RawClient(node.server.port)
+        after = {} if self._position is None else {"_radiod_after": self._position}
+        assert self._client.ask([32, None, after, "pasts.numbers"])[0] == 33
+
+    def hear(self, count):
+        while len(self.heard) < count:
+            event = self._client.hear()
+            assert "_lost" not in event[3]
+            assert event[3].get("_recovered", True)
+            self._position = f"{event[3]['_epoch']}:{event[3]['_seq']}"
+            self.heard.append(event[4][0])
+
+
+def test_what_was_acknowledged_is_heard_once_through_the_death_of_servers_and_nodes(tmp_path):
+    with (
+        Servers(tmp_path / "nats", 3) as servers,
+        nodes(tmp_path, servers.urls, 3, CONFIG) as (home, away, third),
+    ):
+        listener = Resuming(away)
+        publisher = RawClient(home.server.port)
+        publisher.give_up_after(SECONDS)
+        for number in range(300):
+            if number == 100:
+                leader = next(filter(None, (servers.leader(name) for name in log_streams(servers))))
+                leader.kill()
+            if number == 200:
+                listener.hear(150)
+                away.server.process.kill()
+                listener.connect(third)
+            answer = publisher.ask([16, None, {"acknowledge": True}, "pasts.numbers", [number]])
+            assert answer[0] == 17, answer
+        listener.hear(300)
+        assert listener.heard == list(range(300))
+
+
+def log_streams(servers):
+    """The streams of events."""
+    pages = [server.look("jsz?streams=1") for server in servers.all if server.is_running]
+    return sorted({name for page in pages for name in re.findall(r'"name": "([\w-]*log[\w-]*)"', page)})
