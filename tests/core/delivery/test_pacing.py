@@ -203,6 +203,17 @@ class TestWaiting:
         assert world.heard() == [(6, 2)]
         assert world.listener.lost == 2
 
+    def test_what_was_lost_on_its_way_here_is_told_behind_those_that_wait(self):
+        world = World(policy="wait", size=1)
+        world.block()
+        world.some(2, ack=True)
+        world.listener.miss_unseen(3)
+        world.clock.advance(0)
+        assert world.unblock() == [0, 1]
+        world.publish()
+        assert world.heard() == [(2, 3)]
+        assert world.listener.lost == 3
+
     def test_those_that_waited_too_long_are_overrun_and_their_loss_is_told_in_its_place(self):
         world = World(policy="wait", size=1)
         world.block()
