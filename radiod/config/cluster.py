@@ -52,7 +52,7 @@ class Cluster(Node, frozen=True, kw_only=True):
     key: str | None = None
     replicas: Annotated[int, Meta(ge=1, le=5)] = 3
     dead_after_s: Annotated[float, Meta(ge=1, le=60)] = 5.0
-    hold_s: Annotated[float, Meta(ge=0, le=60)] = 15.0
+    hold_s: Annotated[float, Meta(ge=1, le=30)] = 15.0
     isolated: Isolated = Isolated.ISLAND
 
     @property

@@ -79,7 +79,13 @@ class Clustering:
         # What was said of the engine: both connections have the same troubles.
         self._said: dict[str, None] = {}
         prefix = f"{PREFIX}{settings.name}"
-        node = NodeSettings(prefix, node_name(settings), digest_of(configuration), settings.dead_after_s)
+        node = NodeSettings(
+            prefix,
+            node_name(settings),
+            digest_of(configuration),
+            dead_after_s=settings.dead_after_s,
+            hold_s=settings.hold_s,
+        )
         self.cluster = Cluster(node, clock, clock.timers, ids, self._notice)
         options = _options(settings, configuration.limits.max_message_bytes + ENVELOPE_BYTES)
         self._events = NatsBus(self.cluster.way)

@@ -50,13 +50,15 @@ MAX_NOTICED: Final = 1000
 class NodeSettings(NamedTuple):
     """What a node is told about itself.
 
-    ``prefix``: of all subjects of the cluster; ``digest``: of the configuration that all are to have.
+    ``prefix``: of all subjects of the cluster; ``digest``: of the configuration that all are to have;
+    ``hold_s``: how long an event may wait to be stored.
     """
 
     prefix: str
     name: str
     digest: str = ""
     dead_after_s: float = 5.0
+    hold_s: float = 15.0
 
 
 class Nodes:

@@ -199,6 +199,7 @@ class ClusterRealm(Realm):
             self._clock,
             self._timers,
             self._ids,
+            hold_s=cluster.settings.hold_s,
             actor=self.sessions.get,
             is_alone=lambda: not cluster.nodes.live(),
         )
