@@ -40,6 +40,8 @@ settings.register_profile("soak", settings.get_profile("radiod"), max_examples=5
 # Examples and steps that a test gets at most, whatever it asks for. Only a soak gives what was asked for.
 MOST = {"quick": (10, 20), "radiod": (50, 40), "soak": (sys.maxsize, sys.maxsize)}
 settings.load_profile("radiod")
+SEVERAL = "tests/core/cluster/"
+"""Worlds of several nodes: a step of theirs costs what hundreds of others do. But in a soak they get few."""
 
 # What is ignored here, under nohup or in a shell's background, would be in every server that a test starts.
 for number, handler in {
@@ -98,10 +100,12 @@ def keep_rewritten(file, config):
 
 def pytest_collection_modifyitems(config, items):
     """Cut what properties and state machines ask for down to the profile's most."""
-    most = MOST[config.getoption("--hypothesis-profile") or "radiod"]
+    profile = config.getoption("--hypothesis-profile") or "radiod"
     for item in items:
         if not is_hypothesis_test(getattr(item, "function", None)):
             continue
+        is_dear = profile != "soak" and item.nodeid.startswith(SEVERAL)
+        most = MOST["quick" if is_dear else profile]
         if hasattr(item.cls, "settings"):
             item.cls.settings = cut(item.cls.settings, *most)
         else:
