@@ -40,7 +40,7 @@ BEAT_S: Final = 1.0
 """Seconds between two beats, and for which a node looks around before it is settled."""
 
 
-SOON_S: Final = 0.05, 0.3
+SOON_S: Final[tuple[float, ...]] = (0.05, 0.3)
 """Seconds behind a new connection at which a node beats besides: it may not have known who listens."""
 
 MAX_NOTICED: Final = 1000
