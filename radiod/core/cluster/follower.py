@@ -27,7 +27,7 @@ MOST_WAITING: Final = 1024
 MOST_WAITING_BYTES: Final = 4 << 20
 """What may wait for a gap to be filled; beyond it all is read from the stream."""
 
-PAUSES_S: Final = (0.02, 0.1, 0.25, 1.0)
+PAUSES_S: Final[tuple[float, ...]] = (0.02, 0.1, 0.25, 1.0)
 """Before a read that came to nothing is repeated, the last one again and again."""
 
 MOST_TRIES: Final = 3

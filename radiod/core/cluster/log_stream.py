@@ -18,7 +18,7 @@ from radiod.core.timers import Clock, Timers
 
 __all__ = ["SIZES", "LogStream", "most_for"]
 
-SIZES: Final = (64, 512, 4096, 32768, 262144)
+SIZES: Final[tuple[int, ...]] = (64, 512, 4096, 32768, 262144)
 """Records of each topic that streams keep: a topic is in the first with room for its history and two more."""
 
 AGAIN_S: Final = 1.0

@@ -33,7 +33,7 @@ from radiod.wire.options import MatchPolicy, PublishOptions, SubscribeOptions
 
 __all__ = ["SharedAnnouncer", "SharedBroker", "SharedPublishing"]
 
-TOLD_TO_ALL: Final = (
+TOLD_TO_ALL: Final[tuple[str, ...]] = (
     "wamp.session.",
     "wamp.subscription.",
     "radiod.presence.",
