@@ -14,6 +14,7 @@ from radiod import config
 from radiod.config import ConfigError
 from radiod.config.reading import dotted
 from radiod.endpoints import EndpointError, end_of_certificate, examine
+from radiod.process import StartError
 from radiod.service.settings import certificates, own_pages
 from radiod.service.tracing import missing
 
@@ -57,10 +58,24 @@ def check_file(path: Path, reactor: Any, now: datetime, *, secrets: bool = True)
             warnings += _check_endpoint(listening, at, reactor, now, secrets)
             warnings += _check_tls(listening.tls, (*at, "tls"), now, secrets)
         own_pages(configuration.http)
+        if secrets:
+            _check_cluster(configuration.cluster)
         useless = configuration.not_yet() + missing(configuration.otel)
         return warnings + [f"{line}: without effect" for line in useless]
     except ConfigError as error:
         raise ConfigError(error.path, error.message, path) from None
+
+
+def _check_cluster(cluster: config.Cluster) -> None:
+    if not cluster.is_on:
+        return
+    # Only here: who is alone has nothing to do with any of it.
+    from radiod.service.cluster import check_usable
+
+    try:
+        check_usable(cluster)
+    except StartError as error:
+        raise ConfigError(("cluster",), str(error).removeprefix("cluster: ")) from None
 
 
 def _check_endpoint(

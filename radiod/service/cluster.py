@@ -18,6 +18,7 @@ from twisted.internet.defer import DeferredList
 from twisted.logger import Logger
 
 from radiod import config
+from radiod.core.build import BUILD
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
@@ -32,7 +33,7 @@ from radiod.engine.nats.tls import Tls
 from radiod.process import StartError
 from radiod.transport.clock import ReactorClock
 
-__all__ = ["ALONE", "AWAY", "Clustering", "digest_of", "node_name"]
+__all__ = ["ALONE", "AWAY", "Clustering", "check_usable", "digest_of", "node_name"]
 
 ENVELOPE_BYTES: Final = 16_384
 """What the largest message is longer between nodes, details and lists of sessions included."""
@@ -222,8 +223,15 @@ def _nobody() -> None:
     """There is nobody to send away yet."""
 
 
+def check_usable(settings: config.Cluster) -> None:
+    """Check what ``[cluster]`` names, secrets and files included. Raises: StartError: it cannot be used."""
+    _options(settings, 0)
+
+
 def _options(settings: config.Cluster, min_payload: int) -> Options:
     """Raises: StartError."""
+    if BUILD == "compiled":
+        raise StartError("cluster: the compiled build is no node of a cluster yet; take the other one")
     try:
         return Options(
             servers=[Address.parse(url) for url in settings.nats],

@@ -20,7 +20,6 @@ from radiod.auth.tokens import Tokens, is_token
 from radiod.core.access.records import KeyRecord
 from radiod.core.budgets.idempotency import Answers
 from radiod.core.budgets.seats import Seats
-from radiod.core.build import BUILD
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.draining import Draining
 from radiod.core.holders import Account, Holder
@@ -31,7 +30,6 @@ from radiod.core.rights import Principal
 from radiod.core.statistics import Statistics
 from radiod.errors import NOT_AUTHORIZED, Refused
 from radiod.logs.tail import Tail
-from radiod.process import StartError
 from radiod.service.access import MAX_THREADS, Access
 from radiod.service.admin import open_gates
 from radiod.service.admission import Admission
@@ -123,8 +121,6 @@ class Radio:
     def _make_cluster(self) -> Clustering | None:
         if not self._config.cluster.is_on:
             return None
-        if BUILD == "compiled":
-            raise StartError("cluster: the compiled build is no node of a cluster yet; take the other one")
         # Only here: who is alone has nothing to do with any of it.
         from radiod.service.cluster import Clustering
 
