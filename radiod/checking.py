@@ -14,7 +14,6 @@ from radiod import config
 from radiod.config import ConfigError
 from radiod.config.reading import dotted
 from radiod.endpoints import EndpointError, end_of_certificate, examine
-from radiod.process import StartError
 from radiod.service.settings import certificates, own_pages
 from radiod.service.tracing import missing
 
@@ -72,10 +71,7 @@ def _check_cluster(cluster: config.Cluster) -> None:
     # Only here: who is alone has nothing to do with any of it.
     from radiod.service.cluster import check_usable
 
-    try:
-        check_usable(cluster)
-    except StartError as error:
-        raise ConfigError(("cluster",), str(error).removeprefix("cluster: ")) from None
+    check_usable(cluster)
 
 
 def _check_endpoint(

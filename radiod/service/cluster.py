@@ -224,8 +224,11 @@ def _nobody() -> None:
 
 
 def check_usable(settings: config.Cluster) -> None:
-    """Check what ``[cluster]`` names, secrets and files included. Raises: StartError: it cannot be used."""
-    _options(settings, 0)
+    """Check what ``[cluster]`` names, secrets and files included. Raises: ConfigError: it cannot be used."""
+    try:
+        _options(settings, 0)
+    except StartError as error:
+        raise config.ConfigError(("cluster",), str(error).removeprefix("cluster: ")) from None
 
 
 def _options(settings: config.Cluster, min_payload: int) -> Options:
