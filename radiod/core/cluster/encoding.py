@@ -15,7 +15,7 @@ ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 def encode(letter: Any) -> bytes:
-    """A letter in MessagePack; lone surrogates become U+FFFD."""
+    """A letter in MessagePack; lone surrogates become U+FFFD, and what lies deeper than ``DEPTH`` nothing."""
     try:
         return ENCODER.encode(letter)
     except UnicodeEncodeError:
@@ -25,10 +25,8 @@ def encode(letter: Any) -> bytes:
 def _whole(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if depth == 0:
-        return value
     if isinstance(value, dict):
-        return {_whole(name, 0): _whole(value[name], depth - 1) for name in value}
+        return {_whole(name, 0): _whole(value[name], depth - 1) for name in value} if depth else None
     if isinstance(value, list | tuple):
-        return [_whole(item, depth - 1) for item in value]
+        return [_whole(item, depth - 1) for item in value] if depth else None
     return value

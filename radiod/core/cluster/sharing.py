@@ -88,9 +88,7 @@ class SharedBroker(Broker):
         return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") % (HALF_OF_IDS - 1) + 1
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        Broker.forget(self, topic)
-        self._retention.change(1, retained.size)
-        self._retained[topic] = retained
+        super()._retain(topic, retained)
         self.records.saw(topic)
 
     def forget(self, topic: str) -> None:

@@ -396,7 +396,7 @@ class Broker:
         self._retention.check(0 if old else 1, size - (old.size if old else 0))
 
     def _retain(self, topic: str, retained: Retained) -> None:
-        self.forget(topic)
+        self._drop(topic)
         self._retention.change(1, retained.size)
         self._retained[topic] = retained
 
@@ -412,6 +412,9 @@ class Broker:
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event."""
+        self._drop(topic)
+
+    def _drop(self, topic: str) -> None:
         old = self._retained.pop(topic, None)
         if old is not None:
             self._retention.change(-1, -old.size)
