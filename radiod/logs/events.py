@@ -47,6 +47,7 @@ EVENTS: Final = (
     "state_lost",
     "webhook_failed",
     "webhook_recovered",
+    "cluster",
     "traces_failed",
     "traces_recovered",
     "certificate_expiring",

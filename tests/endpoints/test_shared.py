@@ -3,7 +3,9 @@
 import socket
 
 import pytest
+import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.protocol import Factory, Protocol
 
 from radiod.endpoints import EndpointError, listen
@@ -37,8 +39,8 @@ def open_port():
         return ports[-1]
 
     yield open_one
-    for port in ports:
-        port.stopListening()
+    # A port closes in a turn of its own, and says so: not into the log of the next test.
+    pytest_twisted.blockon(gatherResults([maybeDeferred(port.stopListening) for port in ports]))
 
 
 @pytest.mark.parametrize("kind", ["tcp:{}:interface=127.0.0.1:shared=1", r"tcp6:{}:interface=\:\:1:shared=1"])
