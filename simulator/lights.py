@@ -40,9 +40,9 @@ class Lights:
         return self._plans
 
     @property
-    def react_to_nobody(self) -> bool:
-        """Whether all keep to their plans, so that ``ahead`` can be asked."""
-        return not len(self._reactive)
+    def keep_to_one_plan(self) -> bool:
+        """Whether all keep to one plan each, so that ``ahead`` can be asked."""
+        return not len(self._reactive) and not len(self._by_time)
 
     def look(self, engine: Seen, time: float, dt: float) -> None:
         """Let plans change, and lights react to what is there, in the ``dt`` seconds from ``time`` on."""
@@ -71,7 +71,7 @@ class Lights:
         return part, (first, last)
 
     def ahead(self, step: int, dt: float, count: int) -> Ahead:
-        """As ``Signals.ahead``; only while none reacts."""
+        """As ``Signals.ahead``; only while ``keep_to_one_plan``."""
         return self._plans.ahead(step, dt, count)
 
     def green(self, time: float) -> Truths:

@@ -19,8 +19,6 @@ UNITS: Final = {
     "v": "% of free speed",
     "green": "1: green",
     "moved": "vehicle-metres",
-    "closed": "places of streets",
-    "narrowed": "[place, share of capacity]",
     "time": "s",
     "points": "m",
     "speed": "m/s",

@@ -166,7 +166,7 @@ class Simulator(Operated):
         return (
             self.agents is None
             and self.town.turns is None
-            and self.lights.react_to_nobody
+            and self.lights.keep_to_one_plan
             and not self.incidents.is_due(self.time, count * self._dt, self.ratio)
         )
 

@@ -220,8 +220,6 @@ def test_the_map_lists_the_streets_in_the_order_of_the_samples():
             "v": "% of free speed",
             "green": "1: green",
             "moved": "vehicle-metres",
-            "closed": "places of streets",
-            "narrowed": "[place, share of capacity]",
             "time": "s",
             "points": "m",
             "speed": "m/s",
