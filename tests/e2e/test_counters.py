@@ -15,10 +15,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from engine.nats.servers import Servers, wait_until
+from support.cluster.running import nodes
 from support.config import configuration
 from support.programs import Failed, Program
 from support.running import ROOT, environment, radiod
 from support.scrapes import scrape
+from support.sockets import RawClient
 
 from radiod.core.delivery.settings import POLICIES
 from radiod.core.statistics import REFUSALS
@@ -433,6 +436,32 @@ def test_connections_that_no_other_test_has(server):
             # This one scrapes.
             asked = 6
         assert now(server, "radiod_connections_total", **labels) - before == (asked or 1)
+
+
+def test_what_nodes_do_not_hear_of_each_other_is_counted(tmp_path):
+    with (
+        Servers(tmp_path / "nats") as nats,
+        nodes(tmp_path, nats.urls, 2, configuration(KEYS), "dead_after_s = 60\n") as (one, other),
+    ):
+        (server,) = nats.all
+        assert now(one.server, "radiod_cluster_connected", what="control") == 1
+        assert now(other.server, "radiod_cluster_lost_total") == 0
+        # It takes what the node asks the other, and does not live to hand it on.
+        server.pause()
+        with contextlib.closing(RawClient(one.server.port)) as caller:
+            caller.say([48, None, {}, "wamp.session.count"])
+            # By now that has left.
+            assert httpx.get(f"{one.server.url}/healthz").status_code == 200
+            server.kill()
+            wait_until(lambda: not now(one.server, "radiod_cluster_connected"), "the node has noticed")
+            dropped = now(one.server, "radiod_cluster_dropped_total")
+            for number in range(5):
+                caller.say([16, None, {}, "numbers", [number]])
+            wait_until(
+                lambda: now(one.server, "radiod_cluster_dropped_total") >= dropped + 5, "events were dropped"
+            )
+            nats.start()
+            wait_until(lambda: now(other.server, "radiod_cluster_lost_total") == 1, "the question is missed")
 
 
 def test_every_counter_and_every_reason_has_a_test():

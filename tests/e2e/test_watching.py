@@ -9,6 +9,7 @@ import time
 
 import httpx
 import pytest
+from engine.nats.servers import Servers
 from support.config import configuration
 from support.programs import Failed, Program
 from support.running import ROOT, radiod
@@ -127,6 +128,11 @@ def alerts():
 
 
 def test_a_real_prometheus_reads_everything_that_dashboard_and_alerts_ask_for(tmp_path):
+    with Servers(tmp_path / "nats") as nats:
+        read_everything(tmp_path, f"[cluster]\nnats = {json.dumps(nats.urls)}\nreplicas = 1")
+
+
+def read_everything(tmp_path, cluster):
     issued = Issued("radio.example")
     pem = tmp_path / "both.pem"
     pem.write_bytes(issued.key_pem() + issued.certificate_pem())
@@ -140,7 +146,8 @@ def test_a_real_prometheus_reads_everything_that_dashboard_and_alerts_ask_for(tm
         endpoint = "ssl:0:interface=127.0.0.1:privateKey={pem}"
         [otel]
         endpoint = "http://127.0.0.1:1"
-        """,
+        """
+        + cluster,
     )
     with radiod(tmp_path, text) as server, prometheus(tmp_path, server.port, ALERTS) as watcher:
         with contextlib.closing(Program(server.port)) as program:
