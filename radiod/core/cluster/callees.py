@@ -379,13 +379,16 @@ class Callees:
                 self.node_left(node)
 
     def look_at_all(self) -> None:
-        """We hear the others again, perhaps as another node: see what is left of what we had."""
-        own = [
+        """We hear the others again, perhaps as another node: see what is left of what we had.
+
+        And what is claimed for us that we have no more: while we heard nobody, it could not be let go.
+        """
+        own: set[Key] = {
             (registration.match, registration.procedure)
             for registration in self._registrations
             if self._registrations.own(registration.match, registration.procedure)
-        ]
-        self._jobs.look_in(SHARE_S, own)
+        }
+        self._jobs.look_in(SHARE_S, sorted(own | self._by_node.get(self._peers.me, set())))
 
 
 def _check_speakable(procedure: str) -> None:

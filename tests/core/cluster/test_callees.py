@@ -8,6 +8,7 @@ from radiod.core.limits import Limits
 from radiod.errors import (
     CLOSE_SUPERSEDED,
     INVALID_URI,
+    NETWORK_FAILURE,
     NO_SUCH_REGISTRATION,
     NOT_AUTHORIZED,
     PROCEDURE_ALREADY_EXISTS,
@@ -27,13 +28,15 @@ def three():
 
 def holders(world, key="exact a.p"):
     """Names of the nodes that a claim names, as all nodes know; None: there is no claim."""
-    found = set()
-    for node in world.nodes.values():
-        claim = node.cluster.claims.get("radio registrations", key)
-        names = claim and tuple(node.nodes.name(one) for one in read_holders(claim.value).nodes)
-        found.add(names)
+    found = {holders_of(node, key) for node in world.nodes.values()}
     assert len(found) == 1, found
     return found.pop()
+
+
+def holders_of(node, key="exact a.p"):
+    """The same, as one node knows."""
+    claim = node.cluster.claims.get("radio registrations", key)
+    return claim and tuple(node.nodes.name(one) for one in read_holders(claim.value).nodes)
 
 
 def known(world):
@@ -159,6 +162,30 @@ class TestARegistration:
         three.wait(2)
         assert (known(three), holders(three)) == ({}, None)
 
+    def test_of_a_session_that_leaves_at_once_is_not_even_claimed(self, three):
+        stored = three.engine.streams["r-claims"].seq
+        one = three["a"].join()
+        one.send(64, 1, {}, "a.p")
+        one.peer.leave()
+        three.wait(2)
+        assert (three.engine.streams["r-claims"].seq, known(three)) == (stored, {})
+
+    def test_of_a_session_that_leaves_while_others_learn_of_it_is_given_up(self, three):
+        one = three["a"].join()
+        one.send(64, 1, {}, "a.p")
+        while not three["b"].registrations:
+            three.wait(0.0001)
+        one.peer.leave()
+        three.wait(2)
+        assert (known(three), holders(three), one.take()) == ({}, None, [])
+
+    def test_stays_with_those_of_its_node_when_one_of_them_unregisters(self, three):
+        one, other = three["a"].join(), three["a"].join()
+        id = one.register("a.p", invoke="first")
+        other.register("a.p", invoke="first")
+        assert one.ask(66, 7, id) == [[67, 7]]
+        assert (holders(three), known(three)) == (("a",), {("exact", "a.p"): ("first", (other.id,))})
+
     def test_is_told_about_on_every_node(self, three):
         watcher = three["b"].join()
         topics = ("on_create", "on_register", "on_unregister", "on_delete")
@@ -182,6 +209,7 @@ class TestARegistration:
         one = three["a"].join()
         signature = {"parameters": [], "doc": "first"}
         one.register("a.p", _radiod_signature=signature)
+        one.register("a.q")
         registration = three["b"].realm.dealer.registrations.best("a.p")
         assert b"first" in registration.signature
         answer = one.ask(
@@ -227,6 +255,27 @@ class TestTakingOver:
         other.register("a.p", force_reregister=True)
         assert known(three) == {("exact", "a.p"): ("single", (other.id,))}
 
+    def test_from_another_session_of_the_same_node_tells_that_one(self, three):
+        one, other = three["a"].join("me", features=REVOCABLE), three["a"].join("me")
+        id = one.register("a.p")
+        assert other.register("a.p", force_reregister=True) == id
+        assert [message[:2] for message in one.take()] == [[67, 0]]
+        assert known(three) == {("exact", "a.p"): ("single", (other.id,))}
+
+    def test_of_one_that_is_not_answered_yet_closes_that_session(self, three):
+        one, newcomer = three["c"].join("me"), three["b"].join("me")
+        three.pause("a")
+        one.send(64, 1, {"invoke": "first"}, "a.p")
+        three.wait(0.1)
+        newcomer.send(64, 1, {"force_reregister": True}, "a.p")
+        three.wait(0.1)
+        assert (one.take(), newcomer.take()) == ([], [])
+        three.resume("a")
+        three.wait(3)
+        assert [message[0] for message in newcomer.take()] == [65]
+        assert [message[0] for message in one.take()] == [65, 6]
+        assert known(three) == {("exact", "a.p"): ("single", (newcomer.id,))}
+
     def test_by_two_at_once_leaves_one(self, three):
         three["a"].join("me").register("a.p")
         clients = [three[name].join("me") for name in "bc"]
@@ -237,6 +286,109 @@ class TestTakingOver:
 
 
 class TestInTrouble:
+    def test_a_registration_that_others_cannot_be_told_of_is_refused(self, three):
+        one = three["a"].join()
+        questions = three["a"].nodes.post.questions
+        (other, _) = three["a"].nodes.live()
+        while questions.has_room(2):
+            questions.begin(other, "whatever", b"", lambda answer: None, is_kept=False)
+        assert one.register("a.p") == NETWORK_FAILURE
+        questions.end(other, "enough")
+        three.wait(2)
+        assert (known(three), holders(three), one.session.is_open) == ({}, None, True)
+
+    def test_a_session_that_leaves_while_it_unregisters_is_not_answered(self, three):
+        one = three["a"].join()
+        id = one.register("a.p")
+        one.send(66, 2, id)
+        one.peer.leave()
+        three.wait(1)
+        assert (known(three), holders(three), one.take()) == ({}, None, [])
+
+    def test_a_registration_whose_claim_was_wiped_can_be_joined(self, three):
+        one, other = three["a"].join(), three["a"].join()
+        one.register("a.p", invoke="first")
+        claims = three.engine.streams["r-claims"]
+        claims.records.clear()
+        claims.last.clear()
+        assert other.register("a.p", invoke="last") == PROCEDURE_ALREADY_EXISTS
+        other.register("a.p", invoke="first")
+        assert holders(three) == ("a",)
+        assert known(three) == {("exact", "a.p"): ("first", (one.id, other.id))}
+
+    def test_a_claim_that_nobody_can_read_is_made_anew(self, three):
+        one = three["a"].join()
+        one.register("a.p")
+        claims = three["b"].cluster.claims
+        claims.update("radio registrations", "exact a.p", lambda current: b"?")
+        claims.create("radio registrations", "exact a.q", b"?")
+        three.wait(3)
+        assert holders(three) == ("a",)
+        three["c"].join().register("a.q")
+        assert holders(three, "exact a.q") == ("c",)
+
+    def test_what_a_session_gave_up_while_its_node_had_no_engine_is_free_behind_it(self, three):
+        one, other = three["a"].join(), three["b"].join()
+        one.register("a.p")
+        for name in "abc":
+            three.disconnect(name)
+        three.wait(4)
+        assert three["a"].nodes.is_isolated
+        one.peer.leave()
+        three.wait(0.1)
+        for name in "abc":
+            three.connect(name)
+        three.wait(4)
+        assert (known(three), holders(three)) == ({}, None)
+        other.register("a.p")
+
+    def test_what_a_node_had_that_died_while_there_was_no_engine_is_free_behind_it(self, three):
+        three["a"].join().register("a.p")
+        for name in "abc":
+            three.disconnect(name)
+        three.kill("a")
+        three.wait(8)
+        for name in "bc":
+            three.connect(name)
+        three.wait(8)
+        assert (known(three), holders(three)) == ({}, None)
+
+    def test_callees_that_were_taken_for_dead_join_those_who_stayed(self, three):
+        one, other = three["a"].join(), three["b"].join()
+        one.register("a.p", invoke="first")
+        other.register("a.p", invoke="first")
+        three.cut_off("a")
+        three.wait(12)
+        assert holders_of(three["b"]) == ("b",)
+        three.heal()
+        three.wait(5)
+        assert (holders(three), one.session.is_open) == (("b", "a"), True)
+        assert known(three) == {("exact", "a.p"): ("first", (other.id, one.id))}
+
+    def test_a_claim_that_could_not_be_put_right_is_tried_again(self, three):
+        one = three["a"].join()
+        one.register("a.p")
+        three.engine.elect(20)
+        one.peer.leave()
+        three.wait(20)
+        three.wait(5)
+        assert (known(three), holders(three)) == ({}, None)
+
+    def test_a_node_that_slept_while_it_registered_registers_as_a_new_one(self, three):
+        one = three["a"].join()
+        three.pause("b")
+        one.send(64, 1, {}, "a.p")
+        three.wait(0.1)
+        three.pause("a")
+        three.wait(12)
+        assert (three["c"].registrations, one.take()) == ({}, [])
+        three.resume("a")
+        three.wait(1)
+        three.resume("b")
+        three.wait(5)
+        assert [message[0] for message in one.take()] == [65]
+        assert (holders(three), known(three)) == (("a",), {("exact", "a.p"): ("single", (one.id,))})
+
     def test_a_node_that_is_cut_off_refuses_to_register(self, three):
         one = three["a"].join()
         three.cut_off("a")
