@@ -35,8 +35,12 @@ BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md 
 RELEASE := build/release
 # Of the tests end to end those that go through what is compiled, in each way that there is; pages, units, tools, clients,
 # starts that fail and clients that come back are no others for it.
-# Not several nodes: the compiled build is no node of a cluster yet.
-COMPILED_TESTS ?= tests/core --ignore=tests/core/cluster tests/wire tests/transport tests/features \
+# Of several nodes nothing that waits for kills, and no long simulations: what goes between nodes goes through it without them.
+COMPILED_TESTS ?= tests/core $(addprefix --deselect tests/core/cluster/test_,realm.py::test_a_server_that_is_alone_imports_nothing_of_it \
+	follower.py::test_more_than_may_wait_is_read_from_the_stream rpc.py::TestCallers \
+	calls.py::test_calls_right_behind_registered_succeed_from_everywhere claim_writes.py::test_more_than_can_be_on_their_way_are_refused \
+	callees.py::TestInTrouble::test_a_node_that_comes_late_knows_all) tests/wire tests/transport tests/features \
+	$(addprefix tests/e2e/test_cluster.py::Test,Events Histories Calls) \
 	$(addprefix tests/e2e/test_,autobahn_js.py autobahn_python.py buffers.py channels.py compression.py durable.py event_source.py \
 	fairness.py features_autobahn_python.py features_js.py http_sockets.py slow_listeners.py state.py tls.py)
 FUZZ_S ?= 90

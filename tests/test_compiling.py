@@ -111,3 +111,50 @@ def test_the_rule_sees_two_types_of_one_name():
     assert error_names(source.format("B", "error")) == ["error"]
     assert error_names(source.format("A", "error")) == []
     assert error_names(source.format("B", "other")) == []
+
+
+@pytest.mark.parametrize("module", COMPILED)
+def test_a_final_tuple_of_floats_has_no_fixed_length(module):
+    """mypyc takes one for a value that was never set: ``Final[tuple[float, ...]]`` is safe."""
+    assert unset_tuples((ROOT / module).read_text()) == []
+
+
+def unset_tuples(source):
+    """Constants of a module that are tuples of nothing but floats, and not ``tuple[float, ...]``."""
+    floats, unset = set(), []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.AnnAssign) and node.value is not None and is_float(node.value, floats):
+            floats.add(node.target.id)
+            declared = ast.unparse(node.annotation)
+            if isinstance(node.value, ast.Tuple) and "Final" in declared and "..." not in declared:
+                unset.append(node.target.id)
+    return unset
+
+
+def is_float(node, floats):
+    """Whether an expression is a float, or a tuple of nothing else. ``floats``: names of such."""
+    match node:
+        case ast.Constant():
+            return isinstance(node.value, float)
+        case ast.Name():
+            return node.id in floats
+        case ast.UnaryOp():
+            return is_float(node.operand, floats)
+        case ast.BinOp():
+            return isinstance(node.op, ast.Div) or is_float(node.left, floats) or is_float(node.right, floats)
+        case ast.Tuple():
+            return bool(node.elts) and all(is_float(one, floats) for one in node.elts)
+    return False
+
+
+@pytest.mark.parametrize(
+    "value", ["(0.5, 1.0)", "(-0.5,)", "(A, 1 / 3)", "((0.5, 1.0), (0.5, 2.0))", "(2 * A, A)"]
+)
+def test_the_rule_sees_a_tuple_of_floats(value):
+    assert unset_tuples(f"A: Final = 0.5\nB: Final = {value}") == ["B"]
+    assert unset_tuples(f"A: Final = 0.5\nB: Final[tuple[float, ...]] = {value}") == []
+
+
+@pytest.mark.parametrize("value", ["(1, 2)", "(True, 0.5)", "(0.5, 'a')", "((0.5, 1.0), 2)", "()"])
+def test_the_rule_lets_other_tuples_be(value):
+    assert unset_tuples(f"B: Final = {value}") == []

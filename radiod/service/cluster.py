@@ -18,7 +18,6 @@ from twisted.internet.defer import DeferredList
 from twisted.logger import Logger
 
 from radiod import config
-from radiod.core.build import BUILD
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
@@ -233,8 +232,6 @@ def check_usable(settings: config.Cluster) -> None:
 
 def _options(settings: config.Cluster, min_payload: int) -> Options:
     """Raises: StartError."""
-    if BUILD == "compiled":
-        raise StartError("cluster: the compiled build is no node of a cluster yet; take the other one")
     try:
         return Options(
             servers=[Address.parse(url) for url in settings.nats],

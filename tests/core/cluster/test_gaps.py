@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radiod.core.cluster import gaps
-from radiod.core.cluster.gaps import Counts, Sender, Senders
+from radiod.core.cluster.gaps import MAX_SENDERS, Counts, Sender, Senders
 
 
 def sent(counts, topic):
@@ -104,21 +103,19 @@ class TestBounds:
             else:
                 lost[topic] += 1
 
-    def test_a_sender_that_was_forgotten_is_believed_to_have_lost_nothing(self, monkeypatch):
-        monkeypatch.setattr(gaps, "MAX_SENDERS", 2)
+    def test_a_sender_that_was_forgotten_is_believed_to_have_lost_nothing(self):
         senders = Senders()
         counts = Counts()
         arrived(senders.of(1), sent(counts, "a"))
-        senders.of(2), senders.of(3)
+        for other in range(2, MAX_SENDERS + 2):
+            senders.of(other)
         sent(counts, "a")
         assert arrived(senders.of(1), sent(counts, "a")) == 0
 
-    def test_the_one_that_was_silent_longest_is_forgotten(self, monkeypatch):
-        monkeypatch.setattr(gaps, "MAX_SENDERS", 2)
+    def test_the_one_that_was_silent_longest_is_forgotten(self):
         senders = Senders()
-        first = senders.of(1)
-        second = senders.of(2)
+        first, second, *_ = [senders.of(one) for one in range(1, MAX_SENDERS + 1)]
         assert senders.of(1) is first
-        senders.of(3)
+        senders.of(MAX_SENDERS + 1)
         assert senders.of(1) is first
         assert senders.of(2) is not second

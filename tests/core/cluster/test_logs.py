@@ -14,6 +14,8 @@ from radiod.core.history.bounds import HistoryBounds
 from radiod.errors import STORE_UNAVAILABLE
 from radiod.wire.codecs import CODECS
 
+pytestmark = pytest.mark.interpreted
+
 KEEP = HistoryBounds(size=100, seconds=1000.0, bytes=1_000_000)
 DURABLE = HistoryBounds(size=100, seconds=1000.0, bytes=1_000_000, is_durable=True)
 PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, EVENT, ERROR = 16, 17, 32, 33, 36, 8

@@ -1,7 +1,6 @@
 import pytest
 
-from radiod.core.cluster import membership as module
-from radiod.core.cluster.membership import Membership, OtherNode
+from radiod.core.cluster.membership import MAX_BURIED, MAX_KEPT, Membership, OtherNode
 
 
 @pytest.fixture
@@ -48,11 +47,10 @@ class TestDeath:
         assert members.begin_anew() == []
         assert not members.is_buried(1)
 
-    def test_only_so_many_dead_are_remembered(self, members, monkeypatch):
-        monkeypatch.setattr(module, "MAX_BURIED", 2)
-        for incarnation in (1, 2, 3):
+    def test_only_so_many_dead_are_remembered(self, members):
+        for incarnation in range(1, MAX_BURIED + 2):
             members.bury(incarnation)
-        assert [members.is_buried(one) for one in (1, 2, 3)] == [False, True, True]
+        assert [members.is_buried(one) for one in (1, 2, MAX_BURIED + 1)] == [False, True, True]
 
 
 class TestIsolation:
@@ -95,9 +93,8 @@ def test_who_is_not_let_in_is_not_found(members):
     assert members.named("b") is None
 
 
-def test_only_the_latest_questions_would_be_known_again(monkeypatch):
-    monkeypatch.setattr(module, "MAX_KEPT", 2)
+def test_only_the_latest_questions_would_be_known_again():
     other = OtherNode(1, "a", "", 0.0)
-    for id in (1, 2, 3):
+    for id in range(1, MAX_KEPT + 2):
         other.note_kept(id, True)
-    assert list(other.kept) == [2, 3]
+    assert list(other.kept) == list(range(2, MAX_KEPT + 2))

@@ -1,8 +1,7 @@
 import pytest
 from support.cluster.nodes import Cluster
 
-from radiod.core.cluster import nodes as module
-from radiod.core.cluster.letters import encode
+from radiod.core.cluster.letters import PROTOCOL, Beat, encode
 from radiod.core.promises import Promise
 from radiod.errors import Refused
 
@@ -61,11 +60,8 @@ class TestComing:
         assert cluster.names("a") == ["b", "c"]
         assert cluster.names("b again") == ["a", "c"]
 
-    def test_one_that_speaks_another_version_is_not_let_in(self, cluster, monkeypatch):
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "PROTOCOL", 2)
-            newer = cluster.add("d")
-            data = encode(newer._own_beat())
+    def test_one_that_speaks_another_version_is_not_let_in(self, cluster):
+        data = encode(Beat(17, "d", PROTOCOL + 1, 0, "", {}))
         for node in cluster.nodes.values():
             node.came("r.nodes", "", data)
         assert cluster.names("a") == ["b", "c"]

@@ -65,6 +65,7 @@ def test_nobody_is_told_of_what_nobody_watches(world):
     assert world["b"].realm.readers._told == {}
 
 
+@pytest.mark.interpreted
 def test_what_is_watched_because_of_a_question_is_bounded(world, monkeypatch):
     monkeypatch.setattr(readers_module, "MAX_LOOKED", 3)
     found = world["a"].realm.readers

@@ -5,6 +5,8 @@ from support.cluster.logged import LoggedWorld
 
 from radiod.core.history.bounds import HistoryBounds
 
+pytestmark = pytest.mark.interpreted
+
 
 def keep(size, *, is_durable=False):
     return HistoryBounds(size=size, seconds=10.0, bytes=1000, is_durable=is_durable)

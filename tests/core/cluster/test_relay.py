@@ -133,6 +133,7 @@ def test_a_loss_between_nodes_and_one_of_the_listener_are_told_together(world):
     assert heard(peer) == [(3, 4)]
 
 
+@pytest.mark.interpreted
 def test_an_answer_of_many_topics_comes_in_parts(world, monkeypatch):
     monkeypatch.setattr(module, "BASELINE", 2)
     publisher = world.join("a")

@@ -7,6 +7,8 @@ from support.cluster.logged import LoggedWorld
 
 from radiod.core.history.bounds import HistoryBounds
 
+pytestmark = pytest.mark.interpreted
+
 KEEP = HistoryBounds(size=100, seconds=1000.0, bytes=1_000_000)
 DURABLE = HistoryBounds(size=100, seconds=1000.0, bytes=1_000_000, is_durable=True)
 PUBLISH, ERROR = 16, 8
