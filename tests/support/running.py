@@ -13,8 +13,11 @@ import tomllib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from support import nursery
+
+Process: TypeAlias = "subprocess.Popen[bytes] | nursery.Child"
 ROOT = Path(__file__).resolve().parents[2]
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 RADIOD = [sys.executable, "-c", "import sys; from radiod.command import main; sys.exit(main())"]
@@ -43,7 +46,7 @@ def free_port() -> int:
 class Server:
     """One running radiod."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, process: Process, port: int, log: Path) -> None:
         self.process = process
         self.port = port
         self.log = log
@@ -98,29 +101,47 @@ def radiod(
     file.write_text(config.replace(":8080:", f":{port}:") + own)
     listen = [] if "listen" in given else ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     log = folder / f"radiod-{port}.log"
-    command = [*TWISTD, "-n", "--pidfile=", *twistd, "radiod", "--config", str(file), *listen, *arguments]
-    with program(command, log, env={**environment(), **(variables or {})}) as process:
+    options = ["-n", "--pidfile=", *twistd, "radiod", "--config", str(file), *listen, *arguments]
+    with _twistd(options, log, {**environment(), **(variables or {})}) as process:
         server = Server(process, port, log)
         wait_until(lambda: _answers(server), process, log)
         yield server
 
 
 @contextlib.contextmanager
-def program(command: list[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def program(command: list[str], log: Path, **options: Any) -> Iterator[Process]:
     """Run a program of the checkout; whatever happens it has ended when the block ends."""
     with log.open("ab") as output:
         options = {"env": environment(), **options}
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT, **options)
-        try:
+        with _ended(process):
             yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+
+
+@contextlib.contextmanager
+def _twistd(options: list[str], log: Path, variables: dict[str, str]) -> Iterator[Process]:
+    with log.open("ab") as output:
+        process = nursery.fork(options, output.fileno(), variables)
+        if process is not None:
+            with _ended(process):
+                yield process
+            return
+    with program([*TWISTD, *options], log, env=variables) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _ended(process: Process) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def environment() -> dict[str, str]:
@@ -128,7 +149,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
-def wait_until(is_so: Any, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until(is_so: Any, process: Process, log: Path) -> None:
     """Poll ``is_so`` until it is true. Raises: AssertionError: the program ended, or took too long."""
     end = time.monotonic() + START_SECONDS
     while not is_so():
