@@ -27,7 +27,7 @@ PYTHON313_TESTS ?= tests --ignore=tests/stream_service --ignore=tests/release \
 	--deselect tests/e2e/test_vanished.py::test_whoever_is_only_silent_stays \
 	--deselect 'tests/test_chaos.py::test_a_short_scenario_is_ok[no_tmp]'
 COMPILED := build/compiled
-# How hard the C compiler optimises: 2 is what users get, 1 takes two thirds of its time.
+# How hard the C compiler optimises: 2 is what users get, 0 takes a third of its time.
 COMPILE_LEVEL ?= 2
 SOURCES := $(shell find radiod simulator twisted -name '*.py' -o -name '*.json' -o -path '*/pages/*')
 BESIDE := tests docs demo packaging clients benchmarks pyproject.toml README.md CHANGELOG.md Makefile radiod.tac

@@ -4,10 +4,12 @@ import os
 import re
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from setuptools import find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "radiod" / "__init__.py").read_text()).group(1)
@@ -107,6 +109,21 @@ def extensions() -> list[Any]:
     return mypycify(modules(), multi_file=True, opt_level=level, debug_level="0")
 
 
+class BuildFilesBeside(build_ext):
+    """Compiles the files of one extension beside each other; setuptools does so with extensions only."""
+
+    def build_extensions(self) -> None:
+        whole = self.compiler.compile
+
+        def beside(sources: list[str], *arguments: Any, **options: Any) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count()) as compilers:
+                each = compilers.map(lambda source: whole([source], *arguments, **options), sources)
+                return [compiled for several in each for compiled in several]
+
+        self.compiler.compile = beside
+        super().build_extensions()
+
+
 setup(
     name="radiod",
     version=VERSION,
@@ -127,7 +144,7 @@ setup(
         ("share/radiod", sorted(str(path.relative_to(HERE)) for path in (HERE / "packaging").iterdir()))
     ],
     ext_modules=extensions(),
-    options={"build_ext": {"parallel": os.cpu_count()}},
+    cmdclass={"build_ext": BuildFilesBeside},
     install_requires=[
         # The oldest versions that the tests pass with: `make oldest` runs them so.
         "twisted>=24.7",
