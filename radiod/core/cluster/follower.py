@@ -281,7 +281,7 @@ class Follower:
                 self._later(followed, lambda: self._read_on(followed))
                 return
             # What was known to be there is gone: nobody will ever have it.
-            followed.taker.broken(followed.target)
+            followed.taker.broken(followed.target + 1)
             followed.last = max(followed.last, followed.target)
             self._caught_up(followed)
         followed.tries = 0

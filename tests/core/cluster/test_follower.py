@@ -226,7 +226,7 @@ def test_a_target_that_nobody_has_any_more_is_passed(world):
     world.clock.advance(1)
     node.follower.expect(node.followed["s.a"], 7)
     world.clock.advance(3)
-    assert taken.gone == [7]
+    assert taken.gone == [8]
     assert node.follower.stored(Stored("s.a", 8, 7, b""))
     assert taken.live == [8]
 
