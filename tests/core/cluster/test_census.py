@@ -134,7 +134,6 @@ class TestRegistrations:
         assert given == NO_SUCH_REGISTRATION
         assert three["b"].registrations != {}
 
-
     def test_are_taken_from_callees_of_ones_own_node(self, people):
         id = people["b"].register("a.p")
         assert ask(people["b"], "wamp.registration.remove_callee", id, people["b"].id) == ([], {})

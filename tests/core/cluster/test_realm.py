@@ -16,6 +16,14 @@ def test_what_is_public_is_shared_and_what_is_private_is_not():
     assert realm.about("part") == "radio part"
 
 
+def test_nobody_listens_to_a_private_channel_that_is_not_known():
+    world = ClusterWorld("a", "b")
+    world["b"].realm.readers.hold("#0123")
+    world.turn()
+    assert list(world["a"].realm.readers.watched) == ["#0123"]
+    assert world["b"].realm.readers.elsewhere("#0123") == 0
+
+
 def test_two_realms_of_one_cluster_do_not_hear_each_other():
     world = ClusterWorld("a", "b")
     peer = world.join("b")
