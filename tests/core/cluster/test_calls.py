@@ -270,6 +270,16 @@ class TestCancelling:
         assert come(three, caller) == []
         assert three["a"].pending() == (0, 0)
 
+    def test_a_stream_of_ones_own_node_that_goes_on_for_nobody_is_counted(self, three):
+        callee = three["a"].join("callee", features="callee.progressive_call_results")
+        callee.register("a.procedure")
+        caller = three["a"].join("caller")
+        request = caller.call("a.procedure", receive_progress=True)
+        assert len(come(three, callee)) == 1
+        caller.send(49, request, {"mode": "skip"})
+        assert error_of(come(three, caller)) == CANCELED
+        assert len(three["a"].realm.dealer.unheard) == 1
+
     def test_a_stream_that_goes_on_for_nobody_is_counted_at_its_callee(self, three, caller):
         callee = three["a"].join("callee", features="callee.progressive_call_results")
         callee.register("a.procedure")
