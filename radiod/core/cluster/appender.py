@@ -175,8 +175,8 @@ class Appender:
         failed.sort(key=lambda item: item.order)
         self._waiting.extendleft(reversed(failed))
         self._is_careful = True
-        if self._next_try is None:
-            self._next_try = self._timers.at(self._clock.seconds() + PAUSE_S, self._try_again)
+        # There is none already: nothing is on its way while one waits.
+        self._next_try = self._timers.at(self._clock.seconds() + PAUSE_S, self._try_again)
 
     def _try_again(self) -> None:
         self._next_try = None

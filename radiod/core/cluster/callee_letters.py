@@ -17,6 +17,7 @@ __all__ = [
     "Begin",
     "CalleeFacts",
     "CalleeLetter",
+    "CalleeTold",
     "End",
     "Holders",
     "Left",
@@ -108,7 +109,9 @@ class Want(Struct, array_like=True, frozen=True, tag="want"):
     """Tell all your callees again."""
 
 
-CalleeLetter = Added | Removed | Left | Begin | Part | End | Want
+CalleeTold = Added | Removed | Left | Begin | Part | End
+
+CalleeLetter = CalleeTold | Want
 
 DECODER = msgspec.msgpack.Decoder(CalleeLetter)
 HOLDERS = msgspec.msgpack.Decoder(Holders)

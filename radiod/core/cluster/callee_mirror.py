@@ -12,8 +12,7 @@ from radiod.core.cluster.callee_letters import (
     Added,
     Begin,
     CalleeFacts,
-    CalleeLetter,
-    End,
+    CalleeTold,
     Left,
     Part,
     Removed,
@@ -78,7 +77,7 @@ class CalleeMirror:
         """Whether all that is there has told all it has."""
         return not any(owner.is_awaited for owner in self._owners.values())
 
-    def take(self, node: int, letter: CalleeLetter) -> Promise[bytes] | None:
+    def take(self, node: int, letter: CalleeTold) -> Promise[bytes] | None:
         """A node tells something. Returns: None: it is known now; or when it will be."""
         owner = self._owners.get(node)
         if owner is None:
@@ -100,7 +99,7 @@ class CalleeMirror:
         elif isinstance(letter, Part):
             for facts in letter.callees:
                 self._add(node, owner, facts)
-        elif isinstance(letter, End):
+        else:
             self._end(node, owner)
         return None
 

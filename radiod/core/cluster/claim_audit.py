@@ -27,7 +27,7 @@ WINDOW_S: Final = 60.0
 
 
 class ClaimAudit:
-    """Keeps one mirror whole. ``is_whole``: it was so once; ``audits``: how often it was found to be."""
+    """Keeps one mirror whole. ``is_whole``: it was so once."""
 
     def __init__(
         self, mirror: ClaimMirror, streams: Streams, clock: Clock, timers: Timers, settings: ClaimSettings
@@ -45,7 +45,6 @@ class ClaimAudit:
         self._seen: set[str] | None = None
         self._whole_since = 0.0
         self.is_whole = False
-        self.audits = 0
 
     def start(self) -> None:
         """Have the stream, and read all it has."""
@@ -136,7 +135,6 @@ class ClaimAudit:
         self._mirror.whole_to = max(self._mirror.whole_to, target)
         self._whole_since = self._clock.seconds()
         self.is_whole = True
-        self.audits += 1
         self._is_running = False
         if self._is_due:
             self._is_due = False

@@ -55,11 +55,6 @@ class Claims:
         """Whether the mirror was whole once."""
         return self._audit.is_whole
 
-    @property
-    def audits(self) -> int:
-        """How often the mirror was found, or made, whole."""
-        return self._audit.audits
-
     def __len__(self) -> int:
         """Claims, as far as the mirror knows."""
         return len(self.mirror)

@@ -150,12 +150,11 @@ class Follower:
         return followed
 
     def unfollow(self, followed: Followed) -> None:
-        """Have no more of a subject, which may be followed anew."""
+        """Have no more of a subject, which must be followed, and may be so anew."""
         followed.is_ended = True
         followed.let_go()
-        if self._followed.get(followed.subject) is followed:
-            del self._followed[followed.subject]
-            self._streams.unfollow(followed.subject)
+        del self._followed[followed.subject]
+        self._streams.unfollow(followed.subject)
 
     def stored(self, record: Stored) -> bool:
         """A record was told live. Returns: whether its subject is followed."""
@@ -282,7 +281,7 @@ class Follower:
                 self._later(followed, lambda: self._read_on(followed))
                 return
             # What was known to be there is gone: nobody will ever have it.
-            followed.taker.broken(followed.target)
+            followed.taker.broken(followed.target + 1)
             followed.last = max(followed.last, followed.target)
             self._caught_up(followed)
         followed.tries = 0

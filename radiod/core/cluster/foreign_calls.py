@@ -45,7 +45,8 @@ class ForeignCall(PendingCall):
         """It has ended with this."""
         if isinstance(message, Error):
             self.tell(Failed(self.session, self.request, message.error, message.details, pack(payload)))
-        elif isinstance(message, Result):
+        else:
+            assert isinstance(message, Result), "nothing else answers a call"
             self.tell(Yielded(self.session, self.request, False, message.details, pack(payload)))
 
     def progress(self, result: Result, payload: Payload) -> None:

@@ -144,7 +144,8 @@ class RoutingOutbox:
             letter = Invoke(session.id, message.request, message.registration, message.details, packed)
             if not self.tell(session.node, letter):
                 raise Unreachable(session)
-        elif isinstance(message, Interrupt):
+        else:
+            assert isinstance(message, Interrupt), "nothing else is for a callee of another node"
             self.tell(session.node, Stop(message.request, message.options["mode"], message.options["reason"]))
 
     def tell(self, node: int, letter: CallLetter) -> bool:

@@ -152,8 +152,8 @@ class Relay:
         counts: dict[str, tuple[int, int]] = {}
         for topic in topics:
             counted = self._counts.get(topic)
-            if counted is not None:
-                counts[topic] = counted.epoch, counted.count
+            assert counted is not None, "only what is counted was looked for"
+            counts[topic] = counted.epoch, counted.count
         number = self._counts.number
         wanted = ask.wanted if is_last else []
         retained = self._records.pending(wanted)

@@ -116,5 +116,4 @@ class ClusterRpc:
     def reborn(self) -> None:
         """We are another node to the others: they know nothing of us, and we are to tell it again."""
         self.news.begin_anew()
-        self.visits.reborn()
         self.callees.look_at_all()

@@ -135,8 +135,8 @@ class SharedRegistrations(Registrations):
         """As ``Registrations.remove``."""
         callee = self.of(session).get(registration_id)
         registration = super().remove(session, registration_id)
-        if callee is not None:
-            del self._orders[callee]
+        assert callee is not None, "what is not there is refused"
+        del self._orders[callee]
         if not isinstance(session, RemoteSession):
             self.on_removed(session, registration)
         return registration

@@ -30,11 +30,10 @@ class SharedDemand(Demand[TopicRef, Session]):
         return super()._watch(topic)
 
     def forget(self, topic: TopicRef) -> None:
-        """As ``Demand.forget``."""
-        if topic in self._watches:
-            place = self.places.of(topic.broker, topic.topic)
-            if place is not None:
-                self.elsewhere.release(place)
+        """As ``Demand.forget``, of one that is watched."""
+        place = self.places.of(topic.broker, topic.topic)
+        if place is not None:
+            self.elsewhere.release(place)
         super().forget(topic)
 
 

@@ -23,7 +23,7 @@ from radiod.core.promises import Promise
 from radiod.core.pubsub.publishing import Event, Publishing
 from radiod.core.rights import Actor
 from radiod.core.timers import Clock
-from radiod.errors import STORE_UNAVAILABLE, RadiodError, Refused
+from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.wire.codecs import CODECS, Payload
 
 __all__ = ["MOST_HELD_BACK", "Pending", "Tail", "TailOwner"]
@@ -288,10 +288,10 @@ class Tail:
         record = self._kept(seq, found)
         publisher = self.owner.actor(found.publisher)
         payload = record.fresh_payload()
-        event = Event(self.history, record, None, publisher, payload, found.is_end_mark, None)
-        published = self.owner.publishing.happen(event)
-        if isinstance(published, Promise):
-            published.then(_forget)
+        # Of an event of others nobody waits to know what became of it.
+        self.owner.publishing.happen(
+            Event(self.history, record, None, publisher, payload, found.is_end_mark, None)
+        )
 
     def _place(self, record: KeptEvent, seq: int) -> None:
         record.epoch = self.stream.epoch
@@ -320,7 +320,3 @@ class Tail:
             details=told.details,
             role=found.role,
         )
-
-
-def _forget(outcome: object | RadiodError) -> None:
-    """Of an event of others nobody waits to know what became of it."""

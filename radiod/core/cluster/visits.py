@@ -193,14 +193,6 @@ class Visits:
             self._stop(caller)
         self._dealer.sever(node)
 
-    def reborn(self) -> None:
-        """This node is another one to the others: they have ended all calls from it, and to it."""
-        for node in list(self._callers):
-            self.left(node)
-        for node in self._dealer.proxies.nodes():
-            self._dealer.sever(node)
-
     def _stop(self, caller: Caller) -> None:
         for call in list(caller.calls.values()):
-            if call.is_pending:
-                self._dealer.stop(call, "killnowait", CANCELED)
+            self._dealer.stop(call, "killnowait", CANCELED)

@@ -108,6 +108,22 @@ def test_what_comes_while_nobody_leads_waits_and_is_stored_in_order():
     assert not world.appenders["n1"].is_held_up
 
 
+def test_one_is_tried_at_a_time_though_some_were_stored_behind_one_that_was_not():
+    world = World()
+    world.append(count=100)
+    world.clock.advance(0.0003)
+    world.engine.elect(0.0002)
+    world.clock.advance(0.01)
+    appender = world.appenders["n1"]
+    assert 0 < appender.failures < 100
+    assert appender.is_held_up
+    world.engine.elect(5)
+    world.clock.advance(4)
+    assert appender.failures <= 100 + 4 / PAUSE_S
+    world.clock.advance(2)
+    assert len(world.stored()) == 100
+
+
 def test_the_oldest_is_tried_alone():
     world = World()
     world.engine.elect(5)

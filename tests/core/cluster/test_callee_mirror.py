@@ -109,6 +109,11 @@ def test_what_changes_while_all_comes_counts(mirror):
     assert mirror.known == {(9, "a.p"), (7, "a.q")}
 
 
+def test_what_ends_while_all_comes_ends_once(mirror):
+    mirror.take(Begin(4), Removed(5, 7, mirror.dealer.shared.id_of("exact", "a.p")), End())
+    assert (mirror.known, len(mirror.dealer.proxies)) == (set(), 0)
+
+
 def test_a_gap_has_all_asked_for_again_until_it_comes(mirror):
     mirror.mirror.gap(2)
     mirror.mirror.gap(99)

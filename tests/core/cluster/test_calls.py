@@ -16,7 +16,7 @@ from radiod.errors import (
 )
 from radiod.testing import ALLOW_ALL
 from radiod.wire.codecs import CBOR, MSGPACK, Payload
-from radiod.wire.messages import Call
+from radiod.wire.messages import Call, Error
 from radiod.wire.options import CallOptions
 
 SIMPLE = ""
@@ -141,6 +141,24 @@ class TestACall:
         answers = [message for caller in callers for message in come(world, caller)]
         assert error_of(answers) == QUOTA
 
+    def test_is_so_limited_by_calls_of_all_nodes(self):
+        world = CallWorld(3, limits=Limits(max_pending_calls=3))
+        callee = world["a"].join("callee")
+        callee.register("a.procedure")
+        callers = [world[name].join() for name in "bcbc"]
+        for caller in callers:
+            caller.call("a.procedure")
+        answers = [message for caller in callers for message in come(world, caller)]
+        assert error_of(answers) == QUOTA
+        assert len(callee.take()) == 3
+
+    def test_that_crosses_its_callees_unregister_is_refused(self, three, caller):
+        callee = three["a"].join("callee")
+        registration = callee.register("a.procedure")
+        callee.send(66, 2, registration)
+        caller.call("a.procedure")
+        assert error_of(come(three, caller)) == NO_SUCH_PROCEDURE
+
     def test_too_long_for_its_callee_is_refused(self, three, callee, caller):
         three["a"].outbox._max_payload = 10
         caller.call("a.procedure", "x" * 20)
@@ -251,6 +269,16 @@ class TestCancelling:
         callee.send(70, id, {}, ["late"])
         assert come(three, caller) == []
         assert three["a"].pending() == (0, 0)
+
+    def test_a_stream_of_ones_own_node_that_goes_on_for_nobody_is_counted(self, three):
+        callee = three["a"].join("callee", features="callee.progressive_call_results")
+        callee.register("a.procedure")
+        caller = three["a"].join("caller")
+        request = caller.call("a.procedure", receive_progress=True)
+        assert len(come(three, callee)) == 1
+        caller.send(49, request, {"mode": "skip"})
+        assert error_of(come(three, caller)) == CANCELED
+        assert len(three["a"].realm.dealer.unheard) == 1
 
     def test_a_stream_that_goes_on_for_nobody_is_counted_at_its_callee(self, three, caller):
         callee = three["a"].join("callee", features="callee.progressive_call_results")
@@ -401,6 +429,17 @@ class TestWhoseTurnItIs:
             [8, 48, request, {}, NO_AVAILABLE_CALLEE, ["no callee of a.procedure can take this call"]]
         ]
 
+    def test_one_that_cannot_take_a_call_of_no_session_has_the_next_asked(self, three):
+        callees = self.callees(three, "first")
+        outcomes = []
+        three["c"].realm.ask("a.procedure", timeout_s=20).then(outcomes.append)
+        id, _, _ = invoked(three, callees[0])
+        callees[0].send(8, 68, id, {}, "wamp.error.unavailable")
+        id, _, _ = invoked(three, callees[1])
+        callees[1].send(70, id, {}, [7])
+        three.wait(0.05)
+        assert outcomes == [7]
+
     def test_one_that_did_not_announce_that_just_fails(self, three):
         callees = self.callees(three, "first", features=SIMPLE)
         caller = three["c"].join()
@@ -487,6 +526,37 @@ class TestTrouble:
         three.connect("a")
         three.wait(3)
         assert error_of(caller.take()) == NETWORK_FAILURE
+
+    def test_a_caller_that_goes_with_its_first_error_has_all_its_calls_ended(self, three, callee, caller):
+        caller.call("a.procedure")
+        caller.call("a.procedure")
+        assert len(come(three, callee)) == 2
+        outbox = three["b"].outbox
+        send = outbox.send
+
+        def hang_up(session, message, payload=None):
+            send(session, message, payload)
+            if isinstance(message, Error):
+                outbox.send = send
+                caller.peer.leave()
+
+        outbox.send = hang_up
+        three["b"].realm.dealer.sever(three["a"].nodes.me)
+        assert [message[0] for message in caller.take()] == [8]
+        assert three["b"].pending() == (0, 0)
+
+    def test_a_call_goes_on_whose_callee_has_unregistered_though_all_is_told_anew(self, three, caller):
+        callee = three["a"].join("callee")
+        registration = callee.register("a.procedure")
+        caller.call("a.procedure")
+        id, _, _ = invoked(three, callee)
+        callee.send(66, 2, registration)
+        three.wait(0.05)
+        three["b"].realm.rpc.mirror.gap(three["a"].nodes.me)
+        three.wait(0.05)
+        assert three["b"].realm.rpc.mirror.is_whole
+        callee.send(70, id, {}, [3])
+        assert [message[0] for message in come(three, caller)] == [50]
 
     def test_calls_of_one_node_go_on_when_it_is_alone(self, three, callee):
         caller = three["a"].join("caller")

@@ -2,11 +2,15 @@
 
 import pytest
 from support.cluster.calling import CallWorld
+from support.cluster.fake_peers import FakePeers
 
-from radiod.core.cluster.census import ANSWER_S
+from radiod.core.cluster.census import ANSWER_S, Census
+from radiod.core.cluster.census_letters import Finding, Question, read_finding, write_question
+from radiod.core.promises import Promise
 from radiod.core.rights import Action
-from radiod.errors import CLOSE_KILLED, INVALID_ARGUMENT, NO_SUCH_REGISTRATION, NO_SUCH_SESSION
+from radiod.errors import CLOSE_KILLED, INVALID_ARGUMENT, NO_SUCH_REGISTRATION, NO_SUCH_SESSION, Refused
 from radiod.testing import Allow
+from radiod.wire.codecs import Payload
 
 
 @pytest.fixture
@@ -129,6 +133,33 @@ class TestRegistrations:
         given = ask(blind, "wamp.registration.remove_callee", id, people["a"].id)
         assert given == NO_SUCH_REGISTRATION
         assert three["b"].registrations != {}
+
+    def test_are_taken_from_callees_of_ones_own_node(self, people):
+        id = people["b"].register("a.p")
+        assert ask(people["b"], "wamp.registration.remove_callee", id, people["b"].id) == ([], {})
+        assert people["a"].node.registrations == {}
+
+    def test_of_others_are_not_taken_from_a_callee_elsewhere_and_that_is_said(self, people):
+        people["a"].register("a.p")
+        id = people["b"].register("a.q")
+        given = ask(people["b"], "wamp.registration.remove_callee", id, people["a"].id)
+        assert given == NO_SUCH_REGISTRATION
+        assert len(people["c"].node.registrations) == 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "finding"),
+    [(Payload.of(7), Finding(7)), (Refused(NO_SUCH_SESSION, "why"), Finding(None, NO_SUCH_SESSION, "why"))],
+)
+def test_what_a_node_finds_later_is_answered_then(outcome, finding):
+    peers, later, answers = FakePeers(2), Promise(), []
+    census = Census("radio", peers)
+    census.offer({"a.procedure": lambda asker: later})
+    (handler,) = peers.handlers.values()
+    handler(2, write_question(Question("a.procedure", {}))).then(answers.append)
+    assert answers == []
+    later.settle(outcome)
+    assert [read_finding(answer) for answer in answers] == [finding]
 
 
 def test_what_nobody_asks_for_is_not_answered(three):

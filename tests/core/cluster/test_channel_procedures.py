@@ -34,3 +34,24 @@ def test_who_listens_already_counts_when_writing_begins(world):
     world.listener("b", "song")
     world.listener("c", "so", match="prefix")
     assert world.caller("a").do("radiod.channel.open_write", "song") == {"active": True, "readers": 2}
+
+
+def test_what_is_listed_first_waits_for_all_that_is_not_known_yet(world):
+    world.listener("b", "two")
+    for name in ("one", "two"):
+        world.caller("a").do("radiod.channel.create", name)
+    listed = world.caller("a").do("radiod.channel.list")["channels"]
+    assert {one["name"]: one["readers"] for one in listed} == {"one": 0, "two": 1}
+
+
+def test_a_channel_that_ends_while_others_are_asked_is_told_of_as_it_was(world):
+    owner = world.caller("a")
+    owner.do("radiod.channel.create", "song", on_owner_leave="delete")
+    world.pause("c")
+    asker = world.caller("a")
+    request = asker.request(48, {}, "radiod.channel.get", ["song"])
+    owner.leave()
+    world.advance(2)
+    (answer,) = [one for one in asker.received() if one[:2] == [50, request]]
+    assert (answer[3][0]["name"], answer[3][0]["readers"]) == ("song", 0)
+    assert asker.do("radiod.channel.get", "song") == "radiod.error.channel_closed"

@@ -1,6 +1,6 @@
 from support.cluster.claiming import ClaimWorld
 
-from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claim import ClaimSettings, Taken
 from radiod.core.cluster.claim_writes import MAX_WRITES
 from radiod.errors import QUOTA, STORE_UNAVAILABLE
 
@@ -36,3 +36,24 @@ def test_a_write_ends_when_the_node_is_cut_off_meanwhile():
     world.nodes[0].is_isolated = True
     world.wait(0.3)
     assert "cut off" in outcomes[0].text
+
+
+def test_what_became_of_it_is_asked_until_somebody_tells():
+    world = ClaimWorld()
+    late = world.nodes[2]
+    late.port.unfollow("c.>")
+    world.come(world.nodes[0].claims.create("part", "a", b"1"))
+    ask = late.port.last
+
+    def lose_the_leader(*args):
+        world.engine.elect(1)
+        late.port.last = ask
+        ask(*args)
+
+    late.port.last = lose_the_leader
+    outcomes = []
+    late.claims.create("part", "a", b"2").then(outcomes.append)
+    world.wait(0.5)
+    assert outcomes == []
+    world.wait(1)
+    assert [(type(one), one.current.value) for one in outcomes] == [(Taken, b"1")]

@@ -125,6 +125,15 @@ class TestWhenNobodyAgrees:
         refusal = three.come(three.nodes[0].claims.create("part", "a", b"1"), 20)
         assert (refusal.uri, "may be done" in refusal.text) == (STORE_UNAVAILABLE, False)
 
+    def test_what_the_mirror_would_refuse_is_refused_by_nobody_without_a_leader(self, three):
+        three.come(three.nodes[0].claims.create("part", "a", b"1"))
+        three.engine.elect(5)
+        refusal = three.come(three.nodes[1].claims.create("part", "a", b"2"))
+        assert (refusal.uri, refusal.text) == (
+            STORE_UNAVAILABLE,
+            "the cluster cannot agree: nobody tells what is claimed",
+        )
+
     def test_what_was_not_answered_is_done_once(self):
         world = ClaimWorld()
         world.engine.mishaps = 1.0

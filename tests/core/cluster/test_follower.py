@@ -226,7 +226,7 @@ def test_a_target_that_nobody_has_any_more_is_passed(world):
     world.clock.advance(1)
     node.follower.expect(node.followed["s.a"], 7)
     world.clock.advance(3)
-    assert taken.gone == [7]
+    assert taken.gone == [8]
     assert node.follower.stored(Stored("s.a", 8, 7, b""))
     assert taken.live == [8]
 
@@ -245,6 +245,174 @@ def test_who_does_not_follow_any_more_is_handed_nothing(world):
     again = node.follow("s.a")
     world.clock.advance(1)
     assert again.past == world.seqs()
+
+
+def test_what_waits_is_handed_over_once_though_it_is_told_twice(world):
+    world.append(3)
+    world.clock.advance(1)
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    for record in world.stream.records[1:] * 2:
+        node.stored(record)
+    assert len(node.followed["s.a"].waiting) == 2
+    world.clock.advance(3)
+    assert taken.past == world.seqs()
+
+
+def test_what_is_told_while_all_is_read_waits_no_more_than_agreed(world):
+    world.append(MOST_WAITING + 100)
+    world.clock.advance(1)
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    for record in world.stream.records:
+        node.stored(record)
+    assert len(node.followed["s.a"].waiting) < 100
+    world.clock.advance(3)
+    assert taken.past == world.seqs()
+
+
+def test_who_expects_more_while_it_is_read_has_that_too(world):
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    world.clock.advance(1)
+    world.engine.disconnect("n1")
+    world.append(5)
+    world.clock.advance(0.1)
+    node.up = lambda: None
+    world.engine.connect("n1")
+    node.follower.expect(node.followed["s.a"], 3)
+    node.follower.expect(node.followed["s.a"], 5)
+    world.clock.advance(0.1)
+    assert taken.live == world.seqs()
+    assert node.follower.repairs == 1
+
+
+def test_what_cannot_be_read_is_read_later(world):
+    node = world.nodes["n1"]
+    taken = node.follow("s.a")
+    world.clock.advance(1)
+    node.follow("s.b")
+    world.clock.advance(1)
+    isolate(world, "n1")
+    world.append(5)
+    node.follower.expect(node.followed["s.a"], 5)
+    world.clock.advance(AUDIT_S * 2)
+    assert taken.live == []
+    world.engine.heal()
+    world.clock.advance(1.5)
+    assert taken.live == world.seqs()
+
+
+def test_who_has_just_left_is_not_told_of_an_end(world):
+    node = world.nodes["n1"]
+    taken = [node.follow(subject) for subject in (*TOPICS, "s.c")]
+    node.follower.unfollow(node.followed["s.a"])
+    world.clock.advance(SOON_S + 1)
+    assert [one.first for one in taken] == [None, 0, 0]
+    lose(world, node, 1, "s.b")
+    node.follower.audit()
+    node.follower.unfollow(node.followed["s.b"])
+    world.clock.advance(1)
+    assert taken[1].live == []
+
+
+class Leaver(Taken):
+    """Follows no more once it has taken a record of this number."""
+
+    def __init__(self, node, seq):
+        super().__init__()
+        self.node, self.seq = node, seq
+
+    def took(self, record, is_past):
+        super().took(record, is_past)
+        if record.seq == self.seq:
+            self.node.follower.unfollow(self.node.followed["s.a"])
+
+
+@pytest.mark.parametrize("seq", [2, 5, 8])
+def test_who_leaves_while_records_are_handed_over_gets_no_more(world, seq):
+    """In the midst of what is read, at its end, and in what has waited for it."""
+    world.append(10)
+    world.clock.advance(1)
+    node = world.nodes["n1"]
+    leaver = Leaver(node, seq)
+    records = world.stream.records
+    world.engine.replica = lambda stream: stream.records[:5]
+    node.followed["s.a"] = node.follower.follow("s", "s.a", leaver, MOST, records[5])
+    for record in records[6:]:
+        node.stored(record)
+    world.clock.advance(3)
+    assert leaver.past + leaver.live == list(range(1, seq + 1))
+    assert len(node.follower) == 0
+
+
+def lose(world, node, count, subject="s.a"):
+    """Have some stored that nobody tells this node of."""
+    copies = node.port.followed.pop(subject)
+    world.append(count, subject)
+    world.clock.advance(0.01)
+    node.port.followed[subject] = copies
+
+
+def isolate(world, name):
+    """Nothing passes between one node and all others."""
+    for other in set(world.nodes) - {name}:
+        world.engine.cut(name, other)
+
+
+class TestCatchingUp:
+    """Who asks is told when all has come that the leader has."""
+
+    @pytest.fixture
+    def node(self, world):
+        node = world.nodes["n1"]
+        node.follow("s.a")
+        world.clock.advance(1)
+        return node
+
+    def ask(self, node):
+        told = []
+        node.follower.catch_up(node.followed["s.a"], lambda: told.append(list(node.taken["s.a"].live)))
+        return told
+
+    def test_at_once_if_nothing_is_missing(self, world, node):
+        told = self.ask(node)
+        world.clock.advance(0.01)
+        assert told == [[]]
+
+    def test_when_what_is_missing_has_come(self, world, node):
+        lose(world, node, 300)
+        told = self.ask(node)
+        world.clock.advance(0.01)
+        lose(world, node, 10)
+        later = self.ask(node)
+        world.clock.advance(1)
+        assert [told, later] == [[world.seqs()[:300]], [world.seqs()]]
+
+    def test_when_somebody_leads_again(self, world, node):
+        world.engine.elect(3)
+        told = self.ask(node)
+        world.clock.advance(2.5)
+        assert told == []
+        world.clock.advance(2)
+        assert told == [[]]
+
+    @pytest.mark.parametrize("seconds", [0, 0.5])
+    def test_never_if_it_follows_no_more(self, world, node, seconds):
+        world.engine.elect(1)
+        told = self.ask(node)
+        world.clock.advance(seconds)
+        node.follower.unfollow(node.followed["s.a"])
+        world.clock.advance(5)
+        assert told == []
+
+    def test_also_if_what_was_missing_is_gone(self, world, node):
+        lose(world, node, 3)
+        told = self.ask(node)
+        world.clock.advance(0.0004)
+        world.stream.records.clear()
+        world.clock.advance(5)
+        assert len(told) == 1
 
 
 DEEDS = st.one_of(
@@ -269,8 +437,7 @@ def do(world, what, name, given):
     elif what == "elect":
         engine.elect(given)
     elif what == "cut":
-        for other in set(world.nodes) - {name}:
-            engine.cut(name, other)
+        isolate(world, name)
     elif what == "heal":
         engine.heal()
     elif what == "lag":

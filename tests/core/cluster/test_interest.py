@@ -131,3 +131,29 @@ def test_nothing_is_asked_for_ever(made):
     made.interest.gap(1)
     made.interest.isolated()
     made.interest.healed()
+
+
+def test_nobody_is_asked_if_all_are_dead_before_the_turn_is_over(made):
+    known = made.begin("exact", "t")
+    made.peers.nodes.clear()
+    made.clock.advance(1)
+    assert (known, made.asked) == ([None], [])
+
+
+def test_an_answer_about_what_is_not_listened_to_any_more_changes_nothing(made):
+    made.begin("exact", "t")
+    made.clock.advance(0)
+    (barrier,) = made.asked
+    made.interest.end("exact", "t")
+    for node in (1, 2):
+        made.interest.answered(barrier.id, node, 10 + node, 5, barrier.wanted)
+    assert len(made.interest) == 0
+
+
+def test_all_of_a_sender_is_for_those_who_listened_before_it_was_there(made):
+    made.interest.hold("exact", "early")
+    made.clock.advance(10)
+    made.interest.hold("exact", "late")
+    made.clock.advance(10)
+    made.interest.meet(11, 15.0)
+    assert (made.interest.begun("early", 11), made.interest.begun("late", 11)) == (0, None)

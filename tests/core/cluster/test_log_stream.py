@@ -6,6 +6,7 @@ import pytest
 from support.cluster.engine import FakeEngine
 
 from radiod.core.cluster.log_stream import SIZES, LogStream, most_for
+from radiod.core.cluster.logged import Epoch, encode
 from radiod.core.cluster.ports import Stored
 from radiod.testing import FakeClock
 
@@ -82,9 +83,14 @@ def test_who_opens_it_together_agrees(engine):
 
 def test_it_is_opened_as_soon_as_somebody_leads(engine):
     node = Node(engine, "n1")
-    opened = node.open()
+    engine.clock.advance(1)
+    engine.disconnect("n1")
+    opened = [node.open(), node.open()]
     engine.clock.advance(5)
-    assert len(opened) == 1
+    assert opened == [[], []]
+    engine.connect("n1")
+    engine.clock.advance(5)
+    assert opened == [[node.stream.epoch]] * 2
 
 
 def test_who_is_alone_renews_it(engine):
@@ -99,6 +105,14 @@ def test_who_is_alone_renews_it(engine):
     engine.clock.advance(3)
     assert other.stream.epoch != before
     assert node.began == [other.stream.epoch]
+
+
+def test_what_nobody_has_opened_is_not_looked_at(engine):
+    node = Node(engine, "n1")
+    engine.clock.advance(1)
+    node.stream.check(None)
+    engine.clock.advance(3)
+    assert (engine.streams, node.stream.epoch) == ({}, "")
 
 
 def test_an_old_epoch_that_comes_again_changes_nothing(engine):
@@ -172,3 +186,54 @@ class TestTheEnd:
         engine.clock.advance(1)
         assert told == [node.stream.epoch] * 2
         assert isinstance(engine.streams["s"].records[0], Stored)
+
+    @pytest.mark.parametrize("hears", [True, False])
+    def test_whoever_is_slower_takes_the_epoch_of_the_faster(self, engine, node, hears):
+        known = append(engine, node, 3)
+        engine.streams["s"].records.pop()
+        ask = node.port.append
+
+        def be_overtaken(*args, **options):
+            node.port.append = ask
+            if not hears:
+                node.port.followed.clear()
+            engine.store(engine.streams["s"], "r.s.epoch", encode(Epoch("faster")), "", None, 0.0)
+            ask(*args, **options)
+
+        node.port.append = be_overtaken
+        node.stream.check(known)
+        engine.clock.advance(5)
+        assert node.began == [node.stream.epoch] == ["faster"]
+
+    def test_an_epoch_that_nobody_can_read_is_followed_by_another(self, engine, node):
+        engine.store(engine.streams["s"], "r.s.epoch", b"?", "", None, 0.0)
+        node.stream.check(None)
+        engine.clock.advance(3)
+        assert node.began == [node.stream.epoch]
+
+    @pytest.mark.parametrize("later", [0, 2])
+    def test_looks_that_overtake_each_other_change_nothing(self, engine, node, later):
+        known = append(engine, node, 3)
+        if later:
+            append(engine, node, later)
+        for steps in range(30):
+            node.stream.check(known)
+            engine.clock.advance(steps * 0.0001)
+        engine.clock.advance(3)
+        assert node.began == []
+
+    @pytest.mark.parametrize("later", [0, 2])
+    def test_a_leader_that_goes_in_the_midst_of_a_look_changes_nothing(self, engine, node, later):
+        known = append(engine, node, 3)
+        if later:
+            append(engine, node, later)
+        for steps in range(30):
+            node.stream.check(known)
+            engine.clock.advance(steps * 0.0001)
+            engine.elect(0.5)
+            engine.clock.advance(4)
+        assert node.began == []
+        engine.streams["s"].records.pop()
+        node.stream.check(append(engine, node)._replace(data=b"another"))
+        engine.clock.advance(3)
+        assert node.began == [node.stream.epoch]

@@ -10,6 +10,7 @@ from support.cluster.logged import LoggedWorld
 
 from radiod.core.cluster.appender import HAS_NOT, MAY_HAVE
 from radiod.core.cluster.logged import Logged, decode
+from radiod.core.cluster.logs import PUBLIC, place_of
 from radiod.core.history.bounds import HistoryBounds
 from radiod.errors import STORE_UNAVAILABLE
 from radiod.wire.codecs import CODECS
@@ -238,6 +239,71 @@ def test_a_killed_nodes_acknowledged_events_are_there(world):
     reader = Listener(world, "n4", "d", _radiod_after="x:0")
     world.clock.advance(1)
     assert reader.take() == publisher.acknowledged
+
+
+def test_what_waits_for_the_log_is_counted(world):
+    Listener(world, "n1")
+    world.clock.advance(1)
+    world.engine.elect(5)
+    Publisher(world, "n1").publish(3)
+    assert [node.logs.held for node in world.nodes.values()] == [3, 0, 0]
+    world.clock.advance(7)
+    assert world.nodes["n1"].logs.held == 0
+
+
+def test_a_space_that_ends_is_followed_no_more(world):
+    listener = Listener(world, "n1")
+    world.clock.advance(1)
+    logs = world.nodes["n1"].logs
+    for _ in range(2):
+        logs.end(PUBLIC)
+    publisher = Publisher(world, "n2")
+    publisher.publish()
+    world.clock.advance(1)
+    assert (listener.take(), len(logs.follower), len(publisher.take())) == ([], 0, 1)
+
+
+def test_of_several_topics_the_latest_record_shows_whether_the_end_is_there(world):
+    topics = ("a", "p.x", "p.y")
+    listeners = [Listener(world, "n1", topic) for topic in topics]
+    world.clock.advance(1)
+    for topic in ("p.x", "a"):
+        Publisher(world, "n2", topic).publish()
+        world.clock.advance(1)
+    world.engine.disconnect("n1")
+    world.engine.connect("n1")
+    world.clock.advance(3)
+    for topic in topics:
+        Publisher(world, "n2", topic).publish()
+    world.clock.advance(1)
+    assert [len(listener.take()) for listener in listeners] == [2, 2, 1]
+    assert len({one["_epoch"] for listener in listeners for one in listener.details}) == 1
+
+
+def test_only_topics_of_the_stream_whose_end_is_gone_begin_anew(world):
+    listeners = [Listener(world, "n1", topic) for topic in ("a", "d")]
+    world.clock.advance(1)
+    publishers = [Publisher(world, "n2", topic) for topic in ("a", "d")]
+    for publisher in publishers:
+        publisher.publish(2)
+    world.clock.advance(1)
+    for name in world.nodes:
+        world.engine.disconnect(name)
+    world.engine.streams["r-radio-history-512"].records.pop()
+    for name in world.nodes:
+        world.engine.connect(name)
+    world.clock.advance(3)
+    for publisher in publishers:
+        publisher.publish()
+    world.clock.advance(3)
+    for listener in listeners:
+        listener.take()
+    assert [len({one["_epoch"] for one in listener.details}) for listener in listeners] == [2, 1]
+
+
+def test_the_place_of_a_private_space_is_one_token():
+    assert "." not in place_of("a.b", "00ff")
+    assert place_of("a", "00ff") != place_of("a", "00fe")
 
 
 class Wanderer:

@@ -1,7 +1,9 @@
 import pytest
-from support.cluster.nodes import Cluster
+from support.cluster.nodes import Cluster, DrawnIds, Watcher
+from support.cluster.world import ClusterWorld
 
-from radiod.core.cluster.letters import PROTOCOL, Beat, encode
+from radiod.core.cluster.letters import PROTOCOL, Beat, Buried, Told, decode, encode
+from radiod.core.cluster.nodes import Nodes, NodeSettings
 from radiod.core.promises import Promise
 from radiod.errors import Refused
 
@@ -29,8 +31,6 @@ class TestComing:
         assert sorted(cluster.watchers["a"].take()) == [("joined", "b"), ("joined", "c")]
 
     def test_who_watches_later_is_told_of_those_who_are_there(self, cluster):
-        from support.cluster.nodes import Watcher
-
         late = Watcher(cluster.nodes["a"])
         cluster.nodes["a"].watch(late)
         assert sorted(late.take()) == [("joined", "b"), ("joined", "c")]
@@ -42,6 +42,31 @@ class TestComing:
         assert settled == []
         cluster.clock.advance(0.2)
         assert settled == [None]
+
+    def test_one_that_lost_its_connection_meanwhile_is_settled_behind_the_next(self):
+        cluster = Cluster("a")
+        settled = outcome(cluster.settled)
+        cluster.clock.advance(0.5)
+        cluster.engine.disconnect("a")
+        cluster.clock.advance(2)
+        assert settled == []
+        cluster.engine.connect("a")
+        cluster.clock.advance(1.1)
+        assert settled == [None]
+
+    def test_one_that_stops_before_it_starts_says_nothing(self):
+        cluster = Cluster()
+        nodes = Nodes(
+            NodeSettings("r", "a"), cluster.clock, cluster.clock.timers, DrawnIds(cluster.chance), print
+        )
+        nodes.stop()
+        cluster.clock.advance(5)
+        assert nodes.live() == []
+
+    def test_what_is_no_letter_is_nothing(self, cluster):
+        one = cluster.nodes["a"]
+        one.came(one.post.subject(one.me), "", b"?")
+        assert cluster.names("a") == ["b", "c"]
 
     def test_two_of_one_name_are_not_let_in_together(self, cluster):
         cluster.add("b", port="other b")
@@ -115,6 +140,46 @@ class TestGoing:
         told = cluster.watchers["c"].take()
         assert sorted(told) == [("healed",), ("joined", "a"), ("joined", "b")]
         assert [cluster.names(name) for name in "abc"] == [["b", "c"], ["a", "c"], ["a", "b"]]
+
+    def test_one_that_comes_back_as_a_new_one_is_not_there_twice(self, cluster):
+        before, after = cluster.nodes["b"].me, 4711
+        # Its goodbye was lost.
+        beat = Beat(after, "b", PROTOCOL, before, "", {cluster.nodes["a"].me: 0})
+        cluster.nodes["a"].came("r.nodes", "", encode(beat))
+        assert cluster.watchers["a"].take() == [("left", before), ("joined", "b")]
+        assert [other.incarnation for other in cluster.nodes["a"].others if other.name == "b"] == [after]
+
+    def test_what_one_hears_of_itself_as_it_was_is_nothing(self, cluster):
+        one = cluster.nodes["c"]
+        before = one.me
+        one.came(one.post.subject(before), "", encode(Buried(cluster.nodes["a"].me, 1)))
+        assert one.me != before
+        assert ("c", "this node comes back as a new one: another has taken it for dead") in cluster.lines
+        for self_told in (before, one.me):
+            one.came("r.nodes", "", encode(Beat(self_told, "c", PROTOCOL, 0, "", {})))
+        assert not [line for line in cluster.lines if "is called" in line[1]]
+
+    def test_who_was_taken_for_dead_and_writes_is_told_so(self, cluster):
+        one, dead = cluster.nodes["a"], cluster.nodes["c"].me
+        cluster.kill("c")
+        cluster.clock.advance(4)
+        sent = []
+        one.post.bus.send = lambda subject, data, reply="": sent.append((subject, decode(data)))
+        one.came(one.post.subject(one.me), "", encode(Told(dead, 9, "it", b"x")))
+        one.came(one.post.subject(one.me), "", encode(Told(4711, 9, "it", b"x")))
+        assert sent == [(f"r.node.{dead}", Buried(one.me, 1))]
+
+    def test_who_slept_takes_nobody_for_dead_before_it_has_listened(self):
+        world = ClusterWorld("a", "b", "c")
+        world.advance(2.9)
+        watcher = Watcher(world["a"].cluster.nodes)
+        world["a"].cluster.nodes.watch(watcher)
+        watcher.take()
+        world.pause("a")
+        world.advance(4.9)
+        world.resume("a")
+        world.advance(5)
+        assert watcher.take() == []
 
     def test_a_cut_between_two_that_others_do_not_see_has_one_of_them_come_anew(self, cluster):
         before = {name: cluster.nodes[name].me for name in "abc"}
@@ -326,6 +391,13 @@ class TestTellingAll:
         cluster.engine.connect("a")
         cluster.clock.advance(1)
         assert (told, done) == ([b"x"], [None])
+
+    def test_it_is_refused_if_too_much_is_not_taken_in_yet(self, cluster):
+        one = cluster.nodes["a"]
+        while one.post.questions.has_room(2):
+            one.post.questions.begin(cluster.nodes["b"].me, "it", b"", lambda answer: None, is_kept=False)
+        (refusal,) = outcome(one.tell_all("it", b"x"))
+        assert refusal.text == "10000 questions to other nodes wait for an answer"
 
     def test_nobody_is_told_at_once(self):
         cluster = Cluster("a")

@@ -2,10 +2,12 @@
 
 import pytest
 
-from radiod.core.cluster.letters import Answer, Missed, Told, decode
+from radiod.core.cluster.letters import Answer, Beat, Bye, Missed, Told, decode
 from radiod.core.cluster.membership import Membership
 from radiod.core.cluster.post import Post
+from radiod.core.cluster.questions import MAX_OPEN
 from radiod.core.promises import Promise
+from radiod.errors import NETWORK_FAILURE
 from radiod.testing import FakeClock
 
 
@@ -79,9 +81,13 @@ def test_a_letter_that_came_is_not_taken_again(made):
 
 def test_what_is_missing_is_told_before_the_next_letter_is_taken(made):
     made.post.take("it", lambda node, data: made.gaps.append(data))
+    answers = []
+    made.post.ask(2, "other", b"", 5.0, answers.append)
+    made.bus.take()
     made.post.receive(made.other, Told(2, 3, "it", b"x"))
     assert made.gaps == [2, b"x"]
-    assert made.bus.take() == [Missed(1, 1, 1, 2)]
+    # The question may be answered yet.
+    assert (made.bus.take(), answers) == ([Missed(1, 2, 1, 2)], [])
     assert made.post.lost == 2
 
 
@@ -106,3 +112,47 @@ def test_a_late_answer_to_one_who_has_gone_is_dropped(made):
     made.members.bury(2)
     later.settle(b"answer")
     assert made.bus.take() == []
+
+
+def test_a_node_that_has_stopped_says_nothing(made):
+    made.post.bus = None
+    made.post.listen()
+    made.post.unlisten()
+    made.post.spread(Bye(1))
+    for say in (made.post.send, made.post.look_for):
+        say(2, Beat(1, "a", 1, 0, "", {}))
+    assert not made.post.tell(2, "it", b"x")
+    assert made.bus.letters == []
+
+
+def test_one_question_too_many_is_refused(made):
+    for _ in range(MAX_OPEN):
+        made.post.questions.begin(2, "it", b"", lambda answer: None, is_kept=True)
+    answers, taken_in = [], []
+    made.post.ask(2, "it", b"x", 5.0, answers.append)
+    made.post.tell_surely(2, "it", b"x", taken_in.append)
+    assert ([answer.uri for answer in answers], taken_in) == ([NETWORK_FAILURE], [2])
+    assert made.bus.take() == []
+
+
+def test_of_what_the_other_misses_questions_are_asked_again_or_end(made):
+    answers, taken_in = [], []
+    made.post.ask(2, "it", b"before", 5.0, answers.append)
+    made.post.ask(2, "it", b"x", 5.0, answers.append)
+    made.post.tell_surely(2, "it", b"y", taken_in.append)
+    made.bus.take()
+    made.post.receive(made.other, Missed(2, 1, 2, 3))
+    assert [answer.text for answer in answers] == ["the way to node b broke"]
+    assert made.bus.take() == [Told(1, 4, "it", b"y", 3, True)]
+    made.post.receive(made.other, Answer(2, 2, 1, b"answer"))
+    assert answers[1:] == [b"answer"]
+
+
+def test_what_is_being_taken_in_is_answered_once_it_is(made):
+    later = Promise()
+    made.post.take("it", lambda node, data: later)
+    for number in (1, 2):
+        made.post.receive(made.other, Told(2, number, "it", b"x", 7, True))
+    assert made.bus.take() == []
+    later.settle(b"")
+    assert made.bus.take() == [Answer(1, 1, 7, b"")]

@@ -3,6 +3,7 @@ import sys
 
 from support.cluster.world import ClusterWorld
 
+from radiod.core.cluster.reader_letters import Counts, write_readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.sharing import SharedBroker
 from radiod.core.pubsub.broker import Broker
@@ -14,6 +15,20 @@ def test_what_is_public_is_shared_and_what_is_private_is_not():
     assert type(realm.make_space(is_private=True).broker) is Broker
     assert isinstance(realm.relay, Relay)
     assert realm.about("part") == "radio part"
+    assert realm.has_shared_log
+
+
+def test_nobody_listens_to_a_private_channel_that_is_not_known():
+    world = ClusterWorld("a", "b")
+    world["b"].realm.readers.hold("#0123")
+    world.turn()
+    assert list(world["a"].realm.readers.watched) == ["#0123"]
+    assert world["b"].realm.readers.elsewhere("#0123") == 0
+    # Somebody knows it; no writer here does.
+    nodes = world["a"].cluster.nodes
+    nodes.tell(world["b"].cluster.nodes.me, "radio readers", write_readers(Counts({"#0123": 2})))
+    world.turn()
+    assert world["b"].realm.readers.elsewhere("#0123") == 2
 
 
 def test_two_realms_of_one_cluster_do_not_hear_each_other():

@@ -4,6 +4,7 @@ import pytest
 from support.cluster.world import ClusterWorld
 
 from radiod.core.cluster import relay as module
+from radiod.core.cluster.envelope import Baseline, encode
 
 
 @pytest.fixture
@@ -158,6 +159,16 @@ def test_what_is_no_event_of_ours_is_dropped(world):
     listener(world, "b", "t")
     world["b"].cluster.way.came("r.event.radio.topic.t", "", b"\xff")
     world["b"].cluster.way.came("r.event.other.topic.t", "", b"")
+
+
+def test_what_is_no_retained_event_is_dropped(world):
+    listener(world, "b", "t")
+    way, relay = world["b"].cluster.way, world["b"].realm.relay
+    told = Baseline(17, 18, 19, 1, [], {}, True, 0.0, [b"?"])
+    way.came(f"{relay._answers}.{relay._origin}", "", encode(told))
+    publisher = world.join("a")
+    publish(world, publisher, "t", 1)
+    assert world["b"].realm.relay.lost == 0
 
 
 def test_what_a_node_published_before_anybody_could_hear_it_is_told(world):

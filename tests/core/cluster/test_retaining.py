@@ -1,6 +1,11 @@
 import pytest
 from support.cluster.world import ClusterWorld
 
+from radiod.core.cluster.envelope import Crossing
+from radiod.core.cluster.retaining import MAX_WAITING, PAGE, RetainedRecords
+from radiod.core.limits import Limits
+from radiod.testing import FakeClock
+
 
 @pytest.fixture
 def world():
@@ -105,3 +110,59 @@ def test_what_is_dropped_is_dropped_everywhere(world):
     world["a"].realm.space.broker.forget("t")
     world.advance(3)
     assert [retained(world, name, "t") for name in "abc"] == [[]] * 3
+
+
+def stream_of(world):
+    return world.engine.streams["r-retained"]
+
+
+def test_more_than_a_page_is_had(world):
+    peer = world.join("a")
+    for number in range(PAGE + 1):
+        peer.request(16, {"retain": True}, f"t.{number:03}", [number])
+    world.turn()
+    assert [arg for _, arg in retained(world, "b", "t.", match="prefix")] == list(range(PAGE + 1))
+
+
+def test_what_nobody_can_read_is_passed_over(world):
+    keep(world, "a", "t.1", 1)
+    keep(world, "a", "t.2", 2)
+    world.turn()
+    record = next(one for one in stream_of(world).records if b"t.1" in one.data)
+    world.engine.store(stream_of(world), record.subject, b"?", "", None, 0.0)
+    assert retained(world, "b", "t.", match="prefix") == [("t.2", 2)]
+
+
+def test_what_was_seen_a_moment_ago_is_better_than_nothing(world):
+    keep(world, "a", "t", 1)
+    world.turn()
+    stream_of(world).records.clear()
+    assert retained(world, "a", "t") == [(None, 1)]
+    assert retained(world, "b", "t") == []
+
+
+def test_what_has_no_room_here_is_left_out():
+    world = ClusterWorld("a", "b", options={"limits": Limits(max_retained_topics=2)})
+    for name, number in zip("aabb", range(4), strict=True):
+        keep(world, name, f"t.{number}", number)
+    world.turn()
+    found = retained(world, "a", "t.", match="prefix")
+    assert len(found) == 2
+    assert world["a"].realm.records.lost == 2
+
+
+class Silent:
+    """Streams that never answer."""
+
+    def append(self, *args):
+        pass
+
+
+def test_no_more_than_agreed_waits_to_be_stored():
+    clock = FakeClock()
+    records = RetainedRecords("radio", "r", "s", Silent(), clock, clock.timers)
+    for number in range(MAX_WAITING + 3):
+        records.store(Crossing(1, number, 1, 1, f"t{number}", number, "json", b"", b""))
+    assert records.lost == 3
+    records.store(Crossing(1, 0, 1, 2, "t0", 0, "json", b"[1]", b""))
+    assert records.lost == 3

@@ -254,3 +254,10 @@ class Callers(RuleBasedStateMachine):
 
 TestCallers = Callers.TestCase
 TestCallers.settings = settings(max_examples=1000, stateful_step_count=80)
+
+
+def test_what_is_no_letter_is_counted():
+    world = CallWorld(2)
+    world["a"].nodes.tell(world["b"].nodes.me, "radio callees", b"?")
+    world.wait(0.1)
+    assert world["b"].realm.rpc.malformed == 1

@@ -106,6 +106,13 @@ def test_what_makes_room_is_not_forgotten_by_the_log(histories):
     assert history.is_dropped is False
 
 
+def test_what_makes_room_before_there_is_a_log_is_no_trouble(histories):
+    histories.logs = None
+    for topic in ("p.a", "p.b", "p.c"):
+        histories.find(topic)
+    assert sorted(history.topic for history in histories._histories.values()) == ["a", "p.b", "p.c"]
+
+
 def test_what_is_on_its_way_to_the_log_does_not_make_room(histories):
     first = histories.find("p.a")
     histories.reserve(first, events(histories, 1, topic="p.a")[0], "role")

@@ -67,6 +67,14 @@ def test_callees_are_in_order_however_they_come_and_whose_turn_it_is_keeps_it(or
         assert found == sorted(order for order, _ in entered)
 
 
+def test_whose_turn_it_is_keeps_it_though_somebody_comes_before(registrations):
+    for id, order in ((1, 1), (2, 3), (3, 5)):
+        registration, _ = enter(registrations, there(id), order, invoke="roundrobin")
+    assert [registrations.pick(registration).session.id for _ in range(2)] == [1, 2]
+    enter(registrations, there(4), 2, invoke="roundrobin")
+    assert [registrations.pick(registration).session.id for _ in range(2)] == [3, 1]
+
+
 def test_what_is_told_again_takes_its_new_place(registrations):
     one, other = there(1), there(2)
     enter(registrations, one, 1)

@@ -33,3 +33,38 @@ def test_listeners_by_patterns_count(world):
     world.listener("b", ".song", match="wildcard")
     world.turn()
     assert writer.events() == [[{"name": "a.song", "readers": 1, "active": True}]]
+
+
+def test_a_second_writer_learns_the_same(world):
+    writers = [writer_at(world, "a"), writer_at(world, "a")]
+    world.listener("b", "song")
+    world.turn()
+    told = [[{"name": "song", "readers": 1, "active": True}]]
+    assert [writer.events() for writer in writers] == [told] * 2
+    for writer in writers:
+        writer.leave()
+    world.advance(80)
+    assert len(world["a"].realm.readers) == 0
+
+
+def test_listeners_of_a_private_channel_count_where_they_are(world):
+    owner = world.caller("a")
+    key = owner.do("radiod.channel.create", "secret", public=False)["key"]
+    writer = world.caller("a")
+    assert writer.ask(32, {}, "radiod.channel.on_demand")[0] == 33
+    assert writer.do("radiod.channel.open_write", "secret", key=key)["readers"] == 0
+    listener = world.caller("a")
+    assert listener.ask(32, {"_radiod_key": key}, "secret")[0] == 33
+    world.turn()
+    assert [event[0]["readers"] for event in writer.events()] == [1]
+    writer.leave()
+    owner.leave()
+    world.turn()
+    assert len(world["a"].realm.readers) == 0
+
+
+def test_patterns_tell_nothing_of_what_they_do_not_take(world):
+    writer = writer_at(world, "a", "a.song")
+    world.listener("b", ".other", match="wildcard")
+    world.turn()
+    assert writer.events() == []

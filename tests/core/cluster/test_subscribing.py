@@ -2,7 +2,9 @@ import pytest
 from support.cluster.world import ClusterWorld
 
 from radiod.core.channels.settings import ChannelSettings
+from radiod.core.history.bounds import HistoryBounds
 from radiod.core.promises import Promise
+from radiod.errors import STORE_UNAVAILABLE
 from radiod.testing import make_principal
 from radiod.wire.messages import Event
 
@@ -167,3 +169,24 @@ class TestWithoutWamp:
         world["a"].realm.lifecycle.declare("p", ChannelSettings(), key="k" * 20)
         (space,) = self.ask(world, "p", key="k" * 20)
         assert space is not world["a"].realm.space
+
+
+def test_who_is_alone_gets_what_is_retained():
+    world = ClusterWorld("a")
+    world.join("a").request(16, {"retain": True}, "t", [1])
+    world.turn()
+    peer = world.join("a")
+    peer.request(32, {"get_retained": True}, "t")
+    world.turn()
+    assert kinds(peer) == [33, 36]
+
+
+def test_who_wants_what_is_retained_and_cannot_have_the_past_is_refused(world):
+    for node in world.nodes.values():
+        node.realm.space.histories.keep("kept", HistoryBounds(size=3, seconds=100.0, bytes=10_000))
+    world.engine.elect(60)
+    world.isolate("a")
+    peer = world.join("a")
+    peer.request(32, {"get_retained": True}, "kept")
+    world.advance(20)
+    assert [message[4] for message in peer.received()] == [STORE_UNAVAILABLE]

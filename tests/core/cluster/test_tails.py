@@ -1,12 +1,16 @@
 """The end of one topic's log: its past, and what can be said of what was before it."""
 
 import pytest
+from msgspec import structs
 from support.cluster.logged import HistoryListener as Listener
 from support.cluster.logged import HistoryPublisher as Publisher
 from support.cluster.logged import LoggedWorld
 
+from radiod.core.cluster.appender import MAY_HAVE
+from radiod.core.cluster.logged import Epoch, decode, encode
 from radiod.core.cluster.tails import MOST_HELD_BACK
 from radiod.core.history.bounds import HistoryBounds
+from radiod.wire.scan import Undecodable
 
 pytestmark = pytest.mark.interpreted
 
@@ -117,3 +121,139 @@ def test_no_more_than_agreed_waits_for_the_past(world):
     assert list(publisher.refused.values()) == ["too much waits for the log: it did not happen"]
     world.clock.advance(10)
     assert len(publisher.take()) == MOST_HELD_BACK
+
+
+STREAM, SUBJECT = "r-radio-history-512", "r.log.radio.history-512.topic.p.a"
+
+
+def store(world, data, subject=SUBJECT):
+    """Somebody stores this."""
+    return world.engine.store(world.engine.streams[STREAM], subject, data, "", None, 0.0)
+
+
+def deafen(world, name):
+    """Nobody tells a node of records of the topic: it must look itself."""
+    del world.nodes[name].port.followed[SUBJECT]
+
+
+def test_a_new_epoch_before_the_past_has_come_is_the_first(world):
+    before = Listener(world, "n2")
+    Listener(world, "n1", "short")
+    publisher = Publisher(world, "n2")
+    publisher.publish()
+    world.clock.advance(1)
+    world.engine.elect(3)
+    listener = Listener(world, "n1", _radiod_after="x:0")
+    store(world, encode(Epoch("another")), "r.log.radio.history-512.epoch")
+    world.clock.advance(5)
+    publisher.publish()
+    world.clock.advance(3)
+    assert listener.take() == before.take() == publisher.take()
+    assert {one["_epoch"] for one in listener.details} == {"another"}
+
+
+def test_a_topic_that_is_born_again_goes_on(world):
+    listeners = [Listener(world, name) for name in ("n1", "n2")]
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    histories = world.nodes["n2"].realm.space.histories
+    histories.forget("a")
+    histories.keep("a", KEEP)
+    world.clock.advance(1)
+    late = Listener(world, "n2")
+    world.clock.advance(1)
+    publisher.publish()
+    world.clock.advance(1)
+    assert [one.take() for one in (*listeners, late)] == [
+        publisher.take(),
+        publisher.acknowledged,
+        publisher.acknowledged[1:],
+    ]
+
+
+def test_what_nobody_can_read_is_passed_over(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n2")
+    publisher.publish()
+    world.clock.advance(1)
+    store(world, b"?")
+    publisher.publish()
+    world.clock.advance(1)
+    assert listener.take() == publisher.take()
+    assert len(listener.events) == 2
+
+
+def test_an_event_in_a_serializer_that_is_not_known_here_is_damaged(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n2")
+    publisher.publish()
+    world.clock.advance(1)
+    found = decode(world.engine.streams[STREAM].records[-1].data)
+    store(world, encode(structs.replace(found, id="x-1", publication=17, codec="newer")))
+    assert len(listener.take()) == 1
+    world.clock.advance(1)
+    # Where it is written for a listener it cannot be said, and counts as lost.
+    with pytest.raises(Undecodable, match="damaged"):
+        listener.take()
+    publisher.publish()
+    world.clock.advance(1)
+    assert listener.take() == publisher.take()
+
+
+def test_a_topic_whose_first_record_is_an_event_begins_with_that(world):
+    other = Publisher(world, "n2")
+    other.publish()
+    world.clock.advance(1)
+    found = decode(world.engine.streams[STREAM].records[-1].data)
+    for node in world.nodes.values():
+        node.realm.space.histories.keep("b", KEEP)
+    port = world.nodes["n1"].port
+    ask = port.append
+
+    def be_overtaken(*args, **options):
+        port.append = ask
+        store(world, encode(structs.replace(found, id="x-1", topic="b")), SUBJECT[:-1] + "b")
+        ask(*args, **options)
+
+    port.append = be_overtaken
+    listener = Listener(world, "n1", "b")
+    world.clock.advance(3)
+    assert listener.take() == other.take()
+    assert listener.is_subscribed
+    publisher = Publisher(world, "n1", "b")
+    publisher.publish()
+    world.clock.advance(1)
+    assert listener.take() == other.acknowledged + publisher.take()
+
+
+def test_an_event_of_ours_that_is_gone_before_it_came_may_have_happened(world):
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    deafen(world, "n1")
+    publisher.publish()
+    world.clock.advance(0.1)
+    world.engine.streams[STREAM].records.pop()
+    world.clock.advance(3)
+    publisher.take()
+    assert list(publisher.refused.values()) == [MAY_HAVE]
+    assert len(listener.take()) == 1
+
+
+def test_so_may_one_that_is_not_in_the_epoch_that_begins(world):
+    publisher = Publisher(world, "n1")
+    publisher.publish()
+    world.clock.advance(1)
+    deafen(world, "n1")
+    publisher.publish()
+    world.clock.advance(0.1)
+    world.engine.streams[STREAM].records.pop()
+    world.nodes["n1"].port.follow(SUBJECT)
+    world.engine.elect(1)
+    publisher.publish()
+    store(world, encode(Epoch("another")), "r.log.radio.history-512.epoch")
+    world.clock.advance(3)
+    assert len(publisher.take()) == 2
+    assert list(publisher.refused.items()) == [(f"{publisher.name}:2", MAY_HAVE)]

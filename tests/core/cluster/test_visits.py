@@ -19,6 +19,7 @@ from radiod.core.cluster.callee_letters import CalleeFacts
 from radiod.core.cluster.calls import OWED_S, ClusterDealer
 from radiod.core.cluster.visits import MAX_HELD, Visits
 from radiod.core.limits import Limits
+from radiod.core.rpc.unheard import MAX_UNHEARD
 from radiod.core.sessions.session import Session
 from radiod.errors import CANCELED, MAX_CONCURRENCY, NO_SUCH_PROCEDURE, UNAVAILABLE
 from radiod.testing import FakeClock, RecordingOutbox, SequentialIds, make_principal
@@ -99,6 +100,14 @@ def test_a_callee_that_is_busy_is_said():
     node.invoke(3)
     node.invoke(4)
     assert [(letter.request, letter.error) for _, letter in node.told()] == [(4, MAX_CONCURRENCY)]
+
+
+def test_a_callee_that_goes_on_with_too_much_for_nobody_is_asked_for_no_progress():
+    node = Node()
+    for invocation in range(100, 100 + MAX_UNHEARD):
+        node.dealer.unheard.begin(node.session, invocation)
+    node.invoke(3, receive_progress=True)
+    assert [message.details for message in node.sent()] == [{}]
 
 
 def test_a_chunk_goes_to_its_call_and_a_late_one_nowhere(node):
@@ -183,14 +192,6 @@ class TestANodeThatIsLost:
         node.take(Reset())
         assert len(node.sent()) == 1
         assert node.told() == []
-
-    def test_is_lost_for_all_when_we_are_another_node(self, node):
-        node.invoke(3)
-        node.invoke(3, node=3)
-        node.sent()
-        node.visits.reborn()
-        assert len(node.sent()) == 2
-        assert node.visits.pending == 0
 
     def test_or_cannot_be_told_learns_of_it_as_soon_as_it_can(self, node):
         node.invoke(3)
