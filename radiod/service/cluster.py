@@ -18,6 +18,10 @@ from twisted.internet.defer import DeferredList
 from twisted.logger import Logger
 
 from radiod import config
+from radiod.access.kinds import Kinds
+from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.mirror import AccessBooks, AccessMirror
+from radiod.access.shared.store import KINDS, SharedAccess
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
@@ -30,6 +34,7 @@ from radiod.engine.nats.options import Address, Options
 from radiod.engine.nats.records import NatsStreams
 from radiod.engine.nats.tls import Tls
 from radiod.process import StartError
+from radiod.service.access import Access
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["ALONE", "AWAY", "Clustering", "check_usable", "digest_of", "node_name"]
@@ -110,6 +115,7 @@ class Clustering:
         # Since when we are cut off; None: we are not.
         self._isolated_at: float | None = None
         self._closes = settings.isolated is config.Isolated.CLOSE
+        self._access: Access | None = None
         # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
         self.send_away: Callable[[], object] = _nobody
         self.let_in: Callable[[], object] = _nobody
@@ -125,8 +131,35 @@ class Clustering:
         """What makes a realm of this node."""
         return partial(ClusterRealm, cluster=self.cluster)
 
+    @property
+    def kinds(self) -> Kinds:
+        """The books of access of this node."""
+        return KINDS
+
+    def share(self, access: Access) -> None:
+        """Have what this node is told of access hold on all."""
+        self._access = access
+
+    def _begin_sharing(self, access: Access) -> None:
+        """What the store has is in the books."""
+        accounts, plans, keys, users = access.book, access.plans, access.keys, access.users
+        assert isinstance(accounts, SharedAccounts)
+        assert isinstance(plans, SharedPlans)
+        assert isinstance(keys, SharedKeys)
+        assert isinstance(users, SharedUsers)
+        books = AccessBooks(accounts, plans, keys, users)
+        claims, clock, node = self.cluster.claims, self._clock, self.cluster.settings.name
+        local = access.desk.store
+        mirror = AccessMirror(
+            books, local, claims, access.slices, clock, clock.timers, node=node, notice=self._notice
+        )
+        access.desk.store = SharedAccess(local, mirror, claims, self.cluster.nodes, clock, clock.timers, node)
+        mirror.start()
+
     def start(self) -> None:
-        """Connect, and look for the others; all realms are there."""
+        """Connect, and look for the others; all realms are there, and the store is open."""
+        if self._access is not None:
+            self._begin_sharing(self._access)
         for connection in self._connections:
             connection.connect()
         self.cluster.start(self._control).then(lambda _: self._settled())

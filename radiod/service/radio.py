@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from radiod import config
+from radiod.access.kinds import Kinds
 from radiod.access.places import Place
 from radiod.access.statements import Statements
 from radiod.auth.listeners import Listeners
@@ -91,8 +92,7 @@ class Radio:
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.cluster = self._make_cluster()
         self.realms = self._make_realms()
-        refused = self.statistics.refused
-        self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
+        self.access = self._make_access()
         self.admissions = self._make_admissions()
         self.keys = self.access.ring
         self.access.open_books(
@@ -126,10 +126,16 @@ class Radio:
 
         return Clustering(self._config, self.clock, self.ids, self._reactor)
 
+    def _make_access(self) -> Access:
+        kinds = Kinds() if self.cluster is None else self.cluster.kinds
+        refused, threads = self.statistics.refused, Threads(self._reactor, MAX_THREADS)
+        return Access(self._config, self.clock, self.ids, refused, threads, kinds)
+
     def _attend_cluster(self) -> None:
         if self.cluster is not None:
             self.readiness.cluster = self.cluster.reasons
             self.metrics.cluster = self.cluster.describe
+            self.cluster.share(self.access)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits

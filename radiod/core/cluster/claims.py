@@ -7,7 +7,7 @@ set, and whoever refuses because of it asks the leader first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from radiod.core.cluster.claim import (
@@ -33,6 +33,9 @@ __all__ = ["MAX_TRIES", "Claims"]
 MAX_TRIES: Final = 100
 """How often an update is decided anew because others were faster."""
 
+RETRY_S: Final = 0.25
+"""Seconds after which the leader is asked again."""
+
 
 class Claims:
     """All claims of the cluster, for all realms of one node.
@@ -44,6 +47,8 @@ class Claims:
         self, streams: Streams, clock: Clock, timers: Timers, node: Node, settings: ClaimSettings
     ) -> None:
         self._streams = streams
+        self._clock = clock
+        self._timers = timers
         self._settings = settings
         self.subjects = f"{settings.prefix}.>"
         self.mirror = ClaimMirror()
@@ -59,6 +64,11 @@ class Claims:
     def audits(self) -> int:
         """How often the mirror was found, or made, whole."""
         return self._audit.audits
+
+    @property
+    def on_whole(self) -> list[Callable[[], None]]:
+        """Called each time that the mirror was found, or made, whole."""
+        return self._audit.on_whole
 
     def __len__(self) -> int:
         """Claims, as far as the mirror knows."""
@@ -112,6 +122,26 @@ class Claims:
 
         self._streams.last(self._settings.stream, subject, found)
         return outcome
+
+    def reach(self, about: str, key: str, revision: int) -> Promise[None]:
+        """Kept when the mirror knows what a claim was at this number, or later; asked for until it does."""
+        reached: Promise[None] = Promise()
+
+        def look() -> None:
+            if self.mirror.revision(subject_of(self._settings.prefix, about, key)) >= revision:
+                reached.settle(None)
+            else:
+                self.refresh(about, key).then(looked)
+
+        def looked(found: Claim | RadiodError | None) -> None:
+            if isinstance(found, RadiodError):
+                self._timers.at(self._clock.seconds() + RETRY_S, look)
+            else:
+                # What the leader says is as new as it gets.
+                reached.settle(None)
+
+        look()
+        return reached
 
     # --- changing
 
