@@ -22,9 +22,11 @@ from radiod.access.kinds import Kinds
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
 from radiod.access.shared.mirror import AccessBooks, AccessMirror
 from radiod.access.shared.store import KINDS, SharedAccess
+from radiod.core.budgets.idempotency import Answers
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
+from radiod.core.cluster.shared_answers import SharedAnswers
 from radiod.core.ids import Ids
 from radiod.core.realm.realm import Realm
 from radiod.engine.nats.bus import NatsBus
@@ -155,6 +157,22 @@ class Clustering:
         )
         access.desk.store = SharedAccess(local, mirror, claims, self.cluster.nodes, clock, clock.timers, node)
         mirror.start()
+
+    def make_answers(self, limits: config.Limits) -> Answers:
+        """The answers to requests that may be repeated, on any node."""
+        cluster = self.cluster
+        answers = SharedAnswers(
+            self._clock,
+            self._clock.timers,
+            limits.idempotency_s,
+            streams=cluster.streams,
+            peers=cluster.nodes,
+            prefix=cluster.settings.prefix,
+            name=cluster.settings.name,
+            most_bytes=limits.max_message_bytes,
+        )
+        cluster.way.on_up.append(answers.up)
+        return answers
 
     def start(self) -> None:
         """Connect, and look for the others; all realms are there, and the store is open."""

@@ -204,12 +204,17 @@ class Radio:
         return callers
 
     def _make_acts(self, callers: Callers) -> dict[str, Route]:
-        self.answers = Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s)
+        limits = self._config.limits
+        self.answers = (
+            Answers(self.clock, self.clock.timers, limits.idempotency_s)
+            if self.cluster is None
+            else self.cluster.make_answers(limits)
+        )
         return make_acts(
             callers,
             self.tokens,
             self.statements,
-            self._config.limits,
+            limits,
             self._config.http.origins,
             self.answers,
             self.ids.secret(),

@@ -81,3 +81,20 @@ class TestKeys:
             client.close()
         answers = [publish(one, issued["key"]) for one in three]
         assert [answer.json()["reason"] for answer in answers] == ["revoked"] * 3
+
+
+class TestRepeatedRequests:
+    def test_a_request_that_is_sent_to_all_nodes_is_done_once(self, three):
+        issued = radioctl(three[0], "key", "issue", "--publish", "a.*", "--listen", "a.*")
+        listener = RawClient(three[2].server.port, login=(issued["id"], issued["key"]))
+        assert listener.ask([32, None, {}, "a.b"])[0] == 33
+        fields = {"Idempotency-Key": "one"}
+        answers = [publish(one, issued["key"], **fields) for one in three]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, "true", "true"]
+        assert len({answer.content for answer in answers}) == 1
+        publish(three[0], issued["key"], **{"Idempotency-Key": "two"})
+        assert [listener.hear()[0] for _ in range(2)] == [36, 36]
+        listener.say([32, None, {}, "a.c"])
+        assert listener.hear()[0] == 33
+        listener.close()
