@@ -192,6 +192,7 @@ class Radio:
                 self._config.limits.max_pending_calls,
                 self.access,
                 self.draining,
+                None if self.cluster is None else self.cluster.make_jar,
             )
             for name, settings in self._config.realms.items()
         }

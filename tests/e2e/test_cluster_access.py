@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 import requests
@@ -22,6 +23,9 @@ endpoint = "tcp:8080:interface=127.0.0.1"
 
 [store]
 path = "{name}.db"
+
+[realms.radio]
+cookie_lifetime_s = 60
 
 [realms.radio.roles.reader]
 subscribe = ["*"]
@@ -81,6 +85,32 @@ class TestKeys:
             client.close()
         answers = [publish(one, issued["key"]) for one in three]
         assert [answer.json()["reason"] for answer in answers] == ["revoked"] * 3
+
+
+class TestCookies:
+    def test_who_logged_in_at_one_node_comes_back_to_another_until_the_key_ends(self, three):
+        issued = radioctl(three[0], "key", "issue", "--listen", "a.*")
+        first = RawClient(three[0].server.port, login=(issued["id"], issued["key"]))
+        for one in three[1:]:
+            again = wait_for(lambda one=one: RawClient(one.server.port, cookie=first.cookie))
+            assert again.authid == issued["id"]
+            again.close()
+        radioctl(three[1], "key", "revoke", issued["id"])
+        for one in three:
+            with pytest.raises(AssertionError):
+                RawClient(one.server.port, cookie=first.cookie)
+        first.close()
+
+
+def wait_for(what):
+    """What comes of this once it does not fail any more."""
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            return what()
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
 
 
 class TestRepeatedRequests:

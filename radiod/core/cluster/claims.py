@@ -169,34 +169,46 @@ class Claims:
         """Let a claim go, if it is still this one; as ``create``."""
         return self.change(claim, None)
 
-    def update(self, about: str, key: str, decide: Decide) -> Promise[Claim | None]:
+    def expire(self, claim: Claim) -> None:
+        """A claim that had a time to live is over, though nobody has said so: forget it here."""
+        self.mirror.drop(subject_of(self._settings.prefix, claim.about, claim.key), claim.revision)
+
+    def update(self, about: str, key: str, decide: Decide, *, ttl_s: float = 0.0) -> Promise[Claim | None]:
         """Change a claim to what ``decide`` makes of it, again whenever somebody was faster.
 
         What is decided by the mirror is tried; what ``decide`` refuses by it is decided anew by what the
-        leader has.
+        leader has. ``ttl_s``: whoever has a time to live gets that, and ``expire`` is for its watcher to call
+        on every node; 0: it stays.
 
         Comes to the claim as it is then, None: it is released; to what ``decide`` raises; to ``Refused``:
             ``unavailable``: no majority of the engine's servers, or nobody, has agreed in time; where the
             text says so it may be done all the same, and the mirror tells; ``quota``.
         """
         outcome: Promise[Claim | None] = Promise()
-        _Update(self, about, key, decide, outcome).go_on(self.get(about, key))
+        _Update(self, about, key, decide, outcome, ttl_s).go_on(self.get(about, key))
         return outcome
 
 
 class _Update:
     """One change of a claim, however often it must be decided."""
 
-    __slots__ = ("_about", "_claims", "_decide", "_is_fresh", "_key", "_outcome", "_tries")
+    __slots__ = ("_about", "_claims", "_decide", "_is_fresh", "_key", "_outcome", "_tries", "_ttl_s")
 
     def __init__(
-        self, claims: Claims, about: str, key: str, decide: Decide, outcome: Promise[Claim | None]
+        self,
+        claims: Claims,
+        about: str,
+        key: str,
+        decide: Decide,
+        outcome: Promise[Claim | None],
+        ttl_s: float,
     ) -> None:
         self._claims = claims
         self._about = about
         self._key = key
         self._decide = decide
         self._outcome = outcome
+        self._ttl_s = ttl_s
         self._tries = 0
         # What is decided on is what the leader has said.
         self._is_fresh = False
@@ -218,7 +230,7 @@ class _Update:
         if value == (None if current is None else current.value):
             self._outcome.settle(current)
         else:
-            self._claims.writes.put(self._about, self._key, value, current, self._done)
+            self._claims.writes.put(self._about, self._key, value, current, self._done, self._ttl_s)
 
     def _refreshed(self, current: Claim | RadiodError | None) -> None:
         if isinstance(current, RadiodError):

@@ -102,6 +102,20 @@ class TestAnUpdate:
         assert (outcome.uri, len(asked)) == (STORE_UNAVAILABLE, MAX_TRIES)
 
 
+class TestAClaimWithATimeToLive:
+    def test_goes_by_itself_and_is_made_anew(self, three):
+        nodes = three.nodes
+        claim = three.come(nodes[0].claims.update("part", "a", lambda current: b"1", ttl_s=60.0))
+        three.wait(61)
+        assert three.told() == {}
+        # Nobody tells so: whoever knows when it is over says that.
+        assert nodes[1].all() == {"a": b"1"}
+        nodes[1].claims.expire(claim)
+        assert (nodes[1].all(), nodes[1].heard) == ({}, [("a", b"1"), ("a", None)])
+        assert three.come(nodes[1].claims.create("part", "a", b"2")).value == b"2"
+        assert [node.all() for node in nodes] == [{"a": b"2"}] * 3
+
+
 class TestToReachAClaim:
     def test_is_done_at_once_where_it_is_known(self, three):
         claim = three.come(three.nodes[0].claims.create("part", "a", b"1"))
