@@ -40,7 +40,7 @@ settings.register_profile("soak", settings.get_profile("radiod"), max_examples=5
 # Examples and steps that a test gets at most, whatever it asks for. Only a soak gives what was asked for.
 MOST = {"quick": (10, 20), "radiod": (50, 40), "soak": (sys.maxsize, sys.maxsize)}
 settings.load_profile("radiod")
-SEVERAL = "tests/core/cluster/"
+SEVERAL = ("tests/core/cluster/", "tests/access/shared/")
 """Worlds of several nodes: a step of theirs costs what hundreds of others do. But in a soak they get few."""
 
 # What is ignored here, under nohup or in a shell's background, would be in every server that a test starts.

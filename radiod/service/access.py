@@ -12,12 +12,9 @@ from typing import Final
 from twisted.logger import Logger
 
 from radiod import config
-from radiod.access.accounts import AccountBook
-from radiod.access.changes import Desk
-from radiod.access.keys import KeyBook
+from radiod.access.kinds import Kinds
 from radiod.access.members import Members
 from radiod.access.places import Place, Places
-from radiod.access.plans import PlanBook
 from radiod.access.procedures.accounts import AccountProcedures
 from radiod.access.procedures.audit import AuditProcedures
 from radiod.access.procedures.backup import BackupProcedures
@@ -26,7 +23,6 @@ from radiod.access.procedures.plans import PlanProcedures
 from radiod.access.procedures.users import UserProcedures
 from radiod.access.scrypt import Scrypt
 from radiod.access.secrets import is_mistyped
-from radiod.access.users import UserBook
 from radiod.auth.directory import Credentials
 from radiod.auth.keys import KeyRing
 from radiod.core.access.memory import MemoryAccessStore
@@ -46,6 +42,9 @@ __all__ = ["CONFIGURATION", "Access"]
 
 CONFIGURATION: Final = "configuration"
 """Who created what the configuration names, as keys tell it."""
+
+ALONE: Final = Kinds()
+"""The books of a server that is no node of a cluster."""
 
 MAX_THREADS: Final = 4
 MAX_TICKETS: Final = 256
@@ -72,8 +71,10 @@ class Access:
         ids: Ids,
         refused: dict[str, int],
         threads: Threads,
+        kinds: Kinds = ALONE,
     ) -> None:
         self._config = configuration
+        self._kinds = kinds
         self._clock = clock
         self._ids = ids
         self._threads = threads
@@ -82,7 +83,7 @@ class Access:
         self._round: Deadline | None = None
         self.calendar = Calendar(clock, clock.timers)
         self.calendar.on_set_back = self._set_back
-        self.desk = Desk(MemoryAccessStore())
+        self.desk = kinds.desk(MemoryAccessStore())
         self.accounts = Accounts()
         self.anonymous = Holder(ANONYMOUS, self.accounts.keep(ANONYMOUS))
         self.ring = KeyRing(is_mistyped)
@@ -92,8 +93,8 @@ class Access:
         self.scrypt = Scrypt(threads.run, seats)
         self.slices = Slices(clock, clock.timers)
         most = configuration.limits.max_accounts
-        self.book = AccountBook(self.accounts, self.desk, clock, self.slices, most)
-        self.plans = PlanBook(configuration.plans, self.desk, clock)
+        self.book = kinds.accounts(self.accounts, self.desk, clock, self.slices, most)
+        self.plans = kinds.plans(configuration.plans, self.desk, clock)
         self.book.check_plan = self.plans.check
         self.book.on_change = lambda account, record: self.plans.assign(account, record.plan)
         for id, settings in configuration.accounts.items():
@@ -118,7 +119,7 @@ class Access:
         all_of_them = list(places)
         limits = self._config.limits
         known = Places(all_of_them)
-        self.keys = KeyBook(
+        self.keys = self._kinds.keys(
             ring=self.ring,
             accounts=self.book,
             places=known,
@@ -129,7 +130,7 @@ class Access:
             ids=self._ids,
             max_keys=limits.max_keys,
         )
-        self.users = UserBook(
+        self.users = self._kinds.users(
             members=self.members,
             accounts=self.book,
             places=known,

@@ -50,6 +50,9 @@ __all__ = ["Admission"]
 
 Ask = Callable[[dict[str, Any]], Promise[Any]]
 
+MakeJar = Callable[[str, float, int, Callable[[str, str, str, str], "Principal | None"]], CookieJar]
+"""Makes a jar for cookies that others know, too: realm, lifetime, most cookies, ``Admission.returning``."""
+
 MAX_DECISIONS: Final = 10_000
 """Decisions of an authorizer that are remembered, for each role."""
 
@@ -77,6 +80,7 @@ class Admission:
         max_questions: int,
         access: Access,
         draining: Draining,
+        make_jar: MakeJar | None = None,
     ) -> None:
         self._realm = realm
         realm.bounds.tell = self._bound_met
@@ -95,13 +99,18 @@ class Admission:
         self.users: Final = [self._user(authid, user) for authid, user in settings.users.items()]
         self._static: Final = StaticDirectory({user.authid: user for user in self.users})
         lifetime_s = settings.cookie_lifetime_s
-        self.cookies: Final = None if lifetime_s is None else CookieJar(clock, ids, lifetime_s, MAX_COOKIES)
+        self.cookies: Final = None if lifetime_s is None else self._jar(lifetime_s, make_jar)
         self._ways: dict[str, Authenticator] = {}
         self._methods = self._all_methods()
         self._members.on_change = self._offer
         self._offer()
         logins = self._logins(refused, max_questions)
         self.gate: Final = Gate(realm, self._ways, self.cookies, logins, draining=draining)
+
+    def _jar(self, lifetime_s: float, make_jar: MakeJar | None) -> CookieJar:
+        if make_jar is None:
+            return CookieJar(self._clock, self._ids, lifetime_s, MAX_COOKIES)
+        return make_jar(self._realm.name, lifetime_s, MAX_COOKIES, self.returning)
 
     def _complain(self, text: str) -> None:
         self.log.warn("realm {realm}: {text}", realm=self._realm.name, text=text, event="overload")

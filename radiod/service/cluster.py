@@ -18,11 +18,22 @@ from twisted.internet.defer import DeferredList
 from twisted.logger import Logger
 
 from radiod import config
+from radiod.access.kinds import Kinds
+from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.mirror import AccessBooks, AccessMirror
+from radiod.access.shared.store import KINDS, SharedAccess
+from radiod.auth.cookie import CookieJar
+from radiod.auth.shared_cookies import SharedCookieJar
+from radiod.core.budgets.idempotency import Answers
+from radiod.core.cluster.claim import ClaimSettings
+from radiod.core.cluster.claims import Claims
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
+from radiod.core.cluster.shared_answers import SharedAnswers
 from radiod.core.ids import Ids
 from radiod.core.realm.realm import Realm
+from radiod.core.rights import Principal
 from radiod.engine.nats.bus import NatsBus
 from radiod.engine.nats.client import Connection, open_connection
 from radiod.engine.nats.credentials import BadCredentials, Credentials, Nkey, Password, Token, UserJwt
@@ -30,6 +41,7 @@ from radiod.engine.nats.options import Address, Options
 from radiod.engine.nats.records import NatsStreams
 from radiod.engine.nats.tls import Tls
 from radiod.process import StartError
+from radiod.service.access import Access
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["ALONE", "AWAY", "Clustering", "check_usable", "digest_of", "node_name"]
@@ -38,6 +50,9 @@ ENVELOPE_BYTES: Final = 16_384
 """What the largest message is longer between nodes, details and lists of sessions included."""
 
 PREFIX: Final = "radiod."
+
+MOST_COOKIES: Final = 50_000
+"""Of all realms and nodes together; beyond, cookies are good on their own node alone."""
 
 MANY: Final = 100
 """Different troubles that are said."""
@@ -110,6 +125,9 @@ class Clustering:
         # Since when we are cut off; None: we are not.
         self._isolated_at: float | None = None
         self._closes = settings.isolated is config.Isolated.CLOSE
+        self._access: Access | None = None
+        self._ids = ids
+        self._cookies: Claims | None = None
         # With ``isolated = "close"``: send everybody elsewhere; let everybody in again.
         self.send_away: Callable[[], object] = _nobody
         self.let_in: Callable[[], object] = _nobody
@@ -125,8 +143,79 @@ class Clustering:
         """What makes a realm of this node."""
         return partial(ClusterRealm, cluster=self.cluster)
 
+    @property
+    def kinds(self) -> Kinds:
+        """The books of access of this node."""
+        return KINDS
+
+    def share(self, access: Access) -> None:
+        """Have what this node is told of access hold on all."""
+        self._access = access
+
+    def _begin_sharing(self, access: Access) -> None:
+        """What the store has is in the books."""
+        accounts, plans, keys, users = access.book, access.plans, access.keys, access.users
+        assert isinstance(accounts, SharedAccounts)
+        assert isinstance(plans, SharedPlans)
+        assert isinstance(keys, SharedKeys)
+        assert isinstance(users, SharedUsers)
+        books = AccessBooks(accounts, plans, keys, users)
+        claims, clock, node = self.cluster.claims, self._clock, self.cluster.settings.name
+        local = access.desk.store
+        mirror = AccessMirror(
+            books, local, claims, access.slices, clock, clock.timers, node=node, notice=self._notice
+        )
+        access.desk.store = SharedAccess(local, mirror, claims, self.cluster.nodes, clock, clock.timers, node)
+        mirror.start()
+
+    def make_jar(
+        self,
+        realm: str,
+        lifetime_s: float,
+        most: int,
+        returning: Callable[[str, str, str, str], Principal | None],
+    ) -> CookieJar:
+        """The cookies of a realm, good on any node."""
+        claims = self._cookies = self._cookies or self._make_cookies()
+        clock, ids = self._clock, self._ids
+        return SharedCookieJar(
+            clock, clock.timers, ids, lifetime_s, most, realm=realm, claims=claims, returning=returning
+        )
+
+    def _make_cookies(self) -> Claims:
+        """Apart from other claims: these go by themselves."""
+        cluster = self.cluster
+        prefix = cluster.settings.prefix
+        settings = ClaimSettings(
+            f"{prefix.replace('.', '-')}-cookies", f"{prefix}.cookies", most=MOST_COOKIES
+        )
+        claims = Claims(cluster.streams, self._clock, self._clock.timers, cluster.nodes, settings)
+        cluster.records.take(f"{prefix}.cookies.", claims.stored)
+        cluster.way.on_up.append(claims.up)
+        return claims
+
+    def make_answers(self, limits: config.Limits) -> Answers:
+        """The answers to requests that may be repeated, on any node."""
+        cluster = self.cluster
+        answers = SharedAnswers(
+            self._clock,
+            self._clock.timers,
+            limits.idempotency_s,
+            streams=cluster.streams,
+            peers=cluster.nodes,
+            prefix=cluster.settings.prefix,
+            name=cluster.settings.name,
+            most_bytes=limits.max_message_bytes,
+        )
+        cluster.way.on_up.append(answers.up)
+        return answers
+
     def start(self) -> None:
-        """Connect, and look for the others; all realms are there."""
+        """Connect, and look for the others; all realms are there, and the store is open."""
+        if self._access is not None:
+            self._begin_sharing(self._access)
+        if self._cookies is not None:
+            self._cookies.start()
         for connection in self._connections:
             connection.connect()
         self.cluster.start(self._control).then(lambda _: self._settled())

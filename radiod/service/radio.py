@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from radiod import config
+from radiod.access.kinds import Kinds
 from radiod.access.places import Place
 from radiod.access.statements import Statements
 from radiod.auth.listeners import Listeners
@@ -91,8 +92,7 @@ class Radio:
         self.usage = Usage(configuration.usage, self.clock, self.clock.timers)
         self.cluster = self._make_cluster()
         self.realms = self._make_realms()
-        refused = self.statistics.refused
-        self.access = Access(configuration, self.clock, self.ids, refused, Threads(reactor, MAX_THREADS))
+        self.access = self._make_access()
         self.admissions = self._make_admissions()
         self.keys = self.access.ring
         self.access.open_books(
@@ -126,10 +126,16 @@ class Radio:
 
         return Clustering(self._config, self.clock, self.ids, self._reactor)
 
+    def _make_access(self) -> Access:
+        kinds = Kinds() if self.cluster is None else self.cluster.kinds
+        refused, threads = self.statistics.refused, Threads(self._reactor, MAX_THREADS)
+        return Access(self._config, self.clock, self.ids, refused, threads, kinds)
+
     def _attend_cluster(self) -> None:
         if self.cluster is not None:
             self.readiness.cluster = self.cluster.reasons
             self.metrics.cluster = self.cluster.describe
+            self.cluster.share(self.access)
 
     def _make_realms(self) -> dict[str, Realm]:
         limits = self._config.limits
@@ -186,6 +192,7 @@ class Radio:
                 self._config.limits.max_pending_calls,
                 self.access,
                 self.draining,
+                None if self.cluster is None else self.cluster.make_jar,
             )
             for name, settings in self._config.realms.items()
         }
@@ -198,12 +205,17 @@ class Radio:
         return callers
 
     def _make_acts(self, callers: Callers) -> dict[str, Route]:
-        self.answers = Answers(self.clock, self.clock.timers, self._config.limits.idempotency_s)
+        limits = self._config.limits
+        self.answers = (
+            Answers(self.clock, self.clock.timers, limits.idempotency_s)
+            if self.cluster is None
+            else self.cluster.make_answers(limits)
+        )
         return make_acts(
             callers,
             self.tokens,
             self.statements,
-            self._config.limits,
+            limits,
             self._config.http.origins,
             self.answers,
             self.ids.secret(),

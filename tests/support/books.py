@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from radiod.access.accounts import AccountBook
-from radiod.access.changes import Desk
-from radiod.access.keys import KeyBook
+from radiod.access.kinds import Kinds
 from radiod.access.members import Members
 from radiod.access.places import Place, Places
 from radiod.access.procedures.accounts import AccountProcedures
 from radiod.access.procedures.keys import KeyProcedures
+from radiod.access.procedures.plans import PlanProcedures
 from radiod.access.procedures.users import UserProcedures
 from radiod.access.scrypt import Scrypt
 from radiod.access.secrets import is_mistyped
-from radiod.access.users import UserBook
 from radiod.auth.keys import KeyRing
 from radiod.core.access.memory import MemoryAccessStore
 from radiod.core.budgets.seats import Seats
@@ -26,6 +24,9 @@ from radiod.testing import ALLOW_ALL, ALLOW_NONE, FakeClock, RecordingOutbox, Se
 from support.realms import Caller, Client
 
 __all__ = ["Books", "Keeper"]
+
+
+ALONE = Kinds()
 
 
 class Keeper(MemoryAccessStore):
@@ -67,19 +68,22 @@ class Keeper(MemoryAccessStore):
 class Books:
     """All books, on realm ``radio`` with roles ``reader`` and ``writer``, and a private channel ``vault``."""
 
-    def __init__(self, keeper: Keeper | None = None, most: int = 1000) -> None:
-        self.clock = FakeClock()
+    def __init__(self, keeper: Any = None, most: int = 1000, clock: Any = None, kinds: Kinds = ALONE) -> None:
+        self.clock = clock or FakeClock()
         self.outbox = RecordingOutbox()
         self.ids = SequentialIds()
         self.realm = make_realm(self.outbox, self.clock, ids=self.ids)
         self.keeper = keeper or Keeper()
-        self.desk = Desk(self.keeper)
+        self.desk = kinds.desk(self.keeper)
         self.calendar = Calendar(self.clock, self.clock.timers)
         self.table = Accounts()
         self.ring = KeyRing(is_mistyped)
         self.members = {"radio": Members("radio", self.ring)}
         slices = self.realm.slices
-        self.accounts = AccountBook(self.table, self.desk, self.clock, slices, most)
+        self.accounts = kinds.accounts(self.table, self.desk, self.clock, slices, most)
+        self.plans = kinds.plans({}, self.desk, self.clock)
+        self.accounts.check_plan = self.plans.check
+        self.accounts.on_change = lambda account, record: self.plans.assign(account, record.plan)
         roles = {"reader": ALLOW_ALL, "writer": ALLOW_NONE}
         self.places = Places([Place(self.realm, roles, frozenset({"vault"}))])
         self.scrypt = Scrypt(self._work, Seats(4, {"logins": 0}, "logins", "tickets"))
@@ -93,13 +97,14 @@ class Books:
             "calendar": self.calendar,
             "slices": slices,
         }
-        self.keys = KeyBook(ring=self.ring, ids=self.ids, max_keys=most, **common)
+        self.keys = kinds.keys(ring=self.ring, ids=self.ids, max_keys=most, **common)
         self.calendar.on_set_back = self.keys.review
-        self.users = UserBook(members=self.members, scrypt=self.scrypt, max_users=most, **common)
+        self.users = kinds.users(members=self.members, scrypt=self.scrypt, max_users=most, **common)
         for family in (
             KeyProcedures(self.keys, "radio", slices),
             AccountProcedures(self.accounts, slices),
             UserProcedures(self.users, "radio", slices),
+            PlanProcedures(self.plans),
         ):
             self.realm.procedures.table |= family.procedures
         self.boss = Caller(self.realm, self.outbox, "boss")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 from typing import Any
@@ -17,7 +18,8 @@ class RawClient:
     """One session; frames it sends have a mask of zeros, so that payloads need no masking.
 
     ``login``: user and ticket, else it is anonymous; ``agent``: what it calls itself; ``roles``: as it
-    announces them, by default without any feature.
+    announces them, by default without any feature; ``cookie``: what it comes back by, without a ticket. It
+    has in ``cookie`` what it was given.
     """
 
     def __init__(
@@ -28,17 +30,21 @@ class RawClient:
         login: tuple[str, str] | None = None,
         agent: str | None = None,
         roles: dict[str, Any] | None = None,
+        cookie: str | None = None,
     ) -> None:
         self._socket = socket.socket()
         self._socket.settimeout(SECONDS)
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.connect(("127.0.0.1", port))
-        self._socket.sendall(upgrade("/ws", "wamp.2.json"))
+        extra = "" if cookie is None else f"Cookie: {cookie}\r\n"
+        self._socket.sendall(upgrade("/ws", "wamp.2.json", extra=extra))
         self._unread = b""
         while b"\r\n\r\n" not in self._unread:
             self._unread += self._socket.recv(65536)
-        self._unread = self._unread.partition(b"\r\n\r\n")[2]
+        head, _, self._unread = self._unread.partition(b"\r\n\r\n")
+        given = re.search(rb"Set-Cookie: ([^;\r]*)", head)
+        self.cookie = None if given is None else given[1].decode()
         self._messages: list[Any] = []
         # A close frame that came together with messages.
         self._close: list[tuple[int, bytes]] = []
@@ -46,13 +52,16 @@ class RawClient:
         hello: dict[str, Any] = {"roles": roles or {role: {} for role in ROLES}}
         if agent is not None:
             hello["agent"] = agent
-        if login is not None:
+        if cookie is not None:
+            hello |= {"authmethods": ["cookie"]}
+        elif login is not None:
             hello |= {"authmethods": ["ticket"], "authid": login[0]}
         welcome = self.ask([1, "radio", hello])
         if login is not None and welcome[0] == 4:
             welcome = self.ask([5, login[1], {}])
         assert welcome[0] == 2, welcome
         self.session = welcome[1]
+        self.authid = welcome[2].get("authid")
 
     def say(self, *messages: Any) -> None:
         """Send messages in one go; a request whose id is None gets the next one."""

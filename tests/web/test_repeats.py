@@ -1,10 +1,17 @@
 """Idempotency-Key: what was done is not done again, and answered as before."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from support import http
 from support.http import Answer
+
+from radiod.core.budgets.idempotency import Kept
+from radiod.core.promises import Promise
+from radiod.errors import NETWORK_FAILURE, RUNTIME_ERROR, STILL_RUNNING, RadiodError, Refused
+from radiod.web.answers import json_answer
+from radiod.web.repeats import Repeats
 
 GOOD = {"network": "sample_net", "data": {"speed": 1}}
 KEYS = """
@@ -187,3 +194,84 @@ call = ["*"]
         assert answer.status == 400
         assert json.loads(answer.body)["error"] == "wamp.error.invalid_argument"
         assert callee.heard() == []
+
+
+class Elsewhere:
+    """Answers that other nodes are asked for: what comes of a request is known later."""
+
+    def __init__(self):
+        self.begun = Promise()
+        self.told = []
+
+    def begin(self, holder, path, key, body):
+        return self.begun
+
+    def answered(self, status, answer, size):
+        self.told.append(status)
+
+    def release(self):
+        self.told.append("released")
+
+
+class TestWhereOtherNodesAreAsked:
+    @pytest.fixture
+    def answers(self):
+        return Elsewhere()
+
+    @pytest.fixture
+    def outcome(self, answers):
+        """What a request comes to, once that is known; ``self.act`` is what it does."""
+        head = SimpleNamespace(first=lambda name: b"key", all=lambda name: [b"key"])
+        request = SimpleNamespace(head=head, target=SimpleNamespace(path="/publish"), body=b"")
+        caller = SimpleNamespace(realm=SimpleNamespace(name="radio"), id="station")
+        self.act = lambda: json_answer(200, {})
+        found = []
+        asked = Repeats(answers).once(
+            request,
+            caller,
+            lambda: self.act(),
+            lambda refusal, status: json_answer(status, {"error": refusal.text}),
+        )
+        asked.then(found.append)
+        assert found == []
+        return found
+
+    def test_what_is_new_is_done_then(self, answers, outcome):
+        answers.begun.settle(answers)
+        assert ([answer.status for answer in outcome], answers.told) == ([200], [200])
+
+    def test_what_takes_its_time_is_kept_when_it_is_done(self, answers, outcome):
+        done = Promise()
+        self.act = lambda: done
+        answers.begun.settle(answers)
+        assert (outcome, answers.told) == ([], [])
+        done.settle(json_answer(200, {}))
+        assert ([answer.status for answer in outcome], answers.told) == ([200], [200])
+
+    def test_what_cannot_be_done_is_told_and_may_be_tried_again(self, answers, outcome):
+        def act():
+            raise RadiodError(NETWORK_FAILURE, "no")
+
+        self.act = act
+        answers.begun.settle(answers)
+        assert ([error.uri for error in outcome], answers.told) == ([NETWORK_FAILURE], ["released"])
+
+    def test_a_fault_leaves_nobody_waiting(self, answers, outcome):
+        self.act = lambda: 1 / 0
+        with pytest.raises(ZeroDivisionError):
+            answers.begun.settle(answers)
+        assert ([error.uri for error in outcome], answers.told) == ([RUNTIME_ERROR], ["released"])
+
+    def test_what_was_done_elsewhere_is_answered_as_there(self, answers, outcome):
+        answers.begun.settle(Kept(b"", json_answer(201, {}), 2, 0.0))
+        (answer,) = outcome
+        assert (answer.status, answer.fields) == (201, (("Idempotency-Replayed", "true"),))
+
+    def test_what_is_refused_is_told_with_when_to_come_again(self, answers, outcome):
+        answers.begun.settle(Refused(STILL_RUNNING, "wait"))
+        (answer,) = outcome
+        assert (answer.status, answer.fields) == (409, (("Retry-After", "1"),))
+
+    def test_another_failure_is_handed_on(self, answers, outcome):
+        answers.begun.settle(RadiodError(NETWORK_FAILURE, "no"))
+        assert [error.uri for error in outcome] == [NETWORK_FAILURE]

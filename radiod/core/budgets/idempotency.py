@@ -14,10 +14,22 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from typing import Final, NamedTuple
 
+from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Deadline, Timers
 from radiod.errors import IDEMPOTENCY_MISMATCH, INVALID_ARGUMENT, QUOTA, STILL_RUNNING, Refused
 
-__all__ = ["MOST_BYTES", "MOST_OF_ONE", "Answers", "Kept", "Remembered", "Running", "idempotency_key"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_OF_ONE",
+    "Answers",
+    "Begun",
+    "Kept",
+    "Name",
+    "Remembered",
+    "Running",
+    "Table",
+    "idempotency_key",
+]
 
 MOST_OF_ONE: Final = 10_000
 """Requests of one holder that are remembered."""
@@ -43,7 +55,7 @@ _VISIBLE: Final = re.compile(rb"[!-~]{1,255}")
 _QUOTED: Final = re.compile(rb'"((?:[!#-\[\]-~]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(rb'\\(["\\])')
 
-_Name = tuple[str, str]
+Name = tuple[str, str]
 """A path and a key."""
 
 
@@ -92,8 +104,8 @@ class Running:
 
     __slots__ = ("_digest", "_name", "_table")
 
-    def __init__(self, table: _Table, name: _Name, digest: bytes) -> None:
-        self._table: _Table | None = table
+    def __init__(self, table: Table, name: Name, digest: bytes) -> None:
+        self._table: Table | None = table
         self._name = name
         self._digest = digest
 
@@ -115,7 +127,11 @@ class Running:
             table.answers.end(table, self._name, None)
 
 
-class _Table:
+Begun = Running | Kept | Promise[Running | Kept]
+"""What comes of beginning a request."""
+
+
+class Table:
     """The requests of one holder. ``held``: bytes of its answers."""
 
     __slots__ = ("answers", "held", "holder", "kept", "running")
@@ -123,15 +139,15 @@ class _Table:
     def __init__(self, answers: Answers, holder: Hashable) -> None:
         self.answers = answers
         self.holder = holder
-        self.running: dict[_Name, Running] = {}
+        self.running: dict[Name, Running] = {}
         # name -> its answer, the oldest first
-        self.kept: OrderedDict[_Name, Kept] = OrderedDict()
+        self.kept: OrderedDict[Name, Kept] = OrderedDict()
         self.held = 0
 
     def __len__(self) -> int:
         return len(self.running) + len(self.kept)
 
-    def keep(self, name: _Name, kept: Kept) -> int:
+    def keep(self, name: Name, kept: Kept) -> int:
         """Returns: the bytes that it takes."""
         size = cost(name, kept)
         self.kept[name] = kept
@@ -173,7 +189,7 @@ class Answers:
         self._held = 0
         self._sweep: Deadline | None = None
         # holder -> its requests; only those that have any
-        self._tables: dict[Hashable, _Table] = {}
+        self._tables: dict[Hashable, Table] = {}
 
     def __len__(self) -> int:
         """Requests that are remembered."""
@@ -184,16 +200,21 @@ class Answers:
         """Bytes of all answers that are kept, with what they cost beside."""
         return self._held
 
-    def begin(self, holder: Hashable, path: str, key: str, body: bytes) -> Running | Kept:
+    def begin(self, holder: Hashable, path: str, key: str, body: bytes) -> Begun:
         """A request comes. O(1), and the SHA-256 of its body.
 
-        Returns: ``Running``: it is new, and to be done; ``Kept``: it was done, and this was its answer.
+        Returns: ``Running``: it is new, and to be done; ``Kept``: it was done, and this was its answer; on
+            a node of several also later, or ``Refused`` instead.
         Raises: Refused: ``still_running`` (409), ``idempotency_mismatch`` (422): it came with another body;
             ``quota`` (429): all that the holder may have are running.
         """
+        return self.begin_here(holder, path, key, body)
+
+    def begin_here(self, holder: Hashable, path: str, key: str, body: bytes) -> Running | Kept:
+        """The same, as far as this server knows."""
         table = self._tables.get(holder)
         if table is None:
-            table = _Table(self, holder)
+            table = Table(self, holder)
         else:
             self._forget_old(table, self._clock.seconds())
         name, digest = (path, key), hashlib.sha256(body).digest()
@@ -204,7 +225,7 @@ class Answers:
             raise Refused(STILL_RUNNING, "a request with this Idempotency-Key is still running")
         return self._begin(table, name, digest) if found is None else found
 
-    def _begin(self, table: _Table, name: _Name, digest: bytes) -> Running:
+    def _begin(self, table: Table, name: Name, digest: bytes) -> Running:
         if len(table) >= self._max_each:
             if not table.kept:
                 raise Refused(QUOTA, f"{self._max_each} requests with an Idempotency-Key are running")
@@ -213,7 +234,7 @@ class Answers:
         self._tables[table.holder] = table
         return running
 
-    def end(self, table: _Table, name: _Name, kept: Kept | None) -> None:
+    def end(self, table: Table, name: Name, kept: Kept | None) -> None:
         """A request has ended (``Running`` calls this)."""
         del table.running[name]
         if kept is not None:
@@ -221,7 +242,7 @@ class Answers:
             self._remember(table, name, kept)
         self._tidy(table)
 
-    def _remember(self, table: _Table, name: _Name, kept: Kept) -> None:
+    def _remember(self, table: Table, name: Name, kept: Kept) -> None:
         if cost(name, kept) > self._max_bytes // 16:
             return
         self._held += table.keep(name, kept)
@@ -244,7 +265,7 @@ class Answers:
         if one.kept.until <= now or (table is not None and len(table) >= self._max_each):
             return
         if table is None:
-            table = self._tables[one.holder] = _Table(self, one.holder)
+            table = self._tables[one.holder] = Table(self, one.holder)
         self._remember(table, (one.path, one.key), one.kept)
         self._tidy(table)
 
@@ -257,11 +278,11 @@ class Answers:
         self._held -= dropped
         self._tidy(most)
 
-    def _tidy(self, table: _Table) -> None:
+    def _tidy(self, table: Table) -> None:
         if not len(table):
             self._tables.pop(table.holder, None)
 
-    def _forget_old(self, table: _Table, now: float) -> int:
+    def _forget_old(self, table: Table, now: float) -> int:
         """Returns: how many answers went."""
         before = len(table.kept)
         while table.kept and next(iter(table.kept.values())).until <= now:
@@ -282,10 +303,10 @@ class Answers:
         self._sweep = self._timers.at(now + wait, self._forget) if self._held else None
 
 
-def cost(name: _Name, kept: Kept) -> int:
+def cost(name: Name, kept: Kept) -> int:
     """Bytes that an answer takes."""
     return kept.size + len(name[0]) + len(name[1]) + OVERHEAD
 
 
-def _held_by(table: _Table) -> int:
+def _held_by(table: Table) -> int:
     return table.held

@@ -27,7 +27,10 @@ WINDOW_S: Final = 60.0
 
 
 class ClaimAudit:
-    """Keeps one mirror whole. ``is_whole``: it was so once."""
+    """Keeps one mirror whole.
+
+    ``is_whole``: it was so once; ``on_whole``: called each time that it was found to be.
+    """
 
     def __init__(
         self, mirror: ClaimMirror, streams: Streams, clock: Clock, timers: Timers, settings: ClaimSettings
@@ -45,6 +48,7 @@ class ClaimAudit:
         self._seen: set[str] | None = None
         self._whole_since = 0.0
         self.is_whole = False
+        self.on_whole: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Have the stream, and read all it has."""
@@ -141,3 +145,5 @@ class ClaimAudit:
             self._begin()
         else:
             self._later(self._settings.audit_s, self._begin)
+        for told in self.on_whole:
+            told()

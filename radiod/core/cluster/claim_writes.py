@@ -28,16 +28,19 @@ Done = Callable[["Claim | RadiodError | None"], None]
 
 
 class Write:
-    """One record that is to be stored. ``is_unknown``: a try was not answered."""
+    """One record that is to be stored. ``is_unknown``: a try was not answered; ``ttl_s``: 0: it stays."""
 
-    __slots__ = ("data", "done", "expected", "is_unknown", "record", "subject", "until")
+    __slots__ = ("data", "done", "expected", "is_unknown", "record", "subject", "ttl_s", "until")
 
-    def __init__(self, subject: str, record: ClaimRecord, expected: int, until: float, done: Done) -> None:
+    def __init__(
+        self, subject: str, record: ClaimRecord, expected: int, until: float, ttl_s: float, done: Done
+    ) -> None:
         self.subject = subject
         self.record = record
         self.data = write_claim(record)
         self.expected = expected
         self.until = until
+        self.ttl_s = ttl_s
         self.done = done
         self.is_unknown = False
 
@@ -67,8 +70,18 @@ class ClaimWrites:
         """Those on their way."""
         return len(self._writes)
 
-    def put(self, about: str, key: str, value: bytes | None, current: Claim | None, done: Done) -> None:
+    def put(
+        self,
+        about: str,
+        key: str,
+        value: bytes | None,
+        current: Claim | None,
+        done: Done,
+        ttl_s: float = 0.0,
+    ) -> None:
         """Store one record in the place of ``current``; ``value``: None: it ends.
+
+        ``ttl_s``: for how long; 0: until it is changed.
 
         ``done`` takes the claim as it is then, None: it has ended; ``Taken``; or ``Refused``.
         """
@@ -82,7 +95,8 @@ class ClaimWrites:
         expected = self._mirror.revision(subject) if current is None else current.revision
         until = self._clock.seconds() + self._settings.patience_s
         record = ClaimRecord(about, key, value, self._node.me, token)
-        write = Write(subject, record, expected, until, done)
+        ttl_s = self._settings.ended_s if value is None else ttl_s
+        write = Write(subject, record, expected, until, ttl_s, done)
         self._writes.add(write)
         self._try(write)
 
@@ -110,7 +124,7 @@ class ClaimWrites:
             told,
             id=write.record.token,
             expected=write.expected,
-            ttl_s=self._settings.ended_s if write.record.value is None else 0.0,
+            ttl_s=write.ttl_s,
         )
 
     def _told(self, write: Write, outcome: Appended | Failure) -> None:

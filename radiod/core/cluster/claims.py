@@ -7,7 +7,7 @@ set, and whoever refuses because of it asks the leader first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from radiod.core.cluster.claim import (
@@ -33,6 +33,9 @@ __all__ = ["MAX_TRIES", "Claims"]
 MAX_TRIES: Final = 100
 """How often an update is decided anew because others were faster."""
 
+RETRY_S: Final = 0.25
+"""Seconds after which the leader is asked again."""
+
 
 class Claims:
     """All claims of the cluster, for all realms of one node.
@@ -44,6 +47,8 @@ class Claims:
         self, streams: Streams, clock: Clock, timers: Timers, node: Node, settings: ClaimSettings
     ) -> None:
         self._streams = streams
+        self._clock = clock
+        self._timers = timers
         self._settings = settings
         self.subjects = f"{settings.prefix}.>"
         self.mirror = ClaimMirror()
@@ -54,6 +59,11 @@ class Claims:
     def is_ready(self) -> bool:
         """Whether the mirror was whole once."""
         return self._audit.is_whole
+
+    @property
+    def on_whole(self) -> list[Callable[[], None]]:
+        """Called each time that the mirror was found, or made, whole."""
+        return self._audit.on_whole
 
     def __len__(self) -> int:
         """Claims, as far as the mirror knows."""
@@ -108,6 +118,26 @@ class Claims:
         self._streams.last(self._settings.stream, subject, found)
         return outcome
 
+    def reach(self, about: str, key: str, revision: int) -> Promise[None]:
+        """Kept when the mirror knows what a claim was at this number, or later; asked for until it does."""
+        reached: Promise[None] = Promise()
+
+        def look() -> None:
+            if self.mirror.revision(subject_of(self._settings.prefix, about, key)) >= revision:
+                reached.settle(None)
+            else:
+                self.refresh(about, key).then(looked)
+
+        def looked(found: Claim | RadiodError | None) -> None:
+            if isinstance(found, RadiodError):
+                self._timers.at(self._clock.seconds() + RETRY_S, look)
+            else:
+                # What the leader says is as new as it gets.
+                reached.settle(None)
+
+        look()
+        return reached
+
     # --- changing
 
     def create(self, about: str, key: str, value: bytes) -> Promise[Claim | None]:
@@ -134,34 +164,46 @@ class Claims:
         """Let a claim go, if it is still this one; as ``create``."""
         return self.change(claim, None)
 
-    def update(self, about: str, key: str, decide: Decide) -> Promise[Claim | None]:
+    def expire(self, claim: Claim) -> None:
+        """A claim that had a time to live is over, though nobody has said so: forget it here."""
+        self.mirror.drop(subject_of(self._settings.prefix, claim.about, claim.key), claim.revision)
+
+    def update(self, about: str, key: str, decide: Decide, *, ttl_s: float = 0.0) -> Promise[Claim | None]:
         """Change a claim to what ``decide`` makes of it, again whenever somebody was faster.
 
         What is decided by the mirror is tried; what ``decide`` refuses by it is decided anew by what the
-        leader has.
+        leader has. ``ttl_s``: whoever has a time to live gets that, and ``expire`` is for its watcher to call
+        on every node; 0: it stays.
 
         Comes to the claim as it is then, None: it is released; to what ``decide`` raises; to ``Refused``:
             ``unavailable``: no majority of the engine's servers, or nobody, has agreed in time; where the
             text says so it may be done all the same, and the mirror tells; ``quota``.
         """
         outcome: Promise[Claim | None] = Promise()
-        _Update(self, about, key, decide, outcome).go_on(self.get(about, key))
+        _Update(self, about, key, decide, outcome, ttl_s).go_on(self.get(about, key))
         return outcome
 
 
 class _Update:
     """One change of a claim, however often it must be decided."""
 
-    __slots__ = ("_about", "_claims", "_decide", "_is_fresh", "_key", "_outcome", "_tries")
+    __slots__ = ("_about", "_claims", "_decide", "_is_fresh", "_key", "_outcome", "_tries", "_ttl_s")
 
     def __init__(
-        self, claims: Claims, about: str, key: str, decide: Decide, outcome: Promise[Claim | None]
+        self,
+        claims: Claims,
+        about: str,
+        key: str,
+        decide: Decide,
+        outcome: Promise[Claim | None],
+        ttl_s: float,
     ) -> None:
         self._claims = claims
         self._about = about
         self._key = key
         self._decide = decide
         self._outcome = outcome
+        self._ttl_s = ttl_s
         self._tries = 0
         # What is decided on is what the leader has said.
         self._is_fresh = False
@@ -183,7 +225,7 @@ class _Update:
         if value == (None if current is None else current.value):
             self._outcome.settle(current)
         else:
-            self._claims.writes.put(self._about, self._key, value, current, self._done)
+            self._claims.writes.put(self._about, self._key, value, current, self._done, self._ttl_s)
 
     def _refreshed(self, current: Claim | RadiodError | None) -> None:
         if isinstance(current, RadiodError):

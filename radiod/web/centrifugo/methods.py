@@ -213,10 +213,14 @@ class Methods:
         if len(idempotency_key) > MAX_KEY:
             raise Refused(INVALID_ARGUMENT, f"an idempotency_key has up to {MAX_KEY} characters")
         holder = caller.realm.name, caller.id
-        before = self._answers.begin(holder, f"centrifugo {channel}", idempotency_key, b"")
-        if isinstance(before, Kept):
-            return cast("dict[str, Any]", before.answer)
-        return _remembered(before, lambda: _publish(caller, channel, payload))
+
+        def go_on(before: Running | Kept) -> Reply | Promise[Reply]:
+            if isinstance(before, Kept):
+                return cast("dict[str, Any]", before.answer)
+            return _remembered(before, lambda: _publish(caller, channel, payload))
+
+        begun: Any = self._answers.begin(holder, f"centrifugo {channel}", idempotency_key, b"")
+        return chain(begun, go_on)
 
     # --- looking
 

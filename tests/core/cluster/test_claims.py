@@ -102,6 +102,53 @@ class TestAnUpdate:
         assert (outcome.uri, len(asked)) == (STORE_UNAVAILABLE, MAX_TRIES)
 
 
+class TestAClaimWithATimeToLive:
+    def test_goes_by_itself_and_is_made_anew(self, three):
+        nodes = three.nodes
+        claim = three.come(nodes[0].claims.update("part", "a", lambda current: b"1", ttl_s=60.0))
+        three.wait(61)
+        assert three.told() == {}
+        # Nobody tells so: whoever knows when it is over says that.
+        assert nodes[1].all() == {"a": b"1"}
+        nodes[1].claims.expire(claim)
+        assert (nodes[1].all(), nodes[1].heard) == ({}, [("a", b"1"), ("a", None)])
+        assert three.come(nodes[1].claims.create("part", "a", b"2")).value == b"2"
+        assert [node.all() for node in nodes] == [{"a": b"2"}] * 3
+
+
+class TestToReachAClaim:
+    def test_is_done_at_once_where_it_is_known(self, three):
+        claim = three.come(three.nodes[0].claims.create("part", "a", b"1"))
+        assert three.come(three.nodes[1].claims.reach("part", "a", claim.revision), 0) is None
+
+    def test_asks_for_it_where_it_has_not_come(self, three):
+        late = three.nodes[2]
+        late.port.unfollow("c.>")
+        claim = three.come(three.nodes[0].claims.create("part", "a", b"1"))
+        assert late.all() == {}
+        assert three.come(late.claims.reach("part", "a", claim.revision)) is None
+        assert late.all() == {"a": b"1"}
+
+    def test_asks_until_somebody_answers(self, three):
+        late = three.nodes[2]
+        late.port.unfollow("c.>")
+        claim = three.come(three.nodes[0].claims.create("part", "a", b"1"))
+        three.engine.elect(3)
+        outcomes = []
+        late.claims.reach("part", "a", claim.revision).then(outcomes.append)
+        three.wait(2)
+        assert outcomes == []
+        three.wait(2)
+        assert (outcomes, late.all()) == ([None], {"a": b"1"})
+
+
+def test_whoever_wants_to_know_is_told_that_the_mirror_is_whole(three):
+    told = []
+    three.nodes[0].claims.on_whole.append(lambda: told.append(three.nodes[0].claims.is_ready))
+    three.wait(15)
+    assert told == [True]
+
+
 class TestWhenNobodyAgrees:
     def test_an_isolated_node_refuses_at_once(self, three):
         three.nodes[0].is_isolated = True

@@ -1,0 +1,434 @@
+"""What other nodes have claimed of access, taken over into this node's memory and store; and the other way.
+
+Whatever there is in the store of a node when it becomes one of a cluster is brought in once: what the cluster
+has already counts, and the log names what differs; what restricts access in one of the two does so in both.
+A claim says which stores were brought in. So what is not claimed any more was deleted meanwhile; and where
+that claim has gone, too, the engine has lost its data, and every node brings in again what it has.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.entities import (
+    ABOUTS,
+    ACCOUNTS,
+    KEYS,
+    PLANS,
+    USERS,
+    Entity,
+    Name,
+    name_of,
+    pack,
+    public,
+    read,
+)
+from radiod.access.standing import ACTIVE, REVOKED
+from radiod.core.access.memory import MemoryAccessStore
+from radiod.core.access.port import AccessStore
+from radiod.core.access.records import Act, AuditEntry, Change, Dropped
+from radiod.core.cluster.claim import Claim
+from radiod.core.cluster.claims import Claims
+from radiod.core.promises import Promise, chain
+from radiod.core.slices import Slices
+from radiod.core.timers import Clock, Timers
+from radiod.errors import RadiodError
+
+__all__ = ["STORES", "AccessBooks", "AccessMirror"]
+
+STORES: Final = "access stores"
+"""What the claims are about that say whose records were brought in."""
+
+AGAIN_S: Final = 2.0
+"""Seconds after which is tried again what nobody agreed on."""
+
+AT_ONCE: Final = 16
+"""Records that are brought in at a time."""
+
+MAX_NOTES: Final = 100
+"""Differences that are named."""
+
+
+class AccessBooks:
+    """The four books of a node, by the names of claims."""
+
+    def __init__(
+        self, accounts: SharedAccounts, plans: SharedPlans, keys: SharedKeys, users: SharedUsers
+    ) -> None:
+        self._accounts = accounts
+        self._plans = plans
+        self._keys = keys
+        self._users = users
+
+    def names(self) -> list[Name]:
+        """All that was made at run time, in the order of claims."""
+        found = (
+            self._plans.own_records,
+            self._accounts.own_records,
+            self._keys.own_records,
+            self._users.own_records,
+        )
+        return [name_of(record) for records in found for record in records]
+
+    def is_fixed(self, name: Name) -> bool:
+        """Whether this node's configuration has it."""
+        if name.about == USERS:
+            return self._users.is_fixed(*_user(name))
+        return self._book(name).is_fixed(name.key)
+
+    def entity(self, name: Name, act: Act, node: str) -> Entity | None:
+        """It as it is in memory; None: it is not there."""
+        if name.about == USERS:
+            user = self._users.known(*_user(name))
+            return None if user is None else Entity(act=act, node=node, user=user)
+        if name.about == KEYS:
+            key = self._keys.known(name.key)
+            if key is None:
+                return None
+            return Entity(act=act, node=node, key=public(key), secrets=self._keys.secrets(name.key))
+        if name.about == PLANS:
+            plan = self._plans.known(name.key)
+            return None if plan is None else Entity(act=act, node=node, plan=plan)
+        account = self._accounts.known(name.key)
+        return None if account is None else Entity(act=act, node=node, account=account)
+
+    def take(self, entity: Entity) -> tuple[list[Change], str]:
+        """It is this one now. Returns: what there is to write; a note for the log, or nothing."""
+        if entity.key is not None:
+            return self._take_key(entity)
+        if entity.account is not None:
+            self._accounts.take(entity.account)
+            return [entity.account], ""
+        if entity.plan is not None:
+            return [entity.plan], self._plans.take(entity.plan)
+        assert entity.user is not None
+        return [entity.user], self._users.take(entity.user)
+
+    def _take_key(self, entity: Entity) -> tuple[list[Change], str]:
+        assert entity.key is not None
+        id = entity.key.id
+        before = () if self._keys.known(id) is None else self._keys.secrets(id)
+        record = self._keys.take(entity.key, entity.secrets)
+        now = self._keys.secrets(id)
+        kept = {one.digest for one in now}
+        gone = [Dropped("secret", (one.digest,)) for one in before if one.digest not in kept]
+        return [record, *gone, *now], ""
+
+    def lose(self, name: Name) -> list[Change]:
+        """It is no more. Returns: what there is to write. Keys and accounts never go."""
+        if name.about == USERS:
+            who = _user(name)
+            if self._users.known(*who) is None:
+                return []
+            self._users.lose(*who)
+            return [Dropped("user", who)]
+        if name.about == PLANS:
+            was_here = self._plans.known(name.key) is not None
+            self._plans.lose(name.key)
+            return [Dropped("plan", (name.key,))] if was_here else []
+        return []
+
+    def _book(self, name: Name) -> SharedAccounts | SharedPlans | SharedKeys:
+        if name.about == PLANS:
+            return self._plans
+        return self._accounts if name.about == ACCOUNTS else self._keys
+
+
+class AccessMirror:
+    """Keeps one node's books, and its store, in step with what is claimed.
+
+    ``is_ready``: what the store has was brought in, and all that is claimed is known; ``writing``: what this
+    node is about to change, which it takes over itself; ``owed``: what this node restricts beyond what is
+    claimed, name -> the entity that it makes of one, None: nothing.
+    """
+
+    def __init__(
+        self,
+        books: AccessBooks,
+        store: AccessStore,
+        claims: Claims,
+        slices: Slices,
+        clock: Clock,
+        timers: Timers,
+        *,
+        node: str,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.books = books
+        self.store = store
+        self._claims = claims
+        self._slices = slices
+        self._clock = clock
+        self._timers = timers
+        self._node = node
+        self._notice = notice
+        self._identity = ""
+        self._is_busy = False
+        self._notes = 0
+        self._gone: set[Name] = set()
+        self.is_ready = False
+        self.writing: set[Name] = set()
+        self.owed: dict[Name, Callable[[Entity], Entity | None]] = {}
+
+    def start(self) -> None:
+        """The books are loaded: learn what is claimed, and bring in what is not."""
+        for about in (*ABOUTS, STORES):
+            self._claims.watch(about, self)
+        self._claims.on_whole.append(self._begin)
+        if self._claims.is_ready:
+            self._begin()
+
+    def known(self, name: Name) -> Entity | None:
+        """It as it is claimed, as far as this node knows; None: it is not."""
+        claim = self._claims.get(*name)
+        return None if claim is None else read(claim.value)
+
+    # --- ClaimWatcher
+
+    def claimed(self, claim: Claim) -> None:
+        """As ``ClaimWatcher.claimed``."""
+        if claim.about == STORES:
+            return
+        name, entity = Name(claim.about, claim.key), read(claim.value)
+        if entity is None:
+            self._note(f"{claim.about}: {claim.key[:64]!r} is none of this version's")
+            return
+        if name in self.writing and (entity.node == self._node or not self._is_here(name)):
+            # Whoever is writing it takes it over.
+            return
+        here = self.books.entity(name, NOBODY, "")
+        if self.is_ready or (here is not None and _restricts(entity) and not _restricts(here)):
+            # What restricts need not wait until this node's store has been brought in.
+            self.reconcile(name)
+
+    def released(self, claim: Claim) -> None:
+        """As ``ClaimWatcher.released``: it was deleted, unless all is lost."""
+        if not self._gone:
+            self._timers.at(self._clock.seconds(), self._look_at_gone)
+        self._gone.add(Name(claim.about, claim.key))
+
+    def _look_at_gone(self) -> None:
+        gone, self._gone = self._gone, set()
+        if self.is_ready and self._claims.get(STORES, self._identity) is None:
+            self._notice("what the cluster knew of access is lost: this node brings in what it has")
+            self.is_ready = False
+            self._begin()
+        elif self.is_ready:
+            for name in gone:
+                if name.about != STORES and self._claims.get(*name) is None:
+                    self.reconcile(name)
+
+    # --- one record
+
+    def _is_here(self, name: Name) -> bool:
+        return self.books.entity(name, NOBODY, "") is not None
+
+    def reconcile(self, name: Name) -> None:
+        """Make memory and store what is claimed, if they are not."""
+        if self.books.is_fixed(name):
+            self._note(
+                f"{_shown(name)} is the configuration's on this node: that of the cluster does nothing"
+            )
+            return
+        entity, here = self.known(name), self.books.entity(name, NOBODY, "")
+        if entity is not None and not entity.is_gone and name in self.owed:
+            entity = self.owed[name](entity)
+        note = ""
+        if entity is None or entity.is_gone:
+            changes = self.books.lose(name)
+            told, node = (GONE, self._node) if entity is None else (entity.act, entity.node)
+            act = replace(told, time=told.time or self._clock.time())
+        elif here is not None and entity.says_the_same(here):
+            return
+        else:
+            changes, note = self.books.take(entity)
+            act, node = entity.act, entity.node
+        if note:
+            self._note(note)
+        if changes:
+            told = replace(act, detail={**act.detail, "node": node}) if node != self._node else act
+            self.store.change(changes, told).then(self._written)
+
+    def _written(self, outcome: RadiodError | None) -> None:
+        if outcome is not None:
+            self._note(f"what another node has changed of access is not in this node's store: {outcome}")
+
+    def _note(self, note: str) -> None:
+        self._notes += 1
+        if self._notes <= MAX_NOTES:
+            self._notice(note)
+
+    # --- all of them
+
+    def _begin(self) -> None:
+        if self._is_busy or self.is_ready:
+            return
+        self._is_busy = True
+        self._name_store().then(self._named)
+
+    def _later(self) -> None:
+        self._is_busy = False
+        self._timers.at(self._clock.seconds() + AGAIN_S, self._begin)
+
+    def _name_store(self) -> Promise[str]:
+        """What this node's store is known by: the first entry of its audit, which no other has."""
+        named: Promise[str] = Promise()
+        if isinstance(self.store, MemoryAccessStore):
+            named.settle(f"memory of {self._node}")
+            return named
+
+        def written(outcome: RadiodError | None) -> None:
+            if isinstance(outcome, RadiodError):
+                named.settle(outcome)
+            else:
+                self._name_store().then(named.settle)
+
+        def first(entries: list[AuditEntry] | RadiodError) -> None:
+            if isinstance(entries, RadiodError):
+                named.settle(entries)
+            elif entries:
+                named.settle(entries[0].hash.hex())
+            else:
+                act = replace(JOIN, time=self._clock.time(), object=self._node)
+                self.store.change([], act).then(written)
+
+        self.store.audit(0, 1).then(first)
+        return named
+
+    def _named(self, identity: str | RadiodError) -> None:
+        if isinstance(identity, RadiodError):
+            self._later()
+            return
+        self._identity = identity
+        was_here = self._claims.get(STORES, identity) is not None
+        names = deque(
+            name
+            for name in self.books.names()
+            if not self.books.is_fixed(name) and not (was_here and self._was_brought_in(name))
+        )
+        _BringIn(self, names, was_here).go_on()
+
+    def _was_brought_in(self, name: Name) -> bool:
+        """Whether what is claimed counts: of a store that was brought in."""
+        if name.about in (PLANS, USERS):
+            # What is not claimed any more was deleted.
+            return True
+        there, here = self.known(name), self.books.entity(name, NOBODY, "")
+        # It may have been revoked when this node could tell nobody; that is for good.
+        is_owed = here is not None and getattr(here.record, "state", "") == REVOKED
+        return there is not None and (not is_owed or there.record.state == REVOKED)
+
+    def bring_in(self, name: Name) -> Promise[Claim | None]:
+        """Claim one record of this store, unless there is one: that counts, but for what restricts."""
+        act = replace(JOIN, time=self._clock.time(), object=name.key.partition("\0")[0])
+        own = self.books.entity(name, act, self._node)
+        differs = False
+
+        def decide(current: Claim | None) -> bytes | None:
+            nonlocal differs
+            if own is None:
+                return None if current is None else current.value
+            there = None if current is None else read(current.value)
+            if current is None or there is None:
+                return pack(own)
+            if there.is_gone:
+                return current.value
+            differs = not own.says_the_same(there)
+            if _restricts(own) and not _restricts(there):
+                standing = {
+                    field: getattr(own.record, field)
+                    for field in ("state", "reason")
+                    if hasattr(own.record, field)
+                }
+                held = there.with_record(replace(there.record, **standing))
+                return pack(replace(held, act=act, node=self._node))
+            return current.value
+
+        def done(claim: Claim | None) -> Claim | None:
+            if differs:
+                self._note(f"{_shown(name)} of this node's store is another one in the cluster, which counts")
+            return claim
+
+        outcome: Any = chain(self._claims.update(*name, decide), done)
+        promise: Promise[Claim | None] = outcome
+        return promise
+
+    def brought_in(self, outcome: RadiodError | None, was_here: bool) -> None:
+        """All of it, or not."""
+        if outcome is not None:
+            self._later()
+        elif was_here:
+            self._end()
+        else:
+            done = self._claims.create(STORES, self._identity, self._node.encode())
+            done.then(
+                lambda _: self._later() if self._claims.get(STORES, self._identity) is None else self._end()
+            )
+
+    def _end(self) -> None:
+        """Take over all that is claimed, and drop what is not."""
+        self._is_busy = False
+        self.is_ready = True
+        self._slices.run(self._reconcile_all())
+
+    def _reconcile_all(self) -> Generator[None, None, None]:
+        names = [Name(claim.about, claim.key) for about in ABOUTS for claim in self._claims.of(about)]
+        for name in dict.fromkeys([*names, *self.books.names()]):
+            if name not in self.writing:
+                self.reconcile(name)
+            yield
+
+
+class _BringIn:
+    """Brings in some records, a few at a time."""
+
+    def __init__(self, mirror: AccessMirror, names: deque[Name], was_here: bool) -> None:
+        self._mirror = mirror
+        self._names = names
+        self._was_here = was_here
+        self._open = 0
+        self._failure: RadiodError | None = None
+        self._is_going = False
+
+    def go_on(self) -> None:
+        """The next ones; what is claimed already is done at once."""
+        if self._is_going:
+            return
+        self._is_going = True
+        while self._names and self._open < AT_ONCE and self._failure is None:
+            self._open += 1
+            self._mirror.bring_in(self._names.popleft()).then(self._done)
+        self._is_going = False
+        if not self._open:
+            self._mirror.brought_in(self._failure, self._was_here)
+
+    def _done(self, outcome: Claim | RadiodError | None) -> None:
+        self._open -= 1
+        if isinstance(outcome, RadiodError):
+            self._failure = outcome
+        self.go_on()
+
+
+NOBODY: Final = Act(time=0.0, actor="", address="", action="", object="")
+JOIN: Final = Act(time=0.0, actor="cluster", address="", action="cluster.join", object="")
+GONE: Final = Act(time=0.0, actor="cluster", address="", action="cluster.gone", object="")
+
+
+def _restricts(entity: Entity) -> bool:
+    return bool(getattr(entity.record, "state", ACTIVE) != ACTIVE)
+
+
+def _user(name: Name) -> tuple[str, str]:
+    realm, _, authid = name.key.partition("\0")
+    return realm, authid
+
+
+def _shown(name: Name) -> str:
+    kind = name.about.removeprefix("access ").removesuffix("s")
+    place, _, id = name.key.rpartition("\0")
+    return f"{kind} {id} of {place}" if place else f"{kind} {id}"

@@ -1,0 +1,362 @@
+"""The store of a node of several: what changes access is agreed on by all before it is written here.
+
+What grants is done when most of the engine's servers have it, and all living nodes know it. What only
+restricts is done on this node in any case, and carried to the others as soon as they can be reached; whoever
+asked is told so. Usage, the audit and backups are this node's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from radiod.access.changes import Desk, Row
+from radiod.access.kinds import Kinds
+from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
+from radiod.access.shared.entities import Entity, Name, Wish, name_of, pack, public, read, wishes
+from radiod.access.shared.merging import merged
+from radiod.access.shared.mirror import AccessMirror
+from radiod.core.access.port import AccessStore
+from radiod.core.access.records import (
+    AccountRecord,
+    Act,
+    AuditEntry,
+    Change,
+    Dropped,
+    KeyRecord,
+    Records,
+    UsageQuery,
+    UsageRow,
+    UserRecord,
+)
+from radiod.core.cluster.claim import Claim
+from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.peers import Peers
+from radiod.core.promises import Promise
+from radiod.core.timers import Clock, Timers
+from radiod.errors import STORE_UNAVAILABLE, RadiodError, Refused
+
+__all__ = ["BARRIER", "KINDS", "SharedAccess", "SharedDesk"]
+
+BARRIER: Final = "access known"
+"""What is told to all of a change: which claims they must know before it is answered."""
+
+CARRY_S: Final = 2.0
+"""Seconds between two tries to carry to the others what is restricted here."""
+
+UNKNOWN_YET: Final = Refused(
+    STORE_UNAVAILABLE, "the cluster cannot agree: what it knows of access is not known here yet"
+)
+
+R = TypeVar("R", bound=AccountRecord | KeyRecord | UserRecord)
+
+Told = list[tuple[str, str, int]]
+
+ENCODER: Final = msgspec.msgpack.Encoder()
+DECODER: Final = msgspec.msgpack.Decoder(Told)
+
+
+class SharedDesk(Desk):
+    """As ``Desk``: what is about to be restricted here is not taken back by what others say meanwhile."""
+
+    def restrict(self, row: Row[R], act: Act, **fields: Any) -> Promise[None]:
+        """As ``Desk.restrict``."""
+        if isinstance(self.store, SharedAccess):
+            self.store.owe(name_of(row.record), replace(row.record, **fields), act)
+        return super().restrict(row, act, **fields)
+
+    def remove(self, row: Row[R], dropped: Dropped, act: Act) -> Promise[None]:
+        """As ``Desk.remove``."""
+        if isinstance(self.store, SharedAccess):
+            self.store.owe(name_of(row.record), None, act)
+        return super().remove(row, dropped, act)
+
+
+class SharedAccess:
+    """As ``AccessStore``.
+
+    ``local``: this node's own; ``owed``: restrictions that the others do not know yet.
+    """
+
+    def __init__(
+        self,
+        local: AccessStore,
+        mirror: AccessMirror,
+        claims: Claims,
+        peers: Peers,
+        clock: Clock,
+        timers: Timers,
+        node: str,
+    ) -> None:
+        self.local = local
+        self.mirror = mirror
+        self.claims = claims
+        self._peers = peers
+        self._clock = clock
+        self._timers = timers
+        self.node = node
+        self.owed: dict[Name, _Owed] = {}
+        self._is_carrying = False
+        peers.take(BARRIER, self._take)
+
+    # --- AccessStore
+
+    def load(self) -> Records:
+        """As ``AccessStore.load``."""
+        return self.local.load()
+
+    def change(self, changes: Sequence[Change], act: Act) -> Promise[None]:
+        """As ``AccessStore.change``, on all nodes."""
+        wanted = wishes(changes, act)
+        if not wanted:
+            return self.local.change(changes, act)
+        owed = self.owed.get(wanted[-1].name)
+        change: _Change | _Restriction
+        if owed is not None and owed.act is act:
+            change = _Restriction(self, changes, owed)
+        else:
+            change = _Change(self, changes, wanted, act)
+        change.begin()
+        return change.outcome
+
+    def used(self, secrets: Mapping[bytes, float]) -> None:
+        """As ``AccessStore.used``: of this node."""
+        self.local.used(secrets)
+
+    def count(self, rows: Sequence[UsageRow]) -> Promise[None]:
+        """As ``AccessStore.count``: of this node."""
+        return self.local.count(rows)
+
+    def usage(self, query: UsageQuery) -> Promise[tuple[list[dict[str, Any]], str | None]]:
+        """As ``AccessStore.usage``: of this node."""
+        return self.local.usage(query)
+
+    def forget_usage(self, before: int) -> None:
+        """As ``AccessStore.forget_usage``: of this node."""
+        self.local.forget_usage(before)
+
+    def audit(self, after: int, limit: int) -> Promise[list[AuditEntry]]:
+        """As ``AccessStore.audit``: of this node, which has what it was told of by others, too."""
+        return self.local.audit(after, limit)
+
+    def backup(self, path: str) -> Promise[int]:
+        """As ``AccessStore.backup``: of this node's store."""
+        return self.local.backup(path)
+
+    # --- the barrier
+
+    def agree(self, told: Told) -> Promise[None]:
+        """Kept when all living nodes know these claims."""
+        return self._peers.tell_all(BARRIER, ENCODER.encode(told))
+
+    def _take(self, node: int, data: bytes) -> Promise[bytes]:
+        known: Promise[bytes] = Promise()
+        try:
+            told = DECODER.decode(data)
+        except msgspec.MsgspecError:
+            told = []
+        left = len(told)
+
+        def reached(_: RadiodError | None) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                known.settle(b"")
+
+        for about, key, revision in told:
+            self.claims.reach(about, key, revision).then(reached)
+        if not told:
+            known.settle(b"")
+        return known
+
+    # --- what the others do not know yet
+
+    def owe(self, name: Name, record: Any, act: Act) -> None:
+        """This is about to hold here whatever others say, until it is carried to them, now or later.
+
+        Args:
+            record: as it is to be; None: it is to go.
+        """
+        base = self.mirror.known(name) or self.mirror.books.entity(name, act, self.node)
+        owed = _Owed(Wish(name, public(record)), base, act, self.node)
+        self.owed[name] = owed
+        self.mirror.owed[name] = owed.applied
+        self._plan()
+
+    def _plan(self) -> None:
+        if not self._is_carrying:
+            self._is_carrying = True
+            self._timers.at(self._clock.seconds() + CARRY_S, self._carry)
+
+    def _carry(self) -> None:
+        self._is_carrying = False
+        for name, owed in list(self.owed.items()):
+            if self.mirror.is_ready:
+                self.claims.update(*name, owed.decide).then(partial(self._carried, name, owed))
+        if self.owed:
+            self._plan()
+
+    def _carried(self, name: Name, owed: _Owed, outcome: Claim | RadiodError | None) -> None:
+        if not isinstance(outcome, RadiodError):
+            self.carried(name, owed, outcome)
+
+    def carried(self, name: Name, owed: _Owed, claim: Claim | None) -> None:
+        """It is claimed."""
+        if self.owed.get(name) is owed:
+            del self.owed[name], self.mirror.owed[name]
+        self.settle_gone(claim)
+        self.mirror.reconcile(name)
+
+    def settle_gone(self, claim: Claim | None) -> None:
+        """What was deleted need not be claimed any longer than it takes to tell so."""
+        entity = None if claim is None else read(claim.value)
+        if claim is not None and entity is not None and entity.is_gone:
+            self.claims.release(claim).then(_nobody)
+
+
+class _Owed:
+    """A restriction that is done here, and not claimed yet."""
+
+    def __init__(self, wish: Wish, base: Entity | None, act: Act, node: str) -> None:
+        self.wish = wish
+        self.act = act
+        self._base = base
+        self._node = node
+
+    def applied(self, current: Entity) -> Entity | None:
+        """What it makes of what is claimed."""
+        entity = merged(self.wish, self._base, current, self.act, self._node)
+        return None if entity is None or entity.is_gone else entity
+
+    def decide(self, current: Claim | None) -> bytes | None:
+        """As ``claims.Decide``."""
+        there = None if current is None else read(current.value)
+        entity = merged(self.wish, self._base, there, self.act, self._node)
+        return None if entity is None else pack(entity)
+
+
+class _Restriction:
+    """One record is restricted: it is so in memory, is written here, and then carried to the others."""
+
+    def __init__(self, store: SharedAccess, changes: Sequence[Change], owed: _Owed) -> None:
+        self._store = store
+        self._changes = changes
+        self._owed = owed
+        self._failure: RadiodError | None = None
+        self.outcome: Promise[None] = Promise()
+
+    def begin(self) -> None:
+        """Write it here."""
+        self._store.local.change(self._changes, self._owed.act).then(self._written)
+
+    def _written(self, failure: RadiodError | None) -> None:
+        # A full disk keeps no thief in on the other nodes.
+        self._failure = failure
+        store, name = self._store, self._owed.wish.name
+        if store.mirror.is_ready:
+            store.claims.update(*name, self._owed.decide).then(self._claimed)
+        else:
+            self._claimed(UNKNOWN_YET)
+
+    def _claimed(self, outcome: Claim | RadiodError | None) -> None:
+        if isinstance(outcome, RadiodError):
+            why = "done on this node, and not yet on the others, which hear of it when they can"
+            self._end(Refused(STORE_UNAVAILABLE, f"{why}: {outcome}"))
+            return
+        name = self._owed.wish.name
+        self._store.carried(name, self._owed, outcome)
+        told = [] if outcome is None else [(*name, outcome.revision)]
+        self._store.agree(told).then(lambda _: self._end(None))
+
+    def _end(self, failure: RadiodError | None) -> None:
+        self.outcome.settle(self._failure or failure)
+
+
+class _Change:
+    """One change of a few records, each claimed behind the other, then known to all, then written here."""
+
+    def __init__(self, store: SharedAccess, changes: Sequence[Change], wanted: list[Wish], act: Act) -> None:
+        self._store = store
+        self._changes = changes
+        self._wanted = wanted
+        self._act = act
+        self._bases: dict[Name, Entity | None] = {}
+        self._told: Told = []
+        self._claims: dict[Name, Claim | None] = {}
+        self.outcome: Promise[None] = Promise()
+
+    def begin(self) -> None:
+        """Claim the first."""
+        mirror = self._store.mirror
+        for wish in self._wanted:
+            self._bases[wish.name] = mirror.known(wish.name)
+            mirror.writing.add(wish.name)
+        if mirror.is_ready:
+            self._claim(0)
+        else:
+            self._end(UNKNOWN_YET)
+
+    def _claim(self, at: int) -> None:
+        if at == len(self._wanted):
+            self._store.agree(self._told).then(self._known)
+            return
+        wish = self._wanted[at]
+
+        def claimed(outcome: Claim | RadiodError | None) -> None:
+            if isinstance(outcome, RadiodError):
+                self._end(outcome)
+                return
+            self._claims[wish.name] = outcome
+            if outcome is not None:
+                self._told.append((*wish.name, outcome.revision))
+            self._claim(at + 1)
+
+        self._store.claims.update(*wish.name, partial(self._decide, wish)).then(claimed)
+
+    def _decide(self, wish: Wish, current: Claim | None) -> bytes | None:
+        there = None if current is None else read(current.value)
+        entity = merged(wish, self._bases[wish.name], there, self._act, self._store.node)
+        return None if entity is None else pack(entity)
+
+    def _known(self, _: RadiodError | None) -> None:
+        """All living nodes know it: write it here."""
+        self._store.local.change(self._written(), self._act).then(self._end)
+
+    def _written(self) -> list[Change]:
+        found: list[Change] = []
+        signing = {change.id: change.signing for change in self._changes if isinstance(change, KeyRecord)}
+        for wish in self._wanted:
+            self._store.settle_gone(self._claims[wish.name])
+            # Others may have changed it again meanwhile, and what they did is written already.
+            entity = self._store.mirror.known(wish.name)
+            if entity is None or entity.is_gone or wish.record is None:
+                found += [change for change in self._changes if isinstance(change, Dropped)]
+                continue
+            record = entity.record
+            if isinstance(record, KeyRecord):
+                record = replace(record, signing=signing.get(record.id))
+            found += [record, *entity.secrets]
+            found += [Dropped("secret", (each,)) for each, one in wish.secrets.items() if one is None]
+        return found
+
+    def _end(self, outcome: RadiodError | None) -> None:
+        mirror = self._store.mirror
+        for wish in self._wanted:
+            mirror.writing.discard(wish.name)
+        self.outcome.settle(outcome)
+        for wish in self._wanted:
+            # Others may have changed it, too.
+            if mirror.is_ready:
+                mirror.reconcile(wish.name)
+
+
+KINDS: Final = Kinds(SharedAccounts, SharedPlans, SharedKeys, SharedUsers, SharedDesk)
+"""The books of a node of several."""
+
+
+def _nobody(_: object) -> None:
+    """Nobody minds."""
