@@ -3,8 +3,8 @@
 import pytest
 from support.cluster.desks import HOLD_S, DeskWorld
 
-from radiod.core.cluster import readers as readers_module
-from radiod.core.cluster.readers import LOOK_S
+from radiod.core.cluster import looks as looks_module
+from radiod.core.cluster.looks import LOOK_S
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_nobody_is_told_of_what_nobody_watches(world):
 
 @pytest.mark.interpreted
 def test_what_is_watched_because_of_a_question_is_bounded(world, monkeypatch):
-    monkeypatch.setattr(readers_module, "MAX_LOOKED", 3)
+    monkeypatch.setattr(looks_module, "MAX_LOOKED", 3)
     found = world["a"].realm.readers
     for number in range(10):
         found.look(f"song{number}")
