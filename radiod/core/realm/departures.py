@@ -9,6 +9,7 @@ from typing import Any, Final
 from radiod.core.access.ledger import Ledger
 from radiod.core.channels.lifecycle import Lifecycle
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import SessionSubscriptions, Subscription
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.testaments import Testament, Testaments
@@ -99,14 +100,23 @@ class Departures:
             registrations = self._dealer.leave(session)
             self._tuned.leave(session)
             self._holdings.leave(session)
-            testaments = self._testaments.take(session)
-            if is_everybody:
-                testaments = []
-            self._slices.run(
-                self._tell_of_leaving(
-                    session, testaments, subscriptions, registrations, is_everybody, keeps_channels
+            testaments = self._take_testaments(session, is_everybody=is_everybody)
+
+            def tell(testaments: list[Testament]) -> object:
+                return self._slices.run(
+                    self._tell_of_leaving(
+                        session, testaments, subscriptions, registrations, is_everybody, keeps_channels
+                    )
                 )
-            )
+
+            chain(testaments, tell)
+
+    def _take_testaments(
+        self, session: Session, *, is_everybody: bool
+    ) -> list[Testament] | Promise[list[Testament]]:
+        """What is to be published for a session that has left: for nobody, if all leave."""
+        testaments = self._testaments.take(session)
+        return [] if is_everybody else testaments
 
     def _tell_of_leaving(
         self,

@@ -76,9 +76,11 @@ from radiod.wire.messages import Message
 __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
+D = TypeVar("D", bound=Departures)
 G = TypeVar("G", bound=Gateway)
 H = TypeVar("H", bound=Histories)
 M = TypeVar("M", bound=Messages)
+P = TypeVar("P", bound=Presence)
 
 
 class Outbox(SessionOutbox, EventOutbox[Listener], Protocol):
@@ -206,7 +208,7 @@ class Realm:
         self.memberships = Memberships(limits.max_memberships)
         self.lookup = Lookup(self.channels, self.memberships, self.space)
         self.writers = self._make_writers()
-        self.presence = Presence(self.announcer, ids, self.lookup, self.channels.__contains__)
+        self.presence = self._make_presence()
         self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
         self.lifecycle = Lifecycle(
             channels=self.channels,
@@ -220,11 +222,21 @@ class Realm:
             clock=clock,
         )
 
+    def _make_presence(self) -> Presence:
+        return self._new_presence(Presence)
+
+    def _new_presence(self, kind: type[P]) -> P:
+        """Who listens to this realm's channels."""
+        return kind(self.announcer, self._ids, self.lookup, self.channels.__contains__)
+
     def _make_writers(self) -> Writers:
         return Writers(self._clock, self._timers, self.limits, self.announcer)
 
+    def _make_events(self) -> MetaEvents:
+        return MetaEvents(self.announcer)
+
     def _make_acts(self) -> None:
-        self.events = MetaEvents(self.announcer)
+        self.events = self._make_events()
         self.publications = Publications(
             self.channels,
             self.memberships,
@@ -235,7 +247,27 @@ class Realm:
             self.usage,
         )
         self.subscribers = Subscribers(self.lookup, self.events, self.writers, self.presence)
-        self.departures = Departures(
+        self.departures = self._make_departures()
+        self.lifecycle.authority = self.departures
+        self.load = Load(
+            statistics=self.statistics,
+            sessions=self.sessions,
+            broker=self.space.broker,
+            dealer=self.dealer,
+            channels=self.channels,
+            holdings=self.holdings,
+            bounds=self.bounds,
+            usage=self.usage,
+            announcer=self.announcer,
+            settle=self.ledger.settle,
+        )
+
+    def _make_departures(self) -> Departures:
+        return self._new_departures(Departures)
+
+    def _new_departures(self, kind: type[D]) -> D:
+        """How sessions leave this realm."""
+        return kind(
             sessions=self.sessions,
             subscriptions=self.subscriptions,
             dealer=self.dealer,
@@ -251,19 +283,6 @@ class Realm:
             outbox=self._outbox,
             slices=self.slices,
             ledger=self.ledger,
-        )
-        self.lifecycle.authority = self.departures
-        self.load = Load(
-            statistics=self.statistics,
-            sessions=self.sessions,
-            broker=self.space.broker,
-            dealer=self.dealer,
-            channels=self.channels,
-            holdings=self.holdings,
-            bounds=self.bounds,
-            usage=self.usage,
-            announcer=self.announcer,
-            settle=self.ledger.settle,
         )
 
     def _make_procedures(self) -> Procedures:
