@@ -28,6 +28,7 @@ from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.shared_presence import SharedPresence
+from radiod.core.cluster.shared_testaments import SharedTestaments
 from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.cluster.sharing import SharedBroker, SharedPublishing
 from radiod.core.cluster.subjects import escape
@@ -249,7 +250,7 @@ class ClusterRealm(Realm):
     # --- what the router tells
 
     def _make_presence(self) -> SharedPresence:
-        presence = self._new_presence(SharedPresence)
+        presence = SharedPresence(self.announcer, self._ids, self.lookup, self.channels.__contains__)
         presence.attach(self.tables, self.places, self._clock, self._timers)
         self._shared_presence = presence
         return presence
@@ -264,8 +265,19 @@ class ClusterRealm(Realm):
 
     def _make_departures(self) -> SharedDepartures:
         departures = self._new_departures(SharedDepartures)
-        departures.shared = self._shared_events
+        departures.shared, departures.testaments = self._shared_events, self._shared_testaments
+        self._shared_testaments.memberships = self.memberships
+        self._shared_testaments.publish = departures.publish_for
         return departures
+
+    def _make_testaments(self) -> SharedTestaments:
+        testaments = SharedTestaments(self.limits.max_testaments)
+        cluster, dead_after_s = self.cluster, self.cluster.settings.dead_after_s
+        testaments.attach(
+            self.name, cluster.nodes, cluster.claims, self._clock, self._timers, self.sessions, dead_after_s
+        )
+        self._shared_testaments = testaments
+        return testaments
 
     # --- other nodes
 
@@ -276,3 +288,4 @@ class ClusterRealm(Realm):
     def _reborn(self) -> None:
         """We have become a new incarnation: what others knew of us, they do not know any more."""
         self.rpc.reborn()
+        self._shared_testaments.reborn()

@@ -129,11 +129,7 @@ class Departures:
     ) -> Generator[None, None, None]:
         """Tell everybody concerned what has ended with a session, which is gone already."""
         for testament in testaments:
-            # Its channel may have ended, say; there is nobody left to tell.
-            with suppress(Refused):
-                self._publications.publish(
-                    session, testament.topic, testament.payload, testament.options, testament.verdict
-                )
+            self._publish_testament(session, testament)
             yield
         self._streams.leave(session)
         for count, subscription in enumerate(subscriptions, 1):
@@ -147,6 +143,13 @@ class Departures:
         self._lifecycle.leave(session, is_realm_closing=self._is_closing or keeps_channels)
         if not is_everybody:
             self._events.left(session)
+
+    def _publish_testament(self, session: Session, testament: Testament) -> None:
+        # Its channel may have ended, say; there is nobody left to tell.
+        with suppress(Refused):
+            self._publications.publish(
+                session, testament.topic, testament.payload, testament.options, testament.verdict
+            )
 
     def kill(
         self, session: Session, reason: str, details: dict[str, Any], *, is_everybody: bool = False

@@ -80,7 +80,6 @@ D = TypeVar("D", bound=Departures)
 G = TypeVar("G", bound=Gateway)
 H = TypeVar("H", bound=Histories)
 M = TypeVar("M", bound=Messages)
-P = TypeVar("P", bound=Presence)
 
 
 class Outbox(SessionOutbox, EventOutbox[Listener], Protocol):
@@ -142,7 +141,7 @@ class Realm:
         self._private_retention = Retention(limits)
         self.tuned = Tuned(limits)
         self.streams = Streams()
-        self.testaments = Testaments(limits.max_testaments)
+        self.testaments = self._make_testaments()
         self.space = self.make_space()
         self.announcer = Announcer(self.space.broker, self._ids)
 
@@ -150,6 +149,9 @@ class Realm:
     def has_shared_log(self) -> bool:
         """Whether other nodes have the log of its histories, too: it is not this node's store."""
         return False
+
+    def _make_testaments(self) -> Testaments:
+        return Testaments(self.limits.max_testaments)
 
     def make_space(self, *, is_private: bool = False) -> TopicSpace:
         """Room for topics on this realm's ports and limits."""
@@ -223,11 +225,7 @@ class Realm:
         )
 
     def _make_presence(self) -> Presence:
-        return self._new_presence(Presence)
-
-    def _new_presence(self, kind: type[P]) -> P:
-        """Who listens to this realm's channels."""
-        return kind(self.announcer, self._ids, self.lookup, self.channels.__contains__)
+        return Presence(self.announcer, self._ids, self.lookup, self.channels.__contains__)
 
     def _make_writers(self) -> Writers:
         return Writers(self._clock, self._timers, self.limits, self.announcer)
