@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from radiod.errors import RadiodError
 
-__all__ = ["Promise", "chain", "when"]
+__all__ = ["Promise", "chain", "gather", "when"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -80,3 +80,20 @@ def when(ready: Promise[None] | None, step: Callable[[], U | Promise[U]]) -> U |
         return step()
 
     return step() if ready is None else chain(ready, proceed)
+
+
+def gather(waits: list[Promise[None]]) -> Promise[None] | None:
+    """What is kept when all are, whatever they come to; None: there is nothing to wait for."""
+    if not waits:
+        return None
+    done: Promise[None] = Promise()
+    left = [len(waits)]
+
+    def one(outcome: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            done.settle(None)
+
+    for wait in waits:
+        wait.then(one)
+    return done

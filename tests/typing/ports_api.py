@@ -31,7 +31,22 @@ from radiod.core.access import memory, port, records
 from radiod.core.budgets import unfinished
 from radiod.core.channels import authority
 from radiod.core.channels import settings as channel_settings
-from radiod.core.cluster import callees, claim, follower, logs, peers, ports, proxies, space_logs, tails
+from radiod.core.cluster import (
+    callees,
+    claim,
+    follower,
+    logs,
+    peers,
+    ports,
+    proxies,
+    shared_events,
+    shared_presence,
+    space_logs,
+    table_mirrors,
+    table_news,
+    tables,
+    tails,
+)
 from radiod.core.delivery import flow, holdings, listeners, pacing
 from radiod.core.history import events, log, room, topic_history
 from radiod.core.procedures import (
@@ -320,6 +335,30 @@ def callees_mind_their_claims(all: callees.Callees) -> claim.ClaimWatcher:
 
 def forgetful_claimers() -> claim.ClaimWatcher:
     return Forgetful()  # type: ignore[return-value]
+
+
+def events_and_presence_have_tables(
+    events: shared_events.SharedEvents, presence: shared_presence.SharedPresence
+) -> list[table_news.TableSource]:
+    return [events, presence]
+
+
+def events_and_presence_want_mirrors(
+    events: shared_events.SharedEvents, presence: shared_presence.SharedPresence
+) -> list[table_mirrors.MirrorUser]:
+    return [events, presence]
+
+
+def forgetful_sources() -> table_news.TableSource:
+    return Forgetful()  # type: ignore[return-value]
+
+
+def forgetful_mirror_users() -> table_mirrors.MirrorUser:
+    return Forgetful()  # type: ignore[return-value]
+
+
+def tables_mind_who_is_there(all: tables.Tables) -> peers.PeerWatcher:
+    return all
 
 
 def ways_out_are_senders(out: proxies.RoutingOutbox) -> outbox.Sender:

@@ -44,27 +44,41 @@ class Headcount(Generic[Topic]):
 
     def add(self, topic: Topic, authid: str) -> None:
         """A session of that person came. Cost: O(1), for a new one O(log n) and a copy within a list."""
-        crowd = self._crowds.setdefault(topic, {})
-        sessions = crowd[authid] = crowd.get(authid, 0) + 1
-        if sessions == 1:
-            insort(self._sorted.setdefault(topic, []), authid)
-        self._totals[topic] = self._totals.get(topic, 0) + 1
-        self._told(topic, "join" if sessions == 1 else "change", authid, sessions)
+        self.change(topic, authid, 1)
 
     def remove(self, topic: Topic, authid: str) -> None:
         """A session of that person went; somebody who was not counted is left alone. Cost: as ``add``."""
+        self.change(topic, authid, -1)
+
+    def change(self, topic: Topic, authid: str, by: int, *, is_told: bool = True) -> None:
+        """So many sessions of that person more, or less, but not less than none. Cost: as ``add``.
+
+        ``is_told``: this is news to those who listen.
+        """
         crowd = self._crowds.get(topic, {})
-        if authid not in crowd:
+        before = crowd.get(authid, 0)
+        after = max(0, before + by)
+        if after == before:
             return
-        sessions = crowd[authid] = crowd[authid] - 1
-        if sessions == 0:
+        if after:
+            crowd[authid] = after
+            self._crowds[topic] = crowd
+        else:
             del crowd[authid]
-            authids = self._sorted[topic]
-            del authids[bisect_left(authids, authid)]
-        self._totals[topic] -= 1
-        self._told(topic, "change" if sessions else "leave", authid, sessions)
+        self._sort(topic, authid, before, after)
+        self._totals[topic] = self._totals.get(topic, 0) + after - before
+        if is_told:
+            event = "change" if before and after else "join" if after else "leave"
+            self._told(topic, event, authid, after)
         if not crowd:
             self.forget(topic)
+
+    def _sort(self, topic: Topic, authid: str, before: int, after: int) -> None:
+        if not before:
+            insort(self._sorted.setdefault(topic, []), authid)
+        elif not after:
+            authids = self._sorted[topic]
+            del authids[bisect_left(authids, authid)]
 
     def forget(self, topic: Topic) -> None:
         """The channel has ended: nobody is told."""

@@ -68,7 +68,19 @@ class Presence:
         subscription = topic.broker.lookup("exact", topic.topic)
         if subscription is not None:
             for session in subscription.listeners:
-                self.headcount.add(topic, session.principal.authid)
+                self._add(topic, session.principal.authid)
+
+    def _add(self, topic: TopicRef, authid: str) -> None:
+        """One more session listens."""
+        self.headcount.add(topic, authid)
+
+    def _remove(self, topic: TopicRef, authid: str) -> None:
+        """One less, if it was counted."""
+        self.headcount.remove(topic, authid)
+
+    def _is_counted(self, topic: TopicRef) -> bool:
+        """Whether those who listen are counted, and there are any."""
+        return topic in self.headcount
 
     def get(self, session: Session, name: str, limit: int = PAGE, after: str | None = None) -> dict[str, Any]:
         """Who listens to a channel → ``{name, users: {authid: sessions}, count, total, next}``.
@@ -91,8 +103,8 @@ class Presence:
         topic = TopicRef(subscription.broker, subscription.topic)
         if subscription.match != "exact" or not self.is_shown(topic):
             return
-        if topic in self.headcount:
-            self.headcount.add(topic, session.principal.authid)
+        if self._is_counted(topic):
+            self._add(topic, session.principal.authid)
         else:
             self.count(topic)
 
@@ -100,7 +112,7 @@ class Presence:
         """A session was removed from a subscription."""
         if subscription.match == "exact":
             topic = TopicRef(subscription.broker, subscription.topic)
-            self.headcount.remove(topic, session.principal.authid)
+            self._remove(topic, session.principal.authid)
 
     def send_late(self, session: Session, subscription: Subscription) -> Generator[None, None, None]:
         """Send who is there to a late listener, if it is that what its subscription tells."""

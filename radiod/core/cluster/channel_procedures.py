@@ -10,7 +10,7 @@ from radiod.core.channels.registry import Channels
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.readers import Readers
 from radiod.core.procedures.radiod_channel import Answer, ChannelProcedures, page_size
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, gather
 from radiod.core.sessions.session import Session
 from radiod.errors import Refused
 
@@ -33,8 +33,8 @@ class ClusterChannelProcedures(ChannelProcedures):
         start = optional(text, "after", after)
         some = self.channels.page(text("prefix", prefix), page_size(limit), start)
         waits = [self.elsewhere.look(channel.name) for channel in some]
-        last = [known for known in waits if known is not None]
-        return page(None) if not last else chain(_all(last), page)
+        known = gather([wait for wait in waits if wait is not None])
+        return page(None) if known is None else chain(known, page)
 
     def get(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
         """As ``ChannelProcedures.get``; its readers are those of all nodes."""
@@ -80,18 +80,3 @@ class ClusterChannelProcedures(ChannelProcedures):
         topic = self._lookup.space_known_to(session, name).at(name)
         place = self.places.of(topic.broker, name)
         return None if place is None else self.elsewhere.look(place)
-
-
-def _all(waits: list[Promise[None]]) -> Promise[None]:
-    """Kept when all of them are."""
-    done: Promise[None] = Promise()
-    left = [len(waits)]
-
-    def one(outcome: Any) -> None:
-        left[0] -= 1
-        if not left[0]:
-            done.settle(None)
-
-    for wait in waits:
-        wait.then(one)
-    return done

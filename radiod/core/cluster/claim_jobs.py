@@ -30,6 +30,10 @@ class ClaimJobs(Generic[K]):
         """Keys about which something is done, or will be."""
         return len(self._queues.keys() | self._looks)
 
+    def has(self, key: K) -> bool:
+        """Whether something is done about a key now."""
+        return key in self._queues
+
     def add(self, key: K, job: Callable[[], None]) -> None:
         """Do this when all before it is done; it must come to ``end``."""
         queue = self._queues.get(key)

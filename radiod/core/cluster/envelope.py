@@ -20,8 +20,8 @@ class Crossing(Struct, array_like=True, tag="e", frozen=True):
 
     ``origin``: the process that sends it, through all of its incarnations; ``number``: of all that it has
     sent in this realm, so that copies are told apart; ``epoch``, ``count``: which of the events of its topic
-    that it has sent it is, counted from 1 in each epoch; ``about``: empty, or the URI that it tells of, for
-    those who may know of that; ``options``: what narrows it, None: nothing.
+    that it has sent it is, counted from 1 in each epoch; ``options``: what narrows it, None:
+    nothing.
     """
 
     origin: int
@@ -36,8 +36,6 @@ class Crossing(Struct, array_like=True, tag="e", frozen=True):
     details: dict[str, Any] | None = None
     options: PublishOptions | None = None
     is_end_mark: bool = False
-    about: str = ""
-    is_of_procedure: bool = False
 
     def payload(self) -> Payload:
         """Args and kwargs as they came to the router."""

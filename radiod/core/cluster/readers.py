@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from radiod.core.cluster.looks import Looks
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.reader_letters import (
     Counts,
@@ -24,15 +25,8 @@ from radiod.core.cluster.reader_letters import (
 from radiod.core.promises import Promise
 from radiod.core.timers import Clock, Deadline, Timers
 
-__all__ = ["LOOK_S", "MAX_LOOKED", "Readers"]
+__all__ = ["Readers"]
 
-LOOK_S: Final = 60.0
-"""Seconds for which a topic is watched because somebody has asked once."""
-
-MAX_LOOKED: Final = 10_000
-"""Topics that are watched for that reason; the one asked about longest ago goes first."""
-
-SWEEP_S: Final = 10.0
 TOGETHER_S: Final = 0.1
 """For so long changes are put together."""
 
@@ -91,9 +85,7 @@ class Readers:
         self._count = count
         self.changed: Callable[[str], None] = _nobody
         self._own: dict[str, _Place] = {}
-        # place -> until when it is watched since somebody has asked; oldest first
-        self._looked: dict[str, float] = {}
-        self._sweep: Deadline | None = None
+        self._looks = Looks(clock, timers, self.hold, self.release)
         self._watchers: dict[int, _Watcher] = {}
         # place that others watch -> how many of them do; what they were told last
         self._watched: dict[str, int] = {}
@@ -133,32 +125,13 @@ class Readers:
 
     def look(self, place: str) -> Promise[None] | None:
         """Watch a place for a while. Returns: kept when its count is known; None: it is."""
-        now = self._clock.seconds()
-        if self._looked.pop(place, None) is None:
-            self.hold(place)
-        self._looked[place] = now + LOOK_S
-        if len(self._looked) > MAX_LOOKED:
-            self._overlook(next(iter(self._looked)))
-        if self._sweep is None:
-            self._sweep = self._timers.at(now + SWEEP_S, self._on_sweep)
+        self._looks.look(place)
         found = self._own[place]
         if not found.silent:
             return None
         known: Promise[None] = Promise()
         found.waiting.append(known)
         return known
-
-    def _overlook(self, place: str) -> None:
-        del self._looked[place]
-        self.release(place)
-
-    def _on_sweep(self) -> None:
-        now = self._clock.seconds()
-        for place, until in list(self._looked.items()):
-            if until > now:
-                break
-            self._overlook(place)
-        self._sweep = self._timers.at(now + SWEEP_S, self._on_sweep) if self._looked else None
 
     def _watch(self, place: str) -> _Place:
         found = self._own.get(place)

@@ -17,16 +17,23 @@ from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.places import Places
+from radiod.core.cluster.presence_procedures import SharedPresenceProcedures
 from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
+from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.cluster.rpc import ClusterRpc
+from radiod.core.cluster.shared_departures import SharedDepartures
+from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
+from radiod.core.cluster.shared_presence import SharedPresence
+from radiod.core.cluster.shared_testaments import SharedTestaments
 from radiod.core.cluster.shared_writers import SharedWriters
-from radiod.core.cluster.sharing import SharedAnnouncer, SharedBroker, SharedPublishing
+from radiod.core.cluster.sharing import SharedBroker, SharedPublishing
 from radiod.core.cluster.subjects import escape
 from radiod.core.cluster.subscribing import SharedMessages
+from radiod.core.cluster.tables import Tables
 from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
@@ -40,7 +47,6 @@ from radiod.core.pubsub.broker import Broker
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
-from radiod.core.uris import is_reserved
 
 __all__ = ["ClusterRealm"]
 
@@ -118,6 +124,7 @@ class ClusterRealm(Realm):
             ),
             self._rpc_procedures,
             server,
+            SharedPresenceProcedures(self._shared_presence),
         ]
         for family in families:
             procedures.table |= family.procedures
@@ -138,13 +145,13 @@ class ClusterRealm(Realm):
         )
         messages = self._new_messages(SharedMessages)
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
-        messages.interest, messages.lookup = self.relay.interest, self.lookup
+        messages.interest, messages.lookup = self.router_topics, self.lookup
         messages.public, messages.records = self.space.broker, self.records
         return messages
 
     def _make_gateway(self) -> SharedGateway:
         gateway = self._new_gateway(SharedGateway)
-        gateway.interest, gateway.public = self.relay.interest, self.space.broker
+        gateway.interest, gateway.public = self.router_topics, self.space.broker
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere = self.readers
         return gateway
@@ -171,12 +178,10 @@ class ClusterRealm(Realm):
         )
         interest = self.relay.interest
         self.places = Places(broker)
+        self.tables = Tables(self.name, cluster.nodes, self._clock, self._timers, self.slices)
         self.readers = Readers(self.name, cluster.nodes, self._clock, self._timers, self._own_readers)
         broker.elsewhere = self.readers
         broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
-        announcer = SharedAnnouncer(broker, self._ids, self.relay)
-        self._shared_announcer = announcer
-        self.announcer = announcer
         self._shared_publishing = self.space.publishing = SharedPublishing(
             broker, self.space.histories, self._ids, self.statistics, self.relay, self.records
         )
@@ -232,18 +237,47 @@ class ClusterRealm(Realm):
 
     def _take(self, crossing: Crossing) -> None:
         """An event of another node."""
-        if is_reserved(crossing.topic):
-            self._shared_announcer.take(crossing)
-        else:
-            self._shared_publishing.deliver(
-                crossing.publication,
-                None,
-                crossing.topic,
-                crossing.payload(),
-                crossing.narrowed(),
-                crossing.told(),
-                crossing.is_end_mark,
-            )
+        self._shared_publishing.deliver(
+            crossing.publication,
+            None,
+            crossing.topic,
+            crossing.payload(),
+            crossing.narrowed(),
+            crossing.told(),
+            crossing.is_end_mark,
+        )
+
+    # --- what the router tells
+
+    def _make_presence(self) -> SharedPresence:
+        presence = SharedPresence(self.announcer, self._ids, self.lookup, self.channels.__contains__)
+        presence.attach(self.tables, self.places, self._clock, self._timers)
+        self._shared_presence = presence
+        return presence
+
+    def _make_events(self) -> SharedEvents:
+        broker, interest = self.space.broker, self.relay.interest
+        events = SharedEvents(self.announcer, self.tables, self.sessions, broker)
+        topics = RouterTopics(interest, self.tables.mirrors, events, self._shared_presence, broker)
+        events.topics = self.router_topics = topics
+        self._shared_events = events
+        return events
+
+    def _make_departures(self) -> SharedDepartures:
+        departures = self._new_departures(SharedDepartures)
+        departures.shared, departures.testaments = self._shared_events, self._shared_testaments
+        self._shared_testaments.memberships = self.memberships
+        self._shared_testaments.publish = departures.publish_for
+        return departures
+
+    def _make_testaments(self) -> SharedTestaments:
+        testaments = SharedTestaments(self.limits.max_testaments)
+        cluster, dead_after_s = self.cluster, self.cluster.settings.dead_after_s
+        testaments.attach(
+            self.name, cluster.nodes, cluster.claims, self._clock, self._timers, self.sessions, dead_after_s
+        )
+        self._shared_testaments = testaments
+        return testaments
 
     # --- other nodes
 
@@ -254,3 +288,4 @@ class ClusterRealm(Realm):
     def _reborn(self) -> None:
         """We have become a new incarnation: what others knew of us, they do not know any more."""
         self.rpc.reborn()
+        self._shared_testaments.reborn()

@@ -80,8 +80,6 @@ class Relay:
         options: PublishOptions | None,
         *,
         is_end_mark: bool = False,
-        about: str = "",
-        is_of_procedure: bool = False,
     ) -> Crossing:
         """Send one event to all nodes that listen. It is counted, whether it can be sent or not."""
         counted = self._counts.next(topic)
@@ -98,8 +96,6 @@ class Relay:
             details or None,
             options,
             is_end_mark,
-            about,
-            is_of_procedure,
         )
         if not self._bus.send(of_topic(self._topics, topic), encode(crossing)):
             self.unsent += 1

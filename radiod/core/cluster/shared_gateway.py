@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from radiod.core.cluster.interest import Interest
 from radiod.core.cluster.readers import Readers
+from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import Broker
@@ -30,7 +30,7 @@ class SharedGateway(Gateway):
     """
 
     elsewhere: Readers
-    interest: Interest
+    interest: RouterTopics
     public: Broker
     clock: Clock
     timers: Timers

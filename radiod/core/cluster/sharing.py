@@ -1,47 +1,32 @@
-"""A realm's public topics, shared with other nodes: who listens, what is published, what the router tells."""
+"""A realm's public topics, shared with other nodes: who listens, and what is published."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
-from msgspec.structs import replace
-
-from radiod.core.cluster.envelope import Crossing
 from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.delivery.broadcast import Publication
 from radiod.core.delivery.settings import DEFAULTS, BufferSettings
-from radiod.core.disclosure import NO_DETAILS
 from radiod.core.history.histories import Histories
 from radiod.core.ids import Ids
 from radiod.core.promises import Promise
-from radiod.core.pubsub.announcer import EVERYBODY, Announcer
 from radiod.core.pubsub.audience import is_hidden
 from radiod.core.pubsub.broker import HALF_OF_IDS, Broker, Subscribing, Subscription
 from radiod.core.pubsub.publishing import Event, Publishing
 from radiod.core.pubsub.retention import Retained
 from radiod.core.rights import Actor, Permissions
 from radiod.core.sessions.session import Session
-from radiod.core.sight import MayKnow, blind, may_know, may_know_procedure
 from radiod.core.statistics import Statistics, Traffic
 from radiod.core.tracing import EventTrace
+from radiod.core.uris import is_reserved
 from radiod.wire.codecs import Payload
 from radiod.wire.options import MatchPolicy, PublishOptions, SubscribeOptions
 
-__all__ = ["SharedAnnouncer", "SharedBroker", "SharedPublishing"]
-
-TOLD_TO_ALL: Final[tuple[str, ...]] = (
-    "wamp.session.",
-    "wamp.subscription.",
-    "radiod.presence.",
-)
-"""What begins so of the router's own topics is told on all nodes, by the one where it happens.
-
-The rest is each node's own; registrations, which all nodes know, each tells its own listeners of.
-"""
+__all__ = ["SharedBroker", "SharedPublishing"]
 
 
 class SharedBroker(Broker):
@@ -65,13 +50,13 @@ class SharedBroker(Broker):
         settings: BufferSettings = DEFAULTS,
     ) -> Subscribing:
         done = super().subscribe(session, topic, options, settings)
-        if done.is_new:
+        if done.is_new and not is_reserved(topic):
             self.hold(options.match, topic)
         return done
 
     def unsubscribe(self, session: Session, subscription: Subscription) -> None:
         super().unsubscribe(session, subscription)
-        if not subscription.listeners:
+        if not subscription.listeners and not is_reserved(subscription.topic):
             self.end(subscription.match, subscription.topic)
 
     def readers(self, topic: str) -> int:
@@ -191,64 +176,3 @@ def _abroad(options: PublishOptions, publisher: Actor) -> PublishOptions:
         eligible_authid=options.eligible_authid,
         eligible_authrole=options.eligible_authrole,
     )
-
-
-class SharedAnnouncer(Announcer):
-    """Publishes the router's events, some of them on all nodes."""
-
-    def __init__(self, broker: Broker, ids: Ids, relay: Relay) -> None:
-        super().__init__(broker, ids)
-        self._relay = relay
-
-    def announce(
-        self,
-        topic: str,
-        *args: Any,
-        options: PublishOptions = EVERYBODY,
-        broker: Broker | None = None,
-        about: str | None = None,
-        may_know: MayKnow = may_know,
-    ) -> None:
-        if not topic.startswith(TOLD_TO_ALL) or (broker is not None and broker is not self._broker):
-            super().announce(topic, *args, options=options, broker=broker, about=about, may_know=may_know)
-            return
-        id, payload = self._ids.next(), Payload.of(*args)
-        self._deliver(topic, id, payload, options, about, may_know)
-        self._relay.send(
-            topic,
-            id,
-            payload,
-            NO_DETAILS,
-            options if options.narrows() else None,
-            about="" if about is None else about,
-            is_of_procedure=may_know is may_know_procedure,
-        )
-
-    def take(self, crossing: Crossing) -> None:
-        """What another node tells."""
-        self._deliver(
-            crossing.topic,
-            crossing.publication,
-            crossing.payload(),
-            crossing.narrowed(),
-            crossing.about or None,
-            may_know_procedure if crossing.is_of_procedure else may_know,
-        )
-
-    def _deliver(
-        self,
-        topic: str,
-        id: int,
-        payload: Payload,
-        options: PublishOptions,
-        about: str | None,
-        may_know: MayKnow,
-    ) -> None:
-        """Give it to those who listen here and may know."""
-        found = self._broker.matching(topic)
-        if found:
-            if about is not None:
-                listeners = (session for one in found for session in one.listeners)
-                unseeing = blind(listeners, may_know, about) + (options.exclude or [])
-                options = replace(options, exclude=unseeing or None)
-            self._broker.publish(id, None, topic, payload, options, NO_DETAILS)

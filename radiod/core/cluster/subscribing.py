@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from radiod.core.channels.lookup import Lookup
-from radiod.core.cluster.interest import Interest
 from radiod.core.cluster.messages import ClusterMessages
 from radiod.core.cluster.retaining import RetainedRecords
+from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.history.positions import position
 from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import Broker
@@ -39,7 +39,7 @@ class SharedMessages(ClusterMessages):
     of what is shared.
     """
 
-    interest: Interest
+    interest: RouterTopics
     records: RetainedRecords
     lookup: Lookup
     public: Broker

@@ -9,7 +9,7 @@ from typing import Any
 
 from radiod.core.arguments import REQUIRED, a_list, dictionary, struct, text
 from radiod.core.procedures.family import Payloads, Procedure
-from radiod.core.promises import chain
+from radiod.core.promises import chain, when
 from radiod.core.pubsub.testaments import Scope, Testament, Testaments
 from radiod.core.rights import Action, Disclose, Verdict
 from radiod.core.sessions.session import Session
@@ -53,7 +53,7 @@ class TestamentProcedures:
         options = struct("publish_options", publish_options, PublishOptions)
         known = _scope(scope)
 
-        def add(verdict: Verdict) -> Payload:
+        def add(verdict: Verdict) -> Payloads:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, f"a testament needs the right to publish on {topic}")
             if options.disclose_me and verdict.disclose is Disclose.NEVER:
@@ -61,16 +61,14 @@ class TestamentProcedures:
             if not caller.is_open:
                 raise Refused(CANCELED, "the caller left")
             testament = Testament(known, topic, payload, options, verdict)
-            self._testaments.add(caller, testament)
-            return Payload.of()
+            return when(self._testaments.add(caller, testament), Payload.of)
 
         permissions = caller.principal.permissions
         return chain(permissions.decide(caller, Action.PUBLISH, topic, options), add)
 
-    def flush_testaments(self, caller: Session, *, scope: Any) -> Payload:
+    def flush_testaments(self, caller: Session, *, scope: Any) -> Payloads:
         """Forget the session's testaments of one scope → nothing."""
-        self._testaments.flush(caller, _scope(scope))
-        return Payload.of()
+        return when(self._testaments.flush(caller, _scope(scope)), Payload.of)
 
 
 def _payload(args: list[Any], kwargs: dict[str, Any]) -> Payload:

@@ -10,13 +10,14 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from radiod.core.promises import Promise
 from radiod.core.rights import Verdict
 from radiod.core.sessions.session import Session
 from radiod.errors import QUOTA, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
 
-__all__ = ["Scope", "Testament", "Testaments"]
+__all__ = ["Scope", "Testament", "Testaments", "in_order"]
 
 MAX_BYTES: Final = 1 << 20
 """Bytes that the testaments of one session may have together: payloads, black- and whitelists."""
@@ -50,24 +51,50 @@ class Testaments:
         """Sessions that leave any."""
         return len(self._by_session)
 
-    def add(self, session: Session, testament: Testament) -> None:
-        """Add to what the session leaves behind.
+    def of(self, session: Session) -> list[Testament]:
+        """What a session leaves, in the order of making."""
+        return self._by_session.get(session, [])
+
+    def check(self, session: Session, testament: Testament) -> None:
+        """Whether a session may leave one more.
 
         Raises: Refused: ``quota``: there are too many already, or all together would be too long.
         """
-        testaments = self._by_session.get(session, [])
+        testaments = self.of(session)
         if len(testaments) >= self._limit:
             raise Refused(QUOTA, f"a session may leave {self._limit} testaments")
         if sum(one.size for one in testaments) + testament.size > MAX_BYTES:
             raise Refused(QUOTA, f"a session's testaments may have {MAX_BYTES} bytes")
-        self._by_session[session] = [*testaments, testament]
 
-    def flush(self, session: Session, scope: Scope) -> None:
-        """Forget the testaments of one scope."""
-        left = [one for one in self._by_session.pop(session, ()) if one.scope != scope]
+    def add(self, session: Session, testament: Testament) -> Promise[None] | None:
+        """Add to what the session leaves behind.
+
+        Returns: kept when that is sure; None: it is.
+        Raises: Refused: as ``check``.
+        """
+        self.check(session, testament)
+        self._by_session[session] = [*self.of(session), testament]
+        return None
+
+    def flush(self, session: Session, scope: Scope) -> Promise[None] | None:
+        """Forget the testaments of one scope. Returns: as ``add``."""
+        self._keep(session, [one for one in self.of(session) if one.scope != scope])
+        return None
+
+    def drop(self, session: Session, testament: Testament) -> None:
+        """Forget one testament."""
+        self._keep(session, [one for one in self.of(session) if one is not testament])
+
+    def _keep(self, session: Session, left: list[Testament]) -> None:
+        self._by_session.pop(session, None)
         if left:
             self._by_session[session] = left
 
     def take(self, session: Session) -> list[Testament]:
         """What is to be published now that the session has left, in order."""
-        return sorted(self._by_session.pop(session, ()), key=lambda testament: testament.scope != "detached")
+        return in_order(self._by_session.pop(session, []))
+
+
+def in_order(testaments: list[Testament]) -> list[Testament]:
+    """The testaments of one session as they are published."""
+    return sorted(testaments, key=lambda testament: testament.scope != "detached")

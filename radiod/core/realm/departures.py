@@ -9,6 +9,7 @@ from typing import Any, Final
 from radiod.core.access.ledger import Ledger
 from radiod.core.channels.lifecycle import Lifecycle
 from radiod.core.delivery.holdings import Holdings
+from radiod.core.promises import Promise, chain
 from radiod.core.pubsub.broker import SessionSubscriptions, Subscription
 from radiod.core.pubsub.streams import Streams
 from radiod.core.pubsub.testaments import Testament, Testaments
@@ -99,14 +100,23 @@ class Departures:
             registrations = self._dealer.leave(session)
             self._tuned.leave(session)
             self._holdings.leave(session)
-            testaments = self._testaments.take(session)
-            if is_everybody:
-                testaments = []
-            self._slices.run(
-                self._tell_of_leaving(
-                    session, testaments, subscriptions, registrations, is_everybody, keeps_channels
+            testaments = self._take_testaments(session, is_everybody=is_everybody)
+
+            def tell(testaments: list[Testament]) -> object:
+                return self._slices.run(
+                    self._tell_of_leaving(
+                        session, testaments, subscriptions, registrations, is_everybody, keeps_channels
+                    )
                 )
-            )
+
+            chain(testaments, tell)
+
+    def _take_testaments(
+        self, session: Session, *, is_everybody: bool
+    ) -> list[Testament] | Promise[list[Testament]]:
+        """What is to be published for a session that has left: for nobody, if all leave."""
+        testaments = self._testaments.take(session)
+        return [] if is_everybody else testaments
 
     def _tell_of_leaving(
         self,
@@ -119,11 +129,7 @@ class Departures:
     ) -> Generator[None, None, None]:
         """Tell everybody concerned what has ended with a session, which is gone already."""
         for testament in testaments:
-            # Its channel may have ended, say; there is nobody left to tell.
-            with suppress(Refused):
-                self._publications.publish(
-                    session, testament.topic, testament.payload, testament.options, testament.verdict
-                )
+            self._publish_testament(session, testament)
             yield
         self._streams.leave(session)
         for count, subscription in enumerate(subscriptions, 1):
@@ -137,6 +143,13 @@ class Departures:
         self._lifecycle.leave(session, is_realm_closing=self._is_closing or keeps_channels)
         if not is_everybody:
             self._events.left(session)
+
+    def _publish_testament(self, session: Session, testament: Testament) -> None:
+        # Its channel may have ended, say; there is nobody left to tell.
+        with suppress(Refused):
+            self._publications.publish(
+                session, testament.topic, testament.payload, testament.options, testament.verdict
+            )
 
     def kill(
         self, session: Session, reason: str, details: dict[str, Any], *, is_everybody: bool = False

@@ -17,7 +17,7 @@ from radiod.core.sessions.session import Session, describe_session
 from radiod.core.sight import may_know_procedure
 from radiod.core.uris import is_reserved
 
-__all__ = ["MetaEvents"]
+__all__ = ["MetaEvents", "is_told"]
 
 
 class MetaEvents:
@@ -37,7 +37,7 @@ class MetaEvents:
 
     def subscribed(self, session: Session, subscription: Subscription, is_new: bool) -> None:
         """Tell of a session that was added to a subscription, and of the subscription if it is new."""
-        if _is_told(subscription):
+        if is_told(subscription):
             if is_new:
                 self._tell_of(
                     subscription, "wamp.subscription.on_create", session, describe_subscription(subscription)
@@ -46,10 +46,13 @@ class MetaEvents:
 
     def unsubscribed(self, session: Session, subscription: Subscription) -> None:
         """Tell of a session that was removed from a subscription, and of the subscription if that was all."""
-        if _is_told(subscription):
-            self._tell_of(subscription, "wamp.subscription.on_unsubscribe", session, subscription.id)
-            if not subscription.listeners:
-                self._tell_of(subscription, "wamp.subscription.on_delete", session, subscription.id)
+        if is_told(subscription):
+            self._tell_of_unsubscribing(session, subscription, is_last=not subscription.listeners)
+
+    def _tell_of_unsubscribing(self, session: Session, subscription: Subscription, *, is_last: bool) -> None:
+        self._tell_of(subscription, "wamp.subscription.on_unsubscribe", session, subscription.id)
+        if is_last:
+            self._tell_of(subscription, "wamp.subscription.on_delete", session, subscription.id)
 
     def registered(self, session: Session, registration: Registration, is_new: bool) -> None:
         """Tell of a callee that was added to a registration, and of the registration if it is new."""
@@ -84,5 +87,6 @@ class MetaEvents:
             )
 
 
-def _is_told(subscription: Subscription) -> bool:
+def is_told(subscription: Subscription) -> bool:
+    """Whether anybody is told of a subscription: it is public, and to no topic of the router's own."""
     return not is_reserved(subscription.topic) and not subscription.broker.is_private

@@ -76,6 +76,7 @@ from radiod.wire.messages import Message
 __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
+D = TypeVar("D", bound=Departures)
 G = TypeVar("G", bound=Gateway)
 H = TypeVar("H", bound=Histories)
 M = TypeVar("M", bound=Messages)
@@ -140,7 +141,7 @@ class Realm:
         self._private_retention = Retention(limits)
         self.tuned = Tuned(limits)
         self.streams = Streams()
-        self.testaments = Testaments(limits.max_testaments)
+        self.testaments = self._make_testaments()
         self.space = self.make_space()
         self.announcer = Announcer(self.space.broker, self._ids)
 
@@ -148,6 +149,9 @@ class Realm:
     def has_shared_log(self) -> bool:
         """Whether other nodes have the log of its histories, too: it is not this node's store."""
         return False
+
+    def _make_testaments(self) -> Testaments:
+        return Testaments(self.limits.max_testaments)
 
     def make_space(self, *, is_private: bool = False) -> TopicSpace:
         """Room for topics on this realm's ports and limits."""
@@ -206,7 +210,7 @@ class Realm:
         self.memberships = Memberships(limits.max_memberships)
         self.lookup = Lookup(self.channels, self.memberships, self.space)
         self.writers = self._make_writers()
-        self.presence = Presence(self.announcer, ids, self.lookup, self.channels.__contains__)
+        self.presence = self._make_presence()
         self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
         self.lifecycle = Lifecycle(
             channels=self.channels,
@@ -220,11 +224,17 @@ class Realm:
             clock=clock,
         )
 
+    def _make_presence(self) -> Presence:
+        return Presence(self.announcer, self._ids, self.lookup, self.channels.__contains__)
+
     def _make_writers(self) -> Writers:
         return Writers(self._clock, self._timers, self.limits, self.announcer)
 
+    def _make_events(self) -> MetaEvents:
+        return MetaEvents(self.announcer)
+
     def _make_acts(self) -> None:
-        self.events = MetaEvents(self.announcer)
+        self.events = self._make_events()
         self.publications = Publications(
             self.channels,
             self.memberships,
@@ -235,7 +245,27 @@ class Realm:
             self.usage,
         )
         self.subscribers = Subscribers(self.lookup, self.events, self.writers, self.presence)
-        self.departures = Departures(
+        self.departures = self._make_departures()
+        self.lifecycle.authority = self.departures
+        self.load = Load(
+            statistics=self.statistics,
+            sessions=self.sessions,
+            broker=self.space.broker,
+            dealer=self.dealer,
+            channels=self.channels,
+            holdings=self.holdings,
+            bounds=self.bounds,
+            usage=self.usage,
+            announcer=self.announcer,
+            settle=self.ledger.settle,
+        )
+
+    def _make_departures(self) -> Departures:
+        return self._new_departures(Departures)
+
+    def _new_departures(self, kind: type[D]) -> D:
+        """How sessions leave this realm."""
+        return kind(
             sessions=self.sessions,
             subscriptions=self.subscriptions,
             dealer=self.dealer,
@@ -251,19 +281,6 @@ class Realm:
             outbox=self._outbox,
             slices=self.slices,
             ledger=self.ledger,
-        )
-        self.lifecycle.authority = self.departures
-        self.load = Load(
-            statistics=self.statistics,
-            sessions=self.sessions,
-            broker=self.space.broker,
-            dealer=self.dealer,
-            channels=self.channels,
-            holdings=self.holdings,
-            bounds=self.bounds,
-            usage=self.usage,
-            announcer=self.announcer,
-            settle=self.ledger.settle,
         )
 
     def _make_procedures(self) -> Procedures:

@@ -4,7 +4,8 @@ import pytest
 from support.cluster.desks import HOLD_S, DeskWorld
 from support.cluster.fake_peers import FakePeers
 
-from radiod.core.cluster import readers as readers_module
+from radiod.core.cluster import looks as looks_module
+from radiod.core.cluster.looks import LOOK_S
 from radiod.core.cluster.reader_letters import (
     Counts,
     Unwatch,
@@ -14,7 +15,7 @@ from radiod.core.cluster.reader_letters import (
     read_readers,
     write_readers,
 )
-from radiod.core.cluster.readers import LOOK_S, Readers
+from radiod.core.cluster.readers import Readers
 from radiod.testing import FakeClock
 
 
@@ -78,7 +79,7 @@ def test_nobody_is_told_of_what_nobody_watches(world):
 
 @pytest.mark.interpreted
 def test_what_is_watched_because_of_a_question_is_bounded(world, monkeypatch):
-    monkeypatch.setattr(readers_module, "MAX_LOOKED", 3)
+    monkeypatch.setattr(looks_module, "MAX_LOOKED", 3)
     found = world["a"].realm.readers
     for number in range(10):
         found.look(f"song{number}")

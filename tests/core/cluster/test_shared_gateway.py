@@ -3,7 +3,7 @@
 import pytest
 from support.cluster.desks import DeskWorld
 
-from radiod.core.cluster.readers import LOOK_S
+from radiod.core.cluster.looks import LOOK_S
 from radiod.core.disclosure import Visitor
 from radiod.core.history.bounds import HistoryBounds
 from radiod.errors import STORE_UNAVAILABLE

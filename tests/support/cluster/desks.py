@@ -53,9 +53,11 @@ class Asking(Caller):
         raise AssertionError("no answer")
 
     def do(self, procedure, *args, **kwargs):
-        """The result, or the error's URI."""
+        """The result, None if there is none; or the error's URI."""
         answer = self.ask(48, {}, procedure, list(args), kwargs)
-        return answer[4] if answer[0] == 8 else answer[3][0]
+        if answer[0] == 8:
+            return answer[4]
+        return answer[3][0] if answer[3:] and answer[3] else None
 
     def events(self):
         """The arguments of the events that have come."""

@@ -1,0 +1,49 @@
+"""How sessions leave a realm that other nodes serve, too."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from radiod.core.cluster.proxies import remote_principal
+from radiod.core.cluster.shared_events import SharedEvents
+from radiod.core.cluster.shared_testaments import SharedTestaments
+from radiod.core.cluster.testament_records import Estate
+from radiod.core.promises import Promise
+from radiod.core.pubsub.testaments import Testament
+from radiod.core.realm.departures import Departures
+from radiod.core.sessions.session import Session
+
+__all__ = ["SharedDepartures"]
+
+
+class SharedDepartures(Departures):
+    """As ``Departures``; ``shared``, ``testaments``: set before anybody leaves.
+
+    Sessions that leave since the server stops are told of by the other nodes, when this one is gone.
+    """
+
+    shared: SharedEvents
+    testaments: SharedTestaments
+
+    def _take_testaments(
+        self, session: Session, *, is_everybody: bool
+    ) -> list[Testament] | Promise[list[Testament]]:
+        if not is_everybody:
+            return self.testaments.take_all(session)
+        if not self._is_closing:
+            self.shared.vanished(session)
+            self.testaments.take_all(session)
+        # Else whoever is left publishes them.
+        return []
+
+    def publish_for(self, estate: Estate, testaments: list[Testament]) -> None:
+        """Publish what a session of a node that is gone leaves."""
+        principal = remote_principal(estate.authid, estate.authrole, may_all=True)
+        publisher = Session(estate.session, principal, None)
+
+        def publish() -> Generator[None, None, None]:
+            for testament in testaments:
+                self._publish_testament(publisher, testament)
+                yield
+
+        self._slices.run(publish())

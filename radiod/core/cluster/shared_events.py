@@ -1,0 +1,167 @@
+"""WAMP's meta events of sessions and subscriptions, where other nodes have some, too.
+
+What happens on a node is told there, and, by its tables, to the nodes where somebody listens to these
+events, which tell their own listeners. A subscription has the same id on all nodes: it is created with the
+first listener on any of them, and deleted with the last.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from radiod.core.cluster.table_letters import Key
+from radiod.core.cluster.table_mirrors import Change
+from radiod.core.cluster.tables import Tables
+from radiod.core.pubsub.announcer import Announcer
+from radiod.core.pubsub.broker import Broker, Subscription, describe_subscription
+from radiod.core.realm.meta_events import MetaEvents, is_told
+from radiod.core.sessions.session import Session, describe_session
+from radiod.core.uris import is_reserved
+from radiod.errors import Refused
+from radiod.wire.options import MatchPolicy
+
+__all__ = ["SESSIONS", "SUBSCRIBERS", "SharedEvents"]
+
+SESSIONS: Final = "sessions"
+"""The table of sessions: id -> what is told of it."""
+
+SUBSCRIBERS: Final = "subscribers"
+"""The table of who is in which subscription: (subscription, session) -> what is told of the subscription."""
+
+POLICIES: Final[tuple[MatchPolicy, ...]] = ("exact", "prefix", "wildcard")
+
+
+class RouterNeeds(Protocol):
+    """What is mirrored for those who listen to the router's own topics."""
+
+    def hold(self, broker: Broker, match: MatchPolicy, topic: str) -> object:
+        """Somebody listens; ``release`` must follow."""
+
+    def release(self, broker: Broker, match: MatchPolicy, topic: str) -> None:
+        """Not any more."""
+
+
+class SharedEvents(MetaEvents):
+    """Tells the meta events of one realm to this node's listeners, and to others by ``tables``.
+
+    A ``TableSource``, and a ``MirrorUser``. ``topics``: set before anybody subscribes; ``pairs``: id of a
+    subscription -> how many listeners of it are known, here and where that is mirrored.
+
+    Args:
+        sessions: id -> those of this node; broker: of public topics.
+    """
+
+    topics: RouterNeeds
+
+    def __init__(
+        self, announcer: Announcer, tables: Tables, sessions: dict[int, Session], broker: Broker
+    ) -> None:
+        super().__init__(announcer)
+        self._tables = tables
+        self._sessions = sessions
+        self._broker = broker
+        self.pairs: dict[int, int] = {}
+        tables.news.offer(SESSIONS, self)
+        tables.news.offer(SUBSCRIBERS, self)
+        tables.mirrors.last = SESSIONS
+
+    # --- this node's
+
+    def joined(self, session: Session) -> None:
+        super().joined(session)
+        self._tables.news.put(SESSIONS, session.id, describe_session(session))
+
+    def left(self, session: Session) -> None:
+        super().left(session)
+        self._tables.news.drop(SESSIONS, session.id)
+
+    def vanished(self, session: Session) -> None:
+        """A session has left, and nobody is to be told."""
+        self._tables.news.drop(SESSIONS, session.id, is_quiet=True)
+
+    def subscribed(self, session: Session, subscription: Subscription, is_new: bool) -> None:
+        if is_reserved(subscription.topic):
+            self.topics.hold(subscription.broker, subscription.match, subscription.topic)
+        if is_told(subscription):
+            super().subscribed(session, subscription, self._add(subscription.id))
+            self._tables.news.put(
+                SUBSCRIBERS, (subscription.id, session.id), describe_subscription(subscription)
+            )
+
+    def unsubscribed(self, session: Session, subscription: Subscription) -> None:
+        if is_reserved(subscription.topic):
+            self.topics.release(subscription.broker, subscription.match, subscription.topic)
+        if is_told(subscription):
+            self._tell_of_unsubscribing(session, subscription, is_last=self._remove(subscription.id))
+            self._tables.news.drop(SUBSCRIBERS, (subscription.id, session.id))
+
+    def _add(self, subscription: int) -> bool:
+        """One more listener. Returns: whether it is the first."""
+        before = self.pairs.get(subscription, 0)
+        self.pairs[subscription] = before + 1
+        return not before
+
+    def _remove(self, subscription: int) -> bool:
+        """One less. Returns: whether it was the last."""
+        left = self.pairs[subscription] = self.pairs[subscription] - 1
+        if left:
+            return False
+        del self.pairs[subscription]
+        return True
+
+    # --- TableSource
+
+    def keys(self, table: str) -> list[Key]:
+        if table == SESSIONS:
+            return list(self._sessions)
+        return [
+            (subscription.id, session.id)
+            for match in POLICIES
+            for subscription in self._broker.subscriptions(match)
+            if is_told(subscription)
+            for session in subscription.listeners
+        ]
+
+    def value(self, table: str, key: Any) -> Any:
+        if table == SESSIONS:
+            session = self._sessions.get(key)
+            return None if session is None else describe_session(session)
+        id, listener = key
+        try:
+            subscription = self._broker.find(id)
+        except Refused:
+            return None
+        is_there = self._sessions.get(listener) in subscription.listeners
+        return describe_subscription(subscription) if is_there else None
+
+    # --- MirrorUser
+
+    def changed(self, change: Change) -> None:
+        """Something is so on another node."""
+        if change.before is not None and change.value is not None:
+            return
+        if change.table == SUBSCRIBERS:
+            self._change_subscribers(change)
+        elif change.is_news and change.value is not None:
+            self._announcer.announce("wamp.session.on_join", change.value)
+        elif change.is_news:
+            told = change.before
+            self._announcer.announce("wamp.session.on_leave", change.key, told["authid"], told["authrole"])
+
+    def _change_subscribers(self, change: Change) -> None:
+        subscription, session = change.key
+        if change.value is not None:
+            is_first = self._add(subscription)
+            if change.is_news and is_first:
+                self._tell(change.value, "on_create", session, change.value)
+            if change.is_news:
+                self._tell(change.value, "on_subscribe", session, subscription)
+        else:
+            is_last = self._remove(subscription)
+            if change.is_news:
+                self._tell(change.before, "on_unsubscribe", session, subscription)
+            if change.is_news and is_last:
+                self._tell(change.before, "on_delete", session, subscription)
+
+    def _tell(self, subscription: dict[str, Any], event: str, session: int, told: Any) -> None:
+        self._announcer.announce(f"wamp.subscription.{event}", session, told, about=subscription["uri"])

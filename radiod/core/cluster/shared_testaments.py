@@ -1,0 +1,305 @@
+"""Testaments that outlive their node: claimed when made, and published by whoever releases the claim.
+
+The claim of a session's testaments says which node it is on. When the session leaves, its node releases the
+claim, and publishes; when the node is dead, another does. As only one can release a claim, they are published
+once; who dies between the two takes them along. A session whose node was taken for dead has left for the
+others: what it leaves was published then, and is not once more.
+
+Testaments for private channels are not claimed: another node does not know who may write there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from radiod.core.channels.memberships import Memberships
+from radiod.core.cluster.claim import Claim, cannot_agree
+from radiod.core.cluster.claim_jobs import ClaimJobs
+from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.peers import Peers
+from radiod.core.cluster.testament_records import Estate, read_estate, write_estate
+from radiod.core.promises import Promise
+from radiod.core.pubsub.testaments import Scope, Testament, Testaments, in_order
+from radiod.core.sessions.session import Session
+from radiod.core.timers import Clock, Timers
+from radiod.errors import CANCELED, QUOTA, STORE_UNAVAILABLE, RadiodError, Refused
+
+__all__ = ["MAX_CLAIM_BYTES", "SharedTestaments"]
+
+MAX_CLAIM_BYTES: Final = 256 << 10
+"""Bytes that what is claimed of one session may have."""
+
+SHARE_S: Final = 0.5
+"""Between two nodes that would publish what the same sessions leave."""
+
+RETRY_S: Final = 2.0
+"""Before what could not be released is tried again; and between two looks at claims that nobody minds."""
+
+
+Then = Callable[["RadiodError | None"], None]
+"""Takes why something could not be done; None: it was."""
+
+
+class _Published(Refused):
+    """Somebody has published what a session leaves."""
+
+
+class SharedTestaments(Testaments):
+    """The testaments of this node's sessions; a ``ClaimWatcher``, and a ``PeerWatcher``.
+
+    ``publish``: set before anybody leaves; publishes what a session of a node that is dead leaves.
+    """
+
+    publish: Callable[[Estate, list[Testament]], object]
+
+    def attach(
+        self,
+        realm: str,
+        peers: Peers,
+        claims: Claims,
+        clock: Clock,
+        timers: Timers,
+        sessions: Mapping[int, Session],
+        dead_after_s: float,
+    ) -> None:
+        """Have the other nodes, before anybody joins."""
+        self._about = f"{realm} testaments"
+        self._peers = peers
+        self._claims = claims
+        self._clock = clock
+        self._timers = timers
+        self._sessions = sessions
+        self._dead_after_s = dead_after_s
+        self._jobs: ClaimJobs[int] = ClaimJobs(clock, timers, self._look)
+        # Sessions of this node that have a claim, as far as is known.
+        self._claimed: set[int] = set()
+        # Whoever is claimed to be a node, and is not there -> since when that is so.
+        self._missing: dict[int, float] = {}
+        self.memberships: Memberships | None = None
+        claims.watch(self._about, self)
+        peers.watch(self)
+        timers.at(clock.seconds() + RETRY_S, self._look_after)
+
+    # --- what sessions do
+
+    def add(self, session: Session, testament: Testament) -> Promise[None] | None:
+        """As ``Testaments.add``, later. Raises, or comes to: Refused, too: ``unavailable``."""
+        if self._is_private(session, testament):
+            return super().add(session, testament)
+        self.check(session, testament)
+        if self._peers.is_isolated:
+            raise cannot_agree("this node is cut off from the others")
+        done: Promise[None] = Promise()
+        self._jobs.add(session.id, lambda: self._begin_adding(session, testament, done))
+        return done
+
+    def _begin_adding(self, session: Session, testament: Testament, done: Promise[None]) -> None:
+        try:
+            self.check(session, testament)
+            if not session.is_open:
+                raise Refused(CANCELED, "the caller left")
+            size = len(write_estate(self._peers.me, session, [*self._shared(session), testament]))
+            if size > MAX_CLAIM_BYTES:
+                raise Refused(QUOTA, f"a session's testaments may have {MAX_CLAIM_BYTES} bytes in a cluster")
+        except Refused as refusal:
+            done.settle(refusal)
+            self._jobs.end(session.id)
+            return
+        self._claim(session, testament, partial(self._added, session, testament, done))
+
+    def _added(
+        self, session: Session, testament: Testament, done: Promise[None], outcome: RadiodError | None
+    ) -> None:
+        if outcome is None and session.is_open:
+            super().add(session, testament)
+        elif outcome is None:
+            outcome = Refused(CANCELED, "the caller left")
+        done.settle(outcome)
+
+    def flush(self, session: Session, scope: Scope) -> Promise[None] | None:
+        """As ``Testaments.flush``, later. Raises, or comes to: Refused: ``unavailable``."""
+        if not any(one.scope == scope for one in self._shared(session)):
+            return super().flush(session, scope)
+        if self._peers.is_isolated:
+            raise cannot_agree("this node is cut off from the others")
+        done: Promise[None] = Promise()
+        flushed = partial(self._flushed, session, scope, done)
+        self._jobs.add(session.id, lambda: self._claim(session, scope, flushed))
+        return done
+
+    def _flushed(
+        self, session: Session, scope: Scope, done: Promise[None], outcome: RadiodError | None
+    ) -> None:
+        if outcome is None:
+            super().flush(session, scope)
+        done.settle(outcome)
+
+    def take_all(self, session: Session) -> list[Testament] | Promise[list[Testament]]:
+        """As ``take``, when no other node can publish them: later, where they are claimed."""
+        left = self.take(session)
+        if session.id not in self._claimed and not self._jobs.has(session.id):
+            return left
+        taken: Promise[list[Testament]] = Promise()
+
+        def released(failure: RadiodError | None) -> None:
+            # Else somebody has published them, or whoever agrees with others first will.
+            taken.settle(left if failure is None else [one for one in left if self._is_private(session, one)])
+
+        self._jobs.add(session.id, lambda: self._release(session.id, released))
+        return taken
+
+    def _is_private(self, session: Session, testament: Testament) -> bool:
+        """Whether it is for a private channel."""
+        topic, memberships = testament.topic, self.memberships
+        joined = memberships is not None and topic in memberships.of(session)
+        return testament.options.key is not None or topic in session.principal.memberships or joined
+
+    def _shared(self, session: Session) -> list[Testament]:
+        return [one for one in self.of(session) if not self._is_private(session, one)]
+
+    # --- claims of this node
+
+    def _claim(self, session: Session, change: Testament | Scope | None, then: Then) -> None:
+        """Claim what a session leaves, with one more, or without those of a scope; and end the job."""
+        decide, done = partial(self._decide, session, change), partial(self._decided, session, change, then)
+        self._claims.update(self._about, str(session.id), decide).then(done)
+
+    def _decide(
+        self, session: Session, change: Testament | Scope | None, current: Claim | None
+    ) -> bytes | None:
+        if current is None and session.id in self._claimed:
+            raise _Published(STORE_UNAVAILABLE, "what the session had left is published")
+        wanted = self._shared(session)
+        if isinstance(change, Testament):
+            wanted = [*wanted, change]
+        elif change is not None:
+            wanted = [one for one in wanted if one.scope != change]
+        return write_estate(self._peers.me, session, wanted) if wanted else None
+
+    def _decided(
+        self,
+        session: Session,
+        change: Testament | Scope | None,
+        then: Then,
+        outcome: Claim | RadiodError | None,
+    ) -> None:
+        if isinstance(outcome, _Published):
+            self._forget(session)
+            self._claim(session, change, then)
+            return
+        if outcome is None:
+            self._claimed.discard(session.id)
+        elif isinstance(outcome, Claim):
+            self._claimed.add(session.id)
+        then(outcome if isinstance(outcome, RadiodError) else None)
+        self._jobs.end(session.id)
+
+    def _forget(self, session: Session) -> None:
+        """What a session had left was published by another node."""
+        self._claimed.discard(session.id)
+        for testament in self._shared(session):
+            self.drop(session, testament)
+
+    def _release(self, session: int, then: Then) -> None:
+        """Release the claim of a session that has left; comes to an error, if that was not ours to do."""
+        done = partial(self._released, session, then)
+        self._claims.update(self._about, str(session), _given_up).then(done)
+
+    def _released(self, session: int, then: Then, outcome: Claim | RadiodError | None) -> None:
+        failure = outcome if isinstance(outcome, RadiodError) else None
+        if failure is None or isinstance(failure, _Published):
+            self._claimed.discard(session)
+        else:
+            self._jobs.look_in(RETRY_S, [session])
+        then(failure)
+        self._jobs.end(session)
+
+    # --- claims that nobody minds
+
+    def _look(self, session: int) -> None:
+        """See whether somebody must publish what a session leaves."""
+        claim = self._claims.get(self._about, str(session))
+        estate = None if claim is None else read_estate(claim.value)
+        if estate is None or self._jobs.has(session):
+            return
+        if estate.node == self._peers.me or estate.node not in self._peers.live():
+            ours = self._sessions.get(session)
+            if ours is not None:
+                self._jobs.add(session, lambda: self._claim(ours, None, _nothing))
+            else:
+                self._jobs.add(session, lambda: self._release(session, partial(self._publish, estate)))
+
+    def _publish(self, estate: Estate, failure: RadiodError | None) -> None:
+        if failure is None:
+            self.publish(estate, in_order([will.testament() for will in estate.wills]))
+
+    def _look_after(self) -> None:
+        """Find what sessions leave whose node was not known to be there, and what could not be released."""
+        now = self._clock.seconds()
+        self._timers.at(now + RETRY_S, self._look_after)
+        if self._peers.is_isolated or not self._claims.is_ready:
+            self._missing.clear()
+            return
+        live = self._peers.live()
+        missing: dict[int, list[int]] = {}
+        for claim in self._claims.of(self._about):
+            estate = read_estate(claim.value)
+            if estate is None or estate.node in live:
+                continue
+            if estate.node != self._peers.me:
+                missing.setdefault(estate.node, []).append(estate.session)
+            elif estate.session not in self._sessions:
+                self._jobs.look_in(0, [estate.session])
+        self._missing = {node: self._missing.get(node, now) for node in missing}
+        for node, since in self._missing.items():
+            # A node that begins does not know all others at once.
+            if now - since >= self._dead_after_s:
+                self._jobs.look_in(0, missing[node])
+
+    # --- ClaimWatcher
+
+    def claimed(self, claim: Claim) -> None:
+        """Of no concern: its node minds it."""
+
+    def released(self, claim: Claim) -> None:
+        """Somebody has published what a session leaves, or it has taken that back."""
+        session = self._sessions.get(int(claim.key))
+        if session is not None and not self._jobs.has(session.id):
+            self._forget(session)
+
+    # --- PeerWatcher
+
+    def joined(self, node: int) -> None:
+        """It may have claims, which it minds."""
+
+    def left(self, node: int) -> None:
+        """A node is dead: what its sessions leave is published by one node after the other, until one has."""
+        estates = [read_estate(claim.value) for claim in self._claims.of(self._about)]
+        sessions = [one.session for one in estates if one is not None and one.node == node]
+        rank = sum(other < self._peers.me for other in self._peers.live())
+        self._jobs.look_in(SHARE_S * rank, sessions)
+
+    def gap(self, node: int) -> None:
+        """Claims come another way."""
+
+    def isolated(self) -> None:
+        """Nothing can be released."""
+
+    def healed(self) -> None:
+        """What has waited for this is looked at soon."""
+
+    def reborn(self) -> None:
+        """We are another node: what our sessions leave is claimed by that, unless it is published."""
+        self._jobs.look_in(0, list(self._claimed))
+
+
+def _given_up(current: Claim | None) -> None:
+    """What becomes of the claim of a session that has left."""
+    if current is None:
+        raise _Published(STORE_UNAVAILABLE, "what the session had left is published")
+
+
+def _nothing(failure: RadiodError | None) -> None:
+    """It is claimed again, or somebody has published it, or this is looked at again."""

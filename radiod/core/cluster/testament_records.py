@@ -1,0 +1,74 @@
+"""The claim of a session's testaments: what whoever publishes them must know, as bytes."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from radiod.core.cluster.encoding import encode
+from radiod.core.pubsub.testaments import Scope, Testament
+from radiod.core.rights import Disclose, Verdict
+from radiod.core.sessions.session import Session
+from radiod.wire.codecs import CODECS, Payload
+from radiod.wire.options import PublishOptions
+
+__all__ = ["Estate", "LastWill", "read_estate", "write_estate"]
+
+
+class LastWill(Struct, array_like=True, frozen=True):
+    """One testament, with what its session might do when it made it."""
+
+    scope: Scope
+    topic: str
+    codec: str
+    args: bytes
+    kwargs: bytes
+    options: PublishOptions
+    disclose: Disclose
+    trustlevel: int | None
+
+    def testament(self) -> Testament:
+        """As the router publishes it."""
+        payload = Payload(CODECS[self.codec], self.args, self.kwargs)
+        verdict = Verdict(is_allowed=True, disclose=self.disclose, trustlevel=self.trustlevel)
+        return Testament(self.scope, self.topic, payload, self.options, verdict)
+
+
+class Estate(Struct, array_like=True, frozen=True):
+    """All that one session leaves. ``node``: the incarnation that it is on; the rest: who it is."""
+
+    node: int
+    session: int
+    authid: str
+    authrole: str
+    wills: tuple[LastWill, ...]
+
+
+DECODER = msgspec.msgpack.Decoder(Estate)
+
+
+def write_estate(node: int, session: Session, testaments: list[Testament]) -> bytes:
+    """The value of a claim."""
+    wills = tuple(
+        LastWill(
+            one.scope,
+            one.topic,
+            one.payload.codec.name,
+            one.payload.args,
+            one.payload.kwargs,
+            one.options,
+            one.verdict.disclose,
+            one.verdict.trustlevel,
+        )
+        for one in testaments
+    )
+    principal = session.principal
+    return encode(Estate(node, session.id, principal.authid, principal.authrole, wills))
+
+
+def read_estate(value: bytes) -> Estate | None:
+    """What a claim says; None: nothing."""
+    try:
+        return DECODER.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

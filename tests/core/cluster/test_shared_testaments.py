@@ -1,0 +1,233 @@
+"""What sessions leave is published once, whoever dies."""
+
+import pytest
+from support.cluster.desks import DeskWorld
+
+from radiod.core.cluster import shared_testaments
+from radiod.core.cluster.shared_testaments import RETRY_S
+from radiod.core.limits import Limits
+from radiod.errors import CANCELED, QUOTA, STORE_UNAVAILABLE
+
+DEAD_S = 8.0
+ADD = "wamp.session.add_testament"
+FLUSH = "wamp.session.flush_testaments"
+
+
+@pytest.fixture
+def world():
+    return DeskWorld("a", "b", "c")
+
+
+@pytest.fixture
+def ears(world):
+    """For each node what hands out what was heard there of ``last.words``."""
+    peers = {name: world.listener(name, "last.words") for name in "abc"}
+    return lambda name: [event[0] for event in peers[name].events()]
+
+
+def leave_behind(world, name, *words, scope="destroyed"):
+    session = world.caller(name, "author")
+    for word in words:
+        assert session.do(ADD, "last.words", [word], {}, scope=scope) is None
+    return session
+
+
+def claims(world, name="a"):
+    return len(list(world[name].cluster.claims.of("radio testaments")))
+
+
+def test_who_leaves_is_published_by_its_own_node_everywhere_once(world, ears):
+    session = leave_behind(world, "b", "one", "two")
+    session.do(ADD, "last.words", ["first"], {}, scope="detached")
+    assert claims(world) == 1
+    session.leave()
+    world.turn()
+    assert [ears(name) for name in "abc"] == [["first", "one", "two"]] * 3
+    assert claims(world) == 0
+    world.advance(DEAD_S)
+    assert [ears(name) for name in "abc"] == [[]] * 3
+
+
+def test_of_a_dead_node_are_published_by_one_of_the_others(world, ears):
+    session = leave_behind(world, "b", "one", "two")
+    session.do(ADD, "last.words", ["first"], {}, scope="detached")
+    world.kill("b")
+    world.advance(DEAD_S)
+    assert [ears(name) for name in "ac"] == [["first", "one", "two"]] * 2
+    assert claims(world) == 0
+
+
+def test_of_a_server_that_stops_are_published_by_the_others(world, ears):
+    leave_behind(world, "b", "bye")
+    world["b"].realm.close()
+    world["b"].cluster.stop()
+    world.turn()
+    world.advance(1)
+    assert [ears(name) for name in "ac"] == [["bye"]] * 2
+
+
+def test_tell_who_made_them(world):
+    ear = world.listener("a", "last.words")
+    session = world.caller("b", "author")
+    session.do(ADD, "last.words", ["me"], {}, publish_options={"disclose_me": True})
+    world.kill("b")
+    world.advance(DEAD_S)
+    (event,) = [one for one in [*ear.kept, *ear.received()] if one[0] == 36]
+    told = {"publisher": session.id, "publisher_authid": "author", "publisher_authrole": "tester"}
+    assert event[3] == told
+
+
+def test_what_was_flushed_is_not_published(world, ears):
+    session = leave_behind(world, "b", "one")
+    session.do(ADD, "last.words", ["first"], {}, scope="detached")
+    assert session.do(FLUSH) is None
+    world.kill("b")
+    world.advance(DEAD_S)
+    assert [ears(name) for name in "ac"] == [["first"]] * 2
+
+
+def test_who_flushes_all_has_no_claim(world, ears):
+    session = leave_behind(world, "b", "one")
+    assert session.do(FLUSH, "detached") is None
+    assert claims(world) == 1
+    assert session.do(FLUSH) is None
+    assert claims(world) == 0
+    session.leave()
+    world.turn()
+    assert ears("a") == []
+
+
+def test_of_sessions_that_are_killed_with_all_others_nothing_is_published(world, ears):
+    leave_behind(world, "b", "one")
+    assert world.caller("b").do("wamp.session.kill_all") == 4
+    world.turn()
+    assert claims(world) == 0
+    assert ears("a") == []
+
+
+def test_of_a_node_that_was_taken_for_dead_are_published_once(world, ears):
+    session = leave_behind(world, "b", "one")
+    world.pause("b")
+    world.advance(DEAD_S)
+    assert [ears(name) for name in "ac"] == [["one"]] * 2
+    world.resume("b")
+    world.advance(DEAD_S)
+    assert session.do(ADD, "last.words", ["two"], {}) is None
+    session.leave()
+    world.turn()
+    assert [ears(name) for name in "ac"] == [["two"]] * 2
+
+
+def test_that_nobody_has_published_are_claimed_anew_by_a_node_that_comes_back(world, ears):
+    session = leave_behind(world, "b", "one")
+    testaments = world["b"].realm.testaments
+    world["b"].cluster.nodes._be_reborn("for the test")
+    testaments._look(session.id)
+    world.advance(2)
+    # Its goodbye was heard first, or its claim was seen first: never both.
+    heard = ears("a")
+    session.leave()
+    world.advance(2)
+    assert heard + ears("a") == ["one"]
+
+
+def test_that_survive_their_whole_cluster_are_published_by_the_next_node(world):
+    leave_behind(world, "b", "one")
+    for name in "abc":
+        world.kill(name)
+    world.start("d")
+    world.advance(2)
+    ear = world.listener("d", "last.words")
+    world.advance(DEAD_S)
+    assert ear.events() == [["one"]]
+    assert claims(world, "d") == 0
+
+
+class TestWithoutAMajority:
+    def test_none_can_be_made_or_taken_back(self, world):
+        session = leave_behind(world, "b", "one")
+        world.isolate("b")
+        world.advance(4)
+        assert session.do(ADD, "last.words", ["two"], {}) == STORE_UNAVAILABLE
+        assert session.do(FLUSH) == STORE_UNAVAILABLE
+        # What is not claimed can be flushed anywhere.
+        assert session.do(FLUSH, "detached") is None
+
+    def test_those_who_leave_are_published_by_the_others(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        left = world.caller("b")
+        left.ask(32, {}, "wamp.session.on_leave")
+        world.isolate("b")
+        world.advance(4)
+        session.leave()
+        world.turn()
+        assert [event[0] for event in left.events()][-1:] == [session.id]
+        assert ears("b") == []
+        world.advance(DEAD_S)
+        assert [ears(name) for name in "ac"] == [["one"]] * 2
+        world.heal()
+        world.advance(DEAD_S)
+        assert [ears(name) for name in "abc"] == [[]] * 3
+
+    def test_what_could_not_be_released_is_published_when_that_can_be_done(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        world.disconnect("b")
+        session.leave()
+        world.advance(1)
+        world.connect("b")
+        world.advance(20)
+        assert [ears(name) for name in "ac"] == [["one"]] * 2
+
+    def test_what_cannot_be_claimed_is_refused(self, world):
+        session = world.caller("b", "author")
+        world.engine.elect(100)
+        session.request(48, {}, ADD, ["last.words", ["one"], {}])
+        world.advance(12)
+        assert session.received()[0][4] == STORE_UNAVAILABLE
+        assert len(world["b"].realm.testaments) == 0
+
+
+class TestBounds:
+    def test_hold_for_many_that_are_made_at_once(self):
+        world = DeskWorld("a", "b", options={"limits": Limits(max_testaments=2)})
+        session = world.caller("a")
+        for _ in range(3):
+            session.request(48, {}, ADD, ["last.words", ["x"], {}])
+        world.advance(0.2)
+        assert [one[0] for one in session.received()] == [50, 50, 8]
+        assert session.do(ADD, "last.words", ["x"], {}) == QUOTA
+
+    def test_hold_for_what_is_claimed(self, world, monkeypatch):
+        monkeypatch.setattr(shared_testaments, "MAX_CLAIM_BYTES", 100)
+        assert leave_behind(world, "a").do(ADD, "last.words", ["x" * 100], {}) == QUOTA
+
+
+def test_who_leaves_before_it_is_answered_leaves_nothing_more(world, ears):
+    session = leave_behind(world, "b", "one")
+    testaments = world["b"].realm.testaments
+    outcomes = []
+    (testament,) = testaments.of(session.session)
+    for _ in range(2):
+        testaments.add(session.session, testament).then(outcomes.append)
+    session.leave()
+    world.advance(1)
+    assert [one.uri for one in outcomes] == [CANCELED, CANCELED]
+    assert [ears(name) for name in "abc"] == [["one"]] * 3
+    assert claims(world) == 0
+
+
+def test_for_private_channels_are_each_nodes_own(world):
+    session = world.caller("b", "author")
+    assert session.do(ADD, "room", ["x"], {}, publish_options={"_radiod_key": "k" * 20}) is None
+    assert (claims(world), len(world["b"].realm.testaments)) == (0, 1)
+    session.leave()
+    world.turn()
+    assert len(world["b"].realm.testaments) == 0
+
+
+def test_claims_that_nobody_can_read_are_left_alone(world):
+    world["a"].cluster.claims.create("radio testaments", "5", b"nonsense")
+    world.advance(RETRY_S * 3)
+    world.kill("b")
+    world.advance(DEAD_S)
+    assert claims(world) == 1
