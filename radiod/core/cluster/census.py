@@ -162,6 +162,9 @@ class ClusterSessions(SessionProcedures):
                     finding = read_finding(data)
                     if not finding.error:
                         return Payload.of() if finding.value is None else Payload.of(finding.value)
+                    if finding.error != NO_SUCH_SESSION:
+                        # It is there, and its node has another reason.
+                        raise Refused(finding.error, finding.text)
                 unsure = f"; {', '.join(answers.unanswered)} did not answer" if answers.unanswered else ""
                 raise Refused(NO_SUCH_SESSION, missing + unsure)
 

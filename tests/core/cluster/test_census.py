@@ -5,7 +5,7 @@ from support.cluster.calling import CallWorld
 
 from radiod.core.cluster.census import ANSWER_S
 from radiod.core.rights import Action
-from radiod.errors import CLOSE_KILLED, INVALID_ARGUMENT, NO_SUCH_REGISTRATION, NO_SUCH_SESSION
+from radiod.errors import CLOSE_KILLED, INVALID_ARGUMENT, INVALID_URI, NO_SUCH_REGISTRATION, NO_SUCH_SESSION
 from radiod.testing import Allow
 
 
@@ -77,6 +77,10 @@ class TestKilling:
         assert ask(people["a"], "wamp.session.kill", people["b"].id, message="go") == ([], {})
         assert people["b"].take() == [[6, {"message": "go"}, CLOSE_KILLED]]
         assert not people["b"].session.is_open
+
+    def test_is_refused_as_at_the_node_of_the_session(self, people):
+        assert ask(people["a"], "wamp.session.kill", people["b"].id, "no reason") == INVALID_URI
+        assert people["b"].session.is_open
 
     def test_of_oneself_is_refused(self, people):
         assert ask(people["a"], "wamp.session.kill", people["a"].id) == NO_SUCH_SESSION
