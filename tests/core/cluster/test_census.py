@@ -127,6 +127,12 @@ class TestRegistrations:
         again = ask(people["b"], "wamp.registration.remove_callee", id, people["a"].id)
         assert again in (NO_SUCH_REGISTRATION, NO_SUCH_SESSION)
 
+    def test_are_taken_by_clients_that_write_large_ids_as_floats(self, three, people):
+        id = people["a"].register("a.p")
+        floats = float(id), float(people["a"].id)
+        assert ask(people["b"], "wamp.registration.remove_callee", *floats) == ([], {})
+        assert three["c"].registrations == three["a"].registrations == {}
+
     def test_that_somebody_may_not_know_of_are_taken_from_nobody(self, three, people):
         id = people["a"].register("a.p")
         blind = three["b"].join("blind", permissions=Allow(*Action, hidden=["a.p"]))
