@@ -43,6 +43,8 @@ COMPILED_TESTS ?= tests/core $(addprefix --deselect tests/core/cluster/test_,rea
 	$(addprefix tests/e2e/test_cluster.py::Test,Events Histories Calls) \
 	$(addprefix tests/e2e/test_,autobahn_js.py autobahn_python.py buffers.py channels.py compression.py durable.py event_source.py \
 	fairness.py features_autobahn_python.py features_js.py http_sockets.py slow_listeners.py state.py tls.py)
+# All features, byte by byte and with clients that are not ours: what make features runs, over NODES nodes.
+FEATURES_TESTS ?= tests/features $(addprefix tests/e2e/test_,features_autobahn_python.py features_js.py autobahn_python.py autobahn_js.py)
 FUZZ_S ?= 90
 FUZZ_SEED ?=
 CHAOS_S ?= 300
@@ -55,12 +57,13 @@ PEERS ?= floor-send,floor-batch,radiod,radiod-msgpack,crossbar
 # Servers that tests start, and pytest's rewritten assertions, would be compiled again each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run quick test oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench validate soak wheel compiled dist dist-check deb clean
+.PHONY: help run quick test features oldest python313 systemd257 lint house coverage fuzz fuzz-coverage chaos bench validate soak wheel compiled dist dist-check deb clean
 
 help:
 	@echo "make run       start radiod with a simulated town and print the live page's address (PORT=8080 TOWN=grid:10x10 NODES=1)"
 	@echo "make quick     the tests that need no server, with fewer examples: some 20 seconds"
 	@echo "make test      run all tests; those that need Node or Chromium are skipped where these are missing"
+	@echo "make features NODES=3  all features, each peer at another of three real nodes; WORKERS=2 is enough for two processors"
 	@echo "make oldest    all tests with the oldest versions that setup.py allows"
 	@echo "make lint      ruff, mypy and make house"
 	@echo "make house     circles, floors, sizes, complexity, and the rooms that a message passes, beside their limits"
@@ -86,6 +89,10 @@ quick: $(VENV)/.dev
 
 test: $(VENV)/.dev $(RELEASE)/.ready $(JS)/node_modules
 	$(PYTEST) $(PYTEST_FLAGS)
+
+# With NODES=3 each peer of a test is at another of three real nodes; for each of WORKERS three nodes and three NATS servers.
+features: $(VENV)/.dev $(JS)/node_modules
+	$(PYTEST) --nodes $(NODES) $(PYTEST_FLAGS) $(FEATURES_TESTS)
 
 oldest: $(OLDEST)/.dev $(JS)/node_modules
 	$(OLDEST)/bin/python -m pytest -q -n $(WORKERS) --hypothesis-profile=quick $(PYTEST_FLAGS) $(OLDEST_TESTS)

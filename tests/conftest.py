@@ -25,6 +25,9 @@ SHARING = (
 )
 """Folders whose modules start a server, or make another thing that is dear, once for all their tests."""
 
+THREE_NODES = "[three-nodes-"
+"""In the names of tests, of whatever folder, that share three real nodes."""
+
 # No deadlines: the machines are shared. On CI the same examples every time.
 settings.register_profile(
     "radiod",
@@ -99,7 +102,9 @@ def keep_rewritten(file, config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Cut what properties and state machines ask for down to the profile's most."""
+    """Cut what properties and state machines ask for down to the profile's most; mark what does not hold."""
+    if config.getoption("--nodes") != 1:
+        except_over_nodes(items)
     profile = config.getoption("--hypothesis-profile") or "radiod"
     for item in items:
         if not is_hypothesis_test(getattr(item, "function", None)):
@@ -111,6 +116,17 @@ def pytest_collection_modifyitems(config, items):
         else:
             own = item.function._hypothesis_internal_use_settings
             item.function._hypothesis_internal_use_settings = cut(own, *most)
+
+
+def except_over_nodes(items):
+    from support.cluster.excepted import find
+
+    for item in items:
+        excepted = find(item.nodeid)
+        if excepted is not None and excepted.is_run:
+            item.add_marker(pytest.mark.xfail(reason=excepted.reason, strict=True))
+        elif excepted is not None:
+            item.add_marker(pytest.mark.skip(reason=excepted.reason))
 
 
 def pytest_collection_finish():
@@ -131,8 +147,35 @@ def cut(asked, examples, steps):
     )
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--nodes",
+        type=int,
+        default=1,
+        help="so many real nodes in the place of each radiod, each connection to the next of them",
+    )
+
+
+@pytest.fixture(scope="session")
+def three_nodes(request, tmp_path_factory):
+    """Real nodes beside real NATS servers: three, or as many as ``--nodes`` says."""
+    from support.cluster.fleet import Fleet
+
+    number = request.config.getoption("--nodes")
+    # Without it there are few tests, and each realm costs a start some time.
+    chosen = (3, 12) if number == 1 else (number,)
+    with Fleet(tmp_path_factory.mktemp("fleet"), *chosen) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="session")
+def fleet(request):
+    """With ``--nodes``: what stands for each radiod; else None."""
+    return None if request.config.getoption("--nodes") == 1 else request.getfixturevalue("three_nodes")
+
+
 @pytest.fixture
-def world(request, tmp_path_factory):
+def world(request, tmp_path_factory, fleet):
     """Where a test plays, and its clients: all of it ends with the test.
 
     In the pure ring a realm on fakes (``support.realms``), else radiods in memory and real ones.
@@ -145,16 +188,16 @@ def world(request, tmp_path_factory):
     else:
         from support.world import World
 
-        with World(tmp_path_factory) as world:
+        with World(tmp_path_factory, fleet) as world:
             yield world
 
 
 @pytest.fixture(scope="module")
-def shared_world(tmp_path_factory):
+def shared_world(tmp_path_factory, fleet):
     """Radiods in memory and real ones for all tests of a module; they end with its last."""
     from support.world import World
 
-    with World(tmp_path_factory) as world:
+    with World(tmp_path_factory, fleet) as world:
         yield world
 
 
@@ -163,6 +206,8 @@ class Scheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid):
         path, _, _ = nodeid.partition("::")
+        if THREE_NODES in nodeid:
+            return THREE_NODES
         return path if path.startswith(SHARING) else nodeid.partition("[")[0]
 
     def mark_test_complete(self, node, item_index, duration=0):

@@ -1,6 +1,10 @@
-"""Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR."""
+"""Every test here runs over WebSocket and RawSocket, in JSON, MessagePack and CBOR.
+
+Those of ``SLICE`` also run with each peer at another of three real nodes. With ``--nodes 3`` all do.
+"""
 
 import pytest
+from support.cluster.chosen import SLICE
 from support.peers import SERIALIZERS, TRANSPORTS, Router
 from twisted.logger import globalLogPublisher
 
@@ -51,10 +55,29 @@ ticket = "mute-ticket"
 WIRES = [(transport, serializer) for transport in TRANSPORTS for serializer in SERIALIZERS]
 
 
-@pytest.fixture(params=WIRES, ids=["-".join(wire) for wire in WIRES])
+def pytest_generate_tests(metafunc):
+    """Each test over each wire; one of ``SLICE`` once more, with three nodes, each over the next wire."""
+    if "router" not in metafunc.fixturenames or hasattr(metafunc.module, "router"):
+        return
+    wires = [pytest.param(wire, id="-".join(wire)) for wire in WIRES]
+    name = metafunc.definition.originalname
+    is_chosen = name in SLICE.get(metafunc.definition.path.name, ())
+    if is_chosen and metafunc.config.getoption("--nodes") == 1:
+        chosen = [name for names in SLICE.values() for name in names]
+        wire = WIRES[chosen.index(name) % len(WIRES)]
+        # The compiled build has tests of its own for nodes: this costs a cluster.
+        marks = [pytest.mark.e2e, pytest.mark.interpreted]
+        wires.append(pytest.param((*wire, "three_nodes"), id="-".join(("three-nodes", *wire)), marks=marks))
+    metafunc.parametrize("router", wires, indirect=True)
+
+
+@pytest.fixture
 def router(world, request):
     """The world's radiod, with users of many roles, and clients of one transport and serializer."""
-    return Router(world.start(TEXT), *request.param)
+    transport, serializer, *nodes = request.param
+    for fixture in nodes:
+        world.fleet = request.getfixturevalue(fixture)
+    return Router(world.start(TEXT), transport, serializer)
 
 
 @pytest.fixture(autouse=True)

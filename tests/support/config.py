@@ -10,7 +10,7 @@ from typing import Any
 
 from radiod.config import Config
 
-__all__ = ["BASE", "configuration", "parsed"]
+__all__ = ["BASE", "configuration", "parsed", "written"]
 
 BASE = """
 [realms.radio]
@@ -64,7 +64,12 @@ def configuration(text: str = "", *, base: str = BASE, **limits: Any) -> str:
     merged = _merged(tomllib.loads(base), tomllib.loads(text))
     if limits:
         merged = _merged(merged, {"limits": limits})
-    return "".join(f"{key} = {value}\n" for key, value in _lines("", merged))
+    return written(merged)
+
+
+def written(values: dict[str, Any]) -> str:
+    """TOML of that."""
+    return "".join(f"{key} = {value}\n" for key, value in _lines("", values))
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,7 +13,11 @@ from typing import Any
 
 import cbor2
 import msgpack
+from twisted.internet.testing import MemoryReactorClock
 
+from radiod.service.radio import Radio
+from support.cluster.far import Far
+from support.config import parsed
 from support.memory import RawSocketWire, WampWire, WebSocketWire, client_frame
 from support.world import World
 
@@ -77,18 +81,35 @@ SERIALIZERS = {
 class _Serialized(WampWire):
     """Messages in the serializer given."""
 
-    def __init__(self, *args: Any, serializer: Serializer) -> None:
+    def __init__(self, radio: Any, *args: Any, serializer: Serializer) -> None:
         self.serializer = serializer
-        super().__init__(*args)
+        self._inbox: list[Any] = []
+        # Real nodes answer when they can (``support.cluster.far``).
+        self._far = radio if isinstance(radio, Far) else None
+        super().__init__(radio, *args)
 
     def say(self, *messages: Any) -> None:
         """Send messages, all in one segment."""
-        self.send(b"".join(self.frame(self.serializer.dump(message)) for message in messages))
+        if self._far is None:
+            self.send(self._framed(messages))
+        else:
+            self.transport.protocol.dataReceived(self._framed(map(self._far.answers.going, messages)))
+            self._far.wait_for_answers(self, messages)
+            self.settle()
+
+    def _framed(self, messages: Iterable[Any]) -> bytes:
+        return b"".join(self.frame(self.serializer.dump(message)) for message in messages)
 
     def heard(self) -> list[Any]:
         """Messages received since the last call."""
+        heard, self._inbox = self.inbox(), []
+        return heard if self._far is None else list(map(self._far.answers.coming, heard))
+
+    def inbox(self) -> list[Any]:
+        """Messages that came and were not heard yet."""
         self._unread += self.received()
-        return [self.serializer.load(data) for data in self.unframe()]
+        self._inbox += [self.serializer.load(data) for data in self.unframe()]
+        return self._inbox
 
 
 class SerializedWebSocketWire(_Serialized, WebSocketWire):
@@ -317,6 +338,12 @@ class Router:
         self.radio.clock.time = lambda: EPOCH + self.reactor.seconds()
         self.transport = transport
         self.serializer = SERIALIZERS[serializer]
+
+    @property
+    def procedures(self) -> list[str]:
+        """Names of all that the router answers itself."""
+        radio = Radio(parsed(), MemoryReactorClock()) if isinstance(self.radio, Far) else self.radio
+        return list(radio.realms["radio"].procedures.table)
 
     def connect(self, serializer: str | None = None, kind: Any = None) -> Any:
         """A connection without a session; ``kind``: of wire."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from radiod.core.realm.realm import Realm
 from radiod.service.radio import Radio
+from support.cluster.fleet import Fleet
 from support.config import BASE, configuration, parsed
 from support.memory import HELLO, WebSocketWire, Wire
 from support.running import Server, radiod
@@ -25,9 +27,10 @@ class World:
     ``enter`` began, the last first.
     """
 
-    def __init__(self, folders: Any) -> None:
-        """``folders``: pytest's ``tmp_path_factory``."""
+    def __init__(self, folders: Any, fleet: Fleet | None = None) -> None:
+        """``folders``: pytest's ``tmp_path_factory``; ``fleet``: nodes that stand for each radiod."""
         self._folders = folders
+        self.fleet = fleet
         self._opened = ExitStack()
 
     def __enter__(self) -> World:
@@ -50,6 +53,12 @@ class World:
 
     def start(self, text: str = "", *, base: str = BASE, reactor: Any = None, **limits: Any) -> World:
         """A radiod in memory, configured as ``support.config.configuration`` says. Returns: this world."""
+        if self.fleet is not None:
+            # Requests over HTTP are those of the first realm: who has keys needs it for itself.
+            is_alone = "keys" in tomllib.loads(text).get("realms", {}).get("radio", {})
+            given = configuration(text, base=base, **limits)
+            self.radio = self.reactor = self.enter(self.fleet.lend(given, is_alone=is_alone))
+            return self
         self.reactor = reactor or MemoryReactorClock()
         self.radio = Radio(parsed(text, base=base, **limits), self.reactor)
         return self
@@ -91,6 +100,8 @@ class World:
         self, text: str = "", *arguments: str, base: str = BASE, port: int | None = None, **limits: Any
     ) -> Server:
         """A real radiod, which ends with the test. ``arguments``: of its command line."""
+        if self.fleet is not None and not arguments and port is None:
+            return self.enter(self.fleet.serve(configuration(text, base=base, **limits)))
         return self.enter(radiod(self.folder, configuration(text, base=base, **limits), port, *arguments))
 
     def enter(self, opened: AbstractContextManager[Any]) -> Any:

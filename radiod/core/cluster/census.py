@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from radiod.core.arguments import identifier
 from radiod.core.channels.authority import Authority
 from radiod.core.cluster.callees import Callees
 from radiod.core.cluster.census_letters import (
@@ -162,6 +163,9 @@ class ClusterSessions(SessionProcedures):
                     finding = read_finding(data)
                     if not finding.error:
                         return Payload.of() if finding.value is None else Payload.of(finding.value)
+                    if finding.error != NO_SUCH_SESSION:
+                        # It is there, and its node has another reason.
+                        raise Refused(finding.error, finding.text)
                 unsure = f"; {', '.join(answers.unanswered)} did not answer" if answers.unanswered else ""
                 raise Refused(NO_SUCH_SESSION, missing + unsure)
 
@@ -192,12 +196,12 @@ class ClusterRegistrationProcedures(RegistrationProcedures):
 
     def remove_anywhere(self, caller: Session, *, registration: Any, session: Any, reason: Any) -> Payloads:
         """As ``remove_callee``."""
-        proxy = self._proxies.find(session) if isinstance(session, int) else None
+        found = self._registration(caller, registration)
+        proxy = self._proxies.find(identifier("session", session))
         if proxy is None:
             return self.remove_callee(caller, registration=registration, session=session, reason=reason)
-        id = self._registration(caller, registration).id
         name = "wamp.registration.remove_callee"
-        return self._census.ask(proxy.node, name, registration=id, session=session, reason=reason)
+        return self._census.ask(proxy.node, name, registration=found.id, session=proxy.id, reason=reason)
 
 
 class ClusterRpcProcedures(RpcProcedures):

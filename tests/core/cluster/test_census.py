@@ -8,7 +8,14 @@ from radiod.core.cluster.census import ANSWER_S, Census
 from radiod.core.cluster.census_letters import Finding, Question, read_finding, write_question
 from radiod.core.promises import Promise
 from radiod.core.rights import Action
-from radiod.errors import CLOSE_KILLED, INVALID_ARGUMENT, NO_SUCH_REGISTRATION, NO_SUCH_SESSION, Refused
+from radiod.errors import (
+    CLOSE_KILLED,
+    INVALID_ARGUMENT,
+    INVALID_URI,
+    NO_SUCH_REGISTRATION,
+    NO_SUCH_SESSION,
+    Refused,
+)
 from radiod.testing import Allow
 from radiod.wire.codecs import Payload
 
@@ -82,6 +89,10 @@ class TestKilling:
         assert people["b"].take() == [[6, {"message": "go"}, CLOSE_KILLED]]
         assert not people["b"].session.is_open
 
+    def test_is_refused_as_at_the_node_of_the_session(self, people):
+        assert ask(people["a"], "wamp.session.kill", people["b"].id, "no reason") == INVALID_URI
+        assert people["b"].session.is_open
+
     def test_of_oneself_is_refused(self, people):
         assert ask(people["a"], "wamp.session.kill", people["a"].id) == NO_SUCH_SESSION
 
@@ -126,6 +137,12 @@ class TestRegistrations:
         assert people["a"].session.is_open
         again = ask(people["b"], "wamp.registration.remove_callee", id, people["a"].id)
         assert again in (NO_SUCH_REGISTRATION, NO_SUCH_SESSION)
+
+    def test_are_taken_by_clients_that_write_large_ids_as_floats(self, three, people):
+        id = people["a"].register("a.p")
+        floats = float(id), float(people["a"].id)
+        assert ask(people["b"], "wamp.registration.remove_callee", *floats) == ([], {})
+        assert three["c"].registrations == three["a"].registrations == {}
 
     def test_that_somebody_may_not_know_of_are_taken_from_nobody(self, three, people):
         id = people["a"].register("a.p")
