@@ -151,6 +151,12 @@ def test_what_has_no_room_here_is_left_out():
     assert world["a"].realm.records.lost == 2
 
 
+@pytest.mark.interpreted
+def test_nothing_is_dropped_before_there_is_a_broker(world):
+    world["a"].realm.records.broker = None
+    assert retained(world, "a", "t") == []
+
+
 class Silent:
     """Streams that never answer."""
 

@@ -106,6 +106,11 @@ def test_what_makes_room_is_not_forgotten_by_the_log(histories):
     assert history.is_dropped is False
 
 
+def test_one_with_a_name_of_its_own_may_make_room_too(histories):
+    histories.make_way("a")
+    assert (histories.logs.closed, histories.logs.forgotten) == (["a"], [])
+
+
 def test_what_makes_room_before_there_is_a_log_is_no_trouble(histories):
     histories.logs = None
     for topic in ("p.a", "p.b", "p.c"):

@@ -33,6 +33,10 @@ from radiod.wire.codecs import CBOR
 ACKNOWLEDGE = {"acknowledge": True}
 
 
+def test_the_log_of_a_realm_of_one_server_is_its_own():
+    assert not make_realm().has_shared_log
+
+
 class TestSessions:
     def test_get_an_id_of_their_own_even_when_chance_repeats_itself(self):
         class Repeating:
