@@ -25,7 +25,7 @@ def names(path):
 @pytest.mark.parametrize("file", SLICE)
 def test_what_is_chosen_are_tests_of_which_none_is_excepted(file):
     assert set(SLICE[file]) <= names(TESTS / "features" / file)
-    assert [name for name in SLICE[file] if find(f"{file}::{name}[")] == []
+    assert [name for name in SLICE[file] if find(f"{file}::{name}[") is not None] == []
 
 
 @pytest.mark.parametrize("excepted", EXCEPTED, ids=lambda one: one.reason)
@@ -33,7 +33,7 @@ def test_what_is_excepted_are_tests(excepted):
     for name in excepted.tests:
         file, _, function = name.partition("::")
         (path,) = TESTS.glob(f"*/{file}")
-        assert function.partition("[")[0] in names(path), name
+        assert function == "*" or function.partition("[")[0] in names(path), name
 
 
 def test_connections_go_round_and_long_poll_stays():

@@ -24,7 +24,7 @@ from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.proxies import RemoteSession, remote_principal
 from radiod.core.promises import Promise
 from radiod.core.realm.meta_events import MetaEvents
-from radiod.core.rpc.registrations import Callee
+from radiod.core.rpc.registrations import Callee, Registration
 from radiod.errors import CANCELED, NETWORK_FAILURE, Refused
 from radiod.wire.options import RegisterOptions
 
@@ -121,7 +121,7 @@ class CalleeMirror:
         if proxy is None:
             return
         if isinstance(letter, Left):
-            self._lose(proxy, CANCELED, "the callee left before it answered")
+            self._tell_unregistered(proxy, self._dealer.left(proxy))
         elif letter.registration in self._registrations.of(proxy):
             registration = self._registrations.remove(proxy, letter.registration)
             self._events.unregistered(proxy, registration)
@@ -177,7 +177,10 @@ class CalleeMirror:
             answer.settle(b"")
 
     def _lose(self, proxy: RemoteSession, uri: str, text: str) -> None:
-        for registration in self._dealer.lose(proxy, uri, text):
+        self._tell_unregistered(proxy, self._dealer.lose(proxy, uri, text))
+
+    def _tell_unregistered(self, proxy: RemoteSession, registrations: list[Registration]) -> None:
+        for registration in registrations:
             self._events.unregistered(proxy, registration)
 
     # --- nodes

@@ -30,6 +30,7 @@ from radiod.errors import (
     MAX_CONCURRENCY,
     NETWORK_FAILURE,
     NO_AVAILABLE_CALLEE,
+    NO_SUCH_PROCEDURE,
     QUOTA,
     UNAVAILABLE,
     Refused,
@@ -172,13 +173,23 @@ class ClusterDealer(Dealer):
 
     def lose(self, proxy: RemoteSession, uri: str, text: str) -> list[Registration]:
         """A callee of another node is gone: its calls end so. Returns: the registrations it had."""
+        return self._part(proxy, lambda call: self._refuse(call, uri, text))
+
+    def left(self, proxy: RemoteSession) -> list[Registration]:
+        """A callee of another node has left, which its node has told behind the last answers to its calls.
+
+        Those that still wait have not reached it: the next callee gets them. Returns: as ``lose``.
+        """
+        return self._part(proxy, lambda call: self._next(call, NO_SUCH_PROCEDURE, "the callee has left"))
+
+    def _part(self, proxy: RemoteSession, end: Callable[[PendingCall], None]) -> list[Registration]:
         registrations = self.registrations.leave(proxy)
         self.proxies.drop(proxy)
         calls = self._calls.pop(proxy, None)
         if calls is not None:
             # Whoever hears of an end may end others.
             while calls.answering:
-                self._refuse(next(iter(calls.answering.values())), uri, text)
+                end(next(iter(calls.answering.values())))
         return registrations
 
     def sever(self, node: int) -> None:

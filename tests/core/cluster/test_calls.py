@@ -593,3 +593,32 @@ def test_calls_right_behind_registered_succeed_from_everywhere():
         for caller in callers:
             caller.call("a.procedure")
         assert [message[0] for message in come(world, callee)] == [68] * 3
+
+
+class TestACalleeThatLeaves:
+    """While a call is on its way to its node."""
+
+    def test_leaves_the_call_to_the_next_callee(self, three, caller):
+        first, second = three["a"].join("first"), three["c"].join("second")
+        for callee in (first, second):
+            callee.register("a.procedure", invoke="first")
+        three.wait(1)
+        first.send(6, {}, "wamp.close.normal")
+        request = caller.call("a.procedure", 1)
+        id, _, args = invoked(three, second)
+        assert args == [1]
+        second.send(70, id, {}, [2])
+        assert come(three, caller) == [[50, request, {}, [2]]]
+        assert [node.pending() for node in three.nodes.values()] == [(0, 0)] * 3
+
+    def test_and_was_the_only_one_leaves_no_such_procedure(self, three, callee, caller):
+        callee.send(6, {}, "wamp.close.normal")
+        caller.call("a.procedure", 1)
+        assert error_of(come(three, caller)) == NO_SUCH_PROCEDURE
+        assert [node.pending() for node in three.nodes.values()] == [(0, 0)] * 3
+
+    def test_behind_the_call_cancels_it(self, three, callee, caller):
+        caller.call("a.procedure", 1)
+        invoked(three, callee)
+        callee.send(6, {}, "wamp.close.normal")
+        assert error_of(come(three, caller)) == CANCELED
