@@ -5,11 +5,15 @@ import socket
 from pathlib import Path
 
 import pytest
+from support.cluster.world import ClusterWorld
 from support.tls import certificate
 
 from radiod.checking import checked
 from radiod.config import Config, ConfigError
+from radiod.core.history.bounds import HistoryBounds
 from radiod.service.cluster import digest_of, node_name
+from radiod.service.realms import restore_realms
+from radiod.store.sqlite import SqliteStore
 
 NATS = '[cluster]\nnats = ["nats://127.0.0.1:4222"]\n'
 REALM = '[realms.radio]\nanonymous = "listener"\n'
@@ -79,3 +83,22 @@ class TestDigest:
         digests = {digest_of(parse(REALM + key.format(secret))) for secret in ("one", "other", "one")}
         assert len(digests) == 2
         assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in digests)
+
+
+def test_a_store_does_not_take_the_place_of_the_log_that_nodes_share(tmp_path):
+    store = SqliteStore(str(tmp_path / "store.sqlite"), lambda function, *args: function(*args))
+    store.open()
+    world = ClusterWorld("a", "b")
+    for name in "ab":
+        realm = world[name].realm
+        realm.space.histories.keep("past", HistoryBounds(size=10, seconds=60, bytes=10_000, is_durable=True))
+        restore_realms({"radio": realm}, store)
+        assert realm.lifecycle.store is not None
+    listener = world.join("b")
+    listener.request(32, {}, "past")
+    world.advance(1)
+    listener.received()
+    world.join("a").request(16, {"acknowledge": True}, "past", [1])
+    world.advance(1)
+    assert [message[4] for message in listener.received()] == [[1]]
+    store.close()

@@ -105,11 +105,14 @@ def restore_realms(realms: Mapping[str, Realm], store: SqliteStore) -> None:
             # One whose time is over ends with the first turn, and is deleted then.
             realms[stored.realm].lifecycle.restore(saved_channel(stored))
     for name, realm in realms.items():
+        realm.lifecycle.store = journal = RealmJournal(store, name)
+        if realm.has_shared_log:
+            # What the store has of events is of a time without other nodes, who do not know it.
+            continue
         for (of, topic), at in positions.items():
             if of == name:
                 _restore_topic(realm, store, topic, Position(at.epoch, at.seq))
-        journal = RealmJournal(store, name)
-        realm.space.histories.log = realm.lifecycle.store = journal
+        realm.space.histories.log = journal
 
 
 def _restore_topic(realm: Realm, store: SqliteStore, topic: str, at: Position) -> None:

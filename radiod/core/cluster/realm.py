@@ -182,6 +182,11 @@ class ClusterRealm(Realm):
         )
         self._make_logs()
 
+    @property
+    def has_shared_log(self) -> bool:
+        """As ``Realm.has_shared_log``."""
+        return True
+
     def _make_histories(self, *, is_private: bool) -> Histories:
         # What is private is each node's own.
         return self._new_histories(Histories if is_private else SharedHistories, is_private=is_private)

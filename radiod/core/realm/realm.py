@@ -144,6 +144,11 @@ class Realm:
         self.space = self.make_space()
         self.announcer = Announcer(self.space.broker, self._ids)
 
+    @property
+    def has_shared_log(self) -> bool:
+        """Whether other nodes have the log of its histories, too: it is not this node's store."""
+        return False
+
     def make_space(self, *, is_private: bool = False) -> TopicSpace:
         """Room for topics on this realm's ports and limits."""
         limits = self.limits
