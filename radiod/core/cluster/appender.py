@@ -101,6 +101,7 @@ class Appender:
         self._failed: list[_Item] = []
         # Whether one goes at a time, since the last one failed.
         self._is_careful = False
+        self._is_held = False
         self._next_try: Deadline | None = None
 
     def __len__(self) -> int:
@@ -133,10 +134,23 @@ class Appender:
         self._waiting.append(item)
         self._go_on()
 
+    def hold(self) -> None:
+        """Send nothing more until ``go_on``; what waits for too long is given up all the same."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        """Send what waits."""
+        self._is_held = False
+        self._go_on()
+
     def _go_on(self) -> None:
         """Send what may be sent now."""
         if self._failed:
             # Each that is on its way has its outcome first.
+            return
+        if self._is_held:
+            if self._waiting:
+                self._try_later()
             return
         most = 1 if self._is_careful else MOST_ON_WAY
         while self._waiting and len(self._on_way) < most and self._next_try is None:
@@ -175,8 +189,11 @@ class Appender:
         failed.sort(key=lambda item: item.order)
         self._waiting.extendleft(reversed(failed))
         self._is_careful = True
-        # There is none already: nothing is on its way while one waits.
-        self._next_try = self._timers.at(self._clock.seconds() + PAUSE_S, self._try_again)
+        self._try_later()
+
+    def _try_later(self) -> None:
+        if self._next_try is None:
+            self._next_try = self._timers.at(self._clock.seconds() + PAUSE_S, self._try_again)
 
     def _try_again(self) -> None:
         self._next_try = None

@@ -110,9 +110,19 @@ class Followed:
 
 
 class Follower:
-    """Follows any number of subjects; ``repairs``: gaps that were read; ``repeats``: records told twice."""
+    """Follows any number of subjects; ``repairs``: gaps that were read; ``repeats``: records told twice.
 
-    def __init__(self, streams: Streams, clock: Clock, timers: Timers) -> None:
+    ``is_sure``: whether the records of a stream are those that they were: nothing is taken before.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        clock: Clock,
+        timers: Timers,
+        is_sure: Callable[[str], bool] = lambda stream: True,
+    ) -> None:
+        self._is_sure = is_sure
         self._streams = streams
         self._clock = clock
         self._timers = timers
@@ -161,6 +171,9 @@ class Follower:
         followed = self._followed.get(record.subject)
         if followed is None:
             return False
+        if not self._is_sure(followed.stream):
+            # It is read as soon as we are.
+            return True
         if record.seq <= followed.last:
             self.repeats += 1
         elif followed.is_reading or not followed.has_begun:
@@ -273,7 +286,7 @@ class Follower:
         )
 
     def _came(self, followed: Followed, records: list[Stored] | Failure, is_leaders: bool) -> None:
-        if isinstance(records, Failure):
+        if isinstance(records, Failure) or not self._is_sure(followed.stream):
             self._later(followed, lambda: self._read_on(followed))
             return
         if not records:

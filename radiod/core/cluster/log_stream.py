@@ -33,7 +33,11 @@ def most_for(size: int) -> int:
 
 
 class LogStream:
-    """One stream. ``epoch``: empty until it is known; ``root``: below it are the subjects of its topics.
+    """One stream. ``epoch``: empty until it is known; ``root``: below it are the subjects of its topics;
+    ``is_sure``: whether it is the stream's for all we know.
+
+    From the moment at which the connection is back until the leader has said that the epoch is what it was,
+    nothing may be appended or taken: it could be of another one.
 
     Args:
         base: what its subjects begin with; on_epoch: called when a new epoch has taken the place of another.
@@ -68,6 +72,9 @@ class LogStream:
         self._on_epoch = on_epoch
         self._is_renewed = is_renewed
         self._waiting: list[Callable[[], None]] = []
+        self.is_sure = True
+        # The record to compare with, while we are not sure.
+        self._known: Stored | None = None
         # Who wants to know whether it still is the epoch.
         self._agreeing: list[Callable[[], None]] = []
         self._is_opening = False
@@ -83,18 +90,21 @@ class LogStream:
         if not self._is_opening:
             self._is_opening = True
             self._streams.follow(self._epoch_subject)
-            self._ensure(None)
+            self._ensure()
 
     def check(self, known: Stored | None) -> None:
         """The connection was lost, and is back. ``known``: the record taken that has the highest number."""
         if self._is_opening:
-            self._ensure(known)
+            if self.is_sure:
+                self.is_sure, self._known = False, known
+                self.appender.hold()
+            self._ensure()
 
     def agree(self, then: Callable[[], None]) -> None:
         """Call ``then`` once the leader has said which epoch this is."""
         self._agreeing.append(then)
         if len(self._agreeing) == 1:
-            self._find(self._next_round(), None)
+            self._find(self._next_round())
 
     def _agreed(self) -> None:
         agreeing, self._agreeing = self._agreeing, []
@@ -108,7 +118,7 @@ class LogStream:
         found = decode(record.data)
         if isinstance(found, Epoch) and found.epoch != self.epoch:
             # It may be an old one that comes again: the leader knows.
-            self._find(self._next_round(), None)
+            self._find(self._next_round())
         return True
 
     # --- asking
@@ -117,34 +127,34 @@ class LogStream:
         self._round += 1
         return self._round
 
-    def _ensure(self, known: Stored | None) -> None:
+    def _ensure(self) -> None:
         round = self._next_round()
 
         def done(failure: Failure | None) -> None:
             if failure is None:
-                self._find(round, known)
+                self._find(round)
             else:
-                self._again(round, lambda: self._ensure(known))
+                self._again(round, self._ensure)
 
         self._streams.ensure(self._settings, done)
 
     def _again(self, round: int, what: Callable[[], None]) -> None:
         self._timers.at(self._clock.seconds() + AGAIN_S, lambda: what() if round == self._round else None)
 
-    def _find(self, round: int, known: Stored | None) -> None:
+    def _find(self, round: int) -> None:
         """Have the leader tell the epoch."""
 
         def told(found: Stored | Failure | None) -> None:
             if round != self._round:
                 return
             if isinstance(found, Failure):
-                self._again(round, lambda: self._find(round, known))
+                self._again(round, lambda: self._find(round))
             elif found is None:
                 self._begin(round, 0)
             elif not self.epoch and self._is_renewed():
                 self._begin(round, found.seq)
             else:
-                self._found(found, known)
+                self._found(found)
 
         self._streams.last(self.name, self._epoch_subject, told)
 
@@ -158,11 +168,11 @@ class LogStream:
             if isinstance(outcome, Appended):
                 self._set(epoch, outcome.seq)
             else:
-                self._again(round, lambda: self._find(round, None))
+                self._again(round, lambda: self._find(round))
 
         self._streams.append(self.name, self._epoch_subject, encode(Epoch(epoch)), done, expected=instead_of)
 
-    def _found(self, found: Stored, known: Stored | None) -> None:
+    def _found(self, found: Stored) -> None:
         record = decode(found.data)
         if not isinstance(record, Epoch):
             self._begin(self._round, found.seq)
@@ -171,8 +181,10 @@ class LogStream:
         else:
             self._epoch_seq = found.seq
             self._agreed()
-            if known is not None:
-                self._compare_end(self._round, known)
+            if self._known is not None:
+                self._compare_end(self._round, self._known)
+            else:
+                self._be_sure()
 
     def _set(self, epoch: str, seq: int) -> None:
         is_another = self.epoch != ""
@@ -183,6 +195,13 @@ class LogStream:
         for then in waiting:
             then()
         self._agreed()
+        self._be_sure()
+
+    def _be_sure(self) -> None:
+        """Go on with what waits."""
+        if not self.is_sure:
+            self.is_sure, self._known = True, None
+            self.appender.go_on()
 
     # --- the end
 
@@ -211,6 +230,8 @@ class LogStream:
                 self._again(round, lambda: self._read_end(round, known))
             elif records and records[0].seq == known.seq:
                 self._compare(round, records[0], known)
+            else:
+                self._be_sure()
 
         # What is gone, since more came behind it than are kept, can be compared with nothing.
         self._streams.read(self.name, known.subject, known.seq - 1, 1, came, by_leader=True)
@@ -218,3 +239,5 @@ class LogStream:
     def _compare(self, round: int, found: Stored, known: Stored) -> None:
         if found.data != known.data:
             self._begin(round, self._epoch_seq)
+        else:
+            self._be_sure()

@@ -51,7 +51,7 @@ class RealmStreams:
         self.actor = actor
         self.hold_s = hold_s
         self.max_bytes = max_bytes
-        self.follower = Follower(streams, clock, timers)
+        self.follower = Follower(streams, clock, timers, self._is_sure)
         self.tick_soon = tick_soon
         self._began_anew = began_anew
         self._prefix = prefix
@@ -60,6 +60,9 @@ class RealmStreams:
         self._is_alone = is_alone
         self._count = 0
         self._by_kind: dict[str, LogStream] = {}
+
+    def _is_sure(self, name: str) -> bool:
+        return all(stream.is_sure for stream in self._by_kind.values() if stream.name == name)
 
     def all(self) -> list[LogStream]:
         """Those that somebody has wanted."""

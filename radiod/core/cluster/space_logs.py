@@ -140,7 +140,7 @@ class SpaceLogs:
 
     def _stop_catching(self, tail: Tail) -> None:
         catching, tail.catching = tail.catching, []
-        for later in catching:
+        for later, _ in catching:
             later.settle(Refused(STORE_UNAVAILABLE, HAS_NOT))
 
     def send(self, tail: Tail, record: KeptEvent, done: Done) -> None:

@@ -121,9 +121,9 @@ class Tail:
         self.pending: dict[str, Pending] = {}
         # Events, and others, that wait for the past.
         self.held_back: list[Pending] = []
-        self.waiting: list[Promise[None]] = []
+        self.waiting: list[tuple[Promise[None], Position | None]] = []
         # Those who want to go on behind a position that is not known here yet.
-        self.catching: list[Promise[None]] = []
+        self.catching: list[tuple[Promise[None], Position | None]] = []
         # The number that an event of ours was stored at, which has not come yet.
         self.owed = 0
         self.is_owed = False
@@ -142,20 +142,24 @@ class Tail:
         self.used = self.owner.clock.seconds()
         later: Promise[None] = Promise()
         if not self.is_ready:
-            self.waiting.append(later)
+            self.waiting.append((later, after))
             return later
-        history = self.history
-        if after is None or (after.epoch == history.epoch and after.seq <= history.seq):
+        if self._knows(after):
             return None
         # Another node was told of it before us; or it is none.
-        self.catching.append(later)
+        self.catching.append((later, after))
         self.owner.catch_up(self)
         return later
+
+    def _knows(self, place: Position | None) -> bool:
+        """Whether it is as far as that."""
+        history = self.history
+        return place is None or (place.epoch == history.epoch and place.seq <= history.seq)
 
     def caught_up(self) -> None:
         """All is here that is in the log now, as its leader has it."""
         catching, self.catching = self.catching, []
-        for later in catching:
+        for later, _ in catching:
             later.settle(None)
 
     def reset(self) -> None:
@@ -175,7 +179,7 @@ class Tail:
         waiting, self.waiting = self.waiting + self.catching, []
         self.catching = []
         held_back, self.held_back = self.held_back, []
-        for later in waiting:
+        for later, _ in waiting:
             later.settle(refusal)
         for pending in held_back:
             pending.done(refusal)
@@ -275,7 +279,12 @@ class Tail:
                 self.owner.send(self, pending.record, pending.done)
             except Refused as refusal:
                 pending.done(refusal)
-        for later in waiting:
+        # The past goes as far as it went when it was asked for: some have heard more, elsewhere.
+        self.catching += [(later, after) for later, after in waiting if not self._knows(after)]
+        known = [later for later, after in waiting if self._knows(after)]
+        if self.catching:
+            self.owner.catch_up(self)
+        for later in known:
             later.settle(None)
 
     def _happen(self, seq: int, found: Logged) -> None:

@@ -44,7 +44,7 @@ class NatsStreams:
     Args:
         again: what stands before the subjects of records that are sent again; one for a cluster.
         replicas: of each stream.
-        notice: takes a line for the log: what a stream cannot do for a reason that stays.
+        notice: takes a line for the log: why a stream is not as it should be, once until it is.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class NatsStreams:
         self._streams = jetstream.Streams(connection)
         # subject -> the ids of its subscriptions, one for each following
         self._sids: dict[str, list[bytes]] = {}
+        # stream -> what was said of it: it is tried on, several times a second
+        self._said: dict[str, str] = {}
 
     # --- Streams
 
@@ -86,12 +88,17 @@ class NatsStreams:
                 return self._streams.create(config)
             return self._streams.update(config)
 
+        def ensured(_: object) -> None:
+            self._said.pop(settings.name, None)
+
         def failed(error: EngineError) -> Failure:
-            if isinstance(error, StreamError):
-                self._notice(f"stream {settings.name}: {error}")
+            line = f"stream {settings.name}: {error}"
+            if isinstance(error, StreamError) and self._said.get(settings.name) != line:
+                self._said[settings.name] = line
+                self._notice(line)
             return _kind(error)
 
-        self._then(self._streams.info(settings.name).addCallback(found), lambda _: None, failed, done)
+        self._then(self._streams.info(settings.name).addCallback(found), ensured, failed, done)
 
     def append(
         self,

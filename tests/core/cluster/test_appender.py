@@ -208,3 +208,25 @@ def test_nothing_is_missing_twice_or_out_of_order(seed, mishaps, deeds):
     world.engine.mishaps = 0.0
     world.clock.advance(2 * HOLD_S)
     world.check()
+
+
+def test_what_is_held_is_sent_when_it_may_go_on():
+    world = World()
+    appender = world.appenders["n1"]
+    appender.hold()
+    world.append(count=3)
+    world.clock.advance(5)
+    assert (world.stored(), len(appender)) == ([], 3)
+    appender.go_on()
+    world.clock.advance(1)
+    assert world.stored() == ["n1-1", "n1-2", "n1-3"]
+    world.check()
+
+
+def test_what_is_held_for_too_long_is_given_up():
+    world = World()
+    world.appenders["n1"].hold()
+    world.append()
+    world.clock.advance(HOLD_S + 1)
+    assert world.outcomes["n1-1"].text == HAS_NOT
+    assert world.stored() == []

@@ -128,6 +128,41 @@ def test_an_old_epoch_that_comes_again_changes_nothing(engine):
     assert (node.stream.epoch, node.began) == (epoch, [])
 
 
+class TestDoubt:
+    """The connection is back: until the leader has spoken it may be another stream."""
+
+    @pytest.fixture
+    def node(self, engine):
+        node = Node(engine, "n1")
+        engine.clock.advance(1)
+        node.open()
+        engine.clock.advance(3)
+        return node
+
+    def test_nothing_is_appended_before_the_leader_has_said_that_it_is_the_same(self, engine, node):
+        known = append(engine, node)
+        node.stream.check(known)
+        node.stream.check(None)
+        stored = []
+        node.stream.appender.append("r.s.topic.p.a", b"more", "id", stored.append)
+        assert not node.stream.is_sure
+        engine.clock.advance(3)
+        assert node.stream.is_sure
+        assert len(stored) == 1
+        assert engine.streams["s"].records[-1].data == b"more"
+
+    def test_who_asks_for_the_epoch_does_not_end_it(self, engine, node):
+        known = append(engine, node, 3)
+        engine.streams["s"].records.pop()
+        agreed = []
+        node.stream.check(known)
+        node.stream.agree(lambda: agreed.append(node.stream.epoch))
+        engine.clock.advance(5)
+        assert node.began == [node.stream.epoch]
+        assert agreed
+        assert node.stream.is_sure
+
+
 class TestTheEnd:
     @pytest.fixture
     def node(self, engine):

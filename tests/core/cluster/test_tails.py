@@ -10,6 +10,7 @@ from radiod.core.cluster.appender import MAY_HAVE
 from radiod.core.cluster.logged import Epoch, decode, encode
 from radiod.core.cluster.tails import MOST_HELD_BACK
 from radiod.core.history.bounds import HistoryBounds
+from radiod.core.history.positions import Position
 from radiod.wire.scan import Undecodable
 
 pytestmark = pytest.mark.interpreted
@@ -257,3 +258,49 @@ def test_so_may_one_that_is_not_in_the_epoch_that_begins(world):
     world.clock.advance(3)
     assert len(publisher.take()) == 2
     assert list(publisher.refused.items()) == [(f"{publisher.name}:2", MAY_HAVE)]
+
+
+def test_who_comes_while_the_past_is_read_goes_on_behind_what_others_have_heard_since(world):
+    listener, publisher = Listener(world, "n1"), Publisher(world, "n1")
+    publisher.publish(3)
+    world.clock.advance(1)
+    listener.take()
+    epoch, _, seq = listener.position.partition(":")
+    # It reads as far as the log goes now, and this one has heard more at another node.
+    Listener(world, "n2")
+    (space,) = world.nodes["n2"].logs._spaces.values()
+    tail = space.tails["a"]
+    known = []
+    later = tail.ready(Position(epoch, int(seq) + 1))
+    later.then(lambda _: known.append(tail.history.seq))
+    while not tail.is_ready:
+        world.clock.advance(0.0001)
+    # As far as this is not enough: the leader is asked again.
+    assert known == []
+    publisher.publish()
+    world.clock.advance(2)
+    assert len(known) == 1
+    assert len(listener.take()) == 4
+
+
+def test_events_of_a_log_that_was_lost_are_not_mixed_with_those_of_the_next(world):
+    listeners = [Listener(world, "n1"), Listener(world, "n2")]
+    publisher = Publisher(world, "n1")
+    publisher.publish(3)
+    world.clock.advance(1)
+    for node in ("n1", "n2"):
+        world.engine.disconnect(node)
+    publisher.publish(8)
+    world.clock.advance(1)
+    world.engine.streams.clear()
+    for node in ("n1", "n2"):
+        world.engine.connect(node)
+        # Whoever comes first begins anew, and has its events stored.
+        world.clock.advance(2)
+    world.clock.advance(10)
+    for listener in listeners:
+        assert len(listener.take()) == 11
+        assert len(set(listener.events)) == 11
+        epochs = [detail["_epoch"] for detail in listener.details]
+        assert epochs == [epochs[0]] * 3 + [epochs[3]] * 8
+        assert epochs[0] != epochs[3]

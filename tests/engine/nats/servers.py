@@ -24,8 +24,8 @@ SECONDS = 30
 
 CONFIG = """
 server_name: %(name)s
-listen: 127.0.0.1:%(port)d
-http: 127.0.0.1:%(http)d
+listen: %(host)s:%(port)d
+http: %(monitor)s:%(http)d
 write_deadline: "2s"
 ping_interval: "2s"
 ping_max: 2
@@ -69,10 +69,30 @@ def wait_until(what: Callable[[], bool], wanted: str, seconds: float = SECONDS) 
 
 
 class Server:
-    """One nats-server. ``more``: of its configuration. ``is_leaving``: it is a lame duck."""
+    """One nats-server. ``is_leaving``: it is a lame duck.
 
-    def __init__(self, name: str, folder: Path, port: int, http: int, more: str = "") -> None:
+    Args:
+        more: of its configuration.
+        host, monitor: addresses where clients connect, and where it is looked at.
+        prefix: what its command stands behind.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        port: int,
+        http: int,
+        more: str = "",
+        *,
+        host: str = "127.0.0.1",
+        monitor: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.name = name
+        self._host = host
+        self._monitor = monitor
+        self._prefix = prefix
         self.port = port
         self.folder = folder
         self._http = http
@@ -84,7 +104,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self._host}:{self.port}"
 
     @property
     def is_running(self) -> bool:
@@ -102,10 +122,11 @@ class Server:
         self.is_leaving = False
         config = self.folder / "nats.conf"
         values = {"name": self.name, "port": self.port, "http": self._http, "folder": self.folder / "js"}
+        values |= {"host": self._host, "monitor": self._monitor}
         config.write_text(CONFIG % {**values, "more": self._more})
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [program(), "-c", str(config)],
+                [*self._prefix, program(), "-c", str(config)],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "GOMAXPROCS": "1"},
@@ -127,7 +148,8 @@ class Server:
     def look(self, page: str) -> str:
         """A page of its monitoring; empty: it is not there, or says no."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._http}/{page}", timeout=SECONDS) as answer:
+            url = f"http://{self._monitor}:{self._http}/{page}"
+            with urllib.request.urlopen(url, timeout=SECONDS) as answer:
                 return str(answer.read().decode())
         except (OSError, urllib.error.HTTPError):
             return ""
@@ -198,6 +220,13 @@ class Servers:
             )
             for at, name in enumerate(names)
         ]
+
+    @classmethod
+    def of(cls, servers: Sequence[Server]) -> Servers:
+        """Those, which are configured as one cluster already."""
+        found = cls.__new__(cls)
+        found.all = list(servers)
+        return found
 
     @property
     def urls(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import secrets
 
+import msgspec
 import pytest
 from engine.nats.watching import SECONDS, Client
 from pytest_twisted import inlineCallbacks
@@ -9,6 +10,7 @@ from twisted.internet import defer, reactor
 from twisted.internet.defer import Deferred
 
 from radiod.core.cluster.ports import Appended, Failure, Stored, StreamSettings
+from radiod.engine.nats import streams as jetstream
 from radiod.engine.nats.bus import NatsBus
 from radiod.engine.nats.records import NatsStreams
 
@@ -164,6 +166,29 @@ def test_what_cannot_be_says_why(setting):
     assert (yield setting.ask(setting.streams.ensure, more_than_one_server_has)) is Failure.REFUSED
     assert "replicas" in setting.notices[0]
     assert len(setting.notices[0].splitlines()) == 1
+
+
+@inlineCallbacks
+def test_it_says_why_once_until_it_can_be(setting):
+    yield setting.client.connection.connect()
+    for replicas, notices in ((3, 1), (3, 1), (1, 1), (3, 2)):
+        setting.streams._replicas = replicas
+        outcome = yield setting.ask(setting.streams.ensure, setting.settings())
+        assert outcome is (None if replicas == 1 else Failure.REFUSED)
+        assert len(setting.notices) == notices
+
+
+@inlineCallbacks
+def test_a_stream_in_memory_is_not_taken(setting):
+    yield setting.client.connection.connect()
+    offered = jetstream.stream_config(setting.name, [setting.at(">").encode()])
+    offered = msgspec.structs.replace(offered, storage="memory")
+    yield jetstream.Streams(setting.client.connection).create(offered)
+    for _ in range(2):
+        assert (yield setting.ask(setting.streams.ensure, setting.settings())) is Failure.REFUSED
+    (line,) = setting.notices
+    assert setting.name in line
+    assert "storage" in line
 
 
 @inlineCallbacks
