@@ -262,3 +262,12 @@ def test_what_is_each_nodes_own_stays_there(world):
     world["a"].realm.announcer.announce("radiod.server.on_stats", {})
     world.turn()
     assert peer.events() == []
+
+
+def test_what_is_mirrored_no_more_has_not_ended(world):
+    world.listener("b", "song")
+    watcher = watch(world, "a", "wamp.subscription.on_delete")
+    watcher.leave()
+    world.advance(100)
+    later = watch(world, "a", "wamp.subscription.on_delete")
+    assert later.events() == []

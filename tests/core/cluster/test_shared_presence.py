@@ -57,6 +57,16 @@ def test_everybody_is_there_wherever_one_asks(world):
         assert present(world, name) == (wanted, 4, 6)
 
 
+def test_who_leaves_others_behind_is_there_no_more(world):
+    watcher = world.watch("a")
+    people = [world.enter("b", f"of-b{number}") for number in range(2)]
+    world.turn()
+    people[0].leave()
+    world.turn()
+    assert present(world, "a") == ({"of-b1": 1}, 1, 1)
+    assert [event[0] for event in told(watcher)] == ["join", "join", "leave"]
+
+
 def test_pages_are_of_all(world):
     for number, name in enumerate("abcabc"):
         world.enter(name, f"p{number}")

@@ -143,7 +143,46 @@ def test_that_survive_their_whole_cluster_are_published_by_the_next_node(world):
     assert claims(world, "d") == 0
 
 
+def wipe_claims(world):
+    """As if somebody had released them a moment ago."""
+    claims = world.engine.streams["r-claims"]
+    claims.records.clear()
+    claims.last.clear()
+
+
+def test_of_a_session_that_somebody_has_published_begin_anew(world, ears):
+    session = leave_behind(world, "b", "one")
+    wipe_claims(world)
+    assert session.do(ADD, "last.words", ["two"], {}) is None
+    session.leave()
+    world.turn()
+    assert [ears(name) for name in "abc"] == [["two"]] * 3
+
+
+def test_that_somebody_has_published_are_not_published_again(world, ears):
+    session = leave_behind(world, "b", "one")
+    wipe_claims(world)
+    session.leave()
+    world.turn()
+    assert [ears(name) for name in "abc"] == [[]] * 3
+
+
+def test_of_a_node_that_is_there_are_its_own(world, ears):
+    session = leave_behind(world, "b", "one")
+    world["a"].realm.testaments._look(session.id)
+    world.advance(1)
+    assert (claims(world), ears("a")) == (1, [])
+
+
 class TestWithoutAMajority:
+    def test_what_could_not_be_taken_back_is_there(self, world):
+        session = leave_behind(world, "b", "one")
+        world.engine.elect(100)
+        session.request(48, {}, FLUSH, [])
+        world.advance(12)
+        assert session.received()[0][4] == STORE_UNAVAILABLE
+        assert len(world["b"].realm.testaments) == 1
+
     def test_none_can_be_made_or_taken_back(self, world):
         session = leave_behind(world, "b", "one")
         world.isolate("b")

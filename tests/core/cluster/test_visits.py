@@ -121,6 +121,11 @@ def test_a_chunk_goes_to_its_call_and_a_late_one_nowhere(node):
     assert node.sent() == []
 
 
+def test_an_answer_to_what_nobody_waits_for_is_dropped(node):
+    node.take(Declined(9, 1, UNAVAILABLE, "busy"))
+    assert (node.told(), node.sent()) == ([], [])
+
+
 def test_what_is_malformed_is_counted(node):
     node.peers.handlers["radio/calls"](2, b"?")
     assert node.visits.malformed == 1
