@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from radiod.access.spent import Spent, Used
 from radiod.core.access.ledger import Ledger, Line
-from radiod.core.access.port import AccessStore
+from radiod.core.access.port import AccessStore, UsagePage
 from radiod.core.access.records import UsageQuery, UsageRow
 from radiod.core.promises import Promise
 from radiod.core.quotas import DAY
@@ -196,15 +196,18 @@ class Bookkeeper:
 
     # --- reading
 
-    def usage(self, query: UsageQuery) -> Promise[tuple[list[dict[str, Any]], str | None]]:
-        """As ``AccessStore.usage``, with what was not yet written."""
-        found: Promise[tuple[list[dict[str, Any]], str | None]] = Promise()
+    def usage(self, query: UsageQuery) -> Promise[UsagePage]:
+        """As ``UsageSource.usage``."""
+        found: Promise[UsagePage] = Promise()
+
+        def read(outcome: tuple[list[dict[str, Any]], str | None] | RadiodError) -> None:
+            found.settle(outcome if isinstance(outcome, RadiodError) else UsagePage(*outcome))
 
         def ask(outcome: RadiodError | None) -> None:
             if isinstance(outcome, RadiodError):
                 found.settle(outcome)
             else:
-                self._store.usage(query).then(found.settle)
+                self._store.usage(query).then(read)
 
         self.flush().then(ask)
         return found

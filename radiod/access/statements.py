@@ -9,7 +9,7 @@ from radiod.access.accounts import AccountBook
 from radiod.access.by import By
 from radiod.access.keys import Entry, KeyBook
 from radiod.access.plans import PlanBook
-from radiod.core.access.port import UsageSource
+from radiod.core.access.port import UsagePage, UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.arguments import whole
 from radiod.core.holders import Holder
@@ -32,7 +32,7 @@ MAX_QUESTIONS: Final = 4
 MAX_OVERLAP: Final = 30 * 86_400
 
 Told = dict[str, Any]
-Found = tuple[list[Told], str | None]
+Found = UsagePage
 
 
 class Asker(Protocol):
@@ -74,7 +74,7 @@ class Statements:
         query = UsageQuery(account=account.id, since=month, until=next_month, by=("day",))
 
         def tell(found: Found) -> Told:
-            rows, _ = found
+            rows = found.rows
             plan, limits = self._plan(account.id)
             return {
                 "account": account.id,
@@ -111,8 +111,8 @@ class Statements:
         )
 
         def tell(found: Found) -> list[Told]:
-            rows, more = found
-            if more is not None:
+            rows = found.rows
+            if found.next is not None:
                 raise Refused(QUOTA, f"more than {MAX_ROWS} rows: ask whoever runs this radio for them")
             return [{**row, "day": f"{datetime.fromtimestamp(row['day'], UTC):%Y-%m-%d}"} for row in rows]
 

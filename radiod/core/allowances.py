@@ -103,14 +103,17 @@ class Allowances:
 
     ``publish``, ``call``: taken for each; ``deliver_day``, ``deliver_month``, ``bytes_day``, ``bytes_month``:
     counted where deliveries are (``Quota.add``); ``plan``: whose other limits count where they act;
-    ``clock``: whose time it is.
+    ``clock``: whose time it is; ``connections_elsewhere``, ``channels_elsewhere``: what the account has on
+    other nodes.
     """
 
     __slots__ = (
         "bytes_day",
         "bytes_month",
         "call",
+        "channels_elsewhere",
         "clock",
+        "connections_elsewhere",
         "deliver_day",
         "deliver_month",
         "plan",
@@ -123,6 +126,8 @@ class Allowances:
         now = clock.time()
         self.clock = clock
         self.plan = plan
+        self.connections_elsewhere = 0
+        self.channels_elsewhere = 0
         self.publish_day = Quota("publish_day", day_of, None, now)
         self.publish_month = Quota("publish_month", month_of, None, now)
         self.deliver_day = Quota("deliver_day", day_of, None, now)
@@ -153,6 +158,18 @@ class Allowances:
         ):
             for quota, used in zip(quotas, sums, strict=True):
                 quota.restore(used)
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """Those of a day, and then those of a month: published, delivered, bytes out."""
+        return (
+            self.publish_day,
+            self.deliver_day,
+            self.bytes_day,
+            self.publish_month,
+            self.deliver_month,
+            self.bytes_month,
+        )
 
     @property
     def used_up(self) -> Quota | None:
@@ -187,7 +204,7 @@ class Allowances:
             if the plan ends listeners for that.
         """
         plan = self.plan
-        if plan.connections is not None and is_open >= plan.connections:
+        if plan.connections is not None and is_open + self.connections_elsewhere >= plan.connections:
             raise OverLimit("connections", RETRY_SOON, QUOTA)
         if plan.over == "refuse":
             quota = self.used_up
@@ -196,5 +213,5 @@ class Allowances:
 
     def check_channel(self, count: int) -> None:
         """One more channel is about to be created, beside ``count``. Raises: OverLimit: ``channels``."""
-        if self.plan.channels is not None and count >= self.plan.channels:
+        if self.plan.channels is not None and count + self.channels_elsewhere >= self.plan.channels:
             raise OverLimit("channels", RETRY_SOON, QUOTA)

@@ -22,14 +22,18 @@ def burst_of(rate: float, burst: int | None) -> int:
 
 
 class TokenBucket:
-    """One share, which begins full. ``rate``: tokens a second; ``burst``: the most that it holds."""
+    """One share, which begins full.
 
-    __slots__ = ("_level", "_per_tick", "_since", "_token", "burst", "rate")
+    ``rate``: tokens a second; ``burst``: the most that it holds; ``taken``: tokens, all in all.
+    """
+
+    __slots__ = ("_level", "_per_tick", "_since", "_token", "burst", "rate", "taken")
 
     def __init__(self, rate: float, burst: int, now: float) -> None:
         self._set(rate, burst)
         self._level = burst * self._token
         self._since = _ticks(now)
+        self.taken = 0
 
     def _set(self, rate: float, burst: int) -> None:
         # What was written counts: 0.1 is a tenth.
@@ -46,21 +50,29 @@ class TokenBucket:
         if self._level < self._token:
             return False
         self._level -= self._token
+        self.taken += 1
         return True
+
+    def drain(self, tokens: int, now: float) -> None:
+        """So many were taken elsewhere; where there are too few, what comes makes up for that first."""
+        self._fill(now)
+        self._level -= tokens * self._token
 
     def give_back(self) -> None:
         """A token was taken for nothing."""
+        self.taken -= 1
         self._level = min(self.burst * self._token, self._level + self._token)
 
     def left(self, now: float) -> int:
         """Tokens that there are."""
         self._fill(now)
-        return self._level // self._token
+        return max(0, self._level // self._token)
 
     def wait(self, now: float) -> int:
         """Whole seconds until there is one token more, at least 1; 0: it is full."""
         self._fill(now)
-        missing = min(self.burst * self._token, (self._level // self._token + 1) * self._token) - self._level
+        more = max(0, self._level // self._token) + 1
+        missing = min(self.burst, more) * self._token - self._level
         return -(-missing // (self._per_tick * TICKS))
 
     @property

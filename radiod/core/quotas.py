@@ -35,14 +35,15 @@ class Quota:
     """What one account may use of one thing in a period.
 
     ``name``: as the plan names it; ``limit``: None: any amount, which is counted all the same; ``used``: in
-    the period from ``begin`` to ``end`` (seconds since 1970, the second exclusive).
+    the period from ``begin`` to ``end`` (seconds since 1970, the second exclusive), ``elsewhere`` of that on
+    other nodes.
 
     Args:
         period: ``day_of`` or ``month_of``.
         now: here and in all methods, seconds since 1970.
     """
 
-    __slots__ = ("_period", "begin", "end", "limit", "name", "used")
+    __slots__ = ("_period", "begin", "elsewhere", "end", "limit", "name", "used")
 
     def __init__(
         self, name: str, period: Callable[[float], tuple[int, int]], limit: int | None, now: float
@@ -50,6 +51,7 @@ class Quota:
         self.name = name
         self.limit = limit
         self.used = 0
+        self.elsewhere = 0
         self._period = period
         self.begin, self.end = period(now)
 
@@ -94,7 +96,20 @@ class Quota:
         """So much was used in this period before the server started, or before anybody counted here."""
         self.used += used
 
+    def own(self, now: float) -> int:
+        """What was used here."""
+        if now >= self.end:
+            self._turn(now)
+        return max(0, self.used - self.elsewhere)
+
+    def note_elsewhere(self, amount: int, now: float) -> None:
+        """So much was used on other nodes, in this period and all in all."""
+        if now >= self.end:
+            self._turn(now)
+        self.used += amount - self.elsewhere
+        self.elsewhere = amount
+
     def _turn(self, now: float) -> None:
         """This period is over: the next begins."""
         self.begin, self.end = self._period(now)
-        self.used = 0
+        self.used = self.elsewhere = 0

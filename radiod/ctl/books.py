@@ -65,6 +65,14 @@ def usage(
             click.echo(printable(msgspec.json.encode(row).decode()))
     else:
         state.tell({"rows": rows}, lambda: show.usage_lines(rows, columns))
+    _warn(state)
+
+
+def _warn(state: State) -> None:
+    """Say what is missing: an invoice that is too low would look like any other."""
+    if state.unanswered:
+        nodes = printable(", ".join(sorted(state.unanswered)))
+        click.echo(f"radioctl: without what was used on nodes that do not answer: {nodes}", err=True)
 
 
 def _bill(
@@ -80,6 +88,7 @@ def _bill(
         rows = state.pages(session, "radiod.admin.usage", "rows", None, **asked)
         bills = invoices(state, session, since, of["account"], rows)
     state.tell({"invoices": bills}, lambda: lines_of(bills))
+    _warn(state)
     if not bills:
         click.echo("radioctl: nothing to pay: no plan of these accounts has a price", err=True)
 

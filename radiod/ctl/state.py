@@ -21,7 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class State:
-    """One call of ``radioctl``. ``as_json``: whether answers are JSON."""
+    """One call of ``radioctl``.
+
+    ``as_json``: whether answers are JSON; ``unanswered``: nodes of a cluster of which pages tell nothing.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class State:
     ) -> None:
         self.config = config
         self.as_json = False
+        self.unanswered: set[str] = set()
         self._socket = socket
         self._url = url
         self._realm = realm
@@ -81,6 +85,7 @@ class State:
             most = 1000 if limit is None else min(1000, limit - len(found))
             page = session.call(procedure, limit=most, after=after, **kwargs)
             found += page[name]
+            self.unanswered.update(page.get("unanswered", ()))
             after = page.get("next")
             if after is None or (limit is not None and len(found) >= limit):
                 return found

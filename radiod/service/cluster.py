@@ -22,6 +22,7 @@ from radiod.access.kinds import Kinds
 from radiod.access.shared.books import SharedAccounts, SharedKeys, SharedPlans, SharedUsers
 from radiod.access.shared.mirror import AccessBooks, AccessMirror
 from radiod.access.shared.store import KINDS, SharedAccess
+from radiod.access.shared.usage import SharedUsage
 from radiod.auth.cookie import CookieJar
 from radiod.auth.shared_cookies import SharedCookieJar
 from radiod.core.budgets.idempotency import Answers
@@ -31,6 +32,8 @@ from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
 from radiod.core.cluster.realm import ClusterRealm
 from radiod.core.cluster.shared_answers import SharedAnswers
+from radiod.core.cluster.shared_limits import SharedLimits
+from radiod.core.holders import Account
 from radiod.core.ids import Ids
 from radiod.core.realm.realm import Realm
 from radiod.core.rights import Principal
@@ -42,6 +45,7 @@ from radiod.engine.nats.records import NatsStreams
 from radiod.engine.nats.tls import Tls
 from radiod.process import StartError
 from radiod.service.access import Access
+from radiod.service.usage import Usage
 from radiod.transport.clock import ReactorClock
 
 __all__ = ["ALONE", "AWAY", "Clustering", "check_usable", "digest_of", "node_name"]
@@ -151,6 +155,19 @@ class Clustering:
     def share(self, access: Access) -> None:
         """Have what this node is told of access hold on all."""
         self._access = access
+
+    def share_usage(self, usage: Usage, access: Access, review: Callable[[Account], None]) -> None:
+        """Have what is used on all nodes count against plans, and be told."""
+        nodes, name = self.cluster.nodes, self.cluster.settings.name
+        usage.source = SharedUsage(usage, nodes, self.cluster.claims, name)
+        limits = SharedLimits(name, nodes, self._clock, access.accounts, review)
+        usage.on_settled = limits.tick
+
+        def changed(account: Account) -> None:
+            limits.changed(account)
+            review(account)
+
+        access.plans.on_change = changed
 
     def _begin_sharing(self, access: Access) -> None:
         """What the store has is in the books."""

@@ -103,8 +103,8 @@ class Radio:
         self.access.on_rights = self._rights_changed
         self.webhooks = self._make_webhooks()
         self.access.keys.on_end = self._tell_ended
+        self._share_usage()
         self.usage.attend(self.realms, self.access.accounts, self._tell_used_up)
-        self.access.plans.on_change = self.usage.limits.review
         self.statements = self._make_statements()
         self.readiness = Readiness(self.clock, self.clock.timers)
         self.tracing = self._make_tracing()
@@ -130,6 +130,11 @@ class Radio:
         kinds = Kinds() if self.cluster is None else self.cluster.kinds
         refused, threads = self.statistics.refused, Threads(self._reactor, MAX_THREADS)
         return Access(self._config, self.clock, self.ids, refused, threads, kinds)
+
+    def _share_usage(self) -> None:
+        review = self.access.plans.on_change = lambda account: self.usage.limits.review(account)
+        if self.cluster is not None:
+            self.cluster.share_usage(self.usage, self.access, review)
 
     def _attend_cluster(self) -> None:
         if self.cluster is not None:
@@ -227,7 +232,7 @@ class Radio:
 
     def _make_statements(self) -> Statements:
         access = self.access
-        return Statements(access.keys, access.book, access.plans, self.usage, self.clock)
+        return Statements(access.keys, access.book, access.plans, self.usage.source, self.clock)
 
     def _watching(self, callers: Callers) -> dict[str, Route]:
         """What is for those who watch the server, by path."""

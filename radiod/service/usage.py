@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from twisted.logger import Logger
 
@@ -14,7 +13,7 @@ from radiod.access.procedures.usage import UsageProcedures
 from radiod.access.spent import Used
 from radiod.core.access.ledger import Ledger
 from radiod.core.access.memory import MemoryAccessStore
-from radiod.core.access.port import AccessStore
+from radiod.core.access.port import AccessStore, UsagePage, UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.delivery.readership import Readerships
 from radiod.core.holders import Account, Accounts
@@ -40,6 +39,9 @@ class Usage:
         self.ledger = Ledger(clock)
         self.readerships = Readerships(self.ledger)
         self.limits = DeliveryLimits(self.ledger, ())
+        # That of all nodes, where there are several; and who is called once a second, then.
+        self.source: UsageSource = self
+        self.on_settled: Callable[[], object] = _nobody
         self._bookkeeper = self._make_bookkeeper(MemoryAccessStore())
         # Who asks before the start what was used: account, and the answer.
         self._asked: list[tuple[str, Promise[Used]]] | None = []
@@ -57,7 +59,7 @@ class Usage:
         held = [realm.subscriptions for realm in realms.values()]
         self.limits = DeliveryLimits(self.ledger, held, on_used_up)
         accounts.moving.append(self.ledger.regroup)
-        family = UsageProcedures(self)
+        family = UsageProcedures(self.source)
         for realm in realms.values():
             realm.procedures.table |= family.procedures
 
@@ -69,9 +71,13 @@ class Usage:
             self._timers,
             flush_s=self._settings.flush_s,
             keep_days=self._settings.keep_days,
-            on_settled=lambda: self.limits.settled(),
+            on_settled=self._settled,
             tell=lambda text: self.log.warn("{text}", text=text, event="overload"),
         )
+
+    def _settled(self) -> None:
+        self.limits.settled()
+        self.on_settled()
 
     def start(self, store: AccessStore) -> None:
         """Go on from what the store has, and write into it."""
@@ -86,8 +92,8 @@ class Usage:
         """Write what is left; all connections are gone. The store may close when that has come."""
         return self._bookkeeper.stop()
 
-    def usage(self, query: UsageQuery) -> Promise[tuple[list[dict[str, Any]], str | None]]:
-        """As ``Bookkeeper.usage``."""
+    def usage(self, query: UsageQuery) -> Promise[UsagePage]:
+        """As ``UsageSource.usage``: of this server."""
         return self._bookkeeper.usage(query)
 
     def used(self, account: Account) -> Promise[Used]:
@@ -97,3 +103,7 @@ class Usage:
         answer: Promise[Used] = Promise()
         self._asked.append((account.id, answer))
         return answer
+
+
+def _nobody() -> None:
+    """Nobody minds."""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from radiod.access.statements import MAX_QUESTIONS, Statements
+from radiod.core.access.port import UsagePage
 from radiod.core.holders import Account, Holder
 from radiod.core.promises import Promise
 from radiod.errors import RATE_LIMITED, STORE_UNAVAILABLE, Refused
@@ -47,7 +48,7 @@ def ask(source):
 def test_who_asks_the_same_meanwhile_gets_the_same_answer(source, ask):
     both = ask(), ask()
     assert len(source.asked) == 1
-    source.asked[0][1].settle(([ROW], None))
+    source.asked[0][1].settle(UsagePage([ROW], None))
     assert both == ([[{**ROW, "day": "2026-11-27"}]],) * 2
     ask()
     assert len(source.asked) == 2
@@ -66,7 +67,7 @@ def test_one_account_cannot_keep_the_store_busy(source, ask):
         ask(month=months[-1])
     assert refused.value.uri == RATE_LIMITED
     ask("other", months[-1])
-    source.asked[0][1].settle(([], None))
+    source.asked[0][1].settle(UsagePage([], None))
     assert ask(month=months[-1]) == []
 
 

@@ -196,3 +196,19 @@ def test_for_which_quota_something_was_refused_is_told_once():
     assert publish.take_short() is None
     refusal_of(publish.take)
     assert [publish.take_short(), publish.take_short()] == [publish.day, None]
+
+
+def test_connections_and_channels_elsewhere_count():
+    some = allowances(connections=3, channels=3)
+    some.connections_elsewhere = some.channels_elsewhere = 2
+    some.check_connection(0)
+    some.check_channel(0)
+    assert refusal_of(some.check_connection, 1)[0] == "connections"
+    assert refusal_of(some.check_channel, 1)[0] == "channels"
+
+
+def test_quotas_are_told_in_one_order():
+    names = [quota.name for quota in allowances().quotas]
+    assert names == [
+        f"{what}_{period}" for period in ("day", "month") for what in ("publish", "deliver", "bytes")
+    ]

@@ -141,3 +141,15 @@ def test_a_burst_that_is_not_said_is_what_comes_in_a_second():
 def test_the_window_is_how_long_an_empty_one_fills():
     rates = [(2, 5), (10, 10), (1e6, 1), (0.001, 1), (0.3, 1)]
     assert [TokenBucket(rate, burst, 0.0).window for rate, burst in rates] == [3, 1, 1, 1000, 4]
+
+
+def test_what_is_taken_elsewhere_is_made_up_for_first():
+    bucket = TokenBucket(10, 5, 0.0)
+    assert [bucket.take(0.0) for _ in range(3)] == [True] * 3
+    bucket.drain(12, 0.0)
+    assert (bucket.taken, bucket.left(0.0), bucket.take(0.0)) == (3, 0, False)
+    # Ten are owed, and one is to be there.
+    assert (bucket.wait(0.0), bucket.take(1.09), bucket.take(1.1)) == (2, False, True)
+    bucket.give_back()
+    assert bucket.taken == 3
+    assert [bucket.take(1.1) for _ in range(2)] == [True, False]

@@ -141,3 +141,20 @@ def test_what_was_used_before_the_start_counts():
     some.add(1, now)
     some.restore(8)
     assert [some.charge(1, now) for _ in range(2)] == [True, False]
+
+
+def test_what_is_used_elsewhere_counts_and_is_not_ones_own():
+    now = moment("2026-11-27T12:00:00")
+    some = quota(10, now)
+    some.add(3, now)
+    some.note_elsewhere(5, now)
+    assert (some.used, some.own(now), some.left(now)) == (8, 3, 2)
+    some.note_elsewhere(6, now)
+    assert [some.charge(1, now) for _ in range(2)] == [True, False]
+    some.give_back(10, some.begin)
+    assert some.own(now) == 0
+    tomorrow = now + 86_400
+    assert some.own(tomorrow) == 0
+    assert (some.used, some.elsewhere) == (0, 0)
+    some.note_elsewhere(4, tomorrow + 86_400)
+    assert (some.used, some.elsewhere) == (4, 4)

@@ -150,6 +150,14 @@ class TestUsage:
             "k_1,'=1+1,1,1,1,1,1,1,2,3.5\n"
         )
 
+    def test_nodes_that_do_not_answer_are_named(self, run, server):
+        rows = [{"account": "acme", **self.ROW}]
+        told = {"rows": rows, "next": None, "unanswered": ["c", "b"]}
+        server.answers["radiod.admin.usage"] = lambda **_: told
+        for form in ("table", "csv", "jsonl"):
+            done = run("usage", "--format", form)
+            assert done.err == "radioctl: without what was used on nodes that do not answer: b, c\n"
+
     def test_jsonl_and_json(self, run, server):
         rows = [{"day": 1795651200, **self.ROW}] * 2
         server.answers["radiod.admin.usage"] = lambda **_: {"rows": rows, "next": None}

@@ -87,6 +87,24 @@ class TestKeys:
         assert [answer.json()["reason"] for answer in answers] == ["revoked"] * 3
 
 
+class TestPlans:
+    def test_a_quota_and_usage_are_those_of_all_nodes(self, three):
+        radioctl(three[0], "plan", "set", "small", "publish_day=6")
+        radioctl(three[0], "account", "set", "acme", "--plan", "small")
+        issued = radioctl(three[1], "key", "issue", "--account", "acme", "--publish", "a.*")
+        for one in three:
+            assert [publish(one, issued["key"]).status_code for _ in range(2)] == [200, 200]
+
+        def is_refused(one):
+            assert publish(one, issued["key"]).status_code == 429
+
+        for one in three:
+            wait_for(lambda one=one: is_refused(one))
+        (row,) = radioctl(three[2], "usage", "--account", "acme")["rows"]
+        # Until they heard of each other some more came through, and no more than that.
+        assert 6 <= row["published"] <= 3 * 6
+
+
 class TestCookies:
     def test_who_logged_in_at_one_node_comes_back_to_another_until_the_key_ends(self, three):
         issued = radioctl(three[0], "key", "issue", "--listen", "a.*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from radiod.access.procedures import checks
-from radiod.core.access.port import UsageSource
+from radiod.core.access.port import UsagePage, UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.arguments import a_list, optional, text, whole
 from radiod.core.procedures.family import Procedure
@@ -79,6 +79,6 @@ def _names(by: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _told(found: tuple[list[dict[str, Any]], str | None]) -> dict[str, Any]:
-    rows, more = found
-    return {"rows": rows, "next": more}
+def _told(found: UsagePage) -> dict[str, Any]:
+    told = {"rows": found.rows, "next": found.next}
+    return told if found.unanswered is None else {**told, "unanswered": list(found.unanswered)}

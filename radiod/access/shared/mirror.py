@@ -39,10 +39,13 @@ from radiod.core.slices import Slices
 from radiod.core.timers import Clock, Timers
 from radiod.errors import RadiodError
 
-__all__ = ["STORES", "AccessBooks", "AccessMirror"]
+__all__ = ["MEMORY", "STORES", "AccessBooks", "AccessMirror"]
 
 STORES: Final = "access stores"
 """What the claims are about that say whose records were brought in."""
+
+MEMORY: Final = "memory of "
+"""What stores are called that end with their process."""
 
 AGAIN_S: Final = 2.0
 """Seconds after which is tried again what nobody agreed on."""
@@ -279,7 +282,7 @@ class AccessMirror:
         """What this node's store is known by: the first entry of its audit, which no other has."""
         named: Promise[str] = Promise()
         if isinstance(self.store, MemoryAccessStore):
-            named.settle(f"memory of {self._node}")
+            named.settle(f"{MEMORY}{self._node}")
             return named
 
         def written(outcome: RadiodError | None) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from radiod.core.access.records import Act, AuditEntry, Change, Records, UsageQuery, UsageRow
 from radiod.core.promises import Promise
 
-__all__ = ["AccessStore", "UsageSource"]
+__all__ = ["AccessStore", "UsagePage", "UsageSource"]
 
 
 class AccessStore(Protocol):
@@ -47,7 +47,19 @@ class AccessStore(Protocol):
         """
 
 
-class UsageSource(Protocol):
-    """What knows the usage; ``access.bookkeeper.Bookkeeper`` is one, and documents it."""
+class UsagePage(NamedTuple):
+    """One page of an answer about usage, as ``AccessStore.usage`` has it.
 
-    def usage(self, query: UsageQuery) -> Promise[tuple[list[dict[str, Any]], str | None]]: ...
+    ``unanswered``: nodes of a cluster whose usage is missing; None: there is no cluster.
+    """
+
+    rows: list[dict[str, Any]]
+    next: str | None
+    unanswered: tuple[str, ...] | None = None
+
+
+class UsageSource(Protocol):
+    """What knows the usage."""
+
+    def usage(self, query: UsageQuery) -> Promise[UsagePage]:
+        """As ``AccessStore.usage``, with what is not written yet."""

@@ -2,11 +2,14 @@
 
 import pytest
 from support.answers import assert_refused
+from support.usage import OwnUsage
 
 from radiod.access.procedures.usage import UsageProcedures
 from radiod.core.access.memory import MemoryAccessStore
+from radiod.core.access.port import UsagePage
 from radiod.core.access.records import UsageRow
 from radiod.core.arguments import bind
+from radiod.core.promises import Promise
 from radiod.core.sessions.session import Session
 from radiod.errors import INVALID_ARGUMENT
 from radiod.testing import make_principal
@@ -34,7 +37,7 @@ def store():
 
 def usage(store, *args, **kwargs):
     """What a call answers."""
-    signature, handler = UsageProcedures(store).procedures["radiod.admin.usage"]
+    signature, handler = UsageProcedures(OwnUsage(store)).procedures["radiod.admin.usage"]
     answer = handler(ADMIN, **bind(signature, list(args), kwargs))
     outcomes = []
     answer.then(outcomes.append)
@@ -75,6 +78,19 @@ def test_goes_on_where_a_page_ended(store):
     second = usage(store, by=["account", "key"], limit=2, after=first["next"])
     assert [row["key"] for row in first["rows"] + second["rows"]] == ["k_1", "k_2", "k_3"]
     assert second["next"] is None
+
+
+def test_nodes_whose_usage_is_missing_are_named():
+    class Several:
+        def usage(self, query):
+            page = Promise()
+            page.settle(UsagePage([], None, ("b",)))
+            return page
+
+    signature, handler = UsageProcedures(Several()).procedures["radiod.admin.usage"]
+    outcomes = []
+    handler(ADMIN, **bind(signature, [], {})).then(outcomes.append)
+    assert outcomes == [{"rows": [], "next": None, "unanswered": ["b"]}]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from radiod.access.shared.mirror import NOBODY, AccessBooks, AccessMirror
 from radiod.access.shared.store import KINDS, SharedAccess
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.nodes import NodeSettings
+from radiod.core.cluster.shared_limits import SharedLimits
 from radiod.errors import NoAccess
 from radiod.testing import FakeClock
 from support.books import Books, Keeper
@@ -59,6 +60,20 @@ class AccessNode:
             self.keeper, self.mirror, claims, self.cluster.nodes, self.clock, self.clock.timers, self.name
         )
         self.mirror.start()
+        self.reviewed = []
+        self.limits = SharedLimits(
+            self.name,
+            self.cluster.nodes,
+            self.clock,
+            books.table,
+            lambda account: self.reviewed.append(account.id),
+        )
+        books.plans.on_change = self.limits.changed
+        self._tick()
+
+    def _tick(self):
+        self.limits.tick()
+        self.clock.timers.at(self.clock.seconds() + 1.0, self._tick)
 
     @property
     def ports(self):
