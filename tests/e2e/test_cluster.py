@@ -38,6 +38,9 @@ register = ["*"]
 key = "town-key"
 publish = ["*"]
 
+[realms.radio.channels.crowd]
+presence = true
+
 [realms.radio.channels.past]
 history = { size = 100 }
 
@@ -264,10 +267,62 @@ class TestCalls:
         assert sorted(listed) == sorted(peer.session for peer in peers)
 
 
-def test_calls_to_a_node_that_is_killed_fail_in_time(tmp_path, nats):
+class TestWhatBelongsToSessions:
+    """Presence, meta events and testaments, over all nodes."""
+
+    def test_everybody_who_is_present_is_told_once_on_each_node(self, three, peers):
+        for peer in peers:
+            assert peer.ask([32, None, {}, "radiod.presence.crowd"])[0] == 33
+        listeners = [RawClient(one.server.port) for one in three]
+        for count, listener in enumerate(listeners, 1):
+            listener.ask([32, None, {}, "crowd"])
+            changes = [peer.hear()[4][0] for peer in peers]
+            assert [(one["event"], one["total"]) for one in changes] == [("join", count)] * 3
+        for peer in peers:
+            (found,) = peer.ask([48, None, {}, "radiod.presence.get", ["crowd"]])[3]
+            assert (found["count"], found["total"]) == (3, 3)
+        for count, listener in enumerate(listeners):
+            listener.close()
+            changes = [peer.hear()[4][0] for peer in peers]
+            assert [(one["event"], one["total"]) for one in changes] == [("leave", 2 - count)] * 3
+
+    def test_a_subscription_is_created_and_deleted_once(self, peers):
+        watcher, first, second = peers
+        watcher.ask([32, None, {"match": "prefix"}, "wamp.subscription."])
+        _, _, id = first.ask([32, None, {}, "one.song"])
+        assert second.ask([32, None, {}, "one.song"])[2] == id
+        for peer in (first, second):
+            assert peer.ask([34, None, id])[0] == 35
+        told = [watcher.hear()[3]["topic"].rpartition(".")[2] for _ in range(6)]
+        assert told == ["on_create", *["on_subscribe"] * 2, *["on_unsubscribe"] * 2, "on_delete"]
+
+    def test_what_a_session_leaves_is_published_once(self, three, peers):
+        for peer in peers:
+            peer.ask([32, None, {}, "last.words"])
+        session = RawClient(three[1].server.port)
+        answer = session.ask([48, None, {}, "wamp.session.add_testament", ["last.words", ["bye"], {}]])
+        assert answer[0] == 50
+        session.close()
+        for peer in peers:
+            assert peer.hear()[4] == ["bye"]
+            assert peer.ask([48, None, {}, "radiod.echo"])[0] == 50
+
+
+def watch(node, *topics):
+    """A session that listens."""
+    client = RawClient(node.server.port)
+    for topic in topics:
+        assert client.ask([32, None, {}, topic])[0] == 33
+    return client
+
+
+def test_calls_to_a_node_that_is_killed_fail_in_time_and_its_sessions_leave(tmp_path, nats):
     more = 'name = "deadly"\n'
     with nodes(tmp_path, nats.urls, 2, CONFIG, more) as (home, away):
         callee, caller = RawClient(away.server.port), RawClient(home.server.port)
+        callee.ask([32, None, {}, "crowd"])
+        callee.ask([48, None, {}, "wamp.session.add_testament", ["last.will", ["bye"], {}]])
+        left = watch(home, "wamp.session.on_leave", "radiod.presence.crowd", "last.will")
         callee.ask([64, None, {}, "last.words"])
         caller.say([48, None, {}, "last.words"])
         assert callee.hear()[0] == 68
@@ -278,6 +333,9 @@ def test_calls_to_a_node_that_is_killed_fail_in_time(tmp_path, nats):
         assert time.monotonic() < began + 6 + 4
         # And the procedure is free.
         assert caller.ask([64, None, {}, "last.words"])[0] == 65
+        told = {json.dumps(left.hear()[4][0]) for _ in range(3)}
+        assert {str(callee.session), '"bye"'} < told
+        assert any('"leave"' in one for one in told)
 
 
 class Told:

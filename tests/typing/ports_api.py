@@ -41,6 +41,7 @@ from radiod.core.cluster import (
     proxies,
     shared_events,
     shared_presence,
+    shared_testaments,
     space_logs,
     table_mirrors,
     table_news,
@@ -330,6 +331,10 @@ def peers_are_numbers(all: peers.Peers) -> peers.Peers:
 
 
 def callees_mind_their_claims(all: callees.Callees) -> claim.ClaimWatcher:
+    return all
+
+
+def testaments_mind_their_claims(all: shared_testaments.SharedTestaments) -> claim.ClaimWatcher:
     return all
 
 

@@ -178,6 +178,16 @@ class TestWithoutAMajority:
         world.advance(20)
         assert [ears(name) for name in "ac"] == [["one"]] * 2
 
+    def test_what_cannot_be_taken_back_stays(self, world, ears):
+        session = leave_behind(world, "b", "one")
+        world.engine.elect(11)
+        session.request(48, {}, FLUSH, [])
+        world.advance(12)
+        assert session.received()[0][4] == STORE_UNAVAILABLE
+        session.leave()
+        world.turn()
+        assert ears("a") == ["one"]
+
     def test_what_cannot_be_claimed_is_refused(self, world):
         session = world.caller("b", "author")
         world.engine.elect(100)
@@ -214,6 +224,27 @@ def test_who_leaves_before_it_is_answered_leaves_nothing_more(world, ears):
     assert [one.uri for one in outcomes] == [CANCELED, CANCELED]
     assert [ears(name) for name in "abc"] == [["one"]] * 3
     assert claims(world) == 0
+
+
+def test_what_was_published_unseen_is_not_claimed_again(world, ears):
+    """Another node has released the claim, and this one has not heard so yet."""
+    session, other = leave_behind(world, "b", "one"), leave_behind(world, "b", "other")
+    world["b"].cluster.claims.mirror._watchers.clear()
+    for claim in list(world["a"].cluster.claims.of("radio testaments")):
+        world["a"].cluster.claims.release(claim)
+    world.turn()
+    other.leave()
+    assert session.do(ADD, "last.words", ["two"], {}) is None
+    session.leave()
+    world.turn()
+    assert ears("a") == ["two"]
+
+
+def test_nothing_is_done_about_what_another_node_minds(world, ears):
+    session = leave_behind(world, "b", "one")
+    world["a"].realm.testaments._look(session.id)
+    world.advance(1)
+    assert (claims(world), ears("a")) == (1, [])
 
 
 def test_for_private_channels_are_each_nodes_own(world):
