@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from msgspec import Struct
-
 from radiod.core.promises import Promise
 from radiod.core.rights import Verdict
 from radiod.core.sessions.session import Session
@@ -25,14 +23,19 @@ MAX_BYTES: Final = 1 << 20
 Scope = Literal["detached", "destroyed"]
 
 
-class Testament(Struct, frozen=True):
+class Testament:
     """One event to come; ``verdict`` is what the session may do, decided when it made its testament."""
 
-    scope: Scope
-    topic: str
-    payload: Payload
-    options: PublishOptions
-    verdict: Verdict
+    __slots__ = ("options", "payload", "scope", "topic", "verdict")
+
+    def __init__(
+        self, scope: Scope, topic: str, payload: Payload, options: PublishOptions, verdict: Verdict
+    ) -> None:
+        self.scope: Scope = scope
+        self.topic = topic
+        self.payload = payload
+        self.options = options
+        self.verdict = verdict
 
     @property
     def size(self) -> int:
