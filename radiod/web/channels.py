@@ -37,7 +37,7 @@ class Channels(Route):
             return NO_TEXT
         try:
             if name:
-                return _found(self._gateway.describe(name, self._permissions))
+                return chain(self._gateway.describe(name, self._permissions), _found)
             asked = query(request)
             limit = asked.get("limit", "100")
             if not (limit.isdecimal() and limit.isascii() and 1 <= int(limit[:9]) <= MAX_PAGE):

@@ -10,7 +10,7 @@ from radiod.core.channels.registry import Channels
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.readers import Readers
 from radiod.core.procedures.radiod_channel import Answer, ChannelProcedures, page_size
-from radiod.core.promises import Promise, chain, gather
+from radiod.core.promises import Promise, chain
 from radiod.core.sessions.session import Session
 from radiod.errors import Refused
 
@@ -32,8 +32,7 @@ class ClusterChannelProcedures(ChannelProcedures):
 
         start = optional(text, "after", after)
         some = self.channels.page(text("prefix", prefix), page_size(limit), start)
-        waits = [self.elsewhere.look(channel.name) for channel in some]
-        known = gather([wait for wait in waits if wait is not None])
+        known = self.elsewhere.look_all([channel.name for channel in some])
         return page(None) if known is None else chain(known, page)
 
     def get(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:

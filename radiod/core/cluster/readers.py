@@ -22,7 +22,7 @@ from radiod.core.cluster.reader_letters import (
     read_readers,
     write_readers,
 )
-from radiod.core.promises import Promise
+from radiod.core.promises import Promise, gather
 from radiod.core.timers import Clock, Deadline, Timers
 
 __all__ = ["Readers"]
@@ -132,6 +132,10 @@ class Readers:
         known: Promise[None] = Promise()
         found.waiting.append(known)
         return known
+
+    def look_all(self, places: list[str]) -> Promise[None] | None:
+        """As ``look``, of several."""
+        return gather([known for place in places if (known := self.look(place)) is not None])
 
     def _watch(self, place: str) -> _Place:
         found = self._own.get(place)

@@ -153,7 +153,7 @@ class ClusterRealm(Realm):
         gateway = self._new_gateway(SharedGateway)
         gateway.interest, gateway.public = self.router_topics, self.space.broker
         gateway.clock, gateway.timers = self._clock, self._timers
-        gateway.elsewhere = self.readers
+        gateway.elsewhere, gateway.channels = self.readers, self.channels
         return gateway
 
     # --- topics

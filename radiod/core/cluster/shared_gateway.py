@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from radiod.core.channels.registry import Channels
 from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.delivery.broadcast import Publication
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.gateway import PUBLISH_OPTIONS, Gateway
-from radiod.core.rights import Actor, Principal, Verdict
+from radiod.core.rights import Actor, Permissions, Principal, Verdict
 from radiod.core.timers import Clock, Timers
-from radiod.errors import RadiodError
+from radiod.errors import RadiodError, Refused
 from radiod.wire.codecs import Payload
 from radiod.wire.options import MatchPolicy, PublishOptions
 
@@ -26,9 +27,11 @@ LISTENS_WITHIN_S: Final = 10.0
 class SharedGateway(Gateway):
     """The way in without WAMP: who may listen is told so when other nodes know of it.
 
-    ``interest``, ``public``, ``clock``, ``timers``, ``elsewhere``: set before anybody comes.
+    ``interest``, ``public``, ``clock``, ``timers``, ``elsewhere``, ``channels``: set before anybody
+    comes.
     """
 
+    channels: Channels
     elsewhere: Readers
     interest: RouterTopics
     public: Broker
@@ -76,6 +79,31 @@ class SharedGateway(Gateway):
             return _with_more(published, elsewhere) if elsewhere else published
         published.readers += elsewhere
         return published
+
+    def describe(
+        self, name: str, permissions: Permissions | None
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
+        """As ``Gateway.describe``; its readers are those of all nodes."""
+        first = Gateway.describe(self, name, permissions)
+
+        def again() -> dict[str, Any] | Promise[dict[str, Any]]:
+            try:
+                return Gateway.describe(self, name, permissions)
+            except Refused:
+                return first  # it has ended meanwhile
+
+        return when(self.elsewhere.look(name), again)
+
+    def page(
+        self, prefix: str, limit: int, after: str | None, permissions: Permissions | None
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
+        """As ``Gateway.page``; their readers are those of all nodes."""
+        some = self.channels.page(prefix, limit, after)
+
+        def page() -> dict[str, Any] | Promise[dict[str, Any]]:
+            return Gateway.page(self, prefix, limit, after, permissions)
+
+        return when(self.elsewhere.look_all([channel.name for channel in some]), page)
 
 
 def _with_more(published: Promise[Publication], elsewhere: int) -> Promise[Publication]:

@@ -279,8 +279,13 @@ class Gateway:
 
     # --- looking
 
-    def describe(self, name: str, permissions: Permissions | None) -> dict[str, Any]:
-        """One channel, to somebody with these permissions. Raises: Refused: as ``Lookup.known``."""
+    def describe(
+        self, name: str, permissions: Permissions | None
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
+        """One channel, to somebody with these permissions, perhaps later.
+
+        Raises: Refused: as ``Lookup.known``.
+        """
         return self._descriptions.get(None, name, permissions)
 
     def page(

@@ -6,9 +6,10 @@ from support.cluster.desks import DeskWorld
 from radiod.core.cluster.looks import LOOK_S
 from radiod.core.disclosure import Visitor
 from radiod.core.history.bounds import HistoryBounds
-from radiod.errors import STORE_UNAVAILABLE
+from radiod.core.promises import Promise
+from radiod.errors import STORE_UNAVAILABLE, Refused
 from radiod.testing import make_principal
-from radiod.wire.codecs import Payload
+from radiod.wire.codecs import JSON, Payload
 from radiod.wire.options import PublishOptions
 
 
@@ -67,3 +68,49 @@ class TestALoggedTopic:
         publish()
         world.engine.elect(60)
         assert [one.uri for one in publish(20)] == [STORE_UNAVAILABLE]
+
+
+class TestChannels:
+    """What is told of them to whoever asks by HTTP."""
+
+    @pytest.fixture
+    def channels(self, world):
+        creator = world.caller("a")
+        for name in ("one", "two"):
+            creator.do("radiod.channel.create", name)
+        for name in "bcc":
+            world.listener(name, "one")
+        world.advance(0.2)
+        return world
+
+    def ask(self, world, asked):
+        """What comes, perhaps later."""
+        if not isinstance(asked, Promise):
+            return asked
+        found = []
+        asked.then(found.append)
+        world.turn()
+        return found[0]
+
+    def readers(self, channels):
+        return {one["name"]: one["readers"] for one in (JSON.load(bytes(raw)) for raw in channels["channels"])}
+
+    def test_counts_the_listeners_of_all_nodes(self, channels):
+        gateway = channels["a"].realm.gateway
+        assert self.ask(channels, gateway.describe("one", None))["readers"] == 3
+        assert gateway.describe("one", None)["readers"] == 3
+
+    def test_every_page_does(self, channels):
+        gateway = channels["a"].realm.gateway
+        assert self.readers(self.ask(channels, gateway.page("", 10, None, None))) == {"one": 3, "two": 0}
+        assert self.readers(gateway.page("", 10, "one", None)) == {"two": 0}
+
+    def test_one_that_ends_meanwhile_is_told_as_it_was(self, channels):
+        realm = channels["a"].realm
+        asked = realm.gateway.describe("two", None)
+        realm.channels.delete(realm.channels.get("two"))
+        assert self.ask(channels, asked)["name"] == "two"
+
+    def test_that_there_is_none_is_said_at_once(self, channels):
+        with pytest.raises(Refused):
+            channels["a"].realm.gateway.describe("none", None)
