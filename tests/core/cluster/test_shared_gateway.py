@@ -93,7 +93,9 @@ class TestChannels:
         return found[0]
 
     def readers(self, channels):
-        return {one["name"]: one["readers"] for one in (JSON.load(bytes(raw)) for raw in channels["channels"])}
+        return {
+            one["name"]: one["readers"] for one in (JSON.load(bytes(raw)) for raw in channels["channels"])
+        }
 
     def test_counts_the_listeners_of_all_nodes(self, channels):
         gateway = channels["a"].realm.gateway
