@@ -33,6 +33,7 @@ from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.cluster.sharing import SharedBroker, SharedPublishing
 from radiod.core.cluster.subjects import escape
 from radiod.core.cluster.subscribing import SharedMessages
+from radiod.core.cluster.subscription_procedures import SharedSubscriptionProcedures
 from radiod.core.cluster.tables import Tables
 from radiod.core.cluster.visits import Visits
 from radiod.core.delivery.holdings import Holdings
@@ -125,9 +126,19 @@ class ClusterRealm(Realm):
             self._rpc_procedures,
             server,
             SharedPresenceProcedures(self._shared_presence),
+            self._make_subscription_procedures(),
         ]
         for family in families:
             procedures.table |= family.procedures
+        return procedures
+
+    def _make_subscription_procedures(self) -> SharedSubscriptionProcedures:
+        broker = self.space.broker
+        assert isinstance(broker, SharedBroker)
+        procedures = SharedSubscriptionProcedures(
+            self.sessions, broker, self.departures, self.slices, self.census
+        )
+        procedures.id_of, procedures.name = broker.id_of, self.cluster.nodes.name
         return procedures
 
     def _make_messages(self) -> SharedMessages:

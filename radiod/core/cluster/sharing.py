@@ -68,6 +68,9 @@ class SharedBroker(Broker):
         return super().readers(topic)
 
     def _new_id(self, match: MatchPolicy, topic: str) -> int:
+        return self.id_of(match, topic)
+
+    def id_of(self, match: MatchPolicy, topic: str) -> int:
         """The same on every node, so that who asks one of them means the same subscription as another."""
         name = f"{self.realm}\n{match}\n{topic}".encode("utf-8", "surrogatepass")
         return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") % (HALF_OF_IDS - 1) + 1

@@ -18,7 +18,7 @@ from radiod.core.dates import date, moment
 from radiod.core.history.events import KeptEvent
 from radiod.core.procedures.family import Procedure
 from radiod.core.procedures.visible import find_subscription
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.pubsub.broker import Subscription
 from radiod.core.pubsub.replay import MAX_PAGE_BYTES, Retell, Retelling, Retold, may_have
 from radiod.core.pubsub.topic_space import TopicSpace
@@ -91,7 +91,11 @@ class EventHistoryProcedures:
         def answer(verdict: Verdict) -> Payload | Promise[Payload]:
             if not verdict.is_allowed:
                 raise Refused(NOT_AUTHORIZED, "event history needs the right to subscribe to its topic")
-            return self._slices.run(self._answer(found, caller, window, topic, most, reverse))
+            ready = self._space.histories.ready(found.topic, found.match)
+            return when(ready, lambda: self._slices.run(tell()))
+
+        def tell() -> Generator[None, None, Payload]:
+            return self._answer(found, caller, window, topic, most, reverse)
 
         permissions = caller.principal.permissions
         options = SubscribeOptions(match=found.match)
