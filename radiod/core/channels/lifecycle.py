@@ -259,12 +259,14 @@ class Lifecycle:
         answer = {"name": name, "expires": self._channels.expires(channel)}
         return self._save(channel, answer, is_new=False) if channel.is_saved else answer
 
-    def delete(self, session: Session, name: str, control_key: str) -> dict[str, Any]:
+    def delete(
+        self, session: Session, name: str, control_key: str
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
         """End a channel → ``{name}``. Raises: Refused: as ``Lookup.controlled``."""
         self._channels.delete(self._lookup.controlled(session, name, control_key))
         return {"name": name}
 
-    def remove(self, session: Session, name: str) -> dict[str, Any]:
+    def remove(self, session: Session, name: str) -> dict[str, Any] | Promise[dict[str, Any]]:
         """End a public channel, or the past that a pattern keeps of a topic → ``{name}``.
 
         Raises: Refused: ``bad_key``: it is the configuration's; ``channel_closed``, ``no_such_channel``.
@@ -289,7 +291,7 @@ class Lifecycle:
 
     def open_write(
         self, session: Session, name: str, key: str | None, control_key: str | None
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
         """Become a writer → ``{active, readers}``; with the control key, the owner as well.
 
         The owner gets the slot of a single-writer channel even when somebody holds it.

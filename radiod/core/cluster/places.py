@@ -7,7 +7,7 @@ from hashlib import blake2b
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicRef
 
-__all__ = ["Places", "private_place"]
+__all__ = ["Places", "control_id", "private_place"]
 
 
 def private_place(name: str, key_hash: bytes) -> str:
@@ -15,6 +15,13 @@ def private_place(name: str, key_hash: bytes) -> str:
     digest = blake2b(key_hash, digest_size=15, person=b"radiod place")
     digest.update(name.encode("utf-8", "surrogatepass"))
     return "#" + digest.hexdigest()
+
+
+def control_id(name: str, control_hash: bytes) -> str:
+    """What stands for the control key of a channel between nodes, and for the channel itself."""
+    digest = blake2b(control_hash, digest_size=15, person=b"radiod control")
+    digest.update(name.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 class Places:

@@ -12,6 +12,7 @@ from radiod.core.cluster.census import (
     ClusterRpcProcedures,
     ClusterSessions,
 )
+from radiod.core.cluster.channel_claims import ChannelClaims
 from radiod.core.cluster.channel_procedures import ClusterChannelProcedures
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
@@ -29,6 +30,8 @@ from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.shared_presence import SharedPresence
 from radiod.core.cluster.shared_testaments import SharedTestaments
+from radiod.core.cluster.shared_channels import SharedChannels
+from radiod.core.cluster.shared_lifecycle import SharedLifecycle
 from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.cluster.sharing import SharedBroker, SharedPublishing
 from radiod.core.cluster.subjects import escape
@@ -44,6 +47,7 @@ from radiod.core.procedures.dispatch import Procedures
 from radiod.core.procedures.family import Family
 from radiod.core.procedures.radiod_server import ServerProcedures
 from radiod.core.pubsub.broker import Broker
+from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
@@ -230,6 +234,39 @@ class ClusterRealm(Realm):
         broker, name = topic
         return broker.own_readers(name) if isinstance(broker, SharedBroker) else broker.readers(name)
 
+    # --- channels
+
+    def _make_registry(self, undeclared_topics: bool) -> SharedChannels:
+        self._shared_channels = self._new_registry(SharedChannels, undeclared_topics)
+        self._shared_channels.share = self._share
+        return self._shared_channels
+
+    def _make_lifecycle(self) -> SharedLifecycle:
+        cluster, clock, timers = self.cluster, self._clock, self._timers
+        lifecycle = self._new_lifecycle(SharedLifecycle)
+        self.channel_claims = ChannelClaims(
+            self.name,
+            peers=cluster.nodes,
+            claims=cluster.claims,
+            channels=self._shared_channels,
+            sessions=self.sessions,
+            births=self.logs.births,
+            clock=clock,
+            timers=timers,
+        )
+        lifecycle.begin(
+            registry=self._shared_channels,
+            claims=self.channel_claims,
+            logs=self.logs,
+            places=self.places,
+            ids=self._ids,
+            timers=timers,
+        )
+        return lifecycle
+
+    def _share(self, space: TopicSpace, name: str, place: str) -> None:
+        """A private channel is on all nodes, in its place."""
+
     def _make_writers(self) -> SharedWriters:
         return SharedWriters(
             self._clock, self._timers, self.limits, self.announcer, self.readers, self.places
@@ -289,3 +326,4 @@ class ClusterRealm(Realm):
         """We have become a new incarnation: what others knew of us, they do not know any more."""
         self.rpc.reborn()
         self._shared_testaments.reborn()
+        self.channel_claims.reborn()

@@ -140,7 +140,12 @@ class RetainedRecords:
 
     def forget(self, topic: str) -> None:
         """A topic has ended: nothing is retained of it."""
-        self._streams.purge(self._stream, of_topic(self._root, topic), lambda failure: None)
+        stream, subject = self.where(topic)
+        self._streams.purge(stream, subject, lambda failure: None)
+
+    def where(self, topic: str) -> tuple[str, str]:
+        """The stream and the subject of what is retained of a topic."""
+        return self._stream, of_topic(self._root, topic)
 
     # --- fetching
 
