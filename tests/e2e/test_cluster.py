@@ -219,6 +219,43 @@ class TestHistories:
             assert [event["data"] for event in answer.json()] == [8, 9]
 
 
+def call(peer, procedure, *args, **kwargs):
+    """What a procedure answers: its result, or the error's URI."""
+    answer = peer.ask([48, None, {}, procedure, list(args), kwargs])
+    return answer[3][0] if answer[0] == 50 else answer[4]
+
+
+class TestChannels:
+    """Channels that sessions create: made at one node, there at all."""
+
+    def test_one_that_is_created_is_there_at_once(self, peers):
+        for number in range(30):
+            name = f"club.{number}"
+            owner, guest = peers[number % 3], peers[(number + 1 + number // 3 % 2) % 3]
+            created = call(owner, "radiod.channel.create", name, history={"size": 5} if number % 2 else {})
+            assert created["name"] == name
+            assert call(guest, "radiod.channel.create", name) == "radiod.error.channel_exists"
+            assert guest.ask([32, None, {}, name])[0] == 33
+            owner.say([16, None, {}, name, [number]])
+            assert guest.hear()[4] == [number]
+
+    def test_it_is_created_once_when_all_want_it(self, peers):
+        for number in range(10):
+            for peer in peers:
+                peer.say([48, number + 1, {}, "radiod.channel.create", [f"race.{number}"]])
+            answers = [peer.hear() for peer in peers]
+            assert sorted(answer[0] for answer in answers) == [8, 8, 50], answers
+
+    def test_its_end_is_told_on_every_node_once(self, peers):
+        owner, other, _ = peers
+        for peer in peers:
+            assert peer.ask([32, None, {}, "radiod.channel.on_delete"])[0] == 33
+        key = call(owner, "radiod.channel.create", "brief", lifetime=600)["control_key"]
+        assert call(other, "radiod.channel.extend", "brief", 0.3, key)["name"] == "brief"
+        assert [peer.hear()[4] for peer in peers] == [[{"name": "brief", "reason": "expired"}]] * 3
+        assert call(other, "radiod.channel.delete", "brief", key) == "radiod.error.channel_closed"
+
+
 class TestCalls:
     """Calls, from every node to every node."""
 
@@ -268,6 +305,9 @@ def test_calls_to_a_node_that_is_killed_fail_in_time(tmp_path, nats):
     more = 'name = "deadly"\n'
     with nodes(tmp_path, nats.urls, 2, CONFIG, more) as (home, away):
         callee, caller = RawClient(away.server.port), RawClient(home.server.port)
+        caller.ask([32, None, {}, "radiod.channel.on_delete"])
+        for name, rule in (("last.stand", "delete"), ("last.will", "keep")):
+            assert call(callee, "radiod.channel.create", name, on_owner_leave=rule)["name"] == name
         callee.ask([64, None, {}, "last.words"])
         caller.say([48, None, {}, "last.words"])
         assert callee.hear()[0] == 68
@@ -278,6 +318,9 @@ def test_calls_to_a_node_that_is_killed_fail_in_time(tmp_path, nats):
         assert time.monotonic() < began + 6 + 4
         # And the procedure is free.
         assert caller.ask([64, None, {}, "last.words"])[0] == 65
+        # What its sessions owned ends, once.
+        assert caller.hear()[4] == [{"name": "last.stand", "reason": "owner_left"}]
+        assert call(caller, "radiod.channel.get", "last.will")["name"] == "last.will"
 
 
 class Told:
