@@ -97,10 +97,8 @@ def _bounds(history: config.History | None, is_durable: bool) -> HistoryBounds:
 def restore_realms(realms: Mapping[str, Realm], store: SqliteStore) -> None:
     """Go on where the store says that the channels had come, and write to it from now on.
 
-    What has a log already has one for all nodes of a cluster.
     Raises: StoreError: it cannot be read.
     """
-    realms = {name: realm for name, realm in realms.items() if realm.space.histories.log is None}
     positions = store.positions()
     for stored in store.channels():
         if stored.realm in realms:

@@ -118,7 +118,7 @@ class ChannelClaims:
     def create(self, place: str, record: ChannelRecord) -> Promise[None]:
         """Claim a channel, and open it: then it is entered here.
 
-        Comes to ``Refused``: ``channel_exists``, ``unavailable``, ``quota``; ``canceled``: its owner has left.
+        Comes to ``Refused``: ``channel_exists``, ``unavailable``, ``quota``; ``canceled``: its owner left.
         """
 
         def decide(current: Claim | None) -> bytes:
@@ -147,8 +147,8 @@ class ChannelClaims:
             self._births.clear(_log(place), place, keep, at.seq)
 
         born = (at.epoch, at.seq)
-        open = self._update(place, record.id, lambda now: structs.replace(now, is_open=True, born=born))
-        return after(open, opened)
+        opening = self._update(place, record.id, lambda now: structs.replace(now, is_open=True, born=born))
+        return after(opening, opened)
 
     def give_up(self, place: str, id: str) -> None:
         """Whoever created it was refused: it must not be there, now or later."""
@@ -211,7 +211,7 @@ class ChannelClaims:
         if before is not None:
             self._owners.mind(before, record, held)
         if record.is_open and (before is None or not before.is_open):
-            self._channels.open(held)
+            self._channels.enter(held)
         self._plan(held)
 
     def released(self, claim: Claim) -> None:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicRef
+from radiod.core.uris import is_reserved
 
 __all__ = ["Places", "control_id", "private_place"]
 
@@ -49,7 +50,10 @@ class Places:
 
     def of(self, broker: Broker, topic: str) -> str | None:
         """What a topic is called; None: it is of this node alone."""
-        return topic if broker is self._public else self._names.get(broker)
+        if broker is self._public:
+            return topic
+        # What the router tells of a private channel goes another way.
+        return None if is_reserved(topic) else self._names.get(broker)
 
     def at(self, place: str) -> TopicRef | None:
         """The topic of that place; None: no such private channel is known here."""

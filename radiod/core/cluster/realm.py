@@ -150,12 +150,12 @@ class ClusterRealm(Realm):
         messages = self._new_messages(SharedMessages)
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
         messages.interest, messages.lookup = self.router_topics, self.lookup
-        messages.public, messages.records = self.space.broker, self.records
+        messages.places, messages.records = self.places, self.records
         return messages
 
     def _make_gateway(self) -> SharedGateway:
         gateway = self._new_gateway(SharedGateway)
-        gateway.interest, gateway.public = self.router_topics, self.space.broker
+        gateway.interest, gateway.places = self.router_topics, self.places
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere = self.readers
         return gateway
@@ -164,6 +164,8 @@ class ClusterRealm(Realm):
 
     def _make_pubsub(self) -> None:
         super()._make_pubsub()
+        # place of a private channel -> the way of its events
+        self._in_private: dict[str, SharedPublishing] = {}
         broker = self.space.broker
         assert isinstance(broker, SharedBroker)
         cluster = self.cluster
@@ -175,17 +177,13 @@ class ClusterRealm(Realm):
             self._clock,
             self._timers,
         )
-        self.records.broker = broker
-        broker.records = self.records
+        self.places = self.records.places = Places(broker)
         self.relay = Relay(
-            self.name, cluster, self._clock, self._timers, self._take, broker.lose, self.records
+            self.name, cluster, self._clock, self._timers, self._take, self._lose, self.records
         )
-        interest = self.relay.interest
-        self.places = Places(broker)
         self.tables = Tables(self.name, cluster.nodes, self._clock, self._timers, self.slices)
         self.readers = Readers(self.name, cluster.nodes, self._clock, self._timers, self._own_readers)
-        broker.elsewhere = self.readers
-        broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
+        self._share_broker(broker)
         self._shared_publishing = self.space.publishing = SharedPublishing(
             broker, self.space.histories, self._ids, self.statistics, self.relay, self.records
         )
@@ -196,9 +194,14 @@ class ClusterRealm(Realm):
         """As ``Realm.has_shared_log``."""
         return True
 
+    def _share_broker(self, broker: SharedBroker, place: str = "") -> None:
+        interest = self.relay.interest
+        broker.records, broker.elsewhere = self.records, self.readers
+        broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
+        broker.place = place
+
     def _make_histories(self, *, is_private: bool) -> Histories:
-        # What is private is each node's own.
-        return self._new_histories(Histories if is_private else SharedHistories, is_private=is_private)
+        return self._new_histories(SharedHistories, is_private=is_private)
 
     def _make_logs(self) -> None:
         """Have the histories of public topics filled from their logs."""
@@ -224,7 +227,7 @@ class ClusterRealm(Realm):
         cluster.nodes.watch(self.logs)
 
     def _make_broker(self, *, is_private: bool) -> Broker:
-        return self._new_broker(Broker if is_private else SharedBroker, is_private=is_private)
+        return self._new_broker(SharedBroker, is_private=is_private)
 
     def _own_readers(self, place: str) -> int:
         """How many sessions of this node listen to a place."""
@@ -258,7 +261,7 @@ class ClusterRealm(Realm):
             registry=self._shared_channels,
             claims=self.channel_claims,
             logs=self.logs,
-            places=self.places,
+            unshare=self._unshare,
             ids=self._ids,
             timers=timers,
         )
@@ -266,6 +269,22 @@ class ClusterRealm(Realm):
 
     def _share(self, space: TopicSpace, name: str, place: str) -> None:
         """A private channel is on all nodes, in its place."""
+        broker, histories = space.broker, space.histories
+        assert isinstance(broker, SharedBroker)
+        assert isinstance(histories, SharedHistories)
+        self.places.add(place, space.at(name))
+        self._share_broker(broker, place)
+        publishing = SharedPublishing(
+            broker, histories, self._ids, self.statistics, self.relay, self.records, place
+        )
+        space.publishing = self._in_private[place] = publishing
+        self.logs.add_space(place, histories, publishing, broker)
+
+    def _unshare(self, place: str) -> None:
+        """It has ended."""
+        self.places.remove(place)
+        self._in_private.pop(place, None)
+        self.logs.end(place)
 
     def _make_writers(self) -> SharedWriters:
         return SharedWriters(
@@ -274,15 +293,24 @@ class ClusterRealm(Realm):
 
     def _take(self, crossing: Crossing) -> None:
         """An event of another node."""
-        self._shared_publishing.deliver(
-            crossing.publication,
-            None,
-            crossing.topic,
-            crossing.payload(),
-            crossing.narrowed(),
-            crossing.told(),
-            crossing.is_end_mark,
-        )
+        topic = self.places.at(crossing.topic)
+        if topic is not None:
+            publishing = self._in_private.get(crossing.topic, self._shared_publishing)
+            publishing.deliver(
+                crossing.publication,
+                None,
+                topic.topic,
+                crossing.payload(),
+                crossing.narrowed(),
+                crossing.told(),
+                crossing.is_end_mark,
+            )
+
+    def _lose(self, place: str, count: int) -> None:
+        """Events were lost on their way here."""
+        topic = self.places.at(place)
+        if topic is not None and isinstance(topic.broker, SharedBroker):
+            topic.broker.lose(topic.topic, count)
 
     # --- what the router tells
 

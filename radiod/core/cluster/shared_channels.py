@@ -105,7 +105,7 @@ class SharedChannels(Channels):
         self._apply(held)
         return held
 
-    def open(self, held: Held) -> None:
+    def enter(self, held: Held) -> None:
         """It may be used from now on."""
         if held.is_public:
             if held.place not in self._public:

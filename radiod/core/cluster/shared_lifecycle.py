@@ -19,7 +19,7 @@ from radiod.core.cluster.channel_claims import ChannelClaims
 from radiod.core.cluster.channel_records import ChannelRecord
 from radiod.core.cluster.channel_rules import LOST
 from radiod.core.cluster.logs import PUBLIC, Logs
-from radiod.core.cluster.places import Places, control_id, private_place
+from radiod.core.cluster.places import control_id, private_place
 from radiod.core.cluster.shared_channels import Held, SharedChannels
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.sharing import SharedBroker
@@ -29,7 +29,6 @@ from radiod.core.holders import Account
 from radiod.core.ids import Ids, digest
 from radiod.core.promises import Promise, after
 from radiod.core.pubsub.broker import Broker
-from radiod.core.realm.departures import Departures
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Timers
 from radiod.errors import (
@@ -55,10 +54,9 @@ class SharedLifecycle(Lifecycle):
     _claims: ChannelClaims
     _registry: SharedChannels
     _logs: Logs
-    _places: Places
+    _unshare: Callable[[str], None]
     _ids: Ids
     _timers: Timers
-    _departures: Departures
 
     def begin(
         self,
@@ -66,13 +64,13 @@ class SharedLifecycle(Lifecycle):
         registry: SharedChannels,
         claims: ChannelClaims,
         logs: Logs,
-        places: Places,
+        unshare: Callable[[str], None],
         ids: Ids,
         timers: Timers,
     ) -> None:
         """Have what is needed for other nodes."""
         self._registry, self._claims = registry, claims
-        self._logs, self._places = logs, places
+        self._logs, self._unshare = logs, unshare
         self._ids, self._timers = ids, timers
         registry.appeared = self._appeared
         claims.ended = self._over
@@ -259,13 +257,12 @@ class SharedLifecycle(Lifecycle):
         if keep is None and channel is not None:
             keep = _kept_by_pattern(channel)
         self._registry.drop(held, reason)
-        self._places.remove(place)
         if held.is_public:
             logs = self._logs.space(PUBLIC)
             if logs is not None:
                 logs.begin(place, None)
         else:
-            self._logs.end(place)
+            self._unshare(place)
         if reason == LOST:
             return
         if is_ours:

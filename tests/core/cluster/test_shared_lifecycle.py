@@ -358,7 +358,7 @@ class TestHistories:
         listener = world.listener("b", "song")
         for number in range(3):
             publish(world.caller("a"), "song", number)
-        first = [message for message in [*listener.kept, *listener.received()] if message[0] == 36][0][3]
+        first = next(message for message in [*listener.kept, *listener.received()] if message[0] == 36)[3]
         late = world.caller("c")
         answer = late.ask(32, {"_radiod_after": f"{first['_epoch']}:{first['_seq']}"}, "song")
         assert answer[0] == 33
