@@ -255,6 +255,48 @@ class TestChannels:
         assert [peer.hear()[4] for peer in peers] == [[{"name": "brief", "reason": "expired"}]] * 3
         assert call(other, "radiod.channel.delete", "brief", key) == "radiod.error.channel_closed"
 
+    @pytest.mark.parametrize("history", [{}, {"size": 5}])
+    def test_a_private_one_is_on_every_node_for_those_with_the_key(self, three, peers, history):
+        name, key = f"private.{len(history)}", "a-key"
+        assert (
+            call(peers[0], "radiod.channel.create", name, public=False, key=key, history=history)["key"]
+            == key
+        )
+        for peer in peers:
+            assert call(peer, "radiod.channel.join", name, "wrong") == "radiod.error.bad_key"
+            assert peer.ask([32, None, {"_radiod_key": key}, name])[0] == 33
+        peers[1].say([16, None, {"exclude_me": False}, name, ["by WAMP"]])
+        assert [peer.hear()[4] for peer in peers] == [["by WAMP"]] * 3
+        for one in three:
+            answer = requests.post(
+                f"{one.server.url}/publish",
+                json={"topic": name, "args": [one.name]},
+                headers={"API-KEY": "town-key", "Channel-Key": key},
+                timeout=SECONDS,
+            )
+            assert answer.status_code == 200, answer.text
+            assert [peer.hear()[4] for peer in peers] == [[one.name]] * 3
+        url, headers = f"{three[2].server.url}/listen/{name}", {"Channel-Key": key}
+        assert requests.get(url, headers={"Channel-Key": "wrong"}, timeout=SECONDS).status_code == 403
+        with requests.get(
+            url, headers={**headers, "Accept": "text/event-stream"}, stream=True, timeout=SECONDS
+        ) as stream:
+            assert stream.status_code == 200
+            peers[0].say([16, None, {}, name, ["to HTTP"]])
+            assert any("to HTTP" in line for line in stream.iter_lines(decode_unicode=True))
+
+    def test_one_session_writes_where_only_one_may(self, peers):
+        made = call(peers[0], "radiod.channel.create", "solo", single_writer=True)
+        for peer in peers[1:]:
+            assert call(peer, "radiod.channel.open_write", "solo") == "wamp.error.not_authorized"
+            assert peer.ask([16, None, {"acknowledge": True}, "solo"])[4] == "wamp.error.not_authorized"
+        assert call(peers[0], "radiod.channel.close_write", "solo") == {"name": "solo"}
+        assert call(peers[1], "radiod.channel.open_write", "solo")["readers"] == 0
+        assert peers[0].ask([16, None, {"acknowledge": True}, "solo"])[4] == "wamp.error.not_authorized"
+        taken = call(peers[2], "radiod.channel.open_write", "solo", control_key=made["control_key"])
+        assert taken["readers"] == 0
+        assert peers[2].ask([16, None, {"acknowledge": True}, "solo"])[0] == 17
+
 
 class TestCalls:
     """Calls, from every node to every node."""

@@ -17,16 +17,10 @@ from typing import Final
 
 from msgspec import structs
 
+from radiod.core.cluster.agreement import Agreement
 from radiod.core.cluster.births import Births
 from radiod.core.cluster.channel_owners import ChannelOwners
-from radiod.core.cluster.channel_records import (
-    ChannelRecord,
-    Known,
-    read_channel,
-    read_known,
-    write_channel,
-    write_known,
-)
+from radiod.core.cluster.channel_records import ChannelRecord, read_channel, write_channel
 from radiod.core.cluster.channel_rules import (
     DELETED,
     EXPIRED,
@@ -56,9 +50,6 @@ SHARE_S: Final = 0.5
 RETRY_S: Final = 2.0
 """Before what could not be agreed on is tried again."""
 
-ASK_S: Final = 0.25
-"""Before a claim that nobody told is asked for again."""
-
 GIVEN_UP_S: Final = 120.0
 """For so long a channel whose creator was refused may appear all the same."""
 
@@ -68,7 +59,7 @@ class ChannelClaims:
 
     ``ended``: called behind the end of a channel with what was known of it, why, and whether this node is the
     one that has said so; ``supersede``: closes a session whose channel, the name of which it takes, somebody
-    else has. Both are set before the cluster starts. ``malformed``: what was no claim, or no letter.
+    else has. Both are set before the cluster starts. ``malformed``: what was no claim.
     """
 
     ended: Callable[[Held, str, bool], None]
@@ -105,7 +96,7 @@ class ChannelClaims:
         # Places whose end this node has said.
         self._ending: set[str] = set()
         self.malformed = 0
-        peers.take(self._about, self._take)
+        self._agreement = Agreement(self._about, peers, claims, clock, timers)
         peers.watch(self)
         claims.watch(self._about, self)
 
@@ -157,9 +148,8 @@ class ChannelClaims:
         self._jobs.look_in(0, [place])
 
     def agree(self, place: str) -> Promise[None]:
-        """Kept when all nodes that are alive know the claim as it is known here."""
-        letter = Known(place, self._claims.revision(self._about, place))
-        return self._peers.tell_all(self._about, write_known(letter))
+        """As ``Agreement.agree``."""
+        return self._agreement.agree(place)
 
     def change(self, held: Held, change: Callable[[ChannelRecord], ChannelRecord]) -> Promise[None]:
         """Change a channel, whoever else does. Comes to ``Refused``: ``channel_closed``, ``unavailable``."""
@@ -327,28 +317,6 @@ class ChannelClaims:
         self._timers.at(self._clock.seconds(), act)
 
     # --- other nodes
-
-    def _take(self, node: int, data: bytes) -> Promise[bytes] | None:
-        letter = read_known(data)
-        if letter is None:
-            self.malformed += 1
-            return None
-        if self._claims.revision(self._about, letter.place) >= letter.revision:
-            return None
-        known: Promise[bytes] = Promise()
-        self._ask(letter, known)
-        return known
-
-    def _ask(self, letter: Known, known: Promise[bytes]) -> None:
-        """Have the claim from whoever has it, since nobody has told."""
-
-        def told(outcome: Claim | RadiodError | None) -> None:
-            if isinstance(outcome, RadiodError):
-                self._timers.at(self._clock.seconds() + ASK_S, lambda: self._ask(letter, known))
-            else:
-                known.settle(b"")
-
-        self._claims.refresh(self._about, letter.place).then(told)
 
     def rank(self) -> int:
         """Which of all nodes we are."""

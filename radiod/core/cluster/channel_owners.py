@@ -8,7 +8,7 @@ begins does not know all others at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from radiod.core.cluster.channel_records import ChannelRecord
 from radiod.core.cluster.claim_jobs import ClaimJobs
@@ -28,6 +28,18 @@ UNKNOWN_S: Final = 10.0
 
 LOOK_AFTER_S: Final = 2.0
 SHARE_S: Final = 0.5
+
+
+class Owned(Protocol):
+    """What a session of some node has."""
+
+    @property
+    def node(self) -> int:
+        """Its incarnation."""
+
+    @property
+    def session(self) -> int:
+        """The session; 0: nobody has it."""
 
 
 class ChannelOwners:
@@ -61,7 +73,7 @@ class ChannelOwners:
         self.superseded: Callable[[Session, Held], None] = _nobody_either
         self._plan()
 
-    def enter(self, place: str, before: ChannelRecord | None, record: ChannelRecord | None) -> None:
+    def enter(self, place: str, before: Owned | None, record: Owned | None) -> None:
         """A channel has become another; None: it was not there, or is no more."""
         if before is not None and before.session:
             owned = self._places[before.node]

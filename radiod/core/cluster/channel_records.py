@@ -10,7 +10,17 @@ from msgspec import Struct
 from radiod.core.channels.settings import ChannelSettings
 from radiod.core.cluster.encoding import encode
 
-__all__ = ["ChannelRecord", "Known", "read_channel", "read_known", "write_channel", "write_known"]
+__all__ = [
+    "ChannelRecord",
+    "Known",
+    "WriterRecord",
+    "read_channel",
+    "read_known",
+    "read_writer",
+    "write_channel",
+    "write_known",
+    "write_writer",
+]
 
 
 class ChannelRecord(Struct, array_like=True, frozen=True):
@@ -33,14 +43,23 @@ class ChannelRecord(Struct, array_like=True, frozen=True):
     orphaned: int = 0
 
 
+class WriterRecord(Struct, array_like=True, frozen=True):
+    """The session that has the slot of a single-writer channel; ``is_forced``: by the control key."""
+
+    node: int
+    session: int
+    is_forced: bool
+
+
 class Known(Struct, array_like=True, frozen=True):
-    """Whoever gets this is to know the claim of a channel, as of this number, before it answers."""
+    """Whoever gets this is to know the claim of a place, as of this number, before it answers."""
 
     place: str
     revision: int
 
 
 CHANNEL: Final = msgspec.msgpack.Decoder(ChannelRecord)
+WRITER: Final = msgspec.msgpack.Decoder(WriterRecord)
 KNOWN: Final = msgspec.msgpack.Decoder(Known)
 
 
@@ -66,5 +85,18 @@ def read_known(data: bytes) -> Known | None:
     """The letter in ``data``; None: there is none."""
     try:
         return KNOWN.decode(data)
+    except msgspec.MsgspecError:
+        return None
+
+
+def write_writer(record: WriterRecord) -> bytes:
+    """The value of a slot's claim."""
+    return encode(record)
+
+
+def read_writer(value: bytes) -> WriterRecord | None:
+    """What the claim of a slot says; None: nothing."""
+    try:
+        return WRITER.decode(value)
     except msgspec.MsgspecError:
         return None

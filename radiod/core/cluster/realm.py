@@ -38,6 +38,7 @@ from radiod.core.cluster.subjects import escape
 from radiod.core.cluster.subscribing import SharedMessages
 from radiod.core.cluster.tables import Tables
 from radiod.core.cluster.visits import Visits
+from radiod.core.cluster.writer_slots import WriterSlots
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
 from radiod.core.history.histories import Histories
@@ -120,6 +121,7 @@ class ClusterRealm(Realm):
             self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
         )
         channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
+        channels.shared_writers = self._shared_writers
         families: list[Family] = [
             channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -260,6 +262,7 @@ class ClusterRealm(Realm):
         lifecycle.begin(
             registry=self._shared_channels,
             claims=self.channel_claims,
+            writers=self._shared_writers,
             logs=self.logs,
             unshare=self._unshare,
             ids=self._ids,
@@ -287,9 +290,19 @@ class ClusterRealm(Realm):
         self.logs.end(place)
 
     def _make_writers(self) -> SharedWriters:
-        return SharedWriters(
-            self._clock, self._timers, self.limits, self.announcer, self.readers, self.places
+        clock, timers = self._clock, self._timers
+        self.slots = WriterSlots(
+            self.name,
+            peers=self.cluster.nodes,
+            claims=self.cluster.claims,
+            sessions=self.sessions,
+            clock=clock,
+            timers=timers,
         )
+        self._shared_writers = SharedWriters(
+            clock, timers, self.limits, self.announcer, self.readers, self.places, self.slots
+        )
+        return self._shared_writers
 
     def _take(self, crossing: Crossing) -> None:
         """An event of another node."""
@@ -355,3 +368,4 @@ class ClusterRealm(Realm):
         self.rpc.reborn()
         self._shared_testaments.reborn()
         self.channel_claims.reborn()
+        self.slots.reborn()

@@ -22,12 +22,13 @@ from radiod.core.cluster.logs import PUBLIC, Logs
 from radiod.core.cluster.places import control_id, private_place
 from radiod.core.cluster.shared_channels import Held, SharedChannels
 from radiod.core.cluster.shared_histories import SharedHistories
+from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.cluster.sharing import SharedBroker
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
 from radiod.core.holders import Account
 from radiod.core.ids import Ids, digest
-from radiod.core.promises import Promise, after
+from radiod.core.promises import Promise, after, chain, when
 from radiod.core.pubsub.broker import Broker
 from radiod.core.sessions.session import Session
 from radiod.core.timers import Timers
@@ -53,6 +54,7 @@ class SharedLifecycle(Lifecycle):
 
     _claims: ChannelClaims
     _registry: SharedChannels
+    _slots: SharedWriters
     _logs: Logs
     _unshare: Callable[[str], None]
     _ids: Ids
@@ -63,18 +65,19 @@ class SharedLifecycle(Lifecycle):
         *,
         registry: SharedChannels,
         claims: ChannelClaims,
+        writers: SharedWriters,
         logs: Logs,
         unshare: Callable[[str], None],
         ids: Ids,
         timers: Timers,
     ) -> None:
         """Have what is needed for other nodes."""
-        self._registry, self._claims = registry, claims
+        self._registry, self._claims, self._slots = registry, claims, writers
         self._logs, self._unshare = logs, unshare
         self._ids, self._timers = ids, timers
         registry.appeared = self._appeared
         claims.ended = self._over
-        claims.supersede = self._supersede
+        claims.supersede = writers.supersede = self._supersede
 
     # --- opening
 
@@ -134,8 +137,18 @@ class SharedLifecycle(Lifecycle):
         else:
             self._memberships.enter(session, channel)
             self._announce(channel, ON_CREATE, {"name": name})
-        self._writers.admit(session, channel.topic)
-        return after(self._claims.agree(place), lambda _: readers(channel.topic))
+        known = self._claims.agree(place)
+        return after(known, lambda _: self._take_slot(session, channel, is_forced=True))
+
+    def _take_slot(self, session: Session, channel: Channel, *, is_forced: bool) -> int | Promise[int]:
+        """Have a session write; later, where only one may. Returns: how many listen."""
+
+        def admitted(_: None) -> int:
+            _check_there(session, channel)
+            self._writers.admit(session, channel.topic)
+            return readers(channel.topic)
+
+        return when(self._slots.take(channel, session, is_forced=is_forced), lambda: admitted(None))
 
     def _created(
         self,
@@ -221,23 +234,36 @@ class SharedLifecycle(Lifecycle):
     def open_write(
         self, session: Session, name: str, key: str | None, control_key: str | None
     ) -> Answer | Promise[Answer]:
-        """As ``Lifecycle.open_write``, from any node."""
-        if control_key is None:
+        """As ``Lifecycle.open_write``, from any node; one slot is that of all nodes."""
+        if control_key is not None:
+            return self._open_as_owner(session, self._lookup.controlled(session, name, control_key))
+        channel = self._lookup.channel(session, name, key)
+        if channel is None or not channel.settings.single_writer:
             return super().open_write(session, name, key, None)
-        channel = self._lookup.controlled(session, name, control_key)
+        self._writers.check_room(session)
+        topic = channel.topic
+        return chain(
+            self._take_slot(session, channel, is_forced=False),
+            lambda count: {"active": self._writers.admit(session, topic), "readers": count},
+        )
+
+    def _open_as_owner(self, session: Session, channel: Channel) -> Promise[Answer]:
         topic = channel.topic
         self._writers.check_room(session)
         self._check_taking_over(session, channel)
 
-        def taken() -> Answer:
+        def taken(_: None) -> int | Promise[int]:
             _check_there(session, channel)
             if channel.settings.single_writer:
                 self._writers.close_all(topic)
-            return {"active": self._writers.admit(session, topic), "readers": readers(topic)}
+            return self._take_slot(session, channel, is_forced=True)
 
         held = self._registry.held_of(channel)
         changed = self._claims.change(held, lambda record: self._claims.take_over(record, session.id))
-        return _later(changed, taken)
+        admitted: Promise[int] = after(changed, taken)
+        return after(
+            admitted, lambda count: {"active": self._writers.admit(session, topic), "readers": count}
+        )
 
     # --- ending
 

@@ -5,10 +5,13 @@ from radiod.core.channels.settings import ChannelSettings
 from radiod.core.cluster.channel_records import (
     ChannelRecord,
     Known,
+    WriterRecord,
     read_channel,
     read_known,
+    read_writer,
     write_channel,
     write_known,
+    write_writer,
 )
 from radiod.core.history.bounds import HistoryBounds
 
@@ -41,6 +44,7 @@ def test_what_is_written_is_read(record):
 
 def test_letters_are_read_and_what_is_none_is_nothing():
     assert read_known(write_known(Known("a", 7))) == Known("a", 7)
-    for read in (read_known, read_channel):
+    assert read_writer(write_writer(WriterRecord(1, 2, True))) == WriterRecord(1, 2, True)
+    for read in (read_known, read_channel, read_writer):
         assert read(b"?") is None
         assert read(b"") is None
