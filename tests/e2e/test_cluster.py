@@ -270,8 +270,8 @@ class TestChannels:
         for one in three:
             answer = requests.post(
                 f"{one.server.url}/publish",
-                json={"topic": name, "args": [one.name]},
-                headers={"API-KEY": "town-key", "Channel-Key": key},
+                json={"topic": name, "args": [one.name], "options": {"_radiod_key": key}},
+                headers={"API-KEY": "town-key"},
                 timeout=SECONDS,
             )
             assert answer.status_code == 200, answer.text
