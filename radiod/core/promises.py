@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from radiod.errors import RadiodError
 
-__all__ = ["Promise", "chain", "gather", "when"]
+__all__ = ["Promise", "after", "chain", "gather", "when"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -71,6 +71,11 @@ def chain(value: T | Promise[T], step: Callable[[T], U | Promise[U]]) -> U | Pro
 
     value.then(proceed)
     return result
+
+
+def after(promise: Promise[T], step: Callable[[T], U | Promise[U]]) -> Promise[U]:
+    """``chain`` for what certainly comes later."""
+    return cast("Promise[U]", chain(promise, step))
 
 
 def when(ready: Promise[None] | None, step: Callable[[], U | Promise[U]]) -> U | Promise[U]:

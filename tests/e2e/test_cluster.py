@@ -222,6 +222,85 @@ class TestHistories:
             assert [event["data"] for event in answer.json()] == [8, 9]
 
 
+def call(peer, procedure, *args, **kwargs):
+    """What a procedure answers: its result, or the error's URI."""
+    answer = peer.ask([48, None, {}, procedure, list(args), kwargs])
+    return answer[3][0] if answer[0] == 50 else answer[4]
+
+
+class TestChannels:
+    """Channels that sessions create: made at one node, there at all."""
+
+    def test_one_that_is_created_is_there_at_once(self, peers):
+        for number in range(30):
+            name = f"club.{number}"
+            owner, guest = peers[number % 3], peers[(number + 1 + number // 3 % 2) % 3]
+            created = call(owner, "radiod.channel.create", name, history={"size": 5} if number % 2 else {})
+            assert created["name"] == name
+            assert call(guest, "radiod.channel.create", name) == "radiod.error.channel_exists"
+            assert guest.ask([32, None, {}, name])[0] == 33
+            owner.say([16, None, {}, name, [number]])
+            assert guest.hear()[4] == [number]
+
+    def test_it_is_created_once_when_all_want_it(self, peers):
+        for number in range(10):
+            for peer in peers:
+                peer.say([48, number + 1, {}, "radiod.channel.create", [f"race.{number}"]])
+            answers = [peer.hear() for peer in peers]
+            assert sorted(answer[0] for answer in answers) == [8, 8, 50], answers
+
+    def test_its_end_is_told_on_every_node_once(self, peers):
+        owner, other, _ = peers
+        for peer in peers:
+            assert peer.ask([32, None, {}, "radiod.channel.on_delete"])[0] == 33
+        key = call(owner, "radiod.channel.create", "brief", lifetime=600)["control_key"]
+        assert call(other, "radiod.channel.extend", "brief", 0.3, key)["name"] == "brief"
+        assert [peer.hear()[4] for peer in peers] == [[{"name": "brief", "reason": "expired"}]] * 3
+        assert call(other, "radiod.channel.delete", "brief", key) == "radiod.error.channel_closed"
+
+    @pytest.mark.parametrize("history", [{}, {"size": 5}])
+    def test_a_private_one_is_on_every_node_for_those_with_the_key(self, three, peers, history):
+        name, key = f"private.{len(history)}", "a-key"
+        assert (
+            call(peers[0], "radiod.channel.create", name, public=False, key=key, history=history)["key"]
+            == key
+        )
+        for peer in peers:
+            assert call(peer, "radiod.channel.join", name, "wrong") == "radiod.error.bad_key"
+            assert peer.ask([32, None, {"_radiod_key": key}, name])[0] == 33
+        peers[1].say([16, None, {"exclude_me": False}, name, ["by WAMP"]])
+        assert [peer.hear()[4] for peer in peers] == [["by WAMP"]] * 3
+        for one in three:
+            answer = requests.post(
+                f"{one.server.url}/publish",
+                json={"topic": name, "args": [one.name], "options": {"_radiod_key": key}},
+                headers={"API-KEY": "town-key"},
+                timeout=SECONDS,
+            )
+            assert answer.status_code == 200, answer.text
+            assert [peer.hear()[4] for peer in peers] == [[one.name]] * 3
+        url, headers = f"{three[2].server.url}/listen/{name}", {"Channel-Key": key}
+        assert requests.get(url, headers={"Channel-Key": "wrong"}, timeout=SECONDS).status_code == 403
+        with requests.get(
+            url, headers={**headers, "Accept": "text/event-stream"}, stream=True, timeout=SECONDS
+        ) as stream:
+            assert stream.status_code == 200
+            peers[0].say([16, None, {}, name, ["to HTTP"]])
+            assert any("to HTTP" in line for line in stream.iter_lines(decode_unicode=True))
+
+    def test_one_session_writes_where_only_one_may(self, peers):
+        made = call(peers[0], "radiod.channel.create", "solo", single_writer=True)
+        for peer in peers[1:]:
+            assert call(peer, "radiod.channel.open_write", "solo") == "wamp.error.not_authorized"
+            assert peer.ask([16, None, {"acknowledge": True}, "solo"])[4] == "wamp.error.not_authorized"
+        assert call(peers[0], "radiod.channel.close_write", "solo") == {"name": "solo"}
+        assert call(peers[1], "radiod.channel.open_write", "solo")["readers"] == 0
+        assert peers[0].ask([16, None, {"acknowledge": True}, "solo"])[4] == "wamp.error.not_authorized"
+        taken = call(peers[2], "radiod.channel.open_write", "solo", control_key=made["control_key"])
+        assert taken["readers"] == 0
+        assert peers[2].ask([16, None, {"acknowledge": True}, "solo"])[0] == 17
+
+
 class TestCalls:
     """Calls, from every node to every node."""
 
@@ -323,6 +402,9 @@ def test_calls_to_a_node_that_is_killed_fail_in_time_and_its_sessions_leave(tmp_
         callee.ask([32, None, {}, "crowd"])
         callee.ask([48, None, {}, "wamp.session.add_testament", ["last.will", ["bye"], {}]])
         left = watch(home, "wamp.session.on_leave", "radiod.presence.crowd", "last.will")
+        caller.ask([32, None, {}, "radiod.channel.on_delete"])
+        for name, rule in (("last.stand", "delete"), ("last.stays", "keep")):
+            assert call(callee, "radiod.channel.create", name, on_owner_leave=rule)["name"] == name
         callee.ask([64, None, {}, "last.words"])
         caller.say([48, None, {}, "last.words"])
         assert callee.hear()[0] == 68
@@ -336,6 +418,9 @@ def test_calls_to_a_node_that_is_killed_fail_in_time_and_its_sessions_leave(tmp_
         told = {json.dumps(left.hear()[4][0]) for _ in range(3)}
         assert {str(callee.session), '"bye"'} < told
         assert any('"leave"' in one for one in told)
+        # What its sessions owned ends, once.
+        assert caller.hear()[4] == [{"name": "last.stand", "reason": "owner_left"}]
+        assert call(caller, "radiod.channel.get", "last.stays")["name"] == "last.stays"
 
 
 class Told:

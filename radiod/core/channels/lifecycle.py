@@ -185,7 +185,7 @@ class Lifecycle:
     def _check(self, session: Session, name: str, settings: ChannelSettings, key: str | None) -> None:
         """Find out what stands against opening a channel, before anything is done for it."""
         histories = self._space.histories
-        if settings.is_durable and (key is not None or self.store is None):
+        if settings.is_durable and (key is not None or not self._can_be_durable()):
             raise Refused(FEATURE_NOT_SUPPORTED, "durable: only public channels, and only with a store")
         if key is None and settings.history is not None and histories.is_promised(name):
             # The channel's end would be the end of what others were told is on disk.
@@ -194,9 +194,15 @@ class Lifecycle:
         self._memberships.check_entry(session, name, is_public=key is None)
         self._writers.check_room(session)
 
+    def _can_be_durable(self) -> bool:
+        return self.store is not None
+
     def _open_public(self, session: Session, channel: Channel) -> None:
-        """The topic may have been in use before it was a channel."""
         self._memberships.withdraw(session, channel.name)
+        self._take_topic(channel)
+
+    def _take_topic(self, channel: Channel) -> None:
+        """The topic may have been in use before it was a channel."""
         if channel.settings.presence:
             self._presence.count(channel.topic)
         if channel.settings.single_writer:
@@ -253,12 +259,14 @@ class Lifecycle:
         answer = {"name": name, "expires": self._channels.expires(channel)}
         return self._save(channel, answer, is_new=False) if channel.is_saved else answer
 
-    def delete(self, session: Session, name: str, control_key: str) -> dict[str, Any]:
+    def delete(
+        self, session: Session, name: str, control_key: str
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
         """End a channel → ``{name}``. Raises: Refused: as ``Lookup.controlled``."""
         self._channels.delete(self._lookup.controlled(session, name, control_key))
         return {"name": name}
 
-    def remove(self, session: Session, name: str) -> dict[str, Any]:
+    def remove(self, session: Session, name: str) -> dict[str, Any] | Promise[dict[str, Any]]:
         """End a public channel, or the past that a pattern keeps of a topic → ``{name}``.
 
         Raises: Refused: ``bad_key``: it is the configuration's; ``channel_closed``, ``no_such_channel``.
@@ -283,7 +291,7 @@ class Lifecycle:
 
     def open_write(
         self, session: Session, name: str, key: str | None, control_key: str | None
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | Promise[dict[str, Any]]:
         """Become a writer → ``{active, readers}``; with the control key, the owner as well.
 
         The owner gets the slot of a single-writer channel even when somebody holds it.
@@ -339,9 +347,7 @@ class Lifecycle:
         broker, name = topic
         self._writers.close_all(topic)
         self._presence.forget(topic)
-        broker.forget(name)
-        if not channel.space.histories.is_promised(name):
-            channel.space.histories.forget(name)
+        self._forget_past(channel)
         channel.space.tuning.forget(name)
         self._announce(channel, ON_DELETE, {"name": name, "reason": reason})
         channel.members.clear()
@@ -353,6 +359,13 @@ class Lifecycle:
         elif subscription is not None:
             for session in list(subscription.listeners):
                 self._outbox.end(session, subscription.id, CHANNEL_CLOSED)
+
+    def _forget_past(self, channel: Channel) -> None:
+        """Drop what is retained, and kept, of a channel that has ended."""
+        name, histories = channel.name, channel.space.histories
+        channel.space.broker.forget(name)
+        if not histories.is_promised(name):
+            histories.forget(name)
 
     def _announce(self, channel: Channel, topic: str, event: dict[str, Any]) -> None:
         """Tell everybody of a public channel, and the members of a private one."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from radiod.core.channels.channel import Channel, check_name
 from radiod.core.channels.closed import ClosedNames
+from radiod.core.channels.room import ChannelRoom
 from radiod.core.channels.settings import NO_RULES, ChannelSettings, KeptChannel, SavedChannel, User
 from radiod.core.holders import Account
 from radiod.core.ids import Ids, digest
@@ -43,8 +44,7 @@ class Channels:
     """The channels of one realm.
 
     ``len`` counts all of them, also private ones; the others are found by name among the public ones only.
-    Of its limits ``max_channels`` and the like hold for public and for private ones apart: whoever fills up
-    the one learns nothing of the other.
+    ``room``: what sessions may create.
 
     Args:
         space: of all public channels.
@@ -71,10 +71,7 @@ class Channels:
         self._limits = limits
         self._space = space
         self._make_space = make_space
-        # Is it public -> bytes that the histories of those that sessions created may come to hold.
-        self._promised = {True: 0, False: 0}
-        # (is it public, user) -> how many that the user created, and bytes that their histories may hold
-        self._of_users: dict[tuple[bool, User], tuple[int, int]] = {}
+        self.room = ChannelRoom(limits)
         self._undeclared_topics = undeclared_topics
         self._on_end = on_end
         self._public: dict[str, Channel] = {}
@@ -114,8 +111,8 @@ class Channels:
 
     def declare(self, name: str, settings: ChannelSettings = NO_RULES, *, key: str | None = None) -> Channel:
         """Add a channel of the configuration: it has no end and no control key; private with a ``key``."""
-        space = self._space if key is None else self._make_space()
-        channel = Channel(name, space, settings, key_hash=None if key is None else digest(key))
+        key_hash = None if key is None else digest(key)
+        channel = Channel(name, self._space_of(name, key_hash), settings, key_hash=key_hash)
         self._add(channel)
         if key is not None:
             self._declared_private[name] = channel
@@ -143,11 +140,9 @@ class Channels:
         self._make_way(name, key_hash, settings.user)
         if self.find(name, key_hash) is not None:
             raise Refused(CHANNEL_EXISTS, f"channel {name} exists already")
-        self._check_room(key_hash is None, settings)
-        self._check_owner(owner)
-        self._check_plan(account, settings)
+        self.check_new(settings, is_public=key_hash is None, owner=owner, account=account)
         control_key = self._ids.secret()
-        space = self._space if key_hash is None else self._make_space()
+        space = self._space_of(name, key_hash)
         channel = Channel(name, space, settings, key_hash=key_hash, control_hash=digest(control_key))
         self._add(channel)
         self._own(channel, owner)
@@ -157,43 +152,26 @@ class Channels:
         self._set_end(channel, settings.lifetime)
         return channel, control_key
 
-    def _check_plan(self, account: Account | None, settings: ChannelSettings) -> None:
-        """Raises: OverLimit."""
-        if account is None or account.allowances is None:
-            return
-        # Of those that outlived the server only the user is known.
-        user = settings.user
-        keys = [(is_public, user) for is_public in (True, False) if user is not None]
-        of_user = sum(self._of_users.get(key, (0, 0))[0] for key in keys)
-        account.allowances.check_channel(max(account.channels, of_user))
+    def check_new(
+        self, settings: ChannelSettings, *, is_public: bool, owner: int | None, account: Account | None
+    ) -> None:
+        """Whether one more with these rules may be created, and by whom. Raises: as ``create``."""
+        self._check_room(settings, is_public=is_public)
+        self._check_owner(owner)
+        if account is not None and account.allowances is not None:
+            # Of those that outlived the server only the user is known.
+            account.allowances.check_channel(max(account.channels, self.room.created_by(settings.user)))
 
-    def _check_room(self, is_public: bool, settings: ChannelSettings) -> None:
-        """Whether one more with these rules may be created. Raises: Refused: ``quota``."""
-        kind = "public" if is_public else "private"
-        limits, user, most = self._limits, settings.user, settings.most_bytes
-        if len(self._public if is_public else self._private) >= limits.max_channels:
-            raise Exceeded("max_channels", f"{limits.max_channels} {kind} channels exist already")
-        if self._promised[is_public] + most > limits.max_history_bytes:
-            told = f"the histories of {kind} channels may take {limits.max_history_bytes} bytes"
-            raise Exceeded("max_history_bytes", told)
-        count, held = (0, 0) if user is None else self._of_users.get((is_public, user), (0, 0))
-        if count >= limits.max_channels_per_user:
-            told = f"a user may have {limits.max_channels_per_user} {kind} channels"
-            raise Exceeded("max_channels_per_user", told)
-        if held + most > limits.max_history_bytes_per_user:
-            most = limits.max_history_bytes_per_user
-            told = f"the histories of one user's {kind} channels may take {most} bytes"
-            raise Exceeded("max_history_bytes_per_user", told)
+    def _check_room(self, settings: ChannelSettings, *, is_public: bool) -> None:
+        self.room.check(settings, len(self._public if is_public else self._private), is_public=is_public)
 
     def _account(self, channel: Channel, sign: int) -> None:
         """One that a session created comes, or goes."""
-        most, user = channel.settings.most_bytes, channel.settings.user
-        self._promised[channel.is_public] += sign * most
-        if user is not None:
-            key = channel.is_public, user
-            count, held = self._of_users.pop(key, (0, 0))
-            if count + sign:
-                self._of_users[key] = count + sign, held + sign * most
+        self.room.count(channel.settings, sign, is_public=channel.is_public)
+
+    def _space_of(self, name: str, key_hash: bytes | None) -> TopicSpace:
+        """Where the events of a new channel go."""
+        return self._space if key_hash is None else self._make_space()
 
     def _add(self, channel: Channel) -> None:
         if channel.key_hash is None:
@@ -256,8 +234,8 @@ class Channels:
         """
         channel = self.find(kept.name, kept.key_hash)
         if channel is None:
-            self._check_room(kept.key_hash is None, kept.settings)
-            space = self._space if kept.key_hash is None else self._make_space()
+            self._check_room(kept.settings, is_public=kept.key_hash is None)
+            space = self._space_of(kept.name, kept.key_hash)
             channel = Channel(
                 kept.name, space, kept.settings, key_hash=kept.key_hash, control_hash=kept.control_hash
             )

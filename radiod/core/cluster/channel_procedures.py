@@ -9,8 +9,9 @@ from radiod.core.arguments import optional, text
 from radiod.core.channels.registry import Channels
 from radiod.core.cluster.places import Places
 from radiod.core.cluster.readers import Readers
+from radiod.core.cluster.shared_writers import SharedWriters
 from radiod.core.procedures.radiod_channel import Answer, ChannelProcedures, page_size
-from radiod.core.promises import Promise, chain
+from radiod.core.promises import Promise, chain, when
 from radiod.core.sessions.session import Session
 from radiod.errors import Refused
 
@@ -18,11 +19,15 @@ __all__ = ["ClusterChannelProcedures"]
 
 
 class ClusterChannelProcedures(ChannelProcedures):
-    """As ``ChannelProcedures``; ``elsewhere``, ``places``, ``channels``: set before the first call."""
+    """As ``ChannelProcedures``.
+
+    ``elsewhere``, ``places``, ``channels``, ``shared_writers``: set before the first call.
+    """
 
     elsewhere: Readers
     places: Places
     channels: Channels
+    shared_writers: SharedWriters
 
     def list(self, session: Session, *, prefix: Any, limit: Any, after: Any) -> Answer | Promise[Answer]:
         """As ``ChannelProcedures.list``; their readers are those of all nodes."""
@@ -53,6 +58,12 @@ class ClusterChannelProcedures(ChannelProcedures):
         return chain(
             ChannelProcedures.open_write(self, session, name=name, key=key, control_key=control_key), told
         )
+
+    def close_write(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
+        """As ``ChannelProcedures.close_write``; answered when others may have the slot."""
+        held = self.shared_writers.holds(session, text("name", name))
+        answer = ChannelProcedures.close_write(self, session, name=name)
+        return when(None if held is None else self.shared_writers.slots.settled(held), lambda: answer)
 
     def _as_it_is(self, session: Session, name: str, answer: Answer) -> Answer:
         """What ``open_write`` has answered, with what is known since."""

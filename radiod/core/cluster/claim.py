@@ -12,13 +12,17 @@ __all__ = ["Claim", "ClaimSettings", "ClaimWatcher", "Decide", "Node", "Taken", 
 
 
 class Claim(NamedTuple):
-    """One claim: of which part of a node, under which key, its value; who wrote that, and its number."""
+    """One claim: of which part of a node, under which key, its value; who wrote that, and its number.
+
+    ``end``: of one that is no more: why, as whoever released it has said; empty: nobody knows.
+    """
 
     about: str
     key: str
     value: bytes
     node: int
     revision: int
+    end: str = ""
 
 
 class ClaimSettings(NamedTuple):

@@ -90,7 +90,7 @@ class ClaimMirror:
     def note(self, subject: str, seq: int, said: ClaimRecord) -> None:
         """This is the newest record on a subject."""
         if said.value is None:
-            self.drop(subject, seq)
+            self.drop(subject, seq, said.why)
             return
         claim = Claim(said.about, said.key, said.value, said.node, seq)
         self._gone.pop(subject, None)
@@ -109,7 +109,7 @@ class ClaimMirror:
         self.drop(subject, 0)
         return None
 
-    def drop(self, subject: str, seq: int) -> None:
+    def drop(self, subject: str, seq: int, why: str = "") -> None:
         """The claim on a subject has ended, with this number; 0: with none that is known."""
         claim = self._held.pop(subject, None)
         self._gone.pop(subject, None)
@@ -124,7 +124,7 @@ class ClaimMirror:
             del self._by_about[claim.about]
         watcher = self._watchers.get(claim.about)
         if watcher is not None:
-            watcher.released(claim)
+            watcher.released(claim._replace(end=why))
 
     def _forget_oldest(self) -> None:
         while len(self._gone) > MAX_GONE:

@@ -20,6 +20,7 @@ class ClaimRecord(Struct, array_like=True, frozen=True):
     value: bytes | None
     node: int
     token: str
+    why: str = ""
 
 
 ENCODER = msgspec.msgpack.Encoder()

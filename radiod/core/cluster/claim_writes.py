@@ -78,8 +78,9 @@ class ClaimWrites:
         current: Claim | None,
         done: Done,
         ttl_s: float = 0.0,
+        why: str = "",
     ) -> None:
-        """Store one record in the place of ``current``; ``value``: None: it ends.
+        """Store one record in the place of ``current``; ``value``: None: it ends, and ``why``.
 
         ``ttl_s``: for how long; 0: until it is changed.
 
@@ -94,7 +95,7 @@ class ClaimWrites:
         subject = subject_of(self._settings.prefix, about, key)
         expected = self._mirror.revision(subject) if current is None else current.revision
         until = self._clock.seconds() + self._settings.patience_s
-        record = ClaimRecord(about, key, value, self._node.me, token)
+        record = ClaimRecord(about, key, value, self._node.me, token, why if value is None else "")
         ttl_s = self._settings.ended_s if value is None else ttl_s
         write = Write(subject, record, expected, until, ttl_s, done)
         self._writes.add(write)

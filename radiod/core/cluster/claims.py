@@ -103,6 +103,10 @@ class Claims:
         """All claims of one part, as far as the mirror knows."""
         return self.mirror.of(about)
 
+    def revision(self, about: str, key: str) -> int:
+        """The number of a claim, or of its end, as far as the mirror knows; 0: it knows of none."""
+        return self.mirror.revision(subject_of(self._settings.prefix, about, key))
+
     def refresh(self, about: str, key: str) -> Promise[Claim | None]:
         """A claim as the leader has it now. Comes to ``Refused`` (``unavailable``) if nobody tells."""
         outcome: Promise[Claim | None] = Promise()
@@ -168,8 +172,12 @@ class Claims:
         """A claim that had a time to live is over, though nobody has said so: forget it here."""
         self.mirror.drop(subject_of(self._settings.prefix, claim.about, claim.key), claim.revision)
 
-    def update(self, about: str, key: str, decide: Decide, *, ttl_s: float = 0.0) -> Promise[Claim | None]:
+    def update(
+        self, about: str, key: str, decide: Decide, why: str = "", *, ttl_s: float = 0.0
+    ) -> Promise[Claim | None]:
         """Change a claim to what ``decide`` makes of it, again whenever somebody was faster.
+
+        ``why``: if that is its end: what watchers are told (``Claim.end``).
 
         What is decided by the mirror is tried; what ``decide`` refuses by it is decided anew by what the
         leader has. ``ttl_s``: whoever has a time to live gets that, and ``expire`` is for its watcher to call
@@ -180,14 +188,14 @@ class Claims:
             text says so it may be done all the same, and the mirror tells; ``quota``.
         """
         outcome: Promise[Claim | None] = Promise()
-        _Update(self, about, key, decide, outcome, ttl_s).go_on(self.get(about, key))
+        _Update(self, about, key, decide, why, outcome, ttl_s).go_on(self.get(about, key))
         return outcome
 
 
 class _Update:
     """One change of a claim, however often it must be decided."""
 
-    __slots__ = ("_about", "_claims", "_decide", "_is_fresh", "_key", "_outcome", "_tries", "_ttl_s")
+    __slots__ = ("_about", "_claims", "_decide", "_is_fresh", "_key", "_outcome", "_tries", "_ttl_s", "_why")
 
     def __init__(
         self,
@@ -195,6 +203,7 @@ class _Update:
         about: str,
         key: str,
         decide: Decide,
+        why: str,
         outcome: Promise[Claim | None],
         ttl_s: float,
     ) -> None:
@@ -202,6 +211,7 @@ class _Update:
         self._about = about
         self._key = key
         self._decide = decide
+        self._why = why
         self._outcome = outcome
         self._ttl_s = ttl_s
         self._tries = 0
@@ -225,7 +235,8 @@ class _Update:
         if value == (None if current is None else current.value):
             self._outcome.settle(current)
         else:
-            self._claims.writes.put(self._about, self._key, value, current, self._done, self._ttl_s)
+            writes = self._claims.writes
+            writes.put(self._about, self._key, value, current, self._done, self._ttl_s, self._why)
 
     def _refreshed(self, current: Claim | RadiodError | None) -> None:
         if isinstance(current, RadiodError):

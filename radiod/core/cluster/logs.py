@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from radiod.core.cluster.births import Births
 from radiod.core.cluster.follower import AUDIT_S
 from radiod.core.cluster.log_stream import LogStream
 from radiod.core.cluster.ports import Stored, Streams
 from radiod.core.cluster.realm_streams import RealmStreams
 from radiod.core.cluster.shared_histories import SharedHistories
 from radiod.core.cluster.space_logs import SpaceLogs
-from radiod.core.cluster.subjects import escape
 from radiod.core.ids import Ids
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.publishing import Publishing
 from radiod.core.rights import Actor
 from radiod.core.timers import Clock, Deadline, Timers
 
-__all__ = ["PUBLIC", "Logs", "place_of"]
+__all__ = ["PUBLIC", "Logs"]
 
 PUBLIC: Final = "p"
 """The place of what is public, in subjects."""
@@ -74,6 +74,7 @@ class Logs:
             tick_soon=self._tick_soon,
         )
         self.follower = self._realm.follower
+        self.births = Births(self._realm)
         self._spaces: dict[str, SpaceLogs] = {}
         self._tick: Deadline | None = None
 
@@ -85,10 +86,19 @@ class Logs:
     def add_space(
         self, place: str, histories: SharedHistories, publishing: Publishing, broker: Broker
     ) -> SpaceLogs:
-        """The logs of one topic space. ``place``: ``PUBLIC``, or what tells a private one apart: a token."""
-        space = self._spaces[place] = SpaceLogs(self._realm, place, histories, publishing, broker)
+        """The logs of one topic space.
+
+        ``place``: ``PUBLIC``, or that of a private channel, whose name is in no subject and in no record.
+        """
+        called = "" if place == PUBLIC else place
+        space = SpaceLogs(self._realm, place, histories, publishing, broker, called)
+        self._spaces[place] = space
         histories.log = histories.logs = space
         return space
+
+    def space(self, place: str) -> SpaceLogs | None:
+        """That of a place."""
+        return self._spaces.get(place)
 
     def end(self, place: str) -> None:
         """A private space is gone."""
@@ -156,8 +166,3 @@ class Logs:
             space.tidy(self._clock.seconds())
         if any(space.tails or space.patterns for space in self._spaces.values()):
             self._tick_soon()
-
-
-def place_of(name: str, key_hash: str) -> str:
-    """What tells a private channel's space apart, in subjects. ``key_hash``: of its key, hexadecimal."""
-    return escape(f"{name}-{key_hash}")

@@ -6,8 +6,9 @@ from hashlib import blake2b
 
 from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicRef
+from radiod.core.uris import is_reserved
 
-__all__ = ["Places", "private_place"]
+__all__ = ["Places", "control_id", "private_place"]
 
 
 def private_place(name: str, key_hash: bytes) -> str:
@@ -15,6 +16,13 @@ def private_place(name: str, key_hash: bytes) -> str:
     digest = blake2b(key_hash, digest_size=15, person=b"radiod place")
     digest.update(name.encode("utf-8", "surrogatepass"))
     return "#" + digest.hexdigest()
+
+
+def control_id(name: str, control_hash: bytes) -> str:
+    """What stands for the control key of a channel between nodes, and for the channel itself."""
+    digest = blake2b(control_hash, digest_size=15, person=b"radiod control")
+    digest.update(name.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 class Places:
@@ -42,7 +50,10 @@ class Places:
 
     def of(self, broker: Broker, topic: str) -> str | None:
         """What a topic is called; None: it is of this node alone."""
-        return topic if broker is self._public else self._names.get(broker)
+        if broker is self._public:
+            return topic
+        # What the router tells of a private channel goes another way.
+        return None if is_reserved(topic) else self._names.get(broker)
 
     def at(self, place: str) -> TopicRef | None:
         """The topic of that place; None: no such private channel is known here."""

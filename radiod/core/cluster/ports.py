@@ -188,8 +188,10 @@ class Streams(Protocol):
         As some replica has them, which may lag behind.
         """
 
-    def purge(self, stream: str, subject: str, done: Callable[[Failure | None], None]) -> None:
-        """Let all records on one subject go."""
+    def purge(
+        self, stream: str, subject: str, done: Callable[[Failure | None], None], *, before: int = 0
+    ) -> None:
+        """Let all records on one subject go; ``before``: but for those from this number on, 0: all."""
 
 
 class StreamUser(Protocol):

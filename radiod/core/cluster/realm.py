@@ -12,6 +12,7 @@ from radiod.core.cluster.census import (
     ClusterRpcProcedures,
     ClusterSessions,
 )
+from radiod.core.cluster.channel_claims import ChannelClaims
 from radiod.core.cluster.channel_procedures import ClusterChannelProcedures
 from radiod.core.cluster.cluster import Cluster
 from radiod.core.cluster.envelope import Crossing
@@ -23,10 +24,12 @@ from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.cluster.rpc import ClusterRpc
+from radiod.core.cluster.shared_channels import SharedChannels
 from radiod.core.cluster.shared_departures import SharedDepartures
 from radiod.core.cluster.shared_events import SharedEvents
 from radiod.core.cluster.shared_gateway import SharedGateway
 from radiod.core.cluster.shared_histories import SharedHistories
+from radiod.core.cluster.shared_lifecycle import SharedLifecycle
 from radiod.core.cluster.shared_presence import SharedPresence
 from radiod.core.cluster.shared_testaments import SharedTestaments
 from radiod.core.cluster.shared_writers import SharedWriters
@@ -36,6 +39,7 @@ from radiod.core.cluster.subscribing import SharedMessages
 from radiod.core.cluster.subscription_procedures import SharedSubscriptionProcedures
 from radiod.core.cluster.tables import Tables
 from radiod.core.cluster.visits import Visits
+from radiod.core.cluster.writer_slots import WriterSlots
 from radiod.core.delivery.holdings import Holdings
 from radiod.core.delivery.readership import Readerships
 from radiod.core.history.histories import Histories
@@ -45,6 +49,7 @@ from radiod.core.procedures.dispatch import Procedures
 from radiod.core.procedures.family import Family
 from radiod.core.procedures.radiod_server import ServerProcedures
 from radiod.core.pubsub.broker import Broker
+from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.realm import Outbox, Realm
 from radiod.core.statistics import Statistics
 from radiod.core.timers import Clock, Timers
@@ -117,6 +122,7 @@ class ClusterRealm(Realm):
             self.lifecycle, self.lookup, self.descriptions, self.writers, self._ids
         )
         channels.elsewhere, channels.places, channels.channels = self.readers, self.places, self.channels
+        channels.shared_writers = self._shared_writers
         families: list[Family] = [
             channels,
             ClusterSessions(self.sessions, authority, slices, self.census),
@@ -157,12 +163,12 @@ class ClusterRealm(Realm):
         messages = self._new_messages(SharedMessages)
         messages.callees = self._rpc_procedures.callees = self.rpc.callees
         messages.interest, messages.lookup = self.router_topics, self.lookup
-        messages.public, messages.records = self.space.broker, self.records
+        messages.places, messages.records = self.places, self.records
         return messages
 
     def _make_gateway(self) -> SharedGateway:
         gateway = self._new_gateway(SharedGateway)
-        gateway.interest, gateway.public = self.router_topics, self.space.broker
+        gateway.interest, gateway.places = self.router_topics, self.places
         gateway.clock, gateway.timers = self._clock, self._timers
         gateway.elsewhere, gateway.channels = self.readers, self.channels
         return gateway
@@ -171,6 +177,8 @@ class ClusterRealm(Realm):
 
     def _make_pubsub(self) -> None:
         super()._make_pubsub()
+        # place of a private channel -> the way of its events
+        self._in_private: dict[str, SharedPublishing] = {}
         broker = self.space.broker
         assert isinstance(broker, SharedBroker)
         cluster = self.cluster
@@ -182,17 +190,13 @@ class ClusterRealm(Realm):
             self._clock,
             self._timers,
         )
-        self.records.broker = broker
-        broker.records = self.records
+        self.places = self.records.places = Places(broker)
         self.relay = Relay(
-            self.name, cluster, self._clock, self._timers, self._take, broker.lose, self.records
+            self.name, cluster, self._clock, self._timers, self._take, self._lose, self.records
         )
-        interest = self.relay.interest
-        self.places = Places(broker)
         self.tables = Tables(self.name, cluster.nodes, self._clock, self._timers, self.slices)
         self.readers = Readers(self.name, cluster.nodes, self._clock, self._timers, self._own_readers)
-        broker.elsewhere = self.readers
-        broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
+        self._share_broker(broker)
         self._shared_publishing = self.space.publishing = SharedPublishing(
             broker, self.space.histories, self._ids, self.statistics, self.relay, self.records
         )
@@ -203,9 +207,14 @@ class ClusterRealm(Realm):
         """As ``Realm.has_shared_log``."""
         return True
 
+    def _share_broker(self, broker: SharedBroker, place: str = "") -> None:
+        interest = self.relay.interest
+        broker.records, broker.elsewhere = self.records, self.readers
+        broker.realm, broker.hold, broker.end = self.name, interest.hold, interest.end
+        broker.place = place
+
     def _make_histories(self, *, is_private: bool) -> Histories:
-        # What is private is each node's own.
-        return self._new_histories(Histories if is_private else SharedHistories, is_private=is_private)
+        return self._new_histories(SharedHistories, is_private=is_private)
 
     def _make_logs(self) -> None:
         """Have the histories of public topics filled from their logs."""
@@ -231,7 +240,7 @@ class ClusterRealm(Realm):
         cluster.nodes.watch(self.logs)
 
     def _make_broker(self, *, is_private: bool) -> Broker:
-        return self._new_broker(Broker if is_private else SharedBroker, is_private=is_private)
+        return self._new_broker(SharedBroker, is_private=is_private)
 
     def _own_readers(self, place: str) -> int:
         """How many sessions of this node listen to a place."""
@@ -241,22 +250,91 @@ class ClusterRealm(Realm):
         broker, name = topic
         return broker.own_readers(name) if isinstance(broker, SharedBroker) else broker.readers(name)
 
-    def _make_writers(self) -> SharedWriters:
-        return SharedWriters(
-            self._clock, self._timers, self.limits, self.announcer, self.readers, self.places
+    # --- channels
+
+    def _make_registry(self, undeclared_topics: bool) -> SharedChannels:
+        self._shared_channels = self._new_registry(SharedChannels, undeclared_topics)
+        self._shared_channels.share = self._share
+        return self._shared_channels
+
+    def _make_lifecycle(self) -> SharedLifecycle:
+        cluster, clock, timers = self.cluster, self._clock, self._timers
+        lifecycle = self._new_lifecycle(SharedLifecycle)
+        self.channel_claims = ChannelClaims(
+            self.name,
+            peers=cluster.nodes,
+            claims=cluster.claims,
+            channels=self._shared_channels,
+            sessions=self.sessions,
+            births=self.logs.births,
+            clock=clock,
+            timers=timers,
         )
+        lifecycle.begin(
+            registry=self._shared_channels,
+            claims=self.channel_claims,
+            writers=self._shared_writers,
+            logs=self.logs,
+            unshare=self._unshare,
+            ids=self._ids,
+            timers=timers,
+        )
+        return lifecycle
+
+    def _share(self, space: TopicSpace, name: str, place: str) -> None:
+        """A private channel is on all nodes, in its place."""
+        broker, histories = space.broker, space.histories
+        assert isinstance(broker, SharedBroker)
+        assert isinstance(histories, SharedHistories)
+        self.places.add(place, space.at(name))
+        self._share_broker(broker, place)
+        publishing = SharedPublishing(
+            broker, histories, self._ids, self.statistics, self.relay, self.records, place
+        )
+        space.publishing = self._in_private[place] = publishing
+        self.logs.add_space(place, histories, publishing, broker)
+
+    def _unshare(self, place: str) -> None:
+        """It has ended."""
+        self.places.remove(place)
+        self._in_private.pop(place, None)
+        self.logs.end(place)
+
+    def _make_writers(self) -> SharedWriters:
+        clock, timers = self._clock, self._timers
+        self.slots = WriterSlots(
+            self.name,
+            peers=self.cluster.nodes,
+            claims=self.cluster.claims,
+            sessions=self.sessions,
+            clock=clock,
+            timers=timers,
+        )
+        self._shared_writers = SharedWriters(
+            clock, timers, self.limits, self.announcer, self.readers, self.places, self.slots
+        )
+        return self._shared_writers
 
     def _take(self, crossing: Crossing) -> None:
         """An event of another node."""
-        self._shared_publishing.deliver(
-            crossing.publication,
-            None,
-            crossing.topic,
-            crossing.payload(),
-            crossing.narrowed(),
-            crossing.told(),
-            crossing.is_end_mark,
-        )
+        topic = self.places.at(crossing.topic)
+        if topic is not None:
+            publishing = self._in_private.get(crossing.topic, self._shared_publishing)
+            publishing.deliver(
+                crossing.publication,
+                None,
+                topic.topic,
+                crossing.payload(),
+                crossing.narrowed(),
+                crossing.told(),
+                crossing.is_end_mark,
+            )
+
+    def _lose(self, place: str, count: int) -> None:
+        """Events were lost on their way here."""
+        topic = self.places.at(place)
+        if topic is not None and isinstance(topic.broker, SharedBroker):
+            topic.broker.lose(topic.topic, count)
 
     # --- what the router tells
 
@@ -300,3 +378,5 @@ class ClusterRealm(Realm):
         """We have become a new incarnation: what others knew of us, they do not know any more."""
         self.rpc.reborn()
         self._shared_testaments.reborn()
+        self.channel_claims.reborn()
+        self.slots.reborn()

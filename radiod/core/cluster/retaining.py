@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from radiod.core.cluster.envelope import Crossing, decode, encode
+from radiod.core.cluster.places import Places
 from radiod.core.cluster.ports import Appended, Failure, Stored, Streams
 from radiod.core.cluster.subjects import escape, listened, of_topic
 from radiod.core.promises import Promise
@@ -68,7 +69,12 @@ class Fetching:
 
 
 class RetainedRecords:
-    """The retained events of one realm's public topics. ``lost``: events that could not be stored."""
+    """The retained events of one realm, by place. ``lost``: events that could not be stored.
+
+    ``places``: set before any event.
+    """
+
+    places: Places
 
     def __init__(
         self, realm: str, prefix: str, stream: str, streams: Streams, clock: Clock, timers: Timers
@@ -81,7 +87,6 @@ class RetainedRecords:
         self._waiting: dict[str, Waiting] = {}
         # topic -> when its event was last seen here; only the fresh ones.
         self._seen: dict[str, float] = {}
-        self.broker: Broker | None = None
         self.lost = 0
 
     # --- storing
@@ -140,7 +145,12 @@ class RetainedRecords:
 
     def forget(self, topic: str) -> None:
         """A topic has ended: nothing is retained of it."""
-        self._streams.purge(self._stream, of_topic(self._root, topic), lambda failure: None)
+        stream, subject = self.where(topic)
+        self._streams.purge(stream, subject, lambda failure: None)
+
+    def where(self, topic: str) -> tuple[str, str]:
+        """The stream and the subject of what is retained of a topic."""
+        return self._stream, of_topic(self._root, topic)
 
     # --- fetching
 
@@ -204,23 +214,26 @@ class RetainedRecords:
         seen = self._seen.get(topic)
         return seen is None or seen < fetching.asked - FRESH_S
 
-    def _drop(self, topic: str) -> None:
-        if self.broker is not None:
+    def _drop(self, place: str) -> None:
+        topic = self.places.at(place)
+        if topic is not None:
             # What is stored stays.
-            Broker.forget(self.broker, topic)
+            Broker.forget(topic.broker, topic.topic)
 
     def take(self, crossing: Crossing) -> None:
         """Retain an event that was stored, or is about to be; one that has no room here is left out."""
-        broker = self.broker
-        assert broker is not None
+        topic = self.places.at(crossing.topic)
+        if topic is None:
+            return  # of a private channel for which nobody has come here
+        broker, name = topic
         retained = Retained(
             crossing.publication, None, crossing.payload(), crossing.narrowed(), crossing.told()
         )
-        old = broker.retained.get(crossing.topic)
+        old = broker.retained.get(name)
         if old is not None and old.publication == retained.publication:
             return
         self._drop(crossing.topic)
         try:
-            broker.resume(crossing.topic, retained)
+            broker.resume(name, retained)
         except Refused:
             self.lost += 1

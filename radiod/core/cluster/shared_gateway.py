@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from radiod.core.channels.registry import Channels
+from radiod.core.cluster.places import Places, private_place
 from radiod.core.cluster.readers import Readers
 from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.delivery.broadcast import Publication
+from radiod.core.ids import digest
 from radiod.core.promises import Promise, chain, when
-from radiod.core.pubsub.broker import Broker
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.realm.gateway import PUBLISH_OPTIONS, Gateway
 from radiod.core.rights import Actor, Permissions, Principal, Verdict
@@ -27,14 +28,14 @@ LISTENS_WITHIN_S: Final = 10.0
 class SharedGateway(Gateway):
     """The way in without WAMP: who may listen is told so when other nodes know of it.
 
-    ``interest``, ``public``, ``clock``, ``timers``, ``elsewhere``, ``channels``: set before anybody
+    ``interest``, ``places``, ``clock``, ``timers``, ``elsewhere``, ``channels``: set before anybody
     comes.
     """
 
     channels: Channels
     elsewhere: Readers
     interest: RouterTopics
-    public: Broker
+    places: Places
     clock: Clock
     timers: Timers
 
@@ -46,11 +47,12 @@ class SharedGateway(Gateway):
         )
 
     def _agreed(self, space: TopicSpace, match: MatchPolicy, topic: str) -> Promise[TopicSpace] | TopicSpace:
-        if space.broker is not self.public:
+        place = self.places.of(space.broker, topic)
+        if place is None:
             return space
-        known = self.interest.begin(match, topic)
+        known = self.interest.begin(match, place)
         # By then it listens, or never does.
-        self.timers.at(self.clock.seconds() + LISTENS_WITHIN_S, lambda: self.interest.end(match, topic))
+        self.timers.at(self.clock.seconds() + LISTENS_WITHIN_S, lambda: self.interest.end(match, place))
         if known is None:
             return space
         agreed: Promise[TopicSpace] = Promise()
@@ -69,12 +71,13 @@ class SharedGateway(Gateway):
 
         Of the first event of a topic for a while they are those of this node.
         """
-        is_for_all = options.key is None and topic not in publisher.principal.memberships
+        key = options.key
         published = super().publish(publisher, topic, payload, options, verdict)
-        if not is_for_all:
+        place = self._place(publisher, topic, key)
+        if place is None:
             return published
-        elsewhere = self.elsewhere.elsewhere(topic)
-        self.elsewhere.look(topic)
+        elsewhere = self.elsewhere.elsewhere(place)
+        self.elsewhere.look(place)
         if isinstance(published, Promise):
             return _with_more(published, elsewhere) if elsewhere else published
         published.readers += elsewhere
@@ -104,6 +107,14 @@ class SharedGateway(Gateway):
             return Gateway.page(self, prefix, limit, after, permissions)
 
         return when(self.elsewhere.look_all([channel.name for channel in some]), page)
+
+    def _place(self, publisher: Actor, topic: str, key: str | None) -> str | None:
+        """The place of what somebody could publish on just now; None: it has ended meanwhile."""
+        if key is not None:
+            return private_place(topic, digest(key))
+        if topic in publisher.principal.memberships:
+            return self.places.of(self._lookup.space_of(self._lookup.channel(publisher, topic)).broker, topic)
+        return topic
 
 
 def _with_more(published: Promise[Publication], elsewhere: int) -> Promise[Publication]:

@@ -38,6 +38,11 @@ class SharedHistories(Histories):
         history.is_logged = history.keep.size > 0
         return history
 
+    def keep(self, pattern: str, keep: HistoryBounds) -> None:
+        """As ``Histories.keep``; what the log has of the topic stays there."""
+        self.drop(pattern)
+        super().keep(pattern, keep)
+
     def resize(self, pattern: str, keep: HistoryBounds) -> None:
         super().resize(pattern, keep)
         for history in list(self._histories.values()):
@@ -59,9 +64,14 @@ class SharedHistories(Histories):
         return None if self.logs is None else self.logs.ready(topic, match, after)
 
     def make_way(self, topic: str) -> None:
-        history = self._histories[topic]
-        if history.on_way:
-            # It makes room when it is next silent for longest.
+        # One with events on their way makes room when it is next silent for longest.
+        if not self._histories[topic].on_way:
+            self.drop(topic)
+
+    def drop(self, topic: str) -> None:
+        """As ``forget``, on this node: what the log has stays there."""
+        history = self._histories.get(topic)
+        if history is None:
             return
         if history.pool is not None:
             del history.pool[topic]

@@ -30,13 +30,15 @@ __all__ = ["SharedBroker", "SharedPublishing"]
 
 
 class SharedBroker(Broker):
-    """The broker of public topics: others learn what is listened to here.
+    """The broker of public topics, or of a private channel: others learn what is listened to here.
 
     ``hold``, ``end``: of ``Interest``, for each subscription; set before anybody subscribes, as are
-    ``records``: of what is retained; and ``elsewhere``: who listens on other nodes.
+    ``records``: of what is retained; and ``elsewhere``: who listens on other nodes. ``place``: what the only
+    topic of a private channel is called between nodes; empty: topics are called by their names.
     """
 
     realm: str
+    place: str = ""
     elsewhere: Readers
     records: RetainedRecords
     hold: Callable[[MatchPolicy, str], None]
@@ -51,17 +53,17 @@ class SharedBroker(Broker):
     ) -> Subscribing:
         done = super().subscribe(session, topic, options, settings)
         if done.is_new and not is_reserved(topic):
-            self.hold(options.match, topic)
+            self.hold(options.match, self.place or topic)
         return done
 
     def unsubscribe(self, session: Session, subscription: Subscription) -> None:
         super().unsubscribe(session, subscription)
         if not subscription.listeners and not is_reserved(subscription.topic):
-            self.end(subscription.match, subscription.topic)
+            self.end(subscription.match, self.place or subscription.topic)
 
     def readers(self, topic: str) -> int:
         """As ``Broker.readers``, on all nodes as far as is known."""
-        return super().readers(topic) + self.elsewhere.elsewhere(topic)
+        return super().readers(topic) + self.elsewhere.elsewhere(self.place or topic)
 
     def own_readers(self, topic: str) -> int:
         """As ``Broker.readers``, on this node."""
@@ -72,17 +74,19 @@ class SharedBroker(Broker):
 
     def id_of(self, match: MatchPolicy, topic: str) -> int:
         """The same on every node, so that who asks one of them means the same subscription as another."""
+        if self.place:
+            return super()._new_id(match, topic)
         name = f"{self.realm}\n{match}\n{topic}".encode("utf-8", "surrogatepass")
         return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") % (HALF_OF_IDS - 1) + 1
 
     def _retain(self, topic: str, retained: Retained) -> None:
         super()._retain(topic, retained)
-        self.records.saw(topic)
+        self.records.saw(self.place or topic)
 
     def forget(self, topic: str) -> None:
         """Drop the topic's retained event, on all nodes."""
         super().forget(topic)
-        self.records.forget(topic)
+        self.records.forget(self.place or topic)
 
     def lose(self, topic: str, count: int) -> None:
         """Tell those who listen, with their next event, that so many on ``topic`` were lost.
@@ -98,9 +102,9 @@ class SharedBroker(Broker):
 
 
 class SharedPublishing(Publishing):
-    """Publishes on public topics: at home as without other nodes, then to these.
+    """Publishes on public topics, or in a private channel: at home as without other nodes, then to these.
 
-    An event of a topic with a history takes another way: see ``Publishing``.
+    An event of a topic with a history takes another way: see ``Publishing``. ``place``: as ``SharedBroker``.
     """
 
     def __init__(
@@ -111,8 +115,10 @@ class SharedPublishing(Publishing):
         statistics: Statistics,
         relay: Relay,
         records: RetainedRecords,
+        place: str = "",
     ) -> None:
         super().__init__(broker, histories, ids, statistics)
+        self._place = place
         self._relay = relay
         self._records = records
 
@@ -139,7 +145,7 @@ class SharedPublishing(Publishing):
             trace.fan_out()
         published = self.deliver(id, publisher, topic, payload, options, details, is_end_mark)
         narrowed = _abroad(options, publisher) if options.retain or options.narrows() else None
-        sent = self._relay.send(topic, id, payload, details, narrowed, is_end_mark=is_end_mark)
+        sent = self._relay.send(self._place or topic, id, payload, details, narrowed, is_end_mark=is_end_mark)
         if options.retain:
             self._records.store(sent)
         return published

@@ -24,7 +24,7 @@ from radiod.core.rights import Actor
 from radiod.errors import CHANNEL_CLOSED, PAYLOAD_SIZE_EXCEEDED, STORE_UNAVAILABLE, Refused
 from radiod.wire.options import MatchPolicy
 
-__all__ = ["SpaceLogs"]
+__all__ = ["SpaceLogs", "ttl_of"]
 
 LINGER_S: Final = 60.0
 """How long a topic is followed that nobody here wants any more."""
@@ -38,7 +38,10 @@ MARGIN_S: Final = 60.0
 
 
 class SpaceLogs:
-    """The logs of one topic space: a ``Log``, ``TopicLogs`` and ``TailOwner``."""
+    """The logs of one topic space: a ``Log``, ``TopicLogs`` and ``TailOwner``.
+
+    ``called``: what its only topic is called in the log; empty: there are many, called by their names.
+    """
 
     def __init__(
         self,
@@ -47,9 +50,13 @@ class SpaceLogs:
         histories: SharedHistories,
         publishing: Publishing,
         broker: Broker,
+        called: str = "",
     ) -> None:
         self._realm = realm
         self._place = place
+        self._called = called
+        # topic -> where the log of what it is now begins: what is before was something else of this name
+        self._births: dict[str, Position] = {}
         self._broker = broker
         self.histories = histories
         self.publishing = publishing
@@ -100,6 +107,17 @@ class SpaceLogs:
             self._unfollow(tail)
             tail.close(Refused(CHANNEL_CLOSED, f"channel {topic} is closed"))
 
+    def begin(self, topic: str, at: Position | None) -> None:
+        """Only what the log has from here on is the topic's; None: all of it."""
+        if at is None:
+            self._births.pop(topic, None)
+        else:
+            self._births[topic] = at
+
+    def _first(self, tail: Tail) -> int:
+        at = self._births.get(tail.topic)
+        return 0 if at is None or at.epoch != tail.stream.epoch else at.seq
+
     # --- TailOwner
 
     def actor(self, session: int) -> Actor | None:
@@ -123,9 +141,9 @@ class SpaceLogs:
             if not (tail.is_closed or tail.is_ready):
                 self.bear(tail)
 
-        data = encode(Birth(tail.topic))
+        data = encode(Birth(self._called or tail.topic))
         # It is to go before any event does.
-        ttl_s = _ttl(tail.history.keep)
+        ttl_s = ttl_of(tail.history.keep)
         self._realm.streams.append(tail.stream.name, tail.subject, data, done, expected=0, ttl_s=ttl_s)
 
     def catch_up(self, tail: Tail) -> None:
@@ -150,7 +168,7 @@ class SpaceLogs:
         data = encode(
             Logged(
                 id,
-                record.topic,
+                self._called or record.topic,
                 record.publication,
                 record.publisher,
                 record.role,
@@ -168,7 +186,7 @@ class SpaceLogs:
         tail.pending[id] = Pending(record, done)
         try:
             tail.stream.appender.append(
-                tail.subject, data, id, lambda outcome: self._appended(tail, id, outcome), _ttl(keep)
+                tail.subject, data, id, lambda outcome: self._appended(tail, id, outcome), ttl_of(keep)
             )
         except Refused:
             del tail.pending[id]
@@ -214,7 +232,7 @@ class SpaceLogs:
             assert history is not None
             assert history.is_logged
             stream = self._realm.stream_for(history.keep)
-            subject = of_topic(f"{stream.root}.{self._place}", topic)
+            subject = of_topic(f"{stream.root}.{self._place}", self._called or topic)
             tail = self.tails[topic] = Tail(self, topic, subject, history, stream)
             self._begin(tail, first)
             self._realm.tick_soon()
@@ -225,6 +243,7 @@ class SpaceLogs:
 
         def follow() -> None:
             if not tail.is_closed:
+                tail.first = self._first(tail)
                 tail.followed = realm.follower.follow(
                     tail.stream.name, tail.subject, tail, tail.stream.most, first
                 )
@@ -268,7 +287,7 @@ class SpaceLogs:
         self.patterns.end()
 
 
-def _ttl(keep: HistoryBounds) -> float:
+def ttl_of(keep: HistoryBounds) -> float:
     """How long a record stays; 0: for ever."""
     return 0.0 if keep.seconds >= FOREVER_S else keep.seconds + MARGIN_S
 

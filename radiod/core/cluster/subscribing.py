@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from radiod.core.channels.lookup import Lookup
 from radiod.core.cluster.messages import ClusterMessages
+from radiod.core.cluster.places import Places
 from radiod.core.cluster.retaining import RetainedRecords
 from radiod.core.cluster.router_topics import RouterTopics
 from radiod.core.history.positions import position
 from radiod.core.promises import Promise, chain
-from radiod.core.pubsub.broker import Broker
 from radiod.core.rights import Verdict
 from radiod.core.sessions.session import Session
 from radiod.errors import RadiodError
@@ -35,14 +35,13 @@ def both(one: Promise[None] | None, other: Promise[None] | None) -> Promise[None
 class SharedMessages(ClusterMessages):
     """Does what messages ask for, in a realm that other nodes serve, too.
 
-    ``interest``, ``records``, ``lookup``, ``public``: set before the first message. ``public``: the broker
-    of what is shared.
+    ``interest``, ``records``, ``lookup``, ``places``: set before the first message.
     """
 
     interest: RouterTopics
     records: RetainedRecords
     lookup: Lookup
-    public: Broker
+    places: Places
 
     def subscribe(
         self, session: Session, message: Subscribe, codec: Codec, verdict: Verdict
@@ -51,17 +50,18 @@ class SharedMessages(ClusterMessages):
         space = self.lookup.space_for(session, topic, options)
         broker = space.broker
         held = broker.lookup(options.match, topic)
-        if broker is not self.public or (held is not None and session in held.listeners):
+        place = self.places.of(broker, topic)
+        if place is None or (held is not None and session in held.listeners):
             return super().subscribe(session, message, codec, verdict)
         after = None if options.after is None else position("_radiod_after", options.after)
         # Both at once: the past is read while others are asked.
         past = space.histories.ready(topic, options.match, after)
-        known = both(self.interest.begin(options.match, topic), past)
+        known = both(self.interest.begin(options.match, place), past)
         if known is None and not options.get_retained:
             try:
                 self._subscribe(session, message)
             finally:
-                self.interest.end(options.match, topic)
+                self.interest.end(options.match, place)
             return None
         agreed: Promise[Callable[[], None]] = Promise()
 
@@ -70,13 +70,13 @@ class SharedMessages(ClusterMessages):
             agreed.settle(
                 outcome if isinstance(outcome, RadiodError) else lambda: self._subscribe(session, message)
             )
-            self.interest.end(options.match, topic)
+            self.interest.end(options.match, place)
 
         def fetch(outcome: Any) -> None:
             if isinstance(outcome, RadiodError):
                 settle(outcome)
                 return
-            self.records.fetch(options.match, topic).then(settle)
+            self.records.fetch(options.match, place).then(settle)
 
         if not options.get_retained:
             assert known is not None

@@ -80,13 +80,17 @@ class TailOwner(Protocol):
 
 
 class Tail:
-    """One topic's. ``used``: when somebody last wanted it; ``last``: the record that was taken last."""
+    """One topic's. ``used``: when somebody last wanted it; ``last``: the record that was taken last.
+
+    ``first``: records before it are of something else that had this name.
+    """
 
     __slots__ = (
         "_birth",
         "_known",
         "_past",
         "catching",
+        "first",
         "followed",
         "held_back",
         "history",
@@ -113,6 +117,7 @@ class Tail:
         self.history = history
         self.stream = stream
         self.followed: Followed | None = None
+        self.first = 0
         self.is_ready = False
         self.is_closed = False
         self.used = owner.clock.seconds()
@@ -196,6 +201,8 @@ class Tail:
 
     def took(self, record: Stored, is_past: bool) -> None:
         self.last = record
+        if record.seq < self.first:
+            return
         found = decode(record.data)
         if isinstance(found, Birth):
             if is_past:

@@ -176,7 +176,7 @@ class ChannelProcedures:
         open_write = partial(self._lifecycle.open_write, session, name, _key("key", key), control_key)
         return self._as_writer(session, text("name", name), open_write)
 
-    def close_write(self, session: Session, *, name: Any) -> dict[str, Any]:
+    def close_write(self, session: Session, *, name: Any) -> Answer | Promise[Answer]:
         """Be a writer no longer → ``{name}``."""
         self._writers.close_named(session, text("name", name))
         return {"name": name}

@@ -77,8 +77,10 @@ __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
 D = TypeVar("D", bound=Departures)
+C = TypeVar("C", bound=Channels)
 G = TypeVar("G", bound=Gateway)
 H = TypeVar("H", bound=Histories)
+L = TypeVar("L", bound=Lifecycle)
 M = TypeVar("M", bound=Messages)
 
 
@@ -192,27 +194,40 @@ class Realm:
         return Dealer(self._outbox, self._clock, self._timers, self._ids, self.limits, self.holdings)
 
     def _make_channels(self, undeclared_topics: bool) -> None:
-        clock, timers, ids, limits = self._clock, self._timers, self._ids, self.limits
+        self.channels = self._make_registry(undeclared_topics)
+        self.memberships = Memberships(self.limits.max_memberships)
+        self.lookup = Lookup(self.channels, self.memberships, self.space)
+        self.writers = self._make_writers()
+        self.presence = self._make_presence()
+        self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
+        self.lifecycle = self._make_lifecycle()
+
+    def _make_registry(self, undeclared_topics: bool) -> Channels:
+        return self._new_registry(Channels, undeclared_topics)
+
+    def _new_registry(self, kind: type[C], undeclared_topics: bool) -> C:
+        """Channels on this realm's limits."""
 
         def ended(channel: Channel, reason: str) -> None:
             self.lifecycle.ended(channel, reason)
 
-        self.channels = Channels(
-            clock,
-            timers,
-            ids,
-            limits,
+        return kind(
+            self._clock,
+            self._timers,
+            self._ids,
+            self.limits,
             space=self.space,
             make_space=lambda: self.make_space(is_private=True),
             undeclared_topics=undeclared_topics,
             on_end=ended,
         )
-        self.memberships = Memberships(limits.max_memberships)
-        self.lookup = Lookup(self.channels, self.memberships, self.space)
-        self.writers = self._make_writers()
-        self.presence = self._make_presence()
-        self.descriptions = Descriptions(self.channels, self.lookup, self.writers, self.slices)
-        self.lifecycle = Lifecycle(
+
+    def _make_lifecycle(self) -> Lifecycle:
+        return self._new_lifecycle(Lifecycle)
+
+    def _new_lifecycle(self, kind: type[L]) -> L:
+        """The lives of this realm's channels."""
+        return kind(
             channels=self.channels,
             memberships=self.memberships,
             lookup=self.lookup,
@@ -221,7 +236,7 @@ class Realm:
             announcer=self.announcer,
             space=self.space,
             outbox=self._outbox,
-            clock=clock,
+            clock=self._clock,
         )
 
     def _make_presence(self) -> Presence:

@@ -203,9 +203,12 @@ class NatsStreams:
         found = self._streams.last_of_many(stream, [subject.encode() for subject in subjects])
         self._then(found, _records, _kind, done)
 
-    def purge(self, stream: str, subject: str, done: Callable[[Failure | None], None]) -> None:
+    def purge(
+        self, stream: str, subject: str, done: Callable[[Failure | None], None], *, before: int = 0
+    ) -> None:
         """As ``Streams.purge``."""
-        self._then(self._streams.purge(stream, subject.encode()), lambda _: None, _kind, done)
+        purged = self._streams.purge(stream, subject.encode(), before=before)
+        self._then(purged, lambda _: None, _kind, done)
 
     # --- what comes
 

@@ -612,7 +612,7 @@ class ChannelsMachine(RuleBasedStateMachine):
     @invariant()
     def users_that_have_none_are_forgotten(self):
         users = {(key is None, model["user"]) for (_, key), model in self.open.items() if model.get("user")}
-        assert set(self.channels._of_users) == users
+        assert self.channels.room.users == users
 
     @invariant()
     def the_open_ones_are_those_of_the_model(self):

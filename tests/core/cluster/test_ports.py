@@ -118,6 +118,8 @@ def test_records_have_one_order_a_past_and_are_told(engine):
     assert ask(engine, other.read, "s", "s.k", 0, 10) == held
     assert ask(engine, other.last, "s", "s.k") == held[1]
     assert ask(engine, other.last_many, "s", ["s.k", "s.none"]) == [held[1]]
+    assert ask(engine, one.purge, "s", "s.k", before=3) is None
+    assert ask(engine, other.read, "s", "s.k", 0, 10) == held[1:]
     assert ask(engine, one.purge, "s", "s.k") is None
     assert ask(engine, other.last, "s", "s.k") is None
 

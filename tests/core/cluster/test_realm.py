@@ -6,13 +6,15 @@ from support.cluster.world import ClusterWorld
 from radiod.core.cluster.reader_letters import Counts, write_readers
 from radiod.core.cluster.relay import Relay
 from radiod.core.cluster.sharing import SharedBroker
-from radiod.core.pubsub.broker import Broker
 
 
-def test_what_is_public_is_shared_and_what_is_private_is_not():
+def test_what_is_public_is_shared_and_what_is_private_by_its_place():
     realm = ClusterWorld("a")["a"].realm
     assert type(realm.space.broker) is SharedBroker
-    assert type(realm.make_space(is_private=True).broker) is Broker
+    channel = realm.lifecycle.declare("club", key="secret")
+    place = realm.places.of(channel.space.broker, "club")
+    assert place.startswith("#")
+    assert realm.places.at(place) == channel.topic
     assert isinstance(realm.relay, Relay)
     assert realm.about("part") == "radio part"
     assert realm.has_shared_log

@@ -165,10 +165,13 @@ class TestWithoutWamp:
         world = ClusterWorld("a")
         assert self.ask(world, "t") == [world["a"].realm.space]
 
-    def test_a_private_channel_is_each_nodes_own(self, world):
-        world["a"].realm.lifecycle.declare("p", ChannelSettings(), key="k" * 20)
-        (space,) = self.ask(world, "p", key="k" * 20)
-        assert space is not world["a"].realm.space
+    def test_a_private_channel_is_told_by_its_place(self, world):
+        channel = world["a"].realm.lifecycle.declare("p", ChannelSettings(), key="k" * 20)
+        agreed = self.ask(world, "p", key="k" * 20)
+        world.turn()
+        assert agreed == [channel.space]
+        assert world["a"].realm.relay.interest.is_wanted(channel.space.broker.place)
+        assert not world["a"].realm.relay.interest.is_wanted("p")
 
 
 def test_who_is_alone_gets_what_is_retained():

@@ -139,8 +139,11 @@ def test_compare_and_set_ids_and_purge(setting):
     assert (yield setting.append("k", b"2", expected=1)) == Appended(2)
     assert (yield setting.append("k", b"3", id="x")) == Appended(3)
     assert (yield setting.append("k", b"3", id="x")) == Appended(3, is_repeat=True)
-    assert (yield setting.ask(setting.streams.purge, setting.name, setting.at("k"))) is None
-    assert (yield setting.ask(setting.streams.last, setting.name, setting.at("k"))) is None
+    ask, streams, at = setting.ask, setting.streams, setting.at("k")
+    assert (yield ask(streams.purge, setting.name, at, before=3)) is None
+    assert [one.seq for one in (yield ask(streams.read, setting.name, at, 0, 10))] == [3]
+    assert (yield ask(streams.purge, setting.name, at)) is None
+    assert (yield ask(streams.last, setting.name, at)) is None
 
 
 @inlineCallbacks

@@ -20,9 +20,9 @@ class DeskWorld(ClusterWorld):
         settings.setdefault("options", {"limits": Limits(demand_hold_s=HOLD_S)})
         super().__init__(*names, **settings)
 
-    def caller(self, name, authid="somebody", **options):
+    def caller(self, name, authid="somebody", authrole="tester", **options):
         node = self[name]
-        return Asking(self, node.realm, node.outbox, authid, "tester", **{"codec": CBOR, **options})
+        return Asking(self, node.realm, node.outbox, authid, authrole, **{"codec": CBOR, **options})
 
     def listener(self, name, topic, **options):
         listener = self.caller(name, authid="listener")

@@ -201,14 +201,17 @@ class FakePort:
 
         self.engine.later(self, act)
 
-    def purge(self, stream: str, subject: str, done: Any) -> None:
+    def purge(self, stream: str, subject: str, done: Any, *, before: int = 0) -> None:
         def act() -> None:
             held = self.engine.streams.get(stream)
             if held is None or not self.engine.has_leader(self, held):
                 done(Failure.REFUSED)
                 return
-            held.records = [one for one in held.records if one.subject != subject]
-            held.last.pop(subject, None)
+            held.records = [
+                one for one in held.records if one.subject != subject or (before and one.seq >= before)
+            ]
+            if all(one.subject != subject for one in held.records):
+                held.last.pop(subject, None)
             done(None)
 
         self.engine.later(self, act)
