@@ -207,6 +207,16 @@ def test_what_comes_again_or_late_changes_nothing(three):
     assert [node.all() for node in three.nodes] == [{}] * 3
 
 
+def test_a_record_that_shows_that_others_are_missing_has_all_of_them_read(three):
+    late = three.nodes[2]
+    late.port.unfollow("c.>")
+    claim = three.come(three.nodes[0].claims.create("part", "a", b"1"))
+    three.come(three.nodes[0].claims.create("part", "b", b"1"))
+    late.port.follow("c.>")
+    three.come(three.nodes[0].claims.change(claim, b"2"))
+    assert late.all() == {"a": b"2", "b": b"1"}
+
+
 def test_what_is_no_claim_is_counted(three):
     three.nodes[0].claims.stored(Stored("c.x.y", 99, 0, b"?"))
     assert three.nodes[0].claims.mirror.malformed == 1
