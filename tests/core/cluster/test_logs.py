@@ -10,7 +10,7 @@ from support.cluster.logged import LoggedWorld
 
 from radiod.core.cluster.appender import HAS_NOT, MAY_HAVE
 from radiod.core.cluster.logged import Logged, decode
-from radiod.core.cluster.logs import PUBLIC, place_of
+from radiod.core.cluster.logs import PUBLIC
 from radiod.core.history.bounds import HistoryBounds
 from radiod.errors import STORE_UNAVAILABLE
 from radiod.wire.codecs import CODECS
@@ -299,11 +299,6 @@ def test_only_topics_of_the_stream_whose_end_is_gone_begin_anew(world):
     for listener in listeners:
         listener.take()
     assert [len({one["_epoch"] for one in listener.details}) for listener in listeners] == [2, 1]
-
-
-def test_the_place_of_a_private_space_is_one_token():
-    assert "." not in place_of("a.b", "00ff")
-    assert place_of("a", "00ff") != place_of("a", "00fe")
 
 
 class Wanderer:
