@@ -59,7 +59,7 @@ def test_listeners_of_a_private_channel_count_where_they_are(world):
     assert [event[0]["readers"] for event in writer.events()] == [1]
     writer.leave()
     owner.leave()
-    world.turn()
+    world.advance(80)
     assert len(world["a"].realm.readers) == 0
 
 
