@@ -253,13 +253,32 @@ class ClusterRealm(Realm):
     # --- channels
 
     def _make_registry(self, undeclared_topics: bool) -> SharedChannels:
-        self._shared_channels = self._new_registry(SharedChannels, undeclared_topics)
+        self._shared_channels = SharedChannels(
+            self._clock,
+            self._timers,
+            self._ids,
+            self.limits,
+            space=self.space,
+            make_space=lambda: self.make_space(is_private=True),
+            undeclared_topics=undeclared_topics,
+            on_end=lambda channel, reason: self.lifecycle.ended(channel, reason),
+        )
         self._shared_channels.share = self._share
         return self._shared_channels
 
     def _make_lifecycle(self) -> SharedLifecycle:
         cluster, clock, timers = self.cluster, self._clock, self._timers
-        lifecycle = self._new_lifecycle(SharedLifecycle)
+        lifecycle = SharedLifecycle(
+            channels=self.channels,
+            memberships=self.memberships,
+            lookup=self.lookup,
+            writers=self.writers,
+            presence=self.presence,
+            announcer=self.announcer,
+            space=self.space,
+            outbox=self._outbox,
+            clock=clock,
+        )
         self.channel_claims = ChannelClaims(
             self.name,
             peers=cluster.nodes,

@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeVar
 
 from radiod.core.access.ledger import Ledger
 from radiod.core.budgets.bounds import Bounds
-from radiod.core.channels.channel import Channel
 from radiod.core.channels.descriptions import Descriptions
 from radiod.core.channels.lifecycle import Lifecycle
 from radiod.core.channels.lookup import Lookup
@@ -77,10 +76,8 @@ __all__ = ["Outbox", "Realm"]
 
 B = TypeVar("B", bound=Broker)
 D = TypeVar("D", bound=Departures)
-C = TypeVar("C", bound=Channels)
 G = TypeVar("G", bound=Gateway)
 H = TypeVar("H", bound=Histories)
-L = TypeVar("L", bound=Lifecycle)
 M = TypeVar("M", bound=Messages)
 
 
@@ -203,15 +200,7 @@ class Realm:
         self.lifecycle = self._make_lifecycle()
 
     def _make_registry(self, undeclared_topics: bool) -> Channels:
-        return self._new_registry(Channels, undeclared_topics)
-
-    def _new_registry(self, kind: type[C], undeclared_topics: bool) -> C:
-        """Channels on this realm's limits."""
-
-        def ended(channel: Channel, reason: str) -> None:
-            self.lifecycle.ended(channel, reason)
-
-        return kind(
+        return Channels(
             self._clock,
             self._timers,
             self._ids,
@@ -219,15 +208,11 @@ class Realm:
             space=self.space,
             make_space=lambda: self.make_space(is_private=True),
             undeclared_topics=undeclared_topics,
-            on_end=ended,
+            on_end=lambda channel, reason: self.lifecycle.ended(channel, reason),
         )
 
     def _make_lifecycle(self) -> Lifecycle:
-        return self._new_lifecycle(Lifecycle)
-
-    def _new_lifecycle(self, kind: type[L]) -> L:
-        """The lives of this realm's channels."""
-        return kind(
+        return Lifecycle(
             channels=self.channels,
             memberships=self.memberships,
             lookup=self.lookup,

@@ -1,4 +1,4 @@
-"""Channels of sessions through all that may happen to nodes: created and ended once, the same everywhere."""
+"""Channels of sessions through all that may happen to nodes: created once, ended once, the same on all."""
 
 from collections import defaultdict
 
