@@ -71,6 +71,7 @@ help:
 	@echo "make fuzz      hostile input against a real server for FUZZ_S=90 seconds; FUZZ_SEED= runs a finding again"
 	@echo "make fuzz-coverage  coverage-guided fuzzing of the decoders for FUZZ_S seconds"
 	@echo "make chaos     kill -9, torn logs, full disks, hostile crowds and the like for CHAOS_S=300 seconds; CHAOS_ONLY=kills,torn"
+	@echo "make chaos CHAOS_ONLY=cluster  nodes and their NATS servers killed, paused, cut off, restarted and wiped; CHAOS_S=1800 for most of them several times"
 	@echo "make bench     reproduce the tables of docs/performance.md: peers, and HTTP beside WAMP"
 	@echo "make wheel     a compiled wheel in dist/; needs a C compiler and Python's headers"
 	@echo "make compiled  tests of core, wire, transport, features and end to end on the compiled build, in .venv-compiled"

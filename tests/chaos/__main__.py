@@ -6,11 +6,15 @@ import argparse
 import os
 import sys
 
-from chaos.runs import SCENARIOS, main
+from chaos.runs import CLUSTER, SCENARIOS, main
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m chaos")
-    parser.add_argument("--only", default=os.environ.get("CHAOS_ONLY", ""), help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument(
+        "--only",
+        default=os.environ.get("CHAOS_ONLY", ""),
+        help=f"of {', '.join(SCENARIOS | CLUSTER)}; cluster: of several nodes",
+    )
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("CHAOS_S", "300")))
     parser.add_argument("--seed", default=os.environ.get("CHAOS_SEED", ""))
     options = parser.parse_args()

@@ -12,9 +12,10 @@ from random import Random
 from fuzz.target import Finding
 
 from chaos import crowd, files, kills, machine, networks
+from chaos.cluster import cuts, restarts, scenarios
 from chaos.scene import Scene, Skipped
 
-__all__ = ["SCENARIOS", "main"]
+__all__ = ["CLUSTER", "SCENARIOS", "main"]
 
 SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
     "crowd": (30, crowd.play),
@@ -33,19 +34,36 @@ SCENARIOS: dict[str, tuple[float, Callable[[Scene], str]]] = {
 }
 """name -> its share of the time, and what plays it: returns the figures, raises Finding."""
 
+CLUSTER: dict[str, tuple[float, Callable[[Scene], str]]] = {
+    "cluster-node": (12, scenarios.node_killed),
+    "cluster-leader": (14, scenarios.leader_killed),
+    "cluster-duck": (10, scenarios.duck),
+    "cluster-pause": (13, scenarios.node_paused),
+    "cluster-leader-pause": (15, scenarios.leader_paused),
+    "cluster-dark": (20, scenarios.all_down),
+    "cluster-cut": (25, cuts.cut_short),
+    "cluster-cut-long": (110, cuts.cut_long),
+    "cluster-rolling": (60, restarts.rolling),
+    "cluster-wiped": (20, restarts.wiped),
+    "cluster-memory": (30, restarts.in_memory),
+}
+"""The same of several nodes, which are played when they are named; the shares are seconds of one time."""
+
 
 def main(seconds: float, seed: str, only: str = "") -> int:
-    """Play them all, or those of ``only`` (names and commas). Returns: the exit status."""
+    """Play all of one server, or those of ``only`` (names and commas). Returns: the exit status."""
     number = int(seed) if seed else Random().randrange(1, 10**9)
+    known = SCENARIOS | CLUSTER
     names = [name.strip() for name in only.split(",") if name.strip()] or list(SCENARIOS)
-    if unknown := set(names) - set(SCENARIOS):
-        print(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    names = [one for name in names for one in (CLUSTER if name == "cluster" else [name])]
+    if unknown := set(names) - set(known):
+        print(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(known)}, and cluster")
         return 2
     print(f"seed {number}", flush=True)
-    shares = sum(SCENARIOS[name][0] for name in names)
+    shares = sum(known[name][0] for name in names)
     broken = 0
     for name in names:
-        share, play = SCENARIOS[name]
+        share, play = known[name]
         broken += not _one(name, number, play, seconds * share / shares)
     print(
         f"{broken} of {len(names)} scenarios broke a promise" if broken else f"{len(names)} scenarios: all ok"
@@ -63,5 +81,5 @@ def _one(name: str, seed: int, play: Callable[[Scene], str], seconds: float) -> 
         except Exception as error:
             what = str(error) if isinstance(error, Finding) else traceback.format_exc()
             verdict, text = "FAILED", f"{what}\n  again: make chaos CHAOS_ONLY={name} CHAOS_SEED={seed}"
-    print(f"{verdict:8}{name:12}{time.monotonic() - start:6.1f} s  {text}", flush=True)
+    print(f"{verdict:8}{name:20}{time.monotonic() - start:6.1f} s  {text}", flush=True)
     return verdict != "FAILED"

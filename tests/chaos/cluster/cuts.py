@@ -85,7 +85,7 @@ def _cut(play: Play, cables: Cables, side: str, seconds: float) -> None:
 
 
 async def _publish_cold(load: Load, node: str) -> list[int]:
-    """Publish at the majority what nobody at the other side has asked for yet. Returns: what was acknowledged."""
+    """Publish at the majority what nobody at the other side has asked for yet. Returns: the numbers."""
     load.cold += 1
     numbers = list(range(COLD_EVENTS))
     async with load.session(node) as session:

@@ -37,9 +37,11 @@ CONVERGE_S = 60.0
 
 @dataclass(frozen=True)
 class Scale:
-    """Who plays. At each node: ``publishers`` to channels with a history and ``listeners`` of these, and one
-    listener and one publisher of each of ``topics`` plain ones; ``rate``, ``plain_rate``: events of each publisher a second; ``calls``:
-    from each node to each, a second; ``pasts``: channels with a history, half of them durable.
+    """Who plays.
+
+    At each node: ``publishers`` to channels with a history and ``listeners`` of these, and one listener and
+    one publisher of each of ``topics`` plain ones; ``rate``, ``plain_rate``: events of a publisher a second;
+    ``calls``: from each node to each, a second; ``pasts``: channels with a history, every other one durable.
     """
 
     pasts: int = 4
@@ -152,9 +154,8 @@ class Load:
         end = time.monotonic() + seconds
         while not is_so():
             if time.monotonic() > end:
-                raise Finding(
-                    f"not all players are {what}: {self.crew.troubles} {dict(self.crew.refusals)} {self.crew.ends}"
-                )
+                crew = self.crew
+                raise Finding(f"not all are {what}: {crew.troubles} {dict(crew.refusals)} {dict(crew.ends)}")
             await asyncio.sleep(0.05)
 
     # --- meanwhile

@@ -25,7 +25,7 @@ class Place(NamedTuple):
 class Book:
     """One topic: ``order`` is what its first listener at each place heard, everybody else is compared.
 
-    ``lost``, ``repeated``, ``reordered``, ``misplaced``: events, summed over all readers; ``epochs``: in turn;
+    ``lost``, ``repeated``, ``reordered``, ``misplaced``: events, over all readers; ``epochs``: in turn;
     ``silence``: the longest time between two events.
     """
 
@@ -88,7 +88,8 @@ class Reader:
 
     ``next``: the index in the order that should come; ``skipped``: those before it that did not; ``place``:
     where it stands; ``told``: sum of ``_lost``; ``unsure``: how often ``_recovered`` was false;
-    ``changed``: epochs that began while it listened, ``untold``: those of them of which it was told nothing.
+    ``changed``: epochs that began; ``untold``: those of them of which it was told nothing when it went on
+    behind a place of the one before.
     """
 
     def __init__(self, book: Book) -> None:
@@ -101,6 +102,7 @@ class Reader:
         self.changed = 0
         self.untold = 0
         self.heard = 0
+        self.is_resuming = False
         book.readers.append(self)
 
     def take(self, place: Place, event: Event, lost: int, is_whole: bool, now: float) -> None:
@@ -108,7 +110,8 @@ class Reader:
         self.heard += 1
         if self.place is not None and place.epoch != self.place.epoch:
             self.changed += 1
-            self.untold += is_whole and not lost
+            self.untold += self.is_resuming and is_whole and not lost
+        self.is_resuming = False
         self.place = place
         self.told += lost
         self.unsure += not is_whole

@@ -1,4 +1,4 @@
-"""Three machines in network namespaces of their own, each a node and its NATS server, whose cable can be pulled.
+"""Three machines in network namespaces, each a node and its NATS server, whose cables can be pulled.
 
 Between the servers is one network, which nodes use, too; clients are on another, and reach all nodes
 whatever is cut. A hub namespace has both; nothing touches the machine's own networks.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+SUPERSEDED = "superseded"
+"""How the server closes the session of who was taken for dead, when somebody else has what it had."""
+
 __all__ = ["Call", "Holding", "Window", "late_calls", "outcomes", "overlaps"]
 
 
@@ -75,11 +78,12 @@ def overlaps(holdings: list[Holding], windows: list[Window], dead_after_s: float
         for second in ordered[at + 1 :]:
             if first.ended is not None and second.began >= first.ended:
                 continue
+            if SUPERSEDED in first.why and first.ended is not None and first.ended <= second.began + grace:
+                continue
             if not _is_excused(first, second, windows, dead_after_s, grace):
                 ended = "never" if first.ended is None else f"{first.ended:.2f}"
-                found.append(
-                    f"{first.node} from {first.began:.2f} to {ended}, and {second.node} from {second.began:.2f}"
-                )
+                one = f"{first.node} from {first.began:.2f} to {ended} {first.why}"
+                found.append(f"{one}, and {second.node} from {second.began:.2f}")
     return found
 
 

@@ -43,10 +43,9 @@ class Hearing:
     untold: str = ""
 
     def begin(self, lives: list[Life]) -> None:
-        """What these have published so far, it need not hear: it did not listen yet when it asked."""
+        """What these have published so far, it need not hear: it did not listen yet."""
         for life in lives:
-            if life.sent:
-                self.last[life] = -2
+            self.last.setdefault(life, -2)
 
     def take(self, life: Life, number: int, lost: int) -> None:
         """An event came."""
@@ -93,7 +92,7 @@ class Hearing:
 
 @dataclass
 class Sums:
-    """Over all hearings: ``exact`` have heard all from the first to the last event; ``wrong``: what was told is not so."""
+    """Over all hearings: ``exact`` of them from the first to the last event; ``wrong``: told otherwise."""
 
     hearings: int = 0
     exact: int = 0

@@ -1,4 +1,4 @@
-"""Those who use the radio: they publish, listen, call and register, and go elsewhere when their node is gone."""
+"""Those who use the radio: they publish, listen, call and register, and go elsewhere with their positions."""
 
 from __future__ import annotations
 
@@ -187,6 +187,7 @@ class Listener(Mover):
         session.on_event = self._hear
         session.on_end = self._ended.set
         place = self.reader.place
+        self.reader.is_resuming = True
         options = {"_radiod_after": f"{place.epoch}:{place.seq}"} if place else {}
         await session.answer(SUBSCRIBE, options, self.topic)
         self.is_listening = True
@@ -226,6 +227,7 @@ class PlainListener(Mover):
         session.on_event = lambda message: self._hear(hearing, door, message)
         self.crew.hearings.append(hearing)
         await session.answer(SUBSCRIBE, {}, self.topic)
+        hearing.begin([life for life in self.crew.lives if life.topic == self.topic])
         self.is_listening = True
         await self._ended.wait()
 

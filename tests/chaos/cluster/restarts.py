@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
+from collections import Counter
+from functools import partial
 from typing import Any
 
 from engine.nats.servers import Server
 
 from chaos.cluster.load import Load, Scale
+from chaos.cluster.logged_book import Place
 from chaos.cluster.scenarios import crew_of, has_nats, played, start
-from chaos.cluster.sessions import PUBLISH, Refusal
+from chaos.cluster.sessions import PUBLISH, SUBSCRIBE, Refusal
 from chaos.cluster.town import Town, pause, town
+from chaos.cluster.verdict import Play
 from chaos.scene import Scene, must, patient
 
 __all__ = ["in_memory", "rolling", "wiped"]
@@ -37,7 +42,8 @@ def rolling(scene: Scene, scale: Scale | None = None) -> str:
                 server.kill()
                 play.heal(lambda server=server: play.town.servers.start([server]))  # type: ignore[misc]
         play.times //= 2 * len(play.town.nodes)
-        play.notes.append(f"sessions ended: {dict(play.crew.ends)}")
+        ends = Counter(" ".join(why.split()[:2]) for why in play.crew.ends.elements())
+        play.notes.append(f"sessions ended: {dict(ends)}")
         return play.end("a rolling restart of all nodes and servers")
 
 
@@ -47,6 +53,7 @@ def wiped(scene: Scene, scale: Scale | None = None) -> str:
         play.is_new_epoch = play.is_refused = True
         play.silence_s = 40.0
         for _ in scene.rounds(most=20):
+            places = {topic: book.order[-1][0] for topic, book in play.crew.books.items()}
             for name in play.town.nodes:
                 play.crew.away(name)
             for server in play.town.servers.all:
@@ -60,13 +67,23 @@ def wiped(scene: Scene, scale: Scale | None = None) -> str:
                     play.crew.back(name)
 
             play.heal(back)
-            pause(2)
+            patient(partial(has_begun_anew, play, places), "no channel has a new epoch", REFUSED_S)
+            for node in play.town.nodes:
+                for topic, place in places.items():
+                    told = play.load.soon(_resume(play.load, node, topic, place), 30)
+                    play.must(told is False, f"{node} goes on behind a place of the lost {topic}: {told}")
         epochs = {topic: len(book.epochs) for topic, book in play.crew.books.items()}
         play.must(all(count > play.times for count in epochs.values()), f"epochs: {epochs}")
         old = [reader for book in play.crew.books.values() for reader in book.readers if not reader.changed]
         play.must(not old, f"{len(old)} listeners never had an event of a new epoch")
         play.notes.append(f"epochs of each channel: {epochs}")
         return play.end("all data of the servers lost")
+
+
+def has_begun_anew(play: Play, places: dict[str, Place]) -> bool:
+    """Whether the last event of each channel is of another epoch than these places."""
+    books = play.crew.books
+    return all(books[topic].order[-1][0].epoch != place.epoch for topic, place in places.items())
 
 
 def in_memory(scene: Scene, scale: Scale | None = None) -> str:
@@ -90,7 +107,17 @@ def in_memory(scene: Scene, scale: Scale | None = None) -> str:
             must(any(name in line for line in told), f"nobody names {name}: {there.lines()[-5:]}")
         held = [messages(there, name) for name in made]
         must(held == [0, 0], f"a stream in memory was used: {held}")
-        return f"{len(made)} streams in memory: named in {len(told)} lines, {refused} publishes refused, none stored"
+        figures = f"named in {len(told)} lines, {refused} publishes refused, none stored"
+        return f"{len(made)} streams in memory: {figures}"
+
+
+async def _resume(load: Load, node: str, topic: str, place: Place) -> Any:
+    """What the first event says behind a place of an epoch that is lost."""
+    first: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    async with load.session(node) as session:
+        session.on_event = lambda message: None if first.done() else first.set_result(message)
+        await session.answer(SUBSCRIBE, {"_radiod_after": f"{place.epoch}:{place.seq}"}, topic)
+        return (await asyncio.wait_for(first, 10))[3].get("_recovered")
 
 
 async def _publish(load: Load, node: str) -> int:

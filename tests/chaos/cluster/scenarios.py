@@ -61,6 +61,8 @@ def start(play: Play, node: Node) -> None:
 def node_killed(scene: Scene, scale: Scale | None = None) -> str:
     """kill -9 of a node; its clients go elsewhere, and come back."""
     with played(scene, scale) as play:
+        # Some publishers wait for their own node.
+        play.silence_s = 60.0
         for _ in scene.rounds(most=MOST):
             node = play.town.nodes[scene.random.choice("abc")]
             play.crew.died(node.name)
@@ -132,7 +134,7 @@ def leader_paused(scene: Scene, scale: Scale | None = None) -> str:
 def all_down(scene: Scene, scale: Scale | None = None) -> str:
     """All servers are killed, and are back after a while."""
     with played(scene, scale) as play:
-        play.silence_s, play.is_refused = DARK_S + 20, True
+        play.silence_s, play.is_refused = DARK_S + 40, True
         # Nodes that hear nobody take each other for dead: all come as new ones, and nobody holds anything.
         for _ in scene.rounds(most=MOST):
             began = time.monotonic()

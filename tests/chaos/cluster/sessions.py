@@ -164,7 +164,7 @@ class Session(asyncio.Protocol):
     def _write(self, opcode: int, data: bytes) -> None:
         size = len(data)
         head = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             # A mask of zeros leaves the payload as it is.
             self._transport.write(bytes([0x80 | opcode]) + head + bytes(4) + data)
 

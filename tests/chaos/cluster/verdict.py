@@ -24,7 +24,8 @@ SLACK_S = 1.5
 
 GIVE_UP_S = 10.0
 EXPECTED = {
-    "ok", "wamp.error.network_failure", "wamp.error.no_such_procedure", "radiod.error.unavailable", "its node died",
+    "ok", "wamp.error.network_failure", "wamp.error.no_such_procedure", "radiod.error.unavailable",
+    "wamp.error.canceled", "its node died",
 }  # fmt: skip
 """How calls may end."""
 
@@ -128,32 +129,40 @@ class Play:
         twice = [id for id, count in crew.runs.items() if count > 1]
         self.must(not twice, f"run twice: {twice[:3]}")
         both = overlaps(crew.holdings, crew.windows, DEAD_AFTER_S, GIVE_UP_S)
-        self.must(not both, f"held by two: {both[:3]}")
+        # Of claims that are lost nobody knows until they are claimed again.
+        self.must(self.is_new_epoch or not both, f"held by two: {both[:3]}")
+        if self.is_new_epoch:
+            self.notes.append(f"held by two until all had claimed again: {len(both)} times")
 
     # --- telling
 
     def _figures(self, what: str, sums: Sums) -> str:
-        crew, books = self.crew, list(self.crew.books.values())
-        heard = sum(reader.heard for book in books for reader in book.readers)
-        ends = outcomes(crew.calls)
-        longest = max(
-            (one.ended - one.began for one in crew.calls if one.ended and one.outcome != "ok"), default=0.0
-        )
-        refused = sum(count for name, count in crew.refusals.items() if name.startswith("publish"))
+        crew = self.crew
+        failed = [one.ended - one.began for one in crew.calls if one.ended and one.outcome != "ok"]
         lines = [
             what,
-            f"logged: {sum(len(book.acknowledged) for book in books)} acknowledged, {heard} heard,"
-            f" {sum(len(book.missing()) + book.lost for book in books)} lost,"
-            f" {sum(book.repeated for book in books)} repeated, {sum(book.reordered for book in books)} reordered,"
-            f" {sum(book.told for book in books)} told; {refused} refused, {crew.unanswered} unanswered;"
-            f" silent {max(book.silence for book in books):.1f} s at most, acknowledged after {crew.slowest:.1f} s",
-            f"plain: {sums.heard} heard, {sums.missing} missing, {sums.told} told ({sums.exact} of {sums.hearings}"
-            f" listeners from end to end), {sums.repeated} repeated, {sums.reordered} reordered",
-            f"calls: {dict(ends)}, errors after {longest:.1f} s at most; {len(crew.holdings)} held in turn;"
-            f" {crew.moves} moves; all works again after {max(self.converged, default=0.0):.1f} s at most",
+            self._logged(),
+            f"plain: {sums.heard} heard, {sums.missing} missing, {sums.told} told, {sums.repeated} repeated,"
+            f" {sums.reordered} reordered ({sums.exact} of {sums.hearings} listeners from end to end)",
+            f"calls: {dict(outcomes(crew.calls))}, errors after {max(failed, default=0.0):.1f} s at most;"
+            f" {len(crew.holdings)} held in turn; {crew.moves} moves;"
+            f" all works again after {max(self.converged, default=0.0):.1f} s at most",
             *self.notes,
         ]
         return "\n    ".join(lines)
+
+    def _logged(self) -> str:
+        crew, books = self.crew, list(self.crew.books.values())
+        heard = sum(reader.heard for book in books for reader in book.readers)
+        refused = sum(count for name, count in crew.refusals.items() if name.startswith("publish"))
+        return (
+            f"logged: {sum(len(book.acknowledged) for book in books)} acknowledged, {heard} heard,"
+            f" {sum(len(book.missing()) + book.lost for book in books)} lost,"
+            f" {sum(book.repeated for book in books)} repeated,"
+            f" {sum(book.reordered for book in books)} reordered, {sum(book.told for book in books)} told;"
+            f" {refused} refused, {crew.unanswered} unanswered; silent"
+            f" {max(book.silence for book in books):.1f} s at most, acknowledged after {crew.slowest:.1f} s"
+        )
 
 
 def _begin(crew: Crew, accepted: tuple[str, float, float]) -> float:

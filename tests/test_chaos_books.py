@@ -1,0 +1,195 @@
+"""Several nodes in chaos: what is lost, repeated, out of order or told otherwise is really found."""
+
+import pytest
+from chaos import runs
+from chaos.cluster import scenarios
+from chaos.cluster.load import Scale
+from chaos.cluster.logged_book import Book, Event, Place, Reader
+from chaos.cluster.other_books import Call, Holding, Readiness, Window, late_calls, outcomes, overlaps
+from chaos.cluster.plain_book import Hearing, Life, judge
+from chaos.scene import Scene
+
+SMALL = Scale(pasts=2, publishers=2, listeners=2, topics=1, calls=2.0)
+
+
+@pytest.mark.e2e
+def test_listeners_of_a_node_that_is_killed_miss_nothing(tmp_path):
+    try:
+        told = scenarios.node_killed(Scene(tmp_path, runs.Random(5), 0.0), SMALL)
+    except runs.Skipped as reason:
+        pytest.skip(str(reason))
+    assert " 0 lost, 0 repeated, 0 reordered, 0 told" in told
+
+
+@pytest.mark.e2e
+@pytest.mark.soak
+@pytest.mark.parametrize("name", sorted(runs.CLUSTER))
+def test_a_scenario_of_several_nodes_is_ok(tmp_path, name):
+    try:
+        assert runs.CLUSTER[name][1](Scene(tmp_path, runs.Random(1), 0.0))
+    except runs.Skipped as reason:
+        pytest.skip(str(reason))
+
+
+def event(number, name="w", life=0):
+    return Event(name, life, number)
+
+
+class TestBook:
+    """Two readers of one channel."""
+
+    def book(self, *heard, acknowledged=(), epochs=None):
+        """Each of ``heard``: numbers, in the order in which one reader heard them, from place 1 on."""
+        book = Book("past.0")
+        readers = [Reader(book) for _ in heard]
+        book.acknowledged = {event(number) for number in acknowledged}
+        for reader, numbers in zip(readers, heard, strict=True):
+            for number in numbers:
+                reader.take(Place("e", number + 1), event(number), 0, True, float(number))
+        return book
+
+    def figures(self, book):
+        return book.lost, book.repeated, book.reordered, book.misplaced, len(book.missing())
+
+    def test_all_is_well(self):
+        book = self.book([0, 1, 2], [0, 1, 2], acknowledged=[0, 1, 2])
+        assert self.figures(book) == (0, 0, 0, 0, 0)
+        assert (book.epochs, book.silence, book.told) == (["e"], 1.0, 0)
+
+    @pytest.mark.parametrize(
+        ("heard", "figures"),
+        [
+            (([0, 1, 2], [0, 2]), (1, 0, 0, 0, 0)),
+            (([0, 1, 2], [0, 1]), (1, 0, 0, 0, 0)),
+            (([0, 1, 2], [0, 1, 1, 2]), (0, 1, 0, 0, 0)),
+            (([0, 1, 2], [0, 2, 1]), (0, 0, 1, 0, 0)),
+            (([0, 1], [0, 1]), (0, 0, 0, 0, 1)),
+            (([0, 2, 1], [0, 2, 1]), (0, 0, 2, 0, 0)),
+        ],
+    )
+    def test_what_is_wrong_is_counted(self, heard, figures):
+        assert self.figures(self.book(*heard, acknowledged=[0, 1, 2])) == figures
+
+    def test_an_event_that_others_went_past_is_found(self):
+        book = self.book([0, 2], [0, 1, 2])
+        assert book.misplaced == 1
+
+    def test_one_event_has_one_place(self):
+        book = self.book([0])
+        reader = Reader(book)
+        reader.take(Place("e", 7), event(0), 0, True, 0.0)
+        assert book.misplaced == 1
+
+    def test_a_new_epoch_must_be_told(self):
+        book = self.book([0])
+        silent, told = book.readers[0], Reader(book)
+        silent.is_resuming = True
+        told.take(Place("e", 1), event(0), 0, True, 0.0)
+        silent.take(Place("f", 1), event(1), 0, True, 0.0)
+        told.take(Place("f", 1), event(1), 0, False, 0.0)
+        assert (silent.changed, silent.untold, told.changed, told.untold) == (1, 1, 1, 0)
+        assert book.told == 1
+        book.append(Place("e", 9), event(2), 0.0)
+        assert book.reordered == 1
+
+    def test_what_was_refused_must_not_happen(self):
+        book = self.book([0, 1])
+        book.refused = {event(1), event(5)}
+        assert book.denied() == {event(1)}
+
+
+class TestPlain:
+    """One publisher of ten events, and a listener."""
+
+    def life(self, process=1, sent=10, taken=10):
+        return Life("v", process, "t", sent, taken)
+
+    def hearing(self, life, numbers, lost=()):
+        hearing = Hearing("t", 2)
+        for number in numbers:
+            hearing.take(life, number, dict(lost).get(number, 0))
+        return hearing
+
+    def judged(self, hearing, life, dead=()):
+        sums = judge([hearing], [life], set(dead))
+        return sums.missing, sums.told, len(sums.wrong)
+
+    @pytest.mark.parametrize(
+        ("numbers", "lost", "sums"),
+        [
+            (range(10), {}, (0, 0, 0)),
+            ([0, 1, 4, 5, 6, 7, 8, 9], {4: 2}, (2, 2, 0)),
+            ([0, 1, 4, 5, 6, 7, 8, 9], {}, (2, 0, 1)),
+            ([0, 1, 4, 5, 6, 7, 8, 9], {4: 3}, (2, 3, 1)),
+            ([3, 4, 5, 6, 7, 8, 9], {3: 3}, (3, 3, 0)),
+            (range(8), {}, (2, 0, 1)),
+            (range(8), {7: 2}, (2, 2, 0)),
+        ],
+    )
+    def test_what_is_missing_must_be_told(self, numbers, lost, sums):
+        life = self.life()
+        assert self.judged(self.hearing(life, numbers, lost), life) == sums
+
+    def test_what_a_node_that_died_had_not_sent_nobody_can_tell(self):
+        life = self.life()
+        assert self.judged(self.hearing(life, range(8)), life, dead=[1]) == (0, 0, 0)
+
+    def test_one_that_began_late_need_not_hear_what_was_before(self):
+        life = self.life()
+        hearing = Hearing("t", 2)
+        hearing.begin([life])
+        for number in range(4, 10):
+            hearing.take(life, number, 0)
+        assert self.judged(hearing, life) == (0, 0, 0)
+        assert hearing.before == 1
+
+    def test_what_comes_twice_or_late_is_counted(self):
+        life = self.life()
+        hearing = self.hearing(life, [0, 1, 1, 3, 2])
+        assert (hearing.repeated, hearing.reordered, hearing.count()) == (1, 1, 0)
+
+
+class TestCalls:
+    CALLS = [Call("a", "b", 10.0, 10.1, "ok"), Call("a", "b", 11.0, 18.0, "late"), Call("a", "c", 12.0)]
+
+    def test_a_call_that_takes_too_long_or_never_ends_is_found(self):
+        assert late_calls(self.CALLS, [], 6.0, 10.0) == self.CALLS[1:]
+        assert outcomes(self.CALLS) == {"ok": 1, "late": 1, "never": 1}
+
+    def test_but_not_one_whose_caller_was_away(self):
+        assert late_calls(self.CALLS, [Window("a", 11.5, 20.0)], 6.0, 10.0) == []
+        assert late_calls(self.CALLS, [Window("b", 11.5, 20.0)], 6.0, 10.0) == self.CALLS[1:]
+
+
+class TestHoldings:
+    """``single``: a holds it from 10 on, b from 20 on."""
+
+    @pytest.mark.parametrize(
+        ("ended", "windows", "count"),
+        [
+            (19.0, [], 0),
+            (21.0, [], 1),
+            (None, [], 1),
+            # a was away for long enough, and gave it up when it was back.
+            (31.0, [Window("a", 12.0, 30.0)], 0),
+            (45.0, [Window("a", 12.0, 30.0)], 1),
+            (31.0, [Window("a", 19.5, 30.0)], 1),
+            (31.0, [Window("b", 12.0, 30.0)], 1),
+        ],
+    )
+    def test_two_at_once_are_found(self, ended, windows, count):
+        holdings = [Holding("b", 20.0, 22.0), Holding("a", 10.0, ended)]
+        assert len(overlaps(holdings, windows, 5.0, 10.0)) == count
+
+
+def test_readiness_knows_when_a_node_first_said_so():
+    told = Readiness("a")
+    for moment, status in ((1.0, 200), (2.0, 200), (3.0, 503), (4.0, 200)):
+        told.note(moment, status)
+    assert told.changes == [(1.0, 200), (3.0, 503), (4.0, 200)]
+    assert (told.status, told.first(503, 2.5), told.first(503, 3.5), told.first(503, 4.5)) == (
+        200,
+        3.0,
+        3.5,
+        None,
+    )
