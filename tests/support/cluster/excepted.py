@@ -44,23 +44,6 @@ EXCEPTED = (
         is_chance=True,
     ),
     Excepted(
-        "waits for presence: what is told and asked about subscriptions is each node's own",
-        (
-            "test_meta.py::test_subscription_meta_api[*",
-            "test_meta.py::test_subscription_list_and_count_subscribers[*",
-            "test_meta.py::test_subscription_remove_subscriber[*",
-            "test_pubsub.py::test_event_history_keeps_to_lists_of_names_and_keeps_nothing_with_lists_of_sessions[*",
-            "test_pubsub.py::test_subscription_revocation[*",
-            "test_pubsub.py::test_subscription_revocation_is_asked_for_in_authextra_by_clients_that_know_no_other_way[*",
-            "test_pubsub.py::test_subscription_revocation_is_silent_towards_those_who_did_not_ask[*",
-            f"{PYTHON}subscription revocation]",
-            f"{PYTHON}subscription meta API]",
-            f"{JAVASCRIPT}subscription revocation]",
-            f"{JAVASCRIPT}subscription meta API]",
-            f"{JAVASCRIPT}being told of revocations]",
-        ),
-    ),
-    Excepted(
         "looks into a server in memory",
         (
             "test_rpc.py::test_progressive_call_invocations_are_not_remembered_without_end[*",
