@@ -205,6 +205,8 @@ class Publisher:
             asked = _BRIDGE.decode(body)
         except ValueError as error:
             return json_answer(400, bridge_error(said_of(error)))
+        if asked.options.key is None:
+            asked.options.key = self._channel_key
         if self._trace is not None:
             self._mark(asked.options)
         gateway = self._gateway

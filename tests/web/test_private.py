@@ -114,7 +114,12 @@ class TestPrivate:
         assert publish(world, SAMPLE, key, "Channel-Key: open sesame")[2] == 1
         options = {"_radiod_key": "open sesame"}
         assert publish(world, {"topic": "secret.net", "args": [2], "options": options}, key)[2] == 1
-        assert stream.received().count(b"data:") == 2
+        item = {"topic": "secret.net", "args": [3]}
+        assert publish(world, item, key, "Channel-Key: open sesame")[2] == 1
+        assert stream.received().count(b"data:") == 3
+        assert publish(world, item, key, "Channel-Key: wrong")[1]["error"].endswith("bad_key")
+        # An item that names its own key is for that channel.
+        assert publish(world, {**item, "options": options}, key, "Channel-Key: wrong")[2] == 1
         status, answer, _ = publish(world, SAMPLE, key, "Channel-Key: wrong")
         assert (status, answer) == (403, {"error": "no private channel secret.net with this key"})
         assert publish(world, {"topic": "x", "options": {"_radiod_key": "y"}}, key)[1]["error"].endswith(
