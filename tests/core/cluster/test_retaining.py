@@ -1,4 +1,5 @@
 import pytest
+from support.cluster.desks import DeskWorld
 from support.cluster.world import ClusterWorld
 
 from radiod.core.cluster.envelope import Crossing
@@ -151,10 +152,23 @@ def test_what_has_no_room_here_is_left_out():
     assert world["a"].realm.records.lost == 2
 
 
-@pytest.mark.interpreted
-def test_nothing_is_dropped_before_there_is_a_broker(world):
-    world["a"].realm.records.broker = None
-    assert retained(world, "a", "t") == []
+def test_a_pattern_takes_nothing_of_a_private_channel_that_nobody_knows_here():
+    world = DeskWorld("a", "b")
+    owner = world.caller("a")
+    owner.do("radiod.channel.create", "club", public=False)
+    assert owner.ask(16, {"retain": True, "acknowledge": True}, "club", ["secret"])[0] == 17
+    keep(world, "a", "t", 1)
+    world.turn()
+    assert len(stream_of(world).records) == 2
+    assert retained(world, "b", "", match="prefix") == [("t", 1)]
+    assert world["b"].realm.records.lost == 0
+
+
+def test_a_private_channel_that_ends_while_its_last_event_is_looked_for_has_none(world):
+    found = []
+    world["a"].realm.records.fetch("exact", "#0123").then(found.append)
+    world.turn()
+    assert found == [None]
 
 
 class Silent:
