@@ -6,7 +6,7 @@ from support.cluster.desks import DeskWorld
 from radiod.core.cluster.channel_records import read_channel
 from radiod.core.cluster.claim import Claim
 from radiod.core.cluster.ports import Stored
-from radiod.errors import CHANNEL_CLOSED, CHANNEL_EXISTS, STORE_UNAVAILABLE
+from radiod.errors import CHANNEL_CLOSED, CHANNEL_EXISTS, CLOSE_SUPERSEDED, STORE_UNAVAILABLE
 
 ABOUT = "radio channels"
 CREATE, DELETE, EXTEND = "radiod.channel.create", "radiod.channel.delete", "radiod.channel.extend"
@@ -95,6 +95,39 @@ def test_what_is_due_is_tried_until_it_is_agreed_on(world):
     world.advance(30)
     assert all("song" not in node.realm.channels for node in world.nodes.values())
     assert all(len(node.realm.channel_claims) == 0 for node in world.nodes.values())
+
+
+def test_a_node_that_did_not_hear_of_an_end_learns_it_when_it_would_end_the_channel(world):
+    owner = world.caller("b")
+    made = owner.do(CREATE, "song", lifetime=2, on_owner_leave="keep")
+    listener = world.listener("a", "radiod.channel.on_delete")
+    world.advance(1.9)
+    deaf = world["a"]
+    ways = [(way, way._stream_user) for way in deaf.ways]
+    for way, _ in ways:
+        way._stream_user = Nobody()
+    owner.do(DELETE, "song", made["control_key"])
+    assert "song" in deaf.realm.channels
+    world.advance(3)
+    for way, user in ways:
+        way._stream_user = user
+    assert "song" not in deaf.realm.channels
+    assert listener.events() == [[{"name": "song", "reason": "deleted"}]]
+    world.advance(5)
+    assert len(deaf.realm.channel_claims) == 0
+
+
+def test_a_session_that_lost_two_channels_is_closed_once(world):
+    owner = world.caller("a")
+    for name in ("one", "two"):
+        owner.do(CREATE, name)
+    world.isolate("a")
+    world.advance(15)
+    for name in ("one", "two"):
+        assert world.caller("b").do(CREATE, name)["name"] == name
+    world.heal()
+    world.advance(10)
+    assert [message[2] for message in owner.received() if message[0] == 6] == [CLOSE_SUPERSEDED]
 
 
 def test_a_late_copy_of_a_claim_changes_nothing(world):

@@ -48,9 +48,13 @@ def test_a_channel_that_ends_while_others_are_asked_is_told_of_as_it_was(world):
     owner = world.caller("a")
     owner.do("radiod.channel.create", "song", on_owner_leave="delete")
     world.pause("c")
-    asker = world.caller("a")
+    # On the owner's node all is known.
+    asker = world.caller("b")
     request = asker.request(48, {}, "radiod.channel.get", ["song"])
     owner.leave()
+    world.advance(1)
+    assert "song" not in world["b"].realm.channels
+    assert asker.received() == []
     world.advance(2)
     (answer,) = [one for one in asker.received() if one[:2] == [50, request]]
     assert (answer[3][0]["name"], answer[3][0]["readers"]) == ("song", 0)

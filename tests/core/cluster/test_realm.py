@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+from support.cluster.desks import DeskWorld
 from support.cluster.world import ClusterWorld
 
 from radiod.core.cluster.reader_letters import Counts, write_readers
@@ -31,6 +33,52 @@ def test_nobody_listens_to_a_private_channel_that_is_not_known():
     nodes.tell(world["b"].cluster.nodes.me, "radio readers", write_readers(Counts({"#0123": 2})))
     world.turn()
     assert world["b"].realm.readers.elsewhere("#0123") == 2
+
+
+class TestAPrivateChannelThatANodeDoesNotKnow:
+    @pytest.fixture
+    def world(self):
+        return DeskWorld("a", "b")
+
+    def create(self, world):
+        owner = world.caller("a")
+        owner.do("radiod.channel.create", "club", public=False)
+        return owner
+
+    def test_has_events_that_come_by_a_pattern_and_go_to_nobody(self, world):
+        listener = world.listener("b", "", match="prefix")
+        owner = self.create(world)
+        taken = count_events(world["b"])
+        for topic in ("club", "open"):
+            assert owner.ask(16, {"acknowledge": True}, topic, [topic])[0] == 17
+        world.turn()
+        assert len(taken) == 2
+        assert listener.events() == [["open"]]
+
+    def test_has_events_whose_loss_is_told_to_nobody(self, world):
+        listener = world.listener("b", "", match="prefix")
+        owner = self.create(world)
+
+        def publish():
+            assert owner.ask(16, {"acknowledge": True}, "club", ["x"])[0] == 17
+            world.turn()
+
+        publish()
+        world.cut("a", "b")
+        publish()
+        world.heal()
+        world.turn()
+        publish()
+        assert world["b"].realm.relay.lost == 1
+        assert listener.events() == []
+
+
+def count_events(node):
+    """What comes from other nodes."""
+    taken = []
+    take = node.realm.relay._take
+    node.realm.relay._take = lambda crossing: (taken.append(crossing), take(crossing))
+    return taken
 
 
 def test_two_realms_of_one_cluster_do_not_hear_each_other():

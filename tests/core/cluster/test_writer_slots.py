@@ -177,6 +177,59 @@ def test_a_slot_that_was_given_up_while_nobody_agreed_is_free_later(world):
     assert holder(world) is None
 
 
+def test_a_writer_that_opens_twice_at_once_has_it_and_closes_it_once(world):
+    writer = world.caller("a")
+    requests = [writer.request(48, {}, OPEN_WRITE, ["song"]) for _ in range(2)]
+    world.advance(1)
+    assert [message[:2] for message in writer.received()] == [[50, request] for request in requests]
+    assert holder(world) == writer.session.id
+    assert writer.do(CLOSE_WRITE, "song") == {"name": "song"}
+    world.turn()
+    assert holder(world) is None
+
+
+def test_a_slot_that_was_closed_while_nobody_agreed_is_free_when_there_is_a_leader(world):
+    writer = world.caller("a")
+    assert is_open(writer)
+    world.engine.elect(40)
+    writer.leave()
+    world.advance(39)
+    assert holder(world) == writer.session.id
+    world.advance(10)
+    assert holder(world) is None
+    assert is_open(world.caller("b"))
+
+
+def test_what_somebody_else_has_put_right_is_left_alone(world):
+    writer = world.caller("a")
+    assert is_open(writer)
+    deaf = world["a"]
+    claims = deaf.cluster.claims
+    # The end of its claim, which the node of the writer does not hear of.
+    world["b"].cluster.claims.release(world["b"].cluster.claims.get("radio writers", "song"))
+    writer.leave()
+    assert claims.get("radio writers", "song") is not None
+    world.advance(1)
+    assert holder(world) is None
+
+
+def test_a_session_that_lost_two_slots_is_closed_once(world):
+    for node in world.nodes.values():
+        node.realm.lifecycle.declare("other", ChannelSettings(single_writer=True))
+    writer = world.caller("a")
+    for name in ("song", "other"):
+        writer.do(OPEN_WRITE, name)
+    world.isolate("a")
+    world.advance(15)
+    heir = world.caller("b")
+    for name in ("song", "other"):
+        assert heir.do(OPEN_WRITE, name)["active"] is False
+    world.heal()
+    world.advance(10)
+    assert [one[2] for one in writer.received() if one[0] == 6] == [CLOSE_SUPERSEDED]
+    assert holder(world) == heir.session.id
+
+
 def test_what_is_no_slot_is_left_alone(world):
     world["a"].realm.slots.claimed(Claim("radio writers", "song", b"?", 1, 1))
     assert len(world["a"].realm.slots) == 0
