@@ -74,8 +74,6 @@ class SharedGateway(Gateway):
         key = options.key
         published = super().publish(publisher, topic, payload, options, verdict)
         place = self._place(publisher, topic, key)
-        if place is None:
-            return published
         elsewhere = self.elsewhere.elsewhere(place)
         self.elsewhere.look(place)
         if isinstance(published, Promise):
@@ -108,12 +106,14 @@ class SharedGateway(Gateway):
 
         return when(self.elsewhere.look_all([channel.name for channel in some]), page)
 
-    def _place(self, publisher: Actor, topic: str, key: str | None) -> str | None:
-        """The place of what somebody could publish on just now; None: it has ended meanwhile."""
+    def _place(self, publisher: Actor, topic: str, key: str | None) -> str:
+        """The place of what somebody could publish on just now."""
         if key is not None:
             return private_place(topic, digest(key))
         if topic in publisher.principal.memberships:
-            return self.places.of(self._lookup.space_of(self._lookup.channel(publisher, topic)).broker, topic)
+            space = self._lookup.space_of(self._lookup.channel(publisher, topic))
+            # Channels of the configuration stay.
+            return self.places.of(space.broker, topic) or topic
         return topic
 
 

@@ -40,6 +40,13 @@ def test_of_a_private_channel_those_of_this_node_are_counted_at_least(world):
     assert "secret" not in list(world["b"].realm.readers.watched)
 
 
+def test_who_has_the_key_may_hear_who_is_in_a_private_channel(world):
+    key = world.caller("a").do("radiod.channel.create", "secret", public=False)["key"]
+    realm = world["b"].realm
+    space = realm.gateway.may_listen(make_principal(), "radiod.presence.secret", key)
+    assert space is realm.channels.unlock("secret", key).space
+
+
 class TestALoggedTopic:
     """What is published there is answered when the log has it."""
 
@@ -108,10 +115,18 @@ class TestChannels:
         assert self.readers(gateway.page("", 10, "one", None)) == {"two": 0}
 
     def test_one_that_ends_meanwhile_is_told_as_it_was(self, channels):
-        realm = channels["a"].realm
-        asked = realm.gateway.describe("two", None)
-        realm.channels.delete(realm.channels.get("two"))
-        assert self.ask(channels, asked)["name"] == "two"
+        owner = channels.caller("a")
+        made = owner.do("radiod.channel.create", "three")
+        channels.pause("c")
+        found = []
+        gateway = channels["b"].realm.gateway
+        gateway.describe("three", None).then(found.append)
+        owner.do("radiod.channel.delete", "three", made["control_key"])
+        channels.advance(1)
+        assert found == []
+        assert "three" not in channels["b"].realm.channels
+        channels.advance(2)
+        assert [one["name"] for one in found] == ["three"]
 
     def test_that_there_is_none_is_said_at_once(self, channels):
         with pytest.raises(Refused):
