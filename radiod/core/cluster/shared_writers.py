@@ -24,23 +24,25 @@ __all__ = ["SharedDemand", "SharedWriters"]
 
 
 class SharedDemand(Demand[TopicRef, Session]):
-    """Has topics watched on all nodes that somebody here writes to; ``elsewhere``, ``places``: set first."""
+    """Has topics watched on all nodes that somebody here writes to.
+
+    ``elsewhere``, ``place``: who watches, and what a topic is called there; ``held``: what is watched for a
+    topic, which may have ended before nobody wants to know of it. All are set first.
+    """
 
     elsewhere: Readers
-    places: Places
+    place: Callable[[TopicRef], str]
+    held: dict[TopicRef, str]
 
     def _watch(self, topic: TopicRef) -> Watch[Session]:
-        if topic not in self._watches:
-            place = self.places.of(topic.broker, topic.topic)
-            if place is not None:
-                self.elsewhere.hold(place)
+        if topic not in self.held:
+            place = self.held[topic] = self.place(topic)
+            self.elsewhere.hold(place)
         return super()._watch(topic)
 
     def forget(self, topic: TopicRef) -> None:
         """As ``Demand.forget``, of one that is watched."""
-        place = self.places.of(topic.broker, topic.topic)
-        if place is not None:
-            self.elsewhere.release(place)
+        self.elsewhere.release(self.held.pop(topic))
         super().forget(topic)
 
 
@@ -72,7 +74,7 @@ class SharedWriters(Writers):
 
     def _make_demand(self, clock: Clock, timers: Timers, hold_s: float) -> SharedDemand:
         demand = SharedDemand(clock, timers, hold_s, readers, self._tell)
-        demand.elsewhere, demand.places = self.elsewhere, self.places
+        demand.elsewhere, demand.place, demand.held = self.elsewhere, self._place, {}
         return demand
 
     def _changed_elsewhere(self, place: str) -> None:
