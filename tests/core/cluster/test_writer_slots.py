@@ -177,9 +177,9 @@ def test_a_slot_that_was_given_up_while_nobody_agreed_is_free_later(world):
     assert holder(world) is None
 
 
-def test_a_writer_that_opens_twice_at_once_has_it_and_closes_it_once(world):
+def test_a_writer_that_opens_several_times_at_once_has_it_and_closes_it_once(world):
     writer = world.caller("a")
-    requests = [writer.request(48, {}, OPEN_WRITE, ["song"]) for _ in range(2)]
+    requests = [writer.request(48, {}, OPEN_WRITE, ["song"]) for _ in range(3)]
     world.advance(1)
     assert [message[:2] for message in writer.received()] == [[50, request] for request in requests]
     assert holder(world) == writer.session.id
