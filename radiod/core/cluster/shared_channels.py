@@ -20,7 +20,7 @@ from radiod.core.ids import Ids, digest
 from radiod.core.limits import Limits
 from radiod.core.pubsub.topic_space import TopicSpace
 from radiod.core.timers import Clock, Deadline, Timers
-from radiod.errors import CHANNEL_CLOSED, FEATURE_NOT_SUPPORTED, Exceeded, Refused
+from radiod.errors import CHANNEL_CLOSED, FEATURE_NOT_SUPPORTED, Refused
 
 __all__ = ["Held", "SharedChannels"]
 
@@ -84,9 +84,8 @@ class SharedChannels(Channels):
         self.held: dict[str, Held] = {}
         self._by_id: dict[str, Held] = {}
         self._hidden = 0
-        # What is about to be created: is it public -> how many; session -> how many
+        # What is about to be created: is it public -> how many
         self._coming = {True: 0, False: 0}
-        self._coming_of: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._public) + len(self._declared_private) + self._hidden
@@ -149,31 +148,22 @@ class SharedChannels(Channels):
 
     # --- what is about to be agreed on
 
-    def reserve(self, settings: ChannelSettings, owner: int, *, is_public: bool) -> None:
-        """Keep room for one that is about to be created; ``settle`` must follow."""
+    def reserve(self, settings: ChannelSettings, *, is_public: bool) -> None:
+        """Keep room for one that is about to be created; ``settle`` must follow.
+
+        A session creates one behind the other: what it owns says how many more it may.
+        """
         self._coming[is_public] += 1
-        self._coming_of[owner] = self._coming_of.get(owner, 0) + 1
         self.room.count(settings, 1, is_public=is_public)
 
-    def settle(self, settings: ChannelSettings, owner: int, *, is_public: bool) -> None:
+    def settle(self, settings: ChannelSettings, *, is_public: bool) -> None:
         """It was created, or not."""
         self._coming[is_public] -= 1
-        left = self._coming_of.pop(owner) - 1
-        if left:
-            self._coming_of[owner] = left
         self.room.count(settings, -1, is_public=is_public)
 
     def _check_room(self, settings: ChannelSettings, *, is_public: bool) -> None:
         there = len(self._public) if is_public else len(self) - len(self._public)
         self.room.check(settings, there + self._coming[is_public], is_public=is_public)
-
-    def _check_owner(self, owner: int | None) -> None:
-        super()._check_owner(owner)
-        coming = 0 if owner is None else self._coming_of.get(owner, 0)
-        if coming and owner is not None:
-            most = self._limits.max_channels_per_session
-            if len(self._owned.get(owner, ())) + coming >= most:
-                raise Exceeded("max_channels_per_session", f"a session may own {most} channels")
 
     def _account(self, channel: Channel, sign: int) -> None:
         """Counted when it is held: also a private one that nobody has come for."""

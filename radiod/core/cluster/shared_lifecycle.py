@@ -103,7 +103,7 @@ class SharedLifecycle(Lifecycle):
         place = name if key_hash is None else private_place(name, key_hash)
         control_key = self._ids.secret()
         record = self._record(session, name, settings, control_key)
-        self._registry.reserve(settings, session.id, is_public=is_public)
+        self._registry.reserve(settings, is_public=is_public)
         made = self._claims.create(place, record)
         opened: Promise[int] = after(made, lambda _: self._opened(session, name, place, record, account))
         answer = {"name": name, "control_key": control_key, "expires": record.expires}
@@ -162,7 +162,7 @@ class SharedLifecycle(Lifecycle):
         is_public = not place.startswith("#")
 
         def settle(outcome: int | RadiodError) -> None:
-            self._registry.settle(record.settings, session.id, is_public=is_public)
+            self._registry.settle(record.settings, is_public=is_public)
             if not isinstance(outcome, RadiodError):
                 later.settle({**answer, "readers": outcome})
                 return

@@ -3,9 +3,10 @@
 import pytest
 from support.cluster.desks import DeskWorld
 
+from radiod.core.channels.settings import ChannelSettings, KeptChannel
 from radiod.core.disclosure import Visitor
 from radiod.core.limits import Limits
-from radiod.errors import BAD_KEY, CHANNEL_CLOSED, CHANNEL_EXISTS, QUOTA
+from radiod.errors import BAD_KEY, CHANNEL_CLOSED, CHANNEL_EXISTS, QUOTA, Refused
 from radiod.testing import make_principal
 from radiod.wire.codecs import Payload
 from radiod.wire.options import PublishOptions
@@ -235,6 +236,12 @@ def test_nothing_of_what_others_have_outlives_the_server_here(world):
     channels = world["a"].realm.channels
     assert channels.kept() == []
     assert channels.find("public", None) is None
+
+
+def test_nothing_of_another_process_is_gone_on_with_here(world):
+    kept = KeptChannel(name="song", control_hash=b"control", settings=ChannelSettings())
+    with pytest.raises(Refused, match="of the cluster"):
+        world["a"].realm.channels.resume(kept, None)
 
 
 def test_a_name_of_the_configuration_is_not_taken_by_what_others_have(world):
