@@ -285,8 +285,8 @@ class SharedLifecycle(Lifecycle):
         self._registry.drop(held, reason)
         if held.is_public:
             logs = self._logs.space(PUBLIC)
-            if logs is not None:
-                logs.begin(place, None)
+            assert logs is not None, "the space of public topics never ends"
+            logs.begin(place, None)
         else:
             self._unshare(place)
         if reason == LOST:

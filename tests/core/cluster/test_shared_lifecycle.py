@@ -4,6 +4,9 @@ import pytest
 from support.cluster.desks import DeskWorld
 from support.realms import Slow
 
+from radiod.core.channels.registry import RETURN_S
+from radiod.core.history.bounds import HistoryBounds
+from radiod.core.holders import Account, Holder
 from radiod.core.limits import Limits
 from radiod.errors import (
     BAD_KEY,
@@ -55,6 +58,17 @@ def told(listeners):
 def publish(caller, topic, *args, **options):
     answer = caller.ask(16, {"acknowledge": True, **options}, topic, list(args))
     return answer[0] if answer[0] == 17 else answer[4]
+
+
+def answer_late(world, name, seconds):
+    """What a node has stored is known to all others before it is answered."""
+    port = world.engine.ports[name]
+    append = port.append
+
+    def append_late(stream, subject, data, done, **options):
+        append(stream, subject, data, lambda told: world.engine.after(seconds, lambda: done(told)), **options)
+
+    port.append = append_late
 
 
 class TestCreating:
@@ -119,6 +133,46 @@ class TestCreating:
         assert not there(world)
         assert told(listeners) == [[]] * 3
         assert not list(world["b"].cluster.claims.of("radio channels"))
+
+    def test_of_a_session_that_leaves_meanwhile_ends_it_where_it_was_there_at_once(self, world):
+        listeners = watchers(world)
+        one = world.caller("a")
+        one.request(48, {}, CREATE, ["song"])
+        world["a"].realm.leave(one.session)
+        world.advance(5)
+        assert not there(world)
+        assert told(listeners) == [[[{"name": "song", "reason": "deleted"}]]] * 3
+        assert world["a"].realm.channels.room.created_by(None) == 0
+
+    def test_that_somebody_else_ends_before_it_is_answered_is_refused(self, world):
+        steward = world.caller("b", permissions=Steward())
+        answer_late(world, "a", 0.5)
+        one = world.caller("a")
+        request = one.request(48, {}, CREATE, ["song"])
+        world.turn()
+        assert there(world)
+        assert steward.do(DELETE, "song") == {"name": "song"}
+        world.advance(2)
+        ((code, _, _, _, uri, *_),) = [message for message in one.received() if request in message[1:3]]
+        assert (code, uri) == (8, CHANNEL_CLOSED)
+        assert not there(world)
+
+    def test_under_a_pattern_of_topics_that_tell_who_listens_tells_so(self, world):
+        for node in world.nodes.values():
+            node.realm.presence.show_matching(("song.*",))
+        for name in ("song.one", "other"):
+            world.caller("a").do(CREATE, name)
+        shown = {channel.name: channel.settings.presence for channel in world["b"].realm.channels}
+        assert shown == {"song.one": True, "other": False}
+
+    def test_counts_for_the_account_of_whoever_does_until_it_ends(self, world):
+        account = Account("firm")
+        one = world.caller("a", holder=Holder("somebody", account))
+        made = one.do(CREATE, "song")
+        assert account.channels == 1
+        world.caller("b").do(DELETE, "song", made["control_key"])
+        world.turn()
+        assert account.channels == 0
 
     def test_keeps_to_the_limits_of_a_session_also_while_others_are_made(self):
         world = DeskWorld("a", "b", options={"limits": Limits(max_channels_per_session=2)})
@@ -247,6 +301,41 @@ class TestEnding:
         world.heal()
         world.advance(15)
         assert told(listeners) == [[[{"name": "song", "reason": "expired"}]], [], []]
+
+    def test_of_whoever_was_sent_away_waits_though_nobody_more_is(self, world):
+        owner = world.caller("a")
+        owner.do(CREATE, "song")
+        departures = world["a"].realm.departures
+        departures.send_away(owner.session, 5.0)
+        departures.stay()
+        # It was told that it may come back, to another node perhaps.
+        world.advance(RETURN_S - 2)
+        assert there(world)
+        world.advance(5)
+        assert not there(world)
+
+    def test_leaves_the_past_that_a_pattern_keeps_durably(self, world):
+        bounds = HistoryBounds(size=10, seconds=1000.0, bytes=100_000, is_durable=True)
+        for node in world.nodes.values():
+            node.realm.space.histories.keep("song.*", bounds)
+        made = world.caller("a").do(CREATE, "song.one")
+        assert publish(world.caller("b"), "song.one", "old") == 17
+        world.caller("c").do(DELETE, "song.one", made["control_key"])
+        world.advance(10)
+        assert world.caller("c").do(CREATE, "song.one")["name"] == "song.one"
+        events = world.caller("b").do("radiod.channel.history", "song.one")["events"]
+        assert [event["args"] for event in events] == [["old"]]
+
+    def test_while_somebody_takes_its_slot_is_told_to_who_does(self, world):
+        made = world.caller("a").do(CREATE, "song", single_writer=True)
+        answer_late(world, "b", 0.5)
+        heir = world.caller("b")
+        request = heir.request(48, {}, OPEN_WRITE, ["song"], {"control_key": made["control_key"]})
+        world.advance(0.6)
+        world.caller("c").do(DELETE, "song", made["control_key"])
+        world.advance(3)
+        ((code, _, _, _, uri, *_),) = [message for message in heir.received() if request in message[1:3]]
+        assert (code, uri) == (8, CHANNEL_CLOSED)
 
     def test_when_the_data_are_gone_is_told_as_lost(self, world):
         for node in world.nodes.values():
