@@ -8,6 +8,7 @@ from support.cluster.logged import LoggedWorld
 
 from radiod.core.cluster.appender import MAY_HAVE
 from radiod.core.cluster.logged import Epoch, decode, encode
+from radiod.core.cluster.logs import PUBLIC
 from radiod.core.cluster.tails import MOST_HELD_BACK
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.history.positions import Position
@@ -122,6 +123,23 @@ def test_no_more_than_agreed_waits_for_the_past(world):
     assert list(publisher.refused.values()) == ["too much waits for the log: it did not happen"]
     world.clock.advance(10)
     assert len(publisher.take()) == MOST_HELD_BACK
+
+
+def test_what_was_before_the_birth_of_a_channel_is_none_of_its_past(world):
+    """What another one of its name had, of which nothing may have been let go yet."""
+    listener = Listener(world, "n1")
+    publisher = Publisher(world, "n1")
+    publisher.publish(3)
+    world.clock.advance(1)
+    listener.take()
+    second = listener.details[1]
+    world.nodes["n2"].logs.space(PUBLIC).begin("a", Position(second["_epoch"], second["_seq"]))
+    late = Listener(world, "n2", _radiod_after="x:0")
+    world.clock.advance(1)
+    assert late.take() == listener.events[1:]
+    publisher.publish()
+    world.clock.advance(1)
+    assert late.take() == listener.take()[1:]
 
 
 STREAM, SUBJECT = "r-radio-history-512", "r.log.radio.history-512.topic.p.a"
