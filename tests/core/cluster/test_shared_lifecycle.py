@@ -142,7 +142,7 @@ class TestCreating:
         world.advance(5)
         assert not there(world)
         assert told(listeners) == [[[{"name": "song", "reason": "deleted"}]]] * 3
-        assert world["a"].realm.channels.room.created_by(None) == 0
+        assert not list(world["b"].cluster.claims.of("radio channels"))
 
     def test_that_somebody_else_ends_before_it_is_answered_is_refused(self, world):
         steward = world.caller("b", permissions=Steward())

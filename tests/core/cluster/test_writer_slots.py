@@ -10,6 +10,7 @@ from radiod.errors import CLOSE_SUPERSEDED, NOT_AUTHORIZED, STORE_UNAVAILABLE
 CREATE = "radiod.channel.create"
 OPEN_WRITE, CLOSE_WRITE = "radiod.channel.open_write", "radiod.channel.close_write"
 DELETE = "radiod.channel.delete"
+ABOUT = "radio writers"
 
 
 @pytest.fixture
@@ -203,14 +204,14 @@ def test_a_slot_that_was_closed_while_nobody_agreed_is_free_when_there_is_a_lead
 def test_what_somebody_else_has_put_right_is_left_alone(world):
     writer = world.caller("a")
     assert is_open(writer)
-    deaf = world["a"]
-    claims = deaf.cluster.claims
-    # The end of its claim, which the node of the writer does not hear of.
-    world["b"].cluster.claims.release(world["b"].cluster.claims.get("radio writers", "song"))
+    others, own = world["b"].cluster.claims, world["a"].cluster.claims
+    # The node of the writer has not heard yet that its slot is free.
+    others.release(others.get(ABOUT, "song"))
     writer.leave()
-    assert claims.get("radio writers", "song") is not None
+    assert own.get(ABOUT, "song") is not None
     world.advance(1)
     assert holder(world) is None
+    assert own.revision(ABOUT, "song") == others.revision(ABOUT, "song")
 
 
 def test_a_session_that_lost_two_slots_is_closed_once(world):
@@ -231,5 +232,5 @@ def test_a_session_that_lost_two_slots_is_closed_once(world):
 
 
 def test_what_is_no_slot_is_left_alone(world):
-    world["a"].realm.slots.claimed(Claim("radio writers", "song", b"?", 1, 1))
+    world["a"].realm.slots.claimed(Claim(ABOUT, "song", b"?", 1, 1))
     assert len(world["a"].realm.slots) == 0
