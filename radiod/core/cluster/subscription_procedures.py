@@ -263,7 +263,7 @@ def _namer(into: Named) -> Callable[[list[Subscription]], object]:
     return lambda some: into.extend((one.id, one.topic) for one in some)
 
 
-def _visible(caller: Session, named: list[tuple[int, str]]) -> list[int]:
-    """The ids of those that somebody may know of."""
+def _visible(caller: Session, named: list[Any]) -> list[int]:
+    """The ids of those that somebody may know of; ``named``: as ``Named``, in lists where a letter had it."""
     permissions = caller.principal.permissions
-    return [id for id, topic in named if may_know(permissions, topic)]
+    return [one[0] for one in named if may_know(permissions, one[1])]

@@ -1,5 +1,6 @@
 """Where logs begin, and what of them is let go."""
 
+import pytest
 from support.cluster.logged import LoggedWorld
 
 from radiod.core.cluster.logs import PUBLIC
@@ -7,6 +8,8 @@ from radiod.core.cluster.ports import Failure
 from radiod.core.history.bounds import HistoryBounds
 from radiod.core.promises import Promise
 from radiod.errors import STORE_UNAVAILABLE
+
+pytestmark = pytest.mark.interpreted
 
 KEEP = HistoryBounds(size=10, seconds=3600, bytes=100_000)
 

@@ -40,6 +40,7 @@ def test_it_is_held_for_a_while_from_the_last_question_on(held):
     assert held.names == []
 
 
+@pytest.mark.interpreted
 def test_the_one_asked_for_longest_ago_makes_way(held, monkeypatch):
     monkeypatch.setattr(looks_module, "MAX_LOOKED", 2)
     for name in "xyxz":

@@ -164,7 +164,7 @@ class TestGoing:
         cluster.kill("c")
         cluster.clock.advance(4)
         sent = []
-        one.post.bus.send = lambda subject, data, reply="": sent.append((subject, decode(data)))
+        one.post.bus.send = lambda subject, data, reply="": not sent.append((subject, decode(data)))
         one.came(one.post.subject(one.me), "", encode(Told(dead, 9, "it", b"x")))
         one.came(one.post.subject(one.me), "", encode(Told(4711, 9, "it", b"x")))
         assert sent == [(f"r.node.{dead}", Buried(one.me, 1))]

@@ -313,9 +313,11 @@ def test_others_that_fail_again_and_again_are_given_up(world):
     running.release()
     world.wait(0.2)
     (free,) = world.engine.streams["r-once"].records
-    node.port.append = lambda *args, **options: world.clock.timers.at(
-        world.clock.seconds(), lambda: args[3](Failure.TAKEN)
-    )
+
+    def fail(*args, **options):
+        world.clock.timers.at(world.clock.seconds(), lambda: args[3](Failure.TAKEN))
+
+    node.port.append = fail
     refusal = world.come(0, seconds=1)
     assert (refusal.uri, "others make" in refusal.text) == (STORE_UNAVAILABLE, True)
     assert isinstance(free, Stored)

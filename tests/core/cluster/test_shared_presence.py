@@ -294,6 +294,7 @@ class TestPrivateChannels:
         one.router_topics.release(rooms["a"].broker, "exact", "radiod.presence.room")
         assert len(one.tables.mirrors) == 0
 
+    @pytest.mark.interpreted
     def test_that_are_of_one_node_are_asked_for_there(self, world, rooms):
         realm = world["a"].realm
         session = world.join("a").session

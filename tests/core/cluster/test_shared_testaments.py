@@ -246,6 +246,7 @@ class TestBounds:
         assert [one[0] for one in session.received()] == [50, 50, 8]
         assert session.do(ADD, "last.words", ["x"], {}) == QUOTA
 
+    @pytest.mark.interpreted
     def test_hold_for_what_is_claimed(self, world, monkeypatch):
         monkeypatch.setattr(shared_testaments, "MAX_CLAIM_BYTES", 100)
         assert leave_behind(world, "a").do(ADD, "last.words", ["x" * 100], {}) == QUOTA

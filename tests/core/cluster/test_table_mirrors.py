@@ -207,6 +207,7 @@ def test_a_node_that_cannot_be_told_is_named(mirrors):
     assert mirrors.failed == [3]
 
 
+@pytest.mark.interpreted
 def test_the_entries_of_all_are_bounded(mirrors, monkeypatch):
     monkeypatch.setattr(table_mirrors, "MAX_ENTRIES", 2)
     mirrors.hold()
