@@ -109,6 +109,7 @@ def test_who_does_not_answer_is_named(world, asker, id):
     assert "b did not answer" in answer[5][0]
 
 
+@pytest.mark.interpreted
 def test_who_has_too_many_to_list_is_named(world, asker, id, monkeypatch):
     monkeypatch.setattr(subscription_procedures, "MAX_LISTED", 1)
     asker.request(48, {}, f"{S}.list", [])
