@@ -15,6 +15,7 @@ from msgspec import Struct
 from radiod.auth.cookie import CookieJar
 from radiod.core.cluster.claim import Claim
 from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.encoding import decode
 from radiod.core.holders import Holder
 from radiod.core.ids import Ids, digest
 from radiod.core.rights import Principal
@@ -186,7 +187,4 @@ class SharedCookieJar(CookieJar):
 
 
 def _read(claim: Claim) -> CookieRecord | None:
-    try:
-        return DECODER.decode(claim.value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    return decode(DECODER, claim.value)

@@ -24,6 +24,7 @@ from radiod.core.access.records import (
     SecretRecord,
     UserRecord,
 )
+from radiod.core.cluster.encoding import decode
 
 __all__ = [
     "ABOUTS",
@@ -122,11 +123,8 @@ def pack(entity: Entity) -> bytes:
 
 def read(data: bytes) -> Entity | None:
     """What a claim says; None: it is none of this version's."""
-    try:
-        entity = DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return entity if entity.record is not None else None
+    entity = decode(DECODER, data)
+    return entity if entity is not None and entity.record is not None else None
 
 
 def name_of(record: Any) -> Name:

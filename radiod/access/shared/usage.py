@@ -16,6 +16,7 @@ from radiod.core.access.grouping import COUNTS
 from radiod.core.access.port import UsagePage, UsageSource
 from radiod.core.access.records import UsageQuery
 from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.peers import Answers, Peers
 from radiod.core.promises import Promise
 from radiod.errors import NETWORK_FAILURE, RadiodError, Refused
@@ -67,7 +68,7 @@ class SharedUsage:
                 for node, data in answers.given.items():
                     try:
                         pages.append(ANSWER.decode(data))
-                    except (msgspec.MsgspecError, UnicodeDecodeError):
+                    except MALFORMED:
                         silent.append(self._peers.name(node))
             done(pages, silent)
 
@@ -91,7 +92,7 @@ class SharedUsage:
         answer: Promise[bytes] = Promise()
         try:
             query = QUESTION.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except MALFORMED:
             answer.settle(Refused(NETWORK_FAILURE, "this is no question about usage"))
             return answer
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import decode, encode
 from radiod.wire.answer import Answer
 
 __all__ = ["ANSWERED", "FREE", "RUNNING", "AnswerRecord", "procedure_of", "read_answer", "write_answer"]
@@ -40,22 +41,18 @@ class Called(Struct, frozen=True):
     procedure: str = ""
 
 
-ENCODER: Final = msgspec.msgpack.Encoder()
 DECODER: Final = msgspec.msgpack.Decoder(AnswerRecord)
 CALLED: Final = msgspec.json.Decoder(Called)
 
 
 def write_answer(record: AnswerRecord) -> bytes:
     """The record as bytes."""
-    return ENCODER.encode(record)
+    return encode(record)
 
 
 def read_answer(data: bytes) -> AnswerRecord | None:
     """The record in ``data``; None: it is none of ours."""
-    try:
-        return DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    return decode(DECODER, data)
 
 
 def procedure_of(body: bytes) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from msgspec import structs
 
 from radiod.core.cluster.callee_letters import CalleeFacts, Holders, read_holders, write_holders
@@ -20,6 +19,7 @@ from radiod.core.cluster.callee_news import CalleeNews
 from radiod.core.cluster.claim import Claim, cannot_agree
 from radiod.core.cluster.claim_jobs import LOOK_S, ClaimJobs
 from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.proxies import RemoteSession
 from radiod.core.cluster.shared_registrations import SharedRegistrations
@@ -416,7 +416,7 @@ def _read(claim: Claim | None) -> Holders | None:
         return None
     try:
         return read_holders(claim.value)
-    except msgspec.MsgspecError:
+    except MALFORMED:
         return None
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from radiod.core.arguments import identifier
 from radiod.core.channels.authority import Authority
 from radiod.core.cluster.callees import Callees
@@ -22,6 +20,7 @@ from radiod.core.cluster.census_letters import (
     write_finding,
     write_question,
 )
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.peers import Answers, Peers
 from radiod.core.cluster.proxies import Proxies, remote_principal
 from radiod.core.procedures.family import Payloads, Procedure
@@ -81,7 +80,7 @@ class Census:
         try:
             question = read_question(data)
             handler = self._local[question.procedure]
-        except (msgspec.MsgspecError, KeyError):
+        except (*MALFORMED, KeyError):
             self.malformed += 1
             return None
         try:

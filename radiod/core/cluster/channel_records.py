@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from radiod.core.channels.settings import ChannelSettings
-from radiod.core.cluster.encoding import encode
+from radiod.core.cluster.encoding import decode, encode
 
 __all__ = [
     "ChannelRecord",
@@ -70,10 +70,7 @@ def write_channel(record: ChannelRecord) -> bytes:
 
 def read_channel(value: bytes) -> ChannelRecord | None:
     """What a claim says; None: nothing that a node of this version has written."""
-    try:
-        return CHANNEL.decode(value)
-    except msgspec.MsgspecError:
-        return None
+    return decode(CHANNEL, value)
 
 
 def write_known(letter: Known) -> bytes:
@@ -83,10 +80,7 @@ def write_known(letter: Known) -> bytes:
 
 def read_known(data: bytes) -> Known | None:
     """The letter in ``data``; None: there is none."""
-    try:
-        return KNOWN.decode(data)
-    except msgspec.MsgspecError:
-        return None
+    return decode(KNOWN, data)
 
 
 def write_writer(record: WriterRecord) -> bytes:
@@ -96,7 +90,4 @@ def write_writer(record: WriterRecord) -> bytes:
 
 def read_writer(value: bytes) -> WriterRecord | None:
     """What the claim of a slot says; None: nothing."""
-    try:
-        return WRITER.decode(value)
-    except msgspec.MsgspecError:
-        return None
+    return decode(WRITER, value)

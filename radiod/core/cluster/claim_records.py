@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import decode
+
 __all__ = ["ClaimRecord", "read_claim", "write_claim"]
 
 
@@ -34,7 +36,4 @@ def write_claim(record: ClaimRecord) -> bytes:
 
 def read_claim(data: bytes) -> ClaimRecord | None:
     """The record in ``data``; None: it is none of ours."""
-    try:
-        return DECODER.decode(data)
-    except msgspec.MsgspecError:
-        return None
+    return decode(DECODER, data)

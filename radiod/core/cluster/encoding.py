@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-__all__ = ["DEPTH", "encode"]
+__all__ = ["DEPTH", "MALFORMED", "decode", "encode"]
+
+T = TypeVar("T")
 
 DEPTH: Final = 8
 """How deep lists and dictionaries of one letter go, payloads left out, which are bytes."""
+
+MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises: also for text that is no UTF-8, which msgspec leaves to Python's own error."""
 
 ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -20,6 +25,14 @@ def encode(letter: Any) -> bytes:
         return ENCODER.encode(letter)
     except UnicodeEncodeError:
         return ENCODER.encode(_whole(msgspec.to_builtins(letter, builtin_types=(bytes,)), DEPTH))
+
+
+def decode(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T | None:
+    """What was encoded; None: it is nothing that a node of this version writes."""
+    try:
+        return decoder.decode(data)
+    except MALFORMED:
+        return None
 
 
 def _whole(value: Any, depth: int) -> Any:

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from radiod.core.cluster.encoding import encode
+
 __all__ = ["Again", "Spending", "Spent", "read_limits", "write_limits"]
 
 
@@ -41,13 +43,12 @@ class Again(Struct, array_like=True, tag="again", frozen=True):
 
 LimitLetter = Spending | Again
 
-ENCODER: Final = msgspec.msgpack.Encoder()
 DECODER: Final[msgspec.msgpack.Decoder[LimitLetter]] = msgspec.msgpack.Decoder(LimitLetter)
 
 
 def write_limits(letter: LimitLetter) -> bytes:
     """The letter as bytes."""
-    return ENCODER.encode(letter)
+    return encode(letter)
 
 
 def read_limits(data: bytes) -> LimitLetter:

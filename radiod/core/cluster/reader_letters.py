@@ -6,8 +6,12 @@ a public topic, or stands for a private channel (``Places``).
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 from msgspec import Struct
+
+from radiod.core.cluster.encoding import decode
 
 __all__ = ["Counts", "ReaderLetter", "Unwatch", "Want", "Watch", "Watched", "read_readers", "write_readers"]
 
@@ -45,7 +49,7 @@ class Want(Struct, array_like=True, frozen=True, tag="want"):
 ReaderLetter = Watched | Watch | Unwatch | Counts | Want
 
 ENCODER = msgspec.msgpack.Encoder()
-DECODER = msgspec.msgpack.Decoder(ReaderLetter)
+DECODER: Final[msgspec.msgpack.Decoder[ReaderLetter]] = msgspec.msgpack.Decoder(ReaderLetter)
 
 
 def write_readers(letter: ReaderLetter) -> bytes:
@@ -55,8 +59,4 @@ def write_readers(letter: ReaderLetter) -> bytes:
 
 def read_readers(data: bytes) -> ReaderLetter | None:
     """The letter in ``data``; None: there is none."""
-    try:
-        letter: ReaderLetter = DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return letter
+    return decode(DECODER, data)

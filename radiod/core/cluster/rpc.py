@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from radiod.core.cluster.callee_letters import Want, read_callees
 from radiod.core.cluster.callee_mirror import CalleeMirror
 from radiod.core.cluster.callee_news import CalleeNews
 from radiod.core.cluster.callees import Callees
 from radiod.core.cluster.calls import ClusterDealer
 from radiod.core.cluster.claims import Claims
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.peers import Peers
 from radiod.core.cluster.visits import Visits
 from radiod.core.promises import Promise
@@ -75,7 +74,7 @@ class ClusterRpc:
     def _take(self, node: int, data: bytes) -> Promise[bytes] | None:
         try:
             letter = read_callees(data)
-        except msgspec.MsgspecError:
+        except MALFORMED:
             self.malformed += 1
             return None
         if isinstance(letter, Want):

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from radiod.core.allowances import Allowance, Allowances
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.limit_letters import Again, Spending, Spent, read_limits, write_limits
 from radiod.core.cluster.peers import Peers
 from radiod.core.holders import Account, Accounts
@@ -143,7 +143,7 @@ class SharedLimits:
     def _take(self, node: int, data: bytes) -> None:
         try:
             letter = read_limits(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except MALFORMED:
             self.malformed += 1
             return
         if isinstance(letter, Again):

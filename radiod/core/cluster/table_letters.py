@@ -6,12 +6,12 @@ change. Changes that happen meanwhile come in between, and every part says how t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from radiod.core.cluster.encoding import encode
+from radiod.core.cluster.encoding import decode, encode
 
 __all__ = [
     "Again",
@@ -90,7 +90,7 @@ class Drop(Struct, array_like=True, frozen=True, tag="drop"):
 
 TableLetter = Watch | Unwatch | Reset | Again | Begin | Part | End | Put | Drop
 
-DECODER = msgspec.msgpack.Decoder(TableLetter)
+DECODER: Final[msgspec.msgpack.Decoder[TableLetter]] = msgspec.msgpack.Decoder(TableLetter)
 
 
 def write_tables(letter: TableLetter) -> bytes:
@@ -100,8 +100,4 @@ def write_tables(letter: TableLetter) -> bytes:
 
 def read_tables(data: bytes) -> TableLetter | None:
     """The letter in ``data``; None: there is none."""
-    try:
-        letter: TableLetter = DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return letter
+    return decode(DECODER, data)

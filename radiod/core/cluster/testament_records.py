@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from radiod.core.cluster.encoding import encode
+from radiod.core.cluster.encoding import decode, encode
 from radiod.core.pubsub.testaments import Scope, Testament
 from radiod.core.rights import Disclose, Verdict
 from radiod.core.sessions.session import Session
@@ -68,7 +68,4 @@ def write_estate(node: int, session: Session, testaments: list[Testament]) -> by
 
 def read_estate(value: bytes) -> Estate | None:
     """What a claim says; None: nothing."""
-    try:
-        return DECODER.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    return decode(DECODER, value)

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from radiod.core.cluster.call_letters import (
     CallLetter,
     Declined,
@@ -27,6 +25,7 @@ from radiod.core.cluster.call_letters import (
     unpack,
 )
 from radiod.core.cluster.calls import ClusterDealer, calls_about
+from radiod.core.cluster.encoding import MALFORMED
 from radiod.core.cluster.foreign_calls import ForeignCall
 from radiod.core.cluster.peers import Peers
 from radiod.core.sessions.session import Session
@@ -77,7 +76,7 @@ class Visits:
     def _take(self, node: int, data: bytes) -> None:
         try:
             letter = read_call(data)
-        except msgspec.MsgspecError:
+        except MALFORMED:
             self.malformed += 1
             return
         if isinstance(letter, Invoke):
