@@ -53,12 +53,14 @@ register = ["*"]
 
 
 class Server:
-    """radiod of this source tree on a free port, pinned to one CPU; a context manager.
+    """radiod of this source tree, or that of ``root``, on a free port, pinned to one CPU; a context manager.
 
     ``limits`` goes into that table of its configuration, which is ``config``; ``realm`` behind everything.
     """
 
-    def __init__(self, cpu: int = 0, limits: str = "", realm: str = "", config: str = CONFIG) -> None:
+    def __init__(
+        self, cpu: int = 0, limits: str = "", realm: str = "", config: str = CONFIG, root: Path = ROOT
+    ) -> None:
         raise_file_limit()
         self._folder = Path(tempfile.mkdtemp(prefix="radiod-bench-"))
         self.port = free_port()
@@ -68,7 +70,7 @@ class Server:
         self._process = subprocess.Popen(
             ["taskset", "-c", str(cpu), twistd(), *options],
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
