@@ -2,9 +2,10 @@
 
 python benchmarks/versions.py REVISION [--repeats 7] [--only fan-out,call,connect,idle]
 
-REVISION is anything that git knows; its files are unpacked beside this run. Each turn starts a fresh server
-of one version and of the other; who is first changes from turn to turn. A ratio is that of the medians, this
-tree's above; its spread is that of the turns' own ratios. Both run with the packages of this Python.
+REVISION is anything that git knows; its files are unpacked beside this run. In each repeat a fresh server of
+either version has the same clients, and the two work in turn, a fraction of a second each, so that the
+neighbours' noise is both's. A ratio is that of the sums of a repeat, this tree's above: the median of all
+repeats, and the least and the greatest. Both run with the packages of this Python.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from harness import (
     CALL,
@@ -31,7 +34,6 @@ from harness import (
     SUBSCRIBE,
     SUBSCRIBED,
     YIELD,
-    Neighbours,
     Server,
     Session,
     frame,
@@ -39,29 +41,32 @@ from harness import (
 
 PAYLOAD = "x" * 200
 WINDOW = 8
-SESSIONS = 1000
+ROUNDS = 12
+IDLE = 1000
+
+
+class Work(NamedTuple):
+    """What one round does on a server that is ready for it, and for how many operations."""
+
+    do: Callable[[], None]
+    operations: int
+
+
+Case = Callable[[Server, ExitStack], Work]
 
 
 def main() -> int:
     """Print the table. Returns: the exit status."""
     options = arguments()
-    cases = {name: case for name, case in CASES.items() if any(name.startswith(one) for one in options.only)}
     with tempfile.TemporaryDirectory(prefix="radiod-versions-") as folder:
-        trees = {"this": ROOT, "other": unpacked(options.revision, Path(folder))}
-        neighbours = Neighbours()
-        found: dict[str, dict[str, list[float]]] = {name: {"this": [], "other": []} for name in cases}
-        for turn in range(options.repeats):
-            for name, case in cases.items():
-                for which in sorted(trees, reverse=bool(turn % 2)):
-                    with Server(root=trees[which]) as server:
-                        found[name][which].append(case(server))
-        print(f"this tree beside {options.revision}, {options.repeats} turns; ", end="")
-        print(f"{neighbours.percent():.0f} % of a processor was others' (servers and load count as such)")
-    print("| | this | before | ratio | turns |\n|---|---|---|---|---|")
-    for name, costs in found.items():
-        this, other = (median(costs[which]) for which in ("this", "other"))
-        turns = sorted(a / b for a, b in zip(costs["this"], costs["other"], strict=True))
-        print(f"| {name} | {this:.2f} | {other:.2f} | {this / other:.3f} | {turns[0]:.3f}…{turns[-1]:.3f} |")
+        trees = (ROOT, unpacked(options.revision, Path(folder)))
+        print(f"this tree beside {options.revision}, {options.repeats} repeats")
+        print("| | this | before | ratio | of single repeats |\n|---|---|---|---|---|")
+        for name, case in CASES.items():
+            if name.startswith(tuple(options.only)):
+                report(name, [cpu(trees, case, turn) for turn in range(options.repeats)])
+        if "idle".startswith(tuple(options.only)):
+            report("idle: KiB a session", [idle(trees) for _ in range(options.repeats)])
     return 0
 
 
@@ -74,6 +79,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def report(name: str, repeats: list[tuple[float, float]]) -> None:
+    """One row."""
+    this, before = (median(costs) for costs in zip(*repeats, strict=True))
+    ratios = sorted(a / b for a, b in repeats)
+    spread = f"{ratios[0]:.3f}…{ratios[-1]:.3f}"
+    print(f"| {name} | {this:.2f} | {before:.2f} | {median(ratios):.3f} | {spread} |", flush=True)
+
+
 def unpacked(revision: str, folder: Path) -> Path:
     """The files of a version, below ``folder``. Raises: CalledProcessError: git does not know it."""
     archive = subprocess.run(
@@ -84,32 +97,66 @@ def unpacked(revision: str, folder: Path) -> Path:
     return folder
 
 
-# --- what is measured, each on a server of its own
+def cpu(trees: tuple[Path, Path], case: Case, repeat: int) -> tuple[float, float]:
+    """µs of CPU for each operation of this tree's server, and of the other's."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(Server(root=tree)) for tree in trees]
+        works = [case(server, stack) for server in servers]
+        for work in works:
+            work.do()
+        before = [server.cpu() for server in servers]
+        for turn in range(ROUNDS):
+            for work in works if (turn + repeat) % 2 else reversed(works):
+                work.do()
+        used = [server.cpu() - then for server, then in zip(servers, before, strict=True)]
+        this, other = (
+            cost * 1e6 / (ROUNDS * work.operations) for cost, work in zip(used, works, strict=True)
+        )
+        return this, other
 
 
-def fan_out(listeners: int, events: int) -> Callable[[Server], float]:
-    """µs of CPU a delivery."""
-
-    def measure(server: Server) -> float:
-        crowd = [hearer(server) for _ in range(listeners)]
-        publisher = Session(server.port)
-        publish(publisher, crowd, events // 5)
-        before = server.cpu()
-        publish(publisher, crowd, events)
-        used = server.cpu() - before
-        for one in (*crowd, publisher):
-            one.close()
-        return used * 1e6 / (events * listeners)
-
-    return measure
+def idle(trees: tuple[Path, Path]) -> tuple[float, float]:
+    """KiB of resident memory for each session with one subscription."""
+    used = []
+    for tree in trees:
+        with ExitStack() as stack:
+            server = stack.enter_context(Server(root=tree))
+            for _ in range(100):
+                hearer(server, stack)
+            before = server.resident_kib()
+            for _ in range(IDLE):
+                hearer(server, stack)
+            used.append((server.resident_kib() - before) / IDLE)
+    return used[0], used[1]
 
 
-def hearer(server: Server) -> Session:
-    """One listener."""
-    session = Session(server.port)
-    session.request(SUBSCRIBE, {}, "bench")
-    session.expect(SUBSCRIBED)
-    return session
+# --- work
+
+
+def session(server: Server, stack: ExitStack) -> Session:
+    """One that hangs up in the end."""
+    found = Session(server.port)
+    stack.callback(found.close)
+    return found
+
+
+def hearer(server: Server, stack: ExitStack) -> Session:
+    """A listener."""
+    found = session(server, stack)
+    found.request(SUBSCRIBE, {}, "bench")
+    found.expect(SUBSCRIBED)
+    return found
+
+
+def fan_out(listeners: int, events: int) -> Case:
+    """Events to so many listeners; an operation is a delivery."""
+
+    def ready(server: Server, stack: ExitStack) -> Work:
+        crowd = [hearer(server, stack) for _ in range(listeners)]
+        publisher = session(server, stack)
+        return Work(lambda: publish(publisher, crowd, events), events * listeners)
+
+    return ready
 
 
 def publish(publisher: Session, crowd: list[Session], events: int) -> None:
@@ -119,18 +166,18 @@ def publish(publisher: Session, crowd: list[Session], events: int) -> None:
         count = min(WINDOW, events - first)
         messages = [[PUBLISH, publisher.next_id(), {}, "bench", [PAYLOAD]] for _ in range(count)]
         publisher.socket.sendall(b"".join(frame(json.dumps(message).encode()) for message in messages))
-        for session in crowd:
-            session.skip(count, begin)
+        for one in crowd:
+            one.skip(count, begin)
 
 
-def call(server: Server) -> float:
-    """µs of CPU a call from one session to another, 8 at a time."""
-    callee, caller = Session(server.port), Session(server.port)
+def calls(server: Server, stack: ExitStack) -> Work:
+    """Calls from one session to another, ``WINDOW`` at a time."""
+    callee, caller = session(server, stack), session(server, stack)
     callee.request(REGISTER, {}, "bench")
     callee.expect(REGISTERED)
 
-    def calls(count: int) -> None:
-        for _ in range(0, count, WINDOW):
+    def do() -> None:
+        for _ in range(0, 1600, WINDOW):
             for _ in range(WINDOW):
                 caller.request(CALL, {}, "bench", [PAYLOAD])
             for _ in range(WINDOW):
@@ -138,41 +185,25 @@ def call(server: Server) -> float:
             for _ in range(WINDOW):
                 caller.expect(RESULT)
 
-    calls(1000)
-    before = server.cpu()
-    calls(8000)
-    return (server.cpu() - before) * 1e6 / 8000
+    return Work(do, 1600)
 
 
-def connect(server: Server) -> float:
-    """µs of CPU a session, from its connection to its end."""
-    for _ in range(200):
-        Session(server.port).close()
-    before = server.cpu()
-    for _ in range(SESSIONS):
-        Session(server.port).close()
-    Session(server.port).close()
-    return (server.cpu() - before) * 1e6 / SESSIONS
+def connects(server: Server, _: ExitStack) -> Work:
+    """Sessions that come and go at once."""
+
+    def do() -> None:
+        for _ in range(250):
+            Session(server.port).close()
+
+    return Work(do, 250)
 
 
-def idle(server: Server) -> float:
-    """KiB of resident memory a session with one subscription."""
-    first = [hearer(server) for _ in range(100)]
-    before = server.resident_kib()
-    crowd = [hearer(server) for _ in range(SESSIONS)]
-    used = server.resident_kib() - before
-    for one in (*first, *crowd):
-        one.close()
-    return used / SESSIONS
-
-
-CASES: dict[str, Callable[[Server], float]] = {
-    "fan-out to 1: µs a delivery": fan_out(1, 20000),
-    "fan-out to 100": fan_out(100, 4000),
-    "fan-out to 1,000": fan_out(1000, 400),
-    "call: µs": call,
-    "connect: µs a session": connect,
-    "idle: KiB a session": idle,
+CASES: dict[str, Case] = {
+    "fan-out to 1: µs a delivery": fan_out(1, 4000),
+    "fan-out to 100: µs a delivery": fan_out(100, 800),
+    "fan-out to 1,000: µs a delivery": fan_out(1000, 80),
+    "call: µs": calls,
+    "connect: µs a session": connects,
 }
 
 if __name__ == "__main__":
