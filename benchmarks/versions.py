@@ -42,7 +42,7 @@ from harness import (
 PAYLOAD = "x" * 200
 WINDOW = 8
 ROUNDS = 12
-IDLE = 1000
+IDLE = 4000
 
 
 class Work(NamedTuple):
