@@ -100,8 +100,6 @@ class Clustering:
     def __init__(self, configuration: config.Config, clock: ReactorClock, ids: Ids, reactor: Any) -> None:
         settings = configuration.cluster
         self._is_settled = False
-        # Whether was said whose tokens are good here alone.
-        self._is_noted = False
         # What was said of the engine: both connections have the same troubles.
         self._said: dict[str, None] = {}
         prefix = f"{PREFIX}{settings.name}"
@@ -169,14 +167,14 @@ class Clustering:
         """Have what this node is told of access hold on all."""
         self._access = access
         if self._vault is None:
-            tokens.on_issue = self._note_tokens
+            tokens.on_issue = partial(self._note_tokens, tokens)
         SecretCheck(self._vault, self.cluster.nodes, self._notice)
 
-    def _note_tokens(self, key: Key) -> None:
-        if not self._is_noted:
-            self._is_noted = True
-            why = "the nodes have no [cluster] secret in common"
-            self._notice(f"tokens that this node issues, now for key {key.id}, are good here alone: {why}")
+    def _note_tokens(self, tokens: Tokens, key: Key) -> None:
+        # Once.
+        tokens.on_issue = _nobody
+        why = "the nodes have no [cluster] secret in common"
+        self._notice(f"tokens that this node issues, now for key {key.id}, are good here alone: {why}")
 
     def share_usage(self, usage: Usage, access: Access, review: Callable[[Account], None]) -> None:
         """Have what is used on all nodes count against plans, and be told."""
@@ -346,8 +344,8 @@ class Clustering:
         self.log.warn("cluster: {line}", line=line, event="cluster")
 
 
-def _nobody() -> None:
-    """There is nobody to send away yet."""
+def _nobody(*_: object) -> None:
+    """Nobody minds."""
 
 
 def check_usable(settings: config.Cluster) -> None:

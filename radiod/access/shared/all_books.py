@@ -139,7 +139,9 @@ class AccessBooks:
             return "the nodes have no [cluster] secret in common"
         if self.vault.is_foreign(entity.sealed):
             return "it is sealed with another [cluster] secret than this node's"
-        return "what is sealed is not this" if entity.sealed else "no node that can sign with it has sealed it"
+        return (
+            "what is sealed is not this" if entity.sealed else "no node that can sign with it has sealed it"
+        )
 
     def lose(self, name: Name) -> list[Change]:
         """It is no more. Returns: what there is to write. Keys and accounts never go."""
